@@ -1,0 +1,70 @@
+"""What can go wrong, said so that a person can act on it.
+
+Standard library only, Python 3.9: the QGIS plugin imports this module too.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Cancelled", "DeviceError", "FalseError", "InputError", "ModelFileError", "OutputError", "RequestError"]
+
+
+class FalseError(Exception):
+    """Base of every error this library raises on purpose.
+
+    Args:
+        what: What is wrong, in one or two sentences, with the names and numbers that matter.
+        remedy: What the reader can do about it. May be empty where ``what`` already says it.
+
+    Attributes:
+        code: Short stable name of the kind of error, sent across the process border.
+        exit_code: What the worker and the command line exit with.
+    """
+
+    code = "error"
+    exit_code = 1
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(f"{what} {remedy}".strip())
+        self.what = what
+        self.remedy = remedy
+
+
+class RequestError(FalseError):
+    """The job itself is malformed: an unknown field, a value out of range, a missing parameter."""
+
+    code = "request"
+    exit_code = 2
+
+
+class InputError(FalseError):
+    """A raster, a label layer or what they contain cannot be used."""
+
+    code = "input"
+
+
+class ModelFileError(InputError):
+    """A file is not a model of ours, is damaged, or was made for other data."""
+
+    code = "model"
+
+
+class OutputError(FalseError):
+    """A result cannot be written where it was asked for."""
+
+    code = "output"
+
+
+class DeviceError(FalseError):
+    """The requested device is not there or does not work."""
+
+    code = "device"
+
+
+class Cancelled(FalseError):
+    """The user asked the job to stop. Nothing is wrong."""
+
+    code = "cancelled"
+    exit_code = 3
+
+    def __init__(self, what: str = "Cancelled.", remedy: str = "") -> None:
+        super().__init__(what, remedy)

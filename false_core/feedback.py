@@ -1,0 +1,97 @@
+"""The wire between running code and whoever watches: progress, messages, metrics, and the question whether to stop.
+
+Standard library only. Code that computes takes a ``Feedback`` and knows nothing of bars, dialogs or processes.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from false_core import events
+from false_core.errors import Cancelled
+
+SHORTEST_INTERVAL_S = 0.2
+"""Between two progress events. More would only keep the reader busy."""
+
+
+class Feedback:
+    """Turns what computing code reports into events, and carries the wish to stop the other way.
+
+    Args:
+        on_event: Called with every event, from the thread that reports it.
+        cancel: Set by anybody at any time to end the job at its next step.
+    """
+
+    def __init__(
+        self, on_event: Callable[[events.Event], None] = lambda event: None, cancel: threading.Event | None = None
+    ) -> None:
+        self._on_event = on_event
+        self._cancel = cancel if cancel is not None else threading.Event()
+        self._began = time.monotonic()
+        self._from, self._to, self._stage = 0.0, 1.0, ""
+        self._stage_began = self._began
+        self._last_sent = 0.0
+        self._fraction = 0.0
+
+    def emit(self, event: events.Event) -> None:
+        """Pass on ``event`` as it is."""
+        self._on_event(event)
+
+    def info(self, text: str) -> None:
+        """Tell the user something."""
+        self._on_event(events.Message(events.INFO, text))
+
+    def warn(self, text: str) -> None:
+        """Tell the user something that may spoil the result."""
+        self._on_event(events.Message(events.WARNING, text))
+
+    def metric(self, step: int, name: str, value: float) -> None:
+        """Report one point of a curve."""
+        self._on_event(events.Metric(step, name, value))
+
+    def stop_if_cancelled(self) -> None:
+        """Raise ``Cancelled`` if somebody asked the job to stop. Cheap: call it at every step."""
+        if self._cancel.is_set():
+            raise Cancelled()
+
+    @contextmanager
+    def stage(self, name: str, share: float) -> Iterator[None]:
+        """Enter a stage that is expected to take ``share`` (0 to 1) of the whole job's time. Stages do not nest."""
+        self.stop_if_cancelled()
+        self._from, self._to = self._to if self._stage else 0.0, 0.0
+        self._to = min(1.0, self._from + share)
+        self._stage, self._stage_began = name, time.monotonic()
+        self._send(self._from, None, "")
+        yield
+        self._send(self._to, None, "")
+
+    def advance(self, done: float, total: float, unit: str = "") -> None:
+        """Report that ``done`` of ``total`` of the present stage is done, and stop here if cancelled.
+
+        Args:
+            done: Work done so far in this stage.
+            total: All work of this stage, in the same unit.
+            unit: What is counted, for the rate shown, for example ``"crops"``. Empty: no rate.
+        """
+        self.stop_if_cancelled()
+        now = time.monotonic()
+        if now - self._last_sent < SHORTEST_INTERVAL_S and done < total:
+            return
+        share = min(1.0, done / total) if total else 1.0
+        seconds = now - self._stage_began
+        rate = f"{done / seconds:,.0f} {unit}/s" if unit and seconds > 0 and done else ""
+        # Time left: this stage at its own pace, the rest of the job at the pace its shares promise for it.
+        eta = None
+        if share > 0 and seconds > 1.0:
+            whole_stage = seconds / share
+            rest = (1.0 - self._to) / (self._to - self._from) * whole_stage if self._to > self._from else 0.0
+            eta = whole_stage * (1 - share) + rest
+        self._send(self._from + share * (self._to - self._from), eta, rate)
+
+    def _send(self, fraction: float, eta_s: float | None, rate: str) -> None:
+        self._last_sent = time.monotonic()
+        self._fraction = max(self._fraction, min(1.0, fraction))
+        self._on_event(events.Progress(self._fraction, self._stage, eta_s, rate))

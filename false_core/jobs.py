@@ -1,0 +1,390 @@
+"""What can be asked of this library. Each job is one frozen dataclass, and each parameter is declared once, here.
+
+The Processing dialogs, the command line, the JSON that crosses the process border, the Python API and the help pages are
+all made from these declarations. Standard library only, Python 3.9: the QGIS plugin imports this module too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Type, Union
+
+from false_core.errors import RequestError
+
+__all__ = [
+    "JOBS", "Check", "Classify", "Finetune", "Job", "Parameter", "Pretrain", "from_json", "outputs", "parameters", "to_json",
+    "validate",
+]  # fmt: skip
+
+PRESETS = ("auto", "quick", "standard", "paper")
+ENCODER_FILES = MODEL_FILES = "safetensors"
+
+# The kinds of value a parameter can hold: how it is checked, and what a dialog shows for it.
+RASTER, RASTERS, VECTOR, FIELD, MODEL = "raster", "rasters", "vector", "field", "model"
+BANDS, EXTENT, CHOICE, INTEGER, NUMBER, FLAG, TEXT, FILE = (
+    "bands", "extent", "choice", "integer", "number", "flag", "text", "file",
+)  # fmt: skip
+NEW_MODEL, NEW_REPORT, NEW_RASTER = "new_model", "new_report", "new_raster"
+_OUTPUT_KINDS = (NEW_MODEL, NEW_REPORT, NEW_RASTER)
+_MANY_KINDS = (RASTERS, BANDS)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a job, as every front end needs to know it.
+
+    Attributes:
+        kind: One of the kinds above.
+        label: A few words, for a dialog.
+        help: One or two sentences in plain words.
+        unit: Unit of the value, or empty.
+        minimum, maximum: Range of a number, both ends included.
+        choices: Admitted values of a choice.
+        of: For a field, the parameter that holds its layer. For a model, what it must hold: ``"encoder"`` or ``"segmenter"``.
+        advanced: Folded away in dialogs.
+        dialog: Whether a person sets it in QGIS; False where the plugin knows the value itself.
+    """
+
+    kind: str
+    label: str
+    help: str
+    unit: str = ""
+    minimum: Optional[float] = None
+    maximum: Optional[float] = None
+    choices: Tuple[str, ...] = ()
+    of: str = ""
+    advanced: bool = False
+    dialog: bool = True
+
+    @property
+    def is_output(self) -> bool:
+        """Whether the parameter names a file the job writes."""
+        return self.kind in _OUTPUT_KINDS
+
+
+@dataclass(frozen=True)
+class Result:
+    """One thing a finished job hands back beside its files: a number or a text in ``Finished.outputs``."""
+
+    name: str
+    label: str
+    kind: str = NUMBER
+
+
+def _parameter(kind: str, label: str, help: str, default: Any = dataclasses.MISSING, **more: Any) -> Any:
+    return dataclasses.field(default=default, metadata={"parameter": Parameter(kind, label, help, **more)})
+
+
+def _seed() -> Any:
+    return _parameter(
+        INTEGER, "Seed", "The same seed on the same machine gives the same result.", 0, minimum=0, maximum=2**31 - 1,
+        advanced=True,
+    )  # fmt: skip
+
+
+def _device() -> Any:
+    return _parameter(
+        TEXT, "Device",
+        "auto takes a GPU where there is a working one and says what it took. cuda, cuda:1, mps and cpu insist.", "auto",
+        advanced=True,
+    )  # fmt: skip
+
+
+def _preset() -> Any:
+    return _parameter(
+        CHOICE, "Preset",
+        "quick: minutes on a laptop without a GPU. standard: one GPU. paper: the published settings, many GPU hours. "
+        "auto: standard on a GPU, quick without one.", "auto", choices=PRESETS,
+    )  # fmt: skip
+
+
+def _from_preset(kind: str, label: str, help: str, **more: Any) -> Any:
+    return _parameter(kind, label, help + " Empty: from the preset.", None, advanced=True, **more)
+
+
+@dataclass(frozen=True)
+class Pretrain:
+    """Learn an encoder from rasters without labels.
+
+    FALSE pretraining: contrastive learning that finds its own false negatives (FNSD) and counts them as positives with a
+    confidence weight (FNCC). The result is an encoder file, the input of fine-tuning. No labels are needed. Use the raster
+    you want to map, and more of the same kind if you have them.
+    """
+
+    rasters: Tuple[str, ...] = _parameter(
+        RASTERS, "Rasters", "One or more rasters of the same sensor: same bands in the same order."
+    )
+    encoder: str = _parameter(NEW_MODEL, "Encoder", "The encoder file to write.")
+    bands: Tuple[int, ...] = _parameter(
+        BANDS, "Bands", "Bands to learn from, counted from 1. Empty: all bands but alpha. Fine-tuning and classifying use "
+        "the same ones.", (),
+    )  # fmt: skip
+    extent: Optional[str] = _parameter(
+        EXTENT, "Extent", "Learn only from this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the "
+        "raster's own CRS. Empty: everything.", None,
+    )  # fmt: skip
+    preset: str = _preset()
+    seed: int = _seed()
+    device: str = _device()
+    pixel_size: Optional[float] = _parameter(
+        NUMBER, "Working pixel size", "The raster is averaged to about this pixel size before anything else. Larger is "
+        "faster and sees more surroundings; details smaller than a pixel are lost. Empty: the quick preset coarsens large "
+        "rasters up to 4 times, but not beyond 2 m; the others keep the raster's own.", None, unit="CRS units",
+        minimum=0.0, advanced=True,
+    )  # fmt: skip
+    steps: Optional[int] = _from_preset(INTEGER, "Training steps", "Number of training steps.", minimum=1, maximum=10**7)
+    batch_size: Optional[int] = _from_preset(
+        INTEGER, "Batch size", "Patches per step; each gives two views.", minimum=2, maximum=65536
+    )
+    temperature: Optional[float] = _from_preset(
+        NUMBER, "Temperature", "Temperature of the contrastive loss (tau). Lower looks harder at the nearest negatives.",
+        minimum=0.01, maximum=10.0,
+    )  # fmt: skip
+    threshold: Optional[float] = _from_preset(
+        NUMBER, "Similarity threshold", "A patch whose two views are more alike than this is a benchmark anchor (T, Eq. 1) "
+        "and looks for a false negative.", minimum=-1.0, maximum=1.0,
+    )  # fmt: skip
+    confidence: Optional[float] = _from_preset(
+        NUMBER, "Confidence weight", "How far a false negative found is trusted (alpha, Eqs. 4-6). 0: not at all, plain "
+        "SimCLR. 1: fully.", minimum=0.0, maximum=1.0,
+    )  # fmt: skip
+    neighbours: Optional[int] = _from_preset(
+        INTEGER, "False negatives per anchor", "Number of possible false negatives a benchmark anchor takes.", minimum=1,
+        maximum=64,
+    )  # fmt: skip
+    report: Optional[str] = _parameter(NEW_REPORT, "Report", "HTML report with curves and settings.", None)
+
+    RESULTS = (Result("loss", "Final loss"), Result("steps", "Steps trained"))
+
+
+@dataclass(frozen=True)
+class Finetune:
+    """Train a land-cover model from an encoder and a few labels.
+
+    Digitise about 1 % of the raster as polygons, lines or points with a class field. Part of the labels, in whole blocks
+    of space, is kept back to score the model. The result is one model file with everything that classifying needs.
+    """
+
+    raster: str = _parameter(RASTER, "Raster", "The raster the labels were digitised on.")
+    labels: str = _parameter(
+        VECTOR, "Labels", "Polygons, lines or points with a class field. About 1 % of the area is a good start. They are "
+        "reprojected to the raster where needed.",
+    )  # fmt: skip
+    field: str = _parameter(
+        FIELD, "Class field", "Whole numbers from 1 to 254 keep their codes on the map. Text gets codes 1, 2, 3... in sorted "
+        "order. Empty values are left out.", of="labels",
+    )  # fmt: skip
+    model: str = _parameter(NEW_MODEL, "Model", "The model file to write.")
+    encoder: Optional[str] = _parameter(
+        MODEL, "Encoder", "Encoder file from pretraining. Empty: an untrained encoder, trained on the labels alone.", None,
+        of="encoder",
+    )  # fmt: skip
+    bands: Tuple[int, ...] = _parameter(
+        BANDS, "Bands", "Bands to use, counted from 1. Empty: those of the encoder, or all but alpha.", (), advanced=True
+    )
+    preset: str = _preset()
+    seed: int = _seed()
+    device: str = _device()
+    steps: Optional[int] = _from_preset(INTEGER, "Training steps", "Number of training steps.", minimum=1, maximum=10**7)
+    freeze: Optional[bool] = _from_preset(
+        FLAG, "Freeze the encoder", "Train the decoder only, as in the paper. Otherwise the encoder is trained through "
+        "after a first phase.",
+    )  # fmt: skip
+    validation: float = _parameter(
+        NUMBER, "Share of labels kept back", "Share of the labels used to score the model and not to train it. 0: train on "
+        "all of them, without a score.", 0.2, minimum=0.0, maximum=0.5, advanced=True,
+    )  # fmt: skip
+    legend: Optional[str] = _parameter(
+        FILE, "Legend", "JSON file with a list of {value, name, color}: what the classes are called and how they look. In "
+        "QGIS it is taken from the label layer's style.", None, dialog=False,
+    )  # fmt: skip
+    report: Optional[str] = _parameter(NEW_REPORT, "Report", "HTML report with scores, curves and settings.", None)
+
+    RESULTS = (
+        Result("oa", "Overall accuracy"), Result("miou", "Mean intersection over union"),
+        Result("macc", "Mean class accuracy"), Result("kappa", "Cohen's kappa"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Classify:
+    """Make a land-cover map of a raster with a model.
+
+    The raster is classified tile by tile with overlap, and the overlaps are blended, so there are no seams. Nodata stays
+    nodata. The map carries class names and colours. The raster needs the bands the model was made for.
+    """
+
+    raster: str = _parameter(RASTER, "Raster", "The raster to classify.")
+    model: str = _parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
+    output: str = _parameter(NEW_RASTER, "Classified raster", "The map to write: one Byte band with class codes.")
+    extent: Optional[str] = _parameter(
+        EXTENT, "Extent", "Classify only this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the "
+        "raster's own CRS. Empty: everything.", None,
+    )  # fmt: skip
+    device: str = _device()
+    confidence: Optional[str] = _parameter(
+        NEW_RASTER, "Confidence", "Optional second raster: the probability of the chosen class in percent, 255 for nodata.", None
+    )
+
+    RESULTS = (Result("pixels", "Pixels classified"),)
+
+
+@dataclass(frozen=True)
+class Check:
+    """Check the compute environment: versions, device, and a real computation on it."""
+
+    device: str = _device()
+
+    RESULTS = (
+        Result("version", "false_core version", TEXT), Result("python", "Python", TEXT), Result("torch", "PyTorch", TEXT),
+        Result("device", "Device", TEXT), Result("device_name", "Device name", TEXT),
+        Result("memory_gb", "Memory of the device in GB"), Result("gflops", "Speed of the test kernel in GFLOP/s"),
+    )  # fmt: skip
+
+
+Job = Union[Pretrain, Finetune, Classify, Check]
+JOBS: Dict[str, Type[Any]] = {job.__name__.lower(): job for job in (Pretrain, Finetune, Classify, Check)}
+
+
+def parameters(job: Union[Job, Type[Any]]) -> Dict[str, Parameter]:
+    """Return the parameters of a job or job class by name, in the order of declaration."""
+    return {f.name: f.metadata["parameter"] for f in dataclasses.fields(job)}
+
+
+def outputs(job: Job) -> Dict[str, str]:
+    """Return the files ``job`` writes: parameter name to path, without the optional ones that were not asked for."""
+    return {
+        name: getattr(job, name) for name, parameter in parameters(job).items() if parameter.is_output and getattr(job, name)
+    }
+
+
+def to_json(job: Job) -> str:
+    """Return ``job`` as one line of JSON."""
+    return json.dumps({"job": type(job).__name__.lower(), **dataclasses.asdict(job)}, allow_nan=False)
+
+
+def from_json(text: str) -> Job:
+    """Return the job written in ``text``, validated.
+
+    Raises:
+        RequestError: It is not JSON, names no job of ours, or a parameter is unknown, missing or not admitted.
+    """
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"The job is not valid JSON: {error}.") from error
+    if not isinstance(body, dict):
+        raise RequestError("The job must be a JSON object.")
+    return from_mapping(body)
+
+
+def from_mapping(body: Mapping[str, Any]) -> Job:
+    """Return the job described by ``body``: its name under ``"job"``, the rest its parameters, validated."""
+    name = body.get("job")
+    kind = JOBS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise RequestError(f"There is no job called {name!r}.", f"Jobs are {', '.join(JOBS)}.")
+    declared = parameters(kind)
+    given = {key: value for key, value in body.items() if key != "job"}
+    unknown = sorted(set(given) - set(declared))
+    if unknown:
+        raise RequestError(f"{name} has no parameter {', '.join(unknown)}.", f"It has {', '.join(declared)}.")
+    missing = [
+        f.name for f in dataclasses.fields(kind) if f.name not in given and f.default is dataclasses.MISSING
+    ]  # fmt: skip
+    if missing:
+        raise RequestError(f"{name} needs {', '.join(missing)}.")
+    for key, value in given.items():
+        if declared[key].kind in _MANY_KINDS and isinstance(value, (list, tuple)):
+            given[key] = tuple(value)
+    job: Job = kind(**given)
+    validate(job)
+    return job
+
+
+def validate(job: Job) -> None:
+    """Check every parameter of ``job`` against its declaration. Files are not looked at.
+
+    Raises:
+        RequestError: Names the parameter, the value and what is admitted.
+    """
+    for f in dataclasses.fields(job):
+        parameter: Parameter = f.metadata["parameter"]
+        value = getattr(job, f.name)
+        if value is None and f.default is None:
+            continue
+        problem = _problem(parameter, value)
+        if problem:
+            raise RequestError(f"{f.name} {problem}; it is {value!r}.")
+    if isinstance(job, Pretrain) and not job.rasters:
+        raise RequestError("rasters is empty.", "Name at least one raster.")
+    targets = list(outputs(job).values())
+    if len(set(targets)) < len(targets):
+        raise RequestError("Two outputs have the same path.", "Give each output a file of its own.")
+
+
+def _problem(parameter: Parameter, value: Any) -> str:
+    """Return what is wrong with ``value``, as the end of a sentence that starts with the parameter's name, or nothing."""
+    kind = parameter.kind
+    if kind in _MANY_KINDS:
+        wanted = int if kind == BANDS else str
+        if not isinstance(value, tuple) or any(isinstance(v, bool) or not isinstance(v, wanted) for v in value):
+            return "must be a list of " + ("whole numbers" if wanted is int else "paths")
+        if kind == BANDS and (any(v < 1 for v in value) or len(set(value)) < len(value)):
+            return "must be different numbers from 1 upwards"
+        return ""
+    if kind == FLAG:
+        return "" if isinstance(value, bool) else "must be true or false"
+    if kind in (INTEGER, NUMBER):
+        wanted_numbers = (int,) if kind == INTEGER else (int, float)
+        if isinstance(value, bool) or not isinstance(value, wanted_numbers) or not math.isfinite(value):
+            return "must be a whole number" if kind == INTEGER else "must be a number"
+        if parameter.minimum is not None and value < parameter.minimum:
+            return f"must be at least {parameter.minimum:g}"
+        if parameter.maximum is not None and value > parameter.maximum:
+            return f"must be at most {parameter.maximum:g}"
+        return ""
+    if not isinstance(value, str) or not value.strip():
+        return "must be a text that is not empty"
+    if kind == CHOICE and value not in parameter.choices:
+        return f"must be one of {', '.join(parameter.choices)}"
+    if kind == EXTENT:
+        parse_extent(value)
+    return ""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """A rectangle in map units. ``crs`` is an authority code such as ``EPSG:32633``, or None for the raster's own."""
+
+    xmin: float
+    xmax: float
+    ymin: float
+    ymax: float
+    crs: Optional[str] = None
+
+
+def parse_extent(text: str) -> Extent:
+    """Read an extent as QGIS writes it: ``xmin,xmax,ymin,ymax`` and optionally ``[EPSG:code]``.
+
+    Raises:
+        RequestError: It is written differently, or is empty or upside down.
+    """
+    match = re.fullmatch(r"\s*([^\[\]]+?)\s*(?:\[([^\[\]]*)\])?\s*", text)
+    numbers: List[float] = []
+    if match:
+        try:
+            numbers = [float(part) for part in match.group(1).split(",")]
+        except ValueError:
+            numbers = []
+    if len(numbers) != 4 or not all(math.isfinite(n) for n in numbers):
+        raise RequestError(f"The extent {text!r} cannot be read.", "Write it as xmin,xmax,ymin,ymax [EPSG:code].")
+    xmin, xmax, ymin, ymax = numbers
+    if not (xmin < xmax and ymin < ymax):
+        raise RequestError(f"The extent {text!r} is empty.", "Write it as xmin,xmax,ymin,ymax [EPSG:code].")
+    assert match is not None
+    return Extent(xmin, xmax, ymin, ymax, (match.group(2) or "").strip() or None)
