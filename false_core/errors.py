@@ -60,7 +60,7 @@ class DeviceError(FalseError):
     code = "device"
 
 
-class Cancelled(FalseError):
+class Cancelled(FalseError):  # noqa: N818 - nothing is wrong, so it is no error to its reader.
     """The user asked the job to stop. Nothing is wrong."""
 
     code = "cancelled"

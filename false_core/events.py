@@ -13,8 +13,18 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple, Type, Union
 
 __all__ = [
-    "Artifact", "Event", "Failed", "Finished", "Message", "Metric", "Progress", "ProtocolError", "Started", "decode", "encode",
-]  # fmt: skip
+    "Artifact",
+    "Event",
+    "Failed",
+    "Finished",
+    "Message",
+    "Metric",
+    "Progress",
+    "ProtocolError",
+    "Started",
+    "decode",
+    "encode",
+]
 
 INFO, WARNING = "info", "warning"
 LONGEST_LINE = 1_000_000
@@ -113,8 +123,12 @@ _KINDS: Dict[str, Type[Any]] = {
 }
 # What each annotation above admits. bool is an int in Python, so numbers are checked apart.
 _TYPES: Dict[str, Tuple[type, ...]] = {
-    "str": (str,), "int": (int,), "float": (int, float), "Optional[float]": (int, float, type(None)), "Dict[str, Any]": (dict,),
-}  # fmt: skip
+    "str": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "Optional[float]": (int, float, type(None)),
+    "Dict[str, Any]": (dict,),
+}
 
 
 def encode(event: Event) -> str:
@@ -148,9 +162,9 @@ def decode(line: str) -> Event:
         if name not in fields:
             raise ProtocolError(f"{kind.__name__} has no field {name!r}")
         admitted = _TYPES[str(fields[name].type)]
-        if isinstance(value, bool) or not isinstance(value, admitted):
-            if not (value is None and kind is Metric and name == "value"):
-                raise ProtocolError(f"{kind.__name__}.{name} cannot be {value!r}")
+        is_gap = value is None and kind is Metric and name == "value"
+        if not is_gap and (isinstance(value, bool) or not isinstance(value, admitted)):
+            raise ProtocolError(f"{kind.__name__}.{name} cannot be {value!r}")
     if kind is Metric and body.get("value", 0.0) is None:
         body["value"] = math.nan
     try:

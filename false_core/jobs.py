@@ -11,14 +11,24 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Type, Union
+from typing import Any, ClassVar, Dict, List, Mapping, Optional, Tuple, Type, Union
 
 from false_core.errors import RequestError
 
 __all__ = [
-    "JOBS", "Check", "Classify", "Finetune", "Job", "Parameter", "Pretrain", "from_json", "outputs", "parameters", "to_json",
+    "JOBS",
+    "Check",
+    "Classify",
+    "Finetune",
+    "Job",
+    "Parameter",
+    "Pretrain",
+    "from_json",
+    "outputs",
+    "parameters",
+    "to_json",
     "validate",
-]  # fmt: skip
+]
 
 PRESETS = ("auto", "quick", "standard", "paper")
 ENCODER_FILES = MODEL_FILES = "safetensors"
@@ -26,8 +36,15 @@ ENCODER_FILES = MODEL_FILES = "safetensors"
 # The kinds of value a parameter can hold: how it is checked, and what a dialog shows for it.
 RASTER, RASTERS, VECTOR, FIELD, MODEL = "raster", "rasters", "vector", "field", "model"
 BANDS, EXTENT, CHOICE, INTEGER, NUMBER, FLAG, TEXT, FILE = (
-    "bands", "extent", "choice", "integer", "number", "flag", "text", "file",
-)  # fmt: skip
+    "bands",
+    "extent",
+    "choice",
+    "integer",
+    "number",
+    "flag",
+    "text",
+    "file",
+)
 NEW_MODEL, NEW_REPORT, NEW_RASTER = "new_model", "new_report", "new_raster"
 _OUTPUT_KINDS = (NEW_MODEL, NEW_REPORT, NEW_RASTER)
 _MANY_KINDS = (RASTERS, BANDS)
@@ -44,7 +61,7 @@ class Parameter:
         unit: Unit of the value, or empty.
         minimum, maximum: Range of a number, both ends included.
         choices: Admitted values of a choice.
-        of: For a field, the parameter that holds its layer. For a model, what it must hold: ``"encoder"`` or ``"segmenter"``.
+        of: For a field, the parameter with its layer. For a model, what it must hold: ``"encoder"`` or ``"segmenter"``.
         advanced: Folded away in dialogs.
         dialog: Whether a person sets it in QGIS; False where the plugin knows the value itself.
     """
@@ -81,25 +98,35 @@ def _parameter(kind: str, label: str, help: str, default: Any = dataclasses.MISS
 
 def _seed() -> Any:
     return _parameter(
-        INTEGER, "Seed", "The same seed on the same machine gives the same result.", 0, minimum=0, maximum=2**31 - 1,
+        INTEGER,
+        "Seed",
+        "The same seed on the same machine gives the same result.",
+        0,
+        minimum=0,
+        maximum=2**31 - 1,
         advanced=True,
-    )  # fmt: skip
+    )
 
 
 def _device() -> Any:
     return _parameter(
-        TEXT, "Device",
-        "auto takes a GPU where there is a working one and says what it took. cuda, cuda:1, mps and cpu insist.", "auto",
+        TEXT,
+        "Device",
+        "auto takes a GPU where there is a working one and says what it took. cuda, cuda:1, mps and cpu insist.",
+        "auto",
         advanced=True,
-    )  # fmt: skip
+    )
 
 
 def _preset() -> Any:
     return _parameter(
-        CHOICE, "Preset",
+        CHOICE,
+        "Preset",
         "quick: minutes on a laptop without a GPU. standard: one GPU. paper: the published settings, many GPU hours. "
-        "auto: standard on a GPU, quick without one.", "auto", choices=PRESETS,
-    )  # fmt: skip
+        "auto: standard on a GPU, quick without one.",
+        "auto",
+        choices=PRESETS,
+    )
 
 
 def _from_preset(kind: str, label: str, help: str, **more: Any) -> Any:
@@ -120,45 +147,67 @@ class Pretrain:
     )
     encoder: str = _parameter(NEW_MODEL, "Encoder", "The encoder file to write.")
     bands: Tuple[int, ...] = _parameter(
-        BANDS, "Bands", "Bands to learn from, counted from 1. Empty: all bands but alpha. Fine-tuning and classifying use "
-        "the same ones.", (),
-    )  # fmt: skip
+        BANDS,
+        "Bands",
+        "Bands to learn from, counted from 1. Empty: all bands but alpha. Fine-tuning and classifying use the same ones.",
+        (),
+    )
     extent: Optional[str] = _parameter(
-        EXTENT, "Extent", "Learn only from this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the "
-        "raster's own CRS. Empty: everything.", None,
-    )  # fmt: skip
+        EXTENT,
+        "Extent",
+        "Learn only from this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the "
+        "raster's own CRS. Empty: everything.",
+        None,
+    )
     preset: str = _preset()
     seed: int = _seed()
     device: str = _device()
     pixel_size: Optional[float] = _parameter(
-        NUMBER, "Working pixel size", "The raster is averaged to about this pixel size before anything else. Larger is "
+        NUMBER,
+        "Working pixel size",
+        "The raster is averaged to about this pixel size before anything else. Larger is "
         "faster and sees more surroundings; details smaller than a pixel are lost. Empty: the quick preset coarsens large "
-        "rasters up to 4 times, but not beyond 2 m; the others keep the raster's own.", None, unit="CRS units",
-        minimum=0.0, advanced=True,
-    )  # fmt: skip
+        "rasters up to 4 times, but not beyond 2 m; the others keep the raster's own.",
+        None,
+        unit="CRS units",
+        minimum=0.0,
+        advanced=True,
+    )
     steps: Optional[int] = _from_preset(INTEGER, "Training steps", "Number of training steps.", minimum=1, maximum=10**7)
     batch_size: Optional[int] = _from_preset(
         INTEGER, "Batch size", "Patches per step; each gives two views.", minimum=2, maximum=65536
     )
     temperature: Optional[float] = _from_preset(
-        NUMBER, "Temperature", "Temperature of the contrastive loss (tau). Lower looks harder at the nearest negatives.",
-        minimum=0.01, maximum=10.0,
-    )  # fmt: skip
+        NUMBER,
+        "Temperature",
+        "Temperature of the contrastive loss (tau). Lower looks harder at the nearest negatives.",
+        minimum=0.01,
+        maximum=10.0,
+    )
     threshold: Optional[float] = _from_preset(
-        NUMBER, "Similarity threshold", "A patch whose two views are more alike than this is a benchmark anchor (T, Eq. 1) "
-        "and looks for a false negative.", minimum=-1.0, maximum=1.0,
-    )  # fmt: skip
+        NUMBER,
+        "Similarity threshold",
+        "A patch whose two views are more alike than this is a benchmark anchor (T, Eq. 1) and looks for a false negative.",
+        minimum=-1.0,
+        maximum=1.0,
+    )
     confidence: Optional[float] = _from_preset(
-        NUMBER, "Confidence weight", "How far a false negative found is trusted (alpha, Eqs. 4-6). 0: not at all, plain "
-        "SimCLR. 1: fully.", minimum=0.0, maximum=1.0,
-    )  # fmt: skip
+        NUMBER,
+        "Confidence weight",
+        "How far a false negative found is trusted (alpha, Eqs. 4-6). 0: not at all, plain SimCLR. 1: fully.",
+        minimum=0.0,
+        maximum=1.0,
+    )
     neighbours: Optional[int] = _from_preset(
-        INTEGER, "False negatives per anchor", "Number of possible false negatives a benchmark anchor takes.", minimum=1,
+        INTEGER,
+        "False negatives per anchor",
+        "Number of possible false negatives a benchmark anchor takes.",
+        minimum=1,
         maximum=64,
-    )  # fmt: skip
+    )
     report: Optional[str] = _parameter(NEW_REPORT, "Report", "HTML report with curves and settings.", None)
 
-    RESULTS = (Result("loss", "Final loss"), Result("steps", "Steps trained"))
+    RESULTS: ClassVar[Tuple[Result, ...]] = (Result("loss", "Final loss"), Result("steps", "Steps trained"))
 
 
 @dataclass(frozen=True)
@@ -171,18 +220,26 @@ class Finetune:
 
     raster: str = _parameter(RASTER, "Raster", "The raster the labels were digitised on.")
     labels: str = _parameter(
-        VECTOR, "Labels", "Polygons, lines or points with a class field. About 1 % of the area is a good start. They are "
+        VECTOR,
+        "Labels",
+        "Polygons, lines or points with a class field. About 1 % of the area is a good start. They are "
         "reprojected to the raster where needed.",
-    )  # fmt: skip
+    )
     field: str = _parameter(
-        FIELD, "Class field", "Whole numbers from 1 to 254 keep their codes on the map. Text gets codes 1, 2, 3... in sorted "
-        "order. Empty values are left out.", of="labels",
-    )  # fmt: skip
+        FIELD,
+        "Class field",
+        "Whole numbers from 1 to 254 keep their codes on the map. Text gets codes 1, 2, 3... in sorted "
+        "order. Empty values are left out.",
+        of="labels",
+    )
     model: str = _parameter(NEW_MODEL, "Model", "The model file to write.")
     encoder: Optional[str] = _parameter(
-        MODEL, "Encoder", "Encoder file from pretraining. Empty: an untrained encoder, trained on the labels alone.", None,
+        MODEL,
+        "Encoder",
+        "Encoder file from pretraining. Empty: an untrained encoder, trained on the labels alone.",
+        None,
         of="encoder",
-    )  # fmt: skip
+    )
     bands: Tuple[int, ...] = _parameter(
         BANDS, "Bands", "Bands to use, counted from 1. Empty: those of the encoder, or all but alpha.", (), advanced=True
     )
@@ -191,23 +248,35 @@ class Finetune:
     device: str = _device()
     steps: Optional[int] = _from_preset(INTEGER, "Training steps", "Number of training steps.", minimum=1, maximum=10**7)
     freeze: Optional[bool] = _from_preset(
-        FLAG, "Freeze the encoder", "Train the decoder only, as in the paper. Otherwise the encoder is trained through "
-        "after a first phase.",
-    )  # fmt: skip
+        FLAG,
+        "Freeze the encoder",
+        "Train the decoder only, as in the paper. Otherwise the encoder is trained through after a first phase.",
+    )
     validation: float = _parameter(
-        NUMBER, "Share of labels kept back", "Share of the labels used to score the model and not to train it. 0: train on "
-        "all of them, without a score.", 0.2, minimum=0.0, maximum=0.5, advanced=True,
-    )  # fmt: skip
+        NUMBER,
+        "Share of labels kept back",
+        "Share of the labels used to score the model and not to train it. 0: train on all of them, without a score.",
+        0.2,
+        minimum=0.0,
+        maximum=0.5,
+        advanced=True,
+    )
     legend: Optional[str] = _parameter(
-        FILE, "Legend", "JSON file with a list of {value, name, color}: what the classes are called and how they look. In "
-        "QGIS it is taken from the label layer's style.", None, dialog=False,
-    )  # fmt: skip
+        FILE,
+        "Legend",
+        "JSON file with a list of {value, name, color}: what the classes are called and how they look. In "
+        "QGIS it is taken from the label layer's style.",
+        None,
+        dialog=False,
+    )
     report: Optional[str] = _parameter(NEW_REPORT, "Report", "HTML report with scores, curves and settings.", None)
 
-    RESULTS = (
-        Result("oa", "Overall accuracy"), Result("miou", "Mean intersection over union"),
-        Result("macc", "Mean class accuracy"), Result("kappa", "Cohen's kappa"),
-    )  # fmt: skip
+    RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("oa", "Overall accuracy"),
+        Result("miou", "Mean intersection over union"),
+        Result("macc", "Mean class accuracy"),
+        Result("kappa", "Cohen's kappa"),
+    )
 
 
 @dataclass(frozen=True)
@@ -222,15 +291,21 @@ class Classify:
     model: str = _parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
     output: str = _parameter(NEW_RASTER, "Classified raster", "The map to write: one Byte band with class codes.")
     extent: Optional[str] = _parameter(
-        EXTENT, "Extent", "Classify only this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the "
-        "raster's own CRS. Empty: everything.", None,
-    )  # fmt: skip
+        EXTENT,
+        "Extent",
+        "Classify only this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the "
+        "raster's own CRS. Empty: everything.",
+        None,
+    )
     device: str = _device()
     confidence: Optional[str] = _parameter(
-        NEW_RASTER, "Confidence", "Optional second raster: the probability of the chosen class in percent, 255 for nodata.", None
+        NEW_RASTER,
+        "Confidence",
+        "Optional second raster: the probability of the chosen class in percent, 255 for nodata.",
+        None,
     )
 
-    RESULTS = (Result("pixels", "Pixels classified"),)
+    RESULTS: ClassVar[Tuple[Result, ...]] = (Result("pixels", "Pixels classified"),)
 
 
 @dataclass(frozen=True)
@@ -239,11 +314,15 @@ class Check:
 
     device: str = _device()
 
-    RESULTS = (
-        Result("version", "false_core version", TEXT), Result("python", "Python", TEXT), Result("torch", "PyTorch", TEXT),
-        Result("device", "Device", TEXT), Result("device_name", "Device name", TEXT),
-        Result("memory_gb", "Memory of the device in GB"), Result("gflops", "Speed of the test kernel in GFLOP/s"),
-    )  # fmt: skip
+    RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("version", "false_core version", TEXT),
+        Result("python", "Python", TEXT),
+        Result("torch", "PyTorch", TEXT),
+        Result("device", "Device", TEXT),
+        Result("device_name", "Device name", TEXT),
+        Result("memory_gb", "Memory of the device in GB"),
+        Result("gflops", "Speed of the test kernel in GFLOP/s"),
+    )
 
 
 Job = Union[Pretrain, Finetune, Classify, Check]
@@ -293,9 +372,7 @@ def from_mapping(body: Mapping[str, Any]) -> Job:
     unknown = sorted(set(given) - set(declared))
     if unknown:
         raise RequestError(f"{name} has no parameter {', '.join(unknown)}.", f"It has {', '.join(declared)}.")
-    missing = [
-        f.name for f in dataclasses.fields(kind) if f.name not in given and f.default is dataclasses.MISSING
-    ]  # fmt: skip
+    missing = [f.name for f in dataclasses.fields(kind) if f.name not in given and f.default is dataclasses.MISSING]
     if missing:
         raise RequestError(f"{name} needs {', '.join(missing)}.")
     for key, value in given.items():

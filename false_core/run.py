@@ -47,7 +47,7 @@ def run(
 
         results = classify(job, feedback)
     elif isinstance(job, jobs.Check):
-        from false_core.training.device import check
+        from false_core.device import check
 
         results = check(job, feedback)
     else:

@@ -66,7 +66,9 @@ def main() -> int:
         speaker.say(Failed(error.what, error.remedy, error.code))
         return error.exit_code
     except MemoryError:
-        speaker.say(Failed("The computer ran out of memory.", "Close other programs or choose a smaller batch size.", "memory"))
+        speaker.say(
+            Failed("The computer ran out of memory.", "Close other programs or choose a smaller batch size.", "memory")
+        )
         return 1
     except Exception as error:
         # The process boundary: whatever it is, the other side must hear of it.
@@ -76,8 +78,10 @@ def main() -> int:
         speaker.say(
             Failed(
                 f"Something went wrong that should not: {type(error).__name__}: {error}",
-                "Please report it with the details below.", "bug", traceback.format_exc(),
-            )  # fmt: skip
+                "Please report it with the details below.",
+                "bug",
+                traceback.format_exc(),
+            )
         )
         return 1
     speaker.say(Finished(outputs))

@@ -1,0 +1,5 @@
+"""``python -m false_core`` is the command line."""
+
+from false_core.cli import main
+
+main()

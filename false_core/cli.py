@@ -1,0 +1,170 @@
+"""The command line: ``false-core pretrain | finetune | classify | check | info``, made from the job declarations."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import threading
+import time
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.table import Table
+
+from false_core import __version__, events, jobs
+from false_core.errors import Cancelled, FalseError
+from false_core.run import run
+
+
+@dataclasses.dataclass(frozen=True)
+class Info:
+    """Print what a model file is, in words."""
+
+    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="A model or encoder file.")]
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 bad request, 3 cancelled."""
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        print(f"false-core {__version__}")
+        return
+    forms = {name: _form(kind) for name, kind in jobs.JOBS.items()}
+    command = tyro.extras.subcommand_cli_from_dict(
+        {**forms, "info": Info},
+        prog="false-core",
+        description="Land-cover maps from a few labels: pretrain, finetune, classify.",
+        args=arguments,
+    )
+    console = Console(stderr=True)
+    try:
+        if isinstance(command, Info):
+            _print_info(command.model)
+            return
+        name = next(name for name, form in forms.items() if isinstance(command, form))
+        _run(jobs.JOBS[name](**dataclasses.asdict(command)), console)
+    except FalseError as error:
+        console.print(f"[bold red]{escape(error.what)}[/] {escape(error.remedy)}")
+        sys.exit(error.exit_code)
+
+
+def _form(job: Any) -> Any:
+    """Return a dataclass like ``job`` whose types carry the help texts as tyro wants them."""
+    hints = {f.name: f.type for f in dataclasses.fields(job)}
+    types = {
+        "Tuple[str, ...]": tuple[str, ...],
+        "Tuple[int, ...]": tuple[int, ...],
+        "str": str,
+        "int": int,
+        "float": float,
+        "Optional[str]": str | None,
+        "Optional[int]": int | None,
+        "Optional[float]": float | None,
+        "Optional[bool]": bool | None,
+    }
+    fields: list[tuple[str, Any, Any]] = []
+    for f in dataclasses.fields(job):
+        parameter: jobs.Parameter = f.metadata["parameter"]
+        unit = f" In {parameter.unit}." if parameter.unit else ""
+        choices = f" One of {', '.join(parameter.choices)}." if parameter.choices else ""
+        hint = Annotated[types[str(hints[f.name])], tyro.conf.arg(help=parameter.help + unit + choices)]  # type: ignore[valid-type]
+        fields.append((f.name, hint, dataclasses.field(default=f.default)))
+    return dataclasses.make_dataclass(job.__name__, fields, frozen=True, namespace={"__doc__": job.__doc__})
+
+
+def _run(job: jobs.Job, console: Console) -> None:
+    began = time.monotonic()
+    cancel = threading.Event()
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[left]}"),
+        console=console,
+        transient=True,
+    ) as bar:
+        task = bar.add_task("Starting", total=1.0, rate="", left="")
+
+        def show(event: events.Event) -> None:
+            if isinstance(event, events.Progress):
+                left = f"{_duration(event.eta_s)} left" if event.eta_s is not None else ""
+                bar.update(task, completed=event.fraction, description=event.stage, rate=event.rate, left=left)
+            elif isinstance(event, events.Message):
+                style = "yellow" if event.level == events.WARNING else "dim"
+                bar.console.print(f"[{style}]{escape(event.text)}[/]", highlight=False)
+
+        outputs: dict[str, Any] = {}
+        problem: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                outputs.update(run(job, show, cancel))
+            except BaseException as error:  # noqa: BLE001 - raised again in the main thread, below.
+                problem.append(error)
+
+        # In a thread, so that Ctrl-C reaches a job at its next step instead of tearing it apart.
+        thread = threading.Thread(target=work)
+        thread.start()
+        while thread.is_alive():
+            try:
+                thread.join(0.2)
+            except KeyboardInterrupt:
+                cancel.set()
+    if problem:
+        raise problem[0]
+    if cancel.is_set():
+        raise Cancelled()
+    table = Table(title=f"{type(job).__name__}: done in {_duration(time.monotonic() - began)}", show_header=False)
+    labels = {result.name: result.label for result in job.RESULTS}
+    labels.update({name: parameter.label for name, parameter in jobs.parameters(job).items()})
+    for name, value in outputs.items():
+        shown = f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+        table.add_row(labels.get(name, name), escape(shown))
+    Console().print(table)
+
+
+def _print_info(path: str) -> None:
+    from false_core.models.model_file import read_card
+
+    card = read_card(path)
+    console = Console()
+    table = Table(title=f"{path}: {'an encoder' if card.kind == 'encoder' else 'a land-cover model'}", show_header=False)
+    metres = f" ({card.ground_sample_distance:.3g} m)" if card.ground_sample_distance else ""
+    rows = [
+        ("Network", " + ".join(filter(None, (card.encoder, card.decoder)))),
+        ("Bands", ", ".join(f"{number} {name}" for number, name in zip(card.band_numbers, card.bands))),
+        ("Data type", card.dtype),
+        ("Working pixel size", f"{card.pixel_size:g} CRS units{metres}"),
+        ("Patch size", f"{card.patch_size} pixels"),
+        *[(key.replace("_", " ").capitalize(), _plain(value)) for key, value in card.method.items()],
+        *[(key.replace("_", " ").capitalize(), _plain(value)) for key, value in card.provenance.items()],
+    ]
+    for key, value in rows:
+        table.add_row(key, escape(value))
+    console.print(table)
+    if card.classes.classes:
+        legend = Table("Code", "Class", "Colour", title="Classes")
+        for c in card.classes:
+            legend.add_row(str(c.code), escape(c.name), f"[on {c.color}]    [/] {c.color}")
+        console.print(legend)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_plain, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Where the numbers are crunched: choosing a device, saying which, and checking that it works."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from typing import Any
+
+import torch
+
+from false_core import __version__
+from false_core.errors import DeviceError
+from false_core.feedback import Feedback
+from false_core.jobs import Check
+
+
+def choose_device(request: str, feedback: Feedback) -> torch.device:
+    """Return the device to compute on, after a real computation on it.
+
+    Args:
+        request: ``auto`` takes a working GPU and otherwise the CPU; ``cpu``, ``cuda``, ``cuda:N`` and ``mps`` insist.
+        feedback: Told which device it is, and why a GPU that is there is not used.
+
+    Raises:
+        DeviceError: What was asked for is not there or does not work.
+    """
+    if request != "auto":
+        device = _parse(request)
+        problem = _problem(device)
+        if problem:
+            raise DeviceError(f"The device {request} cannot be used: {problem}.", "Choose auto to fall back to the CPU.")
+        feedback.info(f"Computing on {describe(device)}.")
+        return device
+    for device in (torch.device("cuda", 0), torch.device("mps")):
+        problem = _problem(device)
+        if not problem:
+            feedback.info(f"Computing on {describe(device)}.")
+            return device
+        if device.type == "cuda" and torch.cuda.is_available():
+            feedback.warn(f"There is a GPU, but it cannot be used: {problem}.")
+    feedback.info(f"Computing on {describe(torch.device('cpu'))}. No usable GPU was found.")
+    return torch.device("cpu")
+
+
+def describe(device: torch.device) -> str:
+    """Return the device's name for a person."""
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)} ({device})"
+    if device.type == "mps":
+        return "the Apple GPU (mps)"
+    return f"the CPU ({torch.get_num_threads()} threads)"
+
+
+def check(job: Check, feedback: Feedback) -> dict[str, Any]:
+    """Run the ``Check`` job: versions, the device, and the speed of a real kernel on it."""
+    with feedback.stage("Checking the device", 1.0):
+        device = choose_device(job.device, feedback)
+        gflops = _measure(device)
+    # Imported so that an environment that lacks one of them fails here, not in the middle of a job.
+    import geopandas
+    import rasterio
+    import segmentation_models_pytorch
+    import timm
+
+    feedback.info(
+        f"false_core {__version__}, Python {platform.python_version()}, torch {torch.__version__}, timm {timm.__version__}, "
+        f"segmentation-models-pytorch {segmentation_models_pytorch.__version__}, rasterio {rasterio.__version__}, "
+        f"geopandas {geopandas.__version__}."
+    )
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "device": str(device),
+        "device_name": describe(device),
+        "memory_gb": round(_memory(device) / 1e9, 1),
+        "gflops": round(gflops, 1),
+    }
+
+
+def _parse(request: str) -> torch.device:
+    try:
+        device = torch.device(request)
+    except RuntimeError as error:
+        raise DeviceError(f"There is no device called {request!r}.", "Use auto, cpu, cuda, cuda:N or mps.") from error
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise DeviceError(f"The device {request!r} is not supported.", "Use auto, cpu, cuda, cuda:N or mps.")
+    return device
+
+
+def _problem(device: torch.device) -> str:
+    """Return why ``device`` cannot be used, or nothing. Runs a small convolution, as drivers can lie."""
+    if device.type == "cuda" and not torch.cuda.is_available():
+        return "PyTorch sees no CUDA GPU (none there, no driver, or a PyTorch without CUDA)"
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        return f"there are {torch.cuda.device_count()} CUDA GPU(s)"
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        return "PyTorch sees no Apple GPU"
+    try:
+        image, kernel = torch.ones(1, 2, 8, 8, device=device), torch.ones(3, 2, 3, 3, device=device)
+        answer = float(torch.nn.functional.conv2d(image, kernel)[0, 0, 0, 0])
+    except RuntimeError as error:
+        return f"a test computation failed with {str(error).splitlines()[0]!r}"
+    return "" if answer == 18.0 else f"a test computation gave {answer} instead of 18"
+
+
+def _measure(device: torch.device) -> float:
+    """Return the speed of a float32 matrix product in GFLOP/s."""
+    side = 4096 if device.type == "cuda" else 1024
+    a, b = torch.rand(side, side, device=device), torch.rand(side, side, device=device)
+    float((a @ b)[0, 0])
+    began = time.perf_counter()
+    repetitions = 5
+    for _ in range(repetitions):
+        c = a @ b
+    float(c[0, 0])
+    return 2 * side**3 * repetitions / (time.perf_counter() - began) / 1e9
+
+
+def _memory(device: torch.device) -> float:
+    """Return the memory of the device in bytes, 0 where it cannot be told."""
+    if device.type == "cuda":
+        return float(torch.cuda.get_device_properties(device).total_memory)
+    if device.type == "mps":
+        return float(torch.mps.recommended_max_memory())
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (ValueError, OSError, AttributeError):  # Not told on this system, Windows for one.
+        return 0.0

@@ -1,0 +1,211 @@
+"""Reports: one HTML file each, with plots inside, readable offline and without scripts."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from false_core import __version__
+from false_core.evaluation.metrics import IntArray, score
+from false_core.models.model_file import ModelCard
+from false_core.publish import published
+from false_core.training.curves import Curves
+
+INK = "#2f6b4f"
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a report: a heading, then any of a text, a figure (SVG source) and a table."""
+
+    heading: str
+    text: str = ""
+    figure: str = ""
+    header: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    colors: Sequence[str] = field(default_factory=tuple)
+
+
+def write_pretraining_report(path: str, card: ModelCard, curves: Curves) -> None:
+    """Write the report of a pretraining run."""
+    sections = [
+        Section(
+            "Loss and learning rate",
+            "The loss should fall and then level off.",
+            _plot(curves, [("loss",), ("learning rate",)]),
+        ),
+        Section(
+            "What the encoder thinks is alike",
+            "Cosine similarity of two views of the same place (positives), of different places (negatives), and of "
+            "the pairs taken for false negatives. Positives should rise above negatives. Benchmark anchors are those sure "
+            "enough to look for a false negative.",
+            _plot(
+                curves,
+                [
+                    ("similarity of positives", "similarity of negatives", "similarity of false negatives"),
+                    ("benchmark anchors",),
+                ],
+            ),
+        ),
+        *_about(card),
+    ]
+    rasters = ", ".join(card.provenance.get("rasters", []))
+    _write(path, "FALSE pretraining", f"An encoder learned without labels from {rasters}.", [], [], sections)
+
+
+def write_finetuning_report(
+    path: str,
+    card: ModelCard,
+    curves: Curves,
+    confusion: IntArray | None,
+    notes: Sequence[str],
+    counts: dict[str, list[int]],
+) -> None:
+    """Write the report of a fine-tuning run.
+
+    Args:
+        path: Of the HTML file.
+        card: The model.
+        curves: Of the training.
+        confusion: On the labels kept back, true classes in rows; None where none were.
+        notes: Warnings to put on top.
+        counts: Label shapes and labelled pixels by class name.
+    """
+    names, colors = [c.name for c in card.classes], [c.color for c in card.classes]
+    tiles: list[tuple[str, str]] = []
+    sections: list[Section] = []
+    if confusion is not None:
+        scores = score(confusion)
+        tiles = [
+            ("overall accuracy", _percent(scores.oa)),
+            ("mean IoU", _percent(scores.miou)),
+            ("mean class accuracy", _percent(scores.macc)),
+            ("kappa", f"{scores.kappa:.2f}"),
+        ]
+        rows = [
+            [
+                names[k],
+                *(_percent(v[k]) for v in (scores.iou, scores.producers, scores.users, scores.f1)),
+                f"{int(confusion[k].sum()):,}",
+            ]
+            for k in range(len(names))
+        ]
+        sections += [
+            Section(
+                "Scores per class",
+                "On labels that were kept back in whole blocks of space and did not train the model. They tell how good the "
+                "map is where it looks like the labels; for the whole map, check points that were drawn at random.",
+                header=("Class", "IoU", "Producer's accuracy", "User's accuracy", "F1", "Pixels"),
+                rows=rows,
+                colors=colors,
+            ),
+            Section(
+                "What is mixed up with what",
+                "True class in rows, mapped class in columns, in percent of the row.",
+                _confusion_figure(confusion, names),
+            ),
+        ]
+    sections += [
+        Section("Training", "", _plot(curves, [("loss",), ("validation mIoU",)])),
+        Section(
+            "Labels used",
+            header=("Class", "Code", "Shapes", "Pixels"),
+            colors=colors,
+            rows=[[c.name, str(c.code), *(f"{n:,}" for n in counts[c.name])] for c in card.classes],
+        ),
+        *_about(card),
+    ]
+    summary = f"A model for {len(names)} classes from {card.provenance.get('raster', '')}."
+    _write(path, "FALSE fine-tuning", summary, tiles, notes, sections)
+
+
+def _write(
+    path: str, title: str, summary: str, tiles: Sequence[tuple[str, str]], notes: Sequence[str], sections: Sequence[Section]
+) -> None:
+    # Names of classes, bands and files come from the user's data: everything is escaped but the figures drawn here.
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("false_core.evaluation"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    html = environment.get_template("report.html").render(
+        title=title, summary=summary, tiles=tiles, notes=notes, sections=sections
+    )
+    with published(path) as (partial,):
+        Path(partial).write_text(html, encoding="utf-8")
+
+
+def _about(card: ModelCard) -> list[Section]:
+    distance = f" ({card.ground_sample_distance:.3g} m)" if card.ground_sample_distance else ""
+    rows = [
+        ["Encoder", card.encoder],
+        ["Decoder", card.decoder or "none"],
+        ["Bands", ", ".join(card.bands)],
+        ["Working pixel size", f"{card.pixel_size:g} CRS units{distance}"],
+        ["Patch size", f"{card.patch_size} pixels"],
+        *[[key.replace("_", " ").capitalize(), _show(value)] for key, value in card.method.items()],
+        ["false_core", __version__],
+    ]
+    return [Section("Settings", rows=rows)]
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_show(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_show, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.1f} %"
+
+
+def _plot(curves: Curves, panels: Sequence[Sequence[str]]) -> str:
+    panels = [names for names in panels if any(name in curves.series for name in names)]
+    if not panels:
+        return ""
+    figure = Figure(figsize=(4.6 * len(panels), 3.0), layout="constrained")
+    for axes, names in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels):
+        for name in names:
+            points = curves.series.get(name, [])
+            axes.plot(*zip(*points), label=name, linewidth=1.4, color=INK if len(names) == 1 else None)
+        axes.set_xlabel("step")
+        axes.grid(alpha=0.3)
+        if len(names) > 1:
+            axes.legend(fontsize=8, frameon=False)
+        else:
+            axes.set_title(names[0].capitalize(), fontsize=10)
+    return _svg(figure)
+
+
+def _confusion_figure(confusion: IntArray, names: Sequence[str]) -> str:
+    size = 2.2 + 0.55 * len(names)
+    figure = Figure(figsize=(size + 0.8, size), layout="constrained")
+    axes: Axes = figure.subplots()
+    share = 100 * confusion / np.maximum(1, confusion.sum(axis=1, keepdims=True))
+    axes.imshow(share, cmap="Greens", vmin=0, vmax=100)
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    if len(names) <= 20:
+        for row, column in np.ndindex(*share.shape):
+            ink = "white" if share[row, column] > 60 else "black"
+            axes.text(column, row, f"{share[row, column]:.0f}", ha="center", va="center", fontsize=8, color=ink)
+    return _svg(figure)
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    # Text stays text, so that it can be searched; a fixed salt and no date make equal reports equal files.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "false", "text.parse_math": False}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

@@ -1,0 +1,1 @@
+"""What was digitised: classes, and where they were drawn."""

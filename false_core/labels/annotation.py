@@ -1,0 +1,235 @@
+"""Digitised labels on the pixel grid of a raster: read, reprojected, repaired, and burned in window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import numpy.typing as npt
+import pyogrio
+import pyogrio.errors
+import rasterio.features
+import shapely
+from affine import Affine
+
+from false_core.errors import InputError
+from false_core.feedback import Feedback
+from false_core.labels.classes import ClassTable, LegendEntry, classes_from_values
+from false_core.raster.source import RasterSource, describe_crs
+
+IGNORE = 255
+"""Target of a pixel without a label."""
+SMALL_POLYGON = 4.0
+"""Pixels. A smaller polygon labels every pixel it touches, as it may hold no pixel's centre."""
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """Labels in pixel coordinates of a raster's working grid.
+
+    Attributes:
+        classes: The classes that have labels over the raster.
+        shapes: Simple geometries (no multi-parts), x = column, y = row, of shape (n,). Larger polygons come first, so that
+            a small one drawn inside a large one stays visible.
+        targets: Index into ``classes`` of each shape, of shape (n,).
+        tree: Spatial index over ``shapes``.
+    """
+
+    classes: ClassTable
+    shapes: npt.NDArray[np.object_]
+    targets: npt.NDArray[np.int64]
+    tree: shapely.STRtree
+
+    @property
+    def pixels(self) -> npt.NDArray[np.float64]:
+        """Pixels each shape labels, roughly: area, or length of a line, at least 1. Of shape (n,)."""
+        size: npt.NDArray[np.float64] = np.maximum(shapely.area(self.shapes), self._lengths())
+        return np.maximum(1.0, size)
+
+    def subset(self, chosen: npt.NDArray[np.bool_]) -> Annotation:
+        """Return the shapes where ``chosen`` (n,) is true, with the same classes."""
+        shapes = self.shapes[chosen]
+        return replace(self, shapes=shapes, targets=self.targets[chosen], tree=shapely.STRtree(shapes))
+
+    def cut(self, side: float) -> Annotation:
+        """Return the same labels with every polygon larger than half a square of ``side`` pixels cut along such squares."""
+        shapes, targets = [], []
+        for shape, target in zip(self.shapes, self.targets):
+            pieces = _squares(shape, side) if shape.area > side * side / 2 else [shape]
+            shapes += pieces
+            targets += [target] * len(pieces)
+        array = np.array(shapes, dtype=object)
+        return replace(self, shapes=array, targets=np.array(targets), tree=shapely.STRtree(array))
+
+    def burn(self, to_pixels: Affine, height: int, width: int) -> npt.NDArray[np.uint8]:
+        """Burn the labels into a patch of (height, width): class indices, ``IGNORE`` where nothing is labelled.
+
+        Args:
+            to_pixels: From the raster's pixel coordinates to those of the patch. May rotate, flip and scale.
+            height, width: Of the patch in pixels.
+        """
+        target = np.full((height, width), IGNORE, np.uint8)
+        corners = np.array([~to_pixels * corner for corner in ((0, 0), (width, 0), (0, height), (width, height))])
+        box = shapely.box(*corners.min(axis=0), *corners.max(axis=0))
+        near = np.sort(self.tree.query(box))
+        if not near.size:
+            return target
+        a, b, c, d, e, f = to_pixels[:6]
+        moved = shapely.transform(self.shapes[near], lambda xy: xy @ np.array([[a, d], [b, e]]) + np.array([c, f]))
+        thick = (shapely.get_dimensions(moved) == 2) & (shapely.area(moved) >= SMALL_POLYGON)
+        for group, all_touched in ((thick, False), (~thick, True)):
+            pairs = [(shape, int(value)) for shape, value in zip(moved[group], self.targets[near][group])]
+            if pairs:
+                # The identity is what rasterio assumes anyway; naming it avoids a warning about a missing georeference.
+                rasterio.features.rasterize(pairs, out=target, transform=Affine.identity(), all_touched=all_touched)
+        return target
+
+    def _lengths(self) -> npt.NDArray[np.float64]:
+        return np.where(shapely.get_dimensions(self.shapes) == 1, shapely.length(self.shapes), 0.0)
+
+
+def read_annotation(
+    path: str, field: str, source: RasterSource, legend: Sequence[LegendEntry], feedback: Feedback
+) -> Annotation:
+    """Read digitised labels for ``source``.
+
+    Args:
+        path: Vector file, with ``|layername=NAME`` where it holds several layers.
+        field: Field with the class: whole numbers or text.
+        source: The raster; labels end up in the pixel coordinates of its working grid.
+        legend: Names and colours of classes, by value of the field.
+        feedback: Told what was repaired or left out.
+
+    Raises:
+        InputError: The file or field is missing, nothing usable is in it, all is one class, or none touches the raster.
+    """
+    table = _read_table(path, field)
+    table = table[~table.geometry.isna() & ~table.geometry.is_empty]
+    values = _clean_values(table[field])
+    table = table[values.notna()]
+    if table.empty:
+        raise InputError(f"The field {field!r} of {path} holds no value.", "Choose the field with the class, or fill it.")
+    values = values.dropna()
+    codes, classes = classes_from_values(list(values), legend)
+    moved, extent = _to_pixels(table, source, feedback)
+    parts, owners = shapely.get_parts(_repaired(moved, feedback), return_index=True)
+    # Repairing can put a multi-part shape into a collection: take that apart too.
+    parts, inner = shapely.get_parts(parts, return_index=True)
+    code_of = np.array([codes[value] for value in values])[owners[inner]]
+    inside = shapely.intersects(parts, shapely.box(0, 0, source.width, source.height)) & ~shapely.is_empty(parts)
+    if not inside.any():
+        raise InputError(
+            f"No label lies over the raster. The labels cover {_format(extent)} [{describe_crs(table.crs)}], "
+            f"the raster {_format(source.bounds)} [{describe_crs(source.crs)}].",
+            "Extents are xmin, xmax, ymin, ymax. Check that both layers have the right CRS and lie on top of each other.",
+        )
+    if not inside.all():
+        feedback.info(f"{int((~inside).sum())} of {len(inside)} label shapes lie outside the raster and are left out.")
+    parts, code_of = parts[inside], code_of[inside]
+    present = ClassTable(tuple(c for c in classes if c.code in set(code_of.tolist())))
+    if len(present) < 2:
+        raise InputError(
+            f"All labels over the raster are of one class, {present.classes[0].name!r}; telling classes apart takes two.",
+            "Digitise a second class, or choose another class field.",
+        )
+    lost = [c.name for c in classes if c not in present.classes]
+    if lost:
+        feedback.warn(f"No label over the raster for {', '.join(lost)}: the model will not know it.")
+    order = np.argsort(-shapely.area(parts), kind="stable")
+    index_of = {c.code: index for index, c in enumerate(present)}
+    targets = np.array([index_of[code] for code in code_of[order].tolist()])
+    return Annotation(present, parts[order], targets, shapely.STRtree(parts[order]))
+
+
+def _read_table(path: str, field: str) -> geopandas.GeoDataFrame:
+    file, _, options = path.partition("|")
+    layer = next((o[len("layername=") :] for o in options.split("|") if o.lower().startswith("layername=")), None)
+    if not file.startswith("/vsi") and not Path(file).exists():
+        raise InputError(f"The label file {file} does not exist.")
+    try:
+        layers = [str(name) for name in pyogrio.list_layers(file)[:, 0]]
+        if layer is None and len(layers) > 1:
+            raise InputError(
+                f"{file} holds {len(layers)} layers: {', '.join(layers)}.", f"Name one: {file}|layername={layers[0]}"
+            )
+        if layer is not None and layer not in layers:
+            raise InputError(f"{file} has no layer {layer!r}; it has {', '.join(layers)}.")
+        fields = list(pyogrio.read_info(file, layer=layer)["fields"])
+        if field not in fields:
+            raise InputError(f"The labels have no field {field!r}.", f"They have {', '.join(fields) or 'no field at all'}.")
+        table = geopandas.read_file(file, layer=layer, columns=[field], engine="pyogrio", on_invalid="ignore")
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"The label file {file} cannot be read: {error}.", "It may be damaged or of an unknown kind."
+        ) from error
+    if not isinstance(table, geopandas.GeoDataFrame):
+        raise InputError(f"{file} holds a table without geometries.", "Choose a layer of points, lines or polygons.")
+    return table
+
+
+def _clean_values(values: Any) -> Any:
+    """Return the class values without nulls: text stripped, empty text null, whole floats as integers, booleans as text."""
+
+    def clean(value: Any) -> Any:
+        if value is None or (isinstance(value, float) and not np.isfinite(value)) or value != value:
+            return None
+        if isinstance(value, str):
+            return value.strip() or None
+        if isinstance(value, (bool, np.bool_)):
+            return str(bool(value)).lower()
+        if isinstance(value, (int, np.integer)):
+            return int(value)
+        if isinstance(value, (float, np.floating)):
+            return int(value) if float(value).is_integer() else float(value)
+        return str(value)
+
+    return values.astype(object).map(clean).astype(object)
+
+
+def _to_pixels(
+    table: geopandas.GeoDataFrame, source: RasterSource, feedback: Feedback
+) -> tuple[npt.NDArray[np.object_], tuple[float, float, float, float]]:
+    """Return the geometries in pixel coordinates, and their extent (xmin, xmax, ymin, ymax) in their own CRS."""
+    xmin, ymin, xmax, ymax = (float(v) for v in table.total_bounds)
+    if table.crs is None and source.crs is not None:
+        feedback.warn(f"The labels have no CRS; they are taken to be in that of the raster, {describe_crs(source.crs)}.")
+    elif table.crs is not None and source.crs is None:
+        feedback.warn("The raster has no CRS; the labels are taken to be in its coordinates as they are.")
+    elif table.crs is not None and source.crs is not None:
+        table = table.to_crs(source.crs.to_wkt())
+    a, b, c, d, e, f = (~source.transform)[:6]
+    matrix, offset = np.array([[a, d], [b, e]]), np.array([c, f])
+    geometries = shapely.force_2d(table.geometry.to_numpy())
+    with np.errstate(invalid="ignore"):
+        moved = shapely.transform(geometries, lambda xy: xy @ matrix + offset)
+    # Coordinates that cannot be reprojected come back infinite; such shapes lie nowhere near the raster.
+    finite = np.isfinite(shapely.bounds(moved)).all(axis=1)
+    return np.where(finite, moved, shapely.Point()), (xmin, xmax, ymin, ymax)
+
+
+def _repaired(shapes: npt.NDArray[np.object_], feedback: Feedback) -> npt.NDArray[np.object_]:
+    broken = ~shapely.is_valid(shapes)
+    if not broken.any():
+        return shapes
+    feedback.info(f"{int(broken.sum())} invalid label geometries were repaired.")
+    out = shapes.copy()
+    # A polygon that crosses itself keeps its area; lines and points that repairing may split off add nothing to it.
+    out[broken] = shapely.make_valid(shapes[broken])
+    return out
+
+
+def _squares(shape: shapely.Geometry, side: float) -> list[shapely.Geometry]:
+    xmin, ymin, xmax, ymax = shape.bounds
+    columns = np.arange(np.floor(xmin / side), np.floor(xmax / side) + 1) * side
+    rows = np.arange(np.floor(ymin / side), np.floor(ymax / side) + 1) * side
+    x, y = (axis.ravel() for axis in np.meshgrid(columns, rows))
+    parts = shapely.get_parts(shapely.intersection(shape, shapely.box(x, y, x + side, y + side)))
+    return list(parts[shapely.area(parts) > 0])
+
+
+def _format(extent: tuple[float, float, float, float]) -> str:
+    return "(" + ", ".join(f"{value:g}" if abs(value) < 1e5 else f"{value:.0f}" for value in extent) + ")"

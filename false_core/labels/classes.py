@@ -1,0 +1,193 @@
+"""Land-cover classes: code on the map, name, colour."""
+
+from __future__ import annotations
+
+import colorsys
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from false_core.errors import InputError
+
+MOST_CLASSES = 254
+_FIRST_COLOURS = (
+    "#e31a1c",
+    "#ffd92f",
+    "#8fc35a",
+    "#1b7837",
+    "#2b7bba",
+    "#c9b18b",
+    "#7b5ea7",
+    "#f28e2b",
+    "#17becf",
+    "#e377c2",
+    "#8c564b",
+    "#bcbd22",
+    "#636363",
+    "#9edae5",
+    "#f7b6d2",
+    "#393b79",
+)
+
+
+# What maps usually show such classes in. The first pattern found in the name counts.
+_USUAL_COLOURS = (
+    (r"water|river|lake|sea|wasser|eau", "#2b7bba"),
+    (r"forest|tree|wood|wald|for[eê]t", "#1b7837"),
+    (r"grass|meadow|range|pasture|low veg|wiese|prairie", "#a6d96a"),
+    (r"agri|crop|field|farm|acker", "#f2d16b"),
+    (r"road|street|paved|imperv|strasse|route", "#8a8a8a"),
+    (r"roof|building|urban|built|house|geb[aä]ude|b[aâ]ti", "#d7301f"),
+    (r"bare|barren|soil|sand|rock|boden", "#c2a27c"),
+    (r"snow|ice|cloud", "#e8f1f5"),
+    (r"shrub|bush|scrub", "#7f9e3f"),
+    (r"wetland|marsh|swamp", "#5ab4ac"),
+)
+
+
+@dataclass(frozen=True)
+class LandCoverClass:
+    """One class. ``code`` is its value on the map, ``color`` is ``#rrggbb``."""
+
+    code: int
+    name: str
+    color: str
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """The classes of a model, ordered by code. The network's output channel k is ``classes[k]``."""
+
+    classes: tuple[LandCoverClass, ...]
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def __iter__(self) -> Iterator[LandCoverClass]:
+        return iter(self.classes)
+
+    @property
+    def nodata(self) -> int:
+        """Code of nodata on the map: 0, or 255 where 0 is a class."""
+        return 255 if any(c.code == 0 for c in self.classes) else 0
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """Return plain dictionaries for the model file."""
+        return [asdict(c) for c in self.classes]
+
+    @classmethod
+    def from_list(cls, body: Sequence[dict[str, Any]]) -> ClassTable:
+        """Read what ``to_list`` wrote. Raises ValueError where it is not a usable table."""
+        classes = tuple(LandCoverClass(int(c["code"]), str(c["name"]), str(c["color"])) for c in body)
+        codes = [c.code for c in classes]
+        if not 1 <= len(codes) <= MOST_CLASSES or len(set(codes)) < len(codes) or min(codes) < 0 or max(codes) > 254:
+            raise ValueError("class codes must be different numbers from 0 to 254")
+        if not all(re.fullmatch("#[0-9a-fA-F]{6}", c.color) for c in classes):
+            raise ValueError("class colours must be written #rrggbb")
+        return cls(classes)
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """What the user calls the class that has ``value`` in the label field, and the colour they gave it."""
+
+    value: Any
+    name: str
+    color: str
+
+
+def read_legend(path: str | None) -> list[LegendEntry]:
+    """Read a legend: a JSON list of ``{"value": ..., "name": ..., "color": "#rrggbb"}``.
+
+    Raises:
+        InputError: The file is missing or is not such a list.
+    """
+    if path is None:
+        return []
+    try:
+        body = json.loads(Path(path).read_text(encoding="utf-8"))
+        return [LegendEntry(entry["value"], str(entry["name"]), _colour(str(entry["color"]))) for entry in body]
+    except OSError as error:
+        raise InputError(f"The legend {path} cannot be read: {error.strerror}.") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"The legend {path} is not a legend ({error}).",
+            'Write a JSON list of {"value": 1, "name": "Forest", "color": "#1b7837"}.',
+        ) from error
+
+
+def classes_from_values(values: Sequence[Any], legend: Sequence[LegendEntry]) -> tuple[dict[Any, int], list[LandCoverClass]]:
+    """Give each distinct value of a label field its class.
+
+    Whole numbers from 0 to 254 keep their codes. Anything else gets 1, 2, 3... in sorted order.
+
+    Args:
+        values: Values of the label field, without nulls, in any order and number.
+        legend: Names and colours the user chose; values without an entry get a default.
+
+    Returns:
+        Code by value, and the classes ordered by code.
+
+    Raises:
+        InputError: There are more than 254 classes.
+    """
+    distinct = sorted(set(values)) if all(isinstance(v, (int, float)) for v in values) else sorted(set(values), key=str)
+    if len(distinct) > MOST_CLASSES:
+        raise InputError(
+            f"The class field has {len(distinct)} different values; a map can hold {MOST_CLASSES}.",
+            "Check that it is the field with the class, or merge classes.",
+        )
+    keep = all(_is_code(value) for value in distinct)
+    codes = {value: int(value) if keep else number for number, value in enumerate(distinct, start=1)}
+    chosen = {_key(entry.value): entry for entry in legend}
+    classes: list[LandCoverClass] = []
+    for number, value in enumerate(distinct):
+        entry = chosen.get(_key(value))
+        name = (entry.name if entry else "") or _text(value)
+        color = entry.color if entry else _unused_colour(name, number, {c.color for c in classes})
+        classes.append(LandCoverClass(codes[value], name, color))
+    return codes, classes
+
+
+def _unused_colour(name: str, number: int, used: set[str]) -> str:
+    """Return the colour maps usually give to such a class, or the ``number``-th of a list of well-spread ones."""
+    usual = next((colour for pattern, colour in _USUAL_COLOURS if re.search(pattern, name.lower())), None)
+    if usual and usual not in used:
+        return usual
+    return next(colour for n in range(number, number + 512) if (colour := default_colour(n)) not in used)
+
+
+def default_colour(number: int) -> str:
+    """Return the ``number``-th (from 0) of a list of colours that are easy to tell apart."""
+    if number < len(_FIRST_COLOURS):
+        return _FIRST_COLOURS[number]
+    # Steps of the golden ratio around the colour circle never come close to an earlier one.
+    red, green, blue = colorsys.hsv_to_rgb(number * 0.618034 % 1.0, 0.55 + 0.3 * (number % 2), 0.85)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
+
+
+def _is_code(value: Any) -> bool:
+    return isinstance(value, (int, float)) and float(value).is_integer() and 0 <= value <= 254
+
+
+def _text(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _key(value: Any) -> str:
+    """One spelling for the same value from a layer's style (often text) and from its field (often a number)."""
+    text = _text(value).strip()
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return str(int(number)) if number.is_integer() else str(number)
+
+
+def _colour(text: str) -> str:
+    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
+        raise ValueError(f"{text!r} is not a colour written #rrggbb")
+    return text.lower()

@@ -1,0 +1,145 @@
+"""Classifying: a model and a raster in, a land-cover map out, however large."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from false_core import jobs
+from false_core.device import choose_device
+from false_core.errors import InputError, OutputError
+from false_core.feedback import Feedback
+from false_core.jobs import Classify
+from false_core.models.model_file import SEGMENTER, ModelCard, check_bands, load_weights, read_card
+from false_core.models.segmenter import build_segmenter, class_probabilities
+from false_core.publish import published
+from false_core.raster.map_file import RasterFile, build_overviews, sidecars, write_sidecars
+from false_core.raster.source import BoolArray, RasterSource, Window, block_mean
+from false_core.raster.tiles import Blender, Tile, TilePlan
+from false_core.raster.working_grid import at_resolution_of_model
+from false_core.sampling.ahead import made_ahead
+
+NO_CONFIDENCE = 255
+
+
+def classify(job: Classify, feedback: Feedback) -> dict[str, Any]:
+    """Run a ``Classify`` job: write the map and, if asked for, its confidence. Return its results by name."""
+    with feedback.stage("Starting", 0.04):
+        for target in filter(None, (job.output, job.confidence)):
+            if Path(target).suffix.lower() not in (".tif", ".tiff"):
+                raise OutputError(f"{target} is not a GeoTIFF.", "Choose a name that ends in .tif.")
+        device = choose_device(job.device, feedback)
+        card = read_card(job.model, SEGMENTER)
+        source = _open(job, card, feedback)
+        area = source.window_of(jobs.parse_extent(job.extent) if job.extent else None)
+        network: nn.Module = build_segmenter(card.encoder, card.decoder, len(card.bands), len(card.classes))
+        load_weights(job.model, network)
+        network = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with ExitStack() as stack:
+        scratch = stack.enter_context(published(job.output, *sidecars(job.output)))
+        confidence = stack.enter_context(published(job.confidence))[0] if job.confidence else None
+        with feedback.stage("Classifying", 0.9):
+            pixels = _classify_area(card, network, source, area, device, scratch[0], confidence, feedback)
+        with feedback.stage("Building overviews", 0.06):
+            for path in filter(None, (scratch[0], confidence)):
+                build_overviews(path)
+            write_sidecars(scratch[1], scratch[2], card.classes)
+    return {"pixels": pixels}
+
+
+def _open(job: Classify, card: ModelCard, feedback: Feedback) -> RasterSource:
+    every = RasterSource(job.raster)
+    # The same bands as on the raster the model was made on; a raster that holds just as many is taken to hold the same.
+    if max(card.band_numbers) > len(every.bands):
+        check_bands(card, job.model, len(every.bands), every.name)
+        bands: tuple[int, ...] = every.bands
+    else:
+        bands = card.band_numbers
+    source = RasterSource(job.raster, bands)
+    if len(every.bands) != len(bands):
+        feedback.info(f"Using bands {', '.join(map(str, bands))} of {source.name}, as the model was made with.")
+    return at_resolution_of_model(source, card.pixel_size, card.ground_sample_distance, feedback)
+
+
+def _classify_area(
+    card: ModelCard,
+    network: nn.Module,
+    source: RasterSource,
+    area: Window,
+    device: torch.device,
+    output: Path,
+    confidence: Path | None,
+    feedback: Feedback,
+) -> int:
+    """Write the map of ``area`` (working pixels); return the number of pixels that got a class."""
+    factor = source.factor
+    plan = TilePlan.for_area(area, len(card.classes), factor)
+    blender = Blender(plan, factor, len(card.classes), device)
+    codes = torch.tensor([c.code for c in card.classes], dtype=torch.uint8, device=device)
+    native = _native(area, source)
+    tile_megapixels = (plan.stride * factor) ** 2 / 1e6
+    classified = 0
+
+    def read(tile: Tile) -> tuple[Tile, BoolArray, Tensor | None]:
+        raw = source.read_native(tile.window)
+        valid: BoolArray = np.any(np.isfinite(raw), axis=0)
+        if not valid.any():
+            return tile, valid, None
+        return tile, valid, torch.from_numpy(card.normalisation.apply(block_mean(raw, factor)))[None]
+
+    with ExitStack() as stack:
+        out = stack.enter_context(RasterFile(output, source, native, card.classes.nodata))
+        out.set_classes(card.classes)
+        sure = stack.enter_context(RasterFile(confidence, source, native, NO_CONFIDENCE)) if confidence else None
+        tiles = stack.enter_context(closing(made_ahead(read, plan)))
+        for done, (tile, valid, pixels) in enumerate(tiles):
+            feedback.advance(done * tile_megapixels, len(plan) * tile_megapixels, "Mpx")
+            blended = blender.add(tile, _probabilities(network, pixels, factor, device))
+            column, row, inside = _place(tile, plan, factor, native)
+            is_valid = valid[inside]
+            if not is_valid.any():
+                continue
+            classified += int(is_valid.sum())
+            best, index = blended[(slice(None), *inside)].max(dim=0)
+            out.write(column, row, np.where(is_valid, codes[index].cpu().numpy(), np.uint8(card.classes.nodata)))
+            if sure:
+                percent = (best * 100).round().clamp(0, 100).to(torch.uint8).cpu().numpy()
+                sure.write(column, row, np.where(is_valid, percent, np.uint8(NO_CONFIDENCE)))
+    if not classified:
+        raise InputError(
+            f"There is no valid pixel in {source.name} within the extent.", "Check the extent and the nodata value."
+        )
+    return classified
+
+
+def _native(area: Window, source: RasterSource) -> Window:
+    """Return ``area`` in pixels of the file; the last working pixels may reach beyond it."""
+    f = source.factor
+    column, row = area.column * f, area.row * f
+    right = min((area.column + area.width) * f, source.native_width)
+    bottom = min((area.row + area.height) * f, source.native_height)
+    return Window(column, row, right - column, bottom - row)
+
+
+def _probabilities(network: nn.Module, pixels: Tensor | None, factor: int, device: torch.device) -> Tensor | None:
+    """Return the probabilities of a tile (classes, side, side) in pixels of the file."""
+    if pixels is None:
+        return None
+    chances = class_probabilities(network, pixels.to(device))
+    if factor > 1:
+        chances = torch.nn.functional.interpolate(chances, scale_factor=factor, mode="bilinear", align_corners=False)
+    return chances[0]
+
+
+def _place(tile: Tile, plan: TilePlan, factor: int, native: Window) -> tuple[int, int, tuple[slice, slice]]:
+    """Return where the finished part of a tile goes: column and row in the map, and which pixels of the tile those are."""
+    x, y = tile.window.column * factor - native.column, tile.window.row * factor - native.row
+    size = plan.stride * factor
+    left, top = max(0, x), max(0, y)
+    right, bottom = max(left, min(native.width, x + size)), max(top, min(native.height, y + size))
+    return left, top, (slice(top - y, bottom - y), slice(left - x, right - x))

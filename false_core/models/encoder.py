@@ -1,0 +1,101 @@
+"""Encoders: any timm backbone, any number of bands, as a pyramid of features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import segmentation_models_pytorch as smp
+import torch
+from torch import Tensor, nn
+
+from false_core.errors import ModelFileError
+
+DEPTH = 5
+"""Levels of the pyramid, the coarsest at a stride of 32 pixels."""
+STRIDE = 2**DEPTH
+
+
+def build_encoder(name: str, bands: int) -> nn.Module:
+    """Return an untrained encoder.
+
+    Called on (batch, bands, height, width), with sides that are multiples of 32, it returns a list: the input itself, then
+    features at strides 2, 4, 8, 16 and 32, with ``out_channels`` channels.
+
+    Args:
+        name: A timm backbone that gives a pyramid of features, for example ``"resnet10t"``.
+        bands: Number of input bands.
+
+    Raises:
+        ModelFileError: timm knows no such backbone.
+    """
+    try:
+        encoder: nn.Module = smp.encoders.get_encoder(f"tu-{name}", in_channels=bands, depth=DEPTH, weights=None)
+    except (RuntimeError, ValueError, KeyError, AssertionError) as error:
+        raise ModelFileError(f"There is no encoder called {name!r}: {error}.", "Use the name of a timm backbone.") from error
+    return encoder
+
+
+class ImageProjector(nn.Module):
+    """Maps a whole patch to one embedding: mean of the coarsest features, then a perceptron (the paper's 2048-2048-128).
+
+    Args:
+        channels: Of the encoder's levels, finest first.
+        hidden: Width of the hidden layer.
+        dimensions: Of the embedding.
+    """
+
+    def __init__(self, channels: list[int], hidden: int, dimensions: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(channels[-1], hidden), nn.ReLU(inplace=True), nn.Linear(hidden, dimensions))
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        """Return embeddings of shape (batch, dimensions) for a pyramid of features."""
+        embeddings: Tensor = self.layers(features[-1].mean(dim=(2, 3)))
+        return embeddings
+
+
+class PointProjector(nn.Module):
+    """Maps points of a patch to embeddings: features of all levels at the point, then a perceptron.
+
+    Segmentation asks what is where. Embeddings of points make the encoder answer that already in pretraining.
+
+    Args:
+        channels: Of the encoder's levels, finest first.
+        hidden: Width of the hidden layer.
+        dimensions: Of the embedding.
+    """
+
+    def __init__(self, channels: list[int], hidden: int, dimensions: int) -> None:
+        super().__init__()
+        # The input itself and the finest level carry colour that jitter has already changed; they are left out.
+        self.levels = range(2, len(channels))
+        width = sum(channels[level] for level in self.levels)
+        self.layers = nn.Sequential(
+            nn.Linear(width, hidden), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True), nn.Linear(hidden, dimensions)
+        )
+
+    def forward(self, features: list[Tensor], points: Tensor) -> Tensor:
+        """Return embeddings of shape (batch * points, dimensions).
+
+        Args:
+            features: Pyramid of the encoder.
+            points: Of shape (batch, points, 2), x first, from -1 to 1 across the patch.
+        """
+        grid = points[:, :, None]
+        sampled = [
+            torch.nn.functional.grid_sample(features[level], grid, align_corners=False, padding_mode="border")
+            for level in self.levels
+        ]
+        vectors = torch.cat([s[..., 0] for s in sampled], dim=1).transpose(1, 2).flatten(0, 1)
+        embeddings: Tensor = self.layers(vectors)
+        return embeddings
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Return the number of trainable and fixed parameters."""
+    return sum(p.numel() for p in module.parameters())
+
+
+def channels_of(encoder: Any) -> list[int]:
+    """Return the channels of the encoder's levels, the input first."""
+    return [int(c) for c in encoder.out_channels]

@@ -1,0 +1,57 @@
+"""Segmenters: an encoder with a decoder on top that gives class scores per pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import segmentation_models_pytorch as smp
+import torch
+from torch import Tensor, nn
+
+from false_core.errors import ModelFileError
+from false_core.models.encoder import DEPTH, STRIDE
+
+_DECODERS: dict[str, Callable[..., nn.Module]] = {
+    "unet-small": lambda **common: smp.Unet(encoder_depth=DEPTH, decoder_channels=(128, 96, 64, 48, 32), **common),
+    "segformer": lambda **common: smp.Segformer(encoder_depth=DEPTH, decoder_segmentation_channels=128, **common),
+    "unet": lambda **common: smp.Unet(encoder_depth=DEPTH, **common),
+    "deeplabv3plus": lambda **common: smp.DeepLabV3Plus(encoder_depth=DEPTH, **common),
+}
+
+
+def build_segmenter(encoder: str, decoder: str, bands: int, classes: int) -> Any:
+    """Return an untrained segmenter with an ``encoder`` as ``build_encoder`` makes it.
+
+    Called on (batch, bands, height, width), with sides that are multiples of 32, it returns scores before softmax of shape
+    (batch, classes, height, width).
+
+    Args:
+        encoder: A timm backbone.
+        decoder: One of ``DECODERS``.
+        bands: Number of input bands.
+        classes: Number of classes.
+
+    Raises:
+        ModelFileError: There is no such encoder or decoder.
+    """
+    if decoder not in _DECODERS:
+        raise ModelFileError(f"There is no decoder called {decoder!r}.", f"Use one of {', '.join(_DECODERS)}.")
+    try:
+        return _DECODERS[decoder](encoder_name=f"tu-{encoder}", encoder_weights=None, in_channels=bands, classes=classes)
+    except (RuntimeError, ValueError, KeyError, AssertionError) as error:
+        raise ModelFileError(f"{encoder!r} with {decoder!r} cannot be built: {error}.") from error
+
+
+def class_probabilities(network: nn.Module, pixels: Tensor) -> Tensor:
+    """Return probabilities of shape (batch, classes, height, width) for patches of any size.
+
+    Sides are filled up with 0, which is how nodata looks to the network, to what the encoder's stride asks for.
+    """
+    height, width = pixels.shape[-2:]
+    fill = (0, -width % STRIDE, 0, -height % STRIDE)
+    padded = torch.nn.functional.pad(pixels, fill).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode(), torch.autocast(pixels.device.type, torch.bfloat16, enabled=pixels.device.type == "cuda"):
+        scores = network(padded)
+    probabilities: Tensor = scores[..., :height, :width].float().softmax(dim=1)
+    return probabilities

@@ -1,0 +1,196 @@
+"""The presets: complete settings for a laptop, for one GPU, and as published. A job may override single values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
+
+from false_core.jobs import Finetune, Pretrain
+
+IMAGE, POINTS = "image", "points"
+
+
+@dataclass(frozen=True)
+class PretrainSettings:
+    """Everything that decides how an encoder is pretrained.
+
+    Attributes:
+        encoder: timm backbone.
+        level: What an embedding stands for: a whole patch (``"image"``, as published), or points of it (``"points"``).
+        points: Points per pair of views, where ``level`` is ``"points"``.
+        crop_size: Side of a view in working pixels.
+        scales: Smallest and largest zoom of a view, working pixels per pixel of the view.
+        batch_size: Patches per step; each gives two views.
+        steps: Training steps; 0: as many as ``epochs`` take.
+        epochs: Passes over the raster cut in patches of ``crop_size``, where ``steps`` is 0.
+        hidden, dimensions: Of the projector.
+        temperature, threshold, confidence, neighbours: See ``false_core.methods.fncc``.
+        optimiser: ``"adamw"`` or ``"larc"`` (SGD with LARC, as published).
+        learning_rate: Highest rate.
+        weight_decay: Of the optimiser.
+        most_pixels: The quick preset coarsens rasters to about this number of pixels; 0: never.
+    """
+
+    encoder: str
+    level: str
+    crop_size: int
+    batch_size: int
+    steps: int
+    hidden: int
+    dimensions: int
+    temperature: float
+    threshold: float
+    confidence: float
+    neighbours: int
+    optimiser: str
+    learning_rate: float
+    weight_decay: float
+    scales: tuple[float, float] = (0.6, 1.6)
+    points: int = 0
+    epochs: int = 0
+    most_pixels: int = 0
+
+
+@dataclass(frozen=True)
+class FinetuneSettings:
+    """Everything that decides how a segmenter is trained.
+
+    Attributes:
+        encoder: timm backbone where no encoder file is given.
+        decoder: See ``false_core.models.segmenter``.
+        crop_size: Side of a training crop in working pixels.
+        scales: Smallest and largest zoom of a crop.
+        batch_size: Crops per step.
+        steps: Training steps.
+        freeze: Whether the encoder stays as it is (the paper's protocol).
+        decoder_first: Share of the steps that train the decoder alone, where the encoder is not frozen.
+        learning_rate: Highest rate of the decoder.
+        encoder_rate: Rate of the encoder, as a share of the decoder's.
+        weight_decay: Of AdamW.
+        most_pixels: As in ``PretrainSettings``, where no encoder file is given.
+    """
+
+    encoder: str
+    decoder: str
+    crop_size: int
+    batch_size: int
+    steps: int
+    freeze: bool
+    decoder_first: float
+    learning_rate: float
+    encoder_rate: float
+    weight_decay: float
+    scales: tuple[float, float] = (0.7, 1.4)
+    most_pixels: int = 0
+
+
+PRETRAIN = {
+    "quick": PretrainSettings(
+        encoder="resnet10t",
+        level=POINTS,
+        points=24,
+        crop_size=64,
+        batch_size=32,
+        steps=400,
+        hidden=512,
+        dimensions=64,
+        temperature=0.2,
+        threshold=0.9,
+        confidence=1.0,
+        neighbours=1,
+        optimiser="adamw",
+        learning_rate=2e-3,
+        weight_decay=1e-4,
+        most_pixels=4_000_000,
+    ),
+    "standard": PretrainSettings(
+        encoder="resnet50",
+        level=POINTS,
+        points=24,
+        crop_size=160,
+        batch_size=128,
+        steps=10_000,
+        hidden=2048,
+        dimensions=128,
+        temperature=0.2,
+        threshold=0.9,
+        confidence=1.0,
+        neighbours=1,
+        optimiser="adamw",
+        learning_rate=1e-3,
+        weight_decay=1e-4,
+    ),
+    "paper": PretrainSettings(
+        encoder="resnet50",
+        level=IMAGE,
+        crop_size=224,
+        scales=(0.5, 1.0),
+        batch_size=256,
+        steps=0,
+        epochs=200,
+        hidden=2048,
+        dimensions=128,
+        temperature=0.5,
+        threshold=0.9,
+        confidence=1.0,
+        neighbours=1,
+        optimiser="larc",
+        learning_rate=4.8,
+        weight_decay=1e-6,
+    ),
+}
+
+FINETUNE = {
+    "quick": FinetuneSettings(
+        encoder="resnet10t",
+        decoder="unet-small",
+        crop_size=96,
+        batch_size=16,
+        steps=300,
+        freeze=False,
+        decoder_first=0.25,
+        learning_rate=2e-3,
+        encoder_rate=0.25,
+        weight_decay=1e-2,
+        most_pixels=4_000_000,
+    ),
+    "standard": FinetuneSettings(
+        encoder="resnet50",
+        decoder="unet",
+        crop_size=256,
+        batch_size=32,
+        steps=2_000,
+        freeze=False,
+        decoder_first=0.25,
+        learning_rate=1e-3,
+        encoder_rate=0.1,
+        weight_decay=1e-2,
+    ),
+    "paper": FinetuneSettings(
+        encoder="resnet50",
+        decoder="deeplabv3plus",
+        crop_size=256,
+        batch_size=16,
+        steps=5_000,
+        freeze=True,
+        decoder_first=1.0,
+        learning_rate=1e-3,
+        encoder_rate=0.0,
+        weight_decay=1e-2,
+    ),
+}
+
+Settings = TypeVar("Settings", PretrainSettings, FinetuneSettings)
+
+
+def preset_for(name: str, device_type: str) -> str:
+    """Return the preset ``auto`` stands for on a device, or ``name`` itself."""
+    if name != "auto":
+        return name
+    return "quick" if device_type == "cpu" else "standard"
+
+
+def with_overrides(settings: Settings, job: Pretrain | Finetune) -> Settings:
+    """Return ``settings`` with every value the job names itself."""
+    named = {f.name: getattr(job, f.name, None) for f in fields(settings) if f.name not in ("encoder",)}
+    return replace(settings, **{name: value for name, value in named.items() if value is not None})

@@ -1,0 +1,139 @@
+"""Maps on disk: tiled, compressed GeoTIFFs that carry their class names and colours."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+import rasterio.errors
+from affine import Affine
+from rasterio.enums import Resampling
+from rasterio.windows import Window as RasterioWindow
+
+from false_core.errors import OutputError
+from false_core.labels.classes import ClassTable
+from false_core.raster.source import RasterSource, Window
+
+CLASSES_TAG = "FALSE_CLASSES"
+BLOCK = 512
+WAITING = 8
+"""Blocks that may wait for the disk. More would only fill the memory."""
+
+
+def sidecars(path: str) -> tuple[str, str]:
+    """Return the files that belong to a map: GDAL's, with the class names, and QGIS's, with its style."""
+    return f"{path}.aux.xml", str(Path(path).with_suffix(".qml"))
+
+
+class RasterFile:
+    """A one-band Byte GeoTIFF being written block by block in a thread of its own.
+
+    Args:
+        path: Of the file.
+        source: The raster it goes with: same grid, CRS and georeferencing.
+        area: The part of it that is written, in pixels of the file.
+        nodata: Value of pixels without a result.
+
+    Raises:
+        OutputError: It cannot be written, for example because the disk is full.
+    """
+
+    def __init__(self, path: Path, source: RasterSource, area: Window, nodata: int) -> None:
+        transform = source.native_transform * Affine.translation(area.column, area.row)
+        self._path = path
+        self._options = {"transform": transform} if source.georeferenced else {}
+        try:
+            self._dataset: Any = rasterio.open(
+                path,
+                "w",
+                driver="GTiff",
+                width=area.width,
+                height=area.height,
+                count=1,
+                dtype="uint8",
+                crs=source.crs,
+                nodata=nodata,
+                tiled=True,
+                blockxsize=BLOCK,
+                blockysize=BLOCK,
+                compress="deflate",
+                zlevel=6,
+                num_threads="ALL_CPUS",
+                bigtiff="IF_SAFER",
+                **self._options,
+            )
+        except rasterio.errors.RasterioError as error:
+            raise OutputError(f"{path.name} cannot be written: {error}.") from error
+        self._thread = ThreadPoolExecutor(1)
+        self._waiting: deque[Future[None]] = deque()
+
+    def write(self, column: int, row: int, values: npt.NDArray[np.uint8]) -> None:
+        """Hand over the block with its upper left corner at (column, row); it must lie within the file."""
+        while len(self._waiting) >= WAITING:
+            self._waiting.popleft().result()
+        self._waiting.append(self._thread.submit(self._write, column, row, values))
+
+    def _write(self, column: int, row: int, values: npt.NDArray[np.uint8]) -> None:
+        try:
+            self._dataset.write(values, 1, window=RasterioWindow(column, row, values.shape[1], values.shape[0]))
+        except rasterio.errors.RasterioError as error:
+            raise OutputError(f"{self._path.name} cannot be written: {error}.", "Is the disk full?") from error
+
+    def set_classes(self, classes: ClassTable) -> None:
+        """Store class names and colours in the file."""
+        colours = {c.code: (*bytes.fromhex(c.color[1:]), 255) for c in classes}
+        colours[classes.nodata] = (0, 0, 0, 0)
+        self._dataset.write_colormap(1, colours)
+        self._dataset.update_tags(**{CLASSES_TAG: json.dumps(classes.to_list(), ensure_ascii=False)})
+
+    def __enter__(self) -> RasterFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                while self._waiting:
+                    self._waiting.popleft().result()
+        finally:
+            self._thread.shutdown(cancel_futures=True)
+            try:
+                self._dataset.close()
+            except rasterio.errors.RasterioError as problem:
+                raise OutputError(f"{self._path.name} cannot be written: {problem}.", "Is the disk full?") from problem
+
+
+def build_overviews(path: Path) -> None:
+    """Add overviews, so that the map shows at once at every scale."""
+    with rasterio.open(path, "r+") as dataset:
+        factors: list[int] = []
+        while max(dataset.width, dataset.height) // 2 ** len(factors) > BLOCK:
+            factors.append(2 ** (len(factors) + 1))
+        if factors:
+            dataset.build_overviews(factors, Resampling.nearest)
+
+
+def write_sidecars(aux_xml: Path, qml: Path, classes: ClassTable) -> None:
+    """Write class names for GDAL, and a style with only the classes in the legend for QGIS."""
+    dataset = ET.Element("PAMDataset")
+    names = ET.SubElement(ET.SubElement(dataset, "PAMRasterBand", band="1"), "CategoryNames")
+    by_code = {c.code: c.name for c in classes}
+    for code in range(max(by_code) + 1):
+        ET.SubElement(names, "Category").text = by_code.get(code, "")
+    ET.ElementTree(dataset).write(aux_xml, encoding="utf-8")
+    root = ET.Element("qgis", version="3.22.0", styleCategories="AllStyleCategories")
+    pipe = ET.SubElement(root, "pipe")
+    renderer = ET.SubElement(pipe, "rasterrenderer", type="paletted", band="1", opacity="1", alphaBand="-1", nodataColor="")
+    palette = ET.SubElement(renderer, "colorPalette")
+    for c in classes:
+        ET.SubElement(palette, "paletteEntry", value=str(c.code), color=c.color, label=c.name, alpha="255")
+    ET.ElementTree(root).write(qml, encoding="utf-8")

@@ -1,0 +1,217 @@
+"""A raster to read from: chosen bands, validity, and an optional coarser working grid, window by window."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+import rasterio.errors
+import rasterio.warp
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window as RasterioWindow
+
+from false_core.errors import InputError
+from false_core.jobs import Extent
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+METRES_PER_DEGREE = 111_320.0
+"""Of latitude, and of longitude at the equator."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of pixels. It may reach beyond the raster; what lies outside is invalid."""
+
+    column: int
+    row: int
+    width: int
+    height: int
+
+
+class RasterSource:
+    """A raster file, read only, on its own grid or on one that is ``factor`` times coarser.
+
+    All widths, heights, windows and transforms are those of the working grid. On a coarser grid each pixel is the mean of
+    the valid pixels it covers. Reading is safe from several threads: each opens the file for itself.
+
+    Args:
+        path: A file or anything else GDAL opens, such as a VRT or a subdataset name.
+        bands: Band numbers from 1; empty for all bands but alpha.
+        factor: Pixels of the file per pixel of the working grid, along each axis.
+
+    Raises:
+        InputError: The file is missing or unreadable, or does not have those bands.
+    """
+
+    def __init__(self, path: str, bands: Sequence[int] = (), factor: int = 1) -> None:
+        self.path = path
+        self.factor = factor
+        self._local = threading.local()
+        dataset = self._dataset()
+        if not dataset.count:
+            raise InputError(f"{path} holds no raster band.", "If it holds subdatasets, choose one of them.")
+        self.bands: tuple[int, ...] = tuple(bands) or tuple(
+            index for index, meaning in zip(dataset.indexes, dataset.colorinterp) if meaning != ColorInterp.alpha
+        )
+        absent = [band for band in self.bands if band not in dataset.indexes]
+        if absent:
+            raise InputError(
+                f"{path} has {dataset.count} band(s); there is no band {', '.join(map(str, absent))}.",
+                "Correct the list of bands.",
+            )
+        if any("complex" in dataset.dtypes[band - 1] for band in self.bands):
+            raise InputError(f"{path} holds complex numbers.", "Convert it to amplitude or intensity first.")
+        self.dtype = str(dataset.dtypes[self.bands[0] - 1])
+        self.band_names = tuple(dataset.descriptions[band - 1] or f"Band {band}" for band in self.bands)
+        self.crs: CRS | None = dataset.crs
+        self.georeferenced = not dataset.transform.is_identity
+        self.native_width, self.native_height = int(dataset.width), int(dataset.height)
+        # A raster without georeferencing lies below the x axis in QGIS, with pixels of size 1; labels are digitised there.
+        self.native_transform = dataset.transform if self.georeferenced else Affine(1, 0, 0, 0, -1, 0)
+        self.width, self.height = math.ceil(self.native_width / factor), math.ceil(self.native_height / factor)
+        self.transform = self.native_transform * Affine.scale(factor)
+
+    def at_factor(self, factor: int) -> RasterSource:
+        """Return the same raster on a working grid ``factor`` times coarser than the file's."""
+        return RasterSource(self.path, self.bands, factor)
+
+    @property
+    def name(self) -> str:
+        """The file's name, for messages."""
+        return Path(self.path).name or self.path
+
+    @property
+    def pixel_size(self) -> float:
+        """Side of a pixel of the file, in CRS units."""
+        return math.sqrt(abs(self.native_transform.determinant))
+
+    @property
+    def ground_sample_distance(self) -> float | None:
+        """Side of a pixel of the file in metres, or None where the CRS is unknown."""
+        if self.crs is None:
+            return None
+        if self.crs.is_geographic:
+            latitude = (self.native_transform * (self.native_width / 2, self.native_height / 2))[1]
+            return self.pixel_size * METRES_PER_DEGREE * math.sqrt(max(0.0, math.cos(math.radians(latitude))))
+        return self.pixel_size * float(self.crs.linear_units_factor[1])
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Outer rectangle as (xmin, xmax, ymin, ymax) in map units, also of a rotated raster."""
+        corners = [self.native_transform * (x, y) for x in (0, self.native_width) for y in (0, self.native_height)]
+        xs, ys = zip(*corners)
+        return min(xs), max(xs), min(ys), max(ys)
+
+    def read(self, window: Window) -> FloatArray:
+        """Return the pixels of ``window`` as float32 of shape (bands, height, width), NaN where invalid.
+
+        Invalid is what the file calls nodata, transparent or masked, what is not a finite number, and what lies outside.
+        """
+        return block_mean(self.read_native(window), self.factor)
+
+    def read_native(self, window: Window) -> FloatArray:
+        """Return the same at the file's own resolution, of shape (bands, height * factor, width * factor)."""
+        f = self.factor
+        out = np.full((len(self.bands), window.height * f, window.width * f), np.nan, np.float32)
+        left, top = max(0, window.column * f), max(0, window.row * f)
+        right = min(self.native_width, (window.column + window.width) * f)
+        bottom = min(self.native_height, (window.row + window.height) * f)
+        if right > left and bottom > top:
+            x, y = left - window.column * f, top - window.row * f
+            part = self._read_file(RasterioWindow(left, top, right - left, bottom - top))
+            out[:, y : y + bottom - top, x : x + right - left] = part
+        return out
+
+    def window_of(self, extent: Extent | None) -> Window:
+        """Return the window of the working grid that covers ``extent``, clipped to the raster.
+
+        Raises:
+            InputError: They do not overlap, or the extent's CRS cannot be used.
+        """
+        whole = Window(0, 0, self.width, self.height)
+        if extent is None:
+            return whole
+        xmin, xmax, ymin, ymax = extent.xmin, extent.xmax, extent.ymin, extent.ymax
+        if extent.crs and self.crs is not None:
+            try:
+                xmin, ymin, xmax, ymax = rasterio.warp.transform_bounds(extent.crs, self.crs, xmin, ymin, xmax, ymax)
+            except (rasterio.errors.RasterioError, ValueError) as error:
+                raise InputError(f"The extent cannot be brought to the CRS of {self.name}: {error}.") from error
+        corners = [~self.transform * (x, y) for x in (xmin, xmax) for y in (ymin, ymax)]
+        columns, rows = zip(*corners)
+        tolerance = 1e-6  # An extent typed from the layer's own corners must not gain a row by rounding.
+        left, top = max(0, math.floor(min(columns) + tolerance)), max(0, math.floor(min(rows) + tolerance))
+        right = min(self.width, math.ceil(max(columns) - tolerance))
+        bottom = min(self.height, math.ceil(max(rows) - tolerance))
+        if right <= left or bottom <= top:
+            raise InputError(
+                f"The extent ({xmin:g}, {xmax:g}, {ymin:g}, {ymax:g}) does not overlap {self.name}, which covers "
+                f"({', '.join(f'{value:g}' for value in self.bounds)}) [{describe_crs(self.crs)}].",
+                "Extents are xmin, xmax, ymin, ymax.",
+            )
+        return Window(left, top, right - left, bottom - top)
+
+    def _dataset(self) -> Any:
+        dataset = getattr(self._local, "dataset", None)
+        if dataset is None:
+            # A colon after a possible drive letter means a subdataset or an address, which only GDAL can look up.
+            is_file = not self.path.startswith("/vsi") and ":" not in self.path[2:]
+            if is_file and not Path(self.path).exists():
+                raise InputError(f"The raster {self.path} does not exist.")
+            try:
+                dataset = rasterio.open(self.path)
+                points, points_crs = dataset.gcps
+                if dataset.transform.is_identity and points and points_crs:
+                    # QGIS shows such a raster warped; labels are drawn on what it shows.
+                    dataset = WarpedVRT(dataset, src_crs=points_crs)
+            except rasterio.errors.RasterioError as error:
+                raise InputError(f"The raster {self.path} cannot be opened: {error}.") from error
+            self._local.dataset = dataset
+        return dataset
+
+    def _read_file(self, window: RasterioWindow) -> FloatArray:
+        dataset = self._dataset()
+        try:
+            data = dataset.read(self.bands, window=window, out_dtype="float32")
+            flags = [dataset.mask_flag_enums[band - 1] for band in self.bands]
+            if not all(MaskFlags.all_valid in flag for flag in flags):
+                data[dataset.read_masks(self.bands, window=window) == 0] = np.nan
+        except rasterio.errors.RasterioError as error:
+            raise InputError(
+                f"The raster {self.path} is damaged or cut off: {error.__cause__ or error}.", "Copy or download it again."
+            ) from error
+        data[~np.isfinite(data)] = np.nan
+        return data  # type: ignore[no-any-return]
+
+
+def describe_crs(crs: CRS | None) -> str:
+    """Return a short name of a CRS for messages."""
+    if crs is None:
+        return "no CRS"
+    authority = crs.to_authority()
+    return ":".join(authority) if authority else "a CRS without a code"
+
+
+def block_mean(data: FloatArray, factor: int) -> FloatArray:
+    """Average (bands, height * factor, width * factor) to (bands, height, width) over what is valid."""
+    if factor == 1:
+        return data
+    count, height, width = data.shape
+    blocks = data.reshape(count, height // factor, factor, width // factor, factor)
+    valid = np.isfinite(blocks)
+    number = valid.sum(axis=(2, 4), dtype=np.float32)
+    total = np.where(valid, blocks, 0).sum(axis=(2, 4), dtype=np.float32)
+    with np.errstate(invalid="ignore"):
+        return (total / number).astype(np.float32)  # type: ignore[no-any-return]

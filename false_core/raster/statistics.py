@@ -1,0 +1,118 @@
+"""What is normal in a raster: robust statistics per band, from a sample of windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from false_core.errors import InputError
+from false_core.feedback import Feedback
+from false_core.raster.source import FloatArray, RasterSource, Window
+
+SAMPLE_WINDOWS = 64
+SAMPLE_SIDE = 192
+CLIP_PERCENTILES = (0.5, 99.5)
+HEADROOM = 0.5
+"""How far beyond the percentiles values are kept, as a share of the range between them."""
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Brings each band to about zero mean and unit deviation. Travels in the model file.
+
+    Attributes:
+        low, high: Per band, the values between which pixels are kept as they are; beyond, they are clipped.
+        mean, deviation: Per band, of the sample within those limits.
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    def apply(self, pixels: FloatArray) -> FloatArray:
+        """Normalise (bands, height, width); invalid values, NaN, become 0, which is the mean of the band."""
+        column = (slice(None), None, None)
+        low, high, mean, deviation = (
+            np.array(values, np.float32)[column] for values in (self.low, self.high, self.mean, self.deviation)
+        )
+        out = np.clip(pixels, low, high)
+        out -= mean
+        out /= deviation
+        return np.nan_to_num(out, copy=False, nan=0.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists for the model file."""
+        return {key: list(value) for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, body: dict[str, Any]) -> Normalisation:
+        """Read what ``to_dict`` wrote."""
+        return cls(**{key: tuple(float(v) for v in body[key]) for key in ("low", "high", "mean", "deviation")})
+
+
+def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback: Feedback) -> Normalisation:
+    """Measure the bands of ``sources`` within ``windows`` (one per source), all rasters together.
+
+    Only a sample is read, spread evenly, so the cost does not grow with the raster.
+
+    Raises:
+        InputError: There is no valid pixel.
+    """
+    sample: list[FloatArray] = []
+    for source, window in zip(sources, windows):
+        sample += _sample(source, window, max(1, SAMPLE_WINDOWS // len(sources)), feedback)
+    if not sample:
+        names = ", ".join(source.name for source in sources)
+        raise InputError(f"There is no valid pixel in {names}.", "Everything is nodata or masked; check the nodata value.")
+    values = np.concatenate(sample, axis=1)
+    low, high, mean, deviation = [], [], [], []
+    for number, band in enumerate(values):
+        band = band[np.isfinite(band)]
+        if not band.size:
+            raise InputError(
+                f"Band {sources[0].bands[number]} has no valid pixel in {sources[0].name}.", "Leave that band out."
+            )
+        bottom, top = np.percentile(band, CLIP_PERCENTILES)
+        margin = HEADROOM * (top - bottom)
+        kept = np.clip(band, bottom - margin, top + margin)
+        low.append(float(bottom - margin))
+        high.append(float(top + margin))
+        mean.append(float(kept.mean()))
+        # A band without any variation says nothing; 1 keeps it at zero instead of dividing by zero.
+        deviation.append(float(kept.std()) or 1.0)
+    return Normalisation(tuple(low), tuple(high), tuple(mean), tuple(deviation))
+
+
+def _sample(source: RasterSource, window: Window, number: int, feedback: Feedback) -> list[FloatArray]:
+    """Return the valid pixels of about ``number`` small windows, as arrays of shape (bands, pixels)."""
+    tiles = list(_tiles(window))
+    # First an even spread; where all of it is nodata, everything else until something valid turns up.
+    step = max(1, len(tiles) // number)
+    spread = tiles[step // 2 :: step]
+    found: list[FloatArray] = []
+    for done, tile in enumerate(spread + _others(tiles, spread)):
+        if done >= len(spread) and found:
+            break
+        feedback.stop_if_cancelled()
+        pixels = source.read(tile).reshape(len(source.bands), -1)
+        valid = pixels[:, np.isfinite(pixels).any(axis=0)]
+        if valid.size:
+            found.append(valid)
+    return found
+
+
+def _tiles(window: Window) -> Iterator[Window]:
+    for row in range(window.row, window.row + window.height, SAMPLE_SIDE):
+        for column in range(window.column, window.column + window.width, SAMPLE_SIDE):
+            width = min(SAMPLE_SIDE, window.column + window.width - column)
+            height = min(SAMPLE_SIDE, window.row + window.height - row)
+            yield Window(column, row, width, height)
+
+
+def _others(tiles: list[Window], spread: list[Window]) -> list[Window]:
+    taken = set(spread)
+    return [tile for tile in tiles if tile not in taken]

@@ -1,0 +1,91 @@
+"""At which pixel size to work: the raster's own, or coarser where that is asked for or a laptop could not cope."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from false_core.errors import InputError
+from false_core.feedback import Feedback
+from false_core.raster.source import RasterSource
+
+COARSEST_BY_ITSELF_M = 2.0
+LARGEST_FACTOR_BY_ITSELF = 4
+"""Without being asked, rasters are coarsened at most this much and never beyond 2 m: houses and roads must stay visible."""
+LARGEST_FACTOR = 64
+
+
+def open_all(paths: Sequence[str], bands: Sequence[int]) -> list[RasterSource]:
+    """Open rasters that are to be used together.
+
+    Raises:
+        InputError: One cannot be opened, or they differ in the number of bands.
+    """
+    sources = [RasterSource(path, bands) for path in paths]
+    for source in sources[1:]:
+        if len(source.bands) != len(sources[0].bands):
+            raise InputError(
+                f"{sources[0].name} has {len(sources[0].bands)} band(s), {source.name} has {len(source.bands)}.",
+                "Rasters used together need the same bands; name the common ones.",
+            )
+    return sources
+
+
+def factor_for(source: RasterSource, pixel_size: float | None, most_pixels: int, pixels: int) -> int:
+    """Return how many pixels of the file make one working pixel, along each axis.
+
+    Args:
+        source: The raster.
+        pixel_size: Wanted pixel size in CRS units, or None to choose.
+        most_pixels: Number of pixels above which to coarsen; 0: never.
+        pixels: Number of pixels of all rasters of the job together.
+    """
+    if pixel_size is not None:
+        return int(min(LARGEST_FACTOR, max(1, round(pixel_size / source.pixel_size))))
+    distance = source.ground_sample_distance
+    if not most_pixels or pixels <= most_pixels or distance is None:
+        return 1
+    by_ground = int(COARSEST_BY_ITSELF_M / distance + 1e-6)
+    return max(1, min(math.ceil(math.sqrt(pixels / most_pixels)), LARGEST_FACTOR_BY_ITSELF, by_ground))
+
+
+def on_working_grid(
+    sources: Sequence[RasterSource], pixel_size: float | None, most_pixels: int, feedback: Feedback
+) -> list[RasterSource]:
+    """Return ``sources`` on their working grids, and say so where these are coarser."""
+    pixels = sum(source.native_width * source.native_height for source in sources)
+    out = []
+    for source in sources:
+        factor = factor_for(source, pixel_size, most_pixels, pixels)
+        if factor > 1:
+            size = f"{source.pixel_size * factor:g} instead of {source.pixel_size:g}"
+            feedback.info(
+                f"{source.name}: working on pixels of {size} CRS units, {factor * factor} times fewer. "
+                "Set PIXEL_SIZE to change that."
+            )
+        out.append(source.at_factor(factor) if factor > 1 else source)
+    return out
+
+
+def at_resolution_of_model(
+    source: RasterSource, pixel_size: float, ground_sample_distance: float | None, feedback: Feedback
+) -> RasterSource:
+    """Return ``source`` on the working grid that comes closest to the one a model was trained on.
+
+    Args:
+        source: The raster.
+        pixel_size: The model's working pixel size, in CRS units of its own raster.
+        ground_sample_distance: The same in metres, or None where it was unknown.
+        feedback: Told where the two differ so much that the map may suffer.
+    """
+    own = source.ground_sample_distance
+    ratio = ground_sample_distance / own if ground_sample_distance and own else pixel_size / source.pixel_size
+    factor = min(LARGEST_FACTOR, max(1, round(ratio)))
+    mismatch = max(ratio / factor, factor / ratio)
+    if mismatch > 1.25:
+        compared = "smaller" if ratio > factor else "larger"
+        feedback.warn(
+            f"{source.name} has pixels {mismatch:.2g} times {compared} than what the model was trained on. "
+            "Objects look larger or smaller to it than they are; expect a worse map."
+        )
+    return source.at_factor(factor) if factor > 1 else source

@@ -1,0 +1,1 @@
+"""From rasters to training batches."""

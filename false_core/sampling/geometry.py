@@ -1,0 +1,117 @@
+"""Where a crop looks: rotation, scale, flip and shift as one affine map, applied in one resampling.
+
+Nadir imagery has no up: any rotation and flip of a patch is an equally likely patch.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from affine import Affine
+from torch import Tensor
+
+Generator = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How a batch of square crops lies in its source windows.
+
+    For crop i, a point at (x, y) pixels from the crop's centre lies at ``matrix[i] @ (x, y) + shift[i]`` pixels from the
+    centre of source window i.
+
+    Attributes:
+        matrix: Rotation, flip and scale, of shape (batch, 2, 2).
+        shift: Of shape (batch, 2), in source pixels, x first.
+    """
+
+    matrix: npt.NDArray[np.float32]
+    shift: npt.NDArray[np.float32]
+
+    def to_crop(self, index: int, centre: tuple[float, float], size: int) -> Affine:
+        """Return the map from raster pixel coordinates to those of crop ``index``, ``size`` pixels wide.
+
+        ``centre`` is the centre of its source window in raster pixel coordinates.
+        """
+        (a, b), (d, e) = self.matrix[index].astype(float)
+        dx, dy = self.shift[index].astype(float)
+        placed = Affine(a, b, centre[0] + dx, d, e, centre[1] + dy) * Affine.translation(-size / 2, -size / 2)
+        to_crop: Affine = ~placed
+        return to_crop
+
+
+def random_placement(
+    count: int, scales: tuple[float, float], farthest: float, generator: Generator, rotate: bool = True
+) -> Placement:
+    """Draw placements: any flip, any rotation (or only quarter turns), a scale and a shift.
+
+    Args:
+        count: Number of crops.
+        scales: Smallest and largest scale, source pixels per crop pixel, drawn log-uniformly.
+        farthest: Largest shift of the crop's centre along each axis, in source pixels.
+        generator: Source of chance.
+        rotate: Any angle; otherwise quarter turns, which need no interpolation at scale 1.
+    """
+    angle = generator.uniform(0, 2 * math.pi, count) if rotate else generator.integers(0, 4, count) * (math.pi / 2)
+    scale = np.exp(generator.uniform(math.log(scales[0]), math.log(scales[1]), count))
+    flip = generator.choice([-1.0, 1.0], count)
+    cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
+    matrix = np.stack([np.stack([cos * flip, -sin], -1), np.stack([sin * flip, cos], -1)], -2)
+    shift = generator.uniform(-farthest, farthest, (count, 2))
+    return Placement(matrix.astype(np.float32), shift.astype(np.float32))
+
+
+def window_side(size: int, largest_scale: float, farthest: float) -> int:
+    """Return the side of a source window that holds every crop of ``size`` pixels drawn with these limits."""
+    return math.ceil(size * largest_scale * math.sqrt(2) + 2 * farthest) + 2
+
+
+def resample(windows: Tensor, placement: Placement, size: int) -> Tensor:
+    """Cut one crop out of each source window.
+
+    Args:
+        windows: Of shape (batch, bands, side, side).
+        placement: Of the crops, batch long.
+        size: Side of a crop in pixels.
+
+    Returns:
+        Crops of shape (batch, bands, size, size), interpolated bilinearly; 0 outside the window.
+    """
+    side = windows.shape[-1]
+    matrix = torch.from_numpy(placement.matrix).to(windows.device) * (size / side)
+    shift = torch.from_numpy(placement.shift).to(windows.device) * (2.0 / side)
+    theta = torch.cat([matrix, shift[..., None]], dim=-1)
+    grid = torch.nn.functional.affine_grid(theta, [len(windows), windows.shape[1], size, size], align_corners=False)
+    return torch.nn.functional.grid_sample(windows, grid, align_corners=False)
+
+
+def matched_points(
+    first: Placement, second: Placement, size: int, count: int, margin: float, generator: Generator
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """Draw points that both crops of each pair see.
+
+    Args:
+        first, second: Placements of the two crops in the same source windows.
+        size: Side of the crops in pixels.
+        count: Points wanted per pair.
+        margin: Distance in pixels to keep from the crops' edges.
+        generator: Source of chance.
+
+    Returns:
+        Positions in the first and in the second crops, of shape (batch, count, 2), x first, from -1 to 1 as
+        ``grid_sample`` wants them; and which of them both crops really see, of shape (batch, count).
+    """
+    batch, half = len(first.matrix), size / 2
+    candidates = generator.uniform(-half + margin, half - margin, (batch, 8 * count, 2))
+    on_ground = np.einsum("bij,bpj->bpi", first.matrix, candidates) + first.shift[:, None]
+    in_second = np.einsum("bij,bpj->bpi", np.linalg.inv(second.matrix), on_ground - second.shift[:, None])
+    seen = (np.abs(in_second) <= half - margin).all(axis=-1)
+    best = np.argsort(~seen, axis=1, kind="stable")[:, :count]
+    rows = np.arange(batch)[:, None]
+    scale = np.float32(1 / half)
+    one, two = candidates[rows, best] * scale, in_second[rows, best] * scale
+    return one.astype(np.float32), two.astype(np.float32), seen[rows, best]

@@ -1,0 +1,126 @@
+"""Random patches of rasters, each seen twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
+from false_core.raster.statistics import Normalisation
+from false_core.sampling.cache import CHUNK, ChunkCache
+from false_core.sampling.geometry import Placement, matched_points, random_placement, window_side
+
+FEWEST_VALID = 0.6
+"""Share of a patch's central part that must be valid."""
+ATTEMPTS = 16
+
+
+@dataclass(frozen=True)
+class ViewPairs:
+    """A batch of patches and how their two views lie in them.
+
+    Attributes:
+        windows: Normalised source pixels, of shape (batch, bands, side, side).
+        first, second: Placements of the two views.
+        points: For the first and the second view, positions both see, of shape (batch, points, 2) from -1 to 1.
+        seen: Which of them both views really see, of shape (batch, points).
+    """
+
+    windows: Tensor
+    first: Placement
+    second: Placement
+    points: tuple[Tensor, Tensor]
+    seen: Tensor
+
+
+class PatchSampler:
+    """Draws batches of view pairs from rasters of any size. Batch n depends on the seed and n alone.
+
+    Rasters that do not fit the budget are visited chunk by chunk in random order: a moving set of chunks is in memory, each
+    decoded once per pass and used for many patches.
+
+    Args:
+        sources: Rasters on their working grids.
+        areas: The window of each that may be used.
+        normalisation: Of their pixels.
+        batch_size: Patches per batch.
+        crop_size: Side of a view.
+        scales: Smallest and largest zoom of a view.
+        points: Points per pair.
+        seed: Source of all chance.
+        budget: Bytes for cached pixels.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[RasterSource],
+        areas: Sequence[Window],
+        normalisation: Normalisation,
+        batch_size: int,
+        crop_size: int,
+        scales: tuple[float, float],
+        points: int,
+        seed: int,
+        budget: int,
+    ) -> None:
+        self._caches = [ChunkCache(source, normalisation, budget // len(sources)) for source in sources]
+        self._batch_size, self._crop_size, self._scales = batch_size, crop_size, scales
+        self._points, self._seed = points, seed
+        self._farthest = crop_size / 4
+        self._side = window_side(crop_size, scales[1], self._farthest)
+        chunks = [(number, square) for number, area in enumerate(areas) for square in _squares(area)]
+        order = np.random.default_rng(seed).permutation(len(chunks))
+        self._chunks = [chunks[position] for position in order]
+        chunk_bytes = CHUNK * CHUNK * (2 * len(sources[0].bands) + 1)
+        # A patch reaches into up to three neighbours of its chunk, so a quarter of what fits is in use at a time.
+        self._active = min(len(chunks), max(1, budget // chunk_bytes // 4))
+
+    def batch(self, number: int) -> ViewPairs:
+        """Return batch ``number``, counted from 0."""
+        generator = np.random.default_rng([self._seed, number])
+        windows = np.stack([self._patch(number, generator) for _ in range(self._batch_size)])
+        first = random_placement(self._batch_size, self._scales, self._farthest, generator)
+        second = random_placement(self._batch_size, self._scales, self._farthest, generator)
+        one, two, seen = matched_points(first, second, self._crop_size, self._points, 2.0, generator)
+        points = (torch.from_numpy(one), torch.from_numpy(two))
+        return ViewPairs(torch.from_numpy(windows), first, second, points, torch.from_numpy(seen))
+
+    def _patch(self, number: int, generator: np.random.Generator) -> FloatArray:
+        """Return the best of a few random patches: the first that is valid enough."""
+        best: tuple[float, FloatArray] | None = None
+        for _ in range(ATTEMPTS):
+            # Each batch lets one chunk go and takes up the next one of the shuffled order.
+            place = (number + int(generator.integers(self._active))) % len(self._chunks)
+            source, area = self._chunks[place]
+            column = area.column + int(generator.integers(area.width)) - self._side // 2
+            row = area.row + int(generator.integers(area.height)) - self._side // 2
+            pixels, valid = self._caches[source].read(Window(column, row, self._side, self._side))
+            share = _central_share(valid, self._crop_size)
+            if best is None or share > best[0]:
+                best = share, pixels
+            if share >= FEWEST_VALID:
+                break
+        assert best is not None
+        return best[1]
+
+
+def _squares(area: Window) -> list[Window]:
+    """Return the parts of ``area`` that lie in each chunk."""
+    right, bottom = area.column + area.width, area.row + area.height
+    out = []
+    for row in range(area.row // CHUNK, -(-bottom // CHUNK)):
+        for column in range(area.column // CHUNK, -(-right // CHUNK)):
+            x0, y0 = max(area.column, column * CHUNK), max(area.row, row * CHUNK)
+            out.append(Window(x0, y0, min(right, (column + 1) * CHUNK) - x0, min(bottom, (row + 1) * CHUNK) - y0))
+    return out
+
+
+def _central_share(valid: BoolArray, size: int) -> float:
+    margin = max(0, (valid.shape[0] - size) // 2)
+    centre: npt.NDArray[np.bool_] = valid[margin : valid.shape[0] - margin, margin : valid.shape[1] - margin]
+    return float(centre.mean())

@@ -1,0 +1,143 @@
+"""Checkpoints: what a training run needs to go on after it was interrupted.
+
+They lie in the cache folder, named after everything that decides the result: the same job on the same inputs finds its
+checkpoint, any other job does not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from false_core import __version__, jobs
+from false_core.errors import OutputError
+from false_core.feedback import Feedback
+from false_core.publish import published
+
+INTERVAL_S = 60.0
+KEPT_DAYS = 30
+TREE_KEY = "state"
+_TENSOR, _NUMBERED = "__tensor__", "__numbered__"
+
+
+def cache_folder() -> Path:
+    """Return the folder for files that can be made again: ``FALSE_CACHE``, or the user's cache folder."""
+    chosen = os.environ.get("FALSE_CACHE")
+    if chosen:
+        return Path(chosen)
+    if os.name == "nt":
+        return Path(os.environ.get("LOCALAPPDATA", str(Path.home()))) / "false" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "false"
+
+
+class Checkpoint:
+    """The checkpoint of one job.
+
+    Args:
+        job: The job; its output paths do not matter, its inputs' sizes and dates do.
+        feedback: Told when a run is resumed, or why it cannot be.
+    """
+
+    def __init__(self, job: jobs.Job, feedback: Feedback) -> None:
+        self.path = cache_folder() / "checkpoints" / f"{_fingerprint(job)}.safetensors"
+        self._feedback = feedback
+        self._saved_at = time.monotonic()
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the state saved last, or None. A damaged file is skipped with a warning."""
+        if not self.path.is_file():
+            return None
+        try:
+            with safetensors.safe_open(self.path, framework="pt") as file:
+                tree = json.loads(file.metadata()[TREE_KEY])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+            state: dict[str, Any] = _planted(tree, tensors)
+        except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+            self._feedback.warn(f"The checkpoint of an earlier run is damaged and not used: {error}")
+            return None
+        self._feedback.info(f"Going on from step {state['step']} of an interrupted run.")
+        return state
+
+    @property
+    def is_due(self) -> bool:
+        """Whether enough time has passed to save again."""
+        return time.monotonic() - self._saved_at > INTERVAL_S
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write ``state``, dicts and lists of tensors and of what JSON holds, whole or not at all.
+
+        Without room for it the run goes on, unprotected, with a warning.
+        """
+        self._saved_at = time.monotonic()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            tensors: dict[str, Tensor] = {}
+            tree = _uprooted(state, tensors)
+            with published(self.path) as (partial,):
+                safetensors.torch.save_file(tensors, partial, metadata={TREE_KEY: json.dumps(tree)})
+        except (OSError, OutputError, safetensors.SafetensorError) as error:
+            self._feedback.warn(f"The checkpoint cannot be written: {error}. If the run is interrupted it starts again.")
+
+    def remove(self) -> None:
+        """Forget the checkpoint of a finished run, and those nobody came back for."""
+        self.path.unlink(missing_ok=True)
+        if self.path.parent.is_dir():
+            for old in self.path.parent.glob("*.safetensors"):
+                if time.time() - old.stat().st_mtime > KEPT_DAYS * 86400:
+                    old.unlink(missing_ok=True)
+
+
+def _uprooted(node: Any, tensors: dict[str, Tensor]) -> Any:
+    """Return ``node`` as JSON holds it, its tensors moved into ``tensors``."""
+    if isinstance(node, Tensor):
+        name = str(len(tensors))
+        tensors[name] = node.detach().cpu().clone().contiguous()
+        return {_TENSOR: name}
+    if isinstance(node, dict) and node and all(isinstance(key, int) for key in node):
+        return {_NUMBERED: [[key, _uprooted(value, tensors)] for key, value in node.items()]}
+    if isinstance(node, dict):
+        return {key: _uprooted(value, tensors) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [_uprooted(value, tensors) for value in node]
+    return node
+
+
+def _planted(node: Any, tensors: dict[str, Tensor]) -> Any:
+    """Undo ``_uprooted``."""
+    if isinstance(node, dict) and _TENSOR in node:
+        return tensors[node[_TENSOR]]
+    if isinstance(node, dict) and _NUMBERED in node:
+        return {key: _planted(value, tensors) for key, value in node[_NUMBERED]}
+    if isinstance(node, dict):
+        return {key: _planted(value, tensors) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_planted(value, tensors) for value in node]
+    return node
+
+
+def _fingerprint(job: jobs.Job) -> str:
+    declared = jobs.parameters(job)
+    body = {name: value for name, value in dataclasses.asdict(job).items() if not declared[name].is_output}
+    files: list[tuple[str, int, int]] = []
+    for name, parameter in declared.items():
+        value = body.get(name)
+        paths: list[Any] = list(value or ()) if parameter.kind == jobs.RASTERS else [value]
+        for path in paths:
+            file = str(path).partition("|")[0]
+            if value and parameter.kind in (jobs.RASTERS, jobs.RASTER, jobs.MODEL) and os.path.isfile(file):
+                status = os.stat(file)
+                files.append((file, status.st_size, status.st_mtime_ns))
+            elif value and parameter.kind in (jobs.VECTOR, jobs.FILE) and os.path.isfile(file):
+                # QGIS writes labels to a new temporary file each time: their content counts, not their name.
+                body[name] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    text = json.dumps([type(job).__name__, body, files, __version__], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,253 @@
+"""Fine-tuning: from an encoder and a few labels to a land-cover model."""
+
+from __future__ import annotations
+
+import math
+from contextlib import closing
+from dataclasses import asdict, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from false_core.device import choose_device
+from false_core.errors import Cancelled, FalseError
+from false_core.evaluation.metrics import IntArray, score
+from false_core.evaluation.report import write_finetuning_report
+from false_core.feedback import Feedback
+from false_core.jobs import Finetune
+from false_core.labels.annotation import IGNORE, Annotation, read_annotation
+from false_core.labels.classes import read_legend
+from false_core.labels.split import split
+from false_core.models.model_file import ENCODER, SEGMENTER, ModelCard, check_bands, load_weights, read_card, save_model
+from false_core.models.segmenter import build_segmenter
+from false_core.presets import FINETUNE, FinetuneSettings, preset_for, with_overrides
+from false_core.raster.source import RasterSource
+from false_core.raster.statistics import Normalisation, measure
+from false_core.raster.working_grid import at_resolution_of_model, on_working_grid
+from false_core.sampling.ahead import made_ahead
+from false_core.sampling.cache import ChunkCache
+from false_core.sampling.geometry import resample
+from false_core.sampling.labelled import LabelledCrops, LabelSampler
+from false_core.sampling.spectral import QUIET, torch_generator
+from false_core.training.checkpoint import Checkpoint
+from false_core.training.curves import Curves
+from false_core.training.optimisers import parameter_groups, warm_up_and_cosine
+from false_core.training.validation import score_labels
+
+CACHE_BYTES = 1_000_000_000
+LOG_EVERY = 5
+FEW_PIXELS = 100
+"""Labelled pixels below which a class is called too small to learn well."""
+
+
+def finetune(job: Finetune, feedback: Feedback) -> dict[str, Any]:
+    """Run a ``Finetune`` job: write the model file and, if asked for, the report. Return its results by name."""
+    with feedback.stage("Starting", 0.02):
+        device = choose_device(job.device, feedback)
+        preset = preset_for(job.preset, device.type)
+        settings = with_overrides(FINETUNE[preset], job)
+        base = read_card(job.encoder, ENCODER) if job.encoder else None
+        if base:
+            settings = replace(settings, encoder=base.encoder)
+        else:
+            feedback.warn("No encoder given: the network learns from the labels alone.")
+    with feedback.stage("Reading the labels", 0.03):
+        source = _open(job, base, settings, feedback)
+        annotation = read_annotation(job.labels, job.field, source, read_legend(job.legend), feedback)
+        training, held_back = split(annotation, job.validation, source.width, source.height, job.seed)
+        notes = _doubts(annotation, held_back, job)
+        for note in notes:
+            feedback.warn(note)
+        normalisation = base.normalisation if base else measure([source], [source.window_of(None)], feedback)
+    torch.manual_seed(job.seed)
+    trainer = _Trainer(settings, len(source.bands), len(annotation.classes), job.seed, device)
+    if base and job.encoder:
+        trainer.load_encoder(job.encoder)
+    cache = ChunkCache(source, normalisation, CACHE_BYTES)
+    sampler = LabelSampler(cache, training, settings.batch_size, settings.crop_size, settings.scales, job.seed)
+    with feedback.stage("Training on the labels", 0.85):
+        curves = _train(trainer, sampler, Checkpoint(job, feedback), feedback)
+    confusion: IntArray | None = None
+    with feedback.stage("Scoring on the labels kept back", 0.07):
+        if held_back:
+            confusion = score_labels(trainer.network, cache, held_back, device, feedback)
+    with feedback.stage("Writing", 0.03):
+        card = _card(job, preset, settings, base, source, normalisation, annotation, confusion)
+        save_model(job.model, card, trainer.network)
+        if job.report:
+            write_finetuning_report(job.report, card, curves, confusion, notes, _counts(annotation))
+    return dict(card.provenance["scores"])
+
+
+def _open(job: Finetune, base: ModelCard | None, settings: FinetuneSettings, feedback: Feedback) -> RasterSource:
+    """Open the raster on the working grid the encoder was trained on, or on the preset's."""
+    bands = job.bands or (base.band_numbers if base else ())
+    native = RasterSource(job.raster)
+    # The encoder's band numbers are those of its own raster; where this one has fewer, say what is wrong in its words.
+    if base and not job.bands and max(bands) > len(native.bands):
+        check_bands(base, str(job.encoder), len(native.bands), native.name)
+    source = RasterSource(job.raster, bands)
+    if base:
+        check_bands(base, str(job.encoder), len(source.bands), source.name)
+        return at_resolution_of_model(source, base.pixel_size, base.ground_sample_distance, feedback)
+    return on_working_grid([source], None, settings.most_pixels, feedback)[0]
+
+
+class _Trainer:
+    """The network, its optimiser, and one step of training."""
+
+    def __init__(self, settings: FinetuneSettings, bands: int, classes: int, seed: int, device: torch.device) -> None:
+        self.settings, self.seed, self.device = settings, seed, device
+        self.step = 0
+        network = build_segmenter(settings.encoder, settings.decoder, bands, classes)
+        self.network: nn.Module = network.to(device, memory_format=torch.channels_last)
+        self.encoder: nn.Module = network.encoder
+        head = [module for name, module in self.network.named_children() if name != "encoder"]
+        self.optimiser = torch.optim.AdamW(
+            [{**group, "share": 1.0} for group in parameter_groups(*head, weight_decay=settings.weight_decay)]
+            + [
+                {**group, "share": settings.encoder_rate}
+                for group in parameter_groups(self.encoder, weight_decay=settings.weight_decay)
+            ],
+            settings.learning_rate,
+        )
+
+    def load_encoder(self, path: str) -> None:
+        """Fill the encoder with the weights of an encoder file."""
+        load_weights(path, self.encoder)
+
+    @property
+    def encoder_is_fixed(self) -> bool:
+        """Whether the present step leaves the encoder as it is."""
+        return self.settings.freeze or self.step < self.settings.decoder_first * self.settings.steps
+
+    def train_on(self, batch: LabelledCrops) -> Tensor:
+        """Do one step and return its loss."""
+        self._set_rates()
+        windows = batch.windows.to(self.device, non_blocking=True)
+        targets = batch.targets.to(self.device, non_blocking=True)
+        crops = resample(windows, batch.placement, self.settings.crop_size)
+        crops = QUIET(crops, torch_generator(self.seed, self.step)).contiguous(memory_format=torch.channels_last)
+        self.network.train()
+        # A fixed encoder keeps the statistics it was trained with, as it will when it classifies.
+        self.encoder.train(not self.encoder_is_fixed)
+        self.encoder.requires_grad_(not self.encoder_is_fixed)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            scores = self.network(crops)
+        loss = nn.functional.cross_entropy(scores.float(), targets, ignore_index=IGNORE)
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        self.optimiser.step()
+        self.step += 1
+        return loss.detach()
+
+    def _set_rates(self) -> None:
+        rate = self.settings.learning_rate * warm_up_and_cosine(self.step, self.settings.steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * group["share"]
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint holds."""
+        return {"step": self.step, "network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where ``state`` was taken."""
+        self.step = state["step"]
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+
+def _train(trainer: _Trainer, sampler: LabelSampler, checkpoint: Checkpoint, feedback: Feedback) -> Curves:
+    curves = Curves(feedback)
+    state = checkpoint.load()
+    if state:
+        trainer.restore(state)
+        curves.restore(state["curves"])
+    steps, batch_size = trainer.settings.steps, trainer.settings.batch_size
+    try:
+        with closing(made_ahead(sampler.batch, range(trainer.step, steps))) as batches:
+            for batch in batches:
+                feedback.advance(trainer.step * batch_size, steps * batch_size, "crops")
+                loss = trainer.train_on(batch)
+                if trainer.step % LOG_EVERY == 0 or trainer.step in (1, steps):
+                    _log(curves, trainer.step, float(loss))
+                if checkpoint.is_due:
+                    checkpoint.save({**trainer.state(), "curves": curves.state()})
+    except Cancelled:
+        checkpoint.save({**trainer.state(), "curves": curves.state()})
+        raise
+    checkpoint.remove()
+    return curves
+
+
+def _log(curves: Curves, step: int, loss: float) -> None:
+    if not math.isfinite(loss):
+        raise FalseError(
+            f"Training broke down at step {step}: the loss is {loss}.",
+            "Try another seed, and look for extreme values in the raster.",
+        )
+    curves.add(step, "loss", loss)
+
+
+def _doubts(annotation: Annotation, held_back: Annotation | None, job: Finetune) -> list[str]:
+    """Return what may spoil the model or its score, a sentence each."""
+    out = []
+    pixels = annotation.pixels
+    few = [c.name for k, c in enumerate(annotation.classes) if pixels[annotation.targets == k].sum() < FEW_PIXELS]
+    if few:
+        out.append(f"Very few labelled pixels for {', '.join(few)}. Digitise more of it if the map confuses it.")
+    scored = set(held_back.targets.tolist()) if held_back else set()
+    unscored = [c.name for k, c in enumerate(annotation.classes) if k not in scored]
+    if job.validation and unscored:
+        out.append(f"No score for {', '.join(unscored)}: too few shapes to keep any back.")
+    return out
+
+
+def _counts(annotation: Annotation) -> dict[str, list[int]]:
+    """Return the number of shapes and of labelled pixels by class name."""
+    pixels = annotation.pixels
+    return {
+        c.name: [int((annotation.targets == k).sum()), round(float(pixels[annotation.targets == k].sum()))]
+        for k, c in enumerate(annotation.classes)
+    }
+
+
+def _card(
+    job: Finetune,
+    preset: str,
+    settings: FinetuneSettings,
+    base: ModelCard | None,
+    source: RasterSource,
+    normalisation: Normalisation,
+    annotation: Annotation,
+    confusion: IntArray | None,
+) -> ModelCard:
+    distance = source.ground_sample_distance
+    scores: dict[str, float] = {}
+    if confusion is not None:
+        s = score(confusion)
+        scores = {"oa": s.oa, "miou": s.miou, "macc": s.macc, "kappa": s.kappa}
+        # A score that cannot be computed is left out: JSON has no word for it.
+        scores = {name: value for name, value in scores.items() if math.isfinite(value)}
+    return ModelCard(
+        kind=SEGMENTER,
+        encoder=settings.encoder,
+        decoder=settings.decoder,
+        bands=source.band_names,
+        band_numbers=source.bands,
+        dtype=source.dtype,
+        normalisation=normalisation,
+        pixel_size=source.pixel_size * source.factor,
+        ground_sample_distance=None if distance is None else distance * source.factor,
+        patch_size=settings.crop_size,
+        classes=annotation.classes,
+        method={"name": "finetune", "preset": preset, **asdict(settings), "seed": job.seed},
+        provenance={
+            "raster": source.name,
+            "encoder": base.provenance if base else "untrained",
+            "pretraining": base.method if base else {},
+            "labels": _counts(annotation),
+            "scores": scores,
+        },
+    )
