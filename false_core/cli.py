@@ -128,37 +128,18 @@ def _run(job: jobs.Job, console: Console) -> None:
 
 
 def _print_info(path: str) -> None:
+    from false_core.evaluation.sections import describe
     from false_core.models.model_file import read_card
 
     card = read_card(path)
     console = Console()
-    table = Table(title=f"{path}: {'an encoder' if card.kind == 'encoder' else 'a land-cover model'}", show_header=False)
-    metres = f" ({card.ground_sample_distance:.3g} m)" if card.ground_sample_distance else ""
-    rows = [
-        ("Network", " + ".join(filter(None, (card.encoder, card.decoder)))),
-        ("Bands", ", ".join(f"{number} {name}" for number, name in zip(card.band_numbers, card.bands))),
-        ("Data type", card.dtype),
-        ("Working pixel size", f"{card.pixel_size:g} CRS units{metres}"),
-        ("Patch size", f"{card.patch_size} pixels"),
-        *[(key.replace("_", " ").capitalize(), _plain(value)) for key, value in card.method.items()],
-        *[(key.replace("_", " ").capitalize(), _plain(value)) for key, value in card.provenance.items()],
-    ]
-    for key, value in rows:
-        table.add_row(key, escape(value))
-    console.print(table)
-    if card.classes.classes:
-        legend = Table("Code", "Class", "Colour", title="Classes")
-        for c in card.classes:
-            legend.add_row(str(c.code), escape(c.name), f"[on {c.color}]    [/] {c.color}")
-        console.print(legend)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(_plain, value))
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    console.print(f"[bold]{escape(path)}[/]: {'an encoder' if card.kind == 'encoder' else 'a land-cover model'}")
+    for section in describe(card):
+        table = Table(*section.header, title=section.heading, title_justify="left", show_header=bool(section.header))
+        for number, row in enumerate(section.rows):
+            swatch = f"[on {section.colors[number]}]  [/] " if section.colors else ""
+            table.add_row(swatch + escape(row[0]), *map(escape, row[1:]))
+        console.print(table)
 
 
 def _duration(seconds: float) -> str:

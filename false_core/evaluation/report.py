@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import matplotlib
@@ -15,25 +13,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from false_core import __version__
 from false_core.evaluation.metrics import IntArray, score
+from false_core.evaluation.sections import Section, describe
 from false_core.models.model_file import ModelCard
 from false_core.publish import published
 from false_core.training.curves import Curves
 
 INK = "#2f6b4f"
-
-
-@dataclass(frozen=True)
-class Section:
-    """One part of a report: a heading, then any of a text, a figure (SVG source) and a table."""
-
-    heading: str
-    text: str = ""
-    figure: str = ""
-    header: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
-    colors: Sequence[str] = field(default_factory=tuple)
 
 
 def write_pretraining_report(path: str, card: ModelCard, curves: Curves) -> None:
@@ -57,7 +43,7 @@ def write_pretraining_report(path: str, card: ModelCard, curves: Curves) -> None
                 ],
             ),
         ),
-        *_about(card),
+        *describe(card),
     ]
     rasters = ", ".join(card.provenance.get("rasters", []))
     _write(path, "FALSE pretraining", f"An encoder learned without labels from {rasters}.", [], [], sections)
@@ -69,7 +55,6 @@ def write_finetuning_report(
     curves: Curves,
     confusion: IntArray | None,
     notes: Sequence[str],
-    counts: dict[str, list[int]],
 ) -> None:
     """Write the report of a fine-tuning run.
 
@@ -79,7 +64,6 @@ def write_finetuning_report(
         curves: Of the training.
         confusion: On the labels kept back, true classes in rows; None where none were.
         notes: Warnings to put on top.
-        counts: Label shapes and labelled pixels by class name.
     """
     names, colors = [c.name for c in card.classes], [c.color for c in card.classes]
     tiles: list[tuple[str, str]] = []
@@ -116,14 +100,8 @@ def write_finetuning_report(
             ),
         ]
     sections += [
-        Section("Training", "", _plot(curves, [("loss",), ("validation mIoU",)])),
-        Section(
-            "Labels used",
-            header=("Class", "Code", "Shapes", "Pixels"),
-            colors=colors,
-            rows=[[c.name, str(c.code), *(f"{n:,}" for n in counts[c.name])] for c in card.classes],
-        ),
-        *_about(card),
+        Section("Training", "", _plot(curves, [("loss",)])),
+        *describe(card),
     ]
     summary = f"A model for {len(names)} classes from {card.provenance.get('raster', '')}."
     _write(path, "FALSE fine-tuning", summary, tiles, notes, sections)
@@ -141,28 +119,6 @@ def _write(
     )
     with published(path) as (partial,):
         Path(partial).write_text(html, encoding="utf-8")
-
-
-def _about(card: ModelCard) -> list[Section]:
-    distance = f" ({card.ground_sample_distance:.3g} m)" if card.ground_sample_distance else ""
-    rows = [
-        ["Encoder", card.encoder],
-        ["Decoder", card.decoder or "none"],
-        ["Bands", ", ".join(card.bands)],
-        ["Working pixel size", f"{card.pixel_size:g} CRS units{distance}"],
-        ["Patch size", f"{card.patch_size} pixels"],
-        *[[key.replace("_", " ").capitalize(), _show(value)] for key, value in card.method.items()],
-        ["false_core", __version__],
-    ]
-    return [Section("Settings", rows=rows)]
-
-
-def _show(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_show(item)}" for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(_show, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _percent(value: float) -> str:

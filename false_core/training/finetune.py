@@ -76,7 +76,7 @@ def finetune(job: Finetune, feedback: Feedback) -> dict[str, Any]:
         card = _card(job, preset, settings, base, source, normalisation, annotation, confusion)
         save_model(job.model, card, trainer.network)
         if job.report:
-            write_finetuning_report(job.report, card, curves, confusion, notes, _counts(annotation))
+            write_finetuning_report(job.report, card, curves, confusion, notes)
     return dict(card.provenance["scores"])
 
 

@@ -1,0 +1,92 @@
+"""The parts a report is made of, and the parts that say what a model is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from false_core.models.model_file import SEGMENTER, ModelCard
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a report: a heading, then any of a text, a figure and a table.
+
+    Attributes:
+        heading: Of the part.
+        text: A paragraph.
+        figure: SVG source, drawn by us: it is not escaped.
+        header: Column titles; the first column is left-aligned, the others are numbers. Empty: a table of facts.
+        rows: Cells of the table.
+        colors: A colour per row, shown as a swatch in its first cell.
+    """
+
+    heading: str
+    text: str = ""
+    figure: str = ""
+    header: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    colors: Sequence[str] = ()
+
+
+def describe(card: ModelCard) -> list[Section]:
+    """Say what a model is: what it maps, what it needs, how good it is and how it was made."""
+    distance = f" ({card.ground_sample_distance:.3g} m)" if card.ground_sample_distance else ""
+    sections = [
+        Section(
+            "What it needs",
+            rows=[
+                ["Bands", ", ".join(f"{number} {name}" for number, name in zip(card.band_numbers, card.bands))],
+                ["Data type", card.dtype],
+                ["Pixel size it works on", f"{card.pixel_size:g} CRS units{distance}"],
+            ],
+        ),
+        Section("How it was made", rows=_history(card)),
+    ]
+    if card.kind == SEGMENTER:
+        sections[:0] = [_classes(card), *_scores(card)]
+    return sections
+
+
+def _classes(card: ModelCard) -> Section:
+    labels = card.provenance.get("labels", {})
+    return Section(
+        "What it maps",
+        header=("Class", "Code", "Colour", "Label shapes", "Labelled pixels"),
+        rows=[[c.name, str(c.code), c.color, *(f"{n:,}" for n in labels.get(c.name, ()))] for c in card.classes],
+        colors=[c.color for c in card.classes],
+    )
+
+
+def _scores(card: ModelCard) -> list[Section]:
+    titles = {"oa": "Overall accuracy", "miou": "Mean IoU", "macc": "Mean class accuracy", "kappa": "Cohen's kappa"}
+    scores = card.provenance.get("scores", {})
+    rows = [[title, f"{scores[name]:.3f}"] for name, title in titles.items() if name in scores]
+    return [Section("How good it is, on labels that were kept back", rows=rows)] if rows else []
+
+
+def _history(card: ModelCard) -> list[list[str]]:
+    network = " + ".join(filter(None, (card.encoder, card.decoder)))
+    rows = [["Network", network]]
+    if card.kind == SEGMENTER:
+        pretraining, source = card.provenance.get("pretraining", {}), card.provenance.get("encoder", {})
+        rows.append(["Pretraining", _show(pretraining) if pretraining else "none: trained on the labels alone"])
+        if isinstance(source, dict):
+            rows.append(["Pretrained on", ", ".join(source.get("rasters", ()))])
+        rows.append(["Fine-tuning", _show(card.method)])
+        rows.append(["Fine-tuned on", str(card.provenance.get("raster", ""))])
+    else:
+        rows.append(["Pretraining", _show(card.method)])
+        rows.append(["Pretrained on", ", ".join(card.provenance.get("rasters", ()))])
+    rows.append(["Library version", str(card.provenance.get("false_core", ""))])
+    return rows
+
+
+def _show(value: Any) -> str:
+    """Return settings as one readable line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key.replace('_', ' ')} {_show(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return " to ".join(map(_show, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
