@@ -21,6 +21,7 @@ from torch import Tensor
 from false_core import __version__, jobs
 from false_core.errors import OutputError
 from false_core.feedback import Feedback
+from false_core.presets import FinetuneSettings, PretrainSettings
 from false_core.publish import published
 
 INTERVAL_S = 60.0
@@ -43,12 +44,13 @@ class Checkpoint:
     """The checkpoint of one job.
 
     Args:
-        job: The job; its output paths do not matter, its inputs' sizes and dates do.
+        job: The job; its output paths do not matter, its rasters' sizes and dates and its other inputs' contents do.
+        settings: What the preset and the job's own values came to.
         feedback: Told when a run is resumed, or why it cannot be.
     """
 
-    def __init__(self, job: jobs.Job, feedback: Feedback) -> None:
-        self.path = cache_folder() / "checkpoints" / f"{_fingerprint(job)}.safetensors"
+    def __init__(self, job: jobs.Job, settings: PretrainSettings | FinetuneSettings, feedback: Feedback) -> None:
+        self.path = cache_folder() / "checkpoints" / f"{_fingerprint(job, settings)}.safetensors"
         self._feedback = feedback
         self._saved_at = time.monotonic()
 
@@ -124,7 +126,7 @@ def _planted(node: Any, tensors: dict[str, Tensor]) -> Any:
     return node
 
 
-def _fingerprint(job: jobs.Job) -> str:
+def _fingerprint(job: jobs.Job, settings: PretrainSettings | FinetuneSettings) -> str:
     declared = jobs.parameters(job)
     body = {name: value for name, value in dataclasses.asdict(job).items() if not declared[name].is_output}
     files: list[tuple[str, int, int]] = []
@@ -133,11 +135,13 @@ def _fingerprint(job: jobs.Job) -> str:
         paths: list[Any] = list(value or ()) if parameter.kind == jobs.RASTERS else [value]
         for path in paths:
             file = str(path).partition("|")[0]
-            if value and parameter.kind in (jobs.RASTERS, jobs.RASTER, jobs.MODEL) and os.path.isfile(file):
+            if value and parameter.kind in (jobs.RASTERS, jobs.RASTER) and os.path.isfile(file):
                 status = os.stat(file)
                 files.append((file, status.st_size, status.st_mtime_ns))
-            elif value and parameter.kind in (jobs.VECTOR, jobs.FILE) and os.path.isfile(file):
-                # QGIS writes labels to a new temporary file each time: their content counts, not their name.
+            elif value and parameter.kind in (jobs.VECTOR, jobs.FILE, jobs.MODEL) and os.path.isfile(file):
+                # QGIS gives temporary files a new name each time: their content counts, not their name.
                 body[name] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
-    text = json.dumps([type(job).__name__, body, files, __version__], sort_keys=True, default=str)
+    text = json.dumps(
+        [type(job).__name__, body, dataclasses.asdict(settings), files, __version__], sort_keys=True, default=str
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -67,7 +67,7 @@ def finetune(job: Finetune, feedback: Feedback) -> dict[str, Any]:
     cache = ChunkCache(source, normalisation, CACHE_BYTES)
     sampler = LabelSampler(cache, training, settings.batch_size, settings.crop_size, settings.scales, job.seed)
     with feedback.stage("Training on the labels", 0.85):
-        curves = _train(trainer, sampler, Checkpoint(job, feedback), feedback)
+        curves = _train(trainer, sampler, Checkpoint(job, settings, feedback), feedback)
     confusion: IntArray | None = None
     with feedback.stage("Scoring on the labels kept back", 0.07):
         if held_back:

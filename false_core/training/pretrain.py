@@ -65,7 +65,7 @@ def pretrain(job: Pretrain, feedback: Feedback) -> dict[str, Any]:
         CACHE_BYTES,
     )
     with feedback.stage("Pretraining", 0.94):
-        curves = _train(trainer, sampler, Checkpoint(job, feedback), feedback)
+        curves = _train(trainer, sampler, Checkpoint(job, settings, feedback), feedback)
     with feedback.stage("Writing", 0.02):
         card = _card(job, preset, settings, steps, sources, normalisation, curves)
         save_model(job.encoder, card, trainer.encoder)
