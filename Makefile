@@ -1,0 +1,64 @@
+# Paths are relative to this folder throughout, so that it may lie in a folder with a space in its name.
+
+PYTHON := .venv/bin/python
+QGIS_PYTHON := .venv-qgis/bin/python
+
+# What the tests need around them: Qt without a screen, and the interpreter the plugin computes with.
+IN_QGIS = QT_QPA_PLATFORM=offscreen XDG_RUNTIME_DIR="$$PWD/.tools/runtime" FALSE_CORE_PYTHON="$$PWD/$(PYTHON)" PYTHONDONTWRITEBYTECODE=1
+
+# More for pytest, for example: make test-core PYTEST_ARGS="-k metrics -x"
+PYTEST_ARGS ?=
+# More for the demo, for example: make demo DEMO_ARGS="--steps 200 60"
+DEMO_ARGS ?=
+# "required" makes tests that need QGIS fail where it is missing. Otherwise they say that they did not run.
+QGIS ?= optional
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-core test-plugin test-process lint format package clean
+
+help:  ## Show what can be made
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+
+setup:  ## Install what everything below needs; returns at once when it is there
+	@tools/setup.sh
+
+demo: setup  ## Make a land-cover map of a generated scene through QGIS, and score it
+	@$(PYTHON) tools/demo.py $(DEMO_ARGS)
+
+test: setup  ## Run every test; a part that fails does not keep the others from running
+	@$(MAKE) --no-print-directory --keep-going test-core test-plugin test-process
+
+test-core: setup  ## Run the tests of the library
+	$(PYTHON) -m pytest tests/core $(PYTEST_ARGS)
+
+test-plugin: setup  ## Run the tests of the plugin inside QGIS's Python
+	$(call run-in-qgis,tests/plugin)
+
+test-process: setup  ## Run the tests that drive qgis_process
+	$(call run-in-qgis,tests/process)
+
+define run-in-qgis
+@if [ -f .venv-qgis/.stamp ]; then \
+	echo '$(QGIS_PYTHON) -m pytest $(1) $(PYTEST_ARGS)'; \
+	$(IN_QGIS) $(QGIS_PYTHON) -m pytest $(1) $(PYTEST_ARGS); \
+else \
+	echo 'NOT RUN: $(1). QGIS is missing; make setup says how to install it.'; \
+	[ '$(QGIS)' != required ]; \
+fi
+endef
+
+lint: setup  ## Check style and types
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+format: setup  ## Bring the code into the agreed format
+	$(PYTHON) -m ruff check --fix-only --quiet .
+	$(PYTHON) -m ruff format .
+
+package: setup  ## Build the plugin's zip in dist/
+	$(PYTHON) tools/package.py
+
+clean:  ## Remove what was made here, but not the environments
+	rm -rf dist demo build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv*' -not -path './.tools/*' -prune -exec rm -rf {} +
