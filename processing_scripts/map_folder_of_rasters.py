@@ -1,0 +1,119 @@
+"""A script for the Processing toolbox: one land-cover map for each raster of a folder, from labels on one of them.
+
+Add it with "Add script to toolbox...". It is also an example of calling the FALSE algorithms from code: each step is one
+``processing.run``, and the outputs of a step are the inputs of the next.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import processing
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingMultiStepFeedback,
+    QgsProcessingOutputNumber,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterFolderDestination,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterLayer,
+)
+
+PATTERNS = ("*.tif", "*.tiff", "*.vrt", "*.img", "*.jp2")
+
+
+class MapFolderOfRasters(QgsProcessingAlgorithm):
+    """Pretrains on all rasters of a folder, fine-tunes on the labelled one, classifies them all."""
+
+    def name(self) -> str:
+        return "map_folder_of_rasters"
+
+    def displayName(self) -> str:
+        return "Map a folder of rasters"
+
+    def group(self) -> str:
+        return "FALSE"
+
+    def groupId(self) -> str:
+        return "false"
+
+    def shortHelpString(self) -> str:
+        return (
+            "Makes a land-cover map of every raster in a folder. All of them are used for learning without labels; the labels "
+            "lie on one of them. The rasters must come from the same sensor: same bands in the same order."
+        )
+
+    def createInstance(self) -> QgsProcessingAlgorithm:
+        return MapFolderOfRasters()
+
+    def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:
+        self.addParameter(QgsProcessingParameterFile("FOLDER", "Folder with rasters", QgsProcessingParameterFile.Folder))
+        self.addParameter(QgsProcessingParameterRasterLayer("LABELLED", "Raster with labels"))
+        self.addParameter(QgsProcessingParameterFeatureSource("LABELS", "Labels", [QgsProcessing.TypeVectorAnyGeometry]))
+        self.addParameter(QgsProcessingParameterField("FIELD", "Class field", parentLayerParameterName="LABELS"))
+        self.addParameter(
+            QgsProcessingParameterEnum(
+                "PRESET", "Preset", ["auto", "quick", "standard", "paper"], defaultValue="auto", usesStaticStrings=True
+            )
+        )
+        steps = QgsProcessingParameterNumber("STEPS", "Training steps", minValue=1, optional=True)
+        steps.setFlags(steps.flags() | QgsProcessingParameterDefinition.FlagAdvanced)
+        self.addParameter(steps)
+        self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", "Folder for the maps"))
+        self.addOutput(QgsProcessingOutputNumber("MAPS", "Number of maps"))
+
+    def processAlgorithm(
+        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> Dict[str, Any]:
+        rasters = rasters_in(self.parameterAsFile(parameters, "FOLDER", context))
+        output = self.parameterAsFileOutput(parameters, "OUTPUT", context)
+        os.makedirs(output, exist_ok=True)
+        settings = {"PRESET": self.parameterAsEnumString(parameters, "PRESET", context)}
+        if parameters.get("STEPS") is not None:
+            settings["STEPS"] = self.parameterAsInt(parameters, "STEPS", context)
+        bar = QgsProcessingMultiStepFeedback(2 + len(rasters), feedback)
+
+        def run(step: int, algorithm: str, **values: Any) -> Dict[str, Any]:
+            if feedback.isCanceled():
+                raise QgsProcessingException("Cancelled.")
+            bar.setCurrentStep(step)
+            return processing.run(algorithm, values, context=context, feedback=bar, is_child_algorithm=True)
+
+        encoder = run(
+            0, "false:pretrain", RASTERS=rasters, ENCODER=os.path.join(output, "encoder.safetensors"), **settings
+        )["ENCODER"]  # fmt: skip
+        model = run(
+            1, "false:finetune", RASTER=parameters["LABELLED"], LABELS=parameters["LABELS"], FIELD=parameters["FIELD"],
+            ENCODER=encoder, MODEL=os.path.join(output, "model.safetensors"), **settings,
+        )["MODEL"]  # fmt: skip
+        for number, raster in enumerate(rasters):
+            feedback.pushInfo(f"Map {number + 1} of {len(rasters)}: {raster}")
+            target = os.path.join(output, f"{Path(raster).stem}_classified.tif")
+            run(2 + number, "false:classify", RASTER=raster, MODEL=model, OUTPUT=target)
+        return {"OUTPUT": output, "MAPS": len(rasters)}
+
+
+def rasters_in(folder: str) -> List[str]:
+    """Return the rasters that lie in ``folder`` itself, sorted by name.
+
+    Raises:
+        QgsProcessingException: There is none, or two would give their maps the same name.
+    """
+    found = sorted({path for pattern in PATTERNS for path in Path(folder).glob(pattern)})
+    if not found:
+        raise QgsProcessingException(f"There is no raster in {folder}. Looked for {', '.join(PATTERNS)}.")
+    stems = [path.stem for path in found]
+    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+    if twice:
+        raise QgsProcessingException(f"Several rasters are called {', '.join(twice)}. Give each a name of its own.")
+    return [str(path) for path in found]

@@ -1,0 +1,1 @@
+"""The algorithms of the FALSE group, one file each."""

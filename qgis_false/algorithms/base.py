@@ -1,0 +1,119 @@
+"""Turns a job of the library into a Processing algorithm: same parameters, same words, nothing declared twice."""
+
+from __future__ import annotations
+
+import inspect
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple, Type
+
+from qgis.core import (
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingOutputNumber,
+    QgsProcessingOutputString,
+    QgsProcessingUtils,
+)
+from qgis.PyQt.QtGui import QIcon
+
+from false_core import jobs
+from false_core.errors import FalseError
+from qgis_false import layers
+from qgis_false.algorithms.definitions import definition, shown_fields, the_only
+from qgis_false.algorithms.problems import problems
+from qgis_false.algorithms.values import Request
+from qgis_false.environment import NoEnvironment, find_interpreter
+from qgis_false.worker import run_job
+
+
+class JobAlgorithm(QgsProcessingAlgorithm):
+    """Base of the algorithms. A subclass names its job and says what is special about it."""
+
+    JOB: Type[Any]
+    NAME = ""
+    """Name in the algorithm's id. Empty: that of the job."""
+    TITLE = ""
+    TAGS: Tuple[str, ...] = ()
+    CLASS_MAPS: Tuple[str, ...] = ()
+    """Fields of the job that name rasters of classes, which carry their names and colours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._legend: List[layers.LegendEntry] = []
+
+    def createInstance(self) -> QgsProcessingAlgorithm:
+        return type(self)()
+
+    def name(self) -> str:
+        return self.NAME or self.JOB.__name__.lower()
+
+    def displayName(self) -> str:
+        return self.TITLE
+
+    def tags(self) -> List[str]:
+        return ["false", *self.TAGS]
+
+    def icon(self) -> QIcon:
+        return self.provider().icon() if self.provider() else super().icon()
+
+    def svgIconPath(self) -> str:
+        return self.provider().svgIconPath() if self.provider() else super().svgIconPath()
+
+    def shortDescription(self) -> str:
+        return (inspect.getdoc(self.JOB) or "").partition("\n")[0]
+
+    def shortHelpString(self) -> str:
+        paragraphs = (inspect.getdoc(self.JOB) or "").split("\n\n")
+        return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+    def canExecute(self) -> Tuple[bool, str]:
+        try:
+            find_interpreter()
+        except NoEnvironment as error:
+            return False, str(error)
+        return True, ""
+
+    def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:
+        for field in shown_fields(self.JOB).values():
+            self.addParameter(definition(field))
+        for result in self.JOB.RESULTS:
+            output = QgsProcessingOutputNumber if result.kind == jobs.NUMBER else QgsProcessingOutputString
+            self.addOutput(output(result.name.upper(), result.label))
+
+    def checkParameterValues(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> Tuple[bool, str]:
+        found = problems(self.JOB, parameters, context)
+        return (False, " ".join(found)) if found else super().checkParameterValues(parameters, context)
+
+    def prepareAlgorithm(
+        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> bool:
+        # Here and not later, because this is the main thread, where the style of a layer may be read.
+        if "legend" in jobs.parameters(self.JOB):
+            layer = layers.layer_of(parameters[the_only(self.JOB, jobs.VECTOR)], context)
+            self._legend = layers.legend_of(layer, self.parameterAsString(parameters, the_only(self.JOB, jobs.FIELD), context))
+        return True
+
+    def processAlgorithm(
+        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> Dict[str, Any]:
+        self.warn_of_unknown(parameters, feedback)
+        with tempfile.TemporaryDirectory(prefix="false-", dir=QgsProcessingUtils.tempFolder()) as folder:
+            fields = Request(self, parameters, context, feedback, Path(folder)).job_fields(self.JOB)
+            if self._legend:
+                fields["legend"] = layers.write_legend(self._legend, Path(folder))
+            try:
+                job = jobs.from_mapping({"job": self.JOB.__name__.lower(), **fields})
+            except FalseError as error:
+                raise QgsProcessingException(str(error)) from error
+            results = run_job(job, feedback)
+        declared = [*jobs.outputs(job), *(result.name for result in self.JOB.RESULTS)]
+        return {name.upper(): results[name] for name in declared if name in results}
+
+    def warn_of_unknown(self, parameters: Dict[str, Any], feedback: QgsProcessingFeedback) -> None:
+        """QGIS passes over a name it does not know. Somebody who mistyped one should hear of it."""
+        known = shown_fields(self.JOB)
+        for name in parameters:
+            if name not in known:
+                feedback.pushWarning(f"{self.name()} has no parameter {name}. It has {', '.join(known)}.")

@@ -1,0 +1,27 @@
+"""``false:checkenvironment``: say whether the compute environment works, and what it computes on."""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+from qgis.core import QgsProcessingContext, QgsProcessingFeedback
+
+from false_core import jobs
+from qgis_false.algorithms.base import JobAlgorithm
+
+
+class CheckEnvironment(JobAlgorithm):
+    """What it finds goes to the log as well as to the outputs: there is no layer to look at."""
+
+    JOB = jobs.Check
+    NAME = "checkenvironment"
+    TITLE = "Check the compute environment"
+    TAGS = ("gpu", "cuda", "torch", "install", "version", "diagnose")
+
+    def processAlgorithm(
+        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> Dict[str, Any]:
+        results = super().processAlgorithm(parameters, context, feedback)
+        for result in self.JOB.RESULTS:
+            feedback.pushInfo(f"{result.label}: {results.get(result.name.upper())}")
+        return results

@@ -1,0 +1,188 @@
+"""What Processing shows and accepts for each parameter of a job, made from the job's own declaration."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Callable, Dict, Type
+
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingParameterBand,
+    QgsProcessingParameterBoolean,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterExtent,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterFileDestination,
+    QgsProcessingParameterMultipleLayers,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterDestination,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterString,
+)
+
+from false_core import jobs
+from false_core.jobs import Parameter
+
+YES, NO = "yes", "no"
+"""The answers to a flag that may also be left to the preset."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """One field of a job class, with what a definition needs to know about it."""
+
+    job: Type[Any]
+    name: str
+    parameter: Parameter
+
+    @property
+    def processing_name(self) -> str:
+        """Name of the Processing parameter."""
+        return self.name.upper()
+
+    @property
+    def default(self) -> Any:
+        """The job's default, or None where it has none."""
+        default = {field.name: field.default for field in dataclasses.fields(self.job)}[self.name]
+        return None if default is dataclasses.MISSING else default
+
+    @property
+    def optional(self) -> bool:
+        """Whether it may be left empty."""
+        return any(field.name == self.name and field.default in (None, ()) for field in dataclasses.fields(self.job))
+
+    @property
+    def label(self) -> str:
+        """The label with its unit."""
+        return f"{self.parameter.label} ({self.parameter.unit})" if self.parameter.unit else self.parameter.label
+
+
+def shown_fields(job: Type[Any]) -> Dict[str, Field]:
+    """Return the fields of ``job`` that a person sets, by Processing name, in the order of declaration."""
+    fields = [Field(job, name, parameter) for name, parameter in jobs.parameters(job).items() if parameter.dialog]
+    return {field.processing_name: field for field in fields}
+
+
+def the_only(job: Type[Any], kind: str) -> str:
+    """Return the Processing name of the one field of ``kind``, or nothing where there is none or several."""
+    names = [name for name, field in shown_fields(job).items() if field.parameter.kind == kind]
+    return names[0] if len(names) == 1 else ""
+
+
+def definition(field: Field) -> QgsProcessingParameterDefinition:
+    """Return the Processing parameter for ``field``."""
+    made = _BUILDERS[field.parameter.kind](field)
+    made.setHelp(field.parameter.help)
+    if field.parameter.advanced:
+        made.setFlags(made.flags() | QgsProcessingParameterDefinition.FlagAdvanced)
+    return made
+
+
+def _raster(field: Field) -> QgsProcessingParameterDefinition:
+    return QgsProcessingParameterRasterLayer(field.processing_name, field.label, optional=field.optional)
+
+
+def _rasters(field: Field) -> QgsProcessingParameterDefinition:
+    return QgsProcessingParameterMultipleLayers(
+        field.processing_name, field.label, QgsProcessing.TypeRaster, optional=field.optional
+    )
+
+
+def _vector(field: Field) -> QgsProcessingParameterDefinition:
+    return QgsProcessingParameterFeatureSource(
+        field.processing_name, field.label, [QgsProcessing.TypeVectorAnyGeometry], optional=field.optional
+    )
+
+
+def _field(field: Field) -> QgsProcessingParameterDefinition:
+    return QgsProcessingParameterField(
+        field.processing_name, field.label, parentLayerParameterName=field.parameter.of.upper(), optional=field.optional
+    )
+
+
+def _model(field: Field) -> QgsProcessingParameterDefinition:
+    # With the second filter any file may be named: the library says better than QGIS what is wrong with it.
+    pattern = f"FALSE {field.parameter.of} (*.{jobs.MODEL_FILES});;All files (*)"
+    return QgsProcessingParameterFile(field.processing_name, field.label, optional=field.optional, fileFilter=pattern)
+
+
+def _bands(field: Field) -> QgsProcessingParameterDefinition:
+    raster = the_only(field.job, jobs.RASTER)
+    if raster:
+        return QgsProcessingParameterBand(
+            field.processing_name, field.label, parentLayerParameterName=raster, optional=field.optional, allowMultiple=True
+        )
+    return QgsProcessingParameterString(field.processing_name, f"{field.label}, as 1,2,3", optional=field.optional)
+
+
+def _extent(field: Field) -> QgsProcessingParameterDefinition:
+    return QgsProcessingParameterExtent(field.processing_name, field.label, optional=field.optional)
+
+
+def _choice(field: Field) -> QgsProcessingParameterDefinition:
+    return _enum(field, field.parameter.choices)
+
+
+def _number(field: Field) -> QgsProcessingParameterDefinition:
+    types = {jobs.INTEGER: QgsProcessingParameterNumber.Type.Integer, jobs.NUMBER: QgsProcessingParameterNumber.Type.Double}
+    number = QgsProcessingParameterNumber(
+        field.processing_name, field.label, types[field.parameter.kind], field.default, field.optional
+    )
+    if field.parameter.minimum is not None:
+        number.setMinimum(field.parameter.minimum)
+    if field.parameter.maximum is not None:
+        number.setMaximum(field.parameter.maximum)
+        if field.parameter.kind == jobs.NUMBER:
+            # Shares, thresholds and temperatures: six digits would make the arrows useless.
+            number.setMetadata({"widget_wrapper": {"decimals": 3}})
+    return number
+
+
+def _flag(field: Field) -> QgsProcessingParameterDefinition:
+    if field.optional:
+        # A check box has no third state for "from the preset".
+        return _enum(field, (YES, NO))
+    return QgsProcessingParameterBoolean(field.processing_name, field.label, field.default)
+
+
+def _text(field: Field) -> QgsProcessingParameterDefinition:
+    return QgsProcessingParameterString(field.processing_name, field.label, field.default, optional=field.optional)
+
+
+def _new_model(field: Field) -> QgsProcessingParameterDefinition:
+    return _new_file(field, f"FALSE {field.name} (*.{jobs.MODEL_FILES})")
+
+
+def _new_report(field: Field) -> QgsProcessingParameterDefinition:
+    return _new_file(field, "HTML files (*.html)")
+
+
+def _new_raster(field: Field) -> QgsProcessingParameterDefinition:
+    return QgsProcessingParameterRasterDestination(
+        field.processing_name, field.label, optional=field.optional, createByDefault=not field.optional
+    )
+
+
+def _new_file(field: Field, pattern: str) -> QgsProcessingParameterDefinition:
+    return QgsProcessingParameterFileDestination(
+        field.processing_name, field.label, pattern, optional=field.optional, createByDefault=not field.optional
+    )
+
+
+def _enum(field: Field, choices: Any) -> QgsProcessingParameterDefinition:
+    # Static strings, so that names work on the command line and in scripts, and survive a new choice.
+    return QgsProcessingParameterEnum(
+        field.processing_name, field.label, list(choices), defaultValue=field.default, optional=field.optional,
+        usesStaticStrings=True,
+    )  # fmt: skip
+
+
+_BUILDERS: Dict[str, Callable[[Field], QgsProcessingParameterDefinition]] = {
+    jobs.RASTER: _raster, jobs.RASTERS: _rasters, jobs.VECTOR: _vector, jobs.FIELD: _field, jobs.MODEL: _model,
+    jobs.BANDS: _bands, jobs.EXTENT: _extent, jobs.CHOICE: _choice, jobs.INTEGER: _number, jobs.NUMBER: _number,
+    jobs.FLAG: _flag, jobs.TEXT: _text, jobs.NEW_MODEL: _new_model, jobs.NEW_REPORT: _new_report,
+    jobs.NEW_RASTER: _new_raster,
+}  # fmt: skip

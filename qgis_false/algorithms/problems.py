@@ -1,0 +1,88 @@
+"""Says what is wrong with the values of a run before it starts. QGIS itself says "Incorrect parameter value for X"."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, List, Type
+
+from qgis.core import (
+    QgsProcessingContext,
+    QgsProcessingFeatureSourceDefinition,
+    QgsProcessingOutputLayerDefinition,
+    QgsProcessingUtils,
+    QgsProperty,
+)
+
+from false_core import jobs
+from qgis_false.algorithms.definitions import NO, YES, Field, shown_fields
+
+_LAYERS = (jobs.RASTER, jobs.RASTERS, jobs.VECTOR)
+_NUMBERS = (jobs.INTEGER, jobs.NUMBER)
+
+
+def problems(job: Type[Any], parameters: Dict[str, Any], context: QgsProcessingContext) -> List[str]:
+    """Return one sentence for each value that cannot be used, as far as that can be seen without opening data."""
+    found = []
+    for name, field in shown_fields(job).items():
+        value = parameters.get(name)
+        if value is None or value == "" or value == []:
+            if not field.optional and field.default is None:
+                found.append(f"{name} is missing: {field.parameter.label.lower()}.")
+        elif field.parameter.kind in _LAYERS:
+            found += [f"{name}: {_why_not(source)}" for source in _sources(value) if not _opens(source, field, context)]
+        elif field.parameter.kind in _NUMBERS and not isinstance(value, QgsProperty):
+            found += _number_problems(field, value)
+        elif field.parameter.kind in (jobs.CHOICE, jobs.FLAG) and isinstance(value, str):
+            choices = field.parameter.choices or (YES, NO)
+            found += [] if value in choices else [f"{name} must be one of {', '.join(choices)}; it is {value}."]
+        elif field.parameter.is_output:
+            found += _folder_problems(field, value)
+    return found
+
+
+def _sources(value: Any) -> List[str]:
+    """Return the texts in ``value`` that name layers. Layers themselves are open already."""
+    if isinstance(value, QgsProcessingFeatureSourceDefinition):
+        value = value.source
+    if isinstance(value, QgsProperty):
+        value = value.staticValue()
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return [one for one in values if isinstance(one, str)]
+
+
+def _opens(source: str, field: Field, context: QgsProcessingContext) -> bool:
+    hint = (
+        QgsProcessingUtils.LayerHint.Vector if field.parameter.kind == jobs.VECTOR else QgsProcessingUtils.LayerHint.Raster
+    )
+    return QgsProcessingUtils.mapLayerFromString(source, context, True, hint) is not None
+
+
+def _why_not(source: str) -> str:
+    path = source.split("|")[0]
+    if os.path.isabs(path) and not os.path.exists(path):
+        return f"there is no file {path}."
+    return f"{source} is no layer that can be opened. The file may be damaged, or of another kind."
+
+
+def _number_problems(field: Field, value: Any) -> List[str]:
+    name, low, high = field.processing_name, field.parameter.minimum, field.parameter.maximum
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return [f"{name} must be a number; it is {value}."]
+    if field.parameter.kind == jobs.INTEGER and not number.is_integer():
+        return [f"{name} must be a whole number; it is {value}."]
+    if not (low is None or number >= low) or not (high is None or number <= high):
+        limits = [f"at least {low:.15g}" if low is not None else "", f"at most {high:.15g}" if high is not None else ""]
+        return [f"{name} must be {' and '.join(filter(None, limits))}; it is {value}."]
+    return []
+
+
+def _folder_problems(field: Field, value: Any) -> List[str]:
+    """QGIS makes folders that are missing, also those that are a slip of the pen."""
+    if isinstance(value, QgsProcessingOutputLayerDefinition):
+        value = value.sink.staticValue()
+    folder = os.path.dirname(os.path.abspath(value)) if isinstance(value, str) and os.path.isabs(value) else ""
+    if folder and not os.path.isdir(folder):
+        return [f"{field.processing_name}: there is no folder {folder}. Create it, or choose another one."]
+    return []

@@ -1,0 +1,170 @@
+"""What the user entered, read back as the fields of a job: layers become files, extents meet the raster's CRS."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional
+
+from qgis.core import (
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingUtils,
+    QgsProperty,
+    QgsRasterLayer,
+)
+
+from false_core import jobs
+from qgis_false import layers
+from qgis_false.algorithms.definitions import YES, Field, shown_fields, the_only
+
+
+@dataclass(frozen=True)
+class Request:
+    """One run of an algorithm: its values as Processing hands them over, and where temporary files may go."""
+
+    algorithm: QgsProcessingAlgorithm
+    parameters: Dict[str, Any]
+    context: QgsProcessingContext
+    feedback: QgsProcessingFeedback
+    folder: Path
+
+    def job_fields(self, job: Any) -> Dict[str, Any]:
+        """Return the fields of ``job`` that were entered. Layers that are not files are written to the folder.
+
+        Raises:
+            QgsProcessingException: A layer cannot be opened, or is none that another program can read.
+        """
+        entered = {field.name: _READERS[field.parameter.kind](self, field) for field in shown_fields(job).values()}
+        return {name: value for name, value in entered.items() if value is not None}
+
+    def raw(self, field: Field) -> Any:
+        """Return the value as it was entered, or None where nothing was."""
+        value = self.parameters.get(field.processing_name)
+        return None if layers.is_null(value) or value == "" else value
+
+
+def _raster(request: Request, field: Field) -> Optional[str]:
+    return layers.raster_path(_raster_layer(request, field.processing_name)) if request.raw(field) is not None else None
+
+
+def _rasters(request: Request, field: Field) -> List[str]:
+    return [layers.raster_path(layer) for layer in _raster_layers(request, field)]
+
+
+def _raster_layer(request: Request, name: str) -> QgsRasterLayer:
+    layer = request.algorithm.parameterAsRasterLayer(request.parameters, name, request.context)
+    if layer is None:
+        raise QgsProcessingException(request.algorithm.invalidRasterError(request.parameters, name))
+    return layer
+
+
+def _raster_layers(request: Request, field: Field) -> List[QgsRasterLayer]:
+    entered = request.raw(field)
+    entered = [entered] if isinstance(entered, str) or not isinstance(entered, (list, tuple)) else entered
+    found = request.algorithm.parameterAsLayerList(request.parameters, field.processing_name, request.context)
+    if len(found) < len(entered):
+        # Processing leaves out what it cannot open. A job must not quietly learn from less than was asked for.
+        lost = [str(one) for one in entered if isinstance(one, str) and not _opens(one, request.context)]
+        raise QgsProcessingException(f"Not a raster that can be opened: {', '.join(lost) or entered}.")
+    return found
+
+
+def _opens(source: str, context: QgsProcessingContext) -> bool:
+    return QgsProcessingUtils.mapLayerFromString(source, context) is not None
+
+
+def _vector(request: Request, field: Field) -> str:
+    source = request.algorithm.parameterAsSource(request.parameters, field.processing_name, request.context)
+    if source is None:
+        raise QgsProcessingException(request.algorithm.invalidSourceError(request.parameters, field.processing_name))
+    class_field = request.algorithm.parameterAsString(
+        request.parameters, the_only(field.job, jobs.FIELD), request.context
+    )  # fmt: skip
+    return layers.write_labels(source, class_field, request.folder, request.feedback)
+
+
+def _file(request: Request, field: Field) -> Optional[str]:
+    path = request.algorithm.parameterAsFile(request.parameters, field.processing_name, request.context)
+    return os.path.abspath(path) if path else None
+
+
+def _bands(request: Request, field: Field) -> Optional[Any]:
+    entered = request.raw(field)
+    if entered is None:
+        return None
+    parts = entered.replace(";", ",").split(",") if isinstance(entered, str) else entered
+    return [_as_number(part) for part in (parts if isinstance(parts, (list, tuple)) else [parts])]
+
+
+def _extent(request: Request, field: Field) -> Optional[str]:
+    if request.raw(field) is None:
+        return None
+    raster = the_only(field.job, jobs.RASTER)
+    rasters = shown_fields(field.job)[the_only(field.job, jobs.RASTERS)] if not raster else None
+    layer = _raster_layer(request, raster) if rasters is None else _raster_layers(request, rasters)[0]
+    extent = request.algorithm.parameterAsExtent(request.parameters, field.processing_name, request.context, layer.crs())
+    if extent.isEmpty():
+        raise QgsProcessingException(
+            f"The extent {request.raw(field)} cannot be read or is empty. Write it as xmin,xmax,ymin,ymax [EPSG:code]."
+        )
+    return layers.extent_text(extent, layer)
+
+
+def _number(request: Request, field: Field) -> Any:
+    entered = request.raw(field)
+    if isinstance(entered, QgsProperty):
+        entered = request.algorithm.parameterAsDouble(request.parameters, field.processing_name, request.context)
+    return _as_number(entered)
+
+
+def _as_number(entered: Any) -> Any:
+    """Return a number where one was entered, also as text. Anything else is passed on: the library names what it expects."""
+    try:
+        number = float(entered)
+    except (TypeError, ValueError):
+        return entered
+    return int(number) if number.is_integer() else number
+
+
+def _choice(request: Request, field: Field) -> Optional[str]:
+    return request.algorithm.parameterAsEnumString(request.parameters, field.processing_name, request.context) or None
+
+
+def _flag(request: Request, field: Field) -> Optional[bool]:
+    if not field.optional:
+        return request.algorithm.parameterAsBoolean(request.parameters, field.processing_name, request.context)
+    answer = _choice(request, field)
+    return None if answer is None else answer == YES
+
+
+def _text(request: Request, field: Field) -> Optional[str]:
+    return request.algorithm.parameterAsString(request.parameters, field.processing_name, request.context).strip() or None
+
+
+def _new_file(request: Request, field: Field) -> Optional[str]:
+    if request.raw(field) is None:
+        return None
+    return os.path.abspath(
+        request.algorithm.parameterAsFileOutput(request.parameters, field.processing_name, request.context)
+    )
+
+
+def _new_raster(request: Request, field: Field) -> Optional[str]:
+    if request.raw(field) is None:
+        return None
+    path = request.algorithm.parameterAsOutputLayer(request.parameters, field.processing_name, request.context)
+    if field.name in getattr(request.algorithm, "CLASS_MAPS") and request.context.willLoadLayerOnCompletion(path):
+        request.context.layerToLoadOnCompletionDetails(path).setPostProcessor(layers.CLASS_STYLE)
+    return os.path.abspath(path)
+
+
+_READERS: Dict[str, Callable[[Request, Field], Any]] = {
+    jobs.RASTER: _raster, jobs.RASTERS: _rasters, jobs.VECTOR: _vector, jobs.FIELD: _text, jobs.MODEL: _file,
+    jobs.BANDS: _bands, jobs.EXTENT: _extent, jobs.CHOICE: _choice, jobs.INTEGER: _number, jobs.NUMBER: _number,
+    jobs.FLAG: _flag, jobs.TEXT: _text, jobs.NEW_MODEL: _new_file, jobs.NEW_REPORT: _new_file,
+    jobs.NEW_RASTER: _new_raster,
+}  # fmt: skip

@@ -1,0 +1,209 @@
+"""QGIS layers to files that another process can open, and results back to layers with names and colours."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Iterator, List, Optional
+
+from osgeo import gdal
+from qgis.core import (
+    NULL,
+    QgsCoordinateReferenceSystem,
+    QgsFeature,
+    QgsFeatureRequest,
+    QgsField,
+    QgsFields,
+    QgsMapLayer,
+    QgsPalettedRasterRenderer,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeatureSource,
+    QgsProcessingFeedback,
+    QgsProcessingFeatureSourceDefinition,
+    QgsProcessingLayerPostProcessorInterface,
+    QgsProcessingUtils,
+    QgsProperty,
+    QgsProviderRegistry,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsVectorFileWriter,
+    QgsVectorLayer,
+    QgsWkbTypes,
+)
+from qgis.PyQt.QtGui import QColor
+
+CLASSES_ITEM = "FALSE_CLASSES"
+"""Metadata item of a classified raster: a JSON list of {code, name, color}."""
+LABELS_FILE = "labels.gpkg"
+LEGEND_FILE = "legend.json"
+
+
+def raster_path(layer: QgsRasterLayer) -> str:
+    """Return what GDAL in another process opens to read the pixels of ``layer``: a path, subdatasets and archives included.
+
+    Raises:
+        QgsProcessingException: The layer is not a file that GDAL reads.
+    """
+    if layer.providerType() != "gdal":
+        raise QgsProcessingException(
+            f"The layer {layer.name()} comes from {layer.providerType()}, not from a raster file. Save it as GeoTIFF "
+            "(Layer > Save As...) and use that."
+        )
+    registry = QgsProviderRegistry.instance()
+    parts = registry.decodeUri("gdal", layer.source())
+    # Open options are QGIS's way of writing; the path alone is GDAL's.
+    parts.pop("openOptions", None)
+    source = registry.encodeUri("gdal", parts)
+    return os.path.abspath(source) if os.path.exists(source) else source
+
+
+def extent_text(extent: QgsRectangle, layer: QgsRasterLayer) -> str:
+    """Return ``extent``, given in the CRS of ``layer``, as a job takes it: ``xmin,xmax,ymin,ymax [EPSG:code]``.
+
+    The code is left out where the user has given the layer another CRS than its file has: the numbers are those of the file.
+    """
+    numbers = ",".join(repr(n) for n in (extent.xMinimum(), extent.xMaximum(), extent.yMinimum(), extent.yMaximum()))
+    crs: QgsCoordinateReferenceSystem = layer.crs()
+    known = crs.authid() if crs == layer.dataProvider().crs() else ""
+    return f"{numbers} [{known}]" if known else numbers
+
+
+def layer_of(value: Any, context: QgsProcessingContext) -> Optional[QgsMapLayer]:
+    """Return the layer that the value of a vector parameter stands for, or None: the layer itself, its id, path or name."""
+    if isinstance(value, QgsProcessingFeatureSourceDefinition):
+        value = value.source
+    if isinstance(value, QgsProperty):
+        value = value.valueAsString(context.expressionContext())[0]
+    return QgsProcessingUtils.mapLayerFromString(value, context) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """What one value of the class field is called and how it is drawn."""
+
+    value: Any
+    name: str
+    color: str
+
+
+def legend_of(layer: Optional[QgsMapLayer], field: str) -> List[LegendEntry]:
+    """Return names and colours of the classes where ``layer`` is styled by categories of ``field``, or an empty list.
+
+    Call it in the main thread: the style belongs to the layer the user sees.
+    """
+    renderer = layer.renderer() if isinstance(layer, QgsVectorLayer) else None
+    if renderer is None or renderer.type() != "categorizedSymbol" or renderer.classAttribute().strip('"') != field:
+        return []
+    entries = []
+    for category in renderer.categories():
+        value = category.value()
+        # One category can stand for several values in QGIS 3.30 and later.
+        for single in value if isinstance(value, (list, tuple)) else [value]:
+            if is_null(single) or single == "":
+                continue  # "All other values" is no class.
+            color = category.symbol().color().name()
+            entries.append(LegendEntry(single, category.label().strip() or str(single), color))
+    return entries
+
+
+def write_legend(entries: List[LegendEntry], folder: Path) -> str:
+    """Write ``entries`` as a job's ``legend`` into ``folder`` and return the path."""
+    path = folder / LEGEND_FILE
+    path.write_text(json.dumps([asdict(entry) for entry in entries], default=str), encoding="utf-8")
+    return str(path)
+
+
+def write_labels(source: QgsProcessingFeatureSource, field: str, folder: Path, feedback: QgsProcessingFeedback) -> str:
+    """Write geometry and class field of ``source`` as a GeoPackage into ``folder`` and return the path.
+
+    What the user sees is what is written: the selection, the filter, edits that are not saved yet. Broken geometries are
+    passed on as they are; the library repairs them.
+
+    Raises:
+        QgsProcessingException: The field is not there, the source cannot be read, or the file cannot be written.
+    """
+    index = source.fields().lookupField(field)
+    if index < 0:
+        names = ", ".join(f.name() for f in source.fields()) or "none"
+        raise QgsProcessingException(f"The label layer has no field {field}. Its fields are: {names}.")
+    class_field = QgsField(source.fields().at(index))
+    class_field.setName(field)  # QGIS takes a name in other capitals too; the job says it as it was entered.
+    fields = QgsFields()
+    fields.append(class_field)
+    path = str(folder / LABELS_FILE)
+    with _undated():
+        writer = _label_writer(path, fields, source)
+        request = QgsFeatureRequest().setSubsetOfAttributes([index])
+        for feature in source.getFeatures(request, QgsProcessingFeatureSource.FlagSkipGeometryValidityChecks):
+            copy = QgsFeature(fields)
+            copy.setAttributes([feature.attributes()[index]])
+            copy.setGeometry(_straight(feature.geometry()))
+            if feedback.isCanceled() or not writer.addFeature(copy):
+                break
+        if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
+            raise QgsProcessingException(f"The labels cannot be written to {path}: {writer.errorMessage()}.")
+        del writer  # Only now the file is complete.
+    return path
+
+
+def _label_writer(path: str, fields: QgsFields, source: QgsProcessingFeatureSource) -> QgsVectorFileWriter:
+    options = QgsVectorFileWriter.SaveVectorOptions()
+    options.driverName, options.fileEncoding, options.layerName = "GPKG", "UTF-8", "labels"
+    # A class field may well be called fid, like the key that the format adds by itself.
+    options.layerOptions = ["FID=false_fid"]
+    # Any geometry, so that a layer which mixes single and multi-part ones is passed on as it is.
+    has_geometry = source.wkbType() != QgsWkbTypes.NoGeometry
+    kind = QgsWkbTypes.Unknown if has_geometry else QgsWkbTypes.NoGeometry
+    transformations = QgsProcessingContext().transformContext()
+    return QgsVectorFileWriter.create(path, fields, kind, source.sourceCrs(), transformations, options)
+
+
+@contextmanager
+def _undated() -> Iterator[None]:
+    """Leave the date out of what is written: the same labels give the same bytes, by which a training that was
+    interrupted finds its checkpoint."""
+    gdal.SetThreadLocalConfigOption("OGR_CURRENT_DATE", "2000-01-01T00:00:00.000Z")
+    try:
+        yield
+    finally:
+        gdal.SetThreadLocalConfigOption("OGR_CURRENT_DATE", None)
+
+
+def _straight(geometry: Any) -> Any:
+    """Return ``geometry`` without curves, which other programs do not know."""
+    if not geometry.isNull() and QgsWkbTypes.isCurvedType(geometry.wkbType()):
+        geometry.convertToStraightSegment()
+    return geometry
+
+
+def is_null(value: Any) -> bool:
+    """Whether ``value`` is Python's or Qt's word for nothing."""
+    return value is None or value == NULL
+
+
+def classes_of(path: str) -> List[QgsPalettedRasterRenderer.Class]:
+    """Return the classes that a classified raster carries, to draw it with; empty where it carries none."""
+    dataset = gdal.Open(path)
+    text = dataset.GetMetadataItem(CLASSES_ITEM) if dataset is not None else None
+    return [
+        QgsPalettedRasterRenderer.Class(int(entry["code"]), QColor(entry["color"]), str(entry["name"]))
+        for entry in json.loads(text or "[]")
+    ]
+
+
+class ClassStyle(QgsProcessingLayerPostProcessorInterface):
+    """Draws a classified raster with its own classes, and no others, when it arrives in the project."""
+
+    def postProcessLayer(self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> None:
+        classes = classes_of(raster_path(layer)) if isinstance(layer, QgsRasterLayer) else []
+        if classes:
+            layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))
+            layer.triggerRepaint()
+
+
+CLASS_STYLE = ClassStyle()
+"""The one instance. It has no state, and it must outlive every algorithm: QGIS keeps a bare pointer to it."""

@@ -1,0 +1,42 @@
+"""What QGIS switches on and off."""
+
+from __future__ import annotations
+
+import sys
+from typing import Optional
+
+from qgis.core import QgsApplication
+
+from qgis_false import LIBRARY_FOLDER
+from qgis_false.provider import FalseProvider
+
+
+class FalsePlugin:
+    """Adds the FALSE algorithms to Processing, on the desktop and in ``qgis_process``."""
+
+    def __init__(self) -> None:
+        self._provider: Optional[FalseProvider] = None
+
+    def initProcessing(self) -> None:
+        """Add the algorithms. Called by ``qgis_process``."""
+        self._provider = FalseProvider()
+        QgsApplication.processingRegistry().addProvider(self._provider)
+        # Loaded a second time, now that QGIS knows the algorithms that the models are made of. Without them a model has
+        # no outputs.
+        self._provider.refreshAlgorithms()
+
+    def initGui(self) -> None:
+        """Add the algorithms. Called by the desktop application."""
+        self.initProcessing()
+
+    def unload(self) -> None:
+        """Take everything away again."""
+        if self._provider is not None:
+            QgsApplication.processingRegistry().removeProvider(self._provider)
+            self._provider = None
+        # QGIS forgets the modules of a plugin that it reloads or updates, but not those of its library: the new plugin
+        # would go on with the old false_core.
+        for name in [name for name in sys.modules if name.partition(".")[0] == "false_core"]:
+            del sys.modules[name]
+        if str(LIBRARY_FOLDER) in sys.path:
+            sys.path.remove(str(LIBRARY_FOLDER))

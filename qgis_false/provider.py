@@ -1,0 +1,66 @@
+"""The FALSE group in the Processing toolbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List
+
+from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
+from qgis.PyQt.QtGui import QIcon
+
+from qgis_false import PLUGIN_FOLDER, environment
+from qgis_false.algorithms.checkenvironment import CheckEnvironment
+from qgis_false.algorithms.classify import Classify
+from qgis_false.algorithms.finetune import Finetune
+from qgis_false.algorithms.pretrain import Pretrain
+
+ALGORITHMS = (Pretrain, Finetune, Classify, CheckEnvironment)
+MODELS_FOLDER = PLUGIN_FOLDER / "models"
+ICON_FILE = PLUGIN_FOLDER / "icons" / "false.svg"
+
+
+class FalseProvider(QgsProcessingProvider):
+    """Offers the algorithms and the models made of them."""
+
+    def id(self) -> str:
+        return "false"
+
+    def name(self) -> str:
+        return "FALSE"
+
+    def longName(self) -> str:
+        return "FALSE: land-cover maps from a few labels"
+
+    def icon(self) -> QIcon:
+        return QIcon(str(ICON_FILE))
+
+    def svgIconPath(self) -> str:
+        return str(ICON_FILE)
+
+    def load(self) -> bool:
+        environment.add_setting()
+        return bool(super().load())
+
+    def unload(self) -> None:
+        environment.remove_setting()
+        super().unload()
+
+    def loadAlgorithms(self) -> None:
+        for algorithm in ALGORITHMS:
+            self.addAlgorithm(algorithm())
+        for file in shipped_models():
+            model = QgsProcessingModelAlgorithm()
+            if not model.fromFile(str(file)):
+                raise RuntimeError(f"The model {file} cannot be read. Install the plugin again.")
+            self.addAlgorithm(model)
+
+    def defaultRasterFileExtension(self, *arguments: object) -> str:
+        return "tif"
+
+    def supportedOutputRasterLayerExtensions(self) -> List[str]:
+        return ["tif", "tiff"]
+
+
+def shipped_models() -> List[Path]:
+    """Return the files of the models that come with the plugin."""
+    return sorted(MODELS_FOLDER.glob("*.model3"))

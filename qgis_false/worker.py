@@ -1,0 +1,346 @@
+"""Runs one job in the compute process: sends it, turns its events into feedback, ends it when the user cancels."""
+
+from __future__ import annotations
+
+import collections
+import glob
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any, Deque, Dict, List, Optional, Sequence, Set
+
+from qgis.core import QgsProcessingException, QgsProcessingFeedback
+
+from false_core import events, jobs
+from false_core.events import Event, Failed, Finished, Message, Progress, ProtocolError
+from qgis_false import LIBRARY_FOLDER
+from qgis_false.environment import (
+    REQUIRED_PACKAGES,
+    NoEnvironment,
+    child_environment,
+    find_interpreter,
+    how_to_complete,
+)
+
+POLL_S = 0.1
+"""Longest time between two looks at the cancel button."""
+PATIENCE_S = 1.6
+"""How long a cancelled job may take to end itself. It promises 1.2 s."""
+TERMINATE_S = 0.2
+"""And how long it may take to react to the polite signal before it is killed."""
+FAREWELL_S = 2.0
+"""How long the process may take to go after it said its last word."""
+TEXT_INTERVAL_S = 10.0
+"""Between two progress texts of the same stage: the dialog keeps each of them in its log."""
+LAST_WORDS = 30
+"""Lines of the process's own output that are shown when it fails."""
+CHATTER_LINES = 200
+"""Lines of it that go to the log while it runs."""
+
+# Runs in the compute interpreter. The folder comes first, so that plugin and library can never disagree on a version.
+LAUNCHER = """\
+import sys, runpy, importlib.util
+folder, remedy, *needed = sys.argv[1:]
+sys.path.insert(0, folder)
+from false_core import events
+missing = [name for name in needed if importlib.util.find_spec(name) is None]
+what = "has no " + ", ".join(missing) if missing else "is older than Python 3.10" if sys.version_info < (3, 10) else ""
+if what:
+    print(events.encode(events.Failed("The compute environment " + sys.executable + " " + what + ".", remedy, "environment")))
+    sys.exit(1)
+del sys.argv[1:]
+runpy.run_module("false_core.worker", run_name="__main__", alter_sys=True)
+"""
+
+
+def worker_command(python: str) -> List[str]:
+    """Return the command line of a compute process in the interpreter ``python``."""
+    return [python, "-I", "-u", "-c", LAUNCHER, str(LIBRARY_FOLDER), how_to_complete(python), *REQUIRED_PACKAGES]
+
+
+def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, command: Optional[Sequence[str]] = None) -> Dict[str, Any]:
+    """Run ``job`` in a process of its own and return its outputs: paths of the files written, numbers and texts.
+
+    Args:
+        job: What to do. Its paths must mean the same to another process.
+        feedback: Gets progress and messages, and is asked ten times a second whether to stop.
+        command: What to start instead of the worker in the compute environment.
+
+    Raises:
+        QgsProcessingException: The job failed, was cancelled, or its process did not keep to the protocol. No process of
+            the job is left, and nothing half-written.
+    """
+    if command is None:
+        try:
+            interpreter = find_interpreter()
+        except NoEnvironment as error:
+            raise QgsProcessingException(str(error)) from error
+        feedback.pushInfo(f"Computing with {interpreter.path} (from {interpreter.origin})")
+        command = worker_command(str(interpreter.path))
+    before = _half_written(job)
+    try:
+        return _Process(job, feedback, command).outputs()
+    except BaseException:
+        # A process that was killed could not tidy up.
+        for folder in _half_written(job) - before:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+class _Process:
+    """The compute process of one job."""
+
+    def __init__(self, job: jobs.Job, feedback: QgsProcessingFeedback, command: Sequence[str]) -> None:
+        self._job, self._feedback = job, feedback
+        self._last_words: Deque[str] = collections.deque(maxlen=LAST_WORDS)
+        self._chatter: Deque[str] = collections.deque(maxlen=CHATTER_LINES)
+        self._chatter_left = CHATTER_LINES
+        self._ended = False
+        self._stage, self._text_sent = "", 0.0
+        # Bounded: a process that talks faster than QGIS can listen has to wait.
+        self._lines: queue.Queue[Optional[bytes]] = queue.Queue(maxsize=1000)
+        self._abandoned = threading.Event()
+        try:
+            self._child = subprocess.Popen(
+                list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+                env=child_environment(), **_own_process_group(),
+            )  # fmt: skip
+        except OSError as error:
+            raise QgsProcessingException(f"{command[0]} cannot be started: {error.strerror or error}.") from error
+        # Threads, because a pipe that nobody empties or fills must not keep this thread from seeing the cancel button.
+        self._writer = self._thread(self._send_job)
+        self._readers = [self._thread(self._read_events), self._thread(self._read_chatter)]
+
+    def outputs(self) -> Dict[str, Any]:
+        """Follow the job to its end and return its outputs."""
+        try:
+            last = self._listen()
+            return self._checked(last)
+        finally:
+            self._end()
+
+    def _thread(self, target: Any) -> threading.Thread:
+        thread = threading.Thread(target=target, daemon=True)
+        thread.start()
+        return thread
+
+    def _send_job(self) -> None:
+        try:
+            self._write(jobs.to_json(self._job))
+        except OSError:
+            return  # The process is gone already. Its exit code says more than this.
+
+    def _write(self, line: str) -> None:
+        data = line.encode() + b"\n"
+        stdin: IO[bytes] = self._child.stdin  # type: ignore[assignment]
+        while data:
+            data = data[stdin.write(data) or 0 :]
+
+    def _read_events(self) -> None:
+        # Opened anew with a buffer: reading lines from an unbuffered pipe takes one system call per byte.
+        with open(self._child.stdout.fileno(), "rb", closefd=False) as stream:  # type: ignore[union-attr]
+            while True:
+                line = stream.readline(events.LONGEST_LINE + 2)
+                self._put(line or None)
+                if not line:
+                    return
+
+    def _read_chatter(self) -> None:
+        with open(self._child.stderr.fileno(), "rb", closefd=False) as stream:  # type: ignore[union-attr]
+            while True:
+                line = stream.readline(10_000)
+                if not line:
+                    return
+                text = line.decode("utf-8", "replace").rstrip()
+                self._last_words.append(text)
+                self._chatter.append(text)
+
+    def _put(self, line: Optional[bytes]) -> None:
+        while not self._abandoned.is_set():
+            try:
+                return self._lines.put(line, timeout=POLL_S)
+            except queue.Full:
+                continue
+
+    def _listen(self) -> Optional[Event]:
+        """Pass events on until the last one. Return it, or None where the process ended without one."""
+        silent_since: Optional[float] = None
+        while True:
+            self._stop_if_cancelled()
+            self._log_chatter()
+            try:
+                line = self._lines.get(timeout=POLL_S)
+            except queue.Empty:
+                # The end of the process is not the end of the pipe: a process of its own may still hold it open.
+                if self._child.poll() is None:
+                    continue
+                silent_since = silent_since or time.monotonic()
+                if time.monotonic() - silent_since > 3 * POLL_S:
+                    return None
+                continue
+            if line is None:
+                return None
+            event = self._decoded(line)
+            if isinstance(event, (Finished, Failed)):
+                return event
+            self._pass_on(event)
+
+    def _log_chatter(self) -> None:
+        while self._chatter and self._chatter_left:
+            self._chatter_left -= 1
+            self._feedback.pushDebugInfo(f"[child] {self._chatter.popleft()}")
+
+    def _decoded(self, line: bytes) -> Event:
+        try:
+            return events.decode(line.decode("utf-8"))
+        except (ProtocolError, UnicodeDecodeError) as error:
+            raise self._broken(f"The compute process said something that is not an event: {error}.") from error
+
+    def _pass_on(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self._feedback.setProgress(100.0 * event.fraction)
+            now = time.monotonic()
+            if event.stage != self._stage or now - self._text_sent >= TEXT_INTERVAL_S:
+                self._stage, self._text_sent = event.stage, now
+                self._feedback.setProgressText(progress_text(event))
+        elif isinstance(event, Message):
+            push = self._feedback.pushWarning if event.level == events.WARNING else self._feedback.pushInfo
+            push(event.text)
+
+    def _stop_if_cancelled(self) -> None:
+        if not self._feedback.isCanceled():
+            return
+        deadline = time.monotonic() + PATIENCE_S
+        try:
+            if self._writer.is_alive():
+                deadline = 0.0  # It has not even read the job: more would only wait behind it.
+            else:
+                self._write("cancel")
+        except OSError:
+            deadline = 0.0  # It is gone, or no longer listens.
+        while self._child.poll() is None and time.monotonic() < deadline:
+            # Emptied on, so that the last words of the process find room in the pipe.
+            try:
+                self._lines.get(timeout=POLL_S / 2)
+            except queue.Empty:
+                continue
+        raise QgsProcessingException("Cancelled.")
+
+    def _checked(self, last: Optional[Event]) -> Dict[str, Any]:
+        """Return the outputs of a job that ended with the event ``last``, or say why they cannot be trusted."""
+        if isinstance(last, Failed):
+            raise self._failed(last)
+        code = self._exit_code()
+        if last is None:
+            raise self._broken(f"The compute process ended without a result: {_how_it_ended(code)}.")
+        if code not in (0, None):
+            raise self._broken(f"The compute process failed after its result: {_how_it_ended(code)}.")
+        assert isinstance(last, Finished)
+        for name, path in jobs.outputs(self._job).items():
+            if not os.path.isfile(path) or os.path.getsize(path) == 0:
+                raise self._broken(f"The compute process says it has finished, but {name} is not there: {path}.")
+        return last.outputs
+
+    def _exit_code(self) -> Optional[int]:
+        """Wait for the process to go. None where it stays although it has said its last word: then it is ended."""
+        deadline = time.monotonic() + FAREWELL_S
+        while self._child.poll() is None:
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(POLL_S / 5)
+        return self._child.returncode
+
+    def _failed(self, failed: Failed) -> QgsProcessingException:
+        if failed.details:
+            self._feedback.pushConsoleInfo(failed.details)
+        if failed.code == "cancelled":
+            return self._broken("The compute process was told to stop, but not by QGIS.")
+        return QgsProcessingException(f"{failed.what} {failed.remedy}".strip())
+
+    def _broken(self, what: str) -> QgsProcessingException:
+        """Return an error with the last words of the process."""
+        self._end()
+        words = "\n".join(self._last_words).strip()
+        return QgsProcessingException(f"{what}\n" + (f"Its last words:\n{words}" if words else "It left no message."))
+
+    def _end(self) -> None:
+        """Leave nothing behind: no process, no process of that process, no thread that waits."""
+        if self._ended:
+            return
+        self._ended = True
+        self._abandoned.set()
+        if self._child.poll() is None:
+            _signal_group(self._child, kill=False)
+            try:
+                self._child.wait(TERMINATE_S)
+            except subprocess.TimeoutExpired:
+                pass  # It had its chance.
+        _signal_group(self._child, kill=True)
+        self._child.wait()
+        for reader in self._readers:
+            reader.join(TERMINATE_S)
+        for pipe, reader in zip((self._child.stdout, self._child.stderr), self._readers):
+            # A pipe that is still being read belongs to somebody who escaped the group. It is left to its thread.
+            if pipe is not None and not reader.is_alive():
+                pipe.close()
+        if self._child.stdin is not None and not self._writer.is_alive():
+            self._child.stdin.close()
+
+
+def progress_text(progress: Progress) -> str:
+    """Return what to show under the bar: stage, rate and time left, as far as they are known."""
+    parts = [progress.stage, progress.rate, f"{_duration(progress.eta_s)} left" if progress.eta_s is not None else ""]
+    return ", ".join(part for part in parts if part)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
+
+
+def _how_it_ended(code: Optional[int]) -> str:
+    if code == 0:
+        return "it exited as if all were well (code 0)"
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name if -code in list(signal.Signals) else f"signal {-code}"
+        if name == "SIGKILL":
+            return "it was killed (SIGKILL), most often because the computer ran out of memory. Try a smaller batch size"
+        return f"it crashed ({name})"
+    return f"exit code {code}" if code is None or code < 2**31 else f"it crashed (0x{code:08X})"
+
+
+def _half_written(job: jobs.Job) -> Set[str]:
+    """Return the hidden folders in which outputs of ``job`` grow until they are complete (``false_core.publish``)."""
+    return {
+        folder
+        for path in jobs.outputs(job).values()
+        for folder in glob.glob(os.path.join(glob.escape(str(Path(path).parent)), f".{glob.escape(Path(path).name)}.*.partial"))
+    }
+
+
+def _own_process_group() -> Dict[str, Any]:
+    """Keep Ctrl-C in the terminal from reaching the process, and make it possible to end it with all it started."""
+    if os.name == "nt":
+        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
+
+
+def _signal_group(child: subprocess.Popen, kill: bool) -> None:
+    if os.name == "nt":
+        arguments = ["taskkill", "/T", "/PID", str(child.pid)] + (["/F"] if kill else [])
+        subprocess.run(arguments, capture_output=True, check=False, creationflags=subprocess.CREATE_NO_WINDOW)
+        return
+    try:
+        os.killpg(child.pid, signal.SIGKILL if kill else signal.SIGTERM)
+    except ProcessLookupError:
+        pass  # Nobody is left: what was wanted.
+    except PermissionError:
+        pass  # macOS says so of a group in which only the dead are left.

@@ -1,0 +1,111 @@
+"""The plugin inside a real QGIS without a screen. Its algorithms are in the registry, as the plugin manager would do it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from osgeo import gdal, osr
+from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingFeedback, QgsProject, QgsRasterLayer
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def provider(qgis_app, qgis_processing):
+    plugins = Path(QgsApplication.pkgDataPath()) / "python" / "plugins"
+    if str(plugins) not in sys.path:
+        sys.path.append(str(plugins))
+    from qgis_false.plugin import FalsePlugin
+
+    plugin = FalsePlugin()
+    plugin.initProcessing()
+    return QgsApplication.processingRegistry().providerById("false")
+
+
+@pytest.fixture
+def algorithm(provider):
+    """Return a fresh instance of the algorithm with this name. It lives as long as the test: it owns its parameters."""
+    alive = []
+
+    def fresh(name: str):
+        alive.append(provider.algorithm(name).create())
+        return alive[-1]
+
+    return fresh
+
+
+@pytest.fixture
+def context(qgis_app):
+    made = QgsProcessingContext()
+    made.setProject(QgsProject.instance())
+    yield made
+    QgsProject.instance().clear()
+
+
+class Listener(QgsProcessingFeedback):
+    """Keeps what an algorithm says to the user."""
+
+    def __init__(self) -> None:
+        super().__init__(False)
+        self.infos: list[str] = []
+        self.warnings: list[str] = []
+        self.debugs: list[str] = []
+        self.consoles: list[str] = []
+        self.texts: list[str] = []
+        self.fractions: list[float] = []
+        self.progressChanged.connect(self.fractions.append)
+
+    def pushInfo(self, info: str) -> None:
+        self.infos.append(info)
+
+    def pushWarning(self, warning: str) -> None:
+        self.warnings.append(warning)
+
+    def pushDebugInfo(self, info: str) -> None:
+        self.debugs.append(info)
+
+    def pushConsoleInfo(self, info: str) -> None:
+        self.consoles.append(info)
+
+    def setProgressText(self, text: str) -> None:
+        self.texts.append(text)
+
+
+@pytest.fixture
+def feedback(qgis_app):
+    return Listener()
+
+
+@pytest.fixture(scope="session")
+def compute_python() -> str:
+    """Return the interpreter of a real compute environment, or skip and say so."""
+    for path in (os.environ.get("FALSE_CORE_PYTHON", ""), str(ROOT / ".venv" / "bin" / "python")):
+        if path and shutil.which(path):
+            return path
+    pytest.skip("There is no compute environment: set FALSE_CORE_PYTHON, or run make setup.")
+
+
+def write_raster(path: Path, bands: int = 3, size: tuple[int, int] = (40, 30), epsg: int | None = 32633) -> Path:
+    """Write a GeoTIFF of 1 m pixels whose upper left corner is at 500000, 5600000."""
+    dataset = gdal.GetDriverByName("GTiff").Create(str(path), size[0], size[1], bands, gdal.GDT_Byte)
+    if epsg is not None:
+        dataset.SetGeoTransform((500_000, 1, 0, 5_600_000, 0, -1))
+        crs = osr.SpatialReference()
+        crs.ImportFromEPSG(epsg)
+        dataset.SetProjection(crs.ExportToWkt())
+    for band in range(1, bands + 1):
+        dataset.GetRasterBand(band).WriteRaster(0, 0, size[0], size[1], bytes([20 * band]) * (size[0] * size[1]))
+    dataset = None
+    return path
+
+
+@pytest.fixture
+def raster(qgis_app, tmp_path) -> QgsRasterLayer:
+    layer = QgsRasterLayer(str(write_raster(tmp_path / "raster.tif")), "raster")
+    assert layer.isValid()
+    return layer

@@ -1,0 +1,221 @@
+"""The dialogs and the command line offer what the jobs declare, under the same names and in the same words."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+from qgis.core import (
+    QgsProcessingOutputHtml,
+    QgsProcessingOutputNumber,
+    QgsProcessingOutputRasterLayer,
+    QgsProcessingOutputString,
+    QgsProcessingParameterDefinition,
+)
+
+from false_core import jobs
+
+ALGORITHMS = {"pretrain": jobs.Pretrain, "finetune": jobs.Finetune, "classify": jobs.Classify, "checkenvironment": jobs.Check}
+each_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
+
+
+@pytest.fixture
+def parameter(algorithm):
+    return lambda name, parameter: algorithm(name).parameterDefinition(parameter)
+
+
+def is_(flag: int, definition: QgsProcessingParameterDefinition) -> bool:
+    return bool(definition.flags() & flag)
+
+
+def optional(definition) -> bool:
+    return is_(QgsProcessingParameterDefinition.FlagOptional, definition)
+
+
+def test_every_job_is_an_algorithm(provider):
+    offered = {algorithm.id() for algorithm in provider.algorithms()}
+    assert {f"false:{name}" for name in ALGORITHMS} <= offered
+    assert set(ALGORITHMS.values()) == set(jobs.JOBS.values())
+
+
+@each_algorithm
+def test_parameters_are_the_job_s_fields_in_capitals(algorithm, name):
+    declared = [field.upper() for field, parameter in jobs.parameters(ALGORITHMS[name]).items() if parameter.dialog]
+    assert [definition.name() for definition in algorithm(name).parameterDefinitions()] == declared
+
+
+@each_algorithm
+def test_every_parameter_has_a_label_and_help(algorithm, name):
+    definitions = algorithm(name).parameterDefinitions()
+    assert definitions
+    for definition in definitions:
+        assert definition.description() and definition.help(), definition.name()
+
+
+@each_algorithm
+def test_every_algorithm_says_what_it_does(algorithm, name):
+    made = algorithm(name)
+    assert made.shortDescription().endswith(".")
+    assert made.shortHelpString().startswith(made.shortDescription())
+    assert made.displayName() and made.tags()
+    assert not made.icon().isNull()
+
+
+@each_algorithm
+def test_an_empty_value_is_accepted_just_where_the_job_accepts_it(algorithm, name):
+    for field in dataclasses.fields(ALGORITHMS[name]):
+        definition = algorithm(name).parameterDefinition(field.name.upper())
+        if definition is not None:
+            assert optional(definition) == (field.default in (None, ())), field.name
+
+
+@each_algorithm
+def test_defaults_are_the_job_s(algorithm, name):
+    for field in dataclasses.fields(ALGORITHMS[name]):
+        definition = algorithm(name).parameterDefinition(field.name.upper())
+        if definition is not None and field.default not in (dataclasses.MISSING, ()):
+            assert definition.defaultValue() == field.default, field.name
+
+
+@each_algorithm
+def test_advanced_parameters_are_folded_away(algorithm, name):
+    for field, declared in jobs.parameters(ALGORITHMS[name]).items():
+        definition = algorithm(name).parameterDefinition(field.upper())
+        if definition is not None:
+            assert is_(QgsProcessingParameterDefinition.FlagAdvanced, definition) == declared.advanced, field
+
+
+@each_algorithm
+def test_results_of_the_job_are_outputs_that_a_model_can_use(algorithm, name):
+    for result in ALGORITHMS[name].RESULTS:
+        output = algorithm(name).outputDefinition(result.name.upper())
+        kind = QgsProcessingOutputNumber if result.kind == jobs.NUMBER else QgsProcessingOutputString
+        assert isinstance(output, kind), result.name
+
+
+def test_reports_go_to_the_results_viewer_and_are_made_on_request_only(algorithm):
+    for name in ("pretrain", "finetune"):
+        assert isinstance(algorithm(name).outputDefinition("REPORT"), QgsProcessingOutputHtml)
+        assert not algorithm(name).parameterDefinition("REPORT").createByDefault()
+
+
+def test_the_map_is_a_raster_and_the_confidence_an_optional_one(algorithm):
+    classify = algorithm("classify")
+    assert isinstance(classify.outputDefinition("OUTPUT"), QgsProcessingOutputRasterLayer)
+    assert isinstance(classify.outputDefinition("CONFIDENCE"), QgsProcessingOutputRasterLayer)
+    assert classify.parameterDefinition("OUTPUT").createByDefault()
+    assert not classify.parameterDefinition("CONFIDENCE").createByDefault()
+
+
+def test_choices_go_by_their_names(parameter):
+    preset = parameter("pretrain", "PRESET")
+    assert preset.usesStaticStrings()
+    assert tuple(preset.options()) == jobs.PRESETS
+
+
+def test_a_flag_that_the_preset_decides_has_three_states(parameter):
+    freeze = parameter("finetune", "FREEZE")
+    assert freeze.options() == ["yes", "no"]
+    assert optional(freeze)
+    assert freeze.defaultValue() is None
+
+
+def test_bands_are_picked_from_the_raster_where_there_is_one(parameter):
+    assert parameter("finetune", "BANDS").parentLayerParameterName() == "RASTER"
+    assert parameter("pretrain", "BANDS").type() == "string"
+
+
+def test_numbers_keep_their_range_and_unit(parameter):
+    steps = parameter("pretrain", "STEPS")
+    assert (steps.minimum(), steps.maximum()) == (1, 10**7)
+    assert "CRS units" in parameter("pretrain", "PIXEL_SIZE").description()
+
+
+def test_the_plugin_knows_the_legend_itself(parameter):
+    assert parameter("finetune", "LEGEND") is None
+
+
+class TestWhatIsWrongIsSaid:
+    """QGIS's own message is "Incorrect parameter value for X". Ours say what is wrong and what would be right."""
+
+    @pytest.fixture
+    def refusal(self, algorithm, context):
+        def refuse(name: str, **values: object) -> str:
+            accepted, why = algorithm(name).checkParameterValues(values, context)
+            assert not accepted
+            return str(why)
+
+        return refuse
+
+    @pytest.mark.parametrize(
+        ("values", "what"),
+        [
+            ({"RASTERS": ["/no/such.tif"]}, r"RASTERS: there is no file /no/such\.tif"),
+            ({"RASTERS": []}, "RASTERS is missing"),
+            ({"STEPS": "many"}, "STEPS must be a number; it is many"),
+            ({"STEPS": 1.5}, "STEPS must be a whole number; it is 1.5"),
+            ({"STEPS": 0}, "STEPS must be at least 1 and at most 10000000; it is 0"),
+            ({"PIXEL_SIZE": -1}, "PIXEL_SIZE must be at least 0; it is -1"),
+            ({"PRESET": "fast"}, "PRESET must be one of auto, quick, standard, paper; it is fast"),
+            ({"ENCODER": "/no/such/folder/e.safetensors"}, "ENCODER: there is no folder /no/such/folder"),
+        ],
+    )
+    def test_about_each_value(self, refusal, raster, tmp_path, values, what):
+        good = {"RASTERS": [raster.source()], "ENCODER": str(tmp_path / "e.safetensors")}
+        assert re.search(what, refusal("pretrain", **{**good, **values}))
+
+    def test_about_files_that_are_no_layers(self, refusal, raster, tmp_path):
+        damaged = tmp_path / "damaged.tif"
+        damaged.write_bytes(b"II*\0 not really")
+        found = refusal(
+            "finetune", RASTER=str(damaged), LABELS="/no/labels.gpkg", FIELD="a", MODEL=str(tmp_path / "m.safetensors")
+        )
+        assert "RASTER" in found
+        assert "damaged.tif is no layer that can be opened" in found
+        assert "LABELS: there is no file /no/labels.gpkg" in found
+
+    def test_and_good_values_are_accepted(self, algorithm, context, raster, tmp_path):
+        values = {
+            "RASTERS": [raster], "ENCODER": str(tmp_path / "e.safetensors"), "STEPS": "3", "PRESET": "quick", "BANDS": "1,2",
+            "EXTENT": "500000,500010,5599990,5600000",
+        }  # fmt: skip
+        assert algorithm("pretrain").checkParameterValues(values, context) == (True, "")
+
+
+class TestShippedModel:
+    """A model is a file that QGIS wrote. When a parameter changes, tools/build_models.py has to write it again."""
+
+    @pytest.fixture
+    def model(self, algorithm):
+        return algorithm("Map from a few labels")
+
+    def test_it_sets_just_the_parameters_that_its_steps_have(self, model):
+        children = model.childAlgorithms()
+        assert set(children) == {"pretrain", "finetune", "classify"}
+        for name, child in children.items():
+            wanted = [p.name() for p in child.algorithm().parameterDefinitions() if not p.isDestination()]
+            assert sorted(child.parameterSources()) == sorted(wanted), f"run tools/build_models.py: {name} has changed"
+
+    def test_values_it_sets_are_those_of_today(self, model):
+        for child in model.childAlgorithms().values():
+            for name, sources in child.parameterSources().items():
+                if sources[0].source() == sources[0].StaticValue:
+                    definition = child.algorithm().parameterDefinition(name)
+                    assert sources[0].staticValue() == definition.defaultValue(), f"run tools/build_models.py: {name}"
+        assert tuple(model.parameterDefinition("preset").options()) == jobs.PRESETS
+
+    def test_qgis_finds_nothing_wrong_with_it(self, model):
+        assert model.validate() == (True, [])
+        assert model.canExecute()[0]
+
+    def test_every_input_has_help_and_every_step_a_result(self, model):
+        inputs = [definition for definition in model.parameterDefinitions() if not definition.isDestination()]
+        assert [definition.name() for definition in inputs] == ["raster", "labels", "field", "preset", "extent"]
+        assert all(definition.help() for definition in inputs)
+        assert {output.name() for output in model.outputDefinitions()} == {
+            "pretrain:encoder", "finetune:model", "finetune:report", "classify:map"}  # fmt: skip
+
+    def test_its_outputs_are_known_without_making_a_copy(self, provider):
+        """The modeler and qgis_process help ask the registered algorithm itself."""
+        assert len(provider.algorithm("Map from a few labels").outputDefinitions()) == 4

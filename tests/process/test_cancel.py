@@ -1,0 +1,71 @@
+"""Ctrl-C ends everything: the command with exit code 1, the compute process, and what it was writing."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from conftest import LIMIT_S, SHORT_PRETRAINING, interrupt, wait_until
+
+
+def children_of(process_id: int) -> list[int]:
+    """Return the direct children of a process."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            text = status.read_text()
+        except OSError:
+            continue  # It is gone by now.
+        if f"\nPPid:\t{process_id}\n" in text:
+            found.append(int(status.parent.name))
+    return found
+
+
+def lives(process_id: int) -> bool:
+    return Path(f"/proc/{process_id}").exists()
+
+
+@pytest.fixture
+def training(profile, scene, tmp_path):
+    """A pretraining that would go on for hours, caught when it is at work."""
+    process = profile.start(
+        "false:pretrain", RASTERS=scene.image, ENCODER=tmp_path / "e.safetensors", **{**SHORT_PRETRAINING, "STEPS": 1_000_000}
+    )
+    said: list[str] = []
+    reader = threading.Thread(target=lambda: said.extend(iter(process.stdout.readline, "")), daemon=True)
+    reader.start()
+    wait_until(lambda: any("Pretraining" in line for line in said), process)
+    (worker,) = children_of(process.pid)
+    yield process, worker, said
+    if process.poll() is None:
+        process.kill()
+    reader.join(LIMIT_S)
+
+
+def test_ctrl_c_ends_the_command_and_the_compute_process(training, tmp_path):
+    process, worker, said = training
+    assert interrupt(process) == 1
+    assert not lives(worker)
+    assert any("Cancelled" in line for line in said)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_qgis_leaves_no_orphan(training, tmp_path):
+    process, worker, _ = training
+    process.kill()
+    process.wait(LIMIT_S)
+    gone = threading.Event()
+    for _ in range(int(LIMIT_S / 0.1)):
+        if not lives(worker):
+            break
+        gone.wait(0.1)
+    assert not lives(worker)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="reads /proc")
+def test_children_are_found(tmp_path):
+    """The tests above would pass without a compute process, were it not for this."""
+    assert os.getpid() in children_of(os.getppid())

@@ -1,0 +1,146 @@
+"""The main job through ``qgis_process``: learn without labels, train with a few, map."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from osgeo import gdal
+
+
+def test_the_algorithms_are_listed(profile):
+    listed = profile.call("list").said
+    for name in ("pretrain", "finetune", "classify", "checkenvironment", "Map from a few labels"):
+        assert f"false:{name}" in listed
+
+
+def test_help_names_every_parameter_and_output(profile):
+    shown = profile.call("help", "false:finetune").said
+    for name in ("RASTER", "LABELS", "FIELD", "ENCODER", "PRESET", "MODEL", "REPORT", "OA", "MIOU", "MACC", "KAPPA"):
+        assert name in shown
+
+
+def test_check_environment_computes_something_and_says_on_what(profile):
+    results = profile.run("false:checkenvironment", DEVICE="cpu").results
+    assert results["DEVICE"] == "cpu"
+    assert results["GFLOPS"] > 0
+    assert results["TORCH"] and results["PYTHON"] and results["VERSION"]
+
+
+def test_pretrain_writes_an_encoder_and_a_report(pretrained):
+    results = pretrained.results
+    encoder, report = Path(results["ENCODER"]), Path(results["REPORT"])
+    assert results["STEPS"] == 2
+    assert results["LOSS"] > 0
+    assert encoder.stat().st_size > 0
+    assert "<svg" in report.read_text("utf-8")
+    assert {path.name for path in encoder.parent.iterdir()} == {"encoder.safetensors", "report.html"}
+
+
+def test_finetune_writes_a_model_and_scores_it(finetuned):
+    results = finetuned.results
+    assert Path(results["MODEL"]).stat().st_size > 0
+    assert "REPORT" not in results
+    for score in ("OA", "MIOU", "MACC"):
+        assert 0.0 <= results[score] <= 1.0
+    assert -1.0 <= results["KAPPA"] <= 1.0
+
+
+@pytest.fixture(scope="module")
+def classified(profile, scene, model, tmp_path_factory):
+    target = tmp_path_factory.mktemp("map") / "map.tif"
+    return profile.run("false:classify", RASTER=scene.image, MODEL=model, DEVICE="cpu", OUTPUT=target).results
+
+
+def test_classify_writes_a_map_in_the_raster_s_place(scene, classified):
+    made, raster = gdal.Open(classified["OUTPUT"]), gdal.Open(scene.image)
+    assert (made.RasterXSize, made.RasterYSize) == (raster.RasterXSize, raster.RasterYSize)
+    assert made.GetGeoTransform() == raster.GetGeoTransform()
+    assert made.GetRasterBand(1).DataType == gdal.GDT_Byte
+
+
+def test_the_map_carries_its_classes_and_nodata(classified):
+    made = gdal.Open(classified["OUTPUT"])
+    band = made.GetRasterBand(1)
+    classes = json.loads(made.GetMetadataItem("FALSE_CLASSES"))
+    assert len(classes) >= 2
+    assert all(set(entry) >= {"code", "name", "color"} for entry in classes)
+    assert band.GetRasterColorTable() is not None
+    assert band.GetNoDataValue() == 0
+    pixels = band.ReadRaster()
+    assert set(pixels) - {0} <= {entry["code"] for entry in classes}
+    assert classified["PIXELS"] == sum(value != 0 for value in pixels) > 0
+
+
+def test_classify_maps_a_part_and_says_how_sure_it_is(profile, scene, model, tmp_path):
+    raster = gdal.Open(scene.image)
+    west, width, _, north, _, height = raster.GetGeoTransform()
+    part = f"{west + 20 * width},{west + 90 * width},{north + 80 * height},{north + 30 * height} [EPSG:32633]"
+    results = profile.run(
+        "false:classify", RASTER=scene.image, MODEL=model, EXTENT=part, OUTPUT=tmp_path / "part.tif", DEVICE="cpu",
+        CONFIDENCE=tmp_path / "confidence.tif",
+    ).results  # fmt: skip
+    made = gdal.Open(results["OUTPUT"])
+    assert (made.RasterXSize, made.RasterYSize) == (70, 50)
+    sure = gdal.Open(results["CONFIDENCE"])
+    confidence = sure.GetRasterBand(1).ReadRaster()
+    assert all(percent <= 100 or percent == 255 for percent in confidence)
+    assert any(0 < percent <= 100 for percent in confidence)
+
+
+@pytest.fixture(scope="module")
+def through_the_model(profile, scene, tmp_path_factory):
+    """The shipped model, run with as little training as can be: its own parameters do not reach that far down."""
+    short = tmp_path_factory.mktemp("models") / "short.model3"
+    text = (ROOT / "qgis_false" / "models" / "Map from a few labels.model3").read_text("utf-8")
+    short.write_text(shortened(text), "utf-8")
+    folder = tmp_path_factory.mktemp("made by the model")
+    outcome = profile.run(
+        str(short), raster=scene.image, labels=scene.labels, field="land_cover", preset="quick",
+        **{"pretrain:encoder": folder / "e.safetensors", "finetune:model": folder / "m.safetensors",
+           "finetune:report": folder / "report.html", "classify:map": folder / "map.tif"},
+    )  # fmt: skip
+    return folder, outcome
+
+
+def shortened(model: str) -> str:
+    """Return the text of a model whose STEPS are 2 instead of empty."""
+    lines, inside = [], False
+    for line in model.splitlines():
+        inside = inside or 'name="STEPS"' in line
+        if inside and 'name="static_value"' in line:
+            line, inside = '<Option name="static_value" type="int" value="2"/>', False
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def test_the_model_goes_all_the_way(through_the_model):
+    folder, outcome = through_the_model
+    assert outcome.code == 0, outcome.said
+    assert {path.name for path in folder.iterdir()} >= {"e.safetensors", "m.safetensors", "report.html", "map.tif"}
+    assert gdal.Open(str(folder / "map.tif")).GetMetadataItem("FALSE_CLASSES")
+
+
+def test_the_shipped_model_itself_is_complete(profile):
+    shown = profile.call("help", "false:Map from a few labels").said
+    for name in ("raster", "labels", "field", "preset", "extent", "classify:map", "finetune:model", "pretrain:encoder"):
+        assert f"{name}: " in shown
+
+
+def test_the_script_maps_every_raster_of_a_folder(profile, scene, tmp_path):
+    profile.scripts.mkdir(parents=True, exist_ok=True)
+    script = ROOT / "processing_scripts" / "map_folder_of_rasters.py"
+    (profile.scripts / script.name).write_text(script.read_text("utf-8"), "utf-8")
+    rasters = tmp_path / "rasters"
+    rasters.mkdir()
+    for name in ("north.tif", "south.tif"):
+        (rasters / name).write_bytes(Path(scene.image).read_bytes())
+    results = profile.run(
+        "script:map_folder_of_rasters", FOLDER=rasters, LABELLED=rasters / "north.tif", LABELS=scene.labels,
+        FIELD="land_cover", PRESET="quick", STEPS=2, OUTPUT=tmp_path / "maps",
+    ).results  # fmt: skip
+    assert results["MAPS"] == 2
+    assert {path.name for path in (tmp_path / "maps").glob("*.tif")} == {"north_classified.tif", "south_classified.tif"}
+    assert {path.name for path in rasters.iterdir()} == {"north.tif", "south.tif"}
