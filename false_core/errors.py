@@ -5,7 +5,16 @@ Standard library only, Python 3.9: the QGIS plugin imports this module too.
 
 from __future__ import annotations
 
-__all__ = ["Cancelled", "DeviceError", "FalseError", "InputError", "ModelFileError", "OutputError", "RequestError"]
+__all__ = [
+    "Cancelled",
+    "DeviceError",
+    "FalseError",
+    "InputError",
+    "ModelFileError",
+    "OutOfMemoryError",
+    "OutputError",
+    "RequestError",
+]
 
 
 class FalseError(Exception):
@@ -58,6 +67,12 @@ class DeviceError(FalseError):
     """The requested device is not there or does not work."""
 
     code = "device"
+
+
+class OutOfMemoryError(FalseError):
+    """The computer or the GPU has too little memory for the job as it is."""
+
+    code = "memory"
 
 
 class Cancelled(FalseError):  # noqa: N818 - nothing is wrong, so it is no error to its reader.

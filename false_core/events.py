@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import sys
 from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple, Type, Union
 
@@ -151,7 +152,7 @@ def decode(line: str) -> Event:
     if len(line) > LONGEST_LINE:
         raise ProtocolError(f"a line of {len(line)} characters is not an event")
     try:
-        body = json.loads(line)
+        body = json.loads(line, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"not JSON: {line[:200]!r}") from error
     kind = _KINDS.get(str(body.pop("event", ""))) if isinstance(body, dict) else None
@@ -163,7 +164,8 @@ def decode(line: str) -> Event:
             raise ProtocolError(f"{kind.__name__} has no field {name!r}")
         admitted = _TYPES[str(fields[name].type)]
         is_gap = value is None and kind is Metric and name == "value"
-        if not is_gap and (isinstance(value, bool) or not isinstance(value, admitted)):
+        is_impossible = isinstance(value, (int, float)) and not abs(value) <= sys.float_info.max
+        if not is_gap and (is_impossible or isinstance(value, bool) or not isinstance(value, admitted)):
             raise ProtocolError(f"{kind.__name__}.{name} cannot be {value!r}")
     if kind is Metric and body.get("value", 0.0) is None:
         body["value"] = math.nan
@@ -171,6 +173,10 @@ def decode(line: str) -> Event:
         return kind(**body)  # type: ignore[no-any-return]
     except TypeError as error:
         raise ProtocolError(str(error)) from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _finite(value: Any) -> Any:

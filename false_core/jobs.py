@@ -9,7 +9,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import re
+import sys
 from dataclasses import dataclass
 from typing import Any, ClassVar, Dict, List, Mapping, Optional, Tuple, Type, Union
 
@@ -215,7 +217,8 @@ class Finetune:
     """Train a land-cover model from an encoder and a few labels.
 
     Digitise about 1 % of the raster as polygons, lines or points with a class field. Part of the labels, in whole blocks
-    of space, is kept back to score the model. The result is one model file with everything that classifying needs.
+    of space, is kept back to score the model; after that it learns from them too. The result is one model file with
+    everything that classifying needs.
     """
 
     raster: str = _parameter(RASTER, "Raster", "The raster the labels were digitised on.")
@@ -255,7 +258,7 @@ class Finetune:
     validation: float = _parameter(
         NUMBER,
         "Share of labels kept back",
-        "Share of the labels used to score the model and not to train it. 0: train on all of them, without a score.",
+        "Share of the labels that score the model before they train it too. 0: no score.",
         0.2,
         minimum=0.0,
         maximum=0.5,
@@ -411,6 +414,8 @@ def _problem(parameter: Parameter, value: Any) -> str:
         wanted = int if kind == BANDS else str
         if not isinstance(value, tuple) or any(isinstance(v, bool) or not isinstance(v, wanted) for v in value):
             return "must be a list of " + ("whole numbers" if wanted is int else "paths")
+        if kind == RASTERS and not all(map(_is_usable_text, value)):
+            return "must not hold an empty path"
         if kind == BANDS and (any(v < 1 for v in value) or len(set(value)) < len(value)):
             return "must be different numbers from 1 upwards"
         return ""
@@ -418,20 +423,28 @@ def _problem(parameter: Parameter, value: Any) -> str:
         return "" if isinstance(value, bool) else "must be true or false"
     if kind in (INTEGER, NUMBER):
         wanted_numbers = (int,) if kind == INTEGER else (int, float)
-        if isinstance(value, bool) or not isinstance(value, wanted_numbers) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, wanted_numbers) or not abs(value) <= sys.float_info.max:
             return "must be a whole number" if kind == INTEGER else "must be a number"
         if parameter.minimum is not None and value < parameter.minimum:
-            return f"must be at least {parameter.minimum:g}"
+            return f"must be at least {parameter.minimum:.15g}"
         if parameter.maximum is not None and value > parameter.maximum:
-            return f"must be at most {parameter.maximum:g}"
+            return f"must be at most {parameter.maximum:.15g}"
         return ""
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not _is_usable_text(value):
         return "must be a text that is not empty"
     if kind == CHOICE and value not in parameter.choices:
         return f"must be one of {', '.join(parameter.choices)}"
     if kind == EXTENT:
         parse_extent(value)
     return ""
+
+
+def _is_usable_text(text: str) -> bool:
+    """Return whether ``text`` says something and the system could take it as a path."""
+    try:
+        return bool(text.strip()) and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 @dataclass(frozen=True)

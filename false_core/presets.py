@@ -67,6 +67,7 @@ class FinetuneSettings:
         learning_rate: Highest rate of the decoder.
         encoder_rate: Rate of the encoder, as a share of the decoder's.
         weight_decay: Of AdamW.
+        refit: Steps on all labels, once those kept back have scored the model, as a share of ``steps``.
         most_pixels: As in ``PretrainSettings``, where no encoder file is given.
     """
 
@@ -81,7 +82,13 @@ class FinetuneSettings:
     encoder_rate: float
     weight_decay: float
     scales: tuple[float, float] = (0.7, 1.4)
+    refit: float = 0.3
     most_pixels: int = 0
+
+    @property
+    def refit_steps(self) -> int:
+        """Steps on all labels."""
+        return round(self.refit * self.steps)
 
 
 PRETRAIN = {
@@ -91,7 +98,7 @@ PRETRAIN = {
         points=24,
         crop_size=64,
         batch_size=32,
-        steps=400,
+        steps=500,
         hidden=512,
         dimensions=64,
         temperature=0.2,
@@ -101,7 +108,7 @@ PRETRAIN = {
         optimiser="adamw",
         learning_rate=2e-3,
         weight_decay=1e-4,
-        most_pixels=4_000_000,
+        most_pixels=1_500_000,
     ),
     "standard": PretrainSettings(
         encoder="resnet50",
@@ -143,20 +150,20 @@ PRETRAIN = {
 FINETUNE = {
     "quick": FinetuneSettings(
         encoder="resnet10t",
-        decoder="unet-small",
-        crop_size=96,
-        batch_size=16,
-        steps=300,
+        decoder="segformer",
+        crop_size=64,
+        batch_size=32,
+        steps=350,
         freeze=False,
-        decoder_first=0.25,
+        decoder_first=0.1,
         learning_rate=2e-3,
-        encoder_rate=0.25,
+        encoder_rate=1.0,
         weight_decay=1e-2,
-        most_pixels=4_000_000,
+        most_pixels=1_500_000,
     ),
     "standard": FinetuneSettings(
         encoder="resnet50",
-        decoder="unet",
+        decoder="segformer",
         crop_size=256,
         batch_size=32,
         steps=2_000,

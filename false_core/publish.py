@@ -31,7 +31,8 @@ def published(*targets: str | os.PathLike[str]) -> Iterator[list[Path]]:
         OutputError: A target cannot be written.
     """
     finals = [Path(target) for target in targets]
-    scratch = finals[0].parent / f".{finals[0].name}.{secrets.token_hex(4)}.partial"
+    # Only the start of the name, as systems limit its length.
+    scratch = finals[0].parent / f".{finals[0].name[:40]}.{secrets.token_hex(4)}.partial"
     try:
         scratch.mkdir()
     except OSError as error:
@@ -42,6 +43,8 @@ def published(*targets: str | os.PathLike[str]) -> Iterator[list[Path]]:
         yield partial
         for source, final in zip(partial, finals):
             try:
+                # Readable for whoever may read new files here, also where the writer made it private, as safetensors does.
+                source.chmod(scratch.stat().st_mode & 0o666)
                 os.replace(source, final)
             except OSError as error:
                 raise OutputError(
@@ -92,3 +95,4 @@ def _input_files(job: jobs.Job) -> Iterator[str]:
             yield from value
         elif parameter.kind in (jobs.RASTER, jobs.VECTOR, jobs.MODEL, jobs.FILE) and value:
             yield value
+            yield value.partition("|")[0]  # Of labels, without the name of the layer.

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from false_core import jobs
-from false_core.errors import RequestError
+from false_core.errors import OutOfMemoryError, RequestError
 from false_core.events import Artifact, Event
 from false_core.feedback import Feedback
 from false_core.publish import check_destinations
+
+GDAL_CACHE_MB = 256
+"""For decoded blocks of rasters. GDAL's own default, 5 % of the memory, is more than all the rest on a large computer."""
 
 
 def run(
@@ -32,27 +36,45 @@ def run(
     jobs.validate(job)
     check_destinations(job)
     feedback = Feedback(on_event, cancel)
-    # Each job imports what it needs when it runs, so that a check or a bad request does not wait for everything.
-    results: dict[str, Any]
-    if isinstance(job, jobs.Pretrain):
-        from false_core.training.pretrain import pretrain
-
-        results = pretrain(job, feedback)
-    elif isinstance(job, jobs.Finetune):
-        from false_core.training.finetune import finetune
-
-        results = finetune(job, feedback)
-    elif isinstance(job, jobs.Classify):
-        from false_core.mapping.classify import classify
-
-        results = classify(job, feedback)
-    elif isinstance(job, jobs.Check):
-        from false_core.device import check
-
-        results = check(job, feedback)
-    else:
-        raise RequestError(f"{type(job).__name__} is not a job.")
+    # In the environment, where every thread finds it. GDAL looks once, when it reads its first block.
+    os.environ.setdefault("GDAL_CACHEMAX", str(GDAL_CACHE_MB))
+    try:
+        results = _do(job, feedback)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise OutOfMemoryError(
+            "The memory ran out.", "Close other programs, or choose a smaller batch size or the quick preset."
+        ) from error
     written = jobs.outputs(job)
     for name, path in written.items():
         feedback.emit(Artifact(name, path))
     return {**written, **results}
+
+
+def _do(job: jobs.Job, feedback: Feedback) -> dict[str, Any]:
+    # Each job imports what it needs when it runs, so that a check or a bad request does not wait for everything.
+    if isinstance(job, jobs.Pretrain):
+        from false_core.training.pretrain import pretrain
+
+        return pretrain(job, feedback)
+    if isinstance(job, jobs.Finetune):
+        from false_core.training.finetune import finetune
+
+        return finetune(job, feedback)
+    if isinstance(job, jobs.Classify):
+        from false_core.mapping.classify import classify
+
+        return classify(job, feedback)
+    if isinstance(job, jobs.Check):
+        from false_core.device import check
+
+        return check(job, feedback)
+    raise RequestError(f"{type(job).__name__} is not a job.")
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    import torch
+
+    # torch has a class for it on the GPU, and on the CPU only words.
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "DefaultCPUAllocator" in str(error)

@@ -7,6 +7,7 @@ time is ended all the same, and what it was writing is removed. Exit codes: 0 fi
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -56,6 +57,9 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: cancel.set())
     try:
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            # Whatever the system's own encoding is. What is no UTF-8 must not end the thread that listens.
+            sys.stdin.reconfigure(encoding="utf-8", errors="replace")
         line = sys.stdin.readline(LONGEST_JOB)
         job = from_json(line)
         threading.Thread(target=_listen, args=(cancel,), daemon=True).start()
@@ -65,11 +69,6 @@ def main() -> int:
     except FalseError as error:
         speaker.say(Failed(error.what, error.remedy, error.code))
         return error.exit_code
-    except MemoryError:
-        speaker.say(
-            Failed("The computer ran out of memory.", "Close other programs or choose a smaller batch size.", "memory")
-        )
-        return 1
     except Exception as error:
         # The process boundary: whatever it is, the other side must hear of it.
         if cancel.is_set():

@@ -87,8 +87,9 @@ def write_finetuning_report(
         sections += [
             Section(
                 "Scores per class",
-                "On labels that were kept back in whole blocks of space and did not train the model. They tell how good the "
-                "map is where it looks like the labels; for the whole map, check points that were drawn at random.",
+                "On labels that were kept back in whole blocks of space. The model was scored before it learned from these "
+                "too. They tell how good the map is where it looks like the labels; for the whole map, check points that "
+                "were drawn at random.",
                 header=("Class", "IoU", "Producer's accuracy", "User's accuracy", "F1", "Pixels"),
                 rows=rows,
                 colors=colors,

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyogrio
 import pyogrio.errors
+import pyproj.exceptions
 import rasterio.features
 import shapely
 from affine import Affine
@@ -19,7 +20,7 @@ from affine import Affine
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.classes import ClassTable, LegendEntry, classes_from_values
-from false_core.raster.source import RasterSource, describe_crs
+from false_core.raster.source import RasterSource, describe_crs, describe_extent
 
 IGNORE = 255
 """Target of a pixel without a label."""
@@ -109,6 +110,8 @@ def read_annotation(
     """
     table = _read_table(path, field)
     table = table[~table.geometry.isna() & ~table.geometry.is_empty]
+    if table.empty:
+        raise InputError(f"{path} holds no geometry.", "Digitise points, lines or polygons first.")
     values = _clean_values(table[field])
     table = table[values.notna()]
     if table.empty:
@@ -116,20 +119,18 @@ def read_annotation(
     values = values.dropna()
     codes, classes = classes_from_values(list(values), legend)
     moved, extent = _to_pixels(table, source, feedback)
-    parts, owners = shapely.get_parts(_repaired(moved, feedback), return_index=True)
-    # Repairing can put a multi-part shape into a collection: take that apart too.
-    parts, inner = shapely.get_parts(parts, return_index=True)
-    code_of = np.array([codes[value] for value in values])[owners[inner]]
-    inside = shapely.intersects(parts, shapely.box(0, 0, source.width, source.height)) & ~shapely.is_empty(parts)
-    if not inside.any():
+    shapes, owners = _simple_shapes(moved, feedback)
+    parts, inside = _clipped(shapes, source.width, source.height)
+    if not len(parts):
         raise InputError(
-            f"No label lies over the raster. The labels cover {_format(extent)} [{describe_crs(table.crs)}], "
-            f"the raster {_format(source.bounds)} [{describe_crs(source.crs)}].",
+            f"No label lies over the raster. The labels cover {describe_extent(extent)} [{describe_crs(table.crs)}], "
+            f"the raster {describe_extent(source.bounds)} [{describe_crs(source.crs)}].",
             "Extents are xmin, xmax, ymin, ymax. Check that both layers have the right CRS and lie on top of each other.",
         )
-    if not inside.all():
-        feedback.info(f"{int((~inside).sum())} of {len(inside)} label shapes lie outside the raster and are left out.")
-    parts, code_of = parts[inside], code_of[inside]
+    outside = len(shapes) - len(set(inside.tolist()))
+    if outside:
+        feedback.info(f"{outside} of {len(shapes)} label shapes lie outside the raster and are left out.")
+    code_of = np.array([codes[value] for value in values])[owners[inside]]
     present = ClassTable(tuple(c for c in classes if c.code in set(code_of.tolist())))
     if len(present) < 2:
         raise InputError(
@@ -200,26 +201,68 @@ def _to_pixels(
     elif table.crs is not None and source.crs is None:
         feedback.warn("The raster has no CRS; the labels are taken to be in its coordinates as they are.")
     elif table.crs is not None and source.crs is not None:
-        table = table.to_crs(source.crs.to_wkt())
+        try:
+            table = table.to_crs(source.crs.to_wkt())
+        except pyproj.exceptions.ProjError as error:
+            raise InputError(
+                f"The labels [{describe_crs(table.crs)}] cannot be brought to the CRS of the raster, "
+                f"{describe_crs(source.crs)}: {error}.",
+                "Save them in that CRS.",
+            ) from error
+    geometries = shapely.force_2d(table.geometry.to_numpy())
+    # Coordinates that cannot be reprojected come back infinite; such shapes lie nowhere near the raster.
+    finite = np.isfinite(shapely.bounds(geometries)).all(axis=1)
     a, b, c, d, e, f = (~source.transform)[:6]
     matrix, offset = np.array([[a, d], [b, e]]), np.array([c, f])
-    geometries = shapely.force_2d(table.geometry.to_numpy())
-    with np.errstate(invalid="ignore"):
-        moved = shapely.transform(geometries, lambda xy: xy @ matrix + offset)
-    # Coordinates that cannot be reprojected come back infinite; such shapes lie nowhere near the raster.
-    finite = np.isfinite(shapely.bounds(moved)).all(axis=1)
-    return np.where(finite, moved, shapely.Point()), (xmin, xmax, ymin, ymax)
+    moved = np.full(len(geometries), shapely.Point(), dtype=object)
+    moved[finite] = shapely.transform(geometries[finite], lambda xy: xy @ matrix + offset)
+    return moved, (xmin, xmax, ymin, ymax)
 
 
-def _repaired(shapes: npt.NDArray[np.object_], feedback: Feedback) -> npt.NDArray[np.object_]:
-    broken = ~shapely.is_valid(shapes)
+def _simple_shapes(
+    geometries: npt.NDArray[np.object_], feedback: Feedback
+) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.int64]]:
+    """Return the valid single parts of ``geometries``, and the index of the geometry each belongs to."""
+    parts, owners = shapely.get_parts(geometries, return_index=True)
+    broken = ~shapely.is_valid(parts)
     if not broken.any():
-        return shapes
+        return _of_same_dimension(parts, parts, owners)
     feedback.info(f"{int(broken.sum())} invalid label geometries were repaired.")
-    out = shapes.copy()
+    repaired = parts.copy()
+    repaired[broken] = shapely.make_valid(parts[broken])
     # A polygon that crosses itself keeps its area; lines and points that repairing may split off add nothing to it.
-    out[broken] = shapely.make_valid(shapes[broken])
-    return out
+    return _of_same_dimension(repaired, parts, owners)
+
+
+def _clipped(
+    shapes: npt.NDArray[np.object_], width: int, height: int
+) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.int64]]:
+    """Return what of ``shapes`` lies over a raster of that size, as single parts, and the index of the shape of each.
+
+    What lies beyond labels nothing, and a polygon as large as a country would be cut into millions of squares.
+    """
+    frame = shapely.box(0, 0, width, height)
+    met = np.flatnonzero(shapely.intersects(shapes, frame))
+    over = shapes[met]
+    crossing = ~shapely.covers(frame, over)
+    over[crossing] = shapely.intersection(over[crossing], frame)
+    return _of_same_dimension(over, shapes[met], met)
+
+
+def _of_same_dimension(
+    geometries: npt.NDArray[np.object_], originals: npt.NDArray[np.object_], owners: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.int64]]:
+    """Take ``geometries`` apart, and leave out parts of a lower dimension than the original each was made from.
+
+    Returns:
+        The parts, and for each the one of ``owners`` that belongs to it.
+    """
+    # Twice, as a collection may hold multi-part geometries.
+    parts, outer = shapely.get_parts(geometries, return_index=True)
+    parts, inner = shapely.get_parts(parts, return_index=True)
+    source = outer[inner]
+    kept = (shapely.get_dimensions(parts) == shapely.get_dimensions(originals[source])) & ~shapely.is_empty(parts)
+    return parts[kept], owners[source[kept]]
 
 
 def _squares(shape: shapely.Geometry, side: float) -> list[shapely.Geometry]:
@@ -229,7 +272,3 @@ def _squares(shape: shapely.Geometry, side: float) -> list[shapely.Geometry]:
     x, y = (axis.ravel() for axis in np.meshgrid(columns, rows))
     parts = shapely.get_parts(shapely.intersection(shape, shapely.box(x, y, x + side, y + side)))
     return list(parts[shapely.area(parts) > 0])
-
-
-def _format(extent: tuple[float, float, float, float]) -> str:
-    return "(" + ", ".join(f"{value:g}" if abs(value) < 1e5 else f"{value:.0f}" for value in extent) + ")"

@@ -81,7 +81,7 @@ class ClassTable:
     @classmethod
     def from_list(cls, body: Sequence[dict[str, Any]]) -> ClassTable:
         """Read what ``to_list`` wrote. Raises ValueError where it is not a usable table."""
-        classes = tuple(LandCoverClass(int(c["code"]), str(c["name"]), str(c["color"])) for c in body)
+        classes = tuple(LandCoverClass(int(c["code"]), _on_one_line(str(c["name"])), str(c["color"])) for c in body)
         codes = [c.code for c in classes]
         if not 1 <= len(codes) <= MOST_CLASSES or len(set(codes)) < len(codes) or min(codes) < 0 or max(codes) > 254:
             raise ValueError("class codes must be different numbers from 0 to 254")
@@ -112,7 +112,7 @@ def read_legend(path: str | None) -> list[LegendEntry]:
         return [LegendEntry(entry["value"], str(entry["name"]), _colour(str(entry["color"]))) for entry in body]
     except OSError as error:
         raise InputError(f"The legend {path} cannot be read: {error.strerror}.") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise InputError(
             f"The legend {path} is not a legend ({error}).",
             'Write a JSON list of {"value": 1, "name": "Forest", "color": "#1b7837"}.',
@@ -146,7 +146,7 @@ def classes_from_values(values: Sequence[Any], legend: Sequence[LegendEntry]) ->
     classes: list[LandCoverClass] = []
     for number, value in enumerate(distinct):
         entry = chosen.get(_key(value))
-        name = (entry.name if entry else "") or _text(value)
+        name = _on_one_line((entry.name if entry else "") or _text(value))
         color = entry.color if entry else _unused_colour(name, number, {c.color for c in classes})
         classes.append(LandCoverClass(codes[value], name, color))
     return codes, classes
@@ -173,13 +173,18 @@ def _is_code(value: Any) -> bool:
     return isinstance(value, (int, float)) and float(value).is_integer() and 0 <= value <= 254
 
 
+def _on_one_line(name: str) -> str:
+    """Return ``name`` without the control characters that break lists, XML files and terminals."""
+    return "".join(character if character.isprintable() else " " for character in name)
+
+
 def _text(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _key(value: Any) -> str:
     """One spelling for the same value from a layer's style (often text) and from its field (often a number)."""
-    text = _text(value).strip()
+    text = str(value).lower() if isinstance(value, bool) else _text(value).strip()
     try:
         number = float(text)
     except ValueError:

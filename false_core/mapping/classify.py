@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from false_core.jobs import Classify
 from false_core.models.model_file import SEGMENTER, ModelCard, check_bands, load_weights, read_card
 from false_core.models.segmenter import build_segmenter, class_probabilities
 from false_core.publish import published
-from false_core.raster.map_file import RasterFile, build_overviews, sidecars, write_sidecars
+from false_core.raster.map_file import RasterFile, build_overviews, sidecars, write_class_names, write_style
 from false_core.raster.source import BoolArray, RasterSource, Window, block_mean
 from false_core.raster.tiles import Blender, Tile, TilePlan
 from false_core.raster.working_grid import at_resolution_of_model
@@ -36,19 +37,22 @@ def classify(job: Classify, feedback: Feedback) -> dict[str, Any]:
         device = choose_device(job.device, feedback)
         card = read_card(job.model, SEGMENTER)
         source = _open(job, card, feedback)
+        _protect(source, job)
         area = source.window_of(jobs.parse_extent(job.extent) if job.extent else None)
         network: nn.Module = build_segmenter(card.encoder, card.decoder, len(card.bands), len(card.classes))
         load_weights(job.model, network)
         network = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     with ExitStack() as stack:
-        scratch = stack.enter_context(published(job.output, *sidecars(job.output)))
+        scratch = stack.enter_context(published(job.output, *sidecars(job.output, job.raster)))
         confidence = stack.enter_context(published(job.confidence))[0] if job.confidence else None
         with feedback.stage("Classifying", 0.9):
-            pixels = _classify_area(card, network, source, area, device, scratch[0], confidence, feedback)
+            pixels = classify_area(card, network, source, area, device, scratch[0], confidence, feedback)
         with feedback.stage("Building overviews", 0.06):
             for path in filter(None, (scratch[0], confidence)):
                 build_overviews(path)
-            write_sidecars(scratch[1], scratch[2], card.classes)
+            write_class_names(scratch[1], card.classes)
+            for style in scratch[2:]:
+                write_style(style, card.classes)
     return {"pixels": pixels}
 
 
@@ -61,12 +65,25 @@ def _open(job: Classify, card: ModelCard, feedback: Feedback) -> RasterSource:
     else:
         bands = card.band_numbers
     source = RasterSource(job.raster, bands)
+    if source.dtype != card.dtype:
+        feedback.warn(
+            f"{source.name} holds {source.dtype} values, the model was made on {card.dtype} ones. Expect a poor map unless "
+            "the same value means the same in both."
+        )
     if len(every.bands) != len(bands):
         feedback.info(f"Using bands {', '.join(map(str, bands))} of {source.name}, as the model was made with.")
     return at_resolution_of_model(source, card.pixel_size, card.ground_sample_distance, feedback)
 
 
-def _classify_area(
+def _protect(source: RasterSource, job: Classify) -> None:
+    """Raise OutputError where a result would replace a file that the raster is made of, such as a part of a VRT."""
+    parts = {os.path.realpath(part) for part in source.files}
+    for target in filter(None, (job.output, job.confidence)):
+        if os.path.realpath(target) in parts:
+            raise OutputError(f"{target} is a part of the raster {source.name}.", "Choose another file.")
+
+
+def classify_area(
     card: ModelCard,
     network: nn.Module,
     source: RasterSource,
@@ -76,7 +93,25 @@ def _classify_area(
     confidence: Path | None,
     feedback: Feedback,
 ) -> int:
-    """Write the map of ``area`` (working pixels); return the number of pixels that got a class."""
+    """Write the map of a part of a raster.
+
+    Args:
+        card: What goes into the network and comes out of it.
+        network: Gives class scores for normalised pixels, as ``build_segmenter`` describes it.
+        source: The raster on its working grid.
+        area: The part, in working pixels.
+        device: Where the network is.
+        output: GeoTIFF to write, in pixels of the file.
+        confidence: A second one for the probability of the class chosen, in percent.
+        feedback: Told how far it is.
+
+    Returns:
+        The number of pixels of the file that got a class.
+
+    Raises:
+        InputError: There is no valid pixel in ``area``.
+        OutputError: The disk is full.
+    """
     factor = source.factor
     plan = TilePlan.for_area(area, len(card.classes), factor)
     blender = Blender(plan, factor, len(card.classes), device)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import struct
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +21,7 @@ import safetensors.torch
 from torch import Tensor, nn
 
 from false_core import __version__
-from false_core.errors import ModelFileError
+from false_core.errors import ModelFileError, OutputError
 from false_core.labels.classes import ClassTable
 from false_core.publish import published
 from false_core.raster.statistics import Normalisation
@@ -68,7 +70,11 @@ class ModelCard:
 
 
 def save_model(path: str, card: ModelCard, network: nn.Module) -> None:
-    """Write a model file, whole or not at all."""
+    """Write a model file, whole or not at all.
+
+    Raises:
+        OutputError: It cannot be written, for example because the disk is full.
+    """
     body = {f.name: getattr(card, f.name) for f in dataclasses.fields(card)}
     body["normalisation"] = card.normalisation.to_dict()
     body["classes"] = card.classes.to_list()
@@ -76,7 +82,10 @@ def save_model(path: str, card: ModelCard, network: nn.Module) -> None:
     header = {"format": FORMAT, "format_version": str(FORMAT_VERSION), HEADER_KEY: json.dumps(body, ensure_ascii=False)}
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with published(path) as (partial,):
-        safetensors.torch.save_file(weights, partial, metadata=header)
+        try:
+            safetensors.torch.save_file(weights, partial, metadata=header)
+        except (safetensors.SafetensorError, OSError) as error:
+            raise OutputError(f"{path} cannot be written: {error}.", "Is the disk full?") from error
 
 
 def read_card(path: str, kind: str | None = None) -> ModelCard:
@@ -93,11 +102,11 @@ def read_card(path: str, kind: str | None = None) -> ModelCard:
     if header.get("format") != FORMAT or HEADER_KEY not in header:
         raise ModelFileError(f"{path} is not a model made by FALSE.", "Choose a file written by pretraining or fine-tuning.")
     version = header.get("format_version", "")
-    if not version.isdigit() or int(version) > FORMAT_VERSION:
+    if not version.isdecimal() or int(version) > FORMAT_VERSION:
         raise ModelFileError(f"{path} was written by a newer version (format {version}).", "Update FALSE to use it.")
     try:
         card = _card(json.loads(header[HEADER_KEY]))
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise ModelFileError(f"{path} is damaged: its description cannot be read ({error!r}).") from error
     if kind and card.kind != kind:
         step = "Run fine-tuning to make a model from it." if kind == SEGMENTER else "Choose a file written by pretraining."
@@ -167,17 +176,30 @@ def _card(body: Any) -> ModelCard:
             "classes": ClassTable.from_list(body["classes"]) if body["classes"] else ClassTable(()),
         }
     )
+    _check(card)
+    return card
+
+
+def _check(card: ModelCard) -> None:
+    """Raise ValueError where a card cannot be used, so that nothing after it needs to look again."""
     statistics = card.normalisation
-    lists = (statistics.low, statistics.high, statistics.mean, statistics.deviation)
+    lists = (statistics.low, statistics.high, statistics.mean, statistics.deviation, card.band_numbers)
     if card.kind not in (ENCODER, SEGMENTER) or not card.bands or any(len(v) != len(card.bands) for v in lists):
         raise ValueError("kind, bands and normalisation do not go together")
+    if min(card.band_numbers) < 1:
+        raise ValueError("bands are counted from 1")
     if not all(math.isfinite(v) for values in lists for v in values) or min(statistics.deviation) <= 0:
         raise ValueError("the normalisation holds impossible numbers")
-    if not (isinstance(card.pixel_size, (int, float)) and math.isfinite(card.pixel_size) and card.pixel_size > 0):
-        raise ValueError("pixel_size must be above 0")
+    for size in (card.pixel_size, card.patch_size, card.ground_sample_distance or 1):
+        if not isinstance(size, (int, float)) or not 0 < size <= sys.float_info.max:
+            raise ValueError("pixel_size, patch_size and ground_sample_distance must be above 0")
+    # timm would look up a name with a slash or a colon in it in the network.
+    if not all(re.fullmatch(r"[\w.-]*", name) for name in (card.encoder, card.decoder)):
+        raise ValueError("the names of encoder and decoder must be plain ones")
+    if not all(isinstance(part, dict) for part in (card.method, card.provenance)) or not isinstance(card.dtype, str):
+        raise ValueError("method and provenance must be objects, dtype a text")
     if (card.kind == SEGMENTER) != bool(card.classes.classes):
         raise ValueError("a segmenter has classes, an encoder has none")
-    return card
 
 
 def _a(kind: str) -> str:

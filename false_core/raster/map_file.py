@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import xml.etree.ElementTree as ET
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,14 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rasterio
-import rasterio.errors
 from affine import Affine
 from rasterio.enums import Resampling
 from rasterio.windows import Window as RasterioWindow
 
 from false_core.errors import OutputError
 from false_core.labels.classes import ClassTable
-from false_core.raster.source import RasterSource, Window
+from false_core.raster.source import GDAL_ERRORS, RasterSource, Window
 
 CLASSES_TAG = "FALSE_CLASSES"
 BLOCK = 512
@@ -28,9 +28,13 @@ WAITING = 8
 """Blocks that may wait for the disk. More would only fill the memory."""
 
 
-def sidecars(path: str) -> tuple[str, str]:
-    """Return the files that belong to a map: GDAL's, with the class names, and QGIS's, with its style."""
-    return f"{path}.aux.xml", str(Path(path).with_suffix(".qml"))
+def sidecars(path: str, raster: str) -> list[str]:
+    """Return the files that belong to a map of ``raster``: GDAL's, with the class names, and QGIS's, with its style.
+
+    No style where QGIS would take it for that of the raster: when only the endings of their names differ.
+    """
+    names, style = f"{path}.aux.xml", Path(path).with_suffix(".qml")
+    return [names] if os.path.realpath(style) == os.path.realpath(Path(raster).with_suffix(".qml")) else [names, str(style)]
 
 
 class RasterFile:
@@ -49,7 +53,9 @@ class RasterFile:
     def __init__(self, path: Path, source: RasterSource, area: Window, nodata: int) -> None:
         transform = source.native_transform * Affine.translation(area.column, area.row)
         self._path = path
-        self._options = {"transform": transform} if source.georeferenced else {}
+        # A part of a raster without georeferencing still has to say where it lies.
+        placed = source.georeferenced or area.column or area.row
+        options = {"transform": transform} if placed else {}
         try:
             self._dataset: Any = rasterio.open(
                 path,
@@ -68,9 +74,9 @@ class RasterFile:
                 zlevel=6,
                 num_threads="ALL_CPUS",
                 bigtiff="IF_SAFER",
-                **self._options,
+                **options,
             )
-        except rasterio.errors.RasterioError as error:
+        except GDAL_ERRORS as error:
             raise OutputError(f"{path.name} cannot be written: {error}.") from error
         self._thread = ThreadPoolExecutor(1)
         self._waiting: deque[Future[None]] = deque()
@@ -84,7 +90,7 @@ class RasterFile:
     def _write(self, column: int, row: int, values: npt.NDArray[np.uint8]) -> None:
         try:
             self._dataset.write(values, 1, window=RasterioWindow(column, row, values.shape[1], values.shape[0]))
-        except rasterio.errors.RasterioError as error:
+        except GDAL_ERRORS as error:
             raise OutputError(f"{self._path.name} cannot be written: {error}.", "Is the disk full?") from error
 
     def set_classes(self, classes: ClassTable) -> None:
@@ -108,7 +114,7 @@ class RasterFile:
             self._thread.shutdown(cancel_futures=True)
             try:
                 self._dataset.close()
-            except rasterio.errors.RasterioError as problem:
+            except GDAL_ERRORS as problem:
                 raise OutputError(f"{self._path.name} cannot be written: {problem}.", "Is the disk full?") from problem
 
 
@@ -122,14 +128,18 @@ def build_overviews(path: Path) -> None:
             dataset.build_overviews(factors, Resampling.nearest)
 
 
-def write_sidecars(aux_xml: Path, qml: Path, classes: ClassTable) -> None:
-    """Write class names for GDAL, and a style with only the classes in the legend for QGIS."""
+def write_class_names(aux_xml: Path, classes: ClassTable) -> None:
+    """Write class names where GDAL looks for them."""
     dataset = ET.Element("PAMDataset")
     names = ET.SubElement(ET.SubElement(dataset, "PAMRasterBand", band="1"), "CategoryNames")
     by_code = {c.code: c.name for c in classes}
     for code in range(max(by_code) + 1):
         ET.SubElement(names, "Category").text = by_code.get(code, "")
     ET.ElementTree(dataset).write(aux_xml, encoding="utf-8")
+
+
+def write_style(qml: Path, classes: ClassTable) -> None:
+    """Write a style for QGIS with only the classes in the legend."""
     root = ET.Element("qgis", version="3.22.0", styleCategories="AllStyleCategories")
     pipe = ET.SubElement(root, "pipe")
     renderer = ET.SubElement(pipe, "rasterrenderer", type="paletted", band="1", opacity="1", alphaBand="-1", nodataColor="")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import rasterio
 import rasterio.errors
 import rasterio.warp
 from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.vrt import WarpedVRT
@@ -26,8 +28,14 @@ from false_core.jobs import Extent
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
+GDAL_ERRORS = (rasterio.errors.RasterioError, CPLE_BaseError)
+"""What rasterio raises: its own errors, and now and then one of GDAL's as it is."""
 METRES_PER_DEGREE = 111_320.0
 """Of latitude, and of longitude at the equator."""
+
+# A raster without georeferencing is welcome here, and one with both nodata and alpha is read with both.
+warnings.filterwarnings("ignore", category=rasterio.errors.NotGeoreferencedWarning)
+warnings.filterwarnings("ignore", category=rasterio.errors.NodataShadowWarning)
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class RasterSource:
         factor: Pixels of the file per pixel of the working grid, along each axis.
 
     Raises:
-        InputError: The file is missing or unreadable, or does not have those bands.
+        InputError: The file is missing or unreadable, does not have those bands, or lies nowhere.
     """
 
     def __init__(self, path: str, bands: Sequence[int] = (), factor: int = 1) -> None:
@@ -62,9 +70,12 @@ class RasterSource:
         dataset = self._dataset()
         if not dataset.count:
             raise InputError(f"{path} holds no raster band.", "If it holds subdatasets, choose one of them.")
-        self.bands: tuple[int, ...] = tuple(bands) or tuple(
-            index for index, meaning in zip(dataset.indexes, dataset.colorinterp) if meaning != ColorInterp.alpha
-        )
+        alpha = [index for index, meaning in zip(dataset.indexes, dataset.colorinterp) if meaning == ColorInterp.alpha]
+        self.bands: tuple[int, ...] = tuple(bands) or tuple(index for index in dataset.indexes if index not in alpha)
+        if not self.bands:
+            raise InputError(f"{path} holds nothing but an alpha band.", "Name the band to use it all the same.")
+        # An alpha band that was asked for by number is data: near infrared is often marked as alpha by mistake.
+        self._alpha = next((index for index in alpha if index not in self.bands), None)
         absent = [band for band in self.bands if band not in dataset.indexes]
         if absent:
             raise InputError(
@@ -75,6 +86,7 @@ class RasterSource:
             raise InputError(f"{path} holds complex numbers.", "Convert it to amplitude or intensity first.")
         self.dtype = str(dataset.dtypes[self.bands[0] - 1])
         self.band_names = tuple(dataset.descriptions[band - 1] or f"Band {band}" for band in self.bands)
+        self.files: tuple[str, ...] = tuple(dataset.files)
         self.crs: CRS | None = dataset.crs
         self.georeferenced = not dataset.transform.is_identity
         self.native_width, self.native_height = int(dataset.width), int(dataset.height)
@@ -82,6 +94,8 @@ class RasterSource:
         self.native_transform = dataset.transform if self.georeferenced else Affine(1, 0, 0, 0, -1, 0)
         self.width, self.height = math.ceil(self.native_width / factor), math.ceil(self.native_height / factor)
         self.transform = self.native_transform * Affine.scale(factor)
+        if self.native_transform.is_degenerate:
+            raise InputError(f"{path} has a georeferencing that puts all its pixels on one line.", "Georeference it again.")
 
     def at_factor(self, factor: int) -> RasterSource:
         """Return the same raster on a working grid ``factor`` times coarser than the file's."""
@@ -99,13 +113,16 @@ class RasterSource:
 
     @property
     def ground_sample_distance(self) -> float | None:
-        """Side of a pixel of the file in metres, or None where the CRS is unknown."""
+        """Side of a pixel of the file in metres, or None where it cannot be known."""
         if self.crs is None:
             return None
         if self.crs.is_geographic:
             latitude = (self.native_transform * (self.native_width / 2, self.native_height / 2))[1]
-            return self.pixel_size * METRES_PER_DEGREE * math.sqrt(max(0.0, math.cos(math.radians(latitude))))
-        return self.pixel_size * float(self.crs.linear_units_factor[1])
+            if abs(latitude) >= 90:  # The CRS is a wrong one: these are no degrees.
+                return None
+            return self.pixel_size * METRES_PER_DEGREE * math.sqrt(math.cos(math.radians(latitude)))
+        # A local CRS, of a building site for example, need not say what its unit is.
+        return self.pixel_size * float(self.crs.linear_units_factor[1]) if self.crs.is_projected else None
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -124,14 +141,17 @@ class RasterSource:
     def read_native(self, window: Window) -> FloatArray:
         """Return the same at the file's own resolution, of shape (bands, height * factor, width * factor)."""
         f = self.factor
-        out = np.full((len(self.bands), window.height * f, window.width * f), np.nan, np.float32)
         left, top = max(0, window.column * f), max(0, window.row * f)
         right = min(self.native_width, (window.column + window.width) * f)
         bottom = min(self.native_height, (window.row + window.height) * f)
-        if right > left and bottom > top:
-            x, y = left - window.column * f, top - window.row * f
-            part = self._read_file(RasterioWindow(left, top, right - left, bottom - top))
-            out[:, y : y + bottom - top, x : x + right - left] = part
+        if right <= left or bottom <= top:
+            return np.full((len(self.bands), window.height * f, window.width * f), np.nan, np.float32)
+        part = self._read_file(RasterioWindow(left, top, right - left, bottom - top))
+        if part.shape[1:] == (window.height * f, window.width * f):
+            return part
+        out = np.full((len(self.bands), window.height * f, window.width * f), np.nan, np.float32)
+        x, y = left - window.column * f, top - window.row * f
+        out[:, y : y + bottom - top, x : x + right - left] = part
         return out
 
     def window_of(self, extent: Extent | None) -> Window:
@@ -147,18 +167,21 @@ class RasterSource:
         if extent.crs and self.crs is not None:
             try:
                 xmin, ymin, xmax, ymax = rasterio.warp.transform_bounds(extent.crs, self.crs, xmin, ymin, xmax, ymax)
-            except (rasterio.errors.RasterioError, ValueError) as error:
+            except (*GDAL_ERRORS, ValueError) as error:
                 raise InputError(f"The extent cannot be brought to the CRS of {self.name}: {error}.") from error
         corners = [~self.transform * (x, y) for x in (xmin, xmax) for y in (ymin, ymax)]
-        columns, rows = zip(*corners)
+        # Clipped before rounding, as what lies too far away to be projected comes back infinite, or as no number at all.
+        columns, rows = (
+            [min(max(0.0, value), float(size)) for value in values]
+            for values, size in zip(zip(*corners), (self.width, self.height))
+        )
         tolerance = 1e-6  # An extent typed from the layer's own corners must not gain a row by rounding.
-        left, top = max(0, math.floor(min(columns) + tolerance)), max(0, math.floor(min(rows) + tolerance))
-        right = min(self.width, math.ceil(max(columns) - tolerance))
-        bottom = min(self.height, math.ceil(max(rows) - tolerance))
+        left, top = math.floor(min(columns) + tolerance), math.floor(min(rows) + tolerance)
+        right, bottom = math.ceil(max(columns) - tolerance), math.ceil(max(rows) - tolerance)
         if right <= left or bottom <= top:
             raise InputError(
-                f"The extent ({xmin:g}, {xmax:g}, {ymin:g}, {ymax:g}) does not overlap {self.name}, which covers "
-                f"({', '.join(f'{value:g}' for value in self.bounds)}) [{describe_crs(self.crs)}].",
+                f"The extent {describe_extent((xmin, xmax, ymin, ymax))} does not overlap {self.name}, which covers "
+                f"{describe_extent(self.bounds)} [{describe_crs(self.crs)}].",
                 "Extents are xmin, xmax, ymin, ymax.",
             )
         return Window(left, top, right - left, bottom - top)
@@ -174,9 +197,11 @@ class RasterSource:
                 dataset = rasterio.open(self.path)
                 points, points_crs = dataset.gcps
                 if dataset.transform.is_identity and points and points_crs:
-                    # QGIS shows such a raster warped; labels are drawn on what it shows.
-                    dataset = WarpedVRT(dataset, src_crs=points_crs)
-            except rasterio.errors.RasterioError as error:
+                    # QGIS shows such a raster warped; labels are drawn on what it shows. Its margins must not look
+                    # like pixels, so where nothing else marks them an alpha band does.
+                    unmarked = dataset.nodata is None and ColorInterp.alpha not in dataset.colorinterp
+                    dataset = WarpedVRT(dataset, src_crs=points_crs, add_alpha=unmarked)
+            except GDAL_ERRORS as error:
                 raise InputError(f"The raster {self.path} cannot be opened: {error}.") from error
             self._local.dataset = dataset
         return dataset
@@ -186,9 +211,12 @@ class RasterSource:
         try:
             data = dataset.read(self.bands, window=window, out_dtype="float32")
             flags = [dataset.mask_flag_enums[band - 1] for band in self.bands]
-            if not all(MaskFlags.all_valid in flag for flag in flags):
+            if any(MaskFlags.all_valid not in flag and MaskFlags.alpha not in flag for flag in flags):
                 data[dataset.read_masks(self.bands, window=window) == 0] = np.nan
-        except rasterio.errors.RasterioError as error:
+            if self._alpha:
+                # By itself, as GDAL would look at nodata alone where a raster has both.
+                data[:, dataset.read(self._alpha, window=window) == 0] = np.nan
+        except GDAL_ERRORS as error:
             raise InputError(
                 f"The raster {self.path} is damaged or cut off: {error.__cause__ or error}.", "Copy or download it again."
             ) from error
@@ -204,14 +232,21 @@ def describe_crs(crs: CRS | None) -> str:
     return ":".join(authority) if authority else "a CRS without a code"
 
 
+def describe_extent(extent: tuple[float, float, float, float]) -> str:
+    """Return an extent for messages: to the metre where it is in metres, to six digits where it is in degrees."""
+    return "(" + ", ".join(f"{value:g}" if abs(value) < 1e5 else f"{value:.0f}" for value in extent) + ")"
+
+
 def block_mean(data: FloatArray, factor: int) -> FloatArray:
     """Average (bands, height * factor, width * factor) to (bands, height, width) over what is valid."""
     if factor == 1:
         return data
     count, height, width = data.shape
-    blocks = data.reshape(count, height // factor, factor, width // factor, factor)
-    valid = np.isfinite(blocks)
-    number = valid.sum(axis=(2, 4), dtype=np.float32)
-    total = np.where(valid, blocks, 0).sum(axis=(2, 4), dtype=np.float32)
-    with np.errstate(invalid="ignore"):
-        return (total / number).astype(np.float32)  # type: ignore[no-any-return]
+    out = np.empty((count, height // factor, width // factor), np.float32)
+    for band, mean in zip(data, out):  # One at a time, as what lies in between takes as much memory as the band itself.
+        blocks = band.reshape(height // factor, factor, width // factor, factor)
+        valid = np.isfinite(blocks)
+        number = valid.sum(axis=(1, 3), dtype=np.float32)
+        with np.errstate(invalid="ignore"):
+            mean[:] = np.where(valid, blocks, 0).sum(axis=(1, 3), dtype=np.float32) / number
+    return out

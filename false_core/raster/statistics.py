@@ -18,6 +18,8 @@ CLIP_PERCENTILES = (0.5, 99.5)
 HEADROOM = 0.5
 """How far beyond the percentiles values are kept, as a share of the range between them."""
 
+LARGEST = float(np.finfo(np.float32).max)
+
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -71,7 +73,8 @@ def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback
     values = np.concatenate(sample, axis=1)
     low, high, mean, deviation = [], [], [], []
     for number, band in enumerate(values):
-        band = band[np.isfinite(band)]
+        # In double precision, as the square of a large float32 is infinite.
+        band = band[np.isfinite(band)].astype(np.float64)
         if not band.size:
             raise InputError(
                 f"Band {sources[0].bands[number]} has no valid pixel in {sources[0].name}.", "Leave that band out."
@@ -79,8 +82,8 @@ def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback
         bottom, top = np.percentile(band, CLIP_PERCENTILES)
         margin = HEADROOM * (top - bottom)
         kept = np.clip(band, bottom - margin, top + margin)
-        low.append(float(bottom - margin))
-        high.append(float(top + margin))
+        low.append(max(float(bottom - margin), -LARGEST))
+        high.append(min(float(top + margin), LARGEST))
         mean.append(float(kept.mean()))
         # A band without any variation says nothing; 1 keeps it at zero instead of dividing by zero.
         deviation.append(float(kept.std()) or 1.0)

@@ -96,8 +96,9 @@ class Blender:
         self._stride, overlap = plan.stride * factor, plan.overlap * factor
         ramp = (torch.arange(overlap, device=device) + 0.5) / overlap
         flat = torch.ones(self._stride - overlap, device=device)
-        profile = torch.cat([ramp, flat, ramp.flip(0)])
-        self._weights = profile[:, None] * profile
+        self._profile = torch.cat([ramp, flat, ramp.flip(0)])
+        # Nothing comes before the first tile, so it counts in full there.
+        self._first_profile = torch.cat([torch.ones_like(ramp), flat, ramp.flip(0)])
         width = plan.columns * self._stride + overlap
         self._below = torch.zeros(classes, overlap, width, device=device)
         self._right = torch.zeros(classes, plan.side * factor, overlap, device=device)
@@ -117,9 +118,10 @@ class Blender:
         size = stride + overlap
         left = tile.column * stride
         if probabilities is None:
-            sums = torch.zeros(len(self._below), size, size, device=self._weights.device)
+            sums = torch.zeros(len(self._below), size, size, device=self._profile.device)
         else:
-            sums = probabilities * self._weights
+            across, down = (self._profile if place else self._first_profile for place in (tile.column, tile.row))
+            sums = probabilities * (down[:, None] * across)
         if tile.column:
             sums[:, :, :overlap] += self._right
         if tile.row:

@@ -14,7 +14,7 @@ from shapely.geometry import Polygon, shape
 
 from false_core.synthetic.canvas import Mask, turned
 
-_POLYGONS_PER_CLASS = 9
+_POLYGONS_PER_CLASS = 14
 _SMALLEST_AREA, _LARGEST_AREA = 4, 900
 """Pixels of one polygon."""
 _MOST_TRIES = 4000

@@ -37,6 +37,8 @@ from false_core.training.validation import score_labels
 
 CACHE_BYTES = 1_000_000_000
 LOG_EVERY = 5
+REFIT_RATE = 0.5
+"""Highest learning rate once the labels that were kept back train too, as a share of the first one."""
 FEW_PIXELS = 100
 """Labelled pixels below which a class is called too small to learn well."""
 
@@ -51,6 +53,8 @@ def finetune(job: Finetune, feedback: Feedback) -> dict[str, Any]:
         if base:
             settings = replace(settings, encoder=base.encoder)
         else:
+            # An untrained encoder has nothing to preserve, and nothing a decoder could build on.
+            settings = replace(settings, freeze=bool(job.freeze), decoder_first=0.0, encoder_rate=1.0)
             feedback.warn("No encoder given: the network learns from the labels alone.")
     with feedback.stage("Reading the labels", 0.03):
         source = _open(job, base, settings, feedback)
@@ -65,19 +69,27 @@ def finetune(job: Finetune, feedback: Feedback) -> dict[str, Any]:
     if base and job.encoder:
         trainer.load_encoder(job.encoder)
     cache = ChunkCache(source, normalisation, CACHE_BYTES)
-    sampler = LabelSampler(cache, training, settings.batch_size, settings.crop_size, settings.scales, job.seed)
-    with feedback.stage("Training on the labels", 0.85):
-        curves = _train(trainer, sampler, Checkpoint(job, settings, feedback), feedback)
-    confusion: IntArray | None = None
-    with feedback.stage("Scoring on the labels kept back", 0.07):
-        if held_back:
-            confusion = score_labels(trainer.network, cache, held_back, device, feedback)
+    run = _Run(trainer, Checkpoint(job, settings, feedback), feedback)
+    with feedback.stage("Training on the labels", 0.65 if held_back else 0.89):
+        run.train(_sampler(cache, training, settings, job.seed), settings.steps)
+    if held_back:
+        with feedback.stage("Scoring on the labels kept back", 0.04):
+            # A run that was interrupted after this point has seen those labels: its score must not be taken again.
+            if run.confusion is None:
+                run.confusion = score_labels(trainer.network, cache, held_back, device, feedback)
+        with feedback.stage("Training on all labels", 0.2):
+            run.train(_sampler(cache, annotation, settings, job.seed), settings.steps + settings.refit_steps)
     with feedback.stage("Writing", 0.03):
-        card = _card(job, preset, settings, base, source, normalisation, annotation, confusion)
+        card = _card(job, preset, settings, base, source, normalisation, annotation, run.confusion)
         save_model(job.model, card, trainer.network)
         if job.report:
-            write_finetuning_report(job.report, card, curves, confusion, notes)
+            write_finetuning_report(job.report, card, run.curves, run.confusion, notes)
+    run.finish()
     return dict(card.provenance["scores"])
+
+
+def _sampler(cache: ChunkCache, annotation: Annotation, settings: FinetuneSettings, seed: int) -> LabelSampler:
+    return LabelSampler(cache, annotation, settings.batch_size, settings.crop_size, settings.scales, seed)
 
 
 def _open(job: Finetune, base: ModelCard | None, settings: FinetuneSettings, feedback: Feedback) -> RasterSource:
@@ -143,7 +155,12 @@ class _Trainer:
         return loss.detach()
 
     def _set_rates(self) -> None:
-        rate = self.settings.learning_rate * warm_up_and_cosine(self.step, self.settings.steps)
+        s = self.settings
+        if self.step < s.steps:
+            share = warm_up_and_cosine(self.step, s.steps)
+        else:
+            share = REFIT_RATE * warm_up_and_cosine(self.step - s.steps, s.refit_steps)
+        rate = s.learning_rate * share
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["share"]
 
@@ -158,27 +175,53 @@ class _Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
 
 
-def _train(trainer: _Trainer, sampler: LabelSampler, checkpoint: Checkpoint, feedback: Feedback) -> Curves:
-    curves = Curves(feedback)
-    state = checkpoint.load()
-    if state:
-        trainer.restore(state)
-        curves.restore(state["curves"])
-    steps, batch_size = trainer.settings.steps, trainer.settings.batch_size
-    try:
-        with closing(made_ahead(sampler.batch, range(trainer.step, steps))) as batches:
-            for batch in batches:
-                feedback.advance(trainer.step * batch_size, steps * batch_size, "crops")
-                loss = trainer.train_on(batch)
-                if trainer.step % LOG_EVERY == 0 or trainer.step in (1, steps):
-                    _log(curves, trainer.step, float(loss))
-                if checkpoint.is_due:
-                    checkpoint.save({**trainer.state(), "curves": curves.state()})
-    except Cancelled:
-        checkpoint.save({**trainer.state(), "curves": curves.state()})
-        raise
-    checkpoint.remove()
-    return curves
+class _Run:
+    """A training run with its curves, able to go on where it was interrupted.
+
+    Args:
+        trainer: Its network and optimiser.
+        checkpoint: Where to go on from, and where to save.
+        feedback: Told of progress.
+
+    Attributes:
+        confusion: The score on the labels kept back, once it is known; None before, and where none were kept back.
+    """
+
+    def __init__(self, trainer: _Trainer, checkpoint: Checkpoint, feedback: Feedback) -> None:
+        self._trainer, self._checkpoint, self._feedback = trainer, checkpoint, feedback
+        self.curves = Curves(feedback)
+        self.confusion: IntArray | None = None
+        state = checkpoint.load()
+        if state:
+            trainer.restore(state)
+            self.curves.restore(state["curves"])
+            self.confusion = None if state["confusion"] is None else state["confusion"].numpy()
+
+    def train(self, sampler: LabelSampler, until: int) -> None:
+        """Train up to step ``until``. Cancelled, the run is saved."""
+        trainer, began = self._trainer, self._trainer.step
+        batch_size = trainer.settings.batch_size
+        try:
+            with closing(made_ahead(sampler.batch, range(began, until))) as batches:
+                for batch in batches:
+                    done, total = trainer.step - began, until - began
+                    self._feedback.advance(done * batch_size, total * batch_size, "crops")
+                    loss = trainer.train_on(batch)
+                    if trainer.step % LOG_EVERY == 0 or trainer.step in (1, until):
+                        _log(self.curves, trainer.step, float(loss))
+                    if self._checkpoint.is_due:
+                        self._checkpoint.save(self._state())
+        except Cancelled:
+            self._checkpoint.save(self._state())
+            raise
+
+    def finish(self) -> None:
+        """Forget the checkpoint."""
+        self._checkpoint.remove()
+
+    def _state(self) -> dict[str, Any]:
+        confusion = None if self.confusion is None else torch.from_numpy(self.confusion)
+        return {**self._trainer.state(), "curves": self.curves.state(), "confusion": confusion}
 
 
 def _log(curves: Curves, step: int, loss: float) -> None:
