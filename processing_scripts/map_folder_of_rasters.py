@@ -49,8 +49,8 @@ class MapFolderOfRasters(QgsProcessingAlgorithm):
 
     def shortHelpString(self) -> str:
         return (
-            "Makes a land-cover map of every raster in a folder. All of them are used for learning without labels; the labels "
-            "lie on one of them. The rasters must come from the same sensor: same bands in the same order."
+            "Makes a land-cover map of every raster in a folder. All of them are used for learning without labels; the "
+            "labels lie on one of them. The rasters must come from the same sensor: same bands in the same order."
         )
 
     def createInstance(self) -> QgsProcessingAlgorithm:

@@ -52,7 +52,9 @@ def find_interpreter() -> Interpreter:
     """
     for path, origin in _named():
         if not _is_program(path):
-            raise NoEnvironment(f"{origin[0].upper()}{origin[1:]} names {path}, which is not a program. Correct it or clear it.")
+            raise NoEnvironment(
+                f"{origin[0].upper()}{origin[1:]} names {path}, which is not a program. Correct it or clear it."
+            )
         return Interpreter(path, origin)
     for path, origin in _usual():
         if _is_program(path):

@@ -11,10 +11,10 @@ import signal
 import subprocess
 import threading
 import time
-from pathlib import Path
 from typing import IO, Any, Deque, Dict, List, Optional, Sequence, Set
 
 from qgis.core import QgsProcessingException, QgsProcessingFeedback
+from qgis.PyQt.QtCore import QCoreApplication, QThread
 
 from false_core import events, jobs
 from false_core.events import Event, Failed, Finished, Message, Progress, ProtocolError
@@ -51,7 +51,8 @@ from false_core import events
 missing = [name for name in needed if importlib.util.find_spec(name) is None]
 what = "has no " + ", ".join(missing) if missing else "is older than Python 3.10" if sys.version_info < (3, 10) else ""
 if what:
-    print(events.encode(events.Failed("The compute environment " + sys.executable + " " + what + ".", remedy, "environment")))
+    what = "The compute environment " + sys.executable + " " + what + "."
+    print(events.encode(events.Failed(what, remedy, "environment")))
     sys.exit(1)
 del sys.argv[1:]
 runpy.run_module("false_core.worker", run_name="__main__", alter_sys=True)
@@ -102,6 +103,7 @@ class _Process:
         self._chatter_left = CHATTER_LINES
         self._ended = False
         self._stage, self._text_sent = "", 0.0
+        self._events_served = 0.0
         # Bounded: a process that talks faster than QGIS can listen has to wait.
         self._lines: queue.Queue[Optional[bytes]] = queue.Queue(maxsize=1000)
         self._abandoned = threading.Event()
@@ -163,7 +165,8 @@ class _Process:
     def _put(self, line: Optional[bytes]) -> None:
         while not self._abandoned.is_set():
             try:
-                return self._lines.put(line, timeout=POLL_S)
+                self._lines.put(line, timeout=POLL_S)
+                return
             except queue.Full:
                 continue
 
@@ -212,8 +215,19 @@ class _Process:
             push = self._feedback.pushWarning if event.level == events.WARNING else self._feedback.pushInfo
             push(event.text)
 
+    def _is_cancelled(self) -> bool:
+        # In qgis_process, in batch and from the Python console the main thread waits here. Without its events neither
+        # Ctrl-C nor the cancel button would arrive, and the window would be frozen for as long as the job takes.
+        application = QCoreApplication.instance()
+        if application is not None and QThread.currentThread() == application.thread():
+            now = time.monotonic()
+            if now - self._events_served >= POLL_S:
+                self._events_served = now
+                QCoreApplication.processEvents()
+        return bool(self._feedback.isCanceled())
+
     def _stop_if_cancelled(self) -> None:
-        if not self._feedback.isCanceled():
+        if not self._is_cancelled():
             return
         deadline = time.monotonic() + PATIENCE_S
         try:
@@ -319,11 +333,11 @@ def _how_it_ended(code: Optional[int]) -> str:
 
 def _half_written(job: jobs.Job) -> Set[str]:
     """Return the hidden folders in which outputs of ``job`` grow until they are complete (``false_core.publish``)."""
-    return {
-        folder
-        for path in jobs.outputs(job).values()
-        for folder in glob.glob(os.path.join(glob.escape(str(Path(path).parent)), f".{glob.escape(Path(path).name)}.*.partial"))
-    }
+    found: Set[str] = set()
+    for path in jobs.outputs(job).values():
+        folder, name = os.path.split(path)
+        found.update(glob.glob(os.path.join(glob.escape(folder), f".{glob.escape(name[:40])}.*.partial")))
+    return found
 
 
 def _own_process_group() -> Dict[str, Any]:

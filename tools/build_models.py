@@ -33,9 +33,9 @@ from false_core import jobs  # noqa: E402
 
 FOLDER = ROOT / "qgis_false" / "models"
 SHORT_HELP = (
-    "From a raster and a few labels to a land-cover map: learns from the raster without labels, trains a model with the labels, "
-    "and classifies the raster. Style the label layer by categories of the class field, and the map takes names and colours "
-    "from it."
+    "From a raster and a few labels to a land-cover map: learns from the raster without labels, trains a model with the "
+    "labels, and classifies the raster. Style the label layer by categories of the class field, and the map takes names and "
+    "colours from it."
 )
 
 
@@ -97,7 +97,11 @@ def child(name: str, title: str, column: int, values: dict[str, QgsProcessingMod
     for definition in made.algorithm().parameterDefinitions():
         if not definition.isDestination():
             source = values.get(definition.name())
-            source = QgsProcessingModelChildParameterSource.fromStaticValue(definition.defaultValue()) if source is None else source
+            source = (
+                QgsProcessingModelChildParameterSource.fromStaticValue(definition.defaultValue())
+                if source is None
+                else source
+            )
             made.addParameterSources(definition.name(), [source])
     return made
 

@@ -176,7 +176,7 @@ def _run(command: list[str], environment: dict[str, str] | None = None, quiet: b
 
 def _show_qgis(lines: Iterator[str]) -> Iterator[str]:
     """Print what an algorithm says, without the lists of inputs and outputs around it; yield the lines left out."""
-    percent, begun = 0, False
+    percent, begun, last = 0, False, ("", 0)
     for line in lines:
         # Progress comes as 0...10...20 in front of whatever is said next.
         dots = re.match(r"(?:(?:0|[1-9]0|100)(?=[.A-Z]|$)|\.)*(?:100 - done\.)?", line)
@@ -184,10 +184,14 @@ def _show_qgis(lines: Iterator[str]) -> Iterator[str]:
         percent = int((re.findall(r"\d+", dots.group()) or [percent])[-1])
         text = line[dots.end() :].rstrip()
         begun = begun or text == "Inputs"
-        if begun and text and not re.fullmatch(r"Inputs|Results|-+|(?!ERROR)[A-Z_]+:\t.*", text):
-            print(f"    {percent:3d} %  {text}", flush=True)
-        else:
+        if not begun or not text or re.fullmatch(r"Inputs|Results|-+|(?!ERROR)[A-Z_]+:\t.*", text):
             yield line
+            continue
+        # "Pretraining, 40 patches/s, 2 min left" comes again and again; once for every 10 % is enough.
+        this = (text.partition(", ")[0], percent)
+        if this != last:
+            print(f"    {percent:3d} %  {text}", flush=True)
+        last = this
 
 
 # --- what came of it -------------------------------------------------------------------------------------------------------
@@ -250,4 +254,7 @@ def _summarise(jobs: list[Job], picture: Path, scores: Scores, seconds: float) -
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("Cancelled.")

@@ -92,7 +92,9 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         # Here and not later, because this is the main thread, where the style of a layer may be read.
         if "legend" in jobs.parameters(self.JOB):
             layer = layers.layer_of(parameters[the_only(self.JOB, jobs.VECTOR)], context)
-            self._legend = layers.legend_of(layer, self.parameterAsString(parameters, the_only(self.JOB, jobs.FIELD), context))
+            self._legend = layers.legend_of(
+                layer, self.parameterAsString(parameters, the_only(self.JOB, jobs.FIELD), context)
+            )
         return True
 
     def processAlgorithm(

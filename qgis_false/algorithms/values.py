@@ -157,7 +157,7 @@ def _new_raster(request: Request, field: Field) -> Optional[str]:
     if request.raw(field) is None:
         return None
     path = request.algorithm.parameterAsOutputLayer(request.parameters, field.processing_name, request.context)
-    if field.name in getattr(request.algorithm, "CLASS_MAPS") and request.context.willLoadLayerOnCompletion(path):
+    if field.name in request.algorithm.CLASS_MAPS and request.context.willLoadLayerOnCompletion(path):
         request.context.layerToLoadOnCompletionDetails(path).setPostProcessor(layers.CLASS_STYLE)
     return os.path.abspath(path)
 

@@ -8,7 +8,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import write_raster
 from osgeo import gdal, ogr
 from qgis.core import (
     QgsCategorizedSymbolRenderer,
@@ -28,6 +27,7 @@ from qgis.core import (
     QgsVectorFileWriter,
     QgsVectorLayer,
 )
+from small_raster import write_raster
 
 BOW_TIE = "Polygon((0 0, 10 10, 10 0, 0 10, 0 0))"
 
@@ -42,7 +42,7 @@ def add(layer: QgsVectorLayer, wkt: str, value: object) -> None:
     feature = QgsFeature(layer.fields())
     feature.setGeometry(QgsGeometry.fromWkt(wkt))
     feature.setAttribute(0, value)
-    assert layer.isEditable() and layer.addFeature(feature) or layer.dataProvider().addFeatures([feature])[0]
+    assert (layer.isEditable() and layer.addFeature(feature)) or layer.dataProvider().addFeatures([feature])[0]
 
 
 def square(x: float) -> str:
@@ -125,7 +125,8 @@ class TestLabels:
         assert "POLYGON ((0 0,10 10,10 0,0 10,0 0))" in geometries
 
     @pytest.mark.parametrize(
-        ("kind", "wkt"), [("Point", "Point(1 2)"), ("LineString", "LineString(0 0, 5 5)"), ("MultiPoint", "MultiPoint((1 2),(3 4))")]
+        ("kind", "wkt"),
+        [("Point", "Point(1 2)"), ("LineString", "LineString(0 0, 5 5)"), ("MultiPoint", "MultiPoint((1 2),(3 4))")],
     )
     def test_points_and_lines(self, written, qgis_app, kind, wkt):
         layer = memory_layer(kind)
@@ -183,7 +184,8 @@ class TestLegend:
     @staticmethod
     def style(layer: QgsVectorLayer, categories: list[tuple[object, str, str]], field: str = "class") -> None:
         made = [
-            QgsRendererCategory(value, QgsFillSymbol.createSimple({"color": color}), label) for value, color, label in categories
+            QgsRendererCategory(value, QgsFillSymbol.createSimple({"color": color}), label)
+            for value, color, label in categories
         ]
         layer.setRenderer(QgsCategorizedSymbolRenderer(field, made))
 

@@ -16,7 +16,12 @@ from qgis.core import (
 
 from false_core import jobs
 
-ALGORITHMS = {"pretrain": jobs.Pretrain, "finetune": jobs.Finetune, "classify": jobs.Classify, "checkenvironment": jobs.Check}
+ALGORITHMS = {
+    "pretrain": jobs.Pretrain,
+    "finetune": jobs.Finetune,
+    "classify": jobs.Classify,
+    "checkenvironment": jobs.Check,
+}
 each_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
 
 

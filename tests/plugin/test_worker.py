@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 from qgis.core import QgsProcessingException
+from qgis.PyQt.QtCore import QTimer
 
 from false_core.jobs import Check, Classify
+from false_core.publish import published
 
 FAKE = Path(__file__).with_name("fake_worker.py")
 SOON_S = 20.0
-"""A run that takes longer than this waits for one of the fake worker's sleeps of a minute. A bound on hanging, not on speed."""
+"""A run that takes longer than this waits for one of the fake worker's sleeps of a minute. It bounds hanging, not speed."""
 
 
 @pytest.fixture
@@ -120,6 +122,16 @@ def test_a_process_that_breaks_the_protocol_is_an_error_that_says_how(run, tmp_p
         assert leftovers(tmp_path) == []
 
 
+@pytest.mark.parametrize("name", ["map.tif", "map [2].tif", f"{'long' * 20}.tif"])
+def test_what_the_library_was_writing_is_found_whatever_its_name(provider, tmp_path, name):
+    from qgis_false.worker import _half_written
+
+    job = Classify(raster="/r.tif", model="/m.safetensors", output=str(tmp_path / name))
+    with published(job.output) as (scratch,):
+        scratch.touch()
+        assert _half_written(job) == {str(scratch.parent)}
+
+
 def test_a_program_that_cannot_be_started_is_an_error(provider, job, feedback, tmp_path):
     from qgis_false.worker import run_job
 
@@ -135,6 +147,15 @@ def test_cancel_ends_a_process_that_does_not_listen_and_all_it_started(run, tmp_
         run(mode, cancel=True)
     assert not lives(int(wait_for_note(tmp_path)))
     assert leftovers(tmp_path) == []
+
+
+def test_cancel_arrives_by_qt_s_event_loop_too(run, feedback, tmp_path):
+    """As Ctrl-C does in qgis_process and the button in the batch dialog, where the job runs in the main thread."""
+    watch = QTimer()
+    watch.timeout.connect(lambda: (tmp_path / "note").exists() and feedback.cancel())
+    watch.start(50)
+    with pytest.raises(QgsProcessingException, match="Cancelled"):
+        run("silent")
 
 
 def test_the_steps_of_a_cancel_add_up_to_what_users_are_promised(provider):

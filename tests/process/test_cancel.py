@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import LIMIT_S, SHORT_PRETRAINING, interrupt, wait_until
+from qgis_profile import LIMIT_S, SHORT_PRETRAINING, interrupt, wait_until
 
 
 def children_of(process_id: int) -> list[int]:
@@ -30,18 +30,19 @@ def lives(process_id: int) -> bool:
 @pytest.fixture
 def training(profile, scene, tmp_path):
     """A pretraining that would go on for hours, caught when it is at work."""
-    process = profile.start(
-        "false:pretrain", RASTERS=scene.image, ENCODER=tmp_path / "e.safetensors", **{**SHORT_PRETRAINING, "STEPS": 1_000_000}
+    process, said = profile.start(
+        "false:pretrain",
+        RASTERS=scene.image,
+        ENCODER=tmp_path / "e.safetensors",
+        **{**SHORT_PRETRAINING, "STEPS": 1_000_000},
     )
-    said: list[str] = []
-    reader = threading.Thread(target=lambda: said.extend(iter(process.stdout.readline, "")), daemon=True)
-    reader.start()
-    wait_until(lambda: any("Pretraining" in line for line in said), process)
-    (worker,) = children_of(process.pid)
-    yield process, worker, said
-    if process.poll() is None:
+    try:
+        wait_until(lambda: any("Pretraining" in line for line in said), process)
+        (worker,) = children_of(process.pid)
+        yield process, worker, said
+    finally:
         process.kill()
-    reader.join(LIMIT_S)
+        process.wait(LIMIT_S)
 
 
 def test_ctrl_c_ends_the_command_and_the_compute_process(training, tmp_path):

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 from osgeo import gdal
+from qgis_profile import ROOT
 
 
 def test_the_algorithms_are_listed(profile):

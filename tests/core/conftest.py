@@ -1,0 +1,67 @@
+"""The small world of ``small_world.py`` as fixtures. What is slow to make is made once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from small_world import Listener, label_boxes, on_map, textured_land, write_labels, write_raster
+
+from false_core.jobs import Finetune, Pretrain
+from false_core.run import run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One thread, which is fastest for such small networks; checkpoints out of the user's way; no GPU unless asked for."""
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+            patch.setenv(name, "1")
+        patch.setenv("FALSE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))))
+        yield
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def listener() -> Listener:
+    return Listener()
+
+
+@pytest.fixture(scope="session")
+def land(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A raster of four UInt16 bands, three textures side by side, and a border without data."""
+    return write_raster(tmp_path_factory.mktemp("land") / "land.tif", textured_land(), nodata=0)
+
+
+@pytest.fixture(scope="session")
+def labels(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Twelve rectangles on the land, four per class, field ``cover``."""
+    names, boxes = label_boxes()
+    return write_labels(tmp_path_factory.mktemp("labels") / "labels.gpkg", names, [on_map(box) for box in boxes])
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory, land: str) -> str:
+    """An encoder file after two steps of pretraining."""
+    path = str(tmp_path_factory.mktemp("encoder") / "encoder.safetensors")
+    run(Pretrain(rasters=(land,), encoder=path, preset="quick", device="cpu", steps=2, batch_size=4))
+    return path
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory, land: str, labels: str, encoder: str) -> str:
+    """A model file after two steps of fine-tuning."""
+    path = str(tmp_path_factory.mktemp("model") / "model.safetensors")
+    run(
+        Finetune(
+            raster=land, labels=labels, field="cover", encoder=encoder, model=path, device="cpu", preset="quick", steps=2
+        )
+    )
+    return path

@@ -1,0 +1,151 @@
+"""Outputs appear whole or not at all, and whether they can be written is found out before the work."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from false_core.errors import OutputError
+from false_core.jobs import Classify, Finetune, Pretrain
+from false_core.publish import check_destinations, discard_unfinished, published
+
+
+class TestPublishing:
+    def test_files_appear_at_the_end_and_together(self, tmp_path: Path) -> None:
+        targets = [tmp_path / name for name in ("map.tif", "map.tif.aux.xml", "map.qml")]
+        with published(*targets) as partial:
+            for path in partial:
+                path.write_text("new " + path.name)
+                assert not any(target.exists() for target in targets)
+            assert [path.name for path in partial] == [target.name for target in targets]
+        assert sorted(tmp_path.iterdir()) == sorted(targets)
+        assert targets[2].read_text() == "new map.qml"
+
+    def test_until_then_they_lie_hidden_in_the_same_folder(self, tmp_path: Path) -> None:
+        with published(tmp_path / "map.tif") as (partial,):
+            partial.touch()
+            (hidden,) = tmp_path.iterdir()
+            assert hidden.name.startswith(".")
+            assert partial.parent == hidden
+
+    @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+    def test_nothing_appears_after_an_error(self, tmp_path: Path, error: type[BaseException]) -> None:
+        with pytest.raises(error), published(tmp_path / "map.tif") as (partial,):
+            partial.write_text("half")
+            raise error
+        assert not list(tmp_path.iterdir())
+
+    def test_what_was_there_before_survives_an_error(self, tmp_path: Path) -> None:
+        (tmp_path / "map.tif").write_text("old")
+        with pytest.raises(ValueError, match="broken"), published(tmp_path / "map.tif") as (partial,):
+            partial.write_text("half")
+            raise ValueError("broken")
+        assert (tmp_path / "map.tif").read_text() == "old"
+        assert len(list(tmp_path.iterdir())) == 1
+
+    def test_what_was_there_before_is_replaced(self, tmp_path: Path) -> None:
+        (tmp_path / "map.tif").write_text("old")
+        with published(tmp_path / "map.tif") as (partial,):
+            partial.write_text("new")
+            assert (tmp_path / "map.tif").read_text() == "old"
+        assert (tmp_path / "map.tif").read_text() == "new"
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+    def test_a_file_that_its_writer_made_private_is_as_public_as_any(self, tmp_path: Path) -> None:
+        (tmp_path / "usual").touch()
+        with published(tmp_path / "model") as (partial,):
+            partial.touch(mode=0o600)
+        assert (tmp_path / "model").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+    @pytest.mark.parametrize("name", ["m" * 251 + ".tif", "ü" * 120 + ".tif", "a b'\"$(x).tif"])
+    def test_any_name_that_the_system_takes_will_do(self, tmp_path: Path, name: str) -> None:
+        with published(tmp_path / name) as (partial,):
+            partial.touch()
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+
+    def test_two_at_once_do_not_meet(self, tmp_path: Path) -> None:
+        with published(tmp_path / "map.tif") as (one,), published(tmp_path / "map.tif") as (two,):
+            assert one != two
+            one.write_text("one")
+            two.write_text("two")
+        assert (tmp_path / "map.tif").read_text() == "one"
+
+    def test_into_a_folder_that_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(OutputError, match="cannot be written to"), published(tmp_path / "nowhere" / "map.tif"):
+            pytest.fail("there is nothing to write into")
+
+    def test_onto_a_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "map.tif").mkdir()
+        with pytest.raises(OutputError, match="cannot be replaced"), published(tmp_path / "map.tif") as (partial,):
+            partial.touch()
+        assert list(tmp_path.iterdir()) == [tmp_path / "map.tif"]
+
+    def test_a_process_about_to_end_itself_takes_along_what_is_unfinished(self, tmp_path: Path) -> None:
+        with pytest.raises(OutputError), published(tmp_path / "map.tif") as (partial,):
+            partial.write_text("half")
+            discard_unfinished()
+            assert not list(tmp_path.iterdir())
+        assert not list(tmp_path.iterdir())
+
+
+class TestBeforeTheWork:
+    @pytest.fixture
+    def inputs(self, tmp_path: Path) -> Path:
+        for name in ("a.tif", "b.tif", "labels.gpkg", "encoder.safetensors", "legend.json", "model.safetensors"):
+            (tmp_path / name).write_text("input")
+        return tmp_path
+
+    def test_a_good_destination_is_left_as_it_is(self, inputs: Path) -> None:
+        before = sorted(inputs.iterdir())
+        check_destinations(
+            Pretrain((str(inputs / "a.tif"),), str(inputs / "new.safetensors"), report=str(inputs / "r.html"))
+        )
+        assert sorted(inputs.iterdir()) == before
+
+    def test_a_folder_that_is_not_there_is_named_with_the_output(self, inputs: Path) -> None:
+        with pytest.raises(OutputError, match=r"folder of report, .*nowhere, does not exist.*Create it"):
+            check_destinations(
+                Pretrain((str(inputs / "a.tif"),), str(inputs / "e.safetensors"), report=str(inputs / "nowhere" / "r.html"))
+            )
+
+    def test_a_file_where_a_folder_should_be(self, inputs: Path) -> None:
+        with pytest.raises(OutputError, match="does not exist"):
+            check_destinations(Classify("x.tif", "m.safetensors", str(inputs / "a.tif" / "map.tif")))
+
+    def test_a_folder_where_a_file_should_be(self, inputs: Path) -> None:
+        with pytest.raises(OutputError, match="output is a folder"):
+            check_destinations(Classify("x.tif", "m.safetensors", str(inputs)))
+
+    @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no folder here that even root cannot write to")
+    def test_a_folder_that_cannot_be_written_to(self) -> None:
+        with pytest.raises(OutputError, match="folder of output, /proc/self, cannot be written to"):
+            check_destinations(Classify("x.tif", "m.safetensors", "/proc/self/map.tif"))
+
+    def test_an_output_that_is_an_input(self, inputs: Path) -> None:
+        def path(name: str) -> str:
+            return str(inputs / name)
+
+        (inputs / "link.tif").symlink_to(inputs / "a.tif")
+        rasters = (path("a.tif"), path("b.tif"))
+        for job in (
+            Pretrain(rasters, path("b.tif")),
+            Pretrain(rasters, path("e.safetensors"), report=path("a.tif")),
+            Finetune(path("a.tif"), path("labels.gpkg|layername=x"), "f", path("labels.gpkg")),
+            Finetune(path("a.tif"), path("labels.gpkg"), "f", path("encoder.safetensors"), path("encoder.safetensors")),
+            Finetune(
+                path("a.tif"),
+                path("labels.gpkg"),
+                "f",
+                path("m.safetensors"),
+                legend=path("legend.json"),
+                report=path("legend.json"),
+            ),
+            Classify(path("a.tif"), path("model.safetensors"), str(inputs / "." / "a.tif")),
+            Classify(path("a.tif"), path("model.safetensors"), path("link.tif")),
+            Classify(path("a.tif"), path("model.safetensors"), path("map.tif"), confidence=path("model.safetensors")),
+        ):
+            with pytest.raises(OutputError, match="would overwrite an input"):
+                check_destinations(job)
+        assert (inputs / "a.tif").read_text() == "input"

@@ -1,0 +1,176 @@
+"""A run from QGIS's side: what the job is sent, and what becomes of the result. The compute process is played here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from osgeo import gdal, ogr
+from qgis.core import (
+    QgsCategorizedSymbolRenderer,
+    QgsFeature,
+    QgsFillSymbol,
+    QgsGeometry,
+    QgsPalettedRasterRenderer,
+    QgsProcessingException,
+    QgsProcessingFeatureSourceDefinition,
+    QgsProject,
+    QgsRendererCategory,
+    QgsVectorLayer,
+)
+from small_raster import write_raster
+
+from false_core import jobs
+
+CLASSES = [{"code": 3, "name": "Wald", "color": "#1b7837"}, {"code": 20, "name": "See", "color": "#2b7bba"}]
+
+
+class Compute:
+    """Stands in for the compute process: keeps the job and what its files held, and writes the outputs."""
+
+    def __init__(self) -> None:
+        self.job: jobs.Job | None = None
+        self.legend: list[dict] = []
+        self.labels: list[str] = []
+        self.temporary = Path()
+
+    def __call__(self, job: jobs.Job, feedback: object) -> dict[str, object]:
+        self.job = job
+        if isinstance(job, jobs.Finetune):
+            self.temporary = Path(job.labels).parent
+            self.legend = json.loads(Path(job.legend).read_text("utf-8")) if job.legend else []
+            dataset = ogr.Open(job.labels)
+            self.labels = [feature.GetField(job.field) for feature in dataset.GetLayer(0)]
+        for path in jobs.outputs(job).values():
+            if path.endswith(".tif"):
+                write_raster(Path(path), bands=1)
+                dataset = gdal.Open(path, gdal.GA_Update)
+                dataset.SetMetadataItem("FALSE_CLASSES", json.dumps(CLASSES))
+                dataset = None
+            else:
+                Path(path).write_bytes(b"made")
+        return {**jobs.outputs(job), "oa": 0.9, "pixels": 12, "of no concern": 1}
+
+
+@pytest.fixture
+def compute(provider, monkeypatch) -> Compute:
+    made = Compute()
+    monkeypatch.setattr("qgis_false.algorithms.base.run_job", made)
+    return made
+
+
+@pytest.fixture
+def run(algorithm, context, feedback):
+    def run_algorithm(name: str, **values: object) -> dict:
+        results, succeeded = algorithm(name).run(values, context, feedback, {}, False)
+        assert succeeded
+        return results
+
+    return run_algorithm
+
+
+@pytest.fixture
+def labels(qgis_app) -> QgsVectorLayer:
+    layer = QgsVectorLayer("Polygon?crs=EPSG:32633&field=class:string", "labels", "memory")
+    for x, value in enumerate(("road", "roof")):
+        feature = QgsFeature(layer.fields())
+        feature.setGeometry(QgsGeometry.fromWkt(f"Polygon(({x} 0, {x + 1} 0, {x + 1} 1, {x} 0))"))
+        feature.setAttribute(0, value)
+        layer.dataProvider().addFeatures([feature])
+    categories = [
+        QgsRendererCategory(value, QgsFillSymbol.createSimple({"color": color}), label)
+        for value, color, label in (("road", "#808080", "Paved road"), ("roof", "#ff0000", "Roof"))
+    ]
+    layer.setRenderer(QgsCategorizedSymbolRenderer("class", categories))
+    QgsProject.instance().addMapLayer(layer)
+    return layer
+
+
+def test_labels_and_their_style_reach_the_job(compute, run, raster, labels, tmp_path):
+    model = str(tmp_path / "m.safetensors")
+    results = run("finetune", RASTER=raster, LABELS=labels, FIELD="class", MODEL=model, FREEZE="yes")
+    assert results == {"MODEL": model, "OA": 0.9}
+    assert compute.job.raster == raster.source()
+    assert compute.job.freeze is True
+    assert compute.labels == ["road", "roof"]
+    assert compute.legend == [
+        {"value": "road", "name": "Paved road", "color": "#808080"},
+        {"value": "roof", "name": "Roof", "color": "#ff0000"},
+    ]
+
+
+def test_selected_features_keep_the_style_of_their_layer(compute, run, raster, labels, tmp_path):
+    labels.selectByExpression("\"class\" = 'roof'")
+    selected = QgsProcessingFeatureSourceDefinition(labels.id(), True)
+    run("finetune", RASTER=raster, LABELS=selected, FIELD="class", MODEL=str(tmp_path / "m.safetensors"))
+    assert compute.labels == ["roof"]
+    assert len(compute.legend) == 2
+
+
+def test_temporary_files_are_gone_after_the_run(compute, run, raster, labels, tmp_path):
+    run("finetune", RASTER=raster, LABELS=labels, FIELD="class", MODEL=str(tmp_path / "m.safetensors"))
+    assert compute.temporary.name.startswith("false-")
+    assert not compute.temporary.exists()
+
+
+def test_what_was_left_empty_is_left_to_the_job(compute, run, raster, tmp_path):
+    encoder = str(tmp_path / "e.safetensors")
+    run("pretrain", RASTERS=[raster], ENCODER=encoder, STEPS=None, BANDS="", EXTENT=None, REPORT=None)
+    assert compute.job == jobs.Pretrain(rasters=(raster.source(),), encoder=encoder)
+
+
+def test_what_was_entered_arrives_in_the_job_s_types(compute, run, raster, tmp_path):
+    run(
+        "pretrain",
+        RASTERS=[raster.source(), raster.source()],
+        ENCODER=str(tmp_path / "e.safetensors"),
+        STEPS="20",
+        BANDS="3, 1",
+        TEMPERATURE=0.2,
+        PRESET="paper",
+        REPORT=str(tmp_path / "r.html"),
+    )
+    assert compute.job.rasters == (raster.source(), raster.source())
+    assert (compute.job.steps, compute.job.bands, compute.job.temperature) == (20, (3, 1), 0.2)
+    assert (compute.job.preset, compute.job.report) == ("paper", str(tmp_path / "r.html"))
+
+
+@pytest.mark.parametrize("bands", [[1, 3], "1;3", "1,3", ["1", "3"]])
+def test_picked_bands_arrive_however_they_are_written(compute, run, raster, labels, tmp_path, bands):
+    run("finetune", RASTER=raster, LABELS=labels, FIELD="class", MODEL=str(tmp_path / "m.safetensors"), BANDS=bands)
+    assert compute.job.bands == (1, 3)
+
+
+def test_one_band_may_be_a_plain_number(compute, run, raster, labels, tmp_path):
+    run("finetune", RASTER=raster, LABELS=labels, FIELD="class", MODEL=str(tmp_path / "m.safetensors"), BANDS=2)
+    assert compute.job.bands == (2,)
+
+
+def test_a_value_the_job_does_not_admit_is_an_error_in_its_words(compute, run, raster, tmp_path):
+    with pytest.raises(QgsProcessingException, match="bands must be different numbers"):
+        run("pretrain", RASTERS=[raster], ENCODER=str(tmp_path / "e.safetensors"), BANDS="1,1")
+
+
+def test_an_unknown_parameter_is_mentioned(compute, run, raster, feedback, tmp_path):
+    run("pretrain", RASTERS=[raster], ENCODER=str(tmp_path / "e.safetensors"), STEP=3)
+    assert "pretrain has no parameter STEP" in feedback.warnings[0]
+
+
+def test_the_map_arrives_in_the_project_with_names_and_colours(compute, provider, raster, tmp_path, monkeypatch):
+    import processing
+
+    model = tmp_path / "m.safetensors"
+    model.write_bytes(b"model")
+    values = {"RASTER": raster, "MODEL": str(model), "OUTPUT": str(tmp_path / "land cover.tif")}
+    processing.runAndLoadResults("false:classify", values)
+    (layer,) = QgsProject.instance().mapLayers().values()
+    try:
+        assert layer.source() == str(tmp_path / "land cover.tif")
+        renderer = layer.renderer()
+        assert isinstance(renderer, QgsPalettedRasterRenderer)
+        assert [(c.value, c.label, c.color.name()) for c in renderer.classes()] == [
+            (entry["code"], entry["name"], entry["color"]) for entry in CLASSES
+        ]
+    finally:
+        QgsProject.instance().clear()

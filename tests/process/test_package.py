@@ -1,0 +1,114 @@
+"""The zip that users install: complete, reproducible, and running from a fresh profile without the checkout."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+from qgis_profile import ROOT, make_profile
+
+import false_core
+
+# The folder's name in the zip is the plugin's name in QGIS; the plugin manager takes it from there.
+TOP = "qgis_false/"
+
+
+def build(compute_python: str) -> Path:
+    done = subprocess.run([compute_python, str(ROOT / "tools" / "package.py")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return ROOT / done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def package(compute_python) -> Path:
+    return build(compute_python)
+
+
+@pytest.fixture(scope="module")
+def names(package) -> set[str]:
+    with zipfile.ZipFile(package) as archive:
+        assert archive.testzip() is None
+        return set(archive.namelist())
+
+
+def test_it_holds_one_folder_with_plugin_metadata_licence_and_library(names):
+    assert all(name.startswith(TOP) for name in names)
+    assert {TOP + name for name in ("metadata.txt", "LICENSE", "__init__.py", "icons/false.svg", "library/pyproject.toml",
+                                    "library/constraints.txt", "library/false_core/jobs.py")} <= names  # fmt: skip
+    assert any(name.endswith(".model3") for name in names)
+
+
+def test_it_holds_nothing_that_was_lying_about(names):
+    assert not [name for name in names if re.search(r"__pycache__|\.pyc|\.qgis-settings|/tests?/|~$", name)]
+
+
+def test_all_of_the_plugin_and_the_library_is_in_it(names):
+    for folder, inside in (("qgis_false", TOP), ("false_core", TOP + "library/false_core/")):
+        files = {path.relative_to(ROOT / folder).as_posix() for path in (ROOT / folder).rglob("*.py")}
+        assert files
+        assert {inside + file for file in files} <= names
+
+
+def test_what_the_library_s_build_refers_to_is_in_it(names):
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    for name in re.findall(r'^(?:readme|license-files) = \[?"([^"]+)"', text, re.MULTILINE):
+        assert f"{TOP}library/{name}" in names
+
+
+def test_the_same_sources_give_the_same_bytes(package, compute_python):
+    first = package.read_bytes()
+    assert build(compute_python).read_bytes() == first
+
+
+def test_metadata_is_what_qgis_asks_for():
+    metadata = configparser.ConfigParser(interpolation=None)
+    metadata.read(ROOT / "metadata.txt", "utf-8")
+    general = metadata["general"]
+    assert general["version"] == false_core.__version__
+    assert general["qgisMinimumVersion"] == "3.22"
+    assert general["hasProcessingProvider"] == "yes"
+    assert (ROOT / "qgis_false" / general["icon"]).is_file()
+    for name in ("name", "description", "about", "author", "email", "tags", "tracker", "repository", "homepage"):
+        assert general[name].strip(), name
+
+
+@pytest.fixture(scope="module")
+def installed(package, tmp_path_factory, qgis_process, compute_python):
+    def install(plugins: Path) -> None:
+        with zipfile.ZipFile(package) as archive:
+            archive.extractall(plugins)
+
+    return make_profile(tmp_path_factory.mktemp("a fresh profile"), qgis_process, compute_python, install)
+
+
+def test_installed_in_a_fresh_profile_it_lists_its_algorithms(installed):
+    listed = installed.call("list").said
+    for name in ("pretrain", "finetune", "classify", "checkenvironment", "Map from a few labels"):
+        assert f"false:{name}" in listed
+
+
+def test_installed_in_a_fresh_profile_it_computes_with_its_own_library(installed, tmp_path):
+    results = installed.run("false:checkenvironment", DEVICE="cpu").results
+    assert results["VERSION"] == false_core.__version__
+    assert results["GFLOPS"] > 0
+    library = next(installed.folder.rglob("library/false_core/__init__.py"))
+    library.write_text(library.read_text("utf-8").replace(f'"{false_core.__version__}"', '"0.0.marked"'), "utf-8")
+    assert installed.run("false:checkenvironment", DEVICE="cpu").results["VERSION"] == "0.0.marked"
+
+
+def test_a_version_that_disagrees_is_not_packaged(compute_python, tmp_path):
+    for name in ("metadata.txt", "tools/package.py", "false_core/__init__.py"):
+        target = tmp_path / name
+        target.parent.mkdir(exist_ok=True)
+        target.write_text((ROOT / name).read_text("utf-8"), "utf-8")
+    (tmp_path / "false_core" / "__init__.py").write_text('__version__ = "9.9.9"\n')
+    done = subprocess.run(
+        [compute_python, str(tmp_path / "tools" / "package.py")], capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "9.9.9" in done.stderr
+    assert not (tmp_path / "dist").exists()
