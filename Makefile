@@ -29,7 +29,7 @@ test:  ## Run every test; a part that fails does not keep the others from runnin
 	@$(MAKE) --no-print-directory --keep-going test-core test-plugin test-process
 
 test-core: setup  ## Run the tests of the library
-	$(PYTHON) -m pytest tests/core $(PYTEST_ARGS)
+	OMP_WAIT_POLICY=PASSIVE $(PYTHON) -m pytest tests/core $(PYTEST_ARGS)
 
 test-plugin: setup  ## Run the tests of the plugin inside QGIS's Python
 	$(call run-in-qgis,tests/plugin)

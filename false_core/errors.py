@@ -75,7 +75,7 @@ class OutOfMemoryError(FalseError):
     code = "memory"
 
 
-class Cancelled(FalseError):  # noqa: N818 - nothing is wrong, so it is no error to its reader.
+class Cancelled(FalseError):
     """The user asked the job to stop. Nothing is wrong."""
 
     code = "cancelled"

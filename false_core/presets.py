@@ -197,6 +197,15 @@ def preset_for(name: str, device_type: str) -> str:
     return "quick" if device_type == "cpu" else "standard"
 
 
+def announcement(asked: str, preset: str, device_type: str) -> str:
+    """Return the sentence that tells the user which preset is used, and why where they left the choice."""
+    if asked != "auto":
+        return f"Preset {preset}."
+    return (
+        f"Preset {preset}, as this runs on {'the CPU' if device_type == 'cpu' else 'a GPU'}. Set PRESET to choose another."
+    )
+
+
 def with_overrides(settings: Settings, job: Pretrain | Finetune) -> Settings:
     """Return ``settings`` with every value the job names itself."""
     named = {f.name: getattr(job, f.name, None) for f in fields(settings) if f.name not in ("encoder",)}

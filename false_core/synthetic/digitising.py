@@ -1,7 +1,8 @@
-"""Label polygons as a person would draw them: small blobs inside objects, a few corners each."""
+"""Label polygons as a person would draw them: small blobs inside objects that look different, a few corners each."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +14,14 @@ from shapely.affinity import affine_transform, translate
 from shapely.geometry import Polygon, shape
 
 from false_core.synthetic.canvas import Mask, turned
+from false_core.synthetic.scene import Scene
 
 _POLYGONS_PER_CLASS = 14
 _SMALLEST_AREA, _LARGEST_AREA = 4, 900
 """Pixels of one polygon."""
 _MOST_TRIES = 4000
+_COMPARED = 5
+"""Places a person looks at before drawing at the one that looks least like what is drawn already."""
 
 
 @dataclass(frozen=True)
@@ -29,53 +33,38 @@ class _Drawing:
     pixels: Mask
 
 
-def digitise(
-    truth: NDArray[np.uint8], transform: Affine, share: float, rng: np.random.Generator
-) -> tuple[list[Polygon], list[int]]:
-    """Draw polygons inside objects of every class until about ``share`` of the known area is covered.
+def digitise(scene: Scene, transform: Affine, share: float, rng: np.random.Generator) -> tuple[list[Polygon], list[int]]:
+    """Draw polygons inside objects of every class until about ``share`` (0 to 1) of the known area is covered.
 
     Args:
-        truth: (H, W) class codes, 0 for unknown.
+        scene: What to draw on.
         transform: From pixel to map coordinates.
-        share: 0 to 1.
+        share: Of the area.
+        rng: Where all chance comes from.
 
     Returns:
         Polygons in map coordinates, and the class code of each.
     """
+    truth = scene.truth
     codes, pixels = np.unique(truth[truth > 0], return_counts=True)
     # People draw more of what there is more of, but do not forget what is rare.
     budgets = share * pixels.sum() * pixels**0.4 / (pixels**0.4).sum()
+    look = ndimage.gaussian_filter(np.log1p(scene.image.astype(np.float32)), (0, 2, 2))
     to_map = (transform.a, transform.b, transform.d, transform.e, transform.c, transform.f)
     taken = np.zeros(truth.shape, bool)
     polygons: list[Polygon] = []
     drawn_codes: list[int] = []
     for code, budget in zip(codes, budgets):
-        outlines = _digitise_class(truth == code, float(budget), taken, rng)
+        inside = truth == code
+        places = _varied(_places(inside, rng), look)
+        outlines = _digitise_class(inside, places, float(budget), taken, rng)
         polygons += [affine_transform(outline, to_map) for outline in outlines]
         drawn_codes += [int(code)] * len(outlines)
     return polygons, drawn_codes
 
 
-def _digitise_class(inside: Mask, budget: float, taken: Mask, rng: np.random.Generator) -> list[Polygon]:
-    """Draw blobs of about ``budget`` pixels in total within ``inside`` (H, W); mark their ground in ``taken`` (H, W)."""
-    places = _places_to_draw(inside, rng)
-    size = np.clip(budget / _POLYGONS_PER_CLASS, _SMALLEST_AREA, _LARGEST_AREA)
-    outlines: list[Polygon] = []
-    for place in places[:_MOST_TRIES]:
-        area = max(_SMALLEST_AREA, min(size * rng.uniform(0.5, 1.5), budget))
-        drawing = _draw_blob(inside & ~taken, divmod(int(place), inside.shape[1]), area, rng)
-        if drawing is None:
-            continue
-        taken[drawing.window] |= ndimage.binary_dilation(drawing.pixels, iterations=2)
-        outlines.append(drawing.outline)
-        budget -= int(drawing.pixels.sum())
-        if budget < 0.3 * size:
-            break
-    return outlines
-
-
-def _places_to_draw(inside: Mask, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Return flat indices of pixels in ``inside`` in the order in which a person would start polygons there.
+def _places(inside: Mask, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return flat indices of pixels in ``inside`` (H, W), in the order in which a person might come upon them.
 
     A person picks objects rather than pixels, small ones too, and stays clear of their borders.
     """
@@ -87,6 +76,35 @@ def _places_to_draw(inside: Mask, rng: np.random.Generator) -> NDArray[np.intp]:
     chance = np.bincount(object_of_place)[object_of_place] ** -0.5
     order: NDArray[np.intp] = np.argsort(rng.exponential(size=len(places)) / chance)
     return places[order]
+
+
+def _varied(places: NDArray[np.intp], look: NDArray[np.float32]) -> Iterator[int]:
+    """Yield one in ``_COMPARED`` places: the one whose colours, ``look`` (4, H, W), have not been drawn yet."""
+    colours = look.reshape(len(look), -1)[:, places[: _MOST_TRIES * _COMPARED]].T
+    unlike = np.full(len(colours), np.inf)
+    for start in range(0, len(colours), _COMPARED):
+        choice = start + int(unlike[start : start + _COMPARED].argmax())
+        unlike = np.minimum(unlike, np.square(colours - colours[choice]).sum(1))
+        yield int(places[choice])
+
+
+def _digitise_class(
+    inside: Mask, places: Iterator[int], budget: float, taken: Mask, rng: np.random.Generator
+) -> list[Polygon]:
+    """Draw blobs of about ``budget`` pixels in total within ``inside`` (H, W); mark their ground in ``taken`` (H, W)."""
+    size = np.clip(budget / _POLYGONS_PER_CLASS, _SMALLEST_AREA, _LARGEST_AREA)
+    outlines: list[Polygon] = []
+    for place in places:
+        area = max(_SMALLEST_AREA, min(size * rng.uniform(0.5, 1.5), budget))
+        drawing = _draw_blob(inside & ~taken, divmod(place, inside.shape[1]), area, rng)
+        if drawing is None:
+            continue
+        taken[drawing.window] |= ndimage.binary_dilation(drawing.pixels, iterations=2)
+        outlines.append(drawing.outline)
+        budget -= int(drawing.pixels.sum())
+        if budget < 0.3 * size:
+            break
+    return outlines
 
 
 def _draw_blob(inside: Mask, at: tuple[int, int], area: float, rng: np.random.Generator) -> _Drawing | None:

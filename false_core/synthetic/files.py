@@ -106,7 +106,7 @@ def _write_labels(path: Path, scene: Scene, transform: Affine, share: float, rng
 
     from false_core.synthetic.digitising import digitise
 
-    polygons, codes = digitise(scene.truth, transform, share, rng)
+    polygons, codes = digitise(scene, transform, share, rng)
     table = geopandas.GeoDataFrame(
         {"code": codes, "land_cover": [NAMES[code] for code in codes]}, geometry=polygons, crs=CRS
     )

@@ -21,7 +21,7 @@ from false_core.labels.classes import read_legend
 from false_core.labels.split import split
 from false_core.models.model_file import ENCODER, SEGMENTER, ModelCard, check_bands, load_weights, read_card, save_model
 from false_core.models.segmenter import build_segmenter
-from false_core.presets import FINETUNE, FinetuneSettings, preset_for, with_overrides
+from false_core.presets import FINETUNE, FinetuneSettings, announcement, preset_for, with_overrides
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation, measure
 from false_core.raster.working_grid import at_resolution_of_model, on_working_grid
@@ -48,6 +48,7 @@ def finetune(job: Finetune, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Starting", 0.02):
         device = choose_device(job.device, feedback)
         preset = preset_for(job.preset, device.type)
+        feedback.info(announcement(job.preset, preset, device.type))
         settings = with_overrides(FINETUNE[preset], job)
         base = read_card(job.encoder, ENCODER) if job.encoder else None
         if base:

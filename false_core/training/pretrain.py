@@ -20,7 +20,7 @@ from false_core.jobs import Pretrain
 from false_core.methods.fncc import Contrast, contrast
 from false_core.models.encoder import ImageProjector, PointProjector, build_encoder, channels_of
 from false_core.models.model_file import ENCODER, ModelCard, save_model
-from false_core.presets import POINTS, PRETRAIN, PretrainSettings, preset_for, with_overrides
+from false_core.presets import POINTS, PRETRAIN, PretrainSettings, announcement, preset_for, with_overrides
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation, measure
 from false_core.raster.working_grid import on_working_grid, open_all
@@ -42,9 +42,7 @@ def pretrain(job: Pretrain, feedback: Feedback) -> dict[str, Any]:
         device = choose_device(job.device, feedback)
         preset = preset_for(job.preset, device.type)
         settings = with_overrides(PRETRAIN[preset], job)
-        feedback.info(
-            f"Preset {preset}: {settings.encoder}, {settings.crop_size} px patches, batches of {settings.batch_size}."
-        )
+        feedback.info(announcement(job.preset, preset, device.type))
     with feedback.stage("Measuring the bands", 0.03):
         sources = on_working_grid(open_all(job.rasters, job.bands), job.pixel_size, settings.most_pixels, feedback)
         extent = jobs.parse_extent(job.extent) if job.extent else None
