@@ -17,7 +17,7 @@ GDAL_CACHE_MB = 256
 """For decoded blocks of rasters. GDAL's own default, 5 % of the memory, is more than all the rest on a large computer."""
 
 # Threads of a computation that wait for each other sleep instead of spinning. Where two programs share the cores, spinning
-# made a training step two to four times slower. It counts only if it is set before torch is imported; the jobs below do that.
+# made a training step two to four times slower. It counts only where it is set before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
