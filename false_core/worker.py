@@ -69,6 +69,11 @@ def main() -> int:
     except FalseError as error:
         speaker.say(Failed(error.what, error.remedy, error.code))
         return error.exit_code
+    except ImportError as error:
+        speaker.say(
+            Failed(f"The compute environment is broken: {error}.", "Set it up again, or name another one.", "environment")
+        )
+        return 1
     except Exception as error:
         # The process boundary: whatever it is, the other side must hear of it.
         if cancel.is_set():

@@ -75,8 +75,11 @@ class MapFolderOfRasters(QgsProcessingAlgorithm):
     def processAlgorithm(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> Dict[str, Any]:
-        rasters = rasters_in(self.parameterAsFile(parameters, "FOLDER", context))
+        folder = self.parameterAsFile(parameters, "FOLDER", context)
+        rasters = rasters_in(folder)
         output = self.parameterAsFileOutput(parameters, "OUTPUT", context)
+        if os.path.realpath(output) == os.path.realpath(folder):
+            raise QgsProcessingException("The maps would mix with the rasters. Choose another folder for the maps.")
         os.makedirs(output, exist_ok=True)
         settings = {"PRESET": self.parameterAsEnumString(parameters, "PRESET", context)}
         if parameters.get("STEPS") is not None:

@@ -16,7 +16,21 @@ VARIABLE = "FALSE_CORE_PYTHON"
 SETTING = "FALSE_CORE_PYTHON"
 SETTINGS_GROUP = "FALSE"
 SETTING_LABEL = "Python of the compute environment"
-REQUIRED_PACKAGES = ("torch", "timm", "safetensors", "rasterio", "geopandas")
+REQUIRED_PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "segmentation_models_pytorch",
+    "rasterio",
+    "geopandas",
+    "pyogrio",
+    "shapely",
+    "safetensors",
+    "matplotlib",
+    "jinja2",
+    "numpy",
+    "scipy",
+)
 """What a compute environment must have before a job is worth starting."""
 
 

@@ -51,9 +51,9 @@ def _sources(value: Any) -> List[str]:
 
 
 def _opens(source: str, field: Field, context: QgsProcessingContext) -> bool:
-    hint = (
-        QgsProcessingUtils.LayerHint.Vector if field.parameter.kind == jobs.VECTOR else QgsProcessingUtils.LayerHint.Raster
-    )
+    """Whether QGIS can open ``source``. The layer stays in the context, where the run finds it again."""
+    hints = QgsProcessingUtils.LayerHint
+    hint = hints.Vector if field.parameter.kind == jobs.VECTOR else hints.Raster
     return QgsProcessingUtils.mapLayerFromString(source, context, True, hint) is not None
 
 

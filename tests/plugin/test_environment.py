@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,17 @@ def test_what_was_named_but_is_not_there_is_not_passed_over(nowhere, algorithm, 
     can, why = algorithm("classify").canExecute()
     assert not can
     assert why.startswith("The variable FALSE_CORE_PYTHON names /gone/python")
+
+
+def test_all_that_the_library_depends_on_is_looked_for_before_a_job_starts(provider):
+    from qgis_false.environment import REQUIRED_PACKAGES
+
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    dependencies = re.search(r"^dependencies = \[(.*?)^\]", text, re.MULTILINE | re.DOTALL)
+    assert dependencies
+    names = {name.replace("-", "_") for name in re.findall(r'"([A-Za-z0-9-]+)', dependencies.group(1))}
+    for_the_command_line = {"rich", "tyro"}
+    assert set(REQUIRED_PACKAGES) == names - for_the_command_line
 
 
 def test_the_setting_is_on_processing_s_options_page(provider):

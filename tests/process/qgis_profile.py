@@ -128,14 +128,14 @@ def interrupt(process: subprocess.Popen) -> int:
     return process.wait(LIMIT_S)
 
 
-def wait_until(condition: Callable[[], Any], process: subprocess.Popen) -> Any:
-    """Return the first true value of ``condition`` while ``process`` runs."""
+def wait_until(condition: Callable[[], Any], process: subprocess.Popen | None = None) -> Any:
+    """Return the first true value of ``condition``, which must come while ``process`` runs, where one is given."""
     until = time.monotonic() + LIMIT_S
     while time.monotonic() < until:
         value = condition()
         if value:
             return value
-        if process.poll() is not None:
+        if process is not None and process.poll() is not None:
             raise AssertionError("it ended too early")
         time.sleep(0.05)
     raise AssertionError("it did not happen")

@@ -97,7 +97,7 @@ def test_an_environment_without_torch(refused, scene, output, tmp_path):
     said = refused(
         "false:pretrain", {"FALSE_CORE_PYTHON": str(wrapper)}, RASTERS=scene.image, ENCODER=output / "e.safetensors"
     )
-    assert "has no torch, timm, safetensors, rasterio, geopandas" in said
+    assert "has no torch, " in said
     assert "-m pip install" in said
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from pathlib import Path
 
 import pytest
@@ -49,7 +48,7 @@ def test_ctrl_c_ends_the_command_and_the_compute_process(training, tmp_path):
     process, worker, said = training
     assert interrupt(process) == 1
     assert not lives(worker)
-    assert any("Cancelled" in line for line in said)
+    wait_until(lambda: any("Cancelled" in line for line in said))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -57,12 +56,7 @@ def test_a_killed_qgis_leaves_no_orphan(training, tmp_path):
     process, worker, _ = training
     process.kill()
     process.wait(LIMIT_S)
-    gone = threading.Event()
-    for _ in range(int(LIMIT_S / 0.1)):
-        if not lives(worker):
-            break
-        gone.wait(0.1)
-    assert not lives(worker)
+    wait_until(lambda: not lives(worker))
     assert list(tmp_path.iterdir()) == []
 
 
