@@ -157,7 +157,10 @@ def _new_model(field: Field) -> QgsProcessingParameterDefinition:
 
 
 def _new_report(field: Field) -> QgsProcessingParameterDefinition:
-    return _new_file(field, "HTML files (*.html)")
+    # Made unless somebody says no: it is how a run is understood, and costs next to nothing.
+    return QgsProcessingParameterFileDestination(
+        field.processing_name, field.label, "HTML files (*.html)", optional=field.optional, createByDefault=True
+    )
 
 
 def _new_raster(field: Field) -> QgsProcessingParameterDefinition:

@@ -99,10 +99,10 @@ def test_results_of_the_job_are_outputs_that_a_model_can_use(algorithm, name):
         assert isinstance(output, kind), result.name
 
 
-def test_reports_go_to_the_results_viewer_and_are_made_on_request_only(algorithm):
+def test_reports_go_to_the_results_viewer_and_are_made_unless_declined(algorithm):
     for name in ("pretrain", "finetune"):
         assert isinstance(algorithm(name).outputDefinition("REPORT"), QgsProcessingOutputHtml)
-        assert not algorithm(name).parameterDefinition("REPORT").createByDefault()
+        assert algorithm(name).parameterDefinition("REPORT").createByDefault()
 
 
 def test_the_map_is_a_raster_and_the_confidence_an_optional_one(algorithm):
