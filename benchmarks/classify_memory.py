@@ -29,6 +29,7 @@ from false_core.synthetic import write_large
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT_GB = 2.0
+CLASSES = 6
 
 
 @dataclass(frozen=True)
@@ -52,15 +53,16 @@ def run_alone(*arguments: str) -> Measured:
 
 
 def write_some_labels(raster: Path, path: Path) -> None:
-    """Write two squares per class near the raster's upper left corner. What they say does not matter."""
+    """Write two squares for each of six classes near the raster's upper left corner. What they say does not matter."""
     with rasterio.open(raster) as file:
         transform, crs = file.transform, file.crs
     left, top, size = transform.c, transform.f, transform.a
-    corners = [(100, 100), (300, 100), (100, 300), (300, 300)]
+    corners = [(40 + 120 * column, 40 + 120 * row) for row in range(3) for column in range(4)]
     squares = [
         shapely.box(left + x * size, top - (y + 60) * size, left + (x + 60) * size, top - y * size) for x, y in corners
     ]
-    geopandas.GeoDataFrame({"cover": ["a", "b", "b", "a"]}, geometry=squares, crs=crs).to_file(path)
+    names = [f"class {number % CLASSES}" for number in range(len(corners))]
+    geopandas.GeoDataFrame({"cover": names}, geometry=squares, crs=crs).to_file(path)
 
 
 def main() -> None:
@@ -77,14 +79,14 @@ def main() -> None:
         write_large(small, 512, 512)
         write_some_labels(raster, labels)
         trained_on = small if choice.native else raster
+        model, land_cover = folder / "model.safetensors", folder / "map.tif"
+        supervision = ["--labels", labels, "--field", "cover"]
         jobs = {
-            "finetune": ["--raster", trained_on, "--labels", labels, "--field", "cover", "--model", folder / "model.safetensors",
-                         "--steps", 2, "--preset", "quick"],
-            "classify": ["--raster", raster, "--model", folder / "model.safetensors", "--output", folder / "map.tif",
-                         "--confidence", folder / "confidence.tif"],
-        }  # fmt: skip
+            "finetune": ["--raster", trained_on, *supervision, "--model", model, "--preset", "quick", "--steps", 2],
+            "classify": ["--raster", raster, "--model", model, "--output", land_cover, "--confidence", folder / "sure.tif"],
+        }
         measured = {job: run_alone(job, "--device", "cpu", *map(str, arguments)) for job, arguments in jobs.items()}
-        megabytes = {file.name: file.stat().st_size / 1e6 for file in (raster, folder / "map.tif")}
+        megabytes = {file.name: file.stat().st_size / 1e6 for file in (raster, land_cover)}
     grid = "its own pixels" if choice.native else "the pixels the quick preset chooses"
     table = Table(
         "Job", "Peak memory", "Time", "Pixels per second", title=f"{choice.side:,} x {choice.side:,} pixels, on {grid}"

@@ -20,7 +20,7 @@ from false_core.models.model_file import SEGMENTER, ModelCard, check_bands, load
 from false_core.models.segmenter import build_segmenter, class_probabilities
 from false_core.publish import published
 from false_core.raster.map_file import RasterFile, build_overviews, sidecars, write_class_names, write_style
-from false_core.raster.source import BoolArray, RasterSource, Window, block_mean
+from false_core.raster.source import BoolArray, RasterSource, Window
 from false_core.raster.tiles import Blender, Tile, TilePlan
 from false_core.raster.working_grid import at_resolution_of_model
 from false_core.sampling.ahead import made_ahead
@@ -121,11 +121,10 @@ def classify_area(
     classified = 0
 
     def read(tile: Tile) -> tuple[Tile, BoolArray, Tensor | None]:
-        raw = source.read_native(tile.window)
-        valid: BoolArray = np.any(np.isfinite(raw), axis=0)
+        raw, valid = source.read_with_validity(tile.window)
         if not valid.any():
             return tile, valid, None
-        return tile, valid, torch.from_numpy(card.normalisation.apply(block_mean(raw, factor)))[None]
+        return tile, valid, torch.from_numpy(card.normalisation.apply(raw))[None]
 
     with ExitStack() as stack:
         out = stack.enter_context(RasterFile(output, source, native, card.classes.nodata))

@@ -30,6 +30,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 GDAL_ERRORS = (rasterio.errors.RasterioError, CPLE_BaseError)
 """What rasterio raises: its own errors, and now and then one of GDAL's as it is."""
+STRIP_BYTES = 64_000_000
+"""For pixels of the file that are averaged to a coarser grid."""
 METRES_PER_DEGREE = 111_320.0
 """Of latitude, and of longitude at the equator."""
 
@@ -136,23 +138,38 @@ class RasterSource:
 
         Invalid is what the file calls nodata, transparent or masked, what is not a finite number, and what lies outside.
         """
-        return block_mean(self.read_native(window), self.factor)
+        return self.read_with_validity(window)[0]
 
-    def read_native(self, window: Window) -> FloatArray:
-        """Return the same at the file's own resolution, of shape (bands, height * factor, width * factor)."""
+    def read_with_validity(self, window: Window) -> tuple[FloatArray, BoolArray]:
+        """Return the same, and which pixels of the file are valid in any band: bool, (height * factor, width * factor)."""
         f = self.factor
-        left, top = max(0, window.column * f), max(0, window.row * f)
-        right = min(self.native_width, (window.column + window.width) * f)
-        bottom = min(self.native_height, (window.row + window.height) * f)
-        if right <= left or bottom <= top:
-            return np.full((len(self.bands), window.height * f, window.width * f), np.nan, np.float32)
-        part = self._read_file(RasterioWindow(left, top, right - left, bottom - top))
-        if part.shape[1:] == (window.height * f, window.width * f):
-            return part
-        out = np.full((len(self.bands), window.height * f, window.width * f), np.nan, np.float32)
-        x, y = left - window.column * f, top - window.row * f
-        out[:, y : y + bottom - top, x : x + right - left] = part
-        return out
+        pixels = np.full((len(self.bands), window.height, window.width), np.nan, np.float32)
+        valid = np.zeros((window.height * f, window.width * f), bool)
+        left, right = max(0, window.column), min(self.width, window.column + window.width)
+        bottom = min(self.height, window.row + window.height)
+        # In strips, as the pixels of the file can be a thousand times as many.
+        rows = max(1, STRIP_BYTES // (4 * len(self.bands) * max(1, right - left) * f * f))
+        for top in range(max(0, window.row), bottom if right > left else 0, rows):
+            native = self._read_native(Window(left, top, right - left, min(rows, bottom - top)))
+            x, y = left - window.column, top - window.row
+            mean = block_mean(native, f)
+            pixels[:, y : y + mean.shape[1], x : x + mean.shape[2]] = mean
+            valid[y * f : y * f + native.shape[1], x * f : x * f + native.shape[2]] = np.isfinite(native).any(axis=0)
+        return pixels, valid
+
+    def _read_native(self, window: Window) -> FloatArray:
+        """Return a window that lies in the working grid at the file's own resolution, of ``factor`` times its size.
+
+        The last pixels of the working grid can reach beyond the file; there it is NaN.
+        """
+        f = self.factor
+        width = min(self.native_width - window.column * f, window.width * f)
+        height = min(self.native_height - window.row * f, window.height * f)
+        part = self._read_file(RasterioWindow(window.column * f, window.row * f, width, height))
+        beyond = ((0, 0), (0, window.height * f - height), (0, window.width * f - width))
+        return (
+            np.pad(part, beyond, constant_values=np.nan) if part.shape[1:] != (window.height * f, window.width * f) else part
+        )
 
     def window_of(self, extent: Extent | None) -> Window:
         """Return the window of the working grid that covers ``extent``, clipped to the raster.

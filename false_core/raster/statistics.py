@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -92,30 +93,26 @@ def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback
 
 def _sample(source: RasterSource, window: Window, number: int, feedback: Feedback) -> list[FloatArray]:
     """Return the valid pixels of about ``number`` small windows, as arrays of shape (bands, pixels)."""
-    tiles = list(_tiles(window))
-    # First an even spread; where all of it is nodata, everything else until something valid turns up.
-    step = max(1, len(tiles) // number)
-    spread = tiles[step // 2 :: step]
+    columns = -(-window.width // SAMPLE_SIDE)
+    tiles = columns * -(-window.height // SAMPLE_SIDE)
+    # One tile out of each of equal parts, at random within it: a fixed step could fall on the same column every time.
+    parts = np.linspace(0, tiles, min(number, tiles) + 1).astype(int)
+    spread = dict.fromkeys(np.random.default_rng(0).integers(parts[:-1], parts[1:]).tolist())
+    # Where all of them are nodata, everything else until something valid turns up.
+    others = (tile for tile in range(tiles) if tile not in spread)
     found: list[FloatArray] = []
-    for done, tile in enumerate(spread + _others(tiles, spread)):
-        if done >= len(spread) and found:
+    for tile in itertools.chain(spread, others):
+        if found and tile not in spread:
             break
         feedback.stop_if_cancelled()
-        pixels = source.read(tile).reshape(len(source.bands), -1)
+        pixels = source.read(_tile(window, tile % columns, tile // columns)).reshape(len(source.bands), -1)
         valid = pixels[:, np.isfinite(pixels).any(axis=0)]
         if valid.size:
             found.append(valid)
     return found
 
 
-def _tiles(window: Window) -> Iterator[Window]:
-    for row in range(window.row, window.row + window.height, SAMPLE_SIDE):
-        for column in range(window.column, window.column + window.width, SAMPLE_SIDE):
-            width = min(SAMPLE_SIDE, window.column + window.width - column)
-            height = min(SAMPLE_SIDE, window.row + window.height - row)
-            yield Window(column, row, width, height)
-
-
-def _others(tiles: list[Window], spread: list[Window]) -> list[Window]:
-    taken = set(spread)
-    return [tile for tile in tiles if tile not in taken]
+def _tile(window: Window, column: int, row: int) -> Window:
+    x, y = window.column + column * SAMPLE_SIDE, window.row + row * SAMPLE_SIDE
+    right, bottom = window.column + window.width, window.row + window.height
+    return Window(x, y, min(SAMPLE_SIDE, right - x), min(SAMPLE_SIDE, bottom - y))

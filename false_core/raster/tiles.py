@@ -10,10 +10,10 @@ from torch import Tensor
 
 from false_core.raster.source import Window
 
-_LAYOUTS = ((512, 96), (256, 64), (128, 64), (64, 32))
+_LAYOUTS = ((512, 96), (256, 64), (128, 64), (64, 32), (32, 32))
 """Stride and overlap in working pixels, the most economical first."""
-MOST_BYTES = 192_000_000
-"""For the probabilities of one tile at the file's resolution."""
+MOST_BYTES = 64_000_000
+"""For the probabilities of one tile at the file's resolution. About four times as much is in use at once."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from false_core.raster.source import RasterSource
 COARSEST_BY_ITSELF_M = 2.0
 LARGEST_FACTOR_BY_ITSELF = 4
 """Without being asked, rasters are coarsened at most this much and never beyond 2 m: houses and roads must stay visible."""
-LARGEST_FACTOR = 64
+LARGEST_FACTOR = 32
+"""At any request. Each tile of a map is held at the pixels of the file."""
 
 
 def open_all(paths: Sequence[str], bands: Sequence[int]) -> list[RasterSource]:

@@ -13,10 +13,12 @@ from small_world import Listener, label_boxes, on_map, textured_land, write_labe
 from false_core.jobs import Finetune, Pretrain
 from false_core.run import run
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @pytest.fixture(scope="session", autouse=True)
 def quiet_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One thread, which is fastest for such small networks; checkpoints out of the user's way; no GPU unless asked for."""
+    """One thread, which is fastest for such small networks, here and in processes; checkpoints out of the user's way."""
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -24,9 +26,6 @@ def quiet_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("FALSE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))))
         yield
-
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

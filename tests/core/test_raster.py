@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -372,6 +373,21 @@ class TestACoarserWorkingGrid:
         part = source.read(Window(column, row, width, height))
         np.testing.assert_array_equal(part, everything[:, row + 10 : row + 10 + height, column + 10 : column + 10 + width])
 
+    def test_takes_no_more_memory_than_a_strip_of_the_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        pixels = numbers(1, 4096, 4096)
+        pixels[0, 0, 0] = 0
+        source = RasterSource(write_raster(tmp_path / "r.tif", pixels, nodata=0), factor=32)
+        monkeypatch.setattr("false_core.raster.source.STRIP_BYTES", 2_000_000)
+        tracemalloc.start()
+        read, valid = source.read_with_validity(Window(-100, -100, 512, 512))
+        peak = tracemalloc.get_traced_memory()[1] - valid.nbytes
+        tracemalloc.stop()
+        assert peak < 15_000_000
+        np.testing.assert_array_equal(valid[3200:7296, 3200:7296], pixels[0] > 0)
+        assert valid.sum() == pixels.size - 1
+        assert read[0, 100, 100] == pytest.approx(pixels[0, :32, :32].sum() / 1023)
+        assert read[0, 227, 227] == pytest.approx(pixels[0, -32:, -32:].mean())
+
     def test_the_mean_of_blocks(self) -> None:
         blocks = np.array([[[1, 2, NAN, NAN], [3, NAN, NAN, NAN]]], np.float32)
         np.testing.assert_array_equal(block_mean(blocks, 2), np.array([[[2, NAN]]], np.float32))
@@ -445,6 +461,16 @@ class TestStatistics:
         normal = measure([source], [source.window_of(None)], listener.feedback)
         assert np.abs(normal.apply(whole(source))[0]).max() < 1e-3
         assert normal.deviation[0] > 0
+
+    def test_are_those_of_the_whole_raster_however_it_is_cut(
+        self, tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # As many rows of sample windows as samples: with a fixed step all of them would come from one column.
+        monkeypatch.setattr("false_core.raster.statistics.SAMPLE_SIDE", 8)
+        pixels = np.full((1, 512, 512), 10, "uint8")
+        pixels[:, :, 256:] = 30
+        source = RasterSource(write_raster(tmp_path / "r.tif", pixels))
+        assert measure([source], [source.window_of(None)], listener.feedback).mean[0] == pytest.approx(20, abs=4)
 
     def test_find_the_only_valid_corner_of_a_large_raster(self, tmp_path: Path, listener: Listener) -> None:
         pixels = np.zeros((1, 2200, 2200), "uint8")

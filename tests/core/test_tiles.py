@@ -69,7 +69,7 @@ class TestTheTiles:
             covered[max(0, y) : max(0, y + plan.stride), max(0, x) : max(0, x + plan.stride)] += 1
         assert (covered == 1).all(), "what a tile completes is completed by no other"
 
-    @pytest.mark.parametrize(("classes", "factor"), [(2, 1), (6, 1), (254, 1), (6, 4), (20, 4), (6, 8)])
+    @pytest.mark.parametrize(("classes", "factor"), [(2, 1), (6, 1), (254, 1), (6, 4), (20, 4), (6, 8), (3, 32)])
     def test_are_as_large_as_the_memory_allows(self, classes: int, factor: int) -> None:
         plan = TilePlan.for_area(Window(0, 0, 5000, 5000), classes, factor)
         assert 4 * classes * (plan.side * factor) ** 2 <= MOST_BYTES

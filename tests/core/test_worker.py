@@ -288,6 +288,30 @@ class TestGoingOn:
         assert one.keys() == two.keys()
         assert all(one[key].equal(two[key]) for key in one)
 
+    def test_labels_kept_back_score_the_model_once_before_they_train_it(
+        self, jobs: dict[str, Any], out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Interrupted after the score was taken, the model has seen those labels: a second score would flatter it.
+        job = jobs["finetune"]
+        monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "another cache"))
+        undisturbed = run(dataclasses.replace(job, model=str(out / "undisturbed")))
+        monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
+        cancel, stages = threading.Event(), []
+
+        def cancel_after_the_score(event: Event) -> None:
+            if isinstance(event, Progress):
+                stages.append(event.stage)
+                if event.stage == "Training on all labels":
+                    cancel.set()
+
+        with pytest.raises(Cancelled):
+            run(job, cancel_after_the_score, cancel)
+        assert "Scoring on the labels kept back" in stages
+        resumed = run(job)
+        assert {**resumed, "model": ""} == {**undisturbed, "model": ""}
+        one, two = (safetensors.torch.load_file(out / path) for path in ("undisturbed", "disturbed"))
+        assert all(one[key].equal(two[key]) for key in one)
+
     def go_on(self, job: Any, work: Any, cache: Path) -> list[Event]:
         """Run a job to its end, in a process of its own or in this one, and return its events."""
         if work is None:
