@@ -35,7 +35,8 @@ def run(
         The outputs by name: paths of the files written, and the numbers in the job's ``RESULTS``.
 
     Raises:
-        FalseError: What is wrong and what to do. No output file is written in that case.
+        FalseError: What is wrong and what to do. No output file is written in that case, unless the disk fills up between
+            one output and the next: a model that took hours is kept then.
     """
     jobs.validate(job)
     check_destinations(job)

@@ -80,14 +80,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=1024, help="side of the scene in pixels")
     parser.add_argument("--seed", type=int, default=0, help="another seed makes another scene")
     parser.add_argument("--preset", default="quick", help="settings of the training")
-    parser.add_argument("--steps", type=int, nargs=2, metavar=("PRETRAIN", "FINETUNE"), help="instead of the preset's steps")
+    parser.add_argument(
+        "--steps", type=int, nargs=2, default=(150, 150), metavar=("PRETRAIN", "FINETUNE"), help="training steps"
+    )
     parser.add_argument("--without-qgis", action="store_true", help="use the command line even where QGIS is there")
     return parser.parse_args()
 
 
 def _jobs(scene: SceneFiles, results: Path, arguments: argparse.Namespace) -> list[Job]:
     encoder, model = str(results / "encoder.safetensors"), str(results / "model.safetensors")
-    pretrain_steps, finetune_steps = ({"steps": str(steps)} for steps in arguments.steps) if arguments.steps else ({}, {})
+    pretrain_steps, finetune_steps = ({"steps": str(steps)} for steps in arguments.steps)
     training = {"preset": arguments.preset, "seed": str(arguments.seed)}
     return [
         Job(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import jinja2
 import matplotlib
@@ -13,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from false_core.errors import OutputError
 from false_core.evaluation.metrics import IntArray, score
 from false_core.evaluation.sections import Section, describe
 from false_core.models.model_file import ModelCard
@@ -22,8 +22,8 @@ from false_core.training.curves import Curves
 INK = "#2f6b4f"
 
 
-def write_pretraining_report(path: str, card: ModelCard, curves: Curves) -> None:
-    """Write the report of a pretraining run."""
+def pretraining_report(card: ModelCard, curves: Curves) -> str:
+    """Return the report of a pretraining run, as HTML."""
     sections = [
         Section(
             "Loss and learning rate",
@@ -46,20 +46,13 @@ def write_pretraining_report(path: str, card: ModelCard, curves: Curves) -> None
         *describe(card),
     ]
     rasters = ", ".join(card.provenance.get("rasters", []))
-    _write(path, "FALSE pretraining", f"An encoder learned without labels from {rasters}.", [], [], sections)
+    return _page("FALSE pretraining", f"An encoder learned without labels from {rasters}.", [], [], sections)
 
 
-def write_finetuning_report(
-    path: str,
-    card: ModelCard,
-    curves: Curves,
-    confusion: IntArray | None,
-    notes: Sequence[str],
-) -> None:
-    """Write the report of a fine-tuning run.
+def finetuning_report(card: ModelCard, curves: Curves, confusion: IntArray | None, notes: Sequence[str]) -> str:
+    """Return the report of a fine-tuning run, as HTML.
 
     Args:
-        path: Of the HTML file.
         card: The model.
         curves: Of the training.
         confusion: On the labels kept back, true classes in rows; None where none were.
@@ -105,21 +98,32 @@ def write_finetuning_report(
         *describe(card),
     ]
     summary = f"A model for {len(names)} classes from {card.provenance.get('raster', '')}."
-    _write(path, "FALSE fine-tuning", summary, tiles, notes, sections)
+    return _page("FALSE fine-tuning", summary, tiles, notes, sections)
 
 
-def _write(
-    path: str, title: str, summary: str, tiles: Sequence[tuple[str, str]], notes: Sequence[str], sections: Sequence[Section]
-) -> None:
+def write_report(path: str, html: str) -> None:
+    """Write a report, whole or not at all.
+
+    Raises:
+        OutputError: It cannot be written, for example because the disk is full.
+    """
+    with published(path) as (partial,):
+        try:
+            partial.write_text(html, encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"{path} cannot be written: {error.strerror}.", "Is the disk full?") from error
+
+
+def _page(
+    title: str, summary: str, tiles: Sequence[tuple[str, str]], notes: Sequence[str], sections: Sequence[Section]
+) -> str:
     # Names of classes, bands and files come from the user's data: everything is escaped but the figures drawn here.
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("false_core.evaluation"), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    html = environment.get_template("report.html").render(
+    return environment.get_template("report.html").render(
         title=title, summary=summary, tiles=tiles, notes=notes, sections=sections
     )
-    with published(path) as (partial,):
-        Path(partial).write_text(html, encoding="utf-8")
 
 
 def _percent(value: float) -> str:

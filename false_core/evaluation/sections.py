@@ -54,7 +54,7 @@ def _classes(card: ModelCard) -> Section:
     return Section(
         "What it maps",
         header=("Class", "Code", "Colour", "Label shapes", "Labelled pixels"),
-        rows=[[c.name, str(c.code), c.color, *(f"{n:,}" for n in labels.get(c.name, ()))] for c in card.classes],
+        rows=[[c.name, str(c.code), c.color, *(f"{n:,}" for n in labels.get(str(c.code), ()))] for c in card.classes],
         colors=[c.color for c in card.classes],
     )
 

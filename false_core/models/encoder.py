@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import segmentation_models_pytorch as smp
@@ -28,6 +29,9 @@ def build_encoder(name: str, bands: int) -> nn.Module:
     Raises:
         ModelFileError: timm knows no such backbone.
     """
+    # A name with a slash or a colon would make timm look it up in the network.
+    if not re.fullmatch(r"[\w.-]+", name):
+        raise ModelFileError(f"There is no encoder called {name!r}.", "Use the name of a timm backbone.")
     try:
         encoder: nn.Module = smp.encoders.get_encoder(f"tu-{name}", in_channels=bands, depth=DEPTH, weights=None)
     except (RuntimeError, ValueError, KeyError, AssertionError) as error:

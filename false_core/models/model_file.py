@@ -28,7 +28,6 @@ from false_core.raster.statistics import Normalisation
 
 FORMAT = "false-model"
 FORMAT_VERSION = 1
-HEADER_KEY = "false"
 LONGEST_HEADER = 16_000_000
 """Bytes. The header of a real model is a thousandth of that."""
 ENCODER, SEGMENTER = "encoder", "segmenter"
@@ -75,11 +74,12 @@ def save_model(path: str, card: ModelCard, network: nn.Module) -> None:
     Raises:
         OutputError: It cannot be written, for example because the disk is full.
     """
-    body = {f.name: getattr(card, f.name) for f in dataclasses.fields(card)}
+    body = {"format_version": FORMAT_VERSION, **{f.name: getattr(card, f.name) for f in dataclasses.fields(card)}}
     body["normalisation"] = card.normalisation.to_dict()
     body["classes"] = card.classes.to_list()
     body["provenance"] = {**card.provenance, "false_core": __version__}
-    header = {"format": FORMAT, "format_version": str(FORMAT_VERSION), HEADER_KEY: json.dumps(body, ensure_ascii=False)}
+    # One entry: several would come in a random order, and the same training is to give the same file.
+    header = {FORMAT: json.dumps(body, ensure_ascii=False)}
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     with published(path) as (partial,):
         try:
@@ -99,13 +99,14 @@ def read_card(path: str, kind: str | None = None) -> ModelCard:
         ModelFileError: It is missing, no model of ours, damaged, too new, or of the other kind.
     """
     header = _read_header(path)
-    if header.get("format") != FORMAT or HEADER_KEY not in header:
+    if FORMAT not in header:
         raise ModelFileError(f"{path} is not a model made by FALSE.", "Choose a file written by pretraining or fine-tuning.")
-    version = header.get("format_version", "")
-    if not version.isdecimal() or int(version) > FORMAT_VERSION:
-        raise ModelFileError(f"{path} was written by a newer version (format {version}).", "Update FALSE to use it.")
     try:
-        card = _card(json.loads(header[HEADER_KEY]))
+        body = json.loads(header[FORMAT])
+        version = int(body["format_version"])
+        if version > FORMAT_VERSION:
+            raise ModelFileError(f"{path} was written by a newer version (format {version}).", "Update FALSE to use it.")
+        card = _card(body)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise ModelFileError(f"{path} is damaged: its description cannot be read ({error!r}).") from error
     if kind and card.kind != kind:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import shapely
 import torch
+from affine import Affine
 from torch import Tensor
 
-from false_core.labels.annotation import Annotation
-from false_core.raster.source import FloatArray, Window
-from false_core.sampling.cache import ChunkCache
-from false_core.sampling.geometry import Placement, random_placement, window_side
+from false_core.errors import InputError
+from false_core.feedback import Feedback
+from false_core.labels.annotation import IGNORE, Annotation
+from false_core.labels.classes import ClassTable
+from false_core.raster.source import BoolArray, FloatArray, Window
+from false_core.sampling.cache import CHUNK, ChunkCache
+from false_core.sampling.geometry import Placement, random_placement, resample, window_side
 
 
 @dataclass(frozen=True)
@@ -23,12 +27,46 @@ class LabelledCrops:
     Attributes:
         windows: Normalised source pixels, of shape (batch, bands, side, side).
         placement: Of the crops.
-        targets: Class indices of the crops' pixels, int64 of shape (batch, size, size); 255 without a label.
+        targets: Class indices of the crops' pixels, int64 of shape (batch, size, size); 255 without a label or on nodata.
     """
 
     windows: Tensor
     placement: Placement
     targets: Tensor
+
+
+def on_valid_pixels(annotation: Annotation, cache: ChunkCache, feedback: Feedback) -> Annotation:
+    """Return the labels without the shapes that have nothing but nodata under them.
+
+    Raises:
+        InputError: Fewer than two classes remain.
+    """
+    shows = np.array([_shows_something(annotation.subset(one), cache) for one in np.eye(len(annotation.shapes), dtype=bool)])
+    if shows.all():
+        return annotation
+    feedback.warn(f"{int((~shows).sum())} of {len(shows)} label shapes have only nodata under them and are left out.")
+    present, targets = np.unique(annotation.targets[shows], return_inverse=True)
+    names = [annotation.classes.classes[k].name for k in present]
+    if len(present) < 2:
+        raise InputError(
+            f"Under the labels of all classes but {names[0]!r} the raster is nodata."
+            if names
+            else "Under all labels the raster is nodata.",
+            "Digitise where the image shows something, or correct the nodata value of the raster.",
+        )
+    classes = ClassTable(tuple(annotation.classes.classes[k] for k in present))
+    return replace(annotation.subset(shows), classes=classes, targets=targets)
+
+
+def _shows_something(shape: Annotation, cache: ChunkCache) -> bool:
+    for part in shape.cut(CHUNK).shapes:
+        left, top, right, bottom = shapely.bounds(part)
+        column, row = int(left), int(top)
+        window = Window(column, row, int(right) - column + 1, int(bottom) - row + 1)
+        labelled = shape.burn(Affine.translation(-column, -row), window.height, window.width) != IGNORE
+        if (cache.read(window)[1] & labelled).any():
+            return True
+    return False
 
 
 class LabelSampler:
@@ -71,17 +109,23 @@ class LabelSampler:
         generator = np.random.default_rng([self._seed, number])
         placement = random_placement(self._batch_size, self._scales, 0.0, generator)
         windows: list[FloatArray] = []
+        valid: list[BoolArray] = []
         targets: list[npt.NDArray[np.uint8]] = []
         for index, shape in enumerate(generator.choice(len(self._chance), self._batch_size, p=self._chance)):
             x, y = self._point_in(self._annotation.shapes[shape], generator)
             # The labelled point lies anywhere in the inner half of the crop, not always in its middle.
             jitter = generator.uniform(-self._size / 4, self._size / 4, 2)
             column, row = round(x + jitter[0]) - self._side // 2, round(y + jitter[1]) - self._side // 2
-            pixels, _ = self._cache.read(Window(column, row, self._side, self._side))
+            pixels, seen = self._cache.read(Window(column, row, self._side, self._side))
             centre = (column + self._side / 2, row + self._side / 2)
             windows.append(pixels)
+            valid.append(seen)
             targets.append(self._annotation.burn(placement.to_crop(index, centre, self._size), self._size, self._size))
-        return LabelledCrops(torch.from_numpy(np.stack(windows)), placement, torch.from_numpy(np.stack(targets)).long())
+        classes = torch.from_numpy(np.stack(targets)).long()
+        if not all(seen.all() for seen in valid):
+            share = torch.from_numpy(np.stack(valid)).float()[:, None]
+            classes[resample(share, placement, self._size)[:, 0] < 0.5] = IGNORE
+        return LabelledCrops(torch.from_numpy(np.stack(windows)), placement, classes)
 
     def _point_in(self, shape: shapely.Geometry, generator: np.random.Generator) -> tuple[float, float]:
         if shape.geom_type == "Polygon":

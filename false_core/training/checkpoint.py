@@ -6,6 +6,7 @@ checkpoint, any other job does not.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -91,8 +92,9 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Forget the checkpoint of a finished run, and those nobody came back for."""
-        self.path.unlink(missing_ok=True)
-        if self.path.parent.is_dir():
+        # What cannot be removed does no harm: a checkpoint is only ever found by the very same job.
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
             for old in self.path.parent.glob("*.safetensors"):
                 if time.time() - old.stat().st_mtime > KEPT_DAYS * 86400:
                     old.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from false_core.device import choose_device
 from false_core.errors import Cancelled, FalseError
 from false_core.evaluation.metrics import IntArray, score
-from false_core.evaluation.report import write_finetuning_report
+from false_core.evaluation.report import finetuning_report, write_report
 from false_core.feedback import Feedback
 from false_core.jobs import Finetune
 from false_core.labels.annotation import IGNORE, Annotation, read_annotation
@@ -28,7 +28,7 @@ from false_core.raster.working_grid import at_resolution_of_model, on_working_gr
 from false_core.sampling.ahead import made_ahead
 from false_core.sampling.cache import ChunkCache
 from false_core.sampling.geometry import resample
-from false_core.sampling.labelled import LabelledCrops, LabelSampler
+from false_core.sampling.labelled import LabelledCrops, LabelSampler, on_valid_pixels
 from false_core.sampling.spectral import QUIET, torch_generator
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
@@ -60,16 +60,17 @@ def finetune(job: Finetune, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Reading the labels", 0.03):
         source = _open(job, base, settings, feedback)
         annotation = read_annotation(job.labels, job.field, source, read_legend(job.legend), feedback)
+        normalisation = base.normalisation if base else measure([source], [source.window_of(None)], feedback)
+        cache = ChunkCache(source, normalisation, CACHE_BYTES)
+        annotation = on_valid_pixels(annotation, cache, feedback)
         training, held_back = split(annotation, job.validation, source.width, source.height, job.seed)
         notes = _doubts(annotation, held_back, job)
         for note in notes:
             feedback.warn(note)
-        normalisation = base.normalisation if base else measure([source], [source.window_of(None)], feedback)
     torch.manual_seed(job.seed)
     trainer = _Trainer(settings, len(source.bands), len(annotation.classes), job.seed, device)
     if base and job.encoder:
         trainer.load_encoder(job.encoder)
-    cache = ChunkCache(source, normalisation, CACHE_BYTES)
     run = _Run(trainer, Checkpoint(job, settings, feedback), feedback)
     with feedback.stage("Training on the labels", 0.65 if held_back else 0.89):
         run.train(_sampler(cache, training, settings, job.seed), settings.steps)
@@ -82,9 +83,10 @@ def finetune(job: Finetune, feedback: Feedback) -> dict[str, Any]:
             run.train(_sampler(cache, annotation, settings, job.seed), settings.steps + settings.refit_steps)
     with feedback.stage("Writing", 0.03):
         card = _card(job, preset, settings, base, source, normalisation, annotation, run.confusion)
+        report = finetuning_report(card, run.curves, run.confusion, notes) if job.report else ""
         save_model(job.model, card, trainer.network)
         if job.report:
-            write_finetuning_report(job.report, card, run.curves, run.confusion, notes)
+            write_report(job.report, report)
     run.finish()
     return dict(card.provenance["scores"])
 
@@ -249,10 +251,10 @@ def _doubts(annotation: Annotation, held_back: Annotation | None, job: Finetune)
 
 
 def _counts(annotation: Annotation) -> dict[str, list[int]]:
-    """Return the number of shapes and of labelled pixels by class name."""
+    """Return the number of shapes and of labelled pixels by class code."""
     pixels = annotation.pixels
     return {
-        c.name: [int((annotation.targets == k).sum()), round(float(pixels[annotation.targets == k].sum()))]
+        str(c.code): [int((annotation.targets == k).sum()), round(float(pixels[annotation.targets == k].sum()))]
         for k, c in enumerate(annotation.classes)
     }
 

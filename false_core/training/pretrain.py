@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from false_core import jobs
 from false_core.device import choose_device
-from false_core.errors import Cancelled, FalseError
-from false_core.evaluation.report import write_pretraining_report
+from false_core.errors import Cancelled, FalseError, InputError
+from false_core.evaluation.report import pretraining_report, write_report
 from false_core.feedback import Feedback
 from false_core.jobs import Pretrain
 from false_core.methods.fncc import Contrast, contrast
@@ -45,8 +45,7 @@ def pretrain(job: Pretrain, feedback: Feedback) -> dict[str, Any]:
         feedback.info(announcement(job.preset, preset, device.type))
     with feedback.stage("Measuring the bands", 0.03):
         sources = on_working_grid(open_all(job.rasters, job.bands), job.pixel_size, settings.most_pixels, feedback)
-        extent = jobs.parse_extent(job.extent) if job.extent else None
-        areas = [source.window_of(extent) for source in sources]
+        sources, areas = _areas(sources, job.extent, feedback)
         normalisation = measure(sources, areas, feedback)
     steps = settings.steps or _steps_of_epochs(settings, areas)
     torch.manual_seed(job.seed)
@@ -66,9 +65,10 @@ def pretrain(job: Pretrain, feedback: Feedback) -> dict[str, Any]:
         curves = _train(trainer, sampler, Checkpoint(job, settings, feedback), feedback)
     with feedback.stage("Writing", 0.02):
         card = _card(job, preset, settings, steps, sources, normalisation, curves)
+        report = pretraining_report(card, curves) if job.report else ""
         save_model(job.encoder, card, trainer.encoder)
         if job.report:
-            write_pretraining_report(job.report, card, curves)
+            write_report(job.report, report)
     return {"loss": curves.last("loss"), "steps": steps}
 
 
@@ -183,6 +183,25 @@ def _log(curves: Curves, step: int, seen: Contrast, rate: float) -> None:
     curves.add(step, "similarity of positives", float(seen.positive_similarity))
     curves.add(step, "similarity of negatives", float(seen.negative_similarity))
     curves.add(step, "similarity of false negatives", float(seen.false_negative_similarity))
+
+
+def _areas(
+    sources: Sequence[RasterSource], extent: str | None, feedback: Feedback
+) -> tuple[list[RasterSource], list[Window]]:
+    """Return the rasters that ``extent`` overlaps, and where in them to look."""
+    wanted = jobs.parse_extent(extent) if extent else None
+    used, areas, missed = [], [], []
+    for source in sources:
+        try:
+            areas.append(source.window_of(wanted))
+            used.append(source)
+        except InputError as error:
+            missed.append(error)
+    if not used:
+        raise missed[0]
+    for miss in missed:
+        feedback.warn(f"{miss} It is left out.")
+    return used, areas
 
 
 def _steps_of_epochs(settings: PretrainSettings, areas: Sequence[Window]) -> int:

@@ -97,6 +97,17 @@ class TestPretraining:
         assert {event.kind for event in listener.all(Artifact)} == {"encoder", "report"}
         assert "loss" in {event.name for event in listener.all(Metric)}
 
+    def test_looks_only_at_rasters_that_the_extent_meets(self, land: str, tmp_path: Path, listener: Listener) -> None:
+        far = write_raster(tmp_path / "far.tif", textured_land(), transform=GRID * Affine.translation(1000, 0), nodata=0)
+        job = Pretrain(
+            rasters=(land, far), encoder=str(tmp_path / "e.safetensors"), preset="quick", device="cpu", steps=1,
+            batch_size=2, extent=f"{LEFT + 20},{LEFT + 150},{TOP - 100},{TOP - 20} [EPSG:32633]",
+        )  # fmt: skip
+        run(job, listener)
+        assert read_card(job.encoder).provenance["rasters"] == [Path(land).name]
+        assert "does not overlap far.tif" in listener.warnings
+        assert "It is left out." in listener.warnings
+
 
 class TestFineTuning:
     def test_makes_a_model_that_knows_its_classes_and_scores(self, model: str, encoder: str) -> None:
@@ -104,7 +115,7 @@ class TestFineTuning:
         assert [(c.code, c.name) for c in card.classes] == [(1, "field"), (2, "forest"), (3, "water")]
         assert card.normalisation == read_card(encoder).normalisation
         assert card.provenance["scores"].keys() == {"oa", "miou", "macc", "kappa"}
-        assert card.provenance["labels"] == {name: [4, 400] for name in CLASS_NAMES}
+        assert card.provenance["labels"] == {str(c.code): [4, 400] for c in card.classes}
         assert card.provenance["pretraining"]["name"] == "false"
 
     def test_takes_over_the_legend(self, land: str, labels: str, encoder: str, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from false_core.labels.classes import ClassTable, LandCoverClass
 from false_core.models.encoder import build_encoder
 from false_core.models.model_file import (
     ENCODER,
+    FORMAT,
     LONGEST_HEADER,
     SEGMENTER,
     ModelCard,
@@ -66,7 +67,7 @@ def rewrite(path: Path, metadata: dict[str, str] | None = None, **changes: Any) 
     with safetensors.safe_open(path, "pt") as file:
         header = file.metadata()
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-    header["false"] = json.dumps({**json.loads(header["false"]), **changes})
+    header[FORMAT] = json.dumps({**json.loads(header[FORMAT]), **changes})
     safetensors.torch.save_file(weights, path, metadata={**header, **(metadata or {})})
     return str(path)
 
@@ -80,9 +81,14 @@ class TestAModelFile:
         load_weights(str(path), other)
         assert all(torch.equal(a, b) for a, b in zip(network.state_dict().values(), other.state_dict().values()))
 
+    def test_is_the_same_to_the_byte_when_it_is_written_again(self, path: Path, network: torch.nn.Module) -> None:
+        first = path.read_bytes()
+        save_model(str(path), CARD, network)
+        assert path.read_bytes() == first
+
     def test_is_a_safetensors_file_that_any_tool_can_open(self, path: Path) -> None:
         with safetensors.safe_open(path, "pt") as file:
-            assert json.loads(file.metadata()["false"])["bands"] == ["red", "Grün", "nir"]
+            assert json.loads(file.metadata()[FORMAT])["bands"] == ["red", "Grün", "nir"]
             assert "0.weight" in list(file.keys())
 
     @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
@@ -154,10 +160,10 @@ class TestWhatIsNoModel:
             with pytest.raises(ModelFileError, match="is not a model made by FALSE"):
                 read_card(str(path))
 
-    @pytest.mark.parametrize("version", ["2", "17", "1.5", "", "²", "-1"])
-    def test_a_model_of_a_newer_version(self, path: Path, version: str) -> None:
+    @pytest.mark.parametrize("version", [2, 17])
+    def test_a_model_of_a_newer_version(self, path: Path, version: int) -> None:
         with pytest.raises(ModelFileError, match="newer version.*Update FALSE"):
-            read_card(rewrite(path, {"format_version": version}))
+            read_card(rewrite(path, format_version=version))
 
 
 class TestDamage:
@@ -174,11 +180,13 @@ class TestDamage:
     @pytest.mark.parametrize("body", ["", "{", "[]", "null", "1", "[" * 100_000], ids=lambda body: body[:4])
     def test_a_description_that_is_no_description(self, path: Path, body: str) -> None:
         with pytest.raises(ModelFileError, match="is damaged: its description cannot be read"):
-            read_card(rewrite(path, {"false": body}))
+            read_card(rewrite(path, {FORMAT: body}))
 
     @pytest.mark.parametrize(
         ("field", "value"),
         [
+            ("format_version", "two"),
+            ("format_version", None),
             ("kind", "painter"),
             ("kind", ["encoder"]),
             ("bands", []),
@@ -225,10 +233,10 @@ class TestDamage:
     @pytest.mark.parametrize("field", ["kind", "encoder", "bands", "band_numbers", "normalisation", "pixel_size", "classes"])
     def test_a_description_that_lacks_something(self, path: Path, field: str) -> None:
         with safetensors.safe_open(path, "pt") as file:
-            body = json.loads(file.metadata()["false"])
+            body = json.loads(file.metadata()[FORMAT])
         del body[field]
         with pytest.raises(ModelFileError, match="is damaged: its description cannot be read"):
-            read_card(rewrite(path, {"false": json.dumps(body)}))
+            read_card(rewrite(path, {FORMAT: json.dumps(body)}))
 
     def test_weights_that_do_not_fit_the_description(self, path: Path) -> None:
         for other in (

@@ -1,0 +1,72 @@
+"""Crops around labels learn from what the image shows, and from nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import shapely
+from small_world import BORDER, HEIGHT, Listener, on_map, pixel_box, write_labels
+
+from false_core.errors import InputError
+from false_core.labels.annotation import IGNORE, Annotation, read_annotation
+from false_core.raster.source import RasterSource
+from false_core.raster.statistics import Normalisation
+from false_core.sampling.cache import ChunkCache
+from false_core.sampling.geometry import resample
+from false_core.sampling.labelled import LabelSampler, on_valid_pixels
+
+ON_LAND = pixel_box(40, 40, 10, 10)
+ON_BORDER = pixel_box(1, 1, BORDER - 2, BORDER - 2)
+ACROSS = pixel_box(0, 60, 2 * BORDER, 20)
+
+
+@pytest.fixture
+def cache(land: str) -> ChunkCache:
+    return ChunkCache(RasterSource(land), Normalisation((0.0,) * 4, (255.0,) * 4, (90.0,) * 4, (40.0,) * 4), 10**8)
+
+
+def read(cache: ChunkCache, tmp_path: Path, listener: Listener, labels: dict[str, list[shapely.Geometry]]) -> Annotation:
+    pairs = [(name, on_map(shape)) for name, shapes in labels.items() for shape in shapes]
+    path = write_labels(tmp_path / "l.gpkg", [name for name, _ in pairs], [shape for _, shape in pairs])
+    return read_annotation(path, "cover", cache.source, [], listener.feedback)
+
+
+class TestLabelsOverNodata:
+    def test_are_left_out_and_the_user_is_told(self, cache: ChunkCache, tmp_path: Path, listener: Listener) -> None:
+        every = read(cache, tmp_path, listener, {"a": [ON_BORDER], "b": [ON_LAND, ON_BORDER], "c": [ACROSS]})
+        kept = on_valid_pixels(every, cache, listener.feedback)
+        assert [c.name for c in kept.classes] == ["b", "c"], "of class a the image shows nothing"
+        assert {kept.classes.classes[k].name for k in kept.targets} == {"b", "c"}
+        assert "2 of 4 label shapes have only nodata under them" in listener.warnings
+
+    def test_leave_labels_that_show_something_as_they_are(
+        self, cache: ChunkCache, tmp_path: Path, listener: Listener
+    ) -> None:
+        every = read(cache, tmp_path, listener, {"b": [ON_LAND], "c": [ACROSS, shapely.Point(80.5, 50.5)]})
+        assert on_valid_pixels(every, cache, listener.feedback) is every
+        assert not listener.warnings
+
+    @pytest.mark.parametrize(
+        ("labels", "said"),
+        [
+            ({"a": [ON_BORDER], "b": [ON_BORDER]}, "Under all labels"),
+            ({"a": [ON_BORDER], "b": [ON_LAND]}, "of all classes but 'b'"),
+        ],
+    )
+    def test_are_an_error_where_too_little_remains(
+        self, cache: ChunkCache, tmp_path: Path, listener: Listener, labels: dict[str, list[shapely.Geometry]], said: str
+    ) -> None:
+        every = read(cache, tmp_path, listener, labels)
+        with pytest.raises(InputError, match=f"{said}.*the raster is nodata"):
+            on_valid_pixels(every, cache, listener.feedback)
+
+    def test_teach_nothing(self, cache: ChunkCache, tmp_path: Path, listener: Listener) -> None:
+        # Class a covers the whole left edge, border and all.
+        labels = read(cache, tmp_path, listener, {"a": [pixel_box(0, 0, 2 * BORDER, HEIGHT)], "b": [ON_LAND]})
+        crops = LabelSampler(cache, labels, batch_size=32, crop_size=32, scales=(1.0, 1.0), seed=0).batch(0)
+        shown = resample(crops.windows, crops.placement, 32)
+        on_border = (shown == 0).all(dim=1)
+        assert on_border.any(), "some crop must reach into the border for this to say anything"
+        assert (crops.targets[on_border] == IGNORE).all()
+        assert {0, 1} < set(crops.targets.unique().tolist())
