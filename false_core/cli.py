@@ -63,6 +63,7 @@ def _form(job: Any) -> Any:
         "Optional[str]": str | None,
         "Optional[int]": int | None,
         "Optional[float]": float | None,
+        "Optional[Union[float, str]]": float | str | None,
         "Optional[bool]": bool | None,
     }
     fields: list[tuple[str, Any, Any]] = []

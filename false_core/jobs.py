@@ -32,17 +32,19 @@ __all__ = [
     "validate",
 ]
 
+METHODS = ("false", "simclr", "barlow_twins", "pcl", "random")
 PRESETS = ("auto", "quick", "standard", "paper")
 ENCODER_FILES = MODEL_FILES = "safetensors"
 
 # The kinds of value a parameter can hold: how it is checked, and what a dialog shows for it.
 RASTER, RASTERS, VECTOR, FIELD, MODEL = "raster", "rasters", "vector", "field", "model"
-BANDS, EXTENT, CHOICE, INTEGER, NUMBER, FLAG, TEXT, FILE = (
+BANDS, EXTENT, CHOICE, INTEGER, NUMBER, NUMBER_OR_WORD, FLAG, TEXT, FILE = (
     "bands",
     "extent",
     "choice",
     "integer",
     "number",
+    "number_or_word",
     "flag",
     "text",
     "file",
@@ -62,7 +64,7 @@ class Parameter:
         help: One or two sentences in plain words.
         unit: Unit of the value, or empty.
         minimum, maximum: Range of a number, both ends included.
-        choices: Admitted values of a choice.
+        choices: Admitted values of a choice; of a number or word, the words.
         of: For a field, the parameter with its layer. For a model, what it must hold: ``"encoder"`` or ``"segmenter"``.
         advanced: Folded away in dialogs.
         dialog: Whether a person sets it in QGIS; False where the plugin knows the value itself.
@@ -162,6 +164,15 @@ class Pretrain:
         None,
     )
     preset: str = _preset()
+    method: str = _parameter(
+        CHOICE,
+        "Method",
+        "false: FALSE, the default. simclr, barlow_twins and pcl: what it is compared with. random: no training at all, an "
+        "encoder as it comes, to see what pretraining adds.",
+        "false",
+        choices=METHODS,
+        advanced=True,
+    )
     seed: int = _seed()
     device: str = _device()
     pixel_size: Optional[float] = _parameter(
@@ -193,12 +204,14 @@ class Pretrain:
         minimum=-1.0,
         maximum=1.0,
     )
-    confidence: Optional[float] = _from_preset(
-        NUMBER,
+    confidence: Optional[Union[float, str]] = _from_preset(
+        NUMBER_OR_WORD,
         "Confidence weight",
-        "How far a false negative found is trusted (alpha, Eqs. 4-6). 0: not at all, plain SimCLR. 1: fully.",
+        "How far a false negative found is trusted (alpha, Eqs. 4-6). 0: not at all, plain SimCLR. 1: fully. adaptive: each "
+        "by how much all views of the two patches agree.",
         minimum=0.0,
         maximum=1.0,
+        choices=("adaptive",),
     )
     neighbours: Optional[int] = _from_preset(
         INTEGER,
@@ -421,7 +434,9 @@ def _problem(parameter: Parameter, value: Any) -> str:
         return ""
     if kind == FLAG:
         return "" if isinstance(value, bool) else "must be true or false"
-    if kind in (INTEGER, NUMBER):
+    if kind == NUMBER_OR_WORD and isinstance(value, str):
+        return "" if value in parameter.choices else f"must be a number or {' or '.join(parameter.choices)}"
+    if kind in (INTEGER, NUMBER, NUMBER_OR_WORD):
         wanted_numbers = (int,) if kind == INTEGER else (int, float)
         if isinstance(value, bool) or not isinstance(value, wanted_numbers) or not abs(value) <= sys.float_info.max:
             return "must be a whole number" if kind == INTEGER else "must be a number"

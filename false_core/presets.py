@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from false_core.jobs import Finetune, Pretrain
 
-IMAGE, POINTS = "image", "points"
+IMAGE, POINTS, BOTH = "image", "points", "both"
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,9 @@ class PretrainSettings:
 
     Attributes:
         encoder: timm backbone.
-        level: What an embedding stands for: a whole patch (``"image"``, as published), or points of it (``"points"``).
-        points: Points per pair of views, where ``level`` is ``"points"``.
+        level: What an embedding stands for: a whole patch (``"image"``, as published), points of it (``"points"``), or
+            each, with a projector of its own (``"both"``).
+        points: Points per pair of views, where ``level`` is not ``"image"``.
         crop_size: Side of a view in working pixels.
         scales: Smallest and largest zoom of a view, working pixels per pixel of the view.
         batch_size: Patches per step; each gives two views.
@@ -29,6 +30,7 @@ class PretrainSettings:
         learning_rate: Highest rate.
         weight_decay: Of the optimiser.
         most_pixels: The quick preset coarsens rasters to about this number of pixels; 0: never.
+        method: One of ``jobs.METHODS``.
     """
 
     encoder: str
@@ -40,7 +42,7 @@ class PretrainSettings:
     dimensions: int
     temperature: float
     threshold: float
-    confidence: float
+    confidence: float | str
     neighbours: int
     optimiser: str
     learning_rate: float
@@ -49,6 +51,7 @@ class PretrainSettings:
     points: int = 0
     epochs: int = 0
     most_pixels: int = 0
+    method: str = "false"
 
 
 @dataclass(frozen=True)

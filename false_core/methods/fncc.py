@@ -5,37 +5,22 @@ Zhang et al., "FALSE", IEEE GRSL 19, 2022, Eqs. 4-6.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from false_core.methods.false_negatives import FalseNegatives, check_pairs, from_similarities, positives, similarities
+from false_core.methods.method import Outcome, PairMethod, pair_curves
 
-
-@dataclass(frozen=True)
-class Contrast:
-    """The loss of one batch and what it saw, for curves. All are tensors without shape, on the device of the embeddings.
-
-    Attributes:
-        loss: Mean over the 2B anchors; the one to differentiate.
-        benchmark_share: Share of anchors that are benchmark anchors.
-        positive_similarity: Mean cosine similarity of positives.
-        negative_similarity: Mean cosine similarity of negatives.
-        false_negative_similarity: Mean cosine similarity of benchmark anchors to their possible false negatives; NaN
-            where there is none.
-    """
-
-    loss: Tensor
-    benchmark_share: Tensor
-    positive_similarity: Tensor
-    negative_similarity: Tensor
-    false_negative_similarity: Tensor
+ADAPTIVE = "adaptive"
+"""Instead of one confidence weight for all: one for each pair, see ``adaptive_confidence``."""
 
 
 def fncc_loss(
-    embeddings: Tensor, temperature: float = 0.5, threshold: float = 0.9, confidence: float = 1.0, neighbours: int = 1
+    embeddings: Tensor,
+    temperature: float = 0.5,
+    threshold: float = 0.9,
+    confidence: float | str = 1.0,
+    neighbours: int = 1,
 ) -> Tensor:
     """Return the FNCC loss (Eq. 6) of a batch, with false negatives found by FNSD.
 
@@ -52,7 +37,7 @@ def fncc_loss(
             is computed in float32.
         temperature: tau.
         threshold: T, see ``determine_false_negatives``.
-        confidence: Confidence weight alpha, 0 to 1.
+        confidence: Confidence weight alpha, 0 to 1, or ``"adaptive"``.
         neighbours: Possible false negatives per benchmark anchor.
 
     Raises:
@@ -62,44 +47,88 @@ def fncc_loss(
 
 
 def contrast(
-    embeddings: Tensor, temperature: float = 0.5, threshold: float = 0.9, confidence: float = 1.0, neighbours: int = 1
-) -> Contrast:
+    embeddings: Tensor,
+    temperature: float = 0.5,
+    threshold: float = 0.9,
+    confidence: float | str = 1.0,
+    neighbours: int = 1,
+) -> Outcome:
     """Return the loss of ``fncc_loss`` together with what it saw."""
     check_pairs(embeddings)
     if temperature <= 0:
         raise ValueError(f"temperature must be above 0; it is {temperature}")
-    if not 0 <= confidence <= 1:
-        raise ValueError(f"confidence must be from 0 to 1; it is {confidence}")
+    if not (confidence == ADAPTIVE or (not isinstance(confidence, str) and 0 <= confidence <= 1)):
+        raise ValueError(f"confidence must be from 0 to 1 or {ADAPTIVE!r}; it is {confidence!r}")
     if neighbours < 1:
         raise ValueError(f"neighbours must be at least 1; it is {neighbours}")
     similarity = similarities(embeddings)
     anchors = len(similarity)
-    own, positive = torch.arange(anchors, device=similarity.device), positives(anchors, similarity.device)
+    positive = positives(anchors, similarity.device)
     with torch.no_grad():
-        found = from_similarities(similarity.detach(), threshold, neighbours)
-    logits = similarity / temperature
-    everything = logits.masked_fill(torch.eye(anchors, dtype=torch.bool, device=logits.device), -torch.inf)
-    denominator = torch.logsumexp(everything, dim=1)
-    numerator = _numerator(logits, logits[own, positive], found, confidence)
-    loss = (denominator - numerator).mean()
-    with torch.no_grad():
-        of_positive = similarity[own, positive]
+        fixed = similarity.detach()
+        found = from_similarities(fixed, threshold, neighbours)
+        of_positive = fixed.gather(1, positive[:, None]).mean()
         negatives = max(1, anchors * (anchors - 2))
-        of_found = similarity.gather(1, found.indices)[found.benchmark]
-        return Contrast(
-            loss=loss,
-            benchmark_share=found.benchmark.float().mean(),
-            positive_similarity=of_positive.mean(),
-            negative_similarity=(similarity.sum() - similarity.diagonal().sum() - of_positive.sum()) / negatives,
-            false_negative_similarity=of_found.mean(),
+        of_negative = (fixed.sum() - fixed.diagonal().sum() - anchors * of_positive) / negatives
+        weights = (
+            adaptive_confidence(fixed, found, of_positive, of_negative)
+            if isinstance(confidence, str)
+            else torch.full_like(found.indices, confidence, dtype=fixed.dtype)
         )
+        counted = weights[found.benchmark]
+        curves = {
+            "benchmark anchors": found.benchmark.float().mean(),
+            **pair_curves(of_positive, of_negative),
+            "similarity of false negatives": fixed.gather(1, found.indices)[found.benchmark].mean(),
+            **({"confidence": counted.mean()} if isinstance(confidence, str) else {}),
+        }
+    logits = similarity / temperature
+    denominator = torch.logsumexp(logits.masked_fill(_diagonal(logits), -torch.inf), dim=1)
+    numerator = _numerator(logits, logits.gather(1, positive[:, None])[:, 0], found, weights)
+    return Outcome((denominator - numerator).mean(), curves)
 
 
-def _numerator(logits: Tensor, of_positive: Tensor, found: FalseNegatives, confidence: float) -> Tensor:
-    """Return the log of Eq. 6's numerator: the positive and, for benchmark anchors, alpha times the false negatives."""
-    if confidence == 0 or found.indices.shape[1] == 0:
-        return of_positive
-    of_false_negatives = torch.logsumexp(logits.gather(1, found.indices), dim=1) + math.log(confidence)
-    # torch.where before logaddexp: -inf there would turn into NaN gradients for anchors that are no benchmark.
-    together = torch.logaddexp(of_positive, torch.where(found.benchmark, of_false_negatives, of_positive))
-    return torch.where(found.benchmark, together, of_positive)
+def adaptive_confidence(similarity: Tensor, found: FalseNegatives, of_positive: Tensor, of_negative: Tensor) -> Tensor:
+    """Return a confidence weight from 0 to 1 for each possible false negative, of shape (2B, k).
+
+    This goes beyond the paper, which names a weight that adapts as future work. Two patches i and j have two views each,
+    which makes four pairs of views. FNSD looks at one of them; chance may have made that one alike. The weight is where
+    the mean of the other three lies between the mean similarity of negatives (0) and that of positives (1), times how far
+    those two means lie apart, as an encoder that cannot tell positives from negatives cannot be trusted with this either.
+
+    Args:
+        similarity: Cosine similarities of all pairs, of shape (2B, 2B), without gradients.
+        found: What FNSD determined on them.
+        of_positive, of_negative: Mean similarities of positives and of negatives, without shape.
+    """
+    anchors = len(similarity)
+    other = positives(anchors, similarity.device)
+    i, j = torch.arange(anchors, device=similarity.device)[:, None], found.indices
+    agreement = (similarity[i, other[j]] + similarity[other[i], j] + similarity[other[i], other[j]]) / 3
+    apart = (of_positive - of_negative).clamp(min=1e-6)
+    weights: Tensor = ((agreement - of_negative) / apart).clamp(0, 1) * apart.clamp(max=1)
+    return weights
+
+
+class FALSE(PairMethod):
+    """Contrast that determines its false negatives (FNSD) and counts them as positives with a confidence weight (FNCC)."""
+
+    def compare(self, embeddings: Tensor) -> Outcome:
+        """Return the FNCC loss of embeddings (2N, d)."""
+        s = self.settings
+        return contrast(embeddings, s.temperature, s.threshold, s.confidence, s.neighbours)
+
+
+def _numerator(logits: Tensor, of_positive: Tensor, found: FalseNegatives, weights: Tensor) -> Tensor:
+    """Return the log of Eq. 6's numerator: the positive and, for benchmark anchors, the weighted false negatives."""
+    weighted = found.benchmark[:, None] & (weights > 0)
+    counts = weighted.any(dim=1)
+    # Only where something counts: -inf on both sides of logaddexp would turn into NaN gradients.
+    safe = torch.where(weighted, weights, torch.ones_like(weights)).log()
+    of_false_negatives = (logits.gather(1, found.indices) + safe).masked_fill(~weighted, -torch.inf)
+    of_false_negatives = torch.where(counts[:, None], of_false_negatives, of_positive[:, None]).logsumexp(dim=1)
+    return torch.where(counts, torch.logaddexp(of_positive, of_false_negatives), of_positive)
+
+
+def _diagonal(square: Tensor) -> Tensor:
+    return torch.eye(len(square), dtype=torch.bool, device=square.device)

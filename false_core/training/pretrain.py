@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from false_core import jobs
 from false_core.device import choose_device
@@ -17,10 +17,11 @@ from false_core.errors import Cancelled, FalseError, InputError
 from false_core.evaluation.report import pretraining_report, write_report
 from false_core.feedback import Feedback
 from false_core.jobs import Pretrain
-from false_core.methods.fncc import Contrast, contrast
-from false_core.models.encoder import ImageProjector, PointProjector, build_encoder, channels_of
+from false_core.methods.method import Outcome, Views
+from false_core.methods.registry import METHODS, build_method
+from false_core.models.encoder import build_encoder
 from false_core.models.model_file import ENCODER, ModelCard, save_model
-from false_core.presets import POINTS, PRETRAIN, PretrainSettings, announcement, preset_for, with_overrides
+from false_core.presets import PRETRAIN, PretrainSettings, announcement, preset_for, with_overrides
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation, measure
 from false_core.raster.working_grid import on_working_grid, open_all
@@ -47,7 +48,7 @@ def pretrain(job: Pretrain, feedback: Feedback) -> dict[str, Any]:
         sources = on_working_grid(open_all(job.rasters, job.bands), job.pixel_size, settings.most_pixels, feedback)
         sources, areas = _areas(sources, job.extent, feedback)
         normalisation = measure(sources, areas, feedback)
-    steps = settings.steps or _steps_of_epochs(settings, areas)
+    steps = min(settings.steps or _steps_of_epochs(settings, areas), METHODS[settings.method].most_steps)
     torch.manual_seed(job.seed)
     trainer = _Trainer(settings, steps, len(sources[0].bands), job.seed, device)
     sampler = PatchSampler(
@@ -79,10 +80,9 @@ class _Trainer:
         self.settings, self.steps, self.seed, self.device = settings, steps, seed, device
         self.step = 0
         layout = torch.channels_last
-        self.encoder = build_encoder(settings.encoder, bands).to(device, memory_format=layout)  # type: ignore[call-overload]
-        projector = PointProjector if settings.level == POINTS else ImageProjector
-        self.projector: nn.Module = projector(channels_of(self.encoder), settings.hidden, settings.dimensions).to(device)
-        groups = parameter_groups(self.encoder, self.projector, weight_decay=settings.weight_decay)
+        method: nn.Module = build_method(build_encoder(settings.encoder, bands), settings)
+        self.method = method.to(device, memory_format=layout)  # type: ignore[call-overload]
+        groups = parameter_groups(self.method, weight_decay=settings.weight_decay)
         self.optimiser: torch.optim.Optimizer
         if settings.optimiser == "larc":
             self.optimiser = LARC(
@@ -92,57 +92,54 @@ class _Trainer:
             self.optimiser = torch.optim.AdamW(groups, settings.learning_rate)
         self.jitter = SpectralJitter()
 
-    def train_on(self, batch: ViewPairs) -> Contrast:
-        """Do one step and return what the loss saw."""
+    @property
+    def encoder(self) -> nn.Module:
+        """What remains of the training."""
+        encoder: nn.Module = self.method.encoder
+        return encoder
+
+    def train_on(self, batch: ViewPairs) -> Outcome:
+        """Do one step and return what it came to."""
         rate = self.settings.learning_rate * self.schedule()
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            embeddings = self._embed(batch)
-        s = self.settings
-        seen = contrast(embeddings, s.temperature, s.threshold, s.confidence, s.neighbours)
+            outcome: Outcome = self.method(self._views(batch))
         self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(seen.loss)
+        torch.autograd.backward(outcome.loss)
         self.optimiser.step()
         self.step += 1
-        return seen
+        self.method.after_step(self.step, self.steps)
+        return outcome
 
     def schedule(self) -> float:
         """Return the share of the highest learning rate at the present step."""
         published = self.settings.optimiser == "larc"
         return (published_schedule if published else warm_up_and_cosine)(self.step, self.steps)
 
-    def _embed(self, batch: ViewPairs) -> Tensor:
-        """Return embeddings (2B, d), first views stacked on second views; B is patches, or all points seen."""
+    def _views(self, batch: ViewPairs) -> Views:
         windows = batch.windows.to(self.device, non_blocking=True)
         size = self.settings.crop_size
         views = torch.cat([resample(windows, batch.first, size), resample(windows, batch.second, size)])
         views = self.jitter(views, torch_generator(self.seed, self.step))
-        features = self.encoder(views.contiguous(memory_format=torch.channels_last))
-        if self.settings.level != POINTS:
-            embeddings: Tensor = self.projector(features)
-            return embeddings
         points = torch.cat(batch.points).to(self.device, non_blocking=True)
-        embeddings = self.projector(features, points)
         # The indices come from the CPU, so that picking them does not make the CPU wait for the device.
         kept = batch.seen.flatten().nonzero()[:, 0]
         kept = torch.cat([kept, kept + batch.seen.numel()]).to(self.device, non_blocking=True)
-        return embeddings[kept]
+        return Views(views.contiguous(memory_format=torch.channels_last), points, kept)
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint holds."""
         return {
             "step": self.step,
-            "encoder": self.encoder.state_dict(),
-            "projector": self.projector.state_dict(),
+            "method": self.method.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where ``state`` was taken."""
         self.step = state["step"]
-        self.encoder.load_state_dict(state["encoder"])
-        self.projector.load_state_dict(state["projector"])
+        self.method.load_state_dict(state["method"])
         self.optimiser.load_state_dict(state["optimiser"])
 
 
@@ -158,9 +155,9 @@ def _train(trainer: _Trainer, sampler: PatchSampler, checkpoint: Checkpoint, fee
             for batch in batches:
                 feedback.advance(trainer.step * batch_size, trainer.steps * batch_size, "patches")
                 rate = trainer.settings.learning_rate * trainer.schedule()
-                seen = trainer.train_on(batch)
+                outcome = trainer.train_on(batch)
                 if trainer.step % LOG_EVERY == 0 or trainer.step in (1, trainer.steps):
-                    _log(curves, trainer.step, seen, rate)
+                    _log(curves, trainer.step, outcome, rate)
                 if checkpoint.is_due:
                     checkpoint.save({**trainer.state(), "curves": curves.state()})
     except Cancelled:
@@ -170,8 +167,8 @@ def _train(trainer: _Trainer, sampler: PatchSampler, checkpoint: Checkpoint, fee
     return curves
 
 
-def _log(curves: Curves, step: int, seen: Contrast, rate: float) -> None:
-    loss = float(seen.loss.detach())
+def _log(curves: Curves, step: int, outcome: Outcome, rate: float) -> None:
+    loss = float(outcome.loss.detach())
     if not math.isfinite(loss):
         raise FalseError(
             f"Training broke down at step {step}: the loss is {loss}.",
@@ -179,10 +176,8 @@ def _log(curves: Curves, step: int, seen: Contrast, rate: float) -> None:
         )
     curves.add(step, "loss", loss)
     curves.add(step, "learning rate", rate)
-    curves.add(step, "benchmark anchors", float(seen.benchmark_share))
-    curves.add(step, "similarity of positives", float(seen.positive_similarity))
-    curves.add(step, "similarity of negatives", float(seen.negative_similarity))
-    curves.add(step, "similarity of false negatives", float(seen.false_negative_similarity))
+    for name, value in outcome.curves.items():
+        curves.add(step, name, float(value))
 
 
 def _areas(
@@ -230,7 +225,7 @@ def _card(
         pixel_size=first.pixel_size * first.factor,
         ground_sample_distance=None if distance is None else distance * first.factor,
         patch_size=settings.crop_size,
-        method={"name": "false", "preset": preset, **asdict(settings), "steps": steps, "seed": job.seed},
+        method={"name": settings.method, "preset": preset, **asdict(settings), "steps": steps, "seed": job.seed},
         provenance={
             "rasters": [source.name for source in sources],
             "extent": job.extent,

@@ -186,6 +186,6 @@ def _enum(field: Field, choices: Any) -> QgsProcessingParameterDefinition:
 _BUILDERS: Dict[str, Callable[[Field], QgsProcessingParameterDefinition]] = {
     jobs.RASTER: _raster, jobs.RASTERS: _rasters, jobs.VECTOR: _vector, jobs.FIELD: _field, jobs.MODEL: _model,
     jobs.BANDS: _bands, jobs.EXTENT: _extent, jobs.CHOICE: _choice, jobs.INTEGER: _number, jobs.NUMBER: _number,
-    jobs.FLAG: _flag, jobs.TEXT: _text, jobs.NEW_MODEL: _new_model, jobs.NEW_REPORT: _new_report,
-    jobs.NEW_RASTER: _new_raster,
+    jobs.NUMBER_OR_WORD: _text, jobs.FLAG: _flag, jobs.TEXT: _text, jobs.NEW_MODEL: _new_model,
+    jobs.NEW_REPORT: _new_report, jobs.NEW_RASTER: _new_raster,
 }  # fmt: skip

@@ -121,6 +121,10 @@ def _number(request: Request, field: Field) -> Any:
     return _as_number(entered)
 
 
+def _number_or_word(request: Request, field: Field) -> Any:
+    return _as_number(_text(request, field))
+
+
 def _as_number(entered: Any) -> Any:
     """Return a number where one was entered, also as text. Anything else is passed on: the library names what it expects."""
     try:
@@ -165,6 +169,6 @@ def _new_raster(request: Request, field: Field) -> Optional[str]:
 _READERS: Dict[str, Callable[[Request, Field], Any]] = {
     jobs.RASTER: _raster, jobs.RASTERS: _rasters, jobs.VECTOR: _vector, jobs.FIELD: _text, jobs.MODEL: _file,
     jobs.BANDS: _bands, jobs.EXTENT: _extent, jobs.CHOICE: _choice, jobs.INTEGER: _number, jobs.NUMBER: _number,
-    jobs.FLAG: _flag, jobs.TEXT: _text, jobs.NEW_MODEL: _new_file, jobs.NEW_REPORT: _new_file,
-    jobs.NEW_RASTER: _new_raster,
+    jobs.NUMBER_OR_WORD: _number_or_word, jobs.FLAG: _flag, jobs.TEXT: _text, jobs.NEW_MODEL: _new_file,
+    jobs.NEW_REPORT: _new_file, jobs.NEW_RASTER: _new_raster,
 }  # fmt: skip

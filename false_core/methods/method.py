@@ -1,0 +1,147 @@
+"""What a self-supervised method is to the training engine, and what most of them have in common."""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from false_core.models.encoder import ImageProjector, PointProjector, channels_of
+from false_core.presets import BOTH, IMAGE, POINTS, PretrainSettings
+
+
+@dataclass(frozen=True)
+class Views:
+    """Two views of each of B patches, on the device.
+
+    Attributes:
+        pixels: Normalised and jittered, of shape (2B, bands, size, size): the first views stacked on the second views.
+        points: Positions in them, of shape (2B, points, 2), x first, from -1 to 1. Point p of view i and of view B + i is
+            the same place on the ground.
+        kept: Rows of the flattened (2B * points) that both views of a pair really see, those of the first views stacked on
+            those of the second views.
+    """
+
+    pixels: Tensor
+    points: Tensor
+    kept: Tensor
+
+    def first(self) -> Tensor:
+        """Return the pixels of the first views."""
+        return self.pixels[: len(self.pixels) // 2]
+
+    def second(self) -> Tensor:
+        """Return the pixels of the second views."""
+        return self.pixels[len(self.pixels) // 2 :]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step of training comes to.
+
+    Attributes:
+        loss: The number to differentiate.
+        curves: What else is worth plotting, by name, without gradients.
+    """
+
+    loss: Tensor
+    curves: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Method(nn.Module, ABC):
+    """A way to pretrain an encoder. All of its state, but the optimiser's, is in its ``state_dict``.
+
+    Args:
+        encoder: As ``build_encoder`` makes it. It is what remains of the training.
+        settings: How to train.
+
+    Attributes:
+        most_steps: Steps after which there is nothing left to do.
+    """
+
+    most_steps: ClassVar[int] = sys.maxsize
+
+    def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.settings = settings
+
+    @abstractmethod
+    def forward(self, views: Views) -> Outcome:
+        """Return the loss of a batch."""
+
+    def after_step(self, step: int, steps: int) -> None:
+        """Do what follows an update of the weights, for example of a momentum encoder.
+
+        Args:
+            step: Number of updates done.
+            steps: Number of updates in all.
+        """
+
+
+class Heads(nn.ModuleDict):
+    """The projectors of an encoder: one for each level that embeddings stand for, the patch or points of it."""
+
+    def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
+        super().__init__()
+        channels = channels_of(encoder)
+        if settings.level in (IMAGE, BOTH):
+            self[IMAGE] = ImageProjector(channels, settings.hidden, settings.dimensions)
+        if settings.level in (POINTS, BOTH):
+            self[POINTS] = PointProjector(channels, settings.hidden, settings.dimensions)
+
+    def forward(self, features: list[Tensor], points: Tensor, kept: Tensor) -> dict[str, Tensor]:
+        """Return the embeddings (N, d) of each level for a pyramid of features; see ``Views`` for the others."""
+        out = {}
+        if IMAGE in self:
+            out[IMAGE] = self[IMAGE](features)
+        if POINTS in self:
+            out[POINTS] = self[POINTS](features, points)[kept]
+        return out
+
+
+class PairMethod(Method):
+    """A method that compares the embeddings of two views, all of one batch with each other.
+
+    A subclass says how: ``compare`` is its loss. Where embeddings stand for patches and for points of them, the two losses
+    are averaged.
+    """
+
+    def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
+        super().__init__(encoder, settings)
+        self.heads = Heads(encoder, settings)
+
+    @abstractmethod
+    def compare(self, embeddings: Tensor) -> Outcome:
+        """Return the loss of embeddings of shape (2N, d), first views stacked on second views."""
+
+    def forward(self, views: Views) -> Outcome:
+        """Return the mean of the losses of all levels."""
+        return average(
+            {
+                level: self.compare(embeddings)
+                for level, embeddings in self.heads(self.encoder(views.pixels), views.points, views.kept).items()
+            }
+        )
+
+
+def average(outcomes: Mapping[str, Outcome]) -> Outcome:
+    """Return the mean loss of several levels, and the curves of each, named after it where there are several."""
+    loss = torch.stack([outcome.loss for outcome in outcomes.values()]).mean()
+    if len(outcomes) == 1:
+        return Outcome(loss, next(iter(outcomes.values())).curves)
+    curves = {f"{name} ({level})": value for level, o in outcomes.items() for name, value in o.curves.items()}
+    return Outcome(loss, curves)
+
+
+def pair_curves(similarity_of_positives: Tensor, similarity_of_negatives: Tensor) -> dict[str, Tensor]:
+    """Name the two similarities every contrastive method can plot."""
+    return {
+        "similarity of positives": similarity_of_positives.detach(),
+        "similarity of negatives": similarity_of_negatives.detach(),
+    }

@@ -1,0 +1,206 @@
+"""PCL: patches are compared with each other and with the centres of clusters of patches.
+
+Li et al., "Prototypical Contrastive Learning of Unsupervised Representations", ICLR 2021. The published code clusters the
+embeddings of the whole, finite data set before each epoch. Rasters are sampled at random here, so there is no such set: the
+clusters are those of the momentum encoder's latest embeddings, and a patch belongs to the cluster nearest to its own.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from false_core.methods.method import Heads, Method, Outcome, Views, average, pair_curves
+from false_core.presets import PretrainSettings
+from false_core.sampling.spectral import torch_generator
+
+MOMENTUM = 0.999
+"""Of the momentum encoder, once it has been warmed up."""
+WARM_UP = 0.1
+"""Share of the steps that go by before the first clusters, as the authors' 20 of 200 epochs."""
+CLUSTERINGS = 40
+"""Times the clusters are made anew in the course of the training."""
+KEPT = 8192
+"""Latest embeddings that are clustered."""
+PER_CLUSTER = (16, 32, 64)
+"""Embeddings per cluster at each granularity; about the authors' 1.28 million images in 100,000, 50,000 and 25,000."""
+SMOOTHING = 10.0
+"""alpha of the concentration estimate, as published."""
+ROUNDS = 20
+"""Of k-means."""
+
+
+@dataclass(frozen=True)
+class Prototypes:
+    """One clustering.
+
+    Attributes:
+        centres: Unit vectors of shape (k, d).
+        concentration: phi of each cluster (Eq. 12), its temperature, of shape (k,).
+    """
+
+    centres: Tensor
+    concentration: Tensor
+
+
+class PCL(Method):
+    """Contrast with the other patches (InfoNCE against a momentum encoder) and with prototypes (ProtoNCE, Eq. 11)."""
+
+    filled: Tensor
+    clustered: Tensor
+
+    def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
+        super().__init__(encoder, settings)
+        self.heads = Heads(encoder, settings)
+        self.slow_encoder, self.slow_heads = copy.deepcopy(encoder), copy.deepcopy(self.heads)
+        self.slow_encoder.requires_grad_(False)
+        self.slow_heads.requires_grad_(False)
+        for level in self.heads:
+            self.register_buffer(f"{level}_bank", torch.zeros(KEPT, settings.dimensions))
+            for per_cluster in PER_CLUSTER:
+                self.register_buffer(f"{level}_centres_{per_cluster}", torch.zeros(KEPT // per_cluster, settings.dimensions))
+                self.register_buffer(f"{level}_concentration_{per_cluster}", torch.zeros(KEPT // per_cluster))
+        self.register_buffer("filled", torch.zeros(len(self.heads), dtype=torch.long))
+        self.register_buffer("clustered", torch.zeros((), dtype=torch.bool))
+
+    def forward(self, views: Views) -> Outcome:
+        """Return the loss of a batch, the mean of those of its levels."""
+        # Both halves of a stack are picked by the same rows.
+        rows = views.kept.chunk(2)[0]
+        points, points_of_keys = views.points.chunk(2)
+        queries = self.heads(self.encoder(views.first()), points, rows)
+        with torch.no_grad():
+            keys = self.slow_heads(self.slow_encoder(views.second()), points_of_keys, rows)
+        outcomes = {}
+        for number, (level, query) in enumerate(queries.items()):
+            key = keys[level].float()
+            prototypes = self._prototypes(level) if self.clustered else []
+            outcomes[level] = proto_nce(query, key, prototypes, self.settings.temperature)
+            self._remember(number, level, key)
+        return average(outcomes)
+
+    @torch.no_grad()
+    def after_step(self, step: int, steps: int) -> None:
+        """Let the momentum encoder follow, and cluster when it is time."""
+        # At first the weights change fast, and a slow average of them would be one of noise.
+        momentum = min(MOMENTUM, (1 + step) / (10 + step))
+        for slow, fast in ((self.slow_encoder, self.encoder), (self.slow_heads, self.heads)):
+            for kept, new in zip(slow.state_dict().values(), fast.state_dict().values()):
+                if kept.is_floating_point():
+                    kept.lerp_(new.to(kept.dtype), 1 - momentum)
+                else:
+                    kept.copy_(new)
+        every = max(1, round(steps * (1 - WARM_UP) / CLUSTERINGS))
+        since = step - round(WARM_UP * steps)
+        if since >= 0 and since % every == 0:
+            self._cluster(step)
+
+    def _prototypes(self, level: str) -> list[Prototypes]:
+        found = []
+        for per_cluster in PER_CLUSTER:
+            centres, concentration = (
+                self.get_buffer(f"{level}_{what}_{per_cluster}") for what in ("centres", "concentration")
+            )
+            used = concentration > 0
+            found.append(Prototypes(centres[used], concentration[used]))
+        return found
+
+    def _remember(self, number: int, level: str, keys: Tensor) -> None:
+        bank = self.get_buffer(f"{level}_bank")
+        normalised = torch.nn.functional.normalize(keys[-KEPT:], dim=1)
+        rows = (int(self.filled[number]) + torch.arange(len(normalised), device=bank.device)) % KEPT
+        bank[rows] = normalised
+        self.filled[number] += len(normalised)
+
+    def _cluster(self, step: int) -> None:
+        for number, level in enumerate(self.heads):
+            bank = self.get_buffer(f"{level}_bank")[: min(KEPT, int(self.filled[number]))]
+            for per_cluster in PER_CLUSTER:
+                count = len(bank) // per_cluster
+                if count < 2:
+                    return  # Too early: too few embeddings for even the coarsest clusters.
+                centres, owner = spherical_kmeans(bank, count, torch_generator(self.settings.points, per_cluster, step))
+                made = concentrations(bank, centres, owner, self.settings.temperature)
+                self.get_buffer(f"{level}_centres_{per_cluster}")[:count] = centres
+                kept = self.get_buffer(f"{level}_concentration_{per_cluster}").zero_()
+                kept[:count] = made
+        self.clustered.fill_(True)
+
+
+def proto_nce(query: Tensor, key: Tensor, prototypes: list[Prototypes], temperature: float) -> Outcome:
+    """Return the loss of Eq. 11, the mean over the queries.
+
+    Args:
+        query: Embeddings (n, d) with gradients. Need not be normalised.
+        key: The momentum encoder's embeddings (n, d) of their other views, the negatives of each other.
+        prototypes: Clusterings at several granularities. A query belongs to the cluster nearest to its key. Empty: only
+            the first term, InfoNCE.
+        temperature: tau.
+    """
+    with torch.autocast(query.device.type, enabled=False):
+        query, key = (
+            torch.nn.functional.normalize(e if e.dtype == torch.float64 else e.float(), dim=1) for e in (query, key)
+        )
+        similarity = query @ key.T
+        own = torch.arange(len(query), device=query.device)
+        loss = torch.nn.functional.cross_entropy(similarity / temperature, own)
+        terms = []
+        for clustering in prototypes:
+            mine = (key @ clustering.centres.T).argmax(dim=1)
+            logits = query @ clustering.centres.T / clustering.concentration
+            terms.append(torch.nn.functional.cross_entropy(logits, mine))
+        if terms:
+            loss = loss + torch.stack(terms).mean()
+    n = len(query)
+    of_positive = similarity.diagonal().mean()
+    of_negative = (similarity.sum() - similarity.diagonal().sum()) / max(1, n * (n - 1))
+    return Outcome(loss, pair_curves(of_positive, of_negative))
+
+
+def spherical_kmeans(vectors: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Cluster unit vectors (n, d) by their cosine similarity.
+
+    Args:
+        vectors: Of shape (n, d).
+        count: Number of clusters, at most n.
+        generator: On the CPU; draws the first centres, so that every process finds the same clusters.
+
+    Returns:
+        Centres, unit vectors of shape (count, d), and the index of each vector's cluster, of shape (n,).
+    """
+    centres = vectors[torch.randperm(len(vectors), generator=generator)[:count].to(vectors.device)]
+    owner = (vectors @ centres.T).argmax(dim=1)
+    for _ in range(ROUNDS):
+        sums = torch.zeros_like(centres).index_add_(0, owner, vectors)
+        # A cluster that lost its last vector stays where it was.
+        empty = sums.norm(dim=1, keepdim=True) < 1e-6
+        centres = torch.where(empty, centres, torch.nn.functional.normalize(sums, dim=1))
+        moved = (vectors @ centres.T).argmax(dim=1)
+        if torch.equal(moved, owner):
+            break
+        owner = moved
+    return centres, owner
+
+
+def concentrations(vectors: Tensor, centres: Tensor, owner: Tensor, temperature: float) -> Tensor:
+    """Return phi of each cluster (Eq. 12), scaled so that its mean is ``temperature``, of shape (k,); 0 for an empty one.
+
+    phi = (sum of the distances to the centre) / (n log(n + alpha)): a tight, large cluster has a small one, and pulls less.
+    A cluster of one vector has no distance to speak of; it gets the largest phi of the others, as published.
+    """
+    distance = (vectors - centres[owner]).norm(dim=1)
+    size = torch.bincount(owner, minlength=len(centres)).to(vectors.dtype)
+    total = torch.zeros(len(centres), device=vectors.device, dtype=vectors.dtype).index_add_(0, owner, distance)
+    phi = total / (size * (size + SMOOTHING).log()).clamp(min=1e-12)
+    several = size > 1
+    if several.any():
+        phi = torch.where(several, phi, phi[several].max())
+        # Outliers would rule the mean: the authors clip to the 10th and 90th percentile.
+        low, high = torch.quantile(phi[size > 0], 0.1), torch.quantile(phi[size > 0], 0.9)
+        phi = phi.clamp(low, high)
+    phi = phi.clamp(min=1e-6)
+    phi = phi / phi[size > 0].mean() * temperature
+    return torch.where(size > 0, phi, torch.zeros_like(phi))

@@ -1,0 +1,27 @@
+"""Which methods there are, by the name a job gives them."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from false_core.methods.barlow_twins import BarlowTwins
+from false_core.methods.fncc import FALSE
+from false_core.methods.method import Method
+from false_core.methods.pcl import PCL
+from false_core.methods.simclr import SimCLR
+from false_core.methods.untrained import Untrained
+from false_core.presets import PretrainSettings
+
+METHODS: dict[str, type[Method]] = {
+    "false": FALSE,
+    "simclr": SimCLR,
+    "barlow_twins": BarlowTwins,
+    "pcl": PCL,
+    "random": Untrained,
+}
+"""``jobs.METHODS`` lists the same names."""
+
+
+def build_method(encoder: nn.Module, settings: PretrainSettings) -> Method:
+    """Return the method that ``settings`` names, around ``encoder``."""
+    return METHODS[settings.method](encoder, settings)

@@ -1,0 +1,49 @@
+"""SimCLR: every other patch is a negative.
+
+Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations", ICML 2020.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from false_core.methods.false_negatives import check_pairs, positives, similarities
+from false_core.methods.method import Outcome, PairMethod, pair_curves
+
+
+def nt_xent_loss(embeddings: Tensor, temperature: float = 0.5) -> Tensor:
+    """Return the NT-Xent loss (Eq. 1 and Algorithm 1), the mean over all 2B anchors.
+
+    Args:
+        embeddings: Of shape (2B, d), the first views stacked on the second views. Need not be normalised. Half precision
+            is computed in float32.
+        temperature: tau.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+    return _contrast(embeddings, temperature).loss
+
+
+class SimCLR(PairMethod):
+    """Pulls the two views of a patch together and pushes all else apart."""
+
+    def compare(self, embeddings: Tensor) -> Outcome:
+        """Return the NT-Xent loss of embeddings (2N, d)."""
+        return _contrast(embeddings, self.settings.temperature)
+
+
+def _contrast(embeddings: Tensor, temperature: float) -> Outcome:
+    check_pairs(embeddings)
+    if temperature <= 0:
+        raise ValueError(f"temperature must be above 0; it is {temperature}")
+    similarity = similarities(embeddings)
+    anchors = len(similarity)
+    target = positives(anchors, similarity.device)
+    logits = (similarity / temperature).fill_diagonal_(-torch.inf)
+    loss = torch.nn.functional.cross_entropy(logits, target)
+    with torch.no_grad():
+        of_positive = similarity.gather(1, target[:, None])
+        of_negative = (similarity.sum() - similarity.diagonal().sum() - of_positive.sum()) / max(1, anchors * (anchors - 2))
+    return Outcome(loss, pair_curves(of_positive.mean(), of_negative))

@@ -1,0 +1,24 @@
+"""No training at all: the control that shows what pretraining adds."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+
+from false_core.methods.method import Method, Outcome, Views
+
+
+class Untrained(Method):
+    """Leaves the weights as they were drawn, or given, and only lets the batch norms see what their inputs look like.
+
+    Without that a frozen encoder would not even have its features on a common scale, and losing to it would prove little.
+    """
+
+    most_steps: ClassVar[int] = 50
+
+    def forward(self, views: Views) -> Outcome:
+        """Return a loss without gradients."""
+        with torch.no_grad():
+            self.encoder(views.pixels)
+        return Outcome(torch.zeros((), requires_grad=True))
