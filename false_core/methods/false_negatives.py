@@ -75,6 +75,19 @@ def similarities(embeddings: Tensor) -> Tensor:
         return normalised @ normalised.T
 
 
+def mean_similarities(similarity: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean similarity of positives and that of negatives (0 where there are none), without gradients.
+
+    Args:
+        similarity: Cosine similarities of all pairs, of shape (2B, 2B).
+    """
+    with torch.no_grad():
+        anchors = len(similarity)
+        of_positive = similarity.gather(1, positives(anchors, similarity.device)[:, None]).sum()
+        of_negative = similarity.sum() - similarity.diagonal().sum() - of_positive
+        return of_positive / anchors, of_negative / max(1, anchors * (anchors - 2))
+
+
 def positives(anchors: int, device: torch.device) -> Tensor:
     """Return the index of each anchor's other view, of shape (2B,)."""
     return torch.arange(anchors, device=device).roll(anchors // 2)

@@ -8,7 +8,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from false_core.methods.false_negatives import FalseNegatives, check_pairs, from_similarities, positives, similarities
+from false_core.methods.false_negatives import (
+    FalseNegatives,
+    check_pairs,
+    from_similarities,
+    mean_similarities,
+    positives,
+    similarities,
+)
 from false_core.methods.method import Outcome, PairMethod, pair_curves
 
 ADAPTIVE = "adaptive"
@@ -62,30 +69,20 @@ def contrast(
     if neighbours < 1:
         raise ValueError(f"neighbours must be at least 1; it is {neighbours}")
     similarity = similarities(embeddings)
-    anchors = len(similarity)
-    positive = positives(anchors, similarity.device)
-    with torch.no_grad():
-        fixed = similarity.detach()
-        found = from_similarities(fixed, threshold, neighbours)
-        of_positive = fixed.gather(1, positive[:, None]).mean()
-        negatives = max(1, anchors * (anchors - 2))
-        of_negative = (fixed.sum() - fixed.diagonal().sum() - anchors * of_positive) / negatives
-        weights = (
-            adaptive_confidence(fixed, found, of_positive, of_negative)
-            if isinstance(confidence, str)
-            else torch.full_like(found.indices, confidence, dtype=fixed.dtype)
-        )
-        counted = weights[found.benchmark]
-        curves = {
-            "benchmark anchors": found.benchmark.float().mean(),
-            **pair_curves(of_positive, of_negative),
-            "similarity of false negatives": fixed.gather(1, found.indices)[found.benchmark].mean(),
-            **({"confidence": counted.mean()} if isinstance(confidence, str) else {}),
-        }
-    logits = similarity / temperature
-    denominator = torch.logsumexp(logits.masked_fill(_diagonal(logits), -torch.inf), dim=1)
-    numerator = _numerator(logits, logits.gather(1, positive[:, None])[:, 0], found, weights)
-    return Outcome((denominator - numerator).mean(), curves)
+    fixed = similarity.detach()
+    of_positive, of_negative = mean_similarities(fixed)
+    found = from_similarities(fixed, threshold, neighbours)
+    if isinstance(confidence, str):
+        weights = adaptive_confidence(fixed, found, of_positive, of_negative)
+    else:
+        weights = torch.full_like(found.indices, confidence, dtype=fixed.dtype)
+    curves = {
+        "benchmark anchors": found.benchmark.float().mean(),
+        **pair_curves(of_positive, of_negative),
+        "similarity of false negatives": fixed.gather(1, found.indices)[found.benchmark].mean(),
+        **({"confidence": weights[found.benchmark].mean()} if isinstance(confidence, str) else {}),
+    }
+    return Outcome(_loss(similarity / temperature, found, weights), curves)
 
 
 def adaptive_confidence(similarity: Tensor, found: FalseNegatives, of_positive: Tensor, of_negative: Tensor) -> Tensor:
@@ -105,8 +102,8 @@ def adaptive_confidence(similarity: Tensor, found: FalseNegatives, of_positive: 
     other = positives(anchors, similarity.device)
     i, j = torch.arange(anchors, device=similarity.device)[:, None], found.indices
     agreement = (similarity[i, other[j]] + similarity[other[i], j] + similarity[other[i], other[j]]) / 3
-    apart = (of_positive - of_negative).clamp(min=1e-6)
-    weights: Tensor = ((agreement - of_negative) / apart).clamp(0, 1) * apart.clamp(max=1)
+    apart = of_positive - of_negative
+    weights: Tensor = ((agreement - of_negative) / apart.clamp(min=1e-6)).clamp(0, 1) * apart.clamp(0, 1)
     return weights
 
 
@@ -119,6 +116,14 @@ class FALSE(PairMethod):
         return contrast(embeddings, s.temperature, s.threshold, s.confidence, s.neighbours)
 
 
+def _loss(logits: Tensor, found: FalseNegatives, weights: Tensor) -> Tensor:
+    """Return the mean over all anchors of Eq. 6, from similarities divided by the temperature."""
+    of_positive = logits.gather(1, positives(len(logits), logits.device)[:, None])[:, 0]
+    itself = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+    denominator = torch.logsumexp(logits.masked_fill(itself, -torch.inf), dim=1)
+    return (denominator - _numerator(logits, of_positive, found, weights)).mean()
+
+
 def _numerator(logits: Tensor, of_positive: Tensor, found: FalseNegatives, weights: Tensor) -> Tensor:
     """Return the log of Eq. 6's numerator: the positive and, for benchmark anchors, the weighted false negatives."""
     weighted = found.benchmark[:, None] & (weights > 0)
@@ -128,7 +133,3 @@ def _numerator(logits: Tensor, of_positive: Tensor, found: FalseNegatives, weigh
     of_false_negatives = (logits.gather(1, found.indices) + safe).masked_fill(~weighted, -torch.inf)
     of_false_negatives = torch.where(counts[:, None], of_false_negatives, of_positive[:, None]).logsumexp(dim=1)
     return torch.where(counts, torch.logaddexp(of_positive, of_false_negatives), of_positive)
-
-
-def _diagonal(square: Tensor) -> Tensor:
-    return torch.eye(len(square), dtype=torch.bool, device=square.device)

@@ -2,7 +2,8 @@
 
 Li et al., "Prototypical Contrastive Learning of Unsupervised Representations", ICLR 2021. The published code clusters the
 embeddings of the whole, finite data set before each epoch. Rasters are sampled at random here, so there is no such set: the
-clusters are those of the momentum encoder's latest embeddings, and a patch belongs to the cluster nearest to its own.
+clusters are those of the momentum encoder's latest embeddings, and a patch belongs to the cluster nearest to its own. The
+negatives of a patch are the others of its batch, not a queue of earlier ones.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ class PCL(Method):
                 count = len(bank) // per_cluster
                 if count < 2:
                     return  # Too early: too few embeddings for even the coarsest clusters.
-                centres, owner = spherical_kmeans(bank, count, torch_generator(self.settings.points, per_cluster, step))
+                centres, owner = spherical_kmeans(bank, count, torch_generator(number, per_cluster, step))
                 made = concentrations(bank, centres, owner, self.settings.temperature)
                 self.get_buffer(f"{level}_centres_{per_cluster}")[:count] = centres
                 kept = self.get_buffer(f"{level}_concentration_{per_cluster}").zero_()

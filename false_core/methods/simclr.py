@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from false_core.methods.false_negatives import check_pairs, positives, similarities
+from false_core.methods.false_negatives import check_pairs, mean_similarities, positives, similarities
 from false_core.methods.method import Outcome, PairMethod, pair_curves
 
 
@@ -39,11 +39,7 @@ def _contrast(embeddings: Tensor, temperature: float) -> Outcome:
     if temperature <= 0:
         raise ValueError(f"temperature must be above 0; it is {temperature}")
     similarity = similarities(embeddings)
-    anchors = len(similarity)
-    target = positives(anchors, similarity.device)
+    target = positives(len(similarity), similarity.device)
     logits = (similarity / temperature).fill_diagonal_(-torch.inf)
     loss = torch.nn.functional.cross_entropy(logits, target)
-    with torch.no_grad():
-        of_positive = similarity.gather(1, target[:, None])
-        of_negative = (similarity.sum() - similarity.diagonal().sum() - of_positive.sum()) / max(1, anchors * (anchors - 2))
-    return Outcome(loss, pair_curves(of_positive.mean(), of_negative))
+    return Outcome(loss, pair_curves(*mean_similarities(similarity)))

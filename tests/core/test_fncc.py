@@ -13,8 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lightly.loss import NTXentLoss
 
-from false_core.methods.false_negatives import determine_false_negatives
-from false_core.methods.fncc import contrast, fncc_loss
+from false_core.methods.false_negatives import (
+    FalseNegatives,
+    determine_false_negatives,
+    from_similarities,
+    mean_similarities,
+    similarities,
+)
+from false_core.methods.fncc import adaptive_confidence, contrast, fncc_loss
 
 
 def views(
@@ -26,6 +32,13 @@ def views(
     first = generator.normal(size=(pairs, dimensions))
     second = first + generator.normal(size=first.shape) * np.linspace(0.05, apart, pairs)[:, None]
     return torch.from_numpy(np.concatenate([first, second])).to(dtype)
+
+
+def confidences(z: torch.Tensor, threshold: float = 0.9, neighbours: int = 1) -> torch.Tensor:
+    """Return the adaptive confidence weights (2B, k) of a batch."""
+    similarity = similarities(z)
+    found = from_similarities(similarity, threshold, neighbours)
+    return adaptive_confidence(similarity, found, *mean_similarities(similarity))
 
 
 class TestByHand:
@@ -134,12 +147,14 @@ class TestTheLoss:
         # The same numbers in single precision: what is left is the rounding of the embeddings alone, which both share.
         assert loss.item() == pytest.approx(fncc_loss(half.float(), 0.1, 0.9, 1.0).item(), abs=1e-6)
 
+    @pytest.mark.parametrize("confidence", [1.0, "adaptive"])
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-    def test_stays_close_to_single_precision_under_autocast(self, dtype: torch.dtype) -> None:
+    def test_stays_close_to_single_precision_under_autocast(self, dtype: torch.dtype, confidence: float | str) -> None:
         z = views(64, 32, dtype=torch.float32)
+        wanted = fncc_loss(z, 0.5, 0.9, confidence).item()
         with torch.autocast("cpu", dtype):
-            assert fncc_loss(z, 0.5, 0.9, 1.0).item() == pytest.approx(fncc_loss(z, 0.5, 0.9, 1.0).item(), abs=1e-6)
-        assert fncc_loss(z.half(), 0.5, 0.9, 1.0).item() == pytest.approx(fncc_loss(z, 0.5, 0.9, 1.0).item(), abs=1e-3)
+            assert fncc_loss(z, 0.5, 0.9, confidence).item() == pytest.approx(wanted, abs=1e-6)
+        assert fncc_loss(z.to(dtype), 0.5, 0.9, confidence).item() == pytest.approx(wanted, abs=1e-3)
 
     def test_stays_finite_at_low_temperature_and_for_embeddings_without_length(self) -> None:
         z = views(6, dtype=torch.float32)
@@ -166,6 +181,111 @@ class TestTheLoss:
             fncc_loss(views(4), **settings_)  # type: ignore[arg-type]
 
 
+class TestAdaptiveConfidence:
+    """Each false negative is trusted by how much all views of the two patches agree."""
+
+    @pytest.mark.parametrize("neighbours", [1, 3])
+    @pytest.mark.parametrize("threshold", [-1.01, 0.5, 0.9])
+    def test_a_plain_loop_gives_the_same_loss(self, threshold: float, neighbours: int) -> None:
+        z = views(9)
+        weights = naive_contrast.adaptive_weights(z.numpy(), threshold, neighbours)
+        assert any(0 < weight < 1 for row in weights for weight in row)
+        wanted = naive_contrast.loss(z.numpy(), 0.3, threshold, weights, neighbours)
+        assert fncc_loss(z, 0.3, threshold, "adaptive", neighbours).item() == pytest.approx(wanted, rel=1e-10)
+        seen = contrast(z, 0.3, threshold, "adaptive", neighbours).curves["confidence"]
+        assert seen.item() == pytest.approx(np.mean([weight for row in weights for weight in row]))
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.integers(2, 7), st.integers(0, 10**6), st.floats(0, 3), st.floats(-1.01, 1), st.integers(1, 4))
+    def test_every_weight_is_from_0_to_1_and_the_loss_between_those_of_no_trust_and_of_full_trust(
+        self, pairs: int, seed: int, apart: float, threshold: float, neighbours: int
+    ) -> None:
+        z = views(pairs, seed=seed, apart=apart)
+        weights = confidences(z, threshold, neighbours)
+        assert ((weights >= 0) & (weights <= 1)).all()
+        without, adaptive, full = (
+            fncc_loss(z, 0.5, threshold, confidence, neighbours).item() for confidence in (0.0, "adaptive", 1.0)
+        )
+        assert full - 1e-12 <= adaptive <= without + 1e-12
+
+    def test_copies_of_a_patch_are_trusted_nearly_fully(self) -> None:
+        # Patches 0 and 1 show the same thing in all four views, the other 18 something else each. Those 2 * 4 of 40 * 38
+        # negatives are why positives and negatives lie a little less than 1 apart.
+        directions = torch.eye(19, dtype=torch.float64)[[0, *range(19)]]
+        weights = confidences(torch.cat([directions, directions]))
+        assert weights[[0, 1, 20, 21], 0].tolist() == pytest.approx([1 - 8 / (40 * 38)] * 4)
+        assert (weights[2:20] == 0).all(), "the nearest of the others has nothing in common with them"
+
+    def test_an_encoder_that_cannot_tell_positives_from_negatives_is_not_trusted(self) -> None:
+        # Both views of all patches come from the same cloud: positives are as alike as negatives, or less.
+        cloud = torch.randn(40, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 3
+        found = determine_false_negatives(cloud, 0.5)
+        assert found.benchmark.any(), "they are alike enough to look for false negatives"
+        of_positive, of_negative = mean_similarities(similarities(cloud))
+        assert of_positive < of_negative
+        assert (confidences(cloud, 0.5) == 0).all()
+        assert fncc_loss(cloud, 0.5, 0.5, "adaptive").item() == fncc_loss(cloud, 0.5, 0.5, 0.0).item()
+
+    @pytest.mark.parametrize("alike", [0, 1, 2, 3])
+    def test_the_more_of_the_other_views_agree_the_more_a_pair_is_trusted(self, alike: int) -> None:
+        # The pair FNSD looks at, (i, j), is alike in any case. Of the other three, ``alike`` are too.
+        similarity = torch.eye(8, dtype=torch.float64)
+        own = torch.arange(8)
+        similarity[own, own.roll(4)] = 0.95
+        similarity[0, 1] = 0.95
+        for i, j in [(0, 5), (4, 1), (4, 5)][:alike]:
+            similarity[i, j] = 0.95
+        found = FalseNegatives(torch.tensor([True] + [False] * 7), torch.ones(8, 1, dtype=torch.long))
+        weight = adaptive_confidence(similarity, found, torch.tensor(0.95), torch.tensor(0.0))[0, 0]
+        assert weight.item() == pytest.approx(0.95 * alike / 3)
+
+    def test_gradients_are_those_of_the_loss_with_its_weights_held_fixed(self) -> None:
+        z = views(5)
+        weights = naive_contrast.adaptive_weights(z.numpy(), 0.9, 2)
+        assert any(0 < weight < 1 for row in weights for weight in row)
+        given = z.clone().requires_grad_()
+        torch.autograd.backward(fncc_loss(given, 0.5, 0.9, "adaptive", 2))
+        slopes = np.zeros(z.shape)
+        for place in np.ndindex(*z.shape):
+            ahead, behind = z.numpy().copy(), z.numpy().copy()
+            ahead[place] += 1e-6
+            behind[place] -= 1e-6
+            rise = naive_contrast.loss(ahead, 0.5, 0.9, weights, 2) - naive_contrast.loss(behind, 0.5, 0.9, weights, 2)
+            slopes[place] = rise / 2e-6
+        assert given.grad is not None
+        np.testing.assert_allclose(given.grad.numpy(), slopes, atol=1e-8)
+        assert np.abs(slopes).max() > 1e-3
+
+    def test_gradients_stay_finite_where_views_are_identical_or_without_length(self) -> None:
+        z = torch.zeros(8, 3)
+        z[[0, 4], 0], z[[1, 5], 0], z[[2, 6], 1] = 1.0, 1.0, 1.0
+        z = z.requires_grad_()
+        torch.autograd.backward(fncc_loss(z, 0.05, 0.5, "adaptive", 2))
+        assert z.grad is not None
+        assert torch.isfinite(z.grad).all()
+
+    def test_a_single_pair_has_nothing_to_trust(self) -> None:
+        z = views(1).requires_grad_()
+        loss = fncc_loss(z, 0.5, 0.0, "adaptive")
+        torch.autograd.backward(loss)
+        assert loss.item() == pytest.approx(0.0, abs=1e-12)
+        assert z.grad is not None
+        assert z.grad.abs().max() < 1e-12
+
+    def test_does_not_depend_on_the_order_of_pairs(self) -> None:
+        z = views(12)
+        order = torch.randperm(12, generator=torch.Generator().manual_seed(3))
+        shuffled = z[torch.cat([order, order + 12])]
+        assert fncc_loss(shuffled, 0.2, 0.9, "adaptive", 2).item() == pytest.approx(
+            fncc_loss(z, 0.2, 0.9, "adaptive", 2).item(), rel=1e-12
+        )
+
+    @pytest.mark.parametrize("word", ["fixed", ""])
+    def test_there_is_no_other_word_for_it(self, word: str) -> None:
+        with pytest.raises(ValueError, match="from 0 to 1 or 'adaptive'"):
+            fncc_loss(views(4), confidence=word)
+
+
 class TestWhatItSaw:
     def test_matches_the_similarities_of_the_batch(self) -> None:
         z = views(6)
@@ -174,15 +294,15 @@ class TestWhatItSaw:
         count = len(s)
         positive = [s[i, (i + 6) % 12] for i in range(count)]
         possible = naive_contrast.false_negatives(z.numpy(), 0.9)
-        seen = contrast(z, 0.5, 0.9, 1.0)
-        assert seen.benchmark_share.item() == pytest.approx(sum(map(bool, possible)) / count)
-        assert 0 < seen.benchmark_share.item() < 1
-        assert seen.positive_similarity.item() == pytest.approx(np.mean(positive))
+        seen = contrast(z, 0.5, 0.9, 1.0).curves
+        assert seen["benchmark anchors"].item() == pytest.approx(sum(map(bool, possible)) / count)
+        assert 0 < seen["benchmark anchors"].item() < 1
+        assert seen["similarity of positives"].item() == pytest.approx(np.mean(positive))
         negatives = [s[i, j] for i in range(count) for j in naive_contrast.negatives_of(i, count)]
-        assert seen.negative_similarity.item() == pytest.approx(np.mean(negatives))
-        assert seen.false_negative_similarity.item() == pytest.approx(
+        assert seen["similarity of negatives"].item() == pytest.approx(np.mean(negatives))
+        assert seen["similarity of false negatives"].item() == pytest.approx(
             np.mean([s[i, j] for i, p in enumerate(possible) for j in p])
         )
 
     def test_without_a_benchmark_anchor_has_no_similarity_of_false_negatives(self) -> None:
-        assert contrast(views(6), 0.5, 1.0).false_negative_similarity.isnan()
+        assert contrast(views(6), 0.5, 1.0).curves["similarity of false negatives"].isnan()
