@@ -85,9 +85,7 @@ class _Trainer:
         groups = parameter_groups(self.method, weight_decay=settings.weight_decay)
         self.optimiser: torch.optim.Optimizer
         if settings.optimiser == "larc":
-            self.optimiser = LARC(
-                [p for g in groups for p in g["params"]], settings.learning_rate, 0.9, settings.weight_decay
-            )
+            self.optimiser = LARC(groups, settings.learning_rate)
         else:
             self.optimiser = torch.optim.AdamW(groups, settings.learning_rate)
         self.jitter = SpectralJitter()
