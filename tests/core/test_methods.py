@@ -1,0 +1,181 @@
+"""Every method pretrains an encoder from the same views, goes on where it was interrupted, and says what it saw."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from small_world import Listener
+from torch import Tensor
+
+from false_core import jobs
+from false_core.errors import Cancelled
+from false_core.events import Event, Metric
+from false_core.jobs import Pretrain
+from false_core.methods.method import Method, Outcome, PairMethod, Views, average
+from false_core.methods.registry import METHODS, build_method
+from false_core.methods.untrained import Untrained
+from false_core.models.encoder import build_encoder
+from false_core.models.model_file import read_card
+from false_core.presets import BOTH, IMAGE, POINTS, PRETRAIN, PretrainSettings
+from false_core.run import run
+
+SETTINGS = replace(PRETRAIN["quick"], hidden=16, dimensions=8, threshold=0.0)
+each_method = pytest.mark.parametrize("name", jobs.METHODS)
+
+
+def some_views(pairs: int = 4, bands: int = 2, size: int = 32, points: int = 6, seed: int = 0) -> Views:
+    """Return a batch of noise. All points but the first of each patch were seen by both views."""
+    chance = torch.Generator().manual_seed(seed)
+    positions = 2 * torch.rand(2 * pairs, points, 2, generator=chance) - 1
+    seen = [row for row in range(pairs * points) if row % max(1, points)]
+    kept = torch.tensor(seen + [row + pairs * points for row in seen], dtype=torch.long)
+    return Views(torch.randn(2 * pairs, bands, size, size, generator=chance), positions, kept)
+
+
+def new(name: str, **changes: Any) -> Method:
+    torch.manual_seed(0)
+    settings: PretrainSettings = replace(SETTINGS, method=name, **changes)
+    return build_method(build_encoder("resnet10t", 2), settings)
+
+
+def pretraining(land: str, folder: Path, name: str, **more: Any) -> Pretrain:
+    return Pretrain(
+        (land,), str(folder / "encoder.safetensors"), preset="quick", device="cpu", method=name, **{"batch_size": 4, **more}
+    )
+
+
+class TestTheRegistry:
+    def test_holds_the_methods_that_can_be_asked_for(self) -> None:
+        assert tuple(METHODS) == jobs.METHODS
+
+    @each_method
+    def test_gives_the_method_that_was_named(self, name: str) -> None:
+        assert type(new(name)) is METHODS[name]
+
+
+@each_method
+@pytest.mark.parametrize("level", [IMAGE, POINTS, BOTH])
+class TestAMethod:
+    def test_gives_a_loss_that_can_be_differentiated(self, name: str, level: str) -> None:
+        method = new(name, level=level)
+        outcome = method(some_views(points=0 if level == IMAGE else 6))
+        assert outcome.loss.shape == ()
+        assert outcome.loss.isfinite()
+        assert not any(value.requires_grad for value in outcome.curves.values())
+        torch.autograd.backward(outcome.loss)
+        learns = [p for p in method.encoder.parameters() if p.grad is not None and p.grad.abs().max() > 0]
+        assert bool(learns) == (name != "random")
+
+    def test_keeps_all_it_knows_in_its_state(self, name: str, level: str) -> None:
+        one, two = new(name, level=level), new(name, level=level)
+        one(some_views())
+        one.after_step(1, 2)
+        two.load_state_dict(one.state_dict())
+        assert one(some_views(seed=1)).loss.equal(two(some_views(seed=1)).loss)
+
+
+class TestLevels:
+    class Shapes(PairMethod):
+        """Takes the number of embeddings for a loss."""
+
+        def compare(self, embeddings: Tensor) -> Outcome:
+            return Outcome(torch.tensor(float(len(embeddings))), {"dimensions": torch.tensor(embeddings.shape[1])})
+
+    @pytest.mark.parametrize(("level", "wanted"), [(IMAGE, 8), (POINTS, 40), (BOTH, 24)])
+    def test_embeddings_stand_for_patches_or_for_points_both_views_see_or_the_losses_are_averaged(
+        self, level: str, wanted: int
+    ) -> None:
+        # 2 * 4 patches; 2 * 4 * 5 of the points.
+        method = self.Shapes(build_encoder("resnet10t", 2), replace(SETTINGS, level=level))
+        assert method(some_views()).loss.item() == wanted
+
+    def test_curves_are_named_after_their_level_where_there_are_several(self) -> None:
+        one, two = (Outcome(torch.tensor(loss), {"similarity": torch.tensor(loss)}) for loss in (1.0, 3.0))
+        assert average({POINTS: one}).curves == {"similarity": torch.tensor(1.0)}
+        both = average({IMAGE: one, POINTS: two})
+        assert both.loss.item() == 2.0
+        assert both.curves == {"similarity (image)": torch.tensor(1.0), "similarity (points)": torch.tensor(3.0)}
+
+    def test_a_point_keeps_its_embedding_wherever_the_others_lie(self) -> None:
+        method = new("simclr")
+        assert isinstance(method, PairMethod)
+        method.eval()
+        views = some_views()
+        features = method.encoder(views.pixels)
+        embeddings = method.heads(features, views.points, views.kept)[POINTS]
+        fewer = method.heads(features, views.points, views.kept[[3, 17]])[POINTS]
+        torch.testing.assert_close(fewer, embeddings[[3, 17]])
+
+
+class TestUntrained:
+    def test_leaves_the_weights_and_lets_the_batch_norms_see_their_inputs(self) -> None:
+        method = new("random")
+        before = {key: value.clone() for key, value in method.state_dict().items()}
+        method(some_views())
+        changed = {key for key, value in method.state_dict().items() if not value.equal(before[key])}
+        assert changed
+        assert all(key.endswith(("running_mean", "running_var", "num_batches_tracked")) for key in changed)
+
+    def test_is_done_after_a_few_steps_however_many_are_asked_for(self, land: str, tmp_path: Path) -> None:
+        outputs = run(pretraining(land, tmp_path, "random", steps=1000, batch_size=2))
+        assert outputs["steps"] == Untrained.most_steps
+
+
+@each_method
+class TestPretraining:
+    def test_ends_with_an_encoder_that_says_how_it_was_made(
+        self, land: str, tmp_path: Path, listener: Listener, name: str
+    ) -> None:
+        job = pretraining(land, tmp_path, name, steps=2, report=str(tmp_path / "report.html"))
+        outputs = run(job, listener)
+        assert math.isfinite(outputs["loss"])
+        assert read_card(job.encoder, "encoder").method["name"] == name
+        shown = {event.name for event in listener.all(Metric)}
+        assert {"loss", "learning rate"} <= shown
+        if name in ("false", "simclr", "pcl"):
+            assert {"similarity of positives", "similarity of negatives"} <= shown
+
+    def test_goes_on_where_it_was_interrupted_and_ends_as_if_nothing_had_happened(
+        self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        # With 7 steps of 4 patches, prototypes have appeared before step 5.
+        job = pretraining(land, tmp_path, name, steps=7)
+        monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "one cache"))
+        run(dataclasses.replace(job, encoder=str(tmp_path / "undisturbed.safetensors")))
+        monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "another cache"))
+        cancel, steps = threading.Event(), []
+
+        def watch(event: Event) -> None:
+            if isinstance(event, Metric):
+                steps.append(event.step)
+                if event.step == 5:
+                    cancel.set()
+
+        with pytest.raises(Cancelled):
+            run(job, watch, cancel)
+        assert max(steps) == 5
+        steps.clear()
+        cancel.clear()
+        run(job, lambda event: steps.append(event.step) if isinstance(event, Metric) else None)
+        assert min(steps) > 5
+        one, two = (safetensors.torch.load_file(tmp_path / f"{made}.safetensors") for made in ("undisturbed", "encoder"))
+        assert one.keys() == two.keys()
+        assert all(one[key].equal(two[key]) for key in one)
+
+
+class TestAdaptiveConfidence:
+    def test_can_be_asked_for_by_its_name_and_is_plotted(self, land: str, tmp_path: Path, listener: Listener) -> None:
+        job = pretraining(land, tmp_path, "false", steps=3, confidence="adaptive", threshold=-1.0)
+        run(job, listener)
+        assert read_card(job.encoder).method["confidence"] == "adaptive"
+        trusted = [event.value for event in listener.all(Metric) if event.name == "confidence"]
+        assert trusted
+        assert all(0 <= value <= 1 for value in trusted)
