@@ -65,7 +65,8 @@ class Parameter:
         unit: Unit of the value, or empty.
         minimum, maximum: Range of a number, both ends included.
         choices: Admitted values of a choice; of a number or word, the words.
-        of: For a field, the parameter with its layer. For a model, what it must hold: ``"encoder"`` or ``"segmenter"``.
+        of: For a field, bands or an extent, the parameter with its layer. For a model, what it must hold: ``"encoder"`` or
+            ``"segmenter"``.
         advanced: Folded away in dialogs.
         dialog: Whether a person sets it in QGIS; False where the plugin knows the value itself.
     """
@@ -155,6 +156,7 @@ class Pretrain:
         "Bands",
         "Bands to learn from, counted from 1. Empty: all bands but alpha. Fine-tuning and classifying use the same ones.",
         (),
+        of="rasters",
     )
     extent: Optional[str] = _parameter(
         EXTENT,
@@ -162,6 +164,7 @@ class Pretrain:
         "Learn only from this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the "
         "raster's own CRS. Empty: everything.",
         None,
+        of="rasters",
     )
     preset: str = _preset()
     method: str = _parameter(
@@ -220,7 +223,17 @@ class Pretrain:
         minimum=1,
         maximum=64,
     )
-    report: Optional[str] = _parameter(NEW_REPORT, "Report", "HTML report with curves and settings.", None)
+    truth: Optional[str] = _parameter(
+        RASTER,
+        "Truth",
+        "Optional raster with known classes, only to draw how often the false negatives found are of the same class. It "
+        "does not take part in the learning.",
+        None,
+        advanced=True,
+    )
+    report: Optional[str] = _parameter(
+        NEW_REPORT, "Report", "HTML report with curves, settings and pictures of what was learned.", None
+    )
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (Result("loss", "Final loss"), Result("steps", "Steps trained"))
 
@@ -257,7 +270,12 @@ class Finetune:
         of="encoder",
     )
     bands: Tuple[int, ...] = _parameter(
-        BANDS, "Bands", "Bands to use, counted from 1. Empty: those of the encoder, or all but alpha.", (), advanced=True
+        BANDS,
+        "Bands",
+        "Bands to use, counted from 1. Empty: those of the encoder, or all but alpha.",
+        (),
+        of="raster",
+        advanced=True,
     )
     preset: str = _preset()
     seed: int = _seed()
@@ -312,6 +330,7 @@ class Classify:
         "Classify only this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the "
         "raster's own CRS. Empty: everything.",
         None,
+        of="raster",
     )
     device: str = _device()
     confidence: Optional[str] = _parameter(

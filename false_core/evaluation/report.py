@@ -2,51 +2,153 @@
 
 from __future__ import annotations
 
-import io
+import itertools
 import math
 from collections.abc import Sequence
 
 import jinja2
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from false_core.errors import OutputError
+from false_core.evaluation.embedding_map import EmbeddingMap, draw_map
+from false_core.evaluation.figures import as_svg
+from false_core.evaluation.gallery import Gallery, draw_gallery
 from false_core.evaluation.metrics import IntArray, score
 from false_core.evaluation.sections import Section, describe
 from false_core.models.model_file import ModelCard
+from false_core.presets import IMAGE
 from false_core.publish import published
 from false_core.training.curves import Curves
 
 INK = "#2f6b4f"
+COLOURS = (INK, "#8a8f98", "#d9822b", "#5b7db1")
+"""Of the curves that share a panel."""
 
 
-def pretraining_report(card: ModelCard, curves: Curves) -> str:
-    """Return the report of a pretraining run, as HTML."""
+def pretraining_report(
+    card: ModelCard, curves: Curves, galleries: Sequence[Gallery] = (), embedding: EmbeddingMap | None = None
+) -> str:
+    """Return the report of a pretraining run, as HTML.
+
+    Args:
+        card: The encoder.
+        curves: Of the training.
+        galleries: What it takes for alike, for each level of its embeddings.
+        embedding: What it sees in the first raster.
+    """
     sections = [
-        Section(
-            "Loss and learning rate",
-            "The loss should fall and then level off.",
-            _plot(curves, [("loss",), ("learning rate",)]),
-        ),
-        Section(
-            "What the encoder thinks is alike",
-            "Cosine similarity of two views of the same place (positives), of different places (negatives), and of "
-            "the pairs taken for false negatives. Positives should rise above negatives. Benchmark anchors are those sure "
-            "enough to look for a false negative.",
-            _plot(
-                curves,
-                [
-                    ("similarity of positives", "similarity of negatives", "similarity of false negatives"),
-                    ("benchmark anchors",),
-                ],
-            ),
-        ),
+        *_training(card, curves),
+        *_alike(curves),
+        *_purity(curves),
+        *(_gallery(gallery, card, named=len(galleries) > 1) for gallery in galleries),
+        *([_embedding(embedding, card)] if embedding else []),
         *describe(card),
     ]
     rasters = ", ".join(card.provenance.get("rasters", []))
-    return _page("FALSE pretraining", f"An encoder learned without labels from {rasters}.", [], [], sections)
+    learned = (
+        "not trained, a control for what was learned" if card.method.get("name") == "random" else "learned without labels"
+    )
+    return _page("FALSE pretraining", f"An encoder {learned} from {rasters}.", [], [], sections)
+
+
+def _training(card: ModelCard, curves: Curves) -> list[Section]:
+    if card.method.get("name") == "random":
+        text = (
+            "There was none: the weights are as they were drawn. Only the scale of the features was adapted to the raster."
+        )
+        return [Section("Training", text)]
+    text = "The loss should fall and then level off."
+    return [Section("Loss and learning rate", text, _plot(curves, [("loss",), ("learning rate",)]))]
+
+
+def _alike(curves: Curves) -> list[Section]:
+    """Return the curves of what the method saw in its batches, one panel for each kind and level."""
+    panels: dict[tuple[str, str], list[str]] = {}
+    for name in curves.series:
+        if name not in ("loss", "learning rate") and not name.startswith("purity"):
+            kind, level = name.partition(" ")[0], name.partition("(")[2]
+            panels.setdefault((level, kind), []).append(name)
+    words = {
+        "similarity": "Cosine similarity of two views of the same place (positives), of different places (negatives) and, "
+        "where the method looks for them, of the pairs taken for false negatives. Positives should rise above negatives.",
+        "benchmark": "Benchmark anchors are those whose two views are more alike than the similarity threshold, which makes "
+        "them sure enough to look for a false negative; shown is their share.",
+        "confidence": "Confidence is how far the false negatives were trusted, on average.",
+        "correlation": "Correlation of each feature of an embedding between the two views, on average. It should near 1.",
+    }
+    # In the order of the words, level by level.
+    order = sorted(panels, key=lambda key: (key[0], list(words).index(key[1]) if key[1] in words else len(words)))
+    text = " ".join(words[kind] for kind in words if any(kind == there for _, there in panels))
+    figure = _plot(curves, [panels[key] for key in order])
+    return [Section("What the encoder takes for alike", text, figure)] if panels else []
+
+
+def _purity(curves: Curves) -> list[Section]:
+    panels: dict[str, list[str]] = {}
+    for name in curves.series:
+        if name.startswith("purity"):
+            panels.setdefault(name.partition("(")[2], []).append(name)
+    text = (
+        "Share of the pairs taken for false negatives whose two places are of the same class in the truth raster, beside "
+        "that of pairs drawn at random from the same batch. The further above chance, the more often FALSE is right. The "
+        "truth took no part in the learning."
+    )
+    return [Section("Are they of the same class?", text, _plot(curves, list(panels.values()), (0.0, 1.0)))] if panels else []
+
+
+def _gallery(gallery: Gallery, card: ModelCard, named: bool) -> Section:
+    """Return a gallery with what has to be said about it; ``named`` says which level it is of."""
+    what = "patches" if gallery.level == IMAGE else "points"
+    level = f" ({what})" if named else ""
+    known = any(same is not None for exhibit in gallery.exhibits for same in exhibit.same_class)
+    where = "in the middle of the patch" if gallery.level == IMAGE else "at the point"
+    classes = f" Classes are those of the truth raster {where}." if known else ""
+    how = f"The numbers are cosine similarities to the anchor.{classes} {_crops(gallery, card)}"
+    if not gallery.determined:
+        text = f"Places, another view of each, and the place in other patches of the batch that comes nearest to it. {how}"
+        return Section(f"Nearest neighbours{level}", text, draw_gallery(gallery))
+    heading = f"False negatives that were found{level}"
+    if not gallery.anchors:
+        text = (
+            f"None. Of {gallery.looked_at:,} {what} looked at after the training, none has two views that are more alike "
+            f"than the similarity threshold, {card.method.get('threshold', math.nan):g}. A lower threshold finds some."
+        )
+        return Section(heading, text)
+    text = (
+        "Benchmark anchors, another view of each, and what was taken for a false negative: the negative whose similarity "
+        "comes closest to that of the other view. It should show the same land cover as the anchor. "
+        f"{len(gallery.exhibits)} of {gallery.anchors:,} benchmark anchors among {gallery.looked_at:,} {what} looked at "
+        f"after the training, from the least to the most similar. {how}"
+    )
+    return Section(heading, text, draw_gallery(gallery))
+
+
+def _crops(gallery: Gallery, card: ModelCard) -> str:
+    cut = (
+        "Patches are" if gallery.level == IMAGE else "Shown are the surroundings of points, which lie in the rings. They are"
+    )
+    return f"{cut} cut and turned as the encoder saw them, but in the raster's colours. Nodata is grey. {_bands_shown(card)}"
+
+
+def _embedding(embedding: EmbeddingMap, card: ModelCard) -> Section:
+    area, size = embedding.area, f"{card.pixel_size:g}"
+    part = "" if embedding.share == 1 else f", the middle {_percent(embedding.share)} of it"
+    text = (
+        "The raster, and beside it the first three principal components of the encoder's features as red, green and blue: "
+        "what has the same colour looks alike to the encoder. The colours themselves mean nothing. Land cover that differs "
+        f"should differ in colour. {embedding.name}{part}: {area.width:,} x {area.height:,} pixels of {size} CRS units. "
+        f"Nodata is white. {_bands_shown(card)}"
+    )
+    return Section("What the encoder sees", text, draw_map(embedding))
+
+
+def _bands_shown(card: ModelCard) -> str:
+    if len(card.bands) < 3:
+        return f"The raster's band {card.band_numbers[0]} is shown in grey."
+    numbers = ", ".join(map(str, card.band_numbers[:3]))
+    return f"The raster's bands {numbers} are shown as red, green and blue."
 
 
 def finetuning_report(card: ModelCard, curves: Curves, confusion: IntArray | None, notes: Sequence[str]) -> str:
@@ -130,22 +232,30 @@ def _percent(value: float) -> str:
     return "-" if math.isnan(value) else f"{100 * value:.1f} %"
 
 
-def _plot(curves: Curves, panels: Sequence[Sequence[str]]) -> str:
-    panels = [names for names in panels if any(name in curves.series for name in names)]
+def _plot(curves: Curves, panels: Sequence[Sequence[str]], limits: tuple[float, float] | None = None) -> str:
+    """Return curves as SVG, two panels in a row; ``limits`` of the values, or None for what they need."""
+    panels = [[name for name in names if name in curves.series] for names in panels]
+    panels = [names for names in panels if names]
     if not panels:
         return ""
-    figure = Figure(figsize=(4.6 * len(panels), 3.0), layout="constrained")
-    for axes, names in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels):
-        for name in names:
-            points = curves.series.get(name, [])
-            axes.plot(*zip(*points), label=name, linewidth=1.4, color=INK if len(names) == 1 else None)
+    rows = math.ceil(len(panels) / 2)
+    figure = Figure(figsize=(9.2, 3.0 * rows), layout="constrained")
+    grid = figure.subplots(rows, 2, squeeze=False).flat
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
+    for axes, names in zip(grid, panels):
+        for name, color in zip(names, itertools.cycle(COLOURS)):
+            points = curves.series[name]
+            # A line needs two points to be seen.
+            axes.plot(*zip(*points), label=name, linewidth=1.4, color=color, marker="o" if len(points) == 1 else None)
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
+        axes.set_ylim(limits)
         if len(names) > 1:
             axes.legend(fontsize=8, frameon=False)
         else:
             axes.set_title(names[0].capitalize(), fontsize=10)
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def _confusion_figure(confusion: IntArray, names: Sequence[str]) -> str:
@@ -160,13 +270,4 @@ def _confusion_figure(confusion: IntArray, names: Sequence[str]) -> str:
         for row, column in np.ndindex(*share.shape):
             ink = "white" if share[row, column] > 60 else "black"
             axes.text(column, row, f"{share[row, column]:.0f}", ha="center", va="center", fontsize=8, color=ink)
-    return _svg(figure)
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    # Text stays text, so that it can be searched; a fixed salt and no date make equal reports equal files.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "false", "text.parse_math": False}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    return as_svg(figure)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from false_core import __version__
 from false_core.models.model_file import SEGMENTER, ModelCard
 
 
@@ -79,7 +80,7 @@ def _history(card: ModelCard) -> list[list[str]]:
     else:
         rows.append(["Pretraining", _show(card.method)])
         rows.append(["Pretrained on", ", ".join(card.provenance.get("rasters", ()))])
-    rows.append(["Library version", str(card.provenance.get("false_core", ""))])
+    rows.append(["Library version", str(card.provenance.get("false_core", __version__))])
     return rows
 
 

@@ -82,7 +82,7 @@ def contrast(
         "similarity of false negatives": fixed.gather(1, found.indices)[found.benchmark].mean(),
         **({"confidence": weights[found.benchmark].mean()} if isinstance(confidence, str) else {}),
     }
-    return Outcome(_loss(similarity / temperature, found, weights), curves)
+    return Outcome(_loss(similarity / temperature, found, weights), curves, found)
 
 
 def adaptive_confidence(similarity: Tensor, found: FalseNegatives, of_positive: Tensor, of_negative: Tensor) -> Tensor:

@@ -6,11 +6,12 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from false_core.methods.false_negatives import FalseNegatives
 from false_core.models.encoder import ImageProjector, PointProjector, channels_of
 from false_core.presets import BOTH, IMAGE, POINTS, PretrainSettings
 
@@ -47,10 +48,14 @@ class Outcome:
     Attributes:
         loss: The number to differentiate.
         curves: What else is worth plotting, by name, without gradients.
+        found: The false negatives that were determined, where they were.
+        levels: The outcomes that this one is the mean of, by level.
     """
 
     loss: Tensor
     curves: Mapping[str, Tensor] = field(default_factory=dict)
+    found: FalseNegatives | None = None
+    levels: Mapping[str, Outcome] = field(default_factory=dict)
 
 
 class Method(nn.Module, ABC):
@@ -74,6 +79,13 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def forward(self, views: Views) -> Outcome:
         """Return the loss of a batch."""
+
+    def embed(self, views: Views) -> dict[str, Tensor]:
+        """Return the embeddings (2N, d) of each level, those of the first views on those of the second views.
+
+        A method without embeddings returns nothing.
+        """
+        return {}
 
     def after_step(self, step: int, steps: int) -> None:
         """Do what follows an update of the weights, for example of a momentum encoder.
@@ -122,21 +134,28 @@ class PairMethod(Method):
 
     def forward(self, views: Views) -> Outcome:
         """Return the mean of the losses of all levels."""
-        return average(
-            {
-                level: self.compare(embeddings)
-                for level, embeddings in self.heads(self.encoder(views.pixels), views.points, views.kept).items()
-            }
-        )
+        return average({level: self.compare(embeddings) for level, embeddings in self.embed(views).items()})
+
+    def embed(self, views: Views) -> dict[str, Tensor]:
+        """Return the embeddings (2N, d) of each level."""
+        embeddings: dict[str, Tensor] = self.heads(self.encoder(views.pixels), views.points, views.kept)
+        return embeddings
 
 
 def average(outcomes: Mapping[str, Outcome]) -> Outcome:
     """Return the mean loss of several levels, and the curves of each, named after it where there are several."""
     loss = torch.stack([outcome.loss for outcome in outcomes.values()]).mean()
-    if len(outcomes) == 1:
-        return Outcome(loss, next(iter(outcomes.values())).curves)
-    curves = {f"{name} ({level})": value for level, o in outcomes.items() for name, value in o.curves.items()}
-    return Outcome(loss, curves)
+    curves = named_after_level({level: outcome.curves for level, outcome in outcomes.items()})
+    return Outcome(loss, curves, levels=outcomes)
+
+
+Value = TypeVar("Value")
+
+
+def named_after_level(curves: Mapping[str, Mapping[str, Value]]) -> dict[str, Value]:
+    """Return the curves of all levels, each named after its level where there are several."""
+    one = len(curves) == 1
+    return {name if one else f"{name} ({level})": value for level, own in curves.items() for name, value in own.items()}
 
 
 def pair_curves(similarity_of_positives: Tensor, similarity_of_negatives: Tensor) -> dict[str, Tensor]:

@@ -83,6 +83,11 @@ class PCL(Method):
             self._remember(number, level, key)
         return average(outcomes)
 
+    def embed(self, views: Views) -> dict[str, Tensor]:
+        """Return the embeddings (2N, d) of each level, of both views by the trained encoder."""
+        embeddings: dict[str, Tensor] = self.heads(self.encoder(views.pixels), views.points, views.kept)
+        return embeddings
+
     @torch.no_grad()
     def after_step(self, step: int, steps: int) -> None:
         """Let the momentum encoder follow, and cluster when it is time."""

@@ -32,6 +32,15 @@ class Placement:
     matrix: npt.NDArray[np.float32]
     shift: npt.NDArray[np.float32]
 
+    def to_window(self, points: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+        """Return where points of the crops lie, in source pixels from the centres of the windows.
+
+        Args:
+            points: Of shape (batch, points, 2), in pixels of the crop from its centre, x first.
+        """
+        on_ground: npt.NDArray[np.floating] = np.einsum("bij,bpj->bpi", self.matrix, points) + self.shift[:, None]
+        return on_ground
+
     def to_crop(self, index: int, centre: tuple[float, float], size: int) -> Affine:
         """Return the map from raster pixel coordinates to those of crop ``index``, ``size`` pixels wide.
 
@@ -107,7 +116,7 @@ def matched_points(
     """
     batch, half = len(first.matrix), size / 2
     candidates = generator.uniform(-half + margin, half - margin, (batch, 8 * count, 2))
-    on_ground = np.einsum("bij,bpj->bpi", first.matrix, candidates) + first.shift[:, None]
+    on_ground = first.to_window(candidates)
     in_second = np.einsum("bij,bpj->bpi", np.linalg.inv(second.matrix), on_ground - second.shift[:, None])
     seen = (np.abs(in_second) <= half - margin).all(axis=-1)
     best = np.argsort(~seen, axis=1, kind="stable")[:, :count]

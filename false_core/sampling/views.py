@@ -10,10 +10,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from false_core.presets import IMAGE
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.cache import CHUNK, ChunkCache
 from false_core.sampling.geometry import Placement, matched_points, random_placement, window_side
+
+Positions = npt.NDArray[np.float64]
 
 FEWEST_VALID = 0.6
 """Share of a patch's central part that must be valid."""
@@ -21,21 +24,79 @@ ATTEMPTS = 16
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where embeddings lie.
+
+    Attributes:
+        rasters: Number of the raster of each, of shape (n,).
+        positions: Pixel coordinates in it, of shape (n, 2), x first; (0, 0) is the upper left corner of the raster.
+        views: Row of the view of each among the (2 * batch) stacked views, of shape (n,).
+    """
+
+    rasters: npt.NDArray[np.int64]
+    positions: Positions
+    views: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class ViewPairs:
     """A batch of patches and how their two views lie in them.
 
     Attributes:
+        rasters: Number of the raster that each patch is from, of shape (batch,).
+        centres: Centres of the source windows in pixel coordinates of their rasters, of shape (batch, 2), x first.
+        size: Side of a view in pixels.
         windows: Normalised source pixels, of shape (batch, bands, side, side).
         first, second: Placements of the two views.
         points: For the first and the second view, positions both see, of shape (batch, points, 2) from -1 to 1.
         seen: Which of them both views really see, of shape (batch, points).
     """
 
+    rasters: npt.NDArray[np.int64]
+    centres: Positions
+    size: int
     windows: Tensor
     first: Placement
     second: Placement
     points: tuple[Tensor, Tensor]
     seen: Tensor
+
+    @property
+    def kept(self) -> Tensor:
+        """Rows of the flattened (2 * batch * points) that both views see, those of the first views before the second's."""
+        kept = self.seen.flatten().nonzero()[:, 0]
+        return torch.cat([kept, kept + self.seen.numel()])
+
+    def places(self, level: str) -> Places:
+        """Return where the embeddings of a level lie.
+
+        Args:
+            level: ``"image"``: the centres of the views, first views before second views. ``"points"``: the points that both
+                views see, in the order of ``kept``.
+        """
+        if level == IMAGE:
+            return self._places(np.zeros((2, len(self.centres), 1, 2)))
+        within = torch.stack(self.points).numpy().astype(np.float64) * (self.size / 2)
+        every, kept = self._places(within), self.kept.numpy()
+        return Places(every.rasters[kept], every.positions[kept], every.views[kept])
+
+    def _places(self, within: Positions) -> Places:
+        """Return where points lie; ``within`` is (2, batch, points, 2), in pixels from the centres of the views."""
+        _, batch, points, _ = within.shape
+        offsets = [placement.to_window(one) for placement, one in zip((self.first, self.second), within)]
+        positions = np.stack(offsets) + self.centres[:, None]
+        return Places(
+            np.tile(np.repeat(self.rasters, points), 2), positions.reshape(-1, 2), np.repeat(np.arange(2 * batch), points)
+        )
+
+
+@dataclass(frozen=True)
+class _Patch:
+    """One patch: the number of its raster, column and row of its upper left corner, and its pixels."""
+
+    raster: int
+    corner: tuple[int, int]
+    pixels: FloatArray
 
 
 class PatchSampler:
@@ -83,16 +144,25 @@ class PatchSampler:
     def batch(self, number: int) -> ViewPairs:
         """Return batch ``number``, counted from 0."""
         generator = np.random.default_rng([self._seed, number])
-        windows = np.stack([self._patch(number, generator) for _ in range(self._batch_size)])
+        patches = [self._patch(number, generator) for _ in range(self._batch_size)]
+        windows = np.stack([patch.pixels for patch in patches])
         first = random_placement(self._batch_size, self._scales, self._farthest, generator)
         second = random_placement(self._batch_size, self._scales, self._farthest, generator)
         one, two, seen = matched_points(first, second, self._crop_size, self._points, 2.0, generator)
-        points = (torch.from_numpy(one), torch.from_numpy(two))
-        return ViewPairs(torch.from_numpy(windows), first, second, points, torch.from_numpy(seen))
+        return ViewPairs(
+            rasters=np.array([patch.raster for patch in patches]),
+            centres=np.array([patch.corner for patch in patches]) + self._side / 2,
+            size=self._crop_size,
+            windows=torch.from_numpy(windows),
+            first=first,
+            second=second,
+            points=(torch.from_numpy(one), torch.from_numpy(two)),
+            seen=torch.from_numpy(seen),
+        )
 
-    def _patch(self, number: int, generator: np.random.Generator) -> FloatArray:
+    def _patch(self, number: int, generator: np.random.Generator) -> _Patch:
         """Return the best of a few random patches: the first that is valid enough."""
-        best: tuple[float, FloatArray] | None = None
+        best: tuple[float, _Patch] | None = None
         for _ in range(ATTEMPTS):
             # Each batch lets one chunk go and takes up the next one of the shuffled order.
             place = (number + int(generator.integers(self._active))) % len(self._chunks)
@@ -102,7 +172,7 @@ class PatchSampler:
             pixels, valid = self._caches[source].read(Window(column, row, self._side, self._side))
             share = _central_share(valid, self._crop_size)
             if best is None or share > best[0]:
-                best = share, pixels
+                best = share, _Patch(source, (column, row), pixels)
             if share >= FEWEST_VALID:
                 break
         assert best is not None

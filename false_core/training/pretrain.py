@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from false_core import jobs
 from false_core.device import choose_device
 from false_core.errors import Cancelled, FalseError, InputError
+from false_core.evaluation.embedding_map import map_embedding
+from false_core.evaluation.gallery import collect_galleries
+from false_core.evaluation.purity import Truth
 from false_core.evaluation.report import pretraining_report, write_report
 from false_core.feedback import Feedback
 from false_core.jobs import Pretrain
-from false_core.methods.method import Outcome, Views
+from false_core.methods.method import Outcome, Views, named_after_level
 from false_core.methods.registry import METHODS, build_method
 from false_core.models.encoder import build_encoder
 from false_core.models.model_file import ENCODER, ModelCard, save_model
@@ -35,6 +38,8 @@ from false_core.training.optimisers import LARC, parameter_groups, published_sch
 
 CACHE_BYTES = 1_000_000_000
 LOG_EVERY = 5
+GALLERY_BATCHES = 4
+"""Looked at after the training, to choose what the report shows."""
 
 
 def pretrain(job: Pretrain, feedback: Feedback) -> dict[str, Any]:
@@ -47,6 +52,7 @@ def pretrain(job: Pretrain, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Measuring the bands", 0.03):
         sources = on_working_grid(open_all(job.rasters, job.bands), job.pixel_size, settings.most_pixels, feedback)
         sources, areas = _areas(sources, job.extent, feedback)
+        truth = Truth(job.truth, sources) if job.truth else None
         normalisation = measure(sources, areas, feedback)
     steps = min(settings.steps or _steps_of_epochs(settings, areas), METHODS[settings.method].most_steps)
     torch.manual_seed(job.seed)
@@ -62,14 +68,18 @@ def pretrain(job: Pretrain, feedback: Feedback) -> dict[str, Any]:
         job.seed,
         CACHE_BYTES,
     )
-    with feedback.stage("Pretraining", 0.94):
-        curves = _train(trainer, sampler, Checkpoint(job, settings, feedback), feedback)
-    with feedback.stage("Writing", 0.02):
+    checkpoint, curves = Checkpoint(job, settings, feedback), Curves(feedback)
+    with _resumable(trainer, curves, checkpoint):
+        with feedback.stage("Pretraining", 0.92):
+            _train(trainer, sampler, truth, curves, checkpoint, feedback)
         card = _card(job, preset, settings, steps, sources, normalisation, curves)
-        report = pretraining_report(card, curves) if job.report else ""
+        with feedback.stage("Looking at what it learned", 0.03):
+            report = _report(trainer, sampler, card, curves, sources[0], areas[0], truth, feedback) if job.report else ""
+    with feedback.stage("Writing", 0.01):
         save_model(job.encoder, card, trainer.encoder)
         if job.report:
             write_report(job.report, report)
+    checkpoint.remove()
     return {"loss": curves.last("loss"), "steps": steps}
 
 
@@ -110,6 +120,13 @@ class _Trainer:
         self.method.after_step(self.step, self.steps)
         return outcome
 
+    @torch.no_grad()
+    def embed(self, batch: ViewPairs) -> dict[str, Tensor]:
+        """Return the embeddings (2N, d) of each level as the trained networks give them."""
+        self.method.eval()
+        embeddings: dict[str, Tensor] = self.method.embed(self._views(batch))
+        return embeddings
+
     def schedule(self) -> float:
         """Return the share of the highest learning rate at the present step."""
         published = self.settings.optimiser == "larc"
@@ -122,8 +139,7 @@ class _Trainer:
         views = self.jitter(views, torch_generator(self.seed, self.step))
         points = torch.cat(batch.points).to(self.device, non_blocking=True)
         # The indices come from the CPU, so that picking them does not make the CPU wait for the device.
-        kept = batch.seen.flatten().nonzero()[:, 0]
-        kept = torch.cat([kept, kept + batch.seen.numel()]).to(self.device, non_blocking=True)
+        kept = batch.kept.to(self.device, non_blocking=True)
         return Views(views.contiguous(memory_format=torch.channels_last), points, kept)
 
     def state(self) -> dict[str, Any]:
@@ -141,28 +157,40 @@ class _Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
 
 
-def _train(trainer: _Trainer, sampler: PatchSampler, checkpoint: Checkpoint, feedback: Feedback) -> Curves:
-    curves = Curves(feedback)
+@contextmanager
+def _resumable(trainer: _Trainer, curves: Curves, checkpoint: Checkpoint) -> Iterator[None]:
+    """Keep the state of the training where the job is cancelled."""
+    try:
+        yield
+    except Cancelled:
+        checkpoint.save({**trainer.state(), "curves": curves.state()})
+        raise
+
+
+def _train(
+    trainer: _Trainer,
+    sampler: PatchSampler,
+    truth: Truth | None,
+    curves: Curves,
+    checkpoint: Checkpoint,
+    feedback: Feedback,
+) -> None:
     state = checkpoint.load()
     if state:
         trainer.restore(state)
         curves.restore(state["curves"])
     batch_size = trainer.settings.batch_size
-    try:
-        with closing(made_ahead(sampler.batch, range(trainer.step, trainer.steps))) as batches:
-            for batch in batches:
-                feedback.advance(trainer.step * batch_size, trainer.steps * batch_size, "patches")
-                rate = trainer.settings.learning_rate * trainer.schedule()
-                outcome = trainer.train_on(batch)
-                if trainer.step % LOG_EVERY == 0 or trainer.step in (1, trainer.steps):
-                    _log(curves, trainer.step, outcome, rate)
-                if checkpoint.is_due:
-                    checkpoint.save({**trainer.state(), "curves": curves.state()})
-    except Cancelled:
-        checkpoint.save({**trainer.state(), "curves": curves.state()})
-        raise
-    checkpoint.remove()
-    return curves
+    with closing(made_ahead(sampler.batch, range(trainer.step, trainer.steps))) as batches:
+        for batch in batches:
+            feedback.advance(trainer.step * batch_size, trainer.steps * batch_size, "patches")
+            rate = trainer.settings.learning_rate * trainer.schedule()
+            outcome = trainer.train_on(batch)
+            if trainer.step % LOG_EVERY == 0 or trainer.step in (1, trainer.steps):
+                _log(curves, trainer.step, outcome, rate)
+                if truth:
+                    _log_purity(curves, trainer.step, outcome, batch, truth)
+            if checkpoint.is_due:
+                checkpoint.save({**trainer.state(), "curves": curves.state()})
 
 
 def _log(curves: Curves, step: int, outcome: Outcome, rate: float) -> None:
@@ -176,6 +204,38 @@ def _log(curves: Curves, step: int, outcome: Outcome, rate: float) -> None:
     curves.add(step, "learning rate", rate)
     for name, value in outcome.curves.items():
         curves.add(step, name, float(value))
+
+
+def _log_purity(curves: Curves, step: int, outcome: Outcome, batch: ViewPairs, truth: Truth) -> None:
+    found = {
+        level: truth.purity(batch.places(level), one.found) for level, one in outcome.levels.items() if one.found is not None
+    }
+    for name, value in named_after_level(found).items():
+        curves.add(step, name, value)
+
+
+def _report(
+    trainer: _Trainer,
+    sampler: PatchSampler,
+    card: ModelCard,
+    curves: Curves,
+    source: RasterSource,
+    area: Window,
+    truth: Truth | None,
+    feedback: Feedback,
+) -> str:
+    """Look at batches that did not train and at the first raster, and return the report."""
+
+    def look(number: int) -> tuple[ViewPairs, dict[str, Tensor]]:
+        batch = sampler.batch(number)
+        return batch, trainer.embed(batch)
+
+    numbers = range(trainer.steps, trainer.steps + GALLERY_BATCHES)
+    galleries = collect_galleries(look, numbers, trainer.settings, truth, trainer.seed, feedback)
+    embedding = map_embedding(
+        trainer.encoder, source, area, card.normalisation, trainer.device, trainer.seed, feedback
+    )  # fmt: skip
+    return pretraining_report(card, curves, galleries, embedding)
 
 
 def _areas(

@@ -44,6 +44,11 @@ class Field:
         return self.name.upper()
 
     @property
+    def layer(self) -> Field:
+        """The field of the same job that names the layer which this one, a class field, bands or an extent, belongs to."""
+        return Field(self.job, self.parameter.of, jobs.parameters(self.job)[self.parameter.of])
+
+    @property
     def default(self) -> Any:
         """The job's default, or None where it has none."""
         default = {field.name: field.default for field in dataclasses.fields(self.job)}[self.name]
@@ -99,7 +104,7 @@ def _vector(field: Field) -> QgsProcessingParameterDefinition:
 
 def _field(field: Field) -> QgsProcessingParameterDefinition:
     return QgsProcessingParameterField(
-        field.processing_name, field.label, parentLayerParameterName=field.parameter.of.upper(), optional=field.optional
+        field.processing_name, field.label, parentLayerParameterName=field.layer.processing_name, optional=field.optional
     )
 
 
@@ -110,11 +115,11 @@ def _model(field: Field) -> QgsProcessingParameterDefinition:
 
 
 def _bands(field: Field) -> QgsProcessingParameterDefinition:
-    raster = the_only(field.job, jobs.RASTER)
-    if raster:
+    if field.layer.parameter.kind == jobs.RASTER:
         return QgsProcessingParameterBand(
-            field.processing_name, field.label, parentLayerParameterName=raster, optional=field.optional, allowMultiple=True
-        )
+            field.processing_name, field.label, parentLayerParameterName=field.layer.processing_name,
+            optional=field.optional, allowMultiple=True,
+        )  # fmt: skip
     return QgsProcessingParameterString(field.processing_name, f"{field.label}, as 1,2,3", optional=field.optional)
 
 

@@ -103,9 +103,8 @@ def _bands(request: Request, field: Field) -> Optional[Any]:
 def _extent(request: Request, field: Field) -> Optional[str]:
     if request.raw(field) is None:
         return None
-    raster = the_only(field.job, jobs.RASTER)
-    rasters = shown_fields(field.job)[the_only(field.job, jobs.RASTERS)] if not raster else None
-    layer = _raster_layer(request, raster) if rasters is None else _raster_layers(request, rasters)[0]
+    one = field.layer.parameter.kind == jobs.RASTER
+    layer = _raster_layer(request, field.layer.processing_name) if one else _raster_layers(request, field.layer)[0]
     extent = request.algorithm.parameterAsExtent(request.parameters, field.processing_name, request.context, layer.crs())
     if extent.isEmpty():
         raise QgsProcessingException(

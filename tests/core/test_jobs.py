@@ -45,6 +45,7 @@ JOBS = {
         threshold=-1.0,
         confidence=0.0,
         neighbours=3,
+        truth="truth.tif",
         report="r.html",
     ),
     "finetune with everything": dataclasses.replace(
@@ -83,6 +84,8 @@ class TestTheDeclaration:
             assert declared[parameter.of].kind == jobs.VECTOR
         if parameter.kind == jobs.MODEL:
             assert parameter.of in ("encoder", "segmenter")
+        if parameter.kind in (jobs.BANDS, jobs.EXTENT):
+            assert declared[parameter.of].kind in (jobs.RASTER, jobs.RASTERS)
 
     def test_a_job_cannot_be_changed(self) -> None:
         with pytest.raises(dataclasses.FrozenInstanceError):

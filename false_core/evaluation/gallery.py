@@ -1,0 +1,227 @@
+"""A gallery of what a trained encoder takes for alike: places, how they look in another view, and their false negatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from false_core.evaluation.figures import Colours, as_svg, in_colour, show_picture
+from false_core.evaluation.purity import Truth
+from false_core.feedback import Feedback
+from false_core.methods.false_negatives import FalseNegatives, from_similarities, positives, similarities
+from false_core.presets import IMAGE, PretrainSettings
+from false_core.raster.source import FloatArray
+from false_core.sampling.geometry import Placement, resample
+from false_core.sampling.views import Places, ViewPairs
+
+SHOWN = 8
+"""Anchors in a gallery."""
+MOST_OTHERS = 3
+"""False negatives shown of one anchor."""
+SURROUNDINGS = 64
+"""Pixels of the view shown around a point."""
+PICTURE = 96
+"""Pixels of a picture at most: larger patches are shown smaller."""
+
+Look = Callable[[int], tuple[ViewPairs, dict[str, Tensor]]]
+"""Gives the batch of a number, and its embeddings (2N, d) at each level."""
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One anchor and what belongs to it.
+
+    Attributes:
+        pictures: The anchor, its other view, and its false negatives or its nearest neighbour.
+        similarities: Cosine similarities of the anchor to those that follow it, one fewer than the pictures.
+        same_class: Whether those are of the anchor's true class; None where that is not known.
+    """
+
+    pictures: tuple[Colours, ...]
+    similarities: tuple[float, ...]
+    same_class: tuple[bool | None, ...]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """What is shown of one level.
+
+    Attributes:
+        level: What an embedding stands for: a whole patch (``"image"``) or a point (``"points"``).
+        determined: Whether the others are false negatives that FNSD determined; otherwise they are the nearest neighbours.
+        exhibits: From the least to the most similar.
+        anchors: Number of anchors they were chosen from: benchmark anchors, or all.
+        looked_at: Number of embeddings that were looked at.
+    """
+
+    level: str
+    determined: bool
+    exhibits: tuple[Exhibit, ...]
+    anchors: int
+    looked_at: int
+
+
+def collect_galleries(
+    look: Look, numbers: Iterable[int], settings: PretrainSettings, truth: Truth | None, seed: int, feedback: Feedback
+) -> list[Gallery]:
+    """Choose anchors from a few batches and cut out their pictures; one gallery per level.
+
+    One batch is in memory at a time. The anchors are of different patches, and spread evenly between those whose false
+    negative is least alike and those whose is most.
+
+    Args:
+        look: Gives batches and their embeddings.
+        numbers: Of the batches.
+        settings: Those the embeddings were trained with.
+        truth: Says which classes the places are of, if there is one.
+        seed: Of the choice.
+        feedback: Asked whether to stop.
+    """
+    determined = settings.method == "false"
+    exhibits: dict[str, list[Exhibit]] = {}
+    anchors: dict[str, int] = {}
+    looked_at: dict[str, int] = {}
+    for number in numbers:
+        feedback.stop_if_cancelled()
+        batch, embeddings = look(number)
+        generator = np.random.default_rng([seed, number])
+        for level, own in embeddings.items():
+            places = batch.places(level)
+            similarity = similarities(own)
+            found = _determined(similarity, settings) if determined else _nearest(similarity, places, len(batch.centres))
+            show = _Show(batch, places, similarity, found, settings, truth.classes_at(places) if truth else None)
+            exhibits.setdefault(level, []).extend(show.exhibit(anchor, level) for anchor in show.choose(generator))
+            anchors[level] = anchors.get(level, 0) + int(found.benchmark.sum())
+            looked_at[level] = looked_at.get(level, 0) + len(own)
+    return [
+        Gallery(level, determined, tuple(_spread(all_)), anchors[level], looked_at[level])
+        for level, all_ in exhibits.items()
+    ]
+
+
+def draw_gallery(gallery: Gallery) -> str:
+    """Return the gallery as SVG, one anchor per column; empty where there is none."""
+    exhibits = gallery.exhibits
+    if not exhibits:
+        return ""
+    rows = max(len(exhibit.pictures) for exhibit in exhibits)
+    figure = Figure(figsize=(1.15 * SHOWN + 0.3, 1.45 * rows + 0.1), layout="constrained")
+    grid = figure.subplots(rows, SHOWN, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for column, exhibit in enumerate(exhibits):
+        for row, picture in enumerate(exhibit.pictures):
+            axes = grid[row, column]
+            axes.set_axis_on()
+            show_picture(axes, picture)
+            if gallery.level != IMAGE:
+                _mark_middle(axes, picture)
+            if row:
+                axes.set_xlabel(_caption(exhibit, row - 1), fontsize=8, labelpad=2)
+    other = "False negative" if gallery.determined else "Nearest other"
+    for row in range(rows):
+        grid[row, 0].set_ylabel(("Anchor", "Other view", other)[min(row, 2)], fontsize=9)
+    return as_svg(figure)
+
+
+@dataclass(frozen=True)
+class _Show:
+    """One batch at one level: what can be chosen and shown of it.
+
+    Attributes:
+        batch: Its patches and views.
+        places: Of the embeddings, of length 2N.
+        similarity: Of all pairs, of shape (2N, 2N).
+        found: The anchors that may be chosen, and what is shown beside each.
+        settings: Of the training.
+        classes: True classes of the places, of shape (2N,).
+    """
+
+    batch: ViewPairs
+    places: Places
+    similarity: Tensor
+    found: FalseNegatives
+    settings: PretrainSettings
+    classes: FloatArray | None
+
+    def choose(self, generator: np.random.Generator) -> list[int]:
+        """Return up to ``SHOWN`` anchors of different patches, spread over the similarities of what is beside them."""
+        if not self.found.indices.shape[1]:
+            return []
+        anchors = generator.permutation(np.flatnonzero(self.found.benchmark.cpu().numpy()))
+        patches = self.places.views[anchors] % len(self.batch.centres)
+        anchors = anchors[np.unique(patches, return_index=True)[1]]
+        rows = torch.from_numpy(anchors).to(self.similarity.device)
+        beside = self.similarity[rows, self.found.indices[rows, 0]].cpu().numpy()
+        return [int(anchors[position]) for position in _evenly(beside)]
+
+    def exhibit(self, anchor: int, level: str) -> Exhibit:
+        """Return what is shown of ``anchor``."""
+        other_view = int(positives(len(self.similarity), torch.device("cpu"))[anchor])
+        others = [other_view, *self.found.indices[anchor, :MOST_OTHERS].tolist()]
+        size = self.settings.crop_size if level == IMAGE else min(SURROUNDINGS, self.settings.crop_size)
+        return Exhibit(
+            tuple(self._picture(row, size) for row in (anchor, *others)),
+            tuple(float(self.similarity[anchor, row]) for row in others),
+            tuple(self._same_class(anchor, row) for row in others),
+        )
+
+    def _picture(self, row: int, size: int) -> Colours:
+        """Return the ground around the place of ``row`` as its view sees it, but in the colours of the raster."""
+        view, batch = int(self.places.views[row]), len(self.batch.centres)
+        patch = view % batch
+        matrix = (self.batch.first if view < batch else self.batch.second).matrix[patch]
+        offset = (self.places.positions[row] - self.batch.centres[patch]).astype(np.float32)
+        crop = resample(self.batch.windows[patch : patch + 1], Placement(matrix[None], offset[None]), size)
+        if size > PICTURE:
+            crop = torch.nn.functional.interpolate(crop, (PICTURE, PICTURE), mode="bilinear", antialias=True)
+        return in_colour(crop[0].numpy())
+
+    def _same_class(self, one: int, other: int) -> bool | None:
+        if self.classes is None or not np.isfinite(self.classes[[one, other]]).all():
+            return None
+        return bool(self.classes[one] == self.classes[other])
+
+
+def _determined(similarity: Tensor, settings: PretrainSettings) -> FalseNegatives:
+    return from_similarities(similarity, settings.threshold, settings.neighbours)
+
+
+def _nearest(similarity: Tensor, places: Places, batch: int) -> FalseNegatives:
+    """Return the nearest embedding of another patch for every anchor, as if it were a false negative."""
+    patches = torch.from_numpy(places.views % batch).to(similarity.device)
+    same = patches[:, None] == patches
+    nearest = similarity.masked_fill(same, -torch.inf).argmax(dim=1, keepdim=True)
+    return FalseNegatives(~same.all(dim=1), nearest)
+
+
+def _spread(exhibits: list[Exhibit]) -> list[Exhibit]:
+    """Return up to ``SHOWN`` of them, from the least to the most similar."""
+    return [exhibits[position] for position in _evenly(np.array([exhibit.similarities[1] for exhibit in exhibits]))]
+
+
+def _evenly(values: npt.NDArray[np.floating]) -> list[int]:
+    """Return where up to ``SHOWN`` values lie that are spread evenly over the sorted values, in that order."""
+    order = np.argsort(values, kind="stable")
+    if not len(order):
+        return []
+    return [int(order[place]) for place in np.linspace(0, len(order) - 1, min(SHOWN, len(order))).round().astype(int)]
+
+
+def _caption(exhibit: Exhibit, number: int) -> str:
+    words = {True: "\nsame class", False: "\nother class", None: ""}
+    return f"{exhibit.similarities[number]:.2f}{words[exhibit.same_class[number]]}"
+
+
+def _mark_middle(axes: Axes, picture: Colours) -> None:
+    """Draw a ring around the point that the picture is about."""
+    middle = ((picture.shape[1] - 1) / 2, (picture.shape[0] - 1) / 2)
+    for color, width in (("black", 2.2), ("white", 1.0)):
+        axes.plot(*middle, marker="o", markersize=7, markerfacecolor="none", markeredgecolor=color, markeredgewidth=width)

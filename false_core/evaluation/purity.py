@@ -1,0 +1,140 @@
+"""How pure the false negatives are: how often two places that were taken for alike are of the same true class."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import rasterio.warp
+from affine import Affine
+
+from false_core.errors import InputError
+from false_core.jobs import Extent
+from false_core.methods.false_negatives import FalseNegatives
+from false_core.raster.source import FloatArray, RasterSource, Window
+from false_core.sampling.views import Places, Positions
+
+TILE = 256
+KEPT_TILES = 64
+"""Square pieces of the truth in memory, 256 kB each."""
+
+
+class Truth:
+    """A raster with the true classes of places, in any CRS and at any resolution.
+
+    Args:
+        path: Of the raster; its first band holds the classes.
+        rasters: Those the places lie in, on their working grids.
+
+    Raises:
+        InputError: It cannot be opened, or overlaps none of ``rasters``.
+    """
+
+    def __init__(self, path: str, rasters: Sequence[RasterSource]) -> None:
+        self._source, self._rasters = RasterSource(path, (1,)), rasters
+        self._tile = functools.lru_cache(KEPT_TILES)(self._read_tile)
+        if not any(self._overlaps(raster) for raster in rasters):
+            names = ", ".join(raster.name for raster in rasters)
+            raise InputError(
+                f"The truth raster {self._source.name} does not overlap {names}.", "Choose one of the same area, or none."
+            )
+
+    def classes_at(self, places: Places) -> FloatArray:
+        """Return the class codes of ``places``, of shape (n,); NaN where the truth is unknown."""
+        codes = np.full(len(places.positions), np.nan, np.float32)
+        pixels = self._pixels_of(places)
+        inside = ((pixels >= 0) & (pixels < (self._source.width, self._source.height))).all(axis=1)
+        tiles, owner = np.unique(pixels[inside] // TILE, axis=0, return_inverse=True)
+        within, found = pixels[inside] % TILE, codes[inside]
+        for number, (column, row) in enumerate(tiles.tolist()):
+            mine = owner.reshape(-1) == number
+            found[mine] = self._tile(column, row)[within[mine, 1], within[mine, 0]]
+        codes[inside] = found
+        return codes
+
+    def purity(self, places: Places, found: FalseNegatives) -> dict[str, float]:
+        """Return how pure the false negatives are, and how pure they would be by chance, as points of curves.
+
+        Args:
+            places: Of the embeddings, in the order of their stack (2N).
+            found: What was determined on them.
+        """
+        benchmark, indices = found.benchmark.cpu().numpy(), found.indices.cpu().numpy()
+        classes = self.classes_at(places)
+        return {
+            "purity of false negatives": purity(classes, benchmark, indices),
+            "purity by chance": purity_by_chance(classes, benchmark),
+        }
+
+    def _pixels_of(self, places: Places) -> npt.NDArray[np.int64]:
+        """Return column and row of the truth's pixel at each place; -1 where the truth's CRS does not reach."""
+        out = np.full((len(places.positions), 2), -1, np.int64)
+        for number in np.unique(places.rasters):
+            mine = places.rasters == number
+            pixels = _moved(~self._source.transform, self._in_crs_of_truth(self._rasters[number], places.positions[mine]))
+            # Clipped first, as what cannot be projected comes back infinite.
+            out[mine] = np.floor(np.nan_to_num(pixels, nan=-1).clip(-1, 2**40)).astype(np.int64)
+        return out
+
+    def _in_crs_of_truth(self, raster: RasterSource, positions: Positions) -> Positions:
+        on_map = _moved(raster.transform, positions)
+        theirs, ours = raster.crs, self._source.crs
+        if theirs is None or ours is None or theirs == ours:
+            return on_map
+        return np.stack(rasterio.warp.transform(theirs, ours, *on_map.T), axis=1)
+
+    def _overlaps(self, raster: RasterSource) -> bool:
+        crs = None if self._source.crs is None else self._source.crs.to_wkt()
+        try:
+            raster.window_of(Extent(*self._source.bounds, crs))
+        except InputError:
+            return False
+        return True
+
+    def _read_tile(self, column: int, row: int) -> FloatArray:
+        codes: FloatArray = self._source.read(Window(column * TILE, row * TILE, TILE, TILE))[0]
+        return codes
+
+
+def _moved(transform: Affine, positions: Positions) -> Positions:
+    """Return where ``transform`` takes positions (n, 2)."""
+    a, b, c, d, e, f = transform[:6]
+    moved: Positions = positions @ np.array([[a, d], [b, e]]) + (c, f)
+    return moved
+
+
+def purity(classes: FloatArray, benchmark: npt.NDArray[np.bool_], indices: npt.NDArray[np.int64]) -> float:
+    """Return the share of pairs of a benchmark anchor and one of its false negatives that are of the same class.
+
+    Args:
+        classes: Of the anchors, of shape (2N,). Pairs with a NaN are not counted.
+        benchmark: Which anchors count, of shape (2N,).
+        indices: Of the false negatives of each anchor, of shape (2N, k).
+
+    Returns:
+        A share from 0 to 1; NaN where there is no pair.
+    """
+    one, other = np.broadcast_arrays(classes[:, None], classes[indices])
+    counted = benchmark[:, None] & np.isfinite(one) & np.isfinite(other)
+    return float((one == other)[counted].mean()) if counted.any() else float("nan")
+
+
+def purity_by_chance(classes: FloatArray, benchmark: npt.NDArray[np.bool_]) -> float:
+    """Return what ``purity`` is to be expected where each benchmark anchor takes any of its negatives.
+
+    An anchor's negatives are all others of the batch but its own other view.
+
+    Args:
+        classes, benchmark: As in ``purity``.
+    """
+    known = np.isfinite(classes)
+    _, owner, counts = np.unique(classes[known], return_inverse=True, return_counts=True)
+    alike = np.zeros(len(classes))
+    alike[known] = counts[owner.reshape(-1)] - 1
+    other_view = np.roll(np.arange(len(classes)), len(classes) // 2)
+    negatives = known.sum() - 1 - known[other_view]
+    alike -= classes == classes[other_view]
+    counted = benchmark & known & (negatives > 0)
+    return float((alike[counted] / negatives[counted]).mean()) if counted.any() else float("nan")
