@@ -30,6 +30,8 @@ class PretrainSettings:
         learning_rate: Highest rate.
         weight_decay: Of the optimiser.
         most_pixels: The quick preset coarsens rasters to about this number of pixels; 0: never.
+        jitter: Strength of the changes of colour between views. 1 is about the published one. An encoder learns to ignore
+            what changes, and on one scene colour tells classes apart.
         method: One of ``jobs.METHODS``.
     """
 
@@ -51,6 +53,7 @@ class PretrainSettings:
     points: int = 0
     epochs: int = 0
     most_pixels: int = 0
+    jitter: float = 1.0
     method: str = "false"
 
 
@@ -111,6 +114,7 @@ PRETRAIN = {
         optimiser="adamw",
         learning_rate=2e-3,
         weight_decay=1e-4,
+        jitter=0.2,
         most_pixels=1_500_000,
     ),
     "standard": PretrainSettings(
@@ -129,6 +133,7 @@ PRETRAIN = {
         optimiser="adamw",
         learning_rate=1e-3,
         weight_decay=1e-4,
+        jitter=0.2,
     ),
     "paper": PretrainSettings(
         encoder="resnet50",

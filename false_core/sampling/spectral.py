@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -25,6 +25,16 @@ class SpectralJitter:
     gamma: float = 0.2
     blur: float = 0.3
     drop: float = 0.1
+
+    def scaled(self, strength: float) -> SpectralJitter:
+        """Return changes ``strength`` times as strong. Blur stays: it changes sharpness, not colour."""
+        return replace(
+            self,
+            brightness=self.brightness * strength,
+            contrast=self.contrast * strength,
+            gamma=self.gamma * strength,
+            drop=self.drop * strength,
+        )
 
     def __call__(self, crops: Tensor, generator: torch.Generator) -> Tensor:
         """Return changed ``crops`` (batch, bands, height, width). ``generator`` is on the CPU, so that every device sees
