@@ -38,7 +38,7 @@ ENCODER_FILES = MODEL_FILES = "safetensors"
 
 # The kinds of value a parameter can hold: how it is checked, and what a dialog shows for it.
 RASTER, RASTERS, VECTOR, FIELD, MODEL = "raster", "rasters", "vector", "field", "model"
-BANDS, EXTENT, CHOICE, INTEGER, NUMBER, NUMBER_OR_WORD, FLAG, TEXT, FILE = (
+BANDS, EXTENT, CHOICE, INTEGER, NUMBER, NUMBER_OR_WORD, FLAG, TEXT, FILE, FILE_OR_NAME = (
     "bands",
     "extent",
     "choice",
@@ -48,6 +48,7 @@ BANDS, EXTENT, CHOICE, INTEGER, NUMBER, NUMBER_OR_WORD, FLAG, TEXT, FILE = (
     "flag",
     "text",
     "file",
+    "file_or_name",
 )
 NEW_MODEL, NEW_REPORT, NEW_RASTER = "new_model", "new_report", "new_raster"
 _OUTPUT_KINDS = (NEW_MODEL, NEW_REPORT, NEW_RASTER)
@@ -174,6 +175,16 @@ class Pretrain:
         "encoder as it comes, to see what pretraining adds.",
         "false",
         choices=METHODS,
+        advanced=True,
+    )
+    weights: Optional[str] = _parameter(
+        FILE_OR_NAME,
+        "Weights to start from",
+        "An encoder file of the same preset and number of bands; a file with timm weights of the preset's backbone "
+        "(.safetensors, .pth, .pt, .bin), of any number of bands; or a name of timm weights, such as imagenet or "
+        "resnet50.a1_in1k, which are downloaded. With the method random they become an encoder as they are. Empty: random "
+        "weights.",
+        None,
         advanced=True,
     )
     seed: int = _seed()

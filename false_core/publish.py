@@ -93,6 +93,6 @@ def _input_files(job: jobs.Job) -> Iterator[str]:
         value = getattr(job, name)
         if parameter.kind == jobs.RASTERS:
             yield from value
-        elif parameter.kind in (jobs.RASTER, jobs.VECTOR, jobs.MODEL, jobs.FILE) and value:
+        elif parameter.kind in (jobs.RASTER, jobs.VECTOR, jobs.MODEL, jobs.FILE, jobs.FILE_OR_NAME) and value:
             yield value
             yield value.partition("|")[0]  # Of labels, without the name of the layer.

@@ -75,13 +75,24 @@ def _history(card: ModelCard) -> list[list[str]]:
         rows.append(["Pretraining", _show(pretraining) if pretraining else "none: trained on the labels alone"])
         if isinstance(source, dict):
             rows.append(["Pretrained on", ", ".join(source.get("rasters", ()))])
+            rows += _origin(source)
         rows.append(["Fine-tuning", _show(card.method)])
         rows.append(["Fine-tuned on", str(card.provenance.get("raster", ""))])
     else:
         rows.append(["Pretraining", _show(card.method)])
         rows.append(["Pretrained on", ", ".join(card.provenance.get("rasters", ()))])
+        rows += _origin(card.provenance)
     rows.append(["Library version", str(card.provenance.get("false_core", __version__))])
     return rows
+
+
+def _origin(provenance: dict[str, Any]) -> list[list[str]]:
+    """Return a row on the weights that pretraining started from, where they were given."""
+    weights = provenance.get("weights")
+    if not isinstance(weights, dict):
+        return []
+    made = f": {_show(weights['method'])}" if "method" in weights else ""
+    return [["Started from", f"{weights.get('file') or weights.get('timm', '')}{made}"]]
 
 
 def _show(value: Any) -> str:

@@ -88,6 +88,14 @@ def save_model(path: str, card: ModelCard, network: nn.Module) -> None:
             raise OutputError(f"{path} cannot be written: {error}.", "Is the disk full?") from error
 
 
+def is_model_file(path: str) -> bool:
+    """Return whether a file calls itself a model of ours. It may be damaged all the same."""
+    try:
+        return FORMAT in _read_header(path)
+    except ModelFileError:
+        return False
+
+
 def read_card(path: str, kind: str | None = None) -> ModelCard:
     """Read what a model is, without its weights.
 

@@ -28,6 +28,7 @@ from false_core.publish import published
 INTERVAL_S = 60.0
 KEPT_DAYS = 30
 TREE_KEY = "state"
+_READ_WHOLE = (jobs.VECTOR, jobs.FILE, jobs.FILE_OR_NAME, jobs.MODEL)
 _TENSOR, _NUMBERED = "__tensor__", "__numbered__"
 
 
@@ -140,7 +141,7 @@ def _fingerprint(job: jobs.Job, settings: PretrainSettings | FinetuneSettings) -
             if value and parameter.kind in (jobs.RASTERS, jobs.RASTER) and os.path.isfile(file):
                 status = os.stat(file)
                 files.append((file, status.st_size, status.st_mtime_ns))
-            elif value and parameter.kind in (jobs.VECTOR, jobs.FILE, jobs.MODEL) and os.path.isfile(file):
+            elif value and parameter.kind in _READ_WHOLE and os.path.isfile(file):
                 # QGIS gives temporary files a new name each time: their content counts, not their name.
                 body[name] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
     text = json.dumps(

@@ -24,6 +24,7 @@ from false_core.methods.method import Outcome, Views, named_after_level
 from false_core.methods.registry import METHODS, build_method
 from false_core.models.encoder import build_encoder
 from false_core.models.model_file import ENCODER, ModelCard, save_model
+from false_core.models.weights import start_from
 from false_core.presets import PRETRAIN, PretrainSettings, announcement, preset_for, with_overrides
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation, measure
@@ -53,10 +54,13 @@ def pretrain(job: Pretrain, feedback: Feedback) -> dict[str, Any]:
         sources = on_working_grid(open_all(job.rasters, job.bands), job.pixel_size, settings.most_pixels, feedback)
         sources, areas = _areas(sources, job.extent, feedback)
         truth = Truth(job.truth, sources) if job.truth else None
+        torch.manual_seed(job.seed)
+        encoder, origin = _encoder(job, settings, sources[0], feedback)
+        # Also for given weights, and an encoder of ours with statistics of its own: measured anew, the bands have mean 0 and
+        # deviation 1, as they had when the weights were made, on rasters of whatever sensor and data type.
         normalisation = measure(sources, areas, feedback)
     steps = min(settings.steps or _steps_of_epochs(settings, areas), METHODS[settings.method].most_steps)
-    torch.manual_seed(job.seed)
-    trainer = _Trainer(settings, steps, len(sources[0].bands), job.seed, device)
+    trainer = _Trainer(settings, steps, encoder, job.seed, device)
     sampler = PatchSampler(
         sources,
         areas,
@@ -72,7 +76,7 @@ def pretrain(job: Pretrain, feedback: Feedback) -> dict[str, Any]:
     with _resumable(trainer, curves, checkpoint):
         with feedback.stage("Pretraining", 0.92):
             _train(trainer, sampler, truth, curves, checkpoint, feedback)
-        card = _card(job, preset, settings, steps, sources, normalisation, curves)
+        card = _card(job, preset, settings, steps, sources, normalisation, origin, curves)
         with feedback.stage("Looking at what it learned", 0.03):
             report = _report(trainer, sampler, card, curves, sources[0], areas[0], truth, feedback) if job.report else ""
     with feedback.stage("Writing", 0.01):
@@ -86,11 +90,11 @@ def pretrain(job: Pretrain, feedback: Feedback) -> dict[str, Any]:
 class _Trainer:
     """The networks, their optimiser, and one step of training."""
 
-    def __init__(self, settings: PretrainSettings, steps: int, bands: int, seed: int, device: torch.device) -> None:
+    def __init__(self, settings: PretrainSettings, steps: int, encoder: nn.Module, seed: int, device: torch.device) -> None:
         self.settings, self.steps, self.seed, self.device = settings, steps, seed, device
         self.step = 0
         layout = torch.channels_last
-        method: nn.Module = build_method(build_encoder(settings.encoder, bands), settings)
+        method: nn.Module = build_method(encoder, settings)
         self.method = method.to(device, memory_format=layout)  # type: ignore[call-overload]
         groups = parameter_groups(self.method, weight_decay=settings.weight_decay)
         self.optimiser: torch.optim.Optimizer
@@ -98,7 +102,7 @@ class _Trainer:
             self.optimiser = LARC(groups, settings.learning_rate)
         else:
             self.optimiser = torch.optim.AdamW(groups, settings.learning_rate)
-        self.jitter = SpectralJitter()
+        self.jitter = SpectralJitter().scaled(settings.jitter)
 
     @property
     def encoder(self) -> nn.Module:
@@ -257,6 +261,18 @@ def _areas(
     return used, areas
 
 
+def _encoder(
+    job: Pretrain, settings: PretrainSettings, source: RasterSource, feedback: Feedback
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Return the encoder to train, and where its weights come from; nothing where they are random."""
+    encoder = build_encoder(settings.encoder, len(source.bands))
+    if not job.weights:
+        return encoder, {}
+    origin = start_from(job.weights, encoder, settings.encoder, source.name)
+    feedback.info(f"Starting from {origin.get('file') or origin['timm']}.")
+    return encoder, origin
+
+
 def _steps_of_epochs(settings: PretrainSettings, areas: Sequence[Window]) -> int:
     patches = sum(math.ceil(a.width / settings.crop_size) * math.ceil(a.height / settings.crop_size) for a in areas)
     return max(1, settings.epochs * max(1, patches // settings.batch_size))
@@ -269,6 +285,7 @@ def _card(
     steps: int,
     sources: Sequence[RasterSource],
     normalisation: Normalisation,
+    origin: dict[str, Any],
     curves: Curves,
 ) -> ModelCard:
     first = sources[0]
@@ -287,6 +304,7 @@ def _card(
         provenance={
             "rasters": [source.name for source in sources],
             "extent": job.extent,
+            **({"weights": origin} if origin else {}),
             "loss": curves.last("loss"),
         },
     )

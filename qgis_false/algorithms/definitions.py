@@ -114,6 +114,13 @@ def _model(field: Field) -> QgsProcessingParameterDefinition:
     return QgsProcessingParameterFile(field.processing_name, field.label, optional=field.optional, fileFilter=pattern)
 
 
+def _file_or_name(field: Field) -> QgsProcessingParameterDefinition:
+    # A file widget, whose line also takes a name. Without "All files" QGIS would refuse one.
+    return QgsProcessingParameterFile(
+        field.processing_name, field.label, optional=field.optional, fileFilter="All files (*)"
+    )
+
+
 def _bands(field: Field) -> QgsProcessingParameterDefinition:
     if field.layer.parameter.kind == jobs.RASTER:
         return QgsProcessingParameterBand(
@@ -191,6 +198,6 @@ def _enum(field: Field, choices: Any) -> QgsProcessingParameterDefinition:
 _BUILDERS: Dict[str, Callable[[Field], QgsProcessingParameterDefinition]] = {
     jobs.RASTER: _raster, jobs.RASTERS: _rasters, jobs.VECTOR: _vector, jobs.FIELD: _field, jobs.MODEL: _model,
     jobs.BANDS: _bands, jobs.EXTENT: _extent, jobs.CHOICE: _choice, jobs.INTEGER: _number, jobs.NUMBER: _number,
-    jobs.NUMBER_OR_WORD: _text, jobs.FLAG: _flag, jobs.TEXT: _text, jobs.NEW_MODEL: _new_model,
-    jobs.NEW_REPORT: _new_report, jobs.NEW_RASTER: _new_raster,
+    jobs.NUMBER_OR_WORD: _text, jobs.FLAG: _flag, jobs.TEXT: _text, jobs.FILE_OR_NAME: _file_or_name,
+    jobs.NEW_MODEL: _new_model, jobs.NEW_REPORT: _new_report, jobs.NEW_RASTER: _new_raster,
 }  # fmt: skip

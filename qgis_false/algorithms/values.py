@@ -92,6 +92,11 @@ def _file(request: Request, field: Field) -> Optional[str]:
     return os.path.abspath(path) if path else None
 
 
+def _file_or_name(request: Request, field: Field) -> Optional[str]:
+    entered = _text(request, field)
+    return os.path.abspath(entered) if entered and os.path.exists(entered) else entered
+
+
 def _bands(request: Request, field: Field) -> Optional[Any]:
     entered = request.raw(field)
     if entered is None:
@@ -168,6 +173,6 @@ def _new_raster(request: Request, field: Field) -> Optional[str]:
 _READERS: Dict[str, Callable[[Request, Field], Any]] = {
     jobs.RASTER: _raster, jobs.RASTERS: _rasters, jobs.VECTOR: _vector, jobs.FIELD: _text, jobs.MODEL: _file,
     jobs.BANDS: _bands, jobs.EXTENT: _extent, jobs.CHOICE: _choice, jobs.INTEGER: _number, jobs.NUMBER: _number,
-    jobs.NUMBER_OR_WORD: _number_or_word, jobs.FLAG: _flag, jobs.TEXT: _text, jobs.NEW_MODEL: _new_file,
-    jobs.NEW_REPORT: _new_file, jobs.NEW_RASTER: _new_raster,
+    jobs.NUMBER_OR_WORD: _number_or_word, jobs.FLAG: _flag, jobs.TEXT: _text, jobs.FILE_OR_NAME: _file_or_name,
+    jobs.NEW_MODEL: _new_file, jobs.NEW_REPORT: _new_file, jobs.NEW_RASTER: _new_raster,
 }  # fmt: skip

@@ -129,6 +129,16 @@ class TestCommands:
         assert said in answer.stderr + answer.stdout
         assert not list(tmp_path.iterdir())
 
+    @pytest.mark.parametrize(("written", "confidence"), [("adaptive", "adaptive"), ("0.5", 0.5), ("1", 1.0)])
+    def test_a_number_or_a_word_is_read_as_what_it_is(
+        self, false_core: Any, monkeypatch: pytest.MonkeyPatch, written: str, confidence: float | str
+    ) -> None:
+        asked: list[jobs.Pretrain] = []
+        monkeypatch.setattr("false_core.cli.run", lambda job, on_event, cancel: asked.append(job) or {})
+        answer = false_core("pretrain", "--rasters", "a.tif", "--encoder", "e", "--confidence", written)
+        assert answer.code == 0
+        assert asked == [jobs.Pretrain(("a.tif",), "e", confidence=confidence)]
+
     def test_the_version_is_told(self, false_core: Any) -> None:
         assert false_core("--version").stdout == f"false-core {__version__}"
 

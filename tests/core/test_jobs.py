@@ -36,6 +36,8 @@ JOBS = {
         bands=(3, 2, 1),
         extent="0,10.5,-3,8 [EPSG:4326]",
         preset="paper",
+        method="barlow_twins",
+        weights="resnet50.a1_in1k",
         seed=2**31 - 1,
         device="cuda:1",
         pixel_size=0.5,
@@ -48,6 +50,7 @@ JOBS = {
         truth="truth.tif",
         report="r.html",
     ),
+    "pretrain with a word for a number": dataclasses.replace(PRETRAIN, confidence="adaptive"),
     "finetune with everything": dataclasses.replace(
         FINETUNE, encoder="e.safetensors", bands=(1,), freeze=False, validation=0.5, legend="legend.json", report="r.html"
     ),
@@ -158,6 +161,10 @@ class TestWhatIsWrong:
             (PRETRAIN, "temperature", "0.5", "a number"),
             (PRETRAIN, "temperature", True, "a number"),
             (PRETRAIN, "confidence", 1.01, "at most 1"),
+            (PRETRAIN, "confidence", "0.5", "a number or adaptive"),
+            (PRETRAIN, "confidence", [0.5], "a number"),
+            (PRETRAIN, "method", "moco", "one of false, simclr, barlow_twins, pcl, random"),
+            (PRETRAIN, "weights", " ", "not empty"),
             (PRETRAIN, "threshold", -1.5, "at least -1"),
             (PRETRAIN, "pixel_size", 10**400, "a number"),
             (PRETRAIN, "seed", -1, "at least 0"),

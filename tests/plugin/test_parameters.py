@@ -38,6 +38,13 @@ def optional(definition) -> bool:
     return is_(QgsProcessingParameterDefinition.FlagOptional, definition)
 
 
+def entered(algorithm, context, feedback, folder, **values: object) -> dict[str, object]:
+    """Return the fields of a pretraining job as they are read from what was entered."""
+    from qgis_false.algorithms.values import Request
+
+    return Request(algorithm("pretrain"), values, context, feedback, folder).job_fields(jobs.Pretrain)
+
+
 def test_every_job_is_an_algorithm(provider):
     offered = {algorithm.id() for algorithm in provider.algorithms()}
     assert {f"false:{name}" for name in ALGORITHMS} <= offered
@@ -135,6 +142,24 @@ def test_numbers_keep_their_range_and_unit(parameter):
     steps = parameter("pretrain", "STEPS")
     assert (steps.minimum(), steps.maximum()) == (1, 10**7)
     assert "CRS units" in parameter("pretrain", "PIXEL_SIZE").description()
+
+
+def test_a_number_that_may_be_a_word_is_typed(algorithm, parameter, context, feedback, tmp_path, raster):
+    assert parameter("pretrain", "CONFIDENCE").type() == "string"
+    for given, wanted in (("adaptive", "adaptive"), ("0.5", 0.5), (0.5, 0.5), ("", None)):
+        fields = entered(algorithm, context, feedback, tmp_path, RASTERS=[raster], CONFIDENCE=given)
+        assert fields.get("confidence") == wanted
+
+
+def test_weights_are_a_file_that_can_be_picked_or_a_name(algorithm, parameter, context, feedback, tmp_path, raster):
+    assert parameter("pretrain", "WEIGHTS").type() == "file"
+    good = {"RASTERS": [raster], "ENCODER": str(tmp_path / "e.safetensors")}
+    file = tmp_path / "w.pth"
+    file.touch()
+    for given, wanted in (("imagenet", "imagenet"), ("resnet50.a1_in1k", "resnet50.a1_in1k"), (str(file), str(file))):
+        assert algorithm("pretrain").checkParameterValues({**good, "WEIGHTS": given}, context) == (True, "")
+        assert entered(algorithm, context, feedback, tmp_path, **good, WEIGHTS=given)["weights"] == wanted
+    assert "weights" not in entered(algorithm, context, feedback, tmp_path, **good)
 
 
 def test_the_plugin_knows_the_legend_itself(parameter):
