@@ -1,4 +1,4 @@
-"""The command line: ``false-core pretrain | finetune | classify | check | info``, made from the job declarations."""
+"""The command line ``false-core``: the jobs, made from their declarations, and beside them ``info`` and ``experiment``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import dataclasses
 import sys
 import threading
 import time
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 import tyro
 from rich.console import Console
@@ -26,6 +27,16 @@ class Info:
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="A model or encoder file.")]
 
 
+@dataclasses.dataclass(frozen=True)
+class RunExperiment:
+    """Compare methods on datasets with truth: run what is missing, then write the tables as CSV and HTML."""
+
+    config: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="TOML file, as those in the folder experiments.")]
+
+
+Outcome = TypeVar("Outcome")
+
+
 def main() -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 bad request, 3 cancelled."""
     arguments = sys.argv[1:]
@@ -34,7 +45,7 @@ def main() -> None:
         return
     forms = {name: _form(kind) for name, kind in jobs.JOBS.items()}
     command = tyro.extras.subcommand_cli_from_dict(
-        {**forms, "info": Info},
+        {**forms, "info": Info, "experiment": RunExperiment},
         prog="false-core",
         description="Land-cover maps from a few labels: pretrain, finetune, classify.",
         args=arguments,
@@ -43,6 +54,9 @@ def main() -> None:
     try:
         if isinstance(command, Info):
             _print_info(command.model)
+            return
+        if isinstance(command, RunExperiment):
+            _run_experiment(command.config, console)
             return
         name = next(name for name, form in forms.items() if isinstance(command, form))
         _run(jobs.JOBS[name](**dataclasses.asdict(command)), console)
@@ -78,6 +92,18 @@ def _form(job: Any) -> Any:
 
 def _run(job: jobs.Job, console: Console) -> None:
     began = time.monotonic()
+    outputs = _watched(lambda on_event, cancel: run(job, on_event, cancel), console)
+    table = Table(title=f"{type(job).__name__}: done in {_duration(time.monotonic() - began)}", show_header=False)
+    labels = {result.name: result.label for result in job.RESULTS}
+    labels.update({name: parameter.label for name, parameter in jobs.parameters(job).items()})
+    for name, value in outputs.items():
+        shown = f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+        table.add_row(labels.get(name, name), escape(shown))
+    Console().print(table)
+
+
+def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], Outcome], console: Console) -> Outcome:
+    """Do ``work`` with a progress bar, and return what it returns. Ctrl-C cancels it."""
     cancel = threading.Event()
     with Progress(
         TextColumn("{task.description}"),
@@ -98,17 +124,17 @@ def _run(job: jobs.Job, console: Console) -> None:
                 style = "yellow" if event.level == events.WARNING else "dim"
                 bar.console.print(f"[{style}]{escape(event.text)}[/]", highlight=False)
 
-        outputs: dict[str, Any] = {}
+        outcome: list[Outcome] = []
         problem: list[BaseException] = []
 
-        def work() -> None:
+        def go() -> None:
             try:
-                outputs.update(run(job, show, cancel))
+                outcome.append(work(show, cancel))
             except BaseException as error:  # noqa: BLE001 - raised again in the main thread, below.
                 problem.append(error)
 
-        # In a thread, so that Ctrl-C reaches a job at its next step instead of tearing it apart.
-        thread = threading.Thread(target=work)
+        # In a thread, so that Ctrl-C reaches the work at its next step instead of tearing it apart.
+        thread = threading.Thread(target=go)
         thread.start()
         while thread.is_alive():
             try:
@@ -119,13 +145,23 @@ def _run(job: jobs.Job, console: Console) -> None:
         raise problem[0]
     if cancel.is_set():
         raise Cancelled()
-    table = Table(title=f"{type(job).__name__}: done in {_duration(time.monotonic() - began)}", show_header=False)
-    labels = {result.name: result.label for result in job.RESULTS}
-    labels.update({name: parameter.label for name, parameter in jobs.parameters(job).items()})
-    for name, value in outputs.items():
-        shown = f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
-        table.add_row(labels.get(name, name), escape(shown))
+    return outcome[0]
+
+
+def _run_experiment(path: str, console: Console) -> None:
+    from false_core.experiments.config import read_experiment
+    from false_core.experiments.runner import run_experiment
+
+    experiment = read_experiment(path)
+    began = time.monotonic()
+    summary = _watched(lambda on_event, cancel: run_experiment(experiment, on_event, cancel), console)
+    table = Table(title=f"{escape(experiment.name)}: done in {_duration(time.monotonic() - began)}", show_header=False)
+    table.add_row("Tables", escape(str(summary.page)))
+    table.add_row("Every run", escape(str(summary.table)))
+    table.add_row("Runs", f"{summary.run} now, {summary.cells} in all")
     Console().print(table)
+    if summary.failed:
+        raise FalseError(f"{len(summary.failed)} of {summary.cells} runs failed.", "Mend the cause, then run it again.")
 
 
 def _print_info(path: str) -> None:

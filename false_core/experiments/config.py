@@ -1,0 +1,390 @@
+"""What an experiment is, and how it is read from a TOML file."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from false_core import jobs
+from false_core.errors import InputError, RequestError
+from false_core.labels.classes import ClassTable, default_colour
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SCENE, PATCHES = "scene", "patches"
+PAIR, POTSDAM, DEEPGLOBE = "pair", "potsdam", "deepglobe"
+SUPERVISED = "supervised"
+"""Fine-tuning alone, without an encoder."""
+NO_CLASSES = ClassTable(())
+METHODS = (*jobs.METHODS, SUPERVISED)
+ADAPTIVE = "adaptive"
+
+_SET_BY_THE_GRID = {
+    jobs.Pretrain: ("rasters", "encoder", "preset", "method", "seed", "device", "confidence", "report"),
+    jobs.Finetune: (
+        *("raster", "labels", "field", "model", "encoder"),
+        *("preset", "seed", "device", "freeze", "legend", "report"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class RasterPair:
+    """A raster and its truth: a raster of class codes on the same pixels."""
+
+    name: str
+    image: Path
+    truth: Path
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """A dataset as the config names it.
+
+    Attributes:
+        name: In tables and file names.
+        kind: ``"pair"``, ``"potsdam"`` or ``"deepglobe"``.
+        pair: Of a pair, the raster that is learned from.
+        transfer: Of a pair, further rasters that are only mapped and scored.
+        folder: Of the others, the dataset as it was distributed.
+        images, truths: Of Potsdam, the folders to use. Empty: the usual ones.
+        train, test: Of the others, names of sheets. Empty: the published split, or a seeded one.
+        test_share: Of DeepGlobe, the share of the tiles that is kept for the test, where ``test`` is empty.
+        labels, field: Label layer and class field of the scene. Without one, polygons are drawn.
+        label_share: Share of the area that such polygons cover.
+        classes: Codes, names and colours. Empty: the kind's own, or the codes in the truth.
+        as_written: The dataset as JSON, with paths as in the config. Part of the name of every result.
+    """
+
+    name: str
+    kind: str
+    pair: RasterPair | None = None
+    transfer: tuple[RasterPair, ...] = ()
+    folder: Path | None = None
+    images: str = ""
+    truths: str = ""
+    train: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    test_share: float = 0.2
+    labels: str = ""
+    field: str = ""
+    label_share: float = 0.01
+    classes: ClassTable = NO_CLASSES
+    as_written: str = ""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A whole experiment.
+
+    Attributes:
+        name: Its title.
+        output: Folder for everything it writes.
+        protocol: ``"scene"``: one raster, some label polygons, the rest of it scored, as in QGIS. ``"patches"``: sheets cut
+            in patches, a share of them labelled, other sheets scored, as published.
+        datasets: What it runs on.
+        methods: Of ``METHODS``.
+        confidences: Confidence weights of FALSE: numbers from 0 to 1, or ``"adaptive"``.
+        seeds: One run each.
+        fractions: Share of the label polygons (scene) or of the patches (patches) that is learned from.
+        frozen: Whether the encoder stays as it is while the decoder learns. Both may be asked for.
+        preset: Of the jobs.
+        device: Of the jobs.
+        patch_size: Side of a patch in pixels of the sheets.
+        keep: Whether models and maps are kept too.
+        pretrain, finetune: Values of the jobs' own parameters.
+    """
+
+    name: str
+    output: Path
+    protocol: str
+    datasets: tuple[DatasetSpec, ...]
+    methods: tuple[str, ...] = ("false", "supervised")
+    confidences: tuple[float | str, ...] = (1.0,)
+    seeds: tuple[int, ...] = (0,)
+    fractions: tuple[float, ...] = (1.0,)
+    frozen: tuple[bool, ...] = (False,)
+    preset: str = "auto"
+    device: str = "auto"
+    patch_size: int = 256
+    keep: bool = False
+    pretrain: Mapping[str, Any] | None = None
+    finetune: Mapping[str, Any] | None = None
+
+
+def read_experiment(path: str | os.PathLike[str]) -> Experiment:
+    """Read an experiment from a TOML file.
+
+    Relative paths start at the folder of the file. ``$NAME`` in a path stands for the environment variable.
+
+    Raises:
+        InputError: The file is missing or is no TOML.
+        RequestError: A key is unknown or missing, a value is not admitted, or an environment variable is not set.
+    """
+    file = Path(path)
+    try:
+        body = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"The experiment {file} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"The experiment {file} is not valid TOML: {error}.") from error
+    table = _Table(body, file.name, file.resolve().parent)
+    protocol = table.choice("protocol", (SCENE, PATCHES))
+    experiment = Experiment(
+        name=table.text("name"),
+        output=table.path("output"),
+        protocol=protocol,
+        datasets=tuple(_dataset(part) for part in table.tables("datasets")),
+        methods=table.choices("methods", METHODS, ("false", SUPERVISED)),
+        confidences=table.confidences("confidences", (1.0,)),
+        seeds=table.whole_numbers("seeds", (0,)),
+        fractions=table.shares("fractions", (0.01,) if protocol == PATCHES else (1.0,)),
+        frozen=table.frozen("frozen", protocol == PATCHES),
+        preset=table.choice("preset", jobs.PRESETS, "auto"),
+        device=table.text("device", "auto"),
+        patch_size=table.whole_number("patch_size", 256, minimum=8),
+        keep=table.flag("keep", False),
+        pretrain=table.overrides("pretrain", jobs.Pretrain),
+        finetune=table.overrides("finetune", jobs.Finetune),
+    )
+    table.finish()
+    names = [dataset.name for dataset in experiment.datasets]
+    if not names:
+        raise RequestError(f"{file.name} names no dataset.", "Add one under [[datasets]].")
+    if len({name.casefold() for name in names}) < len(names):
+        raise RequestError(f"{file.name} has two datasets with the same name.", "Their results would be mixed up.")
+    return experiment
+
+
+def _dataset(table: _Table) -> DatasetSpec:
+    kind = table.choice("kind", (PAIR, POTSDAM, DEEPGLOBE))
+    name = table.text("name", kind)
+    _check_name(table, name)
+    labels = table.label_path("labels")
+    field = table.text("field", "") if not labels else table.text("field")
+    shared: dict[str, Any] = {
+        "name": name,
+        "kind": kind,
+        "labels": labels,
+        "field": field,
+        "label_share": table.share("label_share", 0.01),
+        "classes": _classes(table),
+        "as_written": json.dumps(table.body, sort_keys=True, default=str),
+    }
+    if kind == PAIR:
+        pair = RasterPair(name, table.path("raster"), table.path("truth"))
+        transfer = tuple(_pair(part) for part in table.tables("transfer"))
+        names = [name, *(t.name for t in transfer)]
+        if len(set(names)) < len(names):
+            raise RequestError(f"{table.where} has two rasters with the same name.")
+        spec = DatasetSpec(**shared, pair=pair, transfer=transfer)
+    else:
+        spec = DatasetSpec(
+            **shared,
+            folder=table.path("folder"),
+            images=table.text("images", "") if kind == POTSDAM else "",
+            truths=table.text("truths", "") if kind == POTSDAM else "",
+            train=table.texts("train"),
+            test=table.texts("test"),
+            test_share=table.share("test_share", 0.2) if kind == DEEPGLOBE else 0.0,
+        )
+    table.finish()
+    return spec
+
+
+def _pair(table: _Table) -> RasterPair:
+    image = table.path("raster")
+    pair = RasterPair(table.text("name", image.stem), image, table.path("truth"))
+    _check_name(table, pair.name)
+    table.finish()
+    return pair
+
+
+def _check_name(table: _Table, name: str) -> None:
+    if not re.fullmatch(r"\w[\w .-]*", name):
+        what = f"{table.where}: {name!r} cannot be a part of file names."
+        raise RequestError(what, "Give it a name of letters, digits, blanks, . _ and -.")
+
+
+def _classes(table: _Table) -> ClassTable:
+    body = []
+    for number, part in enumerate(table.tables("classes")):
+        code = part.whole_number("code", minimum=0)
+        colour = part.text("color", default_colour(number))
+        body.append({"code": code, "name": part.text("name", str(code)), "color": colour.lower()})
+        part.finish()
+    if not body:
+        return NO_CLASSES
+    try:
+        table_of_classes = ClassTable.from_list(sorted(body, key=lambda c: c["code"]))
+    except ValueError as error:
+        raise RequestError(f"{table.where}: {error}.") from error
+    names = [c.name.casefold() for c in table_of_classes]
+    if len(set(names)) < len(names):
+        raise RequestError(f"{table.where} has two classes with the same name.")
+    return table_of_classes
+
+
+class _Table:
+    """A table of the file, read key by key. What nobody asked for is an error in the end.
+
+    Args:
+        body: The table.
+        where: How to call it in messages.
+        folder: Where relative paths start.
+    """
+
+    def __init__(self, body: Mapping[str, Any], where: str, folder: Path) -> None:
+        self.body, self.where, self._folder = body, where, folder
+        self._known: set[str] = set()
+
+    def finish(self) -> None:
+        """Raise RequestError where the table holds a key that means nothing."""
+        unknown = sorted(set(self.body) - self._known)
+        if unknown:
+            raise RequestError(
+                f"{self.where} has no {', '.join(unknown)}.", f"It can have {', '.join(sorted(self._known))}."
+            )
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self._get(key, default)
+        if not isinstance(value, str) or (not value.strip() and value != default):
+            raise self._wrong(key, "a text that is not empty")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        return self._list(key, (), lambda v: isinstance(v, str), "a list of texts")
+
+    def choice(self, key: str, admitted: tuple[str, ...], default: str | None = None) -> str:
+        value = self._get(key, default)
+        if value not in admitted:
+            raise self._wrong(key, f"one of {', '.join(admitted)}")
+        return str(value)
+
+    def choices(self, key: str, admitted: tuple[str, ...], default: tuple[str, ...]) -> tuple[str, ...]:
+        return self._some(key, default, lambda v: v in admitted, f"a list of {', '.join(admitted)}")
+
+    def path(self, key: str) -> Path:
+        return self._folder / self._expanded(self.text(key))
+
+    def label_path(self, key: str) -> str:
+        """Return the path of a layer, which may end in ``|layername=NAME``; empty where there is none."""
+        text = self.text(key, "")
+        if not text:
+            return ""
+        file, bar, layer = self._expanded(text).partition("|")
+        return f"{self._folder / file}{bar}{layer}"
+
+    def flag(self, key: str, default: bool) -> bool:
+        value = self._get(key, default)
+        if not isinstance(value, bool):
+            raise self._wrong(key, "true or false")
+        return value
+
+    def frozen(self, key: str, default: bool) -> tuple[bool, ...]:
+        value = self._get(key, default)
+        if value == "both":
+            return (True, False)
+        if not isinstance(value, bool):
+            raise self._wrong(key, 'true, false or "both"')
+        return (value,)
+
+    def whole_number(self, key: str, default: int | None = None, minimum: int = 0) -> int:
+        value = self._get(key, default)
+        if not _is_whole(value) or value < minimum:
+            raise self._wrong(key, f"a whole number of at least {minimum}")
+        return int(value)
+
+    def whole_numbers(self, key: str, default: tuple[int, ...]) -> tuple[int, ...]:
+        return self._some(key, default, lambda v: _is_whole(v) and 0 <= v < 2**31, "a list of whole numbers from 0 upwards")
+
+    def share(self, key: str, default: float) -> float:
+        value = self._get(key, default)
+        if not _is_share(value):
+            raise self._wrong(key, "a number above 0 and at most 1")
+        return float(value)
+
+    def shares(self, key: str, default: tuple[float, ...]) -> tuple[float, ...]:
+        values = self._some(key, default, _is_share, "a list of numbers above 0 and at most 1")
+        return tuple(float(value) for value in values)
+
+    def confidences(self, key: str, default: tuple[float | str, ...]) -> tuple[float | str, ...]:
+        def admitted(value: Any) -> bool:
+            return value == ADAPTIVE or (_is_number(value) and 0 <= value <= 1)
+
+        values = self._some(key, default, admitted, f'a list of numbers from 0 to 1 and "{ADAPTIVE}"')
+        return tuple(value if isinstance(value, str) else float(value) for value in values)
+
+    def tables(self, key: str) -> list[_Table]:
+        value = self._get(key, [])
+        if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
+            raise self._wrong(key, f"tables, written [[{key}]]")
+        return [_Table(part, f"{key}[{number}]", self._folder) for number, part in enumerate(value, start=1)]
+
+    def overrides(self, key: str, job: Any) -> dict[str, Any]:
+        """Return values of the parameters of ``job``, checked as the job would check them."""
+        value = self._get(key, {})
+        if not isinstance(value, dict):
+            raise self._wrong(key, f"a table, written [{key}]")
+        fixed = sorted(set(value) & set(_SET_BY_THE_GRID[job]))
+        if fixed:
+            raise RequestError(f"[{key}] cannot set {', '.join(fixed)}: the experiment does.")
+        needed = {jobs.Pretrain: {"rasters": ["-"], "encoder": "-"}}.get(
+            job, {"raster": "-", "labels": "-", "field": "-", "model": "+"}
+        )
+        try:
+            whole = jobs.from_mapping({"job": job.__name__.lower(), **needed, **value})
+        except RequestError as error:
+            raise RequestError(f"[{key}]: {error.what}", error.remedy) from error
+        return {name: getattr(whole, name) for name in value}
+
+    def _some(self, key: str, default: tuple[Any, ...], admitted: Any, wanted: str) -> tuple[Any, ...]:
+        values = self._list(key, default, admitted, wanted)
+        if not values:
+            raise self._wrong(key, f"{wanted}, and not empty")
+        return values
+
+    def _list(self, key: str, default: tuple[Any, ...], admitted: Any, wanted: str) -> tuple[Any, ...]:
+        values = self._get(key, list(default))
+        if not isinstance(values, list) or not all(map(admitted, values)):
+            raise self._wrong(key, wanted)
+        if len(set(values)) < len(values):
+            raise self._wrong(key, f"{wanted}, each once")
+        return tuple(values)
+
+    def _get(self, key: str, default: Any) -> Any:
+        self._known.add(key)
+        if key not in self.body and default is None:
+            raise RequestError(f"{self.where} needs {key}.")
+        return self.body.get(key, default)
+
+    def _wrong(self, key: str, wanted: str) -> RequestError:
+        return RequestError(f"{self.where}: {key} must be {wanted}; it is {self.body.get(key)!r}.")
+
+    def _expanded(self, text: str) -> str:
+        expanded = os.path.expanduser(os.path.expandvars(text))
+        unset = re.search(r"\$(\w+|\{\w+\})", expanded)
+        if unset:
+            raise RequestError(f"{self.where}: the environment variable {unset.group(1).strip('{}')} is not set.")
+        return expanded
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_share(value: Any) -> bool:
+    return _is_number(value) and 0 < value <= 1

@@ -1,0 +1,296 @@
+"""Which labels a run learns from: a share of the digitised polygons, or a share of the patches that sheets are cut in."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import numpy.typing as npt
+import rasterio
+import rasterio.features
+import shapely
+from affine import Affine
+from rasterio.enums import Resampling
+from rasterio.windows import Window
+
+from false_core.errors import InputError
+from false_core.experiments.colour_truth import UNKNOWN
+from false_core.experiments.dataset import Dataset, Sheet, read_codes
+from false_core.feedback import Feedback
+from false_core.labels.annotation import Annotation, read_annotation
+from false_core.labels.classes import ClassTable, LandCoverClass, read_legend
+from false_core.publish import published
+from false_core.raster.source import RasterSource
+from false_core.synthetic.digitising import digitise
+from false_core.synthetic.scene import Scene
+
+FIELD = "code"
+_MOST_PIXELS_TO_DRAW_ON = 4_000_000
+"""Polygons are drawn on a thinned raster if there are more, as a person too draws on what the screen shows."""
+_DRAWING_SEED = 0
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What one run learns from.
+
+    Attributes:
+        raster: The raster they lie on.
+        path: Label layer with the class codes in the field ``FIELD``.
+        excluded: By the name of a sheet, what must not be scored there.
+    """
+
+    raster: str
+    path: str
+    excluded: dict[str, Annotation]
+
+
+# --- one scene and its polygons --------------------------------------------------------------------------------------------
+
+
+def scene_labels(dataset: Dataset, fraction: float, seed: int, feedback: Feedback) -> Labels:
+    """Return a share of a scene's label polygons. None of its label polygons is scored, whatever the share.
+
+    Args:
+        dataset: Of one training sheet, the scene.
+        fraction: Share of the polygons of every class, at least one each. Those of a smaller share are among those of a
+            larger one with the same seed.
+        seed: Decides which ones.
+        feedback: Told what was repaired or left out.
+
+    Raises:
+        InputError: There are several training sheets, or the labels and the classes do not go together.
+    """
+    if len(dataset.train) != 1:
+        raise InputError(
+            f"{dataset.spec.name} has {len(dataset.train)} training sheets; the scene protocol takes one.",
+            'Name it with train = ["..."], or choose the protocol "patches".',
+        )
+    sheet = dataset.train[0]
+    source = RasterSource(sheet.image)
+    every = dataset.folder / "labels.gpkg"
+    if not every.is_file():
+        shapes, codes = _given_labels(dataset, source, feedback) if dataset.spec.labels else _draw_labels(dataset, sheet)
+        _write_labels(every, shapes, codes, source)
+    annotation = read_annotation(str(every), FIELD, source, read_legend(dataset.legend), Feedback())
+    path = every
+    if fraction < 1:
+        path = dataset.folder / f"labels-{fraction}-seed{seed}.gpkg"
+        if not path.is_file():
+            codes = np.array([c.code for c in annotation.classes])[annotation.targets]
+            chosen = choose_polygons(codes, fraction, seed)
+            _write_labels(path, annotation.shapes[chosen], codes[chosen], source)
+    return Labels(sheet.image, str(path), {sheet.name: annotation})
+
+
+def choose_polygons(codes: npt.NDArray[np.integer], fraction: float, seed: int) -> npt.NDArray[np.intp]:
+    """Return the indices of a share of the polygons of each class, in rising order.
+
+    Args:
+        codes: Class of each polygon, of shape (n,).
+        fraction: Share of each class, at least one polygon.
+        seed: The same seed puts the polygons of a class in the same order, from which the first ones are taken.
+    """
+    chosen = []
+    for code in np.unique(codes):
+        own = np.flatnonzero(codes == code)
+        order = np.random.default_rng([seed, int(code)]).permutation(len(own))
+        chosen.append(own[order[: max(1, round(fraction * len(own)))]])
+    return np.sort(np.concatenate(chosen))
+
+
+def _given_labels(
+    dataset: Dataset, source: RasterSource, feedback: Feedback
+) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.integer]]:
+    """Return the labels of the config in pixel coordinates, and their codes in the truth."""
+    annotation = read_annotation(dataset.spec.labels, dataset.spec.field, source, [], feedback)
+    by_name = {c.name.casefold(): c.code for c in dataset.classes}
+    by_code = {str(c.code): c.code for c in dataset.classes}
+    # A field of text names classes, a field of whole numbers holds their codes.
+    codes = [by_name.get(c.name.casefold(), by_code.get(c.name)) for c in annotation.classes]
+    strangers = [c.name for c, code in zip(annotation.classes, codes) if code is None]
+    if strangers:
+        raise InputError(
+            f"{dataset.spec.name}: the truth does not have the classes {', '.join(strangers)} of the labels; it has "
+            f"{', '.join(f'{c.code} {c.name}' for c in dataset.classes)}.",
+            "Write codes and names under [[datasets.classes]], or choose the field with the codes.",
+        )
+    return annotation.shapes, np.array(codes)[annotation.targets]
+
+
+def _draw_labels(dataset: Dataset, sheet: Sheet) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.integer]]:
+    """Draw polygons inside objects of the truth, as a person would; in pixel coordinates."""
+    with rasterio.open(sheet.image) as image, rasterio.open(sheet.truth) as truth:
+        thinning = max(1.0, math.sqrt(image.width * image.height / _MOST_PIXELS_TO_DRAW_ON))
+        height, width = math.ceil(image.height / thinning), math.ceil(image.width / thinning)
+        bands = RasterSource(sheet.image).bands
+        look = image.read(bands, out_shape=(len(bands), height, width), resampling=Resampling.average, masked=True)
+        codes = truth.read(1, out_shape=(height, width), resampling=Resampling.nearest, masked=True).filled(0)
+        scale = Affine.scale(image.width / width, image.height / height)
+    index = np.zeros(codes.shape, np.uint8)
+    for number, c in enumerate(dataset.classes, start=1):
+        index[codes == c.code] = number
+    rng = np.random.default_rng(_DRAWING_SEED)
+    polygons, numbers = digitise(Scene(_as_reflectance(look), index, 1.0), scale, dataset.spec.label_share, rng)
+    by_number = np.array([0, *(c.code for c in dataset.classes)])
+    return np.array(polygons, dtype=object), by_number[np.array(numbers, dtype=int)]
+
+
+def _as_reflectance(pixels: np.ma.MaskedArray[Any, Any]) -> npt.NDArray[np.uint16]:
+    """Return (bands, H, W) of any type with each band stretched over 1 to 10,000, and 0 for nodata."""
+    values = np.ma.masked_invalid(pixels.astype(np.float64))
+    low, high = values.min(axis=(1, 2), keepdims=True), values.max(axis=(1, 2), keepdims=True)
+    stretched = 1 + 9999 * (values - low) / np.maximum(high - low, 1e-12)
+    filled: npt.NDArray[np.float64] = np.ma.filled(stretched, 0)
+    return filled.astype(np.uint16)
+
+
+# --- sheets cut in patches -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A rectangle of pixels of the ``sheet``-th training sheet."""
+
+    sheet: int
+    column: int
+    row: int
+    width: int
+    height: int
+
+
+def patch_labels(dataset: Dataset, size: int, fraction: float, seed: int) -> Labels:
+    """Return a share of the patches that the training sheets are cut in, with the truth of each of their pixels.
+
+    The labelled patches are put together in one raster, a patch width of nodata between them, so that none sees another.
+    Labelled patches are not scored.
+
+    Args:
+        dataset: Its training sheets are cut.
+        size: Side of a patch in pixels.
+        fraction: Share of the patches, at least one. Those of a smaller share are among those of a larger one.
+        seed: Decides which ones.
+
+    Raises:
+        InputError: Sheets differ in their number of bands, or no pixel of the labelled patches has a known class.
+    """
+    patches = cut(dataset.train, size)
+    chosen = choose_patches(patches, fraction, seed)
+    stem = dataset.folder / f"patches-{size}-{fraction}-seed{seed}"
+    raster, path = stem.with_name(stem.name + ".tif"), stem.with_name(stem.name + ".gpkg")
+    if not raster.is_file():
+        _write_patches(raster, dataset.train, chosen, size)
+    if not path.is_file():
+        shapes, codes = _outlines(dataset, chosen, size)
+        _write_labels(path, shapes, codes, RasterSource(str(raster)))
+    excluded = {
+        sheet.name: _boxes([patch for patch in chosen if patch.sheet == number])
+        for number, sheet in enumerate(dataset.train)
+        if any(patch.sheet == number for patch in chosen)
+    }
+    return Labels(str(raster), str(path), excluded)
+
+
+def cut(sheets: Sequence[Sheet], size: int) -> list[Patch]:
+    """Cut sheets in patches of ``size`` x ``size`` pixels. The last of a row or column is moved in to stay whole."""
+    patches = []
+    for number, sheet in enumerate(sheets):
+        with rasterio.open(sheet.image) as source:
+            width, height = source.width, source.height
+        w, h = min(size, width), min(size, height)
+        corners = itertools.product(range(0, height, size), range(0, width, size))
+        patches += [Patch(number, min(column, width - w), min(row, height - h), w, h) for row, column in corners]
+    return patches
+
+
+def choose_patches(patches: Sequence[Patch], fraction: float, seed: int) -> list[Patch]:
+    """Return a share of ``patches``, at least one: the first ones of an order that depends on the seed alone."""
+    order = np.random.default_rng(seed).permutation(len(patches))
+    return [patches[index] for index in order[: max(1, round(fraction * len(patches)))]]
+
+
+def _places(number: int, size: int) -> list[tuple[int, int]]:
+    """Return where ``number`` patches go in the raster of labelled patches: column and row of each."""
+    across = math.ceil(math.sqrt(number))
+    return [(2 * size * (n % across), 2 * size * (n // across)) for n in range(number)]
+
+
+def _write_patches(target: Path, sheets: Sequence[Sheet], patches: Sequence[Patch], size: int) -> None:
+    across = math.ceil(math.sqrt(len(patches)))
+    down = math.ceil(len(patches) / across)
+    first = RasterSource(sheets[patches[0].sheet].image)
+    with rasterio.open(first.path) as source:
+        profile = {
+            "driver": "GTiff", "width": size * (2 * across - 1), "height": size * (2 * down - 1), "count": source.count,
+            "dtype": source.dtypes[0], "crs": source.crs, "tiled": True, "blockxsize": 256, "blockysize": 256,
+            "compress": "deflate", "photometric": "minisblack", "alpha": "no", "bigtiff": "if_safer",
+        }  # fmt: skip
+        meanings, names = source.colorinterp, source.descriptions
+    if first.georeferenced:  # For the size of its pixels. Where the patches lie means nothing.
+        profile["transform"] = first.native_transform
+    with (
+        published(target) as (partial,),
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(partial, "w", **profile) as out,
+    ):
+        out.colorinterp, out.descriptions = meanings, names
+        for patch, (column, row) in zip(patches, _places(len(patches), size)):
+            sheet = sheets[patch.sheet]
+            with rasterio.open(sheet.image) as source:
+                if source.count != out.count:
+                    raise InputError(f"{sheet.name} has {source.count} band(s), {first.name} has {out.count}.")
+                window = Window(patch.column, patch.row, patch.width, patch.height)
+                place = Window(column, row, patch.width, patch.height)
+                out.write(source.read(window=window), window=place)
+                # Of the pixels in between nothing is ever written, so they stay invalid.
+                out.write_mask(source.dataset_mask(window=window), window=place)
+
+
+def _outlines(
+    dataset: Dataset, patches: Sequence[Patch], size: int
+) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.integer]]:
+    """Return the outlines of equal truth in the raster of labelled patches, in its pixel coordinates, and their codes."""
+    wanted = np.array([c.code for c in dataset.classes])
+    shapes: list[shapely.Geometry] = []
+    found: list[int] = []
+    for patch, (column, row) in zip(patches, _places(len(patches), size)):
+        with rasterio.open(dataset.train[patch.sheet].truth) as truth:
+            codes = read_codes(truth, Window(patch.column, patch.row, patch.width, patch.height))
+        known = np.isin(codes, wanted) & (codes != UNKNOWN)
+        outlines = rasterio.features.shapes(codes, mask=known, transform=Affine.translation(column, row))
+        for outline, code in outlines:
+            shapes.append(shapely.geometry.shape(outline))
+            found.append(int(code))
+    if not shapes:
+        raise InputError(f"{dataset.spec.name}: the labelled patches hold no pixel of a known class.", "Label more of them.")
+    return np.array(shapes, dtype=object), np.array(found)
+
+
+def _boxes(patches: Sequence[Patch]) -> Annotation:
+    """Return the ground of patches as labels of one class without a meaning."""
+    shapes = np.array([shapely.box(p.column, p.row, p.column + p.width, p.row + p.height) for p in patches], dtype=object)
+    ground = ClassTable((LandCoverClass(0, "labelled", "#000000"),))
+    return Annotation(ground, shapes, np.zeros(len(shapes), np.int64), shapely.STRtree(shapes))
+
+
+# --- label layers ----------------------------------------------------------------------------------------------------------
+
+
+def _write_labels(
+    target: Path, shapes: npt.NDArray[np.object_], codes: npt.NDArray[np.integer], source: RasterSource
+) -> None:
+    """Write shapes in pixel coordinates of ``source`` as a layer with their class codes."""
+    a, b, c, d, e, f = source.transform[:6]
+    on_map = shapely.transform(shapes, lambda xy: xy @ np.array([[a, d], [b, e]]) + np.array([c, f]))
+    table = geopandas.GeoDataFrame({FIELD: codes.astype(int)}, geometry=on_map, crs=source.crs and source.crs.to_wkt())
+    with published(target) as (partial,), warnings.catch_warnings():
+        # A raster without a CRS has labels without one; nobody needs to be warned of that.
+        warnings.filterwarnings("ignore", message="'crs' was not provided")
+        table.to_file(partial, layer="labels", driver="GPKG", engine="pyogrio", VERSION="1.2")

@@ -1,0 +1,264 @@
+"""The page of an experiment: tables and a figure in the layout of the paper, as one HTML file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from false_core.evaluation.figures import as_svg
+from false_core.evaluation.report import INK, write_report
+from false_core.experiments.cells import confidence_title, method_title
+from false_core.experiments.config import SCENE, Experiment
+from false_core.experiments.results import Result
+from false_core.experiments.tables import ALL_SHEETS, METRICS, Group, Row, Spread, spread
+
+_MARKS = "Mean ± standard deviation over the seeds. Bold: the best mean. Underlined: the second best."
+_DECIMALS = 2
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the page: a heading, then any of a text, a figure and a table.
+
+    Attributes:
+        heading: Of the part.
+        text: A paragraph.
+        figure: SVG source, drawn by us: it is not escaped.
+        over: Titles over several columns, and how many, from the second column on.
+        header: Column titles.
+        rows: Cells. Those that are ``Markup`` are not escaped again.
+        colors: A colour per row, shown as a swatch in its first cell.
+    """
+
+    heading: str
+    text: str = ""
+    figure: str = ""
+    over: Sequence[tuple[str, int]] = ()
+    header: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    colors: Sequence[str] = ()
+
+
+def write_page(
+    path: Path,
+    experiment: Experiment,
+    groups: Sequence[Group],
+    results: Sequence[Result],
+    cells: int,
+    failed: Mapping[str, str],
+) -> None:
+    """Write the page of an experiment.
+
+    Args:
+        path: Of the HTML file.
+        experiment: What was asked for.
+        groups, results: What there is.
+        cells: Cells of the whole grid.
+        failed: What went wrong, by the title of the cell.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    protocol = (
+        "One scene, learned from label polygons; scored on every pixel of known class that no label polygon covers, and on "
+        "further rasters."
+        if experiment.protocol == SCENE
+        else f"Sheets cut in patches of {experiment.patch_size} x {experiment.patch_size} pixels; a share of the patches is "
+        "labelled, all of them pretrain; scored on other sheets."
+    )
+    parts = [
+        *_methods(experiment, groups),
+        *_confidences(groups),
+        *_figure(groups),
+        *(_everything(group) for group in groups),
+        *_times(experiment, results),
+    ]
+    # Names of classes and datasets come from the user: everything is escaped but what is marked up here.
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("false_core.experiments"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    notes = _notes(experiment, results, cells, failed)
+    html = environment.get_template("experiment.html").render(
+        title=experiment.name, summary=protocol, notes=notes, parts=parts
+    )
+    write_report(str(path), html)
+
+
+def _notes(experiment: Experiment, results: Sequence[Result], cells: int, failed: Mapping[str, str]) -> list[str]:
+    notes = [f"{title} failed: {error}" for title, error in failed.items()]
+    if len(results) < cells:
+        notes.append(f"{cells - len(results)} of {cells} runs have no result yet. Run the experiment again to go on.")
+    if len(experiment.seeds) < 3:
+        notes.append("Fewer than three seeds: small differences between methods may be chance.")
+    versions = sorted({str(result.facts.get("version")) for result in results})
+    if len(versions) > 1:
+        notes.append(f"The results come from several versions of the library: {', '.join(versions)}.")
+    return notes
+
+
+def _methods(experiment: Experiment, groups: Sequence[Group]) -> list[Part]:
+    """Return the comparison of methods over all datasets (Table V)."""
+    parts = []
+    for fraction in experiment.fractions:
+        for frozen in experiment.frozen:
+            chosen = [group for group in groups if (group.fraction, group.frozen) == (fraction, frozen)]
+            if not chosen:
+                continue
+            columns = [(group, name) for group in chosen for name in ("oa", "miou", "macc")]
+            header = ["Method", *(METRICS[name] for _, name in columns)]
+            keys = list(dict.fromkeys((row.method, row.confidence) for group in chosen for row in group.rows))
+
+            def values(key: tuple[str, float | str | None], columns: Sequence[tuple[Group, str]] = columns) -> list[Spread]:
+                rows = [next((row for row in group.rows if _key(row) == key), None) for group, _ in columns]
+                return [spread(row.scores[name] if row else ()) for row, (_, name) in zip(rows, columns)]
+
+            table = _marked([values(key) for key in keys])
+            parts.append(
+                Part(
+                    f"Methods: {_setting(fraction, frozen)}",
+                    f"In %. {_MARKS} As Table V of the paper.",
+                    over=[(_where(group), 3) for group in chosen],
+                    header=header,
+                    rows=[[method_title(*key), *cells] for key, cells in zip(keys, table)],
+                )
+            )
+    return parts
+
+
+def _confidences(groups: Sequence[Group]) -> list[Part]:
+    """Return IoU by class and confidence weight of FALSE (Tables II to IV)."""
+    parts = []
+    for group in groups:
+        rows = _weights(group)
+        if len(rows) < 2:
+            continue
+        by_class = [[spread(row.iou[k]) for row in rows] for k in range(len(group.classes))]
+        parts.append(
+            Part(
+                f"Confidence weights: {_where(group)}, {_setting(group.fraction, group.frozen)}",
+                f"IoU (%) of the classes by confidence weight α. {_MARKS} As Tables II to IV of the paper.",
+                header=["α", *(confidence_title(_weight(row)) for row in rows)],
+                # Here the best of a class stands in its row.
+                rows=[[c.name, *_mark(values)] for c, values in zip(group.classes, by_class)],
+                colors=[c.color for c in group.classes],
+            )
+        )
+    return parts
+
+
+def _figure(groups: Sequence[Group]) -> list[Part]:
+    """Return mIoU by confidence weight, a panel per group (Fig. 3)."""
+    shown = [group for group in groups if len(_weights(group)) > 1]
+    if not shown:
+        return []
+    across = min(3, len(shown))
+    down = math.ceil(len(shown) / across)
+    figure = Figure(figsize=(4.2 * across, 3.2 * down), layout="constrained")
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for axes, group in zip(panels, shown):
+        _draw_weights(axes, group)
+    for axes in panels[len(shown) :]:
+        axes.set_visible(False)
+    text = "Mean mIoU by confidence weight, its standard deviation as a bar, each seed as a dot. As Fig. 3 of the paper."
+    return [Part("Confidence weights and mIoU", text, as_svg(figure))]
+
+
+def _draw_weights(axes: Axes, group: Group) -> None:
+    rows = _weights(group)
+    numbers = [row for row in rows if not isinstance(row.confidence, str)]
+    # The adaptive weight is no number; it stands beside the others.
+    place = {_weight(row): float(_weight(row)) for row in numbers} | {"adaptive": 1.2}
+    for row in rows:
+        values = [100 * value for value in row.scores["miou"]]
+        axes.scatter([place[_weight(row)]] * len(values), values, s=12, color=INK, alpha=0.45, linewidths=0)
+    means = [spread(row.scores["miou"]) for row in rows]
+    for part, line in ((numbers, "-"), ([row for row in rows if row not in numbers], "")):
+        chosen = [(place[_weight(row)], mean) for row, mean in zip(rows, means) if row in part]
+        chosen.sort(key=lambda pair: pair[0])
+        if chosen:
+            bars = [0.0 if math.isnan(mean.deviation) else 100 * mean.deviation for _, mean in chosen]
+            heights = [100 * mean.mean for _, mean in chosen]
+            axes.errorbar(
+                [x for x, _ in chosen], heights, yerr=bars, linestyle=line, marker="o", markersize=4, capsize=3, color=INK
+            )
+    axes.set_xticks([place[_weight(row)] for row in rows], [confidence_title(_weight(row)) for row in rows])
+    axes.set_xlabel("confidence weight α")
+    axes.set_ylabel("mIoU (%)")
+    # A dollar in a name is a dollar, no formula.
+    axes.set_title(f"{_where(group)}\n{_setting(group.fraction, group.frozen)}", fontsize=9, parse_math=False)
+    axes.grid(alpha=0.3)
+
+
+def _everything(group: Group) -> Part:
+    """Return every score of every method."""
+    table = _marked([[*map(spread, row.iou), *(spread(row.scores[name]) for name in METRICS)] for row in group.rows])
+    seeds = [str(len(row.scores["oa"])) for row in group.rows]
+    return Part(
+        f"All scores: {_where(group)}, {_setting(group.fraction, group.frozen)}",
+        f"IoU of each class, then the scores of the whole map, all in %. {_MARKS}",
+        header=["Method", *(c.name for c in group.classes), *METRICS.values(), "Seeds"],
+        rows=[[method_title(*_key(row)), *cells, number] for row, cells, number in zip(group.rows, table, seeds)],
+    )
+
+
+def _times(experiment: Experiment, results: Sequence[Result]) -> list[Part]:
+    keys = list(dict.fromkeys((r.cell.dataset, r.cell.method, r.cell.confidence) for r in results))
+    rows = []
+    for key in keys:
+        own = [r for r in results if (r.cell.dataset, r.cell.method, r.cell.confidence) == key]
+        means = [spread(r.seconds.get(stage, math.nan) for r in own).mean for stage in ("pretrain", "finetune", "classify")]
+        rows.append([f"{key[0]}, {method_title(key[1], key[2])}", *(f"{seconds:,.0f}" for seconds in means)])
+    text = f"Mean seconds of a run. Preset {experiment.preset}, device {experiment.device}."
+    return [Part("Time", text, header=["Run", "Pretrain", "Fine-tune", "Classify"], rows=rows)] if rows else []
+
+
+def _marked(table: Sequence[Sequence[Spread]]) -> list[list[str]]:
+    """Return a table as text, the best of each column marked."""
+    columns = [_mark(column) for column in zip(*table)]
+    return [list(row) for row in zip(*columns)]
+
+
+def _mark(values: Sequence[Spread]) -> list[str]:
+    """Return spreads as text, the best in bold and the second best underlined, as they are shown: equal ones alike."""
+    rounded = [round(100 * value.mean, _DECIMALS) for value in values]
+    ranks = sorted({value for value in rounded if not math.isnan(value)}, reverse=True)
+    marks = dict(zip(ranks, ("b", "u"))) if len(ranks) > 1 else {}
+    return [
+        Markup("<{0}>{1}</{0}>").format(marks[key], _percent(value)) if key in marks else _percent(value)
+        for key, value in zip(rounded, values)
+    ]
+
+
+def _percent(value: Spread) -> str:
+    if math.isnan(value.mean):
+        return "-"
+    mean = f"{100 * value.mean:.{_DECIMALS}f}"
+    return mean if math.isnan(value.deviation) else f"{mean} ± {100 * value.deviation:.{_DECIMALS}f}"
+
+
+def _weights(group: Group) -> list[Row]:
+    return [row for row in group.rows if row.confidence is not None]
+
+
+def _weight(row: Row) -> float | str:
+    assert row.confidence is not None
+    return row.confidence
+
+
+def _key(row: Row) -> tuple[str, float | str | None]:
+    return row.method, row.confidence
+
+
+def _where(group: Group) -> str:
+    return group.dataset if group.raster in (group.dataset, ALL_SHEETS) else f"{group.dataset}: {group.raster}"
+
+
+def _setting(fraction: float, frozen: bool) -> str:
+    return f"{100 * fraction:.3g} % of the labels, encoder {'frozen' if frozen else 'trained too'}"

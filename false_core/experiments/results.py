@@ -1,0 +1,75 @@
+"""The result of a cell as a small JSON file. Everything in the tables can be computed from these."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from false_core.experiments.cells import Cell
+from false_core.experiments.scoring import Tally
+from false_core.labels.classes import ClassTable
+from false_core.publish import published
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a cell came to.
+
+    Attributes:
+        cell: Which one.
+        classes: Of the confusion matrices.
+        tallies: By the name of the raster that was scored.
+        seconds: By stage: ``pretrain``, ``finetune``, ``classify``. Of a stage that was interrupted and resumed, those since
+            it was resumed last. Of pretraining, those it took when the encoder was made, for whichever cell.
+        held_back: Scores that fine-tuning reported from labels it kept back, by name.
+        facts: What it ran with: ``version``, ``preset``, ``device``, ``pixel_size``, ``label_shapes`` and such.
+        inputs: What tells the dataset from another of the same name.
+    """
+
+    cell: Cell
+    classes: ClassTable
+    tallies: dict[str, Tally]
+    seconds: dict[str, float]
+    held_back: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, Any] = field(default_factory=dict)
+
+
+def write_result(path: Path, result: Result) -> None:
+    """Write a result, whole or not at all."""
+    body = {
+        "cell": dataclasses.asdict(result.cell),
+        "classes": result.classes.to_list(),
+        "rasters": {
+            name: {"confusion": t.confusion.tolist(), "without_data": t.without_data, "labelled": t.labelled}
+            for name, t in result.tallies.items()
+        },
+        "seconds": {stage: round(seconds, 2) for stage, seconds in result.seconds.items()},
+        "held_back": result.held_back,
+        "facts": result.facts,
+        "inputs": result.inputs,
+    }
+    with published(path) as (partial,):
+        partial.write_text(json.dumps(body, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def read_result(path: Path) -> Result | None:
+    """Read a result; None where there is none, or none that can be read: its cell is run again then."""
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        classes = ClassTable.from_list(body["classes"])
+        tallies = {
+            name: Tally(np.array(t["confusion"], np.int64), int(t["without_data"]), int(t["labelled"]))
+            for name, t in body["rasters"].items()
+        }
+        if any(tally.confusion.shape != (len(classes), len(classes)) for tally in tallies.values()):
+            return None
+        parts = (body[name] for name in ("seconds", "held_back", "facts", "inputs"))
+        return Result(Cell(**body["cell"]), classes, tallies, *parts)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
