@@ -51,8 +51,8 @@ class Annotation:
         size: npt.NDArray[np.float64] = np.maximum(shapely.area(self.shapes), self._lengths())
         return np.maximum(1.0, size)
 
-    def subset(self, chosen: npt.NDArray[np.bool_]) -> Annotation:
-        """Return the shapes where ``chosen`` (n,) is true, with the same classes."""
+    def subset(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> Annotation:
+        """Return the ``chosen`` shapes, a mask of shape (n,) or their numbers, with the same classes."""
         shapes = self.shapes[chosen]
         return replace(self, shapes=shapes, targets=self.targets[chosen], tree=shapely.STRtree(shapes))
 

@@ -41,7 +41,7 @@ def on_valid_pixels(annotation: Annotation, cache: ChunkCache, feedback: Feedbac
     Raises:
         InputError: Fewer than two classes remain.
     """
-    shows = np.array([_shows_something(annotation.subset(one), cache) for one in np.eye(len(annotation.shapes), dtype=bool)])
+    shows = np.array([_shows_something(annotation.subset(np.array([one])), cache) for one in range(len(annotation.shapes))])
     if shows.all():
         return annotation
     feedback.warn(f"{int((~shows).sum())} of {len(shows)} label shapes have only nodata under them and are left out.")
