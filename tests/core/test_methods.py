@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import textwrap
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+from lightly.loss import VICRegLoss
 from small_world import Listener
 from torch import Tensor
 
@@ -179,3 +181,29 @@ class TestAdaptiveConfidence:
         trusted = [event.value for event in listener.all(Metric) if event.name == "confidence"]
         assert trusted
         assert all(0 <= value <= 1 for value in trusted)
+
+
+@pytest.fixture(scope="module")
+def vicreg() -> dict[str, Any]:
+    """The names defined in the example of a method in CONTRIBUTING.md."""
+    guide = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    block = guide.partition("   ```python\n")[2].partition("   ```\n")[0]
+    namespace: dict[str, Any] = {"__name__": "vicreg"}
+    exec(textwrap.dedent(block), namespace)  # noqa: S102 - our own guide.
+    return namespace
+
+
+class TestTheExampleInTheGuide:
+    """It is a method as it stands there."""
+
+    def test_computes_the_loss_of_another_library(self, vicreg: dict[str, Any]) -> None:
+        z = 0.5 * torch.randn(2 * 32, 6, generator=torch.Generator().manual_seed(0))
+        assert vicreg["vicreg_loss"](z).item() == pytest.approx(VICRegLoss()(z[:32], z[32:]).item(), rel=1e-5)
+
+    def test_trains_an_encoder(self, vicreg: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(METHODS, "vicreg", vicreg["VICReg"])
+        method = new("vicreg")
+        outcome = method(some_views())
+        torch.autograd.backward(outcome.loss)
+        assert all(p.grad is not None for p in method.heads.parameters())  # type: ignore[union-attr]
+        assert outcome.curves.keys() == {"deviation"}

@@ -67,6 +67,10 @@ class TestEachChange:
         given = crops(3, 4)
         torch.testing.assert_close(only()(given, torch_generator(0)), given)
 
+    def test_can_be_weaker_in_colour_with_as_much_blur(self) -> None:
+        weak = SpectralJitter(brightness=0.3, contrast=0.2, gamma=0.1, blur=0.3, drop=0.5).scaled(0.5)
+        assert weak == SpectralJitter(brightness=0.15, contrast=0.1, gamma=0.05, blur=0.3, drop=0.25)
+
     def test_a_tone_curve_keeps_the_order_of_values_and_its_ends(self) -> None:
         ramp = torch.linspace(-4, 4, 50).expand(8, 1, 1, 50)
         curves = only(gamma=0.5)(ramp, torch_generator(0))[:, 0, 0]
