@@ -79,8 +79,8 @@ def contrast(
     curves = {
         "benchmark anchors": found.benchmark.float().mean(),
         **pair_curves(of_positive, of_negative),
-        "similarity of false negatives": fixed.gather(1, found.indices)[found.benchmark].mean(),
-        **({"confidence": weights[found.benchmark].mean()} if isinstance(confidence, str) else {}),
+        "similarity of false negatives": _mean(fixed.gather(1, found.indices), found.benchmark),
+        **({"confidence": _mean(weights, found.benchmark)} if isinstance(confidence, str) else {}),
     }
     return Outcome(_loss(similarity / temperature, found, weights), curves, found)
 
@@ -114,6 +114,11 @@ class FALSE(PairMethod):
         """Return the FNCC loss of embeddings (2N, d)."""
         s = self.settings
         return contrast(embeddings, s.temperature, s.threshold, s.confidence, s.neighbours)
+
+
+def _mean(values: Tensor, rows: Tensor) -> Tensor:
+    """Return the mean of some rows, NaN where there are none. Picking them would make the CPU wait for the device."""
+    return (values * rows[:, None]).sum() / (rows.sum() * values.shape[1])
 
 
 def _loss(logits: Tensor, found: FalseNegatives, weights: Tensor) -> Tensor:
