@@ -98,7 +98,7 @@ def test_all_that_the_library_depends_on_is_looked_for_before_a_job_starts(provi
     dependencies = re.search(r"^dependencies = \[(.*?)^\]", text, re.MULTILINE | re.DOTALL)
     assert dependencies
     names = {name.replace("-", "_") for name in re.findall(r'"([A-Za-z0-9-]+)', dependencies.group(1))}
-    for_the_command_line = {"rich", "tyro"}
+    for_the_command_line = {"rich", "tomli", "tyro"}
     assert set(REQUIRED_PACKAGES) == names - for_the_command_line
 
 
