@@ -74,6 +74,7 @@ class FinetuneSettings:
         encoder_rate: Rate of the encoder, as a share of the decoder's.
         weight_decay: Of AdamW.
         refit: Steps on all labels, once those kept back have scored the model, as a share of ``steps``.
+        average: Decay of the running average of the weights, which is what is kept; 0: the weights of the last step are.
         most_pixels: As in ``PretrainSettings``, where no encoder file is given.
     """
 
@@ -89,6 +90,7 @@ class FinetuneSettings:
     weight_decay: float
     scales: tuple[float, float] = (0.7, 1.4)
     refit: float = 0.3
+    average: float = 0.0
     most_pixels: int = 0
 
     @property
@@ -168,6 +170,7 @@ FINETUNE = {
         encoder_rate=1.0,
         weight_decay=1e-2,
         most_pixels=1_500_000,
+        average=0.98,
     ),
     "standard": FinetuneSettings(
         encoder="resnet50",
@@ -180,6 +183,7 @@ FINETUNE = {
         learning_rate=1e-3,
         encoder_rate=0.1,
         weight_decay=1e-2,
+        average=0.995,
     ),
     "paper": FinetuneSettings(
         encoder="resnet50",

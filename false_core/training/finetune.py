@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from false_core.device import choose_device
 from false_core.errors import Cancelled, FalseError
@@ -78,13 +79,13 @@ def finetune(job: Finetune, feedback: Feedback) -> dict[str, Any]:
         with feedback.stage("Scoring on the labels kept back", 0.04):
             # A run that was interrupted after this point has seen those labels: its score must not be taken again.
             if run.confusion is None:
-                run.confusion = score_labels(trainer.network, cache, held_back, device, feedback)
+                run.confusion = score_labels(trainer.result, cache, held_back, device, feedback)
         with feedback.stage("Training on all labels", 0.2):
             run.train(_sampler(cache, annotation, settings, job.seed), settings.steps + settings.refit_steps)
     with feedback.stage("Writing", 0.03):
         card = _card(job, preset, settings, base, source, normalisation, annotation, run.confusion)
         report = finetuning_report(card, run.curves, run.confusion, notes) if job.report else ""
-        save_model(job.model, card, trainer.network)
+        save_model(job.model, card, trainer.result)
         if job.report:
             write_report(job.report, report)
     run.finish()
@@ -118,6 +119,11 @@ class _Trainer:
         network = build_segmenter(settings.encoder, settings.decoder, bands, classes)
         self.network: nn.Module = network.to(device, memory_format=torch.channels_last)
         self.encoder: nn.Module = network.encoder
+        self._averaged = (
+            AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(settings.average), use_buffers=True)  # type: ignore[no-untyped-call]
+            if settings.average
+            else None
+        )
         head = [module for name, module in self.network.named_children() if name != "encoder"]
         self.optimiser = torch.optim.AdamW(
             [{**group, "share": 1.0} for group in parameter_groups(*head, weight_decay=settings.weight_decay)]
@@ -131,6 +137,11 @@ class _Trainer:
     def load_encoder(self, path: str) -> None:
         """Fill the encoder with the weights of an encoder file."""
         load_weights(path, self.encoder)
+
+    @property
+    def result(self) -> nn.Module:
+        """The network to keep: where the preset says so, the running average of the one that is trained."""
+        return self._averaged.module if self._averaged else self.network
 
     @property
     def encoder_is_fixed(self) -> bool:
@@ -154,6 +165,8 @@ class _Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self.optimiser.step()
+        if self._averaged:
+            self._averaged.update_parameters(self.network)
         self.step += 1
         return loss.detach()
 
@@ -169,13 +182,21 @@ class _Trainer:
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint holds."""
-        return {"step": self.step, "network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+        averaged = {"averaged": self._averaged.state_dict()} if self._averaged else {}
+        return {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            **averaged,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where ``state`` was taken."""
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
+        if self._averaged:
+            self._averaged.load_state_dict(state["averaged"])
 
 
 class _Run:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import os
+import threading
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from small_world import (
 )
 
 from false_core.errors import (
+    Cancelled,
     DeviceError,
     FalseError,
     InputError,
@@ -145,6 +147,28 @@ class TestFineTuning:
         truth = np.repeat([10, 20, 30], 40)[None].repeat(96, axis=0)
         assert set(np.unique(mapped)) <= {10, 20, 30}
         assert (mapped == truth).mean() > 0.6
+
+    def test_goes_on_where_it_was_interrupted_and_ends_as_if_nothing_had_happened(
+        self, land: str, labels: str, encoder: str, tmp_path: Path
+    ) -> None:
+        def job(name: str) -> Finetune:
+            return Finetune(land, labels, "cover", str(tmp_path / name), encoder, preset="quick", device="cpu", steps=6)
+
+        cancel = threading.Event()
+
+        def stop_at_the_fifth(event: Any) -> None:
+            if isinstance(event, Metric) and event.step >= 5:
+                cancel.set()
+
+        with pytest.raises(Cancelled):
+            run(job("resumed.safetensors"), stop_at_the_fifth, cancel)
+        assert not (tmp_path / "resumed.safetensors").exists()
+        resumed, listener = job("resumed.safetensors"), Listener()
+        run(resumed, listener)
+        assert "Going on from step 5" in listener.infos
+        undisturbed = job("undisturbed.safetensors")
+        run(undisturbed)
+        assert weights(resumed.model) == weights(undisturbed.model)
 
 
 class TestTheMap:
