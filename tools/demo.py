@@ -95,7 +95,7 @@ def _jobs(scene: SceneFiles, results: Path, arguments: argparse.Namespace) -> li
         Job(
             "pretrain", "learn from the image without labels",
             {"rasters": str(scene.image), "encoder": encoder, "report": str(results / "pretrain.html"),
-             **training, **pretrain_steps},
+             "truth": str(scene.truth), **training, **pretrain_steps},
         ),
         Job(
             "finetune", "learn the classes from the labels, 1 % of the area",
