@@ -1,0 +1,109 @@
+"""Pretraining teaches something: probes do well above the untrained encoder on a generated scene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from false_core.evaluation.embedding_map import dense_features
+from false_core.jobs import Pretrain
+from false_core.models.encoder import build_encoder
+from false_core.models.model_file import load_weights, read_card
+from false_core.raster.source import RasterSource
+from false_core.run import run
+from false_core.sampling.spectral import SpectralJitter, torch_generator
+from false_core.synthetic import SceneFiles, write_scene
+
+SIDE, BLOCK = 384, 48
+PER_CLASS, TESTED_PER_CLASS = 40, 300
+PROBES = {"knn": KNeighborsClassifier(10, metric="cosine"), "linear": LogisticRegression(C=0.01, max_iter=500)}
+OTHER_LIGHT = SpectralJitter(brightness=0.3, contrast=0.2, gamma=0.0, blur=0.0, drop=0.0)
+LIGHTS = 4
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Balanced accuracy by probe: on the raster as it is, and as it would look in other lights, on average."""
+
+    same_light: dict[str, float]
+    other_light: dict[str, float]
+
+
+def pretrained(scene: SceneFiles, folder: Path, method: str, seed: int) -> Scores:
+    encoder = str(folder / f"{method}.safetensors")
+    run(
+        Pretrain(
+            (str(scene.image),), encoder, preset="quick", device="cpu", method=method, steps=120, batch_size=16, seed=seed
+        )
+    )
+    return probe(encoder, scene)
+
+
+def probe(path: str, scene: SceneFiles) -> Scores:
+    """Fit probes to the features of labelled pixels, and ask them about pixels of other parts of the scene."""
+    with rasterio.open(scene.truth) as file:
+        truth = file.read(1)
+    generator = np.random.default_rng(0)
+    row, column = np.indices(truth.shape)
+    tested = (row // BLOCK + column // BLOCK) % 2 == 1
+    known, asked = draw(truth, ~tested, PER_CLASS, generator), draw(truth, tested, TESTED_PER_CLASS, generator)
+    same, *others = [at_pixels(features, truth.shape) for features in in_all_lights(path, str(scene.image))]
+    scores = Scores({}, {})
+    for name, classifier in PROBES.items():
+        fitted = make_pipeline(StandardScaler(), classifier).fit(same[known], truth.flat[known])
+        accuracy = [balanced_accuracy_score(truth.flat[asked], fitted.predict(f[asked])) for f in (same, *others)]
+        scores.same_light[name], scores.other_light[name] = accuracy[0], float(np.mean(accuracy[1:]))
+    return scores
+
+
+def draw(truth: np.ndarray, part: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Return up to ``count`` pixels of each class in a part of the scene, as flat indices."""
+    classes = np.unique(truth[truth > 0])
+    return np.concatenate([generator.permutation(np.flatnonzero((truth == k) & part))[:count] for k in classes])
+
+
+def in_all_lights(path: str, image: str) -> list[torch.Tensor]:
+    """Return the features (channels, height, width) of the whole raster, as it is and in other lights."""
+    card, source = read_card(path), RasterSource(image)
+    encoder = build_encoder(card.encoder, len(card.bands))
+    load_weights(path, encoder)
+    encoder.eval()
+    pixels = torch.from_numpy(card.normalisation.apply(source.read(source.window_of(None))))[None]
+    with torch.no_grad():
+        return [
+            torch.cat(dense_features(encoder, picture), dim=1)[0]
+            for picture in (pixels, *(OTHER_LIGHT(pixels, torch_generator(99, light)) for light in range(LIGHTS)))
+        ]
+
+
+def at_pixels(features: torch.Tensor, shape: tuple[int, int]) -> np.ndarray:
+    """Return the features of every pixel, of shape (pixels, channels); those of the cell it lies in."""
+    row, column = np.indices(shape).reshape(2, -1) // (shape[0] // features.shape[1])
+    return features.numpy()[:, row, column].T
+
+
+@pytest.mark.slow
+def test_pretraining_on_a_scene_does_well_above_the_untrained_encoder(tmp_path: Path) -> None:
+    """The untrained encoder sees colour, which tells much of the scene apart as long as the light stays the same.
+
+    Where the light changes, its features change too, and what was learned from labels in one light fails in another. That
+    a place stays the same in any light is what pretraining learns.
+    """
+    scene = write_scene(tmp_path, SIDE, SIDE, seed=0)
+    untrained, trained = (pretrained(scene, tmp_path, method, seed=0) for method in ("random", "false"))
+    for name in PROBES:
+        assert trained.same_light[name] > untrained.same_light[name] - 0.01, name
+    # On three scenes, each with a seed of its own, kNN gained 12 to 14 points and the linear probe 6 to 8. In the same
+    # light they gained 2 to 4 and 1 to 3.
+    assert trained.other_light["knn"] > untrained.other_light["knn"] + 0.08
+    assert trained.other_light["linear"] > untrained.other_light["linear"] + 0.03
