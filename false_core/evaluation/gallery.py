@@ -95,7 +95,7 @@ def collect_galleries(
         for level, own in embeddings.items():
             places = batch.places(level)
             similarity = similarities(own)
-            found = _determined(similarity, settings) if determined else _nearest(similarity, places, len(batch.centres))
+            found = _determined(similarity, settings) if determined else _nearest(similarity, places)
             show = _Show(batch, places, similarity, found, settings, truth.classes_at(places) if truth else None)
             exhibits.setdefault(level, []).extend(show.exhibit(anchor, level) for anchor in show.choose(generator))
             anchors[level] = anchors.get(level, 0) + int(found.benchmark.sum())
@@ -156,8 +156,7 @@ class _Show:
         if not self.found.indices.shape[1]:
             return []
         anchors = generator.permutation(np.flatnonzero(self.found.benchmark.cpu().numpy()))
-        patches = self.places.views[anchors] % len(self.batch.centres)
-        anchors = anchors[np.unique(patches, return_index=True)[1]]
+        anchors = anchors[np.unique(self.places.patches[anchors], return_index=True)[1]]
         rows = torch.from_numpy(anchors).to(self.similarity.device)
         beside = self.similarity[rows, self.found.indices[rows, 0]].cpu().numpy()
         return [int(anchors[position]) for position in _evenly(beside)]
@@ -175,9 +174,8 @@ class _Show:
 
     def _picture(self, row: int, size: int) -> Colours:
         """Return the ground around the place of ``row`` as its view sees it, but in the colours of the raster."""
-        view, batch = int(self.places.views[row]), len(self.batch.centres)
-        patch = view % batch
-        matrix = (self.batch.first if view < batch else self.batch.second).matrix[patch]
+        view, patch = int(self.places.views[row]), int(self.places.patches[row])
+        matrix = (self.batch.first if view == patch else self.batch.second).matrix[patch]
         offset = (self.places.positions[row] - self.batch.centres[patch]).astype(np.float32)
         crop = resample(self.batch.windows[patch : patch + 1], Placement(matrix[None], offset[None]), size)
         if size > PICTURE:
@@ -194,9 +192,9 @@ def _determined(similarity: Tensor, settings: PretrainSettings) -> FalseNegative
     return from_similarities(similarity, settings.threshold, settings.neighbours)
 
 
-def _nearest(similarity: Tensor, places: Places, batch: int) -> FalseNegatives:
+def _nearest(similarity: Tensor, places: Places) -> FalseNegatives:
     """Return the nearest embedding of another patch for every anchor, as if it were a false negative."""
-    patches = torch.from_numpy(places.views % batch).to(similarity.device)
+    patches = torch.from_numpy(places.patches).to(similarity.device)
     same = patches[:, None] == patches
     nearest = similarity.masked_fill(same, -torch.inf).argmax(dim=1, keepdim=True)
     return FalseNegatives(~same.all(dim=1), nearest)

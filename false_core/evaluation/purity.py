@@ -57,14 +57,20 @@ class Truth:
     def purity(self, places: Places, found: FalseNegatives) -> dict[str, float]:
         """Return how pure the false negatives are, and how pure they would be by chance, as points of curves.
 
+        Where a patch has several places, most false negatives lie near their anchor, where the class is the same anyway.
+        Those in other patches are counted once more for themselves.
+
         Args:
             places: Of the embeddings, in the order of their stack (2N).
             found: What was determined on them.
         """
         benchmark, indices = found.benchmark.cpu().numpy(), found.indices.cpu().numpy()
         classes = self.classes_at(places)
+        elsewhere = places.patches[indices] != places.patches[:, None]
+        several = len(places.patches) > 2 * len(np.unique(places.patches))
         return {
-            "purity of false negatives": purity(classes, benchmark, indices),
+            "purity of false negatives": purity(classes, benchmark[:, None], indices),
+            **({"purity in other patches": purity(classes, benchmark[:, None] & elsewhere, indices)} if several else {}),
             "purity by chance": purity_by_chance(classes, benchmark),
         }
 
@@ -105,19 +111,19 @@ def _moved(transform: Affine, positions: Positions) -> Positions:
     return moved
 
 
-def purity(classes: FloatArray, benchmark: npt.NDArray[np.bool_], indices: npt.NDArray[np.int64]) -> float:
-    """Return the share of pairs of a benchmark anchor and one of its false negatives that are of the same class.
+def purity(classes: FloatArray, chosen: npt.NDArray[np.bool_], indices: npt.NDArray[np.int64]) -> float:
+    """Return the share of pairs of an anchor and one of its false negatives that are of the same class.
 
     Args:
         classes: Of the anchors, of shape (2N,). Pairs with a NaN are not counted.
-        benchmark: Which anchors count, of shape (2N,).
+        chosen: Which pairs count, of shape (2N, k), or (2N, 1) for all pairs of some anchors.
         indices: Of the false negatives of each anchor, of shape (2N, k).
 
     Returns:
         A share from 0 to 1; NaN where there is no pair.
     """
     one, other = np.broadcast_arrays(classes[:, None], classes[indices])
-    counted = benchmark[:, None] & np.isfinite(one) & np.isfinite(other)
+    counted = chosen & np.isfinite(one) & np.isfinite(other)
     return float((one == other)[counted].mean()) if counted.any() else float("nan")
 
 
@@ -127,7 +133,8 @@ def purity_by_chance(classes: FloatArray, benchmark: npt.NDArray[np.bool_]) -> f
     An anchor's negatives are all others of the batch but its own other view.
 
     Args:
-        classes, benchmark: As in ``purity``.
+        classes: As in ``purity``.
+        benchmark: Which anchors count, of shape (2N,).
     """
     known = np.isfinite(classes)
     _, owner, counts = np.unique(classes[known], return_inverse=True, return_counts=True)

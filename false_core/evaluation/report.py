@@ -90,10 +90,17 @@ def _purity(curves: Curves) -> list[Section]:
     for name in curves.series:
         if name.startswith("purity"):
             panels.setdefault(name.partition("(")[2], []).append(name)
+    several = any(name.startswith("purity in other patches") for name in curves.series)
+    near = (
+        "Most pairs are points that lie near each other in one patch, where the class is often the same; those in other "
+        "patches are the harder test. "
+        if several
+        else ""
+    )
     text = (
         "Share of the pairs taken for false negatives whose two places are of the same class in the truth raster, beside "
-        "that of pairs drawn at random from the same batch. The further above chance, the more often FALSE is right. The "
-        "truth took no part in the learning."
+        "that of pairs drawn at random from the same batch. The further above chance, the more often FALSE is right. "
+        f"{near}The truth took no part in the learning."
     )
     return [Section("Are they of the same class?", text, _plot(curves, list(panels.values()), (0.0, 1.0)))] if panels else []
 
@@ -116,9 +123,10 @@ def _gallery(gallery: Gallery, card: ModelCard, named: bool) -> Section:
             f"than the similarity threshold, {card.method.get('threshold', math.nan):g}. A lower threshold finds some."
         )
         return Section(heading, text)
+    within = "" if gallery.level == IMAGE else ", often a point nearby in the same patch"
     text = (
         "Benchmark anchors, another view of each, and what was taken for a false negative: the negative whose similarity "
-        "comes closest to that of the other view. It should show the same land cover as the anchor. "
+        f"comes closest to that of the other view{within}. It should show the same land cover as the anchor. "
         f"{len(gallery.exhibits)} of {gallery.anchors:,} benchmark anchors among {gallery.looked_at:,} {what} looked at "
         f"after the training, from the least to the most similar. {how}"
     )

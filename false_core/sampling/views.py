@@ -31,11 +31,13 @@ class Places:
         rasters: Number of the raster of each, of shape (n,).
         positions: Pixel coordinates in it, of shape (n, 2), x first; (0, 0) is the upper left corner of the raster.
         views: Row of the view of each among the (2 * batch) stacked views, of shape (n,).
+        patches: Row of the patch of each in the batch, of shape (n,).
     """
 
     rasters: npt.NDArray[np.int64]
     positions: Positions
     views: npt.NDArray[np.int64]
+    patches: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -78,16 +80,15 @@ class ViewPairs:
             return self._places(np.zeros((2, len(self.centres), 1, 2)))
         within = torch.stack(self.points).numpy().astype(np.float64) * (self.size / 2)
         every, kept = self._places(within), self.kept.numpy()
-        return Places(every.rasters[kept], every.positions[kept], every.views[kept])
+        return Places(every.rasters[kept], every.positions[kept], every.views[kept], every.patches[kept])
 
     def _places(self, within: Positions) -> Places:
         """Return where points lie; ``within`` is (2, batch, points, 2), in pixels from the centres of the views."""
         _, batch, points, _ = within.shape
         offsets = [placement.to_window(one) for placement, one in zip((self.first, self.second), within)]
         positions = np.stack(offsets) + self.centres[:, None]
-        return Places(
-            np.tile(np.repeat(self.rasters, points), 2), positions.reshape(-1, 2), np.repeat(np.arange(2 * batch), points)
-        )
+        views = np.repeat(np.arange(2 * batch), points)
+        return Places(self.rasters[views % batch], positions.reshape(-1, 2), views, views % batch)
 
 
 @dataclass(frozen=True)

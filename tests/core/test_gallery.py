@@ -41,7 +41,7 @@ class Embedder:
     def __call__(self, number: int) -> tuple[ViewPairs, dict[str, torch.Tensor]]:
         batch = self.sampler.batch(number)
         generator = torch.Generator().manual_seed(number)
-        patch = torch.from_numpy(batch.places(self.level).views) % PATCHES
+        patch = torch.from_numpy(batch.places(self.level).patches)
         noise = torch.randn(len(patch), 16, generator=generator)
         shared = torch.randn(PATCHES, 16, generator=generator)[patch]
         embeddings = torch.where((patch < self.alike)[:, None], shared + 0.05 * noise, noise)
@@ -97,7 +97,7 @@ class TestChoosing:
         made = gallery(embedder, dataclasses.replace(SETTINGS, method="simclr"), numbers=1)
         assert not made.determined
         batch, embeddings = embedder.given[0]
-        patch = batch.places("points").views % PATCHES
+        patch = batch.places("points").patches
         similarity = similarities(embeddings).masked_fill(torch.from_numpy(patch[:, None] == patch), -1)
         nearest = similarity.max(dim=1).values
         assert {exhibit.similarities[1] for exhibit in made.exhibits} <= set(nearest.tolist())

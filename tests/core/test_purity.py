@@ -26,8 +26,10 @@ from false_core.sampling.views import PatchSampler, Places, ViewPairs
 NAN = float("nan")
 
 
-def places(*positions: tuple[float, float], raster: int = 0) -> Places:
-    return Places(np.full(len(positions), raster), np.array(positions, np.float64), np.arange(len(positions)))
+def places(*positions: tuple[float, float], patches: tuple[int, ...] = ()) -> Places:
+    count = len(positions)
+    views = np.arange(count)
+    return Places(np.zeros(count, int), np.array(positions, np.float64), views, np.array(patches or views))
 
 
 class TestPlaces:
@@ -76,6 +78,7 @@ class TestPlaces:
         one, two = np.split(found.positions, 2)
         np.testing.assert_allclose(one, two, atol=1e-3)
         np.testing.assert_array_equal(found.views, kept // 5)
+        np.testing.assert_array_equal(found.patches, found.views % 6)
 
 
 class TestTruth:
@@ -124,7 +127,7 @@ class TestTruth:
 class TestPurity:
     def test_is_one_where_all_is_of_one_class(self) -> None:
         classes, benchmark = np.ones(6, np.float32), np.array([True] * 5 + [False])
-        assert purity(classes, benchmark, np.array([[1], [2], [0], [0], [0], [0]])) == 1
+        assert purity(classes, benchmark[:, None], np.array([[1], [2], [0], [0], [0], [0]])) == 1
         assert purity_by_chance(classes, benchmark) == 1
 
     def test_counts_the_pairs_of_benchmark_anchors_whose_classes_are_known(self) -> None:
@@ -132,7 +135,7 @@ class TestPurity:
         benchmark = np.array([True, True, True, False, True, True])
         # Known pairs: 0-1 alike, 0-2 not, 1-2 not, 2-5 alike, 2-0 not, 5-0 not, 5-1 not. 1-4 and those of 4 are unknown.
         indices = np.array([[1, 2], [2, 4], [5, 0], [0, 1], [0, 1], [0, 1]])
-        assert purity(classes, benchmark, indices) == pytest.approx(2 / 7)
+        assert purity(classes, benchmark[:, None], indices) == pytest.approx(2 / 7)
 
     def test_by_chance_is_that_of_all_negatives(self) -> None:
         classes = np.array([1, 1, 2, 1, NAN, 2], np.float32)
@@ -143,9 +146,9 @@ class TestPurity:
 
     def test_is_no_number_without_pairs(self) -> None:
         classes, none = np.ones(4, np.float32), np.zeros(4, bool)
-        assert math.isnan(purity(classes, none, np.zeros((4, 1), int)))
+        assert math.isnan(purity(classes, none[:, None], np.zeros((4, 1), int)))
         assert math.isnan(purity_by_chance(classes, none))
-        assert math.isnan(purity(np.ones(2, np.float32), np.ones(2, bool), np.zeros((2, 0), int)))
+        assert math.isnan(purity(np.ones(2, np.float32), np.ones((2, 1), bool), np.zeros((2, 0), int)))
         assert math.isnan(purity_by_chance(np.ones(2, np.float32), np.ones(2, bool)))
 
     def test_is_put_together_from_what_was_determined(self, land: str, tmp_path: Path) -> None:
@@ -157,6 +160,18 @@ class TestPurity:
         curves = Truth(path, [RasterSource(land)]).purity(where, found)
         # 0-1 and 1-3 are alike. By chance: anchor 0 has the negatives 1 and 3, anchor 1 has 0 and 2.
         assert curves == {"purity of false negatives": 1.0, "purity by chance": (1 + 0.5) / 2}
+
+    def test_is_told_apart_for_places_in_other_patches(self, land: str, tmp_path: Path) -> None:
+        codes = np.ones((120, 170))
+        codes[:, 100:] = 2
+        path = write_raster(tmp_path / "truth.tif", codes.astype("uint8")[None])
+        indices = torch.tensor([[1], [3], [1], [2], [0], [0], [0], [0]])
+        found = FalseNegatives(torch.arange(8) < 4, indices)
+        # Two patches with two places each: 0 and 1, 2 and 3. In one patch: 0-1, alike, and 3-2. In two: 2-1, alike, and 1-3.
+        where = places((10, 10), (10, 20), (20, 50), (120, 60), *[(0, 0)] * 4, patches=(0, 0, 1, 1, 0, 0, 1, 1))
+        curves = Truth(path, [RasterSource(land)]).purity(where, found)
+        assert curves["purity of false negatives"] == pytest.approx(2 / 4)
+        assert curves["purity in other patches"] == pytest.approx(1 / 2)
 
 
 class TestOverATraining:
