@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,23 @@ def build_segmenter(encoder: str, decoder: str, bands: int, classes: int) -> Any
         return _DECODERS[decoder](encoder_name=f"tu-{encoder}", encoder_weights=None, in_channels=bands, classes=classes)
     except (RuntimeError, ValueError, KeyError, AssertionError) as error:
         raise ModelFileError(f"{encoder!r} with {decoder!r} cannot be built: {error}.") from error
+
+
+def with_prior(segmenter: nn.Module, ratio: Tensor) -> nn.Module:
+    """Return a copy of a segmenter that takes classes to be ``ratio`` times as common, relative to each other.
+
+    By Bayes' rule the probabilities of the classes are multiplied by the ratio of the priors and normalised again (Saerens
+    et al. 2002, Eq. 2.4), which a shift of the last bias does.
+
+    Args:
+        segmenter: As ``build_segmenter`` makes it.
+        ratio: New prior over the one it was trained with, of shape (classes,), above 0.
+    """
+    moved = copy.deepcopy(segmenter)
+    last: Any = moved.segmentation_head
+    with torch.no_grad():
+        last[0].bias += ratio.log().to(last[0].bias.device)
+    return moved
 
 
 def class_probabilities(network: nn.Module, pixels: Tensor) -> Tensor:

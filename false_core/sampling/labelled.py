@@ -19,6 +19,9 @@ from false_core.raster.source import BoolArray, FloatArray, Window
 from false_core.sampling.cache import CHUNK, ChunkCache
 from false_core.sampling.geometry import Placement, random_placement, resample, window_side
 
+PRIOR_BATCHES = 32
+"""Batches looked at to see how often classes come up."""
+
 
 @dataclass(frozen=True)
 class LabelledCrops:
@@ -126,6 +129,22 @@ class LabelSampler:
             share = torch.from_numpy(np.stack(valid)).float()[:, None]
             classes[resample(share, placement, self._size)[:, 0] < 0.5] = IGNORE
         return LabelledCrops(torch.from_numpy(np.stack(windows)), placement, classes)
+
+    def prior_ratio(self) -> Tensor:
+        """Return how often each class is labelled over how often it comes up in batches, of shape (classes,).
+
+        Rare classes are drawn more often, and large polygons fill more of a crop than small ones. Both move what a network
+        trained on the batches believes to be common; ``with_prior`` moves it back. Measured on a few batches.
+        """
+        labelled = np.bincount(self._annotation.targets, self._annotation.pixels, len(self._annotation.classes))
+        labelled = labelled / labelled.sum()
+        drawn = np.zeros(len(labelled))
+        for number in range(PRIOR_BATCHES):
+            targets = self.batch(number).targets
+            drawn += np.bincount(targets[targets != IGNORE].numpy(), minlength=len(labelled))
+        # Mixed with a little of what it is compared with: a class that chance left out must not count without end.
+        drawn = 0.95 * drawn / drawn.sum() + 0.05 * labelled
+        return torch.from_numpy((labelled / drawn).astype(np.float32))
 
     def _point_in(self, shape: shapely.Geometry, generator: np.random.Generator) -> tuple[float, float]:
         if shape.geom_type == "Polygon":

@@ -21,7 +21,7 @@ from false_core.labels.annotation import IGNORE, Annotation, read_annotation
 from false_core.labels.classes import read_legend
 from false_core.labels.split import split
 from false_core.models.model_file import ENCODER, SEGMENTER, ModelCard, check_bands, load_weights, read_card, save_model
-from false_core.models.segmenter import build_segmenter
+from false_core.models.segmenter import build_segmenter, with_prior
 from false_core.presets import FINETUNE, FinetuneSettings, announcement, preset_for, with_overrides
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation, measure
@@ -74,18 +74,21 @@ def finetune(job: Finetune, feedback: Feedback) -> dict[str, Any]:
         trainer.load_encoder(job.encoder)
     run = _Run(trainer, Checkpoint(job, settings, feedback), feedback)
     with feedback.stage("Training on the labels", 0.65 if held_back else 0.89):
-        run.train(_sampler(cache, training, settings, job.seed), settings.steps)
+        sampler = _sampler(cache, training, settings, job.seed)
+        run.train(sampler, settings.steps)
     if held_back:
         with feedback.stage("Scoring on the labels kept back", 0.04):
             # A run that was interrupted after this point has seen those labels: its score must not be taken again.
             if run.confusion is None:
-                run.confusion = score_labels(trainer.result, cache, held_back, device, feedback)
+                scored = with_prior(trainer.result, sampler.prior_ratio())
+                run.confusion = score_labels(scored, cache, held_back, device, feedback)
         with feedback.stage("Training on all labels", 0.2):
-            run.train(_sampler(cache, annotation, settings, job.seed), settings.steps + settings.refit_steps)
+            sampler = _sampler(cache, annotation, settings, job.seed)
+            run.train(sampler, settings.steps + settings.refit_steps)
     with feedback.stage("Writing", 0.03):
         card = _card(job, preset, settings, base, source, normalisation, annotation, run.confusion)
         report = finetuning_report(card, run.curves, run.confusion, notes) if job.report else ""
-        save_model(job.model, card, trainer.result)
+        save_model(job.model, card, with_prior(trainer.result, sampler.prior_ratio()))
         if job.report:
             write_report(job.report, report)
     run.finish()

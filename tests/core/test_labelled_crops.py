@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import shapely
+import torch
 from small_world import BORDER, HEIGHT, Listener, on_map, pixel_box, write_labels
 
 from false_core.errors import InputError
 from false_core.labels.annotation import IGNORE, Annotation, read_annotation
+from false_core.models.segmenter import build_segmenter, class_probabilities, with_prior
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.cache import ChunkCache
@@ -70,3 +72,31 @@ class TestLabelsOverNodata:
         assert on_border.any(), "some crop must reach into the border for this to say anything"
         assert (crops.targets[on_border] == IGNORE).all()
         assert {0, 1} < set(crops.targets.unique().tolist())
+
+
+class TestPriorRatio:
+    def test_leads_from_what_batches_hold_back_to_what_is_labelled(
+        self, cache: ChunkCache, tmp_path: Path, listener: Listener
+    ) -> None:
+        big, small = pixel_box(40, 40, 60, 60), [pixel_box(120 + 20 * i, 40, 6, 6) for i in range(3)]
+        labels = read(cache, tmp_path, listener, {"field": [big], "house": small})
+        sampler = LabelSampler(cache, labels, batch_size=128, crop_size=32, scales=(0.7, 1.4), seed=0)
+        batches = [sampler.batch(number).targets for number in range(100, 140)]
+        drawn = torch.stack([torch.stack([(t == k).sum() for k in range(2)]) for t in batches]).sum(0).double()
+        assert drawn[1] / drawn.sum() < 0.5 * 108 / 3708, "one big polygon fills crops that small ones cannot"
+        corrected = drawn * sampler.prior_ratio()
+        assert float(corrected[1] / corrected.sum()) == pytest.approx(108 / 3708, rel=0.2)
+
+    def test_is_the_same_every_time(self, cache: ChunkCache, tmp_path: Path, listener: Listener) -> None:
+        labels = read(cache, tmp_path, listener, {"b": [ON_LAND], "c": [ACROSS]})
+        ratios = [LabelSampler(cache, labels, 8, 32, (0.7, 1.4), seed=3).prior_ratio() for _ in range(2)]
+        assert torch.equal(*ratios), "a run that goes on where it was interrupted must end as the others"
+
+
+@pytest.mark.parametrize("decoder", ["segformer", "deeplabv3plus"])
+def test_a_moved_prior_multiplies_the_probabilities(decoder: str) -> None:
+    network, ratio = build_segmenter("resnet10t", decoder, bands=3, classes=3).eval(), torch.tensor([0.5, 1.0, 3.0])
+    pixels = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    expected = class_probabilities(network, pixels) * ratio[:, None, None]
+    moved = class_probabilities(with_prior(network, ratio), pixels)
+    assert torch.allclose(moved, expected / expected.sum(dim=1, keepdim=True), atol=1e-6)
