@@ -32,7 +32,8 @@ __all__ = [
     "validate",
 ]
 
-METHODS = ("false", "simclr", "barlow_twins", "pcl", "random")
+UNTRAINED = "random"
+METHODS = ("false", "simclr", "barlow_twins", "pcl", UNTRAINED)
 PRESETS = ("auto", "quick", "standard", "paper")
 ENCODER_FILES = MODEL_FILES = "safetensors"
 

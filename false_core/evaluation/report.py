@@ -17,6 +17,7 @@ from false_core.evaluation.figures import as_svg
 from false_core.evaluation.gallery import Gallery, draw_gallery
 from false_core.evaluation.metrics import IntArray, score
 from false_core.evaluation.sections import Section, describe
+from false_core.jobs import UNTRAINED
 from false_core.models.model_file import ModelCard
 from false_core.presets import IMAGE
 from false_core.publish import published
@@ -48,13 +49,13 @@ def pretraining_report(
     ]
     rasters = ", ".join(card.provenance.get("rasters", []))
     learned = (
-        "not trained, a control for what was learned" if card.method.get("name") == "random" else "learned without labels"
+        "not trained, a control for what was learned" if card.method.get("name") == UNTRAINED else "learned without labels"
     )
     return _page("FALSE pretraining", f"An encoder {learned} from {rasters}.", [], [], sections)
 
 
 def _training(card: ModelCard, curves: Curves) -> list[Section]:
-    if card.method.get("name") == "random":
+    if card.method.get("name") == UNTRAINED:
         text = (
             "There was none: the weights are as they were drawn. Only the scale of the features was adapted to the raster."
         )

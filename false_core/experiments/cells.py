@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from false_core import jobs
 from false_core.experiments.config import PATCHES, SUPERVISED, DatasetSpec, Experiment
 
 
@@ -45,7 +46,7 @@ _TITLES = {
     "simclr": "SimCLR",
     "barlow_twins": "Barlow Twins",
     "pcl": "PCL",
-    "random": "untrained encoder",
+    jobs.UNTRAINED: "untrained encoder",
     SUPERVISED: "labels alone",
 }
 
@@ -70,7 +71,12 @@ def expand(experiment: Experiment) -> list[Cell]:
     for seed, dataset, fraction, frozen, method in grid:
         for confidence in experiment.confidences if method == "false" else (None,):
             cells[Cell(dataset.name, method, confidence, seed, fraction, frozen and method != SUPERVISED)] = None
-    return list(cells)
+    return [cell for cell in cells if not _is_labels_alone_again(cell, experiment)]
+
+
+def _is_labels_alone_again(cell: Cell, experiment: Experiment) -> bool:
+    """Whether a cell trains through an encoder that was random, where the grid has that already under another name."""
+    return cell.method == jobs.UNTRAINED and not cell.frozen and SUPERVISED in experiment.methods
 
 
 def cell_key(cell: Cell, experiment: Experiment) -> str:

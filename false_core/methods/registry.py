@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from false_core.jobs import UNTRAINED
 from false_core.methods.barlow_twins import BarlowTwins
 from false_core.methods.fncc import FALSE
 from false_core.methods.method import Method
@@ -17,7 +18,7 @@ METHODS: dict[str, type[Method]] = {
     "simclr": SimCLR,
     "barlow_twins": BarlowTwins,
     "pcl": PCL,
-    "random": Untrained,
+    UNTRAINED: Untrained,
 }
 """``jobs.METHODS`` lists the same names."""
 

@@ -219,6 +219,11 @@ class TestGrid:
         assert {cell.frozen for cell in cells if cell.method == "supervised"} == {False}
         assert [cell.seed for cell in cells] == sorted(cell.seed for cell in cells)
 
+    def test_an_untrained_encoder_that_is_trained_through_is_not_run_beside_labels_alone(self, config: Write) -> None:
+        cells = expand(self.experiment(config, 'methods = ["random", "supervised"]\nfrozen = "both"\n'))
+        assert {(cell.method, cell.frozen) for cell in cells} == {("random", True), ("supervised", False)}
+        assert len(expand(self.experiment(config, 'methods = ["random"]\nfrozen = "both"\n'))) == 2
+
     def test_a_key_changes_with_what_decides_the_result_and_with_nothing_else(self, config: Write) -> None:
         experiment = self.experiment(config)
         cell = Cell("land", "false", 0.5, 0, 1.0, False)
