@@ -28,6 +28,7 @@ class Feedback:
     def __init__(
         self, on_event: Callable[[events.Event], None] = lambda event: None, cancel: threading.Event | None = None
     ) -> None:
+        self.warnings: list[str] = []
         self._on_event = on_event
         self._cancel = cancel if cancel is not None else threading.Event()
         self._began = time.monotonic()
@@ -45,7 +46,8 @@ class Feedback:
         self._on_event(events.Message(events.INFO, text))
 
     def warn(self, text: str) -> None:
-        """Tell the user something that may spoil the result."""
+        """Tell the user something that may spoil the result. Reports repeat it, from ``warnings``."""
+        self.warnings.append(text)
         self._on_event(events.Message(events.WARNING, text))
 
     def metric(self, step: int, name: str, value: float) -> None:

@@ -351,6 +351,9 @@ class Classify:
         "Optional second raster: the probability of the chosen class in percent, 255 for nodata.",
         None,
     )
+    report: Optional[str] = _parameter(
+        NEW_REPORT, "Report", "HTML report with the map beside the raster, the area of each class, and the model.", None
+    )
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (Result("pixels", "Pixels classified"),)
 

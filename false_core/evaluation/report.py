@@ -15,12 +15,14 @@ from false_core.errors import OutputError
 from false_core.evaluation.embedding_map import EmbeddingMap, draw_map
 from false_core.evaluation.figures import as_svg
 from false_core.evaluation.gallery import Gallery, draw_gallery
+from false_core.evaluation.map_overview import MapOverview
 from false_core.evaluation.metrics import IntArray, score
 from false_core.evaluation.sections import Section, describe
 from false_core.jobs import UNTRAINED
 from false_core.models.model_file import ModelCard
 from false_core.presets import IMAGE
 from false_core.publish import published
+from false_core.raster.source import RasterSource
 from false_core.training.curves import Curves
 
 INK = "#2f6b4f"
@@ -193,7 +195,8 @@ def finetuning_report(card: ModelCard, curves: Curves, confusion: IntArray | Non
                 "Scores per class",
                 "On labels that were kept back in whole blocks of space. The model was scored before it learned from these "
                 "too. They tell how good the map is where it looks like the labels; for the whole map, check points that "
-                "were drawn at random.",
+                "were drawn at random. The bars show the IoU.",
+                _bars(names, np.nan_to_num(scores.iou).tolist(), colors),
                 header=("Class", "IoU", "Producer's accuracy", "User's accuracy", "F1", "Pixels"),
                 rows=rows,
                 colors=colors,
@@ -210,6 +213,39 @@ def finetuning_report(card: ModelCard, curves: Curves, confusion: IntArray | Non
     ]
     summary = f"A model for {len(names)} classes from {card.provenance.get('raster', '')}."
     return _page("FALSE fine-tuning", summary, tiles, notes, sections)
+
+
+def classification_report(card: ModelCard, overview: MapOverview, source: RasterSource, notes: Sequence[str]) -> str:
+    """Return the report of a map, as HTML.
+
+    Args:
+        card: The model.
+        overview: The map.
+        source: Its raster.
+        notes: Warnings to put on top.
+    """
+    classified, total = overview.classified, overview.total
+    tiles = [("pixels classified", f"{classified:,}"), ("without data", _percent(1 - classified / total))]
+    hectares = source.pixel_area / 10_000 if source.pixel_area else None
+    counts = [int(overview.pixels[c.code]) for c in card.classes]
+    rows = [
+        [c.name, str(c.code), f"{n:,}", _percent(n / classified), *([f"{n * hectares:,.2f}"] if hectares else [])]
+        for c, n in zip(card.classes, counts)
+    ]
+    sections = [
+        Section("The map", f"The raster, and what the model made of it. {_bands_shown(card)}", overview.draw()),
+        Section(
+            "How much there is of each class",
+            "Counted on the map. Where the map is wrong, these areas are too; points drawn at random and looked at tell how "
+            "wrong.",
+            _bars([c.name for c in card.classes], [n / classified for n in counts], [c.color for c in card.classes]),
+            header=("Class", "Code", "Pixels", "Share", *(["Hectares"] if hectares else [])),
+            rows=rows,
+            colors=[c.color for c in card.classes],
+        ),
+        *describe(card),
+    ]
+    return _page("FALSE classification", f"A map of {source.name}.", tiles, notes, sections)
 
 
 def write_report(path: str, html: str) -> None:
@@ -264,6 +300,19 @@ def _plot(curves: Curves, panels: Sequence[Sequence[str]], limits: tuple[float, 
             axes.legend(fontsize=8, frameon=False)
         else:
             axes.set_title(names[0].capitalize(), fontsize=10)
+    return as_svg(figure)
+
+
+def _bars(names: Sequence[str], values: Sequence[float], colors: Sequence[str]) -> str:
+    """Return a horizontal bar per class as SVG; values are shares."""
+    figure = Figure(figsize=(9.2, 0.6 + 0.28 * len(names)), layout="constrained")
+    axes: Axes = figure.subplots()
+    axes.barh(range(len(names)), [100 * value for value in values], color=list(colors), edgecolor="#888888", linewidth=0.5)
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("%")
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
     return as_svg(figure)
 
 

@@ -14,13 +14,15 @@ from torch import Tensor, nn
 from false_core import jobs
 from false_core.device import choose_device
 from false_core.errors import InputError, OutputError
+from false_core.evaluation.map_overview import MapOverview
+from false_core.evaluation.report import classification_report, write_report
 from false_core.feedback import Feedback
 from false_core.jobs import Classify
 from false_core.models.model_file import SEGMENTER, ModelCard, check_bands, load_weights, read_card
 from false_core.models.segmenter import build_segmenter, class_probabilities
 from false_core.publish import published
 from false_core.raster.map_file import RasterFile, build_overviews, sidecars, write_class_names, write_style
-from false_core.raster.source import BoolArray, RasterSource, Window
+from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.tiles import Blender, Tile, TilePlan
 from false_core.raster.working_grid import at_resolution_of_model
 from false_core.sampling.ahead import made_ahead
@@ -46,14 +48,17 @@ def classify(job: Classify, feedback: Feedback) -> dict[str, Any]:
         scratch = stack.enter_context(published(job.output, *sidecars(job.output, job.raster)))
         confidence = stack.enter_context(published(job.confidence))[0] if job.confidence else None
         with feedback.stage("Classifying", 0.9):
-            pixels = classify_area(card, network, source, area, device, scratch[0], confidence, feedback)
+            overview = classify_area(card, network, source, area, device, scratch[0], confidence, feedback)
         with feedback.stage("Building overviews", 0.06):
             for path in filter(None, (scratch[0], confidence)):
                 build_overviews(path)
             write_class_names(scratch[1], card.classes)
             for style in scratch[2:]:
                 write_style(style, card.classes)
-    return {"pixels": pixels}
+        report = classification_report(card, overview, source, feedback.warnings) if job.report else ""
+    if job.report:
+        write_report(job.report, report)
+    return {"pixels": overview.classified}
 
 
 def _open(job: Classify, card: ModelCard, feedback: Feedback) -> RasterSource:
@@ -92,7 +97,7 @@ def classify_area(
     output: Path,
     confidence: Path | None,
     feedback: Feedback,
-) -> int:
+) -> MapOverview:
     """Write the map of a part of a raster.
 
     Args:
@@ -106,7 +111,7 @@ def classify_area(
         feedback: Told how far it is.
 
     Returns:
-        The number of pixels of the file that got a class.
+        What the map looks like from afar, and how much of it got which class.
 
     Raises:
         InputError: There is no valid pixel in ``area``.
@@ -118,7 +123,7 @@ def classify_area(
     codes = torch.tensor([c.code for c in card.classes], dtype=torch.uint8, device=device)
     native = _native(area, source)
     tile_megapixels = (plan.stride * factor) ** 2 / 1e6
-    classified = 0
+    overview = MapOverview(native, card.classes)
 
     def read(tile: Tile) -> tuple[Tile, BoolArray, Tensor | None]:
         raw, valid = source.read_with_validity(tile.window)
@@ -136,19 +141,20 @@ def classify_area(
             blended = blender.add(tile, _probabilities(network, pixels, factor, device))
             column, row, inside = _place(tile, plan, factor, native)
             is_valid = valid[inside]
-            if not is_valid.any():
+            if pixels is None or not is_valid.any():
                 continue
-            classified += int(is_valid.sum())
             best, index = blended[(slice(None), *inside)].max(dim=0)
-            out.write(column, row, np.where(is_valid, codes[index].cpu().numpy(), np.uint8(card.classes.nodata)))
+            mapped = np.where(is_valid, codes[index].cpu().numpy(), np.uint8(card.classes.nodata))
+            out.write(column, row, mapped)
+            overview.add(column, row, mapped, _seen(pixels, inside, factor), factor)
             if sure:
                 percent = (best * 100).round().clamp(0, 100).to(torch.uint8).cpu().numpy()
                 sure.write(column, row, np.where(is_valid, percent, np.uint8(NO_CONFIDENCE)))
-    if not classified:
+    if not overview.classified:
         raise InputError(
             f"There is no valid pixel in {source.name} within the extent.", "Check the extent and the nodata value."
         )
-    return classified
+    return overview
 
 
 def _native(area: Window, source: RasterSource) -> Window:
@@ -177,3 +183,9 @@ def _place(tile: Tile, plan: TilePlan, factor: int, native: Window) -> tuple[int
     left, top = max(0, x), max(0, y)
     right, bottom = max(left, min(native.width, x + size)), max(top, min(native.height, y + size))
     return left, top, (slice(top - y, bottom - y), slice(left - x, right - x))
+
+
+def _seen(pixels: Tensor, inside: tuple[slice, slice], factor: int) -> FloatArray:
+    """Return the pixels of a tile that lie under a part of it, given in pixels of the file that start with a working one."""
+    part = tuple(slice(side.start // factor, -(-side.stop // factor)) for side in inside)
+    return pixels[0][(slice(None), *part)].numpy()

@@ -175,7 +175,10 @@ class TestTheMap:
     @pytest.fixture(scope="class")
     def mapped(self, land: str, model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder = tmp_path_factory.mktemp("map")
-        job = Classify(land, model, str(folder / "map.tif"), device="cpu", confidence=str(folder / "sure.tif"))
+        job = Classify(
+            land, model, str(folder / "map.tif"), device="cpu", confidence=str(folder / "sure.tif"),
+            report=str(folder / "map.html"),
+        )  # fmt: skip
         assert run(job)["pixels"] == (WIDTH - 2 * BORDER) * (HEIGHT - 2 * BORDER)
         return folder
 
@@ -185,6 +188,14 @@ class TestTheMap:
             assert file.dtypes == ("uint8",)
             assert file.profile["tiled"]
             assert file.profile["compress"] == "deflate"
+
+    def test_comes_with_a_report_of_how_much_there_is_of_each_class(self, mapped: Path, model: str) -> None:
+        report = (mapped / "map.html").read_text(encoding="utf-8")
+        codes = read_band(mapped / "map.tif")
+        for c in read_card(model).classes:
+            assert c.name in report
+            assert f"{(codes == c.code).sum():,}" in report
+        assert "<script" not in report
 
     def test_leaves_nodata_as_nodata_and_classifies_everything_else(self, mapped: Path) -> None:
         codes = read_band(mapped / "map.tif")
@@ -220,7 +231,13 @@ class TestTheMap:
             assert file.nodata == 255
 
     def test_consists_of_these_files_and_no_others(self, mapped: Path) -> None:
-        assert sorted(path.name for path in mapped.iterdir()) == ["map.qml", "map.tif", "map.tif.aux.xml", "sure.tif"]
+        assert sorted(path.name for path in mapped.iterdir()) == [
+            "map.html",
+            "map.qml",
+            "map.tif",
+            "map.tif.aux.xml",
+            "sure.tif",
+        ]
 
     def test_of_a_part_is_a_part_of_the_map(self, mapped: Path, land: str, model: str, tmp_path: Path) -> None:
         extent = f"{LEFT + 30},{LEFT + 100},{TOP - 90},{TOP - 5} [EPSG:32633]"

@@ -171,7 +171,7 @@ class TestAMapWithoutSeams:
         pixels[:, 300:340] = 0
         source = RasterSource(write_raster(tmp_path / "r.tif", pixels, nodata=0))
         assert len(TilePlan.for_area(area, 3, 1)) >= 2
-        number = classify_area(
+        overview = classify_area(
             self.CARD, ByBrightness(), source, area, CPU, tmp_path / "map.tif", tmp_path / "sure.tif", listener.feedback
         )
         seen = pixels[:, area.row : area.row + area.height, area.column : area.column + area.width]
@@ -184,7 +184,9 @@ class TestAMapWithoutSeams:
             percent = file.read(1)
         assert (percent[~valid] == NO_CONFIDENCE).all()
         assert np.abs(percent[valid] - (100 * best.numpy())[valid]).max() < 0.51
-        assert number == valid.sum()
+        assert overview.classified == valid.sum()
+        for channel, code in enumerate((3, 5, 9)):
+            assert overview.pixels[code] == (valid & (index.numpy() == channel)).sum()
 
     def test_nor_does_a_coarser_working_grid_make_any(self, tmp_path: Path, listener: Listener) -> None:
         # On 4 x 4 blocks of one value each, the mean is the value, and blending must not move it from tile to tile.
