@@ -28,6 +28,8 @@ from false_core.raster.working_grid import at_resolution_of_model
 from false_core.sampling.ahead import made_ahead
 
 NO_CONFIDENCE = 255
+MUCH_NODATA = 0.5
+"""Share of a map without a class above which the user is asked, in effect, whether that is meant."""
 
 
 def classify(job: Classify, feedback: Feedback) -> dict[str, Any]:
@@ -55,6 +57,9 @@ def classify(job: Classify, feedback: Feedback) -> dict[str, Any]:
             write_class_names(scratch[1], card.classes)
             for style in scratch[2:]:
                 write_style(style, card.classes)
+        without = 1 - overview.classified / overview.total
+        if without > MUCH_NODATA:
+            feedback.warn(f"{100 * without:.0f} % of the map has no class, as {source.name} is nodata there.")
         report = classification_report(card, overview, source, feedback.warnings) if job.report else ""
     if job.report:
         write_report(job.report, report)

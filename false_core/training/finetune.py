@@ -19,6 +19,7 @@ from false_core.feedback import Feedback
 from false_core.jobs import Finetune
 from false_core.labels.annotation import IGNORE, Annotation, read_annotation
 from false_core.labels.classes import read_legend
+from false_core.labels.doubts import doubts
 from false_core.labels.split import split
 from false_core.models.model_file import ENCODER, SEGMENTER, ModelCard, check_bands, load_weights, read_card, save_model
 from false_core.models.segmenter import build_segmenter, with_prior
@@ -40,8 +41,6 @@ CACHE_BYTES = 1_000_000_000
 LOG_EVERY = 5
 REFIT_RATE = 0.5
 """Highest learning rate once the labels that were kept back train too, as a share of the first one."""
-FEW_PIXELS = 100
-"""Labelled pixels below which a class is called too small to learn well."""
 
 
 def finetune(job: Finetune, feedback: Feedback) -> dict[str, Any]:
@@ -65,9 +64,8 @@ def finetune(job: Finetune, feedback: Feedback) -> dict[str, Any]:
         cache = ChunkCache(source, normalisation, CACHE_BYTES)
         annotation = on_valid_pixels(annotation, cache, feedback)
         training, held_back = split(annotation, job.validation, source.width, source.height, job.seed)
-        notes = _doubts(annotation, held_back, job)
-        for note in notes:
-            feedback.warn(note)
+        for doubt in doubts(annotation, held_back, job.validation > 0, source.width, source.height):
+            feedback.warn(doubt)
     torch.manual_seed(job.seed)
     trainer = _Trainer(settings, len(source.bands), len(annotation.classes), job.seed, device)
     if base and job.encoder:
@@ -87,7 +85,7 @@ def finetune(job: Finetune, feedback: Feedback) -> dict[str, Any]:
             run.train(sampler, settings.steps + settings.refit_steps)
     with feedback.stage("Writing", 0.03):
         card = _card(job, preset, settings, base, source, normalisation, annotation, run.confusion)
-        report = finetuning_report(card, run.curves, run.confusion, notes) if job.report else ""
+        report = finetuning_report(card, run.curves, run.confusion, feedback.warnings) if job.report else ""
         save_model(job.model, card, with_prior(trainer.result, sampler.prior_ratio()))
         if job.report:
             write_report(job.report, report)
@@ -258,20 +256,6 @@ def _log(curves: Curves, step: int, loss: float) -> None:
             "Try another seed, and look for extreme values in the raster.",
         )
     curves.add(step, "loss", loss)
-
-
-def _doubts(annotation: Annotation, held_back: Annotation | None, job: Finetune) -> list[str]:
-    """Return what may spoil the model or its score, a sentence each."""
-    out = []
-    pixels = annotation.pixels
-    few = [c.name for k, c in enumerate(annotation.classes) if pixels[annotation.targets == k].sum() < FEW_PIXELS]
-    if few:
-        out.append(f"Very few labelled pixels for {', '.join(few)}. Digitise more of it if the map confuses it.")
-    scored = set(held_back.targets.tolist()) if held_back else set()
-    unscored = [c.name for k, c in enumerate(annotation.classes) if k not in scored]
-    if job.validation and unscored:
-        out.append(f"No score for {', '.join(unscored)}: too few shapes to keep any back.")
-    return out
 
 
 def _counts(annotation: Annotation) -> dict[str, list[int]]:

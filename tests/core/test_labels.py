@@ -20,6 +20,7 @@ from small_world import CRS, LEFT, TOP, Listener, on_map, pixel_box, write_label
 from false_core.errors import InputError
 from false_core.labels.annotation import IGNORE, Annotation, read_annotation
 from false_core.labels.classes import ClassTable, LandCoverClass, classes_from_values, default_colour, read_legend
+from false_core.labels.doubts import doubts
 from false_core.labels.split import BLOCKS_ALONG_SIDE, split
 from false_core.raster.source import RasterSource
 
@@ -532,3 +533,28 @@ class TestTheSplit:
         assert other is not None
         assert [s.wkb for s in one.shapes] == [s.wkb for s in two.shapes]
         assert [s.wkb for s in one.shapes] != [s.wkb for s in other.shapes]
+
+
+class TestDoubts:
+    """What the user is told before the training, when it can still be mended."""
+
+    def said(self, annotation: Annotation, held_back: Annotation | None = None, scored: bool = False) -> str:
+        return " ".join(doubts(annotation, held_back, scored, WIDTH, HEIGHT))
+
+    def test_there_are_none_about_good_labels(self, read: Any) -> None:
+        good = read(["a", "a", "b", "b"], [pixel_box(x, y, 20, 20) for x in (2, 70) for y in (2, 60)])
+        assert not self.said(good)
+
+    def test_too_few_pixels_of_a_class(self, read: Any) -> None:
+        some = read(["a", "a", "b"], [pixel_box(2, 2, 20, 20), pixel_box(70, 60, 20, 20), pixel_box(50, 50, 5, 5)])
+        assert "Very few labelled pixels for b." in self.said(some)
+
+    def test_all_in_one_corner(self, read: Any) -> None:
+        corner = read(["a", "b"], [pixel_box(2, 2, 12, 12), pixel_box(16, 2, 12, 12)])
+        assert "All labels lie in one part of the raster" in self.said(corner)
+
+    def test_classes_without_a_score_where_one_was_asked_for(self, read: Any) -> None:
+        every = read(["a", "a", "b"], [pixel_box(2, 2, 20, 20), pixel_box(70, 60, 20, 20), pixel_box(70, 2, 20, 20)])
+        held_back = every.subset(np.array([1]))
+        assert "No score for b: too few shapes" in self.said(every, held_back, scored=True)
+        assert "No score" not in self.said(every, None, scored=False)
