@@ -15,9 +15,10 @@ from matplotlib.figure import Figure
 from false_core.evaluation.figures import as_svg
 from false_core.evaluation.report import INK, write_report
 from false_core.experiments.cells import confidence_title, method_title
-from false_core.experiments.config import SCENE, Experiment
+from false_core.experiments.config import SCENE, SUPERVISED, Experiment
 from false_core.experiments.results import Result
-from false_core.experiments.tables import ALL_SHEETS, METRICS, Group, Row, Spread, spread
+from false_core.experiments.tables import ALL_SHEETS, METRICS, Group, Row, Spread, difference, spread
+from false_core.jobs import UNTRAINED
 
 _MARKS = "Mean ± standard deviation over the seeds. Bold: the best mean. Underlined: the second best."
 _DECIMALS = 2
@@ -75,6 +76,7 @@ def write_page(
     )
     parts = [
         *_methods(experiment, groups),
+        *_differences(groups),
         *_confidences(groups),
         *_figure(groups),
         *(_everything(group) for group in groups),
@@ -127,6 +129,31 @@ def _methods(experiment: Experiment, groups: Sequence[Group]) -> list[Part]:
                     over=[(_where(group), 3) for group in chosen],
                     header=header,
                     rows=[[method_title(*key), *cells] for key, cells in zip(keys, table)],
+                )
+            )
+    return parts
+
+
+def _differences(groups: Sequence[Group]) -> list[Part]:
+    """Return by how much each method is better than those a user would compare it with."""
+    parts = []
+    for group in groups:
+        baselines = [row for name in (SUPERVISED, UNTRAINED, "simclr") for row in group.rows if row.method == name]
+        rows = [
+            [
+                method_title(*_key(row)),
+                *("" if row is baseline else _gain(difference(row, baseline, "miou")) for baseline in baselines),
+            ]
+            for row in group.rows
+        ]
+        if baselines and len(rows) > 1:
+            parts.append(
+                Part(
+                    f"What a method adds: {_where(group)}, {_setting(group.fraction, group.frozen)}",
+                    "mIoU less that of another method with the same seed, in points: mean ± standard error over the seeds. "
+                    "Labels alone are always trained through.",
+                    header=["Method", *(f"over {method_title(*_key(row))}" for row in baselines)],
+                    rows=rows,
                 )
             )
     return parts
@@ -241,6 +268,13 @@ def _percent(value: Spread) -> str:
         return "-"
     mean = f"{100 * value.mean:.{_DECIMALS}f}"
     return mean if math.isnan(value.deviation) else f"{mean} ± {100 * value.deviation:.{_DECIMALS}f}"
+
+
+def _gain(value: Spread) -> str:
+    if math.isnan(value.mean):
+        return "-"
+    mean = f"{100 * value.mean:+.{_DECIMALS}f}"
+    return mean if math.isnan(value.error) else f"{mean} ± {100 * value.error:.{_DECIMALS}f}"
 
 
 def _weights(group: Group) -> list[Row]:

@@ -31,6 +31,11 @@ class Spread:
     deviation: float
     number: int
 
+    @property
+    def error(self) -> float:
+        """Standard error of the mean."""
+        return self.deviation / math.sqrt(self.number) if self.number else math.nan
+
 
 @dataclass(frozen=True)
 class Row:
@@ -38,12 +43,14 @@ class Row:
 
     Attributes:
         method, confidence: As in ``Cell``.
+        seeds: Those that have results, in the order of the config.
         scores: By name of ``METRICS``, a value per seed.
         iou: By class, a value per seed; NaN for a class that is neither in the truth nor on the map.
     """
 
     method: str
     confidence: float | str | None
+    seeds: list[int]
     scores: dict[str, list[float]]
     iou: list[list[float]]
 
@@ -73,6 +80,12 @@ def spread(values: Iterable[float]) -> Spread:
     known = np.array([value for value in values if not math.isnan(value)])
     mean = float(known.mean()) if known.size else math.nan
     return Spread(mean, float(known.std(ddof=1)) if known.size > 1 else math.nan, int(known.size))
+
+
+def difference(row: Row, other: Row, metric: str) -> Spread:
+    """Return the spread of a score less that of another method with the same seed, over the seeds that both have."""
+    theirs = dict(zip(other.seeds, other.scores[metric]))
+    return spread(own - theirs[seed] for seed, own in zip(row.seeds, row.scores[metric]) if seed in theirs)
 
 
 def scores_of(confusion: IntArray) -> tuple[dict[str, float], list[float]]:
@@ -122,6 +135,7 @@ def _row(experiment: Experiment, raster: str, results: Sequence[Result]) -> Row:
     return Row(
         cell.method,
         cell.confidence,
+        [result.cell.seed for result in results],
         {name: [whole[name] for whole, _ in scored] for name in METRICS},
         [list(values) for values in zip(*(iou for _, iou in scored))],
     )

@@ -50,7 +50,7 @@ from false_core.experiments.page import write_page
 from false_core.experiments.results import Result, read_result, write_result
 from false_core.experiments.runner import run_experiment
 from false_core.experiments.scoring import Tally, score_map
-from false_core.experiments.tables import ALL_SHEETS, group_results, scores_of, spread, write_csv
+from false_core.experiments.tables import ALL_SHEETS, difference, group_results, scores_of, spread, write_csv
 from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, read_annotation
 from false_core.labels.classes import ClassTable, LandCoverClass
@@ -594,6 +594,24 @@ class TestTables:
         assert "<svg" in figure and "mIoU (%)" in figure
         assert "SimCLR</td><td>3</td><td>2</td><td>1</td>" in next(part for part in parts if part.startswith("Time"))
 
+    def test_methods_are_compared_seed_by_seed(self, experiment: Experiment, results: list[Result], tmp_path: Path) -> None:
+        # SimCLR has one seed only: nothing may be compared with the other seed of FALSE.
+        results = [result for result in results if (result.cell.method, result.cell.seed) != ("simclr", 0)]
+        (group,) = group_results(experiment, results)
+        false, simclr = group.rows[1], group.rows[3]
+        assert (false.seeds, simclr.seeds) == ([0, 1], [1])
+        gain = scores_of(np.array([[94, 10], [10, 30]]))[0]["miou"] - scores_of(np.array([[64, 10], [10, 30]]))[0]["miou"]
+        assert difference(false, simclr, "miou").mean == pytest.approx(gain)
+        assert difference(false, simclr, "miou").number == 1
+        write_page(tmp_path / "p.html", experiment, [group], results, len(results), {})
+        parts = pieces((tmp_path / "p.html").read_text(encoding="utf-8"))
+        added = next(part for part in parts if part.startswith("What a method adds"))
+        assert "<th>over SimCLR</th>" in added and f"<td>FALSE (α 1)</td><td>{100 * gain:+.2f}</td>" in added
+
+    def test_the_error_of_a_mean_shrinks_with_the_seeds(self) -> None:
+        four = spread([1.0, 2.0, 3.0, 4.0])
+        assert four.error == pytest.approx(np.std([1, 2, 3, 4], ddof=1) / 2)
+
     def test_equal_means_are_marked_alike(self, experiment: Experiment, tmp_path: Path) -> None:
         results = [made_up(cell, land=[[9, 1], [1, 9]]) for cell in expand(experiment)]
         write_page(tmp_path / "p.html", experiment, group_results(experiment, results), results, len(results), {})
@@ -631,7 +649,8 @@ class TestTables:
         results = [made_up(cell, land=[[9, 1], [1, 9]]) for cell in expand(experiment)]
         groups = group_results(experiment, results)
         assert [group.frozen for group in groups] == [True, False]
-        assert all([row.method for row in group.rows] == ["random", "supervised"] for group in groups)
+        # Trained through, the untrained encoder is what labels alone are.
+        assert [[row.method for row in group.rows] for group in groups] == [["random", "supervised"], ["supervised"]]
 
     def test_a_result_can_be_read_again_and_a_damaged_one_cannot(self, tmp_path: Path) -> None:
         result = made_up(Cell("land", "false", "adaptive", 1, 0.5, True), land=[[9, 1], [1, 9]])
