@@ -19,7 +19,7 @@ from false_core.raster.source import GDAL_ERRORS, BoolArray, FloatArray, RasterS
 
 CodeArray = npt.NDArray[np.int32]
 
-PIXELS_PER_WINDOW = 4_000_000
+PIXELS_PER_WINDOW = 1_000_000
 LARGEST_CODE = 2**24 - 1
 """Rasters are read as float32, which holds every whole number up to here."""
 COUNTED_BELOW = 2**21
