@@ -21,9 +21,11 @@ MOST_COUNTED = 16
 def assessment_report(assessment: Assessment) -> str:
     """Return the report of an assessment, as HTML."""
     a, scores = assessment, assessment.scores
+    whole = _interval(float(a.adjusted.oa.value), float(a.adjusted.oa.error))
     tiles = [
         (f"overall accuracy of the {_units(a)}", percent(scores.oa)),
-        ("overall accuracy of the whole map", _interval(float(a.adjusted.oa.value), float(a.adjusted.oa.error))),
+        # Up here only where it may be worth something.
+        *([("overall accuracy of the whole map", whole)] if a.kind == POINTS else []),
         ("mean IoU", percent(scores.miou)),
         ("mean class accuracy", percent(scores.macc)),
         ("mean F1", percent(scores.mf1)),
@@ -88,7 +90,7 @@ def _whole_map(a: Assessment) -> list[Section]:
             c.name,
             percent(c.pixels / a.pixels),
             *(_interval(float(e.value[k]), float(e.error[k])) for e in (j.users, j.producers)),
-            _number(c.pixels * a.unit.per_pixel),
+            _number(c.pixels * a.unit.per_pixel, whole),
             _area(j.shares, k, whole),
         ]
         for k, c in enumerate(a.classes)
@@ -163,7 +165,7 @@ def _area_figure(a: Assessment, whole: float) -> str:
 
 def _area(shares: Estimate, k: int, whole: float) -> str:
     value, error = whole * float(shares.value[k]), whole * float(shares.error[k])
-    return _number(value) if math.isnan(error) else f"{_number(value)} ± {_number(error)}"
+    return _number(value, whole) + ("" if math.isnan(error) else f" ± {_number(error, whole)}")
 
 
 def _interval(value: float, error: float) -> str:
@@ -172,9 +174,7 @@ def _interval(value: float, error: float) -> str:
     return f"{100 * value:.1f} ± {100 * error:.1f} %"
 
 
-def _number(value: float) -> str:
-    """Return a number with about four digits."""
-    if math.isnan(value):
-        return "-"
-    digits = 0 if value == 0 else max(0, 3 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{min(digits, 6)}f}"
+def _number(area: float, whole: float) -> str:
+    """Return an area with as many decimals as the area of the whole map needs to have about four digits."""
+    digits = 3 - math.floor(math.log10(whole)) if whole > 0 else 0
+    return "-" if math.isnan(area) else f"{area:,.{max(0, digits)}f}"

@@ -158,6 +158,7 @@ class TestAgainstATruthRaster:
         assert results["oa"] == results["adjusted_oa"] == pytest.approx((codes == 1).sum() / (codes > 0).sum())
         assert "nothing is estimated" in (tmp_path / "r.html").read_text("utf-8")
         assert "do not rely" not in listener.warnings
+        assert "overall accuracy of the whole map" not in (tmp_path / "r.html").read_text("utf-8")
 
     def test_both_may_lack_a_crs(self, codes: np.ndarray, tmp_path: Path, listener: Listener) -> None:
         plain = {"crs": None, "transform": None, "nodata": 0}
@@ -328,6 +329,7 @@ class TestTheTableAndTheReport:
         html = (made / "r.html").read_text("utf-8")
         assert "You may trust these numbers where chance alone chose the points" in html
         assert "Adjusted (ha)" in html
+        assert "overall accuracy of the whole map" in html
         assert "src=" not in html and 'href="http' not in html
 
     def test_names_are_shown_as_they_are(self, made: Path) -> None:
