@@ -13,18 +13,20 @@ import os
 import re
 import sys
 from dataclasses import dataclass
-from typing import Any, ClassVar, Dict, List, Mapping, Optional, Tuple, Type, Union
+from typing import Any, ClassVar, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
 from false_core.errors import RequestError
 
 __all__ = [
     "JOBS",
+    "Assess",
     "Check",
     "Classify",
     "Finetune",
     "Job",
     "Parameter",
     "Pretrain",
+    "SamplePoints",
     "from_json",
     "outputs",
     "parameters",
@@ -51,8 +53,15 @@ BANDS, EXTENT, CHOICE, INTEGER, NUMBER, NUMBER_OR_WORD, FLAG, TEXT, FILE, FILE_O
     "file",
     "file_or_name",
 )
-NEW_MODEL, NEW_REPORT, NEW_RASTER = "new_model", "new_report", "new_raster"
-_OUTPUT_KINDS = (NEW_MODEL, NEW_REPORT, NEW_RASTER)
+NEW_MODEL, NEW_REPORT, NEW_RASTER, NEW_VECTOR, NEW_TABLE, NEW_FILE = (
+    "new_model",
+    "new_report",
+    "new_raster",
+    "new_vector",
+    "new_table",
+    "new_file",
+)
+_OUTPUT_KINDS = (NEW_MODEL, NEW_REPORT, NEW_RASTER, NEW_VECTOR, NEW_TABLE, NEW_FILE)
 _MANY_KINDS = (RASTERS, BANDS)
 
 
@@ -67,8 +76,8 @@ class Parameter:
         unit: Unit of the value, or empty.
         minimum, maximum: Range of a number, both ends included.
         choices: Admitted values of a choice; of a number or word, the words.
-        of: For a field, bands or an extent, the parameter with its layer. For a model, what it must hold: ``"encoder"`` or
-            ``"segmenter"``.
+        of: For a field, bands or an extent, the parameter with its layer. For a model, what it must hold: ``"encoder"``,
+            ``"segmenter"``, or empty where it may be either. For a new file, its extension.
         advanced: Folded away in dialogs.
         dialog: Whether a person sets it in QGIS; False where the plugin knows the value itself.
     """
@@ -359,6 +368,115 @@ class Classify:
 
 
 @dataclass(frozen=True)
+class SamplePoints:
+    """Draw the points at which to look up what is really there, to assess a map.
+
+    A stratified random sample: in each class of the map, every pixel has the same chance. How many points there are follows
+    from the standard error wanted; a rare class gets a minimum, the others share the rest in proportion to their area. Fill
+    in the field class of each point on screen, by name or by code, then hand the layer to Assess a map. The points do not
+    say what the map shows, and come in random order, so that whoever fills them in is not led by the map.
+    """
+
+    map: str = _parameter(RASTER, "Map", "Raster of class codes, as Classify a raster writes it.")
+    output: str = _parameter(
+        NEW_VECTOR,
+        "Sample points",
+        "The points to write, as GeoPackage or another format that goes by its extension. Fields: id, and class, which is "
+        "empty.",
+    )
+    standard_error: float = _parameter(
+        NUMBER,
+        "Standard error wanted",
+        "Of the overall accuracy: half of it takes four times as many points. The 95 % interval reaches about twice as far "
+        "to either side.",
+        0.02,
+        minimum=0.001,
+        maximum=0.2,
+    )
+    users_accuracy: float = _parameter(
+        NUMBER,
+        "User's accuracy expected",
+        "Share of the pixels of each mapped class that are probably right. 0.5 is the careful guess: it takes the most "
+        "points.",
+        0.8,
+        minimum=0.5,
+        maximum=0.99,
+    )
+    minimum: int = _parameter(
+        INTEGER,
+        "Fewest points per class",
+        "A class too rare for its share of the points gets this many. 50 to 100 are usual. A class with fewer pixels gives "
+        "all it has.",
+        50,
+        minimum=2,
+        maximum=100_000,
+    )
+    seed: int = _seed()
+    key: Optional[str] = _parameter(
+        NEW_TABLE,
+        "Key",
+        "Optional table with the mapped class of each point. Keep it out of sight of whoever fills in the classes. Assess a "
+        "map does not need it.",
+        None,
+        advanced=True,
+    )
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("points", "Points drawn"),
+        Result("expected_error", "Expected standard error of the overall accuracy"),
+    )
+
+
+@dataclass(frozen=True)
+class Assess:
+    """Find out how good a map is, from reference labels or a raster of the truth.
+
+    Says how often map and reference agree, and which class is taken for which. From points that were drawn at random within
+    the classes of the map it also estimates the accuracy of the whole map, and the area of each class, with 95 % confidence
+    intervals (Olofsson et al. 2014). Sample points to assess a map draws such points.
+    """
+
+    map: str = _parameter(RASTER, "Map", "Raster of class codes, as Classify a raster writes it.")
+    reference: Optional[str] = _parameter(
+        VECTOR,
+        "Reference labels",
+        "Points, lines or polygons with a class field. They are reprojected to the map where needed. Points are compared "
+        "one by one, lines and polygons pixel by pixel. Give these or a truth raster.",
+        None,
+    )
+    field: Optional[str] = _parameter(
+        FIELD,
+        "Class field",
+        "Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted.",
+        None,
+        of="reference",
+    )
+    truth: Optional[str] = _parameter(
+        RASTER,
+        "Truth raster",
+        "Raster with the codes of the true classes, on any grid and in any CRS. It is looked up at the centre of each pixel "
+        "of the map. Give this or reference labels.",
+        None,
+    )
+    report: Optional[str] = _parameter(NEW_REPORT, "Report", "HTML report with scores, confusion matrix and areas.", None)
+    table: Optional[str] = _parameter(
+        NEW_TABLE, "Table", "CSV table with the confusion matrix and the scores and areas per class.", None
+    )
+
+    EXACTLY_ONE: ClassVar[Tuple[str, ...]] = ("reference", "truth")
+    RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("oa", "Overall accuracy"),
+        Result("miou", "Mean intersection over union"),
+        Result("macc", "Mean class accuracy"),
+        Result("kappa", "Cohen's kappa"),
+        Result("f1", "Mean F1"),
+        Result("adjusted_oa", "Overall accuracy of the whole map, area-adjusted"),
+        Result("adjusted_oa_error", "Half width of its 95 % confidence interval"),
+        Result("compared", "Points or pixels compared"),
+    )
+
+
+@dataclass(frozen=True)
 class Check:
     """Check the compute environment: versions, device, and a real computation on it."""
 
@@ -375,8 +493,10 @@ class Check:
     )
 
 
-Job = Union[Pretrain, Finetune, Classify, Check]
-JOBS: Dict[str, Type[Any]] = {job.__name__.lower(): job for job in (Pretrain, Finetune, Classify, Check)}
+Job = Union[Pretrain, Finetune, Classify, SamplePoints, Assess, Check]
+JOBS: Dict[str, Type[Any]] = {
+    job.__name__.lower(): job for job in (Pretrain, Finetune, Classify, SamplePoints, Assess, Check)
+}
 
 
 def parameters(job: Union[Job, Type[Any]]) -> Dict[str, Parameter]:
@@ -449,9 +569,28 @@ def validate(job: Job) -> None:
             raise RequestError(f"{f.name} {problem}; it is {value!r}.")
     if isinstance(job, Pretrain) and not job.rasters:
         raise RequestError("rasters is empty.", "Name at least one raster.")
+    missing = missing_together(type(job), [f.name for f in dataclasses.fields(job) if getattr(job, f.name) is not None])
+    if missing:
+        raise RequestError(*missing)
     targets = list(outputs(job).values())
     if len(set(targets)) < len(targets):
         raise RequestError("Two outputs have the same path.", "Give each output a file of its own.")
+
+
+def missing_together(job: Type[Any], given: Sequence[str]) -> Optional[Tuple[str, str]]:
+    """Return what is wrong with which parameters were given, and what to do, or None where nothing is.
+
+    Each may be left out by itself, but of some just one is needed, and a layer of labels needs its field.
+    """
+    choice = getattr(job, "EXACTLY_ONE", ())
+    chosen = [name for name in choice if name in given]
+    if choice and len(chosen) != 1:
+        what = f"{' and '.join(chosen)} were both given." if chosen else f"Neither {' nor '.join(choice)} was given."
+        return what, f"Give just one: {' or '.join(choice)}."
+    for name, parameter in parameters(job).items():
+        if parameter.kind == FIELD and parameter.of in given and name not in given:
+            return f"{name} is missing.", f"Name the field of {parameter.of} that holds the class."
+    return None
 
 
 def _problem(parameter: Parameter, value: Any) -> str:

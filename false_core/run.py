@@ -71,6 +71,14 @@ def _do(job: jobs.Job, feedback: Feedback) -> dict[str, Any]:
         from false_core.mapping.classify import classify
 
         return classify(job, feedback)
+    if isinstance(job, jobs.SamplePoints):
+        from false_core.evaluation.sample_points import sample_points
+
+        return sample_points(job, feedback)
+    if isinstance(job, jobs.Assess):
+        from false_core.evaluation.assess import assess
+
+        return assess(job, feedback)
     if isinstance(job, jobs.Check):
         from false_core.device import check
 

@@ -9,12 +9,14 @@ from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from qgis_false import PLUGIN_FOLDER, environment
+from qgis_false.algorithms.assess import Assess
 from qgis_false.algorithms.checkenvironment import CheckEnvironment
 from qgis_false.algorithms.classify import Classify
 from qgis_false.algorithms.finetune import Finetune
 from qgis_false.algorithms.pretrain import Pretrain
+from qgis_false.algorithms.samplepoints import SamplePoints
 
-ALGORITHMS = (Pretrain, Finetune, Classify, CheckEnvironment)
+ALGORITHMS = (Pretrain, Finetune, Classify, SamplePoints, Assess, CheckEnvironment)
 MODELS_FOLDER = PLUGIN_FOLDER / "models"
 ICON_FILE = PLUGIN_FOLDER / "icons" / "false.svg"
 

@@ -36,6 +36,7 @@ class Scores:
         oa: Overall accuracy: share of pixels mapped right.
         miou: Mean over the classes present in the truth of intersection over union.
         macc: Mean over the classes present in the truth of the share mapped right.
+        mf1: Mean over the classes present in the truth of F1.
         kappa: Cohen's kappa: agreement beyond what the class shares alone would give.
         iou: Intersection over union per class, NaN for classes neither in truth nor map.
         producers: Share of each true class that is mapped right (recall).
@@ -46,6 +47,7 @@ class Scores:
     oa: float
     miou: float
     macc: float
+    mf1: float
     kappa: float
     iou: npt.NDArray[np.float64]
     producers: npt.NDArray[np.float64]
@@ -66,4 +68,5 @@ def score(confusion: IntArray) -> Scores:
     present = true > 0
     miou = float(iou[present].mean()) if present.any() else float("nan")
     macc = float(producers[present].mean()) if present.any() else float("nan")
-    return Scores(float(oa), miou, macc, float(kappa), iou, producers, users, f1)
+    mf1 = float(f1[present].mean()) if present.any() else float("nan")
+    return Scores(float(oa), miou, macc, mf1, float(kappa), iou, producers, users, f1)

@@ -53,7 +53,7 @@ def pretraining_report(
     learned = (
         "not trained, a control for what was learned" if card.method.get("name") == UNTRAINED else "learned without labels"
     )
-    return _page("FALSE pretraining", f"An encoder {learned} from {rasters}.", [], [], sections)
+    return page("FALSE pretraining", f"An encoder {learned} from {rasters}.", [], [], sections)
 
 
 def _training(card: ModelCard, curves: Curves) -> list[Section]:
@@ -145,7 +145,7 @@ def _crops(gallery: Gallery, card: ModelCard) -> str:
 
 def _embedding(embedding: EmbeddingMap, card: ModelCard) -> Section:
     area, size = embedding.area, f"{card.pixel_size:g}"
-    part = "" if embedding.share == 1 else f", the middle {_percent(embedding.share)} of it"
+    part = "" if embedding.share == 1 else f", the middle {percent(embedding.share)} of it"
     text = (
         "The raster, and beside it the first three principal components of the encoder's features as red, green and blue: "
         "what has the same colour looks alike to the encoder. The colours themselves mean nothing. Land cover that differs "
@@ -177,15 +177,15 @@ def finetuning_report(card: ModelCard, curves: Curves, confusion: IntArray | Non
     if confusion is not None:
         scores = score(confusion)
         tiles = [
-            ("overall accuracy", _percent(scores.oa)),
-            ("mean IoU", _percent(scores.miou)),
-            ("mean class accuracy", _percent(scores.macc)),
+            ("overall accuracy", percent(scores.oa)),
+            ("mean IoU", percent(scores.miou)),
+            ("mean class accuracy", percent(scores.macc)),
             ("kappa", f"{scores.kappa:.2f}"),
         ]
         rows = [
             [
                 names[k],
-                *(_percent(v[k]) for v in (scores.iou, scores.producers, scores.users, scores.f1)),
+                *(percent(v[k]) for v in (scores.iou, scores.producers, scores.users, scores.f1)),
                 f"{int(confusion[k].sum()):,}",
             ]
             for k in range(len(names))
@@ -204,7 +204,7 @@ def finetuning_report(card: ModelCard, curves: Curves, confusion: IntArray | Non
             Section(
                 "What is mixed up with what",
                 "True class in rows, mapped class in columns, in percent of the row.",
-                _confusion_figure(confusion, names),
+                confusion_figure(confusion, names),
             ),
         ]
     sections += [
@@ -212,7 +212,7 @@ def finetuning_report(card: ModelCard, curves: Curves, confusion: IntArray | Non
         *describe(card),
     ]
     summary = f"A model for {len(names)} classes from {card.provenance.get('raster', '')}."
-    return _page("FALSE fine-tuning", summary, tiles, notes, sections)
+    return page("FALSE fine-tuning", summary, tiles, notes, sections)
 
 
 def classification_report(card: ModelCard, overview: MapOverview, source: RasterSource, notes: Sequence[str]) -> str:
@@ -225,11 +225,11 @@ def classification_report(card: ModelCard, overview: MapOverview, source: Raster
         notes: Warnings to put on top.
     """
     classified, total = overview.classified, overview.total
-    tiles = [("pixels classified", f"{classified:,}"), ("without data", _percent(1 - classified / total))]
+    tiles = [("pixels classified", f"{classified:,}"), ("without data", percent(1 - classified / total))]
     hectares = source.pixel_area / 10_000 if source.pixel_area else None
     counts = [int(overview.pixels[c.code]) for c in card.classes]
     rows = [
-        [c.name, str(c.code), f"{n:,}", _percent(n / classified), *([f"{n * hectares:,.2f}"] if hectares else [])]
+        [c.name, str(c.code), f"{n:,}", percent(n / classified), *([f"{n * hectares:,.2f}"] if hectares else [])]
         for c, n in zip(card.classes, counts)
     ]
     sections = [
@@ -245,7 +245,7 @@ def classification_report(card: ModelCard, overview: MapOverview, source: Raster
         ),
         *describe(card),
     ]
-    return _page("FALSE classification", f"A map of {source.name}.", tiles, notes, sections)
+    return page("FALSE classification", f"A map of {source.name}.", tiles, notes, sections)
 
 
 def write_report(path: str, html: str) -> None:
@@ -261,9 +261,17 @@ def write_report(path: str, html: str) -> None:
             raise OutputError(f"{path} cannot be written: {error.strerror}.", "Is the disk full?") from error
 
 
-def _page(
+def page(
     title: str, summary: str, tiles: Sequence[tuple[str, str]], notes: Sequence[str], sections: Sequence[Section]
 ) -> str:
+    """Return a report as HTML.
+
+    Args:
+        title, summary: What it is about.
+        tiles: Names and values of the most important numbers.
+        notes: Warnings to put on top.
+        sections: The rest.
+    """
     # Names of classes, bands and files come from the user's data: everything is escaped but the figures drawn here.
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("false_core.evaluation"), autoescape=True, undefined=jinja2.StrictUndefined
@@ -273,7 +281,8 @@ def _page(
     )
 
 
-def _percent(value: float) -> str:
+def percent(value: float) -> str:
+    """Return a share from 0 to 1 in percent, or a dash where it is NaN."""
     return "-" if math.isnan(value) else f"{100 * value:.1f} %"
 
 
@@ -316,7 +325,8 @@ def _bars(names: Sequence[str], values: Sequence[float], colors: Sequence[str]) 
     return as_svg(figure)
 
 
-def _confusion_figure(confusion: IntArray, names: Sequence[str]) -> str:
+def confusion_figure(confusion: IntArray, names: Sequence[str]) -> str:
+    """Return a confusion matrix, true classes in rows, as SVG: shares of each row in percent."""
     size = 2.2 + 0.55 * len(names)
     figure = Figure(figsize=(size + 0.8, size), layout="constrained")
     axes: Axes = figure.subplots()

@@ -91,9 +91,7 @@ def difference(row: Row, other: Row, metric: str) -> Spread:
 def scores_of(confusion: IntArray) -> tuple[dict[str, float], list[float]]:
     """Return the scores of a map by name of ``METRICS``, and the IoU of each class."""
     scores = score(confusion)
-    present = confusion.sum(axis=1) > 0
-    f1 = float(scores.f1[present].mean()) if present.any() else math.nan
-    whole = {"oa": scores.oa, "miou": scores.miou, "macc": scores.macc, "kappa": scores.kappa, "f1": f1}
+    whole = {"oa": scores.oa, "miou": scores.miou, "macc": scores.macc, "kappa": scores.kappa, "f1": scores.mf1}
     return whole, [float(value) for value in scores.iou]
 
 

@@ -93,6 +93,63 @@ class Annotation:
         return np.where(shapely.get_dimensions(self.shapes) == 1, shapely.length(self.shapes), 0.0)
 
 
+@dataclass(frozen=True)
+class Labels:
+    """Digitised shapes over a raster with the values of their class field, as they are.
+
+    Attributes:
+        shapes: Simple geometries over the raster in pixel coordinates of its working grid, of shape (n,).
+        values: Value of each: whole numbers, other numbers or text that is not empty. Of length n.
+        all_values: Values of all features, also of those that do not lie over the raster.
+        outside: Number of shapes that do not.
+        empty: Number of features without a value.
+    """
+
+    shapes: npt.NDArray[np.object_]
+    values: list[Any]
+    all_values: list[Any]
+    outside: int
+    empty: int
+
+
+def read_labels(path: str, field: str, source: RasterSource, feedback: Feedback) -> Labels:
+    """Read digitised labels for ``source``: reprojected, repaired, cut off at its edges.
+
+    Args:
+        path: Vector file, with ``|layername=NAME`` where it holds several layers.
+        field: Field with the class.
+        source: The raster.
+        feedback: Told what was repaired or left out.
+
+    Raises:
+        InputError: The file or field is missing, nothing usable is in it, or none touches the raster.
+    """
+    table = _read_table(path, field)
+    table = table[~table.geometry.isna() & ~table.geometry.is_empty]
+    if table.empty:
+        raise InputError(f"{path} holds no geometry.", "Digitise points, lines or polygons first.")
+    values = _clean_values(table[field])
+    empty = int(values.isna().sum())
+    table = table[values.notna()]
+    if table.empty:
+        raise InputError(f"The field {field!r} of {path} holds no value.", "Choose the field with the class, or fill it.")
+    values = values.dropna()
+    moved, extent = _to_pixels(table, source, feedback)
+    shapes, owners = _simple_shapes(moved, feedback)
+    parts, inside = _clipped(shapes, source.width, source.height)
+    if not len(parts):
+        raise InputError(
+            f"No label lies over the raster. The labels cover {describe_extent(extent)} [{describe_crs(table.crs)}], "
+            f"the raster {describe_extent(source.bounds)} [{describe_crs(source.crs)}].",
+            "Extents are xmin, xmax, ymin, ymax. Check that both layers have the right CRS and lie on top of each other.",
+        )
+    outside = len(shapes) - len(set(inside.tolist()))
+    if outside:
+        feedback.info(f"{outside} of {len(shapes)} label shapes lie outside the raster and are left out.")
+    every = list(values)
+    return Labels(parts, [every[owner] for owner in owners[inside]], every, outside, empty)
+
+
 def read_annotation(
     path: str, field: str, source: RasterSource, legend: Sequence[LegendEntry], feedback: Feedback
 ) -> Annotation:
@@ -108,29 +165,10 @@ def read_annotation(
     Raises:
         InputError: The file or field is missing, nothing usable is in it, all is one class, or none touches the raster.
     """
-    table = _read_table(path, field)
-    table = table[~table.geometry.isna() & ~table.geometry.is_empty]
-    if table.empty:
-        raise InputError(f"{path} holds no geometry.", "Digitise points, lines or polygons first.")
-    values = _clean_values(table[field])
-    table = table[values.notna()]
-    if table.empty:
-        raise InputError(f"The field {field!r} of {path} holds no value.", "Choose the field with the class, or fill it.")
-    values = values.dropna()
-    codes, classes = classes_from_values(list(values), legend)
-    moved, extent = _to_pixels(table, source, feedback)
-    shapes, owners = _simple_shapes(moved, feedback)
-    parts, inside = _clipped(shapes, source.width, source.height)
-    if not len(parts):
-        raise InputError(
-            f"No label lies over the raster. The labels cover {describe_extent(extent)} [{describe_crs(table.crs)}], "
-            f"the raster {describe_extent(source.bounds)} [{describe_crs(source.crs)}].",
-            "Extents are xmin, xmax, ymin, ymax. Check that both layers have the right CRS and lie on top of each other.",
-        )
-    outside = len(shapes) - len(set(inside.tolist()))
-    if outside:
-        feedback.info(f"{outside} of {len(shapes)} label shapes lie outside the raster and are left out.")
-    code_of = np.array([codes[value] for value in values])[owners[inside]]
+    labels = read_labels(path, field, source, feedback)
+    codes, classes = classes_from_values(labels.all_values, legend)
+    parts = labels.shapes
+    code_of = np.array([codes[value] for value in labels.values])
     present = ClassTable(tuple(c for c in classes if c.code in set(code_of.tolist())))
     if len(present) < 2:
         raise InputError(

@@ -15,6 +15,7 @@ from qgis.core import (
 
 from false_core import jobs
 from qgis_false.algorithms.definitions import NO, YES, Field, shown_fields
+from qgis_false.layers import is_null
 
 _LAYERS = (jobs.RASTER, jobs.RASTERS, jobs.VECTOR)
 _NUMBERS = (jobs.INTEGER, jobs.NUMBER)
@@ -25,7 +26,7 @@ def problems(job: Type[Any], parameters: Dict[str, Any], context: QgsProcessingC
     found = []
     for name, field in shown_fields(job).items():
         value = parameters.get(name)
-        if value is None or value == "" or value == []:
+        if _is_empty(value):
             if not field.optional and field.default is None:
                 found.append(f"{name} is missing: {field.parameter.label.lower()}.")
         elif field.parameter.kind in _LAYERS:
@@ -37,7 +38,19 @@ def problems(job: Type[Any], parameters: Dict[str, Any], context: QgsProcessingC
             found += [] if value in choices else [f"{name} must be one of {', '.join(choices)}; it is {value}."]
         elif field.parameter.is_output:
             found += _folder_problems(field, value)
-    return found
+    return found or _missing_together(job, parameters)
+
+
+def _missing_together(job: Type[Any], parameters: Dict[str, Any]) -> List[str]:
+    """Return what the job says about parameters that need, or exclude, each other."""
+    fields = shown_fields(job)
+    given = [field.name for name, field in fields.items() if not _is_empty(parameters.get(name))]
+    problem = jobs.missing_together(job, given)
+    return [" ".join(problem)] if problem else []
+
+
+def _is_empty(value: Any) -> bool:
+    return is_null(value) or value == "" or value == []
 
 
 def _sources(value: Any) -> List[str]:

@@ -17,7 +17,19 @@ from hypothesis import strategies as st
 
 from false_core import jobs
 from false_core.errors import RequestError
-from false_core.jobs import Check, Classify, Extent, Finetune, Pretrain, from_json, outputs, parse_extent, to_json
+from false_core.jobs import (
+    Assess,
+    Check,
+    Classify,
+    Extent,
+    Finetune,
+    Pretrain,
+    SamplePoints,
+    from_json,
+    outputs,
+    parse_extent,
+    to_json,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 STANDARD_LIBRARY_ONLY = ("__init__.py", "jobs.py", "events.py", "errors.py")
@@ -25,6 +37,7 @@ STANDARD_LIBRARY_ONLY = ("__init__.py", "jobs.py", "events.py", "errors.py")
 PRETRAIN = Pretrain(rasters=("a.tif", "b.vrt"), encoder="encoder.safetensors")
 FINETUNE = Finetune(raster="a.tif", labels="l.gpkg|layername=x", field="cover", model="model.safetensors")
 CLASSIFY = Classify(raster="a.tif", model="model.safetensors", output="map.tif")
+ASSESS = Assess(map="map.tif", reference="points.gpkg", field="class")
 JOBS = {
     "pretrain": PRETRAIN,
     "finetune": FINETUNE,
@@ -55,6 +68,10 @@ JOBS = {
         FINETUNE, encoder="e.safetensors", bands=(1,), freeze=False, validation=0.5, legend="legend.json", report="r.html"
     ),
     "classify with everything": dataclasses.replace(CLASSIFY, extent="1,2,3,4", confidence="sure.tif", device="cpu"),
+    "samplepoints": SamplePoints(map="map.tif", output="points.gpkg"),
+    "samplepoints with everything": SamplePoints("map.tif", "p.shp", 0.001, 0.99, 2, 7, "key.csv"),
+    "assess by labels": ASSESS,
+    "assess by raster": Assess(map="map.tif", truth="truth.tif", report="r.html", table="t.csv"),
     "paths in other languages": dataclasses.replace(CLASSIFY, raster='/données/地図 1/"q".tif', output="C:\\Karte\\ü.tif"),
 }
 PARAMETERS = [(job, name) for job, kind in jobs.JOBS.items() for name in jobs.parameters(kind)]
@@ -77,6 +94,7 @@ class TestTheDeclaration:
     @pytest.mark.parametrize("kind", jobs.JOBS.values(), ids=jobs.JOBS)
     def test_every_default_is_admitted(self, kind: type) -> None:
         needed = {f.name: f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
+        needed.update({name: name for name in getattr(kind, "EXACTLY_ONE", ())[-1:]})
         jobs.validate(kind(**{name: (value,) if name == "rasters" else value for name, value in needed.items()}))
 
     @pytest.mark.parametrize(("job", "name"), PARAMETERS)
@@ -136,7 +154,7 @@ class TestJson:
             from_json(text)
 
     def test_an_unknown_job_is_answered_with_those_there_are(self) -> None:
-        with pytest.raises(RequestError, match=r"no job called 'train'.*pretrain, finetune, classify, check"):
+        with pytest.raises(RequestError, match=rf"no job called 'train'.*{', '.join(jobs.JOBS)}"):
             from_json('{"job": "train"}')
 
 
@@ -195,6 +213,10 @@ class TestWhatIsWrong:
             (FINETUNE, "freeze", "true", "true or false"),
             (FINETUNE, "validation", 0.6, "at most 0.5"),
             (FINETUNE, "field", "  ", "not empty"),
+            (JOBS["samplepoints"], "standard_error", 0, "at least 0.001"),
+            (JOBS["samplepoints"], "users_accuracy", 1, "at most 0.99"),
+            (JOBS["samplepoints"], "minimum", 1, "at least 2"),
+            (ASSESS, "reference", "", "not empty"),
             (CLASSIFY, "extent", "", "not empty"),
             (CLASSIFY, "extent", "1,2,3", "xmin,xmax,ymin,ymax"),
             (CLASSIFY, "extent", "everywhere", "xmin,xmax,ymin,ymax"),
@@ -219,6 +241,19 @@ class TestWhatIsWrong:
     def test_two_outputs_cannot_share_a_file(self) -> None:
         with pytest.raises(RequestError, match="same path"):
             from_json(request(CLASSIFY, confidence="map.tif"))
+
+    @pytest.mark.parametrize(
+        ("given", "what"),
+        [
+            ({}, "Neither reference nor truth was given. Give just one: reference or truth."),
+            ({"reference": "a.gpkg", "field": "class", "truth": "t.tif"}, "reference and truth were both given"),
+            ({"reference": "a.gpkg"}, "field is missing. Name the field of reference"),
+        ],
+    )
+    def test_a_map_is_assessed_against_one_reference(self, given: dict[str, str], what: str) -> None:
+        with pytest.raises(RequestError) as caught:
+            from_json(json.dumps({"job": "assess", "map": "map.tif", **given}))
+        assert what in str(caught.value)
 
     def test_the_python_way_is_checked_like_the_json_way(self) -> None:
         with pytest.raises(RequestError, match="seed must be a whole number"):

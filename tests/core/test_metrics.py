@@ -41,6 +41,7 @@ def test_the_scores_are_those_of_scikit_learn(maps: tuple[np.ndarray, np.ndarray
     assert scores.iou == pytest.approx(sklearn.metrics.jaccard_score(truth, mapped, **each))
     assert scores.miou == pytest.approx(sklearn.metrics.jaccard_score(truth, mapped, average="macro"))
     assert scores.f1 == pytest.approx(sklearn.metrics.f1_score(truth, mapped, **each))
+    assert scores.mf1 == pytest.approx(sklearn.metrics.f1_score(truth, mapped, average="macro"))
     assert scores.producers == pytest.approx(sklearn.metrics.recall_score(truth, mapped, **each))
     assert scores.users == pytest.approx(sklearn.metrics.precision_score(truth, mapped, **each))
 
@@ -77,4 +78,4 @@ def test_unknown_truth_is_not_counted_and_a_strange_value_on_the_map_is_refused(
 
 def test_without_a_pixel_there_is_no_score() -> None:
     scores = score(np.zeros((3, 3), np.int64))
-    assert all(math.isnan(value) for value in (scores.oa, scores.miou, scores.macc, scores.kappa))
+    assert all(math.isnan(value) for value in (scores.oa, scores.miou, scores.macc, scores.mf1, scores.kappa))

@@ -12,6 +12,7 @@ from qgis.core import (
     QgsProcessingOutputRasterLayer,
     QgsProcessingOutputString,
     QgsProcessingParameterDefinition,
+    QgsVectorLayer,
 )
 
 from false_core import jobs
@@ -20,6 +21,8 @@ ALGORITHMS = {
     "pretrain": jobs.Pretrain,
     "finetune": jobs.Finetune,
     "classify": jobs.Classify,
+    "samplepoints": jobs.SamplePoints,
+    "assess": jobs.Assess,
     "checkenvironment": jobs.Check,
 }
 each_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
@@ -107,7 +110,7 @@ def test_results_of_the_job_are_outputs_that_a_model_can_use(algorithm, name):
 
 
 def test_reports_go_to_the_results_viewer_and_are_made_unless_declined(algorithm):
-    for name in ("pretrain", "finetune"):
+    for name in ("pretrain", "finetune", "assess"):
         assert isinstance(algorithm(name).outputDefinition("REPORT"), QgsProcessingOutputHtml)
         assert algorithm(name).parameterDefinition("REPORT").createByDefault()
 
@@ -204,6 +207,18 @@ class TestWhatIsWrongIsSaid:
         assert "RASTER" in found
         assert "damaged.tif is no layer that can be opened" in found
         assert "LABELS: there is no file /no/labels.gpkg" in found
+
+    def test_about_values_that_need_or_exclude_each_other(self, refusal, algorithm, context, raster, tmp_path):
+        good = {"MAP": raster.source()}
+        labels = QgsVectorLayer("Point?crs=EPSG:32633&field=class:string", "labels", "memory")
+        context.temporaryLayerStore().addMapLayer(labels)
+        both = {"REFERENCE": labels.id(), "FIELD": "class", "TRUTH": raster.source()}
+        assert "Neither reference nor truth was given" in refusal("assess", **good)
+        assert "reference and truth were both given" in refusal("assess", **good, **both)
+        assert "field is missing" in refusal("assess", **good, REFERENCE=labels.id(), FIELD=None, TRUTH="")
+        assert algorithm("assess").checkParameterValues({**good, "TRUTH": raster.source()}, context) == (True, "")
+        del both["TRUTH"]
+        assert algorithm("assess").checkParameterValues({**good, **both}, context) == (True, "")
 
     def test_and_good_values_are_accepted(self, algorithm, context, raster, tmp_path):
         values = {

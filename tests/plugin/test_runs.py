@@ -157,6 +157,25 @@ def test_an_unknown_parameter_is_mentioned(compute, run, raster, feedback, tmp_p
     assert "pretrain has no parameter STEP" in feedback.warnings[0]
 
 
+def test_reference_labels_reach_the_job_with_their_field_alone(compute, run, raster, labels, tmp_path):
+    run("assess", MAP=raster, REFERENCE=labels, FIELD="class", TRUTH=None, REPORT=None, TABLE=str(tmp_path / "t.csv"))
+    assert isinstance(compute.job, jobs.Assess)
+    assert (compute.job.map, compute.job.field, compute.job.truth) == (raster.source(), "class", None)
+    assert compute.job.table == str(tmp_path / "t.csv")
+
+
+def test_a_truth_raster_reaches_the_job_alone(compute, run, raster):
+    run("assess", MAP=raster, TRUTH=raster, REPORT=None)
+    assert compute.job == jobs.Assess(map=raster.source(), truth=raster.source())
+
+
+def test_sample_points_go_to_a_file_that_qgis_names(compute, run, raster, tmp_path):
+    results = run("samplepoints", MAP=raster, OUTPUT="TEMPORARY_OUTPUT")
+    assert compute.job.map == raster.source()
+    assert results["OUTPUT"] == compute.job.output
+    assert Path(compute.job.output).suffix == ".gpkg"
+
+
 def test_the_map_arrives_in_the_project_with_names_and_colours(compute, provider, raster, tmp_path, monkeypatch):
     import processing
 

@@ -1,0 +1,49 @@
+"""Assessing: a map, and reference labels or a truth raster in; scores, a confusion matrix and areas out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from false_core.evaluation.assessment import conclude
+from false_core.evaluation.assessment_report import assessment_report
+from false_core.evaluation.assessment_table import write_assessment_table
+from false_core.evaluation.comparison import Comparison, compare_labels, compare_raster
+from false_core.evaluation.report import write_report
+from false_core.feedback import Feedback
+from false_core.jobs import Assess
+from false_core.labels.annotation import read_labels
+from false_core.raster.class_map import ClassMap
+
+
+def assess(job: Assess, feedback: Feedback) -> dict[str, Any]:
+    """Run an ``Assess`` job: write the report and the table, if asked for. Return its results by name."""
+    the_map = ClassMap(job.map)
+    with feedback.stage("Comparing", 0.95):
+        assessment = conclude(the_map, _compare(job, the_map, feedback))
+    for what, number in assessment.left_out.items():
+        feedback.info(f"Not compared: {number:,} {what}.")
+    for note in assessment.notes:
+        feedback.warn(note)
+    with feedback.stage("Writing", 0.05):
+        if job.report:
+            write_report(job.report, assessment_report(assessment))
+        if job.table:
+            write_assessment_table(job.table, assessment)
+    scores, adjusted = assessment.scores, assessment.adjusted
+    return {
+        "oa": scores.oa,
+        "miou": scores.miou,
+        "macc": scores.macc,
+        "kappa": scores.kappa,
+        "f1": scores.mf1,
+        "adjusted_oa": float(adjusted.oa.value),
+        "adjusted_oa_error": float(adjusted.oa.error),
+        "compared": assessment.compared,
+    }
+
+
+def _compare(job: Assess, the_map: ClassMap, feedback: Feedback) -> Comparison:
+    if job.truth:
+        return compare_raster(the_map, job.truth, feedback)
+    assert job.reference and job.field  # The job was validated.
+    return compare_labels(the_map, read_labels(job.reference, job.field, the_map.source, feedback), feedback)

@@ -1,0 +1,205 @@
+"""What an assessment comes to: the classes of map and reference in one list, scores, estimates, and what may spoil them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from false_core.errors import InputError
+from false_core.evaluation.area_adjusted import AreaAdjusted, adjust
+from false_core.evaluation.comparison import POINTS, RASTER, SHAPES, Comparison
+from false_core.evaluation.metrics import IntArray, Scores, score
+from false_core.labels.matching import as_code, match, spelling
+from false_core.raster.class_map import ClassMap
+from false_core.raster.source import RasterSource
+
+PIXELS, HECTARES, SQUARE_UNITS = "pixels", "ha", "square CRS units"
+WEB_MERCATOR = 3857
+FEWEST_SAMPLES = 2
+"""Of a mapped class, to tell how much they vary (Olofsson et al. 2014, Eq. 5)."""
+GREY = "#9a9a9a"
+
+
+@dataclass(frozen=True)
+class AssessedClass:
+    """A class of the map, of the reference or of both.
+
+    Attributes:
+        code: On the map; None for one that only the reference has, by its name.
+        name, color: As the map shows it.
+        pixels: On the map.
+    """
+
+    code: int | None
+    name: str
+    color: str
+    pixels: int
+
+
+@dataclass(frozen=True)
+class AreaUnit:
+    """How areas are told: a pixel of the map is ``per_pixel`` of ``name``."""
+
+    name: str
+    per_pixel: float
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What was compared, and what it comes to.
+
+    Attributes:
+        map_name: File name of the map.
+        kind: ``POINTS``, ``SHAPES`` or ``RASTER``.
+        classes: Of map and reference.
+        confusion: Points or pixels of shape (classes, classes), true classes in rows.
+        left_out: What could not be compared, in words, and how many of it; none that is 0.
+        unit: Of areas.
+        scores: On what was compared.
+        adjusted: For the whole map.
+        notes: What may spoil the result, in sentences.
+    """
+
+    map_name: str
+    kind: str
+    classes: tuple[AssessedClass, ...]
+    confusion: IntArray
+    left_out: dict[str, int]
+    unit: AreaUnit
+    scores: Scores
+    adjusted: AreaAdjusted
+    notes: tuple[str, ...]
+
+    @property
+    def compared(self) -> int:
+        """Number of points or pixels that were compared."""
+        return int(self.confusion.sum())
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels of the map."""
+        return sum(c.pixels for c in self.classes)
+
+    @property
+    def is_census(self) -> bool:
+        """Whether every pixel of the map was compared: then nothing is estimated."""
+        return self.kind == RASTER and self.compared == self.pixels
+
+
+def conclude(the_map: ClassMap, seen: Comparison) -> Assessment:
+    """Bring the classes of map and reference together and score.
+
+    Raises:
+        InputError: Nothing was compared, or a label could mean several classes of the map.
+    """
+    if not seen.pairs:
+        raise InputError(
+            f"Nothing can be compared: no reference lies on a pixel of {the_map.source.name} with data.",
+            "Check that both are of the same area.",
+        )
+    class_of_value = _class_keys(the_map, seen)
+    keys: list[int | str] = sorted({*seen.mapped, *(key for key in class_of_value.values() if isinstance(key, int))})
+    names: dict[str, str] = {}
+    for value, key in class_of_value.items():
+        if isinstance(key, str):
+            names.setdefault(key, str(value))
+    keys += sorted(names)
+    classes = tuple(_assessed(the_map, key, names, seen) for key in keys)
+    confusion = np.zeros((len(keys), len(keys)), np.int64)
+    for (value, code), number in seen.pairs.items():
+        confusion[keys.index(class_of_value[value]), keys.index(code)] += number
+    adjusted = adjust(confusion, np.array([c.pixels for c in classes]))
+    unit = unit_of(the_map.source)
+    left_out = {what: number for what, number in seen.left_out.items() if number}
+    notes = (*_notes_on_design(seen.kind, left_out), *_notes_on_classes(classes, confusion), *_notes_on_area(unit))
+    return Assessment(the_map.source.name, seen.kind, classes, confusion, left_out, unit, score(confusion), adjusted, notes)
+
+
+def _class_keys(the_map: ClassMap, seen: Comparison) -> dict[Hashable, int | str]:
+    """Return the class of each value of the reference: a code, or a spelling where the map knows no such class."""
+    values = sorted({value for value, _ in seen.pairs}, key=str)
+    if seen.kind == RASTER:  # It speaks in codes alone.
+        return {value: value for value in values if isinstance(value, int)}
+    found = match(values, the_map.classes_beside(seen.mapped))
+    keys: dict[Hashable, int | str] = {}
+    for value, known in found.items():
+        code = known.code if known else as_code(value)
+        keys[value] = spelling(str(value)) if code is None else code
+    return keys
+
+
+def _assessed(the_map: ClassMap, key: int | str, names: dict[str, str], seen: Comparison) -> AssessedClass:
+    if isinstance(key, str):
+        return AssessedClass(None, names[key], GREY, 0)
+    known = the_map.class_of(key)
+    return AssessedClass(key, known.name, known.color, seen.mapped.get(key, 0))
+
+
+def unit_of(source: RasterSource) -> AreaUnit:
+    """Return how to tell areas on a raster: in hectares where its CRS allows it."""
+    square = source.pixel_size**2
+    if source.crs is None:
+        return AreaUnit(SQUARE_UNITS, square) if source.georeferenced else AreaUnit(PIXELS, 1.0)
+    if source.crs.is_geographic or source.crs.to_epsg() == WEB_MERCATOR:
+        return AreaUnit(PIXELS, 1.0)
+    if source.crs.is_projected:
+        return AreaUnit(HECTARES, square * float(source.crs.linear_units_factor[1]) ** 2 / 10_000)
+    return AreaUnit(SQUARE_UNITS, square)
+
+
+def _notes_on_design(kind: str, left_out: dict[str, int]) -> list[str]:
+    notes = []
+    if kind == SHAPES:
+        notes.append(
+            "The reference labels are lines or polygons. Pixels of one polygon are much alike, so many of them say "
+            "little more than one, and polygons are seldom drawn where chance would have it. Do not rely on the intervals "
+            "and on the estimates for the whole map. Points from 'Sample points to assess a map' do not have this problem."
+        )
+    if kind == RASTER and left_out.get("pixels of the map without a truth"):
+        notes.append(
+            f"The truth is not known for {left_out['pixels of the map without a truth']:,} pixels of the map. Unless chance "
+            "chose the others, do not rely on the intervals and on the estimates for the whole map."
+        )
+    if kind == POINTS and left_out.get("labels without a class"):
+        notes.append(
+            f"{left_out['labels without a class']:,} points have no class and are left out. Where these are the ones that "
+            "were hard to tell, the map is worse than it looks here."
+        )
+    return notes
+
+
+def _notes_on_classes(classes: Sequence[AssessedClass], confusion: IntArray) -> list[str]:
+    notes = []
+    true, sampled = confusion.sum(axis=1).tolist(), confusion.sum(axis=0).tolist()
+    absent = [f"{c.name} ({number:,})" for c, number in zip(classes, true) if number and not c.pixels]
+    if absent:
+        notes.append(f"The reference has classes that the map does not show; they count as mapped wrong: {_list(absent)}.")
+    unknown = [c.name for c, number in zip(classes, true) if c.pixels and not number]
+    if unknown:
+        notes.append(f"The reference has nothing of {_list(unknown)}: how much of it the map misses is not known.")
+    blind = [c for c, number in zip(classes, sampled) if c.pixels and not number]
+    if blind:
+        share = sum(c.pixels for c in blind) / sum(c.pixels for c in classes)
+        notes.append(
+            f"There is no reference where the map shows {_list([c.name for c in blind])}, {100 * share:.1f} % of the map. "
+            "The estimates for the whole map leave that part out."
+        )
+    few = [c.name for c, number in zip(classes, sampled) if c.pixels and 0 < number < FEWEST_SAMPLES]
+    if few:
+        notes.append(
+            f"There is only one sample where the map shows {_list(few)}. It takes two to compute intervals, and about 50 to "
+            "trust them."
+        )
+    return notes
+
+
+def _notes_on_area(unit: AreaUnit) -> list[str]:
+    if unit.name != PIXELS:
+        return []
+    return ["Areas are in pixels: in the CRS of the map, pixels are not of the same size everywhere, or of no known size."]
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names)

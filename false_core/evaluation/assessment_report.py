@@ -1,0 +1,180 @@
+"""The report of an assessment: how good the map is, what it mixes up, and how large its classes really are."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from false_core.evaluation.area_adjusted import Estimate
+from false_core.evaluation.assessment import Assessment
+from false_core.evaluation.comparison import POINTS
+from false_core.evaluation.figures import as_svg
+from false_core.evaluation.report import confusion_figure, page, percent
+from false_core.evaluation.sections import Section
+
+MOST_COUNTED = 16
+"""Classes up to which the confusion matrix is also shown as counts; the table has them all."""
+
+
+def assessment_report(assessment: Assessment) -> str:
+    """Return the report of an assessment, as HTML."""
+    a, scores = assessment, assessment.scores
+    whole = _interval(float(a.adjusted.oa.value), float(a.adjusted.oa.error))
+    tiles = [
+        (f"overall accuracy of the {_units(a)}", percent(scores.oa)),
+        # Up here only where it may be worth something.
+        *([("overall accuracy of the whole map", whole)] if a.kind == POINTS else []),
+        ("mean IoU", percent(scores.miou)),
+        ("mean class accuracy", percent(scores.macc)),
+        ("mean F1", percent(scores.mf1)),
+        ("kappa", f"{scores.kappa:.2f}"),
+    ]
+    sections = [_compared(a), _scores(a), *_confusion(a), *_whole_map(a)]
+    return page("Assessment of a map", f"How good {a.map_name} is.", tiles, a.notes, sections)
+
+
+def _compared(a: Assessment) -> Section:
+    rows = [["Map", a.map_name], ["Reference", a.kind], ["Compared", f"{a.compared:,} {_units(a)}"]]
+    return Section("What was compared", rows=[*rows, *(["Left out", f"{n:,} {who}"] for who, n in a.left_out.items())])
+
+
+def _units(a: Assessment) -> str:
+    return "points" if a.kind == POINTS else "pixels"
+
+
+def _scores(a: Assessment) -> Section:
+    s, what = a.scores, _units(a).capitalize()
+    sample = (
+        ""
+        if a.is_census
+        else " Where a class has more of them than its share of the map, the scores of the whole map differ."
+    )
+    rows = [
+        [
+            c.name,
+            *(percent(v[k]) for v in (s.iou, s.producers, s.users, s.f1)),
+            f"{int(a.confusion[k].sum()):,}",
+            f"{int(a.confusion[:, k].sum()):,}",
+        ]
+        for k, c in enumerate(a.classes)
+    ]
+    return Section(
+        "Scores per class",
+        f"Of the {_units(a)} that were compared, each counting the same.{sample} Producer's accuracy: share of what is "
+        "truly of the class that the map shows as such. User's accuracy: share of what the map shows as the class that is.",
+        header=("Class", "IoU", "Producer's accuracy", "User's accuracy", "F1", f"{what} in truth", f"{what} on map"),
+        rows=rows,
+        colors=[c.color for c in a.classes],
+    )
+
+
+def _confusion(a: Assessment) -> list[Section]:
+    names = [c.name for c in a.classes]
+    text = "True class in rows, mapped class in columns, in percent of the row."
+    sections = [Section("What is mixed up with what", text, confusion_figure(a.confusion, names))]
+    if len(names) <= MOST_COUNTED:
+        rows = [[name, *(f"{int(n):,}" for n in row)] for name, row in zip(names, a.confusion)]
+        text = "True class in rows, mapped class in columns."
+        sections.append(
+            Section("The same in numbers", text, header=("", *names), rows=rows, colors=[c.color for c in a.classes])
+        )
+    return sections
+
+
+def _whole_map(a: Assessment) -> list[Section]:
+    j, whole = a.adjusted, a.pixels * a.adjusted.covered * a.unit.per_pixel
+    rows = [
+        [
+            c.name,
+            percent(c.pixels / a.pixels),
+            *(_interval(float(e.value[k]), float(e.error[k])) for e in (j.users, j.producers)),
+            _number(c.pixels * a.unit.per_pixel, whole),
+            _area(j.shares, k, whole),
+        ]
+        for k, c in enumerate(a.classes)
+    ]
+    unit = a.unit.name
+    return [
+        Section(
+            "The whole map, by area",
+            f"{_trust(a)} Each mapped class counts as much as its share of the map, as in Olofsson et al. (2014), Remote "
+            "Sensing of Environment 148, 42-57; ± is the 95 % confidence interval. The adjusted area of a class corrects "
+            "for what the map shows too much or too little of. Where all samples of a class are right the interval is "
+            "± 0: a larger sample may still find errors.",
+            _area_figure(a, whole),
+            header=(
+                "Class",
+                "Share of the map",
+                "User's accuracy",
+                "Producer's accuracy",
+                f"Mapped ({unit})",
+                f"Adjusted ({unit})",
+            ),
+            rows=rows,
+            colors=[c.color for c in a.classes],
+        )
+    ]
+
+
+def _trust(a: Assessment) -> str:
+    if a.kind == POINTS:
+        return (
+            "You may trust these numbers where chance alone chose the points, within each class of this very map, as "
+            "'Sample points to assess a map' does, or all over it. You may not where points were set by hand, where they "
+            "were easy to reach, or where they helped to make the map."
+        )
+    if a.is_census:
+        return (
+            "The truth is known for every pixel of the map, so nothing is estimated: these are the accuracies and areas "
+            "themselves, and the intervals mean nothing."
+        )
+    return (
+        "These numbers are made for points that chance chose, within the classes of the map. The reference is not of that "
+        "kind: take them as a hint, and the intervals as too narrow."
+    )
+
+
+def _area_figure(a: Assessment, whole: float) -> str:
+    """Return mapped and adjusted areas with their intervals as SVG."""
+    figure = Figure(figsize=(7.5, 0.9 + 0.45 * len(a.classes)), layout="constrained")
+    axes = figure.subplots()
+    place = np.arange(len(a.classes))
+    axes.barh(place - 0.2, [c.pixels * a.unit.per_pixel for c in a.classes], 0.36, color="#c9ccd1", label="mapped")
+    shares = a.adjusted.shares
+    axes.barh(
+        place + 0.2,
+        whole * np.nan_to_num(shares.value),
+        0.36,
+        xerr=whole * np.nan_to_num(shares.error),
+        color=[c.color for c in a.classes],
+        edgecolor="#555",
+        linewidth=0.5,
+        capsize=2.5,
+        error_kw={"linewidth": 1},
+        label="adjusted",
+    )
+    axes.set_yticks(place, [c.name for c in a.classes], fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlim(left=0)
+    axes.set_xlabel(f"Area ({a.unit.name}): mapped in grey, adjusted in colour with its 95 % interval")
+    axes.spines[["top", "right"]].set_visible(False)
+    return as_svg(figure)
+
+
+def _area(shares: Estimate, k: int, whole: float) -> str:
+    value, error = whole * float(shares.value[k]), whole * float(shares.error[k])
+    return _number(value, whole) + ("" if math.isnan(error) else f" ± {_number(error, whole)}")
+
+
+def _interval(value: float, error: float) -> str:
+    if math.isnan(value) or math.isnan(error):
+        return percent(value)
+    return f"{100 * value:.1f} ± {100 * error:.1f} %"
+
+
+def _number(area: float, whole: float) -> str:
+    """Return an area with as many decimals as the area of the whole map needs to have about four digits."""
+    digits = 3 - math.floor(math.log10(whole)) if whole > 0 else 0
+    return "-" if math.isnan(area) else f"{area:,.{max(0, digits)}f}"

@@ -1,0 +1,92 @@
+"""A raster of class codes, looked up at the pixels of another raster: on any grid, in any CRS."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import rasterio
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp, Resampling
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window as RasterioWindow
+
+from false_core.errors import InputError
+from false_core.feedback import Feedback
+from false_core.raster.class_map import CodeArray, as_codes
+from false_core.raster.source import GDAL_ERRORS, BoolArray, FloatArray, RasterSource, Window, describe_crs
+
+
+class AlignedCodes:
+    """The codes of a raster at the centres of another one's pixels: nearest neighbour, read window by window.
+
+    Args:
+        path: Of the raster; its first band holds the codes.
+        grid: The other raster, on the grid of its file.
+        feedback: Told where a CRS is missing.
+
+    Raises:
+        InputError: The raster cannot be opened, or not be brought to the CRS of ``grid``.
+    """
+
+    def __init__(self, path: str, grid: RasterSource, feedback: Feedback) -> None:
+        self.source = RasterSource(path, (1,))
+        theirs, ours = self.source.crs, grid.crs
+        if (theirs is None) != (ours is None):
+            feedback.warn(
+                f"{self.source.name} has {describe_crs(theirs)}, {grid.name} has {describe_crs(ours)}: they are taken to be "
+                "in the same coordinates."
+            )
+        # Where one CRS is missing both are the same, whatever it is.
+        common = ours or theirs or CRS.from_epsg(3857)
+        try:
+            self._dataset = rasterio.open(path)
+            if self._dataset.transform.is_identity and self._dataset.gcps[0]:
+                raise InputError(f"{self.source.name} has ground control points but no grid.", "Warp it first.")
+            # Without a nodata value, what lies beyond the raster would look like code 0.
+            unmarked = self._dataset.nodata is None and ColorInterp.alpha not in self._dataset.colorinterp
+            self._warped: Any = WarpedVRT(
+                self._dataset,
+                src_crs=theirs or common,
+                src_transform=self.source.native_transform,
+                crs=common,
+                transform=grid.native_transform,
+                width=grid.native_width,
+                height=grid.native_height,
+                resampling=Resampling.nearest,
+                add_alpha=unmarked,
+            )
+            meanings = self._warped.colorinterp
+            self._alpha = meanings.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in meanings else None
+        except (*GDAL_ERRORS, ValueError) as error:
+            raise InputError(f"{self.source.name} cannot be brought to the grid of {grid.name}: {error}.") from error
+
+    def read(self, window: Window) -> tuple[CodeArray, BoolArray]:
+        """Return codes and validity of a window of the other raster, each of shape (height, width).
+
+        Raises:
+            InputError: The raster holds numbers that are no class codes, or is damaged.
+        """
+        part = RasterioWindow(window.column, window.row, window.width, window.height)
+        try:
+            values: FloatArray = self._warped.read(1, window=part, out_dtype="float32")
+            values[self._warped.read_masks(1, window=part) == 0] = np.nan
+            if self._alpha:
+                # By itself: GDAL takes it for a mask in files of Byte and UInt16 alone.
+                values[self._warped.read(self._alpha, window=part) == 0] = np.nan
+        except GDAL_ERRORS as error:
+            raise InputError(
+                f"The raster {self.source.path} is damaged or cut off: {error.__cause__ or error}.",
+                "Copy or download it again.",
+            ) from error
+        return as_codes(values, self.source.name)
+
+    def __enter__(self) -> AlignedCodes:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._warped.close()
+        self._dataset.close()

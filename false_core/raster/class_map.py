@@ -1,0 +1,167 @@
+"""A raster of class codes to read from: which codes there are, how many pixels of each, and what the classes are called."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+
+from false_core.errors import InputError
+from false_core.feedback import Feedback
+from false_core.labels.classes import MOST_CLASSES, ClassTable, LandCoverClass, default_colour
+from false_core.raster.map_file import CLASSES_TAG
+from false_core.raster.source import GDAL_ERRORS, BoolArray, FloatArray, RasterSource, Window
+
+CodeArray = npt.NDArray[np.int32]
+
+PIXELS_PER_WINDOW = 1_000_000
+LARGEST_CODE = 2**24 - 1
+"""Rasters are read as float32, which holds every whole number up to here."""
+COUNTED_BELOW = 2**21
+
+
+class ClassMap:
+    """A map: one band of whole numbers, read in strips of the full width from top to bottom.
+
+    Args:
+        path: Of the raster; its first band holds the codes.
+
+    Raises:
+        InputError: It cannot be opened.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.source = RasterSource(path, (1,))
+        self._known = {c.code: c for c in read_classes(path)}
+
+    def windows(self) -> list[Window]:
+        """Return the strips, in order."""
+        width, height = self.source.width, self.source.height
+        rows = max(1, PIXELS_PER_WINDOW // width)
+        return [Window(0, row, width, min(rows, height - row)) for row in range(0, height, rows)]
+
+    def read(self, window: Window) -> tuple[CodeArray, BoolArray]:
+        """Return codes and validity of a window, each of shape (height, width). The code of an invalid pixel is 0.
+
+        Raises:
+            InputError: The raster holds numbers that are no class codes, or is damaged.
+        """
+        return as_codes(self.source.read(window)[0], self.source.name)
+
+    def count(self, feedback: Feedback) -> dict[int, int]:
+        """Return the number of pixels of each code on the map, in the order of the codes.
+
+        Raises:
+            InputError: No pixel is valid, or there are more codes than a map has classes.
+        """
+        counts: dict[int, int] = {}
+        for window in self._watched(feedback):
+            codes, valid = self.read(window)
+            self.add_counts(counts, codes[valid])
+        return self.checked(counts)
+
+    def add_counts(self, counts: dict[int, int], codes: CodeArray) -> None:
+        """Add the number of pixels of each code to ``counts``."""
+        for code, number in tally(codes).items():
+            counts[code] = counts.get(code, 0) + number
+        if len(counts) > MOST_CLASSES:
+            raise InputError(
+                f"{self.source.name} holds more than {MOST_CLASSES} different values: it is no map of classes.",
+                "Choose a raster of class codes.",
+            )
+
+    def checked(self, counts: dict[int, int]) -> dict[int, int]:
+        """Return complete ``counts`` in the order of the codes. Raises InputError where there are none."""
+        if not counts:
+            raise InputError(f"There is no valid pixel in {self.source.name}.", "Check its nodata value.")
+        return dict(sorted(counts.items()))
+
+    def class_of(self, code: int) -> LandCoverClass:
+        """Return the class with ``code``: as the map carries it, or else named by its code."""
+        known = self._known.get(code)
+        return known or LandCoverClass(code, str(code), default_colour(abs(code) % MOST_CLASSES))
+
+    def classes_beside(self, codes: Iterable[int]) -> list[LandCoverClass]:
+        """Return the classes with ``codes``, and all others that the map carries, in the order of their codes."""
+        return [self.class_of(code) for code in sorted({*codes, *self._known})]
+
+    def _watched(self, feedback: Feedback) -> Iterator[Window]:
+        windows = self.windows()
+        for done, window in enumerate(windows):
+            feedback.advance(done, len(windows))
+            yield window
+
+
+def tally(values: npt.NDArray[np.integer]) -> dict[int, int]:
+    """Return how often each of the whole numbers ``values`` occurs."""
+    # Counting is 20 times faster than sorting, but takes memory up to the largest number.
+    if values.size and values.min() >= 0 and values.max() < COUNTED_BELOW:
+        counts = np.bincount(values.ravel())
+        distinct = np.flatnonzero(counts)
+        counts = counts[distinct]
+    else:
+        distinct, counts = np.unique(values, return_counts=True)
+    return dict(zip(distinct.tolist(), counts.tolist()))
+
+
+def as_codes(values: FloatArray, name: str) -> tuple[CodeArray, BoolArray]:
+    """Return values of a raster, NaN where invalid, as codes (0 where invalid) and validity.
+
+    Raises:
+        InputError: They are no whole numbers, or too large; ``name`` is that of the raster.
+    """
+    valid = np.isfinite(values)
+    whole = np.where(valid, values, 0)
+    if (np.abs(whole) > LARGEST_CODE).any():
+        raise InputError(
+            f"{name} holds values beyond {LARGEST_CODE:,}, such as {whole[np.abs(whole) > LARGEST_CODE][0]:.0f}: these are "
+            "no class codes that can be told apart.",
+            "Reclassify it to smaller codes, or set its nodata value where that is what they mean.",
+        )
+    codes = whole.astype(np.int32)
+    if (codes != whole).any():
+        raise InputError(
+            f"{name} holds {whole[codes != whole][0]:g}; class codes are whole numbers.", "Choose a raster of class codes."
+        )
+    return codes, valid
+
+
+def read_classes(path: str) -> tuple[LandCoverClass, ...]:
+    """Return the classes that a raster carries; empty where it carries none.
+
+    Maps of ours have them in a tag of the file. Other rasters may have names as GDAL keeps them, in a file beside the
+    raster (``.aux.xml``), and a colour table.
+    """
+    try:
+        with rasterio.open(path) as dataset:
+            tag = dataset.tags().get(CLASSES_TAG)
+            colours = dataset.colormap(1) if dataset.colorinterp[0].name == "palette" else {}
+    except (*GDAL_ERRORS, ValueError) as error:
+        raise InputError(f"The raster {path} cannot be read: {error}.") from error
+    if tag:
+        try:
+            return ClassTable.from_list(json.loads(tag)).classes
+        except (ValueError, TypeError, KeyError):
+            pass  # Somebody else's tag: the names that GDAL knows count.
+    return tuple(
+        LandCoverClass(code, " ".join(name.split()), _as_hex(colours[code]) if code in colours else default_colour(code))
+        for code, name in enumerate(_category_names(Path(f"{path}.aux.xml")))
+        if name and name.strip()
+    )
+
+
+def _category_names(aux_xml: Path) -> list[str | None]:
+    try:
+        band = ET.parse(aux_xml).getroot().find("PAMRasterBand[@band='1']/CategoryNames")
+    except (OSError, ET.ParseError):
+        return []
+    return [] if band is None else [category.text for category in band.findall("Category")]
+
+
+def _as_hex(colour: tuple[int, ...]) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)
