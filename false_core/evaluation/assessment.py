@@ -12,11 +12,9 @@ from false_core.evaluation.area_adjusted import AreaAdjusted, adjust
 from false_core.evaluation.comparison import POINTS, RASTER, SHAPES, Comparison
 from false_core.evaluation.metrics import IntArray, Scores, score
 from false_core.labels.matching import as_code, match, spelling
+from false_core.raster.area_unit import PIXELS, AreaUnit, unit_of
 from false_core.raster.class_map import ClassMap
-from false_core.raster.source import RasterSource
 
-PIXELS, HECTARES, SQUARE_UNITS = "pixels", "ha", "square CRS units"
-WEB_MERCATOR = 3857
 FEWEST_SAMPLES = 2
 """Of a mapped class, to tell how much they vary (Olofsson et al. 2014, Eq. 5)."""
 GREY = "#9a9a9a"
@@ -36,14 +34,6 @@ class AssessedClass:
     name: str
     color: str
     pixels: int
-
-
-@dataclass(frozen=True)
-class AreaUnit:
-    """How areas are told: a pixel of the map is ``per_pixel`` of ``name``."""
-
-    name: str
-    per_pixel: float
 
 
 @dataclass(frozen=True)
@@ -135,18 +125,6 @@ def _assessed(the_map: ClassMap, key: int | str, names: dict[str, str], seen: Co
         return AssessedClass(None, names[key], GREY, 0)
     known = the_map.class_of(key)
     return AssessedClass(key, known.name, known.color, seen.mapped.get(key, 0))
-
-
-def unit_of(source: RasterSource) -> AreaUnit:
-    """Return how to tell areas on a raster: in hectares where its CRS allows it."""
-    square = source.pixel_size**2
-    if source.crs is None:
-        return AreaUnit(SQUARE_UNITS, square) if source.georeferenced else AreaUnit(PIXELS, 1.0)
-    if source.crs.is_geographic or source.crs.to_epsg() == WEB_MERCATOR:
-        return AreaUnit(PIXELS, 1.0)
-    if source.crs.is_projected:
-        return AreaUnit(HECTARES, square * float(source.crs.linear_units_factor[1]) ** 2 / 10_000)
-    return AreaUnit(SQUARE_UNITS, square)
 
 
 def _notes_on_design(kind: str, left_out: dict[str, int]) -> list[str]:

@@ -22,6 +22,7 @@ from false_core.jobs import UNTRAINED
 from false_core.models.model_file import ModelCard
 from false_core.presets import IMAGE
 from false_core.publish import published
+from false_core.raster.area_unit import PIXELS, unit_of
 from false_core.raster.source import RasterSource
 from false_core.training.curves import Curves
 
@@ -226,10 +227,11 @@ def classification_report(card: ModelCard, overview: MapOverview, source: Raster
     """
     classified, total = overview.classified, overview.total
     tiles = [("pixels classified", f"{classified:,}"), ("without data", percent(1 - classified / total))]
-    hectares = source.pixel_area / 10_000 if source.pixel_area else None
+    unit = unit_of(source)
+    area = unit.name != PIXELS
     counts = [int(overview.pixels[c.code]) for c in card.classes]
     rows = [
-        [c.name, str(c.code), f"{n:,}", percent(n / classified), *([f"{n * hectares:,.2f}"] if hectares else [])]
+        [c.name, str(c.code), f"{n:,}", percent(n / classified), *([f"{n * unit.per_pixel:,.2f}"] if area else [])]
         for c, n in zip(card.classes, counts)
     ]
     sections = [
@@ -239,7 +241,7 @@ def classification_report(card: ModelCard, overview: MapOverview, source: Raster
             "Counted on the map. Where the map is wrong, these areas are too; points drawn at random and looked at tell how "
             "wrong.",
             _bars([c.name for c in card.classes], [n / classified for n in counts], [c.color for c in card.classes]),
-            header=("Class", "Code", "Pixels", "Share", *(["Hectares"] if hectares else [])),
+            header=("Class", "Code", "Pixels", "Share", *([f"Area ({unit.name})"] if area else [])),
             rows=rows,
             colors=[c.color for c in card.classes],
         ),

@@ -127,13 +127,6 @@ class RasterSource:
         return self.pixel_size * float(self.crs.linear_units_factor[1]) if self.crs.is_projected else None
 
     @property
-    def pixel_area(self) -> float | None:
-        """Area of a pixel of the file in square metres, or None where it cannot be known or differs from pixel to pixel."""
-        if self.crs is None or not self.crs.is_projected:
-            return None
-        return abs(float(self.native_transform.determinant)) * float(self.crs.linear_units_factor[1]) ** 2
-
-    @property
     def bounds(self) -> tuple[float, float, float, float]:
         """Outer rectangle as (xmin, xmax, ymin, ymax) in map units, also of a rotated raster."""
         corners = [self.native_transform * (x, y) for x in (0, self.native_width) for y in (0, self.native_height)]
