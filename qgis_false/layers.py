@@ -120,8 +120,8 @@ def write_legend(entries: List[LegendEntry], folder: Path) -> str:
 def write_labels(source: QgsProcessingFeatureSource, field: str, folder: Path, feedback: QgsProcessingFeedback) -> str:
     """Write geometry and class field of ``source`` as a GeoPackage into ``folder`` and return the path.
 
-    Where ``field`` is empty, the geometry alone. What the user sees is what is written: the selection, the filter, edits that
-    are not saved yet. Broken geometries are passed on as they are; the library repairs them.
+    Where ``field`` is empty, the geometry alone. What the user sees is what is written: the selection, the filter, edits
+    that are not saved yet. Broken geometries are passed on as they are; the library repairs them.
 
     Raises:
         QgsProcessingException: The field is not there, the source cannot be read, or the file cannot be written.

@@ -11,10 +11,13 @@ from qgis.PyQt.QtGui import QIcon
 from qgis_false import PLUGIN_FOLDER, environment
 from qgis_false.algorithms.checkenvironment import CheckEnvironment
 from qgis_false.algorithms.classify import Classify
+from qgis_false.algorithms.exportonnx import ExportOnnx
 from qgis_false.algorithms.finetune import Finetune
+from qgis_false.algorithms.modelinfo import ModelInfo
 from qgis_false.algorithms.pretrain import Pretrain
+from qgis_false.algorithms.suggestlabels import SuggestLabels
 
-ALGORITHMS = (Pretrain, Finetune, Classify, CheckEnvironment)
+ALGORITHMS = (Pretrain, Finetune, Classify, SuggestLabels, ExportOnnx, ModelInfo, CheckEnvironment)
 MODELS_FOLDER = PLUGIN_FOLDER / "models"
 ICON_FILE = PLUGIN_FOLDER / "icons" / "false.svg"
 

@@ -17,7 +17,20 @@ from hypothesis import strategies as st
 
 from false_core import jobs
 from false_core.errors import RequestError
-from false_core.jobs import Check, Classify, Extent, Finetune, Pretrain, from_json, outputs, parse_extent, to_json
+from false_core.jobs import (
+    Check,
+    Classify,
+    ExportOnnx,
+    Extent,
+    Finetune,
+    ModelInfo,
+    Pretrain,
+    SuggestLabels,
+    from_json,
+    outputs,
+    parse_extent,
+    to_json,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 STANDARD_LIBRARY_ONLY = ("__init__.py", "jobs.py", "events.py", "errors.py")
@@ -29,6 +42,9 @@ JOBS = {
     "pretrain": PRETRAIN,
     "finetune": FINETUNE,
     "classify": CLASSIFY,
+    "suggestlabels": SuggestLabels(raster="a.tif", model="model.safetensors", output="next.gpkg"),
+    "exportonnx": ExportOnnx(model="model.safetensors", output="model.onnx"),
+    "modelinfo": ModelInfo(model="encoder.safetensors", report="r.html"),
     "check": Check(),
     "pretrain with everything": Pretrain(
         rasters=("a.tif",),
@@ -54,6 +70,18 @@ JOBS = {
     "finetune with everything": dataclasses.replace(
         FINETUNE, encoder="e.safetensors", bands=(1,), freeze=False, validation=0.5, legend="legend.json", report="r.html"
     ),
+    "suggestlabels with everything": SuggestLabels(
+        raster="a.tif",
+        model="m.safetensors",
+        output="next.gpkg",
+        labels="l.gpkg|layername=x",
+        count=3,
+        size=12.5,
+        extent="0,1,0,1",
+        seed=2,
+        device="cpu",
+    ),
+    "exportonnx with everything": ExportOnnx(model="m.safetensors", output="m.onnx", tile=256, nodata=-9999.0),
     "classify with everything": dataclasses.replace(CLASSIFY, extent="1,2,3,4", confidence="sure.tif", device="cpu"),
     "paths in other languages": dataclasses.replace(CLASSIFY, raster='/données/地図 1/"q".tif', output="C:\\Karte\\ü.tif"),
 }
@@ -86,7 +114,7 @@ class TestTheDeclaration:
         if parameter.kind == jobs.FIELD:
             assert declared[parameter.of].kind == jobs.VECTOR
         if parameter.kind == jobs.MODEL:
-            assert parameter.of in ("encoder", "segmenter")
+            assert parameter.of in ("encoder", "segmenter", "")
         if parameter.kind in (jobs.BANDS, jobs.EXTENT):
             assert declared[parameter.of].kind in (jobs.RASTER, jobs.RASTERS)
 
@@ -136,7 +164,7 @@ class TestJson:
             from_json(text)
 
     def test_an_unknown_job_is_answered_with_those_there_are(self) -> None:
-        with pytest.raises(RequestError, match=r"no job called 'train'.*pretrain, finetune, classify, check"):
+        with pytest.raises(RequestError, match=r"no job called 'train'.*pretrain, finetune, classify, .*check"):
             from_json('{"job": "train"}')
 
 

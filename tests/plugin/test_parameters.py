@@ -20,6 +20,9 @@ ALGORITHMS = {
     "pretrain": jobs.Pretrain,
     "finetune": jobs.Finetune,
     "classify": jobs.Classify,
+    "suggestlabels": jobs.SuggestLabels,
+    "exportonnx": jobs.ExportOnnx,
+    "modelinfo": jobs.ModelInfo,
     "checkenvironment": jobs.Check,
 }
 each_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
@@ -107,7 +110,7 @@ def test_results_of_the_job_are_outputs_that_a_model_can_use(algorithm, name):
 
 
 def test_reports_go_to_the_results_viewer_and_are_made_unless_declined(algorithm):
-    for name in ("pretrain", "finetune"):
+    for name in ("pretrain", "finetune", "modelinfo"):
         assert isinstance(algorithm(name).outputDefinition("REPORT"), QgsProcessingOutputHtml)
         assert algorithm(name).parameterDefinition("REPORT").createByDefault()
 
