@@ -165,12 +165,12 @@ def _run_experiment(path: str, console: Console) -> None:
 
 
 def _print_info(path: str) -> None:
-    from false_core.evaluation.sections import describe
+    from false_core.evaluation.sections import describe, kind_in_words
     from false_core.models.model_file import read_card
 
     card = read_card(path)
     console = Console()
-    console.print(f"[bold]{escape(path)}[/]: {'an encoder' if card.kind == 'encoder' else 'a land-cover model'}")
+    console.print(f"[bold]{escape(path)}[/]: {kind_in_words(card)}")
     for section in describe(card):
         table = Table(*section.header, title=section.heading, title_justify="left", show_header=bool(section.header))
         for number, row in enumerate(section.rows):

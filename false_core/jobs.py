@@ -22,11 +22,14 @@ __all__ = [
     "Assess",
     "Check",
     "Classify",
+    "ExportOnnx",
     "Finetune",
     "Job",
+    "ModelInfo",
     "Parameter",
     "Pretrain",
     "SamplePoints",
+    "SuggestLabels",
     "from_json",
     "outputs",
     "parameters",
@@ -477,6 +480,107 @@ class Assess:
 
 
 @dataclass(frozen=True)
+class SuggestLabels:
+    """Suggest where to digitise next.
+
+    Looks for the few small squares that would teach the model most: where it is not sure of the class, and which look unlike
+    each other and unlike what is labelled. Digitise all you can see in them, add it to your labels, and fine-tune again.
+    Squares with nodata or with labels are left out.
+    """
+
+    raster: str = _parameter(RASTER, "Raster", "The raster to digitise on.")
+    model: str = _parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
+    output: str = _parameter(
+        NEW_VECTOR, "Suggested places", "The layer to write: squares with rank, score and reason. Rank 1 comes first."
+    )
+    labels: Optional[str] = _parameter(
+        VECTOR,
+        "Labels so far",
+        "What is digitised already. It is not suggested again, nor what looks like it. Empty: the squares only differ from "
+        "each other.",
+        None,
+    )
+    count: int = _parameter(INTEGER, "Number of places", "How many squares to suggest.", 10, minimum=1, maximum=1000)
+    size: Optional[float] = _parameter(
+        NUMBER,
+        "Side of a square",
+        "Rounded to 4 pixels of the model. Empty: half a patch that the model was trained on.",
+        None,
+        unit="CRS units",
+        minimum=0.0,
+        advanced=True,
+    )
+    extent: Optional[str] = _parameter(
+        EXTENT,
+        "Extent",
+        "Look only in this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: "
+        "everywhere.",
+        None,
+        of="raster",
+    )
+    seed: int = _seed()
+    device: str = _device()
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (Result("suggested", "Places suggested"),)
+
+
+@dataclass(frozen=True)
+class ExportOnnx:
+    """Export a model for Deepness.
+
+    Deepness is a QGIS plugin that runs models in the ONNX format. The file holds the network, what it does to pixels first,
+    class names and pixel size, so that Deepness opens it with the right settings. Deepness knows no nodata and blends no
+    tiles: Classify makes the better map. It takes the package onnx in the compute environment.
+    """
+
+    model: str = _parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
+    output: str = _parameter(NEW_FILE, "ONNX model", "The ONNX file to write.", of="onnx")
+    tile: int = _parameter(
+        INTEGER,
+        "Tile size",
+        "Side of the tiles that Deepness cuts the raster into: a multiple of 32. Larger ones show the model more around "
+        "each pixel and take more memory.",
+        512,
+        unit="pixels",
+        minimum=64,
+        maximum=4096,
+        advanced=True,
+    )
+    nodata: Optional[float] = _parameter(
+        NUMBER,
+        "Nodata value",
+        "Value that the model takes for missing, band by band, as it does where the raster says so itself. Deepness fills "
+        "with 0 beyond the raster's edge. Empty: none.",
+        None,
+        advanced=True,
+    )
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("classes", "Number of classes"),
+        Result("resolution", "Pixel size in centimetres"),
+    )
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Say what a model or encoder file is.
+
+    The report shows what it maps, what it needs, what it does to pixels first, how good it is and how it was made. Nothing
+    is computed, and the file stays as it is.
+    """
+
+    model: str = _parameter(MODEL, "Model", "A model or an encoder file.")
+    report: str = _parameter(NEW_REPORT, "Report", "HTML report on the file.")
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("kind", "Kind", TEXT),
+        Result("classes", "Number of classes"),
+        Result("pixel_size", "Pixel size it works on, in CRS units"),
+        Result("encoder", "Encoder", TEXT),
+    )
+
+
+@dataclass(frozen=True)
 class Check:
     """Check the compute environment: versions, device, and a real computation on it."""
 
@@ -493,9 +597,10 @@ class Check:
     )
 
 
-Job = Union[Pretrain, Finetune, Classify, SamplePoints, Assess, Check]
+Job = Union[Pretrain, Finetune, Classify, SamplePoints, Assess, SuggestLabels, ExportOnnx, ModelInfo, Check]
 JOBS: Dict[str, Type[Any]] = {
-    job.__name__.lower(): job for job in (Pretrain, Finetune, Classify, SamplePoints, Assess, Check)
+    job.__name__.lower(): job
+    for job in (Pretrain, Finetune, Classify, SamplePoints, Assess, SuggestLabels, ExportOnnx, ModelInfo, Check)
 }
 
 

@@ -79,6 +79,18 @@ def _do(job: jobs.Job, feedback: Feedback) -> dict[str, Any]:
         from false_core.evaluation.assess import assess
 
         return assess(job, feedback)
+    if isinstance(job, jobs.SuggestLabels):
+        from false_core.mapping.suggest_labels import suggest_labels
+
+        return suggest_labels(job, feedback)
+    if isinstance(job, jobs.ExportOnnx):
+        from false_core.models.onnx_file import export_onnx
+
+        return export_onnx(job, feedback)
+    if isinstance(job, jobs.ModelInfo):
+        from false_core.evaluation.model_info import model_info
+
+        return model_info(job, feedback)
     if isinstance(job, jobs.Check):
         from false_core.device import check
 

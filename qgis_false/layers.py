@@ -120,27 +120,29 @@ def write_legend(entries: List[LegendEntry], folder: Path) -> str:
 def write_labels(source: QgsProcessingFeatureSource, field: str, folder: Path, feedback: QgsProcessingFeedback) -> str:
     """Write geometry and class field of ``source`` as a GeoPackage into ``folder`` and return the path.
 
-    What the user sees is what is written: the selection, the filter, edits that are not saved yet. Broken geometries are
-    passed on as they are; the library repairs them.
+    Where ``field`` is empty, the geometry alone. What the user sees is what is written: the selection, the filter, edits
+    that are not saved yet. Broken geometries are passed on as they are; the library repairs them.
 
     Raises:
         QgsProcessingException: The field is not there, the source cannot be read, or the file cannot be written.
     """
-    index = source.fields().lookupField(field)
-    if index < 0:
+    index = source.fields().lookupField(field) if field else -1
+    if field and index < 0:
         names = ", ".join(f.name() for f in source.fields()) or "none"
         raise QgsProcessingException(f"The label layer has no field {field}. Its fields are: {names}.")
-    class_field = QgsField(source.fields().at(index))
-    class_field.setName(field)  # QGIS takes a name in other capitals too; the job says it as it was entered.
     fields = QgsFields()
-    fields.append(class_field)
+    if field:
+        class_field = QgsField(source.fields().at(index))
+        class_field.setName(field)  # QGIS takes a name in other capitals too; the job says it as it was entered.
+        fields.append(class_field)
     path = str(folder / LABELS_FILE)
     with _undated():
         writer = _label_writer(path, fields, source)
-        request = QgsFeatureRequest().setSubsetOfAttributes([index])
+        request = QgsFeatureRequest().setSubsetOfAttributes([index] if field else [])
         for feature in source.getFeatures(request, QgsProcessingFeatureSource.FlagSkipGeometryValidityChecks):
             copy = QgsFeature(fields)
-            copy.setAttributes([feature.attributes()[index]])
+            if field:
+                copy.setAttributes([feature.attributes()[index]])
             copy.setGeometry(_straight(feature.geometry()))
             if feedback.isCanceled() or not writer.addFeature(copy):
                 break

@@ -12,11 +12,24 @@ from qgis_false import PLUGIN_FOLDER, environment
 from qgis_false.algorithms.assess import Assess
 from qgis_false.algorithms.checkenvironment import CheckEnvironment
 from qgis_false.algorithms.classify import Classify
+from qgis_false.algorithms.exportonnx import ExportOnnx
 from qgis_false.algorithms.finetune import Finetune
+from qgis_false.algorithms.modelinfo import ModelInfo
 from qgis_false.algorithms.pretrain import Pretrain
 from qgis_false.algorithms.samplepoints import SamplePoints
+from qgis_false.algorithms.suggestlabels import SuggestLabels
 
-ALGORITHMS = (Pretrain, Finetune, Classify, SamplePoints, Assess, CheckEnvironment)
+ALGORITHMS = (
+    Pretrain,
+    Finetune,
+    Classify,
+    SamplePoints,
+    Assess,
+    SuggestLabels,
+    ExportOnnx,
+    ModelInfo,
+    CheckEnvironment,
+)
 MODELS_FOLDER = PLUGIN_FOLDER / "models"
 ICON_FILE = PLUGIN_FOLDER / "icons" / "false.svg"
 

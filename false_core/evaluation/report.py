@@ -17,7 +17,7 @@ from false_core.evaluation.figures import as_svg
 from false_core.evaluation.gallery import Gallery, draw_gallery
 from false_core.evaluation.map_overview import MapOverview
 from false_core.evaluation.metrics import IntArray, score
-from false_core.evaluation.sections import Section, describe
+from false_core.evaluation.sections import Section, describe, kind_in_words
 from false_core.jobs import UNTRAINED
 from false_core.models.model_file import ModelCard
 from false_core.presets import IMAGE
@@ -29,6 +29,8 @@ from false_core.training.curves import Curves
 INK = "#2f6b4f"
 COLOURS = (INK, "#8a8f98", "#d9822b", "#5b7db1")
 """Of the curves that share a panel."""
+_SCORES = (("oa", "overall accuracy"), ("miou", "mean IoU"))
+"""What is shown of a model's scores at first sight."""
 
 
 def pretraining_report(
@@ -248,6 +250,25 @@ def classification_report(card: ModelCard, overview: MapOverview, source: Raster
         *describe(card),
     ]
     return page("FALSE classification", f"A map of {source.name}.", tiles, notes, sections)
+
+
+def model_report(card: ModelCard, name: str, megabytes: float, weights: int) -> str:
+    """Return the report on a model or encoder file, as HTML.
+
+    Args:
+        card: What the file says of itself.
+        name: Of the file.
+        megabytes: Its size.
+        weights: Numbers in it.
+    """
+    tiles = [("bands", str(len(card.bands))), ("CRS units per pixel", f"{card.pixel_size:g}")]
+    if card.classes.classes:
+        tiles.insert(0, ("classes", str(len(card.classes))))
+    scores = card.provenance.get("scores", {})
+    tiles += [(title, percent(scores[key])) for key, title in _SCORES if key in scores]
+    what = kind_in_words(card)
+    summary = f"{what[0].upper()}{what[1:]}. {megabytes:,.1f} MB, {weights / 1e6:,.1f} million weights."
+    return page(name, summary, tiles, [], describe(card))
 
 
 def write_report(path: str, html: str) -> None:

@@ -31,8 +31,13 @@ class Section:
     colors: Sequence[str] = ()
 
 
+def kind_in_words(card: ModelCard) -> str:
+    """Return what sort of model it is, as the end of a sentence."""
+    return "a land-cover model" if card.kind == SEGMENTER else "an encoder"
+
+
 def describe(card: ModelCard) -> list[Section]:
-    """Say what a model is: what it maps, what it needs, how good it is and how it was made."""
+    """Say what a model is: what it maps, what it needs, how good it is, how it was made and what it does to pixels first."""
     distance = f" ({card.ground_sample_distance:.3g} m)" if card.ground_sample_distance else ""
     sections = [
         Section(
@@ -41,13 +46,27 @@ def describe(card: ModelCard) -> list[Section]:
                 ["Bands", ", ".join(f"{number} {name}" for number, name in zip(card.band_numbers, card.bands))],
                 ["Data type", card.dtype],
                 ["Pixel size it works on", f"{card.pixel_size:g} CRS units{distance}"],
+                ["Patches it was trained on", f"{card.patch_size} x {card.patch_size} pixels"],
             ],
         ),
         Section("How it was made", rows=_history(card)),
+        _normalisation(card),
     ]
     if card.kind == SEGMENTER:
         sections[:0] = [_classes(card), *_scores(card)]
     return sections
+
+
+def _normalisation(card: ModelCard) -> Section:
+    statistics = card.normalisation
+    columns = (statistics.low, statistics.high, statistics.mean, statistics.deviation)
+    return Section(
+        "What it does to pixels first",
+        "Values beyond the limits are brought to them. Then the mean is taken away, and what is left is divided by the "
+        "standard deviation. Nodata becomes the mean.",
+        header=("Band", "From", "To", "Mean", "Standard deviation"),
+        rows=[[name, *(f"{value:.6g}" for value in values)] for name, *values in zip(card.bands, *columns)],
+    )
 
 
 def _classes(card: ModelCard) -> Section:

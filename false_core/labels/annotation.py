@@ -19,7 +19,7 @@ from affine import Affine
 
 from false_core.errors import InputError
 from false_core.feedback import Feedback
-from false_core.labels.classes import ClassTable, LegendEntry, classes_from_values
+from false_core.labels.classes import ClassTable, LandCoverClass, LegendEntry, classes_from_values
 from false_core.raster.source import RasterSource, describe_crs, describe_extent
 
 IGNORE = 255
@@ -184,7 +184,32 @@ def read_annotation(
     return Annotation(present, parts[order], targets, shapely.STRtree(parts[order]))
 
 
-def _read_table(path: str, field: str) -> geopandas.GeoDataFrame:
+def read_labelled_ground(path: str, source: RasterSource, feedback: Feedback) -> Annotation | None:
+    """Read where something is labelled, whatever its class.
+
+    Args:
+        path: Vector file, as for ``read_annotation``.
+        source: The raster; shapes end up in the pixel coordinates of its working grid.
+        feedback: Told what was repaired, and where nothing is labelled.
+
+    Returns:
+        The shapes as labels of a single class, or None where none lies over the raster.
+
+    Raises:
+        InputError: The file is missing or cannot be read.
+    """
+    table = _read_table(path, None)
+    table = table[~table.geometry.isna() & ~table.geometry.is_empty]
+    shapes = _simple_shapes(_to_pixels(table, source, feedback)[0], feedback)[0] if len(table) else np.zeros(0, object)
+    parts = _clipped(shapes, source.width, source.height)[0]
+    if not len(parts):
+        feedback.warn(f"No label lies over {source.name}. If some should, check that both layers have the right CRS.")
+        return None
+    ground = ClassTable((LandCoverClass(1, "labelled", "#000000"),))
+    return Annotation(ground, parts, np.zeros(len(parts), np.int64), shapely.STRtree(parts))
+
+
+def _read_table(path: str, field: str | None) -> geopandas.GeoDataFrame:
     file, _, options = path.partition("|")
     layer = next((o[len("layername=") :] for o in options.split("|") if o.lower().startswith("layername=")), None)
     if not file.startswith("/vsi") and not Path(file).exists():
@@ -198,9 +223,10 @@ def _read_table(path: str, field: str) -> geopandas.GeoDataFrame:
         if layer is not None and layer not in layers:
             raise InputError(f"{file} has no layer {layer!r}; it has {', '.join(layers)}.")
         fields = list(pyogrio.read_info(file, layer=layer)["fields"])
-        if field not in fields:
+        if field is not None and field not in fields:
             raise InputError(f"The labels have no field {field!r}.", f"They have {', '.join(fields) or 'no field at all'}.")
-        table = geopandas.read_file(file, layer=layer, columns=[field], engine="pyogrio", on_invalid="ignore")
+        columns = [field] if field is not None else []
+        table = geopandas.read_file(file, layer=layer, columns=columns, engine="pyogrio", on_invalid="ignore")
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"The label file {file} cannot be read: {error}.", "It may be damaged or of an unknown kind."

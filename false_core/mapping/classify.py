@@ -40,7 +40,7 @@ def classify(job: Classify, feedback: Feedback) -> dict[str, Any]:
                 raise OutputError(f"{target} is not a GeoTIFF.", "Choose a name that ends in .tif.")
         device = choose_device(job.device, feedback)
         card = read_card(job.model, SEGMENTER)
-        source = _open(job, card, feedback)
+        source = open_for_model(job.raster, card, job.model, feedback)
         _protect(source, job)
         area = source.window_of(jobs.parse_extent(job.extent) if job.extent else None)
         network: nn.Module = build_segmenter(card.encoder, card.decoder, len(card.bands), len(card.classes))
@@ -66,15 +66,26 @@ def classify(job: Classify, feedback: Feedback) -> dict[str, Any]:
     return {"pixels": overview.classified}
 
 
-def _open(job: Classify, card: ModelCard, feedback: Feedback) -> RasterSource:
-    every = RasterSource(job.raster)
+def open_for_model(raster: str, card: ModelCard, model: str, feedback: Feedback) -> RasterSource:
+    """Open a raster with the bands of a model, on the working grid that comes closest to the model's.
+
+    Args:
+        raster: Path of the raster.
+        card: The model.
+        model: Path of its file, for messages.
+        feedback: Told where raster and model do not go together well.
+
+    Raises:
+        InputError: The raster cannot be opened, or has too few bands.
+    """
+    every = RasterSource(raster)
     # The same bands as on the raster the model was made on; a raster that holds just as many is taken to hold the same.
     if max(card.band_numbers) > len(every.bands):
-        check_bands(card, job.model, len(every.bands), every.name)
+        check_bands(card, model, len(every.bands), every.name)
         bands: tuple[int, ...] = every.bands
     else:
         bands = card.band_numbers
-    source = RasterSource(job.raster, bands)
+    source = RasterSource(raster, bands)
     if source.dtype != card.dtype:
         feedback.warn(
             f"{source.name} holds {source.dtype} values, the model was made on {card.dtype} ones. Expect a poor map unless "

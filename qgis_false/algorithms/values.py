@@ -83,9 +83,8 @@ def _vector(request: Request, field: Field) -> Optional[str]:
     source = request.algorithm.parameterAsSource(request.parameters, field.processing_name, request.context)
     if source is None:
         raise QgsProcessingException(request.algorithm.invalidSourceError(request.parameters, field.processing_name))
-    class_field = request.algorithm.parameterAsString(
-        request.parameters, the_only(field.job, jobs.FIELD), request.context
-    )  # fmt: skip
+    named = the_only(field.job, jobs.FIELD)
+    class_field = request.algorithm.parameterAsString(request.parameters, named, request.context) if named else ""
     return layers.write_labels(source, class_field, request.folder, request.feedback)
 
 

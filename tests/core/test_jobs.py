@@ -21,10 +21,13 @@ from false_core.jobs import (
     Assess,
     Check,
     Classify,
+    ExportOnnx,
     Extent,
     Finetune,
+    ModelInfo,
     Pretrain,
     SamplePoints,
+    SuggestLabels,
     from_json,
     outputs,
     parse_extent,
@@ -42,6 +45,9 @@ JOBS = {
     "pretrain": PRETRAIN,
     "finetune": FINETUNE,
     "classify": CLASSIFY,
+    "suggestlabels": SuggestLabels(raster="a.tif", model="model.safetensors", output="next.gpkg"),
+    "exportonnx": ExportOnnx(model="model.safetensors", output="model.onnx"),
+    "modelinfo": ModelInfo(model="encoder.safetensors", report="r.html"),
     "check": Check(),
     "pretrain with everything": Pretrain(
         rasters=("a.tif",),
@@ -67,6 +73,18 @@ JOBS = {
     "finetune with everything": dataclasses.replace(
         FINETUNE, encoder="e.safetensors", bands=(1,), freeze=False, validation=0.5, legend="legend.json", report="r.html"
     ),
+    "suggestlabels with everything": SuggestLabels(
+        raster="a.tif",
+        model="m.safetensors",
+        output="next.gpkg",
+        labels="l.gpkg|layername=x",
+        count=3,
+        size=12.5,
+        extent="0,1,0,1",
+        seed=2,
+        device="cpu",
+    ),
+    "exportonnx with everything": ExportOnnx(model="m.safetensors", output="m.onnx", tile=256, nodata=-9999.0),
     "classify with everything": dataclasses.replace(CLASSIFY, extent="1,2,3,4", confidence="sure.tif", device="cpu"),
     "samplepoints": SamplePoints(map="map.tif", output="points.gpkg"),
     "samplepoints with everything": SamplePoints("map.tif", "p.shp", 0.001, 0.99, 2, 7, "key.csv"),
@@ -104,7 +122,7 @@ class TestTheDeclaration:
         if parameter.kind == jobs.FIELD:
             assert declared[parameter.of].kind == jobs.VECTOR
         if parameter.kind == jobs.MODEL:
-            assert parameter.of in ("encoder", "segmenter")
+            assert parameter.of in ("encoder", "segmenter", "")
         if parameter.kind in (jobs.BANDS, jobs.EXTENT):
             assert declared[parameter.of].kind in (jobs.RASTER, jobs.RASTERS)
 

@@ -23,6 +23,9 @@ ALGORITHMS = {
     "classify": jobs.Classify,
     "samplepoints": jobs.SamplePoints,
     "assess": jobs.Assess,
+    "suggestlabels": jobs.SuggestLabels,
+    "exportonnx": jobs.ExportOnnx,
+    "modelinfo": jobs.ModelInfo,
     "checkenvironment": jobs.Check,
 }
 each_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
@@ -110,7 +113,7 @@ def test_results_of_the_job_are_outputs_that_a_model_can_use(algorithm, name):
 
 
 def test_reports_go_to_the_results_viewer_and_are_made_unless_declined(algorithm):
-    for name in ("pretrain", "finetune", "assess"):
+    for name in ("pretrain", "finetune", "classify", "assess", "modelinfo"):
         assert isinstance(algorithm(name).outputDefinition("REPORT"), QgsProcessingOutputHtml)
         assert algorithm(name).parameterDefinition("REPORT").createByDefault()
 

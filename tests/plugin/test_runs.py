@@ -33,6 +33,7 @@ class Compute:
         self.job: jobs.Job | None = None
         self.legend: list[dict] = []
         self.labels: list[str] = []
+        self.shapes: list[str] = []
         self.temporary = Path()
 
     def __call__(self, job: jobs.Job, feedback: object) -> dict[str, object]:
@@ -42,6 +43,10 @@ class Compute:
             self.legend = json.loads(Path(job.legend).read_text("utf-8")) if job.legend else []
             dataset = ogr.Open(job.labels)
             self.labels = [feature.GetField(job.field) for feature in dataset.GetLayer(0)]
+        if isinstance(job, jobs.SuggestLabels) and job.labels:
+            self.temporary = Path(job.labels).parent
+            dataset = ogr.Open(job.labels)
+            self.shapes = [feature.GetGeometryRef().ExportToWkt() for feature in dataset.GetLayer(0)]
         for path in jobs.outputs(job).values():
             if path.endswith(".tif"):
                 write_raster(Path(path), bands=1)
@@ -98,6 +103,19 @@ def test_labels_and_their_style_reach_the_job(compute, run, raster, labels, tmp_
         {"value": "road", "name": "Paved road", "color": "#808080"},
         {"value": "roof", "name": "Roof", "color": "#ff0000"},
     ]
+
+
+def test_labels_reach_a_job_that_asks_for_no_field_as_shapes(compute, run, raster, labels, tmp_path):
+    model = tmp_path / "m.safetensors"
+    model.write_bytes(b"model")
+    target = str(tmp_path / "next.gpkg")
+    run("suggestlabels", RASTER=raster, MODEL=str(model), LABELS=labels, SIZE=2.5, OUTPUT=target)
+    assert len(compute.shapes) == 2
+    assert compute.shapes[0].startswith("POLYGON ((0 0")
+    assert not compute.temporary.exists()
+    assert (compute.job.output, compute.job.size, compute.job.count) == (target, 2.5, 10)
+    run("suggestlabels", RASTER=raster, MODEL=str(model), OUTPUT=target)
+    assert compute.job.labels is None
 
 
 def test_selected_features_keep_the_style_of_their_layer(compute, run, raster, labels, tmp_path):

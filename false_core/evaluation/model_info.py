@@ -1,0 +1,33 @@
+"""About a model file: what it says of itself, as a report and as results."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import safetensors
+
+from false_core.errors import ModelFileError
+from false_core.evaluation.report import model_report, write_report
+from false_core.feedback import Feedback
+from false_core.jobs import ModelInfo
+from false_core.models.model_file import read_card
+
+
+def model_info(job: ModelInfo, feedback: Feedback) -> dict[str, Any]:
+    """Run a ``ModelInfo`` job: write the report. Return its results by name."""
+    with feedback.stage("Reading the model", 1.0):
+        card = read_card(job.model)
+        file = Path(job.model)
+        write_report(job.report, model_report(card, file.name, file.stat().st_size / 1e6, _count_weights(job.model)))
+    return {"kind": card.kind, "classes": len(card.classes), "pixel_size": card.pixel_size, "encoder": card.encoder}
+
+
+def _count_weights(path: str) -> int:
+    """Return how many numbers a model file holds. Its header says it; the numbers themselves are not read."""
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 - it is no dict
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ModelFileError(f"{path} is damaged or cut off: {error}.", "Copy it again.") from error

@@ -1,0 +1,288 @@
+"""Candidates for labelling: the squares of a raster, how sure a model is of each, and what its encoder sees there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+import torch
+from affine import Affine
+from torch import Tensor, nn
+
+from false_core.feedback import Feedback
+from false_core.labels.annotation import IGNORE, Annotation
+from false_core.models.segmenter import class_probabilities
+from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
+from false_core.raster.statistics import Normalisation
+from false_core.raster.tiles import Tile, TilePlan
+from false_core.sampling.ahead import made_ahead
+
+STEP = 4
+"""Working pixels: the stride of the finest features used. Sides of squares are multiples of it."""
+FINEST_LEVEL = 2
+"""Of the encoder's pyramid: the input and the finest features, which mirror the colours of single pixels, are left out."""
+LONGEST_SIDE = 512
+"""Working pixels of a square."""
+LEAST_VALID = 0.9
+"""Share of a square that must be valid."""
+MOST = 5000
+"""Squares that are kept to choose from, and labelled ones that are kept to compare with. More are drawn from at random."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Squares side by side over an area, in working pixels; what is left over at its right and lower edge is not looked at.
+
+    Attributes:
+        area: That is covered.
+        side: Of a square, a multiple of ``STEP``.
+    """
+
+    area: Window
+    side: int
+
+    @property
+    def columns(self) -> int:
+        """Squares from left to right."""
+        return self.area.width // self.side
+
+    @property
+    def rows(self) -> int:
+        """Squares from top to bottom."""
+        return self.area.height // self.side
+
+    def boxes(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
+        """Return the squares at ``places`` (n, 2), column and row in the grid, as polygons in working pixels."""
+        x, y = self.area.column + places[:, 0] * self.side, self.area.row + places[:, 1] * self.side
+        boxes: npt.NDArray[np.object_] = shapely.box(x, y, x + self.side, y + self.side)
+        return boxes
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Squares to choose from.
+
+    Attributes:
+        places: Column and row of each in the grid, of shape (n, 2).
+        uncertainty: Mean over the pixels of 1 - (p1 - p2), p1 and p2 the probabilities of the likeliest two classes (the
+            margin of Scheffer et al. 2001), from 0, sure, to 1. Of shape (n,).
+        chances: Mean probabilities of the classes, pixels weighted by their uncertainty, of shape (n, classes).
+        features: Mean features of the encoder, of shape (n, channels), brought to a scale on which two squares drawn at
+            random are about 1 apart.
+        labelled: The same of the pixels labelled in each square that has any, of shape (m, channels).
+        seen: Number of squares that could have been chosen; more than n where only a sample was kept.
+    """
+
+    places: npt.NDArray[np.int64]
+    uncertainty: FloatArray
+    chances: FloatArray
+    features: FloatArray
+    labelled: FloatArray
+    seen: int
+
+
+def find_candidates(
+    network: nn.Module,
+    normalisation: Normalisation,
+    classes: int,
+    source: RasterSource,
+    grid: Grid,
+    labels: Annotation | None,
+    device: torch.device,
+    seed: int,
+    feedback: Feedback,
+) -> Candidates:
+    """Look at every square of ``grid``, tile by tile. Memory grows with the number of squares kept, which is limited.
+
+    Where there are more squares than ``MOST``, those kept are a random sample without replacement, in which a square is as
+    likely as it is uncertain (Efraimidis & Spirakis 2006, algorithm A-Res).
+
+    Args:
+        network: A segmenter on ``device``, as ``build_segmenter`` makes it.
+        normalisation: Of its bands.
+        classes: Their number.
+        source: The raster on its working grid.
+        grid: The squares.
+        labels: What is labelled already, in working pixels.
+        device: Where to compute.
+        seed: Of the sample.
+        feedback: Told how far it is.
+    """
+    whole = Window(grid.area.column, grid.area.row, grid.columns * grid.side, grid.rows * grid.side)
+    plan = TilePlan.for_area(whole, classes, 1)
+    # No square may lie in two tiles, and tiles need not be larger than what they cover.
+    longest = min(plan.stride, max(whole.width, whole.height))
+    plan = replace(plan, stride=max(grid.side, longest // grid.side * grid.side))
+    generator = np.random.default_rng(seed)
+    found, known = _Sample(generator), _Sample(generator)
+
+    def read(tile: Tile) -> tuple[Tile, FloatArray]:
+        return tile, source.read(tile.window)
+
+    with closing(made_ahead(read, plan)) as tiles, _EncoderTap(network) as tap:
+        for done, (tile, raw) in enumerate(tiles):
+            feedback.advance(done, len(plan), "tiles")
+            valid: BoolArray = np.any(np.isfinite(raw), axis=0)
+            view = _View(grid, plan, tile, valid)
+            places = view.places()
+            inside = (places < (grid.columns, grid.rows)).all(axis=1)
+            touched = _touched(grid.boxes(places), labels) & inside
+            free = inside & (view.share_valid() >= LEAST_VALID) & ~touched
+            if not (free.any() or touched.any()):
+                continue
+            pixels = torch.from_numpy(normalisation.apply(raw))[None].to(device)
+            probabilities = class_probabilities(network, pixels)[0]
+            if free.any():
+                uncertainty, chances = view.doubts(probabilities)
+                features = tap.means(view, view.valid)
+                found.add(np.maximum(uncertainty, 1e-3), free, places, uncertainty, chances, features)
+            if touched.any() and labels is not None:
+                to_tile = Affine.translation(-tile.window.column, -tile.window.row)
+                burnt = (labels.burn(to_tile, plan.side, plan.side) != IGNORE) & view.valid
+                marked = touched & (view.per_square(torch.from_numpy(burnt)).flatten() > 0).numpy()
+                if marked.any():
+                    known.add(np.ones(len(places)), marked, tap.means(view, burnt))
+    if not found.seen:
+        nothing = np.zeros((0, 1), np.float32)
+        return Candidates(np.zeros((0, 2), np.int64), nothing[:, 0], nothing, nothing, nothing, 0)
+    places, uncertainty, chances, features = found.columns()
+    labelled = known.columns()[0] if known.seen else features[:0]
+    return Candidates(places, uncertainty, chances, *_standardised(features, labelled, tap.widths), found.seen)
+
+
+@dataclass(frozen=True)
+class _View:
+    """The squares within the middle of one tile, where its neighbours overlap it no more."""
+
+    grid: Grid
+    plan: TilePlan
+    tile: Tile
+    valid: BoolArray
+
+    @property
+    def across(self) -> int:
+        """Squares from left to right, and from top to bottom."""
+        return self.plan.stride // self.grid.side
+
+    def places(self) -> npt.NDArray[np.int64]:
+        """Return column and row in the grid of the squares (n, 2), row by row; some can lie beyond it."""
+        row, column = np.mgrid[: self.across, : self.across]
+        first = np.array([self.tile.column, self.tile.row]) * self.across
+        places: npt.NDArray[np.int64] = np.stack([column.ravel(), row.ravel()], axis=1) + first
+        return places
+
+    def middle(self, values: Tensor, step: int = 1) -> Tensor:
+        """Return the middle of (..., side, side), where one value stands for ``step`` pixels."""
+        start, stop = self.plan.overlap // 2 // step, (self.plan.overlap // 2 + self.plan.stride) // step
+        return values[..., start:stop, start:stop]
+
+    def per_square(self, values: Tensor, step: int = 1) -> Tensor:
+        """Return the sums of (..., side, side) over each square, of shape (..., across, across)."""
+        side = self.grid.side // step
+        parts = self.middle(values, step).float().reshape(*values.shape[:-2], self.across, side, self.across, side)
+        return parts.sum(dim=(-3, -1))
+
+    def share_valid(self) -> FloatArray:
+        """Return the share of each square that is valid, of shape (n,)."""
+        share: FloatArray = (self.per_square(torch.from_numpy(self.valid)).flatten() / self.grid.side**2).numpy()
+        return share
+
+    def doubts(self, probabilities: Tensor) -> tuple[FloatArray, FloatArray]:
+        """Return the uncertainty (n,) and the mean probabilities (n, classes) of probabilities (classes, side, side)."""
+        if len(probabilities) > 1:
+            best, second = probabilities.topk(2, dim=0).values
+            doubt = 1 - (best - second)
+        else:
+            doubt = torch.zeros_like(probabilities[0])
+        valid = torch.from_numpy(self.valid).to(doubt.device)
+        pixels = self.per_square(valid).clamp(min=1)
+        # A little more than 0, so that a square of which the model is sure has probabilities too.
+        weight = (doubt + 1e-6) * valid
+        chances = self.per_square(probabilities * weight) / self.per_square(weight).clamp(min=1e-12)
+        uncertainty = self.per_square(doubt * valid) / pixels
+        return uncertainty.flatten().cpu().numpy(), chances.flatten(1).T.cpu().numpy()
+
+
+class _EncoderTap:
+    """Keeps what the encoder within a segmenter gave last, so that nothing is computed twice."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._levels: Sequence[Tensor] = ()
+        self._hook = network.get_submodule("encoder").register_forward_hook(self._keep)
+        self.widths: list[int] = []
+
+    def _keep(self, module: nn.Module, given: Any, levels: Sequence[Tensor]) -> None:
+        self._levels = levels[FINEST_LEVEL:]
+        self.widths = [level.shape[1] for level in self._levels]
+
+    def means(self, view: _View, chosen: BoolArray) -> npt.NDArray[np.float16]:
+        """Return the mean features of the ``chosen`` pixels (side, side) of each square, of shape (n, channels)."""
+        side = view.plan.side
+        weight = torch.nn.functional.avg_pool2d(torch.from_numpy(chosen)[None].float(), STEP)[0]
+        weight = weight.to(self._levels[0].device)
+        total = view.per_square(weight, STEP).clamp(min=1e-6)
+        size = self._levels[0].shape[-2:]
+        means = []
+        for level in self._levels:  # One at a time, as each takes its channels times the pixels of a tile.
+            fine = torch.nn.functional.interpolate(level.float(), size, mode="bilinear", align_corners=False)[0]
+            means.append(view.per_square(fine[:, : side // STEP, : side // STEP] * weight, STEP) / total)
+        return torch.cat(means).flatten(1).T.cpu().numpy().astype(np.float16)
+
+    def __enter__(self) -> _EncoderTap:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._hook.remove()
+
+
+class _Sample:
+    """Rows of several arrays, of which at most ``MOST`` are kept: a weighted random sample without replacement."""
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        self._generator = generator
+        self._keys: npt.NDArray[np.float64] = np.zeros(0)
+        self._columns: list[npt.NDArray[Any]] = []
+        self.seen = 0
+
+    def add(self, weights: npt.NDArray[np.floating], chosen: BoolArray, *columns: npt.NDArray[Any]) -> None:
+        """Add the ``chosen`` rows of ``columns``, with the weights they are drawn by."""
+        keys = np.log(self._generator.random(int(chosen.sum()))) / weights[chosen]
+        columns = tuple(column[chosen] for column in columns)
+        self.seen += len(keys)
+        self._keys = np.concatenate([self._keys, keys])
+        self._columns = [np.concatenate(pair) for pair in zip(self._columns, columns)] if self._columns else list(columns)
+        if len(self._keys) > MOST:
+            kept = np.sort(np.argpartition(self._keys, -MOST)[-MOST:])
+            self._keys = self._keys[kept]
+            self._columns = [column[kept] for column in self._columns]
+
+    def columns(self) -> list[npt.NDArray[Any]]:
+        """Return the arrays, with the rows that were kept in the order in which they came."""
+        return self._columns
+
+
+def _touched(boxes: npt.NDArray[np.object_], labels: Annotation | None) -> BoolArray:
+    """Return which of the squares touch a label."""
+    touched = np.zeros(len(boxes), bool)
+    if labels is not None:
+        touched[np.unique(labels.tree.query(boxes, predicate="intersects")[0])] = True
+    return touched
+
+
+def _standardised(
+    features: npt.NDArray[np.float16], labelled: npt.NDArray[np.float16], widths: Sequence[int]
+) -> tuple[FloatArray, FloatArray]:
+    """Bring every channel to mean 0, and channels to weights with which each level of the encoder counts the same.
+
+    Squares drawn at random are then sqrt(2) per level apart, on average over their squared distances; that is divided by.
+    """
+    one = features.astype(np.float32)
+    mean, deviation = one.mean(axis=0), np.maximum(one.std(axis=0), 1e-6)
+    share = np.concatenate([np.full(width, width**-0.5, np.float32) for width in widths])
+    scale = (share / deviation / np.sqrt(2 * len(widths))).astype(np.float32)
+    return (one - mean) * scale, (labelled.astype(np.float32) - mean) * scale

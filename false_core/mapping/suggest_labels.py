@@ -1,0 +1,163 @@
+"""Where to digitise next: from a model and what is labelled so far to the few squares that would teach it most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import numpy.typing as npt
+import pyogrio.errors
+import shapely
+import torch
+from torch import nn
+
+from false_core import jobs
+from false_core.device import choose_device
+from false_core.errors import InputError, OutputError
+from false_core.feedback import Feedback
+from false_core.jobs import SuggestLabels
+from false_core.labels.annotation import read_labelled_ground
+from false_core.mapping.candidates import LONGEST_SIDE, STEP, Candidates, Grid, find_candidates
+from false_core.mapping.classify import open_for_model
+from false_core.mapping.selection import Choice, choose
+from false_core.models.model_file import SEGMENTER, ModelCard, load_weights, read_card
+from false_core.models.segmenter import build_segmenter
+from false_core.publish import published
+from false_core.raster.source import RasterSource
+
+PART_OF_PATCH = 2
+"""A patch that the model was trained on is as many times as long as a square, where nobody says how long that is."""
+DRIVERS = {".gpkg": {"driver": "GPKG", "layer": "suggestions", "VERSION": "1.2"}, ".geojson": {"driver": "GeoJSON"}}
+"""GeoPackage of a version that the GDAL of older QGIS releases knows too."""
+DOUBTFUL = 0.2
+"""Mean uncertainty above which a square is called uncertain."""
+
+
+def suggest_labels(job: SuggestLabels, feedback: Feedback) -> dict[str, Any]:
+    """Run a ``SuggestLabels`` job: write the squares. Return its results by name."""
+    with feedback.stage("Starting", 0.05):
+        if Path(job.output).suffix.lower() not in DRIVERS:
+            raise OutputError(f"{job.output} is of no kind that can be written.", f"Its name must end in {_endings()}.")
+        device = choose_device(job.device, feedback)
+        card = read_card(job.model, SEGMENTER)
+        source = open_for_model(job.raster, card, job.model, feedback)
+        grid = _grid(job, card, source, feedback)
+        labels = read_labelled_ground(job.labels, source, feedback) if job.labels else None
+        network: nn.Module = build_segmenter(card.encoder, card.decoder, len(card.bands), len(card.classes))
+        load_weights(job.model, network)
+        network = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with feedback.stage("Looking at the raster", 0.9):
+        found = find_candidates(
+            network, card.normalisation, len(card.classes), source, grid, labels, device, job.seed, feedback
+        )
+        if not found.seen:
+            raise InputError(
+                f"There is nothing to suggest in {source.name}: every square of {_side(source, grid):g} CRS units holds "
+                "nodata or labels.",
+                "Check the extent, or choose smaller squares.",
+            )
+        if found.seen > len(found.places):
+            feedback.info(
+                f"{found.seen:,} squares could be suggested. {len(found.places):,} of them are compared, drawn at random; "
+                "the more uncertain a square, the likelier it is among them."
+            )
+    with feedback.stage("Choosing", 0.05):
+        choices = choose(found.uncertainty, found.features, found.places, found.labelled, job.count)
+        if len(choices) < job.count:
+            feedback.warn(
+                f"Only {len(choices)} of {job.count} places are suggested: there are no more that keep a distance. Choose "
+                "smaller squares for more."
+            )
+        _write(job.output, _table(choices, found, card, source, grid))
+    return {"suggested": len(choices)}
+
+
+def _grid(job: SuggestLabels, card: ModelCard, source: RasterSource, feedback: Feedback) -> Grid:
+    """Return the squares to choose from: their side is a multiple of ``STEP`` working pixels."""
+    working = source.pixel_size * source.factor
+    wanted = card.patch_size / PART_OF_PATCH if job.size is None else job.size / working
+    side = max(1, round(min(wanted, LONGEST_SIDE) / STEP)) * STEP
+    if wanted > LONGEST_SIDE:
+        feedback.warn(f"Squares are at most {LONGEST_SIDE} pixels of the model, {LONGEST_SIDE * working:g} CRS units, long.")
+    grid = Grid(source.window_of(jobs.parse_extent(job.extent) if job.extent else None), side)
+    if not (grid.columns and grid.rows):
+        raise InputError(
+            f"The extent is smaller than one square of {side * working:g} CRS units.",
+            "Choose a larger extent or smaller squares.",
+        )
+    feedback.info(f"Looking at {grid.columns * grid.rows:,} squares of {side * working:g} CRS units.")
+    return grid
+
+
+def _side(source: RasterSource, grid: Grid) -> float:
+    return grid.side * source.pixel_size * source.factor
+
+
+def _table(
+    choices: list[Choice], found: Candidates, card: ModelCard, source: RasterSource, grid: Grid
+) -> geopandas.GeoDataFrame:
+    """Return the squares with their attributes, in map coordinates."""
+    indices = [choice.index for choice in choices]
+    rows = [
+        {
+            "rank": rank,
+            "score": round(choice.score, 4),
+            "reason": reason(
+                float(found.uncertainty[choice.index]),
+                found.chances[choice.index],
+                [c.name for c in card.classes],
+                _unlike(choice, rank, compared=len(found.labelled) > 0),
+            ),
+            "uncertainty": round(float(found.uncertainty[choice.index]), 4),
+        }
+        for rank, choice in enumerate(choices, start=1)
+    ]
+    a, b, c, d, e, f = source.transform[:6]
+    boxes = shapely.transform(
+        grid.boxes(found.places[indices]), lambda xy: xy @ np.array([[a, d], [b, e]]) + np.array([c, f])
+    )
+    return geopandas.GeoDataFrame(rows, geometry=boxes, crs=source.crs.to_wkt() if source.crs else None)
+
+
+def _unlike(choice: Choice, rank: int, compared: bool) -> str:
+    """Return what a square is unlike, or nothing; ``compared`` says whether it was compared with labels."""
+    if not choice.unlike:
+        return ""
+    if not compared:
+        return "anything suggested before"
+    return "anything labelled so far" if rank == 1 else "anything labelled or suggested so far"
+
+
+def reason(uncertainty: float, chances: npt.NDArray[np.floating], names: Sequence[str], unlike: str) -> str:
+    """Say in plain words why a square was chosen.
+
+    Args:
+        uncertainty: Of the model in the square, on average, 0 to 1.
+        chances: Probabilities of the classes, of shape (classes,).
+        names: Of the classes.
+        unlike: What it is unlike, or nothing.
+    """
+    order = np.argsort(-chances, kind="stable")
+    likeliest = names[order[0]]
+    if uncertainty < DOUBTFUL or len(names) < 2:
+        why = f"taken for {likeliest} ({chances[order[0]]:.2f})"
+    else:
+        second = names[order[1]]
+        why = f"uncertain between {likeliest} and {second} ({chances[order[0]]:.2f} / {chances[order[1]]:.2f})"
+    return f"{why}; unlike {unlike}" if unlike else why
+
+
+def _write(path: str, table: geopandas.GeoDataFrame) -> None:
+    options = DRIVERS[Path(path).suffix.lower()]
+    with published(path) as (partial,):
+        try:
+            table.to_file(partial, engine="pyogrio", **options)
+        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError) as error:
+            raise OutputError(f"{path} cannot be written: {error}.", "Is the disk full?") from error
+
+
+def _endings() -> str:
+    return " or ".join(DRIVERS)

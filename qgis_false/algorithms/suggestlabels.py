@@ -1,0 +1,14 @@
+"""``false:suggestlabels``: suggest where to digitise next."""
+
+from __future__ import annotations
+
+from false_core import jobs
+from qgis_false.algorithms.base import JobAlgorithm
+
+
+class SuggestLabels(JobAlgorithm):
+    """It needs nothing beside its job."""
+
+    JOB = jobs.SuggestLabels
+    TITLE = "Where to digitise next"
+    TAGS = ("active learning", "uncertainty", "labels", "training data", "sampling", "digitise", "annotate")
