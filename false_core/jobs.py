@@ -51,8 +51,15 @@ BANDS, EXTENT, CHOICE, INTEGER, NUMBER, NUMBER_OR_WORD, FLAG, TEXT, FILE, FILE_O
     "file",
     "file_or_name",
 )
-NEW_MODEL, NEW_REPORT, NEW_RASTER = "new_model", "new_report", "new_raster"
-_OUTPUT_KINDS = (NEW_MODEL, NEW_REPORT, NEW_RASTER)
+NEW_MODEL, NEW_REPORT, NEW_RASTER, NEW_VECTOR, NEW_TABLE, NEW_FILE = (
+    "new_model",
+    "new_report",
+    "new_raster",
+    "new_vector",
+    "new_table",
+    "new_file",
+)
+_OUTPUT_KINDS = (NEW_MODEL, NEW_REPORT, NEW_RASTER, NEW_VECTOR, NEW_TABLE, NEW_FILE)
 _MANY_KINDS = (RASTERS, BANDS)
 
 
@@ -67,8 +74,8 @@ class Parameter:
         unit: Unit of the value, or empty.
         minimum, maximum: Range of a number, both ends included.
         choices: Admitted values of a choice; of a number or word, the words.
-        of: For a field, bands or an extent, the parameter with its layer. For a model, what it must hold: ``"encoder"`` or
-            ``"segmenter"``.
+        of: For a field, bands or an extent, the parameter with its layer. For a model, what it must hold: ``"encoder"``,
+            ``"segmenter"``, or empty where it may be either. For a new file, its extension.
         advanced: Folded away in dialogs.
         dialog: Whether a person sets it in QGIS; False where the plugin knows the value itself.
     """

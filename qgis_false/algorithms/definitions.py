@@ -21,6 +21,7 @@ from qgis.core import (
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
+    QgsProcessingParameterVectorDestination,
 )
 
 from false_core import jobs
@@ -110,7 +111,7 @@ def _field(field: Field) -> QgsProcessingParameterDefinition:
 
 def _model(field: Field) -> QgsProcessingParameterDefinition:
     # With the second filter any file may be named: the library says better than QGIS what is wrong with it.
-    pattern = f"FALSE {field.parameter.of} (*.{jobs.MODEL_FILES});;All files (*)"
+    pattern = f"FALSE {field.parameter.of or 'model'} (*.{jobs.MODEL_FILES});;All files (*)"
     return QgsProcessingParameterFile(field.processing_name, field.label, optional=field.optional, fileFilter=pattern)
 
 
@@ -181,6 +182,21 @@ def _new_raster(field: Field) -> QgsProcessingParameterDefinition:
     )
 
 
+def _new_vector(field: Field) -> QgsProcessingParameterDefinition:
+    return QgsProcessingParameterVectorDestination(
+        field.processing_name, field.label, optional=field.optional, createByDefault=not field.optional
+    )
+
+
+def _new_table(field: Field) -> QgsProcessingParameterDefinition:
+    return _new_file(field, "CSV files (*.csv)")
+
+
+def _new_other_file(field: Field) -> QgsProcessingParameterDefinition:
+    extension = field.parameter.of
+    return _new_file(field, f"{extension.upper()} files (*.{extension})")
+
+
 def _new_file(field: Field, pattern: str) -> QgsProcessingParameterDefinition:
     return QgsProcessingParameterFileDestination(
         field.processing_name, field.label, pattern, optional=field.optional, createByDefault=not field.optional
@@ -200,4 +216,5 @@ _BUILDERS: Dict[str, Callable[[Field], QgsProcessingParameterDefinition]] = {
     jobs.BANDS: _bands, jobs.EXTENT: _extent, jobs.CHOICE: _choice, jobs.INTEGER: _number, jobs.NUMBER: _number,
     jobs.NUMBER_OR_WORD: _text, jobs.FLAG: _flag, jobs.TEXT: _text, jobs.FILE_OR_NAME: _file_or_name,
     jobs.NEW_MODEL: _new_model, jobs.NEW_REPORT: _new_report, jobs.NEW_RASTER: _new_raster,
+    jobs.NEW_VECTOR: _new_vector, jobs.NEW_TABLE: _new_table, jobs.NEW_FILE: _new_other_file,
 }  # fmt: skip

@@ -77,7 +77,9 @@ def _opens(source: str, context: QgsProcessingContext) -> bool:
     return QgsProcessingUtils.mapLayerFromString(source, context) is not None
 
 
-def _vector(request: Request, field: Field) -> str:
+def _vector(request: Request, field: Field) -> Optional[str]:
+    if request.raw(field) is None:
+        return None
     source = request.algorithm.parameterAsSource(request.parameters, field.processing_name, request.context)
     if source is None:
         raise QgsProcessingException(request.algorithm.invalidSourceError(request.parameters, field.processing_name))
@@ -170,9 +172,19 @@ def _new_raster(request: Request, field: Field) -> Optional[str]:
     return os.path.abspath(path)
 
 
+def _new_vector(request: Request, field: Field) -> Optional[str]:
+    if request.raw(field) is None:
+        return None
+    path = request.algorithm.parameterAsOutputLayer(request.parameters, field.processing_name, request.context)
+    if not os.path.isabs(path):
+        raise QgsProcessingException(f"{field.processing_name} must be a file, for example a GeoPackage; it is {path}.")
+    return path
+
+
 _READERS: Dict[str, Callable[[Request, Field], Any]] = {
     jobs.RASTER: _raster, jobs.RASTERS: _rasters, jobs.VECTOR: _vector, jobs.FIELD: _text, jobs.MODEL: _file,
     jobs.BANDS: _bands, jobs.EXTENT: _extent, jobs.CHOICE: _choice, jobs.INTEGER: _number, jobs.NUMBER: _number,
     jobs.NUMBER_OR_WORD: _number_or_word, jobs.FLAG: _flag, jobs.TEXT: _text, jobs.FILE_OR_NAME: _file_or_name,
     jobs.NEW_MODEL: _new_file, jobs.NEW_REPORT: _new_file, jobs.NEW_RASTER: _new_raster,
+    jobs.NEW_VECTOR: _new_vector, jobs.NEW_TABLE: _new_file, jobs.NEW_FILE: _new_file,
 }  # fmt: skip
