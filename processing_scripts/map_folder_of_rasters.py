@@ -57,9 +57,9 @@ class MapFolderOfRasters(QgsProcessingAlgorithm):
         return MapFolderOfRasters()
 
     def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:
-        self.addParameter(QgsProcessingParameterFile("FOLDER", "Folder with rasters", QgsProcessingParameterFile.Folder))
+        self.addParameter(QgsProcessingParameterFile("FOLDER", "Folder with rasters", QgsProcessingParameterFile.Behavior.Folder))
         self.addParameter(QgsProcessingParameterRasterLayer("LABELLED", "Raster with labels"))
-        self.addParameter(QgsProcessingParameterFeatureSource("LABELS", "Labels", [QgsProcessing.TypeVectorAnyGeometry]))
+        self.addParameter(QgsProcessingParameterFeatureSource("LABELS", "Labels", [QgsProcessing.SourceType.TypeVectorAnyGeometry]))
         self.addParameter(QgsProcessingParameterField("FIELD", "Class field", parentLayerParameterName="LABELS"))
         self.addParameter(
             QgsProcessingParameterEnum(
@@ -67,7 +67,7 @@ class MapFolderOfRasters(QgsProcessingAlgorithm):
             )
         )
         steps = QgsProcessingParameterNumber("STEPS", "Training steps", minValue=1, optional=True)
-        steps.setFlags(steps.flags() | QgsProcessingParameterDefinition.FlagAdvanced)
+        steps.setFlags(steps.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
         self.addParameter(steps)
         self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", "Folder for the maps"))
         self.addOutput(QgsProcessingOutputNumber("MAPS", "Number of maps"))
