@@ -41,9 +41,9 @@ FROM_A_FEW_LABELS = (
     "colours from it."
 )
 IMPROVE = (
-    "Makes a map better, one turn after the other: trains a model with all labels you have by now, classifies the raster, and "
-    "suggests where to digitise next. Digitise what you see there, add it to your labels, and run this again. The encoder "
-    "stays as it is, so a turn takes little time."
+    "Makes a map better, one turn after the other: trains a model with all labels you have by now, classifies the raster, "
+    "and suggests where to digitise next. Digitise what you see there, add it to your labels, and run this again. The "
+    "encoder stays as it is, so a turn takes little time."
 )
 
 

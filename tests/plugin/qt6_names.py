@@ -1,4 +1,4 @@
-"""Finds what runs under Qt 5 and fails under Qt 6, without a Qt 6 at hand: reads the source and asks the classes about names.
+"""Finds what runs under Qt 5 and fails under Qt 6, without a Qt 6 at hand: reads the source, asks the classes about names.
 
 What it looks for:
 

@@ -8,7 +8,9 @@ import pytest
 from qt6_names import complaints
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = [file for folder in ("qgis_false", "processing_scripts", "tools") for file in sorted((ROOT / folder).rglob("*.py"))]
+SOURCES = [
+    file for folder in ("qgis_false", "processing_scripts", "tools") for file in sorted((ROOT / folder).rglob("*.py"))
+]
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(ROOT)))
@@ -39,7 +41,7 @@ def test_what_is_wrong_is_found(qgis_app, source, what):
     "source",
     [
         "from qgis.PyQt.QtCore import Qt\nQt.AlignmentFlag.AlignLeft",
-        "from qgis.core import Qgis, QgsProcessingUtils\nQgis.MessageLevel.Warning, Qgis.version(), QgsProcessingUtils.LayerHint",
+        "from qgis.core import Qgis, QgsProcessing\nQgis.MessageLevel.Warning, Qgis.version(), QgsProcessing.SourceType",
         "from qgis.core import QgsProcessingUtils as U\nU.LayerHint.Raster, U.tempFolder()",
         "from pathlib import Path\nPath.home, Path().parent",
     ],

@@ -11,8 +11,8 @@ from qgis_profile import ROOT
 from false_core import jobs
 
 LIBRARIES = (
-    "torch", "torchvision", "timm", "segmentation_models_pytorch", "numpy", "scipy", "pandas", "geopandas", "shapely", "pyogrio",
-    "rasterio", "safetensors", "matplotlib", "jinja2", "tyro", "rich",
+    "torch", "torchvision", "timm", "segmentation_models_pytorch", "numpy", "scipy", "pandas", "geopandas", "shapely",
+    "pyogrio", "rasterio", "safetensors", "matplotlib", "jinja2", "tyro", "rich",
 )  # fmt: skip
 
 # Python runs a module of this name when it starts, in QGIS as anywhere.
