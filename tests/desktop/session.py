@@ -33,7 +33,7 @@ from qgis.utils import iface
 
 FOLDER = Path(os.environ["FALSE_SESSION"])
 GIVEN: dict[str, Any] = json.loads((FOLDER / "given.json").read_text("utf-8"))
-LIMIT_S = 300
+LIMIT_S = 900
 """For one step."""
 COLORS = ("#e3b23c", "#8fbf4d", "#8d8d92", "#c4513a", "#2f6b3a", "#2f78b7")
 
@@ -161,6 +161,11 @@ def look_at_the_map() -> dict[str, Any]:
     root = project.layerTreeRoot()
     root.findLayer(layer("Labels").id()).setItemVisibilityChecked(False)
     root.findLayer(classified.id()).setExpanded(True)
+    root.findLayer(layer("Image").id()).setExpanded(False)
+    iface.mainWindow().findChild(QDockWidget, "ResultsViewer").hide()
+    iface.messageBar().clearWidgets()
+    open_toolbox()
+    pause(0.5)
     canvas = iface.mapCanvas()
     canvas.setExtent(classified.extent())
     canvas.refreshAllLayers()

@@ -1,6 +1,7 @@
 """A QGIS desktop on a screen of its own: the zip is installed, the three dialogs are run, the map is on the canvas.
 
-Behind ``make test-desktop``. Set DESKTOP_PICTURES to a folder to keep the pictures of the screen.
+Behind ``make test-desktop``. Set DESKTOP_PICTURES to a folder to keep the pictures of the screen, and DESKTOP_STEPS to
+train for longer, so that there is more to see on them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = {"Xvfb": "xvfb", "openbox": "openbox", "import": "imagemagick"}
-LIMIT_S = 900
+LIMIT_S = 1800
 STEPS = ["install_from_zip", "open_project", "open_toolbox", "pretrain", "finetune", "classify", "look_at_the_map"]
 
 
