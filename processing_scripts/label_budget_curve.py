@@ -17,6 +17,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import processing
 from qgis.core import (
+    NULL,
     QgsFeature,
     QgsGeometry,
     QgsProcessing,
@@ -225,7 +226,7 @@ def polygons_of(source: QgsProcessingFeatureSource, field: str) -> Tuple[List[st
         QgsProcessingException: There are fewer than two classes, or a class has only one polygon.
     """
     found = [(f.geometry(), f[field]) for f in source.getFeatures() if f.hasGeometry() and not f.geometry().isEmpty()]
-    found = [(geometry, str(value)) for geometry, value in found if value is not None and str(value) not in ("", "NULL")]
+    found = [(geometry, str(value)) for geometry, value in found if value not in (None, NULL, "")]
     classes = sorted({value for _, value in found})
     lonely = [name for name in classes if sum(value == name for _, value in found) < 2]
     if len(classes) < 2 or len(classes) > 254:

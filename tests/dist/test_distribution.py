@@ -22,7 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def call(*command: str | Path, **more: object) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **more)
+    # Without PYTHONPATH and its kin, through which the checkout would speak for the wheel.
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=variables, **more)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
