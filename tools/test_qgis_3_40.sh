@@ -83,8 +83,15 @@ fi
 # --- outside ---------------------------------------------------------------------------------------------------------------
 
 in_namespace() {
+  local child code=0
   SCRATCH="${SCRATCH:-}" COMPUTE="${COMPUTE:-}" unshare --mount --propagation private --pid --fork --kill-child \
-    "$PWD/tools/test_qgis_3_40.sh" --inside "$@"
+    "$PWD/tools/test_qgis_3_40.sh" --inside "$@" &
+  child=$!
+  # unshare itself turns a deaf ear to polite signals. With it goes all that runs inside.
+  trap 'kill -KILL "$child"' INT TERM HUP
+  wait "$child" || code=$?
+  trap - INT TERM HUP
+  return "$code"
 }
 
 mirror() { # The first Debian archive that this system's apt knows.
