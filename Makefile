@@ -10,14 +10,16 @@ IN_QGIS = QT_QPA_PLATFORM=offscreen XDG_RUNTIME_DIR="$$PWD/.tools/runtime" FALSE
 PYTEST_ARGS ?=
 # More for the demo, for example: make demo DEMO_ARGS="--steps 200 60"
 DEMO_ARGS ?=
+# What the plugin's users get. The plugin repository looks at it with flake8 and bandit too. Lengths of lines are ruff's matter.
+PACKAGED := qgis_false false_core processing_scripts
 # "required" makes tests that need QGIS fail where it is missing. Otherwise they say that they did not run.
 QGIS ?= optional
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-plugin test-process lint format package clean
+.PHONY: help setup demo test test-core test-plugin test-process test-desktop test-qgis-3.40 test-dist lint format package dist clean
 
 help:  ## Show what can be made
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9.-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 setup:  ## Install what everything below needs; returns at once when it is there
 	@tools/setup.sh
@@ -37,6 +39,15 @@ test-plugin: setup  ## Run the tests of the plugin inside QGIS's Python
 test-process: setup  ## Run the tests that drive qgis_process
 	$(call run-in-qgis,tests/process)
 
+test-desktop: setup package  ## Run the plugin in a QGIS desktop on a screen of its own, from installing it to the map
+	$(call run-in-qgis,tests/desktop)
+
+test-qgis-3.40: setup  ## Run the tests of the plugin in QGIS 3.40, in a Debian of its own; needs root
+	@tools/test_qgis_3_40.sh $(PYTEST_ARGS)
+
+test-dist: dist  ## Install the library's wheel alone in a fresh environment and run it; some minutes, 6 GB
+	$(PYTHON) -m pytest tests/dist $(PYTEST_ARGS)
+
 define run-in-qgis
 @if [ -f .venv-qgis/.stamp ]; then \
 	echo '$(QGIS_PYTHON) -m pytest $(1) $(PYTEST_ARGS)'; \
@@ -51,6 +62,8 @@ lint: setup  ## Check style and types
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+	$(PYTHON) -m flake8 --extend-ignore E203,E501,W503 $(PACKAGED)
+	$(PYTHON) -m bandit --quiet --recursive --severity-level medium $(PACKAGED)
 
 format: setup  ## Bring the code into the agreed format
 	$(PYTHON) -m ruff check --fix-only --quiet .
@@ -58,6 +71,9 @@ format: setup  ## Bring the code into the agreed format
 
 package: setup  ## Build the plugin's zip in dist/
 	$(PYTHON) tools/package.py
+
+dist: setup  ## Build wheel and sdist of the library in dist/, and check what they say of themselves
+	$(PYTHON) tools/dist.py
 
 clean:  ## Remove what was made here, but not the environments
 	rm -rf dist demo build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,7 +1,7 @@
 """A script for the Processing toolbox: one land-cover map for each raster of a folder, from labels on one of them.
 
-Add it with "Add script to toolbox...". It is also an example of calling the FALSE algorithms from code: each step is one
-``processing.run``, and the outputs of a step are the inputs of the next.
+Add it with "Add script to toolbox...". No model can do this: a model of QGIS walks over the features of a layer, but not
+over the files of a folder. Each step is one ``processing.run``, and the outputs of a step are the inputs of the next.
 """
 
 from __future__ import annotations
@@ -57,9 +57,13 @@ class MapFolderOfRasters(QgsProcessingAlgorithm):
         return MapFolderOfRasters()
 
     def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:
-        self.addParameter(QgsProcessingParameterFile("FOLDER", "Folder with rasters", QgsProcessingParameterFile.Folder))
+        self.addParameter(
+            QgsProcessingParameterFile("FOLDER", "Folder with rasters", QgsProcessingParameterFile.Behavior.Folder)
+        )
         self.addParameter(QgsProcessingParameterRasterLayer("LABELLED", "Raster with labels"))
-        self.addParameter(QgsProcessingParameterFeatureSource("LABELS", "Labels", [QgsProcessing.TypeVectorAnyGeometry]))
+        self.addParameter(
+            QgsProcessingParameterFeatureSource("LABELS", "Labels", [QgsProcessing.SourceType.TypeVectorAnyGeometry])
+        )
         self.addParameter(QgsProcessingParameterField("FIELD", "Class field", parentLayerParameterName="LABELS"))
         self.addParameter(
             QgsProcessingParameterEnum(
@@ -67,7 +71,7 @@ class MapFolderOfRasters(QgsProcessingAlgorithm):
             )
         )
         steps = QgsProcessingParameterNumber("STEPS", "Training steps", minValue=1, optional=True)
-        steps.setFlags(steps.flags() | QgsProcessingParameterDefinition.FlagAdvanced)
+        steps.setFlags(steps.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
         self.addParameter(steps)
         self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", "Folder for the maps"))
         self.addOutput(QgsProcessingOutputNumber("MAPS", "Number of maps"))

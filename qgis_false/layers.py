@@ -139,7 +139,7 @@ def write_labels(source: QgsProcessingFeatureSource, field: str, folder: Path, f
     with _undated():
         writer = _label_writer(path, fields, source)
         request = QgsFeatureRequest().setSubsetOfAttributes([index] if field else [])
-        for feature in source.getFeatures(request, QgsProcessingFeatureSource.FlagSkipGeometryValidityChecks):
+        for feature in source.getFeatures(request, QgsProcessingFeatureSource.Flag.FlagSkipGeometryValidityChecks):
             copy = QgsFeature(fields)
             if field:
                 copy.setAttributes([feature.attributes()[index]])
@@ -158,8 +158,8 @@ def _label_writer(path: str, fields: QgsFields, source: QgsProcessingFeatureSour
     # A class field may well be called fid, like the key that the format adds by itself.
     options.layerOptions = ["FID=false_fid"]
     # Any geometry, so that a layer which mixes single and multi-part ones is passed on as it is.
-    has_geometry = source.wkbType() != QgsWkbTypes.NoGeometry
-    kind = QgsWkbTypes.Unknown if has_geometry else QgsWkbTypes.NoGeometry
+    has_geometry = source.wkbType() != QgsWkbTypes.Type.NoGeometry
+    kind = QgsWkbTypes.Type.Unknown if has_geometry else QgsWkbTypes.Type.NoGeometry
     transformations = QgsProcessingContext().transformContext()
     return QgsVectorFileWriter.create(path, fields, kind, source.sourceCrs(), transformations, options)
 

@@ -18,10 +18,13 @@ from qgis.core import (
     QgsProcessingModelChildParameterSource,
     QgsProcessingModelOutput,
     QgsProcessingModelParameter,
+    QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
     QgsProcessingParameterExtent,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterNumber,
     QgsProcessingParameterRasterLayer,
 )
 from qgis.PyQt.QtCore import QPointF
@@ -32,59 +35,126 @@ sys.path.insert(0, str(ROOT))
 from false_core import jobs  # noqa: E402
 
 FOLDER = ROOT / "qgis_false" / "models"
-SHORT_HELP = (
+FROM_A_FEW_LABELS = (
     "From a raster and a few labels to a land-cover map: learns from the raster without labels, trains a model with the "
     "labels, and classifies the raster. Style the label layer by categories of the class field, and the map takes names and "
     "colours from it."
+)
+IMPROVE = (
+    "Makes a map better, one turn after the other: trains a model with all labels you have by now, classifies the raster, "
+    "and suggests where to digitise next. Digitise what you see there, add it to your labels, and run this again. The "
+    "encoder stays as it is, so a turn takes little time."
 )
 
 
 def map_from_a_few_labels() -> QgsProcessingModelAlgorithm:
     """Return the model that runs pretraining, fine-tuning and classifying, one after the other."""
-    model = QgsProcessingModelAlgorithm("Map from a few labels", "")
-    inputs = [
-        QgsProcessingParameterRasterLayer("raster", "Raster"),
-        QgsProcessingParameterFeatureSource("labels", "Labels", [QgsProcessing.TypeVectorAnyGeometry]),
-        QgsProcessingParameterField("field", "Class field", parentLayerParameterName="labels"),
-        QgsProcessingParameterEnum("preset", "Preset", list(jobs.PRESETS), defaultValue="auto", usesStaticStrings=True),
-        QgsProcessingParameterExtent("extent", "Extent", optional=True),
-    ]
-    helps = {
-        "raster": jobs.parameters(jobs.Finetune)["raster"].help,
-        "labels": jobs.parameters(jobs.Finetune)["labels"].help,
-        "field": jobs.parameters(jobs.Finetune)["field"].help,
-        "preset": jobs.parameters(jobs.Pretrain)["preset"].help,
-        "extent": "Learn from this part only and map this part only. Empty: everything.",
-    }
-    for row, definition in enumerate(inputs):
-        definition.setHelp(helps[definition.name()])
-        component = QgsProcessingModelParameter(definition.name())
-        component.setPosition(QPointF(120, 80 + 80 * row))
-        model.addModelParameter(definition, component)
-
-    model.setParameterOrder([definition.name() for definition in inputs])
-
-    raster, labels, field, preset, extent = (given(definition.name()) for definition in inputs)
-    pretrain = child("pretrain", "1. Pretrain", 0, {"RASTERS": raster, "PRESET": preset, "EXTENT": extent})
+    helps = {**helps_of_labels(), "extent": "Learn from this part only and map this part only. Empty: everything."}
+    model = started("Map from a few labels", [*labelled_raster(), preset(), extent()], helps)
+    pretrain = child(
+        "pretrain", "1. Pretrain", 0, {"RASTERS": given("raster"), "PRESET": given("preset"), "EXTENT": given("extent")}
+    )
     finetune = child(
         "finetune", "2. Fine-tune", 1,
-        {"RASTER": raster, "LABELS": labels, "FIELD": field, "PRESET": preset, "ENCODER": made_by("pretrain", "ENCODER")},
+        {"RASTER": given("raster"), "LABELS": given("labels"), "FIELD": given("field"), "PRESET": given("preset"),
+         "ENCODER": made_by("pretrain", "ENCODER")},
     )  # fmt: skip
     classify = child(
-        "classify", "3. Classify", 2, {"RASTER": raster, "MODEL": made_by("finetune", "MODEL"), "EXTENT": extent}
-    )
+        "classify", "3. Classify", 2,
+        {"RASTER": given("raster"), "MODEL": made_by("finetune", "MODEL"), "EXTENT": given("extent")},
+    )  # fmt: skip
     publish(pretrain, {"encoder": "ENCODER"})
     publish(finetune, {"model": "MODEL", "report": "REPORT"})
     publish(classify, {"map": "OUTPUT"})
     for algorithm in (pretrain, finetune, classify):
         model.addChildAlgorithm(algorithm)
     descriptions = {
-        "ALG_DESC": SHORT_HELP, "ALG_CREATOR": "FALSE for QGIS", **helps, "classify:map": "The map.",
+        "ALG_DESC": FROM_A_FEW_LABELS, "ALG_CREATOR": "FALSE for QGIS", **helps, "classify:map": "The map.",
         "finetune:model": "The model, to classify other rasters of the same kind with.",
         "finetune:report": "How well the model does on labels it was not trained with.",
         "pretrain:encoder": "The encoder, to fine-tune again when there are more labels.",
     }  # fmt: skip
     model.setHelpContent(descriptions)
+    return model
+
+
+def improve_a_map() -> QgsProcessingModelAlgorithm:
+    """Return the model of one turn: fine-tuning with all labels so far, classifying, and suggesting the next ones."""
+    encoder = QgsProcessingParameterFile("encoder", "Encoder", fileFilter=f"FALSE encoder (*.{jobs.ENCODER_FILES})")
+    count = QgsProcessingParameterNumber("count", "Number of places", defaultValue=10, minValue=1, maxValue=1000)
+    helps = {
+        **helps_of_labels(),
+        "encoder": jobs.parameters(jobs.Finetune)["encoder"].help,
+        "count": "How many places to suggest for digitising next.",
+        "extent": "Map this part only, and suggest places there only. Empty: everything.",
+    }
+    model = started("Improve a map", [*labelled_raster(), encoder, preset(), count, extent()], helps)
+    finetune = child(
+        "finetune", "1. Fine-tune again", 0,
+        {"RASTER": given("raster"), "LABELS": given("labels"), "FIELD": given("field"), "PRESET": given("preset"),
+         "ENCODER": given("encoder")},
+    )  # fmt: skip
+    classify = child(
+        "classify", "2. Classify", 1,
+        {"RASTER": given("raster"), "MODEL": made_by("finetune", "MODEL"), "EXTENT": given("extent")},
+    )  # fmt: skip
+    suggest = child(
+        "suggestlabels", "3. Suggest where to digitise next", 2,
+        {"RASTER": given("raster"), "MODEL": made_by("finetune", "MODEL"), "LABELS": given("labels"),
+         "COUNT": given("count"), "EXTENT": given("extent")},
+    )  # fmt: skip
+    publish(finetune, {"model": "MODEL", "report": "REPORT"})
+    publish(classify, {"map": "OUTPUT"})
+    publish(suggest, {"places": "OUTPUT"})
+    for algorithm in (finetune, classify, suggest):
+        model.addChildAlgorithm(algorithm)
+    descriptions = {
+        "ALG_DESC": IMPROVE, "ALG_CREATOR": "FALSE for QGIS", **helps, "classify:map": "The map, with all labels so far.",
+        "finetune:model": "The model, to classify other rasters of the same kind with.",
+        "finetune:report": "How well the model does on labels it was not trained with. Compare it with the last turn's.",
+        "suggestlabels:places": "Where to digitise next, the most useful place first.",
+    }  # fmt: skip
+    model.setHelpContent(descriptions)
+    return model
+
+
+# Each model by the algorithm without which it cannot be.
+MODELS = {"classify": map_from_a_few_labels, "suggestlabels": improve_a_map}
+
+
+def labelled_raster() -> list[QgsProcessingParameterDefinition]:
+    return [
+        QgsProcessingParameterRasterLayer("raster", "Raster"),
+        QgsProcessingParameterFeatureSource("labels", "Labels", [QgsProcessing.SourceType.TypeVectorAnyGeometry]),
+        QgsProcessingParameterField("field", "Class field", parentLayerParameterName="labels"),
+    ]
+
+
+def preset() -> QgsProcessingParameterDefinition:
+    return QgsProcessingParameterEnum("preset", "Preset", list(jobs.PRESETS), defaultValue="auto", usesStaticStrings=True)
+
+
+def extent() -> QgsProcessingParameterDefinition:
+    return QgsProcessingParameterExtent("extent", "Extent", optional=True)
+
+
+def helps_of_labels() -> dict[str, str]:
+    """Return what the dialogs of the single steps say too."""
+    texts = {name: jobs.parameters(jobs.Finetune)[name].help for name in ("raster", "labels", "field")}
+    return {**texts, "preset": jobs.parameters(jobs.Pretrain)["preset"].help}
+
+
+def started(
+    title: str, inputs: list[QgsProcessingParameterDefinition], helps: dict[str, str]
+) -> QgsProcessingModelAlgorithm:
+    """Return a model that has its inputs and no step yet."""
+    model = QgsProcessingModelAlgorithm(title, "")
+    for row, definition in enumerate(inputs):
+        definition.setHelp(helps[definition.name()])
+        component = QgsProcessingModelParameter(definition.name())
+        component.setPosition(QPointF(120, 80 + 80 * row))
+        model.addModelParameter(definition, component)
+    model.setParameterOrder([definition.name() for definition in inputs])
     return model
 
 
@@ -135,7 +205,10 @@ def main() -> int:
 
     provider = FalseProvider()
     QgsApplication.processingRegistry().addProvider(provider)
-    for model in (map_from_a_few_labels(),):
+    for needed, build in MODELS.items():
+        if provider.algorithm(needed) is None:
+            continue
+        model = build()
         file = FOLDER / f"{model.name()}.model3"
         if not model.toFile(str(file)):
             print(f"{file} cannot be written.", file=sys.stderr)

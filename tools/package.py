@@ -18,13 +18,14 @@ TARGET = ROOT / "dist" / "qgis_false.zip"
 OF_THE_PLUGIN = ("metadata.txt", "LICENSE")
 OF_THE_LIBRARY = ("pyproject.toml", "constraints.txt", "README.md", "LICENSE")
 LEFT_OUT = re.compile(r"__pycache__|\.py[cod]$|/\.|~$")
+EXAMPLE = re.compile(r"\bexample\.(org|com|net)\b")
 MOMENT = (1980, 1, 1, 0, 0, 0)
 """Time stamp of every file, the earliest a zip can hold."""
 
 
 def main() -> int:
     """Write the zip, print its path and return the exit code."""
-    stated, real = plugin_version(), library_version()
+    stated, real = metadata()["version"], library_version()
     if stated != real:
         print(f"metadata.txt says version {stated}, false_core/__init__.py says {real}. Make them agree.", file=sys.stderr)
         return 1
@@ -36,6 +37,9 @@ def main() -> int:
             entry.create_system, entry.external_attr = 3, 0o100644 << 16
             archive.writestr(entry, file.read_bytes())
     print(TARGET.relative_to(ROOT))
+    unfinished = [key for key, value in metadata().items() if EXAMPLE.search(value)]
+    if unfinished:
+        print(f"To be filled in before it is published: {', '.join(unfinished)} in metadata.txt.", file=sys.stderr)
     return 0
 
 
@@ -50,11 +54,11 @@ def contents() -> Iterator[tuple[str, Path]]:
                 yield inside + name, file
 
 
-def plugin_version() -> str:
-    """Return the version in metadata.txt."""
-    metadata = ConfigParser(interpolation=None)
-    metadata.read_string((ROOT / "metadata.txt").read_text(encoding="utf-8"))
-    return metadata["general"]["version"]
+def metadata() -> dict[str, str]:
+    """Return what metadata.txt says, read as QGIS reads it."""
+    parser = ConfigParser()
+    parser.read_string((ROOT / "metadata.txt").read_text(encoding="utf-8"))
+    return dict(parser["general"])
 
 
 def library_version() -> str:

@@ -20,12 +20,15 @@ from qgis.PyQt.QtGui import QIcon
 
 from false_core import jobs
 from false_core.errors import FalseError
-from qgis_false import layers
+from qgis_false import PLUGIN_FOLDER, layers
 from qgis_false.algorithms.definitions import definition, shown_fields, the_only
 from qgis_false.algorithms.problems import problems
 from qgis_false.algorithms.values import Request
 from qgis_false.environment import NoEnvironment, find_interpreter
 from qgis_false.worker import run_job
+
+ICONS_FOLDER = PLUGIN_FOLDER / "icons"
+"""Holds one SVG for each algorithm, under its name."""
 
 
 class JobAlgorithm(QgsProcessingAlgorithm):
@@ -56,9 +59,12 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         return ["false", *self.TAGS]
 
     def icon(self) -> QIcon:
-        return self.provider().icon() if self.provider() else super().icon()
+        return QIcon(self.svgIconPath()) if self.svgIconPath() else super().icon()
 
     def svgIconPath(self) -> str:
+        own = ICONS_FOLDER / f"{self.name()}.svg"
+        if own.is_file():
+            return str(own)
         return self.provider().svgIconPath() if self.provider() else super().svgIconPath()
 
     def shortDescription(self) -> str:

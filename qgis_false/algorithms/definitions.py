@@ -83,7 +83,7 @@ def definition(field: Field) -> QgsProcessingParameterDefinition:
     made = _BUILDERS[field.parameter.kind](field)
     made.setHelp(field.parameter.help)
     if field.parameter.advanced:
-        made.setFlags(made.flags() | QgsProcessingParameterDefinition.FlagAdvanced)
+        made.setFlags(made.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
     return made
 
 
@@ -93,13 +93,13 @@ def _raster(field: Field) -> QgsProcessingParameterDefinition:
 
 def _rasters(field: Field) -> QgsProcessingParameterDefinition:
     return QgsProcessingParameterMultipleLayers(
-        field.processing_name, field.label, QgsProcessing.TypeRaster, optional=field.optional
+        field.processing_name, field.label, QgsProcessing.SourceType.TypeRaster, optional=field.optional
     )
 
 
 def _vector(field: Field) -> QgsProcessingParameterDefinition:
     return QgsProcessingParameterFeatureSource(
-        field.processing_name, field.label, [QgsProcessing.TypeVectorAnyGeometry], optional=field.optional
+        field.processing_name, field.label, [QgsProcessing.SourceType.TypeVectorAnyGeometry], optional=field.optional
     )
 
 

@@ -7,6 +7,7 @@ import re
 
 import pytest
 from qgis.core import (
+    QgsProcessingModelChildParameterSource,
     QgsProcessingOutputHtml,
     QgsProcessingOutputNumber,
     QgsProcessingOutputRasterLayer,
@@ -246,9 +247,10 @@ class TestShippedModel:
             assert sorted(child.parameterSources()) == sorted(wanted), f"run tools/build_models.py: {name} has changed"
 
     def test_values_it_sets_are_those_of_today(self, model):
+        static = QgsProcessingModelChildParameterSource.fromStaticValue(0).source()
         for child in model.childAlgorithms().values():
             for name, sources in child.parameterSources().items():
-                if sources[0].source() == sources[0].StaticValue:
+                if sources[0].source() == static:
                     definition = child.algorithm().parameterDefinition(name)
                     assert sources[0].staticValue() == definition.defaultValue(), f"run tools/build_models.py: {name}"
         assert tuple(model.parameterDefinition("preset").options()) == jobs.PRESETS

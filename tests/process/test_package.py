@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from plugin_repository import refusals
 from qgis_profile import ROOT, make_profile
 
 import false_core
@@ -64,8 +65,37 @@ def test_the_same_sources_give_the_same_bytes(package, compute_python):
     assert build(compute_python).read_bytes() == first
 
 
+def test_the_plugin_repository_would_take_it(package):
+    assert list(refusals(package)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("qgis_false/metadata.txt", "[general]\nname=a\nabout=1 % of it", "metadata.txt cannot be read"),
+        ("qgis_false/metadata.txt", "[general]\nname=a", "has no email"),
+        ("qgis_false/metadata.txt", "[general]\nicon=icons/none.svg", "icons/none.svg is missing"),
+        ("qgis_false/__pycache__/a.pyc", "", "left behind"),
+        ("qgis_false/extra.so", "", "left behind"),
+        ("qgis_false/picture.bin", "\0\1", "is binary"),
+        ("other/module.py", "", "outside of qgis_false"),
+        ("qgis_false/key.py", "password = '" + "abc" + "defgh1'", "holds a password"),
+        ("qgis_false/key.pem", "-----BEGIN " + "PRIVATE KEY-----", "holds a private key"),
+    ],
+)
+def test_what_the_plugin_repository_refuses_is_noticed(package, tmp_path, name, content, what):
+    """The test above would pass without looking, were it not for this."""
+    spoiled = tmp_path / "spoiled.zip"
+    with zipfile.ZipFile(package) as whole, zipfile.ZipFile(spoiled, "w") as copy:
+        for entry in whole.infolist():
+            if entry.filename != name:
+                copy.writestr(entry, whole.read(entry))
+        copy.writestr(name, content)
+    assert any(what in found for found in refusals(spoiled))
+
+
 def test_metadata_is_what_qgis_asks_for():
-    metadata = configparser.ConfigParser(interpolation=None)
+    metadata = configparser.ConfigParser()
     metadata.read(ROOT / "metadata.txt", "utf-8")
     general = metadata["general"]
     assert general["version"] == false_core.__version__

@@ -1,0 +1,104 @@
+"""A script for the Processing toolbox: from a raster and a few labels to a map, the model of the same name written as code.
+
+Add it with "Add script to toolbox...". It is the shortest example of calling the FALSE algorithms: each step is one
+``processing.run``, and the outputs of a step are the inputs of the next. Start from it where a model is not enough.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, Optional
+
+import processing
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingMultiStepFeedback,
+    QgsProcessingOutputNumber,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
+    QgsProcessingParameterFolderDestination,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterLayer,
+)
+
+
+class MapFromAFewLabels(QgsProcessingAlgorithm):
+    """Pretrains, fine-tunes and classifies, and keeps all that was made in one folder."""
+
+    def name(self) -> str:
+        return "map_from_a_few_labels"
+
+    def displayName(self) -> str:
+        return "Map from a few labels (script)"
+
+    def group(self) -> str:
+        return "FALSE"
+
+    def groupId(self) -> str:
+        return "false"
+
+    def shortHelpString(self) -> str:
+        return (
+            "Makes a land-cover map of a raster from a few labels. Encoder, model, reports and map go to one folder. An "
+            "encoder that is there already is used again, so that only the first run takes long."
+        )
+
+    def createInstance(self) -> QgsProcessingAlgorithm:
+        return MapFromAFewLabels()
+
+    def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:
+        any_geometry = [QgsProcessing.SourceType.TypeVectorAnyGeometry]
+        self.addParameter(QgsProcessingParameterRasterLayer("RASTER", "Raster"))
+        self.addParameter(QgsProcessingParameterFeatureSource("LABELS", "Labels", any_geometry))
+        self.addParameter(QgsProcessingParameterField("FIELD", "Class field", parentLayerParameterName="LABELS"))
+        self.addParameter(
+            QgsProcessingParameterEnum(
+                "PRESET", "Preset", ["auto", "quick", "standard", "paper"], defaultValue="auto", usesStaticStrings=True
+            )
+        )
+        steps = QgsProcessingParameterNumber("STEPS", "Training steps", minValue=1, optional=True)
+        steps.setFlags(steps.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
+        self.addParameter(steps)
+        self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", "Folder for the results"))
+        self.addOutput(QgsProcessingOutputNumber("MIOU", "Mean intersection over union"))
+
+    def processAlgorithm(
+        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> Dict[str, Any]:
+        folder = self.parameterAsFileOutput(parameters, "OUTPUT", context)
+        os.makedirs(folder, exist_ok=True)
+        settings = {"PRESET": self.parameterAsEnumString(parameters, "PRESET", context)}
+        if parameters.get("STEPS") is not None:
+            settings["STEPS"] = self.parameterAsInt(parameters, "STEPS", context)
+        raster = parameters["RASTER"]
+        bar = QgsProcessingMultiStepFeedback(3, feedback)
+
+        def run(step: int, algorithm: str, **values: Any) -> Dict[str, Any]:
+            if feedback.isCanceled():
+                raise QgsProcessingException("Cancelled.")
+            bar.setCurrentStep(step)
+            return processing.run(algorithm, values, context=context, feedback=bar, is_child_algorithm=True)
+
+        encoder = os.path.join(folder, "encoder.safetensors")
+        if os.path.exists(encoder):
+            feedback.pushInfo(f"Using the encoder that is there: {encoder}")
+        else:
+            run(
+                0, "false:pretrain", RASTERS=[raster], ENCODER=encoder, REPORT=os.path.join(folder, "pretrain.html"),
+                **settings,
+            )  # fmt: skip
+        tuned = run(
+            1, "false:finetune", RASTER=raster, LABELS=parameters["LABELS"], FIELD=parameters["FIELD"], ENCODER=encoder,
+            MODEL=os.path.join(folder, "model.safetensors"), REPORT=os.path.join(folder, "finetune.html"), **settings,
+        )  # fmt: skip
+        run(
+            2, "false:classify", RASTER=raster, MODEL=tuned["MODEL"], OUTPUT=os.path.join(folder, "map.tif"),
+            CONFIDENCE=os.path.join(folder, "confidence.tif"),
+        )  # fmt: skip
+        return {"OUTPUT": folder, "MIOU": tuned.get("MIOU")}

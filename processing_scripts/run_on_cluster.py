@@ -1,0 +1,208 @@
+"""A script for the Processing toolbox: write down the whole job for a cluster, to be submitted there by hand.
+
+Add it with "Add script to toolbox...". Into a folder go the labels, one JSON file per step, and a Slurm script that runs
+them one after the other. Nothing is sent and nothing is started. The files are those that the plugin itself would use, so
+what the cluster writes is what QGIS would have written.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
+    QgsProcessingParameterFolderDestination,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterString,
+)
+
+from false_core import jobs
+from qgis_false import layers
+
+SCRIPT = "land_cover.slurm"
+FILES = (SCRIPT, "1_pretrain.json", "2_finetune.json", "3_classify.json", layers.LABELS_FILE, layers.LEGEND_FILE)
+
+# In single quotes inside the script; it has none of its own.
+RUN_JOB = (
+    "import sys; from false_core.jobs import from_json; from false_core.run import run; "
+    'print(run(from_json(open(sys.argv[1], encoding="utf-8").read()), lambda event: print(event, flush=True)))'
+)
+TEMPLATE = """\
+#!/bin/bash
+#SBATCH --job-name=land-cover
+#SBATCH --nodes=1
+#SBATCH --ntasks=1
+#SBATCH --gpus={gpus}
+#SBATCH --cpus-per-task={cpus}
+#SBATCH --time={hours}:00:00
+#SBATCH --output={log}
+{options}
+# Submit it with: sbatch {script}
+# It can be submitted again where it was cut short: a training goes on at its last checkpoint, which lies in FALSE_CACHE.
+set -euo pipefail
+cd {folder}
+export FALSE_CACHE="${{FALSE_CACHE:-$PWD/cache}}"
+{activate}
+for job in {jobs}; do
+  echo "$job"
+  python -c '{run}' "$job"
+done
+"""
+
+
+class RunOnCluster(QgsProcessingAlgorithm):
+    """Writes labels, jobs and a Slurm script into a folder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._legend: List[layers.LegendEntry] = []
+
+    def name(self) -> str:
+        return "run_on_cluster"
+
+    def displayName(self) -> str:
+        return "Prepare a run on a cluster"
+
+    def group(self) -> str:
+        return "FALSE"
+
+    def groupId(self) -> str:
+        return "false"
+
+    def shortHelpString(self) -> str:
+        return (
+            "Writes what a Slurm cluster needs to make a land-cover map: the labels, one JSON file per step, and a Slurm "
+            "script. Nothing is submitted. Copy the folder to the cluster, unless both share a file system, and "
+            f"run sbatch {SCRIPT} there.\n\n"
+            "On the cluster, an environment with false_core must be there: pip install PLUGIN/library."
+        )
+
+    def createInstance(self) -> QgsProcessingAlgorithm:
+        return RunOnCluster()
+
+    def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:
+        integer = QgsProcessingParameterNumber.Type.Integer
+        any_geometry = [QgsProcessing.SourceType.TypeVectorAnyGeometry]
+        self.addParameter(QgsProcessingParameterRasterLayer("RASTER", "Raster"))
+        self.addParameter(QgsProcessingParameterFeatureSource("LABELS", "Labels", any_geometry))
+        self.addParameter(QgsProcessingParameterField("FIELD", "Class field", parentLayerParameterName="LABELS"))
+        self.addParameter(
+            QgsProcessingParameterEnum("PRESET", "Preset", list(jobs.PRESETS), defaultValue="paper", usesStaticStrings=True)
+        )
+        self.addParameter(
+            QgsProcessingParameterString("REMOTE_RASTER", "The raster's path on the cluster, if another", optional=True)
+        )
+        self.addParameter(
+            QgsProcessingParameterString("REMOTE_FOLDER", "The folder's path on the cluster, if another", optional=True)
+        )
+        self.addParameter(
+            QgsProcessingParameterString(
+                "ACTIVATE", "Commands that make the environment available", "source ~/false/bin/activate", multiLine=True
+            )
+        )
+        self.addParameter(QgsProcessingParameterNumber("HOURS", "Hours", integer, 12, minValue=1, maxValue=1000))
+        advanced = [
+            QgsProcessingParameterNumber("GPUS", "GPUs", integer, 1, minValue=0, maxValue=1),
+            QgsProcessingParameterNumber("CPUS", "CPU cores", integer, 8, minValue=1, maxValue=1024),
+            QgsProcessingParameterString(
+                "OPTIONS", "More options for sbatch, as --partition=gpu --account=me", optional=True
+            ),
+            QgsProcessingParameterNumber("STEPS", "Training steps", integer, optional=True, minValue=1),
+        ]
+        for definition in advanced:
+            definition.setFlags(definition.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
+            self.addParameter(definition)
+        self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", "Folder for the job"))
+
+    def prepareAlgorithm(
+        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> bool:
+        # In the main thread, where the style of a layer may be read.
+        field = self.parameterAsString(parameters, "FIELD", context)
+        self._legend = layers.legend_of(layers.layer_of(parameters["LABELS"], context), field)
+        return True
+
+    def processAlgorithm(
+        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> Dict[str, Any]:
+        def text(name: str) -> str:
+            return self.parameterAsString(parameters, name, context).strip()
+
+        folder = Path(self.parameterAsFileOutput(parameters, "OUTPUT", context))
+        there = [name for name in FILES if (folder / name).exists()]
+        if there:
+            raise QgsProcessingException(f"{folder} holds {', '.join(there)} already. Choose another folder.")
+        raster = text("REMOTE_RASTER") or layers.raster_path(self.parameterAsRasterLayer(parameters, "RASTER", context))
+        place = text("REMOTE_FOLDER") or str(folder)
+        options = sbatch_options(text("OPTIONS"))
+        folder.mkdir(parents=True, exist_ok=True)
+        source = self.parameterAsSource(parameters, "LABELS", context)
+        layers.write_labels(source, text("FIELD"), folder, feedback)
+        if self._legend:
+            layers.write_legend(self._legend, folder)
+        steps = self.parameterAsInt(parameters, "STEPS", context) if parameters.get("STEPS") is not None else None
+        plan = planned(raster, text("FIELD"), place, text("PRESET"), steps, bool(self._legend))
+        for name, job in plan.items():
+            (folder / name).write_text(jobs.to_json(job) + "\n", encoding="utf-8")
+        script = TEMPLATE.format(
+            gpus=self.parameterAsInt(parameters, "GPUS", context),
+            cpus=self.parameterAsInt(parameters, "CPUS", context),
+            hours=self.parameterAsInt(parameters, "HOURS", context),
+            log=posixpath.join(place, "log-%j.txt").replace(" ", "\\ "),
+            options="".join(f"#SBATCH {option}\n" for option in options),
+            script=SCRIPT, folder=shlex.quote(place), activate=text("ACTIVATE"), jobs=" ".join(plan), run=RUN_JOB,
+        )  # fmt: skip
+        with open(folder / SCRIPT, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(script)
+        feedback.pushInfo(f"The job is in {folder}. On the cluster: sbatch {posixpath.join(place, SCRIPT)}")
+        return {"OUTPUT": str(folder)}
+
+
+def planned(raster: str, field: str, place: str, preset: str, steps: Optional[int], styled: bool) -> Dict[str, jobs.Job]:
+    """Return the three jobs by the name of their file. ``place`` is where the folder lies on the cluster."""
+
+    def at(name: str) -> str:
+        return posixpath.join(place, name)
+
+    encoder, model = at("encoder.safetensors"), at("model.safetensors")
+    plan = {
+        "1_pretrain.json": jobs.Pretrain(
+            rasters=(raster,), encoder=encoder, preset=preset, steps=steps, report=at("pretrain.html")
+        ),
+        "2_finetune.json": jobs.Finetune(
+            raster=raster, labels=at(layers.LABELS_FILE), field=field, encoder=encoder, model=model, preset=preset,
+            steps=steps, legend=at(layers.LEGEND_FILE) if styled else None, report=at("finetune.html"),
+        ),
+        "3_classify.json": jobs.Classify(
+            raster=raster, model=model, output=at("map.tif"), confidence=at("confidence.tif")
+        ),
+    }  # fmt: skip
+    for job in plan.values():
+        jobs.validate(job)
+    return plan
+
+
+def sbatch_options(text: str) -> List[str]:
+    """Return the options in ``text``, one each.
+
+    Raises:
+        QgsProcessingException: One of them is no option.
+    """
+    options = text.split()
+    wrong = [option for option in options if not re.fullmatch(r"--?[\w-]+(=[\w.,:/+@%-]+)?", option)]
+    if wrong:
+        raise QgsProcessingException(f"{', '.join(wrong)} is no option for sbatch. Write it as --name=value.")
+    return options
