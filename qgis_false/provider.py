@@ -11,10 +11,12 @@ from qgis.PyQt.QtGui import QIcon
 from qgis_false import PLUGIN_FOLDER, environment
 from qgis_false.algorithms.checkenvironment import CheckEnvironment
 from qgis_false.algorithms.classify import Classify
+from qgis_false.algorithms.embed import Embed
 from qgis_false.algorithms.finetune import Finetune
+from qgis_false.algorithms.polygonise import Polygonise
 from qgis_false.algorithms.pretrain import Pretrain
 
-ALGORITHMS = (Pretrain, Finetune, Classify, CheckEnvironment)
+ALGORITHMS = (Pretrain, Finetune, Classify, Polygonise, Embed, CheckEnvironment)
 MODELS_FOLDER = PLUGIN_FOLDER / "models"
 ICON_FILE = PLUGIN_FOLDER / "icons" / "false.svg"
 
