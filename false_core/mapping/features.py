@@ -18,7 +18,7 @@ CELL = 4
 FINEST_LEVEL = 2
 """Of the encoder's pyramid: the input and the finest features, which mirror the colours of single pixels, are left out."""
 SAMPLE, PER_TILE = 4096, 256
-"""Cells the components are computed from, in all and from one tile."""
+"""Cells the components are computed from, in all and from one of many tiles."""
 STRETCH = (2.0, 98.0)
 """Percentiles of a component that are shown as dark and bright."""
 
@@ -164,6 +164,7 @@ def fit_components(look: Look, part: Window, number: int, seed: int, feedback: F
     """Return ``number`` principal components of a random sample of the cells of a part, or None where none is valid."""
     generator = np.random.default_rng(seed)
     tiles = look.tiles(part)
+    per_tile = max(PER_TILE, -(-SAMPLE // len(tiles)))
     sample: list[Tensor] = []
     widths: list[int] = []
     for chosen_tile in generator.permutation(len(tiles)):
@@ -174,7 +175,7 @@ def fit_components(look: Look, part: Window, number: int, seed: int, feedback: F
             continue
         levels = seen.levels()
         widths = [len(level) for level in levels]
-        chosen = torch.from_numpy(generator.permutation(np.flatnonzero(inside))[:PER_TILE]).to(look.device)
+        chosen = torch.from_numpy(generator.permutation(np.flatnonzero(inside))[:per_tile]).to(look.device)
         enlarged = (seen._inside(_at_size_of(levels[0][None], level[None])[0]) for level in levels)
         sample.append(torch.cat([level.flatten(1)[:, chosen] for level in enlarged]).T.cpu())
         if sum(map(len, sample)) >= SAMPLE:

@@ -76,7 +76,7 @@ class TestNoSeams:
     ) -> None:
         raster = wide_land(tmp_path)
         made = []
-        for tile in (256, 96):
+        for tile in (256, 128):
             monkeypatch.setattr(embed, "TILE", tile)
             made.append(embedded(raster, encoder, tmp_path / f"{tile}.tif", components)[0].astype(float))
         spread = np.nanstd(made[0])
@@ -84,9 +84,7 @@ class TestNoSeams:
             np.testing.assert_array_equal(np.isnan(other), np.isnan(made[0]))
             assert np.nanmax(np.abs(other - made[0])) <= (1.0 if components == 3 else 0.001 * spread)
 
-    def test_a_context_too_small_would_show(
-        self, encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_context_too_small_would_show(self, encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raster = wide_land(tmp_path)
         whole = embedded(raster, encoder, tmp_path / "whole.tif")[0].astype(float)
         monkeypatch.setattr(embed, "TILE", 64)

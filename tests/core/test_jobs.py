@@ -17,7 +17,19 @@ from hypothesis import strategies as st
 
 from false_core import jobs
 from false_core.errors import RequestError
-from false_core.jobs import Check, Classify, Extent, Finetune, Pretrain, from_json, outputs, parse_extent, to_json
+from false_core.jobs import (
+    Check,
+    Classify,
+    Embed,
+    Extent,
+    Finetune,
+    Polygonise,
+    Pretrain,
+    from_json,
+    outputs,
+    parse_extent,
+    to_json,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 STANDARD_LIBRARY_ONLY = ("__init__.py", "jobs.py", "events.py", "errors.py")
@@ -29,6 +41,10 @@ JOBS = {
     "pretrain": PRETRAIN,
     "finetune": FINETUNE,
     "classify": CLASSIFY,
+    "polygonise": Polygonise(map="map.tif", output="polygons.gpkg"),
+    "polygonise with everything": Polygonise("map.tif", "polygons.gpkg", minimum_area=12.5, smoothing=1.0),
+    "embed": Embed(raster="a.tif", model="encoder.safetensors", output="seen.tif"),
+    "embed with everything": Embed("a.tif", "e.safetensors", "s.tif", 0, extent="1,2,3,4", seed=3, device="cpu"),
     "check": Check(),
     "pretrain with everything": Pretrain(
         rasters=("a.tif",),
@@ -86,7 +102,7 @@ class TestTheDeclaration:
         if parameter.kind == jobs.FIELD:
             assert declared[parameter.of].kind == jobs.VECTOR
         if parameter.kind == jobs.MODEL:
-            assert parameter.of in ("encoder", "segmenter")
+            assert parameter.of in ("encoder", "segmenter", "")
         if parameter.kind in (jobs.BANDS, jobs.EXTENT):
             assert declared[parameter.of].kind in (jobs.RASTER, jobs.RASTERS)
 
@@ -136,7 +152,9 @@ class TestJson:
             from_json(text)
 
     def test_an_unknown_job_is_answered_with_those_there_are(self) -> None:
-        with pytest.raises(RequestError, match=r"no job called 'train'.*pretrain, finetune, classify, check"):
+        with pytest.raises(
+            RequestError, match=r"no job called 'train'.*pretrain, finetune, classify, polygonise, embed, check"
+        ):
             from_json('{"job": "train"}')
 
 

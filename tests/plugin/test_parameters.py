@@ -20,6 +20,8 @@ ALGORITHMS = {
     "pretrain": jobs.Pretrain,
     "finetune": jobs.Finetune,
     "classify": jobs.Classify,
+    "polygonise": jobs.Polygonise,
+    "embed": jobs.Embed,
     "checkenvironment": jobs.Check,
 }
 each_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
