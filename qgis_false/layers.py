@@ -37,6 +37,7 @@ from qgis.core import (
     QgsVectorLayer,
     QgsWkbTypes,
 )
+from qgis.PyQt import sip
 from qgis.PyQt.QtGui import QColor
 
 CLASSES_ITEM = "FALSE_CLASSES"
@@ -231,5 +232,12 @@ class ClassStyle(QgsProcessingLayerPostProcessorInterface):
             layer.triggerRepaint()
 
 
-CLASS_STYLE = ClassStyle()
-"""The one instance. It has no state, and it must outlive every algorithm: QGIS keeps a bare pointer to it."""
+_STYLES: List[ClassStyle] = []
+"""Those in use. Some versions of QGIS keep a bare pointer to a post-processor, others delete it after the run."""
+
+
+def class_style() -> ClassStyle:
+    """Return a post-processor for one layer of one run."""
+    _STYLES[:] = [style for style in _STYLES if not sip.isdeleted(style)]
+    _STYLES.append(ClassStyle())
+    return _STYLES[-1]

@@ -182,7 +182,7 @@ def _output_layer(request: Request, field: Field) -> str:
     """Return where a layer goes, and have it drawn with its classes when it arrives, if it is a map."""
     path = request.algorithm.parameterAsOutputLayer(request.parameters, field.processing_name, request.context)
     if field.name in request.algorithm.CLASS_MAPS and request.context.willLoadLayerOnCompletion(path):
-        request.context.layerToLoadOnCompletionDetails(path).setPostProcessor(layers.CLASS_STYLE)
+        request.context.layerToLoadOnCompletionDetails(path).setPostProcessor(layers.class_style())
     return path
 
 

@@ -351,25 +351,25 @@ class TestResultLayer:
         return QgsRasterLayer(str(path), "map")
 
     def test_it_is_drawn_with_its_classes_and_no_others(self, provider, classified, context, feedback):
-        from qgis_false.layers import CLASS_STYLE
+        from qgis_false.layers import class_style
 
-        CLASS_STYLE.postProcessLayer(classified, context, feedback)
+        class_style().postProcessLayer(classified, context, feedback)
         renderer = classified.renderer()
         assert isinstance(renderer, QgsPalettedRasterRenderer)
         assert [(c.value, c.label, c.color.name()) for c in renderer.classes()] == [
             (3, "Wald", "#1b7837"), (20, "See", "#2b7bba")]  # fmt: skip
 
     def test_a_raster_without_classes_keeps_its_style(self, provider, raster, context, feedback):
-        from qgis_false.layers import CLASS_STYLE
+        from qgis_false.layers import class_style
 
         before = raster.renderer().type()
-        CLASS_STYLE.postProcessLayer(raster, context, feedback)
+        class_style().postProcessLayer(raster, context, feedback)
         assert raster.renderer().type() == before
 
     def test_polygons_without_classes_keep_their_style(self, provider, labels, context, feedback):
-        from qgis_false.layers import CLASS_STYLE
+        from qgis_false.layers import class_style
 
-        CLASS_STYLE.postProcessLayer(labels, context, feedback)
+        class_style().postProcessLayer(labels, context, feedback)
         assert labels.renderer().type() == "singleSymbol"
 
 
@@ -392,7 +392,7 @@ class TestAMapOfPolygons:
         return layer
 
     def test_is_drawn_with_its_classes(self, opened):
-        renderer = opened.renderer()
+        renderer = opened.renderer().clone()
         assert isinstance(renderer, QgsCategorizedSymbolRenderer)
         assert [(c.value(), c.label(), c.symbol().color().name()) for c in renderer.categories()] == [
             ("3", "Wald", "#1b7837"), ("20", "Gewässer", "#2b7bba")]  # fmt: skip

@@ -211,3 +211,18 @@ def test_the_map_arrives_in_the_project_with_names_and_colours(compute, provider
         ]
     finally:
         QgsProject.instance().clear()
+
+
+def test_a_second_map_in_the_same_session_is_drawn_like_the_first(compute, provider, raster, tmp_path):
+    import processing
+
+    model = tmp_path / "m.safetensors"
+    model.write_bytes(b"model")
+    try:
+        for name in ("one.tif", "two.tif"):
+            values = {"RASTER": raster, "MODEL": str(model), "OUTPUT": str(tmp_path / name)}
+            processing.runAndLoadResults("false:classify", values)
+        renderers = [layer.renderer() for layer in QgsProject.instance().mapLayers().values()]
+        assert [type(renderer) for renderer in renderers] == [QgsPalettedRasterRenderer] * 2
+    finally:
+        QgsProject.instance().clear()
