@@ -13,7 +13,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass
-from typing import Any, ClassVar, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
+from typing import Any, ClassVar, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union, get_args
 
 from false_core.errors import RequestError
 
@@ -22,11 +22,13 @@ __all__ = [
     "Assess",
     "Check",
     "Classify",
+    "Embed",
     "ExportOnnx",
     "Finetune",
     "Job",
     "ModelInfo",
     "Parameter",
+    "Polygonise",
     "Pretrain",
     "SamplePoints",
     "SuggestLabels",
@@ -581,6 +583,84 @@ class ModelInfo:
 
 
 @dataclass(frozen=True)
+class Polygonise:
+    """Turn a map into polygons, one for each patch of a class.
+
+    Neighbours share their border line point by point: no gaps, no overlaps, also when the lines are smoothed or small
+    patches are dissolved. Each polygon carries the code, the name and the colour of its class, and its area. Nodata
+    becomes no polygon.
+    """
+
+    map: str = _parameter(RASTER, "Map", "A raster with one band of class codes, such as classifying writes it.")
+    output: str = _parameter(
+        NEW_VECTOR,
+        "Polygons",
+        "The polygons to write. The ending says the format: .gpkg, .geojson, .shp and others that OGR writes.",
+    )
+    minimum_area: float = _parameter(
+        NUMBER,
+        "Minimum area",
+        "Patches smaller than this become part of the neighbour they share the longest border with (minimum mapping unit). "
+        "In square map units; in m² where the map is in degrees. 0: all patches stay.",
+        0.0,
+        minimum=0.0,
+    )
+    smoothing: float = _parameter(
+        NUMBER,
+        "Smoothing",
+        "0: the polygons follow the edges of the pixels. Up to 1: borders run straight across the stairs of the pixels. No "
+        "border moves by more than a pixel, and the edge of the raster stays as it is.",
+        0.0,
+        minimum=0.0,
+        maximum=1.0,
+    )
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("polygons", "Polygons"),
+        Result("dissolved", "Patches dissolved"),
+    )
+
+
+@dataclass(frozen=True)
+class Embed:
+    """Show what the encoder sees: its features all over a raster, as colours or as numbers.
+
+    What looks alike to the encoder gets a similar colour. Where land cover that differs has the same colour, a model made
+    from this encoder will have a hard time. The features are coarser than the raster: a pixel of the result covers 4 x 4
+    pixels of the size that the model works on. Features as numbers are an input for other classifiers.
+    """
+
+    raster: str = _parameter(RASTER, "Raster", "The raster to look at. It needs the bands the model was made for.")
+    model: str = _parameter(MODEL, "Model", "An encoder file from pretraining, or a model file from fine-tuning.")
+    output: str = _parameter(NEW_RASTER, "Features", "The raster to write.")
+    components: int = _parameter(
+        INTEGER,
+        "Components",
+        "3: the first three principal components of the features as red, green and blue (Byte, nodata 0). Another number: "
+        "as many components (Float32, nodata NaN). 0: all features as they are, which makes a large file.",
+        3,
+        minimum=0,
+        maximum=1024,
+    )
+    extent: Optional[str] = _parameter(
+        EXTENT,
+        "Extent",
+        "Look only at this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the "
+        "raster's own CRS. Empty: everything.",
+        None,
+        of="raster",
+    )
+    seed: int = _seed()
+    device: str = _device()
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("bands", "Bands written"),
+        Result("explained", "Share of variance explained"),
+        Result("pixel_size", "Pixel size written, in CRS units"),
+    )
+
+
+@dataclass(frozen=True)
 class Check:
     """Check the compute environment: versions, device, and a real computation on it."""
 
@@ -597,11 +677,20 @@ class Check:
     )
 
 
-Job = Union[Pretrain, Finetune, Classify, SamplePoints, Assess, SuggestLabels, ExportOnnx, ModelInfo, Check]
-JOBS: Dict[str, Type[Any]] = {
-    job.__name__.lower(): job
-    for job in (Pretrain, Finetune, Classify, SamplePoints, Assess, SuggestLabels, ExportOnnx, ModelInfo, Check)
-}
+Job = Union[
+    Pretrain,
+    Finetune,
+    Classify,
+    Polygonise,
+    Embed,
+    SamplePoints,
+    Assess,
+    SuggestLabels,
+    ExportOnnx,
+    ModelInfo,
+    Check,
+]
+JOBS: Dict[str, Type[Any]] = {job.__name__.lower(): job for job in get_args(Job)}
 
 
 def parameters(job: Union[Job, Type[Any]]) -> Dict[str, Parameter]:

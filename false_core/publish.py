@@ -21,8 +21,10 @@ _unfinished: set[Path] = set()
 
 
 @contextmanager
-def published(*targets: str | os.PathLike[str]) -> Iterator[list[Path]]:
+def published(*targets: str | os.PathLike[str], with_parts: bool = False) -> Iterator[list[Path]]:
     """Give one scratch path per target; on leaving without an error, move each scratch file to its target.
+
+    With parts, what was written beside the scratch files, such as the other files of a Shapefile, goes along.
 
     The scratch paths lie in a new hidden folder beside the first target, and keep the names of the targets, so that
     drivers which go by the file extension, and files that refer to each other, work as they will in the end.
@@ -41,7 +43,8 @@ def published(*targets: str | os.PathLike[str]) -> Iterator[list[Path]]:
     try:
         partial = [scratch / final.name for final in finals]
         yield partial
-        for source, final in zip(partial, finals):
+        parts = sorted(path for path in scratch.iterdir() if path not in partial) if with_parts else []
+        for source, final in zip([*parts, *partial], [*(finals[0].parent / part.name for part in parts), *finals]):
             try:
                 # Readable for whoever may read new files here, also where the writer made it private, as safetensors does.
                 source.chmod(scratch.stat().st_mode & 0o666)

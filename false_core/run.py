@@ -91,6 +91,14 @@ def _do(job: jobs.Job, feedback: Feedback) -> dict[str, Any]:
         from false_core.evaluation.model_info import model_info
 
         return model_info(job, feedback)
+    if isinstance(job, jobs.Polygonise):
+        from false_core.mapping.polygonise import polygonise
+
+        return polygonise(job, feedback)
+    if isinstance(job, jobs.Embed):
+        from false_core.mapping.embed import embed
+
+        return embed(job, feedback)
     if isinstance(job, jobs.Check):
         from false_core.device import check
 

@@ -12,11 +12,13 @@ from typing import Any, Iterator, List, Optional
 from osgeo import gdal
 from qgis.core import (
     NULL,
+    QgsCategorizedSymbolRenderer,
     QgsCoordinateReferenceSystem,
     QgsFeature,
     QgsFeatureRequest,
     QgsField,
     QgsFields,
+    QgsFillSymbol,
     QgsMapLayer,
     QgsPalettedRasterRenderer,
     QgsProcessingContext,
@@ -30,14 +32,18 @@ from qgis.core import (
     QgsProviderRegistry,
     QgsRasterLayer,
     QgsRectangle,
+    QgsRendererCategory,
     QgsVectorFileWriter,
     QgsVectorLayer,
     QgsWkbTypes,
 )
+from qgis.PyQt import sip
 from qgis.PyQt.QtGui import QColor
 
 CLASSES_ITEM = "FALSE_CLASSES"
 """Metadata item of a classified raster: a JSON list of {code, name, color}."""
+CODE_FIELD, NAME_FIELD, COLOR_FIELD = "code", "name", "color"
+"""Fields of the polygons made from a map."""
 LABELS_FILE = "labels.gpkg"
 LEGEND_FILE = "legend.json"
 
@@ -197,15 +203,43 @@ def classes_of(path: str) -> List[QgsPalettedRasterRenderer.Class]:
     ]
 
 
+def categories_of(layer: QgsVectorLayer) -> List[QgsRendererCategory]:
+    """Return the classes that polygons carry in their fields, to draw them with; empty where they carry none."""
+    fields = [layer.fields().lookupField(name) for name in (CODE_FIELD, NAME_FIELD, COLOR_FIELD)]
+    if min(fields) < 0:
+        return []
+    made = []
+    for code in sorted(layer.uniqueValues(fields[0])):
+        request = QgsFeatureRequest().setFilterExpression(f'"{CODE_FIELD}" = {code}').setLimit(1)
+        request.setFlags(QgsFeatureRequest.NoGeometry)
+        for feature in layer.getFeatures(request):
+            name, color = (feature.attribute(field) for field in fields[1:])
+            # With an outline of the same colour: between two areas without one the background would shine through.
+            drawn = {"color": str(color), "outline_color": str(color), "outline_width": "0.1"}
+            made.append(QgsRendererCategory(code, QgsFillSymbol.createSimple(drawn), str(name)))
+    return made
+
+
 class ClassStyle(QgsProcessingLayerPostProcessorInterface):
-    """Draws a classified raster with its own classes, and no others, when it arrives in the project."""
+    """Draws a map, raster or polygons, with its own classes, and no others, when it arrives in the project."""
 
     def postProcessLayer(self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> None:
+        categories = categories_of(layer) if isinstance(layer, QgsVectorLayer) else []
+        if categories:
+            layer.setRenderer(QgsCategorizedSymbolRenderer(CODE_FIELD, categories))
+            layer.triggerRepaint()
         classes = classes_of(raster_path(layer)) if isinstance(layer, QgsRasterLayer) else []
         if classes:
             layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))
             layer.triggerRepaint()
 
 
-CLASS_STYLE = ClassStyle()
-"""The one instance. It has no state, and it must outlive every algorithm: QGIS keeps a bare pointer to it."""
+_STYLES: List[ClassStyle] = []
+"""Those in use. Some versions of QGIS keep a bare pointer to a post-processor, others delete it after the run."""
+
+
+def class_style() -> ClassStyle:
+    """Return a post-processor for one layer of one run."""
+    _STYLES[:] = [style for style in _STYLES if not sip.isdeleted(style)]
+    _STYLES.append(ClassStyle())
+    return _STYLES[-1]

@@ -12,9 +12,11 @@ from qgis_false import PLUGIN_FOLDER, environment
 from qgis_false.algorithms.assess import Assess
 from qgis_false.algorithms.checkenvironment import CheckEnvironment
 from qgis_false.algorithms.classify import Classify
+from qgis_false.algorithms.embed import Embed
 from qgis_false.algorithms.exportonnx import ExportOnnx
 from qgis_false.algorithms.finetune import Finetune
 from qgis_false.algorithms.modelinfo import ModelInfo
+from qgis_false.algorithms.polygonise import Polygonise
 from qgis_false.algorithms.pretrain import Pretrain
 from qgis_false.algorithms.samplepoints import SamplePoints
 from qgis_false.algorithms.suggestlabels import SuggestLabels
@@ -23,6 +25,8 @@ ALGORITHMS = (
     Pretrain,
     Finetune,
     Classify,
+    Polygonise,
+    Embed,
     SamplePoints,
     Assess,
     SuggestLabels,

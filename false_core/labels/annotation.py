@@ -215,7 +215,9 @@ def _read_table(path: str, field: str | None) -> geopandas.GeoDataFrame:
     if not file.startswith("/vsi") and not Path(file).exists():
         raise InputError(f"The label file {file} does not exist.")
     try:
-        layers = [str(name) for name in pyogrio.list_layers(file)[:, 0]]
+        # QGIS keeps styles in a table of the file itself, which is no layer to choose from.
+        layers = [str(name) for name in pyogrio.list_layers(file)[:, 0] if name != "layer_styles"]
+        layer = layers[0] if layer is None and len(layers) == 1 else layer
         if layer is None and len(layers) > 1:
             raise InputError(
                 f"{file} holds {len(layers)} layers: {', '.join(layers)}.", f"Name one: {file}|layername={layers[0]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,18 @@ from torch import Tensor, nn
 
 from false_core import jobs
 from false_core.device import choose_device
-from false_core.errors import InputError, OutputError
+from false_core.errors import InputError
 from false_core.evaluation.map_overview import MapOverview
 from false_core.evaluation.report import classification_report, write_report
 from false_core.feedback import Feedback
 from false_core.jobs import Classify
-from false_core.models.model_file import SEGMENTER, ModelCard, check_bands, load_weights, read_card
+from false_core.mapping.opening import check_geotiffs, open_for_model, protect
+from false_core.models.model_file import SEGMENTER, ModelCard, load_weights, read_card
 from false_core.models.segmenter import build_segmenter, class_probabilities
 from false_core.publish import published
 from false_core.raster.map_file import RasterFile, build_overviews, sidecars, write_class_names, write_style
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.tiles import Blender, Tile, TilePlan
-from false_core.raster.working_grid import at_resolution_of_model
 from false_core.sampling.ahead import made_ahead
 
 NO_CONFIDENCE = 255
@@ -35,13 +34,11 @@ MUCH_NODATA = 0.5
 def classify(job: Classify, feedback: Feedback) -> dict[str, Any]:
     """Run a ``Classify`` job: write the map and, if asked for, its confidence. Return its results by name."""
     with feedback.stage("Starting", 0.04):
-        for target in filter(None, (job.output, job.confidence)):
-            if Path(target).suffix.lower() not in (".tif", ".tiff"):
-                raise OutputError(f"{target} is not a GeoTIFF.", "Choose a name that ends in .tif.")
+        check_geotiffs(job.output, job.confidence)
         device = choose_device(job.device, feedback)
         card = read_card(job.model, SEGMENTER)
-        source = open_for_model(job.raster, card, job.model, feedback)
-        _protect(source, job)
+        source = open_for_model(job.raster, job.model, card, feedback)
+        protect(source, job.output, job.confidence)
         area = source.window_of(jobs.parse_extent(job.extent) if job.extent else None)
         network: nn.Module = build_segmenter(card.encoder, card.decoder, len(card.bands), len(card.classes))
         load_weights(job.model, network)
@@ -64,44 +61,6 @@ def classify(job: Classify, feedback: Feedback) -> dict[str, Any]:
     if job.report:
         write_report(job.report, report)
     return {"pixels": overview.classified}
-
-
-def open_for_model(raster: str, card: ModelCard, model: str, feedback: Feedback) -> RasterSource:
-    """Open a raster with the bands of a model, on the working grid that comes closest to the model's.
-
-    Args:
-        raster: Path of the raster.
-        card: The model.
-        model: Path of its file, for messages.
-        feedback: Told where raster and model do not go together well.
-
-    Raises:
-        InputError: The raster cannot be opened, or has too few bands.
-    """
-    every = RasterSource(raster)
-    # The same bands as on the raster the model was made on; a raster that holds just as many is taken to hold the same.
-    if max(card.band_numbers) > len(every.bands):
-        check_bands(card, model, len(every.bands), every.name)
-        bands: tuple[int, ...] = every.bands
-    else:
-        bands = card.band_numbers
-    source = RasterSource(raster, bands)
-    if source.dtype != card.dtype:
-        feedback.warn(
-            f"{source.name} holds {source.dtype} values, the model was made on {card.dtype} ones. Expect a poor map unless "
-            "the same value means the same in both."
-        )
-    if len(every.bands) != len(bands):
-        feedback.info(f"Using bands {', '.join(map(str, bands))} of {source.name}, as the model was made with.")
-    return at_resolution_of_model(source, card.pixel_size, card.ground_sample_distance, feedback)
-
-
-def _protect(source: RasterSource, job: Classify) -> None:
-    """Raise OutputError where a result would replace a file that the raster is made of, such as a part of a VRT."""
-    parts = {os.path.realpath(part) for part in source.files}
-    for target in filter(None, (job.output, job.confidence)):
-        if os.path.realpath(target) in parts:
-            raise OutputError(f"{target} is a part of the raster {source.name}.", "Choose another file.")
 
 
 def classify_area(

@@ -21,7 +21,7 @@ from false_core.feedback import Feedback
 from false_core.jobs import SuggestLabels
 from false_core.labels.annotation import read_labelled_ground
 from false_core.mapping.candidates import LONGEST_SIDE, STEP, Candidates, Grid, find_candidates
-from false_core.mapping.classify import open_for_model
+from false_core.mapping.opening import open_for_model
 from false_core.mapping.selection import Choice, choose
 from false_core.models.model_file import SEGMENTER, ModelCard, load_weights, read_card
 from false_core.models.segmenter import build_segmenter
@@ -43,7 +43,7 @@ def suggest_labels(job: SuggestLabels, feedback: Feedback) -> dict[str, Any]:
             raise OutputError(f"{job.output} is of no kind that can be written.", f"Its name must end in {_endings()}.")
         device = choose_device(job.device, feedback)
         card = read_card(job.model, SEGMENTER)
-        source = open_for_model(job.raster, card, job.model, feedback)
+        source = open_for_model(job.raster, job.model, card, feedback)
         grid = _grid(job, card, source, feedback)
         labels = read_labelled_ground(job.labels, source, feedback) if job.labels else None
         network: nn.Module = build_segmenter(card.encoder, card.decoder, len(card.bands), len(card.classes))

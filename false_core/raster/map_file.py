@@ -1,4 +1,4 @@
-"""Maps on disk: tiled, compressed GeoTIFFs that carry their class names and colours."""
+"""Results on disk: tiled, compressed GeoTIFFs; maps among them carry their class names and colours."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 import os
 import xml.etree.ElementTree as ET
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import rasterio
 from affine import Affine
@@ -38,38 +38,56 @@ def sidecars(path: str, raster: str) -> list[str]:
 
 
 class RasterFile:
-    """A one-band Byte GeoTIFF being written block by block in a thread of its own.
+    """A GeoTIFF being written block by block in a thread of its own.
 
     Args:
         path: Of the file.
         source: The raster it goes with: same grid, CRS and georeferencing.
-        area: The part of it that is written, in pixels of the file.
+        area: The part of it that is written, in pixels of the raster's file.
         nodata: Value of pixels without a result.
+        bands, dtype: Number of bands, and their data type. Three bands of Byte are red, green and blue.
+        step: Pixels of the raster's file per pixel written, along each axis.
+        block: Side of the blocks it is stored in. With many bands, what is written at once should be whole blocks.
 
     Raises:
         OutputError: It cannot be written, for example because the disk is full.
     """
 
-    def __init__(self, path: Path, source: RasterSource, area: Window, nodata: int) -> None:
-        transform = source.native_transform * Affine.translation(area.column, area.row)
+    def __init__(
+        self,
+        path: Path,
+        source: RasterSource,
+        area: Window,
+        nodata: float,
+        *,
+        bands: int = 1,
+        dtype: str = "uint8",
+        step: int = 1,
+        block: int = BLOCK,
+    ) -> None:
+        transform = source.native_transform * Affine.translation(area.column, area.row) * Affine.scale(step)
         self._path = path
         # A part of a raster without georeferencing still has to say where it lies.
         placed = source.georeferenced or area.column or area.row
-        options = {"transform": transform} if placed else {}
+        options: dict[str, Any] = {"transform": transform} if placed or step > 1 else {}
+        if dtype == "float32":
+            options["predictor"] = 3
+        if bands > 1:
+            options.update(interleave="pixel", photometric="rgb") if dtype == "uint8" else options.update(interleave="band")
         try:
             self._dataset: Any = rasterio.open(
                 path,
                 "w",
                 driver="GTiff",
-                width=area.width,
-                height=area.height,
-                count=1,
-                dtype="uint8",
+                width=-(-area.width // step),
+                height=-(-area.height // step),
+                count=bands,
+                dtype=dtype,
                 crs=source.crs,
                 nodata=nodata,
                 tiled=True,
-                blockxsize=BLOCK,
-                blockysize=BLOCK,
+                blockxsize=block,
+                blockysize=block,
                 compress="deflate",
                 zlevel=6,
                 num_threads="ALL_CPUS",
@@ -81,15 +99,20 @@ class RasterFile:
         self._thread = ThreadPoolExecutor(1)
         self._waiting: deque[Future[None]] = deque()
 
-    def write(self, column: int, row: int, values: npt.NDArray[np.uint8]) -> None:
-        """Hand over the block with its upper left corner at (column, row); it must lie within the file."""
+    def write(self, column: int, row: int, values: npt.NDArray[Any]) -> None:
+        """Hand over the block (height, width), or (bands, height, width), with its upper left corner at (column, row).
+
+        It must lie within the file.
+        """
         while len(self._waiting) >= WAITING:
             self._waiting.popleft().result()
         self._waiting.append(self._thread.submit(self._write, column, row, values))
 
-    def _write(self, column: int, row: int, values: npt.NDArray[np.uint8]) -> None:
+    def _write(self, column: int, row: int, values: npt.NDArray[Any]) -> None:
+        height, width = values.shape[-2:]
+        bands = values if values.ndim == 3 else values[None]
         try:
-            self._dataset.write(values, 1, window=RasterioWindow(column, row, values.shape[1], values.shape[0]))
+            self._dataset.write(bands, window=RasterioWindow(column, row, width, height))
         except GDAL_ERRORS as error:
             raise OutputError(f"{self._path.name} cannot be written: {error}.", "Is the disk full?") from error
 
@@ -99,6 +122,10 @@ class RasterFile:
         colours[classes.nodata] = (0, 0, 0, 0)
         self._dataset.write_colormap(1, colours)
         self._dataset.update_tags(**{CLASSES_TAG: json.dumps(classes.to_list(), ensure_ascii=False)})
+
+    def describe(self, names: Sequence[str]) -> None:
+        """Say what the bands are."""
+        self._dataset.descriptions = tuple(names)
 
     def __enter__(self) -> RasterFile:
         return self

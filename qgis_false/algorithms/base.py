@@ -40,7 +40,7 @@ class JobAlgorithm(QgsProcessingAlgorithm):
     TITLE = ""
     TAGS: Tuple[str, ...] = ()
     CLASS_MAPS: Tuple[str, ...] = ()
-    """Fields of the job that name rasters of classes, which carry their names and colours."""
+    """Fields of the job that name maps, rasters or polygons, which carry the names and colours of their classes."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -165,18 +165,23 @@ def _new_file(request: Request, field: Field) -> Optional[str]:
 def _new_raster(request: Request, field: Field) -> Optional[str]:
     if request.raw(field) is None:
         return None
-    path = request.algorithm.parameterAsOutputLayer(request.parameters, field.processing_name, request.context)
-    if field.name in request.algorithm.CLASS_MAPS and request.context.willLoadLayerOnCompletion(path):
-        request.context.layerToLoadOnCompletionDetails(path).setPostProcessor(layers.CLASS_STYLE)
-    return os.path.abspath(path)
+    return os.path.abspath(_output_layer(request, field))
 
 
 def _new_vector(request: Request, field: Field) -> Optional[str]:
     if request.raw(field) is None:
         return None
-    path = request.algorithm.parameterAsOutputLayer(request.parameters, field.processing_name, request.context)
+    path = _output_layer(request, field)
     if not os.path.isabs(path):
         raise QgsProcessingException(f"{field.processing_name} must be a file, for example a GeoPackage; it is {path}.")
+    return path
+
+
+def _output_layer(request: Request, field: Field) -> str:
+    """Return where a layer goes, and have it drawn with its classes when it arrives, if it is a map."""
+    path = request.algorithm.parameterAsOutputLayer(request.parameters, field.processing_name, request.context)
+    if field.name in request.algorithm.CLASS_MAPS and request.context.willLoadLayerOnCompletion(path):
+        request.context.layerToLoadOnCompletionDetails(path).setPostProcessor(layers.class_style())
     return path
 
 

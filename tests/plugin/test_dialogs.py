@@ -34,7 +34,22 @@ def dialog(algorithm, monkeypatch, qgis_parent, raster):
     QgsProject.instance().clear()
 
 
-@pytest.mark.parametrize("name", ["pretrain", "finetune", "classify", "samplepoints", "assess", "checkenvironment"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pretrain",
+        "finetune",
+        "classify",
+        "polygonise",
+        "embed",
+        "samplepoints",
+        "assess",
+        "suggestlabels",
+        "exportonnx",
+        "modelinfo",
+        "checkenvironment",
+    ],
+)
 def test_the_dialog_shows_every_parameter(dialog, tmp_path, name):
     opened = dialog(name)
     panel = opened.mainWidget()

@@ -41,7 +41,7 @@ def choose_in_settings(path: str) -> None:
 
 
 def test_without_an_environment_the_algorithms_are_there_and_say_what_to_do(nowhere, algorithm):
-    for name in ("pretrain", "finetune", "classify", "checkenvironment"):
+    for name in ("pretrain", "finetune", "classify", "polygonise", "embed", "checkenvironment"):
         can, why = algorithm(name).canExecute()
         assert not can
         assert "-m venv" in why

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 import zipfile
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from osgeo import gdal, ogr
 from qgis.core import (
     QgsCategorizedSymbolRenderer,
@@ -23,6 +25,7 @@ from qgis.core import (
     QgsProperty,
     QgsRasterLayer,
     QgsRectangle,
+    QgsRenderContext,
     QgsRendererCategory,
     QgsVectorFileWriter,
     QgsVectorLayer,
@@ -348,17 +351,54 @@ class TestResultLayer:
         return QgsRasterLayer(str(path), "map")
 
     def test_it_is_drawn_with_its_classes_and_no_others(self, provider, classified, context, feedback):
-        from qgis_false.layers import CLASS_STYLE
+        from qgis_false.layers import class_style
 
-        CLASS_STYLE.postProcessLayer(classified, context, feedback)
+        class_style().postProcessLayer(classified, context, feedback)
         renderer = classified.renderer()
         assert isinstance(renderer, QgsPalettedRasterRenderer)
         assert [(c.value, c.label, c.color.name()) for c in renderer.classes()] == [
             (3, "Wald", "#1b7837"), (20, "See", "#2b7bba")]  # fmt: skip
 
     def test_a_raster_without_classes_keeps_its_style(self, provider, raster, context, feedback):
-        from qgis_false.layers import CLASS_STYLE
+        from qgis_false.layers import class_style
 
         before = raster.renderer().type()
-        CLASS_STYLE.postProcessLayer(raster, context, feedback)
+        class_style().postProcessLayer(raster, context, feedback)
         assert raster.renderer().type() == before
+
+    def test_polygons_without_classes_keep_their_style(self, provider, labels, context, feedback):
+        from qgis_false.layers import class_style
+
+        class_style().postProcessLayer(labels, context, feedback)
+        assert labels.renderer().type() == "singleSymbol"
+
+
+class TestAMapOfPolygons:
+    """Made by the library itself, and opened by hand."""
+
+    @pytest.fixture(params=["gpkg", "geojson", "shp"])
+    def opened(self, request, qgis_app, compute_python, tmp_path) -> QgsVectorLayer:
+        land_cover, made = tmp_path / "map.tif", tmp_path / f"polygons.{request.param}"
+        write_raster(land_cover, bands=1)
+        dataset = gdal.Open(str(land_cover), gdal.GA_Update)
+        dataset.GetRasterBand(1).WriteRaster(0, 0, 20, 30, bytes([3]) * 600)
+        classes = [{"code": 3, "name": "Wald", "color": "#1b7837"}, {"code": 20, "name": "Gewässer", "color": "#2b7bba"}]
+        dataset.SetMetadataItem("FALSE_CLASSES", json.dumps(classes))
+        dataset = None
+        command = [compute_python, "-m", "false_core", "polygonise", "--map", land_cover, "--output", made]
+        subprocess.run(list(map(str, command)), cwd=ROOT, check=True, capture_output=True)
+        layer = QgsVectorLayer(str(made), "polygons", "ogr")
+        assert layer.isValid()
+        return layer
+
+    def test_is_drawn_with_its_classes(self, opened):
+        renderer = opened.renderer().clone()
+        assert isinstance(renderer, QgsCategorizedSymbolRenderer)
+        assert [(c.value(), c.label(), c.symbol().color().name()) for c in renderer.categories()] == [
+            ("3", "Wald", "#1b7837"), ("20", "Gewässer", "#2b7bba")]  # fmt: skip
+        context = QgsRenderContext()
+        renderer.startRender(context, opened.fields())
+        for feature in opened.getFeatures():
+            wanted = {3: "#1b7837", 20: "#2b7bba"}[feature["code"]]
+            assert renderer.symbolForFeature(feature, context).color().name() == wanted
+        renderer.stopRender(context)

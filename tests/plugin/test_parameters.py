@@ -27,6 +27,8 @@ ALGORITHMS = {
     "suggestlabels": jobs.SuggestLabels,
     "exportonnx": jobs.ExportOnnx,
     "modelinfo": jobs.ModelInfo,
+    "polygonise": jobs.Polygonise,
+    "embed": jobs.Embed,
     "checkenvironment": jobs.Check,
 }
 each_algorithm = pytest.mark.parametrize("name", ALGORITHMS)

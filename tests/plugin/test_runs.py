@@ -35,6 +35,7 @@ class Compute:
         self.labels: list[str] = []
         self.shapes: list[str] = []
         self.temporary = Path()
+        self.polygons: list[tuple[int, str, str]] = []
 
     def __call__(self, job: jobs.Job, feedback: object) -> dict[str, object]:
         self.job = job
@@ -53,9 +54,26 @@ class Compute:
                 dataset = gdal.Open(path, gdal.GA_Update)
                 dataset.SetMetadataItem("FALSE_CLASSES", json.dumps(CLASSES))
                 dataset = None
+            elif path.endswith(".gpkg"):
+                write_polygons(path, self.polygons)
             else:
                 Path(path).write_bytes(b"made")
         return {**jobs.outputs(job), "oa": 0.9, "pixels": 12, "of no concern": 1}
+
+
+def write_polygons(path: str, classes: list[tuple[int, str, str]]) -> None:
+    """Write one square per class, side by side, with the fields that the library writes."""
+    dataset = ogr.GetDriverByName("GPKG").CreateDataSource(path)
+    layer = dataset.CreateLayer("polygons", None, ogr.wkbPolygon)
+    for name, kind in (("code", ogr.OFTInteger64), ("name", ogr.OFTString), ("color", ogr.OFTString)):
+        layer.CreateField(ogr.FieldDefn(name, kind))
+    for x, (code, name, color) in enumerate(classes):
+        feature = ogr.Feature(layer.GetLayerDefn())
+        feature.SetGeometry(ogr.CreateGeometryFromWkt(f"POLYGON(({x} 0, {x + 1} 0, {x + 1} 1, {x} 0))"))
+        for field, value in (("code", code), ("name", name), ("color", color)):
+            feature.SetField(field, value)
+        layer.CreateFeature(feature)
+    layer = dataset = None
 
 
 @pytest.fixture
@@ -194,6 +212,25 @@ def test_sample_points_go_to_a_file_that_qgis_names(compute, run, raster, tmp_pa
     assert Path(compute.job.output).suffix == ".gpkg"
 
 
+def test_the_polygons_arrive_in_the_project_with_names_and_colours(compute, provider, tmp_path):
+    import processing
+
+    land_cover = write_raster(tmp_path / "map.tif", bands=1)
+    compute.polygons = [(3, "Wald", "#1b7837"), (20, "See", "#2b7bba"), (3, "Wald", "#1b7837")]
+    processing.runAndLoadResults("false:polygonise", {"MAP": str(land_cover), "OUTPUT": str(tmp_path / "land cover.gpkg")})
+    (layer,) = QgsProject.instance().mapLayers().values()
+    try:
+        assert (compute.job.minimum_area, compute.job.smoothing) == (0.0, 0.0)
+        renderer = layer.renderer()
+        assert isinstance(renderer, QgsCategorizedSymbolRenderer)
+        assert renderer.classAttribute() == "code"
+        assert [(c.value(), c.label(), c.symbol().color().name()) for c in renderer.categories()] == [
+            (entry["code"], entry["name"], entry["color"]) for entry in CLASSES
+        ]
+    finally:
+        QgsProject.instance().clear()
+
+
 def test_the_map_arrives_in_the_project_with_names_and_colours(compute, provider, raster, tmp_path, monkeypatch):
     import processing
 
@@ -209,5 +246,20 @@ def test_the_map_arrives_in_the_project_with_names_and_colours(compute, provider
         assert [(c.value, c.label, c.color.name()) for c in renderer.classes()] == [
             (entry["code"], entry["name"], entry["color"]) for entry in CLASSES
         ]
+    finally:
+        QgsProject.instance().clear()
+
+
+def test_a_second_map_in_the_same_session_is_drawn_like_the_first(compute, provider, raster, tmp_path):
+    import processing
+
+    model = tmp_path / "m.safetensors"
+    model.write_bytes(b"model")
+    try:
+        for name in ("one.tif", "two.tif"):
+            values = {"RASTER": raster, "MODEL": str(model), "OUTPUT": str(tmp_path / name)}
+            processing.runAndLoadResults("false:classify", values)
+        renderers = [layer.renderer() for layer in QgsProject.instance().mapLayers().values()]
+        assert [type(renderer) for renderer in renderers] == [QgsPalettedRasterRenderer] * 2
     finally:
         QgsProject.instance().clear()

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from osgeo import gdal
+from osgeo import gdal, ogr
 from qgis_profile import ROOT
 
 
@@ -18,7 +18,7 @@ def classified(profile, scene, model, tmp_path_factory):
 
 def test_the_algorithms_are_listed(profile):
     listed = profile.call("list").said
-    for name in ("pretrain", "finetune", "classify", "checkenvironment", "Map from a few labels"):
+    for name in ("pretrain", "finetune", "classify", "polygonise", "embed", "checkenvironment", "Map from a few labels"):
         assert f"false:{name}" in listed
 
 
@@ -96,6 +96,27 @@ def test_classify_maps_a_part_and_says_how_sure_it_is(profile, scene, model, tmp
     confidence = sure.GetRasterBand(1).ReadRaster()
     assert all(percent <= 100 or percent == 255 for percent in confidence)
     assert any(0 < percent <= 100 for percent in confidence)
+
+
+def test_the_map_becomes_polygons(profile, classified, tmp_path):
+    results = profile.run(
+        "false:polygonise", MAP=classified["OUTPUT"], MINIMUM_AREA=10, SMOOTHING=0.5, OUTPUT=tmp_path / "polygons.gpkg"
+    ).results
+    layer = ogr.Open(results["OUTPUT"]).GetLayerByName("polygons")
+    assert layer.GetFeatureCount() == results["POLYGONS"] > 0
+    codes = {entry["code"] for entry in json.loads(gdal.Open(classified["OUTPUT"]).GetMetadataItem("FALSE_CLASSES"))}
+    assert {feature.GetField("code") for feature in layer} <= codes
+
+
+def test_what_the_encoder_sees_is_a_picture(profile, scene, pretrained, tmp_path):
+    results = profile.run(
+        "false:embed", RASTER=scene.image, MODEL=pretrained.results["ENCODER"], DEVICE="cpu", OUTPUT=tmp_path / "seen.tif"
+    ).results
+    made, raster = gdal.Open(results["OUTPUT"]), gdal.Open(scene.image)
+    assert (made.RasterCount, results["BANDS"]) == (3, 3)
+    assert made.RasterXSize == -(-raster.RasterXSize // 4)
+    assert 0 < results["EXPLAINED"] <= 1
+    assert results["PIXEL_SIZE"] == 4 * raster.GetGeoTransform()[1]
 
 
 @pytest.fixture(scope="module")

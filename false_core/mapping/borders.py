@@ -1,0 +1,253 @@
+"""The network of border lines between the patches of a map: every line is there once, and both neighbours use it.
+
+Within a block, the edges between pixels of different patches are strung together to pieces; pieces that meet at the
+blocks' sides are joined to lines, from one junction of three or more patches to the next; lines make the rings of polygons.
+A line is kept as one byte per pixel edge, the direction of its next step, with some numbers beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from false_core.feedback import Feedback
+from false_core.mapping.patches import FIRST, OUTSIDE, Integers, Patches, labelled
+from false_core.raster.class_map import ClassMap, CodeArray
+from false_core.raster.source import Window
+
+Bytes = npt.NDArray[np.uint8]
+
+EAST, SOUTH, WEST, NORTH = range(4)
+"""Steps along a line, in pixel coordinates: rows count downwards."""
+COLUMN_STEP, ROW_STEP = np.array([1, 0, -1, 0]), np.array([0, 1, 0, -1])
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines of steps along pixel edges. What lies left and right of one does not change along it.
+
+    Attributes:
+        start, end: First and last corner, as row * corners per row + column.
+        lowest: The corner with the smallest such number on the way.
+        first, last: Direction of the first and the last step.
+        left, right: Patch on either side, the larger number on the left.
+        offset: Where in ``steps`` the line begins.
+        length: Number of steps.
+        steps: Directions of all lines.
+    """
+
+    start: Integers
+    end: Integers
+    lowest: Integers
+    first: Bytes
+    last: Bytes
+    left: CodeArray
+    right: CodeArray
+    offset: Integers
+    length: Integers
+    steps: Bytes
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+
+@dataclass(frozen=True)
+class Network:
+    """The lines of a map, and how they make polygons.
+
+    Attributes:
+        width: Corners per row.
+        lines: The pieces of lines.
+        piece, piece_starts: The pieces of each line in order, and where those of each line begin, with the end of the last.
+        closed: Whether a line comes back to its own start without meeting a junction.
+        framed: Whether a line runs along the edge of the raster.
+        half, ring_starts, polygon_starts: The lines around each polygon, ring by ring, the outer ring first. Line k is 2k
+            where it is followed as it is and 2k + 1 where it is followed backwards.
+    """
+
+    width: int
+    lines: Lines
+    piece: Integers
+    piece_starts: Integers
+    closed: npt.NDArray[np.bool_]
+    framed: npt.NDArray[np.bool_]
+    half: Integers
+    ring_starts: Integers
+    polygon_starts: Integers
+
+
+def trace(land_cover: ClassMap, patches: Patches, feedback: Feedback) -> Network:
+    """Trace the borders of the patches of a map."""
+    blocks = patches.blocks
+    above, left = np.full(blocks.width + 1, OUTSIDE, np.int32), np.zeros(0, np.int32)
+    pieces: list[Lines] = []
+    for number, window in enumerate(blocks):
+        feedback.advance(number, len(blocks))
+        patch = patches.numbered(number, labelled(*land_cover.read(window))[0])
+        # The last row and column of the blocks lie outside of the raster.
+        patch[blocks.height - window.row :] = OUTSIDE
+        patch[:, blocks.width - window.column :] = OUTSIDE
+        columns = slice(window.column, window.column + window.width)
+        # With a row above and a column to the left. Their common corner touches no edge of the block.
+        around = np.full((window.height + 1, window.width + 1), OUTSIDE, np.int32)
+        around[0, 1:], around[1:, 1:] = above[columns], patch
+        if window.column:
+            around[1:, 0] = left
+        above[columns], left = patch[-1], patch[:, -1]
+        pieces.append(_pieces(around, window, blocks.width + 1))
+    return _network(_gathered(pieces), blocks.width + 1, len(patches))
+
+
+def _pieces(around: CodeArray, window: Window, corners: int) -> Lines:
+    """Return the lines within a block.
+
+    Each pixel owns the edge to its left and the edge above it. They end at junctions, and at the sides of the block, where
+    one block alone cannot tell what else begins.
+
+    Args:
+        around: Patches of the block and, before it, of one more row and column.
+        window: The block.
+        corners: Corners per row of the raster.
+    """
+    here, west, north = around[1:, 1:], around[1:, :-1], around[:-1, 1:]
+    width = window.width + 1
+    row, column = np.nonzero(here != west)
+    up = here[row, column] < west[row, column]
+    upright = ((row + up) * width + column, np.where(up, NORTH, SOUTH), here[row, column], west[row, column])
+    row, column = np.nonzero(here != north)
+    back = here[row, column] > north[row, column]
+    level = (row * width + column + back, np.where(back, WEST, EAST), here[row, column], north[row, column])
+    tail, step, one, other = (np.concatenate(pair) for pair in zip(upright, level))
+    head = tail + COLUMN_STEP[step] + ROW_STEP[step] * width
+    # Corners of this block, numbered within it. Those with two edges have one coming in and one going out.
+    size = width * (window.height + 1)
+    is_node = np.bincount(tail, minlength=size) + np.bincount(head, minlength=size) != 2
+    is_node = is_node.reshape(-1, width)
+    is_node[[0, -1]] = is_node[:, [0, -1]] = True
+    leaving = np.full(size, -1)
+    leaving[tail] = np.arange(len(tail))
+    order, starts = strung_together(np.where(is_node.ravel()[head], -1, leaving[head]))
+    ends = np.r_[starts, len(order)][1:] - 1
+    row, column = np.divmod(np.stack([tail[order], head[order]]), width)
+    tail_corner, head_corner = (row + window.row) * corners + column + window.column
+    begins, finishes = order[starts], order[ends]
+    lowest = np.minimum(tail_corner, head_corner)
+    return Lines(
+        start=tail_corner[starts],
+        end=head_corner[ends],
+        lowest=np.minimum.reduceat(lowest, starts) if len(starts) else lowest,
+        first=step[begins].astype(np.uint8),
+        last=step[finishes].astype(np.uint8),
+        left=np.maximum(one, other)[begins],
+        right=np.minimum(one, other)[begins],
+        offset=starts,
+        length=ends - starts + 1,
+        steps=step[order].astype(np.uint8),
+    )
+
+
+def strung_together(following: Integers) -> tuple[Integers, Integers]:
+    """Put things that follow each other in order.
+
+    Args:
+        following: For each thing, what comes after it, or -1. Nothing comes after two things.
+
+    Returns:
+        All things, string by string, and where in that order each string begins. A closed string begins with its smallest
+        thing. Strings come in the order of their first things.
+    """
+    n = len(following)
+    every = np.arange(n)
+    is_last = following < 0
+    doublings = max(1, n.bit_length())
+    # Jumps of twice the length each time. After the last, only what runs in a circle has not come to an end.
+    jump, smallest = np.where(is_last, every, following), every.copy()
+    for _ in range(doublings):
+        smallest = np.minimum(smallest, smallest[jump])
+        jump = jump[jump]
+    is_first = ~is_last[jump] & (smallest == every)
+    before = every.copy()
+    before[following[~is_last]] = every[~is_last]
+    before[is_first] = every[is_first]
+    # The same backwards counts the things before each one.
+    place, jump = (before != every).astype(np.int64), before
+    for _ in range(doublings):
+        place = place + place[jump]
+        jump = jump[jump]
+    order = np.lexsort((place, jump))
+    return order, np.flatnonzero(place[order] == 0)
+
+
+def _gathered(parts: list[Lines]) -> Lines:
+    """Return the lines of all blocks."""
+    shifts = np.cumsum([0, *(len(part.steps) for part in parts[:-1])])
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in Lines.__dataclass_fields__}
+    columns["offset"] = np.concatenate([part.offset + shift for part, shift in zip(parts, shifts)])
+    return Lines(**columns)
+
+
+def _network(pieces: Lines, width: int, patches: int) -> Network:
+    """Join pieces to lines, and lines to the rings of polygons."""
+    place, ends = np.unique(np.concatenate([pieces.start, pieces.end]), return_inverse=True)
+    goes_on = np.bincount(ends, minlength=len(place)) == 2
+    start_place, end_place = ends[: len(pieces)], ends[len(pieces) :]
+    beginning = np.full(len(place), -1)
+    beginning[start_place] = np.arange(len(pieces))
+    piece, starts = strung_together(np.where(goes_on[end_place], beginning[end_place], -1))
+    bounds = np.r_[starts, len(piece)]
+    first, last = piece[starts], piece[bounds[1:] - 1]
+    lowest = np.minimum.reduceat(pieces.lowest[piece], starts) if len(starts) else pieces.lowest
+    closed = (pieces.start[first] == pieces.end[last]) & goes_on[start_place[first]]
+    # In an order that does not depend on the blocks. No line but itself meets the lowest corner of a closed one.
+    begin = np.where(closed, lowest, pieces.start[first])
+    order = np.lexsort((pieces.first[first], begin))
+    order = order[pieces.left[first][order] >= FIRST]  # Without those between nodata and the outside.
+    sizes = np.diff(bounds)[order]
+    piece = piece[ragged(bounds[:-1][order], sizes)]
+    first, last, closed = first[order], last[order], closed[order]
+    rings = _rings(pieces, first, last, lowest[order], patches)
+    framed = pieces.right[first] == OUTSIDE
+    return Network(width, pieces, piece, np.r_[0, np.cumsum(sizes)], closed, framed, *rings)
+
+
+def _rings(
+    pieces: Lines, first: Integers, last: Integers, lowest: Integers, patches: int
+) -> tuple[Integers, Integers, Integers]:
+    """Return ``half``, ``ring_starts`` and ``polygon_starts`` of a network whose lines have these first and last pieces."""
+    # Each line both ways: with the patch that is on the left then.
+    patch = np.stack([pieces.left[first], pieces.right[first]], axis=1).ravel()
+    start = np.stack([pieces.start[first], pieces.end[last]], axis=1).ravel()
+    end = np.stack([pieces.end[last], pieces.start[first]], axis=1).ravel()
+    leaves = np.stack([pieces.first[first], (pieces.last[last] + 2) % 4], axis=1).ravel()
+    arrives = np.stack([pieces.last[last], (pieces.first[first] + 2) % 4], axis=1).ravel()
+    # What leaves a corner with the same patch on the left. As often as a patch's border comes to a corner it leaves it, so
+    # both sorted alike stand side by side. Where a patch meets itself across a corner there are two that leave: the turn to
+    # the right closes what lies on the right, so that no ring touches itself.
+    own = np.flatnonzero(patch >= FIRST)
+    leaving = own[np.lexsort((leaves[own], patch[own], start[own]))]
+    arriving = own[np.lexsort((patch[own], end[own]))]
+    is_new = np.r_[True, (np.diff(start[leaving]) != 0) | (np.diff(patch[leaving]) != 0)][: len(own)]
+    of_group = np.cumsum(is_new) - 1
+    candidate = np.flatnonzero(is_new)[of_group]
+    has_two = np.bincount(of_group)[of_group] > 1 if len(own) else is_new
+    is_right_turn = leaves[leaving[candidate]] == (arrives[arriving] + 1) % 4
+    following = np.full(len(patch), -1)
+    following[arriving] = leaving[candidate + (has_two & ~is_right_turn)]
+    half, ring_starts = strung_together(following)
+    ring_ends = np.r_[ring_starts, len(half)][1:]
+    ring_lowest = np.minimum.reduceat(lowest[half // 2], ring_starts) if len(half) else lowest
+    owner = patch[half[ring_starts]]
+    # The outer ring is the one with the first corner of the patch.
+    rings = np.lexsort((ring_lowest, owner))
+    rings = rings[owner[rings] >= FIRST]
+    sizes = (ring_ends - ring_starts)[rings]
+    counts = np.bincount(owner[rings] - FIRST, minlength=patches)
+    return half[ragged(ring_starts[rings], sizes)], np.r_[0, np.cumsum(sizes)], np.r_[0, np.cumsum(counts)]
+
+
+def ragged(starts: Integers, sizes: Integers) -> Integers:
+    """Return the indices of slices of an array, one slice after the other."""
+    total = np.cumsum(sizes)
+    return np.asarray(np.arange(total[-1] if len(total) else 0) + np.repeat(starts - (total - sizes), sizes))

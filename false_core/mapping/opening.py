@@ -1,0 +1,52 @@
+"""The raster that a model is used on: with the model's bands, at its resolution, and safe from being overwritten."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from false_core.errors import OutputError
+from false_core.feedback import Feedback
+from false_core.models.model_file import ModelCard, check_bands
+from false_core.raster.source import RasterSource
+from false_core.raster.working_grid import at_resolution_of_model
+
+
+def open_for_model(raster: str, model: str, card: ModelCard, feedback: Feedback) -> RasterSource:
+    """Open a raster with the bands and on the working grid that a model expects, and say what differs.
+
+    Raises:
+        InputError: The raster cannot be opened.
+        ModelFileError: It has another number of bands than the model was made for.
+    """
+    every = RasterSource(raster)
+    # The same bands as on the raster the model was made on; a raster that holds just as many is taken to hold the same.
+    if max(card.band_numbers) > len(every.bands):
+        check_bands(card, model, len(every.bands), every.name)
+        bands: tuple[int, ...] = every.bands
+    else:
+        bands = card.band_numbers
+    source = RasterSource(raster, bands)
+    if source.dtype != card.dtype:
+        feedback.warn(
+            f"{source.name} holds {source.dtype} values, the model was made on {card.dtype} ones. Expect a poor map unless "
+            "the same value means the same in both."
+        )
+    if len(every.bands) != len(bands):
+        feedback.info(f"Using bands {', '.join(map(str, bands))} of {source.name}, as the model was made with.")
+    return at_resolution_of_model(source, card.pixel_size, card.ground_sample_distance, feedback)
+
+
+def check_geotiffs(*targets: str | None) -> None:
+    """Raise OutputError where a raster is to be written in a format other than GeoTIFF."""
+    for target in filter(None, targets):
+        if Path(target).suffix.lower() not in (".tif", ".tiff"):
+            raise OutputError(f"{target} is not a GeoTIFF.", "Choose a name that ends in .tif.")
+
+
+def protect(source: RasterSource, *targets: str | None) -> None:
+    """Raise OutputError where a result would replace a file that the raster is made of, such as a part of a VRT."""
+    parts = {os.path.realpath(part) for part in source.files}
+    for target in filter(None, targets):
+        if os.path.realpath(target) in parts:
+            raise OutputError(f"{target} is a part of the raster {source.name}.", "Choose another file.")

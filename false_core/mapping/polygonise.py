@@ -1,0 +1,100 @@
+"""From a map to polygons: one for each patch of a class, without gaps and overlaps, however large the map.
+
+The map is read twice, in blocks. The first time its patches are found and the small ones dissolved (``patches``), the second
+time the lines between them are traced (``borders``). Polygons are then put together and written some at a time. What is
+kept between the two is some hundred bytes for each polygon and one byte for each pixel edge on a border: memory grows with
+the number of polygons and the length of their borders, not with the raster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import shapely
+
+from false_core.errors import InputError
+from false_core.feedback import Feedback
+from false_core.jobs import Polygonise
+from false_core.mapping.borders import Network, ragged, trace
+from false_core.mapping.patches import Integers, Patches, find_patches
+from false_core.mapping.smoothing import paths
+from false_core.raster.areas import area_unit, areas
+from false_core.raster.class_map import ClassMap
+from false_core.raster.source import RasterSource
+from false_core.vector.polygon_file import check_format, polygon_file
+
+BLOCK = 1024
+"""Side of a block in pixels."""
+EDGES_AT_ONCE = 1_000_000
+"""Pixel edges of the polygons that are put together at a time."""
+MANY = 1_000_000
+"""Polygons from which on it is worth saying how to get fewer."""
+
+
+def polygonise(job: Polygonise, feedback: Feedback) -> dict[str, Any]:
+    """Run a ``Polygonise`` job: write the polygons. Return its results by name."""
+    check_format(job.output)
+    land_cover = ClassMap(job.map)
+    source = land_cover.source
+    with feedback.stage("Finding patches", 0.3):
+        patches = find_patches(land_cover, BLOCK, job.minimum_area, feedback)
+        if not len(patches):
+            raise InputError(f"There is no valid pixel in {source.name}.", "Everything is nodata; check the nodata value.")
+        if len(patches) > MANY:
+            feedback.warn(f"{source.name} has {len(patches):,} patches. A minimum area would make fewer polygons of them.")
+    with feedback.stage("Tracing borders", 0.3):
+        network = trace(land_cover, patches, feedback)
+    with feedback.stage("Writing polygons", 0.4):
+        classes = [land_cover.class_of(code) for code in np.unique(patches.codes).tolist()]
+        with polygon_file(job.output, job.map, source.crs, classes) as file:
+            for some, polygons in _polygons(network, patches, source, job.smoothing, feedback):
+                file.write(patches.codes[some], polygons, areas(polygons, source.crs))
+    if job.minimum_area:
+        feedback.info(f"{patches.dissolved:,} patches below {job.minimum_area:g} {area_unit(source.crs)} were dissolved.")
+    return {"polygons": len(patches), "dissolved": patches.dissolved}
+
+
+def _polygons(
+    network: Network, patches: Patches, source: RasterSource, smoothing: float, feedback: Feedback
+) -> Iterator[tuple[slice, Any]]:
+    """Yield some patches and their polygons in map coordinates, in the order of the patches, until all are done."""
+    edges = np.add.reduceat(_lengths(network)[network.half // 2], network.ring_starts[:-1])
+    done = np.cumsum(np.add.reduceat(edges, network.polygon_starts[:-1]))
+    start = 0
+    while start < len(patches):
+        feedback.advance(int(done[start]), int(done[-1]), "pixel edges")
+        before = done[start - 1] if start else 0
+        end = max(start + 1, int(np.searchsorted(done, before + EDGES_AT_ONCE, side="right")))
+        yield slice(start, end), _assembled(network, start, end, source, smoothing)
+        start = end
+
+
+def _lengths(network: Network) -> Integers:
+    """Return the number of steps of each line."""
+    return np.asarray(np.add.reduceat(network.lines.length[network.piece], network.piece_starts[:-1]))
+
+
+def _assembled(network: Network, start: int, end: int, source: RasterSource, smoothing: float) -> Any:
+    """Return the polygons of the patches from ``start`` to ``end``."""
+    rings = network.ring_starts[network.polygon_starts[start] : network.polygon_starts[end] + 1]
+    half = network.half[rings[0] : rings[-1]]
+    lines, place = np.unique(half // 2, return_inverse=True)
+    made = paths(network, lines, smoothing)
+    # Each line without its last point, which is the first of the next one; followed backwards, from its end on.
+    sizes = np.diff(made.starts)[place] - 1
+    backwards = np.repeat(half % 2, sizes)
+    step = ragged(np.zeros(len(half), np.int64), sizes)
+    first, last = np.repeat(made.starts[place], sizes), np.repeat(made.starts[place + 1] - 1, sizes)
+    points = made.points[np.where(backwards, last - step, first + step)]
+    ring_sizes = np.add.reduceat(sizes, rings[:-1] - rings[0])
+    ring_ends = np.cumsum(ring_sizes)
+    # A ring ends where it began.
+    points = np.insert(points, ring_ends, points[ring_ends - ring_sizes], axis=0)
+    a, b, c, d, e, f = source.native_transform[:6]
+    x, y = points[:, 0], points[:, 1]
+    on_map = np.column_stack([a * x + b * y + c, d * x + e * y + f])
+    ring_offsets = np.r_[0, ring_ends + np.arange(1, len(ring_ends) + 1)]
+    polygon_offsets = network.polygon_starts[start : end + 1] - network.polygon_starts[start]
+    return shapely.from_ragged_array(shapely.GeometryType.POLYGON, on_map, (ring_offsets, polygon_offsets))

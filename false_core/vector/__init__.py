@@ -1,0 +1,1 @@
+"""Vectors on disk: polygons that carry their classes, in any format that OGR writes."""

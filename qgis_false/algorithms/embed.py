@@ -1,0 +1,14 @@
+"""``false:embed``: show what the encoder sees."""
+
+from __future__ import annotations
+
+from false_core import jobs
+from qgis_false.algorithms.base import JobAlgorithm
+
+
+class Embed(JobAlgorithm):
+    """Takes an encoder file as well as a model file: there is an encoder in both."""
+
+    JOB = jobs.Embed
+    TITLE = "What the encoder sees"
+    TAGS = ("features", "embedding", "principal components", "pca", "encoder", "deep learning")
