@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -29,15 +30,21 @@ class ClassMap:
     """A map: one band of whole numbers, read in strips of the full width from top to bottom.
 
     Args:
-        path: Of the raster; its first band holds the codes.
+        path: Of the raster.
 
     Raises:
-        InputError: It cannot be opened.
+        InputError: It cannot be opened, or has several bands.
     """
 
     def __init__(self, path: str) -> None:
-        self.source = RasterSource(path, (1,))
+        self.source = RasterSource(path)
+        if len(self.source.bands) != 1:
+            raise InputError(
+                f"{self.source.name} has {len(self.source.bands)} bands; a map of classes has one.",
+                "Choose a map made by classifying.",
+            )
         self._known = {c.code: c for c in read_classes(path)}
+        self._colours = _colour_table(path)
 
     def windows(self) -> list[Window]:
         """Return the strips, in order."""
@@ -83,8 +90,8 @@ class ClassMap:
 
     def class_of(self, code: int) -> LandCoverClass:
         """Return the class with ``code``: as the map carries it, or else named by its code."""
-        known = self._known.get(code)
-        return known or LandCoverClass(code, str(code), default_colour(abs(code) % MOST_CLASSES))
+        colour = self._colours.get(code) or default_colour(abs(code) % MOST_CLASSES)
+        return self._known.get(code) or LandCoverClass(code, str(code), colour)
 
     def classes_beside(self, codes: Iterable[int]) -> list[LandCoverClass]:
         """Return the classes with ``codes``, and all others that the map carries, in the order of their codes."""
@@ -137,22 +144,35 @@ def read_classes(path: str) -> tuple[LandCoverClass, ...]:
     Maps of ours have them in a tag of the file. Other rasters may have names as GDAL keeps them, in a file beside the
     raster (``.aux.xml``), and a colour table.
     """
-    try:
-        with rasterio.open(path) as dataset:
-            tag = dataset.tags().get(CLASSES_TAG)
-            colours = dataset.colormap(1) if dataset.colorinterp[0].name == "palette" else {}
-    except (*GDAL_ERRORS, ValueError) as error:
-        raise InputError(f"The raster {path} cannot be read: {error}.") from error
+    colours = _colour_table(path)
+    with _readable(path) as dataset:
+        tag = dataset.tags().get(CLASSES_TAG)
     if tag:
         try:
             return ClassTable.from_list(json.loads(tag)).classes
         except (ValueError, TypeError, KeyError):
             pass  # Somebody else's tag: the names that GDAL knows count.
     return tuple(
-        LandCoverClass(code, " ".join(name.split()), _as_hex(colours[code]) if code in colours else default_colour(code))
+        LandCoverClass(code, " ".join(name.split()), colours.get(code) or default_colour(code))
         for code, name in enumerate(_category_names(Path(f"{path}.aux.xml")))
         if name and name.strip()
     )
+
+
+def _colour_table(path: str) -> dict[int, str]:
+    """Return the colours that a raster carries, by code."""
+    with _readable(path) as dataset:
+        table = dataset.colormap(1) if dataset.colorinterp[0].name == "palette" else {}
+    return {code: _as_hex(colour) for code, colour in table.items()}
+
+
+@contextmanager
+def _readable(path: str) -> Iterator[rasterio.DatasetReader]:
+    try:
+        with rasterio.open(path) as dataset:
+            yield dataset
+    except (*GDAL_ERRORS, ValueError) as error:
+        raise InputError(f"The raster {path} cannot be read: {error}.") from error
 
 
 def _category_names(aux_xml: Path) -> list[str | None]:

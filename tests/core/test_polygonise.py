@@ -390,9 +390,9 @@ class TestBadInput:
 
     def test_numbers_that_are_no_codes(self, tmp_path: Path) -> None:
         path = write_raster(tmp_path / "m.tif", np.full((1, 9, 9), 0.5, "float32"))
-        assert "numbers with a fraction" in self.refused(path, tmp_path, InputError)
+        assert "class codes are whole numbers" in self.refused(path, tmp_path, InputError)
         path = write_raster(tmp_path / "n.tif", np.full((1, 9, 9), 2**24, "int32"))
-        assert "class codes of 16,777,216 or more" in self.refused(path, tmp_path, InputError)
+        assert "values beyond 16,777,215" in self.refused(path, tmp_path, InputError)
 
     def test_a_format_that_nobody_knows(self, tmp_path: Path) -> None:
         path = write_map(tmp_path / "m.tif", np.ones((9, 9), "uint8"))
