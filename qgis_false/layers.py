@@ -211,7 +211,7 @@ def categories_of(layer: QgsVectorLayer) -> List[QgsRendererCategory]:
     made = []
     for code in sorted(layer.uniqueValues(fields[0])):
         request = QgsFeatureRequest().setFilterExpression(f'"{CODE_FIELD}" = {code}').setLimit(1)
-        request.setFlags(QgsFeatureRequest.NoGeometry)
+        request.setFlags(QgsFeatureRequest.Flag.NoGeometry)
         for feature in layer.getFeatures(request):
             name, color = (feature.attribute(field) for field in fields[1:])
             # With an outline of the same colour: between two areas without one the background would shine through.
