@@ -797,7 +797,7 @@ class TestTrouble:
             raise OutOfMemoryError("The memory ran out.", "Buy more.")
 
         monkeypatch.setattr(runner, "run", refuse)
-        more = 'methods = ["random", "supervised"]\n'
+        more = 'methods = ["false", "supervised"]\n'
         summary = run_experiment(read_experiment(config(land_config(land_folder, tmp_path / "out", more))))
         assert len(summary.failed) == 2 and summary.run == 0
         assert "The memory ran out. Buy more." in summary.page.read_text()
