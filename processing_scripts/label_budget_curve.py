@@ -302,7 +302,7 @@ def write_table(runs: Sequence[Run], path: str) -> None:
 
 # --- the chart -------------------------------------------------------------------------------------------------------------
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 460, 300, 46, 44, 12
+WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 440, 300, 40, 24, 44, 12
 COLOURS = {PRETRAINED: "#3b82c4", UNTRAINED: "#c8553d"}
 
 
@@ -333,7 +333,7 @@ def chart(runs: Sequence[Run], score: str, title: str) -> str:
     """Return an SVG picture of ``score`` against the share of labels."""
 
     def x(share: float) -> float:
-        return LEFT + share * (WIDTH - LEFT - 14)
+        return LEFT + share * (WIDTH - LEFT - RIGHT)
 
     def y(value: float) -> float:
         return TOP + (1 - value) * (HEIGHT - TOP - BOTTOM)

@@ -39,10 +39,11 @@ def test_qgis_finds_nothing_wrong_with_them(possible, provider):
         assert [output.name() for output in shipped.outputDefinitions()], "it has no outputs"
 
 
-def test_every_input_and_output_has_help(possible):
-    for model in possible:
-        texts = model.helpContent()
-        asked = [definition.name() for definition in model.parameterDefinitions()]
+def test_every_input_and_output_has_help(possible, provider):
+    # Of the file and not of what was just built: newer versions of QGIS would name the outputs of a new model differently.
+    for shipped in (provider.algorithm(model.name()).create() for model in possible):
+        texts = shipped.helpContent()
+        asked = [definition.name() for definition in shipped.parameterDefinitions()]
         assert asked
         assert [name for name in asked if not texts.get(name)] == []
 

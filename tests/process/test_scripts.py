@@ -42,7 +42,8 @@ def test_map_from_a_few_labels_makes_everything_and_uses_the_encoder_again(profi
     folder = tmp_path / "results"
     first = profile.run("script:map_from_a_few_labels", **labelled, **SHORT, OUTPUT=folder)
     assert 0 <= first.results["MIOU"] <= 1
-    made = {"encoder.safetensors", "model.safetensors", "pretrain.html", "finetune.html", "map.tif", "confidence.tif"}
+    made = {"encoder.safetensors", "model.safetensors", "pretrain.html", "finetune.html", "map.tif", "map.qml",
+            "confidence.tif"}  # fmt: skip
     assert {path.name for path in folder.iterdir() if not path.name.endswith(".aux.xml")} == made
     encoder = (folder / "encoder.safetensors").stat().st_mtime_ns
     again = profile.run("script:map_from_a_few_labels", **labelled, **SHORT, OUTPUT=folder)
