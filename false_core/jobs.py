@@ -632,7 +632,11 @@ class Embed:
 
     raster: str = _parameter(RASTER, "Raster", "The raster to look at. It needs the bands the model was made for.")
     model: str = _parameter(MODEL, "Model", "An encoder file from pretraining, or a model file from fine-tuning.")
-    output: str = _parameter(NEW_RASTER, "Features", "The raster to write: a GeoTIFF with a band per component.")
+    output: str = _parameter(
+        NEW_RASTER,
+        "Features",
+        "The raster to write: a GeoTIFF with a band per component, its pixels four times as wide as those the model works on.",
+    )
     components: int = _parameter(
         INTEGER,
         "Components",

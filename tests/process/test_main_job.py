@@ -102,7 +102,8 @@ def test_the_map_becomes_polygons(profile, classified, tmp_path):
     results = profile.run(
         "false:polygonise", MAP=classified["OUTPUT"], MINIMUM_AREA=10, SMOOTHING=0.5, OUTPUT=tmp_path / "polygons.gpkg"
     ).results
-    layer = ogr.Open(results["OUTPUT"]).GetLayerByName("polygons")
+    dataset = ogr.Open(results["OUTPUT"])  # It owns its layers.
+    layer = dataset.GetLayerByName("polygons")
     assert layer.GetFeatureCount() == results["POLYGONS"] > 0
     codes = {entry["code"] for entry in json.loads(gdal.Open(classified["OUTPUT"]).GetMetadataItem("FALSE_CLASSES"))}
     assert {feature.GetField("code") for feature in layer} <= codes
