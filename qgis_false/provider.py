@@ -8,13 +8,15 @@ from typing import List
 from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
-from qgis_false import PLUGIN_FOLDER, environment
+from qgis_false import PLUGIN_FOLDER
 from qgis_false.algorithms.checkenvironment import CheckEnvironment
 from qgis_false.algorithms.classify import Classify
+from qgis_false.algorithms.diagnostics import Diagnostics
 from qgis_false.algorithms.finetune import Finetune
 from qgis_false.algorithms.pretrain import Pretrain
+from qgis_false.algorithms.setupenvironment import SetUpEnvironment
 
-ALGORITHMS = (Pretrain, Finetune, Classify, CheckEnvironment)
+ALGORITHMS = (Pretrain, Finetune, Classify, SetUpEnvironment, CheckEnvironment, Diagnostics)
 MODELS_FOLDER = PLUGIN_FOLDER / "models"
 ICON_FILE = PLUGIN_FOLDER / "icons" / "false.svg"
 
@@ -36,14 +38,6 @@ class FalseProvider(QgsProcessingProvider):
 
     def svgIconPath(self) -> str:
         return str(ICON_FILE)
-
-    def load(self) -> bool:
-        environment.add_setting()
-        return bool(super().load())
-
-    def unload(self) -> None:
-        environment.remove_setting()
-        super().unload()
 
     def loadAlgorithms(self) -> None:
         for algorithm in ALGORITHMS:

@@ -61,7 +61,7 @@ def test_without_an_environment_a_run_fails_with_the_same_words(nowhere, feedbac
 
 
 def test_the_variable_counts_before_the_setting_and_the_setting_before_the_profile(nowhere, monkeypatch):
-    from qgis_false.environment import find_interpreter
+    from qgis_false.environment.interpreters import find_interpreter
 
     in_profile = program(nowhere / "profile" / "false" / "environment" / "bin" / "python")
     assert find_interpreter().path == in_profile
@@ -92,7 +92,7 @@ def test_what_was_named_but_is_not_there_is_not_passed_over(nowhere, algorithm, 
 
 
 def test_all_that_the_library_depends_on_is_looked_for_before_a_job_starts(provider):
-    from qgis_false.environment import REQUIRED_PACKAGES
+    from qgis_false.environment.interpreters import REQUIRED_PACKAGES
 
     text = (ROOT / "pyproject.toml").read_text("utf-8")
     dependencies = re.search(r"^dependencies = \[(.*?)^\]", text, re.MULTILINE | re.DOTALL)
