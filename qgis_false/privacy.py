@@ -7,9 +7,9 @@ import re
 from typing import Mapping
 
 _IN_ADDRESS = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/@'\"]*@")
+_WORDS = r"token|secret|passw|passwd|api[_-]?key|credential|authorization|signature"
 _NAMED = re.compile(
-    r"(?P<name>\b[\w.-]*(?:token|secret|passw|password|passwd|api[_-]?key|credential|authorization|signature|sig)[\w.-]*\s*[=:]\s*)"
-    r"(?P<value>(?:(?:Bearer|Basic)\s+)?[^\s&'\",;]+)",
+    rf"(?P<name>\b(?:[\w.-]*(?:{_WORDS})[\w.-]*|sig)\s*[=:]\s*)(?P<value>(?:(?:Bearer|Basic)\s+)?[^\s&'\",;]+)",
     re.IGNORECASE,
 )
 HIDDEN = "***"
@@ -31,7 +31,7 @@ def without_user(text: str, home: str, variables: Mapping[str, str]) -> str:
     """
     for folder in sorted({home, variables.get("USERPROFILE", ""), variables.get("HOME", "")}, key=len, reverse=True):
         if len(folder.strip("/\\")) > 1 and not folder.endswith((":\\", ":/")):
-            pattern = re.escape(folder.rstrip("/\\")).replace(re.escape("\\"), r"[\\/]").replace("/", r"[\\/]")
+            pattern = r"[\\/]".join(map(re.escape, re.split(r"[\\/]", folder.rstrip("/\\"))))
             text = re.sub(pattern + r"(?![\w.-])", "~", text, flags=re.IGNORECASE)
     names = {variables.get(name, "") for name in ("USERNAME", "USER", "LOGNAME")} | {ntpath.basename(home.rstrip("/\\"))}
     for name in sorted(filter(None, names), key=len, reverse=True):

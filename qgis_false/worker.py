@@ -317,14 +317,16 @@ def _duration(seconds: float) -> str:
 
 
 def _how_it_ended(code: Optional[int]) -> str:
+    if code is None:
+        return "it stopped talking, and did not go"
     if code == 0:
         return "it exited as if all were well (code 0)"
-    if code is not None and code < 0:
+    if code < 0:
         name = signal.Signals(-code).name if -code in list(signal.Signals) else f"signal {-code}"
         if name == "SIGKILL":
             return "it was killed (SIGKILL), most often because the computer ran out of memory. Try a smaller batch size"
         return f"it crashed ({name})"
-    return f"exit code {code}" if code is None or code < 2**31 else f"it crashed (0x{code:08X})"
+    return f"exit code {code}" if code < 2**31 else f"it crashed (0x{code:08X})"
 
 
 def _half_written(job: jobs.Job) -> Set[str]:

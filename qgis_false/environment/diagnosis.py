@@ -32,6 +32,7 @@ from qgis_false.environment.interpreters import (
     uv_places,
     why_not,
 )
+from qgis_false.environment.processes import run_program
 from qgis_false.environment.state import read_state
 from qgis_false.environment.variables import install_variables
 from qgis_false.privacy import HIDDEN, without_secrets, without_user
@@ -73,7 +74,7 @@ def diagnose(feedback: QgsProcessingFeedback) -> str:
         ("Versions", _versions(host)),
         ("This computer", _computer(host)),
         ("Settings", _settings()),
-        ("Compute environment", _environment(host)),
+        ("Compute environment", _environment(host, feedback)),
         ("Check", _check(feedback)),
         ("Pythons and installers found", _pythons(host, feedback)),
         ("Environment variables of QGIS", _variables(host)),
@@ -135,7 +136,7 @@ def _settings() -> Iterator[str]:
         yield f"{setting.label}: {setting.value() or 'none'} (from {setting.origin()})"
 
 
-def _environment(host: Host) -> Iterator[str]:
+def _environment(host: Host, feedback: QgsProcessingFeedback) -> Iterator[str]:
     interpreter = _interpreter()
     if isinstance(interpreter, str):
         yield interpreter
@@ -150,7 +151,7 @@ def _environment(host: Host) -> Iterator[str]:
         yield "it does not answer"
         return
     yield f"Python {probed.version_text}, {probed.platform}, made from {probed.executable}"
-    said = _said_by(str(interpreter.path))
+    said = _said_by(str(interpreter.path), feedback)
     if said is None:
         yield "it cannot list its packages"
         return
@@ -164,12 +165,16 @@ def _environment(host: Host) -> Iterator[str]:
         yield f"  torch, {name}: {value}"
 
 
-def _said_by(python: str) -> Optional[Dict[str, Dict[str, str]]]:
+def _said_by(python: str, feedback: QgsProcessingFeedback) -> Optional[Dict[str, Dict[str, str]]]:
+    """Ask the environment for its packages and what PyTorch sees. That may take a minute, and can be cancelled."""
     names = [name.replace("_", "-") for name in REQUIRED_PACKAGES]
+    lines: List[str] = []
+    run_program(
+        [python, "-I", "-c", _ENVIRONMENT, "false-core", *names], child_variables(), feedback, lines.append, lambda: None,
+        str(PLUGIN_FOLDER),
+    )  # fmt: skip
     try:
-        said = json.loads(
-            ask([python, "-I", "-c", _ENVIRONMENT, "false-core", *names], child_variables()).strip().splitlines()[-1]
-        )
+        said = json.loads(lines[-1])
     except (ValueError, IndexError):
         return None
     return said if isinstance(said, dict) else None

@@ -136,7 +136,7 @@ class _SetUp:
         self.python = host.python_in(str(self.folder))
         self.variables = install_variables(host)
         self.variables.setdefault("UV_PYTHON_INSTALL_DIR", str(self.home / "python"))
-        self._text, self._since, self._spoke = "", 0.0, 0.0
+        self._text, self._since, self._spoke, self._share = "", 0.0, 0.0, 0.0
         self._answers: Optional[List[Tuple[Candidate, Probed]]] = None
 
     def run(self) -> Ready:
@@ -149,7 +149,7 @@ class _SetUp:
         try:
             ready = self._carry_out(uv, choice, self.request.from_scratch)
         except _Broken as error:
-            self.feedback.pushWarning(f"{error} It cannot be mended, so it is made anew.")
+            self.feedback.pushWarning(f"{error} The environment is made anew.")
             try:
                 ready = self._carry_out(uv, choice, True)
             except _Broken as again:
@@ -209,9 +209,11 @@ class _SetUp:
         state = read_state(self.folder)
         probed = probe(self.python, self.variables, REQUIRED_PACKAGES) if self.host.disk.is_program(self.python) else None
         if probed is not None and not why_not(probed, self.host):
-            if state is None or state.stage not in (INSTALLED, WORKS) or state.key != key or probed.missing:
+            if state is None or state.stage not in (INSTALLED, WORKS) or state.key != key:
                 return plan.Found(works=True), state
-            return plan.Found(works=True, is_current=True, broken=self._broken_packages()), state
+            broken = self._broken_packages()
+            # What is missing without a trace has to be installed; what has left one is mended.
+            return plan.Found(works=True, is_current=bool(broken) or not probed.missing, broken=broken), state
         if state is not None and state.base and (self.folder / "pyvenv.cfg").is_file():
             original = probe(state.base, self.variables)
             return plan.Found(False, original is not None and original.version[:2] == state.python[:2]), state
@@ -333,19 +335,22 @@ class _SetUp:
         )
 
     def _mend(self, uv: str, build: Build, broken: Sequence[str]) -> None:
-        self._stage(f"Mending {', '.join(broken)}", 0.6)
+        self._stage(f"Mending {', '.join(broken)}", 0.87)
         constraints, library, variables = self._constraints(build), str(LIBRARY_FOLDER), self._index_variables(uv)
-        if uv:
-            command = plan.install(uv, self.python, constraints, library, build, broken)
-            # What was installed once lies in uv's store: first without the network.
-            commands = [[*command, "--offline"], command]
+        if not uv:
+            self._program(plan.mend_with_pip(self.python, constraints, library, broken), variables)
+            still: Sequence[str] = self._broken_packages()
         else:
-            commands = [plan.mend_with_pip(self.python, constraints, library, broken)]
-        if not any(self._program(command, variables, self._follow_downloads()) for command in commands):
-            raise _Broken(f"{', '.join(broken)} cannot be installed again.")
-        still = self._broken_packages()
+            still = broken
+            for attempt in plan.mend_with_uv(uv, self.python, constraints, library, build, broken):
+                self._stage(f"Mending {', '.join(broken)}", 0.87)
+                ended = [self._program(command, variables) for command in attempt]
+                if all(ended):
+                    still = self._broken_packages()
+                if not still:
+                    break
         if still:
-            raise _Broken(f"{', '.join(still)} is broken still.")
+            raise _Broken(f"{', '.join(still)} cannot be mended.")
 
     # What the steps need.
 
@@ -369,7 +374,8 @@ class _SetUp:
     def _stage(self, text: str, share: float) -> None:
         self._text, self._since = text, time.monotonic()
         self._spoke = self._since
-        self.feedback.setProgress(100.0 * share)
+        self._share = max(self._share, share)  # A bar that goes back looks broken itself.
+        self.feedback.setProgress(100.0 * self._share)
         self.feedback.setProgressText(text)
 
     def _heartbeat(self) -> None:
@@ -384,7 +390,8 @@ class _SetUp:
 
         def follow(line: str) -> None:
             if followed.take(line):
-                self.feedback.setProgress(100.0 * (0.1 + 0.75 * followed.share))
+                self._share = max(self._share, 0.1 + 0.75 * followed.share)
+                self.feedback.setProgress(100.0 * self._share)
 
         return follow
 

@@ -125,6 +125,19 @@ def constraints_for(text: str, build: Build) -> str:
     return "\n".join([*others, f"torch{build.bound}", ""])
 
 
+def mend_with_uv(
+    uv: str, python: str, constraints: str, library: str, build: Build, broken: Sequence[str]
+) -> Tuple[Tuple[List[str], ...], ...]:
+    """Return attempts to write the files of ``broken`` packages again, each of one or more commands.
+
+    First from uv's store, without the network. But the files in the store and in the environment may be the same ones, under
+    two names: what was cut off in one is cut off in both. Then the store forgets them, and they are downloaded again.
+    """
+    again = install(uv, python, constraints, library, build, broken)
+    forget = [uv, "cache", "clean", *broken]
+    return ([*again, "--offline"],), (forget, again)
+
+
 def mend_with_pip(python: str, constraints: str, library: str, broken: Sequence[str]) -> List[str]:
     """Return the command that writes the files of ``broken`` packages again, without uv."""
     named = [library if name == LIBRARY else name for name in broken]

@@ -18,6 +18,10 @@ from qgis.PyQt.QtCore import QCoreApplication, QThread
 
 from qgis_false.privacy import without_secrets
 
+WINDOWS = os.name == "nt"
+# Python has these names on Windows only.
+_NO_WINDOW: int = getattr(subprocess, "CREATE_NO_WINDOW", 0x08000000)
+_NEW_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0x00000200)
 POLL_S = 0.1
 """Longest time between two looks at the cancel button."""
 TERMINATE_S = 0.2
@@ -29,19 +33,19 @@ CANCELLED = "Cancelled."
 
 def quiet_start() -> Dict[str, Any]:
     """Return what keeps Windows from opening a console for a short call."""
-    return {"creationflags": subprocess.CREATE_NO_WINDOW} if os.name == "nt" else {}
+    return {"creationflags": _NO_WINDOW} if WINDOWS else {}
 
 
 def own_process_group() -> Dict[str, Any]:
     """Keep Ctrl-C in the terminal from reaching the process, and make it possible to end it with all it started."""
-    if os.name == "nt":
-        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+    if WINDOWS:
+        return {"creationflags": _NO_WINDOW | _NEW_GROUP}
     return {"start_new_session": True}
 
 
 def signal_group(child: subprocess.Popen, kill: bool) -> None:
     """Ask the process and all it started to end, or end them."""
-    if os.name == "nt":
+    if WINDOWS:
         arguments = ["taskkill", "/T", "/PID", str(child.pid)] + (["/F"] if kill else [])
         subprocess.run(arguments, capture_output=True, check=False, **quiet_start())
         return
