@@ -10,10 +10,13 @@ from qgis.PyQt.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
+    QFrame,
     QGroupBox,
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QScrollArea,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -55,11 +58,18 @@ class OptionsPage(QgsOptionsPageWidget):
             settings.CACHE.key: _file(QgsFileWidget.StorageMode.GetDirectory),
             settings.LOG_LEVEL.key: _choice(settings.LOG_LEVELS),
         }
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
+        content = QWidget()
+        layout = QVBoxLayout(content)
         layout.addWidget(self._environment_box())
         layout.addWidget(self._settings_box())
         layout.addStretch()
+        scroll = QScrollArea()
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidgetResizable(True)
+        scroll.setWidget(content)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(scroll)
 
     def apply(self) -> None:
         """Remember what was entered. QGIS calls this when the options are accepted."""
@@ -92,8 +102,7 @@ class OptionsPage(QgsOptionsPageWidget):
             field.setObjectName(setting.key)
             _show(field, setting.value() if setting.is_overridden() else setting.stored() or setting.default)
             field.setToolTip(f"<p>{setting.help}</p><p>The variable {setting.variable} does the same and comes first.</p>")
-            form.addRow(setting.label, field)
-            form.addRow("", _note(setting))
+            form.addRow(setting.label, _with_note(field, setting))
             field.setEnabled(not setting.is_overridden())
         return box
 
@@ -124,10 +133,22 @@ def state_of_environment() -> str:
     return "\n".join(lines)
 
 
+def _with_note(field: QWidget, setting: Setting) -> QWidget:
+    """Return the field with its help below it, as wide as the page."""
+    both = QWidget()
+    layout = QVBoxLayout(both)
+    layout.setContentsMargins(0, 0, 0, 6)
+    layout.setSpacing(2)
+    layout.addWidget(field)
+    layout.addWidget(_note(setting))
+    return both
+
+
 def _note(setting: Setting) -> QLabel:
     overridden = f"The variable {setting.variable} is set and comes first."
     note = QLabel(overridden if setting.is_overridden() else setting.help)
     note.setWordWrap(True)
+    note.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.MinimumExpanding)
     font = note.font()
     font.setPointSizeF(font.pointSizeF() * 0.9)
     note.setFont(font)
