@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -24,6 +26,8 @@ pytestmark = [
 
 class Bench:
     """A profile of its own, with a blank and an umlaut in its name, and a uv that notes what it was asked for."""
+
+    template: Path | None = None
 
     def __init__(self, folder: Path, feedback: object) -> None:
         self.profile, self.feedback = folder / "Profil für FALSE", feedback
@@ -43,6 +47,16 @@ class Bench:
     @property
     def state(self) -> dict:
         return json.loads((self.environment / "false-setup.json").read_text())
+
+    def set_up_before(self) -> None:
+        """Have what a set-up leaves behind. It is made once for all tests, and copied."""
+        if Bench.template is None:
+            self.set_up()
+            Bench.template = Path(tempfile.mkdtemp(prefix="false-template-")) / "environment"
+            shutil.copytree(self.environment, Bench.template, symlinks=True)
+            atexit.register(shutil.rmtree, Bench.template.parent, ignore_errors=True)
+        else:
+            shutil.copytree(Bench.template, self.environment, symlinks=True)
 
     def set_up(self, **request: object):
         from qgis_false.environment.install import Request, set_up
@@ -106,7 +120,7 @@ def test_progress_rises_to_the_end_and_what_is_done_is_told(bench, feedback):
 
 
 def test_once_it_works_a_second_run_only_checks(bench):
-    bench.set_up()
+    bench.set_up_before()
     bench.set_up()
     assert bench.calls == []
 
@@ -158,7 +172,7 @@ def test_cancel_ends_all_that_was_started_and_the_next_run_goes_on(bench, feedba
 
 @pytest.mark.parametrize("harm", ["folder", "cut off", "metadata"])
 def test_a_broken_package_is_installed_again_and_nothing_else(bench, harm):
-    bench.set_up()
+    bench.set_up_before()
     if harm == "folder":
         shutil.rmtree(bench.site / "rasterio")
     elif harm == "cut off":
@@ -174,7 +188,7 @@ def test_a_broken_package_is_installed_again_and_nothing_else(bench, harm):
 
 def test_a_package_that_is_broken_in_uv_s_store_too_is_downloaded_again(bench):
     """The store's files and the environment's may be the same ones: what is cut off here is cut off there."""
-    bench.set_up()
+    bench.set_up_before()
     (bench.site / "rasterio" / "__init__.py").write_text("")
     Path(f"{bench.log}.spoilt").touch()
     bench.set_up()
@@ -184,7 +198,7 @@ def test_a_package_that_is_broken_in_uv_s_store_too_is_downloaded_again(bench):
 
 
 def test_a_package_that_is_gone_altogether_is_installed_again(bench):
-    bench.set_up()
+    bench.set_up_before()
     shutil.rmtree(bench.site / "rasterio")
     shutil.rmtree(next(bench.site.glob("rasterio-*.dist-info")))
     bench.set_up()
@@ -192,7 +206,7 @@ def test_a_package_that_is_gone_altogether_is_installed_again(bench):
 
 
 def test_a_broken_link_to_python_is_made_again_without_installing(bench):
-    bench.set_up()
+    bench.set_up_before()
     bench.python.unlink()
     bench.python.symlink_to("/gone/python3")
     bench.set_up()
@@ -201,7 +215,7 @@ def test_a_broken_link_to_python_is_made_again_without_installing(bench):
 
 
 def test_what_cannot_be_mended_is_made_anew(bench, feedback):
-    bench.set_up()
+    bench.set_up_before()
     shutil.rmtree(bench.environment / "bin")
     (bench.environment / "pyvenv.cfg").unlink()
     bench.set_up()
@@ -211,7 +225,7 @@ def test_what_cannot_be_mended_is_made_anew(bench, feedback):
 def test_an_environment_that_is_whole_but_does_not_compute_is_made_anew(bench, feedback, monkeypatch):
     from qgis_false.environment import install
 
-    bench.set_up()
+    bench.set_up_before()
     answers = iter([QgsProcessingException("The compute environment is broken: a DLL is missing."), {"device": "cpu"}])
 
     def once_broken(*_: object) -> dict:
@@ -229,7 +243,7 @@ def test_an_environment_that_is_whole_but_does_not_compute_is_made_anew(bench, f
 def test_a_device_that_is_not_there_is_no_reason_to_install_again(bench, monkeypatch):
     from qgis_false.environment import install
 
-    bench.set_up()
+    bench.set_up_before()
 
     def no_such_device(*_: object) -> dict:
         raise QgsProcessingException(
@@ -244,7 +258,7 @@ def test_a_device_that_is_not_there_is_no_reason_to_install_again(bench, monkeyp
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"stage": "works"}', '{"stage": "works", "version": "9", "colour": 1}'])
 def test_a_state_that_cannot_be_read_means_installing_again(bench, damage):
-    bench.set_up()
+    bench.set_up_before()
     (bench.environment / "false-setup.json").write_text(damage)
     bench.set_up()
     assert kinds(bench.calls) == ["pip"]
@@ -255,7 +269,7 @@ def test_another_version_of_the_plugin_says_so_and_the_set_up_mends_it(bench, mo
     from qgis_false.environment.interpreters import Interpreter
     from qgis_false.environment.state import read_state, write_state
 
-    bench.set_up()
+    bench.set_up_before()
     state = read_state(bench.environment)
     assert state is not None
     mine = Interpreter(bench.python, "here")
