@@ -8,6 +8,7 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -455,7 +456,8 @@ class _SetUp:
         if (self.folder / STATE_FILE).exists():
             (self.folder / STATE_FILE).unlink()
         try:
-            shutil.rmtree(self.folder, onerror=_make_writable)
+            # Newer versions of Python have another name for it.
+            shutil.rmtree(self.folder, **{"onexc" if sys.version_info >= (3, 12) else "onerror": _make_writable})
         except OSError as error:
             raise QgsProcessingException(
                 f"{error.filename or self.folder} cannot be removed: {error.strerror or error}. It may be in use: close "
