@@ -13,23 +13,29 @@ from false_core import __version__
 from false_core.errors import DeviceError
 from false_core.feedback import Feedback
 from false_core.jobs import Check
+from false_core.settings import preferred_device
 
 
 def choose_device(request: str, feedback: Feedback) -> torch.device:
     """Return the device to compute on, after a real computation on it.
 
     Args:
-        request: ``auto`` takes a working GPU and otherwise the CPU; ``cpu``, ``cuda``, ``cuda:N`` and ``mps`` insist.
+        request: ``auto`` takes what ``FALSE_DEVICE`` names, or else a working GPU and otherwise the CPU; ``cpu``, ``cuda``,
+            ``cuda:N`` and ``mps`` insist.
         feedback: Told which device it is, and why a GPU that is there is not used.
 
     Raises:
         DeviceError: What was asked for is not there or does not work.
     """
-    if request != "auto":
-        device = _parse(request)
+    named = request if request != "auto" else preferred_device()
+    if named != "auto":
+        origin = "" if named == request else ", which FALSE_DEVICE or the options of the plugin name,"
+        device = _parse(named)
         problem = _problem(device)
         if problem:
-            raise DeviceError(f"The device {request} cannot be used: {problem}.", "Choose auto to fall back to the CPU.")
+            raise DeviceError(
+                f"The device {named}{origin} cannot be used: {problem}.", "Choose auto to fall back to the CPU."
+            )
         feedback.info(f"Computing on {describe(device)}.")
         return device
     for device in (torch.device("cuda", 0), torch.device("mps")):

@@ -133,7 +133,8 @@ def _device() -> Any:
     return _parameter(
         TEXT,
         "Device",
-        "auto takes a GPU where there is a working one and says what it took. cuda, cuda:1, mps and cpu insist.",
+        "auto takes a GPU where there is a working one, unless the options or FALSE_DEVICE name a device, and says what it "
+        "took. cuda, cuda:1, mps and cpu insist.",
         "auto",
         advanced=True,
     )

@@ -33,4 +33,4 @@ def classFactory(iface: Any) -> Any:
     """Return the plugin. QGIS calls this; ``iface`` is None outside the desktop application."""
     from qgis_false.plugin import FalsePlugin
 
-    return FalsePlugin()
+    return FalsePlugin(iface)

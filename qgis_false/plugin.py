@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Optional
+from typing import Any, Optional
 
 from qgis.core import QgsApplication
 
@@ -12,10 +12,16 @@ from qgis_false.provider import FalseProvider
 
 
 class FalsePlugin:
-    """Adds the FALSE algorithms to Processing, on the desktop and in ``qgis_process``."""
+    """Adds the FALSE algorithms to Processing, on the desktop and in ``qgis_process``.
 
-    def __init__(self) -> None:
+    Args:
+        iface: The desktop application, or None.
+    """
+
+    def __init__(self, iface: Any = None) -> None:
+        self._iface = iface
         self._provider: Optional[FalseProvider] = None
+        self._options: Any = None
 
     def initProcessing(self) -> None:
         """Add the algorithms. Called by ``qgis_process``."""
@@ -26,11 +32,18 @@ class FalsePlugin:
         self._provider.refreshAlgorithms()
 
     def initGui(self) -> None:
-        """Add the algorithms. Called by the desktop application."""
+        """Add the algorithms and the options page. Called by the desktop application."""
         self.initProcessing()
+        from qgis_false.options import OptionsFactory  # qgis_process has no windows.
+
+        self._options = OptionsFactory()
+        self._iface.registerOptionsWidgetFactory(self._options)
 
     def unload(self) -> None:
         """Take everything away again."""
+        if self._options is not None:
+            self._iface.unregisterOptionsWidgetFactory(self._options)
+            self._options = None
         if self._provider is not None:
             QgsApplication.processingRegistry().removeProvider(self._provider)
             self._provider = None

@@ -8,10 +8,11 @@ from typing import List
 from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
-from qgis_false import PLUGIN_FOLDER, environment
+from qgis_false import PLUGIN_FOLDER
 from qgis_false.algorithms.assess import Assess
 from qgis_false.algorithms.checkenvironment import CheckEnvironment
 from qgis_false.algorithms.classify import Classify
+from qgis_false.algorithms.diagnostics import Diagnostics
 from qgis_false.algorithms.embed import Embed
 from qgis_false.algorithms.exportonnx import ExportOnnx
 from qgis_false.algorithms.finetune import Finetune
@@ -19,6 +20,7 @@ from qgis_false.algorithms.modelinfo import ModelInfo
 from qgis_false.algorithms.polygonise import Polygonise
 from qgis_false.algorithms.pretrain import Pretrain
 from qgis_false.algorithms.samplepoints import SamplePoints
+from qgis_false.algorithms.setupenvironment import SetUpEnvironment
 from qgis_false.algorithms.suggestlabels import SuggestLabels
 
 ALGORITHMS = (
@@ -32,7 +34,9 @@ ALGORITHMS = (
     SuggestLabels,
     ExportOnnx,
     ModelInfo,
+    SetUpEnvironment,
     CheckEnvironment,
+    Diagnostics,
 )
 MODELS_FOLDER = PLUGIN_FOLDER / "models"
 ICON_FILE = PLUGIN_FOLDER / "icons" / "false.svg"
@@ -55,14 +59,6 @@ class FalseProvider(QgsProcessingProvider):
 
     def svgIconPath(self) -> str:
         return str(ICON_FILE)
-
-    def load(self) -> bool:
-        environment.add_setting()
-        return bool(super().load())
-
-    def unload(self) -> None:
-        environment.remove_setting()
-        super().unload()
 
     def loadAlgorithms(self) -> None:
         for algorithm in ALGORITHMS:

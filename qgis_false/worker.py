@@ -9,30 +9,24 @@ import queue
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from typing import IO, Any, Deque, Dict, List, Optional, Sequence, Set
 
 from qgis.core import QgsProcessingException, QgsProcessingFeedback
-from qgis.PyQt.QtCore import QCoreApplication, QThread
 
 from false_core import events, jobs
-from false_core.events import Event, Failed, Finished, Message, Progress, ProtocolError
-from qgis_false import LIBRARY_FOLDER
-from qgis_false.environment import (
-    REQUIRED_PACKAGES,
-    NoEnvironment,
-    child_environment,
-    find_interpreter,
-    how_to_complete,
-)
+from false_core.events import Event, Failed, Finished, Message, Progress, ProtocolError, Started
+from qgis_false import LIBRARY_FOLDER, last_errors, settings
+from qgis_false.environment import versions
+from qgis_false.environment.host import this_host
+from qgis_false.environment.interpreters import REQUIRED_PACKAGES, NoEnvironment, find_interpreter, how_to_complete
+from qgis_false.environment.processes import CANCELLED, POLL_S, TERMINATE_S, CancelWatch, end, own_process_group
+from qgis_false.environment.variables import compute_variables
 
-POLL_S = 0.1
-"""Longest time between two looks at the cancel button."""
 PATIENCE_S = 1.6
 """How long a cancelled job may take to end itself. It promises 1.2 s."""
-TERMINATE_S = 0.2
-"""And how long it may take to react to the polite signal before it is killed."""
 FAREWELL_S = 2.0
 """How long the process may take to go after it said its last word."""
 TEXT_INTERVAL_S = 10.0
@@ -64,6 +58,11 @@ def worker_command(python: str) -> List[str]:
     return [python, "-I", "-u", "-c", LAUNCHER, str(LIBRARY_FOLDER), how_to_complete(python), *REQUIRED_PACKAGES]
 
 
+def child_variables() -> Dict[str, str]:
+    """Return the environment variables of a compute process: the user's, and what was set on the options page."""
+    return {**compute_variables(this_host()), **settings.for_the_library()}
+
+
 def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, command: Optional[Sequence[str]] = None) -> Dict[str, Any]:
     """Run ``job`` in a process of its own and return its outputs: paths of the files written, numbers and texts.
 
@@ -82,14 +81,19 @@ def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, command: Optional[Se
         except NoEnvironment as error:
             raise QgsProcessingException(str(error)) from error
         feedback.pushInfo(f"Computing with {interpreter.path} (from {interpreter.origin})")
+        outdated = versions.problem_of_environment(interpreter)
+        if outdated:
+            feedback.pushWarning(outdated)
         command = worker_command(str(interpreter.path))
     before = _half_written(job)
     try:
         return _Process(job, feedback, command).outputs()
-    except BaseException:
+    except BaseException as error:
         # A process that was killed could not tidy up.
         for folder in _half_written(job) - before:
             shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, QgsProcessingException) and str(error) != CANCELLED:
+            last_errors.remember(type(job).__name__.lower(), str(error))
         raise
 
 
@@ -100,17 +104,21 @@ class _Process:
         self._job, self._feedback = job, feedback
         self._last_words: Deque[str] = collections.deque(maxlen=LAST_WORDS)
         self._chatter: Deque[str] = collections.deque(maxlen=CHATTER_LINES)
-        self._chatter_left = CHATTER_LINES
+        self._log_level = settings.log_level()
+        # All of it where everything was asked for, none where only warnings were.
+        self._chatter_left = {"warning": 0, "info": CHATTER_LINES}.get(self._log_level, sys.maxsize)
         self._ended = False
         self._stage, self._text_sent = "", 0.0
-        self._events_served = 0.0
+        self._watch = CancelWatch(feedback)
+        if self._log_level == "debug":
+            feedback.pushDebugInfo(f"Starting {list(command)}")
         # Bounded: a process that talks faster than QGIS can listen has to wait.
         self._lines: queue.Queue[Optional[bytes]] = queue.Queue(maxsize=1000)
         self._abandoned = threading.Event()
         try:
             self._child = subprocess.Popen(
                 list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
-                env=child_environment(), **_own_process_group(),
+                env=child_variables(), **own_process_group(),
             )  # fmt: skip
         except OSError as error:
             raise QgsProcessingException(f"{command[0]} cannot be started: {error.strerror or error}.") from error
@@ -212,22 +220,17 @@ class _Process:
                 self._stage, self._text_sent = event.stage, now
                 self._feedback.setProgressText(progress_text(event))
         elif isinstance(event, Message):
-            push = self._feedback.pushWarning if event.level == events.WARNING else self._feedback.pushInfo
-            push(event.text)
-
-    def _is_cancelled(self) -> bool:
-        # In qgis_process, in batch and from the Python console the main thread waits here. Without its events neither
-        # Ctrl-C nor the cancel button would arrive, and the window would be frozen for as long as the job takes.
-        application = QCoreApplication.instance()
-        if application is not None and QThread.currentThread() == application.thread():
-            now = time.monotonic()
-            if now - self._events_served >= POLL_S:
-                self._events_served = now
-                QCoreApplication.processEvents()
-        return bool(self._feedback.isCanceled())
+            if event.level == events.WARNING:
+                self._feedback.pushWarning(event.text)
+            elif self._log_level != "warning":
+                self._feedback.pushInfo(event.text)
+        elif isinstance(event, Started):
+            different = versions.problem_of_library(event.version)
+            if different:
+                self._feedback.pushWarning(different)
 
     def _stop_if_cancelled(self) -> None:
-        if not self._is_cancelled():
+        if not self._watch.is_cancelled():
             return
         deadline = time.monotonic() + PATIENCE_S
         try:
@@ -243,7 +246,7 @@ class _Process:
                 self._lines.get(timeout=POLL_S / 2)
             except queue.Empty:
                 continue
-        raise QgsProcessingException("Cancelled.")
+        raise QgsProcessingException(CANCELLED)
 
     def _checked(self, last: Optional[Event]) -> Dict[str, Any]:
         """Return the outputs of a job that ended with the event ``last``, or say why they cannot be trusted."""
@@ -288,14 +291,7 @@ class _Process:
             return
         self._ended = True
         self._abandoned.set()
-        if self._child.poll() is None:
-            _signal_group(self._child, kill=False)
-            try:
-                self._child.wait(TERMINATE_S)
-            except subprocess.TimeoutExpired:
-                pass  # It had its chance.
-        _signal_group(self._child, kill=True)
-        self._child.wait()
+        end(self._child)
         for reader in self._readers:
             reader.join(TERMINATE_S)
         for pipe, reader in zip((self._child.stdout, self._child.stderr), self._readers):
@@ -321,14 +317,16 @@ def _duration(seconds: float) -> str:
 
 
 def _how_it_ended(code: Optional[int]) -> str:
+    if code is None:
+        return "it stopped talking, and did not go"
     if code == 0:
         return "it exited as if all were well (code 0)"
-    if code is not None and code < 0:
+    if code < 0:
         name = signal.Signals(-code).name if -code in list(signal.Signals) else f"signal {-code}"
         if name == "SIGKILL":
             return "it was killed (SIGKILL), most often because the computer ran out of memory. Try a smaller batch size"
         return f"it crashed ({name})"
-    return f"exit code {code}" if code is None or code < 2**31 else f"it crashed (0x{code:08X})"
+    return f"exit code {code}" if code < 2**31 else f"it crashed (0x{code:08X})"
 
 
 def _half_written(job: jobs.Job) -> Set[str]:
@@ -338,23 +336,3 @@ def _half_written(job: jobs.Job) -> Set[str]:
         folder, name = os.path.split(path)
         found.update(glob.glob(os.path.join(glob.escape(folder), f".{glob.escape(name[:40])}.*.partial")))
     return found
-
-
-def _own_process_group() -> Dict[str, Any]:
-    """Keep Ctrl-C in the terminal from reaching the process, and make it possible to end it with all it started."""
-    if os.name == "nt":
-        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
-    return {"start_new_session": True}
-
-
-def _signal_group(child: subprocess.Popen, kill: bool) -> None:
-    if os.name == "nt":
-        arguments = ["taskkill", "/T", "/PID", str(child.pid)] + (["/F"] if kill else [])
-        subprocess.run(arguments, capture_output=True, check=False, creationflags=subprocess.CREATE_NO_WINDOW)
-        return
-    try:
-        os.killpg(child.pid, signal.SIGKILL if kill else signal.SIGTERM)
-    except ProcessLookupError:
-        pass  # Nobody is left: what was wanted.
-    except PermissionError:
-        pass  # macOS says so of a group in which only the dead are left.

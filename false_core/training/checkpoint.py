@@ -24,22 +24,13 @@ from false_core.errors import OutputError
 from false_core.feedback import Feedback
 from false_core.presets import FinetuneSettings, PretrainSettings
 from false_core.publish import published
+from false_core.settings import cache_folder
 
 INTERVAL_S = 60.0
 KEPT_DAYS = 30
 TREE_KEY = "state"
 _READ_WHOLE = (jobs.VECTOR, jobs.FILE, jobs.FILE_OR_NAME, jobs.MODEL)
 _TENSOR, _NUMBERED = "__tensor__", "__numbered__"
-
-
-def cache_folder() -> Path:
-    """Return the folder for files that can be made again: ``FALSE_CACHE``, or the user's cache folder."""
-    chosen = os.environ.get("FALSE_CACHE")
-    if chosen:
-        return Path(chosen)
-    if os.name == "nt":
-        return Path(os.environ.get("LOCALAPPDATA", str(Path.home()))) / "false" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "false"
 
 
 class Checkpoint:

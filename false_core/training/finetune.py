@@ -32,12 +32,12 @@ from false_core.sampling.cache import ChunkCache
 from false_core.sampling.geometry import resample
 from false_core.sampling.labelled import LabelledCrops, LabelSampler, on_valid_pixels
 from false_core.sampling.spectral import QUIET, torch_generator
+from false_core.settings import memory_for_pixels
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.optimisers import parameter_groups, warm_up_and_cosine
 from false_core.training.validation import score_labels
 
-CACHE_BYTES = 1_000_000_000
 LOG_EVERY = 5
 REFIT_RATE = 0.5
 """Highest learning rate once the labels that were kept back train too, as a share of the first one."""
@@ -61,7 +61,7 @@ def finetune(job: Finetune, feedback: Feedback) -> dict[str, Any]:
         source = _open(job, base, settings, feedback)
         annotation = read_annotation(job.labels, job.field, source, read_legend(job.legend), feedback)
         normalisation = base.normalisation if base else measure([source], [source.window_of(None)], feedback)
-        cache = ChunkCache(source, normalisation, CACHE_BYTES)
+        cache = ChunkCache(source, normalisation, memory_for_pixels())
         annotation = on_valid_pixels(annotation, cache, feedback)
         training, held_back = split(annotation, job.validation, source.width, source.height, job.seed)
         for doubt in doubts(annotation, held_back, job.validation > 0, source.width, source.height):

@@ -33,11 +33,11 @@ from false_core.sampling.ahead import made_ahead
 from false_core.sampling.geometry import resample
 from false_core.sampling.spectral import SpectralJitter, torch_generator
 from false_core.sampling.views import PatchSampler, ViewPairs
+from false_core.settings import memory_for_pixels
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.optimisers import LARC, parameter_groups, published_schedule, warm_up_and_cosine
 
-CACHE_BYTES = 1_000_000_000
 LOG_EVERY = 5
 GALLERY_BATCHES = 4
 """Looked at after the training, to choose what the report shows."""
@@ -70,7 +70,7 @@ def pretrain(job: Pretrain, feedback: Feedback) -> dict[str, Any]:
         settings.scales,
         settings.points,
         job.seed,
-        CACHE_BYTES,
+        memory_for_pixels(),
     )
     checkpoint, curves = Checkpoint(job, settings, feedback), Curves(feedback)
     with _resumable(trainer, curves, checkpoint):

@@ -24,33 +24,21 @@ from qgis_false import PLUGIN_FOLDER, layers
 from qgis_false.algorithms.definitions import definition, shown_fields, the_only
 from qgis_false.algorithms.problems import problems
 from qgis_false.algorithms.values import Request
-from qgis_false.environment import NoEnvironment, find_interpreter
+from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
 from qgis_false.worker import run_job
 
 ICONS_FOLDER = PLUGIN_FOLDER / "icons"
 """Holds one SVG for each algorithm, under its name."""
 
 
-class JobAlgorithm(QgsProcessingAlgorithm):
-    """Base of the algorithms. A subclass names its job and says what is special about it."""
+class FalseAlgorithm(QgsProcessingAlgorithm):
+    """What every algorithm of ours has: a title, tags, the icon."""
 
-    JOB: Type[Any]
-    NAME = ""
-    """Name in the algorithm's id. Empty: that of the job."""
     TITLE = ""
     TAGS: Tuple[str, ...] = ()
-    CLASS_MAPS: Tuple[str, ...] = ()
-    """Fields of the job that name maps, rasters or polygons, which carry the names and colours of their classes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._legend: List[layers.LegendEntry] = []
 
     def createInstance(self) -> QgsProcessingAlgorithm:
         return type(self)()
-
-    def name(self) -> str:
-        return self.NAME or self.JOB.__name__.lower()
 
     def displayName(self) -> str:
         return self.TITLE
@@ -66,6 +54,23 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         if own.is_file():
             return str(own)
         return self.provider().svgIconPath() if self.provider() else super().svgIconPath()
+
+
+class JobAlgorithm(FalseAlgorithm):
+    """Base of the algorithms that run a job. A subclass names its job and says what is special about it."""
+
+    JOB: Type[Any]
+    NAME = ""
+    """Name in the algorithm's id. Empty: that of the job."""
+    CLASS_MAPS: Tuple[str, ...] = ()
+    """Fields of the job that name maps, rasters or polygons, which carry the names and colours of their classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._legend: List[layers.LegendEntry] = []
+
+    def name(self) -> str:
+        return self.NAME or self.JOB.__name__.lower()
 
     def shortDescription(self) -> str:
         return (inspect.getdoc(self.JOB) or "").partition("\n")[0]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 
 def say(event: str, **body: object) -> None:
@@ -15,8 +17,13 @@ def say(event: str, **body: object) -> None:
     sys.stdout.flush()
 
 
-def started() -> None:
-    say("started", job="classify", version="0", pid=os.getpid())
+def started(version: str = "") -> None:
+    say("started", job="classify", version=version or plugin_version(), pid=os.getpid())
+
+
+def plugin_version() -> str:
+    library = Path(__file__).resolve().parents[2] / "false_core" / "__init__.py"
+    return re.search(r'__version__ = "(.+)"', library.read_text("utf-8"))[1]
 
 
 def half_written(job: dict) -> None:
@@ -94,6 +101,35 @@ def main() -> int:
         started()
         half_written(job)
         os.kill(os.getpid(), signal.SIGKILL)
+    elif mode == "another version":
+        started("9.9.9")
+        say("finished", outputs=write_outputs(job))
+    elif mode == "falls silent":
+        remember(os.getpid())
+        started()
+        sys.stdout.flush()
+        os.close(1)
+        time.sleep(60)
+    elif mode == "half an event":
+        started()
+        sys.stdout.write('{"event": "finished", "outputs": {"outp')
+        sys.stdout.flush()
+    elif mode == "unknown event":
+        say("celebrated", mood="good")
+        time.sleep(60)
+    elif mode == "event of wrong types":
+        say("progress", fraction="a lot", stage=7)
+        time.sleep(60)
+    elif mode == "talks on after its result":
+        started()
+        say("finished", outputs=write_outputs(job))
+        for _ in range(1000):
+            print("after the end " * 20)
+            print("and more", file=sys.stderr)
+    elif mode == "empty file":
+        started()
+        open(job["output"], "wb").close()
+        say("finished", outputs={"output": job["output"]})
     elif mode == "exit without a result":
         started()
         print("I am tired", file=sys.stderr, flush=True)

@@ -67,6 +67,18 @@ def test_the_dialog_shows_every_parameter(dialog, tmp_path, name):
     assert parameters.grab().save(str(pictures / f"{name}_parameters.png"))
 
 
+def test_the_dialog_of_the_set_up_can_be_left_as_it_is(dialog, context, tmp_path):
+    opened = dialog("setupenvironment")
+    wrappers, algorithm = opened.mainWidget().wrappers, opened.algorithm()
+    values = {name: wrappers[name].parameterValue() for name in ("EXISTING_PYTHON", "BUILD", "FROM_SCRATCH")}
+    assert algorithm.parameterAsFile(values, "EXISTING_PYTHON", context) == ""
+    assert algorithm.parameterAsEnumString(values, "BUILD", context) == "auto"
+    assert algorithm.parameterAsBoolean(values, "FROM_SCRATCH", context) is False
+    assert "Set up the compute environment" in opened.windowTitle()
+    pictures = Path(os.environ.get("DIALOG_PICTURES", tmp_path))
+    assert opened.grab().save(str(pictures / "setupenvironment.png"))
+
+
 @pytest.mark.parametrize("name", ["pretrain", "finetune"])
 def test_what_is_left_alone_comes_from_the_preset(dialog, name):
     """An empty number must reach the job as nothing and not as its smallest value."""

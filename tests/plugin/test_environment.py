@@ -1,4 +1,4 @@
-"""Which Python computes, and what is said where there is none."""
+"""Which Python computes, what is remembered, and what is said where there is no environment."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def nowhere(provider, monkeypatch, tmp_path):
     """No environment at any of the places."""
-    from processing.core.ProcessingConfig import ProcessingConfig
-
-    from qgis_false import environment
+    from qgis_false import settings
+    from qgis_false.environment import interpreters
 
     monkeypatch.delenv("FALSE_CORE_PYTHON", raising=False)
-    monkeypatch.setattr(environment, "PLUGIN_FOLDER", tmp_path / "elsewhere")
+    monkeypatch.setattr(interpreters, "PLUGIN_FOLDER", tmp_path / "elsewhere")
     monkeypatch.setattr(QgsApplication, "qgisSettingsDirPath", lambda: str(tmp_path / "profile") + "/")
     yield tmp_path
-    ProcessingConfig.settings["FALSE_CORE_PYTHON"].value = ""
+    settings.INTERPRETER.store("")
 
 
 def program(path: Path) -> Path:
@@ -34,20 +33,18 @@ def program(path: Path) -> Path:
     return path
 
 
-def choose_in_settings(path: str) -> None:
-    from processing.core.ProcessingConfig import ProcessingConfig
-
-    ProcessingConfig.settings["FALSE_CORE_PYTHON"].value = path
-
-
 def test_without_an_environment_the_algorithms_are_there_and_say_what_to_do(nowhere, algorithm):
     for name in ("pretrain", "finetune", "classify", "polygonise", "embed", "checkenvironment"):
         can, why = algorithm(name).canExecute()
         assert not can
-        assert "-m venv" in why
-        assert "pip install" in why
+        assert "Run Set up the compute environment" in why
         assert "FALSE_CORE_PYTHON" in why
-        assert "Settings > Options > Processing" in why
+        assert "Settings > Options > FALSE" in why
+
+
+def test_what_makes_and_examines_the_environment_runs_without_one(nowhere, algorithm):
+    for name in ("setupenvironment", "diagnostics"):
+        assert algorithm(name).canExecute()[0]
 
 
 def test_without_an_environment_a_run_fails_with_the_same_words(nowhere, feedback, tmp_path):
@@ -61,12 +58,13 @@ def test_without_an_environment_a_run_fails_with_the_same_words(nowhere, feedbac
 
 
 def test_the_variable_counts_before_the_setting_and_the_setting_before_the_profile(nowhere, monkeypatch):
-    from qgis_false.environment import find_interpreter
+    from qgis_false import settings
+    from qgis_false.environment.interpreters import find_interpreter
 
     in_profile = program(nowhere / "profile" / "false" / "environment" / "bin" / "python")
     assert find_interpreter().path == in_profile
     chosen = program(nowhere / "chosen" / "python")
-    choose_in_settings(str(chosen))
+    settings.INTERPRETER.store(str(chosen))
     assert find_interpreter().path == chosen
     named = program(nowhere / "named" / "python")
     monkeypatch.setenv("FALSE_CORE_PYTHON", str(named))
@@ -74,13 +72,13 @@ def test_the_variable_counts_before_the_setting_and_the_setting_before_the_profi
 
 
 def test_a_checkout_brings_its_own_environment(provider, nowhere, monkeypatch, tmp_path):
-    from qgis_false import environment
+    from qgis_false.environment import interpreters
 
     checkout = tmp_path / "checkout"
     python = program(checkout / ".venv" / "bin" / "python")
-    monkeypatch.setattr(environment, "PLUGIN_FOLDER", checkout / "qgis_false")
-    monkeypatch.setattr(environment, "LIBRARY_FOLDER", checkout)
-    assert environment.find_interpreter().path == python
+    monkeypatch.setattr(interpreters, "PLUGIN_FOLDER", checkout / "qgis_false")
+    monkeypatch.setattr(interpreters, "LIBRARY_FOLDER", checkout)
+    assert interpreters.find_interpreter().path == python
 
 
 def test_what_was_named_but_is_not_there_is_not_passed_over(nowhere, algorithm, monkeypatch):
@@ -92,7 +90,7 @@ def test_what_was_named_but_is_not_there_is_not_passed_over(nowhere, algorithm, 
 
 
 def test_all_that_the_library_depends_on_is_looked_for_before_a_job_starts(provider):
-    from qgis_false.environment import REQUIRED_PACKAGES
+    from qgis_false.environment.interpreters import REQUIRED_PACKAGES
 
     text = (ROOT / "pyproject.toml").read_text("utf-8")
     dependencies = re.search(r"^dependencies = \[(.*?)^\]", text, re.MULTILINE | re.DOTALL)
@@ -102,18 +100,62 @@ def test_all_that_the_library_depends_on_is_looked_for_before_a_job_starts(provi
     assert set(REQUIRED_PACKAGES) == names - for_the_command_line
 
 
-def test_the_setting_is_on_processing_s_options_page(provider):
-    from processing.core.ProcessingConfig import ProcessingConfig
+@pytest.fixture
+def unset(provider, monkeypatch):
+    """No setting at all, and none afterwards."""
+    from qgis_false import settings
 
-    setting = ProcessingConfig.settings["FALSE_CORE_PYTHON"]
-    assert (setting.group, setting.description) == ("FALSE", "Python of the compute environment")
+    for setting in settings.ALL:
+        monkeypatch.delenv(setting.variable, raising=False)
+        setting.store("")
+    yield settings
+    for setting in settings.ALL:
+        setting.store("")
 
 
-def test_the_plugin_loads_where_nothing_heavy_can_be_imported():
+def test_a_setting_is_remembered_a_variable_comes_first_and_the_default_last(unset, monkeypatch):
+    assert unset.DEVICE.value() == "auto"
+    unset.DEVICE.store("cuda:1")
+    assert unset.DEVICE.value() == "cuda:1"
+    assert "Settings > Options > FALSE" in unset.DEVICE.origin()
+    monkeypatch.setenv("FALSE_DEVICE", "cpu")
+    assert unset.DEVICE.value() == "cpu"
+    assert unset.DEVICE.origin() == "the variable FALSE_DEVICE"
+
+
+def test_every_setting_is_under_false_and_has_a_variable(unset):
+    for setting in unset.ALL:
+        assert setting.key.startswith("false/")
+        assert setting.variable.startswith("FALSE_")
+        assert setting.label and setting.help
+
+
+def test_what_was_set_reaches_the_compute_process(unset):
+    from qgis_false.worker import child_variables
+
+    unset.DEVICE.store("mps")
+    unset.MEMORY.store("4.5")
+    unset.CACHE.store("/scratch/false")
+    passed = child_variables()
+    assert (passed["FALSE_DEVICE"], passed["FALSE_MEMORY_GB"], passed["FALSE_CACHE"]) == ("mps", "4.5", "/scratch/false")
+
+
+def test_a_setting_decides_what_auto_is(unset, feedback, compute_python, monkeypatch):
+    from qgis.core import QgsProcessingException
+
+    from false_core.jobs import Check
+    from qgis_false.worker import run_job, worker_command
+
+    unset.DEVICE.store("cuda:77")
+    with pytest.raises(QgsProcessingException, match="The device cuda:77, which FALSE_DEVICE or the options"):
+        run_job(Check(), feedback, worker_command(compute_python))
+
+
+def test_the_plugin_loads_and_lists_everything_where_nothing_heavy_can_be_imported():
     """In a process of its own, because this one has loaded numpy long ago."""
     script = """
 import sys
-for name in ("torch", "numpy", "geopandas", "rasterio", "scipy", "pandas"):
+for name in ("torch", "numpy", "geopandas", "rasterio", "scipy", "pandas", "shapely", "pyogrio"):
     sys.modules[name] = None
 from qgis.core import QgsApplication
 application = QgsApplication([], False)
@@ -123,14 +165,18 @@ import qgis_false
 plugin = qgis_false.classFactory(None)
 plugin.initProcessing()
 found = QgsApplication.processingRegistry().providerById("false")
-print(len(found.algorithms()), flush=True)
+for algorithm in found.algorithms():
+    assert algorithm.displayName() and algorithm.shortHelpString(), algorithm.id()
+    fresh = algorithm.create()
+    print("listed", algorithm.id(), len(fresh.parameterDefinitions()), flush=True)
 plugin.unload()
-print(QgsApplication.processingRegistry().providerById("false"), "false_core" in sys.modules, flush=True)
+print("after", QgsApplication.processingRegistry().providerById("false"), "false_core" in sys.modules, flush=True)
 import os
 os._exit(0)  # PyQGIS is known to crash when a plain script tears it down.
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    number, after = done.stdout.strip().splitlines()[-2:]
-    assert int(number) >= 4
-    assert after == "None False"
+    listed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("listed")}
+    names = ("pretrain", "finetune", "classify", "setupenvironment", "checkenvironment", "diagnostics")
+    assert {f"false:{name}" for name in names} <= listed
+    assert "after None False" in done.stdout

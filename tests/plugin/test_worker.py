@@ -118,6 +118,11 @@ def test_the_traceback_of_a_bug_goes_to_the_console(run, feedback):
         ("crash", r"SIGSEGV[\s\S]*a pointer to nowhere"),
         ("out of memory", "SIGKILL.*ran out of memory"),
         ("exit without a result", r"without a result[\s\S]*I am tired"),
+        ("falls silent", "without a result: it stopped talking"),
+        ("half an event", "not an event"),
+        ("unknown event", "not an event.*celebrated"),
+        ("event of wrong types", "not an event.*a lot"),
+        ("empty file", "output is not there: .*map.tif"),
         ("missing file", "output is not there: .*map.tif"),
         ("bad exit code", "failed after its result.*exit code 7"),
         ("grandchild holds the pipe, no result", "without a result"),
@@ -127,7 +132,7 @@ def test_a_process_that_breaks_the_protocol_is_an_error_that_says_how(run, tmp_p
     with pytest.raises(QgsProcessingException, match=what):
         run(mode)
     assert leftovers(tmp_path) in ([], ["map.tif"])
-    if mode != "bad exit code":
+    if mode not in ("bad exit code", "empty file"):
         assert leftovers(tmp_path) == []
 
 
@@ -189,6 +194,55 @@ def test_cancel_lets_a_process_that_listens_end_by_itself(run, tmp_path):
     with pytest.raises(QgsProcessingException, match="Cancelled"):
         run("cancels nicely", cancel=True)
     assert wait_for_note(tmp_path) == "it was told"
+
+
+def test_what_is_said_after_the_result_does_not_change_it(run, job):
+    assert run("talks on after its result") == {"output": job.output, "pixels": 12}
+
+
+def test_a_library_of_another_version_is_mentioned_and_what_mends_it(run, feedback):
+    run("another version")
+    (warning,) = feedback.warnings
+    assert "of version 9.9.9" in warning and "restart QGIS" in warning
+
+
+@pytest.mark.parametrize(("level", "infos", "debugs"), [("warning", 0, 0), ("info", 1, 1), ("debug", 1, 2)])
+def test_the_log_holds_what_was_asked_for_and_warnings_always(run, feedback, monkeypatch, level, infos, debugs):
+    monkeypatch.setenv("FALSE_LOG_LEVEL", level)
+    run("well behaved")
+    assert len(feedback.warnings) == 1
+    assert len(feedback.infos) == infos
+    assert len(feedback.debugs) == debugs
+
+
+@pytest.fixture
+def windows(provider, monkeypatch):
+    """Windows, as far as starting and ending processes goes. Return the programs that are called there."""
+    from qgis_false.environment import processes
+
+    called: list[list[str]] = []
+    monkeypatch.setattr(processes, "WINDOWS", True)
+    monkeypatch.setattr(processes.subprocess, "run", lambda command, **more: called.append(command))
+    return called
+
+
+def test_on_windows_no_console_opens_and_the_process_has_a_group_of_its_own(windows):
+    from qgis_false.environment import processes
+
+    no_window, new_group = 0x08000000, 0x00000200  # CREATE_NO_WINDOW, CREATE_NEW_PROCESS_GROUP
+    assert processes.own_process_group() == {"creationflags": no_window | new_group}
+    assert processes.quiet_start() == {"creationflags": no_window}
+
+
+def test_on_windows_a_process_is_ended_with_all_it_started(windows):
+    from qgis_false.environment import processes
+
+    class Child:
+        pid = 4711
+
+    processes.signal_group(Child(), kill=False)
+    processes.signal_group(Child(), kill=True)
+    assert windows == [["taskkill", "/T", "/PID", "4711"], ["taskkill", "/T", "/PID", "4711", "/F"]]
 
 
 @pytest.mark.parametrize("mode", ["grandchild holds the pipe", "does not go"])

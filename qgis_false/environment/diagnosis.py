@@ -1,0 +1,259 @@
+"""Writes down what a maintainer needs to know of a computer, and leaves out what is nobody's business."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Dict, Iterator, List, Mapping, Optional, Union
+
+from qgis.core import Qgis, QgsProcessingException, QgsProcessingFeedback
+from qgis.PyQt.QtCore import PYQT_VERSION_STR, QT_VERSION_STR
+
+import false_core
+from false_core import jobs
+from qgis_false import LIBRARY_FOLDER, PLUGIN_FOLDER, last_errors, settings
+from qgis_false.environment import versions
+from qgis_false.environment.host import Host, this_host
+from qgis_false.environment.install import ask, find_gpus
+from qgis_false.environment.interpreters import (
+    REQUIRED_PACKAGES,
+    Interpreter,
+    NoEnvironment,
+    candidates,
+    false_folder,
+    find_interpreter,
+    interpreter_variables,
+    managed_folder,
+    probe,
+    uv_places,
+    why_not,
+)
+from qgis_false.environment.processes import run_program
+from qgis_false.environment.state import read_state
+from qgis_false.environment.variables import install_variables
+from qgis_false.privacy import HIDDEN, without_secrets, without_user
+from qgis_false.worker import child_variables, run_job, worker_command
+
+SHOWN = (
+    "FALSE_", "PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "OSGEO4W_ROOT", "QGIS_PREFIX_PATH",
+    "QGIS_CUSTOM_CONFIG_PATH", "QGIS_PLUGINPATH", "QT_QPA_PLATFORM", "GDAL_", "PROJ_", "CUDA_", "NVIDIA_VISIBLE_DEVICES",
+    "OMP_", "MKL_", "PYTORCH_", "TORCH_", "LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_", "SSL_CERT_", "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE", "FLATPAK_ID", "SNAP_NAME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TEMP", "HF_HOME",
+)  # fmt: skip
+"""Variables whose value is shown, by the beginning of their name."""
+MENTIONED = ("PIP_", "UV_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "HF_", "XDG_CACHE_HOME", "XDG_DATA_HOME")
+"""Variables of which only is said that they are set: they may hold addresses with passwords."""
+_ENVIRONMENT = """\
+import importlib.metadata as m, json, sys
+said = {"packages": {}}
+for name in sys.argv[1:]:
+    try:
+        said["packages"][name] = m.version(name)
+    except m.PackageNotFoundError:
+        said["packages"][name] = None
+try:
+    import torch
+    said["torch"] = {"cuda build": torch.version.cuda, "cuda available": torch.cuda.is_available(),
+        "cards": [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())],
+        "architectures": torch.cuda.get_arch_list(), "threads": torch.get_num_threads(),
+        "mps": torch.backends.mps.is_available()}
+except Exception as error:
+    said["torch"] = {"error": f"{type(error).__name__}: {error}"}
+print(json.dumps(said))
+"""
+
+
+def diagnose(feedback: QgsProcessingFeedback) -> str:
+    """Return the report."""
+    host = this_host()
+    sections = (
+        ("Versions", _versions(host)),
+        ("This computer", _computer(host)),
+        ("Settings", _settings()),
+        ("Compute environment", _environment(host, feedback)),
+        ("Check", _check(feedback)),
+        ("Pythons and installers found", _pythons(host, feedback)),
+        ("Environment variables of QGIS", _variables(host)),
+        ("Last errors", _errors()),
+    )
+    lines = [f"FALSE diagnostics, {time.strftime('%Y-%m-%d %H:%M:%S')}"]
+    for heading, content in sections:
+        feedback.setProgressText(heading)
+        lines += ["", heading, "-" * len(heading), *content]
+    return without_user(without_secrets("\n".join(lines)), host.home, host.variables) + "\n"
+
+
+def _versions(host: Host) -> Iterator[str]:
+    yield f"plugin and its library: {false_core.__version__} in {PLUGIN_FOLDER}, {LIBRARY_FOLDER}"
+    on_disk = _version_on_disk()
+    if on_disk and on_disk != false_core.__version__:
+        yield versions.problem_of_library(on_disk)
+    yield f"QGIS: {Qgis.QGIS_VERSION} ({host.kind}), Qt {QT_VERSION_STR}, PyQt {PYQT_VERSION_STR}"
+    yield f"QGIS's Python: {platform.python_version()} in {sys.base_prefix}; sys.executable is {sys.executable}"
+    try:
+        from osgeo import gdal
+
+        yield f"GDAL: {gdal.__version__}"
+    except ImportError as error:
+        yield f"GDAL cannot be imported: {error}"
+
+
+def _version_on_disk() -> str:
+    """Return the version of the library's files, which another version may have replaced since they were loaded."""
+    for line in (LIBRARY_FOLDER / "false_core" / "__init__.py").read_text(encoding="utf-8").splitlines():
+        if line.startswith("__version__ ="):
+            return line.partition("=")[2].strip().strip("\"'")
+    return ""
+
+
+def _computer(host: Host) -> Iterator[str]:
+    yield f"{platform.platform()}, {host.machine}"
+    cards = find_gpus(host, install_variables(host))
+    for card in cards:
+        capability = ".".join(map(str, card.capability)) if card.capability else "unknown"
+        yield f"{card.name}, driver {'.'.join(map(str, card.driver))}, compute capability {capability}"
+    if not cards:
+        yield "no NVIDIA card with a driver (nvidia-smi says nothing)"
+    for folder in (false_folder(host), managed_folder()):
+        existing = next((one for one in (folder, *folder.parents) if one.exists()), None)
+        if existing is not None:
+            yield f"{folder}: {'there' if folder.exists() else 'not there'}, {_free(existing)} free"
+
+
+def _free(folder: Path) -> str:
+    try:
+        return f"{shutil.disk_usage(folder).free / 1e9:.1f} GB"
+    except OSError as error:
+        return f"unknown ({error.strerror})"
+
+
+def _settings() -> Iterator[str]:
+    for setting in settings.ALL:
+        yield f"{setting.label}: {setting.value() or 'none'} (from {setting.origin()})"
+
+
+def _environment(host: Host, feedback: QgsProcessingFeedback) -> Iterator[str]:
+    interpreter = _interpreter()
+    if isinstance(interpreter, str):
+        yield interpreter
+        return
+    yield f"{interpreter.path} (from {interpreter.origin})"
+    yield versions.problem_of_environment(interpreter) or "its versions fit the plugin"
+    state = read_state(managed_folder())
+    if state is not None:
+        yield f"set up here: {state.stage}, by version {state.version}, from {state.base}, build {state.build or 'unknown'}"
+    probed = probe(str(interpreter.path), child_variables())
+    if probed is None:
+        yield "it does not answer"
+        return
+    yield f"Python {probed.version_text}, {probed.platform}, made from {probed.executable}"
+    said = _said_by(str(interpreter.path), feedback)
+    if said is None:
+        yield "it cannot list its packages"
+        return
+    pins = _pins()
+    for name, version in said["packages"].items():
+        pinned = (
+            f" (tested with {pins[name]})" if version and name in pins and pins[name] != version.partition("+")[0] else ""
+        )
+        yield f"  {name}: {version or 'MISSING'}{pinned}"
+    for name, value in said["torch"].items():
+        yield f"  torch, {name}: {value}"
+
+
+def _said_by(python: str, feedback: QgsProcessingFeedback) -> Optional[Dict[str, Dict[str, str]]]:
+    """Ask the environment for its packages and what PyTorch sees. That may take a minute, and can be cancelled."""
+    names = [name.replace("_", "-") for name in REQUIRED_PACKAGES]
+    lines: List[str] = []
+    run_program(
+        [python, "-I", "-c", _ENVIRONMENT, "false-core", *names], child_variables(), feedback, lines.append, lambda: None,
+        str(PLUGIN_FOLDER),
+    )  # fmt: skip
+    try:
+        said = json.loads(lines[-1])
+    except (ValueError, IndexError):
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def _pins() -> Dict[str, str]:
+    text = (LIBRARY_FOLDER / "constraints.txt").read_text(encoding="utf-8")
+    lines = [line.partition(";")[0].strip() for line in text.splitlines() if "==" in line]
+    return {line.partition("==")[0]: line.partition("==")[2] for line in lines}
+
+
+def _interpreter() -> Union[Interpreter, str]:
+    try:
+        return find_interpreter()
+    except NoEnvironment as error:
+        return str(error)
+
+
+def _check(feedback: QgsProcessingFeedback) -> Iterator[str]:
+    interpreter = _interpreter()
+    if isinstance(interpreter, str):
+        yield "not run: there is no compute environment"
+        return
+    try:
+        results = run_job(jobs.Check(), feedback, worker_command(str(interpreter.path)))
+    except QgsProcessingException as error:
+        yield f"FAILED: {error}"
+        return
+    for result in jobs.Check.RESULTS:
+        yield f"{result.label}: {results.get(result.name)}"
+
+
+def _pythons(host: Host, feedback: QgsProcessingFeedback) -> Iterator[str]:
+    variables = install_variables(host)
+    for place in uv_places(host, str(false_folder(host) / "uv")):
+        yield f"{place}: {ask([place, '--version'], variables).strip() or 'does not answer'}"
+    for candidate in candidates(host):
+        if feedback.isCanceled():
+            raise QgsProcessingException("Cancelled.")
+        probed = probe(candidate.path, interpreter_variables(candidate, variables))
+        if probed is None:
+            yield f"{candidate.path} (from {candidate.origin}): does not answer"
+            continue
+        reason = why_not(probed, host) or ("only where there is no other" if candidate.of_qgis else "could be used")
+        yield f"{candidate.path} (from {candidate.origin}): Python {probed.version_text}, {probed.platform}: {reason}"
+
+
+def _variables(host: Host) -> List[str]:
+    return shown_variables(host.variables, child_variables()) or ["none that matters"]
+
+
+def shown_variables(variables: Mapping[str, str], passed_on: Mapping[str, str]) -> List[str]:
+    """Return one line for each variable that matters, without values that may be secret.
+
+    Args:
+        variables: Those of QGIS.
+        passed_on: Those of the compute process.
+    """
+    lines = []
+    for name, value in sorted(variables.items()):
+        upper = name.upper()
+        if upper.startswith(MENTIONED):
+            lines.append(f"{name} is set")
+        elif upper.startswith(SHOWN):
+            secret = without_secrets(f"{name}={value}").endswith(f"={HIDDEN}")
+            kept = (
+                ""
+                if passed_on.get(name) == value
+                else " (not passed on)"
+                if name not in passed_on
+                else " (passed on in part)"
+            )
+            lines.append(f"{name}={HIDDEN if secret else value}{kept}")
+    return lines
+
+
+def _errors() -> Iterator[str]:
+    errors = last_errors.recall()
+    if not errors:
+        yield "none"
+    for entry in errors:
+        yield f"{entry['when']} {entry['what']}: {entry['text']}"

@@ -1,0 +1,555 @@
+"""Sets up the compute environment: carries out the plan, shows how far it is, stops when told to, goes on later."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from qgis.core import QgsProcessingException, QgsProcessingFeedback, QgsProcessingMultiStepFeedback
+from qgis.PyQt.QtCore import QLockFile
+
+import false_core
+from false_core import jobs
+from qgis_false import LIBRARY_FOLDER, settings
+from qgis_false.environment import intact, plan, torch_build
+from qgis_false.environment.host import Host, this_host
+from qgis_false.environment.interpreters import (
+    HOW_TO,
+    OLDEST,
+    REQUIRED_PACKAGES,
+    Candidate,
+    Probed,
+    candidates,
+    false_folder,
+    how_to_complete,
+    interpreter_variables,
+    managed_folder,
+    probe,
+    uv_places,
+    why_not,
+)
+from qgis_false.environment.processes import CANCELLED, quiet_start, run_program
+from qgis_false.environment.state import INSTALLED, STARTED, STATE_FILE, WORKS, State, read_state, write_state
+from qgis_false.environment.torch_build import Build, Choice
+from qgis_false.environment.variables import compute_variables, install_variables
+from qgis_false.privacy import without_secrets
+from qgis_false.worker import run_job, worker_command
+
+STOPPED = "Cancelled. What is done is kept: run it again to go on."
+QUERY_S = 20.0
+"""How long a program may take to say its version."""
+HEARTBEAT_S = 10.0
+"""Between two texts while a program says nothing."""
+INDEX_OPTIONS = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "trusted-host": "UV_INSECURE_HOST"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for.
+
+    Attributes:
+        python: An interpreter to use as it is, or empty for an environment of our own.
+        build: One of ``torch_build.WANTED``.
+        from_scratch: Whether to remove what is there first.
+    """
+
+    python: str = ""
+    build: str = torch_build.AUTO
+    from_scratch: bool = False
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An environment that computes: its interpreter, and what the check said."""
+
+    python: str
+    results: Dict[str, Any]
+
+
+class _Broken(Exception):
+    """The environment cannot be mended as it is."""
+
+
+def set_up(request: Request, feedback: QgsProcessingFeedback) -> Ready:
+    """Set up the compute environment and run a real computation in it.
+
+    Raises:
+        QgsProcessingException: What went wrong and what to do, or that it was cancelled. What was done is kept.
+    """
+    host = this_host()
+    if request.python:
+        return _use(request.python, host, feedback)
+    folder = false_folder(host)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = QLockFile(str(folder / "setup.lock"))
+    lock.setStaleLockTime(0)  # Only the end of its process makes it stale: an installation may take an hour.
+    if not lock.tryLock(0):
+        raise QgsProcessingException("Another QGIS is setting up the compute environment right now. Wait for it to end.")
+    try:
+        return _SetUp(request, host, feedback).run()
+    except QgsProcessingException as error:
+        raise QgsProcessingException(STOPPED if str(error) == CANCELLED else str(error)) from error
+    finally:
+        lock.unlock()
+
+
+def _use(python: str, host: Host, feedback: QgsProcessingFeedback) -> Ready:
+    """Check an interpreter that somebody named, and remember it. Nothing is installed into it: it is not ours."""
+    path = os.path.abspath(os.path.expanduser(python))
+    feedback.setProgressText(f"Looking at {path}")
+    probed = probe(path, compute_variables(host), REQUIRED_PACKAGES)
+    if probed is None:
+        raise QgsProcessingException(f"{path} does not answer as a Python does. Name the interpreter itself.")
+    if probed.version[:2] < OLDEST:
+        raise QgsProcessingException(f"{path} is Python {probed.version_text}. At least 3.{OLDEST[1]} is needed.")
+    if probed.missing:
+        raise QgsProcessingException(f"{path} has no {', '.join(probed.missing)}. {how_to_complete(path)}")
+    results = run_job(jobs.Check(), feedback, worker_command(path))
+    settings.INTERPRETER.store(path)
+    _say_what_overrides(path, feedback)
+    return Ready(path, results)
+
+
+def _say_what_overrides(python: str, feedback: QgsProcessingFeedback) -> None:
+    if settings.INTERPRETER.is_overridden() and Path(settings.INTERPRETER.value()) != Path(python):
+        feedback.pushWarning(
+            f"The variable {settings.INTERPRETER.variable} names {settings.INTERPRETER.value()}. As long as it is set, that "
+            "one computes."
+        )
+
+
+class _SetUp:
+    """One run of the set-up."""
+
+    def __init__(self, request: Request, host: Host, feedback: QgsProcessingFeedback) -> None:
+        self.request, self.host, self.feedback = request, host, feedback
+        self.home = false_folder(host)
+        self.folder = managed_folder()
+        self.python = host.python_in(str(self.folder))
+        self.variables = install_variables(host)
+        self.variables.setdefault("UV_PYTHON_INSTALL_DIR", str(self.home / "python"))
+        self._text, self._since, self._spoke, self._share = "", 0.0, 0.0, 0.0
+        self._answers: Optional[List[Tuple[Candidate, Probed]]] = None
+
+    def run(self) -> Ready:
+        """Carry out the plan. Where what is there cannot be mended, start again from nothing, once."""
+        self._stage("Looking at what is there", 0.0)
+        gpus = find_gpus(self.host, self.variables)
+        uv = self._uv()
+        choice = torch_build.choose(self.host, gpus, self.request.build, bool(uv))
+        self.feedback.pushInfo(f"PyTorch: {choice.why}.")
+        try:
+            ready = self._carry_out(uv, choice, self.request.from_scratch)
+        except _Broken as error:
+            self.feedback.pushWarning(f"{error} The environment is made anew.")
+            try:
+                ready = self._carry_out(uv, choice, True)
+            except _Broken as again:
+                raise QgsProcessingException(str(again)) from again
+        if settings.INTERPRETER.stored():
+            self.feedback.pushInfo(
+                f"From now on it is used in place of {settings.INTERPRETER.stored()}, which was set before."
+            )
+            settings.INTERPRETER.store("")
+        _say_what_overrides(ready.python, self.feedback)
+        return ready
+
+    def _carry_out(self, uv: str, choice: Choice, from_scratch: bool) -> Ready:
+        key = plan.key(LIBRARY_FOLDER, choice)
+        found, state = self._found(key)
+        to_do = plan.steps(found, from_scratch)
+        if to_do == (plan.RELINK,):
+            assert state is not None
+            self._create(uv, choice, state.base)
+            found, state = self._found(key)
+            if not found.works:
+                raise _Broken(f"The interpreter of {self.folder} does not work.")
+            to_do = plan.steps(found)
+        if to_do == (plan.CHECK,):
+            self.feedback.pushInfo("Every file is in place.")
+        if plan.CREATE in to_do:
+            self._create(uv, choice)
+        if plan.CREATE in to_do or state is None:
+            state = self._started(key)
+        if plan.INSTALL in to_do:
+            build = self._install(uv, choice)
+            state = replace(state, stage=STARTED, version=false_core.__version__, key=key, build=build)
+            write_state(self.folder, state)
+            broken = self._broken_packages()
+        else:
+            broken = found.broken
+        if broken:
+            self._mend(uv, Build(**state.build), broken)
+        state = replace(state, stage=INSTALLED)
+        write_state(self.folder, state)
+        self._stage("Computing something in it", 0.9)
+        last_tenth = QgsProcessingMultiStepFeedback(10, self.feedback)
+        last_tenth.setCurrentStep(9)
+        try:
+            results = run_job(jobs.Check(), last_tenth, worker_command(self.python))
+        except QgsProcessingException as error:
+            # A device that somebody insisted on and that is not there is not mended by other packages.
+            if str(error) == CANCELLED or from_scratch or str(error).startswith("The device"):
+                raise
+            raise _Broken(f"The environment does not compute: {error}") from error
+        write_state(self.folder, replace(state, stage=WORKS, results=results))
+        self.feedback.setProgress(100.0)
+        return Ready(self.python, results)
+
+    def _found(self, key: str) -> Tuple[plan.Found, Optional[State]]:
+        """Look at what is in the folder."""
+        state = read_state(self.folder)
+        probed = probe(self.python, self.variables, REQUIRED_PACKAGES) if self.host.disk.is_program(self.python) else None
+        if probed is not None and not why_not(probed, self.host):
+            if state is None or state.stage not in (INSTALLED, WORKS) or state.key != key:
+                return plan.Found(works=True), state
+            broken = self._broken_packages()
+            # What is missing without a trace has to be installed; what has left one is mended.
+            return plan.Found(works=True, is_current=bool(broken) or not probed.missing, broken=broken), state
+        if state is not None and state.base and (self.folder / "pyvenv.cfg").is_file():
+            original = probe(state.base, self.variables)
+            return plan.Found(False, original is not None and original.version[:2] == state.python[:2]), state
+        return plan.Found(works=False), state
+
+    # The steps.
+
+    def _uv(self) -> str:
+        """Return a uv that is there, or is fetched now, or nothing: then pip does it, only slower."""
+        own = str(self.home / "uv")
+        for place in uv_places(self.host, own):
+            version = plan.parse_uv_version(ask([place, "--version"], self.variables))
+            if version and version >= plan.OLDEST_UV:
+                self.feedback.pushInfo(f"Installing with {place} {'.'.join(map(str, version))}.")
+                return place
+        self._stage("Getting uv, which installs packages", 0.01)
+        for candidate, _ in self._answering():
+            variables = interpreter_variables(candidate, self.variables)
+            if "pip " not in ask([candidate.path, "-m", "pip", "--version"], variables):
+                continue
+            ran = self._program(plan.fetch_uv(candidate.path, own, self.host), variables)
+            places = uv_places(self.host, own)
+            if ran and places:
+                return places[-1]
+            break  # The index cannot be reached, or has none. Another pip would not do better.
+        self.feedback.pushInfo("uv cannot be had; pip does the same, only slower.")
+        return ""
+
+    def _create(self, uv: str, choice: Choice, relink_to: str = "") -> None:
+        """Make the environment, or, where it is there already, the links to the interpreter it was made from."""
+        if relink_to:
+            self._stage("Making the links to Python again", 0.05)
+            self._program(plan.create(uv, relink_to, str(self.folder), keep=True))
+            return
+        self._need_room(choice)
+        self._remove()
+        self._stage("Making the environment", 0.05)
+        python = self._base(uv)
+        self.feedback.pushInfo(f"Made from {python} in {self.folder}.")
+        if self._program(plan.create(uv, python, str(self.folder))) and self.host.disk.is_program(self.python):
+            return
+        if not uv and self._without_ensurepip(python):
+            return
+        raise QgsProcessingException(
+            f"The environment cannot be made from {python}; the reason stands above. On Debian and Ubuntu the package "
+            f"python3-venv may be missing. {HOW_TO}"
+        )
+
+    def _without_ensurepip(self, python: str) -> bool:
+        """In Flatpak's Python pip comes only as a second step."""
+        self._remove()
+        return self._program([python, "-m", "venv", "--without-pip", str(self.folder)]) and self._program(
+            [self.python, "-m", "ensurepip", "--default-pip", "--upgrade"]
+        )
+
+    def _base(self, uv: str) -> str:
+        """Return the interpreter to make the environment from, or what uv gets one by."""
+        last_resort, reasons = "", []
+        for candidate, probed in self._answering():
+            reason = why_not(probed, self.host)
+            if reason:
+                reasons.append(f"{candidate.path} {reason}")
+            elif candidate.of_qgis:
+                last_resort = candidate.path
+            elif "venv" in probed.working or uv:
+                return probed.executable if self.host.disk.is_program(probed.executable) else candidate.path
+        if uv:
+            return plan.python_for_uv(self.host)
+        if last_resort:
+            return last_resort
+        looked = f" Looked at: {'; '.join(reasons)}." if reasons else ""
+        raise QgsProcessingException(
+            f"No Python from 3.{OLDEST[1]} on was found to make the environment from.{looked} Install one, or uv, and run "
+            f"this again. {HOW_TO}"
+        )
+
+    def _answering(self) -> List[Tuple[Candidate, Probed]]:
+        """Return the interpreters on this computer that answer, the best first."""
+        if self._answers is None:
+            self._answers = []
+            for candidate in candidates(self.host):
+                probed = probe(candidate.path, interpreter_variables(candidate, self.variables))
+                if probed is not None:
+                    self._answers.append((candidate, probed))
+                    if not candidate.of_qgis and not why_not(probed, self.host) and "venv" in probed.working:
+                        break
+        return self._answers
+
+    def _started(self, key: str) -> State:
+        probed = probe(self.python, self.variables)
+        if probed is None or why_not(probed, self.host):
+            raise _Broken(f"The interpreter {self.python} does not work.")
+        state = State(STARTED, false_core.__version__, key, probed.version, probed.executable)
+        write_state(self.folder, state)
+        return state
+
+    def _install(self, uv: str, choice: Choice) -> Dict[str, str]:
+        """Install the packages, with the first build of PyTorch that can be had. Return which it was."""
+        self._need_room(choice)
+        variables = self._index_variables(uv)
+        for number, build in enumerate(choice.builds):
+            where = f" for {build.backend}" if build.backend else ""
+            self._stage(f"Installing PyTorch{where} and the rest, which may take a while", 0.1)
+            command = plan.install(uv, self.python, self._constraints(build), str(LIBRARY_FOLDER), build)
+            if self._program(command, variables, self._follow_downloads()):
+                return asdict(build)
+            if number + 1 < len(choice.builds):
+                other = choice.builds[number + 1]
+                loses = other.gives == torch_build.CPU and choice.gives == torch_build.CUDA
+                self.feedback.pushWarning(
+                    "This build of PyTorch cannot be had; the reason stands above. Trying "
+                    f"{other.backend or 'what the package index has'} instead."
+                    + (" It does not use the GPU." if loses else "")
+                )
+        raise QgsProcessingException(
+            "The packages cannot be installed; the reason stands above. Behind a proxy or with an index of your own, pip "
+            "and uv need to know of it, by their configuration files or variables. What was downloaded is kept: run this "
+            "again to go on."
+        )
+
+    def _mend(self, uv: str, build: Build, broken: Sequence[str]) -> None:
+        self._stage(f"Mending {', '.join(broken)}", 0.87)
+        constraints, library, variables = self._constraints(build), str(LIBRARY_FOLDER), self._index_variables(uv)
+        if not uv:
+            self._program(plan.mend_with_pip(self.python, constraints, library, broken), variables)
+            still: Sequence[str] = self._broken_packages()
+        else:
+            still = broken
+            for attempt in plan.mend_with_uv(uv, self.python, constraints, library, build, broken):
+                self._stage(f"Mending {', '.join(broken)}", 0.87)
+                ended = [self._program(command, variables) for command in attempt]
+                if all(ended):
+                    still = self._broken_packages()
+                if not still:
+                    break
+        if still:
+            raise _Broken(f"{', '.join(still)} cannot be mended.")
+
+    # What the steps need.
+
+    def _program(
+        self,
+        command: Sequence[str],
+        variables: Optional[Mapping[str, str]] = None,
+        on_line: Optional[Callable[[str], None]] = None,
+    ) -> bool:
+        """Run a program and show what it says. Return whether it ended well."""
+        self.feedback.pushCommandInfo(without_secrets(subprocess.list2cmdline(command)))
+
+        def show(line: str) -> None:
+            self.feedback.pushConsoleInfo(line)
+            if on_line is not None:
+                on_line(line)
+
+        ran = run_program(command, variables or self.variables, self.feedback, show, self._heartbeat, str(self.home))
+        return ran.code == 0
+
+    def _stage(self, text: str, share: float) -> None:
+        self._text, self._since = text, time.monotonic()
+        self._spoke = self._since
+        self._share = max(self._share, share)  # A bar that goes back looks broken itself.
+        self.feedback.setProgress(100.0 * self._share)
+        self.feedback.setProgressText(text)
+
+    def _heartbeat(self) -> None:
+        now = time.monotonic()
+        if now - self._spoke >= HEARTBEAT_S:
+            self._spoke = now
+            self.feedback.setProgressText(f"{self._text} ({_duration(now - self._since)} so far)")
+
+    def _follow_downloads(self) -> Callable[[str], None]:
+        """Return what turns the lines of pip and uv into progress from 0.1 to 0.85."""
+        followed = Downloads()
+
+        def follow(line: str) -> None:
+            if followed.take(line):
+                self._share = max(self._share, 0.1 + 0.75 * followed.share)
+                self.feedback.setProgress(100.0 * self._share)
+
+        return follow
+
+    def _constraints(self, build: Build) -> str:
+        text = (LIBRARY_FOLDER / "constraints.txt").read_text(encoding="utf-8")
+        target = self.home / "constraints.txt"
+        target.write_text(plan.constraints_for(text, build), encoding="utf-8")
+        return str(target)
+
+    def _index_variables(self, uv: str) -> Mapping[str, str]:
+        """Return the variables for the installer.
+
+        uv does not read pip's configuration: where that names an index in place of the default one, and nobody told uv of
+        another, uv is told of it.
+        """
+        if not uv or uv_is_configured(self.host):
+            return self.variables
+        for candidate, _ in self._answering():
+            said = ask([candidate.path, "-m", "pip", "config", "list"], interpreter_variables(candidate, self.variables))
+            told = pip_index(said)
+            if told:
+                self.feedback.pushInfo("Taking the packages from the index that pip is set to.")
+                return {**self.variables, **told}
+            if said:
+                break
+        return self.variables
+
+    def _broken_packages(self) -> Tuple[str, ...]:
+        self._stage("Looking whether every file is there", 0.86)
+        said: List[str] = []
+        source = Path(intact.__file__).read_text(encoding="utf-8")
+        ran = run_program(
+            [self.python, "-I", "-c", source], self.variables, self.feedback, said.append, self._heartbeat, str(self.home)
+        )
+        try:
+            return tuple(json.loads(said[-1] if ran.code == 0 else ""))
+        except (IndexError, ValueError) as error:
+            raise _Broken("The environment's Python cannot say what is installed.") from error
+
+    def _need_room(self, choice: Choice) -> None:
+        needed = torch_build.GB_ON_DISK[choice.builds[0].gives]
+        free = shutil.disk_usage(self.home).free / 1e9
+        # What is there already was counted when it was made.
+        if free < needed and not (self.folder / "pyvenv.cfg").exists():
+            raise QgsProcessingException(
+                f"There are {free:.1f} GB free on the disk of {self.home}, and the environment needs about {needed:.0f}. "
+                "Make room, or ask for the build cpu, which is smaller."
+            )
+
+    def _remove(self) -> None:
+        """Remove the environment, if it is one of ours."""
+        if not self.folder.exists():
+            return
+        ours = any((self.folder / name).exists() for name in (STATE_FILE, "pyvenv.cfg"))
+        if not ours and any(self.folder.iterdir()):
+            raise QgsProcessingException(
+                f"{self.folder} is in the way, and was not made by the set-up. Move it somewhere else and run this again."
+            )
+        self._stage("Removing the old environment", 0.04)
+        # A state that says it works must not outlive what it speaks of.
+        if (self.folder / STATE_FILE).exists():
+            (self.folder / STATE_FILE).unlink()
+        try:
+            # Newer versions of Python have another name for it.
+            shutil.rmtree(self.folder, **{"onexc" if sys.version_info >= (3, 12) else "onerror": _make_writable})
+        except OSError as error:
+            raise QgsProcessingException(
+                f"{error.filename or self.folder} cannot be removed: {error.strerror or error}. It may be in use: close "
+                "other QGIS windows and runs, then run this again."
+            ) from error
+
+
+def find_gpus(host: Host, variables: Mapping[str, str]) -> List[torch_build.Gpu]:
+    """Return the NVIDIA cards that have a driver."""
+    for program in torch_build.nvidia_smi_places(host):
+        for query in (torch_build.QUERY, torch_build.SHORT_QUERY):
+            found = torch_build.parse_nvidia_smi(ask([program, *query], variables))
+            if found:
+                return found
+    return []
+
+
+def ask(command: Sequence[str], variables: Mapping[str, str]) -> str:
+    """Return what a program prints, or nothing where it fails or does not answer."""
+    try:
+        done = subprocess.run(
+            list(command), env=dict(variables), capture_output=True, stdin=subprocess.DEVNULL, timeout=QUERY_S, check=False,
+            **quiet_start(),
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+
+
+def uv_is_configured(host: Host) -> bool:
+    """Whether the user has told uv where to take packages from."""
+    if any(name.upper().startswith(("UV_INDEX", "UV_DEFAULT_INDEX", "UV_CONFIG_FILE")) for name in host.variables):
+        return True
+    join, get = host.paths.join, host.variables.get
+    if host.is_windows:
+        folders = [get("APPDATA", ""), get("PROGRAMDATA", "")]
+    else:
+        folders = [get("XDG_CONFIG_HOME", "") or join(host.home, ".config"), *get("XDG_CONFIG_DIRS", "").split(":"), "/etc"]
+    return any(host.disk.exists(join(folder, "uv", "uv.toml")) for folder in folders if folder)
+
+
+def pip_index(said: str) -> Dict[str, str]:
+    """Return variables that tell uv what ``pip config list`` told, or nothing where pip takes the default index."""
+    told: Dict[str, str] = {}
+    for line in said.splitlines():
+        match = re.match(r"(?:global|install|:env:)\.([\w-]+)=(['\"])(.*)\2\s*$", line.strip())
+        if match and match[1] in INDEX_OPTIONS:
+            told[INDEX_OPTIONS[match[1]]] = " ".join(match[3].replace("\\n", " ").split())
+    if "UV_DEFAULT_INDEX" not in told:
+        return {}
+    # pip looks at all of its indexes alike.
+    return {**told, "UV_INDEX_STRATEGY": "unsafe-best-match"}
+
+
+class Downloads:
+    """Follows what pip or uv print while they install, to tell how far they are."""
+
+    _UNITS: ClassVar[Dict[str, float]] = {"k": 1e3, "m": 1e6, "g": 1e9}
+
+    def __init__(self) -> None:
+        self._sizes: Dict[str, float] = {}
+        self._done: Dict[str, float] = {}
+        self._installed = 0
+
+    def take(self, line: str) -> bool:
+        """Look at a line. Return whether it told anything."""
+        line = line.strip()
+        announced = re.match(r"Downloading (\S+) \(([\d.]+)\s*([kKMG])i?B\)", line)
+        if announced:
+            # pip tells one at a time, when it begins; uv all at first, and each when it is done.
+            self._sizes[announced[1]] = float(announced[2]) * self._UNITS[announced[3].lower()]
+            return True
+        done = re.match(r"Downloaded (\S+)", line)
+        if done and done[1] in self._sizes:
+            self._done[done[1]] = self._sizes[done[1]]
+            return True
+        if re.match(r"(\+ \S+==|Installing collected packages|Installed \d+ package)", line):
+            self._installed += 1
+            return True
+        return False
+
+    @property
+    def share(self) -> float:
+        """How far the installation is, 0 to 1."""
+        return plan.share_done(sum(self._done.values()), sum(self._sizes.values()), self._installed)
+
+
+def _make_writable(retry: Callable[[str], Any], path: str, _: Any) -> None:
+    """Try again to remove what Windows keeps because it is marked as read-only."""
+    os.chmod(path, stat.S_IWRITE | stat.S_IREAD)
+    retry(path)
+
+
+def _duration(seconds: float) -> str:
+    return f"{round(seconds)} s" if seconds < 60 else f"{round(seconds / 60)} min"

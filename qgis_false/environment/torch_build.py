@@ -1,0 +1,153 @@
+"""Which build of PyTorch fits a computer: by its system, the driver and the card. Decided from facts, nothing is started.
+
+What is fact here (release matrix of PyTorch 2.15): the builds for CUDA 13 need NVIDIA's driver 580 and a card of compute
+capability 7.5 (Turing) or newer; the last builds for older cards and drivers are those of PyTorch 2.14 for CUDA 12.6, for
+capability 5.0 to 9.0 and a driver from 525 on. The package index has the CUDA build for Linux, the CPU build for Windows,
+and for macOS one that uses Apple's GPU; other builds are on PyTorch's own index, which uv knows as "torch backends".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import List, Optional, Sequence, Tuple
+
+from qgis_false.environment.host import LINUX, MAC, Host
+
+AUTO, CUDA, CPU, INDEX = "auto", "cuda", "cpu", "index"
+WANTED = (AUTO, CUDA, CPU, INDEX)
+"""What a user may ask for. ``index``: whatever the package index has for this system."""
+CUDA_DRIVER, CUDA_CAPABILITY = 580, (7, 5)
+OLD_DRIVER, OLD_CAPABILITIES = 525, ((5, 0), (9, 0))
+OLD_BACKEND, OLD_BOUND = "cu126", "<2.15"
+GB_ON_DISK = {CUDA: 8.0, CPU: 3.0}
+"""Room that is asked for: the packages, and what is unpacked on the way."""
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """An NVIDIA card: its name, the driver's version, and the compute capability where the driver tells it."""
+
+    name: str
+    driver: Tuple[int, ...]
+    capability: Optional[Tuple[int, int]] = None
+
+
+@dataclass(frozen=True)
+class Build:
+    """One build of PyTorch that can be tried.
+
+    Attributes:
+        gives: ``cuda`` or ``cpu``; on macOS ``cpu`` includes Apple's GPU.
+        backend: What uv calls it; empty for what the package index has.
+        bound: Versions of torch it exists for, where the pinned one is not among them.
+    """
+
+    gives: str
+    backend: str = ""
+    bound: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Builds to try in this order, and why."""
+
+    builds: Tuple[Build, ...]
+    why: str
+
+    @property
+    def gives(self) -> str:
+        """What the first build gives."""
+        return self.builds[0].gives
+
+
+QUERY = ("--query-gpu=name,driver_version,compute_cap", "--format=csv,noheader")
+SHORT_QUERY = ("--query-gpu=name,driver_version", "--format=csv,noheader")
+"""For drivers too old to tell the compute capability."""
+
+
+def parse_nvidia_smi(text: str) -> List[Gpu]:
+    """Return the cards in the answer of ``nvidia-smi`` to one of the queries."""
+    found = []
+    for line in text.splitlines():
+        parts = [part.strip() for part in line.split(",")]
+        if len(parts) < 2 or not re.fullmatch(r"\d+(\.\d+)+", parts[1]):
+            continue
+        capability = re.fullmatch(r"(\d+)\.(\d+)", parts[2]) if len(parts) > 2 else None
+        driver = tuple(map(int, parts[1].split(".")))
+        found.append(Gpu(parts[0], driver, (int(capability[1]), int(capability[2])) if capability else None))
+    return found
+
+
+def nvidia_smi_places(host: Host) -> List[str]:
+    """Return where ``nvidia-smi`` may be."""
+    join = host.paths.join
+    if host.system == MAC:
+        return []
+    if host.is_windows:
+        windows = host.variables.get("SYSTEMROOT") or host.variables.get("SystemRoot") or r"C:\Windows"
+        programs = host.variables.get("PROGRAMFILES") or host.variables.get("ProgramFiles") or r"C:\Program Files"
+        places = [join(windows, "System32", "nvidia-smi.exe")]
+        places.append(join(programs, "NVIDIA Corporation", "NVSMI", "nvidia-smi.exe"))
+    else:
+        places = ["/usr/bin/nvidia-smi", "/usr/lib/wsl/lib/nvidia-smi", "/run/current-system/sw/bin/nvidia-smi"]
+        places += [join(folder, "nvidia-smi") for folder in host.variables.get("PATH", "").split(":") if folder]
+    return [place for place in dict.fromkeys(places) if host.disk.is_program(place)]
+
+
+def choose(host: Host, gpus: Sequence[Gpu], wanted: str = AUTO, has_uv: bool = True) -> Choice:
+    """Return which builds of PyTorch to try on ``host``.
+
+    Args:
+        host: The computer.
+        gpus: Its NVIDIA cards.
+        wanted: One of ``WANTED``.
+        has_uv: Without uv only the package index is there to take it from.
+    """
+    if host.system == MAC:
+        return Choice((Build(CPU),), "the build for Apple computers, which uses their GPU")
+    from_index = Build(CUDA if host.system == LINUX else CPU)
+    if wanted == INDEX:
+        return Choice((from_index,), "what the package index has, as was asked for")
+    if host.variables.get("UV_TORCH_BACKEND"):
+        return Choice((from_index,), f"what UV_TORCH_BACKEND says: {host.variables['UV_TORCH_BACKEND']}")
+    if not has_uv:
+        why = "what the package index has; without uv there is no other choice"
+        if host.is_windows and gpus and wanted != CPU:
+            why += ". For Windows that is the build without CUDA: the GPU is not used"
+        return Choice((from_index,), why)
+    cpu = _cpu(host)
+    if wanted == CPU:
+        return Choice(cpu, "the build for the CPU, as was asked for")
+    if not gpus:
+        if wanted == CUDA:
+            return Choice(_cuda(host, from_index), "the CUDA build, as was asked for, though no NVIDIA card was found")
+        return Choice(cpu, "the build for the CPU: no NVIDIA card with a driver was found")
+    best = max(gpus, key=lambda gpu: gpu.capability or (0, 0))
+    return _for_card(host, best, cpu, _cuda(host, from_index))
+
+
+def _for_card(host: Host, card: Gpu, cpu: Tuple[Build, ...], cuda: Tuple[Build, ...]) -> Choice:
+    driver = ".".join(map(str, card.driver))
+    capability = card.capability or CUDA_CAPABILITY
+    told = f"{card.name}, driver {driver}"
+    if card.driver[0] >= CUDA_DRIVER and capability >= CUDA_CAPABILITY:
+        return Choice(cuda, f"the CUDA build for {told}")
+    if card.driver[0] >= OLD_DRIVER and OLD_CAPABILITIES[0] <= capability <= OLD_CAPABILITIES[1]:
+        reason = (
+            f"The driver is older than {CUDA_DRIVER}" if capability >= CUDA_CAPABILITY else "The card is older than Turing"
+        )
+        old = Build(CUDA, OLD_BACKEND, OLD_BOUND)
+        return Choice((old, *cpu), f"the last CUDA build for {told}. {reason}, which newer builds need")
+    if capability < OLD_CAPABILITIES[0]:
+        return Choice(cpu, f"the build for the CPU: {told} is too old for PyTorch")
+    return Choice(cpu, f"the build for the CPU: {told}. Install the driver {CUDA_DRIVER} or newer and run this again")
+
+
+def _cpu(host: Host) -> Tuple[Build, ...]:
+    """For Linux the index has the CUDA build only. It computes on the CPU as well, and is several GB larger."""
+    return (Build(CPU, "cpu"), Build(CUDA)) if host.system == LINUX else (Build(CPU),)
+
+
+def _cuda(host: Host, from_index: Build) -> Tuple[Build, ...]:
+    return (from_index,) if host.system == LINUX else (Build(CUDA, "auto"), from_index)

@@ -1,0 +1,40 @@
+"""Remembers what went wrong lately, for the diagnostics. Kept in the QGIS profile, a few entries only, without secrets."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Dict, List
+
+from qgis.core import QgsApplication
+
+from qgis_false.privacy import without_secrets
+
+KEPT = 10
+LONGEST = 4000
+"""Characters of one entry."""
+
+
+def remember(what: str, text: str) -> None:
+    """Add an error of ``what``, a job or the set-up."""
+    entry = {"when": time.strftime("%Y-%m-%d %H:%M:%S"), "what": what, "text": without_secrets(text)[-LONGEST:]}
+    try:
+        file = _file()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps([*recall(), entry][-KEPT:], indent=1), encoding="utf-8")
+    except OSError:
+        pass  # Without room for it the error itself is still shown; a second one about this would only hide it.
+
+
+def recall() -> List[Dict[str, str]]:
+    """Return the errors, the latest last."""
+    try:
+        entries = json.loads(_file().read_text(encoding="utf-8"))
+        return [{name: str(entry[name]) for name in ("when", "what", "text")} for entry in entries]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []  # None yet, or a file that somebody else has written.
+
+
+def _file() -> Path:
+    return Path(QgsApplication.qgisSettingsDirPath()) / "false" / "last_errors.json"

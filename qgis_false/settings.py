@@ -1,0 +1,111 @@
+"""What the user has set, on the options page or in environment variables. A variable comes first: it is nearer."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Dict, Tuple
+
+from qgis.core import QgsSettings
+
+LOG_LEVELS = ("warning", "info", "debug")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        key: Where QGIS keeps it.
+        variable: The environment variable that does the same, also for the compute process.
+        default: What holds where nobody set it; empty for none.
+        label, help: What the options page says.
+    """
+
+    key: str
+    variable: str
+    default: str
+    label: str
+    help: str
+
+    def value(self) -> str:
+        """Return the value: of the variable, of the options page, or the default."""
+        return self._variable() or self.stored() or self.default
+
+    def stored(self) -> str:
+        """Return what the options page holds, or nothing."""
+        return str(QgsSettings().value(self.key, "") or "").strip()
+
+    def store(self, value: str) -> None:
+        """Remember ``value``; the default and nothing are forgotten instead, so that a later default counts."""
+        if value.strip() in ("", self.default):
+            QgsSettings().remove(self.key)
+        else:
+            QgsSettings().setValue(self.key, value.strip())
+
+    def origin(self) -> str:
+        """Return who set the value, in words."""
+        if self._variable():
+            return f"the variable {self.variable}"
+        return f"the setting {self.label} in Settings > Options > FALSE" if self.stored() else "the default"
+
+    def is_overridden(self) -> bool:
+        """Whether a variable makes the options page count for nothing."""
+        return bool(self._variable())
+
+    def _variable(self) -> str:
+        return os.environ.get(self.variable, "").strip()
+
+
+INTERPRETER = Setting(
+    "false/interpreter",
+    "FALSE_CORE_PYTHON",
+    "",
+    "Python",
+    "The Python that computes. Empty: the environment that was set up here. Any Python of at least 3.10 that has the "
+    "packages will do, also one of conda, a cluster or a container.",
+)
+DEVICE = Setting(
+    "false/device",
+    "FALSE_DEVICE",
+    "auto",
+    "Device",
+    "What a run takes whose device is auto. auto: a GPU where there is a working one. cuda:1: the second NVIDIA GPU. mps: "
+    "the GPU of an Apple computer. cpu: no GPU.",
+)
+MEMORY = Setting(
+    "false/memory_gb",
+    "FALSE_MEMORY_GB",
+    "1",
+    "Memory for pixels (GB)",
+    "How much of the raster training keeps at hand. More is faster on a large raster. The program itself takes 1 to 3 GB "
+    "beside it.",
+)
+CACHE = Setting(
+    "false/cache",
+    "FALSE_CACHE",
+    "",
+    "Cache folder",
+    "For files that can be made again, such as checkpoints of runs that were interrupted. Empty: the system's cache folder.",
+)
+LOG_LEVEL = Setting(
+    "false/log_level",
+    "FALSE_LOG_LEVEL",
+    "info",
+    "Log",
+    "What a run writes to its log. warning: only what may be wrong. debug: everything the compute process says.",
+)
+ALL: Tuple[Setting, ...] = (INTERPRETER, DEVICE, MEMORY, CACHE, LOG_LEVEL)
+_FOR_THE_LIBRARY = (DEVICE, MEMORY, CACHE)
+
+
+def for_the_library() -> Dict[str, str]:
+    """Return the environment variables that tell the compute process what was set here."""
+    values = {setting.variable: setting.value() for setting in _FOR_THE_LIBRARY}
+    return {variable: value for variable, value in values.items() if value}
+
+
+def log_level() -> str:
+    """Return one of ``LOG_LEVELS``. A word that is none of them means the default."""
+    value = LOG_LEVEL.value().lower()
+    return value if value in LOG_LEVELS else LOG_LEVEL.default

@@ -1,0 +1,68 @@
+"""What a user has set for every job counts wherever a job runs, and a wrong value is said to be wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from small_world import Listener
+
+from false_core import settings
+from false_core.device import choose_device
+from false_core.errors import DeviceError, RequestError
+from false_core.feedback import Feedback
+from false_core.jobs import Finetune, Pretrain
+from false_core.run import run
+
+
+class TestMemoryForPixels:
+    def test_is_what_was_set_or_one_gigabyte(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("FALSE_MEMORY_GB", raising=False)
+        assert settings.memory_for_pixels() == 1_000_000_000
+        monkeypatch.setenv("FALSE_MEMORY_GB", " 2.5 ")
+        assert settings.memory_for_pixels() == 2_500_000_000
+
+    @pytest.mark.parametrize("value", ["much", "0", "-1", "nan", "inf"])
+    def test_that_is_no_amount_is_refused(self, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+        monkeypatch.setenv("FALSE_MEMORY_GB", value)
+        with pytest.raises(RequestError, match="FALSE_MEMORY_GB is"):
+            settings.memory_for_pixels()
+
+    def test_bounds_both_trainings(
+        self, land: str, labels: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener
+    ) -> None:
+        asked: list[int] = []
+        for module in ("pretrain", "finetune"):
+            monkeypatch.setattr(f"false_core.training.{module}.memory_for_pixels", lambda: asked.append(1) or 10**7)
+        short = {"preset": "quick", "device": "cpu", "steps": 1}
+        run(Pretrain(rasters=(land,), encoder=str(tmp_path / "e.safetensors"), batch_size=4, **short))  # type: ignore[arg-type]
+        assert asked == [1]
+        run(Finetune(raster=land, labels=labels, field="cover", model=str(tmp_path / "m.safetensors"), validation=0.0,
+                     **short))  # type: ignore[arg-type]  # fmt: skip
+        assert asked == [1, 1]
+
+
+class TestTheDevice:
+    def test_auto_is_what_was_set(self, monkeypatch: pytest.MonkeyPatch, listener: Listener) -> None:
+        monkeypatch.setenv("FALSE_DEVICE", "cpu")
+        assert choose_device("auto", Feedback(listener)).type == "cpu"
+
+    def test_one_that_is_not_there_is_an_error_that_says_who_named_it(
+        self, monkeypatch: pytest.MonkeyPatch, listener: Listener
+    ) -> None:
+        monkeypatch.setenv("FALSE_DEVICE", "cuda:99")
+        with pytest.raises(
+            DeviceError, match="The device cuda:99, which FALSE_DEVICE or the options of the plugin name, cannot"
+        ):
+            choose_device("auto", Feedback(listener))
+        assert choose_device("cpu", Feedback(listener)).type == "cpu"
+
+
+class TestTheCacheFolder:
+    def test_is_what_was_set_or_the_user_s(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FALSE_CACHE", "/scratch/false")
+        assert settings.cache_folder() == Path("/scratch/false")
+        monkeypatch.delenv("FALSE_CACHE")
+        monkeypatch.setenv("XDG_CACHE_HOME", "/home/me/.cache")
+        monkeypatch.setenv("LOCALAPPDATA", "/home/me/.cache")
+        assert Path("/home/me/.cache/false") in (settings.cache_folder(), *settings.cache_folder().parents)

@@ -1,0 +1,103 @@
+"""The build of PyTorch fits the system, the card and the driver."""
+
+from __future__ import annotations
+
+import pytest
+from recorded_hosts import recorded_host
+
+TURING, AMPERE, BLACKWELL, PASCAL, KEPLER = (7, 5), (8, 6), (12, 0), (6, 1), (3, 5)
+
+
+def choice(name: str, *cards: tuple[int, tuple[int, int] | None], wanted: str = "auto", has_uv: bool = True):
+    from qgis_false.environment.torch_build import Gpu, choose
+
+    gpus = [Gpu("a card", (driver, 0), capability) for driver, capability in cards]
+    return choose(recorded_host(name), gpus, wanted, has_uv)
+
+
+@pytest.mark.parametrize(
+    ("name", "cards", "builds"),
+    [
+        # Linux: the package index has the CUDA build, without a choice.
+        ("debian", [(580, TURING)], ["cuda index"]),
+        ("debian", [(595, BLACKWELL)], ["cuda index"]),
+        ("debian", [], ["cpu cpu", "cuda index"]),
+        # Windows: the package index has the CPU build, without a choice.
+        ("osgeo4w", [(581, AMPERE)], ["cuda auto", "cpu index"]),
+        ("osgeo4w", [], ["cpu index"]),
+        # An old driver or an old card: the last builds for CUDA 12.
+        ("debian", [(535, AMPERE)], ["cuda cu126 <2.15", "cpu cpu", "cuda index"]),
+        ("osgeo4w", [(552, AMPERE)], ["cuda cu126 <2.15", "cpu index"]),
+        ("osgeo4w", [(580, PASCAL)], ["cuda cu126 <2.15", "cpu index"]),
+        # No build for both of them.
+        ("osgeo4w", [(570, BLACKWELL)], ["cpu index"]),
+        ("osgeo4w", [(470, TURING)], ["cpu index"]),
+        ("debian", [(470, KEPLER)], ["cpu cpu", "cuda index"]),
+        # The better of two cards counts.
+        ("osgeo4w", [(581, PASCAL), (581, AMPERE)], ["cuda auto", "cpu index"]),
+        # An old driver does not tell the capability.
+        ("osgeo4w", [(530, None)], ["cuda cu126 <2.15", "cpu index"]),
+        ("macos_app", [], ["cpu index"]),
+    ],
+)
+def test_by_card_and_driver(provider, name, cards, builds):
+    told = choice(name, *cards).builds
+    assert [f"{build.gives} {build.backend or 'index'} {build.bound}".strip() for build in told] == builds
+
+
+def test_what_to_do_about_an_old_driver_is_said(provider):
+    assert "Install the driver 580" in choice("osgeo4w", (570, BLACKWELL)).why
+    assert "older than 580" in choice("debian", (535, AMPERE)).why
+    assert "older than Turing" in choice("debian", (580, PASCAL)).why
+    assert "too old" in choice("debian", (470, KEPLER)).why
+
+
+def test_what_a_user_asks_for_counts_more_than_the_card(provider):
+    assert choice("debian", (580, AMPERE), wanted="cpu").builds[0].backend == "cpu"
+    assert [build.backend for build in choice("debian", wanted="index").builds] == [""]
+    assert choice("osgeo4w", wanted="cuda").builds[0].backend == "auto"
+
+
+def test_without_uv_there_is_the_package_index_only_and_a_gpu_on_windows_is_not_used(provider):
+    told = choice("osgeo4w", (581, AMPERE), has_uv=False)
+    assert [build.backend for build in told.builds] == [""]
+    assert "the GPU is not used" in told.why
+
+
+def test_a_backend_that_uv_was_told_is_left_to_uv(provider):
+    from dataclasses import replace
+
+    from qgis_false.environment.torch_build import choose
+
+    host = recorded_host("debian")
+    host = replace(host, variables={**host.variables, "UV_TORCH_BACKEND": "rocm7.2"})
+    told = choose(host, [], "auto", True)
+    assert [build.backend for build in told.builds] == [""]
+    assert "rocm7.2" in told.why
+
+
+@pytest.mark.parametrize(
+    ("answer", "cards"),
+    [
+        ("NVIDIA GeForce RTX 3060, 581.29, 8.6\n", [("NVIDIA GeForce RTX 3060", (581, 29), (8, 6))]),
+        ("Tesla V100-SXM2-32GB, 535.183.01, 7.0\nTesla T4, 535.183.01, 7.5\n",
+         [("Tesla V100-SXM2-32GB", (535, 183, 1), (7, 0)), ("Tesla T4", (535, 183, 1), (7, 5))]),
+        ("GeForce GTX 970, 441.22\n", [("GeForce GTX 970", (441, 22), None)]),
+        ("NVIDIA T500, 581.29, [N/A]\n", [("NVIDIA T500", (581, 29), None)]),
+        ("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n", []),
+        ('Field "compute_cap" is not a valid field to query.\n', []),
+        ("", []),
+    ],
+)  # fmt: skip
+def test_the_answers_of_nvidia_smi_are_understood(provider, answer, cards):
+    from qgis_false.environment.torch_build import Gpu, parse_nvidia_smi
+
+    assert parse_nvidia_smi(answer) == [Gpu(*card) for card in cards]
+
+
+def test_the_driver_s_program_is_looked_for_where_windows_has_it(provider):
+    from qgis_false.environment.torch_build import nvidia_smi_places
+
+    assert nvidia_smi_places(recorded_host("osgeo4w")) == [r"C:\Windows\System32\nvidia-smi.exe"]
+    assert nvidia_smi_places(recorded_host("conda_linux")) == ["/usr/bin/nvidia-smi"]
+    assert nvidia_smi_places(recorded_host("macos_app")) == []
