@@ -11,6 +11,7 @@ from processing.core.ProcessingConfig import ProcessingConfig, Setting
 from qgis.core import QgsApplication
 
 from qgis_false import LIBRARY_FOLDER, PLUGIN_FOLDER
+from qgis_false.translation import tr
 
 VARIABLE = "FALSE_CORE_PYTHON"
 SETTING = "FALSE_CORE_PYTHON"
@@ -49,7 +50,7 @@ class Interpreter:
 def add_setting() -> None:
     """Add the interpreter to Processing's options page."""
     ProcessingConfig.settingIcons[SETTINGS_GROUP] = QgsApplication.getThemeIcon("/processingAlgorithm.svg")
-    ProcessingConfig.addSetting(Setting(SETTINGS_GROUP, SETTING, SETTING_LABEL, "", valuetype=Setting.FILE))
+    ProcessingConfig.addSetting(Setting(SETTINGS_GROUP, SETTING, tr(SETTING_LABEL), "", valuetype=Setting.FILE))
     ProcessingConfig.readSettings()
 
 
@@ -67,17 +68,26 @@ def find_interpreter() -> Interpreter:
     for path, origin in _named():
         if not _is_program(path):
             raise NoEnvironment(
-                f"{origin[0].upper()}{origin[1:]} names {path}, which is not a program. Correct it or clear it."
+                tr(
+                    "{origin} names {path}, which is not a program. Correct it or clear it.",
+                    origin=f"{origin[0].upper()}{origin[1:]}",
+                    path=path,
+                )
             )
         return Interpreter(path, origin)
     for path, origin in _usual():
         if _is_program(path):
             return Interpreter(path, origin)
     raise NoEnvironment(
-        "FALSE has no compute environment yet: a Python 3.10 or newer of its own, with torch. Make one in a terminal: "
-        f'python3 -m venv "{managed_folder()}", then "{_python_in(managed_folder())}" -m pip install '
-        f'"{LIBRARY_FOLDER}". Or name the Python of an existing one in Settings > Options > Processing > '
-        f"{SETTINGS_GROUP} > {SETTING_LABEL}, or in the variable {VARIABLE}."
+        tr(
+            "FALSE has no compute environment yet: a Python 3.10 or newer of its own, with torch. Make one in a terminal: "
+            "{make}, then {fill}. Or name the Python of an existing one in Settings > Options > Processing > {setting}, or "
+            "in the variable {variable}.",
+            make=f'python3 -m venv "{managed_folder()}"',
+            fill=f'"{_python_in(managed_folder())}" -m pip install "{LIBRARY_FOLDER}"',
+            setting=f"{SETTINGS_GROUP} > {tr(SETTING_LABEL)}",
+            variable=VARIABLE,
+        )
     )
 
 
@@ -88,24 +98,24 @@ def managed_folder() -> Path:
 
 def how_to_complete(interpreter: str) -> str:
     """Return what to run so that ``interpreter`` gets the packages it lacks."""
-    return f'Install what it needs: "{interpreter}" -m pip install "{LIBRARY_FOLDER}"'
+    return tr("Install what it needs: {command}", command=f'"{interpreter}" -m pip install "{LIBRARY_FOLDER}"')
 
 
 def _named() -> Iterator[Tuple[Path, str]]:
     """Interpreters that somebody chose. The first one counts, and is not passed over when it is wrong."""
     variable = os.environ.get(VARIABLE, "").strip()
     if variable:
-        yield Path(variable), f"the variable {VARIABLE}"
+        yield Path(variable), tr("the variable {variable}", variable=VARIABLE)
     setting = ProcessingConfig.getSetting(SETTING) or ""
     if setting.strip():
-        yield Path(setting.strip()), f"the setting {SETTINGS_GROUP} > {SETTING_LABEL}"
+        yield Path(setting.strip()), tr("the setting {setting}", setting=f"{SETTINGS_GROUP} > {tr(SETTING_LABEL)}")
 
 
 def _usual() -> Iterator[Tuple[Path, str]]:
     """Places where an environment lies when nobody chose one."""
     if LIBRARY_FOLDER == PLUGIN_FOLDER.parent:
-        yield _python_in(LIBRARY_FOLDER / ".venv"), "the checkout's .venv"
-    yield _python_in(managed_folder()), "the QGIS profile"
+        yield _python_in(LIBRARY_FOLDER / ".venv"), tr("the checkout's .venv")
+    yield _python_in(managed_folder()), tr("the QGIS profile")
 
 
 def _python_in(environment: Path) -> Path:

@@ -36,6 +36,8 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QColor
 
+from qgis_false.translation import tr
+
 CLASSES_ITEM = "FALSE_CLASSES"
 """Metadata item of a classified raster: a JSON list of {code, name, color}."""
 LABELS_FILE = "labels.gpkg"
@@ -50,8 +52,12 @@ def raster_path(layer: QgsRasterLayer) -> str:
     """
     if layer.providerType() != "gdal":
         raise QgsProcessingException(
-            f"The layer {layer.name()} comes from {layer.providerType()}, not from a raster file. Save it as GeoTIFF "
-            "(Layer > Save As...) and use that."
+            tr(
+                "The layer {layer} comes from {origin}, not from a raster file. Save it as GeoTIFF (Layer > Save As...) and "
+                "use that.",
+                layer=layer.name(),
+                origin=layer.providerType(),
+            )
         )
     registry = QgsProviderRegistry.instance()
     parts = registry.decodeUri("gdal", layer.source())
@@ -128,8 +134,10 @@ def write_labels(source: QgsProcessingFeatureSource, field: str, folder: Path, f
     """
     index = source.fields().lookupField(field)
     if index < 0:
-        names = ", ".join(f.name() for f in source.fields()) or "none"
-        raise QgsProcessingException(f"The label layer has no field {field}. Its fields are: {names}.")
+        names = ", ".join(f.name() for f in source.fields()) or tr("none")
+        raise QgsProcessingException(
+            tr("The label layer has no field {field}. Its fields are: {names}.", field=field, names=names)
+        )
     class_field = QgsField(source.fields().at(index))
     class_field.setName(field)  # QGIS takes a name in other capitals too; the job says it as it was entered.
     fields = QgsFields()
@@ -145,7 +153,9 @@ def write_labels(source: QgsProcessingFeatureSource, field: str, folder: Path, f
             if feedback.isCanceled() or not writer.addFeature(copy):
                 break
         if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
-            raise QgsProcessingException(f"The labels cannot be written to {path}: {writer.errorMessage()}.")
+            raise QgsProcessingException(
+                tr("The labels cannot be written to {path}: {reason}.", path=path, reason=writer.errorMessage())
+            )
         del writer  # Only now the file is complete.
     return path
 

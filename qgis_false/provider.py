@@ -13,6 +13,7 @@ from qgis_false.algorithms.checkenvironment import CheckEnvironment
 from qgis_false.algorithms.classify import Classify
 from qgis_false.algorithms.finetune import Finetune
 from qgis_false.algorithms.pretrain import Pretrain
+from qgis_false.translation import tr, translate_model
 
 ALGORITHMS = (Pretrain, Finetune, Classify, CheckEnvironment)
 MODELS_FOLDER = PLUGIN_FOLDER / "models"
@@ -29,7 +30,7 @@ class FalseProvider(QgsProcessingProvider):
         return "FALSE"
 
     def longName(self) -> str:
-        return "FALSE: land-cover maps from a few labels"
+        return tr("FALSE: land-cover maps from a few labels")
 
     def icon(self) -> QIcon:
         return QIcon(str(ICON_FILE))
@@ -52,6 +53,7 @@ class FalseProvider(QgsProcessingProvider):
             model = QgsProcessingModelAlgorithm()
             if not model.fromFile(str(file)):
                 raise RuntimeError(f"The model {file} cannot be read. Install the plugin again.")
+            translate_model(model)
             self.addAlgorithm(model)
 
     def defaultRasterFileExtension(self, *arguments: object) -> str:

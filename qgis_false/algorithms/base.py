@@ -25,6 +25,8 @@ from qgis_false.algorithms.definitions import definition, shown_fields, the_only
 from qgis_false.algorithms.problems import problems
 from qgis_false.algorithms.values import Request
 from qgis_false.environment import NoEnvironment, find_interpreter
+from qgis_false.help import help_page
+from qgis_false.translation import tr
 from qgis_false.worker import run_job
 
 
@@ -50,7 +52,7 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         return self.NAME or self.JOB.__name__.lower()
 
     def displayName(self) -> str:
-        return self.TITLE
+        return tr(self.TITLE)
 
     def tags(self) -> List[str]:
         return ["false", *self.TAGS]
@@ -62,11 +64,14 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         return self.provider().svgIconPath() if self.provider() else super().svgIconPath()
 
     def shortDescription(self) -> str:
-        return (inspect.getdoc(self.JOB) or "").partition("\n")[0]
+        return tr((inspect.getdoc(self.JOB) or "").partition("\n")[0])
 
     def shortHelpString(self) -> str:
         paragraphs = (inspect.getdoc(self.JOB) or "").split("\n\n")
-        return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+        return "\n\n".join(tr(" ".join(paragraph.split())) for paragraph in paragraphs)
+
+    def helpUrl(self) -> str:
+        return help_page(self.name())
 
     def canExecute(self) -> Tuple[bool, str]:
         try:
@@ -80,7 +85,7 @@ class JobAlgorithm(QgsProcessingAlgorithm):
             self.addParameter(definition(field))
         for result in self.JOB.RESULTS:
             output = QgsProcessingOutputNumber if result.kind == jobs.NUMBER else QgsProcessingOutputString
-            self.addOutput(output(result.name.upper(), result.label))
+            self.addOutput(output(result.name.upper(), tr(result.label)))
 
     def checkParameterValues(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> Tuple[bool, str]:
         found = problems(self.JOB, parameters, context)
@@ -118,4 +123,9 @@ class JobAlgorithm(QgsProcessingAlgorithm):
         known = shown_fields(self.JOB)
         for name in parameters:
             if name not in known:
-                feedback.pushWarning(f"{self.name()} has no parameter {name}. It has {', '.join(known)}.")
+                feedback.pushWarning(
+                    tr(
+                        "{algorithm} has no parameter {name}. It has {names}.",
+                        algorithm=self.name(), name=name, names=", ".join(known),
+                    )
+                )  # fmt: skip
