@@ -14,7 +14,7 @@ DEMO_ARGS ?=
 QGIS ?= optional
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-plugin test-process lint format package clean
+.PHONY: help setup demo test test-core test-plugin test-process lint format package generate docs clean
 
 help:  ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -58,6 +58,15 @@ format: setup  ## Bring the code into the agreed format
 
 package: setup  ## Build the plugin's zip in dist/
 	$(PYTHON) tools/package.py
+
+generate: setup  ## Write anew what is made from the jobs: translations, help pages
+	$(PYTHON) tools/build_translations.py
+	$(PYTHON) tools/build_help.py
+
+docs:  ## Build the documentation in build/docs, with MkDocs in an environment of its own
+	@tools/setup.sh docs
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict --quiet
+	@echo build/docs/index.html
 
 clean:  ## Remove what was made here, but not the environments
 	rm -rf dist demo build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from qgis.core import QgsApplication, QgsSettings
+from qgis.core import QgsSettings
 from qgis.PyQt.QtCore import QCoreApplication, QTranslator, QUrl
 from qgis.PyQt.QtWidgets import QLabel, QScrollArea, QTextBrowser, QWidget
 
@@ -21,29 +21,25 @@ SINKS = {"QgsProcessingException", "NoEnvironment", "pushWarning", "pushInfo", "
 
 @pytest.fixture
 def speak(provider):
-    """Return a function that makes QGIS speak a language, as its options do, and starts the plugin anew."""
-    from qgis_false.plugin import FalsePlugin
+    """Return a function that makes QGIS speak a language, as its options do, and the plugin follow."""
+    from qgis_false import translation
 
     settings = QgsSettings()
-    running = []
+    installed = []
 
     def start(locale: str):
         settings.setValue("locale/overrideFlag", True)
         settings.setValue("locale/userLocale", locale)
-        QgsApplication.processingRegistry().removeProvider("false")
-        plugin = FalsePlugin()
-        plugin.initProcessing()
-        running.append(plugin)
-        return QgsApplication.processingRegistry().providerById("false")
+        installed.append(translation.install())
+        provider.refreshAlgorithms()
+        return provider
 
     yield start
-    from qgis_false import translation
-
-    for plugin in running:
-        translation.remove(plugin._translator)
+    for translator in installed:
+        translation.remove(translator)
     settings.remove("locale/overrideFlag")
     settings.remove("locale/userLocale")
-    start("C")  # English again, for the tests that follow.
+    provider.refreshAlgorithms()
 
 
 @pytest.mark.parametrize("locale", ["de", "de_AT"])
