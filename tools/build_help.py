@@ -451,11 +451,11 @@ def _definitions(job: type[Any], tr: Translate) -> Iterator[str]:
             continue
         yield from (f"<h2>{html.escape(heading)}</h2>", "<dl>")
         for name, parameter in group.items():
-            facts = [
-                tr(KINDS[parameter.kind]),
-                tr("default: {value}").format(value=default_in_words(defaults(job)[name], parameter, tr)),
-                range_of(parameter, tr),
-            ]
+            value = defaults(job)[name]
+            default = default_in_words(value, parameter, tr)
+            if value is not dataclasses.MISSING:
+                default = tr("default: {value}").format(value=default)
+            facts = [tr(KINDS[parameter.kind]), default, range_of(parameter, tr)]
             yield f"<dt>{html.escape(tr(parameter.label))} <code>{name.upper()}</code></dt>"
             yield f"<dd>{html.escape(tr(parameter.help))}</dd>"
             yield f'<dd class="facts">{html.escape("; ".join(fact for fact in facts if fact))}</dd>'

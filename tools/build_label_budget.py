@@ -2,9 +2,9 @@
 
     python tools/build_label_budget.py RESULTS_CSV [--area SHARE]
 
-RESULTS_CSV is what ``false-core experiment`` wrote, for example for experiments/label_budget.toml. ``--area`` says what share
-of the scene all label polygons together cover. Every number on the page comes from that file, of which a copy is kept in
-docs/data. Needs matplotlib.
+RESULTS_CSV is what ``false-core experiment`` wrote, for example for experiments/label_budget.toml. ``--area`` says what
+share of the scene all label polygons together cover. Every number on the page comes from that file, of which a copy is kept
+in docs/data. Needs matplotlib.
 """
 
 from __future__ import annotations
@@ -120,28 +120,24 @@ def as_text(rows: list[dict[str, str]], curves: dict[Key, list[Point]], area: fl
     lines = [
         "<!-- Written by tools/build_label_budget.py. -->",
         f"What was run: *{rows[0]['experiment']}*, preset {', '.join(presets)}, {len(seeds)} seed(s), version "
-        f"{', '.join(versions)}; {len(_runs(rows))} runs, {seconds / 60:.0f} minutes of fine-tuning and classifying. All label "
-        f"polygons together cover {100 * area:.2g} % of the scene; none of them is scored. The numbers are means over the "
-        "seeds, with the lowest and the highest where there are several.",
+        f"{', '.join(versions)}; {len(_runs(rows))} runs, {seconds / 60:.0f} minutes of fine-tuning and classifying. All "
+        f"label polygons together cover {100 * area:.2g} % of the scene; none of them is scored. The numbers are means over "
+        "the seeds, with the lowest and the highest where there are several.",
         "",
         "![mIoU of the map against the share of the area that is labelled](images/label_budget.svg)",
         "",
     ]
     for raster in dict.fromkeys(raster for raster, _, _ in curves):
         own = {key: points for key, points in curves.items() if key[0] == raster}
-        lines += [
-            f"Scored on {raster}:",
-            "",
-            "| labels | share of the polygons | area labelled | " + " | ".join(f"{title(key)}: OA / mIoU" for key in own) + " |",
-            "|---" * (3 + len(own)) + "|",
-        ]
+        header = ["share of the polygons", "area labelled", *(f"{title(key)}: OA / mIoU" for key in own)]
+        lines += [f"Scored on {raster}:", "", f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
         fractions = sorted({point.fraction for points in own.values() for point in points})
-        for number, fraction in enumerate(fractions, start=1):
+        for fraction in fractions:
             cells = []
             for points in own.values():
                 point = next((one for one in points if one.fraction == fraction), None)
                 cells.append(f"{_spread(point.oa)} / {_spread(point.miou)}" if point else "")
-            lines.append(f"| {number} | {fraction:.3g} | {100 * area * fraction:.2g} % | {' | '.join(cells)} |")
+            lines.append(f"| {fraction:.3g} | {100 * area * fraction:.2g} % | {' | '.join(cells)} |")
         lines.append("")
     return "\n".join([*lines, "[The results as CSV](data/label_budget.csv)", ""])
 

@@ -6,8 +6,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+from mkdocs.exceptions import PluginError
+
 ROOT = Path(__file__).resolve().parents[1]
 INCLUDE = re.compile(r"<!-- all of (\w+\.md) -->")
+LOADED = re.compile(
+    r"""<(?:script|img|iframe)[^>]*\ssrc="?(https?://[^">\s]+)|<link[^>]*stylesheet[^>]*href="?(?:https?:)?//[^">\s]+"""
+)
 PAGES = {
     "README.md": "index.md",
     "ARCHITECTURE.md": "architecture.md",
@@ -28,6 +33,14 @@ def on_config(config: Any) -> Any:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Put the document in where a page names one."""
     return INCLUDE.sub(lambda found: _document(found[1]), markdown)
+
+
+def on_post_page(output: str, *, page: Any, **_: Any) -> str:
+    """Refuse a page that would load something from the network."""
+    loaded = LOADED.findall(output)
+    if loaded:
+        raise PluginError(f"{page.url} would load {', '.join(loaded)}.")
+    return output
 
 
 def _section(nav: list[Any], title: str) -> list[Any]:
