@@ -16,7 +16,8 @@ PACKAGED := qgis_false false_core processing_scripts
 QGIS ?= optional
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-plugin test-process test-desktop test-qgis-3.40 test-dist lint format package dist clean
+.PHONY: help setup demo test test-core test-plugin test-process test-desktop test-qgis-3.40 test-dist lint format package \
+        dist generate docs clean
 
 help:  ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9.-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -74,6 +75,15 @@ package: setup  ## Build the plugin's zip in dist/
 
 dist: setup  ## Build wheel and sdist of the library in dist/, and check what they say of themselves
 	$(PYTHON) tools/dist.py
+
+generate: setup  ## Write anew what is made from the jobs: translations, help pages
+	$(PYTHON) tools/build_translations.py
+	$(PYTHON) tools/build_help.py
+
+docs:  ## Build the documentation in build/docs, with MkDocs in an environment of its own
+	@tools/setup.sh docs
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict --quiet
+	@echo build/docs/index.html
 
 clean:  ## Remove what was made here, but not the environments
 	rm -rf dist demo build .pytest_cache .mypy_cache .ruff_cache .hypothesis

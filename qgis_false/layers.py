@@ -40,6 +40,8 @@ from qgis.core import (
 from qgis.PyQt import sip
 from qgis.PyQt.QtGui import QColor
 
+from qgis_false.translation import tr
+
 CLASSES_ITEM = "FALSE_CLASSES"
 """Metadata item of a classified raster: a JSON list of {code, name, color}."""
 CODE_FIELD, NAME_FIELD, COLOR_FIELD = "code", "name", "color"
@@ -56,8 +58,12 @@ def raster_path(layer: QgsRasterLayer) -> str:
     """
     if layer.providerType() != "gdal":
         raise QgsProcessingException(
-            f"The layer {layer.name()} comes from {layer.providerType()}, not from a raster file. Save it as GeoTIFF "
-            "(Layer > Save As...) and use that."
+            tr(
+                "The layer {layer} comes from {origin}, not from a raster file. Save it as GeoTIFF (Layer > Save As...) and "
+                "use that.",
+                layer=layer.name(),
+                origin=layer.providerType(),
+            )
         )
     registry = QgsProviderRegistry.instance()
     parts = registry.decodeUri("gdal", layer.source())
@@ -134,8 +140,10 @@ def write_labels(source: QgsProcessingFeatureSource, field: str, folder: Path, f
     """
     index = source.fields().lookupField(field) if field else -1
     if field and index < 0:
-        names = ", ".join(f.name() for f in source.fields()) or "none"
-        raise QgsProcessingException(f"The label layer has no field {field}. Its fields are: {names}.")
+        names = ", ".join(f.name() for f in source.fields()) or tr("none")
+        raise QgsProcessingException(
+            tr("The label layer has no field {field}. Its fields are: {names}.", field=field, names=names)
+        )
     fields = QgsFields()
     if field:
         class_field = QgsField(source.fields().at(index))
@@ -153,7 +161,9 @@ def write_labels(source: QgsProcessingFeatureSource, field: str, folder: Path, f
             if feedback.isCanceled() or not writer.addFeature(copy):
                 break
         if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
-            raise QgsProcessingException(f"The labels cannot be written to {path}: {writer.errorMessage()}.")
+            raise QgsProcessingException(
+                tr("The labels cannot be written to {path}: {reason}.", path=path, reason=writer.errorMessage())
+            )
         del writer  # Only now the file is complete.
     return path
 

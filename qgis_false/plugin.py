@@ -6,8 +6,9 @@ import sys
 from typing import Any, Optional
 
 from qgis.core import QgsApplication
+from qgis.PyQt.QtCore import QTranslator
 
-from qgis_false import LIBRARY_FOLDER
+from qgis_false import LIBRARY_FOLDER, translation
 from qgis_false.provider import FalseProvider
 
 
@@ -22,9 +23,11 @@ class FalsePlugin:
         self._iface = iface
         self._provider: Optional[FalseProvider] = None
         self._options: Any = None
+        self._translator: Optional[QTranslator] = None
 
     def initProcessing(self) -> None:
         """Add the algorithms. Called by ``qgis_process``."""
+        self._translator = translation.install()  # First: an algorithm in the registry keeps the words it was made with.
         self._provider = FalseProvider()
         QgsApplication.processingRegistry().addProvider(self._provider)
         # Loaded a second time, now that QGIS knows the algorithms that the models are made of. Without them a model has
@@ -47,6 +50,8 @@ class FalsePlugin:
         if self._provider is not None:
             QgsApplication.processingRegistry().removeProvider(self._provider)
             self._provider = None
+        translation.remove(self._translator)
+        self._translator = None
         # QGIS forgets the modules of a plugin that it reloads or updates, but not those of its library: the new plugin
         # would go on with the old false_core.
         for name in [name for name in sys.modules if name.partition(".")[0] == "false_core"]:

@@ -22,6 +22,7 @@ from qgis_false.algorithms.pretrain import Pretrain
 from qgis_false.algorithms.samplepoints import SamplePoints
 from qgis_false.algorithms.setupenvironment import SetUpEnvironment
 from qgis_false.algorithms.suggestlabels import SuggestLabels
+from qgis_false.translation import tr, translate_model
 
 ALGORITHMS = (
     Pretrain,
@@ -52,7 +53,7 @@ class FalseProvider(QgsProcessingProvider):
         return "FALSE"
 
     def longName(self) -> str:
-        return "FALSE: land-cover maps from a few labels"
+        return tr("FALSE: land-cover maps from a few labels")
 
     def icon(self) -> QIcon:
         return QIcon(str(ICON_FILE))
@@ -67,6 +68,7 @@ class FalseProvider(QgsProcessingProvider):
             model = QgsProcessingModelAlgorithm()
             if not model.fromFile(str(file)):
                 raise RuntimeError(f"The model {file} cannot be read. Install the plugin again.")
+            translate_model(model)
             self.addAlgorithm(model)
 
     def defaultRasterFileExtension(self, *arguments: object) -> str:

@@ -24,6 +24,7 @@ from qgis_false.environment.host import this_host
 from qgis_false.environment.interpreters import REQUIRED_PACKAGES, NoEnvironment, find_interpreter, how_to_complete
 from qgis_false.environment.processes import CANCELLED, POLL_S, TERMINATE_S, CancelWatch, end, own_process_group
 from qgis_false.environment.variables import compute_variables
+from qgis_false.translation import tr
 
 PATIENCE_S = 1.6
 """How long a cancelled job may take to end itself. It promises 1.2 s."""
@@ -80,7 +81,7 @@ def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, command: Optional[Se
             interpreter = find_interpreter()
         except NoEnvironment as error:
             raise QgsProcessingException(str(error)) from error
-        feedback.pushInfo(f"Computing with {interpreter.path} (from {interpreter.origin})")
+        feedback.pushInfo(tr("Computing with {path} (from {origin})", path=interpreter.path, origin=interpreter.origin))
         outdated = versions.problem_of_environment(interpreter)
         if outdated:
             feedback.pushWarning(outdated)
@@ -121,7 +122,9 @@ class _Process:
                 env=child_variables(), **own_process_group(),
             )  # fmt: skip
         except OSError as error:
-            raise QgsProcessingException(f"{command[0]} cannot be started: {error.strerror or error}.") from error
+            raise QgsProcessingException(
+                tr("{program} cannot be started: {reason}.", program=command[0], reason=error.strerror or error)
+            ) from error
         # Threads, because a pipe that nobody empties or fills must not keep this thread from seeing the cancel button.
         self._writer = self._thread(self._send_job)
         self._readers = [self._thread(self._read_events), self._thread(self._read_chatter)]
@@ -210,7 +213,9 @@ class _Process:
         try:
             return events.decode(line.decode("utf-8"))
         except (ProtocolError, UnicodeDecodeError) as error:
-            raise self._broken(f"The compute process said something that is not an event: {error}.") from error
+            raise self._broken(
+                tr("The compute process said something that is not an event: {error}.", error=error)
+            ) from error
 
     def _pass_on(self, event: Event) -> None:
         if isinstance(event, Progress):
@@ -246,7 +251,7 @@ class _Process:
                 self._lines.get(timeout=POLL_S / 2)
             except queue.Empty:
                 continue
-        raise QgsProcessingException(CANCELLED)
+        raise QgsProcessingException(tr(CANCELLED))
 
     def _checked(self, last: Optional[Event]) -> Dict[str, Any]:
         """Return the outputs of a job that ended with the event ``last``, or say why they cannot be trusted."""
@@ -254,13 +259,15 @@ class _Process:
             raise self._failed(last)
         code = self._exit_code()
         if last is None:
-            raise self._broken(f"The compute process ended without a result: {_how_it_ended(code)}.")
+            raise self._broken(tr("The compute process ended without a result: {how}.", how=_how_it_ended(code)))
         if code not in (0, None):
-            raise self._broken(f"The compute process failed after its result: {_how_it_ended(code)}.")
+            raise self._broken(tr("The compute process failed after its result: {how}.", how=_how_it_ended(code)))
         assert isinstance(last, Finished)
         for name, path in jobs.outputs(self._job).items():
             if not os.path.isfile(path) or os.path.getsize(path) == 0:
-                raise self._broken(f"The compute process says it has finished, but {name} is not there: {path}.")
+                raise self._broken(
+                    tr("The compute process says it has finished, but {name} is not there: {path}.", name=name, path=path)
+                )
         return last.outputs
 
     def _exit_code(self) -> Optional[int]:
@@ -276,14 +283,15 @@ class _Process:
         if failed.details:
             self._feedback.pushConsoleInfo(failed.details)
         if failed.code == "cancelled":
-            return self._broken("The compute process was told to stop, but not by QGIS.")
+            return self._broken(tr("The compute process was told to stop, but not by QGIS."))
         return QgsProcessingException(f"{failed.what} {failed.remedy}".strip())
 
     def _broken(self, what: str) -> QgsProcessingException:
         """Return an error with the last words of the process."""
         self._end()
         words = "\n".join(self._last_words).strip()
-        return QgsProcessingException(f"{what}\n" + (f"Its last words:\n{words}" if words else "It left no message."))
+        left = tr("Its last words:") + f"\n{words}" if words else tr("It left no message.")
+        return QgsProcessingException(f"{what}\n{left}")
 
     def _end(self) -> None:
         """Leave nothing behind: no process, no process of that process, no thread that waits."""
@@ -304,7 +312,11 @@ class _Process:
 
 def progress_text(progress: Progress) -> str:
     """Return what to show under the bar: stage, rate and time left, as far as they are known."""
-    parts = [progress.stage, progress.rate, f"{_duration(progress.eta_s)} left" if progress.eta_s is not None else ""]
+    parts = [
+        progress.stage,
+        progress.rate,
+        tr("{time} left", time=_duration(progress.eta_s)) if progress.eta_s is not None else "",
+    ]
     return ", ".join(part for part in parts if part)
 
 
@@ -318,15 +330,17 @@ def _duration(seconds: float) -> str:
 
 def _how_it_ended(code: Optional[int]) -> str:
     if code is None:
-        return "it stopped talking, and did not go"
+        return tr("it stopped talking, and did not go")
     if code == 0:
-        return "it exited as if all were well (code 0)"
+        return tr("it exited as if all were well (code 0)")
     if code < 0:
         name = signal.Signals(-code).name if -code in list(signal.Signals) else f"signal {-code}"
         if name == "SIGKILL":
-            return "it was killed (SIGKILL), most often because the computer ran out of memory. Try a smaller batch size"
-        return f"it crashed ({name})"
-    return f"exit code {code}" if code < 2**31 else f"it crashed (0x{code:08X})"
+            return tr("it was killed (SIGKILL), most often because the computer ran out of memory. Try a smaller batch size")
+        return tr("it crashed ({reason})", reason=name)
+    if code < 2**31:
+        return tr("exit code {code}", code=code)
+    return tr("it crashed ({reason})", reason=f"0x{code:08X}")
 
 
 def _half_written(job: jobs.Job) -> Set[str]:

@@ -25,6 +25,8 @@ from qgis_false.algorithms.definitions import definition, shown_fields, the_only
 from qgis_false.algorithms.problems import problems
 from qgis_false.algorithms.values import Request
 from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
+from qgis_false.help import help_page
+from qgis_false.translation import tr
 from qgis_false.worker import run_job
 
 ICONS_FOLDER = PLUGIN_FOLDER / "icons"
@@ -41,7 +43,7 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
         return type(self)()
 
     def displayName(self) -> str:
-        return self.TITLE
+        return tr(self.TITLE)
 
     def tags(self) -> List[str]:
         return ["false", *self.TAGS]
@@ -54,6 +56,9 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
         if own.is_file():
             return str(own)
         return self.provider().svgIconPath() if self.provider() else super().svgIconPath()
+
+    def helpUrl(self) -> str:
+        return help_page(self.name())
 
 
 class JobAlgorithm(FalseAlgorithm):
@@ -73,11 +78,11 @@ class JobAlgorithm(FalseAlgorithm):
         return self.NAME or self.JOB.__name__.lower()
 
     def shortDescription(self) -> str:
-        return (inspect.getdoc(self.JOB) or "").partition("\n")[0]
+        return tr((inspect.getdoc(self.JOB) or "").partition("\n")[0])
 
     def shortHelpString(self) -> str:
         paragraphs = (inspect.getdoc(self.JOB) or "").split("\n\n")
-        return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+        return "\n\n".join(tr(" ".join(paragraph.split())) for paragraph in paragraphs)
 
     def canExecute(self) -> Tuple[bool, str]:
         try:
@@ -91,7 +96,7 @@ class JobAlgorithm(FalseAlgorithm):
             self.addParameter(definition(field))
         for result in self.JOB.RESULTS:
             output = QgsProcessingOutputNumber if result.kind == jobs.NUMBER else QgsProcessingOutputString
-            self.addOutput(output(result.name.upper(), result.label))
+            self.addOutput(output(result.name.upper(), tr(result.label)))
 
     def checkParameterValues(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> Tuple[bool, str]:
         found = problems(self.JOB, parameters, context)
@@ -129,4 +134,9 @@ class JobAlgorithm(FalseAlgorithm):
         known = shown_fields(self.JOB)
         for name in parameters:
             if name not in known:
-                feedback.pushWarning(f"{self.name()} has no parameter {name}. It has {', '.join(known)}.")
+                feedback.pushWarning(
+                    tr(
+                        "{algorithm} has no parameter {name}. It has {names}.",
+                        algorithm=self.name(), name=name, names=", ".join(known),
+                    )
+                )  # fmt: skip

@@ -8,6 +8,7 @@ from qgis.core import QgsProcessingContext, QgsProcessingFeedback
 
 from false_core import jobs
 from qgis_false.algorithms.base import JobAlgorithm
+from qgis_false.translation import tr
 
 
 class CheckEnvironment(JobAlgorithm):
@@ -23,5 +24,5 @@ class CheckEnvironment(JobAlgorithm):
     ) -> Dict[str, Any]:
         results = super().processAlgorithm(parameters, context, feedback)
         for result in self.JOB.RESULTS:
-            feedback.pushInfo(f"{result.label}: {results.get(result.name.upper())}")
+            feedback.pushInfo(f"{tr(result.label)}: {results.get(result.name.upper())}")
         return results

@@ -26,6 +26,7 @@ from qgis.core import (
 
 from false_core import jobs
 from false_core.jobs import Parameter
+from qgis_false.translation import tr
 
 YES, NO = "yes", "no"
 """The answers to a flag that may also be left to the preset."""
@@ -63,7 +64,8 @@ class Field:
     @property
     def label(self) -> str:
         """The label with its unit."""
-        return f"{self.parameter.label} ({self.parameter.unit})" if self.parameter.unit else self.parameter.label
+        label = tr(self.parameter.label)
+        return f"{label} ({tr(self.parameter.unit)})" if self.parameter.unit else label
 
 
 def shown_fields(job: Type[Any]) -> Dict[str, Field]:
@@ -81,7 +83,7 @@ def the_only(job: Type[Any], kind: str) -> str:
 def definition(field: Field) -> QgsProcessingParameterDefinition:
     """Return the Processing parameter for ``field``."""
     made = _BUILDERS[field.parameter.kind](field)
-    made.setHelp(field.parameter.help)
+    made.setHelp(tr(field.parameter.help))
     if field.parameter.advanced:
         made.setFlags(made.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
     return made
@@ -111,14 +113,14 @@ def _field(field: Field) -> QgsProcessingParameterDefinition:
 
 def _model(field: Field) -> QgsProcessingParameterDefinition:
     # With the second filter any file may be named: the library says better than QGIS what is wrong with it.
-    pattern = f"FALSE {field.parameter.of or 'model'} (*.{jobs.MODEL_FILES});;All files (*)"
+    pattern = f"FALSE {field.parameter.of or 'model'} (*.{jobs.MODEL_FILES});;{tr('All files (*)')}"
     return QgsProcessingParameterFile(field.processing_name, field.label, optional=field.optional, fileFilter=pattern)
 
 
 def _file_or_name(field: Field) -> QgsProcessingParameterDefinition:
     # A file widget, whose line also takes a name. Without "All files" QGIS would refuse one.
     return QgsProcessingParameterFile(
-        field.processing_name, field.label, optional=field.optional, fileFilter="All files (*)"
+        field.processing_name, field.label, optional=field.optional, fileFilter=tr("All files (*)")
     )
 
 
@@ -128,7 +130,9 @@ def _bands(field: Field) -> QgsProcessingParameterDefinition:
             field.processing_name, field.label, parentLayerParameterName=field.layer.processing_name,
             optional=field.optional, allowMultiple=True,
         )  # fmt: skip
-    return QgsProcessingParameterString(field.processing_name, f"{field.label}, as 1,2,3", optional=field.optional)
+    return QgsProcessingParameterString(
+        field.processing_name, tr("{label}, as 1,2,3", label=field.label), optional=field.optional
+    )
 
 
 def _extent(field: Field) -> QgsProcessingParameterDefinition:
@@ -172,7 +176,7 @@ def _new_model(field: Field) -> QgsProcessingParameterDefinition:
 def _new_report(field: Field) -> QgsProcessingParameterDefinition:
     # Made unless somebody says no: it is how a run is understood, and costs next to nothing.
     return QgsProcessingParameterFileDestination(
-        field.processing_name, field.label, "HTML files (*.html)", optional=field.optional, createByDefault=True
+        field.processing_name, field.label, tr("HTML files (*.html)"), optional=field.optional, createByDefault=True
     )
 
 
@@ -189,12 +193,12 @@ def _new_vector(field: Field) -> QgsProcessingParameterDefinition:
 
 
 def _new_table(field: Field) -> QgsProcessingParameterDefinition:
-    return _new_file(field, "CSV files (*.csv)")
+    return _new_file(field, tr("CSV files (*.csv)"))
 
 
 def _new_other_file(field: Field) -> QgsProcessingParameterDefinition:
     extension = field.parameter.of
-    return _new_file(field, f"{extension.upper()} files (*.{extension})")
+    return _new_file(field, tr("{kind} files (*.{extension})", kind=extension.upper(), extension=extension))
 
 
 def _new_file(field: Field, pattern: str) -> QgsProcessingParameterDefinition:

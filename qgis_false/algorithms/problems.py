@@ -16,6 +16,7 @@ from qgis.core import (
 from false_core import jobs
 from qgis_false.algorithms.definitions import NO, YES, Field, shown_fields
 from qgis_false.layers import is_null
+from qgis_false.translation import tr
 
 _LAYERS = (jobs.RASTER, jobs.RASTERS, jobs.VECTOR)
 _NUMBERS = (jobs.INTEGER, jobs.NUMBER)
@@ -28,14 +29,16 @@ def problems(job: Type[Any], parameters: Dict[str, Any], context: QgsProcessingC
         value = parameters.get(name)
         if _is_empty(value):
             if not field.optional and field.default is None:
-                found.append(f"{name} is missing: {field.parameter.label.lower()}.")
+                found.append(tr("{name} is missing: {label}.", name=name, label=field.label))
         elif field.parameter.kind in _LAYERS:
             found += [f"{name}: {_why_not(source)}" for source in _sources(value) if not _opens(source, field, context)]
         elif field.parameter.kind in _NUMBERS and not isinstance(value, QgsProperty):
             found += _number_problems(field, value)
         elif field.parameter.kind in (jobs.CHOICE, jobs.FLAG) and isinstance(value, str):
             choices = field.parameter.choices or (YES, NO)
-            found += [] if value in choices else [f"{name} must be one of {', '.join(choices)}; it is {value}."]
+            if value not in choices:
+                names = ", ".join(choices)
+                found.append(tr("{name} must be one of {names}; it is {value}.", name=name, names=names, value=value))
         elif field.parameter.is_output:
             found += _folder_problems(field, value)
     return found or _missing_together(job, parameters)
@@ -73,8 +76,8 @@ def _opens(source: str, field: Field, context: QgsProcessingContext) -> bool:
 def _why_not(source: str) -> str:
     path = source.split("|")[0]
     if os.path.isabs(path) and not os.path.exists(path):
-        return f"there is no file {path}."
-    return f"{source} is no layer that can be opened. The file may be damaged, or of another kind."
+        return tr("there is no file {path}.", path=path)
+    return tr("{source} is no layer that can be opened. The file may be damaged, or of another kind.", source=source)
 
 
 def _number_problems(field: Field, value: Any) -> List[str]:
@@ -82,12 +85,16 @@ def _number_problems(field: Field, value: Any) -> List[str]:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        return [f"{name} must be a number; it is {value}."]
+        return [tr("{name} must be a number; it is {value}.", name=name, value=value)]
     if field.parameter.kind == jobs.INTEGER and not number.is_integer():
-        return [f"{name} must be a whole number; it is {value}."]
+        return [tr("{name} must be a whole number; it is {value}.", name=name, value=value)]
     if not (low is None or number >= low) or not (high is None or number <= high):
-        limits = [f"at least {low:.15g}" if low is not None else "", f"at most {high:.15g}" if high is not None else ""]
-        return [f"{name} must be {' and '.join(filter(None, limits))}; it is {value}."]
+        limits = [
+            tr("at least {limit}", limit=f"{low:.15g}") if low is not None else "",
+            tr("at most {limit}", limit=f"{high:.15g}") if high is not None else "",
+        ]
+        both = tr(" and ").join(filter(None, limits))
+        return [tr("{name} must be {limits}; it is {value}.", name=name, limits=both, value=value)]
     return []
 
 
@@ -97,5 +104,6 @@ def _folder_problems(field: Field, value: Any) -> List[str]:
         value = value.sink.staticValue()
     folder = os.path.dirname(os.path.abspath(value)) if isinstance(value, str) and os.path.isabs(value) else ""
     if folder and not os.path.isdir(folder):
-        return [f"{field.processing_name}: there is no folder {folder}. Create it, or choose another one."]
+        what = tr("there is no folder {folder}. Create it, or choose another one.", folder=folder)
+        return [f"{field.processing_name}: {what}"]
     return []

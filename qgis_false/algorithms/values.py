@@ -20,6 +20,7 @@ from qgis.core import (
 from false_core import jobs
 from qgis_false import layers
 from qgis_false.algorithms.definitions import YES, Field, shown_fields, the_only
+from qgis_false.translation import tr
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _raster_layers(request: Request, field: Field) -> List[QgsRasterLayer]:
     if len(found) < len(entered):
         # Processing leaves out what it cannot open. A job must not quietly learn from less than was asked for.
         lost = [str(one) for one in entered if isinstance(one, str) and not _opens(one, request.context)]
-        raise QgsProcessingException(f"Not a raster that can be opened: {', '.join(lost) or entered}.")
+        raise QgsProcessingException(tr("Not a raster that can be opened: {names}.", names=", ".join(lost) or entered))
     return found
 
 
@@ -114,7 +115,10 @@ def _extent(request: Request, field: Field) -> Optional[str]:
     extent = request.algorithm.parameterAsExtent(request.parameters, field.processing_name, request.context, layer.crs())
     if extent.isEmpty():
         raise QgsProcessingException(
-            f"The extent {request.raw(field)} cannot be read or is empty. Write it as xmin,xmax,ymin,ymax [EPSG:code]."
+            tr(
+                "The extent {extent} cannot be read or is empty. Write it as xmin,xmax,ymin,ymax [EPSG:code].",
+                extent=request.raw(field),
+            )
         )
     return layers.extent_text(extent, layer)
 
@@ -173,7 +177,9 @@ def _new_vector(request: Request, field: Field) -> Optional[str]:
         return None
     path = _output_layer(request, field)
     if not os.path.isabs(path):
-        raise QgsProcessingException(f"{field.processing_name} must be a file, for example a GeoPackage; it is {path}.")
+        raise QgsProcessingException(
+            tr("{name} must be a file, for example a GeoPackage; it is {path}.", name=field.processing_name, path=path)
+        )
     return path
 
 

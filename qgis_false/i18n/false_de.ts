@@ -1,0 +1,1135 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="de" sourcelanguage="en">
+<context>
+    <name>FALSE</name>
+    <message>
+        <source>Learn an encoder from rasters without labels.</source>
+        <translation>Lernt einen Encoder aus Rastern ohne Trainingsflächen.</translation>
+    </message>
+    <message>
+        <source>FALSE pretraining: contrastive learning that finds its own false negatives (FNSD) and counts them as positives with a confidence weight (FNCC). The result is an encoder file, the input of fine-tuning. No labels are needed. Use the raster you want to map, and more of the same kind if you have them.</source>
+        <translation>Vortraining mit FALSE: kontrastives Lernen, das seine falsch-negativen Paare selbst findet (FNSD) und sie mit einem Konfidenzgewicht als positiv zählt (FNCC). Das Ergebnis ist eine Encoder-Datei, die das Feintraining braucht. Trainingsflächen sind nicht nötig. Nehmen Sie das Raster, das Sie kartieren wollen, und weitere der gleichen Art, wenn Sie welche haben.</translation>
+    </message>
+    <message>
+        <source>Rasters</source>
+        <translation>Raster</translation>
+    </message>
+    <message>
+        <source>One or more rasters of the same sensor: same bands in the same order.</source>
+        <translation>Ein oder mehrere Raster desselben Sensors: gleiche Kanäle in gleicher Reihenfolge.</translation>
+    </message>
+    <message>
+        <source>Encoder</source>
+        <translation>Encoder</translation>
+    </message>
+    <message>
+        <source>The encoder file to write.</source>
+        <translation>Die Encoder-Datei, die geschrieben wird.</translation>
+    </message>
+    <message>
+        <source>Bands</source>
+        <translation>Kanäle</translation>
+    </message>
+    <message>
+        <source>Bands to learn from, counted from 1. Empty: all bands but alpha. Fine-tuning and classifying use the same ones.</source>
+        <translation>Kanäle, aus denen gelernt wird, ab 1 gezählt. Leer: alle außer Alpha. Feintraining und Klassifikation nehmen dieselben.</translation>
+    </message>
+    <message>
+        <source>Extent</source>
+        <translation>Ausdehnung</translation>
+    </message>
+    <message>
+        <source>Learn only from this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everything.</source>
+        <translation>Nur aus diesem Teil lernen, als xmin,xmax,ymin,ymax, mit [EPSG:code], wenn er nicht im KBS des Rasters angegeben ist. Leer: alles.</translation>
+    </message>
+    <message>
+        <source>Preset</source>
+        <translation>Voreinstellung</translation>
+    </message>
+    <message>
+        <source>quick: minutes on a laptop without a GPU. standard: one GPU. paper: the published settings, many GPU hours. auto: standard on a GPU, quick without one.</source>
+        <translation>quick: Minuten auf einem Laptop ohne GPU. standard: eine GPU. paper: die veröffentlichten Einstellungen, viele GPU-Stunden. auto: standard mit GPU, quick ohne.</translation>
+    </message>
+    <message>
+        <source>Method</source>
+        <translation>Methode</translation>
+    </message>
+    <message>
+        <source>false: FALSE, the default. simclr, barlow_twins and pcl: what it is compared with. random: no training at all, an encoder as it comes, to see what pretraining adds.</source>
+        <translation>false: FALSE, die Vorgabe. simclr, barlow_twins und pcl: womit es verglichen wird. random: gar kein Training, ein Encoder, wie er kommt, um zu sehen, was das Vortraining bringt.</translation>
+    </message>
+    <message>
+        <source>Weights to start from</source>
+        <translation>Anfangsgewichte</translation>
+    </message>
+    <message>
+        <source>An encoder file of the same preset and number of bands; a file with timm weights of the preset's backbone (.safetensors, .pth, .pt, .bin), of any number of bands; or a name of timm weights, such as imagenet or resnet50.a1_in1k, which are downloaded. With the method random they become an encoder as they are. Empty: random weights.</source>
+        <translation>Eine Encoder-Datei der gleichen Voreinstellung und Kanalzahl; eine Datei mit timm-Gewichten für das Netz der Voreinstellung (.safetensors, .pth, .pt, .bin) mit beliebiger Kanalzahl; oder der Name von timm-Gewichten, etwa imagenet oder resnet50.a1_in1k, die heruntergeladen werden. Mit der Methode random werden sie unverändert zum Encoder. Leer: zufällige Gewichte.</translation>
+    </message>
+    <message>
+        <source>Seed</source>
+        <translation>Startwert des Zufalls</translation>
+    </message>
+    <message>
+        <source>The same seed on the same machine gives the same result.</source>
+        <translation>Gleicher Startwert, gleicher Rechner, gleiches Ergebnis.</translation>
+    </message>
+    <message>
+        <source>Device</source>
+        <translation>Gerät</translation>
+    </message>
+    <message>
+        <source>auto takes a GPU where there is a working one and says what it took. cuda, cuda:1, mps and cpu insist.</source>
+        <translation>auto nimmt eine GPU, wenn eine da ist und funktioniert, und sagt, was es genommen hat. cuda, cuda:1, mps und cpu bestehen darauf.</translation>
+    </message>
+    <message>
+        <source>Working pixel size</source>
+        <translation>Pixelgröße der Berechnung</translation>
+    </message>
+    <message>
+        <source>The raster is averaged to about this pixel size before anything else. Larger is faster and sees more surroundings; details smaller than a pixel are lost. Empty: the quick preset coarsens large rasters up to 4 times, but not beyond 2 m; the others keep the raster's own.</source>
+        <translation>Das Raster wird vor allem anderen etwa auf diese Pixelgröße gemittelt. Größer ist schneller und sieht mehr Umgebung; was kleiner als ein Pixel ist, geht verloren. Leer: die Voreinstellung quick vergröbert große Raster bis zu 4-fach, aber nicht über 2 m; die anderen behalten die Pixelgröße des Rasters.</translation>
+    </message>
+    <message>
+        <source>CRS units</source>
+        <translation>Einheiten des KBS</translation>
+    </message>
+    <message>
+        <source>Training steps</source>
+        <translation>Trainingsschritte</translation>
+    </message>
+    <message>
+        <source>Number of training steps. Empty: from the preset.</source>
+        <translation>Zahl der Trainingsschritte. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>Batch size</source>
+        <translation>Batchgröße</translation>
+    </message>
+    <message>
+        <source>Patches per step; each gives two views. Empty: from the preset.</source>
+        <translation>Bildausschnitte je Schritt; jeder gibt zwei Ansichten. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>Temperature</source>
+        <translation>Temperatur</translation>
+    </message>
+    <message>
+        <source>Temperature of the contrastive loss (tau). Lower looks harder at the nearest negatives. Empty: from the preset.</source>
+        <translation>Temperatur der kontrastiven Verlustfunktion (tau). Niedriger achtet mehr auf die ähnlichsten Negative. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>Similarity threshold</source>
+        <translation>Schwelle der Ähnlichkeit</translation>
+    </message>
+    <message>
+        <source>A patch whose two views are more alike than this is a benchmark anchor (T, Eq. 1) and looks for a false negative. Empty: from the preset.</source>
+        <translation>Ein Ausschnitt, dessen zwei Ansichten einander ähnlicher sind, ist ein Vergleichsanker (T, Gl. 1) und sucht nach einem falschen Negativ. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>Confidence weight</source>
+        <translation>Konfidenzgewicht</translation>
+    </message>
+    <message>
+        <source>How far a false negative found is trusted (alpha, Eqs. 4-6). 0: not at all, plain SimCLR. 1: fully. adaptive: each by how much all views of the two patches agree. Empty: from the preset.</source>
+        <translation>Wie sehr einem gefundenen falschen Negativ vertraut wird (alpha, Gl. 4-6). 0: gar nicht, einfaches SimCLR. 1: ganz. adaptive: jedem so weit, wie alle Ansichten der beiden Ausschnitte übereinstimmen. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>False negatives per anchor</source>
+        <translation>Falsche Negative je Anker</translation>
+    </message>
+    <message>
+        <source>Number of possible false negatives a benchmark anchor takes. Empty: from the preset.</source>
+        <translation>Zahl der möglichen falschen Negative, die ein Vergleichsanker nimmt. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>Truth</source>
+        <translation>Wahrheit</translation>
+    </message>
+    <message>
+        <source>Optional raster with known classes, only to draw how often the false negatives found are of the same class. It does not take part in the learning.</source>
+        <translation>Optionales Raster mit bekannten Klassen, nur um zu zeigen, wie oft die gefundenen falschen Negative von gleicher Klasse sind. Am Lernen nimmt es nicht teil.</translation>
+    </message>
+    <message>
+        <source>Report</source>
+        <translation>Bericht</translation>
+    </message>
+    <message>
+        <source>HTML report with curves, settings and pictures of what was learned.</source>
+        <translation>HTML-Bericht mit Kurven, Einstellungen und Bildern dessen, was gelernt wurde.</translation>
+    </message>
+    <message>
+        <source>Final loss</source>
+        <translation>Verlust am Ende</translation>
+    </message>
+    <message>
+        <source>Steps trained</source>
+        <translation>Trainierte Schritte</translation>
+    </message>
+    <message>
+        <source>Train a land-cover model from an encoder and a few labels.</source>
+        <translation>Trainiert ein Landbedeckungsmodell aus einem Encoder und wenigen Trainingsflächen.</translation>
+    </message>
+    <message>
+        <source>Digitise about 1 % of the raster as polygons, lines or points with a class field. Part of the labels, in whole blocks of space, is kept back to score the model; after that it learns from them too. The result is one model file with everything that classifying needs.</source>
+        <translation>Digitalisieren Sie etwa 1 % des Rasters als Polygone, Linien oder Punkte mit einem Klassenfeld. Ein Teil davon, in ganzen räumlichen Blöcken, wird zurückgehalten, um das Modell zu bewerten; danach lernt es auch daraus. Das Ergebnis ist eine einzige Modelldatei mit allem, was die Klassifikation braucht.</translation>
+    </message>
+    <message>
+        <source>Raster</source>
+        <translation>Raster</translation>
+    </message>
+    <message>
+        <source>The raster the labels were digitised on.</source>
+        <translation>Das Raster, auf dem die Trainingsflächen digitalisiert wurden.</translation>
+    </message>
+    <message>
+        <source>Labels</source>
+        <translation>Trainingsflächen</translation>
+    </message>
+    <message>
+        <source>Polygons, lines or points with a class field. About 1 % of the area is a good start. They are reprojected to the raster where needed.</source>
+        <translation>Polygone, Linien oder Punkte mit einem Klassenfeld. Etwa 1 % der Fläche ist ein guter Anfang. Wo nötig, werden sie in das KBS des Rasters umprojiziert.</translation>
+    </message>
+    <message>
+        <source>Class field</source>
+        <translation>Klassenfeld</translation>
+    </message>
+    <message>
+        <source>Whole numbers from 1 to 254 keep their codes on the map. Text gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>
+        <translation>Ganze Zahlen von 1 bis 254 behalten ihren Code auf der Karte. Text bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen.</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>Modell</translation>
+    </message>
+    <message>
+        <source>The model file to write.</source>
+        <translation>Die Modelldatei, die geschrieben wird.</translation>
+    </message>
+    <message>
+        <source>Encoder file from pretraining. Empty: an untrained encoder, trained on the labels alone.</source>
+        <translation>Encoder-Datei aus dem Vortraining. Leer: ein untrainierter Encoder, der nur aus den Trainingsflächen lernt.</translation>
+    </message>
+    <message>
+        <source>Bands to use, counted from 1. Empty: those of the encoder, or all but alpha.</source>
+        <translation>Kanäle, die verwendet werden, ab 1 gezählt. Leer: die des Encoders, oder alle außer Alpha.</translation>
+    </message>
+    <message>
+        <source>Freeze the encoder</source>
+        <translation>Encoder einfrieren</translation>
+    </message>
+    <message>
+        <source>Train the decoder only, as in the paper. Otherwise the encoder is trained through after a first phase. Empty: from the preset.</source>
+        <translation>Nur den Decoder trainieren, wie in der Veröffentlichung. Sonst wird der Encoder nach einer ersten Phase mittrainiert. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>Share of labels kept back</source>
+        <translation>Zurückgehaltener Anteil</translation>
+    </message>
+    <message>
+        <source>Share of the labels that score the model before they train it too. 0: no score.</source>
+        <translation>Anteil der Trainingsflächen, die das Modell bewerten, bevor auch sie es trainieren. 0: keine Bewertung.</translation>
+    </message>
+    <message>
+        <source>HTML report with scores, curves and settings.</source>
+        <translation>HTML-Bericht mit Bewertung, Kurven und Einstellungen.</translation>
+    </message>
+    <message>
+        <source>Overall accuracy</source>
+        <translation>Gesamtgenauigkeit</translation>
+    </message>
+    <message>
+        <source>Mean intersection over union</source>
+        <translation>Mittlere Schnittmenge durch Vereinigung (mIoU)</translation>
+    </message>
+    <message>
+        <source>Mean class accuracy</source>
+        <translation>Mittlere Klassengenauigkeit</translation>
+    </message>
+    <message>
+        <source>Cohen's kappa</source>
+        <translation>Cohens Kappa</translation>
+    </message>
+    <message>
+        <source>Make a land-cover map of a raster with a model.</source>
+        <translation>Macht mit einem Modell aus einem Raster eine Landbedeckungskarte.</translation>
+    </message>
+    <message>
+        <source>The raster is classified tile by tile with overlap, and the overlaps are blended, so there are no seams. Nodata stays nodata. The map carries class names and colours. The raster needs the bands the model was made for.</source>
+        <translation>Das Raster wird Kachel für Kachel mit Überlappung klassifiziert, und die Überlappungen werden überblendet, so dass keine Nähte bleiben. Nodata bleibt Nodata. Die Karte trägt Namen und Farben der Klassen. Das Raster braucht die Kanäle, für die das Modell gemacht wurde.</translation>
+    </message>
+    <message>
+        <source>The raster to classify.</source>
+        <translation>Das Raster, das klassifiziert wird.</translation>
+    </message>
+    <message>
+        <source>Model file from fine-tuning.</source>
+        <translation>Modelldatei aus dem Feintraining.</translation>
+    </message>
+    <message>
+        <source>Classified raster</source>
+        <translation>Klassifiziertes Raster</translation>
+    </message>
+    <message>
+        <source>The map to write: one Byte band with class codes.</source>
+        <translation>Die Karte, die geschrieben wird: ein Byte-Kanal mit Klassencodes.</translation>
+    </message>
+    <message>
+        <source>Classify only this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everything.</source>
+        <translation>Nur diesen Teil klassifizieren, als xmin,xmax,ymin,ymax, mit [EPSG:code], wenn er nicht im KBS des Rasters angegeben ist. Leer: alles.</translation>
+    </message>
+    <message>
+        <source>Confidence</source>
+        <translation>Sicherheit</translation>
+    </message>
+    <message>
+        <source>Optional second raster: the probability of the chosen class in percent, 255 for nodata.</source>
+        <translation>Optionales zweites Raster: die Wahrscheinlichkeit der gewählten Klasse in Prozent, 255 für Nodata.</translation>
+    </message>
+    <message>
+        <source>Pixels classified</source>
+        <translation>Klassifizierte Pixel</translation>
+    </message>
+    <message>
+        <source>Check the compute environment: versions, device, and a real computation on it.</source>
+        <translation>Prüft die Rechenumgebung: Versionen, Gerät und eine echte Berechnung darauf.</translation>
+    </message>
+    <message>
+        <source>false_core version</source>
+        <translation>Version von false_core</translation>
+    </message>
+    <message>
+        <source>Python</source>
+        <translation>Python</translation>
+    </message>
+    <message>
+        <source>PyTorch</source>
+        <translation>PyTorch</translation>
+    </message>
+    <message>
+        <source>Device name</source>
+        <translation>Name des Geräts</translation>
+    </message>
+    <message>
+        <source>Memory of the device in GB</source>
+        <translation>Speicher des Geräts in GB</translation>
+    </message>
+    <message>
+        <source>Speed of the test kernel in GFLOP/s</source>
+        <translation>Geschwindigkeit der Testberechnung in GFLOP/s</translation>
+    </message>
+    <message>
+        <source>{algorithm} has no parameter {name}. It has {names}.</source>
+        <translation>{algorithm} hat keinen Parameter {name}. Es hat {names}.</translation>
+    </message>
+    <message>
+        <source>Check the compute environment</source>
+        <translation>Rechenumgebung prüfen</translation>
+    </message>
+    <message>
+        <source>3. Classify a raster</source>
+        <translation>3. Ein Raster klassifizieren</translation>
+    </message>
+    <message>
+        <source>{label}, as 1,2,3</source>
+        <translation>{label}, als 1,2,3</translation>
+    </message>
+    <message>
+        <source>HTML files (*.html)</source>
+        <translation>HTML-Dateien (*.html)</translation>
+    </message>
+    <message>
+        <source>CSV files (*.csv)</source>
+        <translation>CSV-Dateien (*.csv)</translation>
+    </message>
+    <message>
+        <source>{kind} files (*.{extension})</source>
+        <translation>{kind}-Dateien (*.{extension})</translation>
+    </message>
+    <message>
+        <source>All files (*)</source>
+        <translation>Alle Dateien (*)</translation>
+    </message>
+    <message>
+        <source>2. Fine-tune a model (few labels)</source>
+        <translation>2. Ein Modell feintrainieren (wenige Trainingsflächen)</translation>
+    </message>
+    <message>
+        <source>1. Pretrain an encoder (no labels)</source>
+        <translation>1. Einen Encoder vortrainieren (ohne Trainingsflächen)</translation>
+    </message>
+    <message>
+        <source>{source} is no layer that can be opened. The file may be damaged, or of another kind.</source>
+        <translation>{source} ist kein Layer, der sich öffnen lässt. Die Datei ist vielleicht beschädigt oder von anderer Art.</translation>
+    </message>
+    <message>
+        <source>there is no file {path}.</source>
+        <translation>es gibt keine Datei {path}.</translation>
+    </message>
+    <message>
+        <source>there is no folder {folder}. Create it, or choose another one.</source>
+        <translation>es gibt keinen Ordner {folder}. Legen Sie ihn an, oder wählen Sie einen anderen.</translation>
+    </message>
+    <message>
+        <source>{name} must be a whole number; it is {value}.</source>
+        <translation>{name} muss eine ganze Zahl sein; es ist {value}.</translation>
+    </message>
+    <message>
+        <source>{name} must be {limits}; it is {value}.</source>
+        <translation>{name} muss {limits} sein; es ist {value}.</translation>
+    </message>
+    <message>
+        <source>{name} must be a number; it is {value}.</source>
+        <translation>{name} muss eine Zahl sein; es ist {value}.</translation>
+    </message>
+    <message>
+        <source>at least {limit}</source>
+        <translation>mindestens {limit}</translation>
+    </message>
+    <message>
+        <source>at most {limit}</source>
+        <translation>höchstens {limit}</translation>
+    </message>
+    <message>
+        <source> and </source>
+        <translation> und </translation>
+    </message>
+    <message>
+        <source>{name} is missing: {label}.</source>
+        <translation>{name} fehlt: {label}.</translation>
+    </message>
+    <message>
+        <source>{name} must be one of {names}; it is {value}.</source>
+        <translation>{name} muss eines von {names} sein; es ist {value}.</translation>
+    </message>
+    <message>
+        <source>Not a raster that can be opened: {names}.</source>
+        <translation>Kein Raster, das sich öffnen lässt: {names}.</translation>
+    </message>
+    <message>
+        <source>The extent {extent} cannot be read or is empty. Write it as xmin,xmax,ymin,ymax [EPSG:code].</source>
+        <translation>Die Ausdehnung {extent} lässt sich nicht lesen oder ist leer. Schreiben Sie sie als xmin,xmax,ymin,ymax [EPSG:code].</translation>
+    </message>
+    <message>
+        <source>{name} must be a file, for example a GeoPackage; it is {path}.</source>
+        <translation>{name} muss eine Datei sein, zum Beispiel ein GeoPackage; es ist {path}.</translation>
+    </message>
+    <message>
+        <source>Install what it needs: {command}</source>
+        <translation>Installieren Sie, was sie braucht: {command}</translation>
+    </message>
+    <message>
+        <source>FALSE has no compute environment yet: a Python 3.10 or newer of its own, with torch. Make one in a terminal: {make}, then {fill}. Or name the Python of an existing one in Settings &gt; Options &gt; Processing &gt; {setting}, or in the variable {variable}.</source>
+        <translation>FALSE hat noch keine Rechenumgebung: ein eigenes Python ab 3.10 mit torch. Machen Sie eine in einem Terminal: {make}, dann {fill}. Oder nennen Sie das Python einer vorhandenen unter Einstellungen &gt; Optionen &gt; Verarbeitung &gt; {setting}, oder in der Variablen {variable}.</translation>
+    </message>
+    <message>
+        <source>Python of the compute environment</source>
+        <translation>Python der Rechenumgebung</translation>
+    </message>
+    <message>
+        <source>the QGIS profile</source>
+        <translation>dem QGIS-Profil</translation>
+    </message>
+    <message>
+        <source>{origin} names {path}, which is not a program. Correct it or clear it.</source>
+        <translation>{origin} nennt {path}, das kein Programm ist. Berichtigen oder löschen Sie es.</translation>
+    </message>
+    <message>
+        <source>the variable {variable}</source>
+        <translation>die Variable {variable}</translation>
+    </message>
+    <message>
+        <source>the setting {setting}</source>
+        <translation>die Einstellung {setting}</translation>
+    </message>
+    <message>
+        <source>the checkout's .venv</source>
+        <translation>.venv des Arbeitsverzeichnisses</translation>
+    </message>
+    <message>
+        <source>The layer {layer} comes from {origin}, not from a raster file. Save it as GeoTIFF (Layer &gt; Save As...) and use that.</source>
+        <translation>Der Layer {layer} kommt von {origin}, nicht aus einer Rasterdatei. Speichern Sie ihn als GeoTIFF (Layer &gt; Speichern als...) und nehmen Sie das.</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>keine</translation>
+    </message>
+    <message>
+        <source>The label layer has no field {field}. Its fields are: {names}.</source>
+        <translation>Der Layer der Trainingsflächen hat kein Feld {field}. Seine Felder sind: {names}.</translation>
+    </message>
+    <message>
+        <source>The labels cannot be written to {path}: {reason}.</source>
+        <translation>Die Trainingsflächen lassen sich nicht nach {path} schreiben: {reason}.</translation>
+    </message>
+    <message>
+        <source>FALSE: land-cover maps from a few labels</source>
+        <translation>FALSE: Landbedeckungskarten aus wenigen Trainingsflächen</translation>
+    </message>
+    <message>
+        <source>it crashed ({reason})</source>
+        <translation>er ist abgestürzt ({reason})</translation>
+    </message>
+    <message>
+        <source>it exited as if all were well (code 0)</source>
+        <translation>er hat sich beendet, als sei alles in Ordnung (Code 0)</translation>
+    </message>
+    <message>
+        <source>exit code {code}</source>
+        <translation>Exit-Code {code}</translation>
+    </message>
+    <message>
+        <source>Computing with {path} (from {origin})</source>
+        <translation>Gerechnet wird mit {path} (Quelle: {origin})</translation>
+    </message>
+    <message>
+        <source>Cancelled.</source>
+        <translation>Abgebrochen.</translation>
+    </message>
+    <message>
+        <source>It left no message.</source>
+        <translation>Er hat keine Meldung hinterlassen.</translation>
+    </message>
+    <message>
+        <source>{time} left</source>
+        <translation>noch {time}</translation>
+    </message>
+    <message>
+        <source>it was killed (SIGKILL), most often because the computer ran out of memory. Try a smaller batch size</source>
+        <translation>er wurde abgebrochen (SIGKILL), meist weil dem Rechner der Speicher ausging. Versuchen Sie eine kleinere Batchgröße</translation>
+    </message>
+    <message>
+        <source>The compute process ended without a result: {how}.</source>
+        <translation>Der Rechenprozess endete ohne Ergebnis: {how}.</translation>
+    </message>
+    <message>
+        <source>The compute process failed after its result: {how}.</source>
+        <translation>Der Rechenprozess scheiterte nach seinem Ergebnis: {how}.</translation>
+    </message>
+    <message>
+        <source>The compute process was told to stop, but not by QGIS.</source>
+        <translation>Der Rechenprozess wurde angehalten, aber nicht von QGIS.</translation>
+    </message>
+    <message>
+        <source>Its last words:</source>
+        <translation>Seine letzten Worte:</translation>
+    </message>
+    <message>
+        <source>{program} cannot be started: {reason}.</source>
+        <translation>{program} lässt sich nicht starten: {reason}.</translation>
+    </message>
+    <message>
+        <source>The compute process said something that is not an event: {error}.</source>
+        <translation>Der Rechenprozess hat etwas gesagt, das kein Ereignis ist: {error}.</translation>
+    </message>
+    <message>
+        <source>The compute process says it has finished, but {name} is not there: {path}.</source>
+        <translation>Der Rechenprozess sagt, er sei fertig, aber {name} ist nicht da: {path}.</translation>
+    </message>
+    <message>
+        <source>3. Classify</source>
+        <translation>3. Klassifizieren</translation>
+    </message>
+    <message>
+        <source>Map</source>
+        <translation>Karte</translation>
+    </message>
+    <message>
+        <source>2. Fine-tune</source>
+        <translation>2. Feintraining</translation>
+    </message>
+    <message>
+        <source>1. Pretrain</source>
+        <translation>1. Vortraining</translation>
+    </message>
+    <message>
+        <source>FALSE for QGIS</source>
+        <translation>FALSE für QGIS</translation>
+    </message>
+    <message>
+        <source>From a raster and a few labels to a land-cover map: learns from the raster without labels, trains a model with the labels, and classifies the raster. Style the label layer by categories of the class field, and the map takes names and colours from it.</source>
+        <translation>Von einem Raster und wenigen Trainingsflächen zur Landbedeckungskarte: lernt aus dem Raster ohne Trainingsflächen, trainiert damit ein Modell und klassifiziert das Raster. Stellen Sie den Layer der Trainingsflächen kategorisiert nach dem Klassenfeld dar; die Karte übernimmt dann Namen und Farben.</translation>
+    </message>
+    <message>
+        <source>The map.</source>
+        <translation>Die Karte.</translation>
+    </message>
+    <message>
+        <source>Learn from this part only and map this part only. Empty: everything.</source>
+        <translation>Nur aus diesem Teil lernen und nur diesen Teil kartieren. Leer: alles.</translation>
+    </message>
+    <message>
+        <source>The model, to classify other rasters of the same kind with.</source>
+        <translation>Das Modell, um andere Raster der gleichen Art zu klassifizieren.</translation>
+    </message>
+    <message>
+        <source>How well the model does on labels it was not trained with.</source>
+        <translation>Wie gut das Modell bei Trainingsflächen ist, aus denen es nicht gelernt hat.</translation>
+    </message>
+    <message>
+        <source>The encoder, to fine-tune again when there are more labels.</source>
+        <translation>Der Encoder, um mit mehr Trainingsflächen erneut feinzutrainieren.</translation>
+    </message>
+    <message>
+        <source>must be given</source>
+        <translation>muss angegeben werden</translation>
+    </message>
+    <message>
+        <source>Parameters</source>
+        <translation>Parameter</translation>
+    </message>
+    <message>
+        <source>Advanced parameters</source>
+        <translation>Erweiterte Parameter</translation>
+    </message>
+    <message>
+        <source>Files written</source>
+        <translation>Geschriebene Dateien</translation>
+    </message>
+    <message>
+        <source>not written</source>
+        <translation>wird nicht geschrieben</translation>
+    </message>
+    <message>
+        <source>empty</source>
+        <translation>leer</translation>
+    </message>
+    <message>
+        <source>yes</source>
+        <translation>ja</translation>
+    </message>
+    <message>
+        <source>no</source>
+        <translation>nein</translation>
+    </message>
+    <message>
+        <source>{low} to {high}</source>
+        <translation>{low} bis {high}</translation>
+    </message>
+    <message>
+        <source>Without the dialog</source>
+        <translation>Ohne Dialog</translation>
+    </message>
+    <message>
+        <source>The values are examples.</source>
+        <translation>Die Werte sind Beispiele.</translation>
+    </message>
+    <message>
+        <source>default: {value}</source>
+        <translation>Vorgabe: {value}</translation>
+    </message>
+    <message>
+        <source>Results</source>
+        <translation>Ergebnisse</translation>
+    </message>
+    <message>
+        <source>a raster</source>
+        <translation>ein Raster</translation>
+    </message>
+    <message>
+        <source>one or more rasters</source>
+        <translation>ein oder mehrere Raster</translation>
+    </message>
+    <message>
+        <source>a vector layer</source>
+        <translation>ein Vektorlayer</translation>
+    </message>
+    <message>
+        <source>a field</source>
+        <translation>ein Feld</translation>
+    </message>
+    <message>
+        <source>a model file</source>
+        <translation>eine Modelldatei</translation>
+    </message>
+    <message>
+        <source>band numbers</source>
+        <translation>Kanalnummern</translation>
+    </message>
+    <message>
+        <source>an extent</source>
+        <translation>eine Ausdehnung</translation>
+    </message>
+    <message>
+        <source>a choice</source>
+        <translation>eine Auswahl</translation>
+    </message>
+    <message>
+        <source>a whole number</source>
+        <translation>eine ganze Zahl</translation>
+    </message>
+    <message>
+        <source>a number</source>
+        <translation>eine Zahl</translation>
+    </message>
+    <message>
+        <source>a number or a word</source>
+        <translation>eine Zahl oder ein Wort</translation>
+    </message>
+    <message>
+        <source>yes or no</source>
+        <translation>ja oder nein</translation>
+    </message>
+    <message>
+        <source>a text</source>
+        <translation>ein Text</translation>
+    </message>
+    <message>
+        <source>a file</source>
+        <translation>eine Datei</translation>
+    </message>
+    <message>
+        <source>a file or a name</source>
+        <translation>eine Datei oder ein Name</translation>
+    </message>
+    <message>
+        <source>a new model file</source>
+        <translation>eine neue Modelldatei</translation>
+    </message>
+    <message>
+        <source>a new HTML file</source>
+        <translation>eine neue HTML-Datei</translation>
+    </message>
+    <message>
+        <source>a new raster</source>
+        <translation>ein neues Raster</translation>
+    </message>
+    <message>
+        <source>a new vector layer</source>
+        <translation>ein neuer Vektorlayer</translation>
+    </message>
+    <message>
+        <source>a new table</source>
+        <translation>eine neue Tabelle</translation>
+    </message>
+    <message>
+        <source>a new file</source>
+        <translation>eine neue Datei</translation>
+    </message>
+    <message>
+        <source>0: the polygons follow the edges of the pixels. Up to 1: borders run straight across the stairs of the pixels. No border moves by more than a pixel, and the edge of the raster stays as it is.</source>
+        <translation type="vanished">0: die Polygone folgen den Kanten der Pixel. Bis 1: Grenzen laufen gerade über die Treppen der Pixel. Keine Grenze wandert um mehr als ein Pixel, und der Rand des Rasters bleibt, wie er ist.</translation>
+    </message>
+    <message>
+        <source>3: the first three principal components of the features as red, green and blue (Byte, nodata 0). Another number: as many components (Float32, nodata NaN). 0: all features as they are, which makes a large file.</source>
+        <translation type="vanished">3: die ersten drei Hauptkomponenten der Merkmale als Rot, Grün und Blau (Byte, Nodata 0). Eine andere Zahl: so viele Komponenten (Float32, Nodata NaN). 0: alle Merkmale, wie sie sind; das gibt eine große Datei.</translation>
+    </message>
+    <message>
+        <source>A Python of at least 3.10 that has the packages. Empty: an environment is made.</source>
+        <translation type="vanished">Ein Python ab 3.10, das die Pakete hat. Leer: eine Umgebung wird eingerichtet.</translation>
+    </message>
+    <message>
+        <source>A class too rare for its share of the points gets this many. 50 to 100 are usual. A class with fewer pixels gives all it has.</source>
+        <translation type="vanished">Eine Klasse, die für ihren Anteil an den Punkten zu selten ist, bekommt so viele. 50 bis 100 sind üblich. Eine Klasse mit weniger Pixeln gibt alle her.</translation>
+    </message>
+    <message>
+        <source>A model or an encoder file.</source>
+        <translation type="vanished">Eine Modell- oder Encoder-Datei.</translation>
+    </message>
+    <message>
+        <source>A raster with one band of class codes, such as classifying writes it.</source>
+        <translation type="vanished">Ein Raster mit einem Kanal von Klassencodes, wie die Klassifikation es schreibt.</translation>
+    </message>
+    <message>
+        <source>A stratified random sample: in each class of the map, every pixel has the same chance. How many points there are follows from the standard error wanted; a rare class gets a minimum, the others share the rest in proportion to their area. Fill in the field class of each point on screen, by name or by code, then hand the layer to Assess a map. The points do not say what the map shows, and come in random order, so that whoever fills them in is not led by the map.</source>
+        <translation type="vanished">Eine geschichtete Zufallsstichprobe: in jeder Klasse der Karte hat jedes Pixel die gleiche Chance. Wie viele Punkte es sind, folgt aus dem gewünschten Standardfehler; eine seltene Klasse bekommt eine Mindestzahl, die anderen teilen sich den Rest nach ihrer Fläche. Füllen Sie am Bildschirm bei jedem Punkt das Feld class aus, mit Namen oder Code, und geben Sie den Layer an „Eine Karte bewerten“. Die Punkte sagen nicht, was die Karte zeigt, und kommen in zufälliger Reihenfolge, damit die Karte niemanden beeinflusst.</translation>
+    </message>
+    <message>
+        <source>About a model file</source>
+        <translation type="vanished">Über eine Modelldatei</translation>
+    </message>
+    <message>
+        <source>An encoder file from pretraining, or a model file from fine-tuning.</source>
+        <translation type="vanished">Eine Encoder-Datei aus dem Vortraining oder eine Modelldatei aus dem Feintraining.</translation>
+    </message>
+    <message>
+        <source>Assess a map</source>
+        <translation type="vanished">Eine Karte bewerten</translation>
+    </message>
+    <message>
+        <source>Bands written</source>
+        <translation type="vanished">Geschriebene Kanäle</translation>
+    </message>
+    <message>
+        <source>Build of PyTorch</source>
+        <translation type="vanished">Ausgabe von PyTorch</translation>
+    </message>
+    <message>
+        <source>CSV table with the confusion matrix and the scores and areas per class.</source>
+        <translation type="vanished">CSV-Tabelle mit der Konfusionsmatrix und der Bewertung und Fläche jeder Klasse.</translation>
+    </message>
+    <message>
+        <source>Collects versions, paths, graphics cards, the state of the compute environment, the environment variables that matter, and the last errors into a text that can be put into a bug report.</source>
+        <translation type="vanished">Sammelt Versionen, Pfade, Grafikkarten, den Zustand der Rechenumgebung, die wichtigen Umgebungsvariablen und die letzten Fehler in einem Text für eine Fehlermeldung.</translation>
+    </message>
+    <message>
+        <source>Components</source>
+        <translation type="vanished">Komponenten</translation>
+    </message>
+    <message>
+        <source>Deepness is a QGIS plugin that runs models in the ONNX format. The file holds the network, what it does to pixels first, class names and pixel size, so that Deepness opens it with the right settings. Deepness knows no nodata and blends no tiles: Classify makes the better map. It takes the package onnx in the compute environment.</source>
+        <translation type="vanished">Deepness ist ein QGIS-Plugin, das Modelle im ONNX-Format ausführt. Die Datei enthält das Netz, was es zuerst mit den Pixeln macht, Klassennamen und Pixelgröße, so dass Deepness sie mit den richtigen Einstellungen öffnet. Deepness kennt kein Nodata und überblendet keine Kacheln: „Ein Raster klassifizieren“ macht die bessere Karte. Gebraucht wird das Paket onnx in der Rechenumgebung.</translation>
+    </message>
+    <message>
+        <source>Diagnostics</source>
+        <translation type="vanished">Diagnose</translation>
+    </message>
+    <message>
+        <source>Draw the points at which to look up what is really there, to assess a map.</source>
+        <translation type="vanished">Zieht die Punkte, an denen nachgesehen wird, was wirklich da ist, um eine Karte zu bewerten.</translation>
+    </message>
+    <message>
+        <source>Expected standard error of the overall accuracy</source>
+        <translation type="vanished">Erwarteter Standardfehler der Gesamtgenauigkeit</translation>
+    </message>
+    <message>
+        <source>Export a model for Deepness</source>
+        <translation type="vanished">Ein Modell für Deepness exportieren</translation>
+    </message>
+    <message>
+        <source>Export a model for Deepness.</source>
+        <translation type="vanished">Exportiert ein Modell für Deepness.</translation>
+    </message>
+    <message>
+        <source>FALSE computes in a Python of its own, beside QGIS, with PyTorch and what else it needs. This makes it: it finds or gets a Python, downloads the packages (1 to 3 GB), computes something with them and says on what device.</source>
+        <translation type="vanished">FALSE rechnet in einem eigenen Python neben QGIS, mit PyTorch und was es sonst braucht. Dies richtet es ein: findet oder holt ein Python, lädt die Pakete herunter (1 bis 3 GB), rechnet etwas damit und sagt, auf welchem Gerät.</translation>
+    </message>
+    <message>
+        <source>Features</source>
+        <translation type="vanished">Merkmale</translation>
+    </message>
+    <message>
+        <source>Fewest points per class</source>
+        <translation type="vanished">Wenigste Punkte je Klasse</translation>
+    </message>
+    <message>
+        <source>Find out how good a map is, from reference labels or a raster of the truth.</source>
+        <translation type="vanished">Stellt fest, wie gut eine Karte ist, anhand von Referenzdaten oder einem Raster der Wahrheit.</translation>
+    </message>
+    <message>
+        <source>HTML report on the file.</source>
+        <translation type="vanished">HTML-Bericht über die Datei.</translation>
+    </message>
+    <message>
+        <source>HTML report with scores, confusion matrix and areas.</source>
+        <translation type="vanished">HTML-Bericht mit Bewertung, Konfusionsmatrix und Flächen.</translation>
+    </message>
+    <message>
+        <source>Half width of its 95 % confidence interval</source>
+        <translation type="vanished">Halbe Breite ihres 95-%-Konfidenzintervalls</translation>
+    </message>
+    <message>
+        <source>How many squares to suggest.</source>
+        <translation type="vanished">Wie viele Quadrate vorgeschlagen werden.</translation>
+    </message>
+    <message>
+        <source>It holds no passwords and no keys, and the name of the user is left out of paths. Read it before you pass it on. Nothing is sent anywhere.</source>
+        <translation type="vanished">Er enthält keine Passwörter und keine Schlüssel, und der Benutzername wird aus Pfaden weggelassen. Lesen Sie ihn, bevor Sie ihn weitergeben. Nichts wird irgendwohin gesendet.</translation>
+    </message>
+    <message>
+        <source>Key</source>
+        <translation type="vanished">Schlüssel</translation>
+    </message>
+    <message>
+        <source>Kind</source>
+        <translation type="vanished">Art</translation>
+    </message>
+    <message>
+        <source>Labels so far</source>
+        <translation type="vanished">Bisherige Trainingsflächen</translation>
+    </message>
+    <message>
+        <source>Look only at this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everything.</source>
+        <translation type="vanished">Nur diesen Teil betrachten, als xmin,xmax,ymin,ymax, mit [EPSG:code], wenn er nicht im KBS des Rasters angegeben ist. Leer: alles.</translation>
+    </message>
+    <message>
+        <source>Look only in this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everywhere.</source>
+        <translation type="vanished">Nur in diesem Teil suchen, als xmin,xmax,ymin,ymax, mit [EPSG:code], wenn er nicht im KBS des Rasters angegeben ist. Leer: überall.</translation>
+    </message>
+    <message>
+        <source>Looks for the few small squares that would teach the model most: where it is not sure of the class, and which look unlike each other and unlike what is labelled. Digitise all you can see in them, add it to your labels, and fine-tune again. Squares with nodata or with labels are left out.</source>
+        <translation type="vanished">Sucht die wenigen kleinen Quadrate, aus denen das Modell am meisten lernen würde: wo es sich der Klasse nicht sicher ist, und die einander und dem schon Digitalisierten nicht ähnlich sehen. Digitalisieren Sie alles, was Sie darin erkennen, fügen Sie es Ihren Trainingsflächen hinzu und trainieren Sie erneut. Quadrate mit Nodata oder mit Trainingsflächen werden ausgelassen.</translation>
+    </message>
+    <message>
+        <source>Make a report about this computer, for when something does not work.</source>
+        <translation type="vanished">Macht einen Bericht über diesen Rechner, für den Fall, dass etwas nicht geht.</translation>
+    </message>
+    <message>
+        <source>Make, repair or update the Python that computes.</source>
+        <translation type="vanished">Macht, repariert oder aktualisiert das Python, das rechnet.</translation>
+    </message>
+    <message>
+        <source>Map to polygons</source>
+        <translation type="vanished">Karte zu Polygonen</translation>
+    </message>
+    <message>
+        <source>Mean F1</source>
+        <translation type="vanished">Mittleres F1</translation>
+    </message>
+    <message>
+        <source>Minimum area</source>
+        <translation type="vanished">Mindestfläche</translation>
+    </message>
+    <message>
+        <source>Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted.</source>
+        <translation type="vanished">Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes. Leere Werte werden ausgelassen und gezählt.</translation>
+    </message>
+    <message>
+        <source>Neighbours share their border line point by point: no gaps, no overlaps, also when the lines are smoothed or small patches are dissolved. Each polygon carries the code, the name and the colour of its class, and its area. Nodata becomes no polygon.</source>
+        <translation type="vanished">Nachbarn teilen ihre Grenzlinie Punkt für Punkt: keine Lücken, keine Überlappungen, auch wenn Linien geglättet oder kleine Flächen aufgelöst werden. Jedes Polygon trägt Code, Namen und Farbe seiner Klasse und seine Fläche. Aus Nodata wird kein Polygon.</translation>
+    </message>
+    <message>
+        <source>Nodata value</source>
+        <translation type="vanished">Nodata-Wert</translation>
+    </message>
+    <message>
+        <source>Number of classes</source>
+        <translation type="vanished">Zahl der Klassen</translation>
+    </message>
+    <message>
+        <source>Number of places</source>
+        <translation type="vanished">Zahl der Stellen</translation>
+    </message>
+    <message>
+        <source>ONNX model</source>
+        <translation type="vanished">ONNX-Modell</translation>
+    </message>
+    <message>
+        <source>Of the overall accuracy: half of it takes four times as many points. The 95 % interval reaches about twice as far to either side.</source>
+        <translation type="vanished">Der Gesamtgenauigkeit: die Hälfte braucht viermal so viele Punkte. Das 95-%-Intervall reicht nach jeder Seite etwa doppelt so weit.</translation>
+    </message>
+    <message>
+        <source>Optional table with the mapped class of each point. Keep it out of sight of whoever fills in the classes. Assess a map does not need it.</source>
+        <translation type="vanished">Optionale Tabelle mit der kartierten Klasse jedes Punkts. Wer die Klassen ausfüllt, sollte sie nicht sehen. „Eine Karte bewerten“ braucht sie nicht.</translation>
+    </message>
+    <message>
+        <source>Overall accuracy of the whole map, area-adjusted</source>
+        <translation type="vanished">Gesamtgenauigkeit der ganzen Karte, flächengewichtet</translation>
+    </message>
+    <message>
+        <source>Patches dissolved</source>
+        <translation type="vanished">Aufgelöste Flächen</translation>
+    </message>
+    <message>
+        <source>Patches smaller than this become part of the neighbour they share the longest border with (minimum mapping unit). In square map units; in m² where the map is in degrees. 0: all patches stay.</source>
+        <translation type="vanished">Kleinere Flächen gehen in dem Nachbarn auf, mit dem sie die längste Grenze teilen (Mindestkartierfläche). In Quadrateinheiten der Karte; in m², wenn die Karte in Grad ist. 0: alle Flächen bleiben.</translation>
+    </message>
+    <message>
+        <source>Pixel size in centimetres</source>
+        <translation type="vanished">Pixelgröße in Zentimetern</translation>
+    </message>
+    <message>
+        <source>Pixel size it works on, in CRS units</source>
+        <translation type="vanished">Pixelgröße, mit der es rechnet, in Einheiten des KBS</translation>
+    </message>
+    <message>
+        <source>Pixel size written, in CRS units</source>
+        <translation type="vanished">Geschriebene Pixelgröße, in Einheiten des KBS</translation>
+    </message>
+    <message>
+        <source>Places suggested</source>
+        <translation type="vanished">Vorgeschlagene Stellen</translation>
+    </message>
+    <message>
+        <source>Points drawn</source>
+        <translation type="vanished">Gezogene Punkte</translation>
+    </message>
+    <message>
+        <source>Points or pixels compared</source>
+        <translation type="vanished">Verglichene Punkte oder Pixel</translation>
+    </message>
+    <message>
+        <source>Points, lines or polygons with a class field. They are reprojected to the map where needed. Points are compared one by one, lines and polygons pixel by pixel. Give these or a truth raster.</source>
+        <translation type="vanished">Punkte, Linien oder Polygone mit einem Klassenfeld. Wo nötig, werden sie in das KBS der Karte umprojiziert. Punkte werden einzeln verglichen, Linien und Polygone Pixel für Pixel. Geben Sie diese oder ein Raster der Wahrheit an.</translation>
+    </message>
+    <message>
+        <source>Polygons</source>
+        <translation type="vanished">Polygone</translation>
+    </message>
+    <message>
+        <source>Python that computes</source>
+        <translation type="vanished">Python, das rechnet</translation>
+    </message>
+    <message>
+        <source>Python to use as it is</source>
+        <translation type="vanished">Python, das verwendet wird, wie es ist</translation>
+    </message>
+    <message>
+        <source>Raster of class codes, as Classify a raster writes it.</source>
+        <translation type="vanished">Raster mit Klassencodes, wie „Ein Raster klassifizieren“ es schreibt.</translation>
+    </message>
+    <message>
+        <source>Raster with the codes of the true classes, on any grid and in any CRS. It is looked up at the centre of each pixel of the map. Give this or reference labels.</source>
+        <translation type="vanished">Raster mit den Codes der wahren Klassen, in beliebigem Gitter und KBS. Es wird in der Mitte jedes Pixels der Karte abgefragt. Geben Sie dieses oder Referenzdaten an.</translation>
+    </message>
+    <message>
+        <source>Reference labels</source>
+        <translation type="vanished">Referenzdaten</translation>
+    </message>
+    <message>
+        <source>Remove what is there first</source>
+        <translation type="vanished">Vorher entfernen, was da ist</translation>
+    </message>
+    <message>
+        <source>Rounded to 4 pixels of the model. Empty: half a patch that the model was trained on.</source>
+        <translation type="vanished">Auf 4 Pixel des Modells gerundet. Leer: ein halber Ausschnitt, mit dem das Modell trainiert wurde.</translation>
+    </message>
+    <message>
+        <source>Run it again at any time. It goes on where it was cancelled, repairs what is broken, brings an environment of another version of the plugin up to date, and is done in a moment where nothing is to be done. The packages come from the index that pip or uv are set to.</source>
+        <translation type="vanished">Führen Sie es jederzeit wieder aus. Es macht weiter, wo es abgebrochen wurde, repariert, was kaputt ist, bringt eine Umgebung einer anderen Version des Plugins auf den neuen Stand und ist sofort fertig, wenn nichts zu tun ist. Die Pakete kommen von dem Index, auf den pip oder uv eingestellt sind.</translation>
+    </message>
+    <message>
+        <source>Sample points</source>
+        <translation type="vanished">Stichprobenpunkte</translation>
+    </message>
+    <message>
+        <source>Sample points to assess a map</source>
+        <translation type="vanished">Punkte ziehen, um eine Karte zu bewerten</translation>
+    </message>
+    <message>
+        <source>Say what a model or encoder file is.</source>
+        <translation type="vanished">Sagt, was eine Modell- oder Encoder-Datei ist.</translation>
+    </message>
+    <message>
+        <source>Says how often map and reference agree, and which class is taken for which. From points that were drawn at random within the classes of the map it also estimates the accuracy of the whole map, and the area of each class, with 95 % confidence intervals (Olofsson et al. 2014). Sample points to assess a map draws such points.</source>
+        <translation type="vanished">Sagt, wie oft Karte und Referenz übereinstimmen und welche Klasse für welche gehalten wird. Aus Punkten, die zufällig in den Klassen der Karte gezogen wurden, schätzt es auch die Genauigkeit der ganzen Karte und die Fläche jeder Klasse, mit 95-%-Konfidenzintervallen (Olofsson et al. 2014). „Punkte ziehen, um eine Karte zu bewerten“ zieht solche Punkte.</translation>
+    </message>
+    <message>
+        <source>Seldom needed: what is broken is found and repaired.</source>
+        <translation type="vanished">Selten nötig: was kaputt ist, wird gefunden und repariert.</translation>
+    </message>
+    <message>
+        <source>Set up the compute environment</source>
+        <translation type="vanished">Rechenumgebung einrichten</translation>
+    </message>
+    <message>
+        <source>Share of the pixels of each mapped class that are probably right. 0.5 is the careful guess: it takes the most points.</source>
+        <translation type="vanished">Anteil der Pixel jeder kartierten Klasse, die wohl stimmen. 0,5 ist die vorsichtige Annahme: sie braucht die meisten Punkte.</translation>
+    </message>
+    <message>
+        <source>Share of variance explained</source>
+        <translation type="vanished">Erklärter Anteil der Varianz</translation>
+    </message>
+    <message>
+        <source>Show what the encoder sees: its features all over a raster, as colours or as numbers.</source>
+        <translation type="vanished">Zeigt, was der Encoder sieht: seine Merkmale über ein ganzes Raster, als Farben oder als Zahlen.</translation>
+    </message>
+    <message>
+        <source>Side of a square</source>
+        <translation type="vanished">Seitenlänge eines Quadrats</translation>
+    </message>
+    <message>
+        <source>Side of the tiles that Deepness cuts the raster into: a multiple of 32. Larger ones show the model more around each pixel and take more memory.</source>
+        <translation type="vanished">Seitenlänge der Kacheln, in die Deepness das Raster schneidet: ein Vielfaches von 32. Größere zeigen dem Modell mehr um jedes Pixel herum und brauchen mehr Speicher.</translation>
+    </message>
+    <message>
+        <source>Smoothing</source>
+        <translation type="vanished">Glättung</translation>
+    </message>
+    <message>
+        <source>Standard error wanted</source>
+        <translation type="vanished">Gewünschter Standardfehler</translation>
+    </message>
+    <message>
+        <source>Suggest where to digitise next.</source>
+        <translation type="vanished">Schlägt vor, wo als Nächstes digitalisiert wird.</translation>
+    </message>
+    <message>
+        <source>Suggested places</source>
+        <translation type="vanished">Vorgeschlagene Stellen</translation>
+    </message>
+    <message>
+        <source>Table</source>
+        <translation type="vanished">Tabelle</translation>
+    </message>
+    <message>
+        <source>Text files (*.txt)</source>
+        <translation type="vanished">Textdateien (*.txt)</translation>
+    </message>
+    <message>
+        <source>The ONNX file to write.</source>
+        <translation type="vanished">Die ONNX-Datei, die geschrieben wird.</translation>
+    </message>
+    <message>
+        <source>The layer to write: squares with rank, score and reason. Rank 1 comes first.</source>
+        <translation type="vanished">Der Layer, der geschrieben wird: Quadrate mit Rang, Wertung und Grund. Rang 1 kommt zuerst.</translation>
+    </message>
+    <message>
+        <source>The points to write, as GeoPackage or another format that goes by its extension. Fields: id, and class, which is empty.</source>
+        <translation type="vanished">Die Punkte, die geschrieben werden, als GeoPackage oder in einem anderen Format, nach der Endung. Felder: id, und class, das leer ist.</translation>
+    </message>
+    <message>
+        <source>The polygons to write. The ending says the format: .gpkg, .geojson, .shp and others that OGR writes.</source>
+        <translation type="vanished">Die Polygone, die geschrieben werden. Die Endung bestimmt das Format: .gpkg, .geojson, .shp und andere, die OGR schreibt.</translation>
+    </message>
+    <message>
+        <source>The raster to digitise on.</source>
+        <translation type="vanished">Das Raster, auf dem digitalisiert wird.</translation>
+    </message>
+    <message>
+        <source>The raster to look at. It needs the bands the model was made for.</source>
+        <translation type="vanished">Das Raster, das betrachtet wird. Es braucht die Kanäle, für die das Modell gemacht wurde.</translation>
+    </message>
+    <message>
+        <source>The raster to write.</source>
+        <translation type="vanished">Das Raster, das geschrieben wird.</translation>
+    </message>
+    <message>
+        <source>The report shows what it maps, what it needs, what it does to pixels first, how good it is and how it was made. Nothing is computed, and the file stays as it is.</source>
+        <translation type="vanished">Der Bericht zeigt, was sie kartiert, was sie braucht, was sie zuerst mit den Pixeln macht, wie gut sie ist und wie sie entstand. Nichts wird berechnet, und die Datei bleibt, wie sie ist.</translation>
+    </message>
+    <message>
+        <source>Tile size</source>
+        <translation type="vanished">Kachelgröße</translation>
+    </message>
+    <message>
+        <source>Truth raster</source>
+        <translation type="vanished">Raster der Wahrheit</translation>
+    </message>
+    <message>
+        <source>Turn a map into polygons, one for each patch of a class.</source>
+        <translation type="vanished">Macht aus einer Karte Polygone, eines für jede zusammenhängende Fläche einer Klasse.</translation>
+    </message>
+    <message>
+        <source>User's accuracy expected</source>
+        <translation type="vanished">Erwartete Nutzergenauigkeit</translation>
+    </message>
+    <message>
+        <source>Value that the model takes for missing, band by band, as it does where the raster says so itself. Deepness fills with 0 beyond the raster's edge. Empty: none.</source>
+        <translation type="vanished">Wert, den das Modell Kanal für Kanal als fehlend nimmt, wie dort, wo das Raster es selbst sagt. Jenseits des Rasterrands füllt Deepness mit 0. Leer: keiner.</translation>
+    </message>
+    <message>
+        <source>What is digitised already. It is not suggested again, nor what looks like it. Empty: the squares only differ from each other.</source>
+        <translation type="vanished">Was schon digitalisiert ist. Es wird nicht wieder vorgeschlagen, auch nicht, was ihm ähnlich sieht. Leer: die Quadrate unterscheiden sich nur voneinander.</translation>
+    </message>
+    <message>
+        <source>What looks alike to the encoder gets a similar colour. Where land cover that differs has the same colour, a model made from this encoder will have a hard time. The features are coarser than the raster: a pixel of the result covers 4 x 4 pixels of the size that the model works on. Features as numbers are an input for other classifiers.</source>
+        <translation type="vanished">Was für den Encoder gleich aussieht, bekommt eine ähnliche Farbe. Wo verschiedene Landbedeckung die gleiche Farbe hat, wird es ein Modell aus diesem Encoder schwer haben. Die Merkmale sind gröber als das Raster: ein Pixel des Ergebnisses deckt 4 x 4 Pixel der Größe, mit der das Modell rechnet. Merkmale als Zahlen sind Eingabe für andere Klassifikatoren.</translation>
+    </message>
+    <message>
+        <source>What the encoder sees</source>
+        <translation type="vanished">Was der Encoder sieht</translation>
+    </message>
+    <message>
+        <source>Where a Python with all that is needed is there already, for example of conda, a cluster or a container, name it. It is used as it is; nothing is installed into it.</source>
+        <translation type="vanished">Wenn ein Python mit allem Nötigen schon da ist, etwa von conda, auf einem Cluster oder in einem Container, nennen Sie es. Es wird verwendet, wie es ist; nichts wird hinein installiert.</translation>
+    </message>
+    <message>
+        <source>Where to digitise next</source>
+        <translation type="vanished">Wo als Nächstes digitalisieren</translation>
+    </message>
+    <message>
+        <source>auto takes a GPU where there is a working one, unless the options or FALSE_DEVICE name a device, and says what it took. cuda, cuda:1, mps and cpu insist.</source>
+        <translation type="vanished">auto nimmt eine GPU, wenn eine da ist und funktioniert, außer die Optionen oder FALSE_DEVICE nennen ein Gerät, und sagt, was es genommen hat. cuda, cuda:1, mps und cpu bestehen darauf.</translation>
+    </message>
+    <message>
+        <source>auto: by the graphics card and its driver. cuda: for NVIDIA cards. cpu: without, smaller. index: what the package index has for this system, where only that can be reached.</source>
+        <translation type="vanished">auto: nach der Grafikkarte und ihrem Treiber. cuda: für NVIDIA-Karten. cpu: ohne, kleiner. index: was der Paketindex für dieses System hat, wenn nur er erreichbar ist.</translation>
+    </message>
+    <message>
+        <source>pixels</source>
+        <translation type="vanished">Pixel</translation>
+    </message>
+</context>
+</TS>

@@ -1,0 +1,68 @@
+"""The plugin in the language of QGIS.
+
+The texts of the jobs are plain Python and know nothing of Qt; ``tr`` translates them where the plugin shows them.
+``tools/build_translations.py`` collects every text that passes through here into ``i18n/false_*.ts``, and makes the ``.qm``
+beside it that is loaded. What the compute process says while it runs is English everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from qgis.core import QgsApplication, QgsProcessingModelAlgorithm
+from qgis.PyQt.QtCore import QCoreApplication, QLocale, QTranslator
+
+from qgis_false import PLUGIN_FOLDER
+
+CONTEXT = "FALSE"
+FOLDER = PLUGIN_FOLDER / "i18n"
+MODEL_TEXTS = ("description", "component_description", "help")
+"""Keys of a model's own description under which texts for people stand."""
+
+
+def tr(text: str, /, **values: Any) -> str:
+    """Return ``text`` in the language of QGIS, or as it is where there is no translation.
+
+    Args:
+        text: In English. Written out in the call, or a text of a job: only then the translators get to see it.
+        values: What to put in the place of ``{name}`` in the text.
+    """
+    translated = QCoreApplication.translate(CONTEXT, text) if text else ""
+    return translated.format(**values) if values else translated
+
+
+def language() -> str:
+    """Return the code of the language of QGIS, such as ``de``."""
+    return QLocale(QgsApplication.locale()).name().partition("_")[0]
+
+
+def install() -> Optional[QTranslator]:
+    """Speak the language of QGIS from now on, where there is a translation. Return what ``remove`` takes back.
+
+    The one who calls must keep it: Qt holds a bare pointer to it.
+    """
+    translator = QTranslator()
+    if not translator.load(QLocale(QgsApplication.locale()), "false", "_", str(FOLDER)):
+        return None
+    QCoreApplication.installTranslator(translator)
+    return translator
+
+
+def remove(translator: Optional[QTranslator]) -> None:
+    """Take back what ``install`` did."""
+    if translator is not None:
+        QCoreApplication.removeTranslator(translator)
+
+
+def translate_model(model: QgsProcessingModelAlgorithm) -> None:
+    """Translate the texts of a model that comes with the plugin. Its title stays: it is also its id."""
+    model.loadVariant(_translated(model.toVariant()))
+
+
+def _translated(value: Any, is_help: bool = False) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: tr(one) if isinstance(one, str) and (is_help or key in MODEL_TEXTS) else _translated(one, key == "help")
+            for key, one in value.items()
+        }
+    return [_translated(one) for one in value] if isinstance(value, list) else value

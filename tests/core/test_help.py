@@ -1,0 +1,81 @@
+"""The help pages say what the jobs declare, and every call on them can be copied and run."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tyro
+
+from false_core import jobs
+from false_core.cli import _form
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = {
+    re.search(r'"job": "(\w+)"', page.read_text("utf-8"))[1]: page
+    for page in (ROOT / "docs" / "algorithms").glob("*.md")
+    if '"job"' in page.read_text("utf-8")
+}
+JOBS = pytest.mark.parametrize("name", list(jobs.JOBS))
+
+
+def block(name: str, title: str) -> str:
+    """Return the code under a tab of the page of a job."""
+    text = PAGES[name].read_text("utf-8")
+    return re.search(rf'=== "{title}"\n\n    ```\w+\n(.*?)\n    ```', text, re.DOTALL)[1].replace("\n    ", "\n")
+
+
+def test_no_page_is_stale():
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "build_help.py"), "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_job_has_a_page():
+    assert set(PAGES) == set(jobs.JOBS)
+
+
+@JOBS
+def test_a_page_names_every_parameter_with_its_help(name):
+    text = PAGES[name].read_text("utf-8").replace("\\", "")
+    for parameter, declared in jobs.parameters(jobs.JOBS[name]).items():
+        assert f"`{parameter}`" in text
+        assert declared.help.replace("|", "|").replace("<", "&lt;") in text
+        assert all(choice in text for choice in declared.choices)
+
+
+@JOBS
+def test_the_json_on_a_page_is_a_job(name):
+    assert isinstance(jobs.from_json(block(name, "JSON")), jobs.JOBS[name])
+
+
+@JOBS
+def test_the_call_of_the_command_line_gives_the_same_job(name):
+    program, command, *arguments = shlex.split(block(name, "Command line").replace("\\\n", " "))
+    assert (program, command) == ("false-core", name)
+    parsed = tyro.cli(_form(jobs.JOBS[name]), args=arguments)
+    assert jobs.JOBS[name](**dataclasses.asdict(parsed)) == jobs.from_json(block(name, "JSON"))
+
+
+@JOBS
+def test_the_python_on_a_page_gives_the_same_job(name):
+    call = block(name, "Python").partition("\n\n")[2]
+    assert call.startswith("run(")
+    namespace = {"run": lambda job: job, jobs.JOBS[name].__name__: jobs.JOBS[name]}
+    assert eval(call, namespace) == jobs.from_json(block(name, "JSON"))  # noqa: S307 - our own page
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_pages_of_the_plugin_load_nothing(language):
+    pages = list((ROOT / "qgis_false" / "help" / language).glob("*.html"))
+    assert pages
+    for page in pages:
+        text = page.read_text("utf-8")
+        assert not re.search(r"<script|<link|src=|url\(|https?:", html.unescape(text).replace("https://huggingface", ""))

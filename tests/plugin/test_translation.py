@@ -1,0 +1,160 @@
+"""With a German QGIS, dialogs, help and messages are German; with any other language they are English."""
+
+from __future__ import annotations
+
+import ast
+import os
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from qgis.core import QgsSettings
+from qgis.PyQt.QtCore import QCoreApplication, QTranslator, QUrl
+from qgis.PyQt.QtWidgets import QLabel, QScrollArea, QTextBrowser, QWidget
+
+from false_core import jobs
+
+ROOT = Path(__file__).resolve().parents[2]
+SINKS = {"QgsProcessingException", "NoEnvironment", "pushWarning", "pushInfo", "setProgressText", "setHelp", "_broken"}
+"""Calls by which the plugin talks to people."""
+
+
+@pytest.fixture
+def speak(provider):
+    """Return a function that makes QGIS speak a language, as its options do, and the plugin follow."""
+    from qgis_false import translation
+
+    settings = QgsSettings()
+    installed = []
+
+    def start(locale: str):
+        settings.setValue("locale/overrideFlag", True)
+        settings.setValue("locale/userLocale", locale)
+        installed.append(translation.install())
+        provider.refreshAlgorithms()
+        return provider
+
+    yield start
+    for translator in installed:
+        translation.remove(translator)
+    settings.remove("locale/overrideFlag")
+    settings.remove("locale/userLocale")
+    provider.refreshAlgorithms()
+
+
+@pytest.mark.parametrize("locale", ["de", "de_AT"])
+def test_titles_labels_and_help_are_german(speak, locale):
+    algorithm = speak(locale).algorithm("classify")
+    assert algorithm.displayName() == "3. Ein Raster klassifizieren"
+    assert algorithm.shortHelpString().startswith("Macht mit einem Modell aus einem Raster eine Landbedeckungskarte.")
+    shown = {definition.name(): definition for definition in algorithm.parameterDefinitions()}
+    assert shown["OUTPUT"].description() == "Klassifiziertes Raster"
+    assert shown["RASTER"].help() == "Das Raster, das klassifiziert wird."
+    assert algorithm.outputDefinition("PIXELS").description() == "Klassifizierte Pixel"
+
+
+@pytest.mark.parametrize("locale", ["en_GB", "fr", "ja_JP"])
+def test_without_a_translation_they_are_english(speak, locale):
+    algorithm = speak(locale).algorithm("classify")
+    assert algorithm.displayName() == "3. Classify a raster"
+    assert QUrl(algorithm.helpUrl()).toLocalFile().endswith("/help/en/classify.html")
+
+
+def test_nothing_of_a_job_is_left_in_english(speak):
+    """Only what is the same in both languages may stay."""
+    same = {"Encoder", "Rasters", "Raster", "Python", "PyTorch"}
+    english = {
+        text for job in jobs.JOBS.values() for p in jobs.parameters(job).values() for text in (p.label, p.help)
+    } - same
+    for algorithm in speak("de").algorithms():
+        for definition in algorithm.parameterDefinitions():
+            assert definition.description() not in english, (algorithm.name(), definition.name())
+            assert definition.help() not in english, (algorithm.name(), definition.name())
+
+
+def test_the_help_button_opens_a_german_page(speak):
+    provider = speak("de")
+    for algorithm in provider.algorithms():
+        if not hasattr(algorithm, "JOB"):
+            continue
+        page = Path(QUrl(algorithm.helpUrl()).toLocalFile())
+        text = page.read_text("utf-8")
+        assert algorithm.displayName() in text
+        for definition in algorithm.parameterDefinitions():
+            assert definition.help().replace("'", "&#x27;").replace('"', "&quot;").replace("<", "&lt;") in text
+
+
+def test_what_is_wrong_is_said_in_german(speak, context):
+    algorithm = speak("de").algorithm("classify").create()
+    ok, what = algorithm.checkParameterValues({}, context)
+    assert not ok
+    assert "RASTER fehlt: Raster." in what
+
+
+def test_the_model_that_comes_with_the_plugin_is_german(speak):
+    model = speak("de").algorithm("Map from a few labels")
+    assert model.displayName() == "Map from a few labels"  # Its title is its id, which scripts know.
+    assert model.parameterDefinition("field").description() == "Klassenfeld"
+    assert "wenigen Trainingsflächen" in model.shortHelpString()
+    assert model.create().parameterDefinition("field").description() == "Klassenfeld"
+
+
+def test_the_dialog_is_german(speak, monkeypatch, qgis_parent, tmp_path):
+    import processing.gui.ParametersPanel
+    from processing.gui.AlgorithmDialog import AlgorithmDialog
+
+    monkeypatch.setattr(processing.gui.ParametersPanel, "iface", None)
+    algorithm = speak("de").algorithm("finetune").create()
+    dialog = AlgorithmDialog(algorithm, False, qgis_parent)
+    dialog.resize(1000, 900)
+    dialog.show()
+    QCoreApplication.processEvents()
+    dialog.mainWidget().findChild(QWidget, "grpAdvanced").setProperty("collapsed", False)
+    QCoreApplication.processEvents()
+    assert dialog.mainWidget().findChild(QScrollArea) is not None
+    texts = " ".join(label.text() for label in dialog.findChildren(QLabel))
+    for words in ("Trainingsflächen", "Klassenfeld", "Voreinstellung", "Startwert des Zufalls"):
+        assert words in texts
+    assert any("Digitalisieren Sie etwa 1 %" in browser.toPlainText() for browser in dialog.findChildren(QTextBrowser))
+    assert dialog.grab().save(str(Path(os.environ.get("DIALOG_PICTURES", tmp_path)) / "finetune_de.png"))
+    dialog.close()
+
+
+def test_the_compiled_file_holds_what_the_source_says(qgis_app):
+    """What QGIS loads is compiled by tools/build_translations.py, and is as old as the last time it was run."""
+    for file in (ROOT / "qgis_false" / "i18n").glob("*.ts"):
+        compiled = QTranslator()
+        assert compiled.load(str(file.with_suffix(".qm")))
+        for message in ElementTree.parse(file).getroot().iter("message"):
+            translation = message.find("translation")
+            if translation.get("type") is None:
+                assert compiled.translate("FALSE", message.findtext("source")) == translation.text
+
+
+def test_the_plugin_says_nothing_that_cannot_be_translated():
+    """A text written straight into a message never reaches the translators; ``tr`` is what they look for."""
+    found = []
+    for file in (ROOT / "qgis_false").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and _name(node.func) in SINKS:
+                found += [f"{file.name}:{text.lineno}: {ast.unparse(text)}" for arg in node.args for text in _bare(arg)]
+    assert not found, "\n".join(found)
+
+
+def _name(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def _bare(node: ast.AST):
+    """Yield the texts with words in them that no ``tr`` stands around."""
+    if isinstance(node, ast.Call) and _name(node.func) == "tr":
+        return
+    if (
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and " " in node.value.strip()
+        and "{" not in node.value
+    ):
+        yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _bare(child)

@@ -1,0 +1,469 @@
+"""Writes the help: a page per algorithm, for the documentation and for the Help button of the dialogs.
+
+    python tools/build_help.py           after a job has changed
+    python tools/build_help.py --check   writes nothing; fails where something would be written
+
+Everything comes from the declarations in ``false_core/jobs.py``; the titles come from ``qgis_false/algorithms``. The
+Markdown in ``docs/algorithms`` is English. The HTML in ``qgis_false/help`` is there for each language of the plugin: it lies
+in the zip, one file per page without anything to load, so that help needs no network. Run ``tools/build_translations.py``
+first. Standard library only.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import html
+import inspect
+import json
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+
+from build_translations import LANGUAGES, translations  # noqa: E402
+
+from false_core import jobs  # noqa: E402
+
+ORIGINAL = "en"
+MARKDOWN = ROOT / "docs" / "algorithms"
+HTML = ROOT / "qgis_false" / "help"
+ALGORITHMS = ROOT / "qgis_false" / "algorithms"
+NOTICE = "<!-- Written by tools/build_help.py from false_core/jobs.py. Change it there. -->"
+KINDS = {
+    jobs.RASTER: "a raster",
+    jobs.RASTERS: "one or more rasters",
+    jobs.VECTOR: "a vector layer",
+    jobs.FIELD: "a field",
+    jobs.MODEL: "a model file",
+    jobs.BANDS: "band numbers",
+    jobs.EXTENT: "an extent",
+    jobs.CHOICE: "a choice",
+    jobs.INTEGER: "a whole number",
+    jobs.NUMBER: "a number",
+    jobs.NUMBER_OR_WORD: "a number or a word",
+    jobs.FLAG: "yes or no",
+    jobs.TEXT: "a text",
+    jobs.FILE: "a file",
+    jobs.FILE_OR_NAME: "a file or a name",
+    jobs.NEW_MODEL: "a new model file",
+    jobs.NEW_REPORT: "a new HTML file",
+    jobs.NEW_RASTER: "a new raster",
+    jobs.NEW_VECTOR: "a new vector layer",
+    jobs.NEW_TABLE: "a new table",
+    jobs.NEW_FILE: "a new file",
+}
+_ENDINGS = {
+    **dict.fromkeys((jobs.RASTER, jobs.RASTERS, jobs.NEW_RASTER), "tif"),
+    **dict.fromkeys((jobs.VECTOR, jobs.NEW_VECTOR), "gpkg"),
+    **dict.fromkeys((jobs.MODEL, jobs.NEW_MODEL), jobs.MODEL_FILES),
+    jobs.NEW_REPORT: "html",
+    jobs.NEW_TABLE: "csv",
+}
+
+Translate = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """What the plugin says of an algorithm: its name in ``false:name``, its title, the name of its job, and its help.
+
+    ``job`` is empty for one that runs no job; only then it has a help of its own.
+    """
+
+    name: str
+    title: str
+    job: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: of an algorithm, of a job that only the command line has, or of both."""
+
+    algorithm: Algorithm | None
+    job: type[Any] | None
+
+    @property
+    def name(self) -> str:
+        """Name of the file, without its ending."""
+        return self.algorithm.name if self.algorithm else _job_name(self.job)
+
+    @property
+    def title(self) -> str:
+        return self.algorithm.title if self.algorithm else _job_name(self.job)
+
+    @property
+    def paragraphs(self) -> list[str]:
+        text = (inspect.getdoc(self.job) or "") if self.job else self.algorithm.help if self.algorithm else ""
+        return [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]
+
+
+def main() -> int:
+    """Write every page, or check them. Return the exit code."""
+    wanted = files()
+    stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    orphans = [path for path in _present() if path not in wanted]
+    if sys.argv[1:] == ["--check"]:
+        for path in (*stale, *orphans):
+            print(f"{path.relative_to(ROOT)} is stale. Run tools/build_help.py.", file=sys.stderr)
+        return 1 if stale or orphans else 0
+    for path in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(wanted[path], encoding="utf-8")
+        print(path.relative_to(ROOT))
+    for path in orphans:
+        path.unlink()
+        print(f"{path.relative_to(ROOT)} removed")
+    return 0
+
+
+def files() -> dict[Path, str]:
+    """Return every file that the help consists of, and its text."""
+    found = {MARKDOWN / "index.md": index()}
+    for page in pages():
+        found[MARKDOWN / f"{page.name}.md"] = as_markdown(page)
+    for language in (ORIGINAL, *LANGUAGES):
+        known = translations(language) if language != ORIGINAL else {}
+        for page in pages():
+            if page.algorithm:
+                found[HTML / language / f"{page.name}.html"] = as_html(
+                    page, language, lambda text, known=known: known.get(text, text)
+                )
+    return found
+
+
+def _present() -> Iterator[Path]:
+    yield from MARKDOWN.glob("*.md")
+    yield from HTML.glob("*/*.html")
+
+
+# --- what there is to describe ---------------------------------------------------------------------------------------------
+
+
+def pages() -> list[Page]:
+    """Return a page per job, in the order of ``jobs.JOBS``, then one per algorithm of the plugin that runs none."""
+    known = list(algorithms())
+    by_job = {algorithm.job: algorithm for algorithm in known if algorithm.job}
+    found = [Page(by_job.get(job.__name__), job) for job in jobs.JOBS.values()]
+    return found + [Page(algorithm, None) for algorithm in known if not algorithm.job]
+
+
+def algorithms() -> Iterator[Algorithm]:
+    """Yield the algorithms of the plugin, read from its files: this runs where there is no QGIS."""
+    for file in sorted(ALGORITHMS.glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ClassDef):
+                continue
+            values = {name: value for part in node.body for name, value in _assigned(part)}
+            if not values.get("TITLE"):
+                continue
+            returned = {part.name: _returned(part) for part in node.body if isinstance(part, ast.FunctionDef)}
+            job = values.get("JOB", "")
+            name = values.get("NAME") or returned.get("name") or job.lower()
+            if name:
+                yield Algorithm(name, values["TITLE"], job, "" if job else returned.get("shortHelpString", ""))
+
+
+def _assigned(part: ast.stmt) -> Iterator[tuple[str, str]]:
+    if isinstance(part, ast.Assign) and isinstance(part.targets[0], ast.Name):
+        if isinstance(part.value, ast.Constant) and isinstance(part.value.value, str):
+            yield part.targets[0].id, part.value.value
+        elif isinstance(part.value, ast.Attribute):  # JOB = jobs.Classify
+            yield part.targets[0].id, part.value.attr
+
+
+def _returned(function: ast.FunctionDef) -> str:
+    """Return the texts in what ``function`` returns, as far as they are written out there, as paragraphs."""
+    last = function.body[-1]
+    texts = [node.value for node in ast.walk(last) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return "\n\n".join(text for text in texts if text.strip()) if isinstance(last, ast.Return) else ""
+
+
+def _job_name(job: type[Any] | None) -> str:
+    assert job is not None
+    return job.__name__.lower()
+
+
+def defaults(job: type[Any]) -> dict[str, Any]:
+    """Return the default of each parameter; ``dataclasses.MISSING`` where a value must be given."""
+    return {field.name: field.default for field in dataclasses.fields(job)}
+
+
+def range_of(parameter: jobs.Parameter, tr: Translate) -> str:
+    """Return unit, range and choices in words, or nothing."""
+    low, high = parameter.minimum, parameter.maximum
+    limits = ""
+    if low is not None and high is not None:
+        limits = tr("{low} to {high}").format(low=f"{low:.15g}", high=f"{high:.15g}")
+    elif low is not None:
+        limits = tr("at least {limit}").format(limit=f"{low:.15g}")
+    elif high is not None:
+        limits = tr("at most {limit}").format(limit=f"{high:.15g}")
+    parts = [limits, ", ".join(parameter.choices), tr(parameter.unit) if parameter.unit else ""]
+    return "; ".join(part for part in parts if part)
+
+
+def default_in_words(value: Any, parameter: jobs.Parameter, tr: Translate) -> str:
+    """Return what holds where nothing is given."""
+    if value is dataclasses.MISSING:
+        return tr("must be given")
+    if value is None or value == ():
+        return tr("not written") if parameter.is_output else tr("empty")
+    if isinstance(value, bool):
+        return tr("yes") if value else tr("no")
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def example(job: type[Any]) -> dict[str, Any]:
+    """Return values for the parameters that must be given, so that together they are a valid job."""
+    declared, given = jobs.parameters(job), defaults(job)
+    names = [name for name in declared if given[name] is dataclasses.MISSING]
+    # Of some parameters just one must be given: the first one stands for them, with the field that belongs to it.
+    names += [name for name in getattr(job, "EXACTLY_ONE", ())[:1] if name not in names]
+    names += [name for name, parameter in declared.items() if parameter.kind == jobs.FIELD and parameter.of in names]
+    return {name: _example_value(declared[name]) for name in declared if name in names}
+
+
+def _example_value(parameter: jobs.Parameter) -> Any:
+    kind = parameter.kind
+    if kind == jobs.FIELD:
+        return "land_cover"
+    if kind in (jobs.CHOICE, jobs.NUMBER_OR_WORD):
+        return parameter.choices[0]
+    if kind in (jobs.INTEGER, jobs.NUMBER):
+        low = parameter.minimum or 0
+        return int(low) if kind == jobs.INTEGER else float(low)
+    if kind == jobs.FLAG:
+        return True
+    if kind == jobs.BANDS:
+        return (1, 2, 3)
+    if kind == jobs.EXTENT:
+        return "412000,413000,5429000,5430000 [EPSG:32633]"
+    if kind == jobs.RASTERS:
+        return ("raster_1.tif", "raster_2.tif")
+    stem = re.sub(r"\W+", "_", parameter.label.lower()).strip("_")
+    ending = _ENDINGS.get(kind) or (parameter.of if kind == jobs.NEW_FILE else "")
+    return f"{stem}.{ending}" if ending else stem
+
+
+def shell_call(job: type[Any]) -> str:
+    """Return the call of the command line with the values of ``example``."""
+    words = ["false-core", _job_name(job)]
+    for name, value in example(job).items():
+        words += [f"--{name.replace('_', '-')}", *_texts(value)]
+    return _wrapped(words, lambda word: word.startswith("--"))
+
+
+def qgis_call(job: type[Any], name: str) -> str:
+    """Return the call of ``qgis_process`` with the values of ``example``."""
+    declared = jobs.parameters(job)
+    values = {key: value for key, value in example(job).items() if declared[key].dialog}
+    words = ["qgis_process", "run", f"false:{name}", "--"]
+    words += [f"{key.upper()}={text}" for key, value in values.items() for text in _texts(value, job, key)]
+    return _wrapped(words, lambda word: "=" in word)
+
+
+def _texts(value: Any, job: type[Any] | None = None, key: str = "") -> list[str]:
+    if isinstance(value, tuple):
+        joined = job is not None and jobs.parameters(job)[key].kind == jobs.BANDS
+        return [",".join(map(str, value))] if joined else [str(one) for one in value]
+    return [str(value)]
+
+
+def _wrapped(words: list[str], begins_line: Callable[[str], bool], width: int = 110) -> str:
+    quoted = [word if word == "--" else shlex.quote(word) for word in words]
+    if len(" ".join(quoted)) <= width:
+        return " ".join(quoted)
+    lines = [""]
+    for word, text in zip(words, quoted):
+        if begins_line(word):
+            lines.append(f"    {text}")
+        else:
+            lines[-1] = f"{lines[-1]} {text}".lstrip() if len(lines) == 1 else f"{lines[-1]} {text}"
+    return " \\\n".join(lines)
+
+
+def json_job(job: type[Any]) -> str:
+    """Return the values of ``example`` as a job in JSON."""
+    return json.dumps({"job": _job_name(job), **example(job)}, indent=2)
+
+
+# --- Markdown --------------------------------------------------------------------------------------------------------------
+
+
+def index() -> str:
+    """Return the list of all pages."""
+    lines = [
+        NOTICE,
+        "",
+        "# Algorithms",
+        "",
+        "All of them are in the Processing toolbox under FALSE, and work in batch, in models, in scripts and with",
+        "`qgis_process`. The command line `false-core` runs the same jobs without QGIS.",
+        "",
+        "| algorithm | what it does | in QGIS | command line |",
+        "|---|---|---|---|",
+    ]
+    for page in pages():
+        about = _escaped(page.paragraphs[0]) if page.paragraphs else ""
+        in_qgis = f"`false:{page.algorithm.name}`" if page.algorithm else ""
+        command = f"`false-core {_job_name(page.job)}`" if page.job else ""
+        lines.append(f"| [{_escaped(page.title)}]({page.name}.md) | {about} | {in_qgis} | {command} |")
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "The model **Map from a few labels** runs pretraining, fine-tuning and classifying one after the other. The",
+            "command line has two commands more, `info` and `experiment`: see [Command line](../command-line.md).",
+            "",
+        ]
+    )
+
+
+def as_markdown(page: Page) -> str:
+    """Return the page for the documentation."""
+    lines = [NOTICE, "", f"# {_escaped(page.title)}", ""]
+    for paragraph in page.paragraphs:
+        lines += [_escaped(paragraph), ""]
+    if page.algorithm:
+        lines += [f"In QGIS: *Processing Toolbox > FALSE > {_escaped(page.title)}*, or `false:{page.algorithm.name}`.", ""]
+    if page.job:
+        lines += [*_tables(page.job), *_calls(page)]
+    return "\n".join(lines)
+
+
+def _tables(job: type[Any]) -> Iterator[str]:
+    declared, given = jobs.parameters(job), defaults(job)
+    groups = {
+        "## Parameters": {n: p for n, p in declared.items() if not p.advanced and not p.is_output},
+        "## Advanced parameters": {n: p for n, p in declared.items() if p.advanced and not p.is_output},
+        "## Files written": {n: p for n, p in declared.items() if p.is_output},
+    }
+    for heading, group in groups.items():
+        if not group:
+            continue
+        yield from (heading, "", "| parameter | what it is | kind | default | values |", "|---|---|---|---|---|")
+        for name, parameter in group.items():
+            where = "" if parameter.dialog else " QGIS fills it in."
+            default = _escaped(default_in_words(given[name], parameter, str))
+            yield (
+                f"| **{_escaped(parameter.label)}**<br>`{name}` | {_escaped(parameter.help)}{where} "
+                f"| {KINDS[parameter.kind]} | {default} | {_escaped(range_of(parameter, str))} |"
+            )
+        yield ""
+    yield from ("## Results", "", "Numbers and texts that come back beside the files.", "")
+    yield from ("| result | what it is |", "|---|---|")
+    yield from (f"| `{result.name}` | {_escaped(result.label)} |" for result in job.RESULTS)
+    yield ""
+
+
+def _calls(page: Page) -> Iterator[str]:
+    assert page.job is not None
+    yield from ("## Without the dialog", "", "The values below are examples.", "", '=== "Command line"', "")
+    yield from _code("sh", shell_call(page.job))
+    if page.algorithm:
+        yield from ('=== "qgis_process"', "", *_code("sh", qgis_call(page.job, page.algorithm.name)))
+    yield from ('=== "Python"', "", *_code("python", _python_call(page.job)))
+    yield from ('=== "JSON"', "", *_code("json", json_job(page.job)))
+
+
+def _python_call(job: type[Any]) -> str:
+    arguments = ", ".join(f"{name}={json.dumps(value) if not isinstance(value, tuple) else _tuple(value)}"
+                          for name, value in example(job).items())  # fmt: skip
+    call = f"run({job.__name__}({arguments}))"
+    if len(call) > 90:
+        call = f"run(\n    {job.__name__}(\n        " + arguments.replace(", ", ",\n        ") + ",\n    )\n)"
+        call = re.sub(r'\(("[^()]*),\n\s+', r"(\1, ", call)
+    return f"from false_core.jobs import {job.__name__}\nfrom false_core.run import run\n\n{call}"
+
+
+def _tuple(value: tuple[Any, ...]) -> str:
+    return (
+        f"({', '.join(json.dumps(one) for one in value)},)" if len(value) == 1 else f"({', '.join(map(json.dumps, value))})"
+    )
+
+
+def _code(language: str, text: str) -> Iterator[str]:
+    yield f"    ```{language}"
+    yield from (f"    {line}" if line else "" for line in text.splitlines())
+    yield from ("    ```", "")
+
+
+def _escaped(text: str) -> str:
+    text = re.sub(r"([\\`*_\[\]])", r"\\\1", text)
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+# --- HTML ------------------------------------------------------------------------------------------------------------------
+
+STYLE = """\
+body { font-family: sans-serif; line-height: 1.45; max-width: 50rem; margin: 1.5rem auto; padding: 0 1rem; color: #222;
+  background: #fff; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+dt { font-weight: bold; margin-top: 1rem; } dd { margin: 0.2rem 0 0 1.2rem; }
+dd.facts { color: #666; font-size: 0.9rem; }
+code, pre { font-family: monospace; background: #f2f2f2; } pre { padding: 0.6rem; overflow-x: auto; }
+"""
+
+
+def as_html(page: Page, language: str, tr: Translate) -> str:
+    """Return the page for the Help button, in the language that ``tr`` translates to."""
+    assert page.algorithm is not None
+    title = html.escape(tr(page.title))
+    lines = [
+        "<!DOCTYPE html>",
+        f'<html lang="{language}">',
+        "<head>",
+        '<meta charset="utf-8">',
+        f"<title>{title}</title>",
+        f"<style>\n{STYLE}</style>",
+        "</head>",
+        "<body>",
+        f"<h1>{title}</h1>",
+    ]
+    lines += [f"<p>{html.escape(tr(paragraph))}</p>" for paragraph in page.paragraphs]
+    if page.job:
+        lines += _definitions(page.job, tr)
+        lines += [
+            f"<h2>{html.escape(tr('Without the dialog'))}</h2>",
+            f"<p>{html.escape(tr('The values are examples.'))}</p>",
+        ]
+        lines += [f"<pre>{html.escape(call)}</pre>" for call in (qgis_call(page.job, page.name), shell_call(page.job))]
+    return "\n".join([*lines, "</body>", "</html>", ""])
+
+
+def _definitions(job: type[Any], tr: Translate) -> Iterator[str]:
+    shown = {name: parameter for name, parameter in jobs.parameters(job).items() if parameter.dialog}
+    groups = {
+        tr("Parameters"): {n: p for n, p in shown.items() if not p.advanced and not p.is_output},
+        tr("Advanced parameters"): {n: p for n, p in shown.items() if p.advanced and not p.is_output},
+        tr("Files written"): {n: p for n, p in shown.items() if p.is_output},
+    }
+    for heading, group in groups.items():
+        if not group:
+            continue
+        yield from (f"<h2>{html.escape(heading)}</h2>", "<dl>")
+        for name, parameter in group.items():
+            value = defaults(job)[name]
+            default = default_in_words(value, parameter, tr)
+            if value is not dataclasses.MISSING:
+                default = tr("default: {value}").format(value=default)
+            facts = [tr(KINDS[parameter.kind]), default, range_of(parameter, tr)]
+            yield f"<dt>{html.escape(tr(parameter.label))} <code>{name.upper()}</code></dt>"
+            yield f"<dd>{html.escape(tr(parameter.help))}</dd>"
+            yield f'<dd class="facts">{html.escape("; ".join(fact for fact in facts if fact))}</dd>'
+        yield "</dl>"
+    yield from (f"<h2>{html.escape(tr('Results'))}</h2>", "<ul>")
+    yield from (f"<li>{html.escape(tr(result.label))} <code>{result.name.upper()}</code></li>" for result in job.RESULTS)
+    yield "</ul>"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
