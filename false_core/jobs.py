@@ -34,6 +34,7 @@ __all__ = [
     "SuggestLabels",
     "from_json",
     "outputs",
+    "parameter",
     "parameters",
     "to_json",
     "validate",
@@ -113,12 +114,13 @@ class Result:
     kind: str = NUMBER
 
 
-def _parameter(kind: str, label: str, help: str, default: Any = dataclasses.MISSING, **more: Any) -> Any:
+def parameter(kind: str, label: str, help: str, default: Any = dataclasses.MISSING, **more: Any) -> Any:
+    """Return a field of a job. Without a default, a value must be given; ``more`` goes to ``Parameter``."""
     return dataclasses.field(default=default, metadata={"parameter": Parameter(kind, label, help, **more)})
 
 
 def _seed() -> Any:
-    return _parameter(
+    return parameter(
         INTEGER,
         "Seed",
         "The same seed on the same machine gives the same result.",
@@ -130,7 +132,7 @@ def _seed() -> Any:
 
 
 def _device() -> Any:
-    return _parameter(
+    return parameter(
         TEXT,
         "Device",
         "auto takes a GPU where there is a working one, unless the options or FALSE_DEVICE name a device, and says what it "
@@ -141,7 +143,7 @@ def _device() -> Any:
 
 
 def _preset() -> Any:
-    return _parameter(
+    return parameter(
         CHOICE,
         "Preset",
         "quick: minutes on a laptop without a GPU. standard: one GPU. paper: the published settings, many GPU hours. "
@@ -152,7 +154,7 @@ def _preset() -> Any:
 
 
 def _from_preset(kind: str, label: str, help: str, **more: Any) -> Any:
-    return _parameter(kind, label, help + " Empty: from the preset.", None, advanced=True, **more)
+    return parameter(kind, label, help + " Empty: from the preset.", None, advanced=True, **more)
 
 
 @dataclass(frozen=True)
@@ -164,18 +166,18 @@ class Pretrain:
     you want to map, and more of the same kind if you have them.
     """
 
-    rasters: Tuple[str, ...] = _parameter(
+    rasters: Tuple[str, ...] = parameter(
         RASTERS, "Rasters", "One or more rasters of the same sensor: same bands in the same order."
     )
-    encoder: str = _parameter(NEW_MODEL, "Encoder", "The encoder file to write.")
-    bands: Tuple[int, ...] = _parameter(
+    encoder: str = parameter(NEW_MODEL, "Encoder", "The encoder file to write.")
+    bands: Tuple[int, ...] = parameter(
         BANDS,
         "Bands",
         "Bands to learn from, counted from 1. Empty: all bands but alpha. Fine-tuning and classifying use the same ones.",
         (),
         of="rasters",
     )
-    extent: Optional[str] = _parameter(
+    extent: Optional[str] = parameter(
         EXTENT,
         "Extent",
         "Learn only from this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the "
@@ -184,7 +186,7 @@ class Pretrain:
         of="rasters",
     )
     preset: str = _preset()
-    method: str = _parameter(
+    method: str = parameter(
         CHOICE,
         "Method",
         "false: FALSE, the default. simclr, barlow_twins and pcl: what it is compared with. random: no training at all, an "
@@ -193,7 +195,7 @@ class Pretrain:
         choices=METHODS,
         advanced=True,
     )
-    weights: Optional[str] = _parameter(
+    weights: Optional[str] = parameter(
         FILE_OR_NAME,
         "Weights to start from",
         "An encoder file of the same preset and number of bands; a file with timm weights of the preset's backbone "
@@ -205,7 +207,7 @@ class Pretrain:
     )
     seed: int = _seed()
     device: str = _device()
-    pixel_size: Optional[float] = _parameter(
+    pixel_size: Optional[float] = parameter(
         NUMBER,
         "Working pixel size",
         "The raster is averaged to about this pixel size before anything else. Larger is "
@@ -250,7 +252,7 @@ class Pretrain:
         minimum=1,
         maximum=64,
     )
-    truth: Optional[str] = _parameter(
+    truth: Optional[str] = parameter(
         RASTER,
         "Truth",
         "Optional raster with known classes, only to draw how often the false negatives found are of the same class. It "
@@ -258,7 +260,7 @@ class Pretrain:
         None,
         advanced=True,
     )
-    report: Optional[str] = _parameter(
+    report: Optional[str] = parameter(
         NEW_REPORT, "Report", "HTML report with curves, settings and pictures of what was learned.", None
     )
 
@@ -274,29 +276,29 @@ class Finetune:
     everything that classifying needs.
     """
 
-    raster: str = _parameter(RASTER, "Raster", "The raster the labels were digitised on.")
-    labels: str = _parameter(
+    raster: str = parameter(RASTER, "Raster", "The raster the labels were digitised on.")
+    labels: str = parameter(
         VECTOR,
         "Labels",
         "Polygons, lines or points with a class field. About 1 % of the area is a good start. They are "
         "reprojected to the raster where needed.",
     )
-    field: str = _parameter(
+    field: str = parameter(
         FIELD,
         "Class field",
         "Whole numbers from 1 to 254 keep their codes on the map. Text gets codes 1, 2, 3... in sorted "
         "order. Empty values are left out.",
         of="labels",
     )
-    model: str = _parameter(NEW_MODEL, "Model", "The model file to write.")
-    encoder: Optional[str] = _parameter(
+    model: str = parameter(NEW_MODEL, "Model", "The model file to write.")
+    encoder: Optional[str] = parameter(
         MODEL,
         "Encoder",
         "Encoder file from pretraining. Empty: an untrained encoder, trained on the labels alone.",
         None,
         of="encoder",
     )
-    bands: Tuple[int, ...] = _parameter(
+    bands: Tuple[int, ...] = parameter(
         BANDS,
         "Bands",
         "Bands to use, counted from 1. Empty: those of the encoder, or all but alpha.",
@@ -313,7 +315,7 @@ class Finetune:
         "Freeze the encoder",
         "Train the decoder only, as in the paper. Otherwise the encoder is trained through after a first phase.",
     )
-    validation: float = _parameter(
+    validation: float = parameter(
         NUMBER,
         "Share of labels kept back",
         "Share of the labels that score the model before they train it too. 0: no score.",
@@ -322,7 +324,7 @@ class Finetune:
         maximum=0.5,
         advanced=True,
     )
-    legend: Optional[str] = _parameter(
+    legend: Optional[str] = parameter(
         FILE,
         "Legend",
         "JSON file with a list of {value, name, color}: what the classes are called and how they look. In "
@@ -330,7 +332,7 @@ class Finetune:
         None,
         dialog=False,
     )
-    report: Optional[str] = _parameter(NEW_REPORT, "Report", "HTML report with scores, curves and settings.", None)
+    report: Optional[str] = parameter(NEW_REPORT, "Report", "HTML report with scores, curves and settings.", None)
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (
         Result("oa", "Overall accuracy"),
@@ -348,10 +350,10 @@ class Classify:
     nodata. The map carries class names and colours. The raster needs the bands the model was made for.
     """
 
-    raster: str = _parameter(RASTER, "Raster", "The raster to classify.")
-    model: str = _parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
-    output: str = _parameter(NEW_RASTER, "Classified raster", "The map to write: one Byte band with class codes.")
-    extent: Optional[str] = _parameter(
+    raster: str = parameter(RASTER, "Raster", "The raster to classify.")
+    model: str = parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
+    output: str = parameter(NEW_RASTER, "Classified raster", "The map to write: one Byte band with class codes.")
+    extent: Optional[str] = parameter(
         EXTENT,
         "Extent",
         "Classify only this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the "
@@ -360,13 +362,13 @@ class Classify:
         of="raster",
     )
     device: str = _device()
-    confidence: Optional[str] = _parameter(
+    confidence: Optional[str] = parameter(
         NEW_RASTER,
         "Confidence",
         "Optional second raster: the probability of the chosen class in percent, 255 for nodata.",
         None,
     )
-    report: Optional[str] = _parameter(
+    report: Optional[str] = parameter(
         NEW_REPORT, "Report", "HTML report with the map beside the raster, the area of each class, and the model.", None
     )
 
@@ -383,14 +385,14 @@ class SamplePoints:
     say what the map shows, and come in random order, so that whoever fills them in is not led by the map.
     """
 
-    map: str = _parameter(RASTER, "Map", "Raster of class codes, as Classify a raster writes it.")
-    output: str = _parameter(
+    map: str = parameter(RASTER, "Map", "Raster of class codes, as Classify a raster writes it.")
+    output: str = parameter(
         NEW_VECTOR,
         "Sample points",
         "The points to write, as GeoPackage or another format that goes by its extension. Fields: id, and class, which is "
         "empty.",
     )
-    standard_error: float = _parameter(
+    standard_error: float = parameter(
         NUMBER,
         "Standard error wanted",
         "Of the overall accuracy: half of it takes four times as many points. The 95 % interval reaches about twice as far "
@@ -399,7 +401,7 @@ class SamplePoints:
         minimum=0.001,
         maximum=0.2,
     )
-    users_accuracy: float = _parameter(
+    users_accuracy: float = parameter(
         NUMBER,
         "User's accuracy expected",
         "Share of the pixels of each mapped class that are probably right. 0.5 is the careful guess: it takes the most "
@@ -408,7 +410,7 @@ class SamplePoints:
         minimum=0.5,
         maximum=0.99,
     )
-    minimum: int = _parameter(
+    minimum: int = parameter(
         INTEGER,
         "Fewest points per class",
         "A class too rare for its share of the points gets this many. 50 to 100 are usual. A class with fewer pixels gives "
@@ -418,7 +420,7 @@ class SamplePoints:
         maximum=100_000,
     )
     seed: int = _seed()
-    key: Optional[str] = _parameter(
+    key: Optional[str] = parameter(
         NEW_TABLE,
         "Key",
         "Optional table with the mapped class of each point. Keep it out of sight of whoever fills in the classes. Assess a "
@@ -442,30 +444,30 @@ class Assess:
     intervals (Olofsson et al. 2014). Sample points to assess a map draws such points.
     """
 
-    map: str = _parameter(RASTER, "Map", "Raster of class codes, as Classify a raster writes it.")
-    reference: Optional[str] = _parameter(
+    map: str = parameter(RASTER, "Map", "Raster of class codes, as Classify a raster writes it.")
+    reference: Optional[str] = parameter(
         VECTOR,
         "Reference labels",
         "Points, lines or polygons with a class field. They are reprojected to the map where needed. Points are compared "
         "one by one, lines and polygons pixel by pixel. Give these or a truth raster.",
         None,
     )
-    field: Optional[str] = _parameter(
+    field: Optional[str] = parameter(
         FIELD,
         "Class field",
         "Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted.",
         None,
         of="reference",
     )
-    truth: Optional[str] = _parameter(
+    truth: Optional[str] = parameter(
         RASTER,
         "Truth raster",
         "Raster with the codes of the true classes, on any grid and in any CRS. It is looked up at the centre of each pixel "
         "of the map. Give this or reference labels.",
         None,
     )
-    report: Optional[str] = _parameter(NEW_REPORT, "Report", "HTML report with scores, confusion matrix and areas.", None)
-    table: Optional[str] = _parameter(
+    report: Optional[str] = parameter(NEW_REPORT, "Report", "HTML report with scores, confusion matrix and areas.", None)
+    table: Optional[str] = parameter(
         NEW_TABLE, "Table", "CSV table with the confusion matrix and the scores and areas per class.", None
     )
 
@@ -491,20 +493,20 @@ class SuggestLabels:
     Squares with nodata or with labels are left out.
     """
 
-    raster: str = _parameter(RASTER, "Raster", "The raster to digitise on.")
-    model: str = _parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
-    output: str = _parameter(
+    raster: str = parameter(RASTER, "Raster", "The raster to digitise on.")
+    model: str = parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
+    output: str = parameter(
         NEW_VECTOR, "Suggested places", "The layer to write: squares with rank, score and reason. Rank 1 comes first."
     )
-    labels: Optional[str] = _parameter(
+    labels: Optional[str] = parameter(
         VECTOR,
         "Labels so far",
         "What is digitised already. It is not suggested again, nor what looks like it. Empty: the squares only differ from "
         "each other.",
         None,
     )
-    count: int = _parameter(INTEGER, "Number of places", "How many squares to suggest.", 10, minimum=1, maximum=1000)
-    size: Optional[float] = _parameter(
+    count: int = parameter(INTEGER, "Number of places", "How many squares to suggest.", 10, minimum=1, maximum=1000)
+    size: Optional[float] = parameter(
         NUMBER,
         "Side of a square",
         "Rounded to 4 pixels of the model. Empty: half a patch that the model was trained on.",
@@ -513,7 +515,7 @@ class SuggestLabels:
         minimum=0.0,
         advanced=True,
     )
-    extent: Optional[str] = _parameter(
+    extent: Optional[str] = parameter(
         EXTENT,
         "Extent",
         "Look only in this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: "
@@ -536,9 +538,9 @@ class ExportOnnx:
     tiles: Classify makes the better map. It takes the package onnx in the compute environment.
     """
 
-    model: str = _parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
-    output: str = _parameter(NEW_FILE, "ONNX model", "The ONNX file to write.", of="onnx")
-    tile: int = _parameter(
+    model: str = parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
+    output: str = parameter(NEW_FILE, "ONNX model", "The ONNX file to write.", of="onnx")
+    tile: int = parameter(
         INTEGER,
         "Tile size",
         "Side of the tiles that Deepness cuts the raster into: a multiple of 32. Larger ones show the model more around "
@@ -549,7 +551,7 @@ class ExportOnnx:
         maximum=4096,
         advanced=True,
     )
-    nodata: Optional[float] = _parameter(
+    nodata: Optional[float] = parameter(
         NUMBER,
         "Nodata value",
         "Value that the model takes for missing, band by band, as it does where the raster says so itself. Deepness fills "
@@ -572,8 +574,8 @@ class ModelInfo:
     is computed, and the file stays as it is.
     """
 
-    model: str = _parameter(MODEL, "Model", "A model or an encoder file.")
-    report: str = _parameter(NEW_REPORT, "Report", "HTML report on the file.")
+    model: str = parameter(MODEL, "Model", "A model or an encoder file.")
+    report: str = parameter(NEW_REPORT, "Report", "HTML report on the file.")
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (
         Result("kind", "Kind", TEXT),
@@ -592,13 +594,13 @@ class Polygonise:
     becomes no polygon.
     """
 
-    map: str = _parameter(RASTER, "Map", "A raster with one band of class codes, such as classifying writes it.")
-    output: str = _parameter(
+    map: str = parameter(RASTER, "Map", "A raster with one band of class codes, such as classifying writes it.")
+    output: str = parameter(
         NEW_VECTOR,
         "Polygons",
         "The polygons to write. The ending says the format: .gpkg, .geojson, .shp and others that OGR writes.",
     )
-    minimum_area: float = _parameter(
+    minimum_area: float = parameter(
         NUMBER,
         "Minimum area",
         "Patches smaller than this become part of the neighbour they share the longest border with (minimum mapping unit). "
@@ -606,7 +608,7 @@ class Polygonise:
         0.0,
         minimum=0.0,
     )
-    smoothing: float = _parameter(
+    smoothing: float = parameter(
         NUMBER,
         "Smoothing",
         "0: the polygons follow the edges of the pixels. Up to 1: borders run straight across the stairs of the pixels. No "
@@ -631,15 +633,15 @@ class Embed:
     pixels of the size that the model works on. Features as numbers are an input for other classifiers.
     """
 
-    raster: str = _parameter(RASTER, "Raster", "The raster to look at. It needs the bands the model was made for.")
-    model: str = _parameter(MODEL, "Model", "An encoder file from pretraining, or a model file from fine-tuning.")
-    output: str = _parameter(
+    raster: str = parameter(RASTER, "Raster", "The raster to look at. It needs the bands the model was made for.")
+    model: str = parameter(MODEL, "Model", "An encoder file from pretraining, or a model file from fine-tuning.")
+    output: str = parameter(
         NEW_RASTER,
         "Features",
         "The raster to write: a GeoTIFF with a band per component. Its pixels are four times as wide as those the model "
         "works on.",
     )
-    components: int = _parameter(
+    components: int = parameter(
         INTEGER,
         "Components",
         "3: the first three principal components of the features as red, green and blue (Byte, nodata 0). Another number: "
@@ -648,7 +650,7 @@ class Embed:
         minimum=0,
         maximum=1024,
     )
-    extent: Optional[str] = _parameter(
+    extent: Optional[str] = parameter(
         EXTENT,
         "Extent",
         "Look only at this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the "

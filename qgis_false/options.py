@@ -26,14 +26,10 @@ from qgis_false.environment import versions
 from qgis_false.environment.interpreters import NoEnvironment, find_interpreter, managed_folder
 from qgis_false.environment.state import WORKS, read_state
 from qgis_false.settings import Setting
+from qgis_false.translation import tr
 
 ICON_FILE = PLUGIN_FOLDER / "icons" / "false.svg"
 DEVICES = ("auto", "cuda", "cuda:0", "cuda:1", "mps", "cpu")
-BUTTONS = (
-    ("false:setupenvironment", "Set up..."),
-    ("false:checkenvironment", "Check..."),
-    ("false:diagnostics", "Diagnostics..."),
-)
 
 
 class OptionsFactory(QgsOptionsWidgetFactory):
@@ -78,13 +74,18 @@ class OptionsPage(QgsOptionsPageWidget):
                 setting.store(_value(self._fields[setting.key]))
 
     def _environment_box(self) -> QGroupBox:
-        box = QGroupBox("Compute environment")
+        box = QGroupBox(tr("Compute environment"))
         layout = QVBoxLayout(box)
         self.state = QLabel(state_of_environment())
         self.state.setWordWrap(True)
         layout.addWidget(self.state)
         row = QHBoxLayout()
-        for algorithm, text in BUTTONS:
+        buttons = {
+            "false:setupenvironment": tr("Set up..."),
+            "false:checkenvironment": tr("Check..."),
+            "false:diagnostics": tr("Diagnostics..."),
+        }
+        for algorithm, text in buttons.items():
             button = QPushButton(text)
             button.setObjectName(algorithm)
             button.clicked.connect(lambda _=False, name=algorithm: self._open(name))
@@ -94,15 +95,16 @@ class OptionsPage(QgsOptionsPageWidget):
         return box
 
     def _settings_box(self) -> QGroupBox:
-        box = QGroupBox("Settings")
+        box = QGroupBox(tr("Settings"))
         form = QFormLayout(box)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         for setting in settings.ALL:
             field = self._fields[setting.key]
             field.setObjectName(setting.key)
             _show(field, setting.value() if setting.is_overridden() else setting.stored() or setting.default)
-            field.setToolTip(f"<p>{setting.help}</p><p>The variable {setting.variable} does the same and comes first.</p>")
-            form.addRow(setting.label, _with_note(field, setting))
+            variable = tr("The variable {variable} does the same and comes first.", variable=setting.variable)
+            field.setToolTip(f"<p>{tr(setting.help)}</p><p>{variable}</p>")
+            form.addRow(tr(setting.label), _with_note(field, setting))
             field.setEnabled(not setting.is_overridden())
         return box
 
@@ -122,14 +124,21 @@ def state_of_environment() -> str:
         interpreter = find_interpreter()
     except NoEnvironment as error:
         return str(error)
-    lines = [f"{interpreter.path} (from {interpreter.origin})"]
+    lines = [tr("{path} (from {origin})", path=interpreter.path, origin=interpreter.origin)]
     problem = versions.problem_of_environment(interpreter)
     state = read_state(managed_folder())
     if problem:
         lines.append(problem)
     elif state is not None and state.stage == WORKS and managed_folder() in interpreter.path.parents:
         said = state.results
-        lines.append(f"Ready: PyTorch {said.get('torch')}, Python {said.get('python')}, on {said.get('device_name')}.")
+        lines.append(
+            tr(
+                "Ready: PyTorch {torch}, Python {python}, on {device}.",
+                torch=said.get("torch"),
+                python=said.get("python"),
+                device=said.get("device_name"),
+            )
+        )
     return "\n".join(lines)
 
 
@@ -145,8 +154,8 @@ def _with_note(field: QWidget, setting: Setting) -> QWidget:
 
 
 def _note(setting: Setting) -> QLabel:
-    overridden = f"The variable {setting.variable} is set and comes first."
-    note = QLabel(overridden if setting.is_overridden() else setting.help)
+    overridden = tr("The variable {variable} is set and comes first.", variable=setting.variable)
+    note = QLabel(overridden if setting.is_overridden() else tr(setting.help))
     note.setWordWrap(True)
     note.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.MinimumExpanding)
     font = note.font()

@@ -43,6 +43,19 @@ MODELS_FOLDER = PLUGIN_FOLDER / "models"
 ICON_FILE = PLUGIN_FOLDER / "icons" / "false.svg"
 
 
+class ShippedModel(QgsProcessingModelAlgorithm):
+    """A model that comes with the plugin. Its title is in the language of QGIS; its name, which scripts know, stays."""
+
+    def createInstance(self) -> QgsProcessingModelAlgorithm:
+        made = ShippedModel()
+        made.loadVariant(self.toVariant())
+        made.setSourceFilePath(self.sourceFilePath())
+        return made
+
+    def displayName(self) -> str:
+        return tr(super().displayName())
+
+
 class FalseProvider(QgsProcessingProvider):
     """Offers the algorithms and the models made of them."""
 
@@ -65,9 +78,9 @@ class FalseProvider(QgsProcessingProvider):
         for algorithm in ALGORITHMS:
             self.addAlgorithm(algorithm())
         for file in shipped_models():
-            model = QgsProcessingModelAlgorithm()
+            model = ShippedModel()
             if not model.fromFile(str(file)):
-                raise RuntimeError(f"The model {file} cannot be read. Install the plugin again.")
+                raise RuntimeError(tr("The model {file} cannot be read. Install the plugin again.", file=file))
             translate_model(model)
             self.addAlgorithm(model)
 

@@ -8,6 +8,8 @@ from typing import Dict, Tuple
 
 from qgis.core import QgsSettings
 
+from qgis_false.translation import to_translate, tr
+
 LOG_LEVELS = ("warning", "info", "debug")
 
 
@@ -19,7 +21,7 @@ class Setting:
         key: Where QGIS keeps it.
         variable: The environment variable that does the same, also for the compute process.
         default: What holds where nobody set it; empty for none.
-        label, help: What the options page says.
+        label, help: What the options page says, through ``tr``.
     """
 
     key: str
@@ -46,8 +48,10 @@ class Setting:
     def origin(self) -> str:
         """Return who set the value, in words."""
         if self._variable():
-            return f"the variable {self.variable}"
-        return f"the setting {self.label} in Settings > Options > FALSE" if self.stored() else "the default"
+            return tr("the variable {variable}", variable=self.variable)
+        if not self.stored():
+            return tr("the default")
+        return tr("the setting {label} in Settings > Options > FALSE", label=tr(self.label))
 
     def is_overridden(self) -> bool:
         """Whether a variable makes the options page count for nothing."""
@@ -61,39 +65,50 @@ INTERPRETER = Setting(
     "false/interpreter",
     "FALSE_CORE_PYTHON",
     "",
-    "Python",
-    "The Python that computes. Empty: the environment that was set up here. Any Python of at least 3.10 that has the "
-    "packages will do, also one of conda, a cluster or a container.",
+    to_translate("Python"),
+    to_translate(
+        "The Python that computes. Empty: the environment that was set up here. Any Python of at least 3.10 that has the "
+        "packages will do, also one of conda, a cluster or a container."
+    ),
 )
 DEVICE = Setting(
     "false/device",
     "FALSE_DEVICE",
     "auto",
-    "Device",
-    "What a run takes whose device is auto. auto: a GPU where there is a working one. cuda:1: the second NVIDIA GPU. mps: "
-    "the GPU of an Apple computer. cpu: no GPU.",
+    to_translate("Device"),
+    to_translate(
+        "What a run takes whose device is auto. auto: a GPU where there is a working one. cuda:1: the second NVIDIA GPU. "
+        "mps: the GPU of an Apple computer. cpu: no GPU."
+    ),
 )
 MEMORY = Setting(
     "false/memory_gb",
     "FALSE_MEMORY_GB",
     "1",
-    "Memory for pixels (GB)",
-    "How much of the raster training keeps at hand. More is faster on a large raster. The program itself takes 1 to 3 GB "
-    "beside it.",
+    to_translate("Memory for pixels (GB)"),
+    to_translate(
+        "How much of the raster training keeps at hand. More is faster on a large raster. The program itself takes 1 to 3 "
+        "GB beside it."
+    ),
 )
 CACHE = Setting(
     "false/cache",
     "FALSE_CACHE",
     "",
-    "Cache folder",
-    "For files that can be made again, such as checkpoints of runs that were interrupted. Empty: the system's cache folder.",
+    to_translate("Cache folder"),
+    to_translate(
+        "For files that can be made again, such as checkpoints of runs that were interrupted. Empty: the system's cache "
+        "folder."
+    ),
 )
 LOG_LEVEL = Setting(
     "false/log_level",
     "FALSE_LOG_LEVEL",
     "info",
-    "Log",
-    "What a run writes to its log. warning: only what may be wrong. debug: everything the compute process says.",
+    to_translate("Log"),
+    to_translate(
+        "What a run writes to its log. warning: only what may be wrong. debug: everything the compute process says."
+    ),
 )
 ALL: Tuple[Setting, ...] = (INTERPRETER, DEVICE, MEMORY, CACHE, LOG_LEVEL)
 _FOR_THE_LIBRARY = (DEVICE, MEMORY, CACHE)

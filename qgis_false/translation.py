@@ -1,13 +1,16 @@
 """The plugin in the language of QGIS.
 
-The texts of the jobs are plain Python and know nothing of Qt; ``tr`` translates them where the plugin shows them.
+The texts of the jobs are plain Python and know nothing of Qt; ``tr`` translates them where the plugin shows them, and so it
+does with texts in constants, which ``to_translate`` marks.
 ``tools/build_translations.py`` collects every text that passes through here into ``i18n/false_*.ts``, and makes the ``.qm``
 beside it that is loaded. What the compute process says while it runs is English everywhere.
 """
 
 from __future__ import annotations
 
-from typing import Any, Optional
+import threading
+from contextlib import contextmanager
+from typing import Any, Iterator, Optional
 
 from qgis.core import QgsApplication, QgsProcessingModelAlgorithm
 from qgis.PyQt.QtCore import QCoreApplication, QLocale, QTranslator
@@ -24,11 +27,34 @@ def tr(text: str, /, **values: Any) -> str:
     """Return ``text`` in the language of QGIS, or as it is where there is no translation.
 
     Args:
-        text: In English. Written out in the call, or a text of a job: only then the translators get to see it.
+        text: In English. Written out in the call or in one of ``to_translate``, or a text of a job: only then the
+            translators get to see it.
         values: What to put in the place of ``{name}`` in the text.
     """
-    translated = QCoreApplication.translate(CONTEXT, text) if text else ""
+    translated = text if _english.on else QCoreApplication.translate(CONTEXT, text) if text else ""
     return translated.format(**values) if values else translated
+
+
+def to_translate(text: str) -> str:
+    """Return ``text`` as it is. Stands around a text in a constant: QGIS has no language yet when a module is loaded."""
+    return text
+
+
+class _English(threading.local):
+    on = False
+
+
+_english = _English()
+
+
+@contextmanager
+def in_english() -> Iterator[None]:
+    """Have ``tr`` in this thread return texts as they are, for what is written for others than the user."""
+    before, _english.on = _english.on, True
+    try:
+        yield
+    finally:
+        _english.on = before
 
 
 def language() -> str:
@@ -55,7 +81,7 @@ def remove(translator: Optional[QTranslator]) -> None:
 
 
 def translate_model(model: QgsProcessingModelAlgorithm) -> None:
-    """Translate the texts of a model that comes with the plugin. Its title stays: it is also its id."""
+    """Translate the texts of a model that comes with the plugin, but for its title, which is also its name."""
     model.loadVariant(_translated(model.toVariant()))
 
 

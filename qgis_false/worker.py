@@ -22,7 +22,7 @@ from qgis_false import LIBRARY_FOLDER, last_errors, settings
 from qgis_false.environment import versions
 from qgis_false.environment.host import this_host
 from qgis_false.environment.interpreters import REQUIRED_PACKAGES, NoEnvironment, find_interpreter, how_to_complete
-from qgis_false.environment.processes import CANCELLED, POLL_S, TERMINATE_S, CancelWatch, end, own_process_group
+from qgis_false.environment.processes import POLL_S, TERMINATE_S, Cancelled, CancelWatch, end, own_process_group
 from qgis_false.environment.variables import compute_variables
 from qgis_false.translation import tr
 
@@ -93,7 +93,7 @@ def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, command: Optional[Se
         # A process that was killed could not tidy up.
         for folder in _half_written(job) - before:
             shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, QgsProcessingException) and str(error) != CANCELLED:
+        if isinstance(error, QgsProcessingException) and not isinstance(error, Cancelled):
             last_errors.remember(type(job).__name__.lower(), str(error))
         raise
 
@@ -251,7 +251,7 @@ class _Process:
                 self._lines.get(timeout=POLL_S / 2)
             except queue.Empty:
                 continue
-        raise QgsProcessingException(tr(CANCELLED))
+        raise Cancelled(tr("Cancelled."))
 
     def _checked(self, last: Optional[Event]) -> Dict[str, Any]:
         """Return the outputs of a job that ended with the event ``last``, or say why they cannot be trusted."""

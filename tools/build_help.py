@@ -3,10 +3,10 @@
     python tools/build_help.py           after a job has changed
     python tools/build_help.py --check   writes nothing; fails where something would be written
 
-Everything comes from the declarations in ``false_core/jobs.py``; the titles come from ``qgis_false/algorithms``. The
-Markdown in ``docs/algorithms`` is English. The HTML in ``qgis_false/help`` is there for each language of the plugin: it lies
-in the zip, one file per page without anything to load, so that help needs no network. Run ``tools/build_translations.py``
-first. Standard library only.
+Everything comes from the declarations in ``false_core/jobs.py`` and ``qgis_false/tasks.py``; the titles come from
+``qgis_false/algorithms``. The Markdown in ``docs/algorithms`` is English. The HTML in ``qgis_false/help`` is there for each
+language of the plugin: it lies in the zip, one file per page without anything to load, so that help needs no network. Run
+``tools/build_translations.py`` first. Standard library only.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 from build_translations import LANGUAGES, translations  # noqa: E402
 
 from false_core import jobs  # noqa: E402
+from qgis_false.tasks import TASKS  # noqa: E402
 
 ORIGINAL = "en"
 MARKDOWN = ROOT / "docs" / "algorithms"
 HTML = ROOT / "qgis_false" / "help"
 ALGORITHMS = ROOT / "qgis_false" / "algorithms"
-NOTICE = "<!-- Written by tools/build_help.py from false_core/jobs.py. Change it there. -->"
+NOTICE = "<!-- Written by tools/build_help.py from false_core/jobs.py and qgis_false/tasks.py. Change it there. -->"
 KINDS = {
     jobs.RASTER: "a raster",
     jobs.RASTERS: "one or more rasters",
@@ -72,23 +73,19 @@ Translate = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Algorithm:
-    """What the plugin says of an algorithm: its name in ``false:name``, its title, the name of its job, and its help.
-
-    ``job`` is empty for one that runs no job; only then it has a help of its own.
-    """
+    """What the plugin says of an algorithm: its name in ``false:name``, its title, and the class that declares it."""
 
     name: str
     title: str
-    job: str = ""
-    help: str = ""
+    job: str
 
 
 @dataclass(frozen=True)
 class Page:
-    """One page: of an algorithm, of a job that only the command line has, or of both."""
+    """One page: of a job, its algorithm, or both."""
 
     algorithm: Algorithm | None
-    job: type[Any] | None
+    job: type[Any]
 
     @property
     def name(self) -> str:
@@ -101,8 +98,13 @@ class Page:
 
     @property
     def paragraphs(self) -> list[str]:
-        text = (inspect.getdoc(self.job) or "") if self.job else self.algorithm.help if self.algorithm else ""
+        text = inspect.getdoc(self.job) or ""
         return [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]
+
+    @property
+    def runs_without_qgis(self) -> bool:
+        """Whether the library does it, and not the plugin itself."""
+        return self.job in jobs.JOBS.values()
 
 
 def main() -> int:
@@ -148,11 +150,9 @@ def _present() -> Iterator[Path]:
 
 
 def pages() -> list[Page]:
-    """Return a page per job, in the order of ``jobs.JOBS``, then one per algorithm of the plugin that runs none."""
-    known = list(algorithms())
-    by_job = {algorithm.job: algorithm for algorithm in known if algorithm.job}
-    found = [Page(by_job.get(job.__name__), job) for job in jobs.JOBS.values()]
-    return found + [Page(algorithm, None) for algorithm in known if not algorithm.job]
+    """Return a page per job, in the order of ``jobs.JOBS``, then one for each thing that the plugin does itself."""
+    by_job = {algorithm.job: algorithm for algorithm in algorithms()}
+    return [Page(by_job.get(job.__name__), job) for job in (*jobs.JOBS.values(), *TASKS.values())]
 
 
 def algorithms() -> Iterator[Algorithm]:
@@ -162,13 +162,8 @@ def algorithms() -> Iterator[Algorithm]:
             if not isinstance(node, ast.ClassDef):
                 continue
             values = {name: value for part in node.body for name, value in _assigned(part)}
-            if not values.get("TITLE"):
-                continue
-            returned = {part.name: _returned(part) for part in node.body if isinstance(part, ast.FunctionDef)}
-            job = values.get("JOB", "")
-            name = values.get("NAME") or returned.get("name") or job.lower()
-            if name:
-                yield Algorithm(name, values["TITLE"], job, "" if job else returned.get("shortHelpString", ""))
+            if values.get("TITLE"):
+                yield Algorithm(values.get("NAME") or values["JOB"].lower(), values["TITLE"], values["JOB"])
 
 
 def _assigned(part: ast.stmt) -> Iterator[tuple[str, str]]:
@@ -179,15 +174,7 @@ def _assigned(part: ast.stmt) -> Iterator[tuple[str, str]]:
             yield part.targets[0].id, part.value.attr
 
 
-def _returned(function: ast.FunctionDef) -> str:
-    """Return the texts in what ``function`` returns, as far as they are written out there, as paragraphs."""
-    last = function.body[-1]
-    texts = [node.value for node in ast.walk(last) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    return "\n\n".join(text for text in texts if text.strip()) if isinstance(last, ast.Return) else ""
-
-
-def _job_name(job: type[Any] | None) -> str:
-    assert job is not None
+def _job_name(job: type[Any]) -> str:
     return job.__name__.lower()
 
 
@@ -314,7 +301,7 @@ def index() -> str:
     for page in pages():
         about = _escaped(page.paragraphs[0]) if page.paragraphs else ""
         in_qgis = f"`false:{page.algorithm.name}`" if page.algorithm else ""
-        command = f"`false-core {_job_name(page.job)}`" if page.job else ""
+        command = f"`false-core {_job_name(page.job)}`" if page.runs_without_qgis else ""
         lines.append(f"| [{_escaped(page.title)}]({page.name}.md) | {about} | {in_qgis} | {command} |")
     return "\n".join(
         [
@@ -334,8 +321,7 @@ def as_markdown(page: Page) -> str:
         lines += [_escaped(paragraph), ""]
     if page.algorithm:
         lines += [f"In QGIS: *Processing Toolbox > FALSE > {_escaped(page.title)}*, or `false:{page.algorithm.name}`.", ""]
-    if page.job:
-        lines += [*_tables(page.job), *_calls(page)]
+    lines += [*_tables(page.job), *_calls(page)]
     return "\n".join(lines)
 
 
@@ -358,6 +344,8 @@ def _tables(job: type[Any]) -> Iterator[str]:
                 f"| {KINDS[parameter.kind]} | {default} | {_escaped(range_of(parameter, str))} |"
             )
         yield ""
+    if not job.RESULTS:
+        return
     yield from ("## Results", "", "Numbers and texts that come back beside the files.", "")
     yield from ("| result | what it is |", "|---|---|")
     yield from (f"| `{result.name}` | {_escaped(result.label)} |" for result in job.RESULTS)
@@ -365,13 +353,16 @@ def _tables(job: type[Any]) -> Iterator[str]:
 
 
 def _calls(page: Page) -> Iterator[str]:
-    assert page.job is not None
-    yield from ("## Without the dialog", "", "The values below are examples.", "", '=== "Command line"', "")
-    yield from _code("sh", shell_call(page.job))
+    yield from ("## Without the dialog", "")
+    if example(page.job):
+        yield from ("The values below are examples.", "")
+    if page.runs_without_qgis:
+        yield from ('=== "Command line"', "", *_code("sh", shell_call(page.job)))
     if page.algorithm:
         yield from ('=== "qgis_process"', "", *_code("sh", qgis_call(page.job, page.algorithm.name)))
-    yield from ('=== "Python"', "", *_code("python", _python_call(page.job)))
-    yield from ('=== "JSON"', "", *_code("json", json_job(page.job)))
+    if page.runs_without_qgis:
+        yield from ('=== "Python"', "", *_code("python", _python_call(page.job)))
+        yield from ('=== "JSON"', "", *_code("json", json_job(page.job)))
 
 
 def _python_call(job: type[Any]) -> str:
@@ -429,13 +420,11 @@ def as_html(page: Page, language: str, tr: Translate) -> str:
         f"<h1>{title}</h1>",
     ]
     lines += [f"<p>{html.escape(tr(paragraph))}</p>" for paragraph in page.paragraphs]
-    if page.job:
-        lines += _definitions(page.job, tr)
-        lines += [
-            f"<h2>{html.escape(tr('Without the dialog'))}</h2>",
-            f"<p>{html.escape(tr('The values are examples.'))}</p>",
-        ]
-        lines += [f"<pre>{html.escape(call)}</pre>" for call in (qgis_call(page.job, page.name), shell_call(page.job))]
+    lines += [*_definitions(page.job, tr), f"<h2>{html.escape(tr('Without the dialog'))}</h2>"]
+    if example(page.job):
+        lines.append(f"<p>{html.escape(tr('The values are examples.'))}</p>")
+    calls = [qgis_call(page.job, page.name), *([shell_call(page.job)] if page.runs_without_qgis else [])]
+    lines += [f"<pre>{html.escape(call)}</pre>" for call in calls]
     return "\n".join([*lines, "</body>", "</html>", ""])
 
 
@@ -460,6 +449,8 @@ def _definitions(job: type[Any], tr: Translate) -> Iterator[str]:
             yield f"<dd>{html.escape(tr(parameter.help))}</dd>"
             yield f'<dd class="facts">{html.escape("; ".join(fact for fact in facts if fact))}</dd>'
         yield "</dl>"
+    if not job.RESULTS:
+        return
     yield from (f"<h2>{html.escape(tr('Results'))}</h2>", "<ul>")
     yield from (f"<li>{html.escape(tr(result.label))} <code>{result.name.upper()}</code></li>" for result in job.RESULTS)
     yield "</ul>"

@@ -63,9 +63,9 @@ def map_from_a_few_labels() -> QgsProcessingModelAlgorithm:
         "classify", "3. Classify", 2,
         {"RASTER": given("raster"), "MODEL": made_by("finetune", "MODEL"), "EXTENT": given("extent")},
     )  # fmt: skip
-    publish(pretrain, {"encoder": "ENCODER"})
+    publish(pretrain, {"encoder": "ENCODER", "encoder_report": "REPORT"})
     publish(finetune, {"model": "MODEL", "report": "REPORT"})
-    publish(classify, {"map": "OUTPUT"})
+    publish(classify, {"map": "OUTPUT", "map_report": "REPORT"})
     for algorithm in (pretrain, finetune, classify):
         model.addChildAlgorithm(algorithm)
     descriptions = {
@@ -73,6 +73,8 @@ def map_from_a_few_labels() -> QgsProcessingModelAlgorithm:
         "finetune:model": "The model, to classify other rasters of the same kind with.",
         "finetune:report": "How well the model does on labels it was not trained with.",
         "pretrain:encoder": "The encoder, to fine-tune again when there are more labels.",
+        "pretrain:encoder_report": jobs.parameters(jobs.Pretrain)["report"].help,
+        "classify:map_report": jobs.parameters(jobs.Classify)["report"].help,
     }  # fmt: skip
     model.setHelpContent(descriptions)
     return model
@@ -104,7 +106,7 @@ def improve_a_map() -> QgsProcessingModelAlgorithm:
          "COUNT": given("count"), "EXTENT": given("extent")},
     )  # fmt: skip
     publish(finetune, {"model": "MODEL", "report": "REPORT"})
-    publish(classify, {"map": "OUTPUT"})
+    publish(classify, {"map": "OUTPUT", "map_report": "REPORT"})
     publish(suggest, {"places": "OUTPUT"})
     for algorithm in (finetune, classify, suggest):
         model.addChildAlgorithm(algorithm)
@@ -112,6 +114,7 @@ def improve_a_map() -> QgsProcessingModelAlgorithm:
         "ALG_DESC": IMPROVE, "ALG_CREATOR": "FALSE for QGIS", **helps, "classify:map": "The map, with all labels so far.",
         "finetune:model": "The model, to classify other rasters of the same kind with.",
         "finetune:report": "How well the model does on labels it was not trained with. Compare it with the last turn's.",
+        "classify:map_report": jobs.parameters(jobs.Classify)["report"].help,
         "suggestlabels:places": "Where to digitise next, the most useful place first.",
     }  # fmt: skip
     model.setHelpContent(descriptions)
@@ -188,7 +191,7 @@ def publish(algorithm: QgsProcessingModelChildAlgorithm, outputs: dict[str, str]
     """Make outputs of a step outputs of the model: name of ours to name of the step's."""
     made = {}
     for row, (name, output) in enumerate(outputs.items()):
-        published = QgsProcessingModelOutput(name, name.capitalize())
+        published = QgsProcessingModelOutput(name, name.replace("_", " ").capitalize())
         published.setChildId(algorithm.childId())
         published.setChildOutputName(output)
         published.setPosition(QPointF(algorithm.position().x() + 200, algorithm.position().y() + 60 + 50 * row))

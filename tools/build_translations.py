@@ -3,9 +3,9 @@
     python tools/build_translations.py           after a text has changed: brings the .ts files up to date, compiles them
     python tools/build_translations.py --check   writes nothing; fails where something would be written or is not translated
 
-Texts come from the declarations of the jobs, from the calls of ``tr`` in the plugin, from the titles of its algorithms and
-from its models. A text that is gone stays in the .ts as ``vanished``, and its translation comes back with it. Write the
-missing translations into the .ts, with Qt Linguist or an editor, and run this again.
+Texts come from the declarations of the jobs, from the calls of ``tr`` and ``to_translate`` in the plugin, from the titles of
+its algorithms and from its models. A text that is gone stays in the .ts as ``vanished``, and its translation comes back with
+it. Write the missing translations into the .ts, with Qt Linguist or an editor, and run this again.
 
 The .qm files that QGIS loads are compiled with Qt's ``lrelease`` and are kept in the repository beside the .ts. They are
 small, and a checkout that is linked into a QGIS profile, as the demo and the tests do it, speaks German without Qt's tools.
@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from false_core import jobs  # noqa: E402
+from qgis_false.tasks import TASKS  # noqa: E402
 
 PLUGIN = ROOT / "qgis_false"
 FOLDER = PLUGIN / "i18n"
@@ -36,7 +37,8 @@ LANGUAGES = ("de",)
 CONTEXT = "FALSE"
 VANISHED = "vanished"
 UNFINISHED = "unfinished"
-OF_A_MODEL = ("description", "component_description")
+MARKS = ("tr", "to_translate")
+OF_A_MODEL = ("model_name", "description", "component_description")
 
 
 def main() -> int:
@@ -59,8 +61,8 @@ def texts() -> list[str]:
 
 
 def texts_of_jobs() -> Iterator[str]:
-    """Yield what the declarations of the jobs say, as the plugin asks for it."""
-    for job in jobs.JOBS.values():
+    """Yield what the declarations of the jobs, and of what the plugin does itself, say, as the plugin asks for it."""
+    for job in (*jobs.JOBS.values(), *TASKS.values()):
         documentation = inspect.getdoc(job) or ""
         yield documentation.partition("\n")[0]
         yield from (" ".join(paragraph.split()) for paragraph in documentation.split("\n\n"))
@@ -91,7 +93,7 @@ def texts_of_help() -> Iterator[str]:
 
 def _given_to_tr(tree: ast.AST, constants: Mapping[str, str]) -> Iterator[str]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "tr" and node.args:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKS and node.args:
             text = node.args[0]
             if isinstance(text, ast.Constant):
                 yield text.value

@@ -93,7 +93,10 @@ def _layers(demo: Path) -> tuple[QgsRasterLayer, QgsVectorLayer, QgsRasterLayer]
 
     image = QgsRasterLayer(str(demo / "image.tif"), "image")
     image.setContrastEnhancement(
-        QgsContrastEnhancement.StretchToMinimumMaximum, QgsRasterMinMaxOrigin.CumulativeCut, image.extent(), 0
+        QgsContrastEnhancement.ContrastEnhancementAlgorithm.StretchToMinimumMaximum,
+        QgsRasterMinMaxOrigin.Limits.CumulativeCut,
+        image.extent(),
+        0,
     )
     labels = QgsVectorLayer(f"{demo / 'labels.gpkg'}|layername=labels", "labels", "ogr")
     classified = QgsRasterLayer(str(demo / "results" / "map.tif"), "map")
@@ -118,7 +121,10 @@ def _confidence(demo: Path) -> QgsRasterLayer:
     layer = QgsRasterLayer(str(demo / "results" / "confidence.tif"), "confidence")
     assert layer.isValid()
     layer.setContrastEnhancement(
-        QgsContrastEnhancement.StretchToMinimumMaximum, QgsRasterMinMaxOrigin.MinMax, layer.extent(), 0
+        QgsContrastEnhancement.ContrastEnhancementAlgorithm.StretchToMinimumMaximum,
+        QgsRasterMinMaxOrigin.Limits.MinMax,
+        layer.extent(),
+        0,
     )
     return layer
 
@@ -130,7 +136,7 @@ def _render(layers: Sequence[Any], extent: QgsRectangle) -> QImage:
     settings.setExtent(extent)
     settings.setOutputSize(QSize(MAP_SIZE, MAP_SIZE))
     settings.setBackgroundColor(WHITE)
-    picture = QImage(MAP_SIZE, MAP_SIZE, QImage.Format_RGB32)
+    picture = QImage(MAP_SIZE, MAP_SIZE, QImage.Format.Format_RGB32)
     picture.fill(WHITE)
     painter = QPainter(picture)
     job = QgsMapRendererCustomPainterJob(settings, painter)
@@ -142,10 +148,10 @@ def _render(layers: Sequence[Any], extent: QgsRectangle) -> QImage:
 
 def _with_legend(picture: QImage, classes: Sequence[Any]) -> QImage:
     """Return ``picture`` with the classes beside it."""
-    wide = QImage(MAP_SIZE + LEGEND_WIDTH, MAP_SIZE, QImage.Format_RGB32)
+    wide = QImage(MAP_SIZE + LEGEND_WIDTH, MAP_SIZE, QImage.Format.Format_RGB32)
     wide.fill(WHITE)
     painter = QPainter(wide)
-    painter.setRenderHint(QPainter.TextAntialiasing)
+    painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
     painter.drawImage(0, 0, picture)
     painter.setFont(QFont("sans-serif", 11))
     for row, one in enumerate(classes):
@@ -182,8 +188,10 @@ def _dialog(name: str, values: dict[str, Any]) -> QImage:
 def _save(picture: QImage, name: str) -> None:
     """Write a picture with 65,536 colours at most, which is what makes photographs small, and say how large it is."""
     path = FOLDER / name
-    coarse = picture.convertToFormat(QImage.Format_RGB16, Qt.ThresholdDither | Qt.AvoidDither)
-    coarse.convertToFormat(QImage.Format_RGB32).save(str(path), "PNG", 0)
+    coarse = picture.convertToFormat(
+        QImage.Format.Format_RGB16, Qt.ImageConversionFlag.ThresholdDither | Qt.ImageConversionFlag.AvoidDither
+    )
+    coarse.convertToFormat(QImage.Format.Format_RGB32).save(str(path), "PNG", 0)
     size = path.stat().st_size
     print(f"{path.relative_to(ROOT)}: {size / 1000:.0f} kB")
     assert size < LARGEST, f"{name} is too large"

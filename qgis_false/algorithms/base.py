@@ -34,16 +34,30 @@ ICONS_FOLDER = PLUGIN_FOLDER / "icons"
 
 
 class FalseAlgorithm(QgsProcessingAlgorithm):
-    """What every algorithm of ours has: a title, tags, the icon."""
+    """What every algorithm of ours has: parameters, results and help as they are declared, a title, tags, the icon."""
 
+    JOB: Type[Any]
+    """A job of the library, or one of ``qgis_false.tasks``, which the plugin does itself."""
+    NAME = ""
+    """Name in the algorithm's id. Empty: that of the job."""
     TITLE = ""
     TAGS: Tuple[str, ...] = ()
 
     def createInstance(self) -> QgsProcessingAlgorithm:
         return type(self)()
 
+    def name(self) -> str:
+        return self.NAME or self.JOB.__name__.lower()
+
     def displayName(self) -> str:
         return tr(self.TITLE)
+
+    def shortDescription(self) -> str:
+        return tr((inspect.getdoc(self.JOB) or "").partition("\n")[0])
+
+    def shortHelpString(self) -> str:
+        paragraphs = (inspect.getdoc(self.JOB) or "").split("\n\n")
+        return "\n\n".join(tr(" ".join(paragraph.split())) for paragraph in paragraphs)
 
     def tags(self) -> List[str]:
         return ["false", *self.TAGS]
@@ -60,37 +74,6 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
     def helpUrl(self) -> str:
         return help_page(self.name())
 
-
-class JobAlgorithm(FalseAlgorithm):
-    """Base of the algorithms that run a job. A subclass names its job and says what is special about it."""
-
-    JOB: Type[Any]
-    NAME = ""
-    """Name in the algorithm's id. Empty: that of the job."""
-    CLASS_MAPS: Tuple[str, ...] = ()
-    """Fields of the job that name maps, rasters or polygons, which carry the names and colours of their classes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._legend: List[layers.LegendEntry] = []
-
-    def name(self) -> str:
-        return self.NAME or self.JOB.__name__.lower()
-
-    def shortDescription(self) -> str:
-        return tr((inspect.getdoc(self.JOB) or "").partition("\n")[0])
-
-    def shortHelpString(self) -> str:
-        paragraphs = (inspect.getdoc(self.JOB) or "").split("\n\n")
-        return "\n\n".join(tr(" ".join(paragraph.split())) for paragraph in paragraphs)
-
-    def canExecute(self) -> Tuple[bool, str]:
-        try:
-            find_interpreter()
-        except NoEnvironment as error:
-            return False, str(error)
-        return True, ""
-
     def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:
         for field in shown_fields(self.JOB).values():
             self.addParameter(definition(field))
@@ -101,6 +84,36 @@ class JobAlgorithm(FalseAlgorithm):
     def checkParameterValues(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> Tuple[bool, str]:
         found = problems(self.JOB, parameters, context)
         return (False, " ".join(found)) if found else super().checkParameterValues(parameters, context)
+
+    def warn_of_unknown(self, parameters: Dict[str, Any], feedback: QgsProcessingFeedback) -> None:
+        """QGIS passes over a name it does not know. Somebody who mistyped one should hear of it."""
+        known = shown_fields(self.JOB)
+        for name in parameters:
+            if name not in known:
+                feedback.pushWarning(
+                    tr(
+                        "{algorithm} has no parameter {name}. It has {names}.",
+                        algorithm=self.name(), name=name, names=", ".join(known),
+                    )
+                )  # fmt: skip
+
+
+class JobAlgorithm(FalseAlgorithm):
+    """Base of the algorithms that run a job. A subclass names its job and says what is special about it."""
+
+    CLASS_MAPS: Tuple[str, ...] = ()
+    """Fields of the job that name maps, rasters or polygons, which carry the names and colours of their classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._legend: List[layers.LegendEntry] = []
+
+    def canExecute(self) -> Tuple[bool, str]:
+        try:
+            find_interpreter()
+        except NoEnvironment as error:
+            return False, str(error)
+        return True, ""
 
     def prepareAlgorithm(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
@@ -128,15 +141,3 @@ class JobAlgorithm(FalseAlgorithm):
             results = run_job(job, feedback)
         declared = [*jobs.outputs(job), *(result.name for result in self.JOB.RESULTS)]
         return {name.upper(): results[name] for name in declared if name in results}
-
-    def warn_of_unknown(self, parameters: Dict[str, Any], feedback: QgsProcessingFeedback) -> None:
-        """QGIS passes over a name it does not know. Somebody who mistyped one should hear of it."""
-        known = shown_fields(self.JOB)
-        for name in parameters:
-            if name not in known:
-                feedback.pushWarning(
-                    tr(
-                        "{algorithm} has no parameter {name}. It has {names}.",
-                        algorithm=self.name(), name=name, names=", ".join(known),
-                    )
-                )  # fmt: skip

@@ -117,8 +117,8 @@ def _model(field: Field) -> QgsProcessingParameterDefinition:
     return QgsProcessingParameterFile(field.processing_name, field.label, optional=field.optional, fileFilter=pattern)
 
 
-def _file_or_name(field: Field) -> QgsProcessingParameterDefinition:
-    # A file widget, whose line also takes a name. Without "All files" QGIS would refuse one.
+def _any_file(field: Field) -> QgsProcessingParameterDefinition:
+    # A file widget, whose line also takes a name where one may be given. Without "All files" QGIS would refuse it.
     return QgsProcessingParameterFile(
         field.processing_name, field.label, optional=field.optional, fileFilter=tr("All files (*)")
     )
@@ -218,7 +218,7 @@ def _enum(field: Field, choices: Any) -> QgsProcessingParameterDefinition:
 _BUILDERS: Dict[str, Callable[[Field], QgsProcessingParameterDefinition]] = {
     jobs.RASTER: _raster, jobs.RASTERS: _rasters, jobs.VECTOR: _vector, jobs.FIELD: _field, jobs.MODEL: _model,
     jobs.BANDS: _bands, jobs.EXTENT: _extent, jobs.CHOICE: _choice, jobs.INTEGER: _number, jobs.NUMBER: _number,
-    jobs.NUMBER_OR_WORD: _text, jobs.FLAG: _flag, jobs.TEXT: _text, jobs.FILE_OR_NAME: _file_or_name,
+    jobs.NUMBER_OR_WORD: _text, jobs.FLAG: _flag, jobs.TEXT: _text, jobs.FILE: _any_file, jobs.FILE_OR_NAME: _any_file,
     jobs.NEW_MODEL: _new_model, jobs.NEW_REPORT: _new_report, jobs.NEW_RASTER: _new_raster,
     jobs.NEW_VECTOR: _new_vector, jobs.NEW_TABLE: _new_table, jobs.NEW_FILE: _new_other_file,
 }  # fmt: skip

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Dict, Optional
 
-from qgis.core import (
-    QgsProcessingContext,
-    QgsProcessingException,
-    QgsProcessingFeedback,
-    QgsProcessingParameterFileDestination,
-)
+from qgis.core import QgsProcessingContext, QgsProcessingException, QgsProcessingFeedback
 
+from qgis_false import tasks
 from qgis_false.algorithms.base import FalseAlgorithm
 from qgis_false.environment.diagnosis import diagnose
+from qgis_false.translation import tr
 
 REPORT = "REPORT"
 
@@ -20,33 +17,19 @@ REPORT = "REPORT"
 class Diagnostics(FalseAlgorithm):
     """Works where nothing else does: it needs no environment, and what it cannot find out it says."""
 
+    JOB = tasks.Diagnostics
     TITLE = "Diagnostics"
     TAGS = ("report", "bug", "error", "versions", "gpu", "cuda", "environment", "help")
 
-    def name(self) -> str:
-        return "diagnostics"
-
-    def shortDescription(self) -> str:
-        return "Make a report about this computer, for when something does not work."
-
-    def shortHelpString(self) -> str:
-        return (
-            "Collects versions, paths, graphics cards, the state of the compute environment, the environment variables that "
-            "matter, and the last errors into a text that can be put into a bug report.\n\n"
-            "It holds no passwords and no keys, and the name of the user is left out of paths. Read it before you pass it "
-            "on. Nothing is sent anywhere."
-        )
-
     def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:
-        self.addParameter(
-            QgsProcessingParameterFileDestination(
-                REPORT, "Report", "Text files (*.txt)", optional=True, createByDefault=True
-            )
-        )
+        super().initAlgorithm(configuration)
+        # It may be left out, but it is what the dialog is opened for.
+        self.parameterDefinition(REPORT).setCreateByDefault(True)
 
     def processAlgorithm(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> Dict[str, Any]:
+        self.warn_of_unknown(parameters, feedback)
         text = diagnose(feedback)
         feedback.pushInfo(text)
         path = self.parameterAsFileOutput(parameters, REPORT, context)
@@ -56,5 +39,7 @@ class Diagnostics(FalseAlgorithm):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
         except OSError as error:
-            raise QgsProcessingException(f"The report cannot be written to {path}: {error.strerror}.") from error
+            raise QgsProcessingException(
+                tr("The report cannot be written to {path}: {reason}.", path=path, reason=error.strerror)
+            ) from error
         return {REPORT: path}

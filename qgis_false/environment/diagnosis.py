@@ -32,10 +32,11 @@ from qgis_false.environment.interpreters import (
     uv_places,
     why_not,
 )
-from qgis_false.environment.processes import run_program
+from qgis_false.environment.processes import Cancelled, run_program
 from qgis_false.environment.state import read_state
 from qgis_false.environment.variables import install_variables
 from qgis_false.privacy import HIDDEN, without_secrets, without_user
+from qgis_false.translation import in_english
 from qgis_false.worker import child_variables, run_job, worker_command
 
 SHOWN = (
@@ -68,7 +69,7 @@ print(json.dumps(said))
 
 
 def diagnose(feedback: QgsProcessingFeedback) -> str:
-    """Return the report."""
+    """Return the report, in English."""
     host = this_host()
     sections = (
         ("Versions", _versions(host)),
@@ -81,9 +82,11 @@ def diagnose(feedback: QgsProcessingFeedback) -> str:
         ("Last errors", _errors()),
     )
     lines = [f"FALSE diagnostics, {time.strftime('%Y-%m-%d %H:%M:%S')}"]
-    for heading, content in sections:
-        feedback.setProgressText(heading)
-        lines += ["", heading, "-" * len(heading), *content]
+    # Whoever gets the report need not know the user's language.
+    with in_english():
+        for heading, content in sections:
+            feedback.setProgressText(heading)
+            lines += ["", heading, "-" * len(heading), *content]
     return without_user(without_secrets("\n".join(lines)), host.home, host.variables) + "\n"
 
 
@@ -200,6 +203,8 @@ def _check(feedback: QgsProcessingFeedback) -> Iterator[str]:
         return
     try:
         results = run_job(jobs.Check(), feedback, worker_command(str(interpreter.path)))
+    except Cancelled:
+        raise
     except QgsProcessingException as error:
         yield f"FAILED: {error}"
         return
@@ -213,7 +218,7 @@ def _pythons(host: Host, feedback: QgsProcessingFeedback) -> Iterator[str]:
         yield f"{place}: {ask([place, '--version'], variables).strip() or 'does not answer'}"
     for candidate in candidates(host):
         if feedback.isCanceled():
-            raise QgsProcessingException("Cancelled.")
+            raise Cancelled("Cancelled.")
         probed = probe(candidate.path, interpreter_variables(candidate, variables))
         if probed is None:
             yield f"{candidate.path} (from {candidate.origin}): does not answer"

@@ -23,13 +23,13 @@ from qgis_false import LIBRARY_FOLDER, settings
 from qgis_false.environment import intact, plan, torch_build
 from qgis_false.environment.host import Host, this_host
 from qgis_false.environment.interpreters import (
-    HOW_TO,
     OLDEST,
     REQUIRED_PACKAGES,
     Candidate,
     Probed,
     candidates,
     false_folder,
+    how_to,
     how_to_complete,
     interpreter_variables,
     managed_folder,
@@ -37,34 +37,20 @@ from qgis_false.environment.interpreters import (
     uv_places,
     why_not,
 )
-from qgis_false.environment.processes import CANCELLED, quiet_start, run_program
+from qgis_false.environment.processes import Cancelled, quiet_start, run_program
 from qgis_false.environment.state import INSTALLED, STARTED, STATE_FILE, WORKS, State, read_state, write_state
 from qgis_false.environment.torch_build import Build, Choice
 from qgis_false.environment.variables import compute_variables, install_variables
 from qgis_false.privacy import without_secrets
+from qgis_false.tasks import SetUpEnvironment
+from qgis_false.translation import tr
 from qgis_false.worker import run_job, worker_command
 
-STOPPED = "Cancelled. What is done is kept: run it again to go on."
 QUERY_S = 20.0
 """How long a program may take to say its version."""
 HEARTBEAT_S = 10.0
 """Between two texts while a program says nothing."""
 INDEX_OPTIONS = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "trusted-host": "UV_INSECURE_HOST"}
-
-
-@dataclass(frozen=True)
-class Request:
-    """What was asked for.
-
-    Attributes:
-        python: An interpreter to use as it is, or empty for an environment of our own.
-        build: One of ``torch_build.WANTED``.
-        from_scratch: Whether to remove what is there first.
-    """
-
-    python: str = ""
-    build: str = torch_build.AUTO
-    from_scratch: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,25 +65,26 @@ class _Broken(Exception):
     """The environment cannot be mended as it is."""
 
 
-def set_up(request: Request, feedback: QgsProcessingFeedback) -> Ready:
+def set_up(request: SetUpEnvironment, feedback: QgsProcessingFeedback) -> Ready:
     """Set up the compute environment and run a real computation in it.
 
     Raises:
-        QgsProcessingException: What went wrong and what to do, or that it was cancelled. What was done is kept.
+        QgsProcessingException: What went wrong and what to do, or that it was cancelled (``Cancelled``). What was done is
+            kept.
     """
     host = this_host()
-    if request.python:
-        return _use(request.python, host, feedback)
+    if request.existing_python:
+        return _use(request.existing_python, host, feedback)
     folder = false_folder(host)
     folder.mkdir(parents=True, exist_ok=True)
     lock = QLockFile(str(folder / "setup.lock"))
     lock.setStaleLockTime(0)  # Only the end of its process makes it stale: an installation may take an hour.
     if not lock.tryLock(0):
-        raise QgsProcessingException("Another QGIS is setting up the compute environment right now. Wait for it to end.")
+        raise QgsProcessingException(tr("Another QGIS is setting up the compute environment right now. Wait for it to end."))
     try:
         return _SetUp(request, host, feedback).run()
-    except QgsProcessingException as error:
-        raise QgsProcessingException(STOPPED if str(error) == CANCELLED else str(error)) from error
+    except Cancelled as error:
+        raise Cancelled(tr("Cancelled. What is done is kept: run it again to go on.")) from error
     finally:
         lock.unlock()
 
@@ -105,14 +92,19 @@ def set_up(request: Request, feedback: QgsProcessingFeedback) -> Ready:
 def _use(python: str, host: Host, feedback: QgsProcessingFeedback) -> Ready:
     """Check an interpreter that somebody named, and remember it. Nothing is installed into it: it is not ours."""
     path = os.path.abspath(os.path.expanduser(python))
-    feedback.setProgressText(f"Looking at {path}")
+    feedback.setProgressText(tr("Looking at {path}", path=path))
     probed = probe(path, compute_variables(host), REQUIRED_PACKAGES)
     if probed is None:
-        raise QgsProcessingException(f"{path} does not answer as a Python does. Name the interpreter itself.")
+        raise QgsProcessingException(tr("{path} does not answer as a Python does. Name the interpreter itself.", path=path))
     if probed.version[:2] < OLDEST:
-        raise QgsProcessingException(f"{path} is Python {probed.version_text}. At least 3.{OLDEST[1]} is needed.")
+        oldest = ".".join(map(str, OLDEST))
+        raise QgsProcessingException(
+            tr("{path} is Python {version}. At least {oldest} is needed.", path=path, version=probed.version_text,
+               oldest=oldest)
+        )  # fmt: skip
     if probed.missing:
-        raise QgsProcessingException(f"{path} has no {', '.join(probed.missing)}. {how_to_complete(path)}")
+        lacks = tr("{path} has no {packages}.", path=path, packages=", ".join(probed.missing))
+        raise QgsProcessingException(f"{lacks} {how_to_complete(path)}")
     results = run_job(jobs.Check(), feedback, worker_command(path))
     settings.INTERPRETER.store(path)
     _say_what_overrides(path, feedback)
@@ -122,15 +114,18 @@ def _use(python: str, host: Host, feedback: QgsProcessingFeedback) -> Ready:
 def _say_what_overrides(python: str, feedback: QgsProcessingFeedback) -> None:
     if settings.INTERPRETER.is_overridden() and Path(settings.INTERPRETER.value()) != Path(python):
         feedback.pushWarning(
-            f"The variable {settings.INTERPRETER.variable} names {settings.INTERPRETER.value()}. As long as it is set, that "
-            "one computes."
+            tr(
+                "The variable {variable} names {path}. As long as it is set, that one computes.",
+                variable=settings.INTERPRETER.variable,
+                path=settings.INTERPRETER.value(),
+            )
         )
 
 
 class _SetUp:
     """One run of the set-up."""
 
-    def __init__(self, request: Request, host: Host, feedback: QgsProcessingFeedback) -> None:
+    def __init__(self, request: SetUpEnvironment, host: Host, feedback: QgsProcessingFeedback) -> None:
         self.request, self.host, self.feedback = request, host, feedback
         self.home = false_folder(host)
         self.folder = managed_folder()
@@ -142,22 +137,25 @@ class _SetUp:
 
     def run(self) -> Ready:
         """Carry out the plan. Where what is there cannot be mended, start again from nothing, once."""
-        self._stage("Looking at what is there", 0.0)
+        self._stage(tr("Looking at what is there"), 0.0)
         gpus = find_gpus(self.host, self.variables)
         uv = self._uv()
         choice = torch_build.choose(self.host, gpus, self.request.build, bool(uv))
-        self.feedback.pushInfo(f"PyTorch: {choice.why}.")
+        self.feedback.pushInfo(tr("PyTorch: {reason}.", reason=choice.why))
         try:
             ready = self._carry_out(uv, choice, self.request.from_scratch)
         except _Broken as error:
-            self.feedback.pushWarning(f"{error} The environment is made anew.")
+            self.feedback.pushWarning(tr("{problem} The environment is made anew.", problem=error))
             try:
                 ready = self._carry_out(uv, choice, True)
             except _Broken as again:
                 raise QgsProcessingException(str(again)) from again
         if settings.INTERPRETER.stored():
             self.feedback.pushInfo(
-                f"From now on it is used in place of {settings.INTERPRETER.stored()}, which was set before."
+                tr(
+                    "From now on it is used in place of {path}, which was set before.",
+                    path=settings.INTERPRETER.stored(),
+                )
             )
             settings.INTERPRETER.store("")
         _say_what_overrides(ready.python, self.feedback)
@@ -172,10 +170,10 @@ class _SetUp:
             self._create(uv, choice, state.base)
             found, state = self._found(key)
             if not found.works:
-                raise _Broken(f"The interpreter of {self.folder} does not work.")
+                raise _Broken(tr("The interpreter of {folder} does not work.", folder=self.folder))
             to_do = plan.steps(found)
         if to_do == (plan.CHECK,):
-            self.feedback.pushInfo("Every file is in place.")
+            self.feedback.pushInfo(tr("Every file is in place."))
         if plan.CREATE in to_do:
             self._create(uv, choice)
         if plan.CREATE in to_do or state is None:
@@ -191,16 +189,18 @@ class _SetUp:
             self._mend(uv, Build(**state.build), broken)
         state = replace(state, stage=INSTALLED)
         write_state(self.folder, state)
-        self._stage("Computing something in it", 0.9)
+        self._stage(tr("Computing something in it"), 0.9)
         last_tenth = QgsProcessingMultiStepFeedback(10, self.feedback)
         last_tenth.setCurrentStep(9)
         try:
             results = run_job(jobs.Check(), last_tenth, worker_command(self.python))
+        except Cancelled:
+            raise
         except QgsProcessingException as error:
             # A device that somebody insisted on and that is not there is not mended by other packages.
-            if str(error) == CANCELLED or from_scratch or str(error).startswith("The device"):
+            if from_scratch or str(error).startswith("The device"):
                 raise
-            raise _Broken(f"The environment does not compute: {error}") from error
+            raise _Broken(tr("The environment does not compute: {error}", error=error)) from error
         write_state(self.folder, replace(state, stage=WORKS, results=results))
         self.feedback.setProgress(100.0)
         return Ready(self.python, results)
@@ -228,9 +228,11 @@ class _SetUp:
         for place in uv_places(self.host, own):
             version = plan.parse_uv_version(ask([place, "--version"], self.variables))
             if version and version >= plan.OLDEST_UV:
-                self.feedback.pushInfo(f"Installing with {place} {'.'.join(map(str, version))}.")
+                self.feedback.pushInfo(
+                    tr("Installing with {program} {version}.", program=place, version=".".join(map(str, version)))
+                )
                 return place
-        self._stage("Getting uv, which installs packages", 0.01)
+        self._stage(tr("Getting uv, which installs packages"), 0.01)
         for candidate, _ in self._answering():
             variables = interpreter_variables(candidate, self.variables)
             if "pip " not in ask([candidate.path, "-m", "pip", "--version"], variables):
@@ -240,28 +242,30 @@ class _SetUp:
             if ran and places:
                 return places[-1]
             break  # The index cannot be reached, or has none. Another pip would not do better.
-        self.feedback.pushInfo("uv cannot be had; pip does the same, only slower.")
+        self.feedback.pushInfo(tr("uv cannot be had; pip does the same, only slower."))
         return ""
 
     def _create(self, uv: str, choice: Choice, relink_to: str = "") -> None:
         """Make the environment, or, where it is there already, the links to the interpreter it was made from."""
         if relink_to:
-            self._stage("Making the links to Python again", 0.05)
+            self._stage(tr("Making the links to Python again"), 0.05)
             self._program(plan.create(uv, relink_to, str(self.folder), keep=True))
             return
         self._need_room(choice)
         self._remove()
-        self._stage("Making the environment", 0.05)
+        self._stage(tr("Making the environment"), 0.05)
         python = self._base(uv)
-        self.feedback.pushInfo(f"Made from {python} in {self.folder}.")
+        self.feedback.pushInfo(tr("Made from {python} in {folder}.", python=python, folder=self.folder))
         if self._program(plan.create(uv, python, str(self.folder))) and self.host.disk.is_program(self.python):
             return
         if not uv and self._without_ensurepip(python):
             return
-        raise QgsProcessingException(
-            f"The environment cannot be made from {python}; the reason stands above. On Debian and Ubuntu the package "
-            f"python3-venv may be missing. {HOW_TO}"
+        problem = tr(
+            "The environment cannot be made from {python}; the reason stands above. On Debian and Ubuntu the package "
+            "python3-venv may be missing.",
+            python=python,
         )
+        raise QgsProcessingException(f"{problem} {how_to()}")
 
     def _without_ensurepip(self, python: str) -> bool:
         """In Flatpak's Python pip comes only as a second step."""
@@ -285,11 +289,13 @@ class _SetUp:
             return plan.python_for_uv(self.host)
         if last_resort:
             return last_resort
-        looked = f" Looked at: {'; '.join(reasons)}." if reasons else ""
-        raise QgsProcessingException(
-            f"No Python from 3.{OLDEST[1]} on was found to make the environment from.{looked} Install one, or uv, and run "
-            f"this again. {HOW_TO}"
-        )
+        sentences = [
+            tr("No Python from {oldest} on was found to make the environment from.", oldest=".".join(map(str, OLDEST))),
+            tr("Looked at: {reasons}.", reasons="; ".join(reasons)) if reasons else "",
+            tr("Install one, or uv, and run this again."),
+            how_to(),
+        ]
+        raise QgsProcessingException(" ".join(filter(None, sentences)))
 
     def _answering(self) -> List[Tuple[Candidate, Probed]]:
         """Return the interpreters on this computer that answer, the best first."""
@@ -306,7 +312,7 @@ class _SetUp:
     def _started(self, key: str) -> State:
         probed = probe(self.python, self.variables)
         if probed is None or why_not(probed, self.host):
-            raise _Broken(f"The interpreter {self.python} does not work.")
+            raise _Broken(tr("The interpreter {path} does not work.", path=self.python))
         state = State(STARTED, false_core.__version__, key, probed.version, probed.executable)
         write_state(self.folder, state)
         return state
@@ -316,27 +322,31 @@ class _SetUp:
         self._need_room(choice)
         variables = self._index_variables(uv)
         for number, build in enumerate(choice.builds):
-            where = f" for {build.backend}" if build.backend else ""
-            self._stage(f"Installing PyTorch{where} and the rest, which may take a while", 0.1)
+            pytorch = f"PyTorch ({build.backend})" if build.backend else "PyTorch"
+            self._stage(tr("Installing {pytorch} and the rest, which may take a while", pytorch=pytorch), 0.1)
             command = plan.install(uv, self.python, self._constraints(build), str(LIBRARY_FOLDER), build)
             if self._program(command, variables, self._follow_downloads()):
                 return asdict(build)
             if number + 1 < len(choice.builds):
                 other = choice.builds[number + 1]
                 loses = other.gives == torch_build.CPU and choice.gives == torch_build.CUDA
-                self.feedback.pushWarning(
-                    "This build of PyTorch cannot be had; the reason stands above. Trying "
-                    f"{other.backend or 'what the package index has'} instead."
-                    + (" It does not use the GPU." if loses else "")
-                )
+                sentences = [
+                    tr("This build of PyTorch cannot be had; the reason stands above."),
+                    tr("Trying {build} instead.", build=other.backend or tr("what the package index has")),
+                    tr("It does not use the GPU.") if loses else "",
+                ]
+                self.feedback.pushWarning(" ".join(filter(None, sentences)))
         raise QgsProcessingException(
-            "The packages cannot be installed; the reason stands above. Behind a proxy or with an index of your own, pip "
-            "and uv need to know of it, by their configuration files or variables. What was downloaded is kept: run this "
-            "again to go on."
+            tr(
+                "The packages cannot be installed; the reason stands above. Behind a proxy or with an index of your own, "
+                "pip and uv need to know of it, by their configuration files or variables. What was downloaded is kept: "
+                "run this again to go on."
+            )
         )
 
     def _mend(self, uv: str, build: Build, broken: Sequence[str]) -> None:
-        self._stage(f"Mending {', '.join(broken)}", 0.87)
+        mending = tr("Mending {packages}", packages=", ".join(broken))
+        self._stage(mending, 0.87)
         constraints, library, variables = self._constraints(build), str(LIBRARY_FOLDER), self._index_variables(uv)
         if not uv:
             self._program(plan.mend_with_pip(self.python, constraints, library, broken), variables)
@@ -344,14 +354,14 @@ class _SetUp:
         else:
             still = broken
             for attempt in plan.mend_with_uv(uv, self.python, constraints, library, build, broken):
-                self._stage(f"Mending {', '.join(broken)}", 0.87)
+                self._stage(mending, 0.87)
                 ended = [self._program(command, variables) for command in attempt]
                 if all(ended):
                     still = self._broken_packages()
                 if not still:
                     break
         if still:
-            raise _Broken(f"{', '.join(still)} cannot be mended.")
+            raise _Broken(tr("{packages} cannot be mended.", packages=", ".join(still)))
 
     # What the steps need.
 
@@ -383,7 +393,7 @@ class _SetUp:
         now = time.monotonic()
         if now - self._spoke >= HEARTBEAT_S:
             self._spoke = now
-            self.feedback.setProgressText(f"{self._text} ({_duration(now - self._since)} so far)")
+            self.feedback.setProgressText(tr("{stage} ({time} so far)", stage=self._text, time=_duration(now - self._since)))
 
     def _follow_downloads(self) -> Callable[[str], None]:
         """Return what turns the lines of pip and uv into progress from 0.1 to 0.85."""
@@ -414,14 +424,14 @@ class _SetUp:
             said = ask([candidate.path, "-m", "pip", "config", "list"], interpreter_variables(candidate, self.variables))
             told = pip_index(said)
             if told:
-                self.feedback.pushInfo("Taking the packages from the index that pip is set to.")
+                self.feedback.pushInfo(tr("Taking the packages from the index that pip is set to."))
                 return {**self.variables, **told}
             if said:
                 break
         return self.variables
 
     def _broken_packages(self) -> Tuple[str, ...]:
-        self._stage("Looking whether every file is there", 0.86)
+        self._stage(tr("Looking whether every file is there"), 0.86)
         said: List[str] = []
         source = Path(intact.__file__).read_text(encoding="utf-8")
         ran = run_program(
@@ -430,7 +440,7 @@ class _SetUp:
         try:
             return tuple(json.loads(said[-1] if ran.code == 0 else ""))
         except (IndexError, ValueError) as error:
-            raise _Broken("The environment's Python cannot say what is installed.") from error
+            raise _Broken(tr("The environment's Python cannot say what is installed.")) from error
 
     def _need_room(self, choice: Choice) -> None:
         needed = torch_build.GB_ON_DISK[choice.builds[0].gives]
@@ -438,8 +448,13 @@ class _SetUp:
         # What is there already was counted when it was made.
         if free < needed and not (self.folder / "pyvenv.cfg").exists():
             raise QgsProcessingException(
-                f"There are {free:.1f} GB free on the disk of {self.home}, and the environment needs about {needed:.0f}. "
-                "Make room, or ask for the build cpu, which is smaller."
+                tr(
+                    "There are {free} GB free on the disk of {folder}, and the environment needs about {needed}. Make "
+                    "room, or ask for the build cpu, which is smaller.",
+                    free=f"{free:.1f}",
+                    folder=self.home,
+                    needed=f"{needed:.0f}",
+                )
             )
 
     def _remove(self) -> None:
@@ -449,9 +464,12 @@ class _SetUp:
         ours = any((self.folder / name).exists() for name in (STATE_FILE, "pyvenv.cfg"))
         if not ours and any(self.folder.iterdir()):
             raise QgsProcessingException(
-                f"{self.folder} is in the way, and was not made by the set-up. Move it somewhere else and run this again."
+                tr(
+                    "{folder} is in the way, and was not made by the set-up. Move it somewhere else and run this again.",
+                    folder=self.folder,
+                )
             )
-        self._stage("Removing the old environment", 0.04)
+        self._stage(tr("Removing the old environment"), 0.04)
         # A state that says it works must not outlive what it speaks of.
         if (self.folder / STATE_FILE).exists():
             (self.folder / STATE_FILE).unlink()
@@ -460,8 +478,12 @@ class _SetUp:
             shutil.rmtree(self.folder, **{"onexc" if sys.version_info >= (3, 12) else "onerror": _make_writable})
         except OSError as error:
             raise QgsProcessingException(
-                f"{error.filename or self.folder} cannot be removed: {error.strerror or error}. It may be in use: close "
-                "other QGIS windows and runs, then run this again."
+                tr(
+                    "{path} cannot be removed: {reason}. It may be in use: close other QGIS windows and runs, then run "
+                    "this again.",
+                    path=error.filename or self.folder,
+                    reason=error.strerror or error,
+                )
             ) from error
 
 

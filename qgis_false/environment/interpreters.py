@@ -15,6 +15,7 @@ from qgis.core import QgsApplication
 from qgis_false import LIBRARY_FOLDER, PLUGIN_FOLDER, settings
 from qgis_false.environment.host import MAC, Host, this_host
 from qgis_false.environment.processes import quiet_start
+from qgis_false.translation import tr
 
 REQUIRED_PACKAGES = (
     "torch",
@@ -37,10 +38,6 @@ OLDEST, NEWEST = (3, 10), (3, 14)
 PREFERRED = ((3, 12), (3, 13), (3, 11), (3, 14), (3, 10))
 PROBE_S = 30.0
 """How long an interpreter may take to say what it is."""
-HOW_TO = (
-    "Run Set up the compute environment (toolbox: FALSE, or Settings > Options > FALSE). To use a Python that has all it "
-    f"needs already, name it in Settings > Options > FALSE or in the variable {settings.INTERPRETER.variable}."
-)
 
 
 class NoEnvironment(Exception):
@@ -66,13 +63,27 @@ def find_interpreter() -> Interpreter:
         origin = settings.INTERPRETER.origin()
         if not _is_program(Path(chosen)):
             raise NoEnvironment(
-                f"{origin[0].upper()}{origin[1:]} names {chosen}, which is not a program. Correct it or clear it."
+                tr(
+                    "{origin} names {path}, which is not a program. Correct it or clear it.",
+                    origin=origin[0].upper() + origin[1:],
+                    path=chosen,
+                )
             )
         return Interpreter(Path(chosen), origin)
     for path, origin in _usual():
         if _is_program(path):
             return Interpreter(path, origin)
-    raise NoEnvironment(f"FALSE has no compute environment yet: a Python of its own, with PyTorch. {HOW_TO}")
+    problem = tr("FALSE has no compute environment yet: a Python of its own, with PyTorch.")
+    raise NoEnvironment(f"{problem} {how_to()}")
+
+
+def how_to() -> str:
+    """Return how to come by a compute environment."""
+    return tr(
+        "Run Set up the compute environment (toolbox: FALSE, or Settings > Options > FALSE). To use a Python that has all "
+        "it needs already, name it in Settings > Options > FALSE or in the variable {variable}.",
+        variable=settings.INTERPRETER.variable,
+    )
 
 
 def false_folder(host: Optional[Host] = None) -> Path:
@@ -96,16 +107,16 @@ def managed_folder() -> Path:
 def how_to_complete(interpreter: str) -> str:
     """Return what to run so that ``interpreter`` gets the packages it lacks."""
     if Path(interpreter) == Path(this_host().python_in(str(managed_folder()))):
-        return "Run Set up the compute environment: it repairs it."
-    return f'Install what it needs: "{interpreter}" -m pip install "{LIBRARY_FOLDER}"'
+        return tr("Run Set up the compute environment: it repairs it.")
+    return tr("Install what it needs: {command}", command=f'"{interpreter}" -m pip install "{LIBRARY_FOLDER}"')
 
 
 def _usual() -> Iterator[Tuple[Path, str]]:
     """Places where an environment lies when nobody chose one."""
     host = this_host()
     if LIBRARY_FOLDER == PLUGIN_FOLDER.parent:
-        yield Path(host.python_in(str(LIBRARY_FOLDER / ".venv"))), "the checkout's .venv"
-    yield Path(host.python_in(str(managed_folder()))), "the environment that was set up here"
+        yield Path(host.python_in(str(LIBRARY_FOLDER / ".venv"))), tr("the checkout's .venv")
+    yield Path(host.python_in(str(managed_folder()))), tr("the environment that was set up here")
 
 
 def _is_program(path: Path) -> bool:
@@ -310,24 +321,25 @@ def why_not(probed: Probed, host: Host) -> str:
     """Return why no compute environment can be made from an interpreter, or nothing where it can."""
     version = probed.version[:2]
     if probed.implementation != "cpython":
-        return f"is {probed.implementation}, not CPython"
+        return tr("is {implementation}, not CPython", implementation=probed.implementation)
     if version < OLDEST:
-        return f"is Python {probed.version_text}, and at least 3.{OLDEST[1]} is needed"
+        oldest = ".".join(map(str, OLDEST))
+        return tr("is Python {version}, and at least {oldest} is needed", version=probed.version_text, oldest=oldest)
     if version > NEWEST:
-        return f"is Python {probed.version_text}, for which there are no packages yet"
+        return tr("is Python {version}, for which there are no packages yet", version=probed.version_text)
     if not probed.wide:
-        return "is made for 32 bits"
+        return tr("is made for 32 bits")
     if probed.free_threaded:
-        return "is a build without the global lock, for which there are no packages"
+        return tr("is a build without the global lock, for which there are no packages")
     if host.is_windows and probed.platform != "win-amd64":
-        return f"is made for {probed.platform}, and the packages are for win-amd64"
+        return tr("is made for {platform}, and the packages are for win-amd64", platform=probed.platform)
     if host.system == MAC and not probed.platform.endswith(("arm64", "universal2")):
-        return f"is made for {probed.platform}, and PyTorch is for Apple processors only"
+        return tr("is made for {platform}, and PyTorch is for Apple processors only", platform=probed.platform)
     lacking = [name for name in ("ssl", "ctypes", "zlib") if name not in probed.working]
     if lacking:
-        return f"cannot import {', '.join(lacking)}"
+        return tr("cannot import {modules}", modules=", ".join(lacking))
     if host.is_windows and probed.conda:
-        return "belongs to conda, whose libraries an environment made from it does not find"
+        return tr("belongs to conda, whose libraries an environment made from it does not find")
     return ""
 
 

@@ -17,6 +17,7 @@ from qgis.core import QgsProcessingException, QgsProcessingFeedback
 from qgis.PyQt.QtCore import QCoreApplication, QThread
 
 from qgis_false.privacy import without_secrets
+from qgis_false.translation import tr
 
 WINDOWS = os.name == "nt"
 # Python has these names on Windows only.
@@ -28,7 +29,10 @@ TERMINATE_S = 0.2
 """How long a process may take to react to the polite signal before it is killed."""
 LAST_WORDS = 40
 """Lines of a program's output that are kept for an error."""
-CANCELLED = "Cancelled."
+
+
+class Cancelled(QgsProcessingException):
+    """The user has stopped it."""
 
 
 def quiet_start() -> Dict[str, Any]:
@@ -110,7 +114,7 @@ def run_program(
     ``on_wait`` is called while it says nothing.
 
     Raises:
-        QgsProcessingException: It cannot be started, or was cancelled. Nothing it started is left then.
+        QgsProcessingException: It cannot be started, or was cancelled (``Cancelled``). Nothing it started is left then.
     """
     try:
         child = subprocess.Popen(
@@ -118,7 +122,9 @@ def run_program(
             env=dict(variables), cwd=folder, **own_process_group(),
         )  # fmt: skip
     except OSError as error:
-        raise QgsProcessingException(f"{command[0]} cannot be started: {error.strerror or error}.") from error
+        raise QgsProcessingException(
+            tr("{program} cannot be started: {reason}.", program=command[0], reason=error.strerror or error)
+        ) from error
     lines: queue.Queue[Optional[str]] = queue.Queue(maxsize=1000)
     abandoned = threading.Event()
     reader = threading.Thread(target=_read, args=(child, lines, abandoned), daemon=True)
@@ -128,7 +134,7 @@ def run_program(
     try:
         while True:
             if watch.is_cancelled():
-                raise QgsProcessingException(CANCELLED)
+                raise Cancelled(tr("Cancelled."))
             try:
                 line = lines.get(timeout=POLL_S)
             except queue.Empty:
@@ -143,7 +149,7 @@ def run_program(
             on_line(line)
         while child.poll() is None:
             if watch.is_cancelled():
-                raise QgsProcessingException(CANCELLED)
+                raise Cancelled(tr("Cancelled."))
             time.sleep(POLL_S / 5)
         return Ran(child.returncode, "\n".join(words))
     finally:

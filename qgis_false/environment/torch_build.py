@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
 from qgis_false.environment.host import LINUX, MAC, Host
+from qgis_false.tasks import AUTO, CPU, CUDA, INDEX
+from qgis_false.translation import tr
 
-AUTO, CUDA, CPU, INDEX = "auto", "cuda", "cpu", "index"
-WANTED = (AUTO, CUDA, CPU, INDEX)
-"""What a user may ask for. ``index``: whatever the package index has for this system."""
 CUDA_DRIVER, CUDA_CAPABILITY = 580, (7, 5)
 OLD_DRIVER, OLD_CAPABILITIES = 525, ((5, 0), (9, 0))
 OLD_BACKEND, OLD_BOUND = "cu126", "<2.15"
@@ -101,28 +100,28 @@ def choose(host: Host, gpus: Sequence[Gpu], wanted: str = AUTO, has_uv: bool = T
     Args:
         host: The computer.
         gpus: Its NVIDIA cards.
-        wanted: One of ``WANTED``.
+        wanted: One of ``tasks.BUILDS``.
         has_uv: Without uv only the package index is there to take it from.
     """
     if host.system == MAC:
-        return Choice((Build(CPU),), "the build for Apple computers, which uses their GPU")
+        return Choice((Build(CPU),), tr("the build for Apple computers, which uses their GPU"))
     from_index = Build(CUDA if host.system == LINUX else CPU)
     if wanted == INDEX:
-        return Choice((from_index,), "what the package index has, as was asked for")
+        return Choice((from_index,), tr("what the package index has, as was asked for"))
     if host.variables.get("UV_TORCH_BACKEND"):
-        return Choice((from_index,), f"what UV_TORCH_BACKEND says: {host.variables['UV_TORCH_BACKEND']}")
+        return Choice((from_index,), tr("what UV_TORCH_BACKEND says: {build}", build=host.variables["UV_TORCH_BACKEND"]))
     if not has_uv:
-        why = "what the package index has; without uv there is no other choice"
+        why = tr("what the package index has; without uv there is no other choice")
         if host.is_windows and gpus and wanted != CPU:
-            why += ". For Windows that is the build without CUDA: the GPU is not used"
+            why += ". " + tr("For Windows that is the build without CUDA: the GPU is not used")
         return Choice((from_index,), why)
     cpu = _cpu(host)
     if wanted == CPU:
-        return Choice(cpu, "the build for the CPU, as was asked for")
+        return Choice(cpu, tr("the build for the CPU, as was asked for"))
     if not gpus:
         if wanted == CUDA:
-            return Choice(_cuda(host, from_index), "the CUDA build, as was asked for, though no NVIDIA card was found")
-        return Choice(cpu, "the build for the CPU: no NVIDIA card with a driver was found")
+            return Choice(_cuda(host, from_index), tr("the CUDA build, as was asked for, though no NVIDIA card was found"))
+        return Choice(cpu, tr("the build for the CPU: no NVIDIA card with a driver was found"))
     best = max(gpus, key=lambda gpu: gpu.capability or (0, 0))
     return _for_card(host, best, cpu, _cuda(host, from_index))
 
@@ -130,18 +129,20 @@ def choose(host: Host, gpus: Sequence[Gpu], wanted: str = AUTO, has_uv: bool = T
 def _for_card(host: Host, card: Gpu, cpu: Tuple[Build, ...], cuda: Tuple[Build, ...]) -> Choice:
     driver = ".".join(map(str, card.driver))
     capability = card.capability or CUDA_CAPABILITY
-    told = f"{card.name}, driver {driver}"
+    told = tr("{card}, driver {driver}", card=card.name, driver=driver)
     if card.driver[0] >= CUDA_DRIVER and capability >= CUDA_CAPABILITY:
-        return Choice(cuda, f"the CUDA build for {told}")
+        return Choice(cuda, tr("the CUDA build for {card}", card=told))
     if card.driver[0] >= OLD_DRIVER and OLD_CAPABILITIES[0] <= capability <= OLD_CAPABILITIES[1]:
-        reason = (
-            f"The driver is older than {CUDA_DRIVER}" if capability >= CUDA_CAPABILITY else "The card is older than Turing"
-        )
-        old = Build(CUDA, OLD_BACKEND, OLD_BOUND)
-        return Choice((old, *cpu), f"the last CUDA build for {told}. {reason}, which newer builds need")
+        why = tr("the last CUDA build for {card}", card=told) + ". "
+        if capability >= CUDA_CAPABILITY:
+            why += tr("Newer builds need the driver {driver} at least", driver=CUDA_DRIVER)
+        else:
+            why += tr("Newer builds need a card of the generation Turing or later")
+        return Choice((Build(CUDA, OLD_BACKEND, OLD_BOUND), *cpu), why)
     if capability < OLD_CAPABILITIES[0]:
-        return Choice(cpu, f"the build for the CPU: {told} is too old for PyTorch")
-    return Choice(cpu, f"the build for the CPU: {told}. Install the driver {CUDA_DRIVER} or newer and run this again")
+        return Choice(cpu, tr("the build for the CPU: {card} is too old for PyTorch", card=told))
+    install = tr("Install the driver {driver} or newer and run this again", driver=CUDA_DRIVER)
+    return Choice(cpu, tr("the build for the CPU: {card}", card=told) + ". " + install)
 
 
 def _cpu(host: Host) -> Tuple[Build, ...]:

@@ -80,8 +80,8 @@
         <translation>Gerät</translation>
     </message>
     <message>
-        <source>auto takes a GPU where there is a working one and says what it took. cuda, cuda:1, mps and cpu insist.</source>
-        <translation>auto nimmt eine GPU, wenn eine da ist und funktioniert, und sagt, was es genommen hat. cuda, cuda:1, mps und cpu bestehen darauf.</translation>
+        <source>auto takes a GPU where there is a working one, unless the options or FALSE_DEVICE name a device, and says what it took. cuda, cuda:1, mps and cpu insist.</source>
+        <translation>auto nimmt eine GPU, wenn eine da ist und funktioniert, außer die Optionen oder FALSE_DEVICE nennen ein Gerät, und sagt, was es genommen hat. cuda, cuda:1, mps und cpu bestehen darauf.</translation>
     </message>
     <message>
         <source>Working pixel size</source>
@@ -288,8 +288,340 @@
         <translation>Optionales zweites Raster: die Wahrscheinlichkeit der gewählten Klasse in Prozent, 255 für Nodata.</translation>
     </message>
     <message>
+        <source>HTML report with the map beside the raster, the area of each class, and the model.</source>
+        <translation>HTML-Bericht mit der Karte neben dem Raster, der Fläche jeder Klasse und dem Modell.</translation>
+    </message>
+    <message>
         <source>Pixels classified</source>
         <translation>Klassifizierte Pixel</translation>
+    </message>
+    <message>
+        <source>Turn a map into polygons, one for each patch of a class.</source>
+        <translation>Macht aus einer Karte Polygone, eines für jede zusammenhängende Fläche einer Klasse.</translation>
+    </message>
+    <message>
+        <source>Neighbours share their border line point by point: no gaps, no overlaps, also when the lines are smoothed or small patches are dissolved. Each polygon carries the code, the name and the colour of its class, and its area. Nodata becomes no polygon.</source>
+        <translation>Nachbarn teilen ihre Grenzlinie Punkt für Punkt: keine Lücken, keine Überlappungen, auch wenn Linien geglättet oder kleine Flächen aufgelöst werden. Jedes Polygon trägt Code, Namen und Farbe seiner Klasse und seine Fläche. Aus Nodata wird kein Polygon.</translation>
+    </message>
+    <message>
+        <source>Map</source>
+        <translation>Karte</translation>
+    </message>
+    <message>
+        <source>A raster with one band of class codes, such as classifying writes it.</source>
+        <translation>Ein Raster mit einem Kanal von Klassencodes, wie die Klassifikation es schreibt.</translation>
+    </message>
+    <message>
+        <source>Polygons</source>
+        <translation>Polygone</translation>
+    </message>
+    <message>
+        <source>The polygons to write. The ending says the format: .gpkg, .geojson, .shp and others that OGR writes.</source>
+        <translation>Die Polygone, die geschrieben werden. Die Endung bestimmt das Format: .gpkg, .geojson, .shp und andere, die OGR schreibt.</translation>
+    </message>
+    <message>
+        <source>Minimum area</source>
+        <translation>Mindestfläche</translation>
+    </message>
+    <message>
+        <source>Patches smaller than this become part of the neighbour they share the longest border with (minimum mapping unit). In square map units; in m² where the map is in degrees. 0: all patches stay.</source>
+        <translation>Kleinere Flächen gehen in dem Nachbarn auf, mit dem sie die längste Grenze teilen (Mindestkartierfläche). In Quadrateinheiten der Karte; in m², wenn die Karte in Grad ist. 0: alle Flächen bleiben.</translation>
+    </message>
+    <message>
+        <source>Smoothing</source>
+        <translation>Glättung</translation>
+    </message>
+    <message>
+        <source>0: the polygons follow the edges of the pixels. Up to 1: borders run straight across the stairs of the pixels. No border moves by more than a pixel, and the edge of the raster stays as it is.</source>
+        <translation>0: die Polygone folgen den Kanten der Pixel. Bis 1: Grenzen laufen gerade über die Treppen der Pixel. Keine Grenze wandert um mehr als ein Pixel, und der Rand des Rasters bleibt, wie er ist.</translation>
+    </message>
+    <message>
+        <source>Patches dissolved</source>
+        <translation>Aufgelöste Flächen</translation>
+    </message>
+    <message>
+        <source>Show what the encoder sees: its features all over a raster, as colours or as numbers.</source>
+        <translation>Zeigt, was der Encoder sieht: seine Merkmale über ein ganzes Raster, als Farben oder als Zahlen.</translation>
+    </message>
+    <message>
+        <source>What looks alike to the encoder gets a similar colour. Where land cover that differs has the same colour, a model made from this encoder will have a hard time. The features are coarser than the raster: a pixel of the result covers 4 x 4 pixels of the size that the model works on. Features as numbers are an input for other classifiers.</source>
+        <translation>Was für den Encoder gleich aussieht, bekommt eine ähnliche Farbe. Wo verschiedene Landbedeckung die gleiche Farbe hat, wird es ein Modell aus diesem Encoder schwer haben. Die Merkmale sind gröber als das Raster: ein Pixel des Ergebnisses deckt 4 x 4 Pixel der Größe, mit der das Modell rechnet. Merkmale als Zahlen sind Eingabe für andere Klassifikatoren.</translation>
+    </message>
+    <message>
+        <source>The raster to look at. It needs the bands the model was made for.</source>
+        <translation>Das Raster, das betrachtet wird. Es braucht die Kanäle, für die das Modell gemacht wurde.</translation>
+    </message>
+    <message>
+        <source>An encoder file from pretraining, or a model file from fine-tuning.</source>
+        <translation>Eine Encoder-Datei aus dem Vortraining oder eine Modelldatei aus dem Feintraining.</translation>
+    </message>
+    <message>
+        <source>Features</source>
+        <translation>Merkmale</translation>
+    </message>
+    <message>
+        <source>The raster to write: a GeoTIFF with a band per component. Its pixels are four times as wide as those the model works on.</source>
+        <translation>Das Raster, das geschrieben wird: ein GeoTIFF mit einem Kanal je Komponente. Seine Pixel sind viermal so breit wie die, mit denen das Modell rechnet.</translation>
+    </message>
+    <message>
+        <source>Components</source>
+        <translation>Komponenten</translation>
+    </message>
+    <message>
+        <source>3: the first three principal components of the features as red, green and blue (Byte, nodata 0). Another number: as many components (Float32, nodata NaN). 0: all features as they are, which makes a large file.</source>
+        <translation>3: die ersten drei Hauptkomponenten der Merkmale als Rot, Grün und Blau (Byte, Nodata 0). Eine andere Zahl: so viele Komponenten (Float32, Nodata NaN). 0: alle Merkmale, wie sie sind; das gibt eine große Datei.</translation>
+    </message>
+    <message>
+        <source>Look only at this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everything.</source>
+        <translation>Nur diesen Teil betrachten, als xmin,xmax,ymin,ymax, mit [EPSG:code], wenn er nicht im KBS des Rasters angegeben ist. Leer: alles.</translation>
+    </message>
+    <message>
+        <source>Bands written</source>
+        <translation>Geschriebene Kanäle</translation>
+    </message>
+    <message>
+        <source>Share of variance explained</source>
+        <translation>Erklärter Anteil der Varianz</translation>
+    </message>
+    <message>
+        <source>Pixel size written, in CRS units</source>
+        <translation>Geschriebene Pixelgröße, in Einheiten des KBS</translation>
+    </message>
+    <message>
+        <source>Draw the points at which to look up what is really there, to assess a map.</source>
+        <translation>Zieht die Punkte, an denen nachgesehen wird, was wirklich da ist, um eine Karte zu bewerten.</translation>
+    </message>
+    <message>
+        <source>A stratified random sample: in each class of the map, every pixel has the same chance. How many points there are follows from the standard error wanted; a rare class gets a minimum, the others share the rest in proportion to their area. Fill in the field class of each point on screen, by name or by code, then hand the layer to Assess a map. The points do not say what the map shows, and come in random order, so that whoever fills them in is not led by the map.</source>
+        <translation>Eine geschichtete Zufallsstichprobe: in jeder Klasse der Karte hat jedes Pixel die gleiche Chance. Wie viele Punkte es sind, folgt aus dem gewünschten Standardfehler; eine seltene Klasse bekommt eine Mindestzahl, die anderen teilen sich den Rest nach ihrer Fläche. Füllen Sie am Bildschirm bei jedem Punkt das Feld class aus, mit Namen oder Code, und geben Sie den Layer an „Eine Karte bewerten“. Die Punkte sagen nicht, was die Karte zeigt, und kommen in zufälliger Reihenfolge, damit die Karte niemanden beeinflusst.</translation>
+    </message>
+    <message>
+        <source>Raster of class codes, as Classify a raster writes it.</source>
+        <translation>Raster mit Klassencodes, wie „Ein Raster klassifizieren“ es schreibt.</translation>
+    </message>
+    <message>
+        <source>Sample points</source>
+        <translation>Stichprobenpunkte</translation>
+    </message>
+    <message>
+        <source>The points to write, as GeoPackage or another format that goes by its extension. Fields: id, and class, which is empty.</source>
+        <translation>Die Punkte, die geschrieben werden, als GeoPackage oder in einem anderen Format, nach der Endung. Felder: id, und class, das leer ist.</translation>
+    </message>
+    <message>
+        <source>Standard error wanted</source>
+        <translation>Gewünschter Standardfehler</translation>
+    </message>
+    <message>
+        <source>Of the overall accuracy: half of it takes four times as many points. The 95 % interval reaches about twice as far to either side.</source>
+        <translation>Der Gesamtgenauigkeit: die Hälfte braucht viermal so viele Punkte. Das 95-%-Intervall reicht nach jeder Seite etwa doppelt so weit.</translation>
+    </message>
+    <message>
+        <source>User's accuracy expected</source>
+        <translation>Erwartete Nutzergenauigkeit</translation>
+    </message>
+    <message>
+        <source>Share of the pixels of each mapped class that are probably right. 0.5 is the careful guess: it takes the most points.</source>
+        <translation>Anteil der Pixel jeder kartierten Klasse, die wohl stimmen. 0,5 ist die vorsichtige Annahme: sie braucht die meisten Punkte.</translation>
+    </message>
+    <message>
+        <source>Fewest points per class</source>
+        <translation>Wenigste Punkte je Klasse</translation>
+    </message>
+    <message>
+        <source>A class too rare for its share of the points gets this many. 50 to 100 are usual. A class with fewer pixels gives all it has.</source>
+        <translation>Eine Klasse, die für ihren Anteil an den Punkten zu selten ist, bekommt so viele. 50 bis 100 sind üblich. Eine Klasse mit weniger Pixeln gibt alle her.</translation>
+    </message>
+    <message>
+        <source>Key</source>
+        <translation>Schlüssel</translation>
+    </message>
+    <message>
+        <source>Optional table with the mapped class of each point. Keep it out of sight of whoever fills in the classes. Assess a map does not need it.</source>
+        <translation>Optionale Tabelle mit der kartierten Klasse jedes Punkts. Wer die Klassen ausfüllt, sollte sie nicht sehen. „Eine Karte bewerten“ braucht sie nicht.</translation>
+    </message>
+    <message>
+        <source>Points drawn</source>
+        <translation>Gezogene Punkte</translation>
+    </message>
+    <message>
+        <source>Expected standard error of the overall accuracy</source>
+        <translation>Erwarteter Standardfehler der Gesamtgenauigkeit</translation>
+    </message>
+    <message>
+        <source>Find out how good a map is, from reference labels or a raster of the truth.</source>
+        <translation>Stellt fest, wie gut eine Karte ist, anhand von Referenzdaten oder einem Raster der Wahrheit.</translation>
+    </message>
+    <message>
+        <source>Says how often map and reference agree, and which class is taken for which. From points that were drawn at random within the classes of the map it also estimates the accuracy of the whole map, and the area of each class, with 95 % confidence intervals (Olofsson et al. 2014). Sample points to assess a map draws such points.</source>
+        <translation>Sagt, wie oft Karte und Referenz übereinstimmen und welche Klasse für welche gehalten wird. Aus Punkten, die zufällig in den Klassen der Karte gezogen wurden, schätzt es auch die Genauigkeit der ganzen Karte und die Fläche jeder Klasse, mit 95-%-Konfidenzintervallen (Olofsson et al. 2014). „Punkte ziehen, um eine Karte zu bewerten“ zieht solche Punkte.</translation>
+    </message>
+    <message>
+        <source>Reference labels</source>
+        <translation>Referenzdaten</translation>
+    </message>
+    <message>
+        <source>Points, lines or polygons with a class field. They are reprojected to the map where needed. Points are compared one by one, lines and polygons pixel by pixel. Give these or a truth raster.</source>
+        <translation>Punkte, Linien oder Polygone mit einem Klassenfeld. Wo nötig, werden sie in das KBS der Karte umprojiziert. Punkte werden einzeln verglichen, Linien und Polygone Pixel für Pixel. Geben Sie diese oder ein Raster der Wahrheit an.</translation>
+    </message>
+    <message>
+        <source>Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted.</source>
+        <translation>Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes. Leere Werte werden ausgelassen und gezählt.</translation>
+    </message>
+    <message>
+        <source>Truth raster</source>
+        <translation>Raster der Wahrheit</translation>
+    </message>
+    <message>
+        <source>Raster with the codes of the true classes, on any grid and in any CRS. It is looked up at the centre of each pixel of the map. Give this or reference labels.</source>
+        <translation>Raster mit den Codes der wahren Klassen, in beliebigem Gitter und KBS. Es wird in der Mitte jedes Pixels der Karte abgefragt. Geben Sie dieses oder Referenzdaten an.</translation>
+    </message>
+    <message>
+        <source>HTML report with scores, confusion matrix and areas.</source>
+        <translation>HTML-Bericht mit Bewertung, Konfusionsmatrix und Flächen.</translation>
+    </message>
+    <message>
+        <source>Table</source>
+        <translation>Tabelle</translation>
+    </message>
+    <message>
+        <source>CSV table with the confusion matrix and the scores and areas per class.</source>
+        <translation>CSV-Tabelle mit der Konfusionsmatrix und der Bewertung und Fläche jeder Klasse.</translation>
+    </message>
+    <message>
+        <source>Mean F1</source>
+        <translation>Mittleres F1</translation>
+    </message>
+    <message>
+        <source>Overall accuracy of the whole map, area-adjusted</source>
+        <translation>Gesamtgenauigkeit der ganzen Karte, flächengewichtet</translation>
+    </message>
+    <message>
+        <source>Half width of its 95 % confidence interval</source>
+        <translation>Halbe Breite ihres 95-%-Konfidenzintervalls</translation>
+    </message>
+    <message>
+        <source>Points or pixels compared</source>
+        <translation>Verglichene Punkte oder Pixel</translation>
+    </message>
+    <message>
+        <source>Suggest where to digitise next.</source>
+        <translation>Schlägt vor, wo als Nächstes digitalisiert wird.</translation>
+    </message>
+    <message>
+        <source>Looks for the few small squares that would teach the model most: where it is not sure of the class, and which look unlike each other and unlike what is labelled. Digitise all you can see in them, add it to your labels, and fine-tune again. Squares with nodata or with labels are left out.</source>
+        <translation>Sucht die wenigen kleinen Quadrate, aus denen das Modell am meisten lernen würde: wo es sich der Klasse nicht sicher ist, und die einander und dem schon Digitalisierten nicht ähnlich sehen. Digitalisieren Sie alles, was Sie darin erkennen, fügen Sie es Ihren Trainingsflächen hinzu und trainieren Sie erneut. Quadrate mit Nodata oder mit Trainingsflächen werden ausgelassen.</translation>
+    </message>
+    <message>
+        <source>The raster to digitise on.</source>
+        <translation>Das Raster, auf dem digitalisiert wird.</translation>
+    </message>
+    <message>
+        <source>Suggested places</source>
+        <translation>Vorgeschlagene Stellen</translation>
+    </message>
+    <message>
+        <source>The layer to write: squares with rank, score and reason. Rank 1 comes first.</source>
+        <translation>Der Layer, der geschrieben wird: Quadrate mit Rang, Wertung und Grund. Rang 1 kommt zuerst.</translation>
+    </message>
+    <message>
+        <source>Labels so far</source>
+        <translation>Bisherige Trainingsflächen</translation>
+    </message>
+    <message>
+        <source>What is digitised already. It is not suggested again, nor what looks like it. Empty: the squares only differ from each other.</source>
+        <translation>Was schon digitalisiert ist. Es wird nicht wieder vorgeschlagen, auch nicht, was ihm ähnlich sieht. Leer: die Quadrate unterscheiden sich nur voneinander.</translation>
+    </message>
+    <message>
+        <source>Number of places</source>
+        <translation>Zahl der Stellen</translation>
+    </message>
+    <message>
+        <source>How many squares to suggest.</source>
+        <translation>Wie viele Quadrate vorgeschlagen werden.</translation>
+    </message>
+    <message>
+        <source>Side of a square</source>
+        <translation>Seitenlänge eines Quadrats</translation>
+    </message>
+    <message>
+        <source>Rounded to 4 pixels of the model. Empty: half a patch that the model was trained on.</source>
+        <translation>Auf 4 Pixel des Modells gerundet. Leer: ein halber Ausschnitt, mit dem das Modell trainiert wurde.</translation>
+    </message>
+    <message>
+        <source>Look only in this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everywhere.</source>
+        <translation>Nur in diesem Teil suchen, als xmin,xmax,ymin,ymax, mit [EPSG:code], wenn er nicht im KBS des Rasters angegeben ist. Leer: überall.</translation>
+    </message>
+    <message>
+        <source>Places suggested</source>
+        <translation>Vorgeschlagene Stellen</translation>
+    </message>
+    <message>
+        <source>Export a model for Deepness.</source>
+        <translation>Exportiert ein Modell für Deepness.</translation>
+    </message>
+    <message>
+        <source>Deepness is a QGIS plugin that runs models in the ONNX format. The file holds the network, what it does to pixels first, class names and pixel size, so that Deepness opens it with the right settings. Deepness knows no nodata and blends no tiles: Classify makes the better map. It takes the package onnx in the compute environment.</source>
+        <translation>Deepness ist ein QGIS-Plugin, das Modelle im ONNX-Format ausführt. Die Datei enthält das Netz, was es zuerst mit den Pixeln macht, Klassennamen und Pixelgröße, so dass Deepness sie mit den richtigen Einstellungen öffnet. Deepness kennt kein Nodata und überblendet keine Kacheln: „Ein Raster klassifizieren“ macht die bessere Karte. Gebraucht wird das Paket onnx in der Rechenumgebung.</translation>
+    </message>
+    <message>
+        <source>ONNX model</source>
+        <translation>ONNX-Modell</translation>
+    </message>
+    <message>
+        <source>The ONNX file to write.</source>
+        <translation>Die ONNX-Datei, die geschrieben wird.</translation>
+    </message>
+    <message>
+        <source>Tile size</source>
+        <translation>Kachelgröße</translation>
+    </message>
+    <message>
+        <source>Side of the tiles that Deepness cuts the raster into: a multiple of 32. Larger ones show the model more around each pixel and take more memory.</source>
+        <translation>Seitenlänge der Kacheln, in die Deepness das Raster schneidet: ein Vielfaches von 32. Größere zeigen dem Modell mehr um jedes Pixel herum und brauchen mehr Speicher.</translation>
+    </message>
+    <message>
+        <source>pixels</source>
+        <translation>Pixel</translation>
+    </message>
+    <message>
+        <source>Nodata value</source>
+        <translation>Nodata-Wert</translation>
+    </message>
+    <message>
+        <source>Value that the model takes for missing, band by band, as it does where the raster says so itself. Deepness fills with 0 beyond the raster's edge. Empty: none.</source>
+        <translation>Wert, den das Modell Kanal für Kanal als fehlend nimmt, wie dort, wo das Raster es selbst sagt. Jenseits des Rasterrands füllt Deepness mit 0. Leer: keiner.</translation>
+    </message>
+    <message>
+        <source>Number of classes</source>
+        <translation>Zahl der Klassen</translation>
+    </message>
+    <message>
+        <source>Pixel size in centimetres</source>
+        <translation>Pixelgröße in Zentimetern</translation>
+    </message>
+    <message>
+        <source>Say what a model or encoder file is.</source>
+        <translation>Sagt, was eine Modell- oder Encoder-Datei ist.</translation>
+    </message>
+    <message>
+        <source>The report shows what it maps, what it needs, what it does to pixels first, how good it is and how it was made. Nothing is computed, and the file stays as it is.</source>
+        <translation>Der Bericht zeigt, was sie kartiert, was sie braucht, was sie zuerst mit den Pixeln macht, wie gut sie ist und wie sie entstand. Nichts wird berechnet, und die Datei bleibt, wie sie ist.</translation>
+    </message>
+    <message>
+        <source>A model or an encoder file.</source>
+        <translation>Eine Modell- oder Encoder-Datei.</translation>
+    </message>
+    <message>
+        <source>HTML report on the file.</source>
+        <translation>HTML-Bericht über die Datei.</translation>
+    </message>
+    <message>
+        <source>Kind</source>
+        <translation>Art</translation>
+    </message>
+    <message>
+        <source>Pixel size it works on, in CRS units</source>
+        <translation>Pixelgröße, mit der es rechnet, in Einheiten des KBS</translation>
     </message>
     <message>
         <source>Check the compute environment: versions, device, and a real computation on it.</source>
@@ -318,6 +650,70 @@
     <message>
         <source>Speed of the test kernel in GFLOP/s</source>
         <translation>Geschwindigkeit der Testberechnung in GFLOP/s</translation>
+    </message>
+    <message>
+        <source>Make, repair or update the Python that computes.</source>
+        <translation>Macht, repariert oder aktualisiert das Python, das rechnet.</translation>
+    </message>
+    <message>
+        <source>FALSE computes in a Python of its own, beside QGIS, with PyTorch and what else it needs. This makes it: it finds or gets a Python, downloads the packages (1 to 3 GB), computes something with them and says on what device.</source>
+        <translation>FALSE rechnet in einem eigenen Python neben QGIS, mit PyTorch und was es sonst braucht. Dies richtet es ein: findet oder holt ein Python, lädt die Pakete herunter (1 bis 3 GB), rechnet etwas damit und sagt, auf welchem Gerät.</translation>
+    </message>
+    <message>
+        <source>Run it again at any time. It goes on where it was cancelled, repairs what is broken, brings an environment of another version of the plugin up to date, and is done in a moment where nothing is to be done. The packages come from the index that pip or uv are set to.</source>
+        <translation>Führen Sie es jederzeit wieder aus. Es macht weiter, wo es abgebrochen wurde, repariert, was kaputt ist, bringt eine Umgebung einer anderen Version des Plugins auf den neuen Stand und ist sofort fertig, wenn nichts zu tun ist. Die Pakete kommen von dem Index, auf den pip oder uv eingestellt sind.</translation>
+    </message>
+    <message>
+        <source>Where a Python with all that is needed is there already, for example of conda, a cluster or a container, name it. It is used as it is; nothing is installed into it.</source>
+        <translation>Wenn ein Python mit allem Nötigen schon da ist, etwa von conda, auf einem Cluster oder in einem Container, nennen Sie es. Es wird verwendet, wie es ist; nichts wird hinein installiert.</translation>
+    </message>
+    <message>
+        <source>Python to use as it is</source>
+        <translation>Python, das verwendet wird, wie es ist</translation>
+    </message>
+    <message>
+        <source>A Python of at least 3.10 that has the packages. Empty: an environment is made.</source>
+        <translation>Ein Python ab 3.10, das die Pakete hat. Leer: eine Umgebung wird eingerichtet.</translation>
+    </message>
+    <message>
+        <source>Build of PyTorch</source>
+        <translation>Ausgabe von PyTorch</translation>
+    </message>
+    <message>
+        <source>auto: by the graphics card and its driver. cuda: for NVIDIA cards. cpu: without, smaller. index: what the package index has for this system, where only that can be reached.</source>
+        <translation>auto: nach der Grafikkarte und ihrem Treiber. cuda: für NVIDIA-Karten. cpu: ohne, kleiner. index: was der Paketindex für dieses System hat, wenn nur er erreichbar ist.</translation>
+    </message>
+    <message>
+        <source>Remove what is there first</source>
+        <translation>Vorher entfernen, was da ist</translation>
+    </message>
+    <message>
+        <source>Seldom needed: what is broken is found and repaired.</source>
+        <translation>Selten nötig: was kaputt ist, wird gefunden und repariert.</translation>
+    </message>
+    <message>
+        <source>Python that computes</source>
+        <translation>Python, das rechnet</translation>
+    </message>
+    <message>
+        <source>Make a report about this computer, for when something does not work.</source>
+        <translation>Macht einen Bericht über diesen Rechner, für den Fall, dass etwas nicht geht.</translation>
+    </message>
+    <message>
+        <source>Collects versions, paths, graphics cards, the state of the compute environment, the environment variables that matter, and the last errors into a text that can be put into a bug report. The text is in English.</source>
+        <translation>Sammelt Versionen, Pfade, Grafikkarten, den Zustand der Rechenumgebung, die wichtigen Umgebungsvariablen und die letzten Fehler in einem Text für eine Fehlermeldung. Der Text ist englisch.</translation>
+    </message>
+    <message>
+        <source>It holds no passwords and no keys, and the name of the user is left out of paths. Read it before you pass it on. Nothing is sent anywhere.</source>
+        <translation>Er enthält keine Passwörter und keine Schlüssel, und der Benutzername wird aus Pfaden weggelassen. Lesen Sie ihn, bevor Sie ihn weitergeben. Nichts wird irgendwohin gesendet.</translation>
+    </message>
+    <message>
+        <source>The text to write. It stands in the log as well.</source>
+        <translation>Der Text, der geschrieben wird. Er steht auch im Protokoll.</translation>
+    </message>
+    <message>
+        <source>Assess a map</source>
+        <translation>Eine Karte bewerten</translation>
     </message>
     <message>
         <source>{algorithm} has no parameter {name}. It has {names}.</source>
@@ -352,8 +748,32 @@
         <translation>Alle Dateien (*)</translation>
     </message>
     <message>
+        <source>Diagnostics</source>
+        <translation>Diagnose</translation>
+    </message>
+    <message>
+        <source>The report cannot be written to {path}: {reason}.</source>
+        <translation>Der Bericht lässt sich nicht nach {path} schreiben: {reason}.</translation>
+    </message>
+    <message>
+        <source>What the encoder sees</source>
+        <translation>Was der Encoder sieht</translation>
+    </message>
+    <message>
+        <source>Export a model for Deepness</source>
+        <translation>Ein Modell für Deepness exportieren</translation>
+    </message>
+    <message>
         <source>2. Fine-tune a model (few labels)</source>
         <translation>2. Ein Modell feintrainieren (wenige Trainingsflächen)</translation>
+    </message>
+    <message>
+        <source>About a model file</source>
+        <translation>Über eine Modelldatei</translation>
+    </message>
+    <message>
+        <source>Map to polygons</source>
+        <translation>Karte zu Polygonen</translation>
     </message>
     <message>
         <source>1. Pretrain an encoder (no labels)</source>
@@ -404,6 +824,22 @@
         <translation>{name} muss eines von {names} sein; es ist {value}.</translation>
     </message>
     <message>
+        <source>Sample points to assess a map</source>
+        <translation>Punkte ziehen, um eine Karte zu bewerten</translation>
+    </message>
+    <message>
+        <source>Set up the compute environment</source>
+        <translation>Rechenumgebung einrichten</translation>
+    </message>
+    <message>
+        <source>Ready. It computes with {path}.</source>
+        <translation>Fertig. Gerechnet wird mit {path}.</translation>
+    </message>
+    <message>
+        <source>Where to digitise next</source>
+        <translation>Wo als Nächstes digitalisieren</translation>
+    </message>
+    <message>
         <source>Not a raster that can be opened: {names}.</source>
         <translation>Kein Raster, das sich öffnen lässt: {names}.</translation>
     </message>
@@ -416,36 +852,324 @@
         <translation>{name} muss eine Datei sein, zum Beispiel ein GeoPackage; es ist {path}.</translation>
     </message>
     <message>
+        <source>Looking at {path}</source>
+        <translation>{path} wird untersucht</translation>
+    </message>
+    <message>
+        <source>{path} has no {packages}.</source>
+        <translation>{path} hat diese Pakete nicht: {packages}.</translation>
+    </message>
+    <message>
+        <source>The environment cannot be made from {python}; the reason stands above. On Debian and Ubuntu the package python3-venv may be missing.</source>
+        <translation>Aus {python} lässt sich keine Umgebung machen; der Grund steht oben. Unter Debian und Ubuntu fehlt vielleicht das Paket python3-venv.</translation>
+    </message>
+    <message>
+        <source>Mending {packages}</source>
+        <translation>Wird repariert: {packages}</translation>
+    </message>
+    <message>
+        <source>Another QGIS is setting up the compute environment right now. Wait for it to end.</source>
+        <translation>Ein anderes QGIS richtet gerade die Rechenumgebung ein. Warten Sie, bis es fertig ist.</translation>
+    </message>
+    <message>
+        <source>{path} does not answer as a Python does. Name the interpreter itself.</source>
+        <translation>{path} antwortet nicht wie ein Python. Nennen Sie den Interpreter selbst.</translation>
+    </message>
+    <message>
+        <source>{path} is Python {version}. At least {oldest} is needed.</source>
+        <translation>{path} ist Python {version}. Gebraucht wird mindestens {oldest}.</translation>
+    </message>
+    <message>
+        <source>The variable {variable} names {path}. As long as it is set, that one computes.</source>
+        <translation>Die Variable {variable} nennt {path}. Solange sie gesetzt ist, rechnet dieses Python.</translation>
+    </message>
+    <message>
+        <source>Looking at what is there</source>
+        <translation>Sieht nach, was da ist</translation>
+    </message>
+    <message>
+        <source>PyTorch: {reason}.</source>
+        <translation>PyTorch: {reason}.</translation>
+    </message>
+    <message>
+        <source>Computing something in it</source>
+        <translation>Rechnet etwas damit</translation>
+    </message>
+    <message>
+        <source>Getting uv, which installs packages</source>
+        <translation>Holt uv, das Pakete installiert</translation>
+    </message>
+    <message>
+        <source>uv cannot be had; pip does the same, only slower.</source>
+        <translation>uv ist nicht zu bekommen; pip macht dasselbe, nur langsamer.</translation>
+    </message>
+    <message>
+        <source>Making the environment</source>
+        <translation>Richtet die Umgebung ein</translation>
+    </message>
+    <message>
+        <source>Made from {python} in {folder}.</source>
+        <translation>Gemacht aus {python} in {folder}.</translation>
+    </message>
+    <message>
+        <source>No Python from {oldest} on was found to make the environment from.</source>
+        <translation>Es wurde kein Python ab {oldest} gefunden, aus dem sich die Umgebung machen lässt.</translation>
+    </message>
+    <message>
+        <source>Install one, or uv, and run this again.</source>
+        <translation>Installieren Sie eines oder uv, und führen Sie dies noch einmal aus.</translation>
+    </message>
+    <message>
+        <source>The packages cannot be installed; the reason stands above. Behind a proxy or with an index of your own, pip and uv need to know of it, by their configuration files or variables. What was downloaded is kept: run this again to go on.</source>
+        <translation>Die Pakete lassen sich nicht installieren; der Grund steht oben. Hinter einem Proxy oder mit einem eigenen Index müssen pip und uv davon wissen, durch ihre Konfigurationsdateien oder Variablen. Was heruntergeladen ist, bleibt: führen Sie dies noch einmal aus, um weiterzumachen.</translation>
+    </message>
+    <message>
+        <source>Looking whether every file is there</source>
+        <translation>Sieht nach, ob alle Dateien da sind</translation>
+    </message>
+    <message>
+        <source>Removing the old environment</source>
+        <translation>Entfernt die alte Umgebung</translation>
+    </message>
+    <message>
+        <source>Cancelled. What is done is kept: run it again to go on.</source>
+        <translation>Abgebrochen. Was getan ist, bleibt: führen Sie es noch einmal aus, um weiterzumachen.</translation>
+    </message>
+    <message>
+        <source>From now on it is used in place of {path}, which was set before.</source>
+        <translation>Von jetzt an wird sie statt {path} verwendet, das vorher eingestellt war.</translation>
+    </message>
+    <message>
+        <source>Every file is in place.</source>
+        <translation>Alle Dateien sind da.</translation>
+    </message>
+    <message>
+        <source>Making the links to Python again</source>
+        <translation>Macht die Verweise auf Python neu</translation>
+    </message>
+    <message>
+        <source>Looked at: {reasons}.</source>
+        <translation>Untersucht: {reasons}.</translation>
+    </message>
+    <message>
+        <source>The interpreter {path} does not work.</source>
+        <translation>Der Interpreter {path} funktioniert nicht.</translation>
+    </message>
+    <message>
+        <source>Installing {pytorch} and the rest, which may take a while</source>
+        <translation>Installiert {pytorch} und den Rest; das kann dauern</translation>
+    </message>
+    <message>
+        <source>{packages} cannot be mended.</source>
+        <translation>Lässt sich nicht reparieren: {packages}.</translation>
+    </message>
+    <message>
+        <source>{stage} ({time} so far)</source>
+        <translation>{stage} (seit {time})</translation>
+    </message>
+    <message>
+        <source>There are {free} GB free on the disk of {folder}, and the environment needs about {needed}. Make room, or ask for the build cpu, which is smaller.</source>
+        <translation>Auf dem Datenträger von {folder} sind {free} GB frei, und die Umgebung braucht etwa {needed}. Schaffen Sie Platz, oder wählen Sie die Ausgabe cpu, die kleiner ist.</translation>
+    </message>
+    <message>
+        <source>{folder} is in the way, and was not made by the set-up. Move it somewhere else and run this again.</source>
+        <translation>{folder} ist im Weg und stammt nicht vom Einrichten. Verschieben Sie es, und führen Sie dies noch einmal aus.</translation>
+    </message>
+    <message>
+        <source>{problem} The environment is made anew.</source>
+        <translation>{problem} Die Umgebung wird neu eingerichtet.</translation>
+    </message>
+    <message>
+        <source>The interpreter of {folder} does not work.</source>
+        <translation>Der Interpreter in {folder} funktioniert nicht.</translation>
+    </message>
+    <message>
+        <source>The environment does not compute: {error}</source>
+        <translation>Die Umgebung rechnet nicht: {error}</translation>
+    </message>
+    <message>
+        <source>Installing with {program} {version}.</source>
+        <translation>Installiert wird mit {program} {version}.</translation>
+    </message>
+    <message>
+        <source>This build of PyTorch cannot be had; the reason stands above.</source>
+        <translation>Diese Ausgabe von PyTorch ist nicht zu bekommen; der Grund steht oben.</translation>
+    </message>
+    <message>
+        <source>Trying {build} instead.</source>
+        <translation>Stattdessen wird versucht: {build}.</translation>
+    </message>
+    <message>
+        <source>Taking the packages from the index that pip is set to.</source>
+        <translation>Die Pakete kommen von dem Index, auf den pip eingestellt ist.</translation>
+    </message>
+    <message>
+        <source>The environment's Python cannot say what is installed.</source>
+        <translation>Das Python der Umgebung kann nicht sagen, was installiert ist.</translation>
+    </message>
+    <message>
+        <source>{path} cannot be removed: {reason}. It may be in use: close other QGIS windows and runs, then run this again.</source>
+        <translation>{path} lässt sich nicht entfernen: {reason}. Vielleicht ist es in Gebrauch: schließen Sie andere Fenster und Läufe von QGIS, und führen Sie dies noch einmal aus.</translation>
+    </message>
+    <message>
+        <source>It does not use the GPU.</source>
+        <translation>Sie nutzt die GPU nicht.</translation>
+    </message>
+    <message>
+        <source>what the package index has</source>
+        <translation>was der Paketindex hat</translation>
+    </message>
+    <message>
+        <source>FALSE has no compute environment yet: a Python of its own, with PyTorch.</source>
+        <translation>FALSE hat noch keine Rechenumgebung: ein eigenes Python mit PyTorch.</translation>
+    </message>
+    <message>
+        <source>Run Set up the compute environment (toolbox: FALSE, or Settings &gt; Options &gt; FALSE). To use a Python that has all it needs already, name it in Settings &gt; Options &gt; FALSE or in the variable {variable}.</source>
+        <translation>Führen Sie „Rechenumgebung einrichten“ aus (Werkzeugkiste: FALSE, oder Einstellungen &gt; Optionen &gt; FALSE). Um ein Python zu verwenden, das schon alles Nötige hat, nennen Sie es unter Einstellungen &gt; Optionen &gt; FALSE oder in der Variablen {variable}.</translation>
+    </message>
+    <message>
         <source>Install what it needs: {command}</source>
-        <translation>Installieren Sie, was sie braucht: {command}</translation>
+        <translation>Installieren Sie, was fehlt: {command}</translation>
     </message>
     <message>
-        <source>FALSE has no compute environment yet: a Python 3.10 or newer of its own, with torch. Make one in a terminal: {make}, then {fill}. Or name the Python of an existing one in Settings &gt; Options &gt; Processing &gt; {setting}, or in the variable {variable}.</source>
-        <translation>FALSE hat noch keine Rechenumgebung: ein eigenes Python ab 3.10 mit torch. Machen Sie eine in einem Terminal: {make}, dann {fill}. Oder nennen Sie das Python einer vorhandenen unter Einstellungen &gt; Optionen &gt; Verarbeitung &gt; {setting}, oder in der Variablen {variable}.</translation>
+        <source>Run Set up the compute environment: it repairs it.</source>
+        <translation>Führen Sie „Rechenumgebung einrichten“ aus: es repariert sie.</translation>
     </message>
     <message>
-        <source>Python of the compute environment</source>
-        <translation>Python der Rechenumgebung</translation>
+        <source>is {implementation}, not CPython</source>
+        <translation>ist {implementation}, nicht CPython</translation>
     </message>
     <message>
-        <source>the QGIS profile</source>
-        <translation>dem QGIS-Profil</translation>
+        <source>is Python {version}, and at least {oldest} is needed</source>
+        <translation>ist Python {version}, und gebraucht wird mindestens {oldest}</translation>
+    </message>
+    <message>
+        <source>is Python {version}, for which there are no packages yet</source>
+        <translation>ist Python {version}, für das es noch keine Pakete gibt</translation>
+    </message>
+    <message>
+        <source>is made for 32 bits</source>
+        <translation>ist für 32 Bit gemacht</translation>
+    </message>
+    <message>
+        <source>is a build without the global lock, for which there are no packages</source>
+        <translation>ist eine Ausgabe ohne globale Sperre, für die es keine Pakete gibt</translation>
+    </message>
+    <message>
+        <source>is made for {platform}, and the packages are for win-amd64</source>
+        <translation>ist für {platform} gemacht, und die Pakete sind für win-amd64</translation>
+    </message>
+    <message>
+        <source>is made for {platform}, and PyTorch is for Apple processors only</source>
+        <translation>ist für {platform} gemacht, und PyTorch gibt es nur für Prozessoren von Apple</translation>
+    </message>
+    <message>
+        <source>cannot import {modules}</source>
+        <translation>kann {modules} nicht importieren</translation>
+    </message>
+    <message>
+        <source>belongs to conda, whose libraries an environment made from it does not find</source>
+        <translation>gehört zu conda, dessen Bibliotheken eine daraus gemachte Umgebung nicht findet</translation>
+    </message>
+    <message>
+        <source>the environment that was set up here</source>
+        <translation>die hier eingerichtete Umgebung</translation>
     </message>
     <message>
         <source>{origin} names {path}, which is not a program. Correct it or clear it.</source>
         <translation>{origin} nennt {path}, das kein Programm ist. Berichtigen oder löschen Sie es.</translation>
     </message>
     <message>
-        <source>the variable {variable}</source>
-        <translation>die Variable {variable}</translation>
-    </message>
-    <message>
-        <source>the setting {setting}</source>
-        <translation>die Einstellung {setting}</translation>
-    </message>
-    <message>
         <source>the checkout's .venv</source>
         <translation>.venv des Arbeitsverzeichnisses</translation>
+    </message>
+    <message>
+        <source>{program} cannot be started: {reason}.</source>
+        <translation>{program} lässt sich nicht starten: {reason}.</translation>
+    </message>
+    <message>
+        <source>Cancelled.</source>
+        <translation>Abgebrochen.</translation>
+    </message>
+    <message>
+        <source>{card}, driver {driver}</source>
+        <translation>{card}, Treiber {driver}</translation>
+    </message>
+    <message>
+        <source>Install the driver {driver} or newer and run this again</source>
+        <translation>Installieren Sie den Treiber {driver} oder neuer, und führen Sie dies noch einmal aus</translation>
+    </message>
+    <message>
+        <source>what the package index has; without uv there is no other choice</source>
+        <translation>was der Paketindex hat; ohne uv gibt es keine andere Wahl</translation>
+    </message>
+    <message>
+        <source>the build for Apple computers, which uses their GPU</source>
+        <translation>die Ausgabe für Apple-Rechner, die deren GPU nutzt</translation>
+    </message>
+    <message>
+        <source>what the package index has, as was asked for</source>
+        <translation>was der Paketindex hat, wie gewünscht</translation>
+    </message>
+    <message>
+        <source>what UV_TORCH_BACKEND says: {build}</source>
+        <translation>was UV_TORCH_BACKEND sagt: {build}</translation>
+    </message>
+    <message>
+        <source>the build for the CPU, as was asked for</source>
+        <translation>die Ausgabe für die CPU, wie gewünscht</translation>
+    </message>
+    <message>
+        <source>the build for the CPU: no NVIDIA card with a driver was found</source>
+        <translation>die Ausgabe für die CPU: es wurde keine NVIDIA-Karte mit Treiber gefunden</translation>
+    </message>
+    <message>
+        <source>the CUDA build for {card}</source>
+        <translation>die CUDA-Ausgabe für {card}</translation>
+    </message>
+    <message>
+        <source>the last CUDA build for {card}</source>
+        <translation>die letzte CUDA-Ausgabe für {card}</translation>
+    </message>
+    <message>
+        <source>Newer builds need the driver {driver} at least</source>
+        <translation>Neuere Ausgaben brauchen mindestens den Treiber {driver}</translation>
+    </message>
+    <message>
+        <source>Newer builds need a card of the generation Turing or later</source>
+        <translation>Neuere Ausgaben brauchen eine Karte ab der Generation Turing</translation>
+    </message>
+    <message>
+        <source>the build for the CPU: {card} is too old for PyTorch</source>
+        <translation>die Ausgabe für die CPU: {card} ist zu alt für PyTorch</translation>
+    </message>
+    <message>
+        <source>For Windows that is the build without CUDA: the GPU is not used</source>
+        <translation>Für Windows ist das die Ausgabe ohne CUDA: die GPU wird nicht genutzt</translation>
+    </message>
+    <message>
+        <source>the CUDA build, as was asked for, though no NVIDIA card was found</source>
+        <translation>die CUDA-Ausgabe, wie gewünscht, obwohl keine NVIDIA-Karte gefunden wurde</translation>
+    </message>
+    <message>
+        <source>the build for the CPU: {card}</source>
+        <translation>die Ausgabe für die CPU: {card}</translation>
+    </message>
+    <message>
+        <source>The library that computes is of version {library}, the plugin that QGIS has loaded of {plugin}. The plugin was updated while QGIS was running: restart QGIS.</source>
+        <translation>Die Bibliothek, die rechnet, hat die Version {library}, das von QGIS geladene Plugin {plugin}. Das Plugin wurde aktualisiert, während QGIS lief: starten Sie QGIS neu.</translation>
+    </message>
+    <message>
+        <source>Run Set up the compute environment: nothing tells what is in {folder}.</source>
+        <translation>Führen Sie „Rechenumgebung einrichten“ aus: nichts sagt, was in {folder} ist.</translation>
+    </message>
+    <message>
+        <source>The compute environment was set up by version {old} of the plugin, and this is {new}. Run Set up the compute environment: it brings it up to date.</source>
+        <translation>Die Rechenumgebung wurde von Version {old} des Plugins eingerichtet, und dies ist {new}. Führen Sie „Rechenumgebung einrichten“ aus: es bringt sie auf den neuen Stand.</translation>
+    </message>
+    <message>
+        <source>The set-up of the compute environment was interrupted. Run Set up the compute environment: it goes on where it stopped.</source>
+        <translation>Das Einrichten der Rechenumgebung wurde unterbrochen. Führen Sie „Rechenumgebung einrichten“ aus: es macht weiter, wo es aufgehört hat.</translation>
     </message>
     <message>
         <source>The layer {layer} comes from {origin}, not from a raster file. Save it as GeoTIFF (Layer &gt; Save As...) and use that.</source>
@@ -464,12 +1188,100 @@
         <translation>Die Trainingsflächen lassen sich nicht nach {path} schreiben: {reason}.</translation>
     </message>
     <message>
+        <source>The variable {variable} is set and comes first.</source>
+        <translation>Die Variable {variable} ist gesetzt und geht vor.</translation>
+    </message>
+    <message>
+        <source>{path} (from {origin})</source>
+        <translation>{path} (Quelle: {origin})</translation>
+    </message>
+    <message>
+        <source>Compute environment</source>
+        <translation>Rechenumgebung</translation>
+    </message>
+    <message>
+        <source>Set up...</source>
+        <translation>Einrichten...</translation>
+    </message>
+    <message>
+        <source>Check...</source>
+        <translation>Prüfen...</translation>
+    </message>
+    <message>
+        <source>Diagnostics...</source>
+        <translation>Diagnose...</translation>
+    </message>
+    <message>
+        <source>Settings</source>
+        <translation>Einstellungen</translation>
+    </message>
+    <message>
+        <source>The variable {variable} does the same and comes first.</source>
+        <translation>Die Variable {variable} bewirkt dasselbe und geht vor.</translation>
+    </message>
+    <message>
+        <source>Ready: PyTorch {torch}, Python {python}, on {device}.</source>
+        <translation>Bereit: PyTorch {torch}, Python {python}, auf {device}.</translation>
+    </message>
+    <message>
         <source>FALSE: land-cover maps from a few labels</source>
         <translation>FALSE: Landbedeckungskarten aus wenigen Trainingsflächen</translation>
     </message>
     <message>
+        <source>The model {file} cannot be read. Install the plugin again.</source>
+        <translation>Das Modell {file} lässt sich nicht lesen. Installieren Sie das Plugin noch einmal.</translation>
+    </message>
+    <message>
+        <source>The Python that computes. Empty: the environment that was set up here. Any Python of at least 3.10 that has the packages will do, also one of conda, a cluster or a container.</source>
+        <translation>Das Python, das rechnet. Leer: die hier eingerichtete Umgebung. Jedes Python ab 3.10, das die Pakete hat, ist recht, auch eines von conda, auf einem Cluster oder in einem Container.</translation>
+    </message>
+    <message>
+        <source>What a run takes whose device is auto. auto: a GPU where there is a working one. cuda:1: the second NVIDIA GPU. mps: the GPU of an Apple computer. cpu: no GPU.</source>
+        <translation>Was ein Lauf nimmt, dessen Gerät auto ist. auto: eine GPU, wenn eine da ist und funktioniert. cuda:1: die zweite NVIDIA-GPU. mps: die GPU eines Apple-Rechners. cpu: keine GPU.</translation>
+    </message>
+    <message>
+        <source>Memory for pixels (GB)</source>
+        <translation>Speicher für Pixel (GB)</translation>
+    </message>
+    <message>
+        <source>How much of the raster training keeps at hand. More is faster on a large raster. The program itself takes 1 to 3 GB beside it.</source>
+        <translation>Wie viel vom Raster das Training bereithält. Mehr ist bei einem großen Raster schneller. Das Programm selbst braucht daneben 1 bis 3 GB.</translation>
+    </message>
+    <message>
+        <source>Cache folder</source>
+        <translation>Cache-Ordner</translation>
+    </message>
+    <message>
+        <source>For files that can be made again, such as checkpoints of runs that were interrupted. Empty: the system's cache folder.</source>
+        <translation>Für Dateien, die neu gemacht werden können, etwa Zwischenstände unterbrochener Läufe. Leer: der Cache-Ordner des Systems.</translation>
+    </message>
+    <message>
+        <source>Log</source>
+        <translation>Protokoll</translation>
+    </message>
+    <message>
+        <source>What a run writes to its log. warning: only what may be wrong. debug: everything the compute process says.</source>
+        <translation>Was ein Lauf in sein Protokoll schreibt. warning: nur, was falsch sein kann. debug: alles, was der Rechenprozess sagt.</translation>
+    </message>
+    <message>
+        <source>the setting {label} in Settings &gt; Options &gt; FALSE</source>
+        <translation>die Einstellung {label} unter Einstellungen &gt; Optionen &gt; FALSE</translation>
+    </message>
+    <message>
+        <source>the variable {variable}</source>
+        <translation>die Variable {variable}</translation>
+    </message>
+    <message>
+        <source>the default</source>
+        <translation>die Vorgabe</translation>
+    </message>
+    <message>
         <source>it crashed ({reason})</source>
         <translation>er ist abgestürzt ({reason})</translation>
+    </message>
+    <message>
+        <source>it stopped talking, and did not go</source>
+        <translation>er hat aufgehört zu reden und sich nicht beendet</translation>
     </message>
     <message>
         <source>it exited as if all were well (code 0)</source>
@@ -482,10 +1294,6 @@
     <message>
         <source>Computing with {path} (from {origin})</source>
         <translation>Gerechnet wird mit {path} (Quelle: {origin})</translation>
-    </message>
-    <message>
-        <source>Cancelled.</source>
-        <translation>Abgebrochen.</translation>
     </message>
     <message>
         <source>It left no message.</source>
@@ -516,10 +1324,6 @@
         <translation>Seine letzten Worte:</translation>
     </message>
     <message>
-        <source>{program} cannot be started: {reason}.</source>
-        <translation>{program} lässt sich nicht starten: {reason}.</translation>
-    </message>
-    <message>
         <source>The compute process said something that is not an event: {error}.</source>
         <translation>Der Rechenprozess hat etwas gesagt, das kein Ereignis ist: {error}.</translation>
     </message>
@@ -528,12 +1332,64 @@
         <translation>Der Rechenprozess sagt, er sei fertig, aber {name} ist nicht da: {path}.</translation>
     </message>
     <message>
-        <source>3. Classify</source>
-        <translation>3. Klassifizieren</translation>
+        <source>2. Classify</source>
+        <translation>2. Klassifizieren</translation>
     </message>
     <message>
-        <source>Map</source>
-        <translation>Karte</translation>
+        <source>Map report</source>
+        <translation>Bericht zur Karte</translation>
+    </message>
+    <message>
+        <source>1. Fine-tune again</source>
+        <translation>1. Erneut feintrainieren</translation>
+    </message>
+    <message>
+        <source>3. Suggest where to digitise next</source>
+        <translation>3. Vorschlagen, wo als Nächstes digitalisiert wird</translation>
+    </message>
+    <message>
+        <source>Places</source>
+        <translation>Stellen</translation>
+    </message>
+    <message>
+        <source>FALSE for QGIS</source>
+        <translation>FALSE für QGIS</translation>
+    </message>
+    <message>
+        <source>Makes a map better, one turn after the other: trains a model with all labels you have by now, classifies the raster, and suggests where to digitise next. Digitise what you see there, add it to your labels, and run this again. The encoder stays as it is, so a turn takes little time.</source>
+        <translation>Macht eine Karte besser, eine Runde nach der anderen: trainiert ein Modell mit allen bisherigen Trainingsflächen, klassifiziert das Raster und schlägt vor, wo als Nächstes digitalisiert wird. Digitalisieren Sie, was Sie dort sehen, fügen Sie es Ihren Trainingsflächen hinzu und führen Sie dies noch einmal aus. Der Encoder bleibt, wie er ist; deshalb dauert eine Runde nicht lange.</translation>
+    </message>
+    <message>
+        <source>The map, with all labels so far.</source>
+        <translation>Die Karte, mit allen bisherigen Trainingsflächen.</translation>
+    </message>
+    <message>
+        <source>How many places to suggest for digitising next.</source>
+        <translation>Wie viele Stellen zum Digitalisieren vorgeschlagen werden.</translation>
+    </message>
+    <message>
+        <source>Map this part only, and suggest places there only. Empty: everything.</source>
+        <translation>Nur diesen Teil kartieren und nur dort Stellen vorschlagen. Leer: alles.</translation>
+    </message>
+    <message>
+        <source>The model, to classify other rasters of the same kind with.</source>
+        <translation>Das Modell, um andere Raster der gleichen Art zu klassifizieren.</translation>
+    </message>
+    <message>
+        <source>How well the model does on labels it was not trained with. Compare it with the last turn's.</source>
+        <translation>Wie gut das Modell bei Trainingsflächen ist, aus denen es nicht gelernt hat. Vergleichen Sie ihn mit dem der letzten Runde.</translation>
+    </message>
+    <message>
+        <source>Where to digitise next, the most useful place first.</source>
+        <translation>Wo als Nächstes digitalisiert wird, die nützlichste Stelle zuerst.</translation>
+    </message>
+    <message>
+        <source>Improve a map</source>
+        <translation>Eine Karte verbessern</translation>
+    </message>
+    <message>
+        <source>3. Classify</source>
+        <translation>3. Klassifizieren</translation>
     </message>
     <message>
         <source>2. Fine-tune</source>
@@ -544,8 +1400,8 @@
         <translation>1. Vortraining</translation>
     </message>
     <message>
-        <source>FALSE for QGIS</source>
-        <translation>FALSE für QGIS</translation>
+        <source>Encoder report</source>
+        <translation>Bericht zum Encoder</translation>
     </message>
     <message>
         <source>From a raster and a few labels to a land-cover map: learns from the raster without labels, trains a model with the labels, and classifies the raster. Style the label layer by categories of the class field, and the map takes names and colours from it.</source>
@@ -560,16 +1416,16 @@
         <translation>Nur aus diesem Teil lernen und nur diesen Teil kartieren. Leer: alles.</translation>
     </message>
     <message>
-        <source>The model, to classify other rasters of the same kind with.</source>
-        <translation>Das Modell, um andere Raster der gleichen Art zu klassifizieren.</translation>
-    </message>
-    <message>
         <source>How well the model does on labels it was not trained with.</source>
         <translation>Wie gut das Modell bei Trainingsflächen ist, aus denen es nicht gelernt hat.</translation>
     </message>
     <message>
         <source>The encoder, to fine-tune again when there are more labels.</source>
         <translation>Der Encoder, um mit mehr Trainingsflächen erneut feinzutrainieren.</translation>
+    </message>
+    <message>
+        <source>Map from a few labels</source>
+        <translation>Karte aus wenigen Trainingsflächen</translation>
     </message>
     <message>
         <source>must be given</source>
@@ -708,428 +1564,36 @@
         <translation>eine neue Datei</translation>
     </message>
     <message>
-        <source>0: the polygons follow the edges of the pixels. Up to 1: borders run straight across the stairs of the pixels. No border moves by more than a pixel, and the edge of the raster stays as it is.</source>
-        <translation type="vanished">0: die Polygone folgen den Kanten der Pixel. Bis 1: Grenzen laufen gerade über die Treppen der Pixel. Keine Grenze wandert um mehr als ein Pixel, und der Rand des Rasters bleibt, wie er ist.</translation>
-    </message>
-    <message>
-        <source>3: the first three principal components of the features as red, green and blue (Byte, nodata 0). Another number: as many components (Float32, nodata NaN). 0: all features as they are, which makes a large file.</source>
-        <translation type="vanished">3: die ersten drei Hauptkomponenten der Merkmale als Rot, Grün und Blau (Byte, Nodata 0). Eine andere Zahl: so viele Komponenten (Float32, Nodata NaN). 0: alle Merkmale, wie sie sind; das gibt eine große Datei.</translation>
-    </message>
-    <message>
-        <source>A Python of at least 3.10 that has the packages. Empty: an environment is made.</source>
-        <translation type="vanished">Ein Python ab 3.10, das die Pakete hat. Leer: eine Umgebung wird eingerichtet.</translation>
-    </message>
-    <message>
-        <source>A class too rare for its share of the points gets this many. 50 to 100 are usual. A class with fewer pixels gives all it has.</source>
-        <translation type="vanished">Eine Klasse, die für ihren Anteil an den Punkten zu selten ist, bekommt so viele. 50 bis 100 sind üblich. Eine Klasse mit weniger Pixeln gibt alle her.</translation>
-    </message>
-    <message>
-        <source>A model or an encoder file.</source>
-        <translation type="vanished">Eine Modell- oder Encoder-Datei.</translation>
-    </message>
-    <message>
-        <source>A raster with one band of class codes, such as classifying writes it.</source>
-        <translation type="vanished">Ein Raster mit einem Kanal von Klassencodes, wie die Klassifikation es schreibt.</translation>
-    </message>
-    <message>
-        <source>A stratified random sample: in each class of the map, every pixel has the same chance. How many points there are follows from the standard error wanted; a rare class gets a minimum, the others share the rest in proportion to their area. Fill in the field class of each point on screen, by name or by code, then hand the layer to Assess a map. The points do not say what the map shows, and come in random order, so that whoever fills them in is not led by the map.</source>
-        <translation type="vanished">Eine geschichtete Zufallsstichprobe: in jeder Klasse der Karte hat jedes Pixel die gleiche Chance. Wie viele Punkte es sind, folgt aus dem gewünschten Standardfehler; eine seltene Klasse bekommt eine Mindestzahl, die anderen teilen sich den Rest nach ihrer Fläche. Füllen Sie am Bildschirm bei jedem Punkt das Feld class aus, mit Namen oder Code, und geben Sie den Layer an „Eine Karte bewerten“. Die Punkte sagen nicht, was die Karte zeigt, und kommen in zufälliger Reihenfolge, damit die Karte niemanden beeinflusst.</translation>
-    </message>
-    <message>
-        <source>About a model file</source>
-        <translation type="vanished">Über eine Modelldatei</translation>
-    </message>
-    <message>
-        <source>An encoder file from pretraining, or a model file from fine-tuning.</source>
-        <translation type="vanished">Eine Encoder-Datei aus dem Vortraining oder eine Modelldatei aus dem Feintraining.</translation>
-    </message>
-    <message>
-        <source>Assess a map</source>
-        <translation type="vanished">Eine Karte bewerten</translation>
-    </message>
-    <message>
-        <source>Bands written</source>
-        <translation type="vanished">Geschriebene Kanäle</translation>
-    </message>
-    <message>
-        <source>Build of PyTorch</source>
-        <translation type="vanished">Ausgabe von PyTorch</translation>
-    </message>
-    <message>
-        <source>CSV table with the confusion matrix and the scores and areas per class.</source>
-        <translation type="vanished">CSV-Tabelle mit der Konfusionsmatrix und der Bewertung und Fläche jeder Klasse.</translation>
-    </message>
-    <message>
         <source>Collects versions, paths, graphics cards, the state of the compute environment, the environment variables that matter, and the last errors into a text that can be put into a bug report.</source>
         <translation type="vanished">Sammelt Versionen, Pfade, Grafikkarten, den Zustand der Rechenumgebung, die wichtigen Umgebungsvariablen und die letzten Fehler in einem Text für eine Fehlermeldung.</translation>
     </message>
     <message>
-        <source>Components</source>
-        <translation type="vanished">Komponenten</translation>
+        <source>FALSE has no compute environment yet: a Python 3.10 or newer of its own, with torch. Make one in a terminal: {make}, then {fill}. Or name the Python of an existing one in Settings &gt; Options &gt; Processing &gt; {setting}, or in the variable {variable}.</source>
+        <translation type="vanished">FALSE hat noch keine Rechenumgebung: ein eigenes Python ab 3.10 mit torch. Machen Sie eine in einem Terminal: {make}, dann {fill}. Oder nennen Sie das Python einer vorhandenen unter Einstellungen &gt; Optionen &gt; Verarbeitung &gt; {setting}, oder in der Variablen {variable}.</translation>
     </message>
     <message>
-        <source>Deepness is a QGIS plugin that runs models in the ONNX format. The file holds the network, what it does to pixels first, class names and pixel size, so that Deepness opens it with the right settings. Deepness knows no nodata and blends no tiles: Classify makes the better map. It takes the package onnx in the compute environment.</source>
-        <translation type="vanished">Deepness ist ein QGIS-Plugin, das Modelle im ONNX-Format ausführt. Die Datei enthält das Netz, was es zuerst mit den Pixeln macht, Klassennamen und Pixelgröße, so dass Deepness sie mit den richtigen Einstellungen öffnet. Deepness kennt kein Nodata und überblendet keine Kacheln: „Ein Raster klassifizieren“ macht die bessere Karte. Gebraucht wird das Paket onnx in der Rechenumgebung.</translation>
-    </message>
-    <message>
-        <source>Diagnostics</source>
-        <translation type="vanished">Diagnose</translation>
-    </message>
-    <message>
-        <source>Draw the points at which to look up what is really there, to assess a map.</source>
-        <translation type="vanished">Zieht die Punkte, an denen nachgesehen wird, was wirklich da ist, um eine Karte zu bewerten.</translation>
-    </message>
-    <message>
-        <source>Expected standard error of the overall accuracy</source>
-        <translation type="vanished">Erwarteter Standardfehler der Gesamtgenauigkeit</translation>
-    </message>
-    <message>
-        <source>Export a model for Deepness</source>
-        <translation type="vanished">Ein Modell für Deepness exportieren</translation>
-    </message>
-    <message>
-        <source>Export a model for Deepness.</source>
-        <translation type="vanished">Exportiert ein Modell für Deepness.</translation>
-    </message>
-    <message>
-        <source>FALSE computes in a Python of its own, beside QGIS, with PyTorch and what else it needs. This makes it: it finds or gets a Python, downloads the packages (1 to 3 GB), computes something with them and says on what device.</source>
-        <translation type="vanished">FALSE rechnet in einem eigenen Python neben QGIS, mit PyTorch und was es sonst braucht. Dies richtet es ein: findet oder holt ein Python, lädt die Pakete herunter (1 bis 3 GB), rechnet etwas damit und sagt, auf welchem Gerät.</translation>
-    </message>
-    <message>
-        <source>Features</source>
-        <translation type="vanished">Merkmale</translation>
-    </message>
-    <message>
-        <source>Fewest points per class</source>
-        <translation type="vanished">Wenigste Punkte je Klasse</translation>
-    </message>
-    <message>
-        <source>Find out how good a map is, from reference labels or a raster of the truth.</source>
-        <translation type="vanished">Stellt fest, wie gut eine Karte ist, anhand von Referenzdaten oder einem Raster der Wahrheit.</translation>
-    </message>
-    <message>
-        <source>HTML report on the file.</source>
-        <translation type="vanished">HTML-Bericht über die Datei.</translation>
-    </message>
-    <message>
-        <source>HTML report with scores, confusion matrix and areas.</source>
-        <translation type="vanished">HTML-Bericht mit Bewertung, Konfusionsmatrix und Flächen.</translation>
-    </message>
-    <message>
-        <source>Half width of its 95 % confidence interval</source>
-        <translation type="vanished">Halbe Breite ihres 95-%-Konfidenzintervalls</translation>
-    </message>
-    <message>
-        <source>How many squares to suggest.</source>
-        <translation type="vanished">Wie viele Quadrate vorgeschlagen werden.</translation>
-    </message>
-    <message>
-        <source>It holds no passwords and no keys, and the name of the user is left out of paths. Read it before you pass it on. Nothing is sent anywhere.</source>
-        <translation type="vanished">Er enthält keine Passwörter und keine Schlüssel, und der Benutzername wird aus Pfaden weggelassen. Lesen Sie ihn, bevor Sie ihn weitergeben. Nichts wird irgendwohin gesendet.</translation>
-    </message>
-    <message>
-        <source>Key</source>
-        <translation type="vanished">Schlüssel</translation>
-    </message>
-    <message>
-        <source>Kind</source>
-        <translation type="vanished">Art</translation>
-    </message>
-    <message>
-        <source>Labels so far</source>
-        <translation type="vanished">Bisherige Trainingsflächen</translation>
-    </message>
-    <message>
-        <source>Look only at this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everything.</source>
-        <translation type="vanished">Nur diesen Teil betrachten, als xmin,xmax,ymin,ymax, mit [EPSG:code], wenn er nicht im KBS des Rasters angegeben ist. Leer: alles.</translation>
-    </message>
-    <message>
-        <source>Look only in this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everywhere.</source>
-        <translation type="vanished">Nur in diesem Teil suchen, als xmin,xmax,ymin,ymax, mit [EPSG:code], wenn er nicht im KBS des Rasters angegeben ist. Leer: überall.</translation>
-    </message>
-    <message>
-        <source>Looks for the few small squares that would teach the model most: where it is not sure of the class, and which look unlike each other and unlike what is labelled. Digitise all you can see in them, add it to your labels, and fine-tune again. Squares with nodata or with labels are left out.</source>
-        <translation type="vanished">Sucht die wenigen kleinen Quadrate, aus denen das Modell am meisten lernen würde: wo es sich der Klasse nicht sicher ist, und die einander und dem schon Digitalisierten nicht ähnlich sehen. Digitalisieren Sie alles, was Sie darin erkennen, fügen Sie es Ihren Trainingsflächen hinzu und trainieren Sie erneut. Quadrate mit Nodata oder mit Trainingsflächen werden ausgelassen.</translation>
-    </message>
-    <message>
-        <source>Make a report about this computer, for when something does not work.</source>
-        <translation type="vanished">Macht einen Bericht über diesen Rechner, für den Fall, dass etwas nicht geht.</translation>
-    </message>
-    <message>
-        <source>Make, repair or update the Python that computes.</source>
-        <translation type="vanished">Macht, repariert oder aktualisiert das Python, das rechnet.</translation>
-    </message>
-    <message>
-        <source>Map to polygons</source>
-        <translation type="vanished">Karte zu Polygonen</translation>
-    </message>
-    <message>
-        <source>Mean F1</source>
-        <translation type="vanished">Mittleres F1</translation>
-    </message>
-    <message>
-        <source>Minimum area</source>
-        <translation type="vanished">Mindestfläche</translation>
-    </message>
-    <message>
-        <source>Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted.</source>
-        <translation type="vanished">Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes. Leere Werte werden ausgelassen und gezählt.</translation>
-    </message>
-    <message>
-        <source>Neighbours share their border line point by point: no gaps, no overlaps, also when the lines are smoothed or small patches are dissolved. Each polygon carries the code, the name and the colour of its class, and its area. Nodata becomes no polygon.</source>
-        <translation type="vanished">Nachbarn teilen ihre Grenzlinie Punkt für Punkt: keine Lücken, keine Überlappungen, auch wenn Linien geglättet oder kleine Flächen aufgelöst werden. Jedes Polygon trägt Code, Namen und Farbe seiner Klasse und seine Fläche. Aus Nodata wird kein Polygon.</translation>
-    </message>
-    <message>
-        <source>Nodata value</source>
-        <translation type="vanished">Nodata-Wert</translation>
-    </message>
-    <message>
-        <source>Number of classes</source>
-        <translation type="vanished">Zahl der Klassen</translation>
-    </message>
-    <message>
-        <source>Number of places</source>
-        <translation type="vanished">Zahl der Stellen</translation>
-    </message>
-    <message>
-        <source>ONNX model</source>
-        <translation type="vanished">ONNX-Modell</translation>
-    </message>
-    <message>
-        <source>Of the overall accuracy: half of it takes four times as many points. The 95 % interval reaches about twice as far to either side.</source>
-        <translation type="vanished">Der Gesamtgenauigkeit: die Hälfte braucht viermal so viele Punkte. Das 95-%-Intervall reicht nach jeder Seite etwa doppelt so weit.</translation>
-    </message>
-    <message>
-        <source>Optional table with the mapped class of each point. Keep it out of sight of whoever fills in the classes. Assess a map does not need it.</source>
-        <translation type="vanished">Optionale Tabelle mit der kartierten Klasse jedes Punkts. Wer die Klassen ausfüllt, sollte sie nicht sehen. „Eine Karte bewerten“ braucht sie nicht.</translation>
-    </message>
-    <message>
-        <source>Overall accuracy of the whole map, area-adjusted</source>
-        <translation type="vanished">Gesamtgenauigkeit der ganzen Karte, flächengewichtet</translation>
-    </message>
-    <message>
-        <source>Patches dissolved</source>
-        <translation type="vanished">Aufgelöste Flächen</translation>
-    </message>
-    <message>
-        <source>Patches smaller than this become part of the neighbour they share the longest border with (minimum mapping unit). In square map units; in m² where the map is in degrees. 0: all patches stay.</source>
-        <translation type="vanished">Kleinere Flächen gehen in dem Nachbarn auf, mit dem sie die längste Grenze teilen (Mindestkartierfläche). In Quadrateinheiten der Karte; in m², wenn die Karte in Grad ist. 0: alle Flächen bleiben.</translation>
-    </message>
-    <message>
-        <source>Pixel size in centimetres</source>
-        <translation type="vanished">Pixelgröße in Zentimetern</translation>
-    </message>
-    <message>
-        <source>Pixel size it works on, in CRS units</source>
-        <translation type="vanished">Pixelgröße, mit der es rechnet, in Einheiten des KBS</translation>
-    </message>
-    <message>
-        <source>Pixel size written, in CRS units</source>
-        <translation type="vanished">Geschriebene Pixelgröße, in Einheiten des KBS</translation>
-    </message>
-    <message>
-        <source>Places suggested</source>
-        <translation type="vanished">Vorgeschlagene Stellen</translation>
-    </message>
-    <message>
-        <source>Points drawn</source>
-        <translation type="vanished">Gezogene Punkte</translation>
-    </message>
-    <message>
-        <source>Points or pixels compared</source>
-        <translation type="vanished">Verglichene Punkte oder Pixel</translation>
-    </message>
-    <message>
-        <source>Points, lines or polygons with a class field. They are reprojected to the map where needed. Points are compared one by one, lines and polygons pixel by pixel. Give these or a truth raster.</source>
-        <translation type="vanished">Punkte, Linien oder Polygone mit einem Klassenfeld. Wo nötig, werden sie in das KBS der Karte umprojiziert. Punkte werden einzeln verglichen, Linien und Polygone Pixel für Pixel. Geben Sie diese oder ein Raster der Wahrheit an.</translation>
-    </message>
-    <message>
-        <source>Polygons</source>
-        <translation type="vanished">Polygone</translation>
-    </message>
-    <message>
-        <source>Python that computes</source>
-        <translation type="vanished">Python, das rechnet</translation>
-    </message>
-    <message>
-        <source>Python to use as it is</source>
-        <translation type="vanished">Python, das verwendet wird, wie es ist</translation>
-    </message>
-    <message>
-        <source>Raster of class codes, as Classify a raster writes it.</source>
-        <translation type="vanished">Raster mit Klassencodes, wie „Ein Raster klassifizieren“ es schreibt.</translation>
-    </message>
-    <message>
-        <source>Raster with the codes of the true classes, on any grid and in any CRS. It is looked up at the centre of each pixel of the map. Give this or reference labels.</source>
-        <translation type="vanished">Raster mit den Codes der wahren Klassen, in beliebigem Gitter und KBS. Es wird in der Mitte jedes Pixels der Karte abgefragt. Geben Sie dieses oder Referenzdaten an.</translation>
-    </message>
-    <message>
-        <source>Reference labels</source>
-        <translation type="vanished">Referenzdaten</translation>
-    </message>
-    <message>
-        <source>Remove what is there first</source>
-        <translation type="vanished">Vorher entfernen, was da ist</translation>
-    </message>
-    <message>
-        <source>Rounded to 4 pixels of the model. Empty: half a patch that the model was trained on.</source>
-        <translation type="vanished">Auf 4 Pixel des Modells gerundet. Leer: ein halber Ausschnitt, mit dem das Modell trainiert wurde.</translation>
-    </message>
-    <message>
-        <source>Run it again at any time. It goes on where it was cancelled, repairs what is broken, brings an environment of another version of the plugin up to date, and is done in a moment where nothing is to be done. The packages come from the index that pip or uv are set to.</source>
-        <translation type="vanished">Führen Sie es jederzeit wieder aus. Es macht weiter, wo es abgebrochen wurde, repariert, was kaputt ist, bringt eine Umgebung einer anderen Version des Plugins auf den neuen Stand und ist sofort fertig, wenn nichts zu tun ist. Die Pakete kommen von dem Index, auf den pip oder uv eingestellt sind.</translation>
-    </message>
-    <message>
-        <source>Sample points</source>
-        <translation type="vanished">Stichprobenpunkte</translation>
-    </message>
-    <message>
-        <source>Sample points to assess a map</source>
-        <translation type="vanished">Punkte ziehen, um eine Karte zu bewerten</translation>
-    </message>
-    <message>
-        <source>Say what a model or encoder file is.</source>
-        <translation type="vanished">Sagt, was eine Modell- oder Encoder-Datei ist.</translation>
-    </message>
-    <message>
-        <source>Says how often map and reference agree, and which class is taken for which. From points that were drawn at random within the classes of the map it also estimates the accuracy of the whole map, and the area of each class, with 95 % confidence intervals (Olofsson et al. 2014). Sample points to assess a map draws such points.</source>
-        <translation type="vanished">Sagt, wie oft Karte und Referenz übereinstimmen und welche Klasse für welche gehalten wird. Aus Punkten, die zufällig in den Klassen der Karte gezogen wurden, schätzt es auch die Genauigkeit der ganzen Karte und die Fläche jeder Klasse, mit 95-%-Konfidenzintervallen (Olofsson et al. 2014). „Punkte ziehen, um eine Karte zu bewerten“ zieht solche Punkte.</translation>
-    </message>
-    <message>
-        <source>Seldom needed: what is broken is found and repaired.</source>
-        <translation type="vanished">Selten nötig: was kaputt ist, wird gefunden und repariert.</translation>
-    </message>
-    <message>
-        <source>Set up the compute environment</source>
-        <translation type="vanished">Rechenumgebung einrichten</translation>
-    </message>
-    <message>
-        <source>Share of the pixels of each mapped class that are probably right. 0.5 is the careful guess: it takes the most points.</source>
-        <translation type="vanished">Anteil der Pixel jeder kartierten Klasse, die wohl stimmen. 0,5 ist die vorsichtige Annahme: sie braucht die meisten Punkte.</translation>
-    </message>
-    <message>
-        <source>Share of variance explained</source>
-        <translation type="vanished">Erklärter Anteil der Varianz</translation>
-    </message>
-    <message>
-        <source>Show what the encoder sees: its features all over a raster, as colours or as numbers.</source>
-        <translation type="vanished">Zeigt, was der Encoder sieht: seine Merkmale über ein ganzes Raster, als Farben oder als Zahlen.</translation>
-    </message>
-    <message>
-        <source>Side of a square</source>
-        <translation type="vanished">Seitenlänge eines Quadrats</translation>
-    </message>
-    <message>
-        <source>Side of the tiles that Deepness cuts the raster into: a multiple of 32. Larger ones show the model more around each pixel and take more memory.</source>
-        <translation type="vanished">Seitenlänge der Kacheln, in die Deepness das Raster schneidet: ein Vielfaches von 32. Größere zeigen dem Modell mehr um jedes Pixel herum und brauchen mehr Speicher.</translation>
-    </message>
-    <message>
-        <source>Smoothing</source>
-        <translation type="vanished">Glättung</translation>
-    </message>
-    <message>
-        <source>Standard error wanted</source>
-        <translation type="vanished">Gewünschter Standardfehler</translation>
-    </message>
-    <message>
-        <source>Suggest where to digitise next.</source>
-        <translation type="vanished">Schlägt vor, wo als Nächstes digitalisiert wird.</translation>
-    </message>
-    <message>
-        <source>Suggested places</source>
-        <translation type="vanished">Vorgeschlagene Stellen</translation>
-    </message>
-    <message>
-        <source>Table</source>
-        <translation type="vanished">Tabelle</translation>
+        <source>Python of the compute environment</source>
+        <translation type="vanished">Python der Rechenumgebung</translation>
     </message>
     <message>
         <source>Text files (*.txt)</source>
         <translation type="vanished">Textdateien (*.txt)</translation>
     </message>
     <message>
-        <source>The ONNX file to write.</source>
-        <translation type="vanished">Die ONNX-Datei, die geschrieben wird.</translation>
-    </message>
-    <message>
-        <source>The layer to write: squares with rank, score and reason. Rank 1 comes first.</source>
-        <translation type="vanished">Der Layer, der geschrieben wird: Quadrate mit Rang, Wertung und Grund. Rang 1 kommt zuerst.</translation>
-    </message>
-    <message>
-        <source>The points to write, as GeoPackage or another format that goes by its extension. Fields: id, and class, which is empty.</source>
-        <translation type="vanished">Die Punkte, die geschrieben werden, als GeoPackage oder in einem anderen Format, nach der Endung. Felder: id, und class, das leer ist.</translation>
-    </message>
-    <message>
-        <source>The polygons to write. The ending says the format: .gpkg, .geojson, .shp and others that OGR writes.</source>
-        <translation type="vanished">Die Polygone, die geschrieben werden. Die Endung bestimmt das Format: .gpkg, .geojson, .shp und andere, die OGR schreibt.</translation>
-    </message>
-    <message>
-        <source>The raster to digitise on.</source>
-        <translation type="vanished">Das Raster, auf dem digitalisiert wird.</translation>
-    </message>
-    <message>
-        <source>The raster to look at. It needs the bands the model was made for.</source>
-        <translation type="vanished">Das Raster, das betrachtet wird. Es braucht die Kanäle, für die das Modell gemacht wurde.</translation>
-    </message>
-    <message>
         <source>The raster to write.</source>
         <translation type="vanished">Das Raster, das geschrieben wird.</translation>
     </message>
     <message>
-        <source>The report shows what it maps, what it needs, what it does to pixels first, how good it is and how it was made. Nothing is computed, and the file stays as it is.</source>
-        <translation type="vanished">Der Bericht zeigt, was sie kartiert, was sie braucht, was sie zuerst mit den Pixeln macht, wie gut sie ist und wie sie entstand. Nichts wird berechnet, und die Datei bleibt, wie sie ist.</translation>
+        <source>auto takes a GPU where there is a working one and says what it took. cuda, cuda:1, mps and cpu insist.</source>
+        <translation type="vanished">auto nimmt eine GPU, wenn eine da ist und funktioniert, und sagt, was es genommen hat. cuda, cuda:1, mps und cpu bestehen darauf.</translation>
     </message>
     <message>
-        <source>Tile size</source>
-        <translation type="vanished">Kachelgröße</translation>
+        <source>the QGIS profile</source>
+        <translation type="vanished">dem QGIS-Profil</translation>
     </message>
     <message>
-        <source>Truth raster</source>
-        <translation type="vanished">Raster der Wahrheit</translation>
-    </message>
-    <message>
-        <source>Turn a map into polygons, one for each patch of a class.</source>
-        <translation type="vanished">Macht aus einer Karte Polygone, eines für jede zusammenhängende Fläche einer Klasse.</translation>
-    </message>
-    <message>
-        <source>User's accuracy expected</source>
-        <translation type="vanished">Erwartete Nutzergenauigkeit</translation>
-    </message>
-    <message>
-        <source>Value that the model takes for missing, band by band, as it does where the raster says so itself. Deepness fills with 0 beyond the raster's edge. Empty: none.</source>
-        <translation type="vanished">Wert, den das Modell Kanal für Kanal als fehlend nimmt, wie dort, wo das Raster es selbst sagt. Jenseits des Rasterrands füllt Deepness mit 0. Leer: keiner.</translation>
-    </message>
-    <message>
-        <source>What is digitised already. It is not suggested again, nor what looks like it. Empty: the squares only differ from each other.</source>
-        <translation type="vanished">Was schon digitalisiert ist. Es wird nicht wieder vorgeschlagen, auch nicht, was ihm ähnlich sieht. Leer: die Quadrate unterscheiden sich nur voneinander.</translation>
-    </message>
-    <message>
-        <source>What looks alike to the encoder gets a similar colour. Where land cover that differs has the same colour, a model made from this encoder will have a hard time. The features are coarser than the raster: a pixel of the result covers 4 x 4 pixels of the size that the model works on. Features as numbers are an input for other classifiers.</source>
-        <translation type="vanished">Was für den Encoder gleich aussieht, bekommt eine ähnliche Farbe. Wo verschiedene Landbedeckung die gleiche Farbe hat, wird es ein Modell aus diesem Encoder schwer haben. Die Merkmale sind gröber als das Raster: ein Pixel des Ergebnisses deckt 4 x 4 Pixel der Größe, mit der das Modell rechnet. Merkmale als Zahlen sind Eingabe für andere Klassifikatoren.</translation>
-    </message>
-    <message>
-        <source>What the encoder sees</source>
-        <translation type="vanished">Was der Encoder sieht</translation>
-    </message>
-    <message>
-        <source>Where a Python with all that is needed is there already, for example of conda, a cluster or a container, name it. It is used as it is; nothing is installed into it.</source>
-        <translation type="vanished">Wenn ein Python mit allem Nötigen schon da ist, etwa von conda, auf einem Cluster oder in einem Container, nennen Sie es. Es wird verwendet, wie es ist; nichts wird hinein installiert.</translation>
-    </message>
-    <message>
-        <source>Where to digitise next</source>
-        <translation type="vanished">Wo als Nächstes digitalisieren</translation>
-    </message>
-    <message>
-        <source>auto takes a GPU where there is a working one, unless the options or FALSE_DEVICE name a device, and says what it took. cuda, cuda:1, mps and cpu insist.</source>
-        <translation type="vanished">auto nimmt eine GPU, wenn eine da ist und funktioniert, außer die Optionen oder FALSE_DEVICE nennen ein Gerät, und sagt, was es genommen hat. cuda, cuda:1, mps und cpu bestehen darauf.</translation>
-    </message>
-    <message>
-        <source>auto: by the graphics card and its driver. cuda: for NVIDIA cards. cpu: without, smaller. index: what the package index has for this system, where only that can be reached.</source>
-        <translation type="vanished">auto: nach der Grafikkarte und ihrem Treiber. cuda: für NVIDIA-Karten. cpu: ohne, kleiner. index: was der Paketindex für dieses System hat, wenn nur er erreichbar ist.</translation>
-    </message>
-    <message>
-        <source>pixels</source>
-        <translation type="vanished">Pixel</translation>
+        <source>the setting {setting}</source>
+        <translation type="vanished">die Einstellung {setting}</translation>
     </message>
 </context>
 </TS>

@@ -59,10 +59,11 @@ class Bench:
             shutil.copytree(Bench.template, self.environment, symlinks=True)
 
     def set_up(self, **request: object):
-        from qgis_false.environment.install import Request, set_up
+        from qgis_false.environment.install import set_up
+        from qgis_false.tasks import SetUpEnvironment
 
         self.log.unlink(missing_ok=True)
-        return set_up(Request(**request), self.feedback)
+        return set_up(SetUpEnvironment(**request), self.feedback)
 
 
 @pytest.fixture
@@ -353,7 +354,7 @@ def test_a_python_of_one_s_own_is_used_as_it_is_and_remembered(bench, monkeypatc
     monkeypatch.setattr(install, "REQUIRED_PACKAGES", ("json",))
     monkeypatch.setattr(install, "run_job", lambda *_: {"device": "cpu"})
     try:
-        assert bench.set_up(python=sys.executable).python == sys.executable
+        assert bench.set_up(existing_python=sys.executable).python == sys.executable
         assert str(find_interpreter().path) == sys.executable
     finally:
         settings.INTERPRETER.store("")
@@ -367,13 +368,13 @@ def test_nothing_is_installed_into_a_python_that_is_not_ours(bench, monkeypatch)
 
     monkeypatch.setattr(install, "REQUIRED_PACKAGES", ("json", "no_such_package"))
     with pytest.raises(QgsProcessingException, match="has no no_such_package. Install what it needs"):
-        bench.set_up(python=sys.executable)
+        bench.set_up(existing_python=sys.executable)
     assert settings.INTERPRETER.stored() == ""
 
 
 def test_a_program_that_is_no_python_is_refused(bench):
     with pytest.raises(QgsProcessingException, match="does not answer as a Python does"):
-        bench.set_up(python="/bin/ls")
+        bench.set_up(existing_python="/bin/ls")
 
 
 @pytest.mark.parametrize(

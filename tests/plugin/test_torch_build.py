@@ -47,8 +47,8 @@ def test_by_card_and_driver(provider, name, cards, builds):
 
 def test_what_to_do_about_an_old_driver_is_said(provider):
     assert "Install the driver 580" in choice("osgeo4w", (570, BLACKWELL)).why
-    assert "older than 580" in choice("debian", (535, AMPERE)).why
-    assert "older than Turing" in choice("debian", (580, PASCAL)).why
+    assert "need the driver 580" in choice("debian", (535, AMPERE)).why
+    assert "of the generation Turing or later" in choice("debian", (580, PASCAL)).why
     assert "too old" in choice("debian", (470, KEPLER)).why
 
 

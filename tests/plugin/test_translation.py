@@ -15,7 +15,10 @@ from qgis.PyQt.QtWidgets import QLabel, QScrollArea, QTextBrowser, QWidget
 from false_core import jobs
 
 ROOT = Path(__file__).resolve().parents[2]
-SINKS = {"QgsProcessingException", "NoEnvironment", "pushWarning", "pushInfo", "setProgressText", "setHelp", "_broken"}
+SINKS = {
+    "QgsProcessingException", "NoEnvironment", "Cancelled", "_Broken", "pushWarning", "pushInfo", "setProgressText",
+    "setHelp", "_broken", "_stage", "Choice", "QGroupBox", "QLabel", "QPushButton", "addRow", "setToolTip", "setText",
+}  # fmt: skip
 """Calls by which the plugin talks to people."""
 
 
@@ -62,10 +65,11 @@ def test_without_a_translation_they_are_english(speak, locale):
 
 def test_nothing_of_a_job_is_left_in_english(speak):
     """Only what is the same in both languages may stay."""
+    from qgis_false.tasks import TASKS
+
     same = {"Encoder", "Rasters", "Raster", "Python", "PyTorch"}
-    english = {
-        text for job in jobs.JOBS.values() for p in jobs.parameters(job).values() for text in (p.label, p.help)
-    } - same
+    declared = (*jobs.JOBS.values(), *TASKS.values())
+    english = {text for job in declared for p in jobs.parameters(job).values() for text in (p.label, p.help)} - same
     for algorithm in speak("de").algorithms():
         for definition in algorithm.parameterDefinitions():
             assert definition.description() not in english, (algorithm.name(), definition.name())
@@ -93,10 +97,11 @@ def test_what_is_wrong_is_said_in_german(speak, context):
 
 def test_the_model_that_comes_with_the_plugin_is_german(speak):
     model = speak("de").algorithm("Map from a few labels")
-    assert model.displayName() == "Map from a few labels"  # Its title is its id, which scripts know.
-    assert model.parameterDefinition("field").description() == "Klassenfeld"
-    assert "wenigen Trainingsflächen" in model.shortHelpString()
-    assert model.create().parameterDefinition("field").description() == "Klassenfeld"
+    for one in (model, model.create()):
+        assert one.id() == "false:Map from a few labels"  # Scripts know it.
+        assert one.displayName() == "Karte aus wenigen Trainingsflächen"
+        assert one.parameterDefinition("field").description() == "Klassenfeld"
+        assert "wenigen Trainingsflächen" in one.shortHelpString()
 
 
 def test_the_dialog_is_german(speak, monkeypatch, qgis_parent, tmp_path):
@@ -128,7 +133,8 @@ def test_the_compiled_file_holds_what_the_source_says(qgis_app):
         for message in ElementTree.parse(file).getroot().iter("message"):
             translation = message.find("translation")
             if translation.get("type") is None:
-                assert compiled.translate("FALSE", message.findtext("source")) == translation.text
+                source = message.findtext("source").encode()  # As text, a translator takes ASCII only.
+                assert compiled.translate("FALSE", source) == translation.text
 
 
 def test_the_plugin_says_nothing_that_cannot_be_translated():
