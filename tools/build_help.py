@@ -252,7 +252,7 @@ def qgis_call(job: type[Any], name: str) -> str:
     """Return the call of ``qgis_process`` with the values of ``example``."""
     declared = jobs.parameters(job)
     values = {key: value for key, value in example(job).items() if declared[key].dialog}
-    words = ["qgis_process", "run", f"false:{name}", "--"]
+    words = ["qgis_process", "run", f"false:{name}", *(["--"] if values else [])]
     words += [f"{key.upper()}={text}" for key, value in values.items() for text in _texts(value, job, key)]
     return _wrapped(words, lambda word: "=" in word)
 
@@ -308,7 +308,9 @@ def index() -> str:
             *lines,
             "",
             "The model **Map from a few labels** runs pretraining, fine-tuning and classifying one after the other. The",
-            "command line has two commands more, `info` and `experiment`: see [Command line](../command-line.md).",
+            "model **Improve a map** fine-tunes and classifies again when there are more labels, and suggests where to",
+            "digitise next. The command line has two commands more, `info` and `experiment`: see",
+            "[Command line](../command-line.md).",
             "",
         ]
     )

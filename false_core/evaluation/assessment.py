@@ -12,7 +12,7 @@ from false_core.evaluation.area_adjusted import AreaAdjusted, adjust
 from false_core.evaluation.comparison import POINTS, RASTER, SHAPES, Comparison
 from false_core.evaluation.metrics import IntArray, Scores, score
 from false_core.labels.matching import as_code, match, spelling
-from false_core.raster.area_unit import PIXELS, AreaUnit, unit_of
+from false_core.raster.areas import PIXELS, AreaUnit, unit_of_map
 from false_core.raster.class_map import ClassMap
 
 FEWEST_SAMPLES = 2
@@ -101,7 +101,7 @@ def conclude(the_map: ClassMap, seen: Comparison) -> Assessment:
     for (value, code), number in seen.pairs.items():
         confusion[keys.index(class_of_value[value]), keys.index(code)] += number
     adjusted = adjust(confusion, np.array([c.pixels for c in classes]))
-    unit = unit_of(the_map.source)
+    unit = unit_of_map(the_map.source)
     left_out = {what: number for what, number in seen.left_out.items() if number}
     notes = (*_notes_on_design(seen.kind, left_out), *_notes_on_classes(classes, confusion), *_notes_on_area(unit))
     return Assessment(the_map.source.name, seen.kind, classes, confusion, left_out, unit, score(confusion), adjusted, notes)

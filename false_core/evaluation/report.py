@@ -22,7 +22,7 @@ from false_core.jobs import UNTRAINED
 from false_core.models.model_file import ModelCard
 from false_core.presets import IMAGE
 from false_core.publish import published
-from false_core.raster.area_unit import PIXELS, unit_of
+from false_core.raster.areas import PIXELS, unit_of_map
 from false_core.raster.source import RasterSource
 from false_core.training.curves import Curves
 
@@ -229,7 +229,7 @@ def classification_report(card: ModelCard, overview: MapOverview, source: Raster
     """
     classified, total = overview.classified, overview.total
     tiles = [("pixels classified", f"{classified:,}"), ("without data", percent(1 - classified / total))]
-    unit = unit_of(source)
+    unit = unit_of_map(source)
     area = unit.name != PIXELS
     counts = [int(overview.pixels[c.code]) for c in card.classes]
     rows = [

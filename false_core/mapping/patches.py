@@ -101,7 +101,7 @@ def find_patches(land_cover: ClassMap, side: int, minimum_area: float, feedback:
     Args:
         land_cover: The map.
         side: Of the blocks, in pixels. It does not change the result.
-        minimum_area: In the unit of ``area_unit``.
+        minimum_area: In the unit of ``unit_of_areas``.
         feedback: Told how far it is.
     """
     source = land_cover.source

@@ -20,7 +20,7 @@ from false_core.jobs import Polygonise
 from false_core.mapping.borders import Network, ragged, trace
 from false_core.mapping.patches import Integers, Patches, find_patches
 from false_core.mapping.smoothing import paths
-from false_core.raster.areas import area_unit, areas
+from false_core.raster.areas import areas, unit_of_areas
 from false_core.raster.class_map import ClassMap
 from false_core.raster.source import RasterSource
 from false_core.vector.polygon_file import check_format, polygon_file
@@ -52,7 +52,9 @@ def polygonise(job: Polygonise, feedback: Feedback) -> dict[str, Any]:
             for some, polygons in _polygons(network, patches, source, job.smoothing, feedback):
                 file.write(patches.codes[some], polygons, areas(polygons, source.crs))
     if job.minimum_area:
-        feedback.info(f"{patches.dissolved:,} patches below {job.minimum_area:g} {area_unit(source.crs)} were dissolved.")
+        feedback.info(
+            f"{patches.dissolved:,} patches below {job.minimum_area:g} {unit_of_areas(source.crs)} were dissolved."
+        )
     return {"polygons": len(patches), "dissolved": patches.dissolved}
 
 

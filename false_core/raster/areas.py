@@ -1,6 +1,8 @@
-"""How large things are on the ground: areas in map units, and in square metres where these are degrees."""
+"""How large things are on the ground: pixels and polygons, and the unit in which it is told."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +13,33 @@ from rasterio.crs import CRS
 from false_core.raster.source import RasterSource
 
 Floats = npt.NDArray[np.float64]
+PIXELS, HECTARES, SQUARE_METRES, SQUARE_UNITS = "pixels", "ha", "m²", "square map units"
+WEB_MERCATOR = 3857
 
 
-def area_unit(crs: CRS | None) -> str:
-    """Return the unit that ``areas`` are in."""
-    return "m²" if crs is not None and crs.is_geographic else "square map units"
+@dataclass(frozen=True)
+class AreaUnit:
+    """A pixel of a raster's file is ``per_pixel`` of ``name``."""
+
+    name: str
+    per_pixel: float
+
+
+def unit_of_map(source: RasterSource) -> AreaUnit:
+    """Return how to tell the areas of classes on a map: in hectares where its pixels are all of one size on the ground."""
+    square = source.pixel_size**2
+    if source.crs is None:
+        return AreaUnit(SQUARE_UNITS, square) if source.georeferenced else AreaUnit(PIXELS, 1.0)
+    if source.crs.is_geographic or source.crs.to_epsg() == WEB_MERCATOR:
+        return AreaUnit(PIXELS, 1.0)
+    if source.crs.is_projected:
+        return AreaUnit(HECTARES, square * float(source.crs.linear_units_factor[1]) ** 2 / 10_000)
+    return AreaUnit(SQUARE_UNITS, square)
+
+
+def unit_of_areas(crs: CRS | None) -> str:
+    """Return the unit of ``areas`` and ``pixel_areas``."""
+    return SQUARE_METRES if crs is not None and crs.is_geographic else SQUARE_UNITS
 
 
 def pixel_areas(source: RasterSource, rows: npt.NDArray[np.int64]) -> Floats:

@@ -15,6 +15,7 @@ import tyro
 
 from false_core import jobs
 from false_core.cli import _form
+from qgis_false.tasks import TASKS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {
@@ -49,6 +50,22 @@ def test_a_page_names_every_parameter_with_its_help(name):
         assert f"`{parameter}`" in text
         assert declared.help.replace("|", "|").replace("<", "&lt;") in text
         assert all(choice in text for choice in declared.choices)
+
+
+@pytest.mark.parametrize("name", list(TASKS))
+def test_what_the_plugin_does_itself_has_a_page_like_the_jobs(name):
+    text = (ROOT / "docs" / "algorithms" / f"{name}.md").read_text("utf-8")
+    for parameter, declared in jobs.parameters(TASKS[name]).items():
+        assert f"`{parameter}`" in text
+        assert declared.help in text
+    assert f"qgis_process run false:{name}" in text
+    assert "false-core" not in text
+
+
+def test_the_index_leads_to_every_page():
+    index = (ROOT / "docs" / "algorithms" / "index.md").read_text("utf-8")
+    pages = {page.name for page in (ROOT / "docs" / "algorithms").glob("*.md")} - {"index.md"}
+    assert set(re.findall(r"\]\((\w+\.md)\)", index)) == pages
 
 
 @JOBS
