@@ -62,4 +62,4 @@ def _document(name: str) -> str:
     for target, page in PAGES.items():
         text = text.replace(f"]({target})", f"]({page})")
     # What has no page stays a word.
-    return re.sub(r"\[([^\]]+)\]\(LICENSE\)", r"\1", text)
+    return re.sub(r"\[([^\]]+)\]\((?:LICENSE|processing_scripts)\)", r"\1", text)

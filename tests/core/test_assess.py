@@ -342,7 +342,7 @@ class TestTheTableAndTheReport:
             ({"crs": "EPSG:2263"}, "ha"),
             ({"crs": "EPSG:4326", "transform": Affine(1e-4, 0, 10, 0, -1e-4, 50)}, "pixels"),
             ({"crs": "EPSG:3857"}, "pixels"),
-            ({"crs": None}, "square_CRS_units"),
+            ({"crs": None}, "square_map_units"),
             ({"crs": None, "transform": None}, "pixels"),
         ],
     )
