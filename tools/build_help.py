@@ -288,9 +288,9 @@ def json_job(job: type[Any]) -> str:
 def index() -> str:
     """Return the list of all pages."""
     lines = [
-        NOTICE,
-        "",
         "# Algorithms",
+        "",
+        NOTICE,
         "",
         "All of them are in the Processing toolbox under FALSE, and work in batch, in models, in scripts and with",
         "`qgis_process`. The command line `false-core` runs the same jobs without QGIS.",
@@ -318,7 +318,7 @@ def index() -> str:
 
 def as_markdown(page: Page) -> str:
     """Return the page for the documentation."""
-    lines = [NOTICE, "", f"# {_escaped(page.title)}", ""]
+    lines = [f"# {_escaped(page.title)}", "", NOTICE, ""]  # MkDocs takes a title from the very first line only.
     for paragraph in page.paragraphs:
         lines += [_escaped(paragraph), ""]
     if page.algorithm:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from qgis.core import QgsSettings
 from qgis.PyQt.QtCore import QCoreApplication, QTranslator, QUrl
-from qgis.PyQt.QtWidgets import QLabel, QScrollArea, QTextBrowser, QWidget
+from qgis.PyQt.QtWidgets import QLabel, QPushButton, QScrollArea, QTextBrowser, QWidget
 
 from false_core import jobs
 
@@ -80,7 +80,7 @@ def test_the_help_button_opens_a_german_page(speak):
     provider = speak("de")
     for algorithm in provider.algorithms():
         if not hasattr(algorithm, "JOB"):
-            continue
+            continue  # A model that comes with the plugin.
         page = Path(QUrl(algorithm.helpUrl()).toLocalFile())
         text = page.read_text("utf-8")
         assert algorithm.displayName() in text
@@ -102,6 +102,54 @@ def test_the_model_that_comes_with_the_plugin_is_german(speak):
         assert one.displayName() == "Karte aus wenigen Trainingsflächen"
         assert one.parameterDefinition("field").description() == "Klassenfeld"
         assert "wenigen Trainingsflächen" in one.shortHelpString()
+
+
+def test_the_options_page_is_german(speak, qgis_parent, tmp_path):
+    from qgis_false import settings
+    from qgis_false.options import OptionsFactory
+
+    speak("de")
+    page = OptionsFactory().createWidget(qgis_parent)
+    page.resize(760, 700)
+    page.show()
+    QCoreApplication.processEvents()
+    shown = {label.text() for label in page.findChildren(QLabel)}
+    assert {"Gerät", "Speicher für Pixel (GB)", "Cache-Ordner", "Protokoll"} <= shown
+    assert not {setting.help for setting in settings.ALL} & shown
+    assert {button.text() for button in page.findChildren(QPushButton)} >= {"Einrichten...", "Prüfen...", "Diagnose..."}
+    assert page.grab().save(str(Path(os.environ.get("DIALOG_PICTURES", tmp_path)) / "options_de.png"))
+    page.close()
+
+
+def test_without_an_environment_german_words_say_what_to_do(speak, no_environment):
+    can, why = speak("de").algorithm("classify").canExecute()
+    assert not can
+    assert why.startswith("FALSE hat noch keine Rechenumgebung")
+    assert "Rechenumgebung einrichten" in why and "FALSE_CORE_PYTHON" in why
+
+
+def test_the_report_of_the_diagnostics_stays_english(speak, no_environment, context, feedback, tmp_path):
+    """It is for whoever mends it, who may not know the user's language."""
+    algorithm = speak("de").algorithm("diagnostics").create()
+    assert algorithm.displayName() == "Diagnose"
+    results, ok = algorithm.run({"REPORT": str(tmp_path / "report.txt")}, context, feedback)
+    assert ok
+    text = Path(results["REPORT"]).read_text("utf-8")
+    assert "FALSE has no compute environment yet" in text
+    assert "Memory for pixels (GB): 1 (from the default)" in text
+    assert "Rechenumgebung" not in text.partition("Last errors")[0]
+
+
+@pytest.fixture
+def no_environment(monkeypatch, tmp_path):
+    from qgis.core import QgsApplication
+
+    from qgis_false.environment import interpreters
+
+    monkeypatch.delenv("FALSE_CORE_PYTHON", raising=False)
+    monkeypatch.delenv("FALSE_MEMORY_GB", raising=False)
+    monkeypatch.setattr(interpreters, "PLUGIN_FOLDER", tmp_path)
+    monkeypatch.setattr(QgsApplication, "qgisSettingsDirPath", lambda: f"{tmp_path}/")
 
 
 def test_the_dialog_is_german(speak, monkeypatch, qgis_parent, tmp_path):
