@@ -1563,37 +1563,5 @@
         <source>a new file</source>
         <translation>eine neue Datei</translation>
     </message>
-    <message>
-        <source>Collects versions, paths, graphics cards, the state of the compute environment, the environment variables that matter, and the last errors into a text that can be put into a bug report.</source>
-        <translation type="vanished">Sammelt Versionen, Pfade, Grafikkarten, den Zustand der Rechenumgebung, die wichtigen Umgebungsvariablen und die letzten Fehler in einem Text für eine Fehlermeldung.</translation>
-    </message>
-    <message>
-        <source>FALSE has no compute environment yet: a Python 3.10 or newer of its own, with torch. Make one in a terminal: {make}, then {fill}. Or name the Python of an existing one in Settings &gt; Options &gt; Processing &gt; {setting}, or in the variable {variable}.</source>
-        <translation type="vanished">FALSE hat noch keine Rechenumgebung: ein eigenes Python ab 3.10 mit torch. Machen Sie eine in einem Terminal: {make}, dann {fill}. Oder nennen Sie das Python einer vorhandenen unter Einstellungen &gt; Optionen &gt; Verarbeitung &gt; {setting}, oder in der Variablen {variable}.</translation>
-    </message>
-    <message>
-        <source>Python of the compute environment</source>
-        <translation type="vanished">Python der Rechenumgebung</translation>
-    </message>
-    <message>
-        <source>Text files (*.txt)</source>
-        <translation type="vanished">Textdateien (*.txt)</translation>
-    </message>
-    <message>
-        <source>The raster to write.</source>
-        <translation type="vanished">Das Raster, das geschrieben wird.</translation>
-    </message>
-    <message>
-        <source>auto takes a GPU where there is a working one and says what it took. cuda, cuda:1, mps and cpu insist.</source>
-        <translation type="vanished">auto nimmt eine GPU, wenn eine da ist und funktioniert, und sagt, was es genommen hat. cuda, cuda:1, mps und cpu bestehen darauf.</translation>
-    </message>
-    <message>
-        <source>the QGIS profile</source>
-        <translation type="vanished">dem QGIS-Profil</translation>
-    </message>
-    <message>
-        <source>the setting {setting}</source>
-        <translation type="vanished">die Einstellung {setting}</translation>
-    </message>
 </context>
 </TS>
