@@ -176,7 +176,7 @@ def _dialog(name: str, values: dict[str, Any]) -> QImage:
     parent = QWidget()
     dialog = AlgorithmDialog(algorithm, False, parent)
     dialog.show()  # First: showing it restores the size it had last.
-    dialog.resize(900, {"pretrain": 580, "finetune": 780, "classify": 580}[name])
+    dialog.resize(900, {"pretrain": 580, "finetune": 780, "classify": 680}[name])
     QCoreApplication.processEvents()
     dialog.mainWidget().setParameters(values)
     QCoreApplication.processEvents()
