@@ -18,6 +18,8 @@ REQUIRED = ("name", "description", "version", "qgisMinimumVersion", "author", "e
 BOOLEAN = ("experimental", "deprecated", "server", "hasProcessingProvider")
 LEFT_BEHIND = {"__MACOSX", "__pycache__", ".git", ".DS_Store", ".qgis-settings", "tests"}
 COMPILED = {".pyc", ".pyd", ".so", ".dll", ".dylib", ".exe", ".whl", ".egg"}
+TRANSLATION = bytes.fromhex("3cb86418caef9c95cd211cbf60a1bddd")
+"""How a .qm file begins: a translation as Qt reads it, the one binary that plugins are to bring."""
 SECRETS = {
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY",
     "a key of a cloud": r"\b(AKIA|ASIA|AIza)[0-9A-Za-z_-]{16,}",
@@ -59,7 +61,7 @@ def _about_entry(entry: zipfile.ZipInfo, folder: str, content: bytes) -> Iterato
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         text = "\0"
-    if "\0" in text:
+    if "\0" in text and not (path.suffix == ".qm" and content.startswith(TRANSLATION)):
         yield f"{name} is binary"
     for what, pattern in SECRETS.items():
         if re.search(pattern, text):

@@ -130,7 +130,8 @@ def through_the_model(profile, scene, tmp_path_factory):
     outcome = profile.run(
         str(short), raster=scene.image, labels=scene.labels, field="land_cover", preset="quick",
         **{"pretrain:encoder": folder / "e.safetensors", "finetune:model": folder / "m.safetensors",
-           "finetune:report": folder / "report.html", "classify:map": folder / "map.tif"},
+           "finetune:report": folder / "report.html", "classify:map": folder / "map.tif",
+           "pretrain:encoder_report": folder / "encoder.html", "classify:map_report": folder / "map.html"},
     )  # fmt: skip
     return folder, outcome
 
@@ -150,7 +151,8 @@ def shortened(model: str) -> str:
 def test_the_model_goes_all_the_way(through_the_model):
     folder, outcome = through_the_model
     assert outcome.code == 0, outcome.said
-    assert {path.name for path in folder.iterdir()} >= {"e.safetensors", "m.safetensors", "report.html", "map.tif"}
+    assert {path.name for path in folder.iterdir()} >= {
+        "e.safetensors", "encoder.html", "m.safetensors", "report.html", "map.tif", "map.html"}  # fmt: skip
     assert gdal.Open(str(folder / "map.tif")).GetMetadataItem("FALSE_CLASSES")
 
 

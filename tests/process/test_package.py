@@ -78,6 +78,7 @@ def test_the_plugin_repository_would_take_it(package):
         ("qgis_false/__pycache__/a.pyc", "", "left behind"),
         ("qgis_false/extra.so", "", "left behind"),
         ("qgis_false/picture.bin", "\0\1", "is binary"),
+        ("qgis_false/i18n/false_xx.qm", "\0\1", "is binary"),
         ("other/module.py", "", "outside of qgis_false"),
         ("qgis_false/key.py", "password = '" + "abc" + "defgh1'", "holds a password"),
         ("qgis_false/key.pem", "-----BEGIN " + "PRIVATE KEY-----", "holds a private key"),
