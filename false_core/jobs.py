@@ -635,8 +635,8 @@ class Embed:
     output: str = _parameter(
         NEW_RASTER,
         "Features",
-        "The raster to write: a GeoTIFF with a band per component. Its pixels are four times as wide as those the model works "
-        "on.",
+        "The raster to write: a GeoTIFF with a band per component. Its pixels are four times as wide as those the model "
+        "works on.",
     )
     components: int = _parameter(
         INTEGER,
