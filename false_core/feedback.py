@@ -93,6 +93,32 @@ class Feedback:
             eta = whole_stage * (1 - share) + rest
         self._send(self._from + share * (self._to - self._from), eta, rate)
 
+    def part(self, title: str, start: float, share: float) -> Feedback:
+        """Return a feedback for a job within this job.
+
+        Args:
+            title: Stands before the names of its stages.
+            start: Share of this job that was done before, 0 to 1.
+            share: Share that it is itself.
+        """
+
+        def pass_on(event: events.Event) -> None:
+            if isinstance(event, events.Progress):
+                self._from = self._to = start + event.fraction * share
+                self._stage = f"{title}: {event.stage}"
+                self._send(self._to, self._time_left(), event.rate)
+            elif isinstance(event, events.Message) and event.level == events.WARNING:
+                self.warn(event.text)
+            else:
+                self._on_event(event)
+
+        return Feedback(pass_on, self._cancel)
+
+    def _time_left(self) -> float | None:
+        """Return the seconds left if all goes on at the pace so far; None where it is too early to say."""
+        seconds = time.monotonic() - self._began
+        return seconds * (1 - self._to) / self._to if self._to > 0.01 and seconds > 1 else None
+
     def _send(self, fraction: float, eta_s: float | None, rate: str) -> None:
         self._last_sent = time.monotonic()
         self._fraction = max(self._fraction, min(1.0, fraction))

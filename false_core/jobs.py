@@ -22,6 +22,7 @@ __all__ = [
     "Assess",
     "Check",
     "Classify",
+    "ClassifyMany",
     "Embed",
     "ExportOnnx",
     "Finetune",
@@ -59,15 +60,16 @@ BANDS, EXTENT, CHOICE, INTEGER, NUMBER, NUMBER_OR_WORD, FLAG, TEXT, FILE, FILE_O
     "file",
     "file_or_name",
 )
-NEW_MODEL, NEW_REPORT, NEW_RASTER, NEW_VECTOR, NEW_TABLE, NEW_FILE = (
+NEW_MODEL, NEW_REPORT, NEW_RASTER, NEW_VECTOR, NEW_TABLE, NEW_FILE, NEW_FOLDER = (
     "new_model",
     "new_report",
     "new_raster",
     "new_vector",
     "new_table",
     "new_file",
+    "new_folder",
 )
-_OUTPUT_KINDS = (NEW_MODEL, NEW_REPORT, NEW_RASTER, NEW_VECTOR, NEW_TABLE, NEW_FILE)
+_OUTPUT_KINDS = (NEW_MODEL, NEW_REPORT, NEW_RASTER, NEW_VECTOR, NEW_TABLE, NEW_FILE, NEW_FOLDER)
 _MANY_KINDS = (RASTERS, BANDS)
 
 
@@ -101,7 +103,7 @@ class Parameter:
 
     @property
     def is_output(self) -> bool:
-        """Whether the parameter names a file the job writes."""
+        """Whether the parameter names a file the job writes, or a folder of them."""
         return self.kind in _OUTPUT_KINDS
 
 
@@ -373,6 +375,25 @@ class Classify:
     )
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (Result("pixels", "Pixels classified"),)
+
+
+@dataclass(frozen=True)
+class ClassifyMany:
+    """Make a land-cover map of each of many rasters with one model.
+
+    The maps go into a folder of their own; that of field.tif is called field_classified.tif. Each is made as Classify a
+    raster makes it. A raster that does not fit the model is left out with a warning. Maps that are complete stay when the
+    run is cancelled.
+    """
+
+    rasters: Tuple[str, ...] = _parameter(
+        RASTERS, "Rasters", "The rasters to classify. They need the bands the model was made for."
+    )
+    model: str = _parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
+    output: str = _parameter(NEW_FOLDER, "Folder for the maps", "Is made where it does not exist.")
+    device: str = _device()
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (Result("maps", "Maps made"), Result("left_out", "Rasters left out"))
 
 
 @dataclass(frozen=True)
@@ -689,6 +710,7 @@ Job = Union[
     Pretrain,
     Finetune,
     Classify,
+    ClassifyMany,
     Polygonise,
     Embed,
     SamplePoints,
@@ -707,7 +729,7 @@ def parameters(job: Union[Job, Type[Any]]) -> Dict[str, Parameter]:
 
 
 def outputs(job: Job) -> Dict[str, str]:
-    """Return the files ``job`` writes: parameter name to path, without the optional ones that were not asked for."""
+    """Return what ``job`` writes: parameter name to path, without the optional ones that were not asked for."""
     return {
         name: getattr(job, name) for name, parameter in parameters(job).items() if parameter.is_output and getattr(job, name)
     }
@@ -769,7 +791,7 @@ def validate(job: Job) -> None:
         problem = _problem(parameter, value)
         if problem:
             raise RequestError(f"{f.name} {problem}; it is {value!r}.")
-    if isinstance(job, Pretrain) and not job.rasters:
+    if isinstance(job, (Pretrain, ClassifyMany)) and not job.rasters:
         raise RequestError("rasters is empty.", "Name at least one raster.")
     missing = missing_together(type(job), [f.name for f in dataclasses.fields(job) if getattr(job, f.name) is not None])
     if missing:

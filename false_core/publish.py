@@ -73,10 +73,13 @@ def check_destinations(job: jobs.Job) -> None:
     inputs = [os.path.realpath(path) for path in _input_files(job)]
     for name, path in jobs.outputs(job).items():
         target = Path(path)
-        folder = target.parent
+        is_folder = jobs.parameters(job)[name].kind == jobs.NEW_FOLDER
+        folder = target if is_folder and target.is_dir() else target.parent
         if not folder.is_dir():
             raise OutputError(f"The folder of {name}, {folder}, does not exist.", "Create it, or choose another one.")
-        if target.is_dir():
+        if is_folder and target.is_file():
+            raise OutputError(f"{name} is a file: {target}.", "Name a folder.")
+        if target.is_dir() and not is_folder:
             raise OutputError(f"{name} is a folder: {target}.", "Name a file in it.")
         if os.path.realpath(path) in inputs:
             raise OutputError(f"{name} would overwrite an input: {target}.", "Choose another file.")

@@ -71,6 +71,10 @@ def _do(job: jobs.Job, feedback: Feedback) -> dict[str, Any]:
         from false_core.mapping.classify import classify
 
         return classify(job, feedback)
+    if isinstance(job, jobs.ClassifyMany):
+        from false_core.mapping.classify_many import classify_many
+
+        return classify_many(job, feedback)
     if isinstance(job, jobs.SamplePoints):
         from false_core.evaluation.sample_points import sample_points
 

@@ -12,6 +12,7 @@ from qgis_false import PLUGIN_FOLDER
 from qgis_false.algorithms.assess import Assess
 from qgis_false.algorithms.checkenvironment import CheckEnvironment
 from qgis_false.algorithms.classify import Classify
+from qgis_false.algorithms.classifymany import ClassifyMany
 from qgis_false.algorithms.diagnostics import Diagnostics
 from qgis_false.algorithms.embed import Embed
 from qgis_false.algorithms.exportonnx import ExportOnnx
@@ -28,6 +29,7 @@ ALGORITHMS = (
     Pretrain,
     Finetune,
     Classify,
+    ClassifyMany,
     Polygonise,
     Embed,
     SamplePoints,

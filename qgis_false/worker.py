@@ -264,7 +264,7 @@ class _Process:
             raise self._broken(tr("The compute process failed after its result: {how}.", how=_how_it_ended(code)))
         assert isinstance(last, Finished)
         for name, path in jobs.outputs(self._job).items():
-            if not os.path.isfile(path) or os.path.getsize(path) == 0:
+            if not os.path.isdir(path) and not (os.path.isfile(path) and os.path.getsize(path)):
                 raise self._broken(
                     tr("The compute process says it has finished, but {name} is not there: {path}.", name=name, path=path)
                 )
@@ -347,6 +347,9 @@ def _half_written(job: jobs.Job) -> Set[str]:
     """Return the hidden folders in which outputs of ``job`` grow until they are complete (``false_core.publish``)."""
     found: Set[str] = set()
     for path in jobs.outputs(job).values():
+        if os.path.isdir(path):
+            found.update(glob.glob(os.path.join(glob.escape(path), ".*.partial")))
+            continue
         folder, name = os.path.split(path)
         found.update(glob.glob(os.path.join(glob.escape(folder), f".{glob.escape(name[:40])}.*.partial")))
     return found

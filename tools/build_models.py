@@ -24,6 +24,7 @@ from qgis.core import (
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
     QgsProcessingParameterFile,
+    QgsProcessingParameterMultipleLayers,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterLayer,
 )
@@ -39,6 +40,11 @@ FROM_A_FEW_LABELS = (
     "From a raster and a few labels to a land-cover map: learns from the raster without labels, trains a model with the "
     "labels, and classifies the raster. Style the label layer by categories of the class field, and the map takes names and "
     "colours from it."
+)
+FOLDER_OF_RASTERS = (
+    "One land-cover map for each of many rasters, from labels on one of them: learns from all of them without labels, trains "
+    "a model with the labels, and classifies them all. The rasters must come from the same sensor: same bands in the same "
+    "order. Use Add Directory in the list of rasters to take a whole folder."
 )
 IMPROVE = (
     "Makes a map better, one turn after the other: trains a model with all labels you have by now, classifies the raster, "
@@ -75,6 +81,42 @@ def map_from_a_few_labels() -> QgsProcessingModelAlgorithm:
         "pretrain:encoder": "The encoder, to fine-tune again when there are more labels.",
         "pretrain:encoder_report": jobs.parameters(jobs.Pretrain)["report"].help,
         "classify:map_report": jobs.parameters(jobs.Classify)["report"].help,
+    }  # fmt: skip
+    model.setHelpContent(descriptions)
+    return model
+
+
+def map_a_folder_of_rasters() -> QgsProcessingModelAlgorithm:
+    """Return the model that pretrains on many rasters, fine-tunes on the labelled one, and classifies them all."""
+    rasters = QgsProcessingParameterMultipleLayers("rasters", "Rasters", QgsProcessing.SourceType.TypeRaster)
+    helps = {
+        **helps_of_labels(),
+        "rasters": "The rasters to learn from and to map. Use Add Directory to take a whole folder.",
+        "raster": "The raster the labels were digitised on: one of those above, or another of the same kind.",
+    }
+    labelled, labels, field = labelled_raster()
+    labelled.setDescription("Raster with labels")
+    model = started("Map a folder of rasters", [rasters, labelled, labels, field, preset()], helps)
+    pretrain = child("pretrain", "1. Pretrain on all", 0, {"RASTERS": given("rasters"), "PRESET": given("preset")})
+    finetune = child(
+        "finetune", "2. Fine-tune", 1,
+        {"RASTER": given("raster"), "LABELS": given("labels"), "FIELD": given("field"), "PRESET": given("preset"),
+         "ENCODER": made_by("pretrain", "ENCODER")},
+    )  # fmt: skip
+    classify = child(
+        "classifymany", "3. Classify all", 2, {"RASTERS": given("rasters"), "MODEL": made_by("finetune", "MODEL")}
+    )
+    publish(pretrain, {"encoder": "ENCODER"})
+    publish(finetune, {"model": "MODEL", "report": "REPORT"})
+    publish(classify, {"maps": "OUTPUT"})
+    for algorithm in (pretrain, finetune, classify):
+        model.addChildAlgorithm(algorithm)
+    descriptions = {
+        "ALG_DESC": FOLDER_OF_RASTERS, "ALG_CREATOR": "FALSE for QGIS", **helps,
+        "classifymany:maps": "The folder with the maps, one for each raster.",
+        "finetune:model": "The model, to classify other rasters of the same kind with.",
+        "finetune:report": "How well the model does on labels it was not trained with.",
+        "pretrain:encoder": "The encoder, to fine-tune again when there are more labels.",
     }  # fmt: skip
     model.setHelpContent(descriptions)
     return model
@@ -122,7 +164,7 @@ def improve_a_map() -> QgsProcessingModelAlgorithm:
 
 
 # Each model by the algorithm without which it cannot be.
-MODELS = {"classify": map_from_a_few_labels, "suggestlabels": improve_a_map}
+MODELS = {"classify": map_from_a_few_labels, "classifymany": map_a_folder_of_rasters, "suggestlabels": improve_a_map}
 
 
 def labelled_raster() -> list[QgsProcessingParameterDefinition]:

@@ -15,7 +15,8 @@ from torch import Tensor
 from false_core.evaluation.figures import Colours, as_svg, in_colour, show_picture
 from false_core.evaluation.purity import Truth
 from false_core.feedback import Feedback
-from false_core.methods.false_negatives import FalseNegatives, from_similarities, positives, similarities
+from false_core.methods.false_negatives import FalseNegatives, determine_false_negatives
+from false_core.methods.pairs import directions, positives
 from false_core.presets import IMAGE, PretrainSettings
 from false_core.raster.source import FloatArray
 from false_core.sampling.geometry import Placement, resample
@@ -94,8 +95,12 @@ def collect_galleries(
         generator = np.random.default_rng([seed, number])
         for level, own in embeddings.items():
             places = batch.places(level)
-            similarity = similarities(own)
-            found = _determined(similarity, settings) if determined else _nearest(similarity, places)
+            z = directions(own)
+            similarity = z @ z.T
+            if determined:
+                found = determine_false_negatives(z, settings.threshold, settings.neighbours)
+            else:
+                found = _nearest(similarity, places)
             show = _Show(batch, places, similarity, found, settings, truth.classes_at(places) if truth else None)
             exhibits.setdefault(level, []).extend(show.exhibit(anchor, level) for anchor in show.choose(generator))
             anchors[level] = anchors.get(level, 0) + int(found.benchmark.sum())
@@ -186,10 +191,6 @@ class _Show:
         if self.classes is None or not np.isfinite(self.classes[[one, other]]).all():
             return None
         return bool(self.classes[one] == self.classes[other])
-
-
-def _determined(similarity: Tensor, settings: PretrainSettings) -> FalseNegatives:
-    return from_similarities(similarity, settings.threshold, settings.neighbours)
 
 
 def _nearest(similarity: Tensor, places: Places) -> FalseNegatives:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from false_core.methods.false_negatives import check_pairs
 from false_core.methods.method import Outcome, PairMethod
+from false_core.methods.pairs import check_pairs
 
 REDUNDANCY_WEIGHT = 5e-3
 """lambda of Eq. 1, as published."""

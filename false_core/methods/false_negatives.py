@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from false_core.methods.pairs import blocks, check_pairs, directions, other_views, positives
+
 
 @dataclass(frozen=True)
 class FalseNegatives:
@@ -45,57 +47,30 @@ def determine_false_negatives(embeddings: Tensor, threshold: float, neighbours: 
     check_pairs(embeddings)
     if neighbours < 1:
         raise ValueError(f"neighbours must be at least 1; it is {neighbours}")
-    with torch.no_grad():
-        return from_similarities(similarities(embeddings.detach()), threshold, neighbours)
-
-
-def from_similarities(similarity: Tensor, threshold: float, neighbours: int) -> FalseNegatives:
-    """Do the same from the cosine similarities of all pairs, of shape (2B, 2B)."""
-    anchors = len(similarity)
-    own = torch.arange(anchors, device=similarity.device)
-    positive = positives(anchors, similarity.device)
-    of_positive = similarity[own, positive]
-    distance = (similarity - of_positive[:, None]).abs()
-    distance[own, own] = distance[own, positive] = torch.inf
-    if neighbours == 1:
-        # Where there is no negative at all (B = 1) there is nothing to find either.
-        nearest = distance.argmin(dim=1, keepdim=True)[:, : max(0, anchors - 2)]
-    else:
-        # A stable sort, as topk promises nothing about ties.
-        nearest = distance.sort(dim=1, stable=True).indices[:, : min(neighbours, anchors - 2)]
-    return FalseNegatives(of_positive > threshold, nearest)
-
-
-def similarities(embeddings: Tensor) -> Tensor:
-    """Return the cosine similarities of all pairs in float32 or better, of shape (2B, 2B)."""
-    precise = embeddings if embeddings.dtype == torch.float64 else embeddings.float()
-    normalised = torch.nn.functional.normalize(precise, dim=1)
     # Outside autocast, which would round the products to half precision.
-    with torch.autocast(embeddings.device.type, enabled=False):
-        return normalised @ normalised.T
+    with torch.no_grad(), torch.autocast(embeddings.device.type, enabled=False):
+        z = directions(embeddings)
+        of_positive = (z * other_views(z)).sum(dim=1)
+        nearest = [nearest_to_positive(z[rows] @ z.T, of_positive, rows, neighbours) for rows in blocks(len(z))]
+        return FalseNegatives(of_positive > threshold, torch.cat(nearest))
 
 
-def mean_similarities(similarity: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean similarity of positives and that of negatives (0 where there are none), without gradients.
+def nearest_to_positive(similarity: Tensor, of_positive: Tensor, rows: slice, neighbours: int) -> Tensor:
+    """Return the possible false negatives (Eq. 2) of a block of anchors, nearest first, of shape (rows, k).
 
     Args:
-        similarity: Cosine similarities of all pairs, of shape (2B, 2B).
+        similarity: Of the anchors ``rows`` with all 2B, of shape (rows, 2B).
+        of_positive: Similarity of each of the 2B anchors with its positive.
+        rows: Which anchors.
+        neighbours: k.
     """
-    with torch.no_grad():
-        anchors = len(similarity)
-        of_positive = similarity.gather(1, positives(anchors, similarity.device)[:, None]).sum()
-        of_negative = similarity.sum() - similarity.diagonal().sum() - of_positive
-        return of_positive / anchors, of_negative / max(1, anchors * (anchors - 2))
-
-
-def positives(anchors: int, device: torch.device) -> Tensor:
-    """Return the index of each anchor's other view, of shape (2B,)."""
-    return torch.arange(anchors, device=device).roll(anchors // 2)
-
-
-def check_pairs(embeddings: Tensor) -> None:
-    """Raise ValueError unless ``embeddings`` can be two stacked views."""
-    if embeddings.ndim != 2 or len(embeddings) < 2 or len(embeddings) % 2:
-        raise ValueError(
-            f"embeddings must have shape (2B, d), first views stacked on second views; it is {tuple(embeddings.shape)}"
-        )
+    anchors = len(of_positive)
+    block = torch.arange(len(similarity), device=similarity.device)
+    distance = (similarity - of_positive[rows, None]).abs_()
+    distance[block, block + rows.start] = torch.inf
+    distance[block, positives(anchors, similarity.device)[rows]] = torch.inf
+    if neighbours == 1:
+        # Where there is no negative at all (B = 1) there is nothing to find either.
+        return distance.argmin(dim=1, keepdim=True)[:, : max(0, anchors - 2)]
+    # A stable sort, as topk promises nothing about ties.
+    return distance.sort(dim=1, stable=True).indices[:, : min(neighbours, anchors - 2)]

@@ -8,15 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from false_core.methods.false_negatives import (
-    FalseNegatives,
-    check_pairs,
-    from_similarities,
-    mean_similarities,
-    positives,
-    similarities,
-)
+from false_core.methods.denominator import log_denominator
+from false_core.methods.false_negatives import FalseNegatives
 from false_core.methods.method import Outcome, PairMethod, pair_curves
+from false_core.methods.pairs import check_pairs, directions, mean_similarities, other_views
 
 ADAPTIVE = "adaptive"
 """Instead of one confidence weight for all: one for each pair, see ``adaptive_confidence``."""
@@ -68,40 +63,52 @@ def contrast(
         raise ValueError(f"confidence must be from 0 to 1 or {ADAPTIVE!r}; it is {confidence!r}")
     if neighbours < 1:
         raise ValueError(f"neighbours must be at least 1; it is {neighbours}")
-    similarity = similarities(embeddings)
-    fixed = similarity.detach()
-    of_positive, of_negative = mean_similarities(fixed)
-    found = from_similarities(fixed, threshold, neighbours)
+    z = directions(embeddings)
+    denominator, nearest = log_denominator(z, temperature, neighbours)
+    of_positive = (z * other_views(z)).sum(dim=1)
+    of_nearest = (z[:, None] * z[nearest]).sum(dim=2)
+    found = FalseNegatives(of_positive.detach() > threshold, nearest)
+    means = mean_similarities(z)
     if isinstance(confidence, str):
-        weights = adaptive_confidence(fixed, found, of_positive, of_negative)
+        weights = adaptive_confidence(agreement(z.detach(), nearest), *means)
     else:
-        weights = torch.full_like(found.indices, confidence, dtype=fixed.dtype)
+        weights = torch.full_like(of_nearest, confidence, requires_grad=False)
+    numerator = _log_numerator(of_positive / temperature, of_nearest / temperature, found.benchmark, weights)
     curves = {
         "benchmark anchors": found.benchmark.float().mean(),
-        **pair_curves(of_positive, of_negative),
-        "similarity of false negatives": _mean(fixed.gather(1, found.indices), found.benchmark),
+        **pair_curves(*means),
+        "similarity of false negatives": _mean(of_nearest.detach(), found.benchmark),
         **({"confidence": _mean(weights, found.benchmark)} if isinstance(confidence, str) else {}),
     }
-    return Outcome(_loss(similarity / temperature, found, weights), curves, found)
+    return Outcome((denominator - numerator).mean(), curves, found)
 
 
-def adaptive_confidence(similarity: Tensor, found: FalseNegatives, of_positive: Tensor, of_negative: Tensor) -> Tensor:
-    """Return a confidence weight from 0 to 1 for each possible false negative, of shape (2B, k).
-
-    This goes beyond the paper, which names a weight that adapts as future work. Two patches i and j have two views each,
-    which makes four pairs of views. FNSD looks at one of them; chance may have made that one alike. The weight is where
-    the mean of the other three lies between the mean similarity of negatives (0) and that of positives (1), times how far
-    those two means lie apart, as an encoder that cannot tell positives from negatives cannot be trusted with this either.
+def agreement(directions: Tensor, nearest: Tensor) -> Tensor:
+    """Return how much the other views of two patches agree, the mean of three cosine similarities, of shape (2B, k).
 
     Args:
-        similarity: Cosine similarities of all pairs, of shape (2B, 2B), without gradients.
-        found: What FNSD determined on them.
+        directions: Unit vectors of shape (2B, d).
+        nearest: The possible false negatives of each anchor, of shape (2B, k). Two patches have two views each, which
+            makes four pairs of views; this is the mean of the three that FNSD did not look at.
+    """
+    other = other_views(directions)
+    own_with_other = (directions[:, None] * other[nearest]).sum(dim=2)
+    other_with_both = (other[:, None] * (directions + other)[nearest]).sum(dim=2)
+    return (own_with_other + other_with_both) / 3
+
+
+def adaptive_confidence(agreement: Tensor, of_positive: Tensor, of_negative: Tensor) -> Tensor:
+    """Return a confidence weight from 0 to 1 for each possible false negative, of shape (2B, k).
+
+    This goes beyond the paper, which names a weight that adapts as future work. FNSD looks at one of the four pairs of
+    views of two patches; chance may have made that one alike. The weight is where the agreement of the other three lies
+    between the mean similarity of negatives (0) and that of positives (1), times how far those two means lie apart, as an
+    encoder that cannot tell positives from negatives cannot be trusted with this either.
+
+    Args:
+        agreement: See ``agreement``.
         of_positive, of_negative: Mean similarities of positives and of negatives, without shape.
     """
-    anchors = len(similarity)
-    other = positives(anchors, similarity.device)
-    i, j = torch.arange(anchors, device=similarity.device)[:, None], found.indices
-    agreement = (similarity[i, other[j]] + similarity[other[i], j] + similarity[other[i], other[j]]) / 3
     apart = of_positive - of_negative
     weights: Tensor = ((agreement - of_negative) / apart.clamp(min=1e-6)).clamp(0, 1) * apart.clamp(0, 1)
     return weights
@@ -121,20 +128,18 @@ def _mean(values: Tensor, rows: Tensor) -> Tensor:
     return (values * rows[:, None]).sum() / (rows.sum() * values.shape[1])
 
 
-def _loss(logits: Tensor, found: FalseNegatives, weights: Tensor) -> Tensor:
-    """Return the mean over all anchors of Eq. 6, from similarities divided by the temperature."""
-    of_positive = logits.gather(1, positives(len(logits), logits.device)[:, None])[:, 0]
-    itself = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
-    denominator = torch.logsumexp(logits.masked_fill(itself, -torch.inf), dim=1)
-    return (denominator - _numerator(logits, of_positive, found, weights)).mean()
+def _log_numerator(of_positive: Tensor, of_nearest: Tensor, benchmark: Tensor, weights: Tensor) -> Tensor:
+    """Return the log of Eq. 6's numerator: the positive and, for benchmark anchors, the weighted false negatives.
 
-
-def _numerator(logits: Tensor, of_positive: Tensor, found: FalseNegatives, weights: Tensor) -> Tensor:
-    """Return the log of Eq. 6's numerator: the positive and, for benchmark anchors, the weighted false negatives."""
-    weighted = found.benchmark[:, None] & (weights > 0)
+    Args:
+        of_positive, of_nearest: Similarities divided by the temperature, of shapes (2B,) and (2B, k).
+        benchmark: Which anchors are benchmark anchors, of shape (2B,).
+        weights: Confidence weights, of shape (2B, k).
+    """
+    weighted = benchmark[:, None] & (weights > 0)
     counts = weighted.any(dim=1)
     # Only where something counts: -inf on both sides of logaddexp would turn into NaN gradients.
     safe = torch.where(weighted, weights, torch.ones_like(weights)).log()
-    of_false_negatives = (logits.gather(1, found.indices) + safe).masked_fill(~weighted, -torch.inf)
+    of_false_negatives = (of_nearest + safe).masked_fill(~weighted, -torch.inf)
     of_false_negatives = torch.where(counts[:, None], of_false_negatives, of_positive[:, None]).logsumexp(dim=1)
     return torch.where(counts, torch.logaddexp(of_positive, of_false_negatives), of_positive)

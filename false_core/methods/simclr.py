@@ -5,11 +5,11 @@ Chen et al., "A Simple Framework for Contrastive Learning of Visual Representati
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from false_core.methods.false_negatives import check_pairs, mean_similarities, positives, similarities
+from false_core.methods.denominator import log_denominator
 from false_core.methods.method import Outcome, PairMethod, pair_curves
+from false_core.methods.pairs import check_pairs, directions, mean_similarities, other_views
 
 
 def nt_xent_loss(embeddings: Tensor, temperature: float = 0.5) -> Tensor:
@@ -38,8 +38,7 @@ def _contrast(embeddings: Tensor, temperature: float) -> Outcome:
     check_pairs(embeddings)
     if temperature <= 0:
         raise ValueError(f"temperature must be above 0; it is {temperature}")
-    similarity = similarities(embeddings)
-    target = positives(len(similarity), similarity.device)
-    logits = (similarity / temperature).fill_diagonal_(-torch.inf)
-    loss = torch.nn.functional.cross_entropy(logits, target)
-    return Outcome(loss, pair_curves(*mean_similarities(similarity)))
+    z = directions(embeddings)
+    denominator, _ = log_denominator(z, temperature)
+    of_positive = (z * other_views(z)).sum(dim=1) / temperature
+    return Outcome((denominator - of_positive).mean(), pair_curves(*mean_similarities(z)))

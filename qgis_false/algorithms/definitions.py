@@ -16,6 +16,7 @@ from qgis.core import (
     QgsProcessingParameterField,
     QgsProcessingParameterFile,
     QgsProcessingParameterFileDestination,
+    QgsProcessingParameterFolderDestination,
     QgsProcessingParameterMultipleLayers,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterDestination,
@@ -207,6 +208,10 @@ def _new_file(field: Field, pattern: str) -> QgsProcessingParameterDefinition:
     )
 
 
+def _new_folder(field: Field) -> QgsProcessingParameterDefinition:
+    return QgsProcessingParameterFolderDestination(field.processing_name, field.label, optional=field.optional)
+
+
 def _enum(field: Field, choices: Any) -> QgsProcessingParameterDefinition:
     # Static strings, so that names work on the command line and in scripts, and survive a new choice.
     return QgsProcessingParameterEnum(
@@ -221,4 +226,5 @@ _BUILDERS: Dict[str, Callable[[Field], QgsProcessingParameterDefinition]] = {
     jobs.NUMBER_OR_WORD: _text, jobs.FLAG: _flag, jobs.TEXT: _text, jobs.FILE: _any_file, jobs.FILE_OR_NAME: _any_file,
     jobs.NEW_MODEL: _new_model, jobs.NEW_REPORT: _new_report, jobs.NEW_RASTER: _new_raster,
     jobs.NEW_VECTOR: _new_vector, jobs.NEW_TABLE: _new_table, jobs.NEW_FILE: _new_other_file,
+    jobs.NEW_FOLDER: _new_folder,
 }  # fmt: skip

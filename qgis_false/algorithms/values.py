@@ -197,4 +197,5 @@ _READERS: Dict[str, Callable[[Request, Field], Any]] = {
     jobs.NUMBER_OR_WORD: _number_or_word, jobs.FLAG: _flag, jobs.TEXT: _text, jobs.FILE_OR_NAME: _file_or_name,
     jobs.NEW_MODEL: _new_file, jobs.NEW_REPORT: _new_file, jobs.NEW_RASTER: _new_raster,
     jobs.NEW_VECTOR: _new_vector, jobs.NEW_TABLE: _new_file, jobs.NEW_FILE: _new_file,
+    jobs.NEW_FOLDER: _new_file,
 }  # fmt: skip

@@ -13,14 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lightly.loss import NTXentLoss
 
-from false_core.methods.false_negatives import (
-    FalseNegatives,
-    determine_false_negatives,
-    from_similarities,
-    mean_similarities,
-    similarities,
-)
-from false_core.methods.fncc import adaptive_confidence, contrast, fncc_loss
+from false_core.methods.false_negatives import determine_false_negatives
+from false_core.methods.fncc import adaptive_confidence, agreement, contrast, fncc_loss
+from false_core.methods.pairs import directions, mean_similarities
 
 
 def views(
@@ -36,9 +31,9 @@ def views(
 
 def confidences(z: torch.Tensor, threshold: float = 0.9, neighbours: int = 1) -> torch.Tensor:
     """Return the adaptive confidence weights (2B, k) of a batch."""
-    similarity = similarities(z)
-    found = from_similarities(similarity, threshold, neighbours)
-    return adaptive_confidence(similarity, found, *mean_similarities(similarity))
+    unit = directions(z)
+    found = determine_false_negatives(z, threshold, neighbours)
+    return adaptive_confidence(agreement(unit, found.indices), *mean_similarities(unit))
 
 
 class TestByHand:
@@ -221,23 +216,22 @@ class TestAdaptiveConfidence:
         cloud = torch.randn(40, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 3
         found = determine_false_negatives(cloud, 0.5)
         assert found.benchmark.any(), "they are alike enough to look for false negatives"
-        of_positive, of_negative = mean_similarities(similarities(cloud))
+        of_positive, of_negative = mean_similarities(directions(cloud))
         assert of_positive < of_negative
         assert (confidences(cloud, 0.5) == 0).all()
         assert fncc_loss(cloud, 0.5, 0.5, "adaptive").item() == fncc_loss(cloud, 0.5, 0.5, 0.0).item()
 
-    @pytest.mark.parametrize("alike", [0, 1, 2, 3])
-    def test_the_more_of_the_other_views_agree_the_more_a_pair_is_trusted(self, alike: int) -> None:
-        # The pair FNSD looks at, (i, j), is alike in any case. Of the other three, ``alike`` are too.
-        similarity = torch.eye(8, dtype=torch.float64)
-        own = torch.arange(8)
-        similarity[own, own.roll(4)] = 0.95
-        similarity[0, 1] = 0.95
-        for i, j in [(0, 5), (4, 1), (4, 5)][:alike]:
-            similarity[i, j] = 0.95
-        found = FalseNegatives(torch.tensor([True] + [False] * 7), torch.ones(8, 1, dtype=torch.long))
-        weight = adaptive_confidence(similarity, found, torch.tensor(0.95), torch.tensor(0.0))[0, 0]
-        assert weight.item() == pytest.approx(0.95 * alike / 3)
+    def test_the_more_the_other_views_agree_the_more_a_pair_is_trusted(self) -> None:
+        # Patch 0 shows the same in both views, patch 1 something a little and then much different: FNSD looks at one pair.
+        weights = []
+        for angle in (10, 30, 50, 70):
+            radians = torch.tensor([0.0, 10.0, 0.0, angle], dtype=torch.float64) * math.pi / 180
+            z = torch.stack([radians.cos(), radians.sin()], dim=1)
+            cosines = [math.cos(math.radians(angle)), math.cos(math.radians(10)), math.cos(math.radians(angle))]
+            agreed = agreement(z, torch.tensor([[1], [0], [1], [0]]))[0]
+            assert agreed.item() == pytest.approx(sum(cosines) / 3)
+            weights.append(adaptive_confidence(agreed, torch.tensor(0.99), torch.tensor(0.1)).item())
+        assert all(later < earlier for earlier, later in itertools.pairwise(weights))
 
     def test_gradients_are_those_of_the_loss_with_its_weights_held_fixed(self) -> None:
         z = views(5)

@@ -14,7 +14,8 @@ from false_core.errors import Cancelled
 from false_core.evaluation.figures import in_colour
 from false_core.evaluation.gallery import SHOWN, Gallery, collect_galleries, draw_gallery
 from false_core.evaluation.purity import Truth
-from false_core.methods.false_negatives import determine_false_negatives, similarities
+from false_core.methods.false_negatives import determine_false_negatives
+from false_core.methods.pairs import directions
 from false_core.presets import PRETRAIN, PretrainSettings
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
@@ -71,7 +72,7 @@ class TestChoosing:
         admitted = set()
         for _, embeddings in embedder.given.values():
             found = determine_false_negatives(embeddings, SETTINGS.threshold)
-            similarity = similarities(embeddings)
+            similarity = directions(embeddings) @ directions(embeddings).T
             for anchor in found.benchmark.nonzero().flatten().tolist():
                 other, false_negative = (anchor + PATCHES) % (2 * PATCHES), int(found.indices[anchor, 0])
                 admitted.add((float(similarity[anchor, other]), float(similarity[anchor, false_negative])))
@@ -98,7 +99,8 @@ class TestChoosing:
         assert not made.determined
         batch, embeddings = embedder.given[0]
         patch = batch.places("points").patches
-        similarity = similarities(embeddings).masked_fill(torch.from_numpy(patch[:, None] == patch), -1)
+        z = directions(embeddings)
+        similarity = (z @ z.T).masked_fill(torch.from_numpy(patch[:, None] == patch), -1)
         nearest = similarity.max(dim=1).values
         assert {exhibit.similarities[1] for exhibit in made.exhibits} <= set(nearest.tolist())
 

@@ -1,0 +1,57 @@
+"""Embeddings of two views, compared pair by pair. All pairs at once would be a matrix; here they come a block at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+BLOCK = 1 << 22
+"""Similarities in memory at a time. A batch of up to 2048 embeddings is one block; memory is linear in larger ones."""
+
+
+def check_pairs(embeddings: Tensor) -> None:
+    """Raise ValueError unless ``embeddings`` can be two stacked views."""
+    if embeddings.ndim != 2 or len(embeddings) < 2 or len(embeddings) % 2:
+        raise ValueError(
+            f"embeddings must have shape (2B, d), first views stacked on second views; it is {tuple(embeddings.shape)}"
+        )
+
+
+def directions(embeddings: Tensor) -> Tensor:
+    """Return embeddings scaled to unit length, in float32 or better. Their products are cosine similarities."""
+    precise = embeddings if embeddings.dtype == torch.float64 else embeddings.float()
+    return torch.nn.functional.normalize(precise, dim=1)
+
+
+def positives(anchors: int, device: torch.device) -> Tensor:
+    """Return the index of each anchor's other view, of shape (2B,)."""
+    return torch.arange(anchors, device=device).roll(anchors // 2)
+
+
+def other_views(directions: Tensor) -> Tensor:
+    """Return the direction of each anchor's other view, of the same shape (2B, d)."""
+    return directions.roll(len(directions) // 2, dims=0)
+
+
+def blocks(anchors: int) -> Iterator[slice]:
+    """Yield the rows of blocks of at most ``BLOCK`` similarities."""
+    rows = max(1, BLOCK // anchors)
+    for start in range(0, anchors, rows):
+        yield slice(start, min(start + rows, anchors))
+
+
+def mean_similarities(directions: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean similarity of positives and that of negatives (0 where there are none), without gradients.
+
+    Args:
+        directions: Of shape (2B, d).
+    """
+    with torch.no_grad():
+        anchors = len(directions)
+        of_positive = (directions * other_views(directions)).sum()
+        # The sum over all pairs is the squared length of the sum of all directions.
+        of_all = directions.sum(dim=0).square().sum()
+        of_negative = of_all - directions.square().sum() - of_positive
+        return of_positive / anchors, of_negative / max(1, anchors * (anchors - 2))
