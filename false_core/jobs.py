@@ -386,11 +386,11 @@ class ClassifyMany:
     run is cancelled.
     """
 
-    rasters: Tuple[str, ...] = _parameter(
+    rasters: Tuple[str, ...] = parameter(
         RASTERS, "Rasters", "The rasters to classify. They need the bands the model was made for."
     )
-    model: str = _parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
-    output: str = _parameter(NEW_FOLDER, "Folder for the maps", "Is made where it does not exist.")
+    model: str = parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
+    output: str = parameter(NEW_FOLDER, "Folder for the maps", "Is made where it does not exist.")
     device: str = _device()
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (Result("maps", "Maps made"), Result("left_out", "Rasters left out"))

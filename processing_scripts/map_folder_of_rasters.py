@@ -1,7 +1,7 @@
 """A script for the Processing toolbox: one land-cover map for each raster of a folder, from labels on one of them.
 
-Add it with "Add script to toolbox...". No model can do this: a model of QGIS walks over the features of a layer, but not
-over the files of a folder. Each step is one ``processing.run``, and the outputs of a step are the inputs of the next.
+Add it with "Add script to toolbox...". The model of the same name takes a list of rasters; this takes a folder, whatever
+lies in it when it runs. Each step is one ``processing.run``, and the outputs of a step are the inputs of the next.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class MapFolderOfRasters(QgsProcessingAlgorithm):
         settings = {"PRESET": self.parameterAsEnumString(parameters, "PRESET", context)}
         if parameters.get("STEPS") is not None:
             settings["STEPS"] = self.parameterAsInt(parameters, "STEPS", context)
-        bar = QgsProcessingMultiStepFeedback(2 + len(rasters), feedback)
+        bar = QgsProcessingMultiStepFeedback(3, feedback)
 
         def run(step: int, algorithm: str, **values: Any) -> Dict[str, Any]:
             if feedback.isCanceled():
@@ -103,24 +103,17 @@ class MapFolderOfRasters(QgsProcessingAlgorithm):
             1, "false:finetune", RASTER=parameters["LABELLED"], LABELS=parameters["LABELS"], FIELD=parameters["FIELD"],
             ENCODER=encoder, MODEL=os.path.join(output, "model.safetensors"), **settings,
         )["MODEL"]  # fmt: skip
-        for number, raster in enumerate(rasters):
-            feedback.pushInfo(f"Map {number + 1} of {len(rasters)}: {raster}")
-            target = os.path.join(output, f"{Path(raster).stem}_classified.tif")
-            run(2 + number, "false:classify", RASTER=raster, MODEL=model, OUTPUT=target)
-        return {"OUTPUT": output, "MAPS": len(rasters)}
+        maps = run(2, "false:classifymany", RASTERS=rasters, MODEL=model, OUTPUT=output)["MAPS"]
+        return {"OUTPUT": output, "MAPS": maps}
 
 
 def rasters_in(folder: str) -> List[str]:
     """Return the rasters that lie in ``folder`` itself, sorted by name.
 
     Raises:
-        QgsProcessingException: There is none, or two would give their maps the same name.
+        QgsProcessingException: There is none.
     """
     found = sorted({path for pattern in PATTERNS for path in Path(folder).glob(pattern)})
     if not found:
         raise QgsProcessingException(f"There is no raster in {folder}. Looked for {', '.join(PATTERNS)}.")
-    stems = [path.stem for path in found]
-    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
-    if twice:
-        raise QgsProcessingException(f"Several rasters are called {', '.join(twice)}. Give each a name of its own.")
     return [str(path) for path in found]

@@ -59,6 +59,7 @@ KINDS = {
     jobs.NEW_VECTOR: "a new vector layer",
     jobs.NEW_TABLE: "a new table",
     jobs.NEW_FILE: "a new file",
+    jobs.NEW_FOLDER: "a new folder",
 }
 _ENDINGS = {
     **dict.fromkeys((jobs.RASTER, jobs.RASTERS, jobs.NEW_RASTER), "tif"),
@@ -307,9 +308,10 @@ def index() -> str:
         [
             *lines,
             "",
-            "The model **Map from a few labels** runs pretraining, fine-tuning and classifying one after the other. The",
-            "model **Improve a map** fine-tunes and classifies again when there are more labels, and suggests where to",
-            "digitise next. The command line has two commands more, `info` and `experiment`: see",
+            "The model **Map from a few labels** runs pretraining, fine-tuning and classifying one after the other. **Map a",
+            "folder of rasters** does so for many rasters with labels on one of them. **Improve a map** fine-tunes and",
+            "classifies again when there are more labels, and suggests where to digitise next. The command line has two",
+            "commands more, `info` and `experiment`: see",
             "[Command line](../command-line.md).",
             "",
         ]

@@ -42,9 +42,9 @@ FROM_A_FEW_LABELS = (
     "colours from it."
 )
 FOLDER_OF_RASTERS = (
-    "One land-cover map for each of many rasters, from labels on one of them: learns from all of them without labels, trains "
-    "a model with the labels, and classifies them all. The rasters must come from the same sensor: same bands in the same "
-    "order. Use Add Directory in the list of rasters to take a whole folder."
+    "One land-cover map for each of many rasters, from labels on one of them: learns from all of them without labels, "
+    "trains a model with the labels, and classifies them all. The rasters must come from the same sensor: same bands in the "
+    "same order. Use Add Directory in the list of rasters to take a whole folder."
 )
 IMPROVE = (
     "Makes a map better, one turn after the other: trains a model with all labels you have by now, classifies the raster, "

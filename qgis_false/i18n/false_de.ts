@@ -296,6 +296,34 @@
         <translation>Klassifizierte Pixel</translation>
     </message>
     <message>
+        <source>Make a land-cover map of each of many rasters with one model.</source>
+        <translation>Erstellt mit einem Modell von jedem vieler Raster eine Landbedeckungskarte.</translation>
+    </message>
+    <message>
+        <source>The maps go into a folder of their own; that of field.tif is called field_classified.tif. Each is made as Classify a raster makes it. A raster that does not fit the model is left out with a warning. Maps that are complete stay when the run is cancelled.</source>
+        <translation>Die Karten kommen in einen eigenen Ordner; die von field.tif heißt field_classified.tif. Jede entsteht so wie mit „Ein Raster klassifizieren“. Ein Raster, das nicht zum Modell passt, wird mit einer Warnung ausgelassen. Fertige Karten bleiben, wenn der Lauf abgebrochen wird.</translation>
+    </message>
+    <message>
+        <source>The rasters to classify. They need the bands the model was made for.</source>
+        <translation>Die zu klassifizierenden Raster. Sie brauchen die Kanäle, für die das Modell gemacht ist.</translation>
+    </message>
+    <message>
+        <source>Folder for the maps</source>
+        <translation>Ordner für die Karten</translation>
+    </message>
+    <message>
+        <source>Is made where it does not exist.</source>
+        <translation>Wird angelegt, wo es ihn nicht gibt.</translation>
+    </message>
+    <message>
+        <source>Maps made</source>
+        <translation>Erstellte Karten</translation>
+    </message>
+    <message>
+        <source>Rasters left out</source>
+        <translation>Ausgelassene Raster</translation>
+    </message>
+    <message>
         <source>Turn a map into polygons, one for each patch of a class.</source>
         <translation>Macht aus einer Karte Polygone, eines für jede zusammenhängende Fläche einer Klasse.</translation>
     </message>
@@ -726,6 +754,10 @@
     <message>
         <source>3. Classify a raster</source>
         <translation>3. Ein Raster klassifizieren</translation>
+    </message>
+    <message>
+        <source>Classify many rasters</source>
+        <translation>Viele Raster klassifizieren</translation>
     </message>
     <message>
         <source>{label}, as 1,2,3</source>
@@ -1388,12 +1420,56 @@
         <translation>Eine Karte verbessern</translation>
     </message>
     <message>
-        <source>3. Classify</source>
-        <translation>3. Klassifizieren</translation>
+        <source>3. Classify all</source>
+        <translation>3. Alle klassifizieren</translation>
+    </message>
+    <message>
+        <source>Maps</source>
+        <translation>Karten</translation>
     </message>
     <message>
         <source>2. Fine-tune</source>
         <translation>2. Feintraining</translation>
+    </message>
+    <message>
+        <source>1. Pretrain on all</source>
+        <translation>1. Vortraining mit allen</translation>
+    </message>
+    <message>
+        <source>One land-cover map for each of many rasters, from labels on one of them: learns from all of them without labels, trains a model with the labels, and classifies them all. The rasters must come from the same sensor: same bands in the same order. Use Add Directory in the list of rasters to take a whole folder.</source>
+        <translation>Eine Landbedeckungskarte für jedes vieler Raster, aus Trainingsflächen auf einem von ihnen: lernt von allen ohne Trainingsflächen, trainiert mit den Trainingsflächen ein Modell und klassifiziert sie alle. Die Raster müssen vom selben Sensor stammen: gleiche Kanäle in gleicher Reihenfolge. Mit „Verzeichnis hinzufügen“ in der Liste der Raster nehmen Sie einen ganzen Ordner.</translation>
+    </message>
+    <message>
+        <source>The folder with the maps, one for each raster.</source>
+        <translation>Der Ordner mit den Karten, eine für jedes Raster.</translation>
+    </message>
+    <message>
+        <source>How well the model does on labels it was not trained with.</source>
+        <translation>Wie gut das Modell bei Trainingsflächen ist, aus denen es nicht gelernt hat.</translation>
+    </message>
+    <message>
+        <source>The encoder, to fine-tune again when there are more labels.</source>
+        <translation>Der Encoder, um mit mehr Trainingsflächen erneut feinzutrainieren.</translation>
+    </message>
+    <message>
+        <source>The raster the labels were digitised on: one of those above, or another of the same kind.</source>
+        <translation>Das Raster, auf dem die Trainingsflächen digitalisiert wurden: eines von oben oder ein anderes der gleichen Art.</translation>
+    </message>
+    <message>
+        <source>The rasters to learn from and to map. Use Add Directory to take a whole folder.</source>
+        <translation>Die Raster, von denen gelernt wird und die kartiert werden. Mit „Verzeichnis hinzufügen“ nehmen Sie einen ganzen Ordner.</translation>
+    </message>
+    <message>
+        <source>Map a folder of rasters</source>
+        <translation>Einen Ordner mit Rastern kartieren</translation>
+    </message>
+    <message>
+        <source>Raster with labels</source>
+        <translation>Raster mit Trainingsflächen</translation>
+    </message>
+    <message>
+        <source>3. Classify</source>
+        <translation>3. Klassifizieren</translation>
     </message>
     <message>
         <source>1. Pretrain</source>
@@ -1414,14 +1490,6 @@
     <message>
         <source>Learn from this part only and map this part only. Empty: everything.</source>
         <translation>Nur aus diesem Teil lernen und nur diesen Teil kartieren. Leer: alles.</translation>
-    </message>
-    <message>
-        <source>How well the model does on labels it was not trained with.</source>
-        <translation>Wie gut das Modell bei Trainingsflächen ist, aus denen es nicht gelernt hat.</translation>
-    </message>
-    <message>
-        <source>The encoder, to fine-tune again when there are more labels.</source>
-        <translation>Der Encoder, um mit mehr Trainingsflächen erneut feinzutrainieren.</translation>
     </message>
     <message>
         <source>Map from a few labels</source>
@@ -1562,6 +1630,10 @@
     <message>
         <source>a new file</source>
         <translation>eine neue Datei</translation>
+    </message>
+    <message>
+        <source>a new folder</source>
+        <translation>ein neuer Ordner</translation>
     </message>
 </context>
 </TS>

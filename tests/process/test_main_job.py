@@ -120,48 +120,6 @@ def test_what_the_encoder_sees_is_a_picture(profile, scene, pretrained, tmp_path
     assert results["PIXEL_SIZE"] == 4 * raster.GetGeoTransform()[1]
 
 
-@pytest.fixture(scope="module")
-def through_the_model(profile, scene, tmp_path_factory):
-    """The shipped model, run with as little training as can be: its own parameters do not reach that far down."""
-    short = tmp_path_factory.mktemp("models") / "short.model3"
-    text = (ROOT / "qgis_false" / "models" / "Map from a few labels.model3").read_text("utf-8")
-    short.write_text(shortened(text), "utf-8")
-    folder = tmp_path_factory.mktemp("made by the model")
-    outcome = profile.run(
-        str(short), raster=scene.image, labels=scene.labels, field="land_cover", preset="quick",
-        **{"pretrain:encoder": folder / "e.safetensors", "finetune:model": folder / "m.safetensors",
-           "finetune:report": folder / "report.html", "classify:map": folder / "map.tif",
-           "pretrain:encoder_report": folder / "encoder.html", "classify:map_report": folder / "map.html"},
-    )  # fmt: skip
-    return folder, outcome
-
-
-def shortened(model: str) -> str:
-    """Return the text of a model that trains for 2 steps of 8 patches, where the model itself leaves that to the preset."""
-    short = {"STEPS": 2, "BATCH_SIZE": 8}
-    lines, value = [], None
-    for line in model.splitlines():
-        value = next((number for name, number in short.items() if f'name="{name}"' in line), value)
-        if value is not None and 'name="static_value"' in line:
-            line, value = f'<Option name="static_value" type="int" value="{value}"/>', None
-        lines.append(line)
-    return "\n".join(lines)
-
-
-def test_the_model_goes_all_the_way(through_the_model):
-    folder, outcome = through_the_model
-    assert outcome.code == 0, outcome.said
-    assert {path.name for path in folder.iterdir()} >= {
-        "e.safetensors", "encoder.html", "m.safetensors", "report.html", "map.tif", "map.html"}  # fmt: skip
-    assert gdal.Open(str(folder / "map.tif")).GetMetadataItem("FALSE_CLASSES")
-
-
-def test_the_shipped_model_itself_is_complete(profile):
-    shown = profile.call("help", "false:Map from a few labels").said
-    for name in ("raster", "labels", "field", "preset", "extent", "classify:map", "finetune:model", "pretrain:encoder"):
-        assert f"{name}: " in shown
-
-
 def test_the_script_maps_every_raster_of_a_folder(profile, scene, tmp_path):
     profile.scripts.mkdir(parents=True, exist_ok=True)
     script = ROOT / "processing_scripts" / "map_folder_of_rasters.py"
