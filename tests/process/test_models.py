@@ -95,7 +95,7 @@ def test_improve_a_map_maps_again_and_says_where_to_digitise(run_model, labelled
         ("Map from a few labels", ["raster", "labels", "field", "preset", "extent", "classify:map", "finetune:model"]),
         (
             "Map a folder of rasters",
-            ["rasters", "raster", "labels", "field", "preset", "classifymany:maps", "finetune:model"],
+            ["rasters", "raster", "labels", "field", "preset", "classifymany:maps"],
         ),
         ("Improve a map", ["raster", "labels", "field", "encoder", "preset", "count", "extent", "suggestlabels:places"]),
     ],
