@@ -22,6 +22,7 @@ ALGORITHMS = {
     "pretrain": jobs.Pretrain,
     "finetune": jobs.Finetune,
     "classify": jobs.Classify,
+    "classifymany": jobs.ClassifyMany,
     "samplepoints": jobs.SamplePoints,
     "assess": jobs.Assess,
     "suggestlabels": jobs.SuggestLabels,
