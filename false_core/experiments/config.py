@@ -89,6 +89,8 @@ class Experiment:
     Attributes:
         name: Its title.
         output: Folder for everything it writes.
+        encoders: Folder for the encoders, where it is not in ``output``. Experiments that name the same one share those
+            that are alike.
         protocol: ``"scene"``: one raster, some label polygons, the rest of it scored, as in QGIS. ``"patches"``: sheets cut
             in patches, a share of them labelled, other sheets scored, as published.
         datasets: What it runs on.
@@ -106,6 +108,7 @@ class Experiment:
 
     name: str
     output: Path
+    encoders: Path
     protocol: str
     datasets: tuple[DatasetSpec, ...]
     methods: tuple[str, ...] = ("false", "supervised")
@@ -155,6 +158,7 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
         keep=table.flag("keep", False),
         pretrain=table.overrides("pretrain", jobs.Pretrain),
         finetune=table.overrides("finetune", jobs.Finetune),
+        encoders=table.path("encoders", f"{table.text('output')}/encoders"),
     )
     table.finish()
     names = [dataset.name for dataset in experiment.datasets]
@@ -273,8 +277,8 @@ class _Table:
     def choices(self, key: str, admitted: tuple[str, ...], default: tuple[str, ...]) -> tuple[str, ...]:
         return self._some(key, default, lambda v: v in admitted, f"a list of {', '.join(admitted)}")
 
-    def path(self, key: str) -> Path:
-        return self._folder / self._expanded(self.text(key))
+    def path(self, key: str, default: str | None = None) -> Path:
+        return self._folder / self._expanded(self.text(key, default))
 
     def label_path(self, key: str) -> str:
         """Return the path of a layer, which may end in ``|layername=NAME``; empty where there is none."""

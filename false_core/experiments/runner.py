@@ -79,7 +79,7 @@ def run_experiment(
 class _Runner:
     def __init__(self, experiment: Experiment, on_event: Callable[[Event], None], cancel: threading.Event) -> None:
         self._experiment, self._on_event, self._cancel = experiment, on_event, cancel
-        self._output = experiment.output
+        self._output, self._encoders = experiment.output, experiment.encoders
         self._inputs: dict[str, dict[str, Any]] = {}
         self._datasets: dict[str, Dataset] = {}
         self._said: set[str] = set()
@@ -112,10 +112,10 @@ class _Runner:
 
     def _make_folders(self) -> None:
         try:
-            for name in ("cells", "encoders"):
-                (self._output / name).mkdir(parents=True, exist_ok=True)
+            for folder in (self._output / "cells", self._encoders):
+                folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"{self._output} cannot be written to: {error.strerror}.", "Choose another output.") from error
+            raise OutputError(f"{folder} cannot be written to: {error.strerror}.", "Choose another output.") from error
 
     def _look_at_inputs(self, results: dict[Cell, Result | None]) -> None:
         """Find the datasets; forget results of other data. A dataset that is not here is no harm where nothing is to run."""
@@ -189,7 +189,7 @@ class _Runner:
         """Return the encoder file of a cell, trained now unless it is there, and the seconds that took."""
         if cell.method == SUPERVISED:
             return None, {"pretrain": 0.0}
-        path = self._output / "encoders" / f"{encoder_key(cell, self._experiment, self._inputs[cell.dataset])}.safetensors"
+        path = self._encoders / f"{encoder_key(cell, self._experiment, self._inputs[cell.dataset])}.safetensors"
         clock = path.with_suffix(".seconds")
         if not (path.is_file() and clock.is_file()):
             began = time.monotonic()

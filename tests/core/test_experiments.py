@@ -696,6 +696,16 @@ class TestRunning:
         assert len(list((output / "cells").iterdir())) == 4
         assert len(list((output / "encoders").glob("*.safetensors"))) == 2
 
+    def test_another_experiment_takes_over_encoders_that_are_alike(
+        self, finished: tuple[Experiment, Listener], tmp_path: Path
+    ) -> None:
+        first = finished[0]
+        before = {path.name: path.stat().st_mtime_ns for path in first.encoders.iterdir()}
+        other = dataclasses.replace(first, output=tmp_path / "other", fractions=(0.6,))
+        assert run_experiment(other).run == 4
+        assert {path.name: path.stat().st_mtime_ns for path in first.encoders.iterdir()} == before
+        assert not (tmp_path / "other" / "encoders").exists()
+
     def test_the_tables_hold_the_means_of_the_results(self, finished: tuple[Experiment, Listener]) -> None:
         experiment = finished[0]
         files = sorted((experiment.output / "cells").glob("land-false-*.json"))
