@@ -177,10 +177,19 @@ def _readable(path: str) -> Iterator[rasterio.DatasetReader]:
 
 def _category_names(aux_xml: Path) -> list[str | None]:
     try:
-        band = ET.parse(aux_xml).getroot().find("PAMRasterBand[@band='1']/CategoryNames")
+        # Safe for files from strangers: without a document type there are no entities to blow up or to load.
+        root = ET.parse(aux_xml, ET.XMLParser(target=_WithoutDoctype())).getroot()  # nosec B314
+        band = root.find("PAMRasterBand[@band='1']/CategoryNames")
     except (OSError, ET.ParseError):
         return []
     return [] if band is None else [category.text for category in band.findall("Category")]
+
+
+class _WithoutDoctype(ET.TreeBuilder):
+    """Refuses a document type, which GDAL never writes."""
+
+    def doctype(self, *_: object) -> None:
+        raise ET.ParseError("There is a document type.")
 
 
 def _as_hex(colour: tuple[int, ...]) -> str:
