@@ -6,6 +6,7 @@ import atexit
 import dataclasses
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -72,7 +73,8 @@ def bench(provider, tmp_path, monkeypatch, feedback) -> Bench:
     from qgis_false.environment.interpreters import Candidate
 
     made = Bench(tmp_path, feedback)
-    made.uv.write_text(f"#!{sys.executable}\n" + FAKE_UV.read_text("utf-8"), "utf-8")
+    # Not Python's path after the "#!": that takes none with a space.
+    made.uv.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, str(FAKE_UV)])} "$@"\n', "utf-8")
     made.uv.chmod(0o755)
     monkeypatch.setenv("FAKE_UV_LOG", str(made.log))
     monkeypatch.setenv("FAKE_UV_HANG", str(made.hang))
