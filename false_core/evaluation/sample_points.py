@@ -15,9 +15,9 @@ from false_core.errors import OutputError
 from false_core.evaluation.area_adjusted import allocate, expected_error, sample_size
 from false_core.feedback import Feedback
 from false_core.jobs import SamplePoints
-from false_core.labels.vector_file import driver_of, write_vector
 from false_core.publish import published
 from false_core.raster.class_map import ClassMap, tally
+from false_core.vector.layer_file import driver_of, write_vector
 
 PixelArray = npt.NDArray[np.int64]
 

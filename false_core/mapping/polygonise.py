@@ -23,7 +23,8 @@ from false_core.mapping.smoothing import paths
 from false_core.raster.areas import areas, unit_of_areas
 from false_core.raster.class_map import ClassMap
 from false_core.raster.source import RasterSource
-from false_core.vector.polygon_file import check_format, polygon_file
+from false_core.vector.layer_file import driver_of
+from false_core.vector.polygon_file import polygon_file
 
 BLOCK = 1024
 """Side of a block in pixels."""
@@ -35,7 +36,7 @@ MANY = 1_000_000
 
 def polygonise(job: Polygonise, feedback: Feedback) -> dict[str, Any]:
     """Run a ``Polygonise`` job: write the polygons. Return its results by name."""
-    check_format(job.output)
+    driver_of(job.output)
     land_cover = ClassMap(job.map)
     source = land_cover.source
     with feedback.stage("Finding patches", 0.3):

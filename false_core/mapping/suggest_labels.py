@@ -9,7 +9,6 @@ from typing import Any
 import geopandas
 import numpy as np
 import numpy.typing as npt
-import pyogrio.errors
 import shapely
 import torch
 from torch import nn
@@ -25,13 +24,13 @@ from false_core.mapping.opening import open_for_model
 from false_core.mapping.selection import Choice, choose
 from false_core.models.model_file import SEGMENTER, ModelCard, load_weights, read_card
 from false_core.models.segmenter import build_segmenter
-from false_core.publish import published
 from false_core.raster.source import RasterSource
+from false_core.vector.layer_file import write_vector
 
 PART_OF_PATCH = 2
 """A patch that the model was trained on is as many times as long as a square, where nobody says how long that is."""
-DRIVERS = {".gpkg": {"driver": "GPKG", "layer": "suggestions", "VERSION": "1.2"}, ".geojson": {"driver": "GeoJSON"}}
-"""GeoPackage of a version that the GDAL of older QGIS releases knows too."""
+ENDINGS = (".gpkg", ".geojson")
+"""Of formats that hold a reason of any length under a name of any length."""
 DOUBTFUL = 0.2
 """Mean uncertainty above which a square is called uncertain."""
 
@@ -39,8 +38,10 @@ DOUBTFUL = 0.2
 def suggest_labels(job: SuggestLabels, feedback: Feedback) -> dict[str, Any]:
     """Run a ``SuggestLabels`` job: write the squares. Return its results by name."""
     with feedback.stage("Starting", 0.05):
-        if Path(job.output).suffix.lower() not in DRIVERS:
-            raise OutputError(f"{job.output} is of no kind that can be written.", f"Its name must end in {_endings()}.")
+        if Path(job.output).suffix.lower() not in ENDINGS:
+            raise OutputError(
+                f"{job.output} is of no kind that can be written.", f"Its name must end in {' or '.join(ENDINGS)}."
+            )
         device = choose_device(job.device, feedback)
         card = read_card(job.model, SEGMENTER)
         source = open_for_model(job.raster, job.model, card, feedback)
@@ -71,7 +72,7 @@ def suggest_labels(job: SuggestLabels, feedback: Feedback) -> dict[str, Any]:
                 f"Only {len(choices)} of {job.count} places are suggested: there are no more that keep a distance. Choose "
                 "smaller squares for more."
             )
-        _write(job.output, _table(choices, found, card, source, grid))
+        write_vector(job.output, _table(choices, found, card, source, grid), "suggestions")
     return {"suggested": len(choices)}
 
 
@@ -148,16 +149,3 @@ def reason(uncertainty: float, chances: npt.NDArray[np.floating], names: Sequenc
         second = names[order[1]]
         why = f"uncertain between {likeliest} and {second} ({chances[order[0]]:.2f} / {chances[order[1]]:.2f})"
     return f"{why}; unlike {unlike}" if unlike else why
-
-
-def _write(path: str, table: geopandas.GeoDataFrame) -> None:
-    options = DRIVERS[Path(path).suffix.lower()]
-    with published(path) as (partial,):
-        try:
-            table.to_file(partial, engine="pyogrio", **options)
-        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError) as error:
-            raise OutputError(f"{path} cannot be written: {error}.", "Is the disk full?") from error
-
-
-def _endings() -> str:
-    return " or ".join(DRIVERS)

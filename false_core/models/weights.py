@@ -6,10 +6,10 @@ Reading a file executes nothing: safetensors holds nothing but numbers, and of p
 from __future__ import annotations
 
 import os
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError  # What torch.load raises when it refuses a program. Nothing here unpickles.
 from typing import Any
 
 import safetensors.torch
@@ -110,7 +110,7 @@ def _read(path: str) -> dict[str, Tensor]:
         if path.lower().endswith(".safetensors"):
             return dict(safetensors.torch.load_file(path))
         body = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+    except UnpicklingError as error:
         raise ModelFileError(
             f"{name} holds no weights, or more than weights, and is not opened: what is more could be a program.",
             "Save the state_dict of the network alone, best with safetensors.",

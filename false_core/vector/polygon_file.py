@@ -21,19 +21,12 @@ from rasterio.crs import CRS
 from false_core.errors import OutputError
 from false_core.labels.classes import LandCoverClass
 from false_core.publish import published
+from false_core.vector.layer_file import GEOPACKAGE, OPTIONS, SHAPEFILE, driver_of
 
 CODE, NAME, COLOR, AREA = "code", "name", "color", "area"
 """Fields. A Shapefile holds no names of more than 10 letters."""
-GEOPACKAGE, SHAPEFILE = "GPKG", "ESRI Shapefile"
-_ALSO = {".json": "GeoJSON", ".kml": "LIBKML"}
-"""Endings that pyogrio leaves open because several drivers write such files."""
 _GROW = (GEOPACKAGE, SHAPEFILE, "SQLite")
 """Formats that take more features later. For all others, the polygons wait for each other."""
-_OPTIONS = {
-    # Version 1.2, which the GDAL of older QGIS releases knows too.
-    GEOPACKAGE: {"VERSION": "1.2"},
-    SHAPEFILE: {"ENCODING": "UTF-8"},
-}
 _TABLE_OF_STYLES = """
 CREATE TABLE layer_styles (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_table_catalog TEXT(256), f_table_schema TEXT(256),
@@ -41,21 +34,6 @@ CREATE TABLE layer_styles (
     useAsDefault BOOLEAN, description TEXT, owner TEXT(30), ui TEXT(30),
     update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))
 """
-
-
-def check_format(path: str) -> str:
-    """Return the OGR driver that writes files with the ending of ``path``.
-
-    Raises:
-        OutputError: There is none.
-    """
-    ending = Path(path).suffix.lower()
-    try:
-        return _ALSO.get(ending) or str(pyogrio.detect_write_driver(Path(path).stem + ending))
-    except ValueError as error:
-        raise OutputError(
-            f"{path} is in no format that polygons can be written in.", "Choose a name that ends in .gpkg, .geojson or .shp."
-        ) from error
 
 
 @contextmanager
@@ -74,7 +52,7 @@ def polygon_file(path: str, raster: str, crs: CRS | None, classes: Sequence[Land
     Raises:
         OutputError: It cannot be written, for example because the disk is full.
     """
-    driver, style = check_format(path), style_of(classes)
+    driver, style = driver_of(path), style_of(classes)
     beside, of_raster = Path(path).with_suffix(".qml"), Path(raster).with_suffix(".qml")
     with published(path, with_parts=True) as (scratch,):
         file = PolygonFile(scratch, driver, crs, classes)
@@ -116,7 +94,7 @@ class PolygonFile:
             self._append(pd.concat(self._waiting))
 
     def _append(self, table: Any) -> None:
-        options = {} if self._begun else _OPTIONS.get(self._driver, {})
+        options = {} if self._begun else OPTIONS.get(self._driver, {})
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="'crs' was not provided")

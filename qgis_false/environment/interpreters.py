@@ -251,8 +251,8 @@ for name in ("ssl", "ctypes", "venv", "zlib"):
     try:
         __import__(name)
         working.append(name)
-    except Exception:
-        pass
+    except (ImportError, OSError):
+        pass  # What does not work is not in the list.
 print(json.dumps({
     "version": list(sys.version_info[:3]), "implementation": sys.implementation.name, "wide": sys.maxsize > 2**32,
     "platform": sysconfig.get_platform(), "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 
 import geopandas
@@ -14,6 +12,15 @@ from false_core.errors import OutputError
 from false_core.publish import published
 
 REMEDY = "Choose a name that ends in .gpkg, for example."
+GEOPACKAGE, SHAPEFILE = "GPKG", "ESRI Shapefile"
+OPTIONS = {
+    # Version 1.2, which the GDAL of older QGIS releases knows too.
+    GEOPACKAGE: {"VERSION": "1.2"},
+    SHAPEFILE: {"ENCODING": "UTF-8"},
+}
+"""What to tell a driver that creates a file."""
+_ALSO = {".json": "GeoJSON", ".kml": "LIBKML"}
+"""Extensions that pyogrio leaves open because several drivers write such files."""
 WRITING_ERRORS = (
     pyogrio.errors.DataSourceError,
     pyogrio.errors.DataLayerError,
@@ -25,38 +32,35 @@ WRITING_ERRORS = (
 )
 
 
-def write_vector(path: str, table: geopandas.GeoDataFrame) -> None:
+def write_vector(path: str, table: geopandas.GeoDataFrame, layer: str = "") -> None:
     """Write ``table`` as a layer, whole or not at all. The extension decides the format: ``.gpkg``, ``.shp`` and others.
 
     A file that is there already is replaced, with all the layers in it.
 
+    Args:
+        path: Of the file.
+        table: What to write.
+        layer: Name of the layer in formats that hold several. Empty: that of the file.
+
     Raises:
         OutputError: No format with geometries has that extension, or the file cannot be written.
     """
-    target = Path(path)
     driver = driver_of(path)
-    # Made elsewhere first: only then it is known which files belong to it, as a shapefile is several.
-    with tempfile.TemporaryDirectory(prefix="false-") as folder:
-        made = Path(folder) / target.name
+    name = Path(path).name
+    with published(path, with_parts=True) as (scratch,):
         try:
-            table.to_file(made, driver=driver, engine="pyogrio")
-            keeps_geometries = pyogrio.read_info(made)["geometry_type"] is not None
+            table.to_file(scratch, driver=driver, engine="pyogrio", layer=layer or None, **OPTIONS.get(driver, {}))
+            keeps_geometries = pyogrio.read_info(scratch)["geometry_type"] is not None
         except WRITING_ERRORS as error:
-            raise OutputError(f"{target.name} cannot be written as {driver}: {error}.", REMEDY) from error
+            raise OutputError(f"{name} cannot be written as {driver}: {error}.", REMEDY) from error
         if not keeps_geometries:
-            raise OutputError(f"{target.name}: {driver} keeps no geometries.", REMEDY)
-        files = sorted(Path(folder).iterdir(), key=lambda file: file != made)
-        with published(*(target.parent / file.name for file in files)) as partial:
-            for file, scratch in zip(files, partial):
-                try:
-                    shutil.copyfile(file, scratch)
-                except OSError as error:
-                    raise OutputError(f"{target} cannot be written: {error.strerror}.", "Is the disk full?") from error
+            raise OutputError(f"{name}: {driver} keeps no geometries.", REMEDY)
 
 
 def driver_of(path: str) -> str:
     """Return the GDAL driver that writes files with the extension of ``path``. Raises OutputError where there is none."""
+    extension = Path(path).suffix.lower()
     try:
-        return str(pyogrio.detect_write_driver(path))
+        return _ALSO.get(extension) or str(pyogrio.detect_write_driver(Path(path).stem + extension))
     except ValueError as error:
         raise OutputError(f"{Path(path).name}: no vector format has that extension.", REMEDY) from error
