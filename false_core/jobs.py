@@ -411,7 +411,7 @@ class SamplePoints:
         NEW_VECTOR,
         "Sample points",
         "The points to write, as GeoPackage or another format that goes by its extension. Fields: id, and class, which is "
-        "empty.",
+        "empty; the form of QGIS offers the classes of the map.",
     )
     standard_error: float = parameter(
         NUMBER,

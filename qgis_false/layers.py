@@ -231,13 +231,18 @@ def categories_of(layer: QgsVectorLayer) -> List[QgsRendererCategory]:
 
 
 class ClassStyle(QgsProcessingLayerPostProcessorInterface):
-    """Draws a map, raster or polygons, with its own classes, and no others, when it arrives in the project."""
+    """Draws a map, raster or polygons, with its own classes, and no others, when it arrives in the project.
+
+    Any other vector layer gets the style that lies in its file or beside it, which Processing passes over.
+    """
 
     def postProcessLayer(self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> None:
         categories = categories_of(layer) if isinstance(layer, QgsVectorLayer) else []
         if categories:
             layer.setRenderer(QgsCategorizedSymbolRenderer(CODE_FIELD, categories))
             layer.triggerRepaint()
+        elif isinstance(layer, QgsVectorLayer):
+            layer.loadDefaultStyle()
         classes = classes_of(raster_path(layer)) if isinstance(layer, QgsRasterLayer) else []
         if classes:
             layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))

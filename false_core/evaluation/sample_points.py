@@ -18,6 +18,7 @@ from false_core.jobs import SamplePoints
 from false_core.publish import published
 from false_core.raster.class_map import ClassMap, tally
 from false_core.vector.layer_file import driver_of, write_vector
+from false_core.vector.layer_style import keep_style, style_of_points_to_fill_in
 
 PixelArray = npt.NDArray[np.int64]
 
@@ -54,7 +55,8 @@ def sample_points(job: SamplePoints, feedback: Feedback) -> dict[str, Any]:
         sample = draw(the_map, pixels, points, job.seed, feedback)
     with feedback.stage("Writing", 0.1):
         table = _table(the_map, sample)
-        write_vector(job.output, table)
+        style = style_of_points_to_fill_in(CLASS_FIELD, [c.name for c in the_map.classes_beside(pixels)])
+        write_vector(job.output, table, finish=lambda scratch: keep_style(style, scratch, job.output, job.map))
         if job.key:
             _write_key(job.key, the_map, sample, table)
     error = expected_error(weights, expected, np.array(list(points.values())))

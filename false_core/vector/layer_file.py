@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import geopandas
@@ -32,7 +33,9 @@ WRITING_ERRORS = (
 )
 
 
-def write_vector(path: str, table: geopandas.GeoDataFrame, layer: str = "") -> None:
+def write_vector(
+    path: str, table: geopandas.GeoDataFrame, layer: str = "", finish: Callable[[Path], None] = lambda scratch: None
+) -> None:
     """Write ``table`` as a layer, whole or not at all. The extension decides the format: ``.gpkg``, ``.shp`` and others.
 
     A file that is there already is replaced, with all the layers in it.
@@ -41,6 +44,7 @@ def write_vector(path: str, table: geopandas.GeoDataFrame, layer: str = "") -> N
         path: Of the file.
         table: What to write.
         layer: Name of the layer in formats that hold several. Empty: that of the file.
+        finish: Adds to the file what else belongs in it or beside it, before it appears.
 
     Raises:
         OutputError: No format with geometries has that extension, or the file cannot be written.
@@ -55,6 +59,7 @@ def write_vector(path: str, table: geopandas.GeoDataFrame, layer: str = "") -> N
             raise OutputError(f"{name} cannot be written as {driver}: {error}.", REMEDY) from error
         if not keeps_geometries:
             raise OutputError(f"{name}: {driver} keeps no geometries.", REMEDY)
+        finish(scratch)
 
 
 def driver_of(path: str) -> str:

@@ -101,8 +101,8 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
 class JobAlgorithm(FalseAlgorithm):
     """Base of the algorithms that run a job. A subclass names its job and says what is special about it."""
 
-    CLASS_MAPS: Tuple[str, ...] = ()
-    """Fields of the job that name maps, rasters or polygons, which carry the names and colours of their classes."""
+    STYLED: Tuple[str, ...] = ()
+    """Outputs of the job that carry how they are to be drawn: the names and colours of their classes, or a style."""
 
     def __init__(self) -> None:
         super().__init__()

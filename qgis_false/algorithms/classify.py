@@ -12,4 +12,4 @@ class Classify(JobAlgorithm):
     JOB = jobs.Classify
     TITLE = "3. Classify a raster"
     TAGS = ("map", "predict", "inference", "segmentation", "deep learning", "land cover", "classification")
-    CLASS_MAPS = ("output",)
+    STYLED = ("output",)

@@ -12,4 +12,4 @@ class Polygonise(JobAlgorithm):
     JOB = jobs.Polygonise
     TITLE = "Map to polygons"
     TAGS = ("polygonize", "vectorize", "vectorise", "simplify", "smooth", "sieve", "minimum mapping unit", "land cover")
-    CLASS_MAPS = ("output",)
+    STYLED = ("output",)

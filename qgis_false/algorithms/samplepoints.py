@@ -11,4 +11,5 @@ class SamplePoints(JobAlgorithm):
 
     JOB = jobs.SamplePoints
     TITLE = "Sample points to assess a map"
+    STYLED = ("output",)
     TAGS = ("accuracy", "validation", "stratified", "random", "sampling design", "reference", "ground truth")

@@ -184,9 +184,9 @@ def _new_vector(request: Request, field: Field) -> Optional[str]:
 
 
 def _output_layer(request: Request, field: Field) -> str:
-    """Return where a layer goes, and have it drawn with its classes when it arrives, if it is a map."""
+    """Return where a layer goes, and have it drawn as it says itself when it arrives, if it does."""
     path = request.algorithm.parameterAsOutputLayer(request.parameters, field.processing_name, request.context)
-    if field.name in request.algorithm.CLASS_MAPS and request.context.willLoadLayerOnCompletion(path):
+    if field.name in request.algorithm.STYLED and request.context.willLoadLayerOnCompletion(path):
         request.context.layerToLoadOnCompletionDetails(path).setPostProcessor(layers.class_style())
     return path
 

@@ -432,8 +432,8 @@
         <translation>Stichprobenpunkte</translation>
     </message>
     <message>
-        <source>The points to write, as GeoPackage or another format that goes by its extension. Fields: id, and class, which is empty.</source>
-        <translation>Die Punkte, die geschrieben werden, als GeoPackage oder in einem anderen Format, nach der Endung. Felder: id, und class, das leer ist.</translation>
+        <source>The points to write, as GeoPackage or another format that goes by its extension. Fields: id, and class, which is empty; the form of QGIS offers the classes of the map.</source>
+        <translation>Die Punkte, die geschrieben werden, als GeoPackage oder in einem anderen Format, nach der Endung. Felder: id, und class, das leer ist; das Formular von QGIS bietet die Klassen der Karte an.</translation>
     </message>
     <message>
         <source>Standard error wanted</source>

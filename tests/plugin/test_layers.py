@@ -373,25 +373,80 @@ class TestResultLayer:
         assert labels.renderer().type() == "singleSymbol"
 
 
+@pytest.fixture
+def land_cover(qgis_app, tmp_path) -> Path:
+    """A map of two classes."""
+    path = tmp_path / "map.tif"
+    write_raster(path, bands=1)
+    dataset = gdal.Open(str(path), gdal.GA_Update)
+    dataset.GetRasterBand(1).WriteRaster(0, 0, 20, 30, bytes([3]) * 600)
+    classes = [{"code": 3, "name": "Wald", "color": "#1b7837"}, {"code": 20, "name": "Gewässer", "color": "#2b7bba"}]
+    dataset.SetMetadataItem("FALSE_CLASSES", json.dumps(classes))
+    dataset = None
+    return path
+
+
+def made_by_the_library(python: str, job: str, land_cover: Path, made: Path) -> None:
+    """Run a job that takes a map."""
+    command = [python, "-m", "false_core", job, "--map", land_cover, "--output", made]
+    subprocess.run(list(map(str, command)), cwd=ROOT, check=True, capture_output=True)
+
+
+@pytest.fixture(params=["gpkg", "geojson", "shp"])
+def ending(request) -> str:
+    """Of a vector file."""
+    return request.param
+
+
+class TestSamplePoints:
+    """Made by the library itself."""
+
+    @pytest.fixture
+    def points(self, compute_python, land_cover, tmp_path, ending) -> str:
+        made_by_the_library(compute_python, "samplepoints", land_cover, tmp_path / f"points.{ending}")
+        return str(tmp_path / f"points.{ending}")
+
+    def test_offer_the_classes_to_who_fills_them_in_and_show_what_is_left_to_do(self, points):
+        self.check(QgsVectorLayer(points, "points", "ogr"))
+
+    def test_do_so_too_when_processing_loads_them(self, points, context, feedback):
+        from qgis_false.layers import class_style
+
+        options = QgsVectorLayer.LayerOptions()
+        options.loadDefaultStyle = False
+        layer = QgsVectorLayer(points, "points", "ogr", options)
+        assert layer.renderer().type() == "singleSymbol"
+        class_style().postProcessLayer(layer, context, feedback)
+        self.check(layer)
+
+    def check(self, layer: QgsVectorLayer) -> None:
+        widget = layer.editorWidgetSetup(layer.fields().lookupField("class"))
+        assert widget.type() == "ValueMap"
+        assert widget.config()["map"] == [{"Wald": "Wald"}, {"Gewässer": "Gewässer"}]
+        (point, *_) = layer.getFeatures()
+        rings = []
+        for value in (None, "Wald"):
+            point["class"] = value
+            # The renderer that is asked must live as long as what it gives.
+            renderer, context = layer.renderer().clone(), QgsRenderContext()
+            context.expressionContext().setFeature(point)
+            renderer.startRender(context, layer.fields())
+            ring = renderer.symbolForFeature(point, context).symbolLayer(0)
+            rings.append((ring.strokeColor().name(), ring.fillColor().alpha()))
+            renderer.stopRender(context)
+        assert len({colour for colour, _ in rings}) == 2
+        assert {alpha for _, alpha in rings} == {0}, "the pixel shows through"
+
+
 class TestAMapOfPolygons:
     """Made by the library itself, and opened by hand."""
 
-    @pytest.fixture(params=["gpkg", "geojson", "shp"])
-    def opened(self, request, qgis_app, compute_python, tmp_path) -> QgsVectorLayer:
-        land_cover, made = tmp_path / "map.tif", tmp_path / f"polygons.{request.param}"
-        write_raster(land_cover, bands=1)
-        dataset = gdal.Open(str(land_cover), gdal.GA_Update)
-        dataset.GetRasterBand(1).WriteRaster(0, 0, 20, 30, bytes([3]) * 600)
-        classes = [{"code": 3, "name": "Wald", "color": "#1b7837"}, {"code": 20, "name": "Gewässer", "color": "#2b7bba"}]
-        dataset.SetMetadataItem("FALSE_CLASSES", json.dumps(classes))
-        dataset = None
-        command = [compute_python, "-m", "false_core", "polygonise", "--map", land_cover, "--output", made]
-        subprocess.run(list(map(str, command)), cwd=ROOT, check=True, capture_output=True)
-        layer = QgsVectorLayer(str(made), "polygons", "ogr")
-        assert layer.isValid()
-        return layer
-
-    def test_is_drawn_with_its_classes(self, opened):
+    def test_is_drawn_with_its_classes(self, compute_python, land_cover, tmp_path, ending):
+        made = tmp_path / f"polygons.{ending}"
+        made_by_the_library(compute_python, "polygonise", land_cover, made)
+        # Not in a fixture: as that of the last test it would outlive QGIS.
+        opened = QgsVectorLayer(str(made), "polygons", "ogr")
+        assert opened.isValid()
         renderer = opened.renderer().clone()
         assert isinstance(renderer, QgsCategorizedSymbolRenderer)
         assert [(c.value(), c.label(), c.symbol().color().name()) for c in renderer.categories()] == [

@@ -1,0 +1,128 @@
+"""How QGIS shows a vector layer of ours: colours, names, and what may be entered in its form."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from false_core.errors import OutputError
+from false_core.labels.classes import LandCoverClass
+from false_core.vector.layer_file import GEOPACKAGE, driver_of
+
+_TABLE_OF_STYLES = """
+CREATE TABLE layer_styles (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_table_catalog TEXT(256), f_table_schema TEXT(256),
+    f_table_name TEXT(256), f_geometry_column TEXT(256), styleName TEXT(30), styleQML TEXT, styleSLD TEXT,
+    useAsDefault BOOLEAN, description TEXT, owner TEXT(30), ui TEXT(30),
+    update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))
+"""
+TO_DO, DONE = "255,0,200,255", "0,200,80,255"
+"""Colours of points without a class and with one, as red, green, blue, opacity. Land cover has neither."""
+
+
+def keep_style(style: bytes, scratch: Path, path: str, raster: str) -> None:
+    """Put a style where QGIS looks for it when it opens a layer.
+
+    A GeoPackage holds its style itself; beside any other file lies one of the same name that ends in ``.qml``, unless QGIS
+    would take it for that of the raster the layer was made from.
+
+    Args:
+        style: QML, as the functions below write it.
+        scratch: The file with the layer, as long as it is not published.
+        path: Of the file in the end.
+        raster: What the layer was made from.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    beside, of_raster = Path(path).with_suffix(".qml"), Path(raster).with_suffix(".qml")
+    if driver_of(path) == GEOPACKAGE:
+        _keep_in_package(style, scratch)
+    elif os.path.realpath(beside) != os.path.realpath(of_raster):
+        scratch.with_suffix(".qml").write_bytes(style)
+
+
+def _keep_in_package(style: bytes, package: Path) -> None:
+    try:
+        with closing(sqlite3.connect(package)) as database, database:
+            table, column = database.execute("SELECT table_name, column_name FROM gpkg_geometry_columns").fetchone()
+            database.execute(_TABLE_OF_STYLES)
+            database.execute(
+                "INSERT INTO gpkg_contents (table_name, data_type, identifier) VALUES (?, 'attributes', ?)",
+                ("layer_styles", "layer_styles"),
+            )
+            database.execute(
+                "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, "
+                "styleQML, styleSLD, useAsDefault, description, owner) VALUES ('', '', ?, ?, 'classes', ?, '', 1, ?, '')",
+                (table, column, style.decode(), "Classes of the map"),
+            )
+    except sqlite3.Error as error:
+        raise OutputError(f"{package.name} cannot be written: {error}.", "Is the disk full?") from error
+
+
+def style_of_classes(field: str, classes: Sequence[LandCoverClass]) -> bytes:
+    """Return a style that draws polygons with the names and colours of their classes.
+
+    Args:
+        field: Holds the codes.
+        classes: All there are.
+    """
+    root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology")
+    categories, symbols = _categorized(root, field)
+    for number, c in enumerate(classes):
+        ET.SubElement(categories, "category", symbol=str(number), value=str(c.code), label=c.name, render="true")
+        color = ",".join(map(str, (*bytes.fromhex(c.color[1:]), 255)))
+        # An outline of the same colour, as between two areas without one the background would shine through.
+        drawn = {"color": color, "style": "solid", "outline_color": color, "outline_style": "solid", "outline_width": "0.1"}
+        _symbol(symbols, number, "fill", "SimpleFill", {**drawn, "outline_width_unit": "MM", "joinstyle": "bevel"})
+    return _text(root)
+
+
+def style_of_points_to_fill_in(field: str, names: Sequence[str]) -> bytes:
+    """Return a style for points that wait for a class: rings, so that the pixel shows, and a form that offers the classes.
+
+    Args:
+        field: To be filled in.
+        names: Of the classes.
+    """
+    root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology|Fields|Forms")
+    configuration = ET.SubElement(ET.SubElement(root, "fieldConfiguration"), "field", name=field)
+    options = ET.SubElement(ET.SubElement(configuration, "editWidget", type="ValueMap"), "config")
+    choices = _option(_option(options), "map", "List")
+    for name in names:
+        _option(_option(choices), name, "QString", name)
+    filled = f"coalesce(\"{field}\", '') <> ''"
+    categories, symbols = _categorized(root, filled)
+    for number, (value, label, color) in enumerate((("0", f"no {field} yet", TO_DO), ("1", f"{field} filled in", DONE))):
+        ET.SubElement(categories, "category", symbol=str(number), value=value, label=label, render="true")
+        ring = {"name": "circle", "color": "0,0,0,0", "outline_color": color, "outline_width": "0.6", "size": "5"}
+        _symbol(symbols, number, "marker", "SimpleMarker", {**ring, "outline_width_unit": "MM", "size_unit": "MM"})
+    return _text(root)
+
+
+def _categorized(root: ET.Element, expression: str) -> tuple[ET.Element, ET.Element]:
+    """Add a renderer for each value of a field or an expression, and return what its categories and symbols go into."""
+    kind = {"type": "categorizedSymbol", "attr": expression, "symbollevels": "0", "enableorderby": "0"}
+    renderer = ET.SubElement(root, "renderer-v2", kind)
+    return ET.SubElement(renderer, "categories"), ET.SubElement(renderer, "symbols")
+
+
+def _symbol(symbols: ET.Element, number: int, kind: str, layer: str, drawn: Mapping[str, str]) -> None:
+    symbol = ET.SubElement(symbols, "symbol", type=kind, name=str(number), alpha="1", clip_to_extent="1")
+    only = ET.SubElement(symbol, "layer", {"class": layer, "enabled": "1", "locked": "0", "pass": "0"})
+    for key, value in drawn.items():
+        ET.SubElement(only, "prop", k=key, v=value)
+
+
+def _option(parent: ET.Element, name: str = "", kind: str = "Map", value: str = "") -> ET.Element:
+    """Add a value as QGIS writes them; without a name, an entry of a list."""
+    given = {key: text for key, text in (("name", name), ("type", kind), ("value", value)) if text}
+    return ET.SubElement(parent, "Option", given)
+
+
+def _text(root: ET.Element) -> bytes:
+    return ET.tostring(root, encoding="unicode").encode()
