@@ -95,9 +95,12 @@ def style_of_points_to_fill_in(field: str, names: Sequence[str]) -> bytes:
     choices = _option(_option(options), "map", "List")
     for name in names:
         _option(_option(choices), name, "QString", name)
-    filled = f"coalesce(\"{field}\", '') <> ''"
-    categories, symbols = _categorized(root, filled)
-    for number, (value, label, color) in enumerate((("0", f"no {field} yet", TO_DO), ("1", f"{field} filled in", DONE))):
+    # Words and not true or false: QGIS compares the categories as text, in SQL too.
+    state = f"CASE WHEN coalesce(\"{field}\", '') = '' THEN 'to do' ELSE 'done' END"
+    categories, symbols = _categorized(root, state)
+    for number, (value, label, color) in enumerate(
+        (("to do", f"no {field} yet", TO_DO), ("done", f"{field} filled in", DONE))
+    ):
         ET.SubElement(categories, "category", symbol=str(number), value=value, label=label, render="true")
         ring = {"name": "circle", "color": "0,0,0,0", "outline_color": color, "outline_width": "0.6", "size": "5"}
         _symbol(symbols, number, "marker", "SimpleMarker", {**ring, "outline_width_unit": "MM", "size_unit": "MM"})

@@ -433,7 +433,9 @@ class TestSamplePoints:
             renderer.startRender(context, layer.fields())
             ring = renderer.symbolForFeature(point, context).symbolLayer(0)
             rings.append((ring.strokeColor().name(), ring.fillColor().alpha()))
+            request = QgsFeatureRequest().setFilterExpression(renderer.filter(layer.fields()))
             renderer.stopRender(context)
+            assert len(list(layer.getFeatures(request))) == layer.featureCount(), "none is left out of the picture"
         assert len({colour for colour, _ in rings}) == 2
         assert {alpha for _, alpha in rings} == {0}, "the pixel shows through"
 
