@@ -30,9 +30,7 @@ class FalsePlugin:
         self._translator = translation.install()  # First: an algorithm in the registry keeps the words it was made with.
         self._provider = FalseProvider()
         QgsApplication.processingRegistry().addProvider(self._provider)
-        # Loaded a second time, now that QGIS knows the algorithms that the models are made of. Without them a model has
-        # no outputs.
-        self._provider.refreshAlgorithms()
+        self._provider.refreshAlgorithms()  # Only now it can load them.
 
     def initGui(self) -> None:
         """Add the algorithms and the options page. Called by the desktop application."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import List
 
-from qgis.core import QgsProcessingModelAlgorithm, QgsProcessingProvider
+from qgis.core import QgsApplication, QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
 from qgis_false import PLUGIN_FOLDER
@@ -77,6 +77,10 @@ class FalseProvider(QgsProcessingProvider):
         return str(ICON_FILE)
 
     def loadAlgorithms(self) -> None:
+        # QGIS asks first while the registry does not have this provider. A model would find none of the algorithms that it
+        # is made of, and have no outputs. The plugin has it ask again.
+        if QgsApplication.processingRegistry().providerById(self.id()) is None:
+            return
         for algorithm in ALGORITHMS:
             self.addAlgorithm(algorithm())
         for file in shipped_models():

@@ -82,7 +82,10 @@ def remove(translator: Optional[QTranslator]) -> None:
 
 def translate_model(model: QgsProcessingModelAlgorithm) -> None:
     """Translate the texts of a model that comes with the plugin, but for its title, which is also its name."""
-    model.loadVariant(_translated(model.toVariant()))
+    written = model.toVariant()
+    translated = _translated(written)
+    if translated != written:
+        model.loadVariant(translated)
 
 
 def _translated(value: Any, is_help: bool = False) -> Any:

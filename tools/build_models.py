@@ -250,6 +250,7 @@ def main() -> int:
 
     provider = FalseProvider()
     QgsApplication.processingRegistry().addProvider(provider)
+    provider.refreshAlgorithms()
     for needed, build in MODELS.items():
         if provider.algorithm(needed) is None:
             continue

@@ -8,7 +8,6 @@ from qgis.core import QgsProcessingContext, QgsProcessingException, QgsProcessin
 
 from qgis_false import tasks
 from qgis_false.algorithms.base import FalseAlgorithm
-from qgis_false.environment.diagnosis import diagnose
 from qgis_false.translation import tr
 
 REPORT = "REPORT"
@@ -29,6 +28,8 @@ class Diagnostics(FalseAlgorithm):
     def processAlgorithm(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> Dict[str, Any]:
+        from qgis_false.environment.diagnosis import diagnose  # Not before: the start of QGIS must not wait for it.
+
         self.warn_of_unknown(parameters, feedback)
         text = diagnose(feedback)
         feedback.pushInfo(text)

@@ -9,7 +9,6 @@ from qgis.core import QgsProcessingContext, QgsProcessingException, QgsProcessin
 from false_core import jobs
 from qgis_false import last_errors, tasks
 from qgis_false.algorithms.base import FalseAlgorithm
-from qgis_false.environment.install import set_up
 from qgis_false.environment.processes import Cancelled
 from qgis_false.translation import tr
 
@@ -24,6 +23,8 @@ class SetUpEnvironment(FalseAlgorithm):
     def processAlgorithm(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> Dict[str, Any]:
+        from qgis_false.environment.install import set_up  # Not before: the start of QGIS must not wait for it.
+
         self.warn_of_unknown(parameters, feedback)
         request = tasks.SetUpEnvironment(
             existing_python=self.parameterAsFile(parameters, "EXISTING_PYTHON", context) or None,
