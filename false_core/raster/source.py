@@ -262,7 +262,7 @@ class RasterSource:
         return dataset
 
     def _read_file(self, window: RasterioWindow) -> tuple[Pixels, BoolArray | None]:
-        """Return pixels of the chosen bands, as whole numbers where the file holds such, and which are invalid, if any are."""
+        """Return pixels of the chosen bands, whole numbers where the file holds such, and which are invalid if any are."""
         dataset = self._dataset()
         try:
             types = {np.dtype(dataset.dtypes[band - 1]) for band in self.bands}

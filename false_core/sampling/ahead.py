@@ -11,12 +11,10 @@ Key = TypeVar("Key")
 Item = TypeVar("Item")
 
 
-def made_ahead(
-    make: Callable[[Key], Item], keys: Iterable[Key], depth: int = 3, threads: int = 1
-) -> Generator[Item]:
+def made_ahead(make: Callable[[Key], Item], keys: Iterable[Key], depth: int = 3, threads: int = 1) -> Generator[Item]:
     """Yield ``make(key)`` for each key, in order, made up to ``depth`` items ahead in other threads.
 
-    An error in ``make`` is raised here when its turn comes. Closing the iterator, also by leaving its loop, ends the threads.
+    An error in ``make`` is raised here when its turn comes. Closing the iterator ends the threads.
 
     Args:
         make: Called by several threads at once where there are several.
