@@ -5,11 +5,11 @@
     python benchmarks/classifying.py --encoder resnet50   the network of the standard preset
     python benchmarks/classifying.py --linear             1, 4, 16 and 64 million pixels against a straight line
 
-All variants run in turn on one raster, with one network and one number of threads; the best of several rounds counts. Besides
+All variants run in turn on one raster, with one network and one number of threads; the best of several rounds counts. Beside
 wall clock it gives processor time of all threads, which other programs on the same machine disturb less. The ratio is
 what to look at.
 
-Peers that are not installed are left out. torchgeo and geoai go into an environment of their own on top of this one's packages:
+Peers that are not installed are left out. torchgeo and geoai go into an environment of their own, on top of these packages:
 
     uv venv --python .venv/bin/python build/peers
     readlink -f .venv/lib/python3.*/site-packages > build/peers/lib/python3.11/site-packages/ours.pth

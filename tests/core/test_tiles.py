@@ -225,15 +225,15 @@ class TestAMapWithoutSeams:
 
 
 class Surroundings(torch.nn.Module):
-    """A network whose scores depend on what lies up to 6 pixels away, and on nothing else."""
+    """A network whose scores depend on what lies up to 3 pixels away, and on nothing else."""
 
     def __init__(self) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(3)
-        self.weight = torch.randn(3, 1, 13, 13, generator=generator) / 6
+        self.weight = torch.randn(3, 1, 7, 7, generator=generator) / 3
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.conv2d(pixels, self.weight, padding=6)
+        return torch.nn.functional.conv2d(pixels, self.weight, padding=3)
 
 
 class TestTheWayOfComputing:
@@ -241,8 +241,8 @@ class TestTheWayOfComputing:
 
     @pytest.fixture
     def raster(self, tmp_path: Path) -> RasterSource:
-        pixels = np.random.default_rng(1).integers(1, 256, (1, 1000, 1700)).astype("uint8")
-        pixels[:, :900, 850:] = 0  # Whole tiles without a valid pixel.
+        pixels = np.random.default_rng(1).integers(1, 256, (1, 520, 1000)).astype("uint8")
+        pixels[:, :, 450:] = 0  # Whole tiles without a valid pixel.
         return RasterSource(write_raster(tmp_path / "r.tif", pixels, nodata=0))
 
     def made(self, raster: RasterSource, folder: Path, network: torch.nn.Module) -> tuple[np.ndarray, np.ndarray]:
