@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -59,7 +60,8 @@ class MapOverview:
                 up, width / factor rounded up).
             factor: Pixels of the file per pixel of ``seen``.
         """
-        self.pixels += np.bincount(codes.ravel(), minlength=256)
+        # Not numpy's, which makes a number of eight bytes of each code first.
+        self.pixels += torch.bincount(torch.from_numpy(codes).flatten(), minlength=256).numpy()
         down = slice(*np.searchsorted(self._rows, (row, row + codes.shape[0])))
         across = slice(*np.searchsorted(self._columns, (column, column + codes.shape[1])))
         rows, columns = self._rows[down] - row, self._columns[across] - column

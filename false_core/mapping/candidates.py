@@ -19,7 +19,7 @@ from false_core.labels.annotation import IGNORE, Annotation
 from false_core.models.segmenter import class_probabilities
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
-from false_core.raster.tiles import Tile, TilePlan
+from false_core.raster.tiles import MOST_BYTES, Tile, TilePlan
 from false_core.sampling.ahead import made_ahead
 
 STEP = 4
@@ -30,6 +30,8 @@ LONGEST_SIDE = 512
 """Working pixels of a square."""
 LEAST_VALID = 0.9
 """Share of a square that must be valid."""
+_LAYOUTS = ((512, 96), (256, 64), (128, 64), (64, 32), (32, 32))
+"""Stride and overlap of the tiles looked at, in working pixels, the most economical first."""
 MOST = 5000
 """Squares that are kept to choose from, and labelled ones that are kept to compare with. More are drawn from at random."""
 
@@ -114,7 +116,8 @@ def find_candidates(
         feedback: Told how far it is.
     """
     whole = Window(grid.area.column, grid.area.row, grid.columns * grid.side, grid.rows * grid.side)
-    plan = TilePlan.for_area(whole, classes, 1)
+    stride, overlap = next((layout for layout in _LAYOUTS if 4 * classes * sum(layout) ** 2 <= MOST_BYTES), _LAYOUTS[-1])
+    plan = TilePlan(whole, stride, overlap, ramp=0)
     # No square may lie in two tiles, and tiles need not be larger than what they cover.
     longest = min(plan.stride, max(whole.width, whole.height))
     plan = replace(plan, stride=max(grid.side, longest // grid.side * grid.side))
@@ -178,7 +181,7 @@ class _View:
 
     def middle(self, values: Tensor, step: int = 1) -> Tensor:
         """Return the middle of (..., side, side), where one value stands for ``step`` pixels."""
-        start, stop = self.plan.overlap // 2 // step, (self.plan.overlap // 2 + self.plan.stride) // step
+        start, stop = self.plan.lead // step, (self.plan.lead + self.plan.stride) // step
         return values[..., start:stop, start:stop]
 
     def per_square(self, values: Tensor, step: int = 1) -> Tensor:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +20,23 @@ from false_core.evaluation.map_overview import MapOverview
 from false_core.evaluation.report import classification_report, write_report
 from false_core.feedback import Feedback
 from false_core.jobs import Classify
+from false_core.mapping.at_native import Mapped, map_at_native
 from false_core.mapping.opening import check_geotiffs, open_for_model, protect
+from false_core.mapping.tile_network import TileNetwork, best_batch
+from false_core.models.inference import for_inference
 from false_core.models.model_file import SEGMENTER, ModelCard, load_weights, read_card
-from false_core.models.segmenter import build_segmenter, class_probabilities
+from false_core.models.segmenter import build_segmenter
 from false_core.publish import published
+from false_core.raster.behind import Behind
 from false_core.raster.map_file import RasterFile, build_overviews, sidecars, write_class_names, write_style
-from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
-from false_core.raster.tiles import Blender, Tile, TilePlan
+from false_core.raster.source import BoolArray, RasterSource, Window
+from false_core.raster.tiles import ALIGNED_STRIDE, Blender, Tile, TilePlan
 from false_core.sampling.ahead import made_ahead
 
 NO_CONFIDENCE = 255
+MOST_READERS = 4
+UNFINISHED = 2
+"""Tiles whose classes are known, or soon will be, and that wait to be written."""
 MUCH_NODATA = 0.5
 """Share of a map without a class above which the user is asked, in effect, whether that is meant."""
 
@@ -42,7 +52,7 @@ def classify(job: Classify, feedback: Feedback) -> dict[str, Any]:
         area = source.window_of(jobs.parse_extent(job.extent) if job.extent else None)
         network: nn.Module = build_segmenter(card.encoder, card.decoder, len(card.bands), len(card.classes))
         load_weights(job.model, network)
-        network = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = for_inference(network.eval(), len(card.bands)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     with ExitStack() as stack:
         scratch = stack.enter_context(published(job.output, *sidecars(job.output, job.raster)))
         confidence = stack.enter_context(published(job.confidence))[0] if job.confidence else None
@@ -93,43 +103,134 @@ def classify_area(
         OutputError: The disk is full.
     """
     factor = source.factor
-    plan = TilePlan.for_area(area, len(card.classes), factor)
-    blender = Blender(plan, factor, len(card.classes), device)
-    codes = torch.tensor([c.code for c in card.classes], dtype=torch.uint8, device=device)
     native = _native(area, source)
+    plan = TilePlan.for_area(area, len(card.classes), factor)
+    # Of as many threads as can be busy: a device that is faster than the CPU waits for whole tiles to be decoded.
+    readers = min(MOST_READERS, os.cpu_count() or 1)
+    shape = len(card.bands), plan.side, plan.side
+    about = f"{card.encoder}, {card.decoder}, {len(card.classes)} classes"
+    tile_network = TileNetwork(network, device, best_batch(network, device, shape, about), feedback)
+    blender = Blender(plan, len(card.classes), device)
+    codes = torch.tensor([c.code for c in card.classes], dtype=torch.uint8, device=device)
+    pin = device.type == "cuda"
     tile_megapixels = (plan.stride * factor) ** 2 / 1e6
-    overview = MapOverview(native, card.classes)
 
-    def read(tile: Tile) -> tuple[Tile, BoolArray, Tensor | None]:
+    def read(tile: Tile) -> _Read:
+        if source.is_hole(tile.window):
+            return _Read(tile, None, None)
         raw, valid = source.read_with_validity(tile.window)
         if not valid.any():
-            return tile, valid, None
-        return tile, valid, torch.from_numpy(card.normalisation.apply(raw))[None]
+            return _Read(tile, None, None)
+        pixels = torch.from_numpy(card.normalisation.apply(raw))
+        return _Read(tile, valid, pixels.pin_memory() if pin else pixels)
 
     with ExitStack() as stack:
-        out = stack.enter_context(RasterFile(output, source, native, card.classes.nodata))
+        out = stack.enter_context(RasterFile(output, source, native, card.classes.nodata, block=ALIGNED_STRIDE))
         out.set_classes(card.classes)
-        sure = stack.enter_context(RasterFile(confidence, source, native, NO_CONFIDENCE)) if confidence else None
-        tiles = stack.enter_context(closing(made_ahead(read, plan)))
-        for done, (tile, valid, pixels) in enumerate(tiles):
-            feedback.advance(done * tile_megapixels, len(plan) * tile_megapixels, "Mpx")
-            blended = blender.add(tile, _probabilities(network, pixels, factor, device))
-            column, row, inside = _place(tile, plan, factor, native)
-            is_valid = valid[inside]
-            if pixels is None or not is_valid.any():
-                continue
-            best, index = blended[(slice(None), *inside)].max(dim=0)
-            mapped = np.where(is_valid, codes[index].cpu().numpy(), np.uint8(card.classes.nodata))
-            out.write(column, row, mapped)
-            overview.add(column, row, mapped, _seen(pixels, inside, factor), factor)
-            if sure:
-                percent = (best * 100).round().clamp(0, 100).to(torch.uint8).cpu().numpy()
-                sure.write(column, row, np.where(is_valid, percent, np.uint8(NO_CONFIDENCE)))
-    if not overview.classified:
+        sure = (
+            stack.enter_context(RasterFile(confidence, source, native, NO_CONFIDENCE, block=ALIGNED_STRIDE))
+            if confidence
+            else None
+        )
+        sheet = _Sheet(card, plan, factor, native, out, sure)
+        # Behind, as it waits for the device: what it waits for is then computed while the next tiles are sent there.
+        finishing = Behind(UNFINISHED)
+        stack.callback(finishing.close)
+        ahead = stack.enter_context(closing(made_ahead(read, plan, depth=readers + tile_network.batch, threads=readers)))
+        done = 0
+        for group in _groups(ahead, lambda: tile_network.batch):
+            found = iter(tile_network.probabilities([item.pixels for item in group if item.pixels is not None]))
+            for item in group:
+                feedback.advance(done * tile_megapixels, len(plan) * tile_megapixels, "Mpx")
+                done += 1
+                blended = blender.add(item.tile, None if item.pixels is None else next(found))
+                if item.pixels is not None:
+                    mapped = map_at_native(blended, factor, codes, sure is not None)
+                    finishing.add(sheet.finish, item, *_on_its_way(mapped))
+        finishing.finish()
+    if not sheet.overview.classified:
         raise InputError(
             f"There is no valid pixel in {source.name} within the extent.", "Check the extent and the nodata value."
         )
-    return overview
+    return sheet.overview
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A tile as it was read.
+
+    Attributes:
+        valid: Which pixels of the file are, of shape (side * factor, side * factor).
+        pixels: Normalised, of shape (bands, side, side). Both are None where nothing is valid.
+    """
+
+    tile: Tile
+    valid: BoolArray | None
+    pixels: Tensor | None
+
+
+def _groups(items: Iterable[_Read], size: Callable[[], int]) -> Iterator[list[_Read]]:
+    """Put tiles together, in order, so that each group but the last has as many with pixels as are computed at once."""
+    group: list[_Read] = []
+    with_pixels = 0
+    for item in items:
+        group.append(item)
+        with_pixels += item.pixels is not None
+        if with_pixels >= size() or not with_pixels:
+            yield group
+            group, with_pixels = [], 0
+    if group:
+        yield group
+
+
+@dataclass
+class _Sheet:
+    """The map as it is being written: what is done with a tile once its classes are known."""
+
+    card: ModelCard
+    plan: TilePlan
+    factor: int
+    native: Window
+    out: RasterFile
+    sure: RasterFile | None
+
+    def __post_init__(self) -> None:
+        self.overview = MapOverview(self.native, self.card.classes)
+
+    def finish(self, item: _Read, mapped: Mapped, ready: torch.cuda.Event | None) -> None:
+        """Write what a tile completed, as soon as it is ready."""
+        assert item.valid is not None
+        assert item.pixels is not None
+        if ready is not None:
+            ready.synchronize()
+        stride, lead, f = self.plan.stride, self.plan.lead, self.factor
+        column, row = item.tile.column * stride * f, item.tile.row * stride * f
+        width, height = min(stride * f, self.native.width - column), min(stride * f, self.native.height - row)
+        inside = slice(lead * f, lead * f + height), slice(lead * f, lead * f + width)
+        valid = item.valid[inside]
+        if not valid.any():
+            return
+        codes = np.where(valid, mapped.codes.numpy()[:height, :width], np.uint8(self.card.classes.nodata))
+        self.out.write(column, row, codes)
+        down, across = (slice(lead, lead - (-length // f)) for length in (height, width))
+        self.overview.add(column, row, codes, item.pixels[:, down, across].numpy(), f)
+        if self.sure and mapped.percent is not None:
+            percent = mapped.percent.numpy()[:height, :width]
+            self.sure.write(column, row, np.where(valid, percent, np.uint8(NO_CONFIDENCE)))
+
+
+def _on_its_way(mapped: Mapped) -> tuple[Mapped, torch.cuda.Event | None]:
+    """Start copying to the host. Return what will be there, and what happens then; None where it is there."""
+    if mapped.codes.device.type != "cuda":
+        return Mapped(mapped.codes.cpu(), None if mapped.percent is None else mapped.percent.cpu()), None
+    host = [
+        None if part is None else torch.empty(part.shape, dtype=part.dtype, pin_memory=True).copy_(part, non_blocking=True)
+        for part in (mapped.codes, mapped.percent)
+    ]
+    ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    ready.record()
+    assert host[0] is not None
+    return Mapped(host[0], host[1]), ready
 
 
 def _native(area: Window, source: RasterSource) -> Window:
@@ -139,28 +240,3 @@ def _native(area: Window, source: RasterSource) -> Window:
     right = min((area.column + area.width) * f, source.native_width)
     bottom = min((area.row + area.height) * f, source.native_height)
     return Window(column, row, right - column, bottom - row)
-
-
-def _probabilities(network: nn.Module, pixels: Tensor | None, factor: int, device: torch.device) -> Tensor | None:
-    """Return the probabilities of a tile (classes, side, side) in pixels of the file."""
-    if pixels is None:
-        return None
-    chances = class_probabilities(network, pixels.to(device))
-    if factor > 1:
-        chances = torch.nn.functional.interpolate(chances, scale_factor=factor, mode="bilinear", align_corners=False)
-    return chances[0]
-
-
-def _place(tile: Tile, plan: TilePlan, factor: int, native: Window) -> tuple[int, int, tuple[slice, slice]]:
-    """Return where the finished part of a tile goes: column and row in the map, and which pixels of the tile those are."""
-    x, y = tile.window.column * factor - native.column, tile.window.row * factor - native.row
-    size = plan.stride * factor
-    left, top = max(0, x), max(0, y)
-    right, bottom = max(left, min(native.width, x + size)), max(top, min(native.height, y + size))
-    return left, top, (slice(top - y, bottom - y), slice(left - x, right - x))
-
-
-def _seen(pixels: Tensor, inside: tuple[slice, slice], factor: int) -> FloatArray:
-    """Return the pixels of a tile that lie under a part of it, given in pixels of the file that start with a working one."""
-    part = tuple(slice(side.start // factor, -(-side.stop // factor)) for side in inside)
-    return pixels[0][(slice(None), *part)].numpy()

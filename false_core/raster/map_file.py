@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import xml.etree.ElementTree as ET
-from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,12 +18,13 @@ from rasterio.windows import Window as RasterioWindow
 
 from false_core.errors import OutputError
 from false_core.labels.classes import ClassTable
+from false_core.raster.behind import Behind
 from false_core.raster.source import GDAL_ERRORS, RasterSource, Window
 
 CLASSES_TAG = "FALSE_CLASSES"
 BLOCK = 512
-WAITING = 8
-"""Blocks that may wait for the disk. More would only fill the memory."""
+WAITING = 4
+"""Pieces that may wait for the disk. More would only fill the memory."""
 
 
 def sidecars(path: str, raster: str) -> list[str]:
@@ -96,17 +95,14 @@ class RasterFile:
             )
         except GDAL_ERRORS as error:
             raise OutputError(f"{path.name} cannot be written: {error}.") from error
-        self._thread = ThreadPoolExecutor(1)
-        self._waiting: deque[Future[None]] = deque()
+        self._behind = Behind(WAITING)
 
     def write(self, column: int, row: int, values: npt.NDArray[Any]) -> None:
         """Hand over the block (height, width), or (bands, height, width), with its upper left corner at (column, row).
 
         It must lie within the file.
         """
-        while len(self._waiting) >= WAITING:
-            self._waiting.popleft().result()
-        self._waiting.append(self._thread.submit(self._write, column, row, values))
+        self._behind.add(self._write, column, row, values)
 
     def _write(self, column: int, row: int, values: npt.NDArray[Any]) -> None:
         height, width = values.shape[-2:]
@@ -135,10 +131,9 @@ class RasterFile:
     ) -> None:
         try:
             if error is None:
-                while self._waiting:
-                    self._waiting.popleft().result()
+                self._behind.finish()
         finally:
-            self._thread.shutdown(cancel_futures=True)
+            self._behind.close()
             try:
                 self._dataset.close()
             except GDAL_ERRORS as problem:
@@ -147,7 +142,7 @@ class RasterFile:
 
 def build_overviews(path: Path) -> None:
     """Add overviews, so that the map shows at once at every scale."""
-    with rasterio.open(path, "r+") as dataset:
+    with rasterio.Env(GDAL_NUM_THREADS="ALL_CPUS"), rasterio.open(path, "r+") as dataset:
         factors: list[int] = []
         while max(dataset.width, dataset.height) // 2 ** len(factors) > BLOCK:
             factors.append(2 ** (len(factors) + 1))

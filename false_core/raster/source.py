@@ -27,11 +27,14 @@ from false_core.jobs import Extent
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
+Pixels = npt.NDArray[Any]
 
 GDAL_ERRORS = (rasterio.errors.RasterioError, CPLE_BaseError)
 """What rasterio raises: its own errors, and now and then one of GDAL's as it is."""
 STRIP_BYTES = 64_000_000
 """For pixels of the file that are averaged to a coarser grid."""
+_SMALL_INTEGERS = {np.dtype(name) for name in ("uint8", "int8", "uint16", "int16")}
+"""float32 holds them, and sums of 256 of them, exactly."""
 METRES_PER_DEGREE = 111_320.0
 """Of latitude, and of longitude at the equator."""
 
@@ -149,27 +152,62 @@ class RasterSource:
         bottom = min(self.height, window.row + window.height)
         # In strips, as the pixels of the file can be a thousand times as many.
         rows = max(1, STRIP_BYTES // (4 * len(self.bands) * max(1, right - left) * f * f))
+        x = left - window.column
         for top in range(max(0, window.row), bottom if right > left else 0, rows):
-            native = self._read_native(Window(left, top, right - left, min(rows, bottom - top)))
-            x, y = left - window.column, top - window.row
-            mean = block_mean(native, f)
-            pixels[:, y : y + mean.shape[1], x : x + mean.shape[2]] = mean
-            valid[y * f : y * f + native.shape[1], x * f : x * f + native.shape[2]] = np.isfinite(native).any(axis=0)
+            data, invalid = self._read_native(Window(left, top, right - left, min(rows, bottom - top)))
+            y, height, width = top - window.row, data.shape[1] // f, data.shape[2] // f
+            part = pixels[:, y : y + height, x : x + width]
+            if f > 1:
+                _block_mean(data, invalid, f, part)
+            else:
+                part[:] = data
+                if invalid is not None:
+                    part[invalid] = np.nan
+            inside = valid[y * f : (y + height) * f, x * f : (x + width) * f]
+            inside[:] = True if invalid is None else ~invalid.all(axis=0)
         return pixels, valid
 
-    def _read_native(self, window: Window) -> FloatArray:
+    def is_hole(self, window: Window) -> bool:
+        """Return whether the file can tell without reading that there is no valid pixel in ``window``.
+
+        That is so where it stores no blocks there (a sparse GeoTIFF) and its nodata value, or transparency, stands for them.
+        """
+        dataset, f = self._dataset(), self.factor
+        left, top = max(0, window.column) * f, max(0, window.row) * f
+        right = min(self.native_width, (window.column + window.width) * f)
+        bottom = min(self.native_height, (window.row + window.height) * f)
+        if right <= left or bottom <= top:
+            return True
+        if dataset.driver != "GTiff" or isinstance(dataset, WarpedVRT):
+            return False
+        if self._alpha:
+            telling: tuple[int, ...] = (self._alpha,)
+        elif all(MaskFlags.nodata in dataset.mask_flag_enums[band - 1] for band in self.bands):
+            telling = self.bands
+        else:
+            return False
+        return not any(
+            _is_stored(dataset, band, row, column)
+            for band in telling
+            for height, width in (dataset.block_shapes[band - 1],)
+            for row in range(top // height, -(-bottom // height))
+            for column in range(left // width, -(-right // width))
+        )
+
+    def _read_native(self, window: Window) -> tuple[Pixels, BoolArray | None]:
         """Return a window that lies in the working grid at the file's own resolution, of ``factor`` times its size.
 
-        The last pixels of the working grid can reach beyond the file; there it is NaN.
+        The last pixels of the working grid can reach beyond the file; there it is invalid.
         """
         f = self.factor
         width = min(self.native_width - window.column * f, window.width * f)
         height = min(self.native_height - window.row * f, window.height * f)
-        part = self._read_file(RasterioWindow(window.column * f, window.row * f, width, height))
+        data, invalid = self._read_file(RasterioWindow(window.column * f, window.row * f, width, height))
         beyond = ((0, 0), (0, window.height * f - height), (0, window.width * f - width))
-        return (
-            np.pad(part, beyond, constant_values=np.nan) if part.shape[1:] != (window.height * f, window.width * f) else part
-        )
+        if any(after for _, after in beyond):
+            invalid = np.zeros(data.shape, bool) if invalid is None else invalid
+            data, invalid = np.pad(data, beyond), np.pad(invalid, beyond, constant_values=True)
+        return data, invalid
 
     def window_of(self, extent: Extent | None) -> Window:
         """Return the window of the working grid that covers ``extent``, clipped to the raster.
@@ -223,22 +261,54 @@ class RasterSource:
             self._local.dataset = dataset
         return dataset
 
-    def _read_file(self, window: RasterioWindow) -> FloatArray:
+    def _read_file(self, window: RasterioWindow) -> tuple[Pixels, BoolArray | None]:
+        """Return pixels of the chosen bands, whole numbers where the file holds such, and which are invalid if any are."""
         dataset = self._dataset()
         try:
-            data = dataset.read(self.bands, window=window, out_dtype="float32")
-            flags = [dataset.mask_flag_enums[band - 1] for band in self.bands]
-            if any(MaskFlags.all_valid not in flag and MaskFlags.alpha not in flag for flag in flags):
-                data[dataset.read_masks(self.bands, window=window) == 0] = np.nan
+            types = {np.dtype(dataset.dtypes[band - 1]) for band in self.bands}
+            whole = types <= _SMALL_INTEGERS and len(types) == 1
+            data: Pixels = dataset.read(self.bands, window=window, out_dtype=None if whole else "float32")
+            invalid = self._masked(dataset, data, window)
             if self._alpha:
                 # By itself, as GDAL would look at nodata alone where a raster has both.
-                data[:, dataset.read(self._alpha, window=window) == 0] = np.nan
+                clear = dataset.read(self._alpha, window=window) == 0
+                invalid = np.broadcast_to(clear, data.shape) if invalid is None else invalid | clear
         except GDAL_ERRORS as error:
             raise InputError(
                 f"The raster {self.path} is damaged or cut off: {error.__cause__ or error}.", "Copy or download it again."
             ) from error
-        data[~np.isfinite(data)] = np.nan
-        return data  # type: ignore[no-any-return]
+        if not whole:
+            infinite = ~np.isfinite(data)
+            invalid = infinite if invalid is None else invalid | infinite
+        return data, invalid if invalid is not None and invalid.any() else None
+
+    def _masked(self, dataset: Any, data: Pixels, window: RasterioWindow) -> BoolArray | None:
+        """Return which pixels (bands, height, width) GDAL's masks leave out, None where there are no masks but alpha."""
+        flags = [dataset.mask_flag_enums[band - 1] for band in self.bands]
+        if all(MaskFlags.all_valid in flag or MaskFlags.alpha in flag for flag in flags):
+            return None
+        values = [dataset.nodatavals[band - 1] for band in self.bands]
+        if all(flag == [MaskFlags.nodata] and _fits(value, data.dtype) for flag, value in zip(flags, values)):
+            # For whole numbers that is all GDAL does too, but it would read everything a second time for it.
+            missing: BoolArray = data == np.array(values).astype(data.dtype)[:, None, None]
+            return missing
+        masked: BoolArray = dataset.read_masks(self.bands, window=window) == 0
+        return masked
+
+
+def _fits(value: float | None, dtype: np.dtype[Any]) -> bool:
+    """Return whether ``value`` is one that pixels of a whole-numbered type can have."""
+    if value is None or dtype.kind not in "iu" or not float(value).is_integer():
+        return False
+    limits = np.iinfo(dtype)
+    return bool(limits.min <= value <= limits.max)
+
+
+def _is_stored(dataset: Any, band: int, row: int, column: int) -> bool:
+    try:
+        return bool(dataset.block_size(band, row, column))
+    except rasterio.errors.RasterBlockError:
+        return False
 
 
 def describe_crs(crs: CRS | None) -> str:
@@ -255,15 +325,35 @@ def describe_extent(extent: tuple[float, float, float, float]) -> str:
 
 
 def block_mean(data: FloatArray, factor: int) -> FloatArray:
-    """Average (bands, height * factor, width * factor) to (bands, height, width) over what is valid."""
+    """Average (bands, height * factor, width * factor) to (bands, height, width) over what is finite."""
     if factor == 1:
         return data
-    count, height, width = data.shape
-    out = np.empty((count, height // factor, width // factor), np.float32)
-    for band, mean in zip(data, out):  # One at a time, as what lies in between takes as much memory as the band itself.
-        blocks = band.reshape(height // factor, factor, width // factor, factor)
-        valid = np.isfinite(blocks)
-        number = valid.sum(axis=(1, 3), dtype=np.float32)
-        with np.errstate(invalid="ignore"):
-            mean[:] = np.where(valid, blocks, 0).sum(axis=(1, 3), dtype=np.float32) / number
+    invalid = ~np.isfinite(data)
+    out = np.empty((len(data), data.shape[1] // factor, data.shape[2] // factor), np.float32)
+    _block_mean(data, invalid if invalid.any() else None, factor, out)
     return out
+
+
+def _block_mean(data: Pixels, invalid: BoolArray | None, factor: int, out: FloatArray) -> None:
+    """Write the means over what is valid to ``out``; NaN where nothing is."""
+    # One at a time, as what lies in between takes as much memory as the band itself.
+    for number, (band, mean) in enumerate(zip(data, out)):
+        if invalid is None:
+            mean[:] = _block_sum(band, factor)
+            mean /= factor * factor
+            continue
+        missing = invalid[number]
+        with np.errstate(invalid="ignore"):
+            mean[:] = _block_sum(np.where(missing, band.dtype.type(0), band), factor)
+            mean /= factor * factor - _block_sum(missing.view(np.uint8), factor)
+
+
+def _block_sum(band: Pixels, factor: int) -> FloatArray:
+    # Rows first: whole rows are added much faster than every so many pixels of one.
+    rows = band[::factor].astype(np.float32)
+    for start in range(1, factor):
+        rows += band[start::factor]
+    total = rows[:, ::factor].copy()
+    for start in range(1, factor):
+        total += rows[:, start::factor]
+    return total

@@ -45,7 +45,8 @@ class Normalisation:
         out = np.clip(pixels, low, high)
         out -= mean
         out /= deviation
-        return np.nan_to_num(out, copy=False, nan=0.0)
+        np.copyto(out, 0, where=np.isnan(out))
+        return out
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists for the model file."""

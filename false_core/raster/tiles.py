@@ -10,10 +10,26 @@ from torch import Tensor
 
 from false_core.raster.source import Window
 
-_LAYOUTS = ((512, 96), (256, 64), (128, 64), (64, 32), (32, 32))
-"""Stride and overlap in working pixels, the most economical first."""
+RAMP = 32
+"""Working pixels over which two tiles are blended."""
+CONTEXT = 32
+"""Working pixels that a tile sees beyond those that it counts for. How this was chosen: docs/performance.md."""
+LONGEST = 768
+"""Of a stride. Longer ones would save little and take much memory."""
+ALIGNED_STRIDE = 256
+"""Strides on large areas are multiples of it, so that a tile completes whole blocks of the map's file. Half a block would
+have to be read, decompressed and written again when the next row of tiles completes it, once GDAL's cache has dropped it."""
+MANY = 16
+"""Tiles along the longer side from which on an area is large. Smaller ones have strides that fit them best."""
+SHORTEST = 256
+"""Of a stride, where memory allows."""
+_SHORT_STRIDES = (128, 64, 32)
+"""For very many classes or very coarse grids."""
 MOST_BYTES = 64_000_000
-"""For the probabilities of one tile at the file's resolution. About four times as much is in use at once."""
+"""For the probabilities of one tile. About four times as much is in use at once."""
+MOST_PIXELS = 32_000_000
+"""Pixels of the file under one tile."""
+ENCODER_STRIDE = 32
 
 
 @dataclass(frozen=True)
@@ -32,25 +48,35 @@ class Tile:
 
 @dataclass(frozen=True)
 class TilePlan:
-    """Square tiles over an area. Neighbours overlap by ``overlap`` pixels, half of it on each side of their border.
+    """Square tiles over an area. Each completes one square of ``stride`` pixels, and sees some more around it.
+
+    Two neighbours share ``overlap`` pixels. In the middle of these, on ``ramp`` pixels, one fades out as the other fades in.
+    The ramp begins one pixel after the border of their squares, so that the square of a tile, and one pixel around it, are
+    complete when it has been added.
 
     Attributes:
         area: What is to be covered, in working pixels.
         stride: Distance of neighbouring tiles.
-        overlap: Pixels that neighbours share; also how far tiles reach beyond the area, halved.
+        overlap: Pixels that neighbours share.
+        ramp: Those of them that are blended; even, and less than ``overlap``.
     """
 
     area: Window
     stride: int
     overlap: int
+    ramp: int
 
     @classmethod
     def for_area(cls, area: Window, classes: int, factor: int) -> TilePlan:
         """Return the most economical plan whose tiles fit the memory."""
-        for stride, overlap in _LAYOUTS:
-            if 4 * classes * ((stride + overlap) * factor) ** 2 <= MOST_BYTES:
-                break
-        return cls(area, stride, overlap)
+        overlap = RAMP + 2 * CONTEXT
+        step = ALIGNED_STRIDE if max(area.width, area.height) > MANY * LONGEST else ENCODER_STRIDE
+        strides = (*range(LONGEST, SHORTEST - 1, -step), *_SHORT_STRIDES)
+        plans = [cls(area, stride, overlap, RAMP) for stride in strides]
+        fitting = [
+            plan for plan in plans if 4 * classes * plan.side**2 <= MOST_BYTES and (plan.side * factor) ** 2 <= MOST_PIXELS
+        ] or [cls(area, _SHORT_STRIDES[-1], RAMP, RAMP // 2)]
+        return min(fitting, key=lambda plan: len(plan) * plan.side**2)
 
     @property
     def side(self) -> int:
@@ -58,75 +84,86 @@ class TilePlan:
         return self.stride + self.overlap
 
     @property
+    def lead(self) -> int:
+        """Pixels of a tile above, and left of, the square it completes."""
+        return (self.overlap - self.ramp) // 2
+
+    @property
     def columns(self) -> int:
-        """Tiles per row. One more stride than the area, as the first tile starts half an overlap before it."""
-        return -(-(self.area.width + self.overlap // 2) // self.stride)
+        """Tiles per row."""
+        return -(-self.area.width // self.stride)
 
     @property
     def rows(self) -> int:
         """Rows of tiles."""
-        return -(-(self.area.height + self.overlap // 2) // self.stride)
+        return -(-self.area.height // self.stride)
 
     def __len__(self) -> int:
         return self.columns * self.rows
 
     def __iter__(self) -> Iterator[Tile]:
         """Go through the tiles row by row."""
-        half = self.overlap // 2
         for row in range(self.rows):
             for column in range(self.columns):
-                x, y = self.area.column + column * self.stride - half, self.area.row + row * self.stride - half
+                x, y = (
+                    self.area.column + column * self.stride - self.lead,
+                    self.area.row + row * self.stride - self.lead,
+                )
                 yield Tile(Window(x, y, self.side, self.side), column, row)
 
 
 class Blender:
-    """Adds up the probabilities of overlapping tiles with weights that fall off linearly towards the tiles' borders.
+    """Adds up the probabilities of overlapping tiles with weights that fall off linearly from one to the next.
 
     Tiles come row by row, as a plan gives them. What a tile completes is handed out at once; kept are only the strips that
     wait for the next tile and the next row, so memory grows with the width of the raster, not with its area.
 
     Args:
         plan: Of the tiles.
-        factor: Pixels of the result per working pixel, along each axis.
         classes: Number of classes.
         device: Where probabilities are.
     """
 
-    def __init__(self, plan: TilePlan, factor: int, classes: int, device: torch.device) -> None:
-        self._stride, overlap = plan.stride * factor, plan.overlap * factor
-        ramp = (torch.arange(overlap, device=device) + 0.5) / overlap
-        flat = torch.ones(self._stride - overlap, device=device)
-        self._profile = torch.cat([ramp, flat, ramp.flip(0)])
+    def __init__(self, plan: TilePlan, classes: int, device: torch.device) -> None:
+        self._plan, ramp = plan, plan.ramp
+        self._shared = ramp + 2
+        rising = (torch.arange(ramp, device=device) + 0.5) / ramp
+        one = torch.ones(2, device=device)
+        level = torch.ones(plan.stride - ramp - 2, device=device)
+        falling = torch.cat([one, rising.flip(0)])
+        self._profile = torch.cat([1 - falling, level, falling])
         # Nothing comes before the first tile, so it counts in full there.
-        self._first_profile = torch.cat([torch.ones_like(ramp), flat, ramp.flip(0)])
-        width = plan.columns * self._stride + overlap
-        self._below = torch.zeros(classes, overlap, width, device=device)
-        self._right = torch.zeros(classes, plan.side * factor, overlap, device=device)
-        self._overlap = overlap
+        self._first_profile = torch.cat([torch.ones_like(falling), level, falling])
+        self._below = torch.zeros(classes, self._shared, plan.columns * plan.stride + self._shared, device=device)
+        self._right = torch.zeros(classes, plan.stride + self._shared, self._shared, device=device)
 
     def add(self, tile: Tile, probabilities: Tensor | None) -> Tensor:
         """Add a tile and return what is complete now.
 
         Args:
             tile: The next one of the plan.
-            probabilities: Of shape (classes, side, side) in pixels of the result; None where nothing is valid.
+            probabilities: Of shape (classes, side, side); None where nothing is valid.
 
         Returns:
-            Blended probabilities of the tile's upper left (classes, stride, stride); a view, valid until the next call.
+            Blended probabilities of the tile's square and one pixel around it (classes, stride + 2, stride + 2); valid until
+            the next call.
         """
-        stride, overlap = self._stride, self._overlap
-        size = stride + overlap
+        stride, shared, first = self._plan.stride, self._shared, self._plan.lead - 1
+        size = stride + shared
         left = tile.column * stride
         if probabilities is None:
             sums = torch.zeros(len(self._below), size, size, device=self._profile.device)
         else:
             across, down = (self._profile if place else self._first_profile for place in (tile.column, tile.row))
-            sums = probabilities * (down[:, None] * across)
+            sums = probabilities[:, first : first + size, first : first + size] * (down[:, None] * across)
         if tile.column:
-            sums[:, :, :overlap] += self._right
+            sums[:, :, :shared] += self._right
+        # What two tiles of a row share is passed on to the right one, and down by it; the last one has nobody to pass it to.
+        own = size if tile.column == self._plan.columns - 1 else stride
         if tile.row:
-            # The last strip of the row above was handed on to the right neighbour, but for the last tile of the row.
-            sums[:, :overlap, :stride] += self._below[:, :, left : left + stride]
+            sums[:, :shared, :own] += self._below[:, :, left : left + own]
         self._right = sums[:, :, stride:].clone()
-        self._below[:, :, left : left + stride] = sums[:, stride:, :stride]
-        return sums[:, :stride, :stride]
+        if tile.row and own == stride:
+            sums[:, :shared, stride : stride + 2] += self._below[:, :, left + stride : left + stride + 2]
+        self._below[:, :, left : left + own] = sums[:, stride:, :own]
+        return sums[:, : stride + 2, : stride + 2]
