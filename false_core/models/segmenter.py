@@ -11,14 +11,63 @@ import torch
 from torch import Tensor, nn
 
 from false_core.errors import ModelFileError
-from false_core.models.encoder import DEPTH, STRIDE
+from false_core.models.encoder import DEPTH, STRIDE, quick_on_small_maps
 
 # segformer: all levels of the encoder, projected, upsampled to a stride of 4 and joined (Xie et al. 2021). Of the decoders
 # tried on few labels and small encoders it learned best, and it is the cheapest. deeplabv3plus: the paper's.
 _DECODERS: dict[str, Callable[..., nn.Module]] = {
-    "segformer": lambda **common: smp.Segformer(encoder_depth=DEPTH, decoder_segmentation_channels=128, **common),
+    "segformer": lambda **common: _summing(smp.Segformer(encoder_depth=DEPTH, decoder_segmentation_channels=128, **common)),
     "deeplabv3plus": lambda **common: smp.DeepLabV3Plus(encoder_depth=DEPTH, **common),
 }
+
+
+class SummingDecoder(nn.Module):
+    """The decoder of ``smp.Segformer``, its weights and what they compute, with less to do.
+
+    As published every level is projected, resized to a stride of 4, and joined to the others; a 1 x 1 convolution follows.
+    All of that is linear: projection and convolution are one matrix for each level, which can be applied before a coarse
+    level is upsampled, and after the finest one is downsampled; and a sum takes the place of joining them.
+
+    Args:
+        decoder: Its layers are taken over under their names.
+    """
+
+    def __init__(self, decoder: nn.Module) -> None:
+        super().__init__()
+        self.mlp_stage, self.fuse_stage = decoder.mlp_stage, decoder.fuse_stage
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        """Return features of shape (batch, channels, height / 4, width / 4) for the pyramid of an image."""
+        layers: Any = self.mlp_stage
+        joining, *rest = self.fuse_stage  # type: ignore[misc]
+        height, width = (side // 4 for side in features[0].shape[-2:])
+        # The layers, and their share of the joining weights, go from the coarsest level to the finest.
+        shares = joining.weight[:, :, 0, 0].chunk(len(layers), dim=1)
+        total: Tensor | None = None
+        for layer, share, level in zip(layers, shares, reversed(features[1:])):
+            matrix, bias = share @ layer.linear.weight, share @ layer.linear.bias
+            is_finer = level.shape[-1] > width
+            if is_finer:
+                level = _resized(level, height, width)
+            projected = nn.functional.conv2d(level, matrix[:, :, None, None], bias)
+            if not is_finer:
+                projected = _resized(projected, height, width)
+            total = projected if total is None else total + projected
+        for layer in rest:
+            total = layer(total)
+        assert total is not None
+        return total
+
+
+def _summing(network: Any) -> Any:
+    network.decoder = SummingDecoder(network.decoder)
+    return network
+
+
+def _resized(level: Tensor, height: int, width: int) -> Tensor:
+    if tuple(level.shape[-2:]) == (height, width):
+        return level
+    return nn.functional.interpolate(level, size=(height, width), mode="bilinear", align_corners=False)
 
 
 def build_segmenter(encoder: str, decoder: str, bands: int, classes: int) -> Any:
@@ -39,9 +88,11 @@ def build_segmenter(encoder: str, decoder: str, bands: int, classes: int) -> Any
     if decoder not in _DECODERS:
         raise ModelFileError(f"There is no decoder called {decoder!r}.", f"Use one of {', '.join(_DECODERS)}.")
     try:
-        return _DECODERS[decoder](encoder_name=f"tu-{encoder}", encoder_weights=None, in_channels=bands, classes=classes)
+        network = _DECODERS[decoder](encoder_name=f"tu-{encoder}", encoder_weights=None, in_channels=bands, classes=classes)
     except (RuntimeError, ValueError, KeyError, AssertionError) as error:
         raise ModelFileError(f"{encoder!r} with {decoder!r} cannot be built: {error}.") from error
+    quick_on_small_maps(network.encoder)
+    return network
 
 
 def with_prior(segmenter: nn.Module, ratio: Tensor) -> nn.Module:
