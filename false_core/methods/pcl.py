@@ -83,7 +83,7 @@ class PCL(Method):
         outcomes = {}
         for number, (level, both) in enumerate(representations.items()):
             query, key = both.chunk(2)
-            key = key.detach().float()
+            key = key.detach()
             prototypes = self._prototypes(level) if self.clustered else []
             outcomes[level] = proto_nce(query, key, prototypes, self.settings.temperature)
             self._remember(number, level, key)
@@ -122,7 +122,7 @@ class PCL(Method):
 
     def _remember(self, number: int, level: str, keys: Tensor) -> None:
         bank = self.get_buffer(f"{level}_bank")
-        normalised = torch.nn.functional.normalize(keys[-KEPT:], dim=1)
+        normalised = torch.nn.functional.normalize(keys[-KEPT:].to(bank.dtype), dim=1)
         rows = (self.filled[number] + torch.arange(len(normalised), device=bank.device)) % KEPT
         bank[rows] = normalised
         self.filled[number] += len(normalised)

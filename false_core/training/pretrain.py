@@ -210,12 +210,13 @@ class Trainer:
     def _parts(self, views: RawViews) -> list[Callable[[], Views]]:
         patches = len(views.windows)
         if patches <= self.patches_at_a_time:
-            return [partial(self._views, views)]
+            return [partial(self.views_of, views)]
         starts = range(0, patches, self.patches_at_a_time)
-        return [lambda s=start: self._views(views.part(slice(s, s + self.patches_at_a_time))) for start in starts]  # type: ignore[misc]
+        return [lambda s=start: self.views_of(views.part(slice(s, s + self.patches_at_a_time))) for start in starts]  # type: ignore[misc]
 
     @torch.no_grad()
-    def _views(self, views: RawViews) -> Views:
+    def views_of(self, views: RawViews) -> Views:
+        """Cut the views out of their windows and change their colours, on the device."""
         pixels = views.changes.apply(cut(views.windows, views.maps, self.settings.crop_size))
         return Views(pixels.contiguous(memory_format=torch.channels_last), views.points, views.kept)
 
