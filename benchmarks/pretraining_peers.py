@@ -6,7 +6,7 @@
 The peers are not dependencies. An environment of their own, on top of the one that runs the library:
 
     python -m venv peers
-    uv pip install --python peers/bin/python --no-deps -c benchmarks/pretraining_peers.txt torchgeo kornia kornia-rs lightly
+    uv pip install --python peers/bin/python --no-deps -r benchmarks/pretraining_peers.txt
     echo /path/to/the/library/environment/site-packages > peers/lib/python3.11/site-packages/base.pth
     PYTHONPATH=. peers/bin/python benchmarks/pretraining_peers.py
 
