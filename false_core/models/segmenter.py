@@ -88,7 +88,9 @@ def build_segmenter(encoder: str, decoder: str, bands: int, classes: int) -> Any
     if decoder not in _DECODERS:
         raise ModelFileError(f"There is no decoder called {decoder!r}.", f"Use one of {', '.join(_DECODERS)}.")
     try:
-        network = _DECODERS[decoder](encoder_name=f"tu-{encoder}", encoder_weights=None, in_channels=bands, classes=classes)
+        network: Any = _DECODERS[decoder](
+            encoder_name=f"tu-{encoder}", encoder_weights=None, in_channels=bands, classes=classes
+        )
     except (RuntimeError, ValueError, KeyError, AssertionError) as error:
         raise ModelFileError(f"{encoder!r} with {decoder!r} cannot be built: {error}.") from error
     quick_on_small_maps(network.encoder)

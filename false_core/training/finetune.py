@@ -35,7 +35,7 @@ from false_core.sampling.spectral import QUIET
 from false_core.settings import memory_for_pixels
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
-from false_core.training.optimisers import fused_adamw, parameter_groups, warm_up_and_cosine
+from false_core.training.optimisers import parameter_groups, warm_up_and_cosine
 from false_core.training.validation import score_labels
 
 LOG_EVERY = 5
@@ -126,14 +126,13 @@ class _Trainer:
             else None
         )
         head = [module for name, module in self.network.named_children() if name != "encoder"]
-        self.optimiser = fused_adamw(
+        self.optimiser = torch.optim.AdamW(
             [{**group, "share": 1.0} for group in parameter_groups(*head, weight_decay=settings.weight_decay)]
             + [
                 {**group, "share": settings.encoder_rate}
                 for group in parameter_groups(self.encoder, weight_decay=settings.weight_decay)
             ],
             settings.learning_rate,
-            device,
         )
 
     def load_encoder(self, path: str) -> None:

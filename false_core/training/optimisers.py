@@ -53,11 +53,6 @@ class LARC(torch.optim.SGD):
         gradient.add_(weights * (decay * adapts)).mul_(rate)
 
 
-def fused_adamw(groups: Iterable[Any], rate: float, device: torch.device) -> torch.optim.AdamW:
-    """Return AdamW with each update done in one pass over the weights, where the device can."""
-    return torch.optim.AdamW(groups, rate, fused=device.type in ("cpu", "cuda") or None)
-
-
 def parameter_groups(*modules: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Return the trainable parameters in two groups: weights, and what must not decay (biases, normalisation)."""
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]

@@ -39,7 +39,7 @@ from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.in_parts import accumulate_gradients, stacked
 from false_core.training.memory import PatchesAtATime
-from false_core.training.optimisers import LARC, fused_adamw, parameter_groups, published_schedule, warm_up_and_cosine
+from false_core.training.optimisers import LARC, parameter_groups, published_schedule, warm_up_and_cosine
 
 LOG_EVERY = 5
 GALLERY_BATCHES = 4
@@ -140,7 +140,8 @@ class Trainer:
         if settings.optimiser == "larc":
             self.optimiser = LARC(groups, settings.learning_rate)
         else:
-            self.optimiser = fused_adamw(groups, settings.learning_rate, device)
+            # Not fused: that form goes by the layout in memory, and a checkpoint keeps moments in another one than weights.
+            self.optimiser = torch.optim.AdamW(groups, settings.learning_rate)
         self.jitter = SpectralJitter().scaled(settings.jitter)
 
     @property
