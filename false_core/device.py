@@ -80,7 +80,7 @@ def check(job: Check, feedback: Feedback) -> dict[str, Any]:
         "torch": str(torch.__version__),
         "device": str(device),
         "device_name": describe(device),
-        "memory_gb": round(_memory(device) / 1e9, 1),
+        "memory_gb": round(memory_of(device) / 1e9, 1),
         "gflops": round(gflops, 1),
     }
 
@@ -124,7 +124,14 @@ def _measure(device: torch.device) -> float:
     return 2 * side**3 * repetitions / (time.perf_counter() - began) / 1e9
 
 
-def _memory(device: torch.device) -> float:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out, of a device or of the computer."""
+    # torch has a class for it on NVIDIA cards, and elsewhere only words.
+    in_words = "DefaultCPUAllocator" in str(error) or "MPS backend out of memory" in str(error)
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or in_words
+
+
+def memory_of(device: torch.device) -> float:
     """Return the memory of the device in bytes, 0 where it cannot be told."""
     if device.type == "cuda":
         return float(torch.cuda.get_device_properties(device).total_memory)

@@ -46,7 +46,9 @@ def run(
     try:
         results = _do(job, feedback)
     except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+        from false_core.device import is_out_of_memory
+
+        if not is_out_of_memory(error):
             raise
         raise OutOfMemoryError(
             "The memory ran out.", "Close other programs, or choose a smaller batch size or the quick preset."
@@ -108,10 +110,3 @@ def _do(job: jobs.Job, feedback: Feedback) -> dict[str, Any]:
 
         return check(job, feedback)
     raise RequestError(f"{type(job).__name__} is not a job.")
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    import torch
-
-    # torch has a class for it on the GPU, and on the CPU only words.
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "DefaultCPUAllocator" in str(error)

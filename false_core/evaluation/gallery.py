@@ -185,7 +185,7 @@ class _Show:
         crop = resample(self.batch.windows[patch : patch + 1], Placement(matrix[None], offset[None]), size)
         if size > PICTURE:
             crop = torch.nn.functional.interpolate(crop, (PICTURE, PICTURE), mode="bilinear", antialias=True)
-        return in_colour(crop[0].numpy())
+        return in_colour(crop[0].cpu().numpy())
 
     def _same_class(self, one: int, other: int) -> bool | None:
         if self.classes is None or not np.isfinite(self.classes[[one, other]]).all():

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from false_core.device import describe
+from false_core.device import is_out_of_memory
 from false_core.feedback import Feedback
+from false_core.found_out import FoundOut
 from false_core.models.segmenter import class_probabilities
-from false_core.settings import cache_folder
 
 LARGEST_BATCH = 16
 WORTH = 1.03
 """A larger batch must be this much faster per tile, as it takes more memory."""
 ROUNDS = 3
-MEMORY_FILE = "tiles_per_pass.json"
 
 
 class TileNetwork:
@@ -45,12 +42,13 @@ class TileNetwork:
             try:
                 found.extend(class_probabilities(self._network, self._upload(part)))
                 continue
-            except torch.OutOfMemoryError:
-                if len(part) == 1:
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error) or len(part) == 1:
                     raise
                 self.batch = len(part) // 2
             # Here, as the error above holds on to what was in memory.
-            torch.cuda.empty_cache()
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
             self._feedback.info(
                 f"The device's memory is too small for {len(part)} tiles at a time. Going on with {self.batch}."
             )
@@ -79,12 +77,12 @@ def best_batch(network: nn.Module, device: torch.device, shape: tuple[int, int, 
     """
     if device.type == "cpu":
         return 1
-    key = " | ".join((describe(device), torch.__version__, about, "x".join(map(str, shape))))
-    known = _remembered()
-    if key not in known:
-        known[key] = fastest_batch(lambda batch: _seconds(network, device, (batch, *shape)))
-        _remember(known)
-    return known[key]
+    found_out = FoundOut("tiles at a time", device, about, shape)
+    batch = found_out.number()
+    if batch is None:
+        batch = fastest_batch(lambda batch: _seconds(network, device, (batch, *shape)))
+        found_out.remember(batch)
+    return batch
 
 
 def fastest_batch(seconds: Callable[[int], float]) -> int:
@@ -97,7 +95,9 @@ def fastest_batch(seconds: Callable[[int], float]) -> int:
     while batch < LARGEST_BATCH:
         try:
             next_time = seconds(2 * batch) / (2 * batch)
-        except torch.OutOfMemoryError:
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
             break
         if next_time * WORTH > time_per_tile:
             break
@@ -114,23 +114,3 @@ def _seconds(network: nn.Module, device: torch.device, shape: tuple[int, ...]) -
         float(class_probabilities(network, pixels)[0, 0, 0, 0])
         taken.append(time.perf_counter() - began)
     return min(taken)
-
-
-def _file() -> Path:
-    return cache_folder() / MEMORY_FILE
-
-
-def _remembered() -> dict[str, int]:
-    try:
-        found = json.loads(_file().read_text(encoding="utf-8"))
-        return {str(key): int(value) for key, value in found.items()}
-    except (OSError, ValueError, AttributeError, TypeError):  # Missing, or not what was written: it is measured again.
-        return {}
-
-
-def _remember(known: dict[str, int]) -> None:
-    try:
-        _file().parent.mkdir(parents=True, exist_ok=True)
-        _file().write_text(json.dumps(known, indent=1), encoding="utf-8")
-    except OSError:
-        return  # A cache folder that cannot be written to only means that it is measured again.

@@ -61,6 +61,9 @@ class Outcome:
 class Method(nn.Module, ABC):
     """A way to pretrain an encoder. All of its state, but the optimiser's, is in its ``state_dict``.
 
+    A step has two halves: ``represent`` turns views into vectors, and ``compare_all`` judges those of the whole batch. The
+    first can be done part by part where the memory does not hold a batch, see ``training.in_parts``.
+
     Args:
         encoder: As ``build_encoder`` makes it. It is what remains of the training.
         settings: How to train.
@@ -76,9 +79,21 @@ class Method(nn.Module, ABC):
         self.encoder = encoder
         self.settings = settings
 
-    @abstractmethod
     def forward(self, views: Views) -> Outcome:
         """Return the loss of a batch."""
+        return self.compare_all(self.represent(views))
+
+    @abstractmethod
+    def represent(self, views: Views) -> dict[str, Tensor]:
+        """Return what the loss looks at, by level: (2N, d), of the first views stacked on that of the second views.
+
+        A row may depend on the patch it is of, and through batch norms on those it came with, on nothing else. It remembers
+        nothing but what batch norms do.
+        """
+
+    @abstractmethod
+    def compare_all(self, representations: Mapping[str, Tensor]) -> Outcome:
+        """Return the loss of what ``represent`` returned for a whole batch."""
 
     def embed(self, views: Views) -> dict[str, Tensor]:
         """Return the embeddings (2N, d) of each level, those of the first views on those of the second views.
@@ -132,9 +147,13 @@ class PairMethod(Method):
     def compare(self, embeddings: Tensor) -> Outcome:
         """Return the loss of embeddings of shape (2N, d), first views stacked on second views."""
 
-    def forward(self, views: Views) -> Outcome:
+    def compare_all(self, representations: Mapping[str, Tensor]) -> Outcome:
         """Return the mean of the losses of all levels."""
-        return average({level: self.compare(embeddings) for level, embeddings in self.embed(views).items()})
+        return average({level: self.compare(embeddings) for level, embeddings in representations.items()})
+
+    def represent(self, views: Views) -> dict[str, Tensor]:
+        """Return the embeddings (2N, d) of each level."""
+        return self.embed(views)
 
     def embed(self, views: Views) -> dict[str, Tensor]:
         """Return the embeddings (2N, d) of each level."""

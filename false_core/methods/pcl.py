@@ -9,6 +9,7 @@ negatives of a patch are the others of its batch, not a queue of earlier ones.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -67,17 +68,22 @@ class PCL(Method):
         self.register_buffer("filled", torch.zeros(len(self.heads), dtype=torch.long))
         self.register_buffer("clustered", torch.zeros((), dtype=torch.bool))
 
-    def forward(self, views: Views) -> Outcome:
-        """Return the loss of a batch, the mean of those of its levels."""
+    def represent(self, views: Views) -> dict[str, Tensor]:
+        """Return the queries (N, d) of each level, with gradients, stacked on their keys (N, d)."""
         # Both halves of a stack are picked by the same rows.
         rows = views.kept.chunk(2)[0]
         points, points_of_keys = views.points.chunk(2)
         queries = self.heads(self.encoder(views.first()), points, rows)
         with torch.no_grad():
             keys = self.slow_heads(self.slow_encoder(views.second()), points_of_keys, rows)
+        return {level: torch.cat([query, keys[level]]) for level, query in queries.items()}
+
+    def compare_all(self, representations: Mapping[str, Tensor]) -> Outcome:
+        """Return the loss of a batch, the mean of those of its levels."""
         outcomes = {}
-        for number, (level, query) in enumerate(queries.items()):
-            key = keys[level].float()
+        for number, (level, both) in enumerate(representations.items()):
+            query, key = both.chunk(2)
+            key = key.detach()
             prototypes = self._prototypes(level) if self.clustered else []
             outcomes[level] = proto_nce(query, key, prototypes, self.settings.temperature)
             self._remember(number, level, key)
@@ -116,8 +122,8 @@ class PCL(Method):
 
     def _remember(self, number: int, level: str, keys: Tensor) -> None:
         bank = self.get_buffer(f"{level}_bank")
-        normalised = torch.nn.functional.normalize(keys[-KEPT:], dim=1)
-        rows = (int(self.filled[number]) + torch.arange(len(normalised), device=bank.device)) % KEPT
+        normalised = torch.nn.functional.normalize(keys[-KEPT:].to(bank.dtype), dim=1)
+        rows = (self.filled[number] + torch.arange(len(normalised), device=bank.device)) % KEPT
         bank[rows] = normalised
         self.filled[number] += len(normalised)
 

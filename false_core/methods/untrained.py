@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from false_core.methods.method import Method, Outcome, Views
 
@@ -17,8 +19,12 @@ class Untrained(Method):
 
     most_steps: ClassVar[int] = 50
 
-    def forward(self, views: Views) -> Outcome:
-        """Return a loss without gradients."""
+    def represent(self, views: Views) -> dict[str, Tensor]:
+        """Show the views to the encoder, and return nothing."""
         with torch.no_grad():
             self.encoder(views.pixels)
+        return {}
+
+    def compare_all(self, representations: Mapping[str, Tensor]) -> Outcome:
+        """Return a loss without gradients."""
         return Outcome(torch.zeros((), requires_grad=True))

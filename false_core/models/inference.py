@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from false_core.models.encoder import STRIDE
+from false_core.models.segformer import FoldedDecoder, SummingDecoder
 
 TOLERANCE = 1e-3
 """Largest difference of scores, relative to how far they vary, at which two networks count as equal. Rounding gives 1e-6."""
@@ -19,9 +19,8 @@ TOLERANCE = 1e-3
 def for_inference(segmenter: nn.Module, bands: int) -> nn.Module:
     """Return a network that gives the same scores as ``segmenter``, up to rounding, in less time and memory.
 
-    Batch norms are folded into the convolutions before them. The decoder of SegFormer, which is linear up to its only
-    activation, multiplies its matrices once, and its features before they are enlarged instead of after. Scores are
-    enlarged with one class after the other in memory, as softmax wants them.
+    Batch norms are folded into the convolutions before them, and the matrices of SegFormer's decoder into one for each
+    level. Scores are enlarged with one class after the other in memory, as softmax wants them.
 
     What the rewritten network gives is compared with what it should give; where it differs, ``segmenter`` is returned.
 
@@ -35,8 +34,9 @@ def for_inference(segmenter: nn.Module, bands: int) -> nn.Module:
     rewritten = copy.deepcopy(segmenter)
     with torch.no_grad():
         # Before anything is folded, as it takes the decoder's batch norm for itself.
-        if isinstance(rewritten, smp.Segformer):
-            rewritten.decoder = _LinearSegformer(rewritten.decoder)
+        decoder = getattr(rewritten, "decoder", None)
+        if isinstance(decoder, SummingDecoder):
+            rewritten.decoder = FoldedDecoder(decoder)
         _fold_batch_norms(rewritten, example)
         head: Any = getattr(rewritten, "segmentation_head", None)
         if isinstance(head, nn.Sequential):
@@ -51,48 +51,6 @@ class _ClassByClass(nn.Module):
 
     def forward(self, scores: Tensor) -> Tensor:
         return scores.contiguous()
-
-
-class _LinearSegformer(nn.Module):
-    """The decoder of SegFormer (Xie et al. 2021, Eq. 4) at the finest stride that it uses, 4.
-
-    Each level goes through a matrix, is brought to the finest size and goes through its part of a second one. Resizing
-    weighs pixels and the matrices weigh channels, so their order does not matter: both matrices are one here, and each
-    level is multiplied where it has the fewest pixels.
-    """
-
-    def __init__(self, decoder: Any) -> None:
-        super().__init__()
-        fuse, norm = fuse_conv_bn_eval(decoder.fuse_stage[0], decoder.fuse_stage[1]), decoder.fuse_stage[2]
-        parts = fuse.weight[:, :, 0, 0].chunk(len(decoder.mlp_stage), dim=1)
-        bias = fuse.bias.clone()
-        levels = []
-        for level, part in zip(decoder.mlp_stage, parts):
-            weight = part @ level.linear.weight
-            bias += part @ level.linear.bias
-            conv = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=False)
-            conv.weight = nn.Parameter(weight[:, :, None, None].contiguous())
-            levels.append(conv)
-        self.levels, self.activation = nn.ModuleList(levels), norm
-        self.bias = nn.Parameter(bias[:, None, None])
-
-    def forward(self, features: list[Tensor]) -> Tensor:
-        size = features[0].shape[2] // 4, features[0].shape[3] // 4
-        coarsest_first = (features[2:] if features[1].shape[1] == 0 else features[1:])[::-1]
-        total: Tensor = self.bias
-        for level, project in zip(coarsest_first, self.levels):
-            if level.shape[2] > size[0]:
-                total = total + project(_resized(level, size))
-            else:
-                total = total + _resized(project(level), size)
-        result: Tensor = self.activation(total)
-        return result
-
-
-def _resized(values: Tensor, size: tuple[int, int]) -> Tensor:
-    if values.shape[2:] == size:
-        return values
-    return nn.functional.interpolate(values, size=size, mode="bilinear", align_corners=False)
 
 
 def _fold_batch_norms(network: nn.Module, example: Tensor) -> None:

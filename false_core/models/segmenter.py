@@ -11,14 +11,20 @@ import torch
 from torch import Tensor, nn
 
 from false_core.errors import ModelFileError
-from false_core.models.encoder import DEPTH, STRIDE
+from false_core.models.encoder import DEPTH, STRIDE, quick_on_small_maps
+from false_core.models.segformer import SummingDecoder
 
 # segformer: all levels of the encoder, projected, upsampled to a stride of 4 and joined (Xie et al. 2021). Of the decoders
 # tried on few labels and small encoders it learned best, and it is the cheapest. deeplabv3plus: the paper's.
 _DECODERS: dict[str, Callable[..., nn.Module]] = {
-    "segformer": lambda **common: smp.Segformer(encoder_depth=DEPTH, decoder_segmentation_channels=128, **common),
+    "segformer": lambda **common: _summing(smp.Segformer(encoder_depth=DEPTH, decoder_segmentation_channels=128, **common)),
     "deeplabv3plus": lambda **common: smp.DeepLabV3Plus(encoder_depth=DEPTH, **common),
 }
+
+
+def _summing(network: Any) -> Any:
+    network.decoder = SummingDecoder(network.decoder)
+    return network
 
 
 def build_segmenter(encoder: str, decoder: str, bands: int, classes: int) -> Any:
@@ -39,9 +45,13 @@ def build_segmenter(encoder: str, decoder: str, bands: int, classes: int) -> Any
     if decoder not in _DECODERS:
         raise ModelFileError(f"There is no decoder called {decoder!r}.", f"Use one of {', '.join(_DECODERS)}.")
     try:
-        return _DECODERS[decoder](encoder_name=f"tu-{encoder}", encoder_weights=None, in_channels=bands, classes=classes)
+        network: Any = _DECODERS[decoder](
+            encoder_name=f"tu-{encoder}", encoder_weights=None, in_channels=bands, classes=classes
+        )
     except (RuntimeError, ValueError, KeyError, AssertionError) as error:
         raise ModelFileError(f"{encoder!r} with {decoder!r} cannot be built: {error}.") from error
+    quick_on_small_maps(network.encoder)
+    return network
 
 
 def with_prior(segmenter: nn.Module, ratio: Tensor) -> nn.Module:

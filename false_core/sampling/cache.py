@@ -1,70 +1,140 @@
-"""Normalised pixels in memory: read and decoded once, used for many crops, within a budget."""
+"""Normalised pixels at hand: read and decoded once, used for many crops, within a budget."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
+from false_core.sampling.loading import side_stream
 
 CHUNK = 512
 """Side of a cached square in pixels of the working grid."""
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Pixels (bands, side, side) in half precision, an array in memory or a tensor on a card, and validity (side, side)."""
+
+    pixels: Any
+    valid: BoolArray
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """What a window takes of a chunk: where it lies in the window, and where in the chunk, as (rows, columns)."""
+
+    chunk: _Chunk
+    inside: tuple[slice, slice]
+    taken: tuple[slice, slice]
+
+
+@dataclass(frozen=True)
+class Region:
+    """The chunks under a window, held until it has been looked at."""
+
+    window: Window
+    pieces: tuple[_Piece, ...]
+
+    def valid(self) -> BoolArray:
+        """Return which pixels are valid, of shape (height, width)."""
+        valid = np.zeros((self.window.height, self.window.width), bool)
+        for piece in self.pieces:
+            valid[piece.inside] = piece.chunk.valid[piece.taken]
+        return valid
+
+    def copy_to(self, pixels: Tensor) -> None:
+        """Fill in normalised pixels (bands, height, width). What lies beyond the raster is left alone."""
+        # By numpy where both are in memory: it does not wake up the threads that compute.
+        target: Any = pixels.numpy() if pixels.device.type == "cpu" else pixels
+        for piece in self.pieces:
+            target[(slice(None), *piece.inside)] = piece.chunk.pixels[(slice(None), *piece.taken)]
 
 
 class ChunkCache:
     """Reads windows of a raster through a cache of square chunks, the least recently used ones being forgotten first.
 
     Chunks are kept normalised as float16: its step, 0.001 around the mean of a band, is far below sensor noise. Safe from
-    several threads.
+    several threads, which never decode the same chunk twice.
 
     Args:
         source: The raster, on its working grid.
         normalisation: Applied to every pixel once.
         budget: Bytes to keep at most. At least one chunk is always kept.
+        device: An NVIDIA card keeps the pixels itself, so that each chunk travels once. Of other devices they are in memory.
     """
 
-    def __init__(self, source: RasterSource, normalisation: Normalisation, budget: int) -> None:
+    def __init__(self, source: RasterSource, normalisation: Normalisation, budget: int, device: torch.device = CPU) -> None:
         self.source = source
+        self.device = device if device.type == "cuda" else CPU
         self._normalisation = normalisation
-        chunk_bytes = CHUNK * CHUNK * (2 * len(source.bands) + 1)
-        self._capacity = max(1, budget // chunk_bytes)
-        self._chunks: OrderedDict[tuple[int, int], tuple[npt.NDArray[np.float16], BoolArray]] = OrderedDict()
+        self._capacity = max(1, budget // chunk_bytes(len(source.bands)))
+        self._chunks: OrderedDict[tuple[int, int], Future[_Chunk]] = OrderedDict()
         self._lock = threading.Lock()
 
     def read(self, window: Window) -> tuple[FloatArray, BoolArray]:
         """Return normalised pixels (bands, height, width), 0 where invalid, and validity (height, width) of ``window``."""
-        pixels = np.zeros((len(self.source.bands), window.height, window.width), np.float32)
-        valid = np.zeros((window.height, window.width), bool)
+        with side_stream(self.device):
+            region, pixels = self.look_at(window), self.blank(1, window.height, window.width)
+            region.copy_to(pixels[0])
+            return pixels[0].float().cpu().numpy(), region.valid()
+
+    def look_at(self, window: Window) -> Region:
+        """Return the chunks under ``window``, read where need be."""
         right, bottom = (
             min(window.column + window.width, self.source.width),
             min(window.row + window.height, self.source.height),
         )
+        pieces = []
         for row in range(max(0, window.row) // CHUNK, -(-bottom // CHUNK)):
             for column in range(max(0, window.column) // CHUNK, -(-right // CHUNK)):
-                chunk, chunk_valid = self._chunk(column, row)
                 x0, x1 = max(window.column, column * CHUNK), min(right, (column + 1) * CHUNK)
                 y0, y1 = max(window.row, row * CHUNK), min(bottom, (row + 1) * CHUNK)
                 inside = (slice(y0 - window.row, y1 - window.row), slice(x0 - window.column, x1 - window.column))
                 taken = (slice(y0 - row * CHUNK, y1 - row * CHUNK), slice(x0 - column * CHUNK, x1 - column * CHUNK))
-                pixels[(slice(None), *inside)] = chunk[(slice(None), *taken)]
-                valid[inside] = chunk_valid[taken]
-        return pixels, valid
+                pieces.append(_Piece(self._chunk(column, row), inside, taken))
+        return Region(window, tuple(pieces))
 
-    def _chunk(self, column: int, row: int) -> tuple[npt.NDArray[np.float16], BoolArray]:
+    def blank(self, count: int, height: int, width: int) -> Tensor:
+        """Return pixels to fill in where the chunks are: 0, in half precision, of shape (count, bands, height, width)."""
+        return torch.zeros(count, len(self.source.bands), height, width, dtype=torch.float16, device=self.device)
+
+    def _chunk(self, column: int, row: int) -> _Chunk:
         key = (column, row)
         with self._lock:
-            if key in self._chunks:
-                self._chunks.move_to_end(key)
-                return self._chunks[key]
-        raw = self.source.read(Window(column * CHUNK, row * CHUNK, CHUNK, CHUNK))
-        valid: BoolArray = np.any(np.isfinite(raw), axis=0)
-        chunk = (self._normalisation.apply(raw).astype(np.float16), valid)
-        with self._lock:
-            self._chunks[key] = chunk
+            known = self._chunks.get(key)
+            made = known or Future()
+            self._chunks[key] = made
+            self._chunks.move_to_end(key)
             while len(self._chunks) > self._capacity:
                 self._chunks.popitem(last=False)
-        return chunk
+        if known is None:
+            try:
+                made.set_result(self._decoded(column, row))
+            except BaseException as error:  # noqa: BLE001 - whoever waits for the chunk is told, and the next one tries again.
+                with self._lock:
+                    self._chunks.pop(key, None)
+                made.set_exception(error)
+        return made.result()
+
+    def _decoded(self, column: int, row: int) -> _Chunk:
+        raw = self.source.read(Window(column * CHUNK, row * CHUNK, CHUNK, CHUNK))
+        pixels: Any = self._normalisation.apply(raw).astype(np.float16)
+        if self.device.type == "cuda":
+            with side_stream(self.device):
+                pixels = torch.from_numpy(pixels).pin_memory().to(self.device, non_blocking=True)
+        return _Chunk(pixels, np.any(np.isfinite(raw), axis=0))
+
+
+def chunk_bytes(bands: int) -> int:
+    """Return how many bytes a chunk takes."""
+    return CHUNK * CHUNK * (2 * bands + 1)

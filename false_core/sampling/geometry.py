@@ -90,12 +90,42 @@ def resample(windows: Tensor, placement: Placement, size: int) -> Tensor:
     Returns:
         Crops of shape (batch, bands, size, size), interpolated bilinearly; 0 outside the window.
     """
-    side = windows.shape[-1]
-    matrix = torch.from_numpy(placement.matrix).to(windows.device) * (size / side)
-    shift = torch.from_numpy(placement.shift).to(windows.device) * (2.0 / side)
-    theta = torch.cat([matrix, shift[..., None]], dim=-1)
-    grid = torch.nn.functional.affine_grid(theta, [len(windows), windows.shape[1], size, size], align_corners=False)
-    return torch.nn.functional.grid_sample(windows, grid, align_corners=False)
+    return cut(windows, sampling_maps(placement, side=windows.shape[-1], size=size).to(windows.device), size)
+
+
+def sampling_maps(*placements: Placement, side: int, size: int) -> Tensor:
+    """Return the maps from crops to their source windows as ``cut`` wants them, of shape (batch, placements, 2, 3).
+
+    Args:
+        placements: One or more for the same source windows.
+        side: Of a source window in pixels.
+        size: Of a crop in pixels.
+    """
+    maps = [
+        torch.cat([torch.from_numpy(p.matrix) * (size / side), torch.from_numpy(p.shift)[..., None] * (2.0 / side)], dim=-1)
+        for p in placements
+    ]
+    return torch.stack(maps, dim=1)
+
+
+def cut(windows: Tensor, maps: Tensor, size: int) -> Tensor:
+    """Cut several crops out of each source window, in one resampling.
+
+    Args:
+        windows: Of shape (batch, bands, side, side), in any precision.
+        maps: As ``sampling_maps`` returns them, of shape (batch, crops, 2, 3).
+        size: Side of a crop in pixels.
+
+    Returns:
+        Crops of shape (crops * batch, bands, size, size): the first ones of all windows, then the second ones. Interpolated
+        bilinearly in float32; 0 outside the window.
+    """
+    batch, crops = maps.shape[:2]
+    grid = torch.nn.functional.affine_grid(maps.flatten(0, 1), [batch * crops, 1, size, size], align_corners=False)
+    # One below the other they are one tall crop to the sampler, which need not see the window once for each.
+    grid = grid.view(batch, crops * size, size, 2)
+    tall = torch.nn.functional.grid_sample(windows.float(), grid, align_corners=False)
+    return tall.view(batch, -1, crops, size, size).permute(2, 0, 1, 3, 4).flatten(0, 1)
 
 
 def matched_points(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import rasterio
 import shapely
 import torch
 from affine import Affine
@@ -15,9 +16,11 @@ from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, Annotation
 from false_core.labels.classes import ClassTable
-from false_core.raster.source import BoolArray, FloatArray, Window
-from false_core.sampling.cache import CHUNK, ChunkCache
-from false_core.sampling.geometry import Placement, random_placement, resample, window_side
+from false_core.raster.source import BoolArray, Window
+from false_core.sampling.cache import CHUNK, ChunkCache, Region
+from false_core.sampling.geometry import Placement, random_placement, resample, sampling_maps, window_side
+from false_core.sampling.loading import side_stream
+from false_core.sampling.spectral import SpectralChanges, SpectralJitter, torch_generator
 
 PRIOR_BATCHES = 32
 """Batches looked at to see how often classes come up."""
@@ -28,7 +31,7 @@ class LabelledCrops:
     """A batch of source windows, how the crops lie in them, and the crops' targets.
 
     Attributes:
-        windows: Normalised source pixels, of shape (batch, bands, side, side).
+        windows: Normalised source pixels, float16 of shape (batch, bands, side, side).
         placement: Of the crops.
         targets: Class indices of the crops' pixels, int64 of shape (batch, size, size); 255 without a label or on nodata.
     """
@@ -36,6 +39,29 @@ class LabelledCrops:
     windows: Tensor
     placement: Placement
     targets: Tensor
+
+
+@dataclass(frozen=True)
+class RawCrops:
+    """What becomes a batch of crops once it is on the device. All that is random about them is in it.
+
+    Attributes:
+        windows, targets: See ``LabelledCrops``.
+        maps: Where the crops lie in the windows, as ``cut`` wants it, of shape (batch, 1, 2, 3).
+        changes: Of the crops.
+    """
+
+    windows: Tensor
+    maps: Tensor
+    changes: SpectralChanges
+    targets: Tensor
+
+    @classmethod
+    def of(cls, crops: LabelledCrops, jitter: SpectralJitter, seed: int, step: int) -> RawCrops:
+        """Return crops with changes that depend on the seed and the step alone."""
+        batch, bands, side = crops.windows.shape[:3]
+        maps = sampling_maps(crops.placement, side=side, size=crops.targets.shape[-1])
+        return cls(crops.windows, maps, jitter.draw(batch, bands, torch_generator(seed, step)), crops.targets)
 
 
 def on_valid_pixels(annotation: Annotation, cache: ChunkCache, feedback: Feedback) -> Annotation:
@@ -109,26 +135,37 @@ class LabelSampler:
 
     def batch(self, number: int) -> LabelledCrops:
         """Return batch ``number``, counted from 0."""
+        placement, targets, regions = self._draw(number)
+        with side_stream(self._cache.device):
+            windows = self._cache.blank(self._batch_size, self._side, self._side)
+            for region, window in zip(regions, windows):
+                region.copy_to(window)
+        return LabelledCrops(windows, placement, targets)
+
+    def _draw(self, number: int) -> tuple[Placement, Tensor, list[Region]]:
+        """Return how the crops of batch ``number`` lie, their targets, and the chunks under them."""
         generator = np.random.default_rng([self._seed, number])
         placement = random_placement(self._batch_size, self._scales, 0.0, generator)
-        windows: list[FloatArray] = []
+        regions: list[Region] = []
         valid: list[BoolArray] = []
         targets: list[npt.NDArray[np.uint8]] = []
-        for index, shape in enumerate(generator.choice(len(self._chance), self._batch_size, p=self._chance)):
-            x, y = self._point_in(self._annotation.shapes[shape], generator)
-            # The labelled point lies anywhere in the inner half of the crop, not always in its middle.
-            jitter = generator.uniform(-self._size / 4, self._size / 4, 2)
-            column, row = round(x + jitter[0]) - self._side // 2, round(y + jitter[1]) - self._side // 2
-            pixels, seen = self._cache.read(Window(column, row, self._side, self._side))
-            centre = (column + self._side / 2, row + self._side / 2)
-            windows.append(pixels)
-            valid.append(seen)
-            targets.append(self._annotation.burn(placement.to_crop(index, centre, self._size), self._size, self._size))
+        # One environment for all that is burned; otherwise each shape would set up its own.
+        with rasterio.Env():
+            for index, shape in enumerate(generator.choice(len(self._chance), self._batch_size, p=self._chance)):
+                x, y = self._point_in(self._annotation.shapes[shape], generator)
+                # The labelled point lies anywhere in the inner half of the crop, not always in its middle.
+                jitter = generator.uniform(-self._size / 4, self._size / 4, 2)
+                column, row = round(x + jitter[0]) - self._side // 2, round(y + jitter[1]) - self._side // 2
+                region = self._cache.look_at(Window(column, row, self._side, self._side))
+                centre = (column + self._side / 2, row + self._side / 2)
+                regions.append(region)
+                valid.append(region.valid())
+                targets.append(self._annotation.burn(placement.to_crop(index, centre, self._size), self._size, self._size))
         classes = torch.from_numpy(np.stack(targets)).long()
         if not all(seen.all() for seen in valid):
             share = torch.from_numpy(np.stack(valid)).float()[:, None]
             classes[resample(share, placement, self._size)[:, 0] < 0.5] = IGNORE
-        return LabelledCrops(torch.from_numpy(np.stack(windows)), placement, classes)
+        return placement, classes, regions
 
     def prior_ratio(self) -> Tensor:
         """Return how often each class is labelled over how often it comes up in batches, of shape (classes,).
@@ -140,7 +177,7 @@ class LabelSampler:
         labelled = labelled / labelled.sum()
         drawn = np.zeros(len(labelled))
         for number in range(PRIOR_BATCHES):
-            targets = self.batch(number).targets
+            _, targets, _ = self._draw(number)
             drawn += np.bincount(targets[targets != IGNORE].numpy(), minlength=len(labelled))
         # Mixed with a little of what it is compared with: a class that chance left out must not count without end.
         drawn = 0.95 * drawn / drawn.sum() + 0.05 * labelled

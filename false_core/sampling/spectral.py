@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
+
+from false_core.sampling.loading import on_device
 
 
 @dataclass(frozen=True)
@@ -39,42 +42,94 @@ class SpectralJitter:
     def __call__(self, crops: Tensor, generator: torch.Generator) -> Tensor:
         """Return changed ``crops`` (batch, bands, height, width). ``generator`` is on the CPU, so that every device sees
         the same chance."""
-        batch, bands = crops.shape[:2]
+        return on_device(self.draw(crops.shape[0], crops.shape[1], generator), crops.device).apply(crops)
+
+    def draw(self, batch: int, bands: int, generator: torch.Generator) -> SpectralChanges:
+        """Return changes for ``batch`` crops, on the CPU: all that is random, before the crops are there."""
 
         def normal(*shape: int) -> Tensor:
-            return torch.randn(*shape, generator=generator).to(crops.device)
+            return torch.randn(*shape, generator=generator)
 
         def uniform(*shape: int) -> Tensor:
-            return torch.rand(*shape, generator=generator).to(crops.device)
+            return torch.rand(*shape, generator=generator)
 
-        if self.gamma:
-            # A tone curve over the range where nearly all normalised values lie; its ends stay where they are.
-            exponent = torch.exp(self.gamma * normal(batch, 1, 1, 1))
-            crops = ((crops + 4) / 8).clamp(1e-4, 1).pow(exponent) * 8 - 4
+        exponent = torch.exp(self.gamma * normal(batch, 1, 1, 1)) if self.gamma else None
         gain = torch.exp(self.contrast * (normal(batch, 1, 1, 1) + 0.5 * normal(batch, bands, 1, 1)))
         offset = self.brightness * (normal(batch, 1, 1, 1) + 0.5 * normal(batch, bands, 1, 1))
-        crops = crops * gain + offset
+        blurred, kernels, lost = None, None, None
         if self.blur:
-            crops = self._blurred(crops, uniform(batch), uniform(batch))
+            blurred, width = uniform(batch) < self.blur, uniform(batch)
+            kernels = _gaussians(torch.where(blurred, 0.1 + 1.9 * width, 1e-3))
         if self.drop and bands >= 3:
             lost = (uniform(batch, bands).argsort(dim=1) == 0) & (uniform(batch, 1) < self.drop)
-            crops = crops.masked_fill(lost[:, :, None, None], 0.0)
-        return crops
+            lost = lost[:, :, None, None]
+        return SpectralChanges(exponent, gain, offset, blurred, kernels, lost)
 
-    def _blurred(self, crops: Tensor, chance: Tensor, width: Tensor) -> Tensor:
-        radius = 3
-        sigma = (0.1 + 1.9 * width).clamp(min=0.1)
-        sigma = torch.where(chance < self.blur, sigma, torch.full_like(sigma, 1e-3))
-        offsets = torch.arange(-radius, radius + 1, device=crops.device, dtype=crops.dtype)
-        kernel = torch.exp(-(offsets**2) / (2 * sigma[:, None] ** 2))
-        kernel = kernel / kernel.sum(dim=1, keepdim=True)
-        batch, bands, height, width_px = crops.shape
-        flat = crops.reshape(1, batch * bands, height, width_px)
-        weights = kernel.repeat_interleave(bands, dim=0)
-        padded = torch.nn.functional.pad(flat, (radius, radius, radius, radius), mode="replicate")
-        flat = torch.nn.functional.conv2d(padded, weights[:, None, None, :], groups=batch * bands)
-        flat = torch.nn.functional.conv2d(flat, weights[:, None, :, None], groups=batch * bands)
-        return flat.reshape(batch, bands, height, width_px)
+
+@dataclass(frozen=True)
+class SpectralChanges:
+    """Changes of a batch of crops that have been drawn. What is not changed at all is None.
+
+    Attributes:
+        exponent: Of the tone curve, of shape (batch, 1, 1, 1).
+        gain, offset: Of each band, of shape (batch, bands, 1, 1).
+        blurred: Which crops are blurred at all, bool of shape (batch,).
+        kernels: What each crop is blurred with along either axis, of shape (batch, 7).
+        lost: Which bands are lost, bool of shape (batch, bands, 1, 1).
+    """
+
+    exponent: Tensor | None
+    gain: Tensor
+    offset: Tensor
+    blurred: Tensor | None
+    kernels: Tensor | None
+    lost: Tensor | None
+
+    def picked(self, pick: Callable[[Tensor], Tensor]) -> SpectralChanges:
+        """Return the changes of some of the crops; ``pick`` takes their rows out of one attribute."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: pick(value) for name, value in values.items() if value is not None})
+
+    def apply(self, crops: Tensor) -> Tensor:
+        """Return changed ``crops`` (batch, bands, height, width), which are on the same device and stay as they are."""
+        gain, offset = self.gain, self.offset
+        if self.exponent is not None:
+            # A tone curve over the range where nearly all normalised values lie; its ends stay where they are. The way
+            # back from 0 to 1 to that range is left to gain and offset, which saves two passes over the pixels.
+            crops = (crops + 4).div_(8).clamp_(1e-4, 1).pow_(self.exponent)
+            gain, offset = 8 * gain, offset - 4 * gain
+        crops = torch.addcmul(offset, crops, gain)
+        if self.blurred is not None and self.kernels is not None:
+            crops = _blur(crops, self.blurred, self.kernels)
+        return crops if self.lost is None else crops.masked_fill_(self.lost, 0.0)
+
+
+RADIUS = 3
+"""Of a blur, in pixels."""
+
+
+def _gaussians(deviations: Tensor) -> Tensor:
+    offsets = torch.arange(-RADIUS, RADIUS + 1, dtype=torch.float32)
+    kernels = torch.exp(-(offsets**2) / (2 * deviations[:, None] ** 2))
+    return kernels / kernels.sum(dim=1, keepdim=True)
+
+
+def _blur(crops: Tensor, blurred: Tensor, kernels: Tensor) -> Tensor:
+    if crops.device.type != "cpu":
+        # Picking crops would make the CPU wait for the device. The others' kernels leave them as they are.
+        return _convolved(crops, kernels)
+    rows = blurred.nonzero()[:, 0]
+    return crops.index_copy_(0, rows, _convolved(crops[rows], kernels[rows])) if len(rows) else crops
+
+
+def _convolved(crops: Tensor, kernels: Tensor) -> Tensor:
+    batch, bands, height, width = crops.shape
+    weights = kernels.repeat_interleave(bands, dim=0)
+    flat = crops.reshape(1, batch * bands, height, width)
+    flat = torch.nn.functional.pad(flat, (RADIUS, RADIUS, RADIUS, RADIUS), mode="replicate")
+    flat = torch.nn.functional.conv2d(flat, weights[:, None, None, :], groups=batch * bands)
+    flat = torch.nn.functional.conv2d(flat, weights[:, None, :, None], groups=batch * bands)
+    return flat.reshape(batch, bands, height, width)
 
 
 def torch_generator(*numbers: int) -> torch.Generator:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,16 +12,20 @@ import torch
 from torch import Tensor
 
 from false_core.presets import IMAGE
-from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
+from false_core.raster.source import BoolArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
-from false_core.sampling.cache import CHUNK, ChunkCache
-from false_core.sampling.geometry import Placement, matched_points, random_placement, window_side
+from false_core.sampling.cache import CHUNK, CPU, ChunkCache, Region, chunk_bytes
+from false_core.sampling.geometry import Placement, matched_points, random_placement, sampling_maps, window_side
+from false_core.sampling.loading import side_stream
+from false_core.sampling.spectral import SpectralChanges, SpectralJitter, torch_generator
 
 Positions = npt.NDArray[np.float64]
 
 FEWEST_VALID = 0.6
 """Share of a patch's central part that must be valid."""
 ATTEMPTS = 16
+AHEAD = 2
+"""Chunks read before their turn, each in a thread of its own."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class ViewPairs:
         rasters: Number of the raster that each patch is from, of shape (batch,).
         centres: Centres of the source windows in pixel coordinates of their rasters, of shape (batch, 2), x first.
         size: Side of a view in pixels.
-        windows: Normalised source pixels, of shape (batch, bands, side, side).
+        windows: Normalised source pixels, float16 of shape (batch, bands, side, side).
         first, second: Placements of the two views.
         points: For the first and the second view, positions both see, of shape (batch, points, 2) from -1 to 1.
         seen: Which of them both views really see, of shape (batch, points).
@@ -66,8 +71,7 @@ class ViewPairs:
     @property
     def kept(self) -> Tensor:
         """Rows of the flattened (2 * batch * points) that both views see, those of the first views before the second's."""
-        kept = self.seen.flatten().nonzero()[:, 0]
-        return torch.cat([kept, kept + self.seen.numel()])
+        return _kept(self.seen)
 
     def places(self, level: str) -> Places:
         """Return where the embeddings of a level lie.
@@ -92,19 +96,65 @@ class ViewPairs:
 
 
 @dataclass(frozen=True)
+class RawViews:
+    """What becomes two views of each of B patches once it is on the device. All that is random about them is in it.
+
+    Attributes:
+        windows: Normalised source pixels, float16 of shape (B, bands, side, side).
+        maps: Where the two views lie in them, as ``cut`` wants it, of shape (B, 2, 2, 3).
+        changes: Of the 2B views, the first views before the second views.
+        points: Positions in the views, of shape (2B, points, 2).
+        kept: See ``ViewPairs``.
+        seen: Which points both views see, of shape (B, points), in memory.
+    """
+
+    windows: Tensor
+    maps: Tensor
+    changes: SpectralChanges
+    points: Tensor
+    kept: Tensor
+    seen: BoolArray
+
+    @classmethod
+    def of(cls, pairs: ViewPairs, jitter: SpectralJitter, seed: int, step: int) -> RawViews:
+        """Return the views of ``pairs`` with changes that depend on the seed and the step alone."""
+        batch, bands, side = pairs.windows.shape[:3]
+        return cls(
+            windows=pairs.windows,
+            maps=sampling_maps(pairs.first, pairs.second, side=side, size=pairs.size),
+            changes=jitter.draw(2 * batch, bands, torch_generator(seed, step)),
+            points=torch.cat(pairs.points),
+            kept=pairs.kept,
+            seen=pairs.seen.numpy(),
+        )
+
+    def part(self, patches: slice) -> RawViews:
+        """Return the views of some of the patches."""
+
+        def of_both(views: Tensor) -> Tensor:
+            return views.view(2, len(self.windows), *views.shape[1:])[:, patches].flatten(0, 1)
+
+        seen = self.seen[patches]
+        # The rows are found in memory, so that the CPU need not wait for the device.
+        kept = _kept(torch.from_numpy(seen)).to(self.kept.device, non_blocking=True)
+        changes = self.changes.picked(of_both)
+        return RawViews(self.windows[patches], self.maps[patches], changes, of_both(self.points), kept, seen)
+
+
+@dataclass(frozen=True)
 class _Patch:
-    """One patch: the number of its raster, column and row of its upper left corner, and its pixels."""
+    """One patch: the number of its raster, column and row of its upper left corner, and the chunks under it."""
 
     raster: int
     corner: tuple[int, int]
-    pixels: FloatArray
+    region: Region
 
 
 class PatchSampler:
     """Draws batches of view pairs from rasters of any size. Batch n depends on the seed and n alone.
 
     Rasters that do not fit the budget are visited chunk by chunk in random order: a moving set of chunks is in memory, each
-    decoded once per pass and used for many patches.
+    decoded once per pass, ahead of its turn, and used for many patches.
 
     Args:
         sources: Rasters on their working grids.
@@ -116,6 +166,7 @@ class PatchSampler:
         points: Points per pair.
         seed: Source of all chance.
         budget: Bytes for cached pixels.
+        device: Where the batches are wanted.
     """
 
     def __init__(
@@ -129,8 +180,9 @@ class PatchSampler:
         points: int,
         seed: int,
         budget: int,
+        device: torch.device = CPU,
     ) -> None:
-        self._caches = [ChunkCache(source, normalisation, budget // len(sources)) for source in sources]
+        self._caches = [ChunkCache(source, normalisation, budget // len(sources), device) for source in sources]
         self._batch_size, self._crop_size, self._scales = batch_size, crop_size, scales
         self._points, self._seed = points, seed
         self._farthest = crop_size / 4
@@ -138,15 +190,21 @@ class PatchSampler:
         chunks = [(number, square) for number, area in enumerate(areas) for square in _squares(area)]
         order = np.random.default_rng(seed).permutation(len(chunks))
         self._chunks = [chunks[position] for position in order]
-        chunk_bytes = CHUNK * CHUNK * (2 * len(sources[0].bands) + 1)
         # A patch reaches into up to three neighbours of its chunk, so a quarter of what fits is in use at a time.
-        self._active = min(len(chunks), max(1, budget // chunk_bytes // 4))
+        self._active = min(len(chunks), max(1, budget // chunk_bytes(len(sources[0].bands)) // 4))
+        # Where there is room for more than the chunks in use, the ones after them are read in the meantime.
+        streams = self._active < len(chunks) and self._active > AHEAD
+        self._readers = ThreadPoolExecutor(AHEAD, "chunks") if streams else None
 
     def batch(self, number: int) -> ViewPairs:
         """Return batch ``number``, counted from 0."""
         generator = np.random.default_rng([self._seed, number])
+        self._read_ahead(number)
         patches = [self._patch(number, generator) for _ in range(self._batch_size)]
-        windows = np.stack([patch.pixels for patch in patches])
+        with side_stream(self._caches[0].device):
+            windows = self._caches[0].blank(self._batch_size, self._side, self._side)
+            for patch, window in zip(patches, windows):
+                patch.region.copy_to(window)
         first = random_placement(self._batch_size, self._scales, self._farthest, generator)
         second = random_placement(self._batch_size, self._scales, self._farthest, generator)
         one, two, seen = matched_points(first, second, self._crop_size, self._points, 2.0, generator)
@@ -154,7 +212,7 @@ class PatchSampler:
             rasters=np.array([patch.raster for patch in patches]),
             centres=np.array([patch.corner for patch in patches]) + self._side / 2,
             size=self._crop_size,
-            windows=torch.from_numpy(windows),
+            windows=windows,
             first=first,
             second=second,
             points=(torch.from_numpy(one), torch.from_numpy(two)),
@@ -170,14 +228,24 @@ class PatchSampler:
             source, area = self._chunks[place]
             column = area.column + int(generator.integers(area.width)) - self._side // 2
             row = area.row + int(generator.integers(area.height)) - self._side // 2
-            pixels, valid = self._caches[source].read(Window(column, row, self._side, self._side))
-            share = _central_share(valid, self._crop_size)
+            region = self._caches[source].look_at(Window(column, row, self._side, self._side))
+            share = _central_share(region.valid(), self._crop_size)
             if best is None or share > best[0]:
-                best = share, _Patch(source, (column, row), pixels)
+                best = share, _Patch(source, (column, row), region)
             if share >= FEWEST_VALID:
                 break
         assert best is not None
         return best[1]
+
+    def _read_ahead(self, number: int) -> None:
+        if self._readers:
+            source, area = self._chunks[(number + self._active) % len(self._chunks)]
+            self._readers.submit(self._caches[source].look_at, area)
+
+
+def _kept(seen: Tensor) -> Tensor:
+    kept = seen.flatten().nonzero()[:, 0]
+    return torch.cat([kept, kept + seen.numel()])
 
 
 def _squares(area: Window) -> list[Window]:

@@ -27,11 +27,11 @@ from false_core.presets import FINETUNE, FinetuneSettings, announcement, preset_
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation, measure
 from false_core.raster.working_grid import at_resolution_of_model, on_working_grid
-from false_core.sampling.ahead import made_ahead
 from false_core.sampling.cache import ChunkCache
-from false_core.sampling.geometry import resample
-from false_core.sampling.labelled import LabelledCrops, LabelSampler, on_valid_pixels
-from false_core.sampling.spectral import QUIET, torch_generator
+from false_core.sampling.geometry import cut
+from false_core.sampling.labelled import LabelSampler, RawCrops, on_valid_pixels
+from false_core.sampling.loading import loaded_ahead
+from false_core.sampling.spectral import QUIET
 from false_core.settings import memory_for_pixels
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
@@ -61,7 +61,7 @@ def finetune(job: Finetune, feedback: Feedback) -> dict[str, Any]:
         source = _open(job, base, settings, feedback)
         annotation = read_annotation(job.labels, job.field, source, read_legend(job.legend), feedback)
         normalisation = base.normalisation if base else measure([source], [source.window_of(None)], feedback)
-        cache = ChunkCache(source, normalisation, memory_for_pixels())
+        cache = ChunkCache(source, normalisation, memory_for_pixels(), device)
         annotation = on_valid_pixels(annotation, cache, feedback)
         training, held_back = split(annotation, job.validation, source.width, source.height, job.seed)
         for doubt in doubts(annotation, held_back, job.validation > 0, source.width, source.height):
@@ -149,20 +149,19 @@ class _Trainer:
         """Whether the present step leaves the encoder as it is."""
         return self.settings.freeze or self.step < self.settings.decoder_first * self.settings.steps
 
-    def train_on(self, batch: LabelledCrops) -> Tensor:
+    def train_on(self, batch: RawCrops) -> Tensor:
         """Do one step and return its loss."""
         self._set_rates()
-        windows = batch.windows.to(self.device, non_blocking=True)
-        targets = batch.targets.to(self.device, non_blocking=True)
-        crops = resample(windows, batch.placement, self.settings.crop_size)
-        crops = QUIET(crops, torch_generator(self.seed, self.step)).contiguous(memory_format=torch.channels_last)
+        crops = batch.changes.apply(cut(batch.windows, batch.maps, self.settings.crop_size))
+        crops = crops.contiguous(memory_format=torch.channels_last)
         self.network.train()
-        # A fixed encoder keeps the statistics it was trained with, as it will when it classifies.
+        # A fixed encoder keeps the statistics it was trained with, as it will when it classifies. Nothing in it is kept for
+        # a backward pass either. Its features cannot be kept for later: every crop lies, and is lit, as none before it.
         self.encoder.train(not self.encoder_is_fixed)
         self.encoder.requires_grad_(not self.encoder_is_fixed)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             scores = self.network(crops)
-        loss = nn.functional.cross_entropy(scores.float(), targets, ignore_index=IGNORE)
+        loss = nn.functional.cross_entropy(scores.float(), batch.targets, ignore_index=IGNORE)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self.optimiser.step()
@@ -226,8 +225,12 @@ class _Run:
         """Train up to step ``until``. Cancelled, the run is saved."""
         trainer, began = self._trainer, self._trainer.step
         batch_size = trainer.settings.batch_size
+
+        def make(step: int) -> RawCrops:
+            return RawCrops.of(sampler.batch(step), QUIET, trainer.seed, step)
+
         try:
-            with closing(made_ahead(sampler.batch, range(began, until))) as batches:
+            with closing(loaded_ahead(make, range(began, until), trainer.device)) as batches:
                 for batch in batches:
                     done, total = trainer.step - began, until - began
                     self._feedback.advance(done * batch_size, total * batch_size, "crops")

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from false_core import jobs
-from false_core.device import choose_device
+from false_core.device import choose_device, describe, is_out_of_memory
 from false_core.errors import Cancelled, FalseError, InputError
 from false_core.evaluation.embedding_map import map_embedding
 from false_core.evaluation.gallery import collect_galleries
 from false_core.evaluation.purity import Truth
 from false_core.evaluation.report import pretraining_report, write_report
 from false_core.feedback import Feedback
+from false_core.found_out import FoundOut
 from false_core.jobs import Pretrain
 from false_core.methods.method import Outcome, Views, named_after_level
 from false_core.methods.registry import METHODS, build_method
@@ -29,16 +31,21 @@ from false_core.presets import PRETRAIN, PretrainSettings, announcement, preset_
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation, measure
 from false_core.raster.working_grid import on_working_grid, open_all
-from false_core.sampling.ahead import made_ahead
-from false_core.sampling.geometry import resample
-from false_core.sampling.spectral import SpectralJitter, torch_generator
-from false_core.sampling.views import PatchSampler, ViewPairs
+from false_core.sampling.geometry import cut
+from false_core.sampling.loading import STAYS, loaded_ahead, on_device
+from false_core.sampling.spectral import SpectralJitter
+from false_core.sampling.views import PatchSampler, RawViews, ViewPairs
 from false_core.settings import memory_for_pixels
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
+from false_core.training.in_parts import accumulate_gradients, stacked
 from false_core.training.optimisers import LARC, parameter_groups, published_schedule, warm_up_and_cosine
 
 LOG_EVERY = 5
+DECIDE_MEMORY = (
+    "encoder", "level", "points", "crop_size", "batch_size", "hidden", "dimensions", "scales", "method", "optimiser"
+)  # fmt: skip
+"""Settings that decide how much memory a step takes."""
 GALLERY_BATCHES = 4
 """Looked at after the training, to choose what the report shows."""
 
@@ -60,7 +67,7 @@ def pretrain(job: Pretrain, feedback: Feedback) -> dict[str, Any]:
         # deviation 1, as they had when the weights were made, on rasters of whatever sensor and data type.
         normalisation = measure(sources, areas, feedback)
     steps = min(settings.steps or _steps_of_epochs(settings, areas), METHODS[settings.method].most_steps)
-    trainer = _Trainer(settings, steps, encoder, job.seed, device)
+    trainer = Trainer(settings, steps, encoder, job.seed, device, len(sources[0].bands), feedback)
     sampler = PatchSampler(
         sources,
         areas,
@@ -71,6 +78,7 @@ def pretrain(job: Pretrain, feedback: Feedback) -> dict[str, Any]:
         settings.points,
         job.seed,
         memory_for_pixels(),
+        device,
     )
     checkpoint, curves = Checkpoint(job, settings, feedback), Curves(feedback)
     with _resumable(trainer, curves, checkpoint):
@@ -87,12 +95,47 @@ def pretrain(job: Pretrain, feedback: Feedback) -> dict[str, Any]:
     return {"loss": curves.last("loss"), "steps": steps}
 
 
-class _Trainer:
-    """The networks, their optimiser, and one step of training."""
+@dataclass(frozen=True)
+class Batch:
+    """A batch to train on: its patches, which stay in memory, and what becomes their views."""
 
-    def __init__(self, settings: PretrainSettings, steps: int, encoder: nn.Module, seed: int, device: torch.device) -> None:
+    pairs: ViewPairs = field(metadata=STAYS)
+    views: RawViews
+
+
+class Trainer:
+    """The networks, their optimiser, and one step of training.
+
+    Args:
+        settings: How to train.
+        steps: Of the whole training.
+        encoder: To train.
+        seed: Source of all chance.
+        device: Where.
+        bands: Of the rasters.
+        feedback: Told where a batch does not fit the memory.
+
+    Attributes:
+        patches_at_a_time: That go through the networks together. Fewer than a batch where the memory is too small.
+    """
+
+    def __init__(
+        self,
+        settings: PretrainSettings,
+        steps: int,
+        encoder: nn.Module,
+        seed: int,
+        device: torch.device,
+        bands: int,
+        feedback: Feedback,
+    ) -> None:
         self.settings, self.steps, self.seed, self.device = settings, steps, seed, device
         self.step = 0
+        self._feedback = feedback
+        self._found_out = FoundOut("patches at a time", device, bands, [getattr(settings, name) for name in DECIDE_MEMORY])
+        self.patches_at_a_time = min(self._found_out.number() or settings.batch_size, settings.batch_size)
+        if self.patches_at_a_time < settings.batch_size:
+            self._feedback.info(self._in_parts())
         layout = torch.channels_last
         method: nn.Module = build_method(encoder, settings)
         self.method = method.to(device, memory_format=layout)  # type: ignore[call-overload]
@@ -101,6 +144,7 @@ class _Trainer:
         if settings.optimiser == "larc":
             self.optimiser = LARC(groups, settings.learning_rate)
         else:
+            # Not fused: that form goes by the layout in memory, and a checkpoint keeps moments in another one than weights.
             self.optimiser = torch.optim.AdamW(groups, settings.learning_rate)
         self.jitter = SpectralJitter().scaled(settings.jitter)
 
@@ -110,41 +154,76 @@ class _Trainer:
         encoder: nn.Module = self.method.encoder
         return encoder
 
-    def train_on(self, batch: ViewPairs) -> Outcome:
+    def prepare(self, pairs: ViewPairs, step: int) -> RawViews:
+        """Return what becomes the views of ``pairs`` at ``step``. May be called in another thread, ahead of time."""
+        return RawViews.of(pairs, self.jitter, self.seed, step)
+
+    def train_on(self, views: RawViews) -> Outcome:
         """Do one step and return what it came to."""
         rate = self.settings.learning_rate * self.schedule()
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            outcome: Outcome = self.method(self._views(batch))
-        self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(outcome.loss)
+        outcome = self._descend(views)
         self.optimiser.step()
         self.step += 1
         self.method.after_step(self.step, self.steps)
         return outcome
 
     @torch.no_grad()
-    def embed(self, batch: ViewPairs) -> dict[str, Tensor]:
+    def embed(self, pairs: ViewPairs) -> dict[str, Tensor]:
         """Return the embeddings (2N, d) of each level as the trained networks give them."""
         self.method.eval()
-        embeddings: dict[str, Tensor] = self.method.embed(self._views(batch))
-        return embeddings
+        parts = self._parts(on_device(self.prepare(pairs, self.step), self.device))
+        embedded: list[dict[str, Tensor]] = [self.method.embed(part()) for part in parts]
+        return {level: stacked([part[level] for part in embedded]) for level in embedded[0]}
 
     def schedule(self) -> float:
         """Return the share of the highest learning rate at the present step."""
         published = self.settings.optimiser == "larc"
         return (published_schedule if published else warm_up_and_cosine)(self.step, self.steps)
 
-    def _views(self, batch: ViewPairs) -> Views:
-        windows = batch.windows.to(self.device, non_blocking=True)
-        size = self.settings.crop_size
-        views = torch.cat([resample(windows, batch.first, size), resample(windows, batch.second, size)])
-        views = self.jitter(views, torch_generator(self.seed, self.step))
-        points = torch.cat(batch.points).to(self.device, non_blocking=True)
-        # The indices come from the CPU, so that picking them does not make the CPU wait for the device.
-        kept = batch.kept.to(self.device, non_blocking=True)
-        return Views(views.contiguous(memory_format=torch.channels_last), points, kept)
+    def _descend(self, views: RawViews) -> Outcome:
+        """Make the gradients of a batch, of as many patches at a time as the memory holds."""
+        fits = True
+        while True:
+            self.optimiser.zero_grad(set_to_none=True)
+            try:
+                outcome = accumulate_gradients(self.method, self._parts(views), self._precision)
+                break
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error) or self.patches_at_a_time == 1:
+                    raise
+            # Out here, where the error is gone: it holds on to all that was in memory when it was raised.
+            fits = False
+            self.patches_at_a_time = math.ceil(self.patches_at_a_time / 2)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+        if not fits:
+            self._feedback.warn(self._in_parts())
+            self._found_out.remember(self.patches_at_a_time)
+        return outcome
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+
+    def _in_parts(self) -> str:
+        return (
+            f"The memory of {describe(self.device)} does not hold a batch of {self.settings.batch_size} patches. It goes "
+            f"through the networks {self.patches_at_a_time} at a time; every patch is still compared with all others."
+        )
+
+    def _parts(self, views: RawViews) -> list[Callable[[], Views]]:
+        patches = len(views.windows)
+        if patches <= self.patches_at_a_time:
+            return [partial(self.views_of, views)]
+        starts = range(0, patches, self.patches_at_a_time)
+        return [lambda s=start: self.views_of(views.part(slice(s, s + self.patches_at_a_time))) for start in starts]  # type: ignore[misc]
+
+    @torch.no_grad()
+    def views_of(self, views: RawViews) -> Views:
+        """Cut the views out of their windows and change their colours, on the device."""
+        pixels = views.changes.apply(cut(views.windows, views.maps, self.settings.crop_size))
+        return Views(pixels.contiguous(memory_format=torch.channels_last), views.points, views.kept)
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint holds."""
@@ -152,6 +231,7 @@ class _Trainer:
             "step": self.step,
             "method": self.method.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "patches_at_a_time": self.patches_at_a_time,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -159,10 +239,11 @@ class _Trainer:
         self.step = state["step"]
         self.method.load_state_dict(state["method"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.patches_at_a_time = state["patches_at_a_time"]
 
 
 @contextmanager
-def _resumable(trainer: _Trainer, curves: Curves, checkpoint: Checkpoint) -> Iterator[None]:
+def _resumable(trainer: Trainer, curves: Curves, checkpoint: Checkpoint) -> Iterator[None]:
     """Keep the state of the training where the job is cancelled."""
     try:
         yield
@@ -172,7 +253,7 @@ def _resumable(trainer: _Trainer, curves: Curves, checkpoint: Checkpoint) -> Ite
 
 
 def _train(
-    trainer: _Trainer,
+    trainer: Trainer,
     sampler: PatchSampler,
     truth: Truth | None,
     curves: Curves,
@@ -184,15 +265,20 @@ def _train(
         trainer.restore(state)
         curves.restore(state["curves"])
     batch_size = trainer.settings.batch_size
-    with closing(made_ahead(sampler.batch, range(trainer.step, trainer.steps))) as batches:
+
+    def make(step: int) -> Batch:
+        pairs = sampler.batch(step)
+        return Batch(pairs, trainer.prepare(pairs, step))
+
+    with closing(loaded_ahead(make, range(trainer.step, trainer.steps), trainer.device)) as batches:
         for batch in batches:
             feedback.advance(trainer.step * batch_size, trainer.steps * batch_size, "patches")
             rate = trainer.settings.learning_rate * trainer.schedule()
-            outcome = trainer.train_on(batch)
+            outcome = trainer.train_on(batch.views)
             if trainer.step % LOG_EVERY == 0 or trainer.step in (1, trainer.steps):
                 _log(curves, trainer.step, outcome, rate)
                 if truth:
-                    _log_purity(curves, trainer.step, outcome, batch, truth)
+                    _log_purity(curves, trainer.step, outcome, batch.pairs, truth)
             if checkpoint.is_due:
                 checkpoint.save({**trainer.state(), "curves": curves.state()})
 
@@ -219,7 +305,7 @@ def _log_purity(curves: Curves, step: int, outcome: Outcome, batch: ViewPairs, t
 
 
 def _report(
-    trainer: _Trainer,
+    trainer: Trainer,
     sampler: PatchSampler,
     card: ModelCard,
     curves: Curves,

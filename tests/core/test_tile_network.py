@@ -65,7 +65,7 @@ class TestTheNumberOfTiles:
 
     def test_is_measured_once_and_remembered(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr("false_core.mapping.tile_network.describe", lambda device: "some GPU")
+        monkeypatch.setattr("false_core.found_out.describe", lambda device: "some GPU")
         measured = []
 
         def seconds(network: torch.nn.Module, device: torch.device, shape: tuple[int, ...]) -> float:
@@ -78,7 +78,7 @@ class TestTheNumberOfTiles:
         assert measured == [1, 2, 4]
         assert best_batch(SmallMemory(9), gpu, (3, 96, 96), "a") == 2
         assert len(measured) == 6, "other tiles are measured by themselves"
-        (tmp_path / "cache" / "tiles_per_pass.json").write_text("no JSON")
+        (tmp_path / "cache" / "found_out.json").write_text("no JSON")
         assert best_batch(SmallMemory(9), gpu, (3, 64, 64), "a") == 2
         assert best_batch(SmallMemory(9), CPU, (3, 64, 64), "a") == 1
 

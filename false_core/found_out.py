@@ -1,0 +1,52 @@
+"""What was found out about a device once, such as how much of something it takes at a time, kept in the cache folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import torch
+
+from false_core.device import describe, memory_of
+from false_core.errors import OutputError
+from false_core.publish import published
+from false_core.settings import cache_folder
+
+FILE = "found_out.json"
+
+
+class FoundOut:
+    """A number that holds for a device and for what else decides it.
+
+    Args:
+        what: Is counted, for example ``"tiles at a time"``.
+        device: Another card or another version of PyTorch is another device.
+        decisive: Whatever else the number depends on: values that look alike are taken to be alike.
+    """
+
+    def __init__(self, what: str, device: torch.device, *decisive: Any) -> None:
+        self._path = cache_folder() / FILE
+        text = json.dumps([what, describe(device), memory_of(device), torch.__version__, decisive], default=str)
+        self._key = hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def number(self) -> int | None:
+        """Return the number, or None where it has not been found out yet."""
+        number = self._known().get(self._key)
+        return number if isinstance(number, int) and number > 0 else None
+
+    def remember(self, number: int) -> None:
+        """Keep the number. Where that cannot be written the next run finds out again."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with published(self._path) as (partial,):
+                partial.write_text(json.dumps({**self._known(), self._key: number}), encoding="utf-8")
+        except (OSError, OutputError):
+            return
+
+    def _known(self) -> dict[str, Any]:
+        try:
+            known = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # Not there, or not what was written.
+            return {}
+        return known if isinstance(known, dict) else {}
