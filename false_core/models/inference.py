@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from false_core.models.encoder import STRIDE
+from false_core.models.encoder import STRIDE, SmallMapConv2d
 from false_core.models.segformer import FoldedDecoder, SummingDecoder
 
 TOLERANCE = 1e-3
@@ -67,7 +67,7 @@ def _fold_batch_norms(network: nn.Module, example: Tensor) -> None:
         if id(given[0]) in results:
             pairs.append((results[id(given[0])][0], norm))
 
-    hooks = [m.register_forward_hook(after) for m in network.modules() if type(m) is nn.Conv2d]
+    hooks = [m.register_forward_hook(after) for m in network.modules() if type(m) in (nn.Conv2d, SmallMapConv2d)]
     hooks += [m.register_forward_pre_hook(before) for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
     network(example)
     for hook in hooks:

@@ -158,7 +158,7 @@ def _onnx() -> Any:
 
 def _export(network: nn.Module, example: Tensor, path: str) -> None:
     batch = {0: "batch"}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.no_grad():
         # Of two kinds. The exporter that replaces this one takes two packages more, and writes operators that Deepness's
         # runtime lacks. And that the sizes of the features are fixed is meant: so is the size of a tile.
         warnings.simplefilter("ignore")
