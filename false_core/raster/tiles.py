@@ -23,8 +23,10 @@ MANY = 16
 """Tiles along the longer side from which on an area is large. Smaller ones have strides that fit them best."""
 SHORTEST = 256
 """Of a stride, where memory allows."""
-_SHORT_STRIDES = (128, 64, 32)
-"""For very many classes or very coarse grids."""
+_SHORT_STRIDES = (128, 64)
+"""For small areas, very many classes or very coarse grids. A stride must be longer than the ramp."""
+_LEAST = (32, 32, 16)
+"""Stride, overlap and ramp where not even these fit the memory."""
 MOST_BYTES = 64_000_000
 """For the probabilities of one tile. About four times as much is in use at once."""
 MOST_PIXELS = 32_000_000
@@ -75,7 +77,7 @@ class TilePlan:
         plans = [cls(area, stride, overlap, RAMP) for stride in strides]
         fitting = [
             plan for plan in plans if 4 * classes * plan.side**2 <= MOST_BYTES and (plan.side * factor) ** 2 <= MOST_PIXELS
-        ] or [cls(area, _SHORT_STRIDES[-1], RAMP, RAMP // 2)]
+        ] or [cls(area, *_LEAST)]
         return min(fitting, key=lambda plan: len(plan) * plan.side**2)
 
     @property

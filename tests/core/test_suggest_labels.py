@@ -198,7 +198,7 @@ class TestWhatIsKnownOfASquare:
 
     def test_tiles_do_not_show(self, land: str, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
         one = look(land, model, self.SIDE)
-        monkeypatch.setattr("false_core.raster.tiles._LAYOUTS", ((64, 64),))
+        monkeypatch.setattr("false_core.mapping.candidates._LAYOUTS", ((64, 64),))
         many = look(land, model, self.SIDE)
         order = np.lexsort(many.places.T[::-1])
         reference = np.lexsort(one.places.T[::-1])
