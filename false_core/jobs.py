@@ -192,8 +192,8 @@ class Pretrain:
         CHOICE,
         "Method",
         "false: FALSE, the default. simclr, barlow_twins and pcl: what it is compared with. On the one scene that was "
-        "measured simclr did as well, by 0.01 better with all labels. random: no training at all, an encoder as it comes, to "
-        "see what pretraining adds.",
+        "measured simclr did as well, by 0.01 better with all labels. random: no training at all, an encoder as it comes, "
+        "to see what pretraining adds.",
         "false",
         choices=METHODS,
         advanced=True,
