@@ -71,7 +71,11 @@ class Diagnostics:
     """
 
     report: Optional[str] = parameter(
-        jobs.NEW_FILE, "Report", "The text to write. It stands in the log as well.", None, of="txt"
+        jobs.NEW_FILE,
+        "Report",
+        "The text to write. It stands in the log as well, and on the desktop in the clipboard.",
+        None,
+        of="txt",
     )
 
     RESULTS: ClassVar[Tuple[Result, ...]] = ()

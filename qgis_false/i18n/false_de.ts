@@ -736,8 +736,8 @@
         <translation>Er enthält keine Passwörter und keine Schlüssel, und der Benutzername wird aus Pfaden weggelassen. Lesen Sie ihn, bevor Sie ihn weitergeben. Nichts wird irgendwohin gesendet.</translation>
     </message>
     <message>
-        <source>The text to write. It stands in the log as well.</source>
-        <translation>Der Text, der geschrieben wird. Er steht auch im Protokoll.</translation>
+        <source>The text to write. It stands in the log as well, and on the desktop in the clipboard.</source>
+        <translation>Der Text, der geschrieben wird. Er steht auch im Protokoll, und auf dem Desktop in der Zwischenablage.</translation>
     </message>
     <message>
         <source>Assess a map</source>
@@ -782,6 +782,10 @@
     <message>
         <source>Diagnostics</source>
         <translation>Diagnose</translation>
+    </message>
+    <message>
+        <source>The report is in the clipboard: paste it into your bug report.</source>
+        <translation>Der Bericht ist in der Zwischenablage: Fügen Sie ihn in Ihre Fehlermeldung ein.</translation>
     </message>
     <message>
         <source>The report cannot be written to {path}: {reason}.</source>

@@ -48,6 +48,24 @@ def test_it_works_where_there_is_no_environment(profile, algorithm, context, fee
     assert "not run: there is no compute environment" in text
 
 
+def test_on_the_desktop_the_report_can_be_pasted(profile, algorithm, context, feedback, monkeypatch, tmp_path):
+    from qgis import utils
+
+    from qgis_false.environment import interpreters
+
+    monkeypatch.delenv("FALSE_CORE_PYTHON", raising=False)
+    monkeypatch.setattr(interpreters, "PLUGIN_FOLDER", tmp_path)
+    QgsApplication.clipboard().setText("what was there before")
+    monkeypatch.setattr(utils, "iface", None)
+    algorithm("diagnostics").run({}, context, feedback)
+    assert QgsApplication.clipboard().text() == "what was there before", "qgis_process leaves it alone"
+    monkeypatch.setattr(utils, "iface", object())
+    results, ok = algorithm("diagnostics").run({"REPORT": str(tmp_path / "r.txt")}, context, feedback)
+    assert ok and results == {"REPORT": str(tmp_path / "r.txt")}
+    assert QgsApplication.clipboard().text().strip() == Path(results["REPORT"]).read_text("utf-8").strip()
+    assert "clipboard" in feedback.infos[-1]
+
+
 def test_errors_of_runs_are_in_it_the_last_ones_only(profile, feedback):
     from false_core.jobs import Classify
     from qgis_false import last_errors
