@@ -6,6 +6,7 @@ full disk, a deleted folder, or a copy that was cut off.
 
 from __future__ import annotations
 
+import csv
 import importlib.metadata
 import json
 import os
@@ -34,16 +35,18 @@ def _name(package: importlib.metadata.Distribution) -> str:
 
 
 def _is_intact(package: importlib.metadata.Distribution) -> bool:
-    if package.files is None:
-        return False
-    for file in package.files:
-        if str(file).endswith(".pyc"):
+    record = package.read_text("RECORD")
+    if record is None:
+        return package.files is not None  # Of an older format, which has no sizes.
+    # Not package.files, which leaves out what is missing since Python 3.13.
+    for path, _, size in (row for row in csv.reader(record.splitlines()) if len(row) == 3):
+        if path.endswith(".pyc"):
             continue  # Made by Python itself, again when needed.
         try:
-            size = os.stat(str(package.locate_file(file))).st_size
+            found = os.stat(str(package.locate_file(path))).st_size
         except OSError:
             return False
-        if file.size is not None and size != file.size:
+        if size and found != int(size):
             return False
     return True
 

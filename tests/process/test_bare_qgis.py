@@ -1,7 +1,8 @@
-"""A QGIS whose Python has none of the scientific libraries, or broken ones: the plugin loads and lists everything."""
+"""A QGIS whose Python has none of the scientific libraries: the plugin loads and lists everything."""
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -22,7 +23,7 @@ import sys
 class Blocker:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {LIBRARIES!r}:
-            raise ImportError(name + " is broken here")
+            raise ModuleNotFoundError("No module named " + repr(name), name=name)
 
 sys.meta_path.insert(0, Blocker())
 """
@@ -58,12 +59,16 @@ def test_the_compute_process_is_not_touched_by_it(profile, bare):
 
 def test_the_libraries_are_really_out_of_reach(profile, bare, tmp_path):
     """The tests above would pass without a blocker, were it not for this."""
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "rich.py").touch()
     script = (ROOT / "processing_scripts" / "map_folder_of_rasters.py").read_text("utf-8")
     profile.scripts.mkdir(parents=True, exist_ok=True)
-    needy = Path(profile.scripts / "needs_numpy.py")
-    needy.write_text(script.replace("import os", "import os\nimport numpy").replace("map_folder_of_rasters", "needs_numpy"))
+    needy = Path(profile.scripts / "needs_rich.py")
+    needy.write_text(script.replace("import os", "import os\nimport rich").replace("map_folder_of_rasters", "needs_rich"))
     try:
-        assert "script:needs_numpy" in profile.call("list").said
-        assert "script:needs_numpy" not in profile.call("list", **bare).said
+        assert "script:needs_rich" in profile.call("list", PYTHONPATH=str(there)).said
+        both = os.pathsep.join([bare["PYTHONPATH"], str(there)])
+        assert "script:needs_rich" not in profile.call("list", PYTHONPATH=both).said
     finally:
         needy.unlink()
