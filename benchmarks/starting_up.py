@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from false_core import events, jobs
-from false_core.events import Event, Failed, Metric, Progress
+from false_core.events import Failed, Metric, Progress
 from false_core.jobs import Classify, Finetune, Pretrain
 from false_core.run import run
 from false_core.synthetic import write_scene
@@ -74,7 +74,9 @@ def best(start: Callable[[Any], Taken], what: Any) -> Taken:
 
 def start_plugin(python: str) -> Taken:
     """Load the plugin into a QGIS without windows."""
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    # With the compiled modules that Python keeps, as every start of QGIS but the first has them.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["QT_QPA_PLATFORM"] = "offscreen"
     command = [python, "-c", START_PLUGIN, str(ROOT)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return Taken(*map(float, done.stdout.split()[-2:]))
@@ -82,7 +84,7 @@ def start_plugin(python: str) -> Taken:
 
 def import_alone(module: str) -> Taken:
     """Import what a job needs, and nothing else."""
-    return _until([sys.executable, "-c", f"import {module}"], "", lambda event: False)
+    return _until([sys.executable, "-u", "-c", f"import {module}; print('done'); import time; time.sleep(9)"], "", bool)
 
 
 def start_job(job: jobs.Job) -> Taken:
@@ -90,7 +92,8 @@ def start_job(job: jobs.Job) -> Taken:
     return _until([sys.executable, "-u", "-m", "false_core.worker"], jobs.to_json(job), _computes)
 
 
-def _computes(event: Event) -> bool:
+def _computes(line: str) -> bool:
+    event = events.decode(line)
     if isinstance(event, Failed):
         raise SystemExit(event.what)
     # A training tells of the loss after its first step, classifying of its pace or, on a raster this small, of what follows.
@@ -98,7 +101,7 @@ def _computes(event: Event) -> bool:
     return isinstance(event, Metric) or told
 
 
-def _until(command: list[str], line: str, reached: Callable[[Event], bool]) -> Taken:
+def _until(command: list[str], line: str, reached: Callable[[str], bool]) -> Taken:
     began = time.perf_counter()
     process = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -107,7 +110,7 @@ def _until(command: list[str], line: str, reached: Callable[[Event], bool]) -> T
     process.stdin.write(line + "\n")
     process.stdin.flush()
     for text in process.stdout:
-        if reached(events.decode(text)):
+        if reached(text):
             os.kill(process.pid, signal.SIGKILL)
             break
     wall = time.perf_counter() - began
