@@ -20,7 +20,7 @@ from false_core.models.segmenter import class_probabilities
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.raster.tiles import MOST_BYTES, Tile, TilePlan
-from false_core.sampling.ahead import made_ahead
+from false_core.threads import made_ahead
 
 STEP = 4
 """Working pixels: the stride of the finest features used. Sides of squares are multiples of it."""

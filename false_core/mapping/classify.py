@@ -27,11 +27,10 @@ from false_core.models.inference import for_inference
 from false_core.models.model_file import SEGMENTER, ModelCard, load_weights, read_card
 from false_core.models.segmenter import build_segmenter
 from false_core.publish import published
-from false_core.raster.behind import Behind
 from false_core.raster.map_file import RasterFile, build_overviews, sidecars, write_class_names, write_style
 from false_core.raster.source import BoolArray, RasterSource, Window
 from false_core.raster.tiles import ALIGNED_STRIDE, Blender, Tile, TilePlan
-from false_core.sampling.ahead import made_ahead
+from false_core.threads import Behind, made_ahead
 
 NO_CONFIDENCE = 255
 MOST_READERS = 4

@@ -24,7 +24,7 @@ from false_core.models.segmenter import build_segmenter
 from false_core.publish import published
 from false_core.raster.map_file import RasterFile, build_overviews
 from false_core.raster.source import FloatArray, Window
-from false_core.sampling.ahead import made_ahead
+from false_core.threads import made_ahead
 
 TILE, TILE_OF_MANY = 512, 256
 """Working pixels looked at at a time, and where there are many bands to hold."""

@@ -18,8 +18,8 @@ from rasterio.windows import Window as RasterioWindow
 
 from false_core.errors import OutputError
 from false_core.labels.classes import ClassTable
-from false_core.raster.behind import Behind
 from false_core.raster.source import GDAL_ERRORS, RasterSource, Window
+from false_core.threads import Behind
 
 CLASSES_TAG = "FALSE_CLASSES"
 BLOCK = 512

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from false_core.sampling.ahead import made_ahead
+from false_core.threads import made_ahead
 
 Key = TypeVar("Key")
 Batch = TypeVar("Batch")

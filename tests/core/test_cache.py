@@ -11,8 +11,8 @@ from small_world import write_raster
 
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
-from false_core.sampling.ahead import made_ahead
 from false_core.sampling.cache import CHUNK, ChunkCache
+from false_core.threads import made_ahead
 
 NORMAL = Normalisation((0.0, 0.0), (255.0, 255.0), (100.0, 50.0), (50.0, 25.0))
 

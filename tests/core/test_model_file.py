@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
+import pickle  # To write files with that must be refused. Nothing reads one.
 import struct
 import sys
 from pathlib import Path

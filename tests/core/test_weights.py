@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import pickle
+import pickle  # To write files with that must be refused. Nothing reads one.
 import random
 import threading
 from pathlib import Path

@@ -1,11 +1,11 @@
-"""Work done ahead in threads, so that the device need not wait for the disk."""
+"""Work in threads beside a computation: reading ahead of it, writing behind it. Neither side waits for the other's disk."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
@@ -33,3 +33,31 @@ def made_ahead(make: Callable[[Key], Item], keys: Iterable[Key], depth: int = 3,
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+class Behind:
+    """Does one thing after the other in a thread of its own.
+
+    Args:
+        most: What may wait for it. More would only fill the memory.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._thread = ThreadPoolExecutor(1)
+        self._waiting: deque[Future[None]] = deque()
+
+    def add(self, do: Callable[..., None], *given: Any) -> None:
+        """Have ``do`` called with what is ``given``. Waits where too much waits; raises what went wrong earlier."""
+        while len(self._waiting) >= self._most:
+            self._waiting.popleft().result()
+        self._waiting.append(self._thread.submit(do, *given))
+
+    def finish(self) -> None:
+        """Wait until all is done; raise what went wrong."""
+        while self._waiting:
+            self._waiting.popleft().result()
+
+    def close(self) -> None:
+        """End the thread. What waits is dropped."""
+        self._thread.shutdown(cancel_futures=True)
