@@ -19,6 +19,7 @@ from false_core.errors import InputError
 from false_core.evaluation.map_overview import MapOverview
 from false_core.evaluation.report import classification_report, write_report
 from false_core.feedback import Feedback
+from false_core.found_out import FoundOut
 from false_core.jobs import Classify
 from false_core.mapping.at_native import Mapped, map_at_native
 from false_core.mapping.opening import check_geotiffs, open_for_model, protect
@@ -107,8 +108,8 @@ def classify_area(
     # Of as many threads as can be busy: a device that is faster than the CPU waits for whole tiles to be decoded.
     readers = min(MOST_READERS, os.cpu_count() or 1)
     shape = len(card.bands), plan.side, plan.side
-    about = f"{card.encoder}, {card.decoder}, {len(card.classes)} classes"
-    tile_network = TileNetwork(network, device, best_batch(network, device, shape, about), feedback)
+    found_out = FoundOut("tiles at a time", device, card.encoder, card.decoder, len(card.classes), shape)
+    tile_network = TileNetwork(network, device, best_batch(network, device, shape, found_out), found_out, feedback)
     blender = Blender(plan, len(card.classes), device)
     codes = torch.tensor([c.code for c in card.classes], dtype=torch.uint8, device=device)
     pin = device.type == "cuda"

@@ -9,6 +9,7 @@ import rasterio
 import torch
 from small_world import CRS, GRID, Listener
 
+from false_core.found_out import FoundOut
 from false_core.mapping.at_native import _everywhere, _mixed_only, map_at_native
 from false_core.mapping.tile_network import TileNetwork, best_batch, fastest_batch
 from false_core.models.inference import for_inference
@@ -31,21 +32,30 @@ class SmallMemory(torch.nn.Module):
         return torch.cat([pixels, -pixels], dim=1)
 
 
+@pytest.fixture
+def found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FoundOut:
+    monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
+    return FoundOut("tiles at a time", CPU)
+
+
 class TestShortOfMemory:
-    def test_fewer_tiles_are_computed_at_a_time_and_it_says_so(self, listener: Listener) -> None:
+    def test_fewer_tiles_are_computed_at_a_time_and_it_says_so_and_remembers(
+        self, listener: Listener, found_out: FoundOut
+    ) -> None:
         tiles = [torch.full((1, 32, 32), float(number)) for number in range(7)]
-        network = TileNetwork(SmallMemory(2), CPU, 8, listener.feedback)
+        network = TileNetwork(SmallMemory(2), CPU, 8, found_out, listener.feedback)
         found = network.probabilities(tiles)
-        assert network.batch == 1 or network.batch <= 2
+        assert network.batch == found_out.number() == 1, "7, 3 and then 1, which fits"
         assert len(found) == 7
         for number, chances in enumerate(found):
             assert chances.shape == (2, 32, 32)
             torch.testing.assert_close(chances[0, 0, 0], torch.tensor(2.0 * number).sigmoid())
         assert "too small for" in listener.infos
 
-    def test_for_a_single_tile_is_an_error(self, listener: Listener) -> None:
+    def test_for_a_single_tile_is_an_error(self, listener: Listener, found_out: FoundOut) -> None:
+        network = TileNetwork(SmallMemory(0), CPU, 4, found_out, listener.feedback)
         with pytest.raises(torch.OutOfMemoryError):
-            TileNetwork(SmallMemory(0), CPU, 4, listener.feedback).probabilities([torch.zeros(1, 32, 32)] * 4)
+            network.probabilities([torch.zeros(1, 32, 32)] * 4)
 
 
 class TestTheNumberOfTiles:
@@ -74,13 +84,17 @@ class TestTheNumberOfTiles:
 
         monkeypatch.setattr("false_core.mapping.tile_network._seconds", seconds)
         gpu = torch.device("meta")
-        assert [best_batch(SmallMemory(9), gpu, (3, 64, 64), "a") for _ in range(3)] == [2, 2, 2]
+
+        def batch(side: int, device: torch.device = gpu) -> int:
+            return best_batch(SmallMemory(9), device, (3, side, side), FoundOut("tiles at a time", device, side))
+
+        assert [batch(64) for _ in range(3)] == [2, 2, 2]
         assert measured == [1, 2, 4]
-        assert best_batch(SmallMemory(9), gpu, (3, 96, 96), "a") == 2
+        assert batch(96) == 2
         assert len(measured) == 6, "other tiles are measured by themselves"
         (tmp_path / "cache" / "found_out.json").write_text("no JSON")
-        assert best_batch(SmallMemory(9), gpu, (3, 64, 64), "a") == 2
-        assert best_batch(SmallMemory(9), CPU, (3, 64, 64), "a") == 1
+        assert batch(64) == 2
+        assert batch(64, CPU) == 1
 
 
 class TestTheRewrittenNetwork:
