@@ -136,6 +136,7 @@ class _Process:
             return self._checked(last)
         finally:
             self._end()
+            self._log_chatter()  # What was said beside the last event, and read after it.
 
     def _thread(self, target: Any) -> threading.Thread:
         thread = threading.Thread(target=target, daemon=True)

@@ -126,6 +126,7 @@ def main() -> int:
         for _ in range(1000):
             print("after the end " * 20)
             print("and more", file=sys.stderr)
+        print("good bye", file=sys.stderr)
     elif mode == "empty file":
         started()
         open(job["output"], "wb").close()

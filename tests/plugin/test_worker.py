@@ -215,6 +215,12 @@ def test_the_log_holds_what_was_asked_for_and_warnings_always(run, feedback, mon
     assert len(feedback.debugs) == debugs
 
 
+def test_the_log_holds_what_the_process_said_after_its_last_event(run, feedback, monkeypatch):
+    monkeypatch.setenv("FALSE_LOG_LEVEL", "debug")
+    run("talks on after its result")
+    assert feedback.debugs[-1] == "[child] good bye"
+
+
 @pytest.fixture
 def windows(provider, monkeypatch):
     """Windows, as far as starting and ending processes goes. Return the programs that are called there."""
