@@ -1,24 +1,41 @@
 """Time of the FNCC loss, forward and backward, in blocks against the whole matrix of similarities at once.
 
-    python benchmarks/contrastive_loss.py
+    python benchmarks/contrastive_loss.py             against the whole matrix
+    python benchmarks/contrastive_loss.py --share     as a share of a step of pretraining, at a batch of 256 patches
+    python benchmarks/contrastive_loss.py --memory    peak memory of 65,536 embeddings of 128
 
-Both forms are timed in turn, and the best of several rounds counts. The ratio is what to look at.
+Both forms are timed in turn, and the best of several rounds counts. The ratio is what to look at. The share is that of the
+processor time of a step; ResNet-50 is timed on 4 patches of 224 pixels and taken 64 times: a whole step would take minutes.
+The memory is the highest that the system reports for a process of its own, with PyTorch and all.
 """
 
 from __future__ import annotations
 
+import argparse
+import multiprocessing
+import resource
+import statistics
+import sys
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 
 import torch
+from pretraining import CASES, Case, taken
 from torch import Tensor
 
 from false_core.methods.fncc import fncc_loss
+from false_core.synthetic import write_large
 
 SIZES = ((512, 128), (1536, 64), (4096, 128))
 """Embeddings and their dimensions."""
 TEMPERATURE, THRESHOLD = 0.2, 0.9
 ROUNDS = 7
+BATCH = 256
+LARGE = (65_536, 128)
 
 
 def whole_matrix(embeddings: Tensor) -> Tensor:
@@ -49,17 +66,76 @@ def seconds(loss: Callable[[Tensor], Tensor], embeddings: Tensor) -> float:
     return time.process_time() - began
 
 
-def main() -> None:
+def random_embeddings(count: int, dimensions: int) -> Tensor:
+    """Return ``count`` embeddings that want gradients."""
+    return torch.randn(count, dimensions, generator=torch.Generator().manual_seed(0)).requires_grad_()
+
+
+def against_the_whole_matrix() -> None:
     """Print one line per size."""
     print(f"{torch.get_num_threads()} threads, processor time in ms, best of {ROUNDS}")
     for count, dimensions in SIZES:
-        embeddings = torch.randn(count, dimensions, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        embeddings = random_embeddings(count, dimensions)
         torch.testing.assert_close(in_blocks(embeddings), whole_matrix(embeddings), rtol=1e-5, atol=1e-5)
         rounds = [(seconds(whole_matrix, embeddings), seconds(in_blocks, embeddings)) for _ in range(ROUNDS)]
         whole, blocks = (1e3 * min(column) for column in zip(*rounds))
         print(
             f"{count:6d} x {dimensions:<4d} whole {whole:8.1f}   blocks {blocks:8.1f}   whole / blocks {whole / blocks:.2f}"
         )
+
+
+def share_of_a_step() -> None:
+    """Print one line per encoder: what the loss takes of a step at a batch of 256 patches."""
+    print(f"{torch.get_num_threads()} threads, processor time, medians of {ROUNDS} rounds")
+    with tempfile.TemporaryDirectory() as folder:
+        raster = str(Path(folder) / "raster.tif")
+        write_large(raster, 4096, 4096)
+        for name, patches in (("quick", BATCH), ("resnet50", 4)):
+            settings = replace(CASES[name], batch_size=patches)
+            embeddings = random_embeddings(2 * BATCH * max(1, settings.points), settings.dimensions)
+            with closing(Case(settings, raster, torch.device("cpu"))) as case:
+                case.fixed()
+                rounds = [
+                    (taken(case.fixed, 1, case.device).processor * BATCH / patches, seconds(in_blocks, embeddings))
+                    for _ in range(ROUNDS)
+                ]
+            step, loss = (statistics.median(column) for column in zip(*rounds))
+            print(
+                f"{settings.encoder}, {settings.crop_size} pixels, {len(embeddings)} x {settings.dimensions}: step "
+                f"{step:.2f} s, loss {loss:.3f} s, {loss / step:.1%}"
+            )
+
+
+def pass_once(count: int, dimensions: int) -> None:
+    """Print the peak memory of this process before and after one pass forward and backward."""
+    embeddings = random_embeddings(count, dimensions)
+    unit = 1 if sys.platform == "darwin" else 1024
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+    began = time.perf_counter()
+    torch.autograd.backward(in_blocks(embeddings))
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+    print(
+        f"{count} x {dimensions}: {before:.2f} GB before, {after:.2f} GB at most, {time.perf_counter() - began:.0f} s; "
+        f"the whole matrix would take {4 * count**2 / 1e9:.0f} GB"
+    )
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description="Time and memory of the FNCC loss.")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--share", action="store_true")
+    what.add_argument("--memory", action="store_true")
+    choice = parser.parse_args()
+    if choice.share:
+        share_of_a_step()
+    elif choice.memory:
+        process = multiprocessing.get_context("spawn").Process(target=pass_once, args=LARGE)
+        process.start()
+        process.join()
+        sys.exit(process.exitcode)
+    else:
+        against_the_whole_matrix()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from false_core import __version__
+from false_core.distributed import share
 from false_core.errors import DeviceError
 from false_core.feedback import Feedback
 from false_core.jobs import Check
@@ -38,7 +39,7 @@ def choose_device(request: str, feedback: Feedback) -> torch.device:
             )
         feedback.info(f"Computing on {describe(device)}.")
         return device
-    for device in (torch.device("cuda", 0), torch.device("mps")):
+    for device in (torch.device("cuda", _card_of_this_process()), torch.device("mps")):
         problem = _problem(device)
         if not problem:
             feedback.info(f"Computing on {describe(device)}.")
@@ -85,6 +86,11 @@ def check(job: Check, feedback: Feedback) -> dict[str, Any]:
     }
 
 
+def _card_of_this_process() -> int:
+    """Return which NVIDIA card this process takes: of several processes on a computer, each its own."""
+    return share().local_rank % max(1, torch.cuda.device_count())
+
+
 def _parse(request: str) -> torch.device:
     try:
         device = torch.device(request)
@@ -92,6 +98,8 @@ def _parse(request: str) -> torch.device:
         raise DeviceError(f"There is no device called {request!r}.", "Use auto, cpu, cuda, cuda:N or mps.") from error
     if device.type not in ("cpu", "cuda", "mps"):
         raise DeviceError(f"The device {request!r} is not supported.", "Use auto, cpu, cuda, cuda:N or mps.")
+    if request == "cuda" and share().world > 1:
+        return torch.device("cuda", _card_of_this_process())
     return device
 
 

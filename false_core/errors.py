@@ -13,7 +13,9 @@ __all__ = [
     "ModelFileError",
     "OutOfMemoryError",
     "OutputError",
+    "ProcessLostError",
     "RequestError",
+    "failure_of_code",
 ]
 
 
@@ -75,6 +77,19 @@ class OutOfMemoryError(FalseError):
     code = "memory"
 
 
+class ProcessLostError(FalseError):
+    """One of several processes that do a job together is gone: killed, or its computer was switched off."""
+
+    code = "process"
+
+    def __init__(
+        self,
+        what: str = "A process of the job was lost: it was killed, or its computer cannot be reached.",
+        remedy: str = "Run the job again: it goes on where it was. torchrun does so by itself with --max-restarts.",
+    ) -> None:
+        super().__init__(what, remedy)
+
+
 class Cancelled(FalseError):
     """The user asked the job to stop. Nothing is wrong."""
 
@@ -83,3 +98,11 @@ class Cancelled(FalseError):
 
     def __init__(self, what: str = "Cancelled.", remedy: str = "") -> None:
         super().__init__(what, remedy)
+
+
+def failure_of_code(code: str, what: str, remedy: str) -> FalseError:
+    """Return the error of a kind, as another process told of it. A kind that is not known is a plain ``FalseError``."""
+    kinds = [FalseError]
+    for kind in kinds:
+        kinds.extend(kind.__subclasses__())
+    return next((kind for kind in kinds if kind.code == code), FalseError)(what, remedy)

@@ -11,10 +11,41 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from false_core import events
-from false_core.errors import Cancelled
+from false_core.errors import Cancelled, FalseError
 
 SHORTEST_INTERVAL_S = 0.2
 """Between two progress events. More would only keep the reader busy."""
+
+
+class Stop(threading.Event):
+    """The wish to end a job, with what it is to end with. A plain event, where the user is the only one to have that wish.
+
+    Attributes:
+        reason: What the job ends with.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reason: FalseError = Cancelled()
+
+    def set_because(self, reason: FalseError) -> None:
+        """Set it for another reason than that the user cancelled. The first reason counts."""
+        if not self.is_set():
+            self.reason = reason
+            self.set()
+
+
+def stop_because(cancel: threading.Event, reason: FalseError) -> None:
+    """Set ``cancel``, and where it can tell, what the job is to end with."""
+    if isinstance(cancel, Stop):
+        cancel.set_because(reason)
+    cancel.set()
+
+
+def raise_if_set(cancel: threading.Event) -> None:
+    """Raise what a job ends with, if it is to end."""
+    if cancel.is_set():
+        raise cancel.reason if isinstance(cancel, Stop) else Cancelled()
 
 
 class Feedback:
@@ -56,8 +87,7 @@ class Feedback:
 
     def stop_if_cancelled(self) -> None:
         """Raise ``Cancelled`` if somebody asked the job to stop. Cheap: call it at every step."""
-        if self._cancel.is_set():
-            raise Cancelled()
+        raise_if_set(self._cancel)
 
     @contextmanager
     def stage(self, name: str, share: float) -> Iterator[None]:

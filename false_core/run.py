@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from false_core import jobs
+from false_core.distributed import ALONE, World, joined, share
 from false_core.errors import OutOfMemoryError, RequestError
 from false_core.events import Artifact, Event
-from false_core.feedback import Feedback
+from false_core.feedback import Feedback, Stop
 from false_core.publish import check_destinations
 
 GDAL_CACHE_MB = 256
@@ -20,16 +22,21 @@ GDAL_CACHE_MB = 256
 # made a training step two to four times slower. It counts only where it is set before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+SHARED = (jobs.Pretrain, jobs.Finetune)
+"""What several processes do together. Of any other job, that of rank 0 does all."""
+
 
 def run(
     job: jobs.Job, on_event: Callable[[Event], None] = lambda event: None, cancel: threading.Event | None = None
 ) -> dict[str, Any]:
-    """Run ``job`` to its end in this process.
+    """Run ``job`` to its end in this process, and in those that ``torchrun`` started with it.
 
     Args:
         job: What to do.
-        on_event: Called with ``Progress``, ``Metric``, ``Message`` and ``Artifact`` events as the job goes on.
-        cancel: Set it from another thread to end the job at its next step.
+        on_event: Called with ``Progress``, ``Metric``, ``Message`` and ``Artifact`` events as the job goes on. Of several
+            processes, only that of rank 0 calls it.
+        cancel: Set it from another thread to end the job at its next step. Of several processes one may end because
+            another one failed: a ``Stop`` knows why.
 
     Returns:
         The outputs by name: paths of the files written, and the numbers in the job's ``RESULTS``.
@@ -39,12 +46,25 @@ def run(
             one output and the next: a model that took hours is kept then.
     """
     jobs.validate(job)
-    check_destinations(job)
-    feedback = Feedback(on_event, cancel)
+    mine = share()
+    if not mine.speaks and not isinstance(job, SHARED):
+        return {}
+    feedback = Feedback(on_event if mine.speaks else lambda event: None, cancel := cancel or Stop())
     # In the environment, where every thread finds it. GDAL looks once, when it reads its first block.
     os.environ.setdefault("GDAL_CACHEMAX", str(GDAL_CACHE_MB))
+    with joined(mine, cancel) if isinstance(job, SHARED) else nullcontext(ALONE) as world:
+        results = _done(job, feedback, world)
+    written = jobs.outputs(job)
+    for name, path in written.items():
+        feedback.emit(Artifact(name, path))
+    return {**written, **results}
+
+
+def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
+    if world.share.speaks:
+        check_destinations(job)
     try:
-        results = _do(job, feedback)
+        return _do(job, feedback, world)
     except (MemoryError, RuntimeError) as error:
         from false_core.device import is_out_of_memory
 
@@ -53,22 +73,18 @@ def run(
         raise OutOfMemoryError(
             "The memory ran out.", "Close other programs, or choose a smaller batch size or the quick preset."
         ) from error
-    written = jobs.outputs(job)
-    for name, path in written.items():
-        feedback.emit(Artifact(name, path))
-    return {**written, **results}
 
 
-def _do(job: jobs.Job, feedback: Feedback) -> dict[str, Any]:
+def _do(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
     # Each job imports what it needs when it runs, so that a check or a bad request does not wait for everything.
     if isinstance(job, jobs.Pretrain):
         from false_core.training.pretrain import pretrain
 
-        return pretrain(job, feedback)
+        return pretrain(job, feedback, world)
     if isinstance(job, jobs.Finetune):
         from false_core.training.finetune import finetune
 
-        return finetune(job, feedback)
+        return finetune(job, feedback, world)
     if isinstance(job, jobs.Classify):
         from false_core.mapping.classify import classify
 

@@ -1,7 +1,7 @@
 """What a user has set for every job, in environment variables. The plugin sets them from its options page.
 
 ``FALSE_DEVICE``: what a job takes whose device is ``auto``. ``FALSE_MEMORY_GB``: memory for pixels. ``FALSE_CACHE``: the
-folder for files that can be made again.
+folder for files that can be made again. ``FALSE_PATIENCE_S``: how long a process of several may be silent.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from false_core.errors import RequestError
 
 MEMORY_GB = 1.0
 """Memory for pieces of rasters that training has read, where nobody set another."""
+PATIENCE_S = 60.0
+"""Without a sign of life after which one of several processes is taken for lost, where nobody set another time."""
 
 
 def cache_folder() -> Path:
@@ -32,18 +34,31 @@ def memory_for_pixels() -> int:
     Raises:
         RequestError: The variable holds no positive number.
     """
-    text = os.environ.get("FALSE_MEMORY_GB", "").strip()
-    try:
-        gigabytes = float(text) if text else MEMORY_GB
-    except ValueError:
-        gigabytes = math.nan
-    if not 0 < gigabytes < math.inf:
-        raise RequestError(
-            f"FALSE_MEMORY_GB is {text!r}.", "It must be the memory for pixels in GB, a number greater than 0, such as 4."
-        )
-    return int(gigabytes * 1e9)
+    return int(1e9 * _positive("FALSE_MEMORY_GB", MEMORY_GB, "the memory for pixels in GB"))
+
+
+def patience_s() -> float:
+    """Return after how many seconds without a sign of life a process is taken for lost: ``FALSE_PATIENCE_S``, or 60.
+
+    Raises:
+        RequestError: The variable holds no positive number.
+    """
+    return _positive("FALSE_PATIENCE_S", PATIENCE_S, "the seconds without a sign of life from a process")
 
 
 def preferred_device() -> str:
     """Return what ``auto`` stands for: ``FALSE_DEVICE``, or ``auto`` itself, the best device that works."""
     return os.environ.get("FALSE_DEVICE", "").strip() or "auto"
+
+
+def _positive(variable: str, default: float, meaning: str) -> float:
+    text = os.environ.get(variable, "").strip()
+    try:
+        number = float(text) if text else default
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise RequestError(
+            f"{variable} is {text!r}.", f"It must be {meaning}, a number greater than 0, such as {default:g}."
+        )
+    return number

@@ -32,6 +32,10 @@ class Placement:
     matrix: npt.NDArray[np.float32]
     shift: npt.NDArray[np.float32]
 
+    def part(self, crops: slice) -> Placement:
+        """Return how some of the crops lie."""
+        return Placement(self.matrix[crops], self.shift[crops])
+
     def to_window(self, points: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
         """Return where points of the crops lie, in source pixels from the centres of the windows.
 

@@ -12,6 +12,7 @@ import torch
 from affine import Affine
 from torch import Tensor
 
+from false_core.distributed import Share
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, Annotation
@@ -22,6 +23,7 @@ from false_core.sampling.geometry import Placement, random_placement, resample, 
 from false_core.sampling.loading import side_stream
 from false_core.sampling.spectral import SpectralChanges, SpectralJitter, torch_generator
 
+WHOLE = Share()
 PRIOR_BATCHES = 32
 """Batches looked at to see how often classes come up."""
 
@@ -34,11 +36,15 @@ class LabelledCrops:
         windows: Normalised source pixels, float16 of shape (batch, bands, side, side).
         placement: Of the crops.
         targets: Class indices of the crops' pixels, int64 of shape (batch, size, size); 255 without a label or on nodata.
+        share: Which of the crops of a larger batch these are.
+        whole: Crops of that batch.
     """
 
     windows: Tensor
     placement: Placement
     targets: Tensor
+    share: slice
+    whole: int
 
 
 @dataclass(frozen=True)
@@ -58,10 +64,13 @@ class RawCrops:
 
     @classmethod
     def of(cls, crops: LabelledCrops, jitter: SpectralJitter, seed: int, step: int) -> RawCrops:
-        """Return crops with changes that depend on the seed and the step alone."""
-        batch, bands, side = crops.windows.shape[:3]
+        """Return crops with changes that depend on the seed, the step and their place in the batch alone."""
+        bands, side = crops.windows.shape[1:3]
         maps = sampling_maps(crops.placement, side=side, size=crops.targets.shape[-1])
-        return cls(crops.windows, maps, jitter.draw(batch, bands, torch_generator(seed, step)), crops.targets)
+        changes = jitter.draw(crops.whole, bands, torch_generator(seed, step))
+        if len(crops.windows) < crops.whole:
+            changes = changes.picked(lambda rows: rows[crops.share])
+        return cls(crops.windows, maps, changes, crops.targets)
 
 
 def on_valid_pixels(annotation: Annotation, cache: ChunkCache, feedback: Feedback) -> Annotation:
@@ -133,25 +142,28 @@ class LabelSampler:
         self._chance = of_class[targets] * within / np.bincount(targets, within, len(by_class))[targets]
         self._chance /= self._chance.sum()
 
-    def batch(self, number: int) -> LabelledCrops:
-        """Return batch ``number``, counted from 0."""
-        placement, targets, regions = self._draw(number)
+    def batch(self, number: int, share: Share = WHOLE) -> LabelledCrops:
+        """Return batch ``number``, counted from 0, or one process's share of it."""
+        mine = share.of(self._batch_size)
+        placement, targets, regions = self._draw(number, mine)
         with side_stream(self._cache.device):
-            windows = self._cache.blank(self._batch_size, self._side, self._side)
+            windows = self._cache.blank(len(regions), self._side, self._side)
             for region, window in zip(regions, windows):
                 region.copy_to(window)
-        return LabelledCrops(windows, placement, targets)
+        return LabelledCrops(windows, placement, targets, mine, self._batch_size)
 
-    def _draw(self, number: int) -> tuple[Placement, Tensor, list[Region]]:
-        """Return how the crops of batch ``number`` lie, their targets, and the chunks under them."""
+    def _draw(self, number: int, mine: slice) -> tuple[Placement, Tensor, list[Region]]:
+        """Return how some crops of batch ``number`` lie, their targets, and the chunks under them."""
         generator = np.random.default_rng([self._seed, number])
-        placement = random_placement(self._batch_size, self._scales, 0.0, generator)
+        placement = random_placement(self._batch_size, self._scales, 0.0, generator).part(mine)
+        shapes = generator.choice(len(self._chance), self._batch_size, p=self._chance)[mine]
         regions: list[Region] = []
         valid: list[BoolArray] = []
         targets: list[npt.NDArray[np.uint8]] = []
         # One environment for all that is burned; otherwise each shape would set up its own.
         with rasterio.Env():
-            for index, shape in enumerate(generator.choice(len(self._chance), self._batch_size, p=self._chance)):
+            for index, shape in enumerate(shapes):
+                generator = np.random.default_rng([self._seed, number, mine.start + index])
                 x, y = self._point_in(self._annotation.shapes[shape], generator)
                 # The labelled point lies anywhere in the inner half of the crop, not always in its middle.
                 jitter = generator.uniform(-self._size / 4, self._size / 4, 2)
@@ -177,7 +189,7 @@ class LabelSampler:
         labelled = labelled / labelled.sum()
         drawn = np.zeros(len(labelled))
         for number in range(PRIOR_BATCHES):
-            _, targets, _ = self._draw(number)
+            _, targets, _ = self._draw(number, slice(0, self._batch_size))
             drawn += np.bincount(targets[targets != IGNORE].numpy(), minlength=len(labelled))
         # Mixed with a little of what it is compared with: a class that chance left out must not count without end.
         drawn = 0.95 * drawn / drawn.sum() + 0.05 * labelled

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from false_core.distributed import Share
 from false_core.presets import IMAGE
 from false_core.raster.source import BoolArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
@@ -24,6 +26,7 @@ Positions = npt.NDArray[np.float64]
 FEWEST_VALID = 0.6
 """Share of a patch's central part that must be valid."""
 ATTEMPTS = 16
+WHOLE = Share()
 AHEAD = 2
 """Chunks read before their turn, each in a thread of its own."""
 
@@ -57,6 +60,8 @@ class ViewPairs:
         first, second: Placements of the two views.
         points: For the first and the second view, positions both see, of shape (batch, points, 2) from -1 to 1.
         seen: Which of them both views really see, of shape (batch, points).
+        share: Which of the patches of a larger batch these are.
+        whole: Patches of that batch.
     """
 
     rasters: npt.NDArray[np.int64]
@@ -67,6 +72,8 @@ class ViewPairs:
     second: Placement
     points: tuple[Tensor, Tensor]
     seen: Tensor
+    share: slice
+    whole: int
 
     @property
     def kept(self) -> Tensor:
@@ -117,12 +124,15 @@ class RawViews:
 
     @classmethod
     def of(cls, pairs: ViewPairs, jitter: SpectralJitter, seed: int, step: int) -> RawViews:
-        """Return the views of ``pairs`` with changes that depend on the seed and the step alone."""
-        batch, bands, side = pairs.windows.shape[:3]
+        """Return the views of ``pairs`` with changes that depend on the seed, the step and their place in the batch."""
+        bands, side = pairs.windows.shape[1:3]
+        changes = jitter.draw(2 * pairs.whole, bands, torch_generator(seed, step))
+        if len(pairs.windows) < pairs.whole:
+            changes = changes.picked(partial(_of_both, patches=pairs.share))
         return cls(
             windows=pairs.windows,
             maps=sampling_maps(pairs.first, pairs.second, side=side, size=pairs.size),
-            changes=jitter.draw(2 * batch, bands, torch_generator(seed, step)),
+            changes=changes,
             points=torch.cat(pairs.points),
             kept=pairs.kept,
             seen=pairs.seen.numpy(),
@@ -130,10 +140,7 @@ class RawViews:
 
     def part(self, patches: slice) -> RawViews:
         """Return the views of some of the patches."""
-
-        def of_both(views: Tensor) -> Tensor:
-            return views.view(2, len(self.windows), *views.shape[1:])[:, patches].flatten(0, 1)
-
+        of_both = partial(_of_both, patches=patches)
         seen = self.seen[patches]
         # The rows are found in memory, so that the CPU need not wait for the device.
         kept = _kept(torch.from_numpy(seen)).to(self.kept.device, non_blocking=True)
@@ -154,7 +161,8 @@ class PatchSampler:
     """Draws batches of view pairs from rasters of any size. Batch n depends on the seed and n alone.
 
     Rasters that do not fit the budget are visited chunk by chunk in random order: a moving set of chunks is in memory, each
-    decoded once per pass, ahead of its turn, and used for many patches.
+    decoded once per pass, ahead of its turn, and used for many patches. Each place in a batch has chunks of its own to
+    choose from: a process that fills some places of every batch reads some of the chunks.
 
     Args:
         sources: Rasters on their working grids.
@@ -192,40 +200,44 @@ class PatchSampler:
         self._chunks = [chunks[position] for position in order]
         # A patch reaches into up to three neighbours of its chunk, so a quarter of what fits is in use at a time.
         self._active = min(len(chunks), max(1, budget // chunk_bytes(len(sources[0].bands)) // 4))
+        self._kinds = min(self._active, batch_size)
         # Where there is room for more than the chunks in use, the ones after them are read in the meantime.
         streams = self._active < len(chunks) and self._active > AHEAD
         self._readers = ThreadPoolExecutor(AHEAD, "chunks") if streams else None
 
-    def batch(self, number: int) -> ViewPairs:
-        """Return batch ``number``, counted from 0."""
-        generator = np.random.default_rng([self._seed, number])
-        self._read_ahead(number)
-        patches = [self._patch(number, generator) for _ in range(self._batch_size)]
+    def batch(self, number: int, share: Share = WHOLE) -> ViewPairs:
+        """Return batch ``number``, counted from 0, or one process's share of it."""
+        whole = self._batch_size
+        mine = share.of(whole)
+        self._read_ahead(number, mine)
+        patches = [self._patch(number, place) for place in range(mine.start, mine.stop)]
         with side_stream(self._caches[0].device):
-            windows = self._caches[0].blank(self._batch_size, self._side, self._side)
+            windows = self._caches[0].blank(len(patches), self._side, self._side)
             for patch, window in zip(patches, windows):
                 patch.region.copy_to(window)
-        first = random_placement(self._batch_size, self._scales, self._farthest, generator)
-        second = random_placement(self._batch_size, self._scales, self._farthest, generator)
+        generator = np.random.default_rng([self._seed, number])
+        first = random_placement(whole, self._scales, self._farthest, generator)
+        second = random_placement(whole, self._scales, self._farthest, generator)
         one, two, seen = matched_points(first, second, self._crop_size, self._points, 2.0, generator)
         return ViewPairs(
             rasters=np.array([patch.raster for patch in patches]),
             centres=np.array([patch.corner for patch in patches]) + self._side / 2,
             size=self._crop_size,
             windows=windows,
-            first=first,
-            second=second,
-            points=(torch.from_numpy(one), torch.from_numpy(two)),
-            seen=torch.from_numpy(seen),
+            first=first.part(mine),
+            second=second.part(mine),
+            points=(torch.from_numpy(one[mine]), torch.from_numpy(two[mine])),
+            seen=torch.from_numpy(seen[mine]),
+            share=mine,
+            whole=whole,
         )
 
-    def _patch(self, number: int, generator: np.random.Generator) -> _Patch:
-        """Return the best of a few random patches: the first that is valid enough."""
+    def _patch(self, number: int, place: int) -> _Patch:
+        """Return the best of a few random patches for a place in a batch: the first that is valid enough."""
+        generator = np.random.default_rng([self._seed, number, place])
         best: tuple[float, _Patch] | None = None
         for _ in range(ATTEMPTS):
-            # Each batch lets one chunk go and takes up the next one of the shuffled order.
-            place = (number + int(generator.integers(self._active))) % len(self._chunks)
-            source, area = self._chunks[place]
+            source, area = self._chunks[self._chunk(number, place, generator)]
             column = area.column + int(generator.integers(area.width)) - self._side // 2
             row = area.row + int(generator.integers(area.height)) - self._side // 2
             region = self._caches[source].look_at(Window(column, row, self._side, self._side))
@@ -237,10 +249,28 @@ class PatchSampler:
         assert best is not None
         return best[1]
 
-    def _read_ahead(self, number: int) -> None:
-        if self._readers:
-            source, area = self._chunks[(number + self._active) % len(self._chunks)]
+    def _chunk(self, number: int, place: int, generator: np.random.Generator) -> int:
+        """Return one of the chunks in use that belong to a place in a batch.
+
+        Each batch lets one chunk go and takes up the next one of the shuffled order. Every chunk belongs to one place, or
+        where there are fewer chunks than places, to some places in a row.
+        """
+        kind = place * self._kinds // self._batch_size
+        first = number + (kind - number) % self._kinds
+        count = -(-(number + self._active - first) // self._kinds)
+        return (first + self._kinds * int(generator.integers(count))) % len(self._chunks)
+
+    def _read_ahead(self, number: int, mine: slice) -> None:
+        coming = number + self._active
+        places = {place * self._kinds // self._batch_size for place in range(mine.start, mine.stop)}
+        if self._readers and coming % self._kinds in places:
+            source, area = self._chunks[coming % len(self._chunks)]
             self._readers.submit(self._caches[source].look_at, area)
+
+
+def _of_both(views: Tensor, patches: slice) -> Tensor:
+    """Return the rows of some patches, where the first views are stacked on the second views."""
+    return views.view(2, len(views) // 2, *views.shape[1:])[:, patches].flatten(0, 1)
 
 
 def _kept(seen: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ import safetensors.torch
 from torch import Tensor
 
 from false_core import __version__, jobs
+from false_core.distributed import ALONE, World
 from false_core.errors import OutputError
 from false_core.feedback import Feedback
 from false_core.presets import FinetuneSettings, PretrainSettings
@@ -40,27 +41,44 @@ class Checkpoint:
         job: The job; its output paths do not matter, its rasters' sizes and dates and its other inputs' contents do.
         settings: What the preset and the job's own values came to.
         feedback: Told when a run is resumed, or why it cannot be.
+        world: The processes that do the job. That of rank 0 writes and reads, for all.
+
+    Attributes:
+        path, path_before: Where the last state and the one before it lie.
     """
 
-    def __init__(self, job: jobs.Job, settings: PretrainSettings | FinetuneSettings, feedback: Feedback) -> None:
-        self.path = cache_folder() / "checkpoints" / f"{_fingerprint(job, settings)}.safetensors"
-        self._feedback = feedback
+    def __init__(
+        self, job: jobs.Job, settings: PretrainSettings | FinetuneSettings, feedback: Feedback, world: World = ALONE
+    ) -> None:
+        # The name is of the files as this process sees them.
+        name = _fingerprint(job, settings) if world.share.speaks else ""
+        self.path = cache_folder() / "checkpoints" / f"{name}.safetensors"
+        self.path_before = self.path.with_suffix(f".before{self.path.suffix}")
+        self._feedback, self._world = feedback, world
         self._saved_at = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
-        """Return the state saved last, or None. A damaged file is skipped with a warning."""
-        if not self.path.is_file():
+        """Return the state saved last, or None. A damaged file is skipped with a warning, and the one before it is taken."""
+        content = self._newest() if self._world.share.speaks else None
+        content = self._world.bytes_of_first(content)
+        if content is None:
             return None
-        try:
-            with safetensors.safe_open(self.path, framework="pt") as file:
-                tree = json.loads(file.metadata()[TREE_KEY])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-            state: dict[str, Any] = _planted(tree, tensors)
-        except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
-            self._feedback.warn(f"The checkpoint of an earlier run is damaged and not used: {error}")
-            return None
+        state = _decoded(content)
         self._feedback.info(f"Going on from step {state['step']} of an interrupted run.")
         return state
+
+    def _newest(self) -> bytes | None:
+        for path in (self.path, self.path_before):
+            if not path.is_file():
+                continue
+            try:
+                content = path.read_bytes()
+                _decoded(content)
+            except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+                self._feedback.warn(f"A checkpoint of an earlier run is damaged and not used: {error}")
+            else:
+                return content
+        return None
 
     @property
     def is_due(self) -> bool:
@@ -73,23 +91,44 @@ class Checkpoint:
         Without room for it the run goes on, unprotected, with a warning.
         """
         self._saved_at = time.monotonic()
+        if not self._world.share.speaks:
+            return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             tensors: dict[str, Tensor] = {}
             tree = _uprooted(state, tensors)
             with published(self.path) as (partial,):
                 safetensors.torch.save_file(tensors, partial, metadata={TREE_KEY: json.dumps(tree)})
+                if self.path.is_file():
+                    os.replace(self.path, self.path_before)
         except (OSError, OutputError, safetensors.SafetensorError) as error:
             self._feedback.warn(f"The checkpoint cannot be written: {error}. If the run is interrupted it starts again.")
 
     def remove(self) -> None:
         """Forget the checkpoint of a finished run, and those nobody came back for."""
         # What cannot be removed does no harm: a checkpoint is only ever found by the very same job.
+        if not self._world.share.speaks:
+            return
         with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)
+            self.path_before.unlink(missing_ok=True)
             for old in self.path.parent.glob("*.safetensors"):
                 if time.time() - old.stat().st_mtime > KEPT_DAYS * 86400:
                     old.unlink(missing_ok=True)
+
+
+def _decoded(content: bytes) -> dict[str, Any]:
+    """Return the state in the bytes of a checkpoint.
+
+    Raises:
+        ValueError, KeyError, TypeError, safetensors.SafetensorError: They are none.
+    """
+    tensors = safetensors.torch.load(content)
+    # The library reads this part from files only.
+    length = int.from_bytes(content[:8], "little")
+    tree = json.loads(json.loads(content[8 : 8 + length])["__metadata__"][TREE_KEY])
+    state: dict[str, Any] = _planted(tree, tensors)
+    return state
 
 
 def _uprooted(node: Any, tensors: dict[str, Tensor]) -> Any:

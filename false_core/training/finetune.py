@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from false_core.device import choose_device
+from false_core.distributed import ALONE, World
 from false_core.errors import Cancelled, FalseError
 from false_core.evaluation.metrics import IntArray, score
 from false_core.evaluation.report import finetuning_report, write_report
@@ -35,6 +36,7 @@ from false_core.sampling.spectral import QUIET
 from false_core.settings import memory_for_pixels
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
+from false_core.training.global_batch_norm import with_global_batch_norms
 from false_core.training.optimisers import parameter_groups, warm_up_and_cosine
 from false_core.training.validation import score_labels
 
@@ -43,8 +45,14 @@ REFIT_RATE = 0.5
 """Highest learning rate once the labels that were kept back train too, as a share of the first one."""
 
 
-def finetune(job: Finetune, feedback: Feedback) -> dict[str, Any]:
-    """Run a ``Finetune`` job: write the model file and, if asked for, the report. Return its results by name."""
+def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[str, Any]:
+    """Run a ``Finetune`` job: write the model file and, if asked for, the report. Return its results by name.
+
+    Args:
+        job: What to do.
+        feedback: Told of progress.
+        world: The processes that do it together, each a share of every batch.
+    """
     with feedback.stage("Starting", 0.02):
         device = choose_device(job.device, feedback)
         preset = preset_for(job.preset, device.type)
@@ -60,17 +68,17 @@ def finetune(job: Finetune, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Reading the labels", 0.03):
         source = _open(job, base, settings, feedback)
         annotation = read_annotation(job.labels, job.field, source, read_legend(job.legend), feedback)
-        normalisation = base.normalisation if base else measure([source], [source.window_of(None)], feedback)
+        normalisation = base.normalisation if base else _measured(source, feedback, world)
         cache = ChunkCache(source, normalisation, memory_for_pixels(), device)
         annotation = on_valid_pixels(annotation, cache, feedback)
         training, held_back = split(annotation, job.validation, source.width, source.height, job.seed)
         for doubt in doubts(annotation, held_back, job.validation > 0, source.width, source.height):
             feedback.warn(doubt)
     torch.manual_seed(job.seed)
-    trainer = _Trainer(settings, len(source.bands), len(annotation.classes), job.seed, device)
+    trainer = _Trainer(settings, len(source.bands), len(annotation.classes), job.seed, device, world)
     if base and job.encoder:
         trainer.load_encoder(job.encoder)
-    run = _Run(trainer, Checkpoint(job, settings, feedback), feedback)
+    run = _Run(trainer, Checkpoint(job, settings, feedback, world), feedback, world)
     with feedback.stage("Training on the labels", 0.65 if held_back else 0.89):
         sampler = _sampler(cache, training, settings, job.seed)
         run.train(sampler, settings.steps)
@@ -79,12 +87,14 @@ def finetune(job: Finetune, feedback: Feedback) -> dict[str, Any]:
             # A run that was interrupted after this point has seen those labels: its score must not be taken again.
             if run.confusion is None:
                 scored = with_prior(trainer.result, sampler.prior_ratio())
-                run.confusion = score_labels(scored, cache, held_back, device, feedback)
+                run.confusion = score_labels(scored, cache, held_back, device, feedback, world)
         with feedback.stage("Training on all labels", 0.2):
             sampler = _sampler(cache, annotation, settings, job.seed)
             run.train(sampler, settings.steps + settings.refit_steps)
     with feedback.stage("Writing", 0.03):
         card = _card(job, preset, settings, base, source, normalisation, annotation, run.confusion)
+        if not world.share.speaks:
+            return dict(card.provenance["scores"])
         report = finetuning_report(card, run.curves, run.confusion, feedback.warnings) if job.report else ""
         save_model(job.model, card, with_prior(trainer.result, sampler.prior_ratio()))
         if job.report:
@@ -95,6 +105,11 @@ def finetune(job: Finetune, feedback: Feedback) -> dict[str, Any]:
 
 def _sampler(cache: ChunkCache, annotation: Annotation, settings: FinetuneSettings, seed: int) -> LabelSampler:
     return LabelSampler(cache, annotation, settings.batch_size, settings.crop_size, settings.scales, seed)
+
+
+def _measured(source: RasterSource, feedback: Feedback, world: World) -> Normalisation:
+    area = source.window_of(None)
+    return Normalisation.from_dict(world.agreed(lambda: measure([source], [area], feedback).to_dict()))
 
 
 def _open(job: Finetune, base: ModelCard | None, settings: FinetuneSettings, feedback: Feedback) -> RasterSource:
@@ -112,14 +127,25 @@ def _open(job: Finetune, base: ModelCard | None, settings: FinetuneSettings, fee
 
 
 class _Trainer:
-    """The network, its optimiser, and one step of training."""
+    """The network, its optimiser, and one step of training, of all processes together."""
 
-    def __init__(self, settings: FinetuneSettings, bands: int, classes: int, seed: int, device: torch.device) -> None:
-        self.settings, self.seed, self.device = settings, seed, device
+    def __init__(
+        self,
+        settings: FinetuneSettings,
+        bands: int,
+        classes: int,
+        seed: int,
+        device: torch.device,
+        world: World,
+    ) -> None:
+        world.share.check_divides(settings.batch_size, "crops")
+        self.settings, self.seed, self.device, self._world = settings, seed, device, world
         self.step = 0
         network = build_segmenter(settings.encoder, settings.decoder, bands, classes)
-        self.network: nn.Module = network.to(device, memory_format=torch.channels_last)
-        self.encoder: nn.Module = network.encoder
+        network = network.to(device, memory_format=torch.channels_last)
+        self.network = with_global_batch_norms(network, world, device)
+        world.take_from_first([*self.network.parameters(), *self.network.buffers()])
+        self.encoder: nn.Module = self.network.encoder
         self._averaged = (
             AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(settings.average), use_buffers=True)  # type: ignore[no-untyped-call]
             if settings.average
@@ -161,14 +187,25 @@ class _Trainer:
         self.encoder.requires_grad_(not self.encoder_is_fixed)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             scores = self.network(crops)
-        loss = nn.functional.cross_entropy(scores.float(), batch.targets, ignore_index=IGNORE)
+        loss = self._loss(scores.float(), batch.targets)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
+        self._world.add_up([weights.grad for weights in self.network.parameters() if weights.grad is not None])
         self.optimiser.step()
         if self._averaged:
             self._averaged.update_parameters(self.network)
         self.step += 1
-        return loss.detach()
+        loss = loss.detach()
+        self._world.add_up([loss])
+        return loss
+
+    def _loss(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """Return this process's share of the mean cross entropy of all labelled pixels of the batch."""
+        if not self._world.is_shared:
+            return nn.functional.cross_entropy(scores, targets, ignore_index=IGNORE)
+        labelled = (targets != IGNORE).sum().float()
+        self._world.add_up([labelled])
+        return nn.functional.cross_entropy(scores, targets, ignore_index=IGNORE, reduction="sum") / labelled
 
     def _set_rates(self) -> None:
         s = self.settings
@@ -206,13 +243,14 @@ class _Run:
         trainer: Its network and optimiser.
         checkpoint: Where to go on from, and where to save.
         feedback: Told of progress.
+        world: The processes that train together.
 
     Attributes:
         confusion: The score on the labels kept back, once it is known; None before, and where none were kept back.
     """
 
-    def __init__(self, trainer: _Trainer, checkpoint: Checkpoint, feedback: Feedback) -> None:
-        self._trainer, self._checkpoint, self._feedback = trainer, checkpoint, feedback
+    def __init__(self, trainer: _Trainer, checkpoint: Checkpoint, feedback: Feedback, world: World) -> None:
+        self._trainer, self._checkpoint, self._feedback, self._world = trainer, checkpoint, feedback, world
         self.curves = Curves(feedback)
         self.confusion: IntArray | None = None
         state = checkpoint.load()
@@ -227,7 +265,7 @@ class _Run:
         batch_size = trainer.settings.batch_size
 
         def make(step: int) -> RawCrops:
-            return RawCrops.of(sampler.batch(step), QUIET, trainer.seed, step)
+            return RawCrops.of(sampler.batch(step, self._world.share), QUIET, trainer.seed, step)
 
         try:
             with closing(loaded_ahead(make, range(began, until), trainer.device)) as batches:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -14,7 +15,8 @@ from torch import Tensor, nn
 
 from false_core import jobs
 from false_core.device import choose_device, describe, is_out_of_memory
-from false_core.errors import Cancelled, FalseError, InputError
+from false_core.distributed import ALONE, World
+from false_core.errors import Cancelled, FalseError, InputError, OutOfMemoryError
 from false_core.evaluation.embedding_map import map_embedding
 from false_core.evaluation.gallery import collect_galleries
 from false_core.evaluation.purity import Truth
@@ -38,6 +40,7 @@ from false_core.sampling.views import PatchSampler, RawViews, ViewPairs
 from false_core.settings import memory_for_pixels
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
+from false_core.training.global_batch_norm import with_global_batch_norms
 from false_core.training.in_parts import accumulate_gradients, stacked
 from false_core.training.optimisers import LARC, parameter_groups, published_schedule, warm_up_and_cosine
 
@@ -50,8 +53,14 @@ GALLERY_BATCHES = 4
 """Looked at after the training, to choose what the report shows."""
 
 
-def pretrain(job: Pretrain, feedback: Feedback) -> dict[str, Any]:
-    """Run a ``Pretrain`` job: write the encoder file and, if asked for, the report. Return its results by name."""
+def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[str, Any]:
+    """Run a ``Pretrain`` job: write the encoder file and, if asked for, the report. Return its results by name.
+
+    Args:
+        job: What to do.
+        feedback: Told of progress.
+        world: The processes that do it together, each a share of every batch.
+    """
     with feedback.stage("Starting", 0.01):
         device = choose_device(job.device, feedback)
         preset = preset_for(job.preset, device.type)
@@ -65,9 +74,10 @@ def pretrain(job: Pretrain, feedback: Feedback) -> dict[str, Any]:
         encoder, origin = _encoder(job, settings, sources[0], feedback)
         # Also for given weights, and an encoder of ours with statistics of its own: measured anew, the bands have mean 0 and
         # deviation 1, as they had when the weights were made, on rasters of whatever sensor and data type.
-        normalisation = measure(sources, areas, feedback)
+        measured = world.agreed(lambda: measure(sources, areas, feedback).to_dict())
+        normalisation = Normalisation.from_dict(measured)
     steps = min(settings.steps or _steps_of_epochs(settings, areas), METHODS[settings.method].most_steps)
-    trainer = Trainer(settings, steps, encoder, job.seed, device, len(sources[0].bands), feedback)
+    trainer = Trainer(settings, steps, encoder, job.seed, device, len(sources[0].bands), feedback, world)
     sampler = PatchSampler(
         sources,
         areas,
@@ -80,10 +90,13 @@ def pretrain(job: Pretrain, feedback: Feedback) -> dict[str, Any]:
         memory_for_pixels(),
         device,
     )
-    checkpoint, curves = Checkpoint(job, settings, feedback), Curves(feedback)
+    checkpoint, curves = Checkpoint(job, settings, feedback, world), Curves(feedback)
     with _resumable(trainer, curves, checkpoint):
         with feedback.stage("Pretraining", 0.92):
-            _train(trainer, sampler, truth, curves, checkpoint, feedback)
+            _train(trainer, sampler, truth, curves, checkpoint, feedback, world)
+        results = {"loss": curves.last("loss"), "steps": steps}
+        if not world.share.speaks:
+            return results
         card = _card(job, preset, settings, steps, sources, normalisation, origin, curves)
         with feedback.stage("Looking at what it learned", 0.03):
             report = _report(trainer, sampler, card, curves, sources[0], areas[0], truth, feedback) if job.report else ""
@@ -92,12 +105,12 @@ def pretrain(job: Pretrain, feedback: Feedback) -> dict[str, Any]:
         if job.report:
             write_report(job.report, report)
     checkpoint.remove()
-    return {"loss": curves.last("loss"), "steps": steps}
+    return results
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch to train on: its patches, which stay in memory, and what becomes their views."""
+    """A share of a batch to train on: its patches, which stay in memory, and what becomes their views."""
 
     pairs: ViewPairs = field(metadata=STAYS)
     views: RawViews
@@ -114,9 +127,13 @@ class Trainer:
         device: Where.
         bands: Of the rasters.
         feedback: Told where a batch does not fit the memory.
+        world: The processes that train together.
 
     Attributes:
         patches_at_a_time: That go through the networks together. Fewer than a batch where the memory is too small.
+
+    Raises:
+        RequestError: There are more processes than patches in a batch.
     """
 
     def __init__(
@@ -128,17 +145,24 @@ class Trainer:
         device: torch.device,
         bands: int,
         feedback: Feedback,
+        world: World = ALONE,
     ) -> None:
         self.settings, self.steps, self.seed, self.device = settings, steps, seed, device
         self.step = 0
-        self._feedback = feedback
+        self._feedback, self._world = feedback, world
+        world.share.check_divides(settings.batch_size, "patches")
         self._found_out = FoundOut("patches at a time", device, bands, [getattr(settings, name) for name in DECIDE_MEMORY])
-        self.patches_at_a_time = min(self._found_out.number() or settings.batch_size, settings.batch_size)
-        if self.patches_at_a_time < settings.batch_size:
+        most = math.ceil(settings.batch_size / world.share.world)
+        # As many parts in every process: batch norms look at the same part of all.
+        self.patches_at_a_time = world.smallest(min(self._found_out.number() or most, most))
+        if self.patches_at_a_time < most:
             self._feedback.info(self._in_parts())
         layout = torch.channels_last
-        method: nn.Module = build_method(encoder, settings)
-        self.method = method.to(device, memory_format=layout)  # type: ignore[call-overload]
+        method = build_method(encoder, settings)
+        method.to(device, memory_format=layout)  # type: ignore[call-overload]
+        self.method = with_global_batch_norms(method, world, device)
+        # Drawn alike in all processes, but not where their computers or versions differ.
+        world.take_from_first([*self.method.parameters(), *self.method.buffers()])
         groups = parameter_groups(self.method, weight_decay=settings.weight_decay)
         self.optimiser: torch.optim.Optimizer
         if settings.optimiser == "larc":
@@ -188,11 +212,13 @@ class Trainer:
         while True:
             self.optimiser.zero_grad(set_to_none=True)
             try:
-                outcome = accumulate_gradients(self.method, self._parts(views), self._precision)
+                outcome = accumulate_gradients(self.method, self._parts(views), self._precision, self._world)
                 break
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error) or self.patches_at_a_time == 1:
                     raise
+                if self._world.is_shared:
+                    raise self._too_large_together() from error
             # Out here, where the error is gone: it holds on to all that was in memory when it was raised.
             fits = False
             self.patches_at_a_time = math.ceil(self.patches_at_a_time / 2)
@@ -202,6 +228,14 @@ class Trainer:
             self._feedback.warn(self._in_parts())
             self._found_out.remember(self.patches_at_a_time)
         return outcome
+
+    def _too_large_together(self) -> OutOfMemoryError:
+        """Remember that less fits. The other processes are in the middle of a step, which cannot be taken back."""
+        self._found_out.remember(math.ceil(self.patches_at_a_time / 2))
+        return OutOfMemoryError(
+            f"The memory of {describe(self.device)} does not hold {self.patches_at_a_time} patches at a time.",
+            "Run the job again: it goes on from its last checkpoint with fewer. torchrun does so with --max-restarts.",
+        )
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
@@ -213,11 +247,13 @@ class Trainer:
         )
 
     def _parts(self, views: RawViews) -> list[Callable[[], Views]]:
-        patches = len(views.windows)
-        if patches <= self.patches_at_a_time:
+        patches, world = len(views.windows), self._world.share.world
+        most, fewest = math.ceil(self.settings.batch_size / world), self.settings.batch_size // world
+        parts = min(math.ceil(most / self.patches_at_a_time), fewest)
+        if parts == 1:
             return [partial(self.views_of, views)]
-        starts = range(0, patches, self.patches_at_a_time)
-        return [lambda s=start: self.views_of(views.part(slice(s, s + self.patches_at_a_time))) for start in starts]  # type: ignore[misc]
+        bounds = [patches * part // parts for part in range(parts + 1)]
+        return [lambda s=slice(*ends): self.views_of(views.part(s)) for ends in pairwise(bounds)]  # type: ignore[misc]
 
     @torch.no_grad()
     def views_of(self, views: RawViews) -> Views:
@@ -239,7 +275,7 @@ class Trainer:
         self.step = state["step"]
         self.method.load_state_dict(state["method"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.patches_at_a_time = state["patches_at_a_time"]
+        self.patches_at_a_time = min(self.patches_at_a_time, state["patches_at_a_time"])
 
 
 @contextmanager
@@ -259,6 +295,7 @@ def _train(
     curves: Curves,
     checkpoint: Checkpoint,
     feedback: Feedback,
+    world: World,
 ) -> None:
     state = checkpoint.load()
     if state:
@@ -267,7 +304,7 @@ def _train(
     batch_size = trainer.settings.batch_size
 
     def make(step: int) -> Batch:
-        pairs = sampler.batch(step)
+        pairs = sampler.batch(step, world.share)
         return Batch(pairs, trainer.prepare(pairs, step))
 
     with closing(loaded_ahead(make, range(trainer.step, trainer.steps), trainer.device)) as batches:
@@ -277,8 +314,9 @@ def _train(
             outcome = trainer.train_on(batch.views)
             if trainer.step % LOG_EVERY == 0 or trainer.step in (1, trainer.steps):
                 _log(curves, trainer.step, outcome, rate)
-                if truth:
-                    _log_purity(curves, trainer.step, outcome, batch.pairs, truth)
+                if truth and world.share.speaks:
+                    pairs = sampler.batch(trainer.step - 1) if world.is_shared else batch.pairs
+                    _log_purity(curves, trainer.step, outcome, pairs, truth)
             if checkpoint.is_due:
                 checkpoint.save({**trainer.state(), "curves": curves.state()})
 

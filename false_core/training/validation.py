@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import shapely
 import torch
 from affine import Affine
 from torch import nn
 
+from false_core.distributed import ALONE, World
 from false_core.evaluation.metrics import IntArray, confusion_matrix
 from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, Annotation
@@ -20,16 +20,21 @@ TILE, HALO = 128, 64
 
 
 def score_labels(
-    network: nn.Module, cache: ChunkCache, held_back: Annotation, device: torch.device, feedback: Feedback
+    network: nn.Module,
+    cache: ChunkCache,
+    held_back: Annotation,
+    device: torch.device,
+    feedback: Feedback,
+    world: World = ALONE,
 ) -> IntArray:
-    """Classify the surroundings of ``held_back`` labels and compare.
+    """Classify the surroundings of ``held_back`` labels and compare. Several processes do some of the tiles each.
 
     Returns:
         Counts of shape (classes, classes), true classes in rows.
     """
     network.eval()
     classes = len(held_back.classes)
-    total = np.zeros((classes, classes), np.int64)
+    total = torch.zeros((classes, classes), dtype=torch.long)
     source = cache.source
     tiles = [
         (column, row)
@@ -37,16 +42,19 @@ def score_labels(
         for column in range(0, source.width, TILE)
         if held_back.tree.query(_box(column, row)).size
     ]
-    for done, (column, row) in enumerate(tiles):
-        feedback.advance(done, len(tiles))
+    mine = tiles[world.share.of(len(tiles))]
+    for done, (column, row) in enumerate(mine):
+        feedback.advance(done, len(mine))
         truth = held_back.burn(Affine.translation(-column, -row), TILE, TILE)
         pixels, valid = cache.read(Window(column - HALO, row - HALO, TILE + 2 * HALO, TILE + 2 * HALO))
         inner = slice(HALO, HALO + TILE)
         truth[~valid[inner, inner]] = IGNORE
         chances = class_probabilities(network, torch.from_numpy(pixels)[None].to(device))
         mapped = chances[0, :, inner, inner].argmax(dim=0).cpu().numpy()
-        total += confusion_matrix(truth, mapped, classes)
-    return total
+        total += torch.from_numpy(confusion_matrix(truth, mapped, classes))
+    world.add_up([total])
+    counts: IntArray = total.numpy()
+    return counts
 
 
 def _box(column: int, row: int) -> shapely.Geometry:

@@ -24,10 +24,8 @@ from qgis_false import PLUGIN_FOLDER, layers
 from qgis_false.algorithms.definitions import definition, shown_fields, the_only
 from qgis_false.algorithms.problems import problems
 from qgis_false.algorithms.values import Request
-from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
 from qgis_false.help import help_page
 from qgis_false.translation import tr
-from qgis_false.worker import run_job
 
 ICONS_FOLDER = PLUGIN_FOLDER / "icons"
 """Holds one SVG for each algorithm, under its name."""
@@ -109,6 +107,8 @@ class JobAlgorithm(FalseAlgorithm):
         self._legend: List[layers.LegendEntry] = []
 
     def canExecute(self) -> Tuple[bool, str]:
+        from qgis_false.environment.interpreters import NoEnvironment, find_interpreter  # Not needed when QGIS starts.
+
         try:
             find_interpreter()
         except NoEnvironment as error:
@@ -129,6 +129,8 @@ class JobAlgorithm(FalseAlgorithm):
     def processAlgorithm(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> Dict[str, Any]:
+        from qgis_false.worker import run_job  # Not needed when QGIS starts.
+
         self.warn_of_unknown(parameters, feedback)
         with tempfile.TemporaryDirectory(prefix="false-", dir=QgsProcessingUtils.tempFolder()) as folder:
             fields = Request(self, parameters, context, feedback, Path(folder)).job_fields(self.JOB)

@@ -35,11 +35,18 @@ YES, NO = "yes", "no"
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """One field of a job class, with what a definition needs to know about it."""
+    """One field of a job class, with what a definition needs to know about it.
+
+    Attributes:
+        default: The job's, or None where it has none.
+        optional: Whether it may be left empty.
+    """
 
     job: Type[Any]
     name: str
     parameter: Parameter
+    default: Any
+    optional: bool
 
     @property
     def processing_name(self) -> str:
@@ -49,18 +56,7 @@ class Field:
     @property
     def layer(self) -> Field:
         """The field of the same job that names the layer which this one, a class field, bands or an extent, belongs to."""
-        return Field(self.job, self.parameter.of, jobs.parameters(self.job)[self.parameter.of])
-
-    @property
-    def default(self) -> Any:
-        """The job's default, or None where it has none."""
-        default = {field.name: field.default for field in dataclasses.fields(self.job)}[self.name]
-        return None if default is dataclasses.MISSING else default
-
-    @property
-    def optional(self) -> bool:
-        """Whether it may be left empty."""
-        return any(field.name == self.name and field.default in (None, ()) for field in dataclasses.fields(self.job))
+        return shown_fields(self.job)[self.parameter.of.upper()]
 
     @property
     def label(self) -> str:
@@ -71,8 +67,13 @@ class Field:
 
 def shown_fields(job: Type[Any]) -> Dict[str, Field]:
     """Return the fields of ``job`` that a person sets, by Processing name, in the order of declaration."""
-    fields = [Field(job, name, parameter) for name, parameter in jobs.parameters(job).items() if parameter.dialog]
-    return {field.processing_name: field for field in fields}
+    shown = {}
+    for field in dataclasses.fields(job):
+        parameter = field.metadata["parameter"]
+        if parameter.dialog:
+            default = None if field.default is dataclasses.MISSING else field.default
+            shown[field.name.upper()] = Field(job, field.name, parameter, default, field.default in (None, ()))
+    return shown
 
 
 def the_only(job: Type[Any], kind: str) -> str:

@@ -79,7 +79,7 @@ def write_polygons(path: str, classes: list[tuple[int, str, str]]) -> None:
 @pytest.fixture
 def compute(provider, monkeypatch) -> Compute:
     made = Compute()
-    monkeypatch.setattr("qgis_false.algorithms.base.run_job", made)
+    monkeypatch.setattr("qgis_false.worker.run_job", made)
     return made
 
 

@@ -1,0 +1,379 @@
+"""Several processes that do one job together, as ``torchrun`` starts them.
+
+``share()`` says which of them this one is; without ``torchrun`` it is the only one. ``joined()`` brings them together. They
+are told apart by their rank; that of rank 0 speaks for all. Nothing here schedules or supervises: ``torchrun`` starts the
+processes, ends all when one of them ends, and starts them again where it was told to.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from false_core.errors import Cancelled, FalseError, ProcessLostError, RequestError, failure_of_code
+from false_core.feedback import raise_if_set, stop_because
+from false_core.settings import patience_s
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+Value = TypeVar("Value")
+
+POLL_S = 0.1
+BEAT_S = 2.0
+"""Between two signs of life."""
+LAST_WORDS_S = 0.8
+"""How long a process that lost the others waits to hear why. Shorter than a cancelled job may take to end."""
+STUCK = 10
+"""Patience with a computation that all take part in, as a multiple of that with a silent process."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which part of a job this process does.
+
+    Attributes:
+        rank: Of this process, from 0.
+        world: Number of processes.
+        local_rank: Of this process among those on its machine; its graphics card.
+    """
+
+    rank: int = 0
+    world: int = 1
+    local_rank: int = 0
+
+    @property
+    def speaks(self) -> bool:
+        """Whether this process tells of the job, and writes what belongs to all."""
+        return self.rank == 0
+
+    def check_divides(self, count: int, things: str) -> None:
+        """Raise RequestError if there are fewer ``things`` than processes."""
+        if count < self.world:
+            raise RequestError(
+                f"A batch of {count} {things} cannot be shared by {self.world} processes.",
+                "Start fewer of them, or choose a larger batch size.",
+            )
+
+    def of(self, count: int) -> slice:
+        """Return which of ``count`` things in a row are this process's. The shares differ by one at most."""
+        return slice(count * self.rank // self.world, count * (self.rank + 1) // self.world)
+
+
+def share() -> Share:
+    """Return which process this is, from the variables that ``torchrun`` sets.
+
+    Raises:
+        RequestError: They contradict each other.
+    """
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+    try:
+        rank, world, local = (int(os.environ.get(name, default)) for name, default in zip(names, ("0", "1", "0")))
+    except ValueError as error:
+        raise RequestError(f"RANK, WORLD_SIZE and LOCAL_RANK must be numbers: {error}.") from error
+    if not 0 <= rank < world or local < 0:
+        raise RequestError(f"There is no process of rank {rank} among {world}.", "Start the job with torchrun.")
+    return Share(rank, world, local)
+
+
+@dataclass
+class World:
+    """The processes of a job, and what they say to each other. Alone, a process says nothing.
+
+    Every method is called by all processes, in the same order.
+
+    Attributes:
+        share: Which of them this one is.
+    """
+
+    share: Share = Share()
+    _board: _Board | None = field(default=None, repr=False)
+    _asked: int = field(default=0, repr=False)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether there is more than this one process."""
+        return self.share.world > 1
+
+    def agreed(self, make: Callable[[], Value]) -> Value:
+        """Return what ``make`` returns in the process of rank 0, in all of them. It must be what JSON holds.
+
+        The others wait, however long that takes, as long as the first gives signs of life.
+        """
+        if self._board is None:
+            return make()
+        self._asked += 1
+        return self._board.agreed(f"answer {self._asked}", make)  # type: ignore[no-any-return]
+
+    def bytes_of_first(self, content: bytes | None) -> bytes | None:
+        """Return the ``content`` that the process of rank 0 has, in all of them."""
+        length = self.agreed(lambda: -1 if content is None else len(content))
+        if self._board is None or length < 0:
+            return content if self._board is None else None
+        import torch
+        import torch.distributed as dist
+
+        buffer = torch.empty(length, dtype=torch.uint8)
+        if self.share.speaks and content is not None:
+            buffer = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+        dist.broadcast(buffer, 0)
+        return buffer.numpy().tobytes()
+
+    def smallest(self, number: int) -> int:
+        """Return the smallest of the numbers that the processes have."""
+        if not self.is_shared:
+            return number
+        import torch
+
+        return int(min(self.gathered(torch.tensor([number]))))
+
+    def gathered(self, rows: Tensor) -> list[Tensor]:
+        """Return the tensors of all processes, in the order of their ranks. They may differ in length. Without gradients."""
+        if not self.is_shared:
+            return [rows.detach()]
+        import torch
+        import torch.distributed as dist
+
+        rows = rows.detach().contiguous()
+        counts = [torch.zeros(1, dtype=torch.long, device=rows.device) for _ in range(self.share.world)]
+        dist.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
+        lengths = torch.cat(counts).tolist()
+        # As long as the longest, as all must be alike.
+        padded = rows.new_zeros((max(lengths), *rows.shape[1:]))
+        padded[: len(rows)] = rows
+        everyone = [torch.empty_like(padded) for _ in lengths]
+        dist.all_gather(everyone, padded)
+        return [theirs[:length] for theirs, length in zip(everyone, lengths)]
+
+    def add_up(self, tensors: Sequence[Tensor]) -> None:
+        """Replace each tensor by the sum of those of all processes."""
+        self._in_one(tensors, lambda flat: _dist().all_reduce(flat))
+
+    def take_from_first(self, tensors: Sequence[Tensor]) -> None:
+        """Replace each tensor by that of the process of rank 0."""
+        self._in_one(tensors, lambda flat: _dist().broadcast(flat, 0))
+
+    def _in_one(self, tensors: Sequence[Tensor], talk: Callable[[Tensor], object]) -> None:
+        """Send all tensors of a kind at once: a message each would wait for the network, not use it."""
+        if not self.is_shared:
+            return
+        import torch
+
+        kinds: dict[tuple[torch.dtype, torch.device], list[Tensor]] = {}
+        for tensor in tensors:
+            kinds.setdefault((tensor.dtype, tensor.device), []).append(tensor)
+        with torch.no_grad():
+            for alike in kinds.values():
+                flat = torch.cat([tensor.reshape(-1) for tensor in alike])
+                talk(flat)
+                for tensor, new in zip(alike, torch.split(flat, [tensor.numel() for tensor in alike])):
+                    tensor.copy_(new.view(tensor.shape))
+
+
+ALONE = World()
+
+
+@contextmanager
+def joined(mine: Share, stop: threading.Event) -> Iterator[World]:
+    """Bring the processes of a job together, and hold them together until all are done.
+
+    Where one fails, the others fail with its message.
+
+    Args:
+        mine: The share of this process.
+        stop: Ends the job at its next step. Set where another process failed.
+
+    Raises:
+        ProcessLostError: Another process is gone without a word.
+        FalseError: The failure of whichever process failed first.
+    """
+    if mine.world == 1:
+        yield ALONE
+        return
+    import torch
+    import torch.distributed as dist
+
+    if not dist.is_available():
+        raise RequestError("This PyTorch cannot work with several processes.", "Run the job without torchrun.")
+    # What is in memory goes from computer to computer, and what is on cards from card to card.
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    patience = patience_s()
+    dist.init_process_group(backend, timeout=timedelta(seconds=STUCK * patience))
+    board = _Board(mine, stop, patience)
+    try:
+        yield World(mine, board)
+        board.wait_for_all()
+    except Exception as error:
+        first = board.first_failure(error)
+        if first is error:
+            raise
+        raise first from error
+    finally:
+        board.close()
+        # Not where a process is lost: it would wait for that one.
+        if board.all_are_well:
+            dist.destroy_process_group()
+
+
+class _Board:
+    """Where the processes leave notes for each other: signs of life, answers, failures.
+
+    It is the store that ``torchrun`` keeps, over a connection of its own, so that a note can be read while this process
+    waits for the others in a computation.
+    """
+
+    def __init__(self, mine: Share, stop: threading.Event, patience: float) -> None:
+        import torch
+        import torch.distributed as dist
+
+        self.mine, self.all_are_well = mine, True
+        self._stop, self._patience = stop, patience
+        # Processes that were started again must not find the notes of their earlier lives.
+        life = torch.randint(2**62, (1,), generator=torch.Generator().manual_seed(time.time_ns() % 2**63))
+        dist.broadcast(life, 0)
+        address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        store = dist.TCPStore(  # type: ignore[attr-defined]
+            address, port, is_master=False, wait_for_workers=False, timeout=timedelta(seconds=30)
+        )
+        self._store = dist.PrefixStore(f"false/{int(life)}", store)  # type: ignore[attr-defined]
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._heard: dict[int, tuple[int, float]] = {}
+        self._watcher = threading.Thread(target=self._watch, daemon=True, name="signs of life")
+        self._watcher.start()
+
+    def agreed(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what ``make`` returns in the process of rank 0."""
+        if self.mine.speaks:
+            answer = make()
+            self._write(name, answer)
+            return answer
+        return self._awaited(name)
+
+    def wait_for_all(self) -> None:
+        """Return when all processes came this far."""
+        self._write(f"done {self.mine.rank}", True)
+        for rank in range(self.mine.world):
+            self._awaited(f"done {rank}")
+        # Where no torchrun keeps the store it lies in the process of rank 0, which must not take it away too soon.
+        self._write(f"left {self.mine.rank}", True)
+        if self.mine.speaks:
+            self._wait(lambda: self._all_wrote("left"))
+
+    def first_failure(self, error: Exception) -> Exception:
+        """Return what to raise where this process met ``error``: the failure of another one, if that came first."""
+        try:
+            if isinstance(error, Cancelled):
+                # Told by the user all are told at once, and by a torchrun that has lost a process all but that one.
+                self._wait(lambda: self._failure() is not None or self._all_wrote("told to stop"))
+            elif _is_of_a_connection(error):
+                # Nobody's own failure: whoever caused it may be about to say what happened.
+                self._wait(lambda: self._failure() is not None)
+            told = self._failure()
+            if told is not None:
+                first: Exception = told
+            elif _is_of_a_connection(error) or (isinstance(error, Cancelled) and not self._all_wrote("told to stop")):
+                first = ProcessLostError()
+            else:
+                first = error
+                self._write("failure", self._note(error))
+        except RuntimeError:  # The store is gone, and what holds it.
+            first = error if isinstance(error, FalseError) and not isinstance(error, Cancelled) else ProcessLostError()
+        self.all_are_well = False
+        return first
+
+    def close(self) -> None:
+        """Give no more signs of life."""
+        self._ended.set()
+        self._watcher.join(BEAT_S)
+
+    def _awaited(self, name: str) -> Any:
+        while True:
+            found = self._read(name)
+            if found is not None:
+                return found
+            raise_if_set(self._stop)
+            time.sleep(POLL_S / 2)
+
+    def _wait(self, until: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + LAST_WORDS_S
+        while not until() and time.monotonic() < deadline:
+            time.sleep(POLL_S / 2)
+
+    def _all_wrote(self, name: str) -> bool:
+        return all(self._read(f"{name} {rank}") is not None for rank in range(self.mine.world))
+
+    def _note(self, error: Exception) -> dict[str, Any]:
+        if isinstance(error, FalseError):
+            return {"what": error.what, "remedy": error.remedy, "code": error.code, "rank": self.mine.rank}
+        return {"what": f"{type(error).__name__}: {error}.", "remedy": "", "code": "bug", "rank": self.mine.rank}
+
+    def _failure(self) -> FalseError | None:
+        """Return the failure of another process, if there is one."""
+        note = self._read("failure")
+        if note is None or note["rank"] == self.mine.rank:
+            return None
+        where = "" if note["code"] == Cancelled.code else f" (Process {note['rank'] + 1} of {self.mine.world}.)"
+        return failure_of_code(note["code"], note["what"] + where, note["remedy"])
+
+    def _watch(self) -> None:
+        """Give signs of life, and look for those of the others and for their failures."""
+        beats, beaten, told = 0, -math.inf, False
+        while not self._ended.wait(POLL_S):
+            try:
+                if time.monotonic() - beaten > BEAT_S:
+                    beats, beaten = beats + 1, time.monotonic()
+                    self._write(f"alive {self.mine.rank}", beats)
+                    self._look_for_the_silent()
+                if self._stop.is_set() and not told:
+                    told = True
+                    self._write(f"told to stop {self.mine.rank}", True)
+                failure = self._failure()
+            except RuntimeError:  # The store is gone.
+                failure = ProcessLostError()
+            if failure is not None and not self._ended.is_set():
+                stop_because(self._stop, failure)
+                return
+
+    def _look_for_the_silent(self) -> None:
+        now = time.monotonic()
+        for rank in range(self.mine.world):
+            beats = self._read(f"alive {rank}") or 0
+            before, since = self._heard.get(rank, (-1, now))
+            self._heard[rank] = (beats, since if beats == before else now)
+            if now - self._heard[rank][1] > self._patience and self._read(f"done {rank}") is None:
+                stop_because(self._stop, ProcessLostError())
+
+    def _write(self, name: str, value: Any) -> None:
+        with self._lock:
+            self._store.set(name, json.dumps(value))
+
+    def _read(self, name: str) -> Any:
+        """Return what stands under ``name``, or None."""
+        with self._lock:
+            return json.loads(self._store.get(name)) if self._store.check([name]) else None
+
+
+def _is_of_a_connection(error: Exception) -> bool:
+    """Return whether ``error`` says that the processes do not reach each other."""
+    import torch.distributed as dist
+
+    words = ("gloo", "nccl", "connection", "socket", "timed out", "peer")
+    return isinstance(error, dist.DistError) or (
+        isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
+    )
+
+
+def _dist() -> Any:
+    import torch.distributed
+
+    return torch.distributed

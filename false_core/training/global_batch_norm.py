@@ -1,0 +1,111 @@
+"""Batch norms over the batch of all processes, where several train together.
+
+On NVIDIA cards PyTorch has one (``SyncBatchNorm``). It has none for the CPU; this is the same arithmetic.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from timm.layers.norm_act import BatchNormAct2d, convert_sync_batchnorm
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from false_core.distributed import World
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def with_global_batch_norms(network: Network, world: World, device: torch.device) -> Network:
+    """Return ``network`` with batch norms over all processes, weights and names as they are."""
+    if not world.is_shared:
+        return network
+    if device.type == "cuda":
+        converted: Network = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        return converted
+    for module in network.modules():
+        if type(module) is BatchNormAct2d:
+            module.__class__ = _GlobalBatchNormAct
+        elif isinstance(module, _BatchNorm) and not isinstance(module, _GlobalBatchNorm):
+            module.__class__ = _GlobalBatchNorm
+    return network
+
+
+class _GlobalBatchNorm(_BatchNorm):
+    """Normalises by mean and deviation over the batch of all processes while it trains."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return _normalised(self, input)
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Take maps and vectors alike."""
+
+
+class _GlobalBatchNormAct(BatchNormAct2d, _GlobalBatchNorm):
+    """The same, with the activation that timm keeps in its batch norms."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        activated: Tensor = self.act(self.drop(_normalised(self, x)))
+        return activated
+
+
+def _normalised(norm: _BatchNorm, values: Tensor) -> Tensor:
+    if not norm.training:
+        return nn.functional.batch_norm(
+            values, norm.running_mean, norm.running_var, norm.weight, norm.bias, False, 0.0, norm.eps
+        )
+    out: Tensor
+    out, mean, variance, count = _Normalise.apply(values, norm.weight, norm.bias, norm.eps)
+    assert norm.running_mean is not None and norm.running_var is not None and norm.momentum is not None
+    with torch.no_grad():
+        norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), norm.momentum)
+        unbiased = variance * (count / (count - 1).clamp(min=1))
+        norm.running_var.lerp_(unbiased.to(norm.running_var.dtype), norm.momentum)
+        if norm.num_batches_tracked is not None:
+            norm.num_batches_tracked += 1
+    return out
+
+
+class _Normalise(torch.autograd.Function):
+    """Ioffe and Szegedy, "Batch Normalization", ICML 2015, with the sums taken over all processes."""
+
+    @staticmethod
+    def forward(
+        context: Any, values: Tensor, weight: Tensor, bias: Tensor, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        dims = [0, *range(2, values.ndim)]
+        column = (1, -1, *[1] * (values.ndim - 2))
+        precise = values if values.dtype == torch.float64 else values.float()
+        # Around the mean of each process, not around 0, where large means would swallow small deviations.
+        variance, mean = torch.var_mean(precise, dims, correction=0)
+        count = torch.full_like(mean[:1], values.numel() / values.shape[1])
+        everyone = [
+            torch.empty(2 * len(mean) + 1, dtype=mean.dtype, device=mean.device) for _ in range(dist.get_world_size())
+        ]
+        dist.all_gather(everyone, torch.cat([mean, variance, count]))
+        means, variances, counts = torch.split(torch.stack(everyone), [len(mean), len(mean), 1], dim=1)
+        total = counts.sum()
+        mean = (means * counts).sum(dim=0) / total
+        variance = ((variances + (means - mean).square()) * counts).sum(dim=0) / total
+        inverse = (variance + eps).rsqrt()
+        unit = (precise - mean.view(column)) * inverse.view(column)
+        context.save_for_backward(unit, weight, inverse, total)
+        context.mark_non_differentiable(mean, variance, total)
+        return torch.addcmul(bias.view(column), unit, weight.view(column)).to(values.dtype), mean, variance, total
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(context: Any, slope: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        unit, weight, inverse, total = context.saved_tensors
+        dims = [0, *range(2, unit.ndim)]
+        column = (1, -1, *[1] * (unit.ndim - 2))
+        precise = slope.to(unit.dtype)
+        # The processes add up the gradients of the weights when all are done.
+        of_bias, of_weight = precise.sum(dims), (precise * unit).sum(dims)
+        sums = torch.cat([of_bias, of_weight])
+        dist.all_reduce(sums)
+        mean, along = (sums / total).view(2, -1)
+        gradient = (precise - mean.view(column) - unit * along.view(column)) * (weight * inverse).view(column)
+        return gradient.to(slope.dtype), of_weight.to(weight.dtype), of_bias.to(weight.dtype), None

@@ -1,0 +1,90 @@
+"""A few steps of training by every method, written down one by one. Run by torchrun, each process writes its own account.
+
+torchrun --nproc-per-node 2 tests/core/training_steps.py RASTER FOLDER
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from false_core import jobs
+from false_core.distributed import World, joined, share
+from false_core.feedback import Feedback
+from false_core.methods import pcl
+from false_core.methods.method import Views
+from false_core.models.encoder import build_encoder
+from false_core.presets import BOTH, PRETRAIN
+from false_core.raster.source import RasterSource
+from false_core.raster.statistics import measure
+from false_core.sampling.views import PatchSampler, RawViews
+from false_core.training.pretrain import Trainer
+
+CPU = torch.device("cpu")
+STEPS = 3
+PATCHES = 6
+"""In a batch: four processes do not have as many each."""
+
+
+class PreciseTrainer(Trainer):
+    """Trains in double precision, so that rounding does not hide what is wrong."""
+
+    def views_of(self, views: RawViews) -> Views:
+        made = super().views_of(views)
+        return Views(made.pixels.double(), made.points.double(), made.kept)
+
+
+def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> Iterator[dict[str, Tensor]]:
+    """Yield what each step comes to: loss, curves, gradients, and all that the method remembers."""
+    quiet = Feedback()
+    settings = replace(
+        PRETRAIN["quick"], method=name, level=BOTH, batch_size=PATCHES, crop_size=32, points=5, hidden=16, dimensions=8,
+        threshold=-1.0, confidence="adaptive",
+    )  # fmt: skip
+    source = RasterSource(raster)
+    area = source.window_of(None)
+    normalisation = measure([source], [area], quiet)
+    # So few embeddings make clusters only where these are small.
+    pcl.PER_CLUSTER = (2, 3)
+    torch.manual_seed(0)
+    trainer = PreciseTrainer(settings, STEPS, build_encoder("resnet10t", len(source.bands)), 0, CPU, 4, quiet, world)
+    trainer.method.double()
+    trainer.patches_at_a_time = at_a_time
+    sampler = PatchSampler([source], [area], normalisation, PATCHES, 32, settings.scales, settings.points, 0, 10**8)
+    for step in range(STEPS):
+        outcome = trainer.train_on(trainer.prepare(sampler.batch(step, world.share), step))
+        yield {
+            "loss": outcome.loss.detach().clone(),
+            **{f"curve {name}": value.clone() for name, value in outcome.curves.items()},
+            **{f"gradient {name}": p.grad.clone() for name, p in trainer.method.named_parameters() if p.grad is not None},
+            **{f"state {name}": value.clone() for name, value in trainer.method.state_dict().items()},
+        }
+
+
+def account_file(folder: Path, method: str, rank: int) -> Path:
+    """Return where a process writes its account of a method."""
+    return folder / f"{method} {rank}.safetensors"
+
+
+def main() -> None:
+    """Write the account of every method."""
+    raster, folder = sys.argv[1], Path(sys.argv[2])
+    with joined(share(), threading.Event()) as world:
+        for method in jobs.METHODS:
+            steps = {
+                f"{number} {name}": value.contiguous()
+                for number, step in enumerate(account(method, raster, world))
+                for name, value in step.items()
+            }
+            safetensors.torch.save_file(steps, account_file(folder, method, world.share.rank))
+
+
+if __name__ == "__main__":
+    main()
