@@ -126,7 +126,7 @@ class TestPictures:
     def test_of_points_have_the_point_in_the_middle(self, land: str, tmp_path: Path) -> None:
         # One bright spot on a dark plain; only points on the spot are shown, so all pictures are bright in the middle.
         pixels = np.full((1, 64, 64), 10, "uint8")
-        pixels[0, 24:40, 24:40] = 200
+        pixels[0, 20:44, 20:44] = 200
         source = RasterSource(write_raster(tmp_path / "spot.tif", pixels))
         plain = Normalisation((0.0,), (255.0,), (100.0,), (50.0,))
         sampler = PatchSampler([source], [source.window_of(None)], plain, 8, 32, (0.8, 1.2), 12, 0, 10**7)

@@ -1,0 +1,56 @@
+"""Runs a job as the command line does, but for what happens to one process at one step of its first life.
+
+torchrun --nproc-per-node 2 tests/core/with_a_mishap.py killed 1 3 JOB.json
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any
+
+from false_core import worker
+from false_core.distributed import share
+from false_core.errors import InputError
+from false_core.training import checkpoint, finetune, pretrain
+
+
+def happens(what: str) -> None:
+    """Let it happen."""
+    if what == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif what == "falls asleep":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    elif what == "fails":
+        raise InputError("The raster fell off the shelf.", "Pick it up.")
+    elif what == "runs out of memory":
+        raise MemoryError
+    elif what != "nothing":
+        raise SystemExit(f"no mishap {what}")
+
+
+def main() -> int:
+    """Run the job."""
+    what, rank, step, job = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    checkpoint.INTERVAL_S = 0.0
+    mine = share().rank == rank and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0"
+
+    def interrupted(module: Any, name: str) -> None:
+        """Have the mishap come instead of a call, counted from 0."""
+        calls, whole = iter(range(1_000_000)), getattr(module, name)
+
+        def call(*arguments: Any) -> Any:
+            if next(calls) == step and mine:
+                happens(what)
+            return whole(*arguments)
+
+        setattr(module, name, call)
+
+    interrupted(pretrain, "accumulate_gradients")
+    interrupted(finetune._Trainer, "_loss")
+    return worker.main(job)
+
+
+if __name__ == "__main__":
+    os._exit(main())
