@@ -1,12 +1,14 @@
-"""The command line ``false-core``: the jobs, made from their declarations, and beside them ``info`` and ``experiment``."""
+"""The command line ``false-core``: the jobs, made from their declarations, and ``run``, ``info`` and ``experiment``."""
 
 from __future__ import annotations
 
 import dataclasses
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, TypeVar
 
 import tyro
@@ -18,6 +20,21 @@ from rich.table import Table
 from false_core import __version__, events, jobs
 from false_core.errors import Cancelled, FalseError
 from false_core.run import run
+from false_core.worker import serve_file, speaks
+
+
+@dataclasses.dataclass(frozen=True)
+class RunJob:
+    """Run a job from a JSON file, such as QGIS exports it; also under torchrun: torchrun -m false_core run job.json."""
+
+    job: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="JSON file with the job.")]
+    events: Annotated[
+        tyro.conf.FlagCreatePairsOff[bool],
+        tyro.conf.arg(
+            help="For other programs: instead of a bar, one line of JSON per event on stdout. A line cancel on stdin ends "
+            "the run, as does removing the file."
+        ),
+    ] = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,13 +62,18 @@ def main() -> None:
         return
     forms = {name: _form(kind) for name, kind in jobs.JOBS.items()}
     command = tyro.extras.subcommand_cli_from_dict(
-        {**forms, "info": Info, "experiment": RunExperiment},
+        {**forms, "run": RunJob, "info": Info, "experiment": RunExperiment},
         prog="false-core",
         description="Land-cover maps from a few labels: pretrain, finetune, classify.",
         args=arguments,
     )
     console = Console(stderr=True)
     try:
+        if isinstance(command, RunJob):
+            if command.events:
+                serve_file(command.job)
+            _run(jobs.from_file(command.job), console, quiet=not speaks())
+            return
         if isinstance(command, Info):
             _print_info(command.model)
             return
@@ -90,30 +112,44 @@ def _form(job: Any) -> Any:
     return dataclasses.make_dataclass(job.__name__, fields, frozen=True, namespace={"__doc__": job.__doc__})
 
 
-def _run(job: jobs.Job, console: Console) -> None:
+def _run(job: jobs.Job, console: Console, quiet: bool = False) -> None:
     began = time.monotonic()
-    outputs = _watched(lambda on_event, cancel: run(job, on_event, cancel), console)
+    with _quiet(console, quiet):
+        outputs = _watched(lambda on_event, cancel: run(job, on_event, cancel), console)
     table = Table(title=f"{type(job).__name__}: done in {_duration(time.monotonic() - began)}", show_header=False)
     labels = {result.name: result.label for result in job.RESULTS}
     labels.update({name: parameter.label for name, parameter in jobs.parameters(job).items()})
     for name, value in outputs.items():
         shown = f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
         table.add_row(labels.get(name, name), escape(shown))
-    Console().print(table)
+    Console(quiet=quiet).print(table)
+
+
+@contextmanager
+def _quiet(console: Console, quiet: bool) -> Iterator[None]:
+    """Show nothing while the work goes on. What is wrong is said all the same, after it."""
+    console.quiet = quiet
+    try:
+        yield
+    finally:
+        console.quiet = False
 
 
 def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], Outcome], console: Console) -> Outcome:
-    """Do ``work`` with a progress bar, and return what it returns. Ctrl-C cancels it."""
+    """Do ``work`` with a progress bar, and return what it returns. Ctrl-C cancels it, and so does SIGTERM."""
     cancel = threading.Event()
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TextColumn("{task.fields[left]}"),
-        console=console,
-        transient=True,
-    ) as bar:
+    with (
+        _cancelled_by_sigterm(cancel),
+        Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+            transient=True,
+        ) as bar,
+    ):
         task = bar.add_task("Starting", total=1.0, rate="", left="")
 
         def show(event: events.Event) -> None:
@@ -146,6 +182,19 @@ def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], O
     if cancel.is_set():
         raise Cancelled()
     return outcome[0]
+
+
+@contextmanager
+def _cancelled_by_sigterm(cancel: threading.Event) -> Iterator[None]:
+    """Take SIGTERM for a cancel: torchrun sends it when another rank has failed, Slurm when the time is up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python takes signals in its main thread only.
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: cancel.set())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run_experiment(path: str, console: Console) -> None:

@@ -33,6 +33,7 @@ __all__ = [
     "Pretrain",
     "SamplePoints",
     "SuggestLabels",
+    "from_file",
     "from_json",
     "outputs",
     "parameter",
@@ -85,7 +86,7 @@ class Parameter:
         minimum, maximum: Range of a number, both ends included.
         choices: Admitted values of a choice; of a number or word, the words.
         of: For a field, bands or an extent, the parameter with its layer. For a model, what it must hold: ``"encoder"``,
-            ``"segmenter"``, or empty where it may be either. For a new file, its extension.
+            ``"segmenter"``, or empty where it may be either. For a file, its extension.
         advanced: Folded away in dialogs.
         dialog: Whether a person sets it in QGIS; False where the plugin knows the value itself.
     """
@@ -754,6 +755,22 @@ def from_json(text: str) -> Job:
     if not isinstance(body, dict):
         raise RequestError("The job must be a JSON object.")
     return from_mapping(body)
+
+
+def from_file(path: str) -> Job:
+    """Return the job in the file ``path``, validated.
+
+    Raises:
+        RequestError: The file cannot be read, or holds no job; the reasons are those of ``from_json``.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except OSError as error:
+        raise RequestError(f"The job {path} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise RequestError(f"The job {path} is not a text in UTF-8.") from error
+    return from_json(text)
 
 
 def from_mapping(body: Mapping[str, Any]) -> Job:

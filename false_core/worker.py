@@ -3,6 +3,10 @@
 One line of JSON on stdin is the job; one line of JSON per event on stdout is the answer (``false_core.events``). A line
 ``cancel`` on stdin, the end of stdin, SIGTERM or SIGINT ends the job at its next step; a job that does not get there in
 time is ended all the same, and what it was writing is removed. Exit codes: 0 finished, 1 failed, 2 bad request, 3 cancelled.
+
+``false-core run JOB.json --events`` is the same for a job in a file, which reaches it through torchrun, srun or ssh, and
+each of several ranks. There may be nobody at the other end of stdin then, or /dev/null: its end counts only after a line has
+come. That the file is removed ends the job too, where neither stdin nor signals arrive.
 """
 
 from __future__ import annotations
@@ -12,14 +16,15 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 import warnings
-from typing import IO, Any
+from typing import IO, NoReturn
 
 from false_core import __version__, events
 from false_core.errors import Cancelled, FalseError
 from false_core.events import Event, Failed, Finished, Message, Started
-from false_core.jobs import from_json
+from false_core.jobs import Job, from_file, from_json
 from false_core.publish import discard_unfinished
 from false_core.run import run
 
@@ -27,13 +32,20 @@ GRACE_S = 1.2
 """Seconds a cancelled job has to reach its next step before the process ends itself."""
 LONGEST_JOB = 1_000_000
 """Characters. A longer first line is not a job of ours."""
+WATCH_S = 0.2
+"""Between two looks at whether the file of a job is still there."""
+
+
+def speaks() -> bool:
+    """Return whether this process tells of the job: of all that torchrun starts for it, rank 0 alone does."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 class _Speaker:
     """Writes events to the real stdout, one at a time, and no longer once the last word is said."""
 
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream, self._lock, self._closed = stream, threading.Lock(), False
+    def __init__(self, stream: IO[str], mute: bool = False) -> None:
+        self._stream, self._lock, self._closed = stream, threading.Lock(), mute
 
     def say(self, event: Event) -> None:
         with self._lock:
@@ -47,9 +59,14 @@ class _Speaker:
                 self._closed = True
 
 
-def main() -> int:
-    """Serve one job and return the exit code."""
-    speaker = _Speaker(_claim_stdout())
+def serve_file(path: str) -> NoReturn:
+    """Run the job in the file ``path``, tell of it on stdout, and exit."""
+    _exit(main(os.path.abspath(path)))
+
+
+def main(path: str | None = None) -> int:
+    """Serve one job, the one on stdin or the one in the file ``path``, and return the exit code."""
+    speaker = _Speaker(_claim_stdout(), mute=path is not None and not speaks())
     warnings.showwarning = lambda message, category, *rest, **more: speaker.say(
         Message(events.INFO, f"{category.__name__}: {message}")
     )
@@ -60,9 +77,7 @@ def main() -> int:
         if isinstance(sys.stdin, io.TextIOWrapper):
             # Whatever the system's own encoding is. What is no UTF-8 must not end the thread that listens.
             sys.stdin.reconfigure(encoding="utf-8", errors="replace")
-        line = sys.stdin.readline(LONGEST_JOB)
-        job = from_json(line)
-        threading.Thread(target=_listen, args=(cancel,), daemon=True).start()
+        job = _received(cancel) if path is None else _read(path, cancel)
         threading.Thread(target=_enforce, args=(cancel, speaker), daemon=True).start()
         speaker.say(Started(type(job).__name__.lower(), __version__, os.getpid()))
         outputs = run(job, speaker.say, cancel)
@@ -92,6 +107,23 @@ def main() -> int:
     return 0
 
 
+def _received(cancel: threading.Event) -> Job:
+    """Return the job on stdin, and listen on."""
+    job = from_json(sys.stdin.readline(LONGEST_JOB))
+    threading.Thread(target=_listen, args=(cancel, True), daemon=True).start()
+    return job
+
+
+def _read(path: str, cancel: threading.Event) -> Job:
+    """Return the job in a file, watch the file, and listen to whoever may be at the other end of stdin."""
+    job = from_file(path)
+    threading.Thread(target=_watch, args=(path, cancel), daemon=True).start()
+    # The ranks of torchrun share one stdin. Only one of them can read it; torchrun ends the others.
+    if speaks() and sys.stdin is not None:
+        threading.Thread(target=_listen, args=(cancel, False), daemon=True).start()
+    return job
+
+
 def _claim_stdout() -> IO[str]:
     """Return the real stdout and point everything else that writes to stdout, native code too, at stderr."""
     real = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", newline="\n")
@@ -99,10 +131,26 @@ def _claim_stdout() -> IO[str]:
     return real
 
 
-def _listen(cancel: threading.Event) -> None:
+def _listen(cancel: threading.Event, somebody_there: bool) -> None:
     for line in sys.stdin:
+        somebody_there = True
         if line.strip() == "cancel":
             break
+    if somebody_there:
+        cancel.set()
+
+
+def _watch(path: str, cancel: threading.Event) -> None:
+    missed = 0
+    while missed < 2:
+        time.sleep(WATCH_S)
+        try:
+            os.stat(path)
+            missed = 0
+        except FileNotFoundError:
+            missed += 1
+        except OSError:
+            continue  # A file system that does not answer for a moment is no wish to stop.
     cancel.set()
 
 
@@ -116,7 +164,7 @@ def _enforce(cancel: threading.Event, speaker: _Speaker) -> None:
     os._exit(Cancelled.exit_code)
 
 
-def _exit(code: int) -> Any:
+def _exit(code: int) -> NoReturn:
     sys.stderr.flush()
     # Skips the teardown of torch, GDAL and their threads, which costs time and has been seen to crash after the result
     # was already delivered.
