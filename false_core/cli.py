@@ -18,9 +18,11 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
 from false_core import __version__, events, jobs
+from false_core.distributed import share
 from false_core.errors import Cancelled, FalseError
+from false_core.feedback import Stop
 from false_core.run import run
-from false_core.worker import serve_file, speaks
+from false_core.worker import serve_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +74,7 @@ def main() -> None:
         if isinstance(command, RunJob):
             if command.events:
                 serve_file(command.job)
-            _run(jobs.from_file(command.job), console, quiet=not speaks())
+            _run(jobs.from_file(command.job), console)
             return
         if isinstance(command, Info):
             _print_info(command.model)
@@ -83,7 +85,8 @@ def main() -> None:
         name = next(name for name, form in forms.items() if isinstance(command, form))
         _run(jobs.JOBS[name](**dataclasses.asdict(command)), console)
     except FalseError as error:
-        console.print(f"[bold red]{escape(error.what)}[/] {escape(error.remedy)}")
+        if share().speaks:
+            console.print(f"[bold red]{escape(error.what)}[/] {escape(error.remedy)}")
         sys.exit(error.exit_code)
 
 
@@ -112,8 +115,10 @@ def _form(job: Any) -> Any:
     return dataclasses.make_dataclass(job.__name__, fields, frozen=True, namespace={"__doc__": job.__doc__})
 
 
-def _run(job: jobs.Job, console: Console, quiet: bool = False) -> None:
+def _run(job: jobs.Job, console: Console) -> None:
     began = time.monotonic()
+    # Of several processes one shows how it goes.
+    quiet = not share().speaks
     with _quiet(console, quiet):
         outputs = _watched(lambda on_event, cancel: run(job, on_event, cancel), console)
     table = Table(title=f"{type(job).__name__}: done in {_duration(time.monotonic() - began)}", show_header=False)
@@ -137,7 +142,7 @@ def _quiet(console: Console, quiet: bool) -> Iterator[None]:
 
 def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], Outcome], console: Console) -> Outcome:
     """Do ``work`` with a progress bar, and return what it returns. Ctrl-C cancels it, and so does SIGTERM."""
-    cancel = threading.Event()
+    cancel = Stop()
     with (
         _cancelled_by_sigterm(cancel),
         Progress(

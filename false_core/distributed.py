@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from false_core.errors import Cancelled, FalseError, ProcessLostError, RequestError, failure_of_code
+from false_core.errors import Cancelled, FalseError, OutOfMemoryError, ProcessLostError, RequestError, failure_of_code
 from false_core.feedback import raise_if_set, stop_because
+from false_core.publish import discard_unfinished
 from false_core.settings import patience_s
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ BEAT_S = 2.0
 """Between two signs of life."""
 LAST_WORDS_S = 0.8
 """How long a process that lost the others waits to hear why. Shorter than a cancelled job may take to end."""
+GRACE_S = 5.0
+"""How long a process has to end by itself where another one failed."""
 STUCK = 10
 """Patience with a computation that all take part in, as a multiple of that with a silent process."""
 
@@ -83,6 +86,12 @@ def share() -> Share:
     if not 0 <= rank < world or local < 0:
         raise RequestError(f"There is no process of rank {rank} among {world}.", "Start the job with torchrun.")
     return Share(rank, world, local)
+
+
+def is_started_again(error: FalseError) -> bool:
+    """Return whether ``torchrun`` starts the processes again after ``error``, and that helps."""
+    left = int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", 0)) - int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
+    return left > 0 and isinstance(error, (ProcessLostError, OutOfMemoryError))
 
 
 @dataclass
@@ -328,30 +337,37 @@ class _Board:
     def _watch(self) -> None:
         """Give signs of life, and look for those of the others and for their failures."""
         beats, beaten, told = 0, -math.inf, False
+        silent: FalseError | None = None
         while not self._ended.wait(POLL_S):
             try:
                 if time.monotonic() - beaten > BEAT_S:
                     beats, beaten = beats + 1, time.monotonic()
                     self._write(f"alive {self.mine.rank}", beats)
-                    self._look_for_the_silent()
+                    silent = self._silent()
                 if self._stop.is_set() and not told:
                     told = True
                     self._write(f"told to stop {self.mine.rank}", True)
-                failure = self._failure()
+                failure = self._failure() or silent
             except RuntimeError:  # The store is gone.
                 failure = ProcessLostError()
             if failure is not None and not self._ended.is_set():
                 stop_because(self._stop, failure)
+                # A computation that waits for a process that is gone ends with this one only.
+                if not self._ended.wait(GRACE_S):
+                    discard_unfinished()
+                    os._exit(failure.exit_code)
                 return
 
-    def _look_for_the_silent(self) -> None:
+    def _silent(self) -> FalseError | None:
+        """Return what to end with where one of the others has given no sign of life for too long."""
         now = time.monotonic()
         for rank in range(self.mine.world):
             beats = self._read(f"alive {rank}") or 0
             before, since = self._heard.get(rank, (-1, now))
             self._heard[rank] = (beats, since if beats == before else now)
             if now - self._heard[rank][1] > self._patience and self._read(f"done {rank}") is None:
-                stop_because(self._stop, ProcessLostError())
+                return ProcessLostError()
+        return None
 
     def _write(self, name: str, value: Any) -> None:
         with self._lock:

@@ -22,8 +22,10 @@ import warnings
 from typing import IO, NoReturn
 
 from false_core import __version__, events
+from false_core.distributed import is_started_again, share
 from false_core.errors import Cancelled, FalseError
 from false_core.events import Event, Failed, Finished, Message, Started
+from false_core.feedback import Stop
 from false_core.jobs import Job, from_file, from_json
 from false_core.publish import discard_unfinished
 from false_core.run import run
@@ -34,11 +36,6 @@ LONGEST_JOB = 1_000_000
 """Characters. A longer first line is not a job of ours."""
 WATCH_S = 0.2
 """Between two looks at whether the file of a job is still there."""
-
-
-def speaks() -> bool:
-    """Return whether this process tells of the job: of all that torchrun starts for it, rank 0 alone does."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 class _Speaker:
@@ -66,11 +63,11 @@ def serve_file(path: str) -> NoReturn:
 
 def main(path: str | None = None) -> int:
     """Serve one job, the one on stdin or the one in the file ``path``, and return the exit code."""
-    speaker = _Speaker(_claim_stdout(), mute=path is not None and not speaks())
+    speaker = _Speaker(_claim_stdout(), mute=path is not None and not share().speaks)
     warnings.showwarning = lambda message, category, *rest, **more: speaker.say(
         Message(events.INFO, f"{category.__name__}: {message}")
     )
-    cancel = threading.Event()
+    cancel = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: cancel.set())
     try:
@@ -82,7 +79,7 @@ def main(path: str | None = None) -> int:
         speaker.say(Started(type(job).__name__.lower(), __version__, os.getpid()))
         outputs = run(job, speaker.say, cancel)
     except FalseError as error:
-        speaker.say(Failed(error.what, error.remedy, error.code))
+        _say_why(error, speaker)
         return error.exit_code
     except ImportError as error:
         speaker.say(
@@ -119,7 +116,7 @@ def _read(path: str, cancel: threading.Event) -> Job:
     job = from_file(path)
     threading.Thread(target=_watch, args=(path, cancel), daemon=True).start()
     # The ranks of torchrun share one stdin. Only one of them can read it; torchrun ends the others.
-    if speaks() and sys.stdin is not None:
+    if share().speaks and sys.stdin is not None:
         threading.Thread(target=_listen, args=(cancel, False), daemon=True).start()
     return job
 
@@ -154,14 +151,21 @@ def _watch(path: str, cancel: threading.Event) -> None:
     cancel.set()
 
 
-def _enforce(cancel: threading.Event, speaker: _Speaker) -> None:
+def _say_why(error: FalseError, speaker: _Speaker) -> None:
+    if is_started_again(error):
+        speaker.say(Message(events.WARNING, f"{error.what} The job is started again, from its last checkpoint."))
+    else:
+        speaker.say(Failed(error.what, error.remedy, error.code))
+
+
+def _enforce(cancel: Stop, speaker: _Speaker) -> None:
     cancel.wait()
     threading.Event().wait(GRACE_S)
     # Still here: the job is deep in a long computation or a slow read. A daemon thread dies with a process that ended
     # in time, so reaching this line means it did not.
-    speaker.say(Failed("Cancelled.", "", Cancelled.code))
+    _say_why(cancel.reason, speaker)
     discard_unfinished()
-    os._exit(Cancelled.exit_code)
+    os._exit(cancel.reason.exit_code)
 
 
 def _exit(code: int) -> NoReturn:

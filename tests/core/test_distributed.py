@@ -10,16 +10,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from small_world import write_raster
 from training_steps import account, account_file
 
 from false_core import events, jobs
 from false_core.distributed import ALONE, Share, share
 from false_core.errors import RequestError
+from false_core.feedback import Feedback
 from false_core.jobs import Finetune, Pretrain
+from false_core.methods.method import Views
+from false_core.raster.source import RasterSource
+from false_core.raster.statistics import Normalisation, measure
 from false_core.run import run
+from false_core.sampling.cache import chunk_bytes
+from false_core.sampling.geometry import cut
+from false_core.sampling.spectral import SpectralJitter
+from false_core.sampling.views import PatchSampler, RawViews, ViewPairs
 
 ROOT = Path(__file__).resolve().parents[2]
 LONG_S = 300
@@ -52,6 +62,42 @@ class TestShares:
         monkeypatch.setenv("WORLD_SIZE", world)
         with pytest.raises(RequestError):
             share()
+
+
+class TestBatches:
+    def test_of_several_processes_are_those_of_one_taken_apart(self, land: str) -> None:
+        source = RasterSource(land)
+        area = source.window_of(None)
+        normalisation = measure([source], [area], Feedback())
+        sampler = PatchSampler([source], [area], normalisation, 8, 32, (0.8, 1.3), 4, 0, 10**8)
+        whole = sampler.batch(5)
+        parts = [sampler.batch(5, Share(rank, 3)) for rank in range(3)]
+        assert [len(part.windows) for part in parts] == [2, 3, 3]
+        assert torch.equal(torch.cat([part.windows for part in parts]), whole.windows)
+        assert torch.equal(torch.cat([part.seen for part in parts]), whole.seen)
+        for name in ("points", "pixels"):
+            views = [self.views(part) for part in parts]
+            joined = torch.cat([getattr(v, name).chunk(2)[half] for half in (0, 1) for v in views])
+            torch.testing.assert_close(joined, getattr(self.views(whole), name), rtol=0, atol=1e-6)
+
+    def views(self, pairs: ViewPairs) -> Views:
+        raw = RawViews.of(pairs, SpectralJitter(), 0, 5)
+        return Views(raw.changes.apply(cut(raw.windows, raw.maps, 32)), raw.points, raw.kept)
+
+    def test_come_from_all_of_a_raster_that_does_not_fit_the_memory(self, tmp_path: Path) -> None:
+        pixels = np.ones((1, 1536, 2048), "uint8")
+        source = RasterSource(write_raster(tmp_path / "wide.tif", pixels))
+        plain = Normalisation((0.0,), (255.0,), (0.0,), (1.0,))
+        twelve_chunks, five = 12, 20 * chunk_bytes(1)
+        area = source.window_of(None)
+        for world in (1, 2, 5):
+            samplers = [PatchSampler([source], [area], plain, 6, 32, (1, 1), 1, 0, five) for _ in range(world)]
+            centres = np.concatenate(
+                [one.batch(n, Share(rank, world)).centres for rank, one in enumerate(samplers) for n in range(60)]
+            )
+            found = np.unique(centres // 512, axis=0, return_counts=True)[1]
+            assert len(found) == twelve_chunks
+            assert found.min() > 0.6 * found.mean()
 
 
 @pytest.fixture(scope="module", params=[2, 4])
@@ -116,16 +162,26 @@ def weights(path: str | Path) -> dict[str, torch.Tensor]:
     return safetensors.torch.load_file(path)
 
 
-def assert_as_good(path: Path, alone: Path) -> None:
-    """The same weights, but for what rounding makes of them in some steps."""
-    ours, wanted = weights(path), weights(alone)
+def assert_as_good(path: str | Path, alone: str | Path, began: str | Path) -> None:
+    """The same weights but for rounding, of which AdamW makes much where gradients are small."""
+    ours, wanted, start = weights(path), weights(alone), weights(began)
     assert ours.keys() == wanted.keys()
-    for name, one in wanted.items():
-        if one.is_floating_point():
-            assert float((ours[name] - one).norm()) <= 0.02 * float(one.norm()) + 1e-3, name
+    learnt = [name for name, one in wanted.items() if one.is_floating_point() and not torch.equal(one, start[name])]
+    missed = sum(float((ours[name] - wanted[name]).square().sum()) for name in learnt)
+    way = sum(float((start[name] - wanted[name]).square().sum()) for name in learnt)
+    assert missed < 0.3**2 * way
 
 
 STEPS = 6
+
+
+@pytest.fixture(scope="module")
+def alone(land: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return what one process makes, and what it began with but for one step."""
+    folder = tmp_path_factory.mktemp("alone")
+    for steps in (STEPS, 1):
+        run(Pretrain((land,), str(folder / f"{steps}.safetensors"), preset="quick", steps=steps, batch_size=6, device="cpu"))
+    return folder / f"{STEPS}.safetensors", folder / "1.safetensors"
 
 
 class TestPretrainingJobs:
@@ -136,34 +192,30 @@ class TestPretrainingJobs:
             steps=STEPS, batch_size=6, device="cpu",
         )  # fmt: skip
 
-    @pytest.fixture(scope="class")
-    def alone(self, land: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        path = tmp_path_factory.mktemp("alone") / "e.safetensors"
-        run(Pretrain((land,), str(path), preset="quick", steps=STEPS, batch_size=6, device="cpu"))
-        return path
-
     def test_end_as_in_one_process_and_only_the_first_speaks(
-        self, job: Pretrain, alone: Path, together: Callable[..., Told]
+        self, job: Pretrain, alone: tuple[Path, Path], together: Callable[..., Told]
     ) -> None:
         told = together(job, 2)
         assert told.code == 0, told.log
         assert [type(event) for event in (told.events[0], told.events[-1])] == [events.Started, events.Finished]
         assert len(told.all(events.Started)) == len(told.all(events.Finished)) == 1
         assert [metric.step for metric in told.all(events.Metric) if metric.name == "loss"] == [1, 5, STEPS]
-        assert_as_good(Path(job.encoder), alone)
+        assert_as_good(job.encoder, *alone)
         assert "<svg" in Path(str(job.report)).read_text()
 
-    def test_go_on_when_a_process_is_killed(self, job: Pretrain, alone: Path, together: Callable[..., Told]) -> None:
+    def test_go_on_when_a_process_is_killed(
+        self, job: Pretrain, alone: tuple[Path, Path], together: Callable[..., Told]
+    ) -> None:
         told = together(job, 2, "killed", rank=1, step=3, restarts=1)
         assert told.code == 0, told.log
         assert "started again" in told.messages
         assert "Going on from step 3" in told.messages
         assert isinstance(told.events[-1], events.Finished)
         assert not told.all(events.Failed)
-        assert_as_good(Path(job.encoder), alone)
+        assert_as_good(job.encoder, *alone)
 
     def test_go_on_when_the_first_process_is_killed_with_other_processes(
-        self, job: Pretrain, alone: Path, together: Callable[..., Told]
+        self, job: Pretrain, alone: tuple[Path, Path], together: Callable[..., Told]
     ) -> None:
         told = together(job, 3, "killed", rank=0, step=3)
         assert told.code != 0
@@ -171,7 +223,7 @@ class TestPretrainingJobs:
         again = together(job, 2)
         assert again.code == 0, again.log
         assert "Going on from step 3" in again.messages
-        assert_as_good(Path(job.encoder), alone)
+        assert_as_good(job.encoder, *alone)
 
     def test_a_process_that_is_killed_is_missed(self, job: Pretrain, together: Callable[..., Told]) -> None:
         told = together(job, 2, "killed", rank=1, step=2)
@@ -194,7 +246,7 @@ class TestPretrainingJobs:
         assert told.events[-1].code == "process"
 
     def test_a_process_out_of_memory_starts_again_with_less(
-        self, job: Pretrain, alone: Path, together: Callable[..., Told]
+        self, job: Pretrain, alone: tuple[Path, Path], together: Callable[..., Told]
     ) -> None:
         told = together(job, 2, "runs out of memory", rank=1, step=1, restarts=1)
         assert told.code == 0, told.log
@@ -215,8 +267,10 @@ class TestFineTuningJobs:
             batch_size=5, device="cpu",
         )  # fmt: skip
         alone = replace(job, model=str(tmp_path / "alone.safetensors"))
+        began = replace(job, model=str(tmp_path / "began.safetensors"), steps=1)
         scores = run(alone)
+        run(began)
         told = together(job, 2, "killed", rank=0, step=4, restarts=1)
         assert told.code == 0, told.log
-        assert_as_good(Path(job.model), Path(alone.model))
+        assert_as_good(job.model, alone.model, began.model)
         assert told.events[-1].outputs["oa"] == pytest.approx(scores["oa"], abs=0.02)
