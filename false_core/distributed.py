@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -216,8 +217,13 @@ def joined(mine: Share, stop: threading.Event) -> Iterator[World]:
     # What is in memory goes from computer to computer, and what is on cards from card to card.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     patience = patience_s()
-    dist.init_process_group(backend, timeout=timedelta(seconds=STUCK * patience))
-    board = _Board(mine, stop, patience)
+    limit = timedelta(seconds=STUCK * patience)
+    try:
+        life = _met(_store("", limit), mine, limit)
+        dist.init_process_group(backend, store=_store(life, limit), rank=mine.rank, world_size=mine.world, timeout=limit)
+        board = _Board(mine, stop, patience, _store(life, limit))
+    except (dist.DistError, RuntimeError) as error:
+        raise ProcessLostError(f"The processes of the job did not find each other: {error}.") from error
     try:
         yield World(mine, board)
         board.wait_for_all()
@@ -233,6 +239,51 @@ def joined(mine: Share, stop: threading.Event) -> Iterator[World]:
             dist.destroy_process_group()
 
 
+def _store(prefix: str, limit: timedelta) -> Any:
+    """Return a new connection to where ``torchrun``, or else the process of rank 0, keeps what the processes tell each other."""
+    import torch.distributed as dist
+    from torch.distributed.rendezvous import rendezvous
+
+    store, _, _ = next(rendezvous("env://", timeout=limit))
+    return dist.PrefixStore(prefix, store)  # type: ignore[attr-defined]
+
+
+def _met(store: Any, mine: Share, limit: timedelta) -> str:
+    """Return a name for this life of the job, on which all its processes agree.
+
+    The store outlives processes that ``torchrun`` starts again, and so do the notes in it. Each process makes itself known
+    by a word that nobody has used before, and is answered.
+    """
+    word, deadline = secrets.token_hex(8), time.monotonic() + limit.total_seconds()
+    answered = set()
+
+    def not_too_late() -> None:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"not within {limit.total_seconds():.0f} s")
+        time.sleep(POLL_S / 2)
+
+    if mine.rank > 0:
+        welcome = f"false/welcome {mine.rank} {word}"
+        store.set(f"false/hello {mine.rank}", word)
+        while not store.check([welcome]):
+            not_too_late()
+        life: str = store.get(welcome).decode()
+        store.set(f"{life}/here {mine.rank}", "")
+        return life
+    life = f"false/{word}"
+    missing = set(range(1, mine.world))
+    while missing:
+        for rank in missing:
+            if store.check([f"false/hello {rank}"]):
+                theirs = store.get(f"false/hello {rank}").decode()
+                if theirs not in answered:
+                    store.set(f"false/welcome {rank} {theirs}", life)
+                    answered.add(theirs)
+        missing = {rank for rank in missing if not store.check([f"{life}/here {rank}"])}
+        not_too_late()
+    return life
+
+
 class _Board:
     """Where the processes leave notes for each other: signs of life, answers, failures.
 
@@ -240,20 +291,10 @@ class _Board:
     waits for the others in a computation.
     """
 
-    def __init__(self, mine: Share, stop: threading.Event, patience: float) -> None:
-        import torch
-        import torch.distributed as dist
-
+    def __init__(self, mine: Share, stop: threading.Event, patience: float, store: Any) -> None:
         self.mine, self.all_are_well = mine, True
         self._stop, self._patience = stop, patience
-        # Processes that were started again must not find the notes of their earlier lives.
-        life = torch.randint(2**62, (1,), generator=torch.Generator().manual_seed(time.time_ns() % 2**63))
-        dist.broadcast(life, 0)
-        address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        store = dist.TCPStore(  # type: ignore[attr-defined]
-            address, port, is_master=False, wait_for_workers=False, timeout=timedelta(seconds=30)
-        )
-        self._store = dist.PrefixStore(f"false/{int(life)}", store)  # type: ignore[attr-defined]
+        self._store = store
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._heard: dict[int, tuple[int, float]] = {}
@@ -336,7 +377,8 @@ class _Board:
 
     def _watch(self) -> None:
         """Give signs of life, and look for those of the others and for their failures."""
-        beats, beaten, told = 0, -math.inf, False
+        beats, beaten = 0, -math.inf
+        told: float | None = None
         silent: FalseError | None = None
         while not self._ended.wait(POLL_S):
             try:
@@ -344,9 +386,11 @@ class _Board:
                     beats, beaten = beats + 1, time.monotonic()
                     self._write(f"alive {self.mine.rank}", beats)
                     silent = self._silent()
-                if self._stop.is_set() and not told:
-                    told = True
+                if self._stop.is_set() and told is None:
+                    told = time.monotonic()
                     self._write(f"told to stop {self.mine.rank}", True)
+                if told is not None and time.monotonic() - told > LAST_WORDS_S and not self._all_wrote("told to stop"):
+                    silent = ProcessLostError()
                 failure = self._failure() or silent
             except RuntimeError:  # The store is gone.
                 failure = ProcessLostError()

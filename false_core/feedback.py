@@ -29,10 +29,10 @@ class Stop(threading.Event):
         self.reason: FalseError = Cancelled()
 
     def set_because(self, reason: FalseError) -> None:
-        """Set it for another reason than that the user cancelled. The first reason counts."""
-        if not self.is_set():
+        """Set it for another reason than that the user cancelled. The first such reason counts."""
+        if isinstance(self.reason, Cancelled):
             self.reason = reason
-            self.set()
+        self.set()
 
 
 def stop_because(cancel: threading.Event, reason: FalseError) -> None:
