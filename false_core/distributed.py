@@ -240,7 +240,7 @@ def joined(mine: Share, stop: threading.Event) -> Iterator[World]:
 
 
 def _store(prefix: str, limit: timedelta) -> Any:
-    """Return a new connection to where ``torchrun``, or else the process of rank 0, keeps what the processes tell each other."""
+    """Return a new connection to where ``torchrun``, or else the process of rank 0, keeps what processes tell each other."""
     import torch.distributed as dist
     from torch.distributed.rendezvous import rendezvous
 
