@@ -130,7 +130,7 @@ class Trainer:
         world: The processes that train together.
 
     Attributes:
-        patches_at_a_time: That go through the networks together. Fewer than a batch where the memory is too small.
+        patches_at_a_time: That may go through the networks together. Fewer than a batch where the memory is too small.
 
     Raises:
         RequestError: There are more processes than patches in a batch.
@@ -152,10 +152,9 @@ class Trainer:
         self._feedback, self._world = feedback, world
         world.share.check_divides(settings.batch_size, "patches")
         self._found_out = FoundOut("patches at a time", device, bands, [getattr(settings, name) for name in DECIDE_MEMORY])
-        most = math.ceil(settings.batch_size / world.share.world)
         # As many parts in every process: batch norms look at the same part of all.
-        self.patches_at_a_time = world.smallest(min(self._found_out.number() or most, most))
-        if self.patches_at_a_time < most:
+        self.patches_at_a_time = world.smallest(min(self._found_out.number() or settings.batch_size, settings.batch_size))
+        if self.patches_at_a_time < math.ceil(settings.batch_size / world.share.world):
             self._feedback.info(self._in_parts())
         layout = torch.channels_last
         method = build_method(encoder, settings)
@@ -221,7 +220,7 @@ class Trainer:
                     raise self._too_large_together() from error
             # Out here, where the error is gone: it holds on to all that was in memory when it was raised.
             fits = False
-            self.patches_at_a_time = math.ceil(self.patches_at_a_time / 2)
+            self.patches_at_a_time = self._half()
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
         if not fits:
@@ -231,11 +230,16 @@ class Trainer:
 
     def _too_large_together(self) -> OutOfMemoryError:
         """Remember that less fits. The other processes are in the middle of a step, which cannot be taken back."""
-        self._found_out.remember(math.ceil(self.patches_at_a_time / 2))
+        self._found_out.remember(self._half())
         return OutOfMemoryError(
-            f"The memory of {describe(self.device)} does not hold {self.patches_at_a_time} patches at a time.",
+            f"The memory of {describe(self.device)} does not hold {2 * self._half()} patches at a time.",
             "Run the job again: it goes on from its last checkpoint with fewer. torchrun does so with --max-restarts.",
         )
+
+    def _half(self) -> int:
+        """Return half of the patches that went through together, rounded up."""
+        most = math.ceil(self.settings.batch_size / self._world.share.world)
+        return math.ceil(min(self.patches_at_a_time, most) / 2)
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")

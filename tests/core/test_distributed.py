@@ -152,7 +152,7 @@ def together(tmp_path: Path) -> Callable[..., Told]:
         file = tmp_path / "job.json"
         file.write_text(jobs.to_json(job))
         program = [str(ROOT / "tests/core/with_a_mishap.py"), mishap, str(rank), str(step), str(file)]
-        done = torchrun(processes, f"--max-restarts={restarts}", *program, FALSE_PATIENCE_S="4")
+        done = torchrun(processes, f"--max-restarts={restarts}", *program, FALSE_PATIENCE_S="4", FALSE_CACHE=str(tmp_path))
         return Told(done.returncode, [events.decode(line) for line in done.stdout.splitlines()], done.stderr)
 
     return run_job
@@ -264,7 +264,7 @@ class TestFineTuningJobs:
     ) -> None:
         job = Finetune(
             land, labels, "cover", str(tmp_path / "m.safetensors"), encoder=encoder, preset="quick", steps=STEPS,
-            batch_size=5, device="cpu",
+            device="cpu",
         )  # fmt: skip
         alone = replace(job, model=str(tmp_path / "alone.safetensors"))
         began = replace(job, model=str(tmp_path / "began.safetensors"), steps=1)
