@@ -398,6 +398,11 @@ class _Launched(_Process):
     def _first_line(self) -> str:
         return "here"  # From now on the end of stdin means that QGIS is gone.
 
+    def _pass_on(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self._send_first_line()  # Once more, for torchrun may have started the job again, with a new process to read it.
+        super()._pass_on(event)
+
     def _log_line(self, text: str) -> None:
         if self._started:
             super()._log_line(text)

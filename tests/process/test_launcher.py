@@ -68,18 +68,20 @@ class TestTorchrun:
         assert "is not a model made by FALSE" in outcome.said
         assert not (tmp_path / "map.tif").exists()
 
-    def test_ctrl_c_ends_it_and_what_it_started(self, profile, scene, torchrun, elsewhere, tmp_path):
+    def test_ctrl_c_ends_it_and_every_process_that_it_started(self, profile, scene, torchrun, elsewhere, tmp_path):
         endless = {**SHORT_PRETRAINING, "STEPS": 1_000_000}
-        process, said = called(profile, {"FALSE_LAUNCHER": torchrun, **elsewhere}).start(
+        two = torchrun.replace("{devices}", "2")
+        process, said = called(profile, {"FALSE_LAUNCHER": two, **elsewhere}).start(
             "false:pretrain", RASTERS=scene.image, ENCODER=tmp_path / "here" / "e.safetensors", **endless
         )
         try:
             wait_until(lambda: any("Pretraining" in line for line in said), process)
             (launcher,) = children_of(process.pid)
-            (rank,) = children_of(launcher)
+            ranks = children_of(launcher)
+            assert len(ranks) == 2
             assert interrupt(process) == 1
             assert not lives(launcher)
-            wait_until(lambda: not lives(rank))
+            wait_until(lambda: not any(map(lives, ranks)))
         finally:
             process.kill()
             process.wait(LIMIT_S)
