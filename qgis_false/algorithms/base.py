@@ -20,12 +20,11 @@ from qgis.PyQt.QtGui import QIcon
 
 from false_core import jobs
 from false_core.errors import FalseError
-from qgis_false import PLUGIN_FOLDER, exported_job, layers, tasks
+from qgis_false import PLUGIN_FOLDER, layers, tasks
 from qgis_false.algorithms.definitions import definition, export_definition, shown_fields, the_only
 from qgis_false.algorithms.problems import problems
 from qgis_false.algorithms.values import Request
 from qgis_false.help import help_page
-from qgis_false.launcher import folder_for_files, launcher_for
 from qgis_false.translation import tr
 
 EXPORT = tasks.EXPORT_NAME.upper()
@@ -114,7 +113,9 @@ class JobAlgorithm(FalseAlgorithm):
             self.addParameter(export_definition())
 
     def canExecute(self) -> Tuple[bool, str]:
-        from qgis_false.environment.interpreters import NoEnvironment, find_interpreter  # Not needed when QGIS starts.
+        # Not needed when QGIS starts.
+        from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
+        from qgis_false.launcher import launcher_for
 
         try:
             launcher = launcher_for(self.JOB)
@@ -138,7 +139,9 @@ class JobAlgorithm(FalseAlgorithm):
     def processAlgorithm(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> Dict[str, Any]:
-        from qgis_false.worker import run_job  # Not needed when QGIS starts.
+        # Not needed when QGIS starts.
+        from qgis_false.launcher import folder_for_files
+        from qgis_false.worker import run_job
 
         self.warn_of_unknown(parameters, feedback)
         target = self.parameterAsFileOutput(parameters, EXPORT, context) if tasks.can_be_exported(self.JOB) else ""
@@ -166,6 +169,8 @@ class JobAlgorithm(FalseAlgorithm):
         self, target: str, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> Dict[str, Any]:
         """Write the job to a file, and return where its outputs will be, so that a model can export its next step too."""
+        from qgis_false import exported_job  # Not needed when QGIS starts.
+
         with exported_job.files_folder_for(target) as folder:
             asked = self._job(parameters, context, feedback, folder)
             job = exported_job.export(asked, target, folder, feedback)

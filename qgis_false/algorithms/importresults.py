@@ -15,9 +15,8 @@ from qgis.core import (
 )
 
 from false_core import jobs
-from qgis_false import exported_job, layers, settings, tasks
+from qgis_false import layers, settings, tasks
 from qgis_false.algorithms.base import FalseAlgorithm
-from qgis_false.path_mapping import parse_mapping
 from qgis_false.translation import tr
 
 _LAYERS = {
@@ -49,9 +48,13 @@ class ImportResults(FalseAlgorithm):
     def processAlgorithm(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> Dict[str, Any]:
+        # Not needed when QGIS starts.
+        from qgis_false.exported_job import made_by
+        from qgis_false.path_mapping import parse_mapping
+
         self.warn_of_unknown(parameters, feedback)
         mapping = parse_mapping(self.parameterAsString(parameters, "PATHS", context).strip() or settings.PATHS.value())
-        job, found = exported_job.made_by(self.parameterAsFile(parameters, "JOB", context), mapping, feedback)
+        job, found = made_by(self.parameterAsFile(parameters, "JOB", context), mapping, feedback)
         declared = jobs.parameters(job)
         for name in found:
             path = getattr(job, name)
