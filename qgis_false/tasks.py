@@ -101,8 +101,8 @@ class Diagnostics:
 class ImportResults:
     """Bring what an exported job made into the project.
 
-    A dialog writes a job to a file instead of running it where Export the job names one. Run the file elsewhere with
-    false-core run, also under torchrun or on a cluster. Then name it here: the map and other layers are loaded and drawn as
+    A dialog writes a job to a file instead of running it where Export the job names one, and its log says how to run the
+    file elsewhere, also under torchrun or on a cluster. Then name it here: the map and other layers are loaded and drawn as
     if they had been made here, the report goes to the Results Viewer, and the model is handed on.
     """
 

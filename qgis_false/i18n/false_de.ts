@@ -684,8 +684,8 @@
         <translation>Holt ins Projekt, was ein exportierter Auftrag gemacht hat.</translation>
     </message>
     <message>
-        <source>A dialog writes a job to a file instead of running it where Export the job names one. Run the file elsewhere with false-core run, also under torchrun or on a cluster. Then name it here: the map and other layers are loaded and drawn as if they had been made here, the report goes to the Results Viewer, and the model is handed on.</source>
-        <translation>Ein Dialog schreibt einen Auftrag in eine Datei, statt ihn auszuführen, wenn bei Auftrag exportieren eine genannt ist. Führen Sie die Datei anderswo mit false-core run aus, auch unter torchrun oder auf einem Cluster. Dann nennen Sie sie hier: Karte und andere Layer werden geladen und dargestellt, als wären sie hier entstanden, der Bericht kommt in die Ergebnisanzeige, und das Modell wird weitergegeben.</translation>
+        <source>A dialog writes a job to a file instead of running it where Export the job names one, and its log says how to run the file elsewhere, also under torchrun or on a cluster. Then name it here: the map and other layers are loaded and drawn as if they had been made here, the report goes to the Results Viewer, and the model is handed on.</source>
+        <translation>Ein Dialog schreibt einen Auftrag in eine Datei, statt ihn auszuführen, wenn bei Auftrag exportieren eine genannt ist, und sein Protokoll sagt, wie die Datei anderswo ausgeführt wird, auch unter torchrun oder auf einem Cluster. Dann nennen Sie sie hier: Karte und andere Layer werden geladen und dargestellt, als wären sie hier entstanden, der Bericht kommt in die Ergebnisanzeige, und das Modell wird weitergegeben.</translation>
     </message>
     <message>
         <source>Job</source>

@@ -68,23 +68,36 @@ class TestTorchrun:
         assert "is not a model made by FALSE" in outcome.said
         assert not (tmp_path / "map.tif").exists()
 
-    def test_ctrl_c_ends_it_and_every_process_that_it_started(self, profile, scene, torchrun, elsewhere, tmp_path):
-        endless = {**SHORT_PRETRAINING, "STEPS": 1_000_000}
+    @pytest.fixture
+    def training(self, profile, scene, torchrun, elsewhere, tmp_path):
+        """A pretraining of two processes that would go on for hours, caught when it is at work."""
         two = torchrun.replace("{devices}", "2")
         process, said = called(profile, {"FALSE_LAUNCHER": two, **elsewhere}).start(
-            "false:pretrain", RASTERS=scene.image, ENCODER=tmp_path / "here" / "e.safetensors", **endless
-        )
+            "false:pretrain", RASTERS=scene.image, ENCODER=tmp_path / "here" / "e.safetensors",
+            **{**SHORT_PRETRAINING, "STEPS": 1_000_000},
+        )  # fmt: skip
         try:
             wait_until(lambda: any("Pretraining" in line for line in said), process)
             (launcher,) = children_of(process.pid)
             ranks = children_of(launcher)
             assert len(ranks) == 2
-            assert interrupt(process) == 1
-            assert not lives(launcher)
-            wait_until(lambda: not any(map(lives, ranks)))
+            yield process, [launcher, *ranks]
         finally:
             process.kill()
             process.wait(LIMIT_S)
+
+    def test_ctrl_c_ends_it_and_every_process_that_it_started(self, training, tmp_path):
+        process, started = training
+        assert interrupt(process) == 1
+        assert not lives(started[0])
+        wait_until(lambda: not any(map(lives, started)))
+        assert {path.name for path in (tmp_path / "here").iterdir()} == {"cache"}
+
+    def test_a_killed_qgis_leaves_no_orphan(self, training, tmp_path):
+        process, started = training
+        process.kill()
+        process.wait(LIMIT_S)
+        wait_until(lambda: not any(map(lives, started)))
         assert {path.name for path in (tmp_path / "here").iterdir()} == {"cache"}
 
 
