@@ -35,11 +35,6 @@ from qgis_false import layers
 SCRIPT = "land_cover.slurm"
 FILES = (SCRIPT, "1_pretrain.json", "2_finetune.json", "3_classify.json", layers.LABELS_FILE, layers.LEGEND_FILE)
 
-# In single quotes inside the script; it has none of its own.
-RUN_JOB = (
-    "import sys; from false_core.jobs import from_json; from false_core.run import run; "
-    'print(run(from_json(open(sys.argv[1], encoding="utf-8").read()), lambda event: print(event, flush=True)))'
-)
 TEMPLATE = """\
 #!/bin/bash
 #SBATCH --job-name=land-cover
@@ -58,7 +53,7 @@ export FALSE_CACHE="${{FALSE_CACHE:-$PWD/cache}}"
 {activate}
 for job in {jobs}; do
   echo "$job"
-  python -c '{run}' "$job"
+  python -m false_core run "$job"
 done
 """
 
@@ -163,7 +158,7 @@ class RunOnCluster(QgsProcessingAlgorithm):
             hours=self.parameterAsInt(parameters, "HOURS", context),
             log=posixpath.join(place, "log-%j.txt").replace(" ", "\\ "),
             options="".join(f"#SBATCH {option}\n" for option in options),
-            script=SCRIPT, folder=shlex.quote(place), activate=text("ACTIVATE"), jobs=" ".join(plan), run=RUN_JOB,
+            script=SCRIPT, folder=shlex.quote(place), activate=text("ACTIVATE"), jobs=" ".join(plan),
         )  # fmt: skip
         with open(folder / SCRIPT, "w", encoding="utf-8", newline="\n") as stream:
             stream.write(script)

@@ -14,6 +14,7 @@ from qgis.PyQt.QtWidgets import (
     QGroupBox,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QPushButton,
     QScrollArea,
     QSizePolicy,
@@ -52,6 +53,8 @@ class OptionsPage(QgsOptionsPageWidget):
             settings.DEVICE.key: _choice(DEVICES, editable=True),
             settings.MEMORY.key: _gigabytes(),
             settings.CACHE.key: _file(QgsFileWidget.StorageMode.GetDirectory),
+            settings.LAUNCHER.key: QLineEdit(),
+            settings.PATHS.key: QLineEdit(),
             settings.LOG_LEVEL.key: _choice(settings.LOG_LEVELS),
         }
         content = QWidget()
@@ -192,6 +195,8 @@ def _show(field: Any, value: str) -> None:
             field.setValue(float(value))
         except ValueError:
             field.setValue(float(settings.MEMORY.default))  # Somebody wrote a word into the settings file.
+    elif isinstance(field, QLineEdit):
+        field.setText(value)
     else:
         field.setCurrentText(value)
 
@@ -199,4 +204,6 @@ def _show(field: Any, value: str) -> None:
 def _value(field: Any) -> str:
     if isinstance(field, QgsFileWidget):
         return str(field.filePath())
+    if isinstance(field, QLineEdit):
+        return str(field.text())
     return f"{field.value():g}" if isinstance(field, QDoubleSpinBox) else str(field.currentText())

@@ -17,6 +17,7 @@ from qgis_false.algorithms.diagnostics import Diagnostics
 from qgis_false.algorithms.embed import Embed
 from qgis_false.algorithms.exportonnx import ExportOnnx
 from qgis_false.algorithms.finetune import Finetune
+from qgis_false.algorithms.importresults import ImportResults
 from qgis_false.algorithms.modelinfo import ModelInfo
 from qgis_false.algorithms.polygonise import Polygonise
 from qgis_false.algorithms.pretrain import Pretrain
@@ -37,6 +38,7 @@ ALGORITHMS = (
     SuggestLabels,
     ExportOnnx,
     ModelInfo,
+    ImportResults,
     SetUpEnvironment,
     CheckEnvironment,
     Diagnostics,

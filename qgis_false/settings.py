@@ -101,6 +101,26 @@ CACHE = Setting(
         "folder."
     ),
 )
+LAUNCHER = Setting(
+    "false/launcher",
+    "FALSE_LAUNCHER",
+    "",
+    to_translate("Launcher"),
+    to_translate(
+        "A command that starts what computes, such as {python} -m torch.distributed.run --nproc-per-node {devices}, "
+        "srun --gpus=1 python or ssh server python. What is to be run is put at its end. Empty: it is started here."
+    ),
+)
+PATHS = Setting(
+    "false/paths",
+    "FALSE_PATHS",
+    "",
+    to_translate("Path mapping"),
+    to_translate(
+        "What folders are called where the launcher computes, as /home/me/maps=/scratch/me/maps; several with semicolons. "
+        "It holds for exported jobs and imported results too."
+    ),
+)
 LOG_LEVEL = Setting(
     "false/log_level",
     "FALSE_LOG_LEVEL",
@@ -110,7 +130,7 @@ LOG_LEVEL = Setting(
         "What a run writes to its log. warning: only what may be wrong. debug: everything the compute process says."
     ),
 )
-ALL: Tuple[Setting, ...] = (INTERPRETER, DEVICE, MEMORY, CACHE, LOG_LEVEL)
+ALL: Tuple[Setting, ...] = (INTERPRETER, DEVICE, MEMORY, CACHE, LAUNCHER, PATHS, LOG_LEVEL)
 _FOR_THE_LIBRARY = (DEVICE, MEMORY, CACHE)
 
 

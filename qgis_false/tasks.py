@@ -9,10 +9,26 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Dict, Optional, Tuple, Type
 
 from false_core import jobs
-from false_core.jobs import Result, parameter
+from false_core.jobs import Parameter, Result, parameter
 
 BUILDS = AUTO, CUDA, CPU, INDEX = "auto", "cuda", "cpu", "index"
 """Builds of PyTorch that a user may ask for. ``index``: whatever the package index has for this system."""
+EXPORT_NAME = "export"
+EXPORT = Parameter(
+    jobs.NEW_FILE,
+    "Export the job",
+    "Writes the job to this JSON file instead of running it. false-core run FILE runs it elsewhere, and Import results "
+    "brings back what it made. Labels, and outputs that were to be temporary, lie in a folder beside it. Empty: the job is "
+    "run.",
+    of="json",
+    advanced=True,
+)
+"""What an algorithm that runs a job has beside the parameters of its job, and under which name."""
+
+
+def can_be_exported(job: Type[Any]) -> bool:
+    """Whether ``job`` is one of the library, and makes files to bring back."""
+    return job in jobs.JOBS.values() and any(parameter.is_output for parameter in jobs.parameters(job).values())
 
 
 @dataclass(frozen=True)
@@ -81,5 +97,30 @@ class Diagnostics:
     RESULTS: ClassVar[Tuple[Result, ...]] = ()
 
 
-TASKS: Dict[str, Type[Any]] = {task.__name__.lower(): task for task in (SetUpEnvironment, Diagnostics)}
+@dataclass(frozen=True)
+class ImportResults:
+    """Bring what an exported job made into the project.
+
+    A dialog writes a job to a file instead of running it where Export the job names one, and its log says how to run the
+    file elsewhere, also under torchrun or on a cluster. Then name it here: the map and other layers are loaded and drawn as
+    if they had been made here, the report goes to the Results Viewer, and the model is handed on.
+    """
+
+    job: str = parameter(
+        jobs.FILE, "Job", "The JSON file that was exported. What the job made must be where it says, or the mapping says.",
+        of="json",
+    )  # fmt: skip
+    paths: Optional[str] = parameter(
+        jobs.TEXT,
+        "Path mapping",
+        "What folders were called where the job ran, as /home/me/maps=/scratch/me/maps; several with semicolons. Empty: as "
+        "in the options.",
+        None,
+        advanced=True,
+    )
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (Result("kind", "Kind of the job", jobs.TEXT),)
+
+
+TASKS: Dict[str, Type[Any]] = {task.__name__.lower(): task for task in (ImportResults, SetUpEnvironment, Diagnostics)}
 """Task classes by name, that of their algorithm."""

@@ -1,4 +1,7 @@
-"""Runs one job in the compute process: sends it, turns its events into feedback, ends it when the user cancels."""
+"""Runs one job in the compute process: sends it, turns its events into feedback, ends it when the user cancels.
+
+Where the user has set a launcher, it is what is started, and the compute process is somewhere behind it.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,38 @@ import collections
 import glob
 import os
 import queue
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from typing import IO, Any, Deque, Dict, List, Optional, Sequence, Set
+from pathlib import Path
+from typing import IO, Any, Callable, Deque, Dict, List, Optional, Sequence, Set, Tuple
 
 from qgis.core import QgsProcessingException, QgsProcessingFeedback
 
+import false_core
 from false_core import events, jobs
 from false_core.events import Event, Failed, Finished, Message, Progress, ProtocolError, Started
 from qgis_false import LIBRARY_FOLDER, last_errors, settings
 from qgis_false.environment import versions
 from qgis_false.environment.host import this_host
 from qgis_false.environment.interpreters import REQUIRED_PACKAGES, NoEnvironment, find_interpreter, how_to_complete
-from qgis_false.environment.processes import POLL_S, TERMINATE_S, Cancelled, CancelWatch, end, own_process_group
+from qgis_false.environment.processes import (
+    POLL_S,
+    TERMINATE_S,
+    Cancelled,
+    CancelWatch,
+    end,
+    own_process_group,
+    signal_group,
+)
 from qgis_false.environment.variables import compute_variables
+from qgis_false.launcher import JOB_FILE, Launcher, folder_for_files, launcher_for
+from qgis_false.privacy import without_secrets
 from qgis_false.translation import tr
 
 PATIENCE_S = 1.6
@@ -36,6 +53,8 @@ LAST_WORDS = 30
 """Lines of the process's own output that are shown when it fails."""
 CHATTER_LINES = 200
 """Lines of it that go to the log while it runs."""
+SHARED_S = 10.0
+"""How long an output that another computer wrote may take to be seen here."""
 
 # Runs in the compute interpreter. The folder comes first, so that plugin and library can never disagree on a version.
 LAUNCHER = """\
@@ -76,19 +95,37 @@ def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, command: Optional[Se
         QgsProcessingException: The job failed, was cancelled, or its process did not keep to the protocol. No process of
             the job is left, and nothing half-written.
     """
-    if command is None:
-        try:
-            interpreter = find_interpreter()
-        except NoEnvironment as error:
-            raise QgsProcessingException(str(error)) from error
-        feedback.pushInfo(tr("Computing with {path} (from {origin})", path=interpreter.path, origin=interpreter.origin))
-        outdated = versions.problem_of_environment(interpreter)
-        if outdated:
-            feedback.pushWarning(outdated)
-        command = worker_command(str(interpreter.path))
+    if command is not None:
+        given = command
+        return _followed(job, lambda: _Process(job, feedback, given, child_variables()))
+    launcher = launcher_for(type(job))
+    if launcher is None:
+        command = _command_here(feedback)
+        return _followed(job, lambda: _Process(job, feedback, command, child_variables()))
+    with tempfile.TemporaryDirectory(prefix="false-", dir=folder_for_files(type(job))) as folder:
+        file = Path(folder) / JOB_FILE
+        file.write_text(jobs.to_json(launcher.mapping.job_there(job)) + "\n", encoding="utf-8")
+        return _followed(job, lambda: _Launched(job, feedback, launcher, file))
+
+
+def _command_here(feedback: QgsProcessingFeedback) -> List[str]:
+    """Return the command line of the compute Python alone, and say which one it is."""
+    try:
+        interpreter = find_interpreter()
+    except NoEnvironment as error:
+        raise QgsProcessingException(str(error)) from error
+    feedback.pushInfo(tr("Computing with {path} (from {origin})", path=interpreter.path, origin=interpreter.origin))
+    outdated = versions.problem_of_environment(interpreter)
+    if outdated:
+        feedback.pushWarning(outdated)
+    return worker_command(str(interpreter.path))
+
+
+def _followed(job: jobs.Job, start: Callable[[], _Process]) -> Dict[str, Any]:
+    """Start the process and return the outputs of its job. Where it fails, nothing half-written is left."""
     before = _half_written(job)
     try:
-        return _Process(job, feedback, command).outputs()
+        return start().outputs()
     except BaseException as error:
         # A process that was killed could not tidy up.
         for folder in _half_written(job) - before:
@@ -101,7 +138,11 @@ def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, command: Optional[Se
 class _Process:
     """The compute process of one job."""
 
-    def __init__(self, job: jobs.Job, feedback: QgsProcessingFeedback, command: Sequence[str]) -> None:
+    _farewell_s = FAREWELL_S
+
+    def __init__(
+        self, job: jobs.Job, feedback: QgsProcessingFeedback, command: Sequence[str], variables: Dict[str, str]
+    ) -> None:
         self._job, self._feedback = job, feedback
         self._last_words: Deque[str] = collections.deque(maxlen=LAST_WORDS)
         self._chatter: Deque[str] = collections.deque(maxlen=CHATTER_LINES)
@@ -119,14 +160,14 @@ class _Process:
         try:
             self._child = subprocess.Popen(
                 list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
-                env=child_variables(), **own_process_group(),
+                env=variables, **own_process_group(),
             )  # fmt: skip
         except OSError as error:
             raise QgsProcessingException(
                 tr("{program} cannot be started: {reason}.", program=command[0], reason=error.strerror or error)
             ) from error
         # Threads, because a pipe that nobody empties or fills must not keep this thread from seeing the cancel button.
-        self._writer = self._thread(self._send_job)
+        self._writer = self._thread(self._send_first_line)
         self._readers = [self._thread(self._read_events), self._thread(self._read_chatter)]
 
     def outputs(self) -> Dict[str, Any]:
@@ -143,11 +184,14 @@ class _Process:
         thread.start()
         return thread
 
-    def _send_job(self) -> None:
+    def _send_first_line(self) -> None:
         try:
-            self._write(jobs.to_json(self._job))
+            self._write(self._first_line())
         except OSError:
             return  # The process is gone already. Its exit code says more than this.
+
+    def _first_line(self) -> str:
+        return jobs.to_json(self._job)
 
     def _write(self, line: str) -> None:
         data = line.encode() + b"\n"
@@ -203,14 +247,19 @@ class _Process:
             event = self._decoded(line)
             if isinstance(event, (Finished, Failed)):
                 return event
-            self._pass_on(event)
+            if event is not None:
+                self._pass_on(event)
 
     def _log_chatter(self) -> None:
         while self._chatter and self._chatter_left:
             self._chatter_left -= 1
-            self._feedback.pushDebugInfo(f"[child] {self._chatter.popleft()}")
+            self._log_line(self._chatter.popleft())
 
-    def _decoded(self, line: bytes) -> Event:
+    def _log_line(self, text: str) -> None:
+        self._feedback.pushDebugInfo(f"[child] {text}")
+
+    def _decoded(self, line: bytes) -> Optional[Event]:
+        """Return the event in a line of stdout; None where it is no event, and need not be one."""
         try:
             return events.decode(line.decode("utf-8"))
         except (ProtocolError, UnicodeDecodeError) as error:
@@ -231,9 +280,12 @@ class _Process:
             elif self._log_level != "warning":
                 self._feedback.pushInfo(event.text)
         elif isinstance(event, Started):
-            different = versions.problem_of_library(event.version)
+            different = self._problem_of_library(event.version)
             if different:
                 self._feedback.pushWarning(different)
+
+    def _problem_of_library(self, version: str) -> str:
+        return versions.problem_of_library(version)
 
     def _stop_if_cancelled(self) -> None:
         if not self._watch.is_cancelled():
@@ -243,7 +295,7 @@ class _Process:
             if self._writer.is_alive():
                 deadline = 0.0  # It has not even read the job: more would only wait behind it.
             else:
-                self._write("cancel")
+                self._tell_to_stop()
         except OSError:
             deadline = 0.0  # It is gone, or no longer listens.
         while self._child.poll() is None and time.monotonic() < deadline:
@@ -254,26 +306,36 @@ class _Process:
                 continue
         raise Cancelled(tr("Cancelled."))
 
+    def _tell_to_stop(self) -> None:
+        self._write("cancel")
+
     def _checked(self, last: Optional[Event]) -> Dict[str, Any]:
         """Return the outputs of a job that ended with the event ``last``, or say why they cannot be trusted."""
         if isinstance(last, Failed):
             raise self._failed(last)
         code = self._exit_code()
         if last is None:
-            raise self._broken(tr("The compute process ended without a result: {how}.", how=_how_it_ended(code)))
+            last = self._without_last_word(code)
         if code not in (0, None):
             raise self._broken(tr("The compute process failed after its result: {how}.", how=_how_it_ended(code)))
         assert isinstance(last, Finished)
         for name, path in jobs.outputs(self._job).items():
-            if not os.path.isdir(path) and not (os.path.isfile(path) and os.path.getsize(path)):
+            if not self._is_there(path):
                 raise self._broken(
                     tr("The compute process says it has finished, but {name} is not there: {path}.", name=name, path=path)
                 )
         return last.outputs
 
+    def _without_last_word(self, code: Optional[int]) -> Event:
+        """Return the event that a process which ended without one stands for."""
+        raise self._broken(tr("The compute process ended without a result: {how}.", how=_how_it_ended(code)))
+
+    def _is_there(self, path: str) -> bool:
+        return _is_written(path)
+
     def _exit_code(self) -> Optional[int]:
         """Wait for the process to go. None where it stays although it has said its last word: then it is ended."""
-        deadline = time.monotonic() + FAREWELL_S
+        deadline = time.monotonic() + self._farewell_s
         while self._child.poll() is None:
             if time.monotonic() > deadline:
                 return None
@@ -309,6 +371,107 @@ class _Process:
                 pipe.close()
         if self._child.stdin is not None and not self._writer.is_alive():
             self._child.stdin.close()
+
+
+class _Launched(_Process):
+    """The launcher of one job. It may have more to say than the job, and the job may run on another computer."""
+
+    _farewell_s = 5 * FAREWELL_S
+
+    def __init__(self, job: jobs.Job, feedback: QgsProcessingFeedback, launcher: Launcher, file: Path) -> None:
+        self._launcher, self._file, self._started = launcher, file, False
+        self._before = {path: _stamp(path) for path in jobs.outputs(job).values()}
+        command = launcher.command(job, str(file))
+        self._name = command[0] if command else launcher.template
+        shown = " ".join(map(shlex.quote, command))
+        feedback.pushInfo(tr("Starting with the launcher: {command}", command=without_secrets(shown)))
+        unknown = launcher.mapping.left_out(job) if launcher.mapping.pairs else []
+        if unknown:
+            feedback.pushWarning(
+                tr(
+                    "The path mapping says nothing about {paths}. The launcher is to find them under the same path.",
+                    paths=", ".join(unknown),
+                )
+            )
+        super().__init__(job, feedback, command, launcher.variables())
+
+    def _first_line(self) -> str:
+        return "here"  # From now on the end of stdin means that QGIS is gone.
+
+    def _pass_on(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self._send_first_line()  # Once more, for torchrun may have started the job again, with a new process to read it.
+        super()._pass_on(event)
+
+    def _log_line(self, text: str) -> None:
+        if self._started:
+            super()._log_line(text)
+        else:
+            self._feedback.pushInfo(f"[launcher] {text}")  # Such as that the job waits in a queue.
+
+    def _decoded(self, line: bytes) -> Optional[Event]:
+        text = line.decode("utf-8", "replace").rstrip()
+        try:
+            event = events.decode(text)
+        except ProtocolError:
+            if self._started:
+                return super()._decoded(line)  # It fails, and says so.
+            self._last_words.append(text[:10_000])
+            self._chatter.append(text[:10_000])
+            return None
+        self._started = True
+        return self._launcher.mapping.event_here(event)
+
+    def _problem_of_library(self, version: str) -> str:
+        if version == false_core.__version__:
+            return ""
+        return tr(
+            "The launcher started version {library} of the library, and the plugin is of {plugin}. Install the same one "
+            "there: {command}",
+            library=version,
+            plugin=false_core.__version__,
+            command=f'python -m pip install "{LIBRARY_FOLDER}"',
+        )
+
+    def _tell_to_stop(self) -> None:
+        self._file.unlink(missing_ok=True)  # Tells those as well that stdin does not reach.
+        if not self._started:
+            # There is no job yet that would listen, and perhaps a place in a queue to give up.
+            signal_group(self._child, kill=False)
+        super()._tell_to_stop()
+
+    def _without_last_word(self, code: Optional[int]) -> Event:
+        if self._started:
+            return super()._without_last_word(code)
+        outputs = jobs.outputs(self._job)
+        if code == 0 and all(self._is_there(path) and _stamp(path) != self._before[path] for path in outputs.values()):
+            self._feedback.pushInfo(tr("The launcher passed on no events, but the outputs are there."))
+            return Finished(dict(outputs))
+        raise self._broken(
+            tr("{program}, the launcher, ended before the job began: {how}.", program=self._name, how=_how_it_ended(code))
+        )
+
+    def _is_there(self, path: str) -> bool:
+        # A folder that computers share may show a new file a little later here.
+        deadline = time.monotonic() + SHARED_S
+        while not _is_written(path):
+            if time.monotonic() > deadline or self._watch.is_cancelled():
+                return False
+            time.sleep(POLL_S)
+        return True
+
+
+def _is_written(path: str) -> bool:
+    return os.path.isdir(path) or (os.path.isfile(path) and os.path.getsize(path) > 0)
+
+
+def _stamp(path: str) -> Optional[Tuple[int, int]]:
+    """Return what changes when a file is written anew, or None where there is none."""
+    try:
+        known = os.stat(path)
+    except OSError:
+        return None
+    return known.st_mtime_ns, known.st_size
 
 
 def progress_text(progress: Progress) -> str:

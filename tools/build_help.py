@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 from build_translations import LANGUAGES, translations  # noqa: E402
 
 from false_core import jobs  # noqa: E402
-from qgis_false.tasks import TASKS  # noqa: E402
+from qgis_false.tasks import EXPORT, EXPORT_NAME, TASKS, can_be_exported  # noqa: E402
 
 ORIGINAL = "en"
 MARKDOWN = ROOT / "docs" / "algorithms"
@@ -237,7 +237,7 @@ def _example_value(parameter: jobs.Parameter) -> Any:
     if kind == jobs.RASTERS:
         return ("raster_1.tif", "raster_2.tif")
     stem = re.sub(r"\W+", "_", parameter.label.lower()).strip("_")
-    ending = _ENDINGS.get(kind) or (parameter.of if kind == jobs.NEW_FILE else "")
+    ending = _ENDINGS.get(kind) or (parameter.of if kind in (jobs.FILE, jobs.NEW_FILE) else "")
     return f"{stem}.{ending}" if ending else stem
 
 
@@ -310,9 +310,8 @@ def index() -> str:
             "",
             "The model **Map from a few labels** runs pretraining, fine-tuning and classifying one after the other. **Map a",
             "folder of rasters** does so for many rasters with labels on one of them. **Improve a map** fine-tunes and",
-            "classifies again when there are more labels, and suggests where to digitise next. The command line has two",
-            "commands more, `info` and `experiment`: see",
-            "[Command line](../command-line.md).",
+            "classifies again when there are more labels, and suggests where to digitise next. The command line has three",
+            "commands more, `run`, `info` and `experiment`: see [Command line](../command-line.md).",
             "",
         ]
     )
@@ -329,8 +328,14 @@ def as_markdown(page: Page) -> str:
     return "\n".join(lines)
 
 
+def _in_qgis(job: type[Any]) -> dict[str, jobs.Parameter]:
+    """Return the parameters that a dialog has for ``job``: its own, and that to export it."""
+    shown = {name: parameter for name, parameter in jobs.parameters(job).items() if parameter.dialog}
+    return {**shown, **({EXPORT_NAME: EXPORT} if can_be_exported(job) else {})}
+
+
 def _tables(job: type[Any]) -> Iterator[str]:
-    declared, given = jobs.parameters(job), defaults(job)
+    declared, given = {**jobs.parameters(job), **_in_qgis(job)}, defaults(job)
     groups = {
         "## Parameters": {n: p for n, p in declared.items() if not p.advanced and not p.is_output},
         "## Advanced parameters": {n: p for n, p in declared.items() if p.advanced and not p.is_output},
@@ -342,7 +347,8 @@ def _tables(job: type[Any]) -> Iterator[str]:
         yield from (heading, "", "| parameter | what it is | kind | default | values |", "|---|---|---|---|---|")
         for name, parameter in group.items():
             where = "" if parameter.dialog else " QGIS fills it in."
-            default = _escaped(default_in_words(given[name], parameter, str))
+            where += " In QGIS only." if name not in given else ""
+            default = _escaped(default_in_words(given.get(name), parameter, str))
             yield (
                 f"| **{_escaped(parameter.label)}**<br>`{name}` | {_escaped(parameter.help)}{where} "
                 f"| {KINDS[parameter.kind]} | {default} | {_escaped(range_of(parameter, str))} |"
@@ -433,7 +439,7 @@ def as_html(page: Page, language: str, tr: Translate) -> str:
 
 
 def _definitions(job: type[Any], tr: Translate) -> Iterator[str]:
-    shown = {name: parameter for name, parameter in jobs.parameters(job).items() if parameter.dialog}
+    shown = _in_qgis(job)
     groups = {
         tr("Parameters"): {n: p for n, p in shown.items() if not p.advanced and not p.is_output},
         tr("Advanced parameters"): {n: p for n, p in shown.items() if p.advanced and not p.is_output},
@@ -444,7 +450,7 @@ def _definitions(job: type[Any], tr: Translate) -> Iterator[str]:
             continue
         yield from (f"<h2>{html.escape(heading)}</h2>", "<dl>")
         for name, parameter in group.items():
-            value = defaults(job)[name]
+            value = defaults(job).get(name)
             default = default_in_words(value, parameter, tr)
             if value is not dataclasses.MISSING:
                 default = tr("default: {value}").format(value=default)

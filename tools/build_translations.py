@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from false_core import jobs  # noqa: E402
-from qgis_false.tasks import TASKS  # noqa: E402
+from qgis_false.tasks import EXPORT, TASKS  # noqa: E402
 
 PLUGIN = ROOT / "qgis_false"
 FOLDER = PLUGIN / "i18n"
@@ -70,6 +70,7 @@ def texts_of_jobs() -> Iterator[str]:
             if parameter.dialog:
                 yield from filter(None, (parameter.label, parameter.help, parameter.unit))
         yield from (result.label for result in job.RESULTS)
+    yield from (EXPORT.label, EXPORT.help)
 
 
 def texts_of_plugin() -> Iterator[str]:

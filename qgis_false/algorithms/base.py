@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Type
@@ -14,19 +15,19 @@ from qgis.core import (
     QgsProcessingFeedback,
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
-    QgsProcessingUtils,
 )
 from qgis.PyQt.QtGui import QIcon
 
 from false_core import jobs
 from false_core.errors import FalseError
-from qgis_false import PLUGIN_FOLDER, layers
-from qgis_false.algorithms.definitions import definition, shown_fields, the_only
+from qgis_false import PLUGIN_FOLDER, layers, tasks
+from qgis_false.algorithms.definitions import definition, export_definition, shown_fields, the_only
 from qgis_false.algorithms.problems import problems
 from qgis_false.algorithms.values import Request
 from qgis_false.help import help_page
 from qgis_false.translation import tr
 
+EXPORT = tasks.EXPORT_NAME.upper()
 ICONS_FOLDER = PLUGIN_FOLDER / "icons"
 """Holds one SVG for each algorithm, under its name."""
 
@@ -85,7 +86,7 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
 
     def warn_of_unknown(self, parameters: Dict[str, Any], feedback: QgsProcessingFeedback) -> None:
         """QGIS passes over a name it does not know. Somebody who mistyped one should hear of it."""
-        known = shown_fields(self.JOB)
+        known = [definition.name() for definition in self.parameterDefinitions()]
         for name in parameters:
             if name not in known:
                 feedback.pushWarning(
@@ -106,12 +107,21 @@ class JobAlgorithm(FalseAlgorithm):
         super().__init__()
         self._legend: List[layers.LegendEntry] = []
 
+    def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:
+        super().initAlgorithm(configuration)
+        if tasks.can_be_exported(self.JOB):
+            self.addParameter(export_definition())
+
     def canExecute(self) -> Tuple[bool, str]:
-        from qgis_false.environment.interpreters import NoEnvironment, find_interpreter  # Not needed when QGIS starts.
+        # Not needed when QGIS starts.
+        from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
+        from qgis_false.launcher import launcher_for
 
         try:
-            find_interpreter()
-        except NoEnvironment as error:
+            launcher = launcher_for(self.JOB)
+            if launcher is None or launcher.needs_interpreter:
+                find_interpreter()
+        except (NoEnvironment, QgsProcessingException) as error:
             return False, str(error)
         return True, ""
 
@@ -129,17 +139,43 @@ class JobAlgorithm(FalseAlgorithm):
     def processAlgorithm(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> Dict[str, Any]:
-        from qgis_false.worker import run_job  # Not needed when QGIS starts.
+        # Not needed when QGIS starts.
+        from qgis_false.launcher import folder_for_files
+        from qgis_false.worker import run_job
 
         self.warn_of_unknown(parameters, feedback)
-        with tempfile.TemporaryDirectory(prefix="false-", dir=QgsProcessingUtils.tempFolder()) as folder:
-            fields = Request(self, parameters, context, feedback, Path(folder)).job_fields(self.JOB)
-            if self._legend:
-                fields["legend"] = layers.write_legend(self._legend, Path(folder))
-            try:
-                job = jobs.from_mapping({"job": self.JOB.__name__.lower(), **fields})
-            except FalseError as error:
-                raise QgsProcessingException(str(error)) from error
+        target = self.parameterAsFileOutput(parameters, EXPORT, context) if tasks.can_be_exported(self.JOB) else ""
+        if target:
+            return self._exported(os.path.abspath(target), parameters, context, feedback)
+        with tempfile.TemporaryDirectory(prefix="false-", dir=folder_for_files(self.JOB)) as folder:
+            job = self._job(parameters, context, feedback, Path(folder))
             results = run_job(job, feedback)
         declared = [*jobs.outputs(job), *(result.name for result in self.JOB.RESULTS)]
         return {name.upper(): results[name] for name in declared if name in results}
+
+    def _job(
+        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
+    ) -> jobs.Job:
+        """Return the job that was asked for. Layers and styles that are not files are written to ``folder``."""
+        fields = Request(self, parameters, context, feedback, folder).job_fields(self.JOB)
+        if self._legend:
+            fields["legend"] = layers.write_legend(self._legend, folder)
+        try:
+            return jobs.from_mapping({"job": self.JOB.__name__.lower(), **fields})
+        except FalseError as error:
+            raise QgsProcessingException(str(error)) from error
+
+    def _exported(
+        self, target: str, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> Dict[str, Any]:
+        """Write the job to a file, and return where its outputs will be, so that a model can export its next step too."""
+        from qgis_false import exported_job  # Not needed when QGIS starts.
+
+        with exported_job.files_folder_for(target) as folder:
+            asked = self._job(parameters, context, feedback, folder)
+            job = exported_job.export(asked, target, folder, feedback)
+        exported_job.forget_layers(asked, context)
+        declared = jobs.parameters(job)
+        # A report goes to the Results Viewer, which opens it at once.
+        planned = {name: path for name, path in jobs.outputs(job).items() if declared[name].kind != jobs.NEW_REPORT}
+        return {EXPORT: target, **{name.upper(): path for name, path in planned.items()}}

@@ -27,6 +27,7 @@ from qgis.core import (
 
 from false_core import jobs
 from false_core.jobs import Parameter
+from qgis_false import tasks
 from qgis_false.translation import tr
 
 YES, NO = "yes", "no"
@@ -76,6 +77,18 @@ def shown_fields(job: Type[Any]) -> Dict[str, Field]:
     return shown
 
 
+def export_definition() -> QgsProcessingParameterDefinition:
+    """Return the parameter that has the job written to a file instead of run."""
+    declared = tasks.EXPORT
+    extension = tr("{kind} files (*.{extension})", kind=declared.of.upper(), extension=declared.of)
+    made = QgsProcessingParameterFileDestination(
+        tasks.EXPORT_NAME.upper(), tr(declared.label), extension, optional=True, createByDefault=False
+    )
+    made.setHelp(tr(declared.help))
+    made.setFlags(made.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
+    return made
+
+
 def the_only(job: Type[Any], kind: str) -> str:
     """Return the Processing name of the one field of ``kind``, or nothing where there is none or several."""
     names = [name for name, field in shown_fields(job).items() if field.parameter.kind == kind]
@@ -121,9 +134,8 @@ def _model(field: Field) -> QgsProcessingParameterDefinition:
 
 def _any_file(field: Field) -> QgsProcessingParameterDefinition:
     # A file widget, whose line also takes a name where one may be given. Without "All files" QGIS would refuse it.
-    return QgsProcessingParameterFile(
-        field.processing_name, field.label, optional=field.optional, fileFilter=tr("All files (*)")
-    )
+    pattern = f"{_files_of(field)};;{tr('All files (*)')}" if field.parameter.of else tr("All files (*)")
+    return QgsProcessingParameterFile(field.processing_name, field.label, optional=field.optional, fileFilter=pattern)
 
 
 def _bands(field: Field) -> QgsProcessingParameterDefinition:
@@ -199,8 +211,12 @@ def _new_table(field: Field) -> QgsProcessingParameterDefinition:
 
 
 def _new_other_file(field: Field) -> QgsProcessingParameterDefinition:
+    return _new_file(field, _files_of(field))
+
+
+def _files_of(field: Field) -> str:
     extension = field.parameter.of
-    return _new_file(field, tr("{kind} files (*.{extension})", kind=extension.upper(), extension=extension))
+    return tr("{kind} files (*.{extension})", kind=extension.upper(), extension=extension)
 
 
 def _new_file(field: Field, pattern: str) -> QgsProcessingParameterDefinition:

@@ -14,6 +14,7 @@ from qgis.core import (
 )
 
 from false_core import jobs
+from qgis_false import tasks
 from qgis_false.algorithms.definitions import NO, YES, Field, shown_fields
 from qgis_false.layers import is_null
 from qgis_false.translation import tr
@@ -40,7 +41,9 @@ def problems(job: Type[Any], parameters: Dict[str, Any], context: QgsProcessingC
                 names = ", ".join(choices)
                 found.append(tr("{name} must be one of {names}; it is {value}.", name=name, names=names, value=value))
         elif field.parameter.is_output:
-            found += _folder_problems(field, value)
+            found += _folder_problems(name, value)
+    export = tasks.EXPORT_NAME.upper()
+    found += _folder_problems(export, parameters.get(export))
     return found or _missing_together(job, parameters)
 
 
@@ -98,12 +101,12 @@ def _number_problems(field: Field, value: Any) -> List[str]:
     return []
 
 
-def _folder_problems(field: Field, value: Any) -> List[str]:
+def _folder_problems(name: str, value: Any) -> List[str]:
     """QGIS makes folders that are missing, also those that are a slip of the pen."""
     if isinstance(value, QgsProcessingOutputLayerDefinition):
         value = value.sink.staticValue()
     folder = os.path.dirname(os.path.abspath(value)) if isinstance(value, str) and os.path.isabs(value) else ""
     if folder and not os.path.isdir(folder):
         what = tr("there is no folder {folder}. Create it, or choose another one.", folder=folder)
-        return [f"{field.processing_name}: {what}"]
+        return [f"{name}: {what}"]
     return []

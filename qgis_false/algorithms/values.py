@@ -12,6 +12,7 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
+    QgsProcessingOutputLayerDefinition,
     QgsProcessingUtils,
     QgsProperty,
     QgsRasterLayer,
@@ -45,6 +46,10 @@ class Request:
     def raw(self, field: Field) -> Any:
         """Return the value as it was entered, or None where nothing was."""
         value = self.parameters.get(field.processing_name)
+        if isinstance(value, QgsProcessingOutputLayerDefinition):
+            # So the table of a batch says that a layer was left out.
+            empty = value.sink.valueAsString(self.context.expressionContext(), "")[0] == ""
+            return None if empty else value
         return None if layers.is_null(value) or value == "" else value
 
 

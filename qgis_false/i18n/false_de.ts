@@ -680,6 +680,34 @@
         <translation>Geschwindigkeit der Testberechnung in GFLOP/s</translation>
     </message>
     <message>
+        <source>Bring what an exported job made into the project.</source>
+        <translation>Holt ins Projekt, was ein exportierter Auftrag gemacht hat.</translation>
+    </message>
+    <message>
+        <source>A dialog writes a job to a file instead of running it where Export the job names one, and its log says how to run the file elsewhere, also under torchrun or on a cluster. Then name it here: the map and other layers are loaded and drawn as if they had been made here, the report goes to the Results Viewer, and the model is handed on.</source>
+        <translation>Ein Dialog schreibt einen Auftrag in eine Datei, statt ihn auszuführen, wenn bei Auftrag exportieren eine genannt ist, und sein Protokoll sagt, wie die Datei anderswo ausgeführt wird, auch unter torchrun oder auf einem Cluster. Dann nennen Sie sie hier: Karte und andere Layer werden geladen und dargestellt, als wären sie hier entstanden, der Bericht kommt in die Ergebnisanzeige, und das Modell wird weitergegeben.</translation>
+    </message>
+    <message>
+        <source>Job</source>
+        <translation>Auftrag</translation>
+    </message>
+    <message>
+        <source>The JSON file that was exported. What the job made must be where it says, or the mapping says.</source>
+        <translation>Die JSON-Datei, die exportiert wurde. Was der Auftrag gemacht hat, muss dort sein, wo er oder die Zuordnung es sagt.</translation>
+    </message>
+    <message>
+        <source>Path mapping</source>
+        <translation>Zuordnung der Pfade</translation>
+    </message>
+    <message>
+        <source>What folders were called where the job ran, as /home/me/maps=/scratch/me/maps; several with semicolons. Empty: as in the options.</source>
+        <translation>Wie Ordner dort heißen, wo der Auftrag lief, als /home/me/maps=/scratch/me/maps; mehrere mit Semikolons. Leer: wie in den Optionen.</translation>
+    </message>
+    <message>
+        <source>Kind of the job</source>
+        <translation>Art des Auftrags</translation>
+    </message>
+    <message>
         <source>Make, repair or update the Python that computes.</source>
         <translation>Macht, repariert oder aktualisiert das Python, das rechnet.</translation>
     </message>
@@ -740,6 +768,14 @@
         <translation>Der Text, der geschrieben wird. Er steht auch im Protokoll, und auf dem Desktop in der Zwischenablage.</translation>
     </message>
     <message>
+        <source>Export the job</source>
+        <translation>Auftrag exportieren</translation>
+    </message>
+    <message>
+        <source>Writes the job to this JSON file instead of running it. false-core run FILE runs it elsewhere, and Import results brings back what it made. Labels, and outputs that were to be temporary, lie in a folder beside it. Empty: the job is run.</source>
+        <translation>Schreibt den Auftrag in diese JSON-Datei, statt ihn auszuführen. false-core run DATEI führt ihn anderswo aus, und Ergebnisse importieren holt zurück, was er gemacht hat. Trainingsflächen, und Ausgaben, die temporär sein sollten, liegen in einem Ordner daneben. Leer: der Auftrag wird ausgeführt.</translation>
+    </message>
+    <message>
         <source>Assess a map</source>
         <translation>Eine Karte bewerten</translation>
     </message>
@@ -760,6 +796,14 @@
         <translation>Viele Raster klassifizieren</translation>
     </message>
     <message>
+        <source>{kind} files (*.{extension})</source>
+        <translation>{kind}-Dateien (*.{extension})</translation>
+    </message>
+    <message>
+        <source>All files (*)</source>
+        <translation>Alle Dateien (*)</translation>
+    </message>
+    <message>
         <source>{label}, as 1,2,3</source>
         <translation>{label}, als 1,2,3</translation>
     </message>
@@ -770,14 +814,6 @@
     <message>
         <source>CSV files (*.csv)</source>
         <translation>CSV-Dateien (*.csv)</translation>
-    </message>
-    <message>
-        <source>{kind} files (*.{extension})</source>
-        <translation>{kind}-Dateien (*.{extension})</translation>
-    </message>
-    <message>
-        <source>All files (*)</source>
-        <translation>Alle Dateien (*)</translation>
     </message>
     <message>
         <source>Diagnostics</source>
@@ -802,6 +838,14 @@
     <message>
         <source>2. Fine-tune a model (few labels)</source>
         <translation>2. Ein Modell feintrainieren (wenige Trainingsflächen)</translation>
+    </message>
+    <message>
+        <source>Import results</source>
+        <translation>Ergebnisse importieren</translation>
+    </message>
+    <message>
+        <source>Result</source>
+        <translation>Ergebnis</translation>
     </message>
     <message>
         <source>About a model file</source>
@@ -1208,6 +1252,70 @@
         <translation>Das Einrichten der Rechenumgebung wurde unterbrochen. Führen Sie „Rechenumgebung einrichten“ aus: es macht weiter, wo es aufgehört hat.</translation>
     </message>
     <message>
+        <source>The job is in {path}. Nothing was run.</source>
+        <translation>Der Auftrag ist in {path}. Ausgeführt wurde nichts.</translation>
+    </message>
+    <message>
+        <source>Run it with: {command}</source>
+        <translation>Auszuführen mit: {command}</translation>
+    </message>
+    <message>
+        <source>Nothing that the job {path} makes is there.</source>
+        <translation>Nichts von dem, was der Auftrag {path} macht, ist da.</translation>
+    </message>
+    <message>
+        <source>{name} is a temporary file. Name one that stays.</source>
+        <translation>{name} ist eine temporäre Datei. Nennen Sie eine, die bleibt.</translation>
+    </message>
+    <message>
+        <source>A temporary file of QGIS cannot go with an exported job, as it is gone when QGIS ends: {paths}. Save it elsewhere, and choose that.</source>
+        <translation>Eine temporäre Datei von QGIS kann nicht mit einem exportierten Auftrag gehen, denn sie ist weg, wenn QGIS endet: {paths}. Speichern Sie sie anderswo und wählen Sie diese.</translation>
+    </message>
+    <message>
+        <source>What goes with it is in {folder}: keep the two together.</source>
+        <translation>Was dazugehört, ist in {folder}: lassen Sie die beiden zusammen.</translation>
+    </message>
+    <message>
+        <source>The folder {path} cannot be made: {reason}.</source>
+        <translation>Der Ordner {path} kann nicht angelegt werden: {reason}.</translation>
+    </message>
+    <message>
+        <source>{name} was to be a temporary file. It goes to {path}.</source>
+        <translation>{name} sollte eine temporäre Datei sein. Sie kommt nach {path}.</translation>
+    </message>
+    <message>
+        <source>The job cannot be written to {path}: {reason}.</source>
+        <translation>Der Auftrag kann nicht nach {path} geschrieben werden: {reason}.</translation>
+    </message>
+    <message>
+        <source>The job {path} makes no files.</source>
+        <translation>Der Auftrag {path} macht keine Dateien.</translation>
+    </message>
+    <message>
+        <source>{path} is older than the job: perhaps another run made it.</source>
+        <translation>{path} ist älter als der Auftrag: vielleicht stammt die Datei von einem anderen Lauf.</translation>
+    </message>
+    <message>
+        <source>{name} is not there: {path}. Either the job is not finished, or its files have another path here: say so as path mapping.</source>
+        <translation>{name} ist nicht da: {path}. Entweder ist der Auftrag nicht fertig, oder seine Dateien haben hier einen anderen Pfad: sagen Sie das als Zuordnung der Pfade.</translation>
+    </message>
+    <message>
+        <source>{name} is not there: {path}.</source>
+        <translation>{name} ist nicht da: {path}.</translation>
+    </message>
+    <message>
+        <source>The cache folder {folder} cannot be written to: {reason}.</source>
+        <translation>In den Cache-Ordner {folder} kann nicht geschrieben werden: {reason}.</translation>
+    </message>
+    <message>
+        <source>The launcher has {name}, which stands for nothing. It may have {names}.</source>
+        <translation>Im Startbefehl steht {name}, das für nichts steht. Möglich sind {names}.</translation>
+    </message>
+    <message>
+        <source>The launcher {template} cannot be read: a quotation mark is left open.</source>
+        <translation>Der Startbefehl {template} ist nicht lesbar: ein Anführungszeichen bleibt offen.</translation>
+    </message>
+    <message>
         <source>The layer {layer} comes from {origin}, not from a raster file. Save it as GeoTIFF (Layer &gt; Save As...) and use that.</source>
         <translation>Der Layer {layer} kommt von {origin}, nicht aus einer Rasterdatei. Speichern Sie ihn als GeoTIFF (Layer &gt; Speichern als...) und nehmen Sie das.</translation>
     </message>
@@ -1260,6 +1368,10 @@
         <translation>Bereit: PyTorch {torch}, Python {python}, auf {device}.</translation>
     </message>
     <message>
+        <source>The path mapping {part} cannot be read. Write it as FOLDER HERE=FOLDER THERE, both from the root, and several with semicolons between them.</source>
+        <translation>Die Zuordnung der Pfade {part} ist nicht lesbar. Schreiben Sie ORDNER HIER=ORDNER DORT, beide von der Wurzel an, mehrere mit Semikolons dazwischen.</translation>
+    </message>
+    <message>
         <source>FALSE: land-cover maps from a few labels</source>
         <translation>FALSE: Landbedeckungskarten aus wenigen Trainingsflächen</translation>
     </message>
@@ -1292,6 +1404,18 @@
         <translation>Für Dateien, die neu gemacht werden können, etwa Zwischenstände unterbrochener Läufe. Leer: der Cache-Ordner des Systems.</translation>
     </message>
     <message>
+        <source>Launcher</source>
+        <translation>Startbefehl</translation>
+    </message>
+    <message>
+        <source>A command that starts what computes, such as {python} -m torch.distributed.run --nproc-per-node {devices}, srun --gpus=1 python or ssh server python. What is to be run is put at its end. Empty: it is started here.</source>
+        <translation>Ein Befehl, der startet, was rechnet, wie {python} -m torch.distributed.run --nproc-per-node {devices}, srun --gpus=1 python oder ssh server python. Was auszuführen ist, wird an sein Ende gestellt. Leer: es wird hier gestartet.</translation>
+    </message>
+    <message>
+        <source>What folders are called where the launcher computes, as /home/me/maps=/scratch/me/maps; several with semicolons. It holds for exported jobs and imported results too.</source>
+        <translation>Wie Ordner dort heißen, wo der Startbefehl rechnen lässt, als /home/me/maps=/scratch/me/maps; mehrere mit Semikolons. Gilt auch für exportierte Aufträge und importierte Ergebnisse.</translation>
+    </message>
+    <message>
         <source>Log</source>
         <translation>Protokoll</translation>
     </message>
@@ -1316,6 +1440,14 @@
         <translation>er ist abgestürzt ({reason})</translation>
     </message>
     <message>
+        <source>Computing with {path} (from {origin})</source>
+        <translation>Gerechnet wird mit {path} (Quelle: {origin})</translation>
+    </message>
+    <message>
+        <source>The launcher started version {library} of the library, and the plugin is of {plugin}. Install the same one there: {command}</source>
+        <translation>Der Startbefehl hat Version {library} der Bibliothek gestartet, und das Plugin hat {plugin}. Installieren Sie dort die gleiche: {command}</translation>
+    </message>
+    <message>
         <source>it stopped talking, and did not go</source>
         <translation>er hat aufgehört zu reden und sich nicht beendet</translation>
     </message>
@@ -1328,12 +1460,20 @@
         <translation>Exit-Code {code}</translation>
     </message>
     <message>
-        <source>Computing with {path} (from {origin})</source>
-        <translation>Gerechnet wird mit {path} (Quelle: {origin})</translation>
+        <source>The compute process ended without a result: {how}.</source>
+        <translation>Der Rechenprozess endete ohne Ergebnis: {how}.</translation>
     </message>
     <message>
         <source>It left no message.</source>
         <translation>Er hat keine Meldung hinterlassen.</translation>
+    </message>
+    <message>
+        <source>Starting with the launcher: {command}</source>
+        <translation>Start mit dem Startbefehl: {command}</translation>
+    </message>
+    <message>
+        <source>{program}, the launcher, ended before the job began: {how}.</source>
+        <translation>{program}, der Startbefehl, endete, bevor der Auftrag begann: {how}.</translation>
     </message>
     <message>
         <source>{time} left</source>
@@ -1342,10 +1482,6 @@
     <message>
         <source>it was killed (SIGKILL), most often because the computer ran out of memory. Try a smaller batch size</source>
         <translation>er wurde abgebrochen (SIGKILL), meist weil dem Rechner der Speicher ausging. Versuchen Sie eine kleinere Batchgröße</translation>
-    </message>
-    <message>
-        <source>The compute process ended without a result: {how}.</source>
-        <translation>Der Rechenprozess endete ohne Ergebnis: {how}.</translation>
     </message>
     <message>
         <source>The compute process failed after its result: {how}.</source>
@@ -1358,6 +1494,14 @@
     <message>
         <source>Its last words:</source>
         <translation>Seine letzten Worte:</translation>
+    </message>
+    <message>
+        <source>The path mapping says nothing about {paths}. The launcher is to find them under the same path.</source>
+        <translation>Die Zuordnung der Pfade sagt nichts über {paths}. Der Startbefehl muss sie unter demselben Pfad finden.</translation>
+    </message>
+    <message>
+        <source>The launcher passed on no events, but the outputs are there.</source>
+        <translation>Der Startbefehl hat keine Ereignisse weitergegeben, aber die Ausgaben sind da.</translation>
     </message>
     <message>
         <source>The compute process said something that is not an event: {error}.</source>

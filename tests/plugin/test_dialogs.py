@@ -47,6 +47,7 @@ def dialog(algorithm, monkeypatch, qgis_parent, raster):
         "suggestlabels",
         "exportonnx",
         "modelinfo",
+        "importresults",
         "checkenvironment",
     ],
 )

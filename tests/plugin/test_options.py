@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from qgis.PyQt.QtCore import QCoreApplication
-from qgis.PyQt.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QPushButton
+from qgis.PyQt.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QLineEdit, QPushButton
 
 
 @pytest.fixture
@@ -56,11 +56,15 @@ def test_what_is_entered_is_remembered_when_the_options_are_accepted(page, setti
     opened.findChild(QComboBox, "false/device").setCurrentText("cuda:3")
     opened.findChild(QDoubleSpinBox, "false/memory_gb").setValue(6.5)
     opened.findChild(object, "false/cache").setFilePath("/scratch/ä b")
+    opened.findChild(QLineEdit, "false/launcher").setText("srun --gpus=1 python ")
+    opened.findChild(QLineEdit, "false/paths").setText("/home/ä b=/scratch")
     assert settings.DEVICE.stored() == ""
     opened.apply()
     assert (settings.DEVICE.value(), settings.MEMORY.value(), settings.CACHE.value()) == ("cuda:3", "6.5", "/scratch/ä b")
+    assert (settings.LAUNCHER.value(), settings.PATHS.value()) == ("srun --gpus=1 python", "/home/ä b=/scratch")
     again = page()
     assert again.findChild(QComboBox, "false/device").currentText() == "cuda:3"
+    assert again.findChild(QLineEdit, "false/launcher").text() == "srun --gpus=1 python"
     assert again.findChild(QDoubleSpinBox, "false/memory_gb").value() == 6.5
 
 

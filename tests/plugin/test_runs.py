@@ -15,6 +15,7 @@ from qgis.core import (
     QgsPalettedRasterRenderer,
     QgsProcessingException,
     QgsProcessingFeatureSourceDefinition,
+    QgsProcessingOutputLayerDefinition,
     QgsProject,
     QgsRendererCategory,
     QgsVectorLayer,
@@ -154,6 +155,14 @@ def test_what_was_left_empty_is_left_to_the_job(compute, run, raster, tmp_path):
     encoder = str(tmp_path / "e.safetensors")
     run("pretrain", RASTERS=[raster], ENCODER=encoder, STEPS=None, BANDS="", EXTENT=None, REPORT=None)
     assert compute.job == jobs.Pretrain(rasters=(raster.source(),), encoder=encoder)
+
+
+def test_a_layer_that_the_table_of_a_batch_leaves_out_is_left_out(compute, run, raster, tmp_path):
+    (tmp_path / "m.safetensors").write_bytes(b"model")
+    left_out = QgsProcessingOutputLayerDefinition("", QgsProject.instance())
+    wanted = QgsProcessingOutputLayerDefinition(str(tmp_path / "map.tif"), QgsProject.instance())
+    run("classify", RASTER=raster, MODEL=str(tmp_path / "m.safetensors"), OUTPUT=wanted, CONFIDENCE=left_out)
+    assert (compute.job.output, compute.job.confidence) == (str(tmp_path / "map.tif"), None)
 
 
 def test_what_was_entered_arrives_in_the_job_s_types(compute, run, raster, tmp_path):

@@ -1,0 +1,160 @@
+"""A launcher, an exported job and its results, as a user has them: through ``qgis_process`` and the real torchrun."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from osgeo import gdal
+from qgis_profile import LIMIT_S, ROOT, SHORT_PRETRAINING, Outcome, Profile, interrupt, wait_until
+from test_cancel import children_of, lives
+
+
+@pytest.fixture(scope="module")
+def torchrun(compute_python) -> str:
+    program = Path(compute_python).with_name("torchrun")
+    assert program.is_file()
+    return f"{shlex.quote(str(program))} --standalone --nproc-per-node {{devices}}"
+
+
+@pytest.fixture
+def elsewhere(tmp_path) -> dict[str, str]:
+    """A folder that has another name where the launcher computes, with the cache in it."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").symlink_to(tmp_path / "here")
+    return {"FALSE_PATHS": f"{tmp_path / 'here'}={tmp_path / 'there'}", "FALSE_CACHE": str(tmp_path / "here" / "cache")}
+
+
+def called(profile: Profile, variables: dict[str, str]) -> Profile:
+    return Profile(profile.program, profile.folder, {**profile.variables, **variables})
+
+
+class TestTorchrun:
+    @pytest.fixture
+    def pretraining(self, profile, scene, torchrun, elsewhere, tmp_path) -> Outcome:
+        return profile.run(
+            "false:pretrain", {"FALSE_LAUNCHER": torchrun, **elsewhere}, RASTERS=scene.image,
+            ENCODER=tmp_path / "here" / "my encoder.safetensors", REPORT=tmp_path / "here" / "report.html",
+            **SHORT_PRETRAINING,
+        )  # fmt: skip
+
+    def test_a_job_goes_through_it_from_end_to_end(self, pretraining, tmp_path):
+        results = pretraining.results
+        assert results["ENCODER"] == str(tmp_path / "here" / "my encoder.safetensors")
+        assert results["STEPS"] == 2 and results["LOSS"] > 0
+        assert Path(results["ENCODER"]).stat().st_size > 0
+        assert "<svg" in Path(results["REPORT"]).read_text("utf-8")
+        assert "Starting with the launcher" in pretraining.said
+        left = {path.name for path in (tmp_path / "here").iterdir()}
+        assert left == {"my encoder.safetensors", "report.html", "cache"}
+        assert not list((tmp_path / "here" / "cache" / "jobs").iterdir())
+
+    def test_it_computes_with_the_plugin_s_library(self, profile, torchrun):
+        outcome = profile.run("false:checkenvironment", {"FALSE_LAUNCHER": torchrun}, DEVICE="cpu")
+        assert outcome.results["DEVICE"] == "cpu"
+        assert "The launcher started version" not in outcome.said
+
+    def test_a_failure_behind_it_is_told_in_the_library_s_words(self, profile, scene, torchrun, tmp_path):
+        (tmp_path / "m.safetensors").write_bytes(b"no model")
+        outcome = profile.run(
+            "false:classify", {"FALSE_LAUNCHER": torchrun}, RASTER=scene.image, MODEL=tmp_path / "m.safetensors",
+            OUTPUT=tmp_path / "map.tif",
+        )  # fmt: skip
+        assert outcome.code == 1
+        assert "is not a model made by FALSE" in outcome.said
+        assert not (tmp_path / "map.tif").exists()
+
+    @pytest.fixture
+    def training(self, profile, scene, torchrun, elsewhere, tmp_path):
+        """A pretraining of two processes that would go on for hours, caught when it is at work."""
+        two = torchrun.replace("{devices}", "2")
+        process, said = called(profile, {"FALSE_LAUNCHER": two, **elsewhere}).start(
+            "false:pretrain", RASTERS=scene.image, ENCODER=tmp_path / "here" / "e.safetensors",
+            **{**SHORT_PRETRAINING, "STEPS": 1_000_000},
+        )  # fmt: skip
+        try:
+            wait_until(lambda: any("Pretraining" in line for line in said), process)
+            (launcher,) = children_of(process.pid)
+            ranks = children_of(launcher)
+            assert len(ranks) == 2
+            yield process, [launcher, *ranks]
+        finally:
+            process.kill()
+            process.wait(LIMIT_S)
+
+    def test_ctrl_c_ends_it_and_every_process_that_it_started(self, training, tmp_path):
+        process, started = training
+        assert interrupt(process) == 1
+        assert not lives(started[0])
+        wait_until(lambda: not any(map(lives, started)))
+        assert {path.name for path in (tmp_path / "here").iterdir()} == {"cache"}
+
+    def test_a_killed_qgis_leaves_no_orphan(self, training, tmp_path):
+        process, started = training
+        process.kill()
+        process.wait(LIMIT_S)
+        wait_until(lambda: not any(map(lives, started)))
+        assert {path.name for path in (tmp_path / "here").iterdir()} == {"cache"}
+
+
+class TestALauncherThatFails:
+    def test_its_own_message_is_in_the_error(self, profile):
+        outcome = profile.run("false:checkenvironment", {"FALSE_LAUNCHER": "ls --no-such-option"}, DEVICE="cpu")
+        assert outcome.code == 1
+        assert "ls, the launcher, ended before the job began" in outcome.said
+        assert "no-such-option" in outcome.said
+
+    def test_a_python_without_the_library_says_so(self, profile):
+        outcome = profile.run("false:checkenvironment", {"FALSE_LAUNCHER": "/usr/bin/python3 -I"}, DEVICE="cpu")
+        assert outcome.code == 1
+        assert "No module named false_core" in outcome.said
+
+
+class TestExportAndImport:
+    @pytest.fixture
+    def exported(self, profile, scene, model, tmp_path) -> Path:
+        target = tmp_path / "my job.json"
+        outcome = profile.run(
+            "false:classify", RASTER=scene.image, MODEL=model, OUTPUT=tmp_path / "map.tif", DEVICE="cpu", EXPORT=target
+        )
+        assert outcome.results == {"EXPORT": str(target), "OUTPUT": str(tmp_path / "map.tif")}
+        assert not (tmp_path / "map.tif").exists()
+        return target
+
+    def test_what_qgis_wrote_runs_elsewhere_and_comes_back(self, profile, exported, torchrun, compute_python, tmp_path):
+        before = exported.read_bytes()
+        command = [*shlex.split(torchrun.replace("{devices}", "1")), "-m", "false_core", "run", str(exported)]
+        done = subprocess.run(
+            command, cwd="/", env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+            timeout=LIMIT_S,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "Classify: done" in done.stdout
+        assert exported.read_bytes() == before
+        results = profile.run("false:importresults", JOB=exported).results
+        assert results == {"KIND": "classify", "OUTPUT": str(tmp_path / "map.tif")}
+        assert json.loads(gdal.Open(results["OUTPUT"]).GetMetadataItem("FALSE_CLASSES"))
+
+    def test_labels_and_temporary_outputs_lie_beside_it_and_it_runs(self, profile, scene, compute_python, tmp_path):
+        target = tmp_path / "finetune.json"
+        exported = profile.run(
+            "false:finetune", RASTER=scene.image, LABELS=f"{scene.labels}|layername=labels", FIELD="land_cover",
+            MODEL="TEMPORARY_OUTPUT", PRESET="quick", STEPS=2, DEVICE="cpu", EXPORT=target,
+        ).results  # fmt: skip
+        folder = tmp_path / "finetune_files"
+        assert exported == {"EXPORT": str(target), "MODEL": str(folder / "model.safetensors")}
+        done = subprocess.run(
+            [compute_python, "-m", "false_core", "run", str(target)], cwd="/", check=False, timeout=LIMIT_S,
+            env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert profile.run("false:importresults", JOB=target).results["MODEL"] == exported["MODEL"]
+
+    def test_before_it_was_run_there_is_nothing_to_import(self, profile, exported):
+        outcome = profile.run("false:importresults", JOB=exported)
+        assert outcome.code == 1
+        assert "OUTPUT is not there" in outcome.said and "not finished" in outcome.said
