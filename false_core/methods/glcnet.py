@@ -153,7 +153,7 @@ def window_means(decoded: Tensor, middles: Tensor, side: float) -> Tensor:
     offsets = (torch.arange(count, device=middles.device, dtype=middles.dtype) + 0.5) * (side / count) - side / 2
     across, down = offsets * (2 / width), offsets * (2 / height)
     grid = torch.stack(torch.meshgrid(across, down, indexing="xy"), dim=-1).flatten(0, 1)
-    places = (middles[:, :, None] + grid).to(decoded.dtype)
+    places = middles[:, :, None] + grid
     sampled = torch.nn.functional.grid_sample(decoded, places, align_corners=False, padding_mode="border")
     return sampled.mean(dim=3).transpose(1, 2)
 

@@ -146,6 +146,13 @@ class TestWhatIsCompared:
         assert run(replace(job, window=32, steps=1, batch_size=2))["steps"] == 1
 
 
+@pytest.fixture(scope="module")
+def encoder_file(land: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = str(tmp_path_factory.mktemp("glcnet") / "encoder.safetensors")
+    run(Pretrain((land,), path, preset="quick", device="cpu", method="glcnet", steps=2, batch_size=4))
+    return path
+
+
 class TestTheDecoder:
     @pytest.mark.parametrize("preset", PRETRAIN)
     def test_is_that_of_fine_tuning_with_the_same_preset(self, preset: str) -> None:
@@ -167,12 +174,6 @@ class TestTheDecoder:
         encoder = build_encoder("resnet10t", 3)
         method = GLCNet(encoder, replace(SETTINGS, decoder="deeplabv3plus"))
         assert all(value.equal(method.encoder.state_dict()[name]) for name, value in encoder.state_dict().items())
-
-    @pytest.fixture(scope="class")
-    def encoder_file(self, land: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-        path = str(tmp_path_factory.mktemp("glcnet") / "encoder.safetensors")
-        run(Pretrain((land,), path, preset="quick", device="cpu", method="glcnet", steps=2, batch_size=4))
-        return path
 
     def test_lies_in_the_encoder_file_beside_the_encoder(self, encoder_file: str, tmp_path: Path) -> None:
         card = read_card(encoder_file, "encoder")
