@@ -127,7 +127,7 @@ def draw_gallery(gallery: Gallery) -> str:
             axes.set_axis_on()
             show_picture(axes, picture)
             if gallery.level != IMAGE:
-                _mark_middle(axes, picture)
+                mark_middle(axes, picture)
             if row:
                 axes.set_xlabel(_caption(exhibit, row - 1), fontsize=8, labelpad=2)
     other = "False negative" if gallery.determined else "Nearest other"
@@ -227,7 +227,7 @@ def _caption(exhibit: Exhibit, number: int) -> str:
     return f"{exhibit.similarities[number]:.2f}{words[exhibit.same_class[number]]}"
 
 
-def _mark_middle(axes: Axes, picture: Colours) -> None:
+def mark_middle(axes: Axes, picture: Colours) -> None:
     """Draw a ring around the point that the picture is about."""
     middle = ((picture.shape[1] - 1) / 2, (picture.shape[0] - 1) / 2)
     for color, width in (("black", 2.2), ("white", 1.0)):

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from false_core.evaluation.figures import Colours, as_svg, in_colour, show_picture
-from false_core.evaluation.gallery import SURROUNDINGS, picture_at
+from false_core.evaluation.gallery import SURROUNDINGS, mark_middle, picture_at
 from false_core.evaluation.purity import Truth
 from false_core.evaluation.sections import Section
 from false_core.methods.pictures import Relations, Sight, Sights
@@ -90,22 +90,26 @@ def draw_relations(relations: Relations, drawn: Drawn) -> tuple[str, int]:
     if not len(anchors):
         return "", 0
     classes = drawn.truth.classes_at(places) if drawn.truth else np.full(len(places.views), np.nan)
-    rows = 2 + MOST_OTHERS
+    shown = {anchor: _distinct(indices[anchor][counts[anchor]], len(indices) // 2) for anchor in anchors}
+    others_shown = min(MOST_OTHERS, max(map(len, shown.values())))
+    rows = 2 + others_shown
     figure = Figure(figsize=(1.53 * COLUMNS + 0.3, 1.55 * rows + 0.1), layout="constrained")
     grid = figure.subplots(rows, COLUMNS, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
     size = drawn.settings.crop_size if relations.level == IMAGE else min(SURROUNDINGS, drawn.settings.crop_size)
-    for column, anchor in enumerate(anchors):
-        others = _distinct(indices[anchor][counts[anchor]], len(indices) // 2)
+    for column, (anchor, others) in enumerate(shown.items()):
         _draw_map(grid[0, column], anchor, others, places, drawn)
-        for row, place in enumerate([anchor, *others[:MOST_OTHERS]], start=1):
+        for row, place in enumerate([anchor, *others[:others_shown]], start=1):
             axes = grid[row, column]
             axes.set_axis_on()
-            show_picture(axes, picture_at(drawn.batch, places, place, size))
+            picture = picture_at(drawn.batch, places, place, size)
+            show_picture(axes, picture)
+            if relations.level != IMAGE:
+                mark_middle(axes, picture)
             if row > 1:
                 axes.set_xlabel(_caption(classes[anchor], classes[place]), fontsize=8, labelpad=2)
-    for row, title in enumerate(["Map", "Anchor", *[relations.name] * MOST_OTHERS]):
+    for row, title in enumerate(["Map", "Anchor", *[relations.name] * others_shown]):
         grid[row, 0].set_axis_on()
         grid[row, 0].set_ylabel(title, fontsize=9)
         if not grid[row, 0].images:
