@@ -127,6 +127,7 @@ def _section_of(relations: Relations, drawn: Drawn, named: bool) -> Section:
     text = (
         f"{relations.text} {number:,} of {looked_at:,} {what} looked at after the training have some; shown are a few. On "
         "the map the anchor is a white ring, those related are orange ones, and dots are the other places of the batch."
+        f"{' Classes are those of the truth raster.' if drawn.truth else ''}"
     )
     return Section(heading, text, figure)
 

@@ -87,7 +87,8 @@ class RiSSNet(GroundedMethod):
     @classmethod
     def wants(cls, settings: PretrainSettings) -> Wants:
         """Ask for patches in groups where embeddings stand for nothing else."""
-        return Wants(neighbours=DRAWN, reach=settings.radius) if settings.level == IMAGE else Wants()
+        in_groups = settings.level == IMAGE and settings.radius > 0
+        return Wants(neighbours=DRAWN, reach=settings.radius) if in_groups else Wants()
 
     def compare(self, embeddings: Tensor, ground: Tensor) -> Outcome:
         """Return the loss of embeddings (2N, d) at places (2N, 3)."""
