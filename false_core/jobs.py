@@ -43,7 +43,9 @@ __all__ = [
 ]
 
 UNTRAINED = "random"
-METHODS = ("false", "simclr", "barlow_twins", "pcl", UNTRAINED)
+METHODS = ("false", "simclr", "barlow_twins", "pcl", "rissnet", "gfcnet", "glcnet", "grass", UNTRAINED)
+CALIBRATED = ("rissnet", "gfcnet", "glcnet", "grass")
+"""Methods that can take FNSD and FNCC, which FALSE always does, for their contrastive loss."""
 PRESETS = ("auto", "quick", "standard", "paper")
 ENCODER_FILES = MODEL_FILES = "safetensors"
 
@@ -193,8 +195,10 @@ class Pretrain:
         CHOICE,
         "Method",
         "false: FALSE, the default. simclr, barlow_twins and pcl: what it is compared with. On the one scene that was "
-        "measured simclr did as well, by 0.01 better with all labels. random: no training at all, an encoder as it comes, "
-        "to see what pretraining adds.",
+        "measured simclr did as well, by 0.01 better with all labels. glcnet, grass, gfcnet and rissnet: others by the same "
+        "group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that "
+        "matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. random: no training at "
+        "all, an encoder as it comes, to see what pretraining adds.",
         "false",
         choices=METHODS,
         advanced=True,
@@ -255,6 +259,28 @@ class Pretrain:
         "Number of possible false negatives a benchmark anchor takes.",
         minimum=1,
         maximum=64,
+    )
+    false_negatives: Optional[bool] = _from_preset(
+        FLAG,
+        "False negatives in other methods",
+        "With glcnet, grass, gfcnet or rissnet: find false negatives and count them as positives there too (FNSD and FNCC), "
+        "with the similarity threshold and the confidence weight of FALSE. false always does so.",
+    )
+    radius: Optional[float] = _from_preset(
+        NUMBER,
+        "Neighbourhood",
+        "With gfcnet or rissnet: how far from a place its neighbourhood reaches on the ground.",
+        unit="widths of a patch",
+        minimum=0.0,
+        maximum=1000.0,
+    )
+    window: Optional[int] = _from_preset(
+        INTEGER,
+        "Side of a window",
+        "With glcnet: side of the windows that are compared, at most half a patch.",
+        unit="pixels",
+        minimum=4,
+        maximum=1024,
     )
     truth: Optional[str] = parameter(
         RASTER,
@@ -811,6 +837,9 @@ def validate(job: Job) -> None:
             raise RequestError(f"{f.name} {problem}; it is {value!r}.")
     if isinstance(job, (Pretrain, ClassifyMany)) and not job.rasters:
         raise RequestError("rasters is empty.", "Name at least one raster.")
+    if isinstance(job, Pretrain) and job.false_negatives and job.method not in (*CALIBRATED, "false"):
+        remedy = "The method false is simclr with false negatives." if job.method == "simclr" else "Leave it out."
+        raise RequestError(f"The method {job.method} takes no false_negatives.", remedy)
     missing = missing_together(type(job), [f.name for f in dataclasses.fields(job) if getattr(job, f.name) is not None])
     if missing:
         raise RequestError(*missing)

@@ -33,6 +33,11 @@ class PretrainSettings:
         jitter: Strength of the changes of colour between views. 1 is about the published one. An encoder learns to ignore
             what changes, and on one scene colour tells classes apart.
         method: One of ``jobs.METHODS``.
+        false_negatives: Whether a method that is not FALSE finds false negatives (FNSD) and calibrates them (FNCC) too.
+        radius: How far a neighbourhood reaches on the ground, in widths of a view; see ``false_core.methods.gfcnet`` and
+            ``rissnet``.
+        window: Side of what ``false_core.methods.glcnet`` compares locally, in pixels of a view.
+        decoder: What a method trains beside the encoder, if it does. That of fine-tuning with the same preset.
     """
 
     encoder: str
@@ -55,6 +60,10 @@ class PretrainSettings:
     most_pixels: int = 0
     jitter: float = 1.0
     method: str = "false"
+    false_negatives: bool = False
+    radius: float = 1.0
+    window: int = 16
+    decoder: str = "segformer"
 
 
 @dataclass(frozen=True)
@@ -154,6 +163,7 @@ PRETRAIN = {
         optimiser="larc",
         learning_rate=4.8,
         weight_decay=1e-6,
+        decoder="deeplabv3plus",
     ),
 }
 

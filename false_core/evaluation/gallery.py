@@ -85,7 +85,7 @@ def collect_galleries(
         seed: Of the choice.
         feedback: Asked whether to stop.
     """
-    determined = settings.method == "false"
+    determined = settings.method == "false" or settings.false_negatives
     exhibits: dict[str, list[Exhibit]] = {}
     anchors: dict[str, int] = {}
     looked_at: dict[str, int] = {}
@@ -127,7 +127,7 @@ def draw_gallery(gallery: Gallery) -> str:
             axes.set_axis_on()
             show_picture(axes, picture)
             if gallery.level != IMAGE:
-                _mark_middle(axes, picture)
+                mark_middle(axes, picture)
             if row:
                 axes.set_xlabel(_caption(exhibit, row - 1), fontsize=8, labelpad=2)
     other = "False negative" if gallery.determined else "Nearest other"
@@ -172,25 +172,33 @@ class _Show:
         others = [other_view, *self.found.indices[anchor, :MOST_OTHERS].tolist()]
         size = self.settings.crop_size if level == IMAGE else min(SURROUNDINGS, self.settings.crop_size)
         return Exhibit(
-            tuple(self._picture(row, size) for row in (anchor, *others)),
+            tuple(picture_at(self.batch, self.places, row, size) for row in (anchor, *others)),
             tuple(float(self.similarity[anchor, row]) for row in others),
             tuple(self._same_class(anchor, row) for row in others),
         )
-
-    def _picture(self, row: int, size: int) -> Colours:
-        """Return the ground around the place of ``row`` as its view sees it, but in the colours of the raster."""
-        view, patch = int(self.places.views[row]), int(self.places.patches[row])
-        matrix = (self.batch.first if view == patch else self.batch.second).matrix[patch]
-        offset = (self.places.positions[row] - self.batch.centres[patch]).astype(np.float32)
-        crop = resample(self.batch.windows[patch : patch + 1], Placement(matrix[None], offset[None]), size)
-        if size > PICTURE:
-            crop = torch.nn.functional.interpolate(crop, (PICTURE, PICTURE), mode="bilinear", antialias=True)
-        return in_colour(crop[0].cpu().numpy())
 
     def _same_class(self, one: int, other: int) -> bool | None:
         if self.classes is None or not np.isfinite(self.classes[[one, other]]).all():
             return None
         return bool(self.classes[one] == self.classes[other])
+
+
+def picture_at(batch: ViewPairs, places: Places, row: int, size: int) -> Colours:
+    """Return the ground around a place as its view sees it, but in the colours of the raster.
+
+    Args:
+        batch: The patches.
+        places: Of their embeddings.
+        row: Which of them.
+        size: Side of what is seen in pixels of the view; larger ones than ``PICTURE`` are made smaller.
+    """
+    view, patch = int(places.views[row]), int(places.patches[row])
+    matrix = (batch.first if view == patch else batch.second).matrix[patch]
+    offset = (places.positions[row] - batch.centres[patch]).astype(np.float32)
+    crop = resample(batch.windows[patch : patch + 1], Placement(matrix[None], offset[None]), size)
+    if size > PICTURE:
+        crop = torch.nn.functional.interpolate(crop, (PICTURE, PICTURE), mode="bilinear", antialias=True)
+    return in_colour(crop[0].cpu().numpy())
 
 
 def _nearest(similarity: Tensor, places: Places) -> FalseNegatives:
@@ -219,7 +227,7 @@ def _caption(exhibit: Exhibit, number: int) -> str:
     return f"{exhibit.similarities[number]:.2f}{words[exhibit.same_class[number]]}"
 
 
-def _mark_middle(axes: Axes, picture: Colours) -> None:
+def mark_middle(axes: Axes, picture: Colours) -> None:
     """Draw a ring around the point that the picture is about."""
     middle = ((picture.shape[1] - 1) / 2, (picture.shape[0] - 1) / 2)
     for color, width in (("black", 2.2), ("white", 1.0)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jinja2
 import numpy as np
@@ -34,7 +34,12 @@ _SCORES = (("oa", "overall accuracy"), ("miou", "mean IoU"))
 
 
 def pretraining_report(
-    card: ModelCard, curves: Curves, galleries: Sequence[Gallery] = (), embedding: EmbeddingMap | None = None
+    card: ModelCard,
+    curves: Curves,
+    galleries: Sequence[Gallery] = (),
+    embedding: EmbeddingMap | None = None,
+    of_method: Sequence[Section] = (),
+    words: Mapping[str, str] | None = None,
 ) -> str:
     """Return the report of a pretraining run, as HTML.
 
@@ -43,11 +48,14 @@ def pretraining_report(
         curves: Of the training.
         galleries: What it takes for alike, for each level of its embeddings.
         embedding: What it sees in the first raster.
+        of_method: What the method shows of itself.
+        words: What the curves are that only this method has, a sentence by the first word of their names.
     """
     sections = [
         *_training(card, curves),
-        *_alike(curves),
+        *_alike(curves, words or {}),
         *_purity(curves),
+        *of_method,
         *(_gallery(gallery, card, named=len(galleries) > 1) for gallery in galleries),
         *([_embedding(embedding, card)] if embedding else []),
         *describe(card),
@@ -69,7 +77,7 @@ def _training(card: ModelCard, curves: Curves) -> list[Section]:
     return [Section("Loss and learning rate", text, _plot(curves, [("loss",), ("learning rate",)]))]
 
 
-def _alike(curves: Curves) -> list[Section]:
+def _alike(curves: Curves, of_method: Mapping[str, str]) -> list[Section]:
     """Return the curves of what the method saw in its batches, one panel for each kind and level."""
     panels: dict[tuple[str, str], list[str]] = {}
     for name in curves.series:
@@ -83,6 +91,7 @@ def _alike(curves: Curves) -> list[Section]:
         "them sure enough to look for a false negative; shown is their share.",
         "confidence": "Confidence is how far the false negatives were trusted, on average.",
         "correlation": "Correlation of each feature of an embedding between the two views, on average. It should near 1.",
+        **of_method,
     }
     # In the order of the words, level by level.
     order = sorted(panels, key=lambda key: (key[0], list(words).index(key[1]) if key[1] in words else len(words)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from false_core import jobs
-from false_core.experiments.config import PATCHES, SUPERVISED, DatasetSpec, Experiment
+from false_core.experiments.config import PATCHES, SUPERVISED, WITH_FNCC, DatasetSpec, Experiment
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,10 @@ _TITLES = {
     "simclr": "SimCLR",
     "barlow_twins": "Barlow Twins",
     "pcl": "PCL",
+    "rissnet": "RiSSNet",
+    "gfcnet": "GFCNet",
+    "glcnet": "GLCNet",
+    "grass": "GraSS",
     jobs.UNTRAINED: "untrained encoder",
     SUPERVISED: "labels alone",
 }
@@ -53,7 +57,8 @@ _TITLES = {
 
 def method_title(method: str, confidence: float | str | None) -> str:
     """Return what a method is called in tables, with its confidence weight where it has one."""
-    title = _TITLES.get(method, method)
+    plain = method.removesuffix(WITH_FNCC)
+    title = _TITLES.get(plain, plain) + (" + FNCC" if plain != method else "")
     return title if confidence is None else f"{title} (α {confidence_title(confidence)})"
 
 

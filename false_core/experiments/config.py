@@ -25,11 +25,16 @@ PAIR, POTSDAM, DEEPGLOBE = "pair", "potsdam", "deepglobe"
 SUPERVISED = "supervised"
 """Fine-tuning alone, without an encoder."""
 NO_CLASSES = ClassTable(())
-METHODS = (*jobs.METHODS, SUPERVISED)
+WITH_FNCC = "+fncc"
+"""Behind the name of a method: it finds false negatives and calibrates them, as FALSE does."""
+METHODS = (*jobs.METHODS, *(f"{method}{WITH_FNCC}" for method in jobs.CALIBRATED), SUPERVISED)
 ADAPTIVE = "adaptive"
 
 _SET_BY_THE_GRID = {
-    jobs.Pretrain: ("rasters", "encoder", "preset", "method", "seed", "device", "confidence", "report"),
+    jobs.Pretrain: (
+        *("rasters", "encoder", "preset", "method", "seed", "device"),
+        *("confidence", "false_negatives", "report"),
+    ),
     jobs.Finetune: (
         *("raster", "labels", "field", "model", "encoder"),
         *("preset", "seed", "device", "freeze", "legend", "report"),

@@ -16,7 +16,7 @@ from false_core import __version__, jobs
 from false_core.errors import Cancelled, FalseError, OutputError
 from false_core.events import INFO, WARNING, Event, Message, Progress
 from false_core.experiments.cells import Cell, cell_key, encoder_key, expand, spec_of
-from false_core.experiments.config import SCENE, SUPERVISED, DatasetSpec, Experiment
+from false_core.experiments.config import SCENE, SUPERVISED, WITH_FNCC, DatasetSpec, Experiment
 from false_core.experiments.dataset import Dataset, Sheet, fingerprint, prepare
 from false_core.experiments.labelling import FIELD, Labels, patch_labels, scene_labels
 from false_core.experiments.page import write_page
@@ -199,8 +199,9 @@ class _Runner:
                     rasters=tuple(sheet.image for sheet in dataset.train),
                     encoder=str(path),
                     preset=self._experiment.preset,
-                    method=cell.method,
+                    method=cell.method.removesuffix(WITH_FNCC),
                     confidence=cell.confidence,
+                    false_negatives=cell.method.endswith(WITH_FNCC) or None,
                     seed=cell.seed,
                     device=self._experiment.device,
                     **(self._experiment.pretrain or {}),

@@ -5,6 +5,8 @@ Zhang et al., "FALSE", IEEE GRSL 19, 2022, Eqs. 4-6.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -12,9 +14,55 @@ from false_core.methods.denominator import log_denominator
 from false_core.methods.false_negatives import FalseNegatives
 from false_core.methods.method import Outcome, PairMethod, pair_curves
 from false_core.methods.pairs import check_pairs, directions, mean_similarities, other_views
+from false_core.presets import PretrainSettings
 
 ADAPTIVE = "adaptive"
 """Instead of one confidence weight for all: one for each pair, see ``adaptive_confidence``."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How false negatives are found and how far they are trusted; see ``fncc_loss``.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    threshold: float = 0.9
+    confidence: float | str = 1.0
+    neighbours: int = 1
+
+    def __post_init__(self) -> None:
+        alpha = self.confidence
+        if not (alpha == ADAPTIVE or (not isinstance(alpha, str) and 0 <= alpha <= 1)):
+            raise ValueError(f"confidence must be from 0 to 1 or {ADAPTIVE!r}; it is {alpha!r}")
+        if self.neighbours < 1:
+            raise ValueError(f"neighbours must be at least 1; it is {self.neighbours}")
+
+    @classmethod
+    def of(cls, settings: PretrainSettings) -> Calibration:
+        """Return what the settings of a training say."""
+        return cls(settings.threshold, settings.confidence, settings.neighbours)
+
+    def weights(self, directions: Tensor, nearest: Tensor, means: tuple[Tensor, Tensor]) -> Tensor:
+        """Return the confidence weight of each possible false negative, of shape (2B, k), without gradients.
+
+        Args:
+            directions: Unit vectors of shape (2B, d).
+            nearest: The possible false negatives of each anchor, of shape (2B, k).
+            means: Mean similarities of positives and of negatives.
+        """
+        if isinstance(self.confidence, str):
+            return adaptive_confidence(agreement(directions.detach(), nearest), *means)
+        return torch.full_like(nearest, self.confidence, dtype=directions.dtype)
+
+    def curves(self, benchmark: Tensor, of_nearest: Tensor, weights: Tensor) -> dict[str, Tensor]:
+        """Return what is plotted of the false negatives: of which anchors, how alike, and how far trusted."""
+        return {
+            "benchmark anchors": benchmark.float().mean(),
+            "similarity of false negatives": _mean(of_nearest.detach(), benchmark),
+            **({"confidence": _mean(weights, benchmark)} if isinstance(self.confidence, str) else {}),
+        }
 
 
 def fncc_loss(
@@ -59,27 +107,16 @@ def contrast(
     check_pairs(embeddings)
     if temperature <= 0:
         raise ValueError(f"temperature must be above 0; it is {temperature}")
-    if not (confidence == ADAPTIVE or (not isinstance(confidence, str) and 0 <= confidence <= 1)):
-        raise ValueError(f"confidence must be from 0 to 1 or {ADAPTIVE!r}; it is {confidence!r}")
-    if neighbours < 1:
-        raise ValueError(f"neighbours must be at least 1; it is {neighbours}")
+    calibration = Calibration(threshold, confidence, neighbours)
     z = directions(embeddings)
     denominator, nearest = log_denominator(z, temperature, neighbours)
     of_positive = (z * other_views(z)).sum(dim=1)
     of_nearest = (z[:, None] * z[nearest]).sum(dim=2)
     found = FalseNegatives(of_positive.detach() > threshold, nearest)
     means = mean_similarities(z)
-    if isinstance(confidence, str):
-        weights = adaptive_confidence(agreement(z.detach(), nearest), *means)
-    else:
-        weights = torch.full_like(of_nearest, confidence, requires_grad=False)
-    numerator = _log_numerator(of_positive / temperature, of_nearest / temperature, found.benchmark, weights)
-    curves = {
-        "benchmark anchors": found.benchmark.float().mean(),
-        **pair_curves(*means),
-        "similarity of false negatives": _mean(of_nearest.detach(), found.benchmark),
-        **({"confidence": _mean(weights, found.benchmark)} if isinstance(confidence, str) else {}),
-    }
+    weights = calibration.weights(z, nearest, means)
+    numerator = log_numerator(of_positive / temperature, of_nearest / temperature, found.benchmark, weights)
+    curves = {**pair_curves(*means), **calibration.curves(found.benchmark, of_nearest, weights)}
     return Outcome((denominator - numerator).mean(), curves, found)
 
 
@@ -128,7 +165,7 @@ def _mean(values: Tensor, rows: Tensor) -> Tensor:
     return (values * rows[:, None]).sum() / (rows.sum() * values.shape[1])
 
 
-def _log_numerator(of_positive: Tensor, of_nearest: Tensor, benchmark: Tensor, weights: Tensor) -> Tensor:
+def log_numerator(of_positive: Tensor, of_nearest: Tensor, benchmark: Tensor, weights: Tensor) -> Tensor:
     """Return the log of Eq. 6's numerator: the positive and, for benchmark anchors, the weighted false negatives.
 
     Args:

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from false_core.methods.false_negatives import FalseNegatives
+from false_core.methods.pictures import Relations, Sights
 from false_core.models.encoder import ImageProjector, PointProjector, channels_of
 from false_core.presets import BOTH, IMAGE, POINTS, PretrainSettings
+from false_core.sampling.views import Wants
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,14 @@ class Views:
             the same place on the ground.
         kept: Rows of the flattened (2B * points) that both views of a pair really see, those of the first views stacked on
             those of the second views.
+        ground: Where the patches' centres and then their points lie on the ground, of shape (B, 1 + points, 3), in widths of
+            a view and in one frame for all batches. None where nobody asked.
     """
 
     pixels: Tensor
     points: Tensor
     kept: Tensor
+    ground: Tensor | None = None
 
     def first(self) -> Tensor:
         """Return the pixels of the first views."""
@@ -39,6 +44,19 @@ class Views:
     def second(self) -> Tensor:
         """Return the pixels of the second views."""
         return self.pixels[len(self.pixels) // 2 :]
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """What a method that looks at a batch twice sees the first time.
+
+    Attributes:
+        representations: As ``Method.represent`` returns them.
+        features: What they depend on, of shape (2B, ...). Gradients are asked for here, and reach no weights.
+    """
+
+    representations: dict[str, Tensor]
+    features: Tensor
 
 
 @dataclass(frozen=True)
@@ -62,7 +80,11 @@ class Method(nn.Module, ABC):
     """A way to pretrain an encoder. All of its state, but the optimiser's, is in its ``state_dict``.
 
     A step has two halves: ``represent`` turns views into vectors, and ``compare_all`` judges those of the whole batch. The
-    first can be done part by part where the memory does not hold a batch, see ``training.in_parts``.
+    first can be done part by part where the memory does not hold a batch, see ``training.in_parts``, and in several
+    processes.
+
+    A method may look at a batch twice: ``first_look``, the gradients of the loss at the features it returns, ``focus``, and
+    only then ``represent``, of the views that ``focused`` returns.
 
     Args:
         encoder: As ``build_encoder`` makes it. It is what remains of the training.
@@ -70,14 +92,33 @@ class Method(nn.Module, ABC):
 
     Attributes:
         most_steps: Steps after which there is nothing left to do.
+        words: What its curves show, for the report: a sentence by the first word of their names.
+        decoder: Trained along with the encoder and kept beside it, None for most methods. Of the architecture that
+            ``settings.decoder`` names.
     """
 
     most_steps: ClassVar[int] = sys.maxsize
+    words: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
         super().__init__()
         self.encoder = encoder
         self.settings = settings
+        self.decoder: nn.Module | None = None
+
+    @classmethod
+    def adapted(cls, settings: PretrainSettings) -> PretrainSettings:
+        """Return ``settings`` with what the method decides itself.
+
+        Raises:
+            RequestError: They do not go together.
+        """
+        return settings
+
+    @classmethod
+    def wants(cls, settings: PretrainSettings) -> Wants:
+        """Return what the method asks of the sampler."""
+        return Wants()
 
     def forward(self, views: Views) -> Outcome:
         """Return the loss of a batch."""
@@ -85,15 +126,51 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def represent(self, views: Views) -> dict[str, Tensor]:
-        """Return what the loss looks at, by level: (2N, d), of the first views stacked on that of the second views.
+        """Return what the loss looks at, by name: that of the first views stacked on that of the second views, (2N, ...).
+
+        Embeddings (2N, d) go by the name of their level. All else that is compared, such as where they lie, is beside them
+        in tensors of their own. Of each tensor the first dimension follows the patches: N rows of the first views, patch by
+        patch, then as many of the second views. That is all that parts of a batch, and processes that each have a part, need
+        to know to put tensors together, with gradients, before ``compare_all`` sees them. All are floating point.
 
         A row may depend on the patch it is of, and through batch norms on those it came with, on nothing else. It remembers
-        nothing but what batch norms do.
+        nothing but what batch norms do, and does the same when called again: no chance, such as that of dropout.
         """
 
     @abstractmethod
     def compare_all(self, representations: Mapping[str, Tensor]) -> Outcome:
         """Return the loss of what ``represent`` returned for a whole batch."""
+
+    @property
+    def looks_twice(self) -> bool:
+        """Whether the present step looks at its batch twice."""
+        return False
+
+    def first_look(self, views: Views) -> FirstLook:
+        """Return what is seen the first time. Like ``represent`` it looks at patches by themselves."""
+        raise NotImplementedError(f"{type(self).__name__} looks once")
+
+    def focus(self, views: Views, features: Tensor, slopes: Tensor) -> Tensor:
+        """Return what of the views to look at, of shape (2B, ...), patch by patch.
+
+        Args:
+            views: That were looked at first.
+            features: Of the first look.
+            slopes: The gradients of the loss of the whole batch there.
+        """
+        raise NotImplementedError(f"{type(self).__name__} looks once")
+
+    def focused(self, views: Views, focus: Tensor) -> Views:
+        """Return the views to look at the second time."""
+        raise NotImplementedError(f"{type(self).__name__} looks once")
+
+    def relations(self, representations: Mapping[str, Tensor]) -> list[Relations]:
+        """Return which others are related to the anchors of a batch, for the report. Most methods have nothing to show."""
+        return []
+
+    def sights(self, views: Views) -> list[Sights]:
+        """Return what the method looks at in views, for the report. Most methods have nothing to show."""
+        return []
 
     def embed(self, views: Views) -> dict[str, Tensor]:
         """Return the embeddings (2N, d) of each level, those of the first views on those of the second views.

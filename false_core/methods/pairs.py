@@ -35,6 +35,13 @@ def other_views(directions: Tensor) -> Tensor:
     return directions.roll(len(directions) // 2, dims=0)
 
 
+def similarities(directions: Tensor, rows: slice) -> Tensor:
+    """Return the cosine similarities of some anchors to all, of shape (rows, 2B)."""
+    # Outside autocast, which would round the products to half precision.
+    with torch.autocast(directions.device.type, enabled=False):
+        return directions[rows] @ directions.T
+
+
 def blocks(anchors: int) -> Iterator[slice]:
     """Yield the rows of blocks of at most ``BLOCK`` similarities."""
     rows = max(1, BLOCK // anchors)

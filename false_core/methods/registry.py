@@ -7,8 +7,12 @@ from torch import nn
 from false_core.jobs import UNTRAINED
 from false_core.methods.barlow_twins import BarlowTwins
 from false_core.methods.fncc import FALSE
+from false_core.methods.gfcnet import GFCNet
+from false_core.methods.glcnet import GLCNet
+from false_core.methods.grass import GraSS
 from false_core.methods.method import Method
 from false_core.methods.pcl import PCL
+from false_core.methods.rissnet import RiSSNet
 from false_core.methods.simclr import SimCLR
 from false_core.methods.untrained import Untrained
 from false_core.presets import PretrainSettings
@@ -18,6 +22,10 @@ METHODS: dict[str, type[Method]] = {
     "simclr": SimCLR,
     "barlow_twins": BarlowTwins,
     "pcl": PCL,
+    "rissnet": RiSSNet,
+    "gfcnet": GFCNet,
+    "glcnet": GLCNet,
+    "grass": GraSS,
     UNTRAINED: Untrained,
 }
 """``jobs.METHODS`` lists the same names."""

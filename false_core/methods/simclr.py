@@ -23,7 +23,7 @@ def nt_xent_loss(embeddings: Tensor, temperature: float = 0.5) -> Tensor:
     Raises:
         ValueError: An argument is out of range.
     """
-    return _contrast(embeddings, temperature).loss
+    return contrast(embeddings, temperature).loss
 
 
 class SimCLR(PairMethod):
@@ -31,10 +31,11 @@ class SimCLR(PairMethod):
 
     def compare(self, embeddings: Tensor) -> Outcome:
         """Return the NT-Xent loss of embeddings (2N, d)."""
-        return _contrast(embeddings, self.settings.temperature)
+        return contrast(embeddings, self.settings.temperature)
 
 
-def _contrast(embeddings: Tensor, temperature: float) -> Outcome:
+def contrast(embeddings: Tensor, temperature: float = 0.5) -> Outcome:
+    """Return the loss of ``nt_xent_loss`` together with what it saw."""
     check_pairs(embeddings)
     if temperature <= 0:
         raise ValueError(f"temperature must be above 0; it is {temperature}")

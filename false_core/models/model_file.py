@@ -27,7 +27,10 @@ from false_core.publish import published
 from false_core.raster.statistics import Normalisation
 
 FORMAT = "false-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: an encoder may bring a decoder along. Files without one are written as 1, which older versions read too."""
+DECODER_PREFIX = "decoder."
+"""Of the weights of a decoder, in a file of an encoder as in that of a segmenter."""
 LONGEST_HEADER = 16_000_000
 """Bytes. The header of a real model is a thousandth of that."""
 ENCODER, SEGMENTER = "encoder", "segmenter"
@@ -40,7 +43,7 @@ class ModelCard:
     Attributes:
         kind: ``"encoder"`` or ``"segmenter"``.
         encoder: Name of the timm backbone.
-        decoder: Name of the decoder, empty for an encoder.
+        decoder: Name of the decoder. Of an encoder, of the decoder that was pretrained with it; empty where none was.
         bands: Names of the bands it takes, in order.
         band_numbers: Their numbers in the raster it was made on, counted from 1.
         dtype: Data type of that raster.
@@ -68,19 +71,28 @@ class ModelCard:
     provenance: dict[str, Any] = field(default_factory=dict)
 
 
-def save_model(path: str, card: ModelCard, network: nn.Module) -> None:
+def save_model(path: str, card: ModelCard, network: nn.Module, decoder: nn.Module | None = None) -> None:
     """Write a model file, whole or not at all.
+
+    Args:
+        path: Of the file.
+        card: What it holds.
+        network: A segmenter or an encoder.
+        decoder: Beside an encoder, the decoder that was pretrained with it; ``card.decoder`` is its name.
 
     Raises:
         OutputError: It cannot be written, for example because the disk is full.
     """
-    body = {"format_version": FORMAT_VERSION, **{f.name: getattr(card, f.name) for f in dataclasses.fields(card)}}
+    body = {"format_version": 2 if decoder else 1, **{f.name: getattr(card, f.name) for f in dataclasses.fields(card)}}
     body["normalisation"] = card.normalisation.to_dict()
     body["classes"] = card.classes.to_list()
     body["provenance"] = {**card.provenance, "false_core": __version__}
     # One entry: several would come in a random order, and the same training is to give the same file.
     header = {FORMAT: json.dumps(body, ensure_ascii=False)}
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    state = dict(network.state_dict())
+    if decoder:
+        state |= {f"{DECODER_PREFIX}{name}": tensor for name, tensor in decoder.state_dict().items()}
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     with published(path) as (partial,):
         try:
             safetensors.torch.save_file(weights, partial, metadata=header)
@@ -124,15 +136,35 @@ def read_card(path: str, kind: str | None = None) -> ModelCard:
 
 
 def load_weights(path: str, network: nn.Module) -> None:
-    """Fill ``network`` with the weights in a model file.
+    """Fill ``network`` with the weights in a model file. An encoder leaves a decoder that is beside it alone.
 
     Raises:
         ModelFileError: Names, shapes or types of the weights differ from the network's.
     """
+    weights = _read_weights(path)
+    if not any(name.startswith(DECODER_PREFIX) for name in network.state_dict()):
+        weights = {name: tensor for name, tensor in weights.items() if not name.startswith(DECODER_PREFIX)}
+    _fill(network, weights, path)
+
+
+def load_decoder(path: str, decoder: nn.Module) -> None:
+    """Fill ``decoder`` with the weights of the decoder in a model file.
+
+    Raises:
+        ModelFileError: Names, shapes or types of the weights differ from the decoder's.
+    """
+    weights = _read_weights(path).items()
+    _fill(decoder, {name[len(DECODER_PREFIX) :]: t for name, t in weights if name.startswith(DECODER_PREFIX)}, path)
+
+
+def _read_weights(path: str) -> dict[str, Tensor]:
     try:
-        weights: Mapping[str, Tensor] = safetensors.torch.load_file(path)
+        return dict(safetensors.torch.load_file(path))
     except (safetensors.SafetensorError, OSError) as error:
         raise ModelFileError(f"{path} is damaged or cut off: {error}.") from error
+
+
+def _fill(network: nn.Module, weights: Mapping[str, Tensor], path: str) -> None:
     own = network.state_dict()
     wrong = sorted(set(own) ^ set(weights)) or sorted(
         name for name in own if own[name].shape != weights[name].shape or own[name].dtype != weights[name].dtype

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -14,10 +15,11 @@ from torch import Tensor
 
 from false_core.distributed import Share
 from false_core.presets import IMAGE
-from false_core.raster.source import BoolArray, RasterSource, Window
+from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.cache import CHUNK, CPU, ChunkCache, Region, chunk_bytes
 from false_core.sampling.geometry import Placement, matched_points, random_placement, sampling_maps, window_side
+from false_core.sampling.ground import Ground
 from false_core.sampling.loading import side_stream
 from false_core.sampling.spectral import SpectralChanges, SpectralJitter, torch_generator
 
@@ -29,6 +31,25 @@ ATTEMPTS = 16
 WHOLE = Share()
 AHEAD = 2
 """Chunks read before their turn, each in a thread of its own."""
+
+
+@dataclass(frozen=True)
+class Wants:
+    """What a method asks of the sampler beside two views of random patches.
+
+    Attributes:
+        margin: Least distance of points from the edges of both views, in pixels of the view.
+        neighbours: Patches drawn in the neighbourhood of one that was drawn anywhere, 0: all are drawn anywhere. They follow
+            it in the batch.
+        reach: Radius of the neighbourhood, in widths of a view.
+    """
+
+    margin: float = 2.0
+    neighbours: int = 0
+    reach: float = 1.0
+
+
+NO_MORE = Wants()
 
 
 @dataclass(frozen=True)
@@ -60,6 +81,8 @@ class ViewPairs:
         first, second: Placements of the two views.
         points: For the first and the second view, positions both see, of shape (batch, points, 2) from -1 to 1.
         seen: Which of them both views really see, of shape (batch, points).
+        ground: Where the centres of the windows and then the points lie on the ground, in one frame for all batches, of
+            shape (batch, 1 + points, 3), in widths of a view.
         share: Which of the patches of a larger batch these are.
         whole: Patches of that batch.
     """
@@ -72,6 +95,7 @@ class ViewPairs:
     second: Placement
     points: tuple[Tensor, Tensor]
     seen: Tensor
+    ground: Tensor
     share: slice
     whole: int
 
@@ -113,6 +137,7 @@ class RawViews:
         points: Positions in the views, of shape (2B, points, 2).
         kept: See ``ViewPairs``.
         seen: Which points both views see, of shape (B, points), in memory.
+        ground: See ``ViewPairs``.
     """
 
     windows: Tensor
@@ -121,6 +146,7 @@ class RawViews:
     points: Tensor
     kept: Tensor
     seen: BoolArray
+    ground: Tensor
 
     @classmethod
     def of(cls, pairs: ViewPairs, jitter: SpectralJitter, seed: int, step: int) -> RawViews:
@@ -136,6 +162,7 @@ class RawViews:
             points=torch.cat(pairs.points),
             kept=pairs.kept,
             seen=pairs.seen.numpy(),
+            ground=pairs.ground,
         )
 
     def part(self, patches: slice) -> RawViews:
@@ -145,7 +172,8 @@ class RawViews:
         # The rows are found in memory, so that the CPU need not wait for the device.
         kept = _kept(torch.from_numpy(seen)).to(self.kept.device, non_blocking=True)
         changes = self.changes.picked(of_both)
-        return RawViews(self.windows[patches], self.maps[patches], changes, of_both(self.points), kept, seen)
+        ground = self.ground[patches]
+        return RawViews(self.windows[patches], self.maps[patches], changes, of_both(self.points), kept, seen, ground)
 
 
 @dataclass(frozen=True)
@@ -175,6 +203,7 @@ class PatchSampler:
         seed: Source of all chance.
         budget: Bytes for cached pixels.
         device: Where the batches are wanted.
+        wants: What the method asks for beside that.
     """
 
     def __init__(
@@ -189,7 +218,11 @@ class PatchSampler:
         seed: int,
         budget: int,
         device: torch.device = CPU,
+        wants: Wants = NO_MORE,
     ) -> None:
+        self._areas, self._wants = areas, wants
+        self._ground = Ground(sources)
+        self._width = crop_size * self._ground.pixel_size()
         self._caches = [ChunkCache(source, normalisation, budget // len(sources), device) for source in sources]
         self._batch_size, self._crop_size, self._scales = batch_size, crop_size, scales
         self._points, self._seed = points, seed
@@ -210,7 +243,7 @@ class PatchSampler:
         whole = self._batch_size
         mine = share.of(whole)
         self._read_ahead(number, mine)
-        patches = [self._patch(number, place) for place in range(mine.start, mine.stop)]
+        patches = [self._patch_at(number, place) for place in range(mine.start, mine.stop)]
         with side_stream(self._caches[0].device):
             windows = self._caches[0].blank(len(patches), self._side, self._side)
             for patch, window in zip(patches, windows):
@@ -218,28 +251,64 @@ class PatchSampler:
         generator = np.random.default_rng([self._seed, number])
         first = random_placement(whole, self._scales, self._farthest, generator)
         second = random_placement(whole, self._scales, self._farthest, generator)
-        one, two, seen = matched_points(first, second, self._crop_size, self._points, 2.0, generator)
+        one, two, seen = matched_points(first, second, self._crop_size, self._points, self._wants.margin, generator)
+        first = first.part(mine)
+        rasters = np.array([patch.raster for patch in patches])
+        centres = np.array([patch.corner for patch in patches]) + self._side / 2
+        offsets = first.to_window(one[mine] * (self._crop_size / 2)).astype(np.float64)
+        ground = self._ground.around(rasters, centres, offsets) / self._width
         return ViewPairs(
-            rasters=np.array([patch.raster for patch in patches]),
-            centres=np.array([patch.corner for patch in patches]) + self._side / 2,
+            rasters=rasters,
+            centres=centres,
             size=self._crop_size,
             windows=windows,
-            first=first.part(mine),
+            first=first,
             second=second.part(mine),
             points=(torch.from_numpy(one[mine]), torch.from_numpy(two[mine])),
             seen=torch.from_numpy(seen[mine]),
+            ground=torch.from_numpy(ground.astype(np.float32)),
             share=mine,
             whole=whole,
         )
 
-    def _patch(self, number: int, place: int) -> _Patch:
-        """Return the best of a few random patches for a place in a batch: the first that is valid enough."""
+    def ground(self, raster: int, centre: tuple[float, float], side: int) -> FloatArray:
+        """Return the normalised pixels (bands, side, side) of a raster around a place, 0 where invalid."""
+        column, row = (round(value - side / 2) for value in centre)
+        return self._caches[raster].read(Window(column, row, side, side))[0]
+
+    def _patch_at(self, number: int, place: int) -> _Patch:
+        """Return the patch for a place in a batch: one drawn anywhere, or of the neighbourhood of the last one that was."""
+        middle_place = place - place % (1 + self._wants.neighbours)
+        middle = self._patch(number, middle_place, self._anywhere)
+        if place == middle_place:
+            return middle
+        return self._patch(number, place, lambda generator, *_: self._near(middle, generator))
+
+    def _anywhere(self, generator: np.random.Generator, number: int, place: int) -> tuple[int, int, int]:
+        """Return a raster, and the column and row of a pixel of it."""
+        source, area = self._chunks[self._chunk(number, place, generator)]
+        column = area.column + int(generator.integers(area.width))
+        return source, column, area.row + int(generator.integers(area.height))
+
+    def _near(self, middle: _Patch, generator: np.random.Generator) -> tuple[int, int, int]:
+        """Return the same for a pixel around a patch: anywhere in the disc around it, as far as that is inside."""
+        area = self._areas[middle.raster]
+        radius = self._wants.reach * self._crop_size * math.sqrt(generator.uniform())
+        angle = generator.uniform(0, 2 * math.pi)
+        column, row = (corner + self._side // 2 for corner in middle.corner)
+        column = round(min(max(column + radius * math.cos(angle), area.column), area.column + area.width - 1))
+        row = round(min(max(row + radius * math.sin(angle), area.row), area.row + area.height - 1))
+        return middle.raster, column, row
+
+    def _patch(
+        self, number: int, place: int, draw: Callable[[np.random.Generator, int, int], tuple[int, int, int]]
+    ) -> _Patch:
+        """Return the best of a few patches around pixels that are drawn: the first that is valid enough."""
         generator = np.random.default_rng([self._seed, number, place])
         best: tuple[float, _Patch] | None = None
         for _ in range(ATTEMPTS):
-            source, area = self._chunks[self._chunk(number, place, generator)]
-            column = area.column + int(generator.integers(area.width)) - self._side // 2
-            row = area.row + int(generator.integers(area.height)) - self._side // 2
+            source, column, row = draw(generator, number, place)
+            column, row = column - self._side // 2, row - self._side // 2
             region = self._caches[source].look_at(Window(column, row, self._side, self._side))
             share = _central_share(region.valid(), self._crop_size)
             if best is None or share > best[0]:

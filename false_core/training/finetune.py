@@ -22,7 +22,16 @@ from false_core.labels.annotation import IGNORE, Annotation, read_annotation
 from false_core.labels.classes import read_legend
 from false_core.labels.doubts import doubts
 from false_core.labels.split import split
-from false_core.models.model_file import ENCODER, SEGMENTER, ModelCard, check_bands, load_weights, read_card, save_model
+from false_core.models.model_file import (
+    ENCODER,
+    SEGMENTER,
+    ModelCard,
+    check_bands,
+    load_decoder,
+    load_weights,
+    read_card,
+    save_model,
+)
 from false_core.models.segmenter import build_segmenter, with_prior
 from false_core.presets import FINETUNE, FinetuneSettings, announcement, preset_for, with_overrides
 from false_core.raster.source import RasterSource
@@ -78,6 +87,14 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
     trainer = _Trainer(settings, len(source.bands), len(annotation.classes), job.seed, device, world)
     if base and job.encoder:
         trainer.load_encoder(job.encoder)
+        if base.decoder == settings.decoder:
+            trainer.load_decoder(job.encoder)
+            feedback.info(f"The decoder starts as it was pretrained too ({base.decoder}).")
+        elif base.decoder:
+            feedback.info(
+                f"The encoder file also holds a pretrained decoder, a {base.decoder}. It is not used: this preset trains a "
+                f"{settings.decoder}."
+            )
     run = _Run(trainer, Checkpoint(job, settings, feedback, world), feedback, world)
     with feedback.stage("Training on the labels", 0.65 if held_back else 0.89):
         sampler = _sampler(cache, training, settings, job.seed)
@@ -164,6 +181,10 @@ class _Trainer:
     def load_encoder(self, path: str) -> None:
         """Fill the encoder with the weights of an encoder file."""
         load_weights(path, self.encoder)
+
+    def load_decoder(self, path: str) -> None:
+        """Fill the decoder with the weights of the one in an encoder file."""
+        load_decoder(path, self.network.get_submodule("decoder"))
 
     @property
     def result(self) -> nn.Module:

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from false_core.distributed import ALONE, World
-from false_core.methods.method import Method, Outcome, Views
+from false_core.methods.method import FirstLook, Method, Outcome, Views
 
 
 def accumulate_gradients(
@@ -31,6 +33,8 @@ def accumulate_gradients(
     on that patch alone. Batch norms see one part at a time: their means and deviations, which the embeddings depend on, are
     those of a part, and their running averages take in one part after the other.
 
+    A method that looks twice looks for the first time here, before all that.
+
     Args:
         method: What to train.
         parts: Each makes the views of some patches of this process's share of the batch, in order. Called twice where there
@@ -38,6 +42,8 @@ def accumulate_gradients(
         precision: The context of each forward pass, for autocast.
         world: The processes that share the batch, each with as many parts. All end up with the same gradients.
     """
+    if method.looks_twice:
+        parts = _focused(method, parts, precision, world)
     if len(parts) == 1 and not world.is_shared:
         with precision():
             outcome: Outcome = method(parts[0]())
@@ -51,7 +57,85 @@ def accumulate_gradients(
         # again.
         with torch.no_grad(), _buffers_unchanged(method), precision():
             made = [method.represent(part()) for part in parts]
-    # Every process makes the same loss of the embeddings of all, and takes the gradients of its own ones further.
+    judged = _judged(method, made, precision, world)
+    for part in parts:
+        representations = made[0]
+        if len(parts) > 1:
+            with precision():
+                representations = method.represent(part())
+        _descend(representations, judged.slopes_of(representations))
+    world.add_up([weights.grad for weights in method.parameters() if weights.grad is not None])
+    return judged.outcome
+
+
+def _focused(
+    method: Method,
+    parts: Sequence[Callable[[], Views]],
+    precision: Callable[[], AbstractContextManager[object]],
+    world: World,
+) -> list[Callable[[], Views]]:
+    """Look at a batch for the first time, and return what makes the views to look at the second time."""
+    with _buffers_unchanged(method):
+        if len(parts) == 1:
+            views = parts[0]()
+            with precision():
+                look = method.first_look(views)
+            judged = _judged(method, [look.representations], precision, world)
+            seen = method.focused(views, method.focus(views, look.features, judged.slopes_at(look)))
+            return [lambda: seen]
+        with torch.no_grad(), precision():
+            made = [method.represent(part()) for part in parts]
+        judged = _judged(method, made, precision, world)
+        foci = []
+        for part in parts:
+            views = part()
+            with precision():
+                look = method.first_look(views)
+            foci.append(method.focus(views, look.features, judged.slopes_at(look)))
+    return [partial(lambda part, focus: method.focused(part(), focus), part, focus) for part, focus in zip(parts, foci)]
+
+
+@dataclass
+class _Judged:
+    """What a batch came to, and the gradients at what was compared.
+
+    Attributes:
+        outcome: Of the whole batch.
+        whole: What was compared, by name, of all processes and parts.
+        done: Rows whose gradients have been given out, of each half.
+    """
+
+    outcome: Outcome
+    whole: dict[str, Tensor]
+    done: dict[str, int]
+
+    def slopes_of(self, representations: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
+        """Return the gradients at those of the next part, None where the loss does not depend on them."""
+        slopes = {}
+        for name, made in representations.items():
+            rows = len(made) // 2
+            slopes[name] = _rows_of(self.whole[name].grad, self.done[name], rows)
+            self.done[name] += rows
+        return slopes
+
+    def slopes_at(self, look: FirstLook) -> Tensor:
+        """Return the gradients at the features of the first look at the next part."""
+        slopes = self.slopes_of(look.representations)
+        names = [name for name, made in look.representations.items() if made.requires_grad and slopes[name] is not None]
+        made, given = [look.representations[name] for name in names], [slopes[name] for name in names]
+        return torch.autograd.grad(made, look.features, given)[0]
+
+
+def _judged(
+    method: Method,
+    made: Sequence[Mapping[str, Tensor]],
+    precision: Callable[[], AbstractContextManager[object]],
+    world: World,
+) -> _Judged:
+    """Compare all that the parts of all processes came to.
+
+    Every process makes the same loss of the embeddings of all, and takes the gradients of its own ones further.
+    """
     whole, done = {}, {}
     for level in made[0]:
         everyone = world.gathered(stacked([part[level] for part in made]))
@@ -60,16 +144,7 @@ def accumulate_gradients(
     with precision():
         outcome = method.compare_all(whole)
     torch.autograd.backward(outcome.loss)
-    for part in parts:
-        representations = made[0]
-        if len(parts) > 1:
-            with precision():
-                representations = method.represent(part())
-        slopes = {level: _rows_of(whole[level].grad, done[level], len(r) // 2) for level, r in representations.items()}
-        done = {level: done[level] + len(r) // 2 for level, r in representations.items()}
-        _descend(representations, slopes)
-    world.add_up([weights.grad for weights in method.parameters() if weights.grad is not None])
-    return outcome
+    return _Judged(outcome, whole, done)
 
 
 def _descend(representations: Mapping[str, Tensor], slopes: Mapping[str, Tensor | None]) -> None:

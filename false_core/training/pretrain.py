@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -19,12 +19,14 @@ from false_core.distributed import ALONE, World
 from false_core.errors import Cancelled, FalseError, InputError, OutOfMemoryError
 from false_core.evaluation.embedding_map import map_embedding
 from false_core.evaluation.gallery import collect_galleries
+from false_core.evaluation.method_pictures import Drawn, method_sections
 from false_core.evaluation.purity import Truth
 from false_core.evaluation.report import pretraining_report, write_report
 from false_core.feedback import Feedback
 from false_core.found_out import FoundOut
 from false_core.jobs import Pretrain
 from false_core.methods.method import Outcome, Views, named_after_level
+from false_core.methods.pictures import Relations, Sights
 from false_core.methods.registry import METHODS, build_method
 from false_core.models.encoder import build_encoder
 from false_core.models.model_file import ENCODER, ModelCard, save_model
@@ -65,6 +67,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         device = choose_device(job.device, feedback)
         preset = preset_for(job.preset, device.type)
         settings = with_overrides(PRETRAIN[preset], job)
+        settings = METHODS[settings.method].adapted(settings)
         feedback.info(announcement(job.preset, preset, device.type))
     with feedback.stage("Measuring the bands", 0.03):
         sources = on_working_grid(open_all(job.rasters, job.bands), job.pixel_size, settings.most_pixels, feedback)
@@ -89,6 +92,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         job.seed,
         memory_for_pixels(),
         device,
+        METHODS[settings.method].wants(settings),
     )
     checkpoint, curves = Checkpoint(job, settings, feedback, world), Curves(feedback)
     with _resumable(trainer, curves, checkpoint):
@@ -98,10 +102,11 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         if not world.share.speaks:
             return results
         card = _card(job, preset, settings, steps, sources, normalisation, origin, curves)
+        card = replace(card, decoder=settings.decoder if trainer.decoder else "")
         with feedback.stage("Looking at what it learned", 0.03):
             report = _report(trainer, sampler, card, curves, sources[0], areas[0], truth, feedback) if job.report else ""
     with feedback.stage("Writing", 0.01):
-        save_model(job.encoder, card, trainer.encoder)
+        save_model(job.encoder, card, trainer.encoder, trainer.decoder)
         if job.report:
             write_report(job.report, report)
     checkpoint.remove()
@@ -177,6 +182,12 @@ class Trainer:
         encoder: nn.Module = self.method.encoder
         return encoder
 
+    @property
+    def decoder(self) -> nn.Module | None:
+        """What remains beside it, of a method that trains a decoder too."""
+        decoder: nn.Module | None = self.method.decoder
+        return decoder
+
     def prepare(self, pairs: ViewPairs, step: int) -> RawViews:
         """Return what becomes the views of ``pairs`` at ``step``. May be called in another thread, ahead of time."""
         return RawViews.of(pairs, self.jitter, self.seed, step)
@@ -199,6 +210,15 @@ class Trainer:
         parts = self._parts(on_device(self.prepare(pairs, self.step), self.device))
         embedded: list[dict[str, Tensor]] = [self.method.embed(part()) for part in parts]
         return {level: stacked([part[level] for part in embedded]) for level in embedded[0]}
+
+    @torch.no_grad()
+    def look_into(self, pairs: ViewPairs) -> tuple[list[Relations], list[Sights]]:
+        """Return what the method shows of itself: relations within a batch, and what it looks at in views."""
+        self.method.eval()
+        parts = self._parts(on_device(self.prepare(pairs, self.step), self.device))
+        made: list[dict[str, Tensor]] = [self.method.represent(part()) for part in parts]
+        whole = {name: stacked([part[name] for part in made]) for name in made[0]}
+        return self.method.relations(whole), self.method.sights(parts[0]())
 
     def schedule(self) -> float:
         """Return the share of the highest learning rate at the present step."""
@@ -263,7 +283,7 @@ class Trainer:
     def views_of(self, views: RawViews) -> Views:
         """Cut the views out of their windows and change their colours, on the device."""
         pixels = views.changes.apply(cut(views.windows, views.maps, self.settings.crop_size))
-        return Views(pixels.contiguous(memory_format=torch.channels_last), views.points, views.kept)
+        return Views(pixels.contiguous(memory_format=torch.channels_last), views.points, views.kept, views.ground)
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint holds."""
@@ -367,7 +387,10 @@ def _report(
     embedding = map_embedding(
         trainer.encoder, source, area, card.normalisation, trainer.device, trainer.seed, feedback
     )  # fmt: skip
-    return pretraining_report(card, curves, galleries, embedding)
+    batch = sampler.batch(trainer.steps)
+    drawn = Drawn(batch, sampler.ground, trainer.settings, truth)
+    of_method = method_sections(*trainer.look_into(batch), drawn)
+    return pretraining_report(card, curves, galleries, embedding, of_method, METHODS[trainer.settings.method].words)
 
 
 def _areas(

@@ -56,8 +56,8 @@
         <translation>Methode</translation>
     </message>
     <message>
-        <source>false: FALSE, the default. simclr, barlow_twins and pcl: what it is compared with. On the one scene that was measured simclr did as well, by 0.01 better with all labels. random: no training at all, an encoder as it comes, to see what pretraining adds.</source>
-        <translation>false: FALSE, die Vorgabe. simclr, barlow_twins und pcl: womit es verglichen wird. Auf der einen Szene, die gemessen wurde, war simclr ebenso gut, mit allen Trainingsflächen um 0,01 besser. random: gar kein Training, ein Encoder, wie er kommt, um zu sehen, was das Vortraining bringt.</translation>
+        <source>false: FALSE, the default. simclr, barlow_twins and pcl: what it is compared with. On the one scene that was measured simclr did as well, by 0.01 better with all labels. glcnet, grass, gfcnet and rissnet: others by the same group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. random: no training at all, an encoder as it comes, to see what pretraining adds.</source>
+        <translation>false: FALSE, die Vorgabe. simclr, barlow_twins und pcl: womit es verglichen wird. Auf der einen Szene, die gemessen wurde, war simclr ebenso gut, mit allen Trainingsflächen um 0,01 besser. glcnet, grass, gfcnet und rissnet: andere Methoden derselben Gruppe. glcnet vergleicht kleine Fenster und trainiert auch den Decoder vor; grass schaut auf den Teil eines Ausschnitts, auf den es am meisten ankommt; gfcnet schiebt nicht auseinander, was nah und ähnlich ist; rissnet zieht es zusammen. random: gar kein Training, ein Encoder, wie er kommt, um zu sehen, was das Vortraining bringt.</translation>
     </message>
     <message>
         <source>Weights to start from</source>
@@ -142,6 +142,38 @@
     <message>
         <source>Number of possible false negatives a benchmark anchor takes. Empty: from the preset.</source>
         <translation>Zahl der möglichen falschen Negative, die ein Vergleichsanker nimmt. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>False negatives in other methods</source>
+        <translation>Falsche Negative in anderen Methoden</translation>
+    </message>
+    <message>
+        <source>With glcnet, grass, gfcnet or rissnet: find false negatives and count them as positives there too (FNSD and FNCC), with the similarity threshold and the confidence weight of FALSE. false always does so. Empty: from the preset.</source>
+        <translation>Mit glcnet, grass, gfcnet oder rissnet: auch dort falsche Negative finden und als positiv zählen (FNSD und FNCC), mit der Ähnlichkeitsschwelle und dem Konfidenzgewicht von FALSE. false tut das immer. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>Neighbourhood</source>
+        <translation>Nachbarschaft</translation>
+    </message>
+    <message>
+        <source>With gfcnet or rissnet: how far from a place its neighbourhood reaches on the ground. Empty: from the preset.</source>
+        <translation>Mit gfcnet oder rissnet: wie weit die Nachbarschaft eines Ortes am Boden reicht. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>widths of a patch</source>
+        <translation>Breiten eines Ausschnitts</translation>
+    </message>
+    <message>
+        <source>Side of a window</source>
+        <translation>Seitenlänge eines Fensters</translation>
+    </message>
+    <message>
+        <source>With glcnet: side of the windows that are compared, at most half a patch. Empty: from the preset.</source>
+        <translation>Mit glcnet: Seitenlänge der Fenster, die verglichen werden, höchstens ein halber Ausschnitt. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>pixels</source>
+        <translation>Pixel</translation>
     </message>
     <message>
         <source>Truth</source>
@@ -606,10 +638,6 @@
     <message>
         <source>Side of the tiles that Deepness cuts the raster into: a multiple of 32. Larger ones show the model more around each pixel and take more memory.</source>
         <translation>Seitenlänge der Kacheln, in die Deepness das Raster schneidet: ein Vielfaches von 32. Größere zeigen dem Modell mehr um jedes Pixel herum und brauchen mehr Speicher.</translation>
-    </message>
-    <message>
-        <source>pixels</source>
-        <translation>Pixel</translation>
     </message>
     <message>
         <source>Nodata value</source>
@@ -1782,6 +1810,10 @@
     <message>
         <source>a new folder</source>
         <translation>ein neuer Ordner</translation>
+    </message>
+    <message>
+        <source>false: FALSE, the default. simclr, barlow_twins and pcl: what it is compared with. On the one scene that was measured simclr did as well, by 0.01 better with all labels. random: no training at all, an encoder as it comes, to see what pretraining adds.</source>
+        <translation type="vanished">false: FALSE, die Vorgabe. simclr, barlow_twins und pcl: womit es verglichen wird. Auf der einen Szene, die gemessen wurde, war simclr ebenso gut, mit allen Trainingsflächen um 0,01 besser. random: gar kein Training, ein Encoder, wie er kommt, um zu sehen, was das Vortraining bringt.</translation>
     </message>
 </context>
 </TS>

@@ -219,6 +219,15 @@ class TestGrid:
         assert {cell.frozen for cell in cells if cell.method == "supervised"} == {False}
         assert [cell.seed for cell in cells] == sorted(cell.seed for cell in cells)
 
+    def test_methods_may_take_false_negatives_along(self, config: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+        cells = expand(self.experiment(config, 'methods = ["rissnet", "rissnet+fncc", "grass+fncc"]\n'))
+        assert [cell.confidence for cell in cells] == [None] * 3
+        assert [cell.title.split(",")[1] for cell in cells] == [" RiSSNet", " RiSSNet + FNCC", " GraSS + FNCC"]
+        keys = {cell_key(cell, self.experiment(config)) for cell in cells}
+        assert len(keys) == 3
+        with pytest.raises(RequestError, match="methods must be a list"):
+            self.experiment(config, 'methods = ["pcl+fncc"]\n')
+
     def test_an_untrained_encoder_that_is_trained_through_is_not_run_beside_labels_alone(self, config: Write) -> None:
         cells = expand(self.experiment(config, 'methods = ["random", "supervised"]\nfrozen = "both"\n'))
         assert {(cell.method, cell.frozen) for cell in cells} == {("random", True), ("supervised", False)}

@@ -18,7 +18,7 @@ from false_core.errors import OutOfMemoryError
 from false_core.events import Metric
 from false_core.jobs import Pretrain
 from false_core.methods.method import Method, Views
-from false_core.methods.registry import build_method
+from false_core.methods.registry import METHODS, build_method
 from false_core.models.encoder import build_encoder
 from false_core.presets import BOTH, IMAGE, POINTS, PRETRAIN
 from false_core.raster.source import RasterSource
@@ -34,27 +34,28 @@ UNEVEN = (slice(0, 3), slice(3, 4), slice(4, 7))
 each_method = pytest.mark.parametrize("name", jobs.METHODS)
 
 
-def new(name: str, level: str, confidence: float | str = 1.0) -> Method:
+def new(name: str, level: str, confidence: float | str = 1.0, **more: Any) -> Method:
     """Return a method whose batch norms stand still, in double precision."""
     torch.manual_seed(0)
     settings = replace(
-        PRETRAIN["quick"], hidden=16, dimensions=8, threshold=-1.0, method=name, level=level, confidence=confidence
+        PRETRAIN["quick"], hidden=16, dimensions=8, threshold=-1.0, method=name, level=level, confidence=confidence, **more
     )
-    return build_method(build_encoder("resnet10t", 2), settings).double().eval()
+    return build_method(build_encoder("resnet10t", 2), METHODS[name].adapted(settings)).double().eval()
 
 
-def some_views() -> tuple[Views, list[Views]]:
+def some_views(size: int = 32) -> tuple[Views, list[Views]]:
     """Return views of noise, whole and in parts. Which points are seen differs from patch to patch."""
     chance = torch.Generator().manual_seed(3)
-    pixels = torch.randn(2, PATCHES, 2, 32, 32, generator=chance, dtype=torch.float64)
+    pixels = torch.randn(2, PATCHES, 2, size, size, generator=chance, dtype=torch.float64)
     points = 2 * torch.rand(2, PATCHES, POINTS_EACH, 2, generator=chance, dtype=torch.float64) - 1
     seen = torch.rand(PATCHES, POINTS_EACH, generator=chance) < 0.7
+    ground = 3 * torch.rand(PATCHES, 1 + POINTS_EACH, 3, generator=chance, dtype=torch.float64)
 
     def of(patches: slice) -> Views:
         rows = [index for index, is_seen in enumerate(seen[patches].flatten().tolist()) if is_seen]
         other = seen[patches].numel()
         kept = torch.tensor(rows + [other + row for row in rows])
-        return Views(pixels[:, patches].flatten(0, 1), points[:, patches].flatten(0, 1), kept)
+        return Views(pixels[:, patches].flatten(0, 1), points[:, patches].flatten(0, 1), kept, ground[patches])
 
     return of(slice(0, PATCHES)), [of(part) for part in UNEVEN]
 
@@ -82,6 +83,30 @@ class TestGradients:
         one, other = new("false", POINTS, "adaptive"), new("false", POINTS, "adaptive")
         accumulate_gradients(one, [lambda: whole])
         accumulate_gradients(other, [partial(copy.copy, part) for part in parts])
+        torch.testing.assert_close(gradients(other), gradients(one), rtol=1e-6, atol=1e-9)
+
+    @pytest.mark.parametrize("name", jobs.CALIBRATED)
+    def test_hold_with_false_negatives_in_other_methods(self, name: str) -> None:
+        whole, parts = some_views()
+        one, other = (new(name, BOTH, false_negatives=True) for _ in range(2))
+        wanted = accumulate_gradients(one, [lambda: whole])
+        outcome = accumulate_gradients(other, [partial(copy.copy, part) for part in parts])
+        torch.testing.assert_close(outcome.loss, wanted.loss)
+        torch.testing.assert_close(gradients(other), gradients(one), rtol=1e-6, atol=1e-9)
+
+    @pytest.mark.parametrize("false_negatives", [False, True])
+    @pytest.mark.parametrize("level", [IMAGE, POINTS, BOTH])
+    def test_hold_where_a_batch_is_looked_at_twice(self, level: str, false_negatives: bool) -> None:
+        whole, parts = some_views(size=64)
+        once, one, other = (new("grass", level, false_negatives=false_negatives) for _ in range(3))
+        untouched = accumulate_gradients(once, [lambda: whole]).loss
+        for method in (one, other):
+            method.after_step(1, 1)
+            assert method.looks_twice
+        wanted = accumulate_gradients(one, [lambda: whole])
+        outcome = accumulate_gradients(other, [partial(copy.copy, part) for part in parts])
+        assert not torch.isclose(wanted.loss, untouched), "it looked at something else the second time"
+        torch.testing.assert_close(outcome.loss, wanted.loss)
         torch.testing.assert_close(gradients(other), gradients(one), rtol=1e-6, atol=1e-9)
 
     def test_are_not_those_of_parts_by_themselves(self) -> None:

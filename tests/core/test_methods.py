@@ -18,7 +18,7 @@ from small_world import Listener
 from torch import Tensor
 
 from false_core import jobs
-from false_core.errors import Cancelled
+from false_core.errors import Cancelled, RequestError
 from false_core.events import Event, Metric
 from false_core.jobs import Pretrain
 from false_core.methods.method import Method, Outcome, PairMethod, Views, average
@@ -39,12 +39,13 @@ def some_views(pairs: int = 4, bands: int = 2, size: int = 32, points: int = 6, 
     positions = 2 * torch.rand(2 * pairs, points, 2, generator=chance) - 1
     seen = [row for row in range(pairs * points) if row % max(1, points)]
     kept = torch.tensor(seen + [row + pairs * points for row in seen], dtype=torch.long)
-    return Views(torch.randn(2 * pairs, bands, size, size, generator=chance), positions, kept)
+    pixels = torch.randn(2 * pairs, bands, size, size, generator=chance)
+    return Views(pixels, positions, kept, 3 * torch.rand(pairs, 1 + points, 3, generator=chance))
 
 
 def new(name: str, **changes: Any) -> Method:
     torch.manual_seed(0)
-    settings: PretrainSettings = replace(SETTINGS, method=name, **changes)
+    settings: PretrainSettings = METHODS[name].adapted(replace(SETTINGS, method=name, **changes))
     return build_method(build_encoder("resnet10t", 2), settings)
 
 
@@ -68,7 +69,7 @@ class TestTheRegistry:
 class TestAMethod:
     def test_gives_a_loss_that_can_be_differentiated(self, name: str, level: str) -> None:
         method = new(name, level=level)
-        outcome = method(some_views(points=0 if level == IMAGE else 6))
+        outcome = method(some_views(points=0 if method.settings.level == IMAGE else 6))
         assert outcome.loss.shape == ()
         assert outcome.loss.isfinite()
         assert not any(value.requires_grad for value in outcome.curves.values())
@@ -142,8 +143,10 @@ class TestPretraining:
         assert read_card(job.encoder, "encoder").method["name"] == name
         shown = {event.name for event in listener.all(Metric)}
         assert {"loss", "learning rate"} <= shown
-        if name in ("false", "simclr", "pcl"):
-            assert {"similarity of positives", "similarity of negatives"} <= shown
+        if name not in ("barlow_twins", "random"):
+            # Of two levels each has curves of its own.
+            kinds = {curve.partition(" (")[0] for curve in shown}
+            assert {"similarity of positives", "similarity of negatives"} <= kinds
 
     def test_goes_on_where_it_was_interrupted_and_ends_as_if_nothing_had_happened(
         self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -171,6 +174,35 @@ class TestPretraining:
         one, two = (safetensors.torch.load_file(tmp_path / f"{made}.safetensors") for made in ("undisturbed", "encoder"))
         assert one.keys() == two.keys()
         assert all(one[key].equal(two[key]) for key in one)
+
+
+class TestFalseNegatives:
+    """FNSD and FNCC in methods other than FALSE."""
+
+    @pytest.mark.parametrize("name", jobs.CALIBRATED)
+    def test_are_found_and_change_what_is_learned(self, land: str, tmp_path: Path, listener: Listener, name: str) -> None:
+        job = pretraining(land, tmp_path, name, steps=2, threshold=-1.0)
+        run(job)
+        plain = Path(job.encoder).read_bytes()
+        run(dataclasses.replace(job, false_negatives=True), listener)
+        assert Path(job.encoder).read_bytes() != plain
+        assert read_card(job.encoder).method["false_negatives"]
+        assert any(event.name.startswith("similarity of false negatives") for event in listener.all(Metric))
+
+    @pytest.mark.parametrize("name", jobs.CALIBRATED)
+    def test_that_nobody_trusts_leave_the_loss_as_it_is_but_for_the_denominator_of_glcnet(self, name: str) -> None:
+        plain = new(name, level=POINTS, threshold=-1.0)
+        untrusting = new(name, level=POINTS, threshold=-1.0, false_negatives=True, confidence=0.0)
+        one, other = (method(some_views()).loss.item() for method in (plain, untrusting))
+        assert (other == pytest.approx(one, rel=1e-5)) == (name != "glcnet")
+
+    @pytest.mark.parametrize("name", [name for name in jobs.METHODS if name not in (*jobs.CALIBRATED, "false")])
+    def test_are_refused_where_there_is_nothing_to_find_them_in(self, land: str, tmp_path: Path, name: str) -> None:
+        with pytest.raises(RequestError, match=f"method {name} takes no false_negatives"):
+            run(pretraining(land, tmp_path, name, false_negatives=True))
+
+    def test_are_always_looked_for_by_false(self, land: str, tmp_path: Path) -> None:
+        run(pretraining(land, tmp_path, "false", steps=1, false_negatives=True))
 
 
 class TestAdaptiveConfidence:

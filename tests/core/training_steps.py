@@ -20,6 +20,7 @@ from false_core.distributed import World, joined, share
 from false_core.feedback import Feedback
 from false_core.methods import pcl
 from false_core.methods.method import Views
+from false_core.methods.registry import METHODS
 from false_core.models.encoder import build_encoder
 from false_core.presets import BOTH, PRETRAIN
 from false_core.raster.source import RasterSource
@@ -38,7 +39,8 @@ class PreciseTrainer(Trainer):
 
     def views_of(self, views: RawViews) -> Views:
         made = super().views_of(views)
-        return Views(made.pixels.double(), made.points.double(), made.kept)
+        assert made.ground is not None
+        return Views(made.pixels.double(), made.points.double(), made.kept, made.ground.double())
 
 
 def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> Iterator[dict[str, Tensor]]:
@@ -46,8 +48,12 @@ def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> I
     quiet = Feedback()
     settings = replace(
         PRETRAIN["quick"], method=name, level=BOTH, batch_size=PATCHES, crop_size=32, points=5, hidden=16, dimensions=8,
-        threshold=-1.0, confidence="adaptive",
+        threshold=-1.0, confidence="adaptive", false_negatives=name in jobs.CALIBRATED,
     )  # fmt: skip
+    if name == "grass":
+        # Of larger patches it chooses a part. Its warm-up ends after the first step.
+        settings = replace(settings, crop_size=64)
+    settings = METHODS[name].adapted(settings)
     source = RasterSource(raster)
     area = source.window_of(None)
     normalisation = measure([source], [area], quiet)
@@ -57,7 +63,10 @@ def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> I
     trainer = PreciseTrainer(settings, STEPS, build_encoder("resnet10t", len(source.bands)), 0, CPU, 4, quiet, world)
     trainer.method.double()
     trainer.patches_at_a_time = at_a_time
-    sampler = PatchSampler([source], [area], normalisation, PATCHES, 32, settings.scales, settings.points, 0, 10**8)
+    sampler = PatchSampler(
+        [source], [area], normalisation, PATCHES, settings.crop_size, settings.scales, settings.points, 0, 10**8,
+        wants=METHODS[name].wants(settings),
+    )  # fmt: skip
     for step in range(STEPS):
         outcome = trainer.train_on(trainer.prepare(sampler.batch(step, world.share), step))
         yield {

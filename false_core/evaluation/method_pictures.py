@@ -1,0 +1,197 @@
+"""Pictures of what a method does that only it does: parts of views it looks at, and places it takes to be related."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from false_core.evaluation.figures import Colours, as_svg, in_colour, show_picture
+from false_core.evaluation.gallery import SURROUNDINGS, mark_middle, picture_at
+from false_core.evaluation.purity import Truth
+from false_core.evaluation.sections import Section
+from false_core.methods.pictures import Relations, Sight, Sights
+from false_core.presets import IMAGE, PretrainSettings
+from false_core.raster.source import FloatArray
+from false_core.sampling.views import Places, ViewPairs
+
+COLUMNS = 6
+"""Anchors of a figure."""
+MOST_OTHERS = 3
+"""Related places whose surroundings are shown of one anchor."""
+MAP = 192
+"""Pixels of a map at most: larger ones are shown smaller."""
+WIDEST = 3.0
+"""Widths of a patch that a map reaches to either side at most."""
+BOX_COLOURS = ("#ffd92f", "#e7298a", "#1ee3cf", "#ff7f00", "#7fc97f", "#bc80bd", "#ffffff", "#386cb0")
+RELATED, OTHERS = "#ff9d2e", "#d0d4da"
+
+Ground = Callable[[int, tuple[float, float], int], FloatArray]
+"""Gives normalised pixels (bands, side, side) of a raster, by its number, around a place in its pixel coordinates."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What the pictures of relations are made from.
+
+    Attributes:
+        batch: The patches the relations are about.
+        ground: The rasters they are from.
+        settings: Of the training.
+        truth: Says which classes the places are of, if there is one.
+    """
+
+    batch: ViewPairs
+    ground: Ground
+    settings: PretrainSettings
+    truth: Truth | None
+
+
+def method_sections(relations: Sequence[Relations], sights: Sequence[Sights], drawn: Drawn) -> list[Section]:
+    """Return a part of the report for each thing that a method shows."""
+    several = len({relation.level for relation in relations}) > 1
+    return [
+        *(_section_of(relation, drawn, several) for relation in relations),
+        *(Section(one.heading, one.text, draw_sights(one)) for one in sights),
+    ]
+
+
+def draw_sights(sights: Sights) -> str:
+    """Return sights as SVG, one patch per column; empty where there is none."""
+    columns = sights.columns[:COLUMNS]
+    if not columns:
+        return ""
+    rows = len(sights.rows)
+    figure = Figure(figsize=(1.53 * COLUMNS + 0.3, 1.6 * rows + 0.1), layout="constrained")
+    grid = figure.subplots(rows, COLUMNS, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for column, own in enumerate(columns):
+        for row, sight in enumerate(own):
+            axes = grid[row, column]
+            axes.set_axis_on()
+            _draw_sight(axes, sight)
+    for row, title in enumerate(sights.rows):
+        grid[row, 0].set_ylabel(title, fontsize=9)
+    return as_svg(figure)
+
+
+def draw_relations(relations: Relations, drawn: Drawn) -> tuple[str, int]:
+    """Return relations as SVG, one anchor per column, empty where there is none; and how many anchors have some."""
+    places = drawn.batch.places(relations.level)
+    indices, counts = relations.indices.cpu().numpy(), relations.counts.cpu().numpy()
+    related = np.flatnonzero(counts.any(axis=1)) if counts.size else np.zeros(0, int)
+    anchors = _chosen(related, places)
+    if not len(anchors):
+        return "", 0
+    classes = drawn.truth.classes_at(places) if drawn.truth else np.full(len(places.views), np.nan)
+    shown = {anchor: _distinct(indices[anchor][counts[anchor]], len(indices) // 2) for anchor in anchors}
+    others_shown = min(MOST_OTHERS, max(map(len, shown.values())))
+    rows = 2 + others_shown
+    figure = Figure(figsize=(1.53 * COLUMNS + 0.3, 1.55 * rows + 0.1), layout="constrained")
+    grid = figure.subplots(rows, COLUMNS, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    size = drawn.settings.crop_size if relations.level == IMAGE else min(SURROUNDINGS, drawn.settings.crop_size)
+    for column, (anchor, others) in enumerate(shown.items()):
+        _draw_map(grid[0, column], anchor, others, places, drawn)
+        for row, place in enumerate([anchor, *others[:others_shown]], start=1):
+            axes = grid[row, column]
+            axes.set_axis_on()
+            picture = picture_at(drawn.batch, places, place, size)
+            show_picture(axes, picture)
+            if relations.level != IMAGE:
+                mark_middle(axes, picture)
+            if row > 1:
+                axes.set_xlabel(_caption(classes[anchor], classes[place]), fontsize=8, labelpad=2)
+    for row, title in enumerate(["Map", "Anchor", *[relations.name] * others_shown]):
+        grid[row, 0].set_axis_on()
+        grid[row, 0].set_ylabel(title, fontsize=9)
+        if not grid[row, 0].images:
+            grid[row, 0].set_axis_off()
+    return as_svg(figure), len(related)
+
+
+def _section_of(relations: Relations, drawn: Drawn, named: bool) -> Section:
+    what = "patches" if relations.level == IMAGE else "points"
+    heading = f"{relations.heading} ({what})" if named else relations.heading
+    figure, number = draw_relations(relations, drawn)
+    looked_at = len(relations.indices)
+    if not figure:
+        return Section(heading, f"None, of {looked_at:,} {what} looked at after the training.")
+    text = (
+        f"{relations.text} {number:,} of {looked_at:,} {what} looked at after the training have some; shown are a few. On "
+        "the map the anchor is a white ring, those related are orange ones, and dots are the other places of the batch."
+        f"{' Classes are those of the truth raster.' if drawn.truth else ''}"
+    )
+    return Section(heading, text, figure)
+
+
+def _draw_sight(axes: Axes, sight: Sight) -> None:
+    picture = in_colour(sight.pixels.numpy())
+    show_picture(axes, picture)
+    if sight.attention is not None:
+        axes.imshow(sight.attention.numpy(), cmap="magma", vmin=0, vmax=1, alpha=0.65, interpolation="none")
+    for number, (left, top, right, bottom) in enumerate(sight.boxes):
+        # Pixels are drawn around their middles.
+        corner = (left - 0.5, top - 0.5)
+        for colour, width in (("black", 2.6), (BOX_COLOURS[number % len(BOX_COLOURS)], 1.4)):
+            axes.add_patch(
+                Rectangle(corner, right - left, bottom - top, fill=False, edgecolor=colour, linewidth=width, clip_on=False)
+            )
+
+
+def _draw_map(axes: Axes, anchor: int, others: Sequence[int], places: Places, drawn: Drawn) -> None:
+    """Draw the ground around an anchor with all places of the batch on it."""
+    raster, (x, y) = int(places.rasters[anchor]), places.positions[anchor]
+    settings = drawn.settings
+    side = round(settings.crop_size * (1 + 2 * min(max(settings.radius, 0.5), WIDEST)))
+    picture = _smaller(drawn.ground(raster, (float(x), float(y)), side))
+    axes.set_axis_on()
+    show_picture(axes, picture)
+    scale = picture.shape[0] / side
+    there = (np.abs(places.positions - (x, y)) < side / 2).all(axis=1) & (places.rasters == raster)
+    on_picture = (places.positions - (x, y) + side / 2) * scale - 0.5
+    axes.plot(*on_picture[there].T, linestyle="", marker=".", markersize=2.5, color=OTHERS)
+    for row, colour in (*((other, RELATED) for other in others), (anchor, "white")):
+        if there[row]:
+            for ring, width in (("black", 2.4), (colour, 1.2)):
+                axes.plot(
+                    *on_picture[row], marker="o", markersize=6, markerfacecolor="none", markeredgecolor=ring,
+                    markeredgewidth=width,
+                )  # fmt: skip
+    axes.set_xlim(-0.5, picture.shape[1] - 0.5)
+    axes.set_ylim(picture.shape[0] - 0.5, -0.5)
+
+
+def _smaller(pixels: FloatArray) -> Colours:
+    step = -(-pixels.shape[-1] // MAP)
+    return in_colour(pixels[:, ::step, ::step])
+
+
+def _chosen(related: npt.NDArray[np.int64], places: Places) -> list[int]:
+    """Return a few anchors of different patches, evenly over the batch."""
+    first = related[np.unique(places.patches[related], return_index=True)[1]]
+    if not len(first):
+        return []
+    picks = np.linspace(0, len(first) - 1, min(COLUMNS, len(first))).round().astype(int)
+    return [int(row) for row in first[picks]]
+
+
+def _distinct(others: npt.NDArray[np.int64], half: int) -> list[int]:
+    """Return one row of each place, as both views of it may be related."""
+    seen: dict[int, int] = {}
+    for row in others.tolist():
+        seen.setdefault(row % half, row)
+    return list(seen.values())
+
+
+def _caption(one: float, other: float) -> str:
+    if not np.isfinite([one, other]).all():
+        return ""
+    return "same class" if one == other else "other class"

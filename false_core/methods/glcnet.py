@@ -1,0 +1,171 @@
+"""GLCNet: the style of a patch as a whole, and small windows of it, each against all others; encoder and decoder both learn.
+
+Li et al., "Global and Local Contrastive Self-Supervised Learning for Semantic Segmentation of HR Remote Sensing Images",
+IEEE TGRS 60, 2022, arXiv 2106.10605.
+
+- Global style: mean and variance over a patch of the encoder's coarsest features, joined and projected.
+- Local matching: in each pair of views some windows at places that both see. What the decoder makes of the views is
+  averaged over each window and projected.
+
+Both are compared by NT-Xent with the negatives alone in the denominator, and weigh the same. Windows are squares of the
+same size in both views; they match in their middles, as the views are turned and scaled. The patch counts as a level of its
+own whatever the preset says, and the windows are its points. The decoder is that of fine-tuning with the same preset,
+without its dropout: ``represent`` leaves nothing to chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from false_core.errors import RequestError
+from false_core.methods.chosen_pairs import contrast_chosen, every_other
+from false_core.methods.fncc import contrast
+from false_core.methods.method import Method, Outcome, Views, average
+from false_core.methods.pictures import Sight, Sights
+from false_core.models.encoder import channels_of
+from false_core.models.segmenter import build_segmenter
+from false_core.presets import BOTH, IMAGE, POINTS, PretrainSettings
+from false_core.sampling.views import Wants
+
+WINDOWS = 4
+"""In each pair of views."""
+STRIDE = 4
+"""Pixels of a view per pixel of what a decoder makes of it, along each axis."""
+SHOWN = 6
+"""Patches in the picture of the report."""
+
+
+class GLCNet(Method):
+    """Contrast of style and of windows."""
+
+    def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
+        channels = channels_of(encoder)
+        network = build_segmenter(settings.encoder, settings.decoder, channels[0], 1)
+        # Of the network, as some decoders want an encoder that is put together in another way, with the same weights.
+        network.encoder.load_state_dict(encoder.state_dict())
+        super().__init__(network.encoder, settings)
+        self.decoder = _without_dropout(network.decoder)
+        decoded = int(network.segmentation_head[0].in_channels)
+        self.style = _projector(2 * channels[-1], settings)
+        self.local = _projector(decoded, settings)
+
+    @classmethod
+    def adapted(cls, settings: PretrainSettings) -> PretrainSettings:
+        """Return ``settings`` with the levels and windows of GLCNet."""
+        if 2 * settings.window > settings.crop_size:
+            raise RequestError(
+                f"Windows of {settings.window} pixels are too large for patches of {settings.crop_size} pixels.",
+                "Set window to at most half of that.",
+            )
+        return replace(settings, level=BOTH, points=WINDOWS)
+
+    @classmethod
+    def wants(cls, settings: PretrainSettings) -> Wants:
+        """Ask for windows that lie in both views."""
+        return Wants(margin=settings.window / 2)
+
+    def represent(self, views: Views) -> dict[str, Tensor]:
+        """Return the embeddings of the patches (2B, d) and of the windows (2N, d)."""
+        return self.embed(views)
+
+    def compare_all(self, representations: Mapping[str, Tensor]) -> Outcome:
+        """Return half the loss of the styles and half that of the windows."""
+        # There may be no window that both views of a pair hold.
+        some = {level: embeddings for level, embeddings in representations.items() if len(embeddings)}
+        return average({level: self._compare(embeddings) for level, embeddings in some.items()})
+
+    def embed(self, views: Views) -> dict[str, Tensor]:
+        """Return the embeddings of the patches (2B, d) and of the windows (2N, d)."""
+        assert self.decoder is not None
+        features = self.encoder(views.pixels)
+        windows = window_means(self.decoder(features), views.points, self.settings.window / STRIDE)
+        return {IMAGE: self.style(style(features[-1])), POINTS: self.local(windows.flatten(0, 1)[views.kept])}
+
+    def sights(self, views: Views) -> list[Sights]:
+        """Return the windows that are matched."""
+        count, size = len(views.points) // 2, views.pixels.shape[-1]
+        middles = ((views.points.cpu() + 1) * (size / 2)).view(2, count, -1, 2)
+        # Fewer than asked for where the views of a patch hardly overlap.
+        seen = torch.zeros(views.points.shape[:2]).flatten()
+        seen[views.kept.cpu()] = 1
+        seen = seen.view(2, count, -1)
+        half = self.settings.window / 2
+        columns = []
+        for patch in range(min(SHOWN, count)):
+            sights = []
+            for view in (0, 1):
+                shown = middles[view, patch][seen[view, patch] > 0].tolist()
+                boxes = tuple((x - half, y - half, x + half, y + half) for x, y in shown)
+                sights.append(Sight(views.pixels[view * count + patch].float().cpu(), boxes=boxes))
+            columns.append(tuple(sights))
+        text = (
+            "Two views of some patches. Windows of the same colour show the same place and are to have the same features, "
+            "different from those of all other windows."
+        )
+        return [Sights("Windows that were matched", text, ("View", "Other view"), tuple(columns))]
+
+    def _compare(self, embeddings: Tensor) -> Outcome:
+        s = self.settings
+        if s.false_negatives:
+            return contrast(embeddings, s.temperature, s.threshold, s.confidence, s.neighbours)
+        return glcnet_loss(embeddings, s.temperature)
+
+
+def glcnet_loss(embeddings: Tensor, temperature: float = 0.5) -> Outcome:
+    """Return NT-Xent with the negatives alone in the denominator, the mean over all 2B anchors.
+
+    Args:
+        embeddings: Of shape (2B, d), the first views stacked on the second views. Need not be normalised.
+        temperature: tau.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+    outcome = contrast_chosen(embeddings, temperature, every_other, positive_among_negatives=False)
+    curves = {name: value for name, value in outcome.curves.items() if name != "negatives"}
+    return Outcome(outcome.loss, curves)
+
+
+def style(features: Tensor) -> Tensor:
+    """Return mean and variance over the patch of features (B, channels, height, width), of shape (B, 2 * channels).
+
+    They are computed in float32, as the variance of features of half precision would be mostly rounding.
+    """
+    precise = features if features.dtype == torch.float64 else features.float()
+    variance, mean = torch.var_mean(precise, dim=(2, 3), correction=0)
+    return torch.cat([mean, variance], dim=1)
+
+
+def window_means(decoded: Tensor, middles: Tensor, side: float) -> Tensor:
+    """Return the means over windows, of shape (B, windows, channels).
+
+    Args:
+        decoded: Features of shape (B, channels, height, width).
+        middles: Of the windows, of shape (B, windows, 2), x first, from -1 to 1 across the patch.
+        side: Of the windows in pixels of ``decoded``. As many samples are taken along each axis, at least one.
+    """
+    height, width = decoded.shape[-2:]
+    count = max(1, round(side))
+    offsets = (torch.arange(count, device=middles.device, dtype=middles.dtype) + 0.5) * (side / count) - side / 2
+    across, down = offsets * (2 / width), offsets * (2 / height)
+    grid = torch.stack(torch.meshgrid(across, down, indexing="xy"), dim=-1).flatten(0, 1)
+    places = middles[:, :, None] + grid
+    sampled = torch.nn.functional.grid_sample(decoded, places, align_corners=False, padding_mode="border")
+    return sampled.mean(dim=3).transpose(1, 2)
+
+
+def _projector(width: int, settings: PretrainSettings) -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(width, settings.hidden), nn.ReLU(inplace=True), nn.Linear(settings.hidden, settings.dimensions)
+    )
+
+
+def _without_dropout(decoder: nn.Module) -> nn.Module:
+    for module in decoder.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):
+            module.p = 0.0
+    return decoder

@@ -1,0 +1,61 @@
+"""What a method can show of itself in the report, beside its curves. ``evaluation.method_pictures`` draws it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom in pixels of a view."""
+
+
+@dataclass(frozen=True)
+class Relations:
+    """Which others of a batch a method takes to be related to each anchor.
+
+    Attributes:
+        heading, text: Of the part of the report.
+        name: What a related one is called, in a word.
+        level: Of the embeddings.
+        indices: The related ones, by their rows among the 2N embeddings, the first ones first, of shape (2N, k).
+        counts: Which of them are some, bool of shape (2N, k).
+    """
+
+    heading: str
+    text: str
+    name: str
+    level: str
+    indices: Tensor
+    counts: Tensor
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One view of a patch and what a method looks at in it.
+
+    Attributes:
+        pixels: Normalised, of shape (bands, height, width).
+        attention: From 0 to 1, of shape (height, width); None: there is none.
+        boxes: Parts of the view. Those in the same place of the list have the same colour in all sights.
+    """
+
+    pixels: Tensor
+    attention: Tensor | None = None
+    boxes: tuple[Box, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sights:
+    """Views of some patches.
+
+    Attributes:
+        heading, text: Of the part of the report.
+        rows: What the sights of a patch are.
+        columns: Of each patch, a sight for each row.
+    """
+
+    heading: str
+    text: str
+    rows: tuple[str, ...]
+    columns: tuple[tuple[Sight, ...], ...]
