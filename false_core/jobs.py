@@ -72,6 +72,8 @@ NEW_MODEL, NEW_REPORT, NEW_RASTER, NEW_VECTOR, NEW_TABLE, NEW_FILE, NEW_FOLDER =
     "new_file",
     "new_folder",
 )
+LIST_ENDING = ".txt"
+STAC_ENDINGS = (".json", ".geojson")
 _OUTPUT_KINDS = (NEW_MODEL, NEW_REPORT, NEW_RASTER, NEW_VECTOR, NEW_TABLE, NEW_FILE, NEW_FOLDER)
 _MANY_KINDS = (RASTERS, BANDS)
 
@@ -124,6 +126,13 @@ def parameter(kind: str, label: str, help: str, default: Any = dataclasses.MISSI
     return dataclasses.field(default=default, metadata={"parameter": Parameter(kind, label, help, **more)})
 
 
+_STANDS_FOR_MANY = (
+    " A name may stand for many rasters: a folder, a pattern such as tiles/**/*.tif, a text file with a path per line, or a "
+    "STAC item, item collection or catalog on disk. Addresses such as /vsis3/bucket/a.tif are read where they are."
+)
+_STANDS_FOR_ONE = " A file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster."
+
+
 def _seed() -> Any:
     return parameter(
         INTEGER,
@@ -172,7 +181,9 @@ class Pretrain:
     """
 
     rasters: Tuple[str, ...] = parameter(
-        RASTERS, "Rasters", "One or more rasters of the same sensor: same bands in the same order."
+        RASTERS,
+        "Rasters",
+        "One or more rasters of the same sensor: same bands in the same order." + _STANDS_FOR_MANY,
     )
     encoder: str = parameter(NEW_MODEL, "Encoder", "The encoder file to write.")
     bands: Tuple[int, ...] = parameter(
@@ -306,7 +317,7 @@ class Finetune:
     everything that classifying needs.
     """
 
-    raster: str = parameter(RASTER, "Raster", "The raster the labels were digitised on.")
+    raster: str = parameter(RASTER, "Raster", "The raster the labels were digitised on." + _STANDS_FOR_ONE)
     labels: str = parameter(
         VECTOR,
         "Labels",
@@ -380,7 +391,7 @@ class Classify:
     nodata. The map carries class names and colours. The raster needs the bands the model was made for.
     """
 
-    raster: str = parameter(RASTER, "Raster", "The raster to classify.")
+    raster: str = parameter(RASTER, "Raster", "The raster to classify." + _STANDS_FOR_ONE)
     model: str = parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
     output: str = parameter(NEW_RASTER, "Classified raster", "The map to write: one Byte band with class codes.")
     extent: Optional[str] = parameter(
@@ -409,13 +420,13 @@ class Classify:
 class ClassifyMany:
     """Make a land-cover map of each of many rasters with one model.
 
-    The maps go into a folder of their own; that of field.tif is called field_classified.tif. Each is made as Classify a
-    raster makes it. A raster that does not fit the model is left out with a warning. Maps that are complete stay when the
-    run is cancelled.
+    The maps go into a folder of their own; that of field.tif is called field_classified.tif, or north_field_classified.tif
+    where rasters of that name lie in the folder north and in another one. Each is made as Classify a raster makes it. A
+    raster that does not fit the model is left out with a warning. Maps that are complete stay when the run is cancelled.
     """
 
     rasters: Tuple[str, ...] = parameter(
-        RASTERS, "Rasters", "The rasters to classify. They need the bands the model was made for."
+        RASTERS, "Rasters", "The rasters to classify. They need the bands the model was made for." + _STANDS_FOR_MANY
     )
     model: str = parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
     output: str = parameter(NEW_FOLDER, "Folder for the maps", "Is made where it does not exist.")
@@ -542,7 +553,7 @@ class SuggestLabels:
     Squares with nodata or with labels are left out.
     """
 
-    raster: str = parameter(RASTER, "Raster", "The raster to digitise on.")
+    raster: str = parameter(RASTER, "Raster", "The raster to digitise on." + _STANDS_FOR_ONE)
     model: str = parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
     output: str = parameter(
         NEW_VECTOR, "Suggested places", "The layer to write: squares with rank, score and reason. Rank 1 comes first."
@@ -682,7 +693,9 @@ class Embed:
     pixels of the size that the model works on. Features as numbers are an input for other classifiers.
     """
 
-    raster: str = parameter(RASTER, "Raster", "The raster to look at. It needs the bands the model was made for.")
+    raster: str = parameter(
+        RASTER, "Raster", "The raster to look at. It needs the bands the model was made for." + _STANDS_FOR_ONE
+    )
     model: str = parameter(MODEL, "Model", "An encoder file from pretraining, or a model file from fine-tuning.")
     output: str = parameter(
         NEW_RASTER,
@@ -904,6 +917,25 @@ def _is_usable_text(text: str) -> bool:
         return bool(text.strip()) and b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:
         return False
+
+
+def is_address(name: str) -> bool:
+    """Return whether only GDAL can look up ``name``: an address, a path in an archive, the name of a subdataset, XML."""
+    # A single letter before the colon is a drive.
+    return re.match(r"/vsi|[<{]|[A-Za-z][\w+.-]+:", name) is not None
+
+
+def stands_for_rasters(name: str) -> bool:
+    """Return whether ``name`` looks as if it stood for rasters instead of being one.
+
+    That is a folder, a pattern, a text file or a JSON file, also with ``|asset=NAME`` behind it. What these hold is not
+    looked at: ``false_core.raster.imagery`` does that.
+    """
+    if is_address(name):
+        return False
+    if name.partition("|")[0].lower().endswith((LIST_ENDING, *STAC_ENDINGS)) or os.path.isdir(name):
+        return True
+    return any(sign in name for sign in "*?[") and not os.path.exists(name)
 
 
 @dataclass(frozen=True)

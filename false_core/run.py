@@ -14,9 +14,20 @@ from false_core.errors import OutOfMemoryError, RequestError
 from false_core.events import Artifact, Event
 from false_core.feedback import Feedback, Stop
 from false_core.publish import check_destinations
+from false_core.raster.imagery import with_rasters_found
 
-GDAL_CACHE_MB = 256
-"""For decoded blocks of rasters. GDAL's own default, 5 % of the memory, is more than all the rest on a large computer."""
+GDAL_SETTINGS = {
+    # Megabytes for decoded blocks of rasters. GDAL's own default, 5 % of the memory, is more than all the rest on a large
+    # computer.
+    "GDAL_CACHEMAX": "256",
+    # By itself GDAL waits for a server for ever, and gives up at its first hiccup.
+    "GDAL_HTTP_CONNECTTIMEOUT": "30",
+    "GDAL_HTTP_LOW_SPEED_LIMIT": "100",
+    "GDAL_HTTP_LOW_SPEED_TIME": "60",
+    "GDAL_HTTP_MAX_RETRY": "4",
+    "GDAL_HTTP_RETRY_DELAY": "1",
+}
+"""What holds where the user has set no other."""
 
 # Threads of a computation that wait for each other sleep instead of spinning. Where two programs share the cores, spinning
 # made a training step two to four times slower. It counts only where it is set before torch is imported.
@@ -51,7 +62,8 @@ def run(
         return {}
     feedback = Feedback(on_event if mine.speaks else lambda event: None, cancel := cancel or Stop())
     # In the environment, where every thread finds it. GDAL looks once, when it reads its first block.
-    os.environ.setdefault("GDAL_CACHEMAX", str(GDAL_CACHE_MB))
+    for name, value in GDAL_SETTINGS.items():
+        os.environ.setdefault(name, value)
     with joined(mine, cancel) if isinstance(job, SHARED) else nullcontext(ALONE) as world:
         results = _done(job, feedback, world)
     written = jobs.outputs(job)
@@ -61,6 +73,8 @@ def run(
 
 
 def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
+    # A folder may change while the processes start; all of them see it as the first one does.
+    job = jobs.from_json(world.agreed(lambda: jobs.to_json(with_rasters_found(job, feedback))))
     if world.share.speaks:
         check_destinations(job)
     try:

@@ -1,7 +1,9 @@
 """What a user has set for every job, in environment variables. The plugin sets them from its options page.
 
 ``FALSE_DEVICE``: what a job takes whose device is ``auto``. ``FALSE_MEMORY_GB``: memory for pixels. ``FALSE_CACHE``: the
-folder for files that can be made again. ``FALSE_PATIENCE_S``: how long a process of several may be silent.
+folder for files that can be made again. ``FALSE_DISK_GB``, ``FALSE_DISK_FOLDER``, ``FALSE_DISK_FOR``: how much of rasters
+that are far away is kept on the disk, where, and of which rasters. ``FALSE_PATIENCE_S``: how long a process of several may
+be silent.
 """
 
 from __future__ import annotations
@@ -14,6 +16,9 @@ from false_core.errors import RequestError
 
 MEMORY_GB = 1.0
 """Memory for pieces of rasters that training has read, where nobody set another."""
+DISK_GB = 10.0
+"""Disk for pieces of rasters that are far away, where nobody set another."""
+FAR, ALL = "far", "all"
 PATIENCE_S = 60.0
 """Without a sign of life after which one of several processes is taken for lost, where nobody set another time."""
 
@@ -46,6 +51,38 @@ def patience_s() -> float:
     return _positive("FALSE_PATIENCE_S", PATIENCE_S, "the seconds without a sign of life from a process")
 
 
+def disk_cache_bytes() -> int:
+    """Return how many bytes of rasters may be kept on the disk: ``FALSE_DISK_GB``, or 10 GB; 0 for none.
+
+    Raises:
+        RequestError: The variable holds no number, or a negative one.
+    """
+    text = os.environ.get("FALSE_DISK_GB", "").strip()
+    if text and _number(text) == 0:
+        return 0
+    return int(1e9 * _positive("FALSE_DISK_GB", DISK_GB, "0, or the disk space for rasters that are far away in GB"))
+
+
+def disk_cache_folder() -> Path:
+    """Return the folder for pieces of rasters: ``FALSE_DISK_FOLDER``, or one in the cache folder."""
+    chosen = os.environ.get("FALSE_DISK_FOLDER", "").strip()
+    return Path(chosen) if chosen else cache_folder() / "rasters"
+
+
+def disk_cache_takes_all() -> bool:
+    """Return whether pieces of all rasters are kept on the disk: ``FALSE_DISK_FOR``, ``far`` or ``all``.
+
+    Raises:
+        RequestError: The variable holds another word.
+    """
+    which = os.environ.get("FALSE_DISK_FOR", "").strip() or FAR
+    if which not in (FAR, ALL):
+        raise RequestError(
+            f"FALSE_DISK_FOR is {which!r}.", "It must be far, for rasters at addresses on the network, or all."
+        )
+    return which == ALL
+
+
 def preferred_device() -> str:
     """Return what ``auto`` stands for: ``FALSE_DEVICE``, or ``auto`` itself, the best device that works."""
     return os.environ.get("FALSE_DEVICE", "").strip() or "auto"
@@ -53,12 +90,16 @@ def preferred_device() -> str:
 
 def _positive(variable: str, default: float, meaning: str) -> float:
     text = os.environ.get(variable, "").strip()
-    try:
-        number = float(text) if text else default
-    except ValueError:
-        number = math.nan
+    number = _number(text) if text else default
     if not 0 < number < math.inf:
         raise RequestError(
             f"{variable} is {text!r}.", f"It must be {meaning}, a number greater than 0, such as {default:g}."
         )
     return number
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -40,6 +40,7 @@ from qgis.core import (
 from qgis.PyQt import sip
 from qgis.PyQt.QtGui import QColor
 
+from false_core import jobs
 from qgis_false.translation import tr
 
 CLASSES_ITEM = "FALSE_CLASSES"
@@ -73,15 +74,26 @@ def raster_path(layer: QgsRasterLayer) -> str:
     return os.path.abspath(source) if os.path.exists(source) else source
 
 
+def stands_for_rasters(value: Any, context: QgsProcessingContext) -> bool:
+    """Return whether ``value`` names a folder, a pattern, a text file or a STAC file, and no layer that is there already."""
+    if not isinstance(value, str) or not jobs.stands_for_rasters(value):
+        return False
+    return QgsProcessingUtils.mapLayerFromString(value, context, False, QgsProcessingUtils.LayerHint.Raster) is None
+
+
 def extent_text(extent: QgsRectangle, layer: QgsRasterLayer) -> str:
     """Return ``extent``, given in the CRS of ``layer``, as a job takes it: ``xmin,xmax,ymin,ymax [EPSG:code]``.
 
     The code is left out where the user has given the layer another CRS than its file has: the numbers are those of the file.
     """
-    numbers = ",".join(repr(n) for n in (extent.xMinimum(), extent.xMaximum(), extent.yMinimum(), extent.yMaximum()))
     crs: QgsCoordinateReferenceSystem = layer.crs()
-    known = crs.authid() if crs == layer.dataProvider().crs() else ""
-    return f"{numbers} [{known}]" if known else numbers
+    return coded_extent(extent, crs.authid() if crs == layer.dataProvider().crs() else "")
+
+
+def coded_extent(extent: QgsRectangle, code: str) -> str:
+    """Return ``extent``, in the CRS with ``code``, as a job takes it. Without one it is in that of each raster."""
+    numbers = ",".join(repr(n) for n in (extent.xMinimum(), extent.xMaximum(), extent.yMinimum(), extent.yMaximum()))
+    return f"{numbers} [{code}]" if code else numbers
 
 
 def layer_of(value: Any, context: QgsProcessingContext) -> Optional[QgsMapLayer]:

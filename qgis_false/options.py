@@ -51,8 +51,11 @@ class OptionsPage(QgsOptionsPageWidget):
         self._fields: Dict[str, Any] = {
             settings.INTERPRETER.key: _file(QgsFileWidget.StorageMode.GetFile),
             settings.DEVICE.key: _choice(DEVICES, editable=True),
-            settings.MEMORY.key: _gigabytes(),
+            settings.MEMORY.key: _gigabytes(0.1),
             settings.CACHE.key: _file(QgsFileWidget.StorageMode.GetDirectory),
+            settings.DISK.key: _gigabytes(0.0),
+            settings.DISK_FOLDER.key: _file(QgsFileWidget.StorageMode.GetDirectory),
+            settings.DISK_FOR.key: _choice(settings.KEPT_ON_DISK),
             settings.LAUNCHER.key: QLineEdit(),
             settings.PATHS.key: QLineEdit(),
             settings.LOG_LEVEL.key: _choice(settings.LOG_LEVELS),
@@ -104,7 +107,7 @@ class OptionsPage(QgsOptionsPageWidget):
         for setting in settings.ALL:
             field = self._fields[setting.key]
             field.setObjectName(setting.key)
-            _show(field, setting.value() if setting.is_overridden() else setting.stored() or setting.default)
+            _show(field, setting)
             variable = tr("The variable {variable} does the same and comes first.", variable=setting.variable)
             field.setToolTip(f"<p>{tr(setting.help)}</p><p>{variable}</p>")
             form.addRow(tr(setting.label), _with_note(field, setting))
@@ -180,21 +183,22 @@ def _choice(choices: Any, editable: bool = False) -> QComboBox:
     return field
 
 
-def _gigabytes() -> QDoubleSpinBox:
+def _gigabytes(least: float) -> QDoubleSpinBox:
     field = QDoubleSpinBox()
-    field.setRange(0.1, 10_000.0)
+    field.setRange(least, 10_000.0)
     field.setDecimals(1)
     return field
 
 
-def _show(field: Any, value: str) -> None:
+def _show(field: Any, setting: Setting) -> None:
+    value = setting.value() if setting.is_overridden() else setting.stored() or setting.default
     if isinstance(field, QgsFileWidget):
         field.setFilePath(value)
     elif isinstance(field, QDoubleSpinBox):
         try:
             field.setValue(float(value))
         except ValueError:
-            field.setValue(float(settings.MEMORY.default))  # Somebody wrote a word into the settings file.
+            field.setValue(float(setting.default))  # Somebody wrote a word into the settings file.
     elif isinstance(field, QLineEdit):
         field.setText(value)
     else:

@@ -11,6 +11,7 @@ from qgis.core import QgsSettings
 from qgis_false.translation import to_translate, tr
 
 LOG_LEVELS = ("warning", "info", "debug")
+KEPT_ON_DISK = ("far", "all")
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,30 @@ PATHS = Setting(
         "It holds for exported jobs and imported results too."
     ),
 )
+DISK = Setting(
+    "false/disk_gb",
+    "FALSE_DISK_GB",
+    "10",
+    to_translate("Disk for rasters far away (GB)"),
+    to_translate(
+        "How much is kept on the disk of rasters that are read over the network, so that each piece travels once. What was "
+        "not used for longest goes first. 0: nothing."
+    ),
+)
+DISK_FOLDER = Setting(
+    "false/disk_folder",
+    "FALSE_DISK_FOLDER",
+    "",
+    to_translate("Folder for rasters far away"),
+    to_translate("Best on a fast disk of this computer. Empty: in the cache folder."),
+)
+DISK_FOR = Setting(
+    "false/disk_for",
+    "FALSE_DISK_FOR",
+    "far",
+    to_translate("Rasters kept on the disk"),
+    to_translate("far: those at addresses, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow."),
+)
 LOG_LEVEL = Setting(
     "false/log_level",
     "FALSE_LOG_LEVEL",
@@ -130,8 +155,10 @@ LOG_LEVEL = Setting(
         "What a run writes to its log. warning: only what may be wrong. debug: everything the compute process says."
     ),
 )
-ALL: Tuple[Setting, ...] = (INTERPRETER, DEVICE, MEMORY, CACHE, LAUNCHER, PATHS, LOG_LEVEL)
-_FOR_THE_LIBRARY = (DEVICE, MEMORY, CACHE)
+ALL: Tuple[Setting, ...] = (
+    INTERPRETER, DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR, LAUNCHER, PATHS, LOG_LEVEL
+)  # fmt: skip
+_FOR_THE_LIBRARY = (DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR)
 
 
 def for_the_library() -> Dict[str, str]:

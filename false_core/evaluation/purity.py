@@ -13,7 +13,7 @@ from affine import Affine
 from false_core.errors import InputError
 from false_core.jobs import Extent
 from false_core.methods.false_negatives import FalseNegatives
-from false_core.raster.source import FloatArray, RasterSource, Window
+from false_core.raster.source import FloatArray, RasterSource, Window, names_of
 from false_core.sampling.views import Places, Positions
 
 TILE = 256
@@ -36,9 +36,9 @@ class Truth:
         self._source, self._rasters = RasterSource(path, (1,)), rasters
         self._tile = functools.lru_cache(KEPT_TILES)(self._read_tile)
         if not any(self._overlaps(raster) for raster in rasters):
-            names = ", ".join(raster.name for raster in rasters)
             raise InputError(
-                f"The truth raster {self._source.name} does not overlap {names}.", "Choose one of the same area, or none."
+                f"The truth raster {self._source.name} does not overlap {names_of(rasters)}.",
+                "Choose one of the same area, or none.",
             )
 
     def classes_at(self, places: Places) -> FloatArray:

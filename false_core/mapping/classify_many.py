@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +44,34 @@ def classify_many(job: ClassifyMany, feedback: Feedback) -> dict[str, Any]:
 def _targets(job: ClassifyMany) -> dict[str, Path]:
     """Return where the map of each raster goes."""
     folder = os.path.realpath(job.output)
-    targets: dict[str, Path] = {}
-    for raster in dict.fromkeys(job.rasters):
+    rasters = list(dict.fromkeys(job.rasters))
+    for raster in rasters:
         if os.path.realpath(Path(raster).parent) == folder:
             raise OutputError(f"The maps would mix with the rasters in {folder}.", "Choose another folder for the maps.")
-        target = Path(job.output) / f"{Path(raster).stem}{ENDING}"
-        if target in targets.values():
+    return {raster: Path(job.output) / f"{name}{ENDING}" for raster, name in zip(rasters, _names(rasters))}
+
+
+def _names(rasters: Sequence[str]) -> list[str]:
+    """Return a name for the map of each raster: the raster's own. Where several have it, with as many of the folders before
+    it as it takes to tell them apart: STAC items often have a folder each, with a file of the same name."""
+    parts = [[*Path(raster).parts[:-1], Path(raster).stem] for raster in rasters]
+    depths = [1] * len(rasters)
+    while True:
+        names = [_plain("_".join(part[-depth:])) for part, depth in zip(parts, depths)]
+        times = Counter(map(str.casefold, names))
+        twins = [number for number, name in enumerate(names) if times[name.casefold()] > 1]
+        longer = [number for number in twins if depths[number] < len(parts[number])]
+        if not twins:
+            return names
+        if not longer:
             raise InputError(
-                f"Two rasters are called {Path(raster).stem}, and their maps would have the same name.",
+                f"Two rasters are called {parts[twins[0]][-1]}, and their maps would have the same name.",
                 "Give each a name of its own, or map them in two runs.",
             )
-        targets[raster] = target
-    return targets
+        for number in longer:
+            depths[number] += 1
+
+
+def _plain(name: str) -> str:
+    """Return a name without signs that a file's name cannot hold on every system."""
+    return re.sub(r'[<>:"/\\|?*\0]', "_", name)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 import warnings
+import weakref
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +27,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from false_core.errors import InputError
 from false_core.jobs import Extent
+from false_core.raster.chunks_on_disk import chunks_on_disk
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -33,6 +37,9 @@ GDAL_ERRORS = (rasterio.errors.RasterioError, CPLE_BaseError)
 """What rasterio raises: its own errors, and now and then one of GDAL's as it is."""
 STRIP_BYTES = 64_000_000
 """For pixels of the file that are averaged to a coarser grid."""
+MOST_OPEN = 16
+"""Rasters whose files a thread keeps open. Thousands may take part in a job, and some systems allow 256 open files."""
+MOST_NAMES = 5
 _SMALL_INTEGERS = {np.dtype(name) for name in ("uint8", "int8", "uint16", "int16")}
 """float32 holds them, and sums of 256 of them, exactly."""
 METRES_PER_DEGREE = 111_320.0
@@ -57,7 +64,8 @@ class RasterSource:
     """A raster file, read only, on its own grid or on one that is ``factor`` times coarser.
 
     All widths, heights, windows and transforms are those of the working grid. On a coarser grid each pixel is the mean of
-    the valid pixels it covers. Reading is safe from several threads: each opens the file for itself.
+    the valid pixels it covers. Reading is safe from several threads: each opens the file for itself, and closes it when it
+    has read from many others since. Of a raster that is far away, pixels go through the cache on the disk.
 
     Args:
         path: A file or anything else GDAL opens, such as a VRT or a subdataset name.
@@ -70,7 +78,6 @@ class RasterSource:
 
     def __init__(self, path: str, bands: Sequence[int] = (), factor: int = 1) -> None:
         self.path = path
-        self.factor = factor
         self._local = threading.local()
         dataset = self._dataset()
         if not dataset.count:
@@ -92,19 +99,34 @@ class RasterSource:
         self.dtype = str(dataset.dtypes[self.bands[0] - 1])
         self.band_names = tuple(dataset.descriptions[band - 1] or f"Band {band}" for band in self.bands)
         self.files: tuple[str, ...] = tuple(dataset.files)
-        self.crs: CRS | None = dataset.crs
+        # One object for all rasters with the same CRS: it is large.
+        self.crs: CRS | None = dataset.crs and _crs.setdefault(dataset.crs.to_wkt(), dataset.crs)
         self.georeferenced = not dataset.transform.is_identity
         self.native_width, self.native_height = int(dataset.width), int(dataset.height)
         # A raster without georeferencing lies below the x axis in QGIS, with pixels of size 1; labels are digitised there.
         self.native_transform = dataset.transform if self.georeferenced else Affine(1, 0, 0, 0, -1, 0)
-        self.width, self.height = math.ceil(self.native_width / factor), math.ceil(self.native_height / factor)
-        self.transform = self.native_transform * Affine.scale(factor)
         if self.native_transform.is_degenerate:
             raise InputError(f"{path} has a georeferencing that puts all its pixels on one line.", "Georeference it again.")
+        self._on_disk = chunks_on_disk(
+            self.files or (path,),
+            (self.bands, self._alpha, dataset.dtypes, dataset.nodatavals, dataset.mask_flag_enums, self.native_transform),
+            bands=len(self.bands),
+            width=self.native_width,
+            height=self.native_height,
+        )
+        self._coarsen(factor)
 
     def at_factor(self, factor: int) -> RasterSource:
         """Return the same raster on a working grid ``factor`` times coarser than the file's."""
-        return RasterSource(self.path, self.bands, factor)
+        other = copy.copy(self)
+        other._local = threading.local()
+        other._coarsen(factor)
+        return other
+
+    def _coarsen(self, factor: int) -> None:
+        self.factor = factor
+        self.width, self.height = math.ceil(self.native_width / factor), math.ceil(self.native_height / factor)
+        self.transform = self.native_transform * Affine.scale(factor)
 
     @property
     def name(self) -> str:
@@ -202,7 +224,8 @@ class RasterSource:
         f = self.factor
         width = min(self.native_width - window.column * f, window.width * f)
         height = min(self.native_height - window.row * f, window.height * f)
-        data, invalid = self._read_file(RasterioWindow(window.column * f, window.row * f, width, height))
+        native = RasterioWindow(window.column * f, window.row * f, width, height)
+        data, invalid = self._on_disk.read(native, self._read_file) if self._on_disk else self._read_file(native)
         beyond = ((0, 0), (0, window.height * f - height), (0, window.width * f - width))
         if any(after for _, after in beyond):
             invalid = np.zeros(data.shape, bool) if invalid is None else invalid
@@ -242,24 +265,33 @@ class RasterSource:
         return Window(left, top, right - left, bottom - top)
 
     def _dataset(self) -> Any:
+        """Return the file as this thread has it open."""
         dataset = getattr(self._local, "dataset", None)
         if dataset is None:
-            # A colon after a possible drive letter means a subdataset or an address, which only GDAL can look up.
-            is_file = not self.path.startswith("/vsi") and ":" not in self.path[2:]
-            if is_file and not Path(self.path).exists():
-                raise InputError(f"The raster {self.path} does not exist.")
-            try:
-                dataset = rasterio.open(self.path)
-                points, points_crs = dataset.gcps
-                if dataset.transform.is_identity and points and points_crs:
-                    # QGIS shows such a raster warped; labels are drawn on what it shows. Its margins must not look
-                    # like pixels, so where nothing else marks them an alpha band does.
-                    unmarked = dataset.nodata is None and ColorInterp.alpha not in dataset.colorinterp
-                    dataset = WarpedVRT(dataset, src_crs=points_crs, add_alpha=unmarked)
-            except GDAL_ERRORS as error:
-                raise InputError(f"The raster {self.path} cannot be opened: {error}.") from error
-            self._local.dataset = dataset
+            dataset = self._local.dataset = self._open()
+        _open_files.used(self)
         return dataset
+
+    def _open(self) -> Any:
+        # A colon after a possible drive letter means a subdataset or an address, which only GDAL can look up.
+        is_file = not self.path.startswith("/vsi") and ":" not in self.path[2:]
+        if is_file and not Path(self.path).exists():
+            raise InputError(f"The raster {self.path} does not exist.")
+        try:
+            dataset = rasterio.open(self.path)
+            points, points_crs = dataset.gcps
+            if dataset.transform.is_identity and points and points_crs:
+                # QGIS shows such a raster warped; labels are drawn on what it shows. Its margins must not look
+                # like pixels, so where nothing else marks them an alpha band does.
+                unmarked = dataset.nodata is None and ColorInterp.alpha not in dataset.colorinterp
+                dataset = WarpedVRT(dataset, src_crs=points_crs, add_alpha=unmarked)
+        except GDAL_ERRORS as error:
+            raise InputError(f"The raster {self.path} cannot be opened: {error}.") from error
+        return dataset
+
+    def _close(self) -> None:
+        """Let go of the file as this thread has it open."""
+        self._local.dataset = None
 
     def _read_file(self, window: RasterioWindow) -> tuple[Pixels, BoolArray | None]:
         """Return pixels of the chosen bands, whole numbers where the file holds such, and which are invalid if any are."""
@@ -296,6 +328,26 @@ class RasterSource:
         return masked
 
 
+class _OpenFiles(threading.local):
+    """The rasters whose files a thread has open, the least recently used first. A raster that is gone is closed."""
+
+    def __init__(self) -> None:
+        self._rasters: OrderedDict[int, weakref.ref[RasterSource]] = OrderedDict()
+
+    def used(self, raster: RasterSource) -> None:
+        """Take note that this thread reads from ``raster`` now. Closes the one that it has not read from for longest."""
+        self._rasters[id(raster)] = weakref.ref(raster)
+        self._rasters.move_to_end(id(raster))
+        if len(self._rasters) > MOST_OPEN:
+            oldest = self._rasters.popitem(last=False)[1]()
+            if oldest is not None:
+                oldest._close()
+
+
+_open_files = _OpenFiles()
+_crs: dict[str, CRS] = {}
+
+
 def _fits(value: float | None, dtype: np.dtype[Any]) -> bool:
     """Return whether ``value`` is one that pixels of a whole-numbered type can have."""
     if value is None or dtype.kind not in "iu" or not float(value).is_integer():
@@ -309,6 +361,17 @@ def _is_stored(dataset: Any, band: int, row: int, column: int) -> bool:
         return bool(dataset.block_size(band, row, column))
     except rasterio.errors.RasterBlockError:
         return False
+
+
+def first_names(rasters: Sequence[RasterSource], most: int) -> list[str]:
+    """Return the names of up to ``most`` rasters; where there are more, last of all how many."""
+    more = len(rasters) - most
+    return [raster.name for raster in rasters[:most]] + ([f"{more:,} more"] if more > 0 else [])
+
+
+def names_of(rasters: Sequence[RasterSource]) -> str:
+    """Return the names of rasters for messages: the first few of many."""
+    return ", ".join(first_names(rasters, MOST_NAMES))
 
 
 def describe_crs(crs: CRS | None) -> str:

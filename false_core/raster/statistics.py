@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,10 +12,19 @@ import numpy as np
 
 from false_core.errors import InputError
 from false_core.feedback import Feedback
-from false_core.raster.source import FloatArray, RasterSource, Window
+from false_core.raster.source import FloatArray, RasterSource, Window, names_of
+from false_core.threads import made_ahead
 
 SAMPLE_WINDOWS = 64
 SAMPLE_SIDE = 192
+MANY = SAMPLE_WINDOWS
+"""Rasters, from which on not each of them is looked into."""
+MANY_WINDOWS, MANY_SIDE = 256, 96
+"""As many pixels as of few rasters, from more places."""
+MOST_WINDOWS = 1024
+"""Looked into while most of them turn out to be nodata."""
+READERS = 8
+"""Threads that read them: to read from a raster far away is to wait for a server."""
 CLIP_PERCENTILES = (0.5, 99.5)
 HEADROOM = 0.5
 """How far beyond the percentiles values are kept, as a share of the range between them."""
@@ -61,17 +71,22 @@ class Normalisation:
 def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback: Feedback) -> Normalisation:
     """Measure the bands of ``sources`` within ``windows`` (one per source), all rasters together.
 
-    Only a sample is read, spread evenly, so the cost does not grow with the raster.
+    Only a sample is read, spread evenly, so the cost grows neither with a raster nor with their number: of few rasters each
+    gives as much, of many each pixel has the same chance.
 
     Raises:
         InputError: There is no valid pixel.
     """
-    sample: list[FloatArray] = []
-    for source, window in zip(sources, windows):
-        sample += _sample(source, window, max(1, SAMPLE_WINDOWS // len(sources)), feedback)
+    sample = _sample_of_many(sources, windows, feedback) if len(sources) > MANY else []
     if not sample:
-        names = ", ".join(source.name for source in sources)
-        raise InputError(f"There is no valid pixel in {names}.", "Everything is nodata or masked; check the nodata value.")
+        for source, window in zip(sources, windows):
+            sample += _sample(source, window, max(1, SAMPLE_WINDOWS // len(sources)), feedback)
+            if sample and len(sources) > MANY:
+                break
+    if not sample:
+        raise InputError(
+            f"There is no valid pixel in {names_of(sources)}.", "Everything is nodata or masked; check the nodata value."
+        )
     values = np.concatenate(sample, axis=1)
     low, high, mean, deviation = [], [], [], []
     for number, band in enumerate(values):
@@ -92,10 +107,33 @@ def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback
     return Normalisation(tuple(low), tuple(high), tuple(mean), tuple(deviation))
 
 
+def _sample_of_many(sources: Sequence[RasterSource], windows: Sequence[Window], feedback: Feedback) -> list[FloatArray]:
+    """Return the valid pixels of small windows, spread evenly over all rasters, as arrays of shape (bands, pixels)."""
+    counts = [-(-window.width // MANY_SIDE) * -(-window.height // MANY_SIDE) for window in windows]
+    ends = np.cumsum(counts)
+    chance = np.random.default_rng(0)
+    parts = np.linspace(0, ends[-1], min(MOST_WINDOWS, int(ends[-1])) + 1).astype(int)
+    spread = chance.permutation(chance.integers(parts[:-1], parts[1:]))
+
+    def read(place: int) -> FloatArray:
+        number = int(np.searchsorted(ends, place, side="right"))
+        window, tile = windows[number], place - (int(ends[number]) - counts[number])
+        return _valid(sources[number], _tile(window, tile, MANY_SIDE))
+
+    found: list[FloatArray] = []
+    with closing(made_ahead(read, spread.tolist(), 4 * READERS, READERS)) as ahead:
+        for valid in ahead:
+            feedback.stop_if_cancelled()
+            if valid.size:
+                found.append(valid)
+            if len(found) == MANY_WINDOWS:
+                break
+    return found
+
+
 def _sample(source: RasterSource, window: Window, number: int, feedback: Feedback) -> list[FloatArray]:
     """Return the valid pixels of about ``number`` small windows, as arrays of shape (bands, pixels)."""
-    columns = -(-window.width // SAMPLE_SIDE)
-    tiles = columns * -(-window.height // SAMPLE_SIDE)
+    tiles = -(-window.width // SAMPLE_SIDE) * -(-window.height // SAMPLE_SIDE)
     # One tile out of each of equal parts, at random within it: a fixed step could fall on the same column every time.
     parts = np.linspace(0, tiles, min(number, tiles) + 1).astype(int)
     spread = dict.fromkeys(np.random.default_rng(0).integers(parts[:-1], parts[1:]).tolist())
@@ -106,14 +144,20 @@ def _sample(source: RasterSource, window: Window, number: int, feedback: Feedbac
         if found and tile not in spread:
             break
         feedback.stop_if_cancelled()
-        pixels = source.read(_tile(window, tile % columns, tile // columns)).reshape(len(source.bands), -1)
-        valid = pixels[:, np.isfinite(pixels).any(axis=0)]
+        valid = _valid(source, _tile(window, tile, SAMPLE_SIDE))
         if valid.size:
             found.append(valid)
     return found
 
 
-def _tile(window: Window, column: int, row: int) -> Window:
-    x, y = window.column + column * SAMPLE_SIDE, window.row + row * SAMPLE_SIDE
+def _valid(source: RasterSource, window: Window) -> FloatArray:
+    pixels = source.read(window).reshape(len(source.bands), -1)
+    return pixels[:, np.isfinite(pixels).any(axis=0)]
+
+
+def _tile(window: Window, number: int, side: int) -> Window:
+    """Return a tile of a window that is cut into such of a given side, row by row."""
+    columns = -(-window.width // side)
+    x, y = window.column + number % columns * side, window.row + number // columns * side
     right, bottom = window.column + window.width, window.row + window.height
-    return Window(x, y, min(SAMPLE_SIDE, right - x), min(SAMPLE_SIDE, bottom - y))
+    return Window(x, y, min(side, right - x), min(side, bottom - y))

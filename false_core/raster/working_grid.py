@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.raster.source import RasterSource
+from false_core.threads import made_ahead
 
 COARSEST_BY_ITSELF_M = 2.0
 LARGEST_FACTOR_BY_ITSELF = 4
 """Without being asked, rasters are coarsened at most this much and never beyond 2 m: houses and roads must stay visible."""
 LARGEST_FACTOR = 32
 """At any request. Each tile of a map is held at the pixels of the file."""
+MOST_MESSAGES = 5
+"""On as many rasters of many."""
+OPENERS = 8
+"""Threads that open rasters: to open one far away is to wait for a server."""
 
 
-def open_all(paths: Sequence[str], bands: Sequence[int]) -> list[RasterSource]:
+def open_all(paths: Sequence[str], bands: Sequence[int], feedback: Feedback | None = None) -> list[RasterSource]:
     """Open rasters that are to be used together.
 
     Raises:
         InputError: One cannot be opened, or they differ in the number of bands.
     """
-    sources = [RasterSource(path, bands) for path in paths]
-    for source in sources[1:]:
-        if len(source.bands) != len(sources[0].bands):
-            raise InputError(
-                f"{sources[0].name} has {len(sources[0].bands)} band(s), {source.name} has {len(source.bands)}.",
-                "Rasters used together need the same bands; name the common ones.",
-            )
+    sources: list[RasterSource] = []
+    threads = min(OPENERS, len(paths))
+    with closing(made_ahead(lambda path: RasterSource(path, bands), paths, 4 * threads, threads)) as opened:
+        for source in opened:
+            if feedback:
+                feedback.advance(len(sources), len(paths))
+            sources.append(source)
+            if len(source.bands) != len(sources[0].bands):
+                raise InputError(
+                    f"{sources[0].name} has {len(sources[0].bands)} band(s), {source.name} has {len(source.bands)}.",
+                    "Rasters used together need the same bands; name the common ones.",
+                )
     return sources
 
 
@@ -56,15 +68,19 @@ def on_working_grid(
     """Return ``sources`` on their working grids, and say so where these are coarser."""
     pixels = sum(source.native_width * source.native_height for source in sources)
     out = []
+    said: Counter[str] = Counter()
     for source in sources:
         factor = factor_for(source, pixel_size, most_pixels, pixels)
         if factor > 1:
             size = f"{source.pixel_size * factor:g} instead of {source.pixel_size:g}"
-            feedback.info(
-                f"{source.name}: working on pixels of {size} CRS units, {factor * factor} times fewer. "
-                "Set PIXEL_SIZE to change that."
-            )
+            saying = f"working on pixels of {size} CRS units, {factor * factor} times fewer. Set PIXEL_SIZE to change that."
+            said[saying] += 1
+            if said[saying] <= MOST_MESSAGES:
+                feedback.info(f"{source.name}: {saying}")
         out.append(source.at_factor(factor) if factor > 1 else source)
+    for saying, times in said.items():
+        if times > MOST_MESSAGES:
+            feedback.info(f"{times - MOST_MESSAGES:,} more rasters: {saying}")
     return out
 
 

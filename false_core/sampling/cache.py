@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -60,26 +61,60 @@ class Region:
             target[(slice(None), *piece.inside)] = piece.chunk.pixels[(slice(None), *piece.taken)]
 
 
+class Chunks:
+    """The chunks at hand, of one raster or of many: the least recently used ones are forgotten first.
+
+    Safe from several threads, which never make the same chunk twice.
+
+    Args:
+        budget: Bytes to keep at most. At least one chunk is always kept.
+        bands: Of the rasters.
+    """
+
+    def __init__(self, budget: int, bands: int) -> None:
+        self._capacity = max(1, budget // chunk_bytes(bands))
+        self._chunks: OrderedDict[Any, Future[_Chunk]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Any, make: Callable[[], _Chunk]) -> _Chunk:
+        """Return the chunk under ``key``, made where it is not at hand."""
+        with self._lock:
+            known = self._chunks.get(key)
+            made = known or Future()
+            self._chunks[key] = made
+            self._chunks.move_to_end(key)
+            while len(self._chunks) > self._capacity:
+                self._chunks.popitem(last=False)
+        if known is None:
+            try:
+                made.set_result(make())
+            except BaseException as error:  # noqa: BLE001 - whoever waits for the chunk is told, and the next one tries again.
+                with self._lock:
+                    self._chunks.pop(key, None)
+                made.set_exception(error)
+        return made.result()
+
+
 class ChunkCache:
-    """Reads windows of a raster through a cache of square chunks, the least recently used ones being forgotten first.
+    """Reads windows of a raster through a cache of square chunks.
 
     Chunks are kept normalised as float16: its step, 0.001 around the mean of a band, is far below sensor noise. Safe from
-    several threads, which never decode the same chunk twice.
+    several threads.
 
     Args:
         source: The raster, on its working grid.
         normalisation: Applied to every pixel once.
-        budget: Bytes to keep at most. At least one chunk is always kept.
+        kept: Where its chunks are kept: shared with other rasters, or bytes for those of this one alone.
         device: An NVIDIA card keeps the pixels itself, so that each chunk travels once. Of other devices they are in memory.
     """
 
-    def __init__(self, source: RasterSource, normalisation: Normalisation, budget: int, device: torch.device = CPU) -> None:
+    def __init__(
+        self, source: RasterSource, normalisation: Normalisation, kept: Chunks | int, device: torch.device = CPU
+    ) -> None:
         self.source = source
         self.device = device if device.type == "cuda" else CPU
         self._normalisation = normalisation
-        self._capacity = max(1, budget // chunk_bytes(len(source.bands)))
-        self._chunks: OrderedDict[tuple[int, int], Future[_Chunk]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._chunks = kept if isinstance(kept, Chunks) else Chunks(kept, len(source.bands))
 
     def read(self, window: Window) -> tuple[FloatArray, BoolArray]:
         """Return normalised pixels (bands, height, width), 0 where invalid, and validity (height, width) of ``window``."""
@@ -109,22 +144,7 @@ class ChunkCache:
         return torch.zeros(count, len(self.source.bands), height, width, dtype=torch.float16, device=self.device)
 
     def _chunk(self, column: int, row: int) -> _Chunk:
-        key = (column, row)
-        with self._lock:
-            known = self._chunks.get(key)
-            made = known or Future()
-            self._chunks[key] = made
-            self._chunks.move_to_end(key)
-            while len(self._chunks) > self._capacity:
-                self._chunks.popitem(last=False)
-        if known is None:
-            try:
-                made.set_result(self._decoded(column, row))
-            except BaseException as error:  # noqa: BLE001 - whoever waits for the chunk is told, and the next one tries again.
-                with self._lock:
-                    self._chunks.pop(key, None)
-                made.set_exception(error)
-        return made.result()
+        return self._chunks.get((self, column, row), lambda: self._decoded(column, row))
 
     def _decoded(self, column: int, row: int) -> _Chunk:
         raw = self.source.read(Window(column * CHUNK, row * CHUNK, CHUNK, CHUNK))

@@ -17,7 +17,7 @@ from false_core.distributed import Share
 from false_core.presets import IMAGE
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
-from false_core.sampling.cache import CHUNK, CPU, ChunkCache, Region, chunk_bytes
+from false_core.sampling.cache import CHUNK, CPU, ChunkCache, Chunks, Region, chunk_bytes
 from false_core.sampling.geometry import Placement, matched_points, random_placement, sampling_maps, window_side
 from false_core.sampling.ground import Ground
 from false_core.sampling.loading import side_stream
@@ -223,19 +223,18 @@ class PatchSampler:
         self._areas, self._wants = areas, wants
         self._ground = Ground(sources)
         self._width = crop_size * self._ground.pixel_size()
-        self._caches = [ChunkCache(source, normalisation, budget // len(sources), device) for source in sources]
+        kept = Chunks(budget, len(sources[0].bands))
+        self._caches = [ChunkCache(source, normalisation, kept, device) for source in sources]
         self._batch_size, self._crop_size, self._scales = batch_size, crop_size, scales
         self._points, self._seed = points, seed
         self._farthest = crop_size / 4
         self._side = window_side(crop_size, scales[1], self._farthest)
-        chunks = [(number, square) for number, area in enumerate(areas) for square in _squares(area)]
-        order = np.random.default_rng(seed).permutation(len(chunks))
-        self._chunks = [chunks[position] for position in order]
+        self._chunks = Shuffled(areas, seed)
         # A patch reaches into up to three neighbours of its chunk, so a quarter of what fits is in use at a time.
-        self._active = min(len(chunks), max(1, budget // chunk_bytes(len(sources[0].bands)) // 4))
+        self._active = min(len(self._chunks), max(1, budget // chunk_bytes(len(sources[0].bands)) // 4))
         self._kinds = min(self._active, batch_size)
         # Where there is room for more than the chunks in use, the ones after them are read in the meantime.
-        streams = self._active < len(chunks) and self._active > AHEAD
+        streams = self._active < len(self._chunks) and self._active > AHEAD
         self._readers = ThreadPoolExecutor(AHEAD, "chunks") if streams else None
 
     def batch(self, number: int, share: Share = WHOLE) -> ViewPairs:
@@ -347,15 +346,38 @@ def _kept(seen: Tensor) -> Tensor:
     return torch.cat([kept, kept + seen.numel()])
 
 
-def _squares(area: Window) -> list[Window]:
-    """Return the parts of ``area`` that lie in each chunk."""
-    right, bottom = area.column + area.width, area.row + area.height
-    out = []
-    for row in range(area.row // CHUNK, -(-bottom // CHUNK)):
-        for column in range(area.column // CHUNK, -(-right // CHUNK)):
-            x0, y0 = max(area.column, column * CHUNK), max(area.row, row * CHUNK)
-            out.append(Window(x0, y0, min(right, (column + 1) * CHUNK) - x0, min(bottom, (row + 1) * CHUNK) - y0))
-    return out
+class Shuffled:
+    """The parts of all areas that lie in each chunk, in random order. Of thousands of rasters they are too many for a list.
+
+    Args:
+        areas: One per raster.
+        seed: Of the order.
+    """
+
+    def __init__(self, areas: Sequence[Window], seed: int) -> None:
+        self._areas = areas
+        self._counts = [len(_spans(a.row, a.height)) * len(_spans(a.column, a.width)) for a in areas]
+        self._ends = np.cumsum(self._counts)
+        self._order = np.random.default_rng(seed).permutation(int(self._ends[-1]))
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, position: int) -> tuple[int, Window]:
+        """Return the raster and the part at ``position`` of the order."""
+        place = int(self._order[position])
+        number = int(np.searchsorted(self._ends, place, side="right"))
+        area, square = self._areas[number], place - (int(self._ends[number]) - self._counts[number])
+        columns = _spans(area.column, area.width)
+        column, row = columns[square % len(columns)], _spans(area.row, area.height)[square // len(columns)]
+        x0, y0 = max(area.column, column * CHUNK), max(area.row, row * CHUNK)
+        right, bottom = area.column + area.width, area.row + area.height
+        return number, Window(x0, y0, min(right, (column + 1) * CHUNK) - x0, min(bottom, (row + 1) * CHUNK) - y0)
+
+
+def _spans(start: int, length: int) -> range:
+    """Return the numbers of the chunks, along an axis, that a part of it lies in."""
+    return range(start // CHUNK, -(-(start + length) // CHUNK))
 
 
 def _central_share(valid: BoolArray, size: int) -> float:

@@ -32,7 +32,7 @@ from false_core.models.encoder import build_encoder
 from false_core.models.model_file import ENCODER, ModelCard, save_model
 from false_core.models.weights import start_from
 from false_core.presets import PRETRAIN, PretrainSettings, announcement, preset_for, with_overrides
-from false_core.raster.source import RasterSource, Window
+from false_core.raster.source import RasterSource, Window, first_names
 from false_core.raster.statistics import Normalisation, measure
 from false_core.raster.working_grid import on_working_grid, open_all
 from false_core.sampling.geometry import cut
@@ -51,6 +51,10 @@ DECIDE_MEMORY = (
     "encoder", "level", "points", "crop_size", "batch_size", "hidden", "dimensions", "scales", "method", "optimiser"
 )  # fmt: skip
 """Settings that decide how much memory a step takes."""
+MOST_WARNINGS = 5
+"""On as many rasters of many that the extent does not meet."""
+MOST_NAMES = 20
+"""Of rasters, in the file of the encoder."""
 GALLERY_BATCHES = 4
 """Looked at after the training, to choose what the report shows."""
 
@@ -70,7 +74,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         settings = METHODS[settings.method].adapted(settings)
         feedback.info(announcement(job.preset, preset, device.type))
     with feedback.stage("Measuring the bands", 0.03):
-        sources = on_working_grid(open_all(job.rasters, job.bands), job.pixel_size, settings.most_pixels, feedback)
+        sources = on_working_grid(open_all(job.rasters, job.bands, feedback), job.pixel_size, settings.most_pixels, feedback)
         sources, areas = _areas(sources, job.extent, feedback)
         truth = Truth(job.truth, sources) if job.truth else None
         torch.manual_seed(job.seed)
@@ -407,8 +411,10 @@ def _areas(
             missed.append(error)
     if not used:
         raise missed[0]
-    for miss in missed:
+    for miss in missed[:MOST_WARNINGS]:
         feedback.warn(f"{miss} It is left out.")
+    if missed[MOST_WARNINGS:]:
+        feedback.warn(f"{len(missed) - MOST_WARNINGS:,} more rasters do not overlap the extent and are left out.")
     return used, areas
 
 
@@ -453,7 +459,7 @@ def _card(
         patch_size=settings.crop_size,
         method={"name": settings.method, "preset": preset, **asdict(settings), "steps": steps, "seed": job.seed},
         provenance={
-            "rasters": [source.name for source in sources],
+            "rasters": first_names(sources, MOST_NAMES),
             "extent": job.extent,
             **({"weights": origin} if origin else {}),
             "loss": curves.last("loss"),

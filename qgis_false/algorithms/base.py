@@ -22,7 +22,7 @@ from false_core import jobs
 from false_core.errors import FalseError
 from qgis_false import PLUGIN_FOLDER, layers, tasks
 from qgis_false.algorithms.definitions import definition, export_definition, shown_fields, the_only
-from qgis_false.algorithms.problems import problems
+from qgis_false.algorithms.problems import problems, with_names_of_rasters
 from qgis_false.algorithms.values import Request
 from qgis_false.help import help_page
 from qgis_false.translation import tr
@@ -82,7 +82,17 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
 
     def checkParameterValues(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> Tuple[bool, str]:
         found = problems(self.JOB, parameters, context)
-        return (False, " ".join(found)) if found else super().checkParameterValues(parameters, context)
+        if found:
+            return False, " ".join(found)
+        named = with_names_of_rasters(self.JOB, parameters, context)
+        if not named:
+            return super().checkParameterValues(parameters, context)
+        # As QGIS does it, but for what it takes for layers that are not there.
+        for parameter in self.parameterDefinitions():
+            name, value = parameter.name(), parameters.get(parameter.name())
+            if name not in named and not parameter.checkValueIsAcceptable(value, context):
+                return False, tr("{name} cannot be used: {value}.", name=name, value=value)
+        return True, ""
 
     def warn_of_unknown(self, parameters: Dict[str, Any], feedback: QgsProcessingFeedback) -> None:
         """QGIS passes over a name it does not know. Somebody who mistyped one should hear of it."""

@@ -16,10 +16,11 @@ from qgis.core import (
 from false_core import jobs
 from qgis_false import tasks
 from qgis_false.algorithms.definitions import NO, YES, Field, shown_fields
-from qgis_false.layers import is_null
+from qgis_false.layers import is_null, stands_for_rasters
 from qgis_false.translation import tr
 
-_LAYERS = (jobs.RASTER, jobs.RASTERS, jobs.VECTOR)
+_RASTERS = (jobs.RASTER, jobs.RASTERS)
+_LAYERS = (*_RASTERS, jobs.VECTOR)
 _NUMBERS = (jobs.INTEGER, jobs.NUMBER)
 
 
@@ -47,6 +48,16 @@ def problems(job: Type[Any], parameters: Dict[str, Any], context: QgsProcessingC
     return found or _missing_together(job, parameters)
 
 
+def with_names_of_rasters(job: Type[Any], parameters: Dict[str, Any], context: QgsProcessingContext) -> List[str]:
+    """Return the parameters whose value holds a name that stands for rasters. QGIS's own check knows layers only."""
+    return [
+        name
+        for name, field in shown_fields(job).items()
+        if field.parameter.kind in _RASTERS
+        and any(stands_for_rasters(source, context) for source in _sources(parameters.get(name)))
+    ]
+
+
 def _missing_together(job: Type[Any], parameters: Dict[str, Any]) -> List[str]:
     """Return what the job says about parameters that need, or exclude, each other."""
     fields = shown_fields(job)
@@ -70,7 +81,9 @@ def _sources(value: Any) -> List[str]:
 
 
 def _opens(source: str, field: Field, context: QgsProcessingContext) -> bool:
-    """Whether QGIS can open ``source``. The layer stays in the context, where the run finds it again."""
+    """Whether QGIS can open ``source``, or need not. A layer stays in the context, where the run finds it again."""
+    if field.parameter.kind in _RASTERS and stands_for_rasters(source, context):
+        return True
     hints = QgsProcessingUtils.LayerHint
     hint = hints.Vector if field.parameter.kind == jobs.VECTOR else hints.Raster
     return QgsProcessingUtils.mapLayerFromString(source, context, True, hint) is not None

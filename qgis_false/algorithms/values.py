@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Union
 
 from qgis.core import (
     QgsProcessingAlgorithm,
@@ -54,11 +54,22 @@ class Request:
 
 
 def _raster(request: Request, field: Field) -> Optional[str]:
-    return layers.raster_path(_raster_layer(request, field.processing_name)) if request.raw(field) is not None else None
+    return _rasters(request, field)[0] if request.raw(field) is not None else None
 
 
 def _rasters(request: Request, field: Field) -> List[str]:
-    return [layers.raster_path(layer) for layer in _raster_layers(request, field)]
+    return [one if isinstance(one, str) else layers.raster_path(one) for one in _imagery(request, field)]
+
+
+def _imagery(request: Request, field: Field) -> List[Union[str, QgsRasterLayer]]:
+    """Return what was entered, in its order: layers, and names that stand for rasters, which the library looks into."""
+    entered = request.raw(field)
+    if field.parameter.kind == jobs.RASTER and not layers.stands_for_rasters(entered, request.context):
+        return [_raster_layer(request, field.processing_name)]
+    entered = [entered] if isinstance(entered, str) or not isinstance(entered, (list, tuple)) else entered
+    named = [layers.stands_for_rasters(one, request.context) for one in entered]
+    opened = iter(_opened(request, field, [one for one, name in zip(entered, named) if not name]))
+    return [os.path.abspath(one) if name else next(opened) for one, name in zip(entered, named)]
 
 
 def _raster_layer(request: Request, name: str) -> QgsRasterLayer:
@@ -68,10 +79,11 @@ def _raster_layer(request: Request, name: str) -> QgsRasterLayer:
     return layer
 
 
-def _raster_layers(request: Request, field: Field) -> List[QgsRasterLayer]:
-    entered = request.raw(field)
-    entered = [entered] if isinstance(entered, str) or not isinstance(entered, (list, tuple)) else entered
-    found = request.algorithm.parameterAsLayerList(request.parameters, field.processing_name, request.context)
+def _opened(request: Request, field: Field, entered: List[Any]) -> List[QgsRasterLayer]:
+    if not entered:
+        return []
+    parameters = {**request.parameters, field.processing_name: entered}
+    found = request.algorithm.parameterAsLayerList(parameters, field.processing_name, request.context)
     if len(found) < len(entered):
         # Processing leaves out what it cannot open. A job must not quietly learn from less than was asked for.
         lost = [str(one) for one in entered if isinstance(one, str) and not _opens(one, request.context)]
@@ -115,9 +127,14 @@ def _bands(request: Request, field: Field) -> Optional[Any]:
 def _extent(request: Request, field: Field) -> Optional[str]:
     if request.raw(field) is None:
         return None
-    one = field.layer.parameter.kind == jobs.RASTER
-    layer = _raster_layer(request, field.layer.processing_name) if one else _raster_layers(request, field.layer)[0]
-    extent = request.algorithm.parameterAsExtent(request.parameters, field.processing_name, request.context, layer.crs())
+    values, name, context = request.parameters, field.processing_name, request.context
+    layer = _imagery(request, field.layer)[0]
+    if isinstance(layer, str):  # There is no layer whose CRS it could be brought to.
+        extent = request.algorithm.parameterAsExtent(values, name, context)
+        text = layers.coded_extent(extent, request.algorithm.parameterAsExtentCrs(values, name, context).authid())
+    else:
+        extent = request.algorithm.parameterAsExtent(values, name, context, layer.crs())
+        text = layers.extent_text(extent, layer)
     if extent.isEmpty():
         raise QgsProcessingException(
             tr(
@@ -125,7 +142,7 @@ def _extent(request: Request, field: Field) -> Optional[str]:
                 extent=request.raw(field),
             )
         )
-    return layers.extent_text(extent, layer)
+    return text
 
 
 def _number(request: Request, field: Field) -> Any:

@@ -16,8 +16,8 @@
         <translation>Raster</translation>
     </message>
     <message>
-        <source>One or more rasters of the same sensor: same bands in the same order.</source>
-        <translation>Ein oder mehrere Raster desselben Sensors: gleiche Kanäle in gleicher Reihenfolge.</translation>
+        <source>One or more rasters of the same sensor: same bands in the same order. A name may stand for many rasters: a folder, a pattern such as tiles/**/*.tif, a text file with a path per line, or a STAC item, item collection or catalog on disk. Addresses such as /vsis3/bucket/a.tif are read where they are.</source>
+        <translation>Ein oder mehrere Raster desselben Sensors: gleiche Kanäle in gleicher Reihenfolge. Ein Name kann für viele Raster stehen: ein Ordner, ein Muster wie tiles/**/*.tif, eine Textdatei mit einem Pfad je Zeile oder ein STAC-Item, eine Item-Collection oder ein Katalog auf der Platte. Was unter Adressen wie /vsis3/bucket/a.tif liegt, wird dort gelesen.</translation>
     </message>
     <message>
         <source>Encoder</source>
@@ -212,8 +212,8 @@
         <translation>Raster</translation>
     </message>
     <message>
-        <source>The raster the labels were digitised on.</source>
-        <translation>Das Raster, auf dem die Trainingsflächen digitalisiert wurden.</translation>
+        <source>The raster the labels were digitised on. A file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
+        <translation>Das Raster, auf dem die Trainingsflächen digitalisiert wurden. Eine Datei, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster.</translation>
     </message>
     <message>
         <source>Labels</source>
@@ -292,8 +292,8 @@
         <translation>Das Raster wird Kachel für Kachel mit Überlappung klassifiziert, und die Überlappungen werden überblendet, so dass keine Nähte bleiben. Nodata bleibt Nodata. Die Karte trägt Namen und Farben der Klassen. Das Raster braucht die Kanäle, für die das Modell gemacht wurde.</translation>
     </message>
     <message>
-        <source>The raster to classify.</source>
-        <translation>Das Raster, das klassifiziert wird.</translation>
+        <source>The raster to classify. A file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
+        <translation>Das Raster, das klassifiziert wird. Eine Datei, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster.</translation>
     </message>
     <message>
         <source>Model file from fine-tuning.</source>
@@ -332,12 +332,12 @@
         <translation>Erstellt mit einem Modell von jedem vieler Raster eine Landbedeckungskarte.</translation>
     </message>
     <message>
-        <source>The maps go into a folder of their own; that of field.tif is called field_classified.tif. Each is made as Classify a raster makes it. A raster that does not fit the model is left out with a warning. Maps that are complete stay when the run is cancelled.</source>
-        <translation>Die Karten kommen in einen eigenen Ordner; die von field.tif heißt field_classified.tif. Jede entsteht so wie mit „Ein Raster klassifizieren“. Ein Raster, das nicht zum Modell passt, wird mit einer Warnung ausgelassen. Fertige Karten bleiben, wenn der Lauf abgebrochen wird.</translation>
+        <source>The maps go into a folder of their own; that of field.tif is called field_classified.tif, or north_field_classified.tif where rasters of that name lie in the folder north and in another one. Each is made as Classify a raster makes it. A raster that does not fit the model is left out with a warning. Maps that are complete stay when the run is cancelled.</source>
+        <translation>Die Karten kommen in einen eigenen Ordner; die von field.tif heißt field_classified.tif, oder north_field_classified.tif, wo Raster dieses Namens im Ordner north und in einem anderen liegen. Jede entsteht so wie mit „Ein Raster klassifizieren“. Ein Raster, das nicht zum Modell passt, wird mit einer Warnung ausgelassen. Fertige Karten bleiben, wenn der Lauf abgebrochen wird.</translation>
     </message>
     <message>
-        <source>The rasters to classify. They need the bands the model was made for.</source>
-        <translation>Die zu klassifizierenden Raster. Sie brauchen die Kanäle, für die das Modell gemacht ist.</translation>
+        <source>The rasters to classify. They need the bands the model was made for. A name may stand for many rasters: a folder, a pattern such as tiles/**/*.tif, a text file with a path per line, or a STAC item, item collection or catalog on disk. Addresses such as /vsis3/bucket/a.tif are read where they are.</source>
+        <translation>Die zu klassifizierenden Raster. Sie brauchen die Kanäle, für die das Modell gemacht ist. Ein Name kann für viele Raster stehen: ein Ordner, ein Muster wie tiles/**/*.tif, eine Textdatei mit einem Pfad je Zeile oder ein STAC-Item, eine Item-Collection oder ein Katalog auf der Platte. Was unter Adressen wie /vsis3/bucket/a.tif liegt, wird dort gelesen.</translation>
     </message>
     <message>
         <source>Folder for the maps</source>
@@ -408,8 +408,8 @@
         <translation>Was für den Encoder gleich aussieht, bekommt eine ähnliche Farbe. Wo verschiedene Landbedeckung die gleiche Farbe hat, wird es ein Modell aus diesem Encoder schwer haben. Die Merkmale sind gröber als das Raster: ein Pixel des Ergebnisses deckt 4 x 4 Pixel der Größe, mit der das Modell rechnet. Merkmale als Zahlen sind Eingabe für andere Klassifikatoren.</translation>
     </message>
     <message>
-        <source>The raster to look at. It needs the bands the model was made for.</source>
-        <translation>Das Raster, das betrachtet wird. Es braucht die Kanäle, für die das Modell gemacht wurde.</translation>
+        <source>The raster to look at. It needs the bands the model was made for. A file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
+        <translation>Das Raster, das betrachtet wird. Es braucht die Kanäle, für die das Modell gemacht wurde. Eine Datei, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster.</translation>
     </message>
     <message>
         <source>An encoder file from pretraining, or a model file from fine-tuning.</source>
@@ -572,8 +572,8 @@
         <translation>Sucht die wenigen kleinen Quadrate, aus denen das Modell am meisten lernen würde: wo es sich der Klasse nicht sicher ist, und die einander und dem schon Digitalisierten nicht ähnlich sehen. Digitalisieren Sie alles, was Sie darin erkennen, fügen Sie es Ihren Trainingsflächen hinzu und trainieren Sie erneut. Quadrate mit Nodata oder mit Trainingsflächen werden ausgelassen.</translation>
     </message>
     <message>
-        <source>The raster to digitise on.</source>
-        <translation>Das Raster, auf dem digitalisiert wird.</translation>
+        <source>The raster to digitise on. A file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
+        <translation>Das Raster, auf dem digitalisiert wird. Eine Datei, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster.</translation>
     </message>
     <message>
         <source>Suggested places</source>
@@ -806,6 +806,10 @@
     <message>
         <source>Assess a map</source>
         <translation>Eine Karte bewerten</translation>
+    </message>
+    <message>
+        <source>{name} cannot be used: {value}.</source>
+        <translation>{name} kann nicht verwendet werden: {value}.</translation>
     </message>
     <message>
         <source>{algorithm} has no parameter {name}. It has {names}.</source>
@@ -1444,6 +1448,30 @@
         <translation>Wie Ordner dort heißen, wo der Startbefehl rechnen lässt, als /home/me/maps=/scratch/me/maps; mehrere mit Semikolons. Gilt auch für exportierte Aufträge und importierte Ergebnisse.</translation>
     </message>
     <message>
+        <source>Disk for rasters far away (GB)</source>
+        <translation>Platte für entfernte Raster (GB)</translation>
+    </message>
+    <message>
+        <source>How much is kept on the disk of rasters that are read over the network, so that each piece travels once. What was not used for longest goes first. 0: nothing.</source>
+        <translation>Wie viel von Rastern, die über das Netz gelesen werden, auf der Platte bleibt, damit jedes Stück nur einmal übertragen wird. Was am längsten nicht gebraucht wurde, geht zuerst. 0: nichts.</translation>
+    </message>
+    <message>
+        <source>Folder for rasters far away</source>
+        <translation>Ordner für entfernte Raster</translation>
+    </message>
+    <message>
+        <source>Best on a fast disk of this computer. Empty: in the cache folder.</source>
+        <translation>Am besten auf einer schnellen Platte dieses Rechners. Leer: im Cache-Ordner.</translation>
+    </message>
+    <message>
+        <source>Rasters kept on the disk</source>
+        <translation>Raster, die auf der Platte bleiben</translation>
+    </message>
+    <message>
+        <source>far: those at addresses, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow.</source>
+        <translation>far: Raster unter Adressen wie /vsicurl/ und /vsis3/. all: auch Dateien, wo ein Netzlaufwerk langsam ist.</translation>
+    </message>
+    <message>
         <source>Log</source>
         <translation>Protokoll</translation>
     </message>
@@ -1586,6 +1614,10 @@
     <message>
         <source>How well the model does on labels it was not trained with. Compare it with the last turn's.</source>
         <translation>Wie gut das Modell bei Trainingsflächen ist, aus denen es nicht gelernt hat. Vergleichen Sie ihn mit dem der letzten Runde.</translation>
+    </message>
+    <message>
+        <source>The raster the labels were digitised on.</source>
+        <translation>Das Raster, auf dem die Trainingsflächen digitalisiert wurden.</translation>
     </message>
     <message>
         <source>Where to digitise next, the most useful place first.</source>

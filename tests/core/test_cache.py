@@ -11,7 +11,8 @@ from small_world import write_raster
 
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
-from false_core.sampling.cache import CHUNK, ChunkCache
+from false_core.sampling.cache import CHUNK, ChunkCache, Chunks, chunk_bytes
+from false_core.sampling.views import Shuffled
 from false_core.threads import made_ahead
 
 NORMAL = Normalisation((0.0, 0.0), (255.0, 255.0), (100.0, 50.0), (50.0, 25.0))
@@ -122,3 +123,37 @@ def test_a_chunk_of_a_much_coarser_grid_is_no_larger(tmp_path: Path) -> None:
     pixels, valid = ChunkCache(raster, NORMAL, 0).read(Window(0, 0, 8, 8))
     assert valid.sum() == 2 * 2
     assert pixels.shape == (2, 8, 8)
+
+
+class TestManyRasters:
+    def test_share_one_budget(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        rasters = [RasterSource(write_raster(tmp_path / f"{n}.tif", np.full((2, 40, 50), n + 1, "uint8"))) for n in range(6)]
+        decoded: list[str] = []
+        real = RasterSource.read
+
+        def watched(self: RasterSource, window: Window) -> np.ndarray:
+            decoded.append(self.name)
+            return real(self, window)
+
+        monkeypatch.setattr(RasterSource, "read", watched)
+        kept = Chunks(3 * chunk_bytes(2), 2)
+        caches = [ChunkCache(raster, NORMAL, kept) for raster in rasters]
+        for number in (0, 1, 2, 0, 3, 0, 1):
+            pixels, _ = caches[number].read(Window(0, 0, 8, 8))
+            np.testing.assert_allclose(pixels[0], (number + 1 - 100) / 50, rtol=2e-3)
+        assert decoded == ["0.tif", "1.tif", "2.tif", "3.tif", "1.tif"]
+
+    def test_are_visited_chunk_by_chunk_in_one_random_order(self) -> None:
+        areas = [Window(0, 0, 1300, 700), Window(500, 1000, 30, 600), Window(512, 512, 512, 512), Window(3, 5, 1, 1)]
+        listed = []
+        for number, area in enumerate(areas):
+            right, bottom = area.column + area.width, area.row + area.height
+            for top in range(0, 2048, CHUNK):
+                for left in range(0, 2048, CHUNK):
+                    x0, y0 = max(left, area.column), max(top, area.row)
+                    x1, y1 = min(left + CHUNK, right), min(top + CHUNK, bottom)
+                    if x1 > x0 and y1 > y0:
+                        listed.append((number, Window(x0, y0, x1 - x0, y1 - y0)))
+        shuffled = Shuffled(areas, 5)
+        found = [shuffled[position] for position in range(len(shuffled))]
+        assert found == [listed[place] for place in np.random.default_rng(5).permutation(len(listed))]

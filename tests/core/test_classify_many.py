@@ -73,13 +73,25 @@ def test_maps_that_are_complete_stay_when_it_is_cancelled(sheets: list[str], mod
     assert not list((tmp_path / "maps").glob(".*")), "nothing half-written"
 
 
+def test_maps_of_rasters_of_the_same_name_are_told_apart_by_their_folders(
+    sheets: list[str], model: str, tmp_path: Path
+) -> None:
+    same = []
+    for folder in ("2023/n", "2024/n", "2024/s"):
+        (tmp_path / folder).mkdir(parents=True)
+        same.append(str(shutil.copy(sheets[2], tmp_path / folder / "image.tif")))
+    run(ClassifyMany((*same, sheets[0]), model, str(tmp_path / "maps"), device="cpu"))
+    made = sorted(path.name for path in (tmp_path / "maps").glob("*.tif"))
+    wanted = ["2023_n_image", "2024_n_image", "north", "s_image"]
+    assert made == [f"{name}_classified.tif" for name in wanted]
+
+
 def test_refuses_a_folder_where_maps_would_mix_with_rasters_or_overwrite_each_other(
     sheets: list[str], model: str, tmp_path: Path
 ) -> None:
     with pytest.raises(OutputError, match="mix with the rasters"):
         run(ClassifyMany(tuple(sheets), model, str(tmp_path / "sheets"), device="cpu"))
-    (tmp_path / "elsewhere").mkdir()
-    twin = str(shutil.copy(sheets[0], tmp_path / "elsewhere" / "north.tif"))
+    twin = str(shutil.copy(sheets[0], tmp_path / "sheets" / "north.tiff"))
     with pytest.raises(InputError, match="Two rasters are called north"):
         run(ClassifyMany((sheets[0], twin), model, str(tmp_path / "maps"), device="cpu"))
     assert not (tmp_path / "maps").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import shutil
 import threading
 import tracemalloc
 from pathlib import Path
@@ -21,7 +22,7 @@ from small_world import GRID, LEFT, TOP, Listener, write_raster
 
 from false_core.errors import InputError
 from false_core.jobs import parse_extent
-from false_core.raster.source import RasterSource, Window, block_mean
+from false_core.raster.source import MOST_OPEN, RasterSource, Window, block_mean
 from false_core.raster.statistics import Normalisation, measure
 from false_core.raster.working_grid import at_resolution_of_model, factor_for, on_working_grid, open_all
 
@@ -559,6 +560,102 @@ class TestBadRasters:
         with pytest.raises(InputError, match=r"3\.tif has 3 band\(s\), 4\.tif has 4"):
             open_all(paths, ())
         assert [s.bands for s in open_all(paths, (1, 3))] == [(1, 3), (1, 3)]
+
+
+class TestThousandsOfRasters:
+    """Played by some hundreds: what must not grow with their number does not grow with those either."""
+
+    NUMBER = 200
+
+    @pytest.fixture(scope="class")
+    def tiles(self, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+        """Rasters of one value each, the number of the raster, but for the third, which is nodata."""
+        folder = tmp_path_factory.mktemp("tiles")
+        return [
+            write_raster(folder / f"{n:03}.tif", np.full((1, 300, 300), 0 if n == 2 else n + 1, "uint8"), nodata=0)
+            for n in range(self.NUMBER)
+        ]
+
+    @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files as Linux does")
+    def test_few_of_their_files_are_open_at_a_time(self, tiles: list[str]) -> None:
+        def open_files() -> int:
+            return len(list(Path("/proc/self/fd").iterdir()))
+
+        before = open_files()
+        sources = open_all(tiles, ())
+        after_opening = open_files()
+        for _ in range(2):
+            for number, source in enumerate(sources):
+                read = source.read(Window(5, 5, 1, 1))[0, 0, 0]
+                assert math.isnan(read) if number == 2 else read == number + 1
+        assert after_opening - before <= MOST_OPEN
+        assert open_files() - before <= MOST_OPEN + 2
+
+    def test_are_read_from_several_threads_all_the_same(self, tiles: list[str]) -> None:
+        sources = [source for number, source in enumerate(open_all(tiles, ())) if number != 2]
+        wrong: list[str] = []
+
+        def read(seed: int) -> None:
+            for number in np.random.default_rng(seed).integers(0, len(sources), 300).tolist():
+                source = sources[number]
+                if source.read(Window(299, 0, 1, 1))[0, 0, 0] != int(source.name[:3]) + 1:
+                    wrong.append(source.name)
+
+        threads = [threading.Thread(target=read, args=(seed,)) for seed in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not wrong
+
+    def test_are_measured_by_a_sample_of_them(
+        self, tiles: list[str], listener: Listener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sources = open_all(tiles, ())
+        seen: list[tuple[str, int]] = []
+        real = RasterSource.read
+
+        def watched(self: RasterSource, window: Window) -> np.ndarray:
+            seen.append((self.name, window.width * window.height))
+            return real(self, window)
+
+        monkeypatch.setattr(RasterSource, "read", watched)
+        windows = [source.window_of(None) for source in sources]
+        normal = measure(sources, windows, listener.feedback)
+        assert sum(pixels for _, pixels in seen) < 0.2 * self.NUMBER * 300 * 300
+        assert len({name for name, _ in seen}) > self.NUMBER / 2
+        assert normal.mean[0] == pytest.approx((self.NUMBER + 1) / 2, rel=0.05)
+        seen.clear()
+        assert measure(sources, windows, listener.feedback) == normal, "the same sample every time"
+
+    def test_are_measured_pixel_by_pixel_alike_whatever_their_sizes(self, tmp_path: Path, listener: Listener) -> None:
+        large = write_raster(tmp_path / "large.tif", np.full((1, 3000, 3000), 200, "uint8"))
+        small = [write_raster(tmp_path / f"{n}.tif", np.full((1, 30, 30), 10, "uint8")) for n in range(80)]
+        sources = open_all([*small, large], ())
+        normal = measure(sources, [source.window_of(None) for source in sources], listener.feedback)
+        assert normal.mean[0] > 190
+
+    def test_are_measured_where_hardly_any_is_valid(self, tiles: list[str], tmp_path: Path, listener: Listener) -> None:
+        empty = write_raster(tmp_path / "empty.tif", np.zeros((1, 300, 300), "uint8"), nodata=0)
+        paths = [str(shutil.copy(empty, tmp_path / f"{n}.tif")) for n in range(100)]
+        sources = open_all([*paths, tiles[6]], ())
+        normal = measure(sources, [source.window_of(None) for source in sources], listener.feedback)
+        assert normal.mean == (7.0,)
+        with pytest.raises(InputError, match=r"no valid pixel in 0\.tif, 1\.tif, 2\.tif, 3\.tif, 4\.tif, 95 more"):
+            measure(sources[:-1], [source.window_of(None) for source in sources[:-1]], listener.feedback)
+
+    def test_that_are_coarsened_are_not_all_told_of(self, tiles: list[str], listener: Listener) -> None:
+        coarse = on_working_grid(open_all(tiles, ()), 3.0, 0, listener.feedback)
+        assert {(source.factor, source.width) for source in coarse} == {(3, 100)}
+        assert listener.infos.count("working on pixels of 3 instead of 1") == 6
+        assert "195 more rasters: working on pixels of" in listener.infos
+
+    def test_that_are_gone_are_told_of_by_name(self, tiles: list[str]) -> None:
+        with pytest.raises(InputError, match=r"gone\.tif does not exist"):
+            open_all([*tiles[:50], str(Path(tiles[0]).parent / "gone.tif"), *tiles[50:]], ())
+
+    def test_share_one_crs(self, tiles: list[str]) -> None:
+        assert len({id(source.crs) for source in open_all(tiles, ())}) == 1
 
 
 class TestInputsAreOnlyRead:

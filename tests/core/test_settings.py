@@ -12,6 +12,7 @@ from false_core.device import choose_device
 from false_core.errors import DeviceError, RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import Finetune, Pretrain
+from false_core.raster.source import RasterSource
 from false_core.run import run
 
 
@@ -40,6 +41,28 @@ class TestMemoryForPixels:
         run(Finetune(raster=land, labels=labels, field="cover", model=str(tmp_path / "m.safetensors"), validation=0.0,
                      **short))  # type: ignore[arg-type]  # fmt: skip
         assert asked == [1, 1]
+
+
+class TestTheDiskForRasters:
+    def test_is_what_was_set_or_ten_gigabytes_in_the_cache_folder(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("FALSE_DISK_GB", "FALSE_DISK_FOLDER", "FALSE_DISK_FOR"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("FALSE_CACHE", "/scratch/false")
+        assert settings.disk_cache_bytes() == 10_000_000_000
+        assert settings.disk_cache_folder() == Path("/scratch/false/rasters")
+        assert not settings.disk_cache_takes_all()
+        monkeypatch.setenv("FALSE_DISK_GB", "0")
+        monkeypatch.setenv("FALSE_DISK_FOLDER", "/local/me")
+        monkeypatch.setenv("FALSE_DISK_FOR", "all")
+        assert settings.disk_cache_bytes() == 0
+        assert settings.disk_cache_folder() == Path("/local/me")
+        assert settings.disk_cache_takes_all()
+
+    @pytest.mark.parametrize(("name", "value"), [("GB", "much"), ("GB", "-1"), ("GB", "inf"), ("FOR", "some")])
+    def test_that_makes_no_sense_is_refused(self, land: str, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+        monkeypatch.setenv(f"FALSE_DISK_{name}", value)
+        with pytest.raises(RequestError, match=f"FALSE_DISK_{name} is '{value}'"):
+            RasterSource(land)
 
 
 class TestTheDevice:

@@ -1,0 +1,118 @@
+"""Whether a file is far away, and what tells that it is still the same: its size and its date, or what a server calls it."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+NETWORK = (
+    "/vsicurl/", "/vsis3/", "/vsigs/", "/vsiaz/", "/vsiadls/", "/vsioss/", "/vsiswift/", "/vsihdfs/", "/vsiwebhdfs/",
+)  # fmt: skip
+"""What GDAL reads over a network."""
+_SIGNS = {"sig", "signature", "x-amz-signature", "x-goog-signature"}
+_SIGNATURES = re.compile(
+    r"x-(amz|goog)-.*|awsaccesskeyid|googleaccessid|signature|expires|key-pair-id|policy|"
+    r"sig|sv|ss|srt|sp|se|st|spr|sr|si|sip|sdd|skoid|sktid|skt|ske|sks|skv|saoid|suoid|scid"
+)
+"""Parameters of addresses that are signed for S3, Google Cloud Storage, CloudFront and Azure."""
+
+
+def is_far(path: str) -> bool:
+    """Return whether reading ``path`` goes over a network, as far as the path tells. A mounted share looks like a disk."""
+    return any(prefix in path for prefix in NETWORK) or path.startswith("\\\\") or "://" in path
+
+
+def states_of(files: Sequence[str]) -> list[str] | None:
+    """Return a text for each file that changes when the file does, or None where one has no such text."""
+    states = []
+    for file in files:
+        state = state_of(file)
+        if state is None:
+            return None
+        states.append(f"{unsigned(file)} {state}")
+    return states
+
+
+def state_of(file: str) -> str | None:
+    """Return the size of a file and its date or its ETag, or None where it cannot be told whether it changes.
+
+    A file in an archive is as old as its archive. On the network, one request asks for both.
+    """
+    if any(prefix in file for prefix in NETWORK):
+        return _state_on_server(file) if file.startswith(NETWORK) else None
+    if file.startswith("/vsi"):
+        # Such as /vsizip//folder/archive.zip/inside.tif, with braces around the archive or without.
+        rest = re.sub(r"^(/vsi\w+/)+|[{}]", "", file)
+        parts = [Path(rest), *Path(rest).parents]
+        archive = next((part for part in parts if part.is_file()), None)
+        return None if archive is None else state_of(str(archive))
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def unsigned(path: str) -> str:
+    """Return an address without its signature, which is another one every time it is asked for."""
+    parts = urlsplit(path) if "?" in path and is_far(path) else None
+    if parts is None:
+        return path
+    asked = parse_qsl(parts.query, keep_blank_values=True)
+    if not any(name.lower() in _SIGNS for name, _ in asked):
+        return path
+    kept = [(name, value) for name, value in asked if not _SIGNATURES.fullmatch(name.lower())]
+    return urlunsplit(parts._replace(query=urlencode(kept)))
+
+
+def _state_on_server(file: str) -> str | None:
+    headers = _headers(file)
+    size, changed = headers.get("content-length", ""), headers.get("etag") or headers.get("last-modified")
+    return f"{size} {changed}" if changed else None
+
+
+def _headers(file: str) -> dict[str, str]:
+    """Return what the server says about a file, names in small letters; nothing where it does not answer."""
+    gdal = _gdal()
+    if gdal is None:
+        return {}
+    found = gdal.VSIGetFileMetadata(os.fsencode(file), b"HEADERS", None)
+    if not found:
+        return {}
+    try:
+        headers, number = {}, 0
+        entries = ctypes.cast(found, ctypes.POINTER(ctypes.c_char_p))
+        while entries[number]:
+            name, _, value = (entries[number] or b"").decode("latin-1").partition("=")
+            headers[name.lower()] = value.strip()
+            number += 1
+        return headers
+    finally:
+        gdal.CSLDestroy(found)
+
+
+@functools.cache
+def _gdal() -> Any:
+    """Return the GDAL that rasterio has loaded, for the one call that rasterio has no name for, or None."""
+    import rasterio  # Only here: whoever asks for something else does not wait for it.
+
+    # Through the extension module on Linux and macOS; on Windows by the name of the library itself.
+    folder = Path(rasterio.__file__).parent
+    libraries = [*folder.glob("_base.*.so"), *folder.parent.glob("rasterio.libs/gdal*.dll")]
+    for library in libraries:
+        try:
+            gdal = ctypes.CDLL(str(library))
+            gdal.VSIGetFileMetadata.restype = ctypes.c_void_p
+            gdal.VSIGetFileMetadata.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p]
+            gdal.CSLDestroy.restype = None
+            gdal.CSLDestroy.argtypes = [ctypes.c_void_p]
+        except (OSError, AttributeError):
+            continue
+        return gdal
+    return None

@@ -1,0 +1,108 @@
+"""A folder on a web server of this computer, which answers as the servers do on which large rasters lie.
+
+The server is a process of its own: GDAL may ask it for something while all other threads of this process have to wait.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+SENT, SILENT = "sent", ".silent"
+"""The address that says how much was sent, and the file that makes the server say less."""
+
+
+@dataclass(frozen=True)
+class WebFolder:
+    """A folder that is served, and where."""
+
+    folder: Path
+    address: str
+
+    def path(self, name: str) -> str:
+        """Return what GDAL opens to read a file."""
+        return f"/vsicurl/{self.address}/{name}"
+
+    def bytes_sent(self) -> int:
+        """Return how much of the contents of files was sent so far."""
+        with urlopen(f"{self.address}/{SENT}") as answer:
+            return int(answer.read())
+
+    def forget_what_files_are(self) -> None:
+        """Give no ETag from now on, by which one can tell that a file has changed."""
+        (self.folder / SILENT).touch()
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[WebFolder]:
+    """Serve ``folder``, with parts of files where they are asked for."""
+    server = subprocess.Popen([sys.executable, __file__, str(folder)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        yield WebFolder(folder, f"http://127.0.0.1:{int(server.stdout.readline())}")
+    finally:
+        server.kill()
+        server.communicate()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers GET and HEAD, with the part of a file that was asked for."""
+
+    protocol_version = "HTTP/1.1"
+    folder = Path()
+    sent = 0
+
+    def do_HEAD(self) -> None:
+        self.answer(with_body=False)
+
+    def do_GET(self) -> None:
+        self.answer(with_body=True)
+
+    def answer(self, with_body: bool) -> None:
+        """Answer a request; the path may have anything behind it."""
+        name = urlsplit(self.path).path.lstrip("/")
+        file = self.folder / name
+        body = str(Handler.sent).encode() if name == SENT else file.read_bytes() if file.is_file() else b""
+        whole, tag = len(body), hashlib.sha256(body).hexdigest()[:16]
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if not body:
+            self.send_response(404)
+        elif asked:
+            first, last = int(asked[1]), min(int(asked[2] or whole), whole - 1)
+            body = body[first : last + 1]
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {first}-{last}/{whole}")
+        else:
+            self.send_response(200)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(len(body)))
+        if not (self.folder / SILENT).exists():
+            self.send_header("ETag", f'"{tag}"')
+        self.end_headers()
+        if with_body:
+            self.wfile.write(body)
+            Handler.sent += len(body) if name != SENT else 0
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Keep the terminal quiet."""
+
+
+def main() -> None:
+    """Serve the folder that is named, and say at which port."""
+    Handler.folder = Path(sys.argv[1])
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    print(server.server_port, flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
