@@ -37,7 +37,7 @@ GDAL_ERRORS = (rasterio.errors.RasterioError, CPLE_BaseError)
 """What rasterio raises: its own errors, and now and then one of GDAL's as it is."""
 STRIP_BYTES = 64_000_000
 """For pixels of the file that are averaged to a coarser grid."""
-MOST_OPEN = 16
+MOST_OPEN = 8
 """Rasters whose files a thread keeps open. Thousands may take part in a job, and some systems allow 256 open files."""
 MOST_NAMES = 5
 _SMALL_INTEGERS = {np.dtype(name) for name in ("uint8", "int8", "uint16", "int16")}

@@ -562,19 +562,21 @@ class TestBadRasters:
         assert [s.bands for s in open_all(paths, (1, 3))] == [(1, 3), (1, 3)]
 
 
+TILES = 200
+
+
+@pytest.fixture(scope="module")
+def tiles(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Rasters of one value each, from 1 on, but for the third, which is nodata."""
+    folder = tmp_path_factory.mktemp("tiles")
+    return [
+        write_raster(folder / f"{n:03}.tif", np.full((1, 300, 300), 0 if n == 2 else n + 1, "uint8"), nodata=0)
+        for n in range(TILES)
+    ]
+
+
 class TestThousandsOfRasters:
     """Played by some hundreds: what must not grow with their number does not grow with those either."""
-
-    NUMBER = 200
-
-    @pytest.fixture(scope="class")
-    def tiles(self, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-        """Rasters of one value each, the number of the raster, but for the third, which is nodata."""
-        folder = tmp_path_factory.mktemp("tiles")
-        return [
-            write_raster(folder / f"{n:03}.tif", np.full((1, 300, 300), 0 if n == 2 else n + 1, "uint8"), nodata=0)
-            for n in range(self.NUMBER)
-        ]
 
     @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files as Linux does")
     def test_few_of_their_files_are_open_at_a_time(self, tiles: list[str]) -> None:
@@ -622,9 +624,9 @@ class TestThousandsOfRasters:
         monkeypatch.setattr(RasterSource, "read", watched)
         windows = [source.window_of(None) for source in sources]
         normal = measure(sources, windows, listener.feedback)
-        assert sum(pixels for _, pixels in seen) < 0.2 * self.NUMBER * 300 * 300
-        assert len({name for name, _ in seen}) > self.NUMBER / 2
-        assert normal.mean[0] == pytest.approx((self.NUMBER + 1) / 2, rel=0.05)
+        assert sum(pixels for _, pixels in seen) < 0.2 * TILES * 300 * 300
+        assert len({name for name, _ in seen}) > TILES / 2
+        assert normal.mean[0] == pytest.approx((TILES + 1) / 2, rel=0.05)
         seen.clear()
         assert measure(sources, windows, listener.feedback) == normal, "the same sample every time"
 

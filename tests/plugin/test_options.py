@@ -81,7 +81,19 @@ def test_what_a_variable_sets_cannot_be_changed_here_and_the_page_says_why(page,
 
 def test_a_word_where_a_number_belongs_does_not_keep_the_page_from_opening(page, settings):
     settings.MEMORY.store("plenty")
+    settings.DISK.store("plenty")
     assert page().findChild(QDoubleSpinBox, "false/memory_gb").value() == 1.0
+    assert page().findChild(QDoubleSpinBox, "false/disk_gb").value() == 10.0
+
+
+def test_no_disk_for_rasters_is_an_amount_too(page, settings):
+    opened = page()
+    opened.findChild(QDoubleSpinBox, "false/disk_gb").setValue(0)
+    opened.findChild(QComboBox, "false/disk_for").setCurrentText("all")
+    opened.apply()
+    assert settings.for_the_library()["FALSE_DISK_GB"] == "0"
+    assert settings.for_the_library()["FALSE_DISK_FOR"] == "all"
+    assert page().findChild(QDoubleSpinBox, "false/disk_gb").value() == 0
 
 
 def test_opening_it_starts_no_program_and_no_dialog(page, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 
 import pytest
@@ -13,6 +14,8 @@ from qgis.core import (
     QgsProcessingOutputRasterLayer,
     QgsProcessingOutputString,
     QgsProcessingParameterDefinition,
+    QgsProject,
+    QgsRasterLayer,
     QgsVectorLayer,
 )
 
@@ -276,3 +279,62 @@ class TestShippedModel:
     def test_its_outputs_are_known_without_making_a_copy(self, provider):
         """The modeler and qgis_process help ask the registered algorithm itself."""
         assert len(provider.algorithm("Map from a few labels").outputDefinitions()) == 6
+
+
+class TestNamesThatStandForRasters:
+    """A folder, a pattern, a text file and STAC are no layers. Typed or scripted, they go to the library as they are."""
+
+    @pytest.fixture
+    def folder(self, raster):
+        return os.path.dirname(raster.source())
+
+    @pytest.fixture
+    def names(self, folder):
+        names = [folder, f"{folder}/**/*.tif", f"{folder}/all.txt", f"{folder}/items.json", f"{folder}/items.geojson|asset=x"]
+        with open(f"{folder}/items.geojson", "w", encoding="utf-8") as file:
+            file.write('{"type": "FeatureCollection", "features": []}')  # QGIS would open it as a vector layer.
+        return names
+
+    def test_are_accepted_where_layers_are(self, algorithm, context, names, tmp_path):
+        for name in names:
+            values = {"RASTERS": name, "ENCODER": str(tmp_path / "e.safetensors")}
+            assert algorithm("pretrain").checkParameterValues(values, context) == (True, ""), name
+            assert algorithm("pretrain").checkParameterValues({**values, "RASTERS": [name]}, context) == (True, ""), name
+        model = str(tmp_path / "m.safetensors")
+        values = {"RASTER": names[3], "MODEL": model, "OUTPUT": str(tmp_path / "map.tif")}
+        assert algorithm("classify").checkParameterValues(values, context) == (True, "")
+
+    def test_arrive_in_the_order_in_which_they_were_entered(
+        self, algorithm, context, feedback, names, raster, folder, tmp_path, monkeypatch
+    ):
+        monkeypatch.chdir(folder)
+        given = [names[1], raster, "all.txt", names[4], raster.source()]
+        fields = entered(algorithm, context, feedback, tmp_path, RASTERS=given)
+        assert fields["rasters"] == [names[1], raster.source(), f"{folder}/all.txt", names[4], raster.source()]
+        assert entered(algorithm, context, feedback, tmp_path, RASTERS=folder)["rasters"] == [folder]
+
+    def test_go_with_an_extent_in_its_own_crs(self, algorithm, context, feedback, names, tmp_path):
+        extent = "500000,500010,5599990,5600000"
+        fields = entered(algorithm, context, feedback, tmp_path, RASTERS=names[0], EXTENT=f"{extent} [EPSG:32633]")
+        assert jobs.parse_extent(fields["extent"]) == jobs.Extent(500000, 500010, 5599990, 5600000, "EPSG:32633")
+        fields = entered(algorithm, context, feedback, tmp_path, RASTERS=names[0], EXTENT=extent)
+        assert jobs.parse_extent(fields["extent"]).crs is None
+
+    def test_do_not_hide_what_else_is_wrong(self, algorithm, context, names, tmp_path):
+        values = {"RASTERS": [names[0], "/no/such.tif"], "ENCODER": str(tmp_path / "e.safetensors")}
+        accepted, why = algorithm("pretrain").checkParameterValues(values, context)
+        assert not accepted
+        assert "there is no file /no/such.tif" in why
+        values = {"RASTERS": names[0], "ENCODER": str(tmp_path / "e.safetensors"), "EXTENT": "left,right"}
+        accepted, why = algorithm("pretrain").checkParameterValues(values, context)
+        assert not accepted
+        assert "EXTENT cannot be used: left,right" in why
+
+    def test_are_layers_where_such_a_layer_is_in_the_project(self, algorithm, context, feedback, raster, tmp_path):
+        grid = tmp_path / "heights.txt"
+        grid.write_text("ncols 2\nnrows 1\nxllcorner 0\nyllcorner 0\ncellsize 1\n3 4\n")
+        layer = QgsRasterLayer(str(grid), "heights")
+        assert layer.isValid()
+        QgsProject.instance().addMapLayer(layer)
+        assert entered(algorithm, context, feedback, tmp_path, RASTERS=[layer.id()])["rasters"] == [str(grid)]
+        assert entered(algorithm, context, feedback, tmp_path, RASTERS=[str(grid)])["rasters"] == [str(grid)]

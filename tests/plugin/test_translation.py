@@ -52,7 +52,7 @@ def test_titles_labels_and_help_are_german(speak, locale):
     assert algorithm.shortHelpString().startswith("Macht mit einem Modell aus einem Raster eine Landbedeckungskarte.")
     shown = {definition.name(): definition for definition in algorithm.parameterDefinitions()}
     assert shown["OUTPUT"].description() == "Klassifiziertes Raster"
-    assert shown["RASTER"].help() == "Das Raster, das klassifiziert wird."
+    assert shown["RASTER"].help().startswith("Das Raster, das klassifiziert wird. Eine Datei, ")
     assert algorithm.outputDefinition("PIXELS").description() == "Klassifizierte Pixel"
 
 
