@@ -290,7 +290,7 @@ class TestNamesThatStandForRasters:
 
     @pytest.fixture
     def names(self, folder):
-        names = [folder, f"{folder}/**/*.tif", f"{folder}/all.txt", f"{folder}/items.json", f"{folder}/items.geojson|asset=x"]
+        names = [folder, *(f"{folder}/{n}" for n in ("**/*.tif", "all.txt", "items.json", "items.geojson|asset=x"))]
         with open(f"{folder}/items.geojson", "w", encoding="utf-8") as file:
             file.write('{"type": "FeatureCollection", "features": []}')  # QGIS would open it as a vector layer.
         return names

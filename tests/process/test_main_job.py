@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from osgeo import gdal, ogr
-from qgis_profile import ROOT
+from qgis_profile import ROOT, SHORT_PRETRAINING
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,18 @@ def test_pretrain_writes_an_encoder_and_a_report(pretrained):
     assert encoder.stat().st_size > 0
     assert "<svg" in report.read_text("utf-8")
     assert {path.name for path in encoder.parent.iterdir()} == {"encoder.safetensors", "report.html"}
+
+
+def test_rasters_may_be_named_by_folders_and_patterns(profile, scene, tmp_path):
+    (tmp_path / "tiles").mkdir()
+    for name in ("1.tif", "2.tif"):
+        shutil.copy(scene.image, tmp_path / "tiles" / name)
+    encoder = tmp_path / "e.safetensors"
+    names = [tmp_path / "tiles", f"{tmp_path}/**/2.tif"]
+    outcome = profile.run("false:pretrain", RASTERS=names, ENCODER=encoder, **SHORT_PRETRAINING)
+    assert "2 raster(s) are meant by" in outcome.said
+    assert Path(outcome.results["ENCODER"]).stat().st_size > 0
+    assert [path.name for path in sorted((tmp_path / "tiles").iterdir())] == ["1.tif", "2.tif"], "QGIS opened none"
 
 
 def test_nothing_is_written_beside_the_inputs(scene, finetuned, classified):
