@@ -20,8 +20,8 @@ from false_core import jobs
 from false_core.errors import OutputError
 from false_core.held import Hold, is_abandoned
 
-KEPT_ENDING = ".parts"
-"""Of folders with what is finished of an output that is not."""
+KEPT_ENDING, FINISHED = ".parts", "part-"
+"""Ending of folders with what is finished of an output that is not, and the start of the names of what is finished there."""
 _ENDING = ".partial"
 _unfinished: set[Path] = set()
 
@@ -130,9 +130,8 @@ def discard_unfinished() -> None:
     for scratch in list(_unfinished):
         shutil.rmtree(scratch, ignore_errors=True)
         # The folder that keeps the parts of a map, if none of them is finished yet.
-        if scratch.parent.name.endswith(KEPT_ENDING):
-            with contextlib.suppress(OSError):
-                scratch.parent.rmdir()
+        if scratch.parent.name.endswith(KEPT_ENDING) and not any(scratch.parent.glob(f"{FINISHED}*")):
+            shutil.rmtree(scratch.parent, ignore_errors=True)
 
 
 def check_destinations(job: jobs.Job) -> None:

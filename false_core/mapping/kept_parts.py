@@ -25,7 +25,7 @@ from false_core.errors import OutputError
 from false_core.evaluation.map_overview import MapOverview, Piece
 from false_core.held import Hold, is_abandoned
 from false_core.mapping.parts import Part
-from false_core.publish import KEPT_ENDING, settle
+from false_core.publish import FINISHED, KEPT_ENDING, settle
 
 Stamp = list[tuple[str, int, int]]
 
@@ -93,7 +93,7 @@ class KeptParts:
 
     def folder(self, part: Part) -> Path:
         """Return where a part lies once it is finished."""
-        return self.path / f"part-{part.number:06d}"
+        return self.path / f"{FINISHED}{part.number:06d}"
 
     def scratch(self, part: Part) -> Path:
         """Make the folder in which a part is written."""
@@ -159,12 +159,12 @@ class KeptParts:
             overview.put(part.window, Piece(seen["pixels"], seen["map"], seen["image"]))
 
     def close(self, done: bool) -> None:
-        """Let the folder go; remove it where the map is done, or where there is nothing in it."""
+        """Let the folder go; remove it where the map is done, or where no part is finished."""
         if done:
             remove(self.path)
             self._remove_what_nobody_came_back_for()
-        with contextlib.suppress(OSError):
-            self.path.rmdir()
+        elif not any(self.path.glob(f"{FINISHED}*")):
+            remove(self.path)
         if self._hold:
             self._hold.release()
 

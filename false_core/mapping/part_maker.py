@@ -73,7 +73,10 @@ def make_parts(
     readers = min(MOST_READERS, os.cpu_count() or 1)
     shape = len(card.bands), plan.side, plan.side
     found_out = FoundOut("tiles at a time", device, card.encoder, card.decoder, len(card.classes), shape)
-    batch = kept.agreed_on("tiles at a time", best_batch(network, device, shape, found_out))
+    batch = best_batch(network, device, shape, found_out)
+    if device.type != "cpu":
+        # Which is found by taking the time, and on which rounding depends.
+        batch = kept.agreed_on("tiles at a time", batch)
     tile_network = TileNetwork(network, device, batch, found_out, feedback)
     codes = torch.tensor([c.code for c in card.classes], dtype=torch.uint8, device=device)
     pin = device.type == "cuda"

@@ -19,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 import rasterio
+from affine import Affine
 from rasterio.windows import Window as RasterioWindow
 
 from false_core.errors import InputError, OutputError
@@ -161,7 +162,8 @@ def write_cog(path: Path, described: Path, levels: Sequence[Level], done: Progre
 
 def _halved(level: Level, nodata: int, path: Path, done: Progress) -> Level:
     width, height = -(-level.width // 2), -(-level.height // 2)
-    profile = {**COMPRESSION, "width": width, "height": height, "count": 1, "dtype": "uint8", "nodata": nodata}
+    shape = {"width": width, "height": height, "count": 1, "dtype": "uint8", "nodata": nodata}
+    profile = {**COMPRESSION, **shape, "transform": Affine(1, 0, 0, 0, -1, 0)}  # It does not matter where it lies.
     behind = Behind(4)
     try:
         with rasterio.open(path, "w", driver="GTiff", blockxsize=BLOCK, blockysize=BLOCK, **profile) as target:
