@@ -324,7 +324,7 @@ class TestWhatIsFinished:
         elif change == "the confidence":
             job = dataclasses.replace(job, confidence=None)
         else:
-            monkeypatch.setattr("false_core.raster.tiles.LONGEST", 288)
+            monkeypatch.setattr("false_core.raster.tiles.LONGEST", 320)
         run(job, listener)
         assert "interrupted run" not in listener.infos
         fresh = tmp_path / "fresh"
