@@ -1,4 +1,4 @@
-"""Kill a small classification with SIGKILL at random moments, start it again, and look at what comes of it.
+"""Kill a small classification, of three parts, with SIGKILL at random moments, start it again, and look at what comes of it.
 
     python tools/kill_at_random.py              100 times one process
     python tools/kill_at_random.py 30 --world 3  30 times three processes, one of which is killed; the others are ended too
@@ -35,7 +35,7 @@ from false_core.raster.statistics import measure
 from false_core.synthetic import write_scene
 
 ROOT = Path(__file__).resolve().parents[1]
-WIDTH, HEIGHT = 256, 2048
+WIDTH, HEIGHT = 100, 1100
 CLASSES = 4
 YOUNG_S = 1.1
 """A folder younger than a second might still be in use, and is not removed by the next run."""
@@ -44,7 +44,7 @@ OTHERS_LATER_S = 0.3
 SERVER = """
 import json, os, signal, sys, time
 import false_core.raster.tiles as tiles, false_core.mapping.parts as parts
-tiles.LONGEST, parts.LEAST_PIXELS = 256, 1
+tiles.LONGEST, tiles.CONTEXT, parts.LEAST_PIXELS = 0, 16, 1
 import false_core.mapping.classify
 from false_core.errors import FalseError
 from false_core.jobs import from_json

@@ -83,11 +83,12 @@ class Classification:
         """Compute the parts of this process that are not there yet."""
         feedback = self._feedback
         missing = self.map.missing(feedback)
+        if missing and self.is_first:
+            self.map.check_space(feedback)
+        network = _network(self._job.model, self._card, self._device) if missing else None
         with feedback.stage("Classifying", 0.9):
-            if missing:
-                if self.is_first:
-                    self.map.check_space(feedback)
-                self.map.compute(_network(self._job.model, self._card, self._device), self._device, missing, feedback)
+            if network is not None:
+                self.map.compute(network, self._device, missing, feedback)
 
     def finish(self) -> dict[str, Any]:
         """Write the outputs when all parts are there. Return the results of the job by name."""

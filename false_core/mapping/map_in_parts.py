@@ -33,8 +33,8 @@ from false_core.raster.source import RasterSource, Window
 from false_core.raster.tiles import TilePlan
 
 LOOK_AGAIN_S = 0.2
-BYTES_PER_PIXEL = {MAP: 0.1, CONFIDENCE: 0.7}
-"""Of a layer in its file, at most, as was seen on natural scenes. What a network makes of noise takes more."""
+BYTES_PER_PIXEL = {MAP: 0.05, CONFIDENCE: 0.5}
+"""Of a layer in its file: twice what a generated scene took. What a network makes of noise takes more."""
 WORTH_SAYING = 2e9
 """Bytes."""
 MANY_PIXELS = 40_000_000_000

@@ -9,8 +9,10 @@ in the same groups wherever it starts, so that rounding is the same too.
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from false_core.distributed import Share
 from false_core.raster.map_file import BLOCK
@@ -60,14 +62,22 @@ class Stretch:
 
     def completes(self, tile: Tile) -> Part | None:
         """Return the part that is complete with this tile, if one is."""
-        if tile.column != self.columns[-1]:
-            return None
-        return next((part for part in self.parts if tile.row == part.rows[-1]), None)
+        return self._ending.get(tile.row) if tile.column == self.columns[-1] else None
 
     def meeting(self, place: Window) -> list[tuple[Part, Window]]:
         """Return the parts that hold some of a place on the map, and what they hold of it."""
-        shared = ((part, intersection(part.window, place)) for part in self.parts)
+        first = max(0, bisect_right(self._tops, place.row) - 1)
+        beyond = bisect_left(self._tops, place.row + place.height)
+        shared = ((part, intersection(part.window, place)) for part in self.parts[first:beyond])
         return [(part, window) for part, window in shared if window is not None]
+
+    @cached_property
+    def _ending(self) -> dict[int, Part]:
+        return {part.rows[-1]: part for part in self.parts}
+
+    @cached_property
+    def _tops(self) -> list[int]:
+        return [part.window.row for part in self.parts]
 
 
 def cut_into_parts(plan: TilePlan, factor: int, width: int, height: int, classes: int) -> list[Part]:
