@@ -100,8 +100,10 @@ class Classification:
             with ExitStack() as stack:
                 for layer in self.map.layers:
                     beside = self.map.beside(layer)
-                    style = sidecars(layer.target, job.raster) if layer.name == MAP else []
-                    paths = stack.enter_context(published(layer.target, *beside, *style))
+                    shown = sidecars(layer.target, job.raster) if layer.name == MAP else []
+                    # A mosaic holds the names itself.
+                    shown = [path for path in shown if path.endswith(".qml") or not beside]
+                    paths = stack.enter_context(published(layer.target, *beside, *shown))
                     self.map.assemble(layer, paths[0], feedback)
                     for path in paths[1 + len(beside) :]:
                         (write_style if path.suffix == ".qml" else write_class_names)(path, card.classes)
