@@ -14,6 +14,7 @@ import json
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -59,6 +60,7 @@ for line in sys.stdin:
     child = os.fork()
     if child == 0:
         os.environ["RANK"], os.environ["WORLD_SIZE"] = str(order["rank"]), str(order["world"])
+        os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = "127.0.0.1", str(order["port"])
         code = 0
         try:
             run(from_json(order["job"]))
@@ -83,10 +85,10 @@ class Server:
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
 
-    def start(self, job: str, rank: int, world: int, kill_after: float | None = None) -> None:
-        """Start a job, to be killed at a time of the clock if one is given."""
+    def start(self, job: str, rank: int, world: int, port: int, kill_after: float | None = None) -> None:
+        """Start a job, to be killed at a time of the clock if one is given. Processes meet at ``port``."""
         assert self._process.stdin is not None
-        order = {"job": job, "rank": rank, "world": world, "kill_after": kill_after}
+        order = {"job": job, "rank": rank, "world": world, "port": port, "kill_after": kill_after}
         self._process.stdin.write(json.dumps(order) + "\n")
 
     def wait(self) -> int:
@@ -145,18 +147,27 @@ def stage_of(out: Path) -> str:
     return "in the first part" if any(out.glob(".*.parts")) else "starting"
 
 
+def free_port() -> int:
+    """Return a port of this computer that nobody uses."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
 def run_all(servers: Sequence[Server], job: str) -> list[int]:
     """Do a job with all processes, undisturbed, and return how they ended."""
+    port = free_port()
     for rank, server in enumerate(servers):
-        server.start(job, rank, len(servers))
+        server.start(job, rank, len(servers), port)
     return [server.wait() for server in servers]
 
 
 def kill_once(servers: Sequence[Server], job: str, seconds: float, victim: int) -> None:
     """Start a job, and kill one of its processes after so many seconds; the others soon after, as torchrun does."""
-    at = time.time() + seconds
+    at, port = time.time() + seconds, free_port()
     for rank, server in enumerate(servers):
-        server.start(job, rank, len(servers), at if rank == victim else at + OTHERS_LATER_S)
+        server.start(job, rank, len(servers), port, at if rank == victim else at + OTHERS_LATER_S)
     for server in servers:
         server.wait()
 

@@ -11,13 +11,12 @@ from torch import nn
 
 from false_core import jobs
 from false_core.device import choose_device
-from false_core.distributed import Share, share
+from false_core.distributed import ALONE, Share, World
 from false_core.evaluation.report import classification_report, write_report
 from false_core.feedback import Feedback
 from false_core.jobs import Classify
-from false_core.mapping.fellows import Fellows
-from false_core.mapping.kept_parts import MAP, Stamp, digest_of
-from false_core.mapping.map_in_parts import MapInParts
+from false_core.mapping.kept_parts import MAP, digest_of
+from false_core.mapping.map_in_parts import Beginning, MapInParts
 from false_core.mapping.opening import check_maps, open_for_model, protect
 from false_core.models.inference import for_inference
 from false_core.models.model_file import SEGMENTER, ModelCard, load_weights, read_card
@@ -29,14 +28,14 @@ MUCH_NODATA = 0.5
 """Share of a map without a class above which the user is asked, in effect, whether that is meant."""
 
 
-def classify(job: Classify, feedback: Feedback) -> dict[str, Any]:
+def classify(job: Classify, feedback: Feedback, world: World = ALONE) -> dict[str, Any]:
     """Run a ``Classify`` job: write the map and, if asked for, its confidence. Return its results by name.
 
-    Where several processes run the same job, each computes its share, and the first one writes.
+    Of several processes each computes its share, and the first one writes.
     """
-    with ExitStack() as stack:
-        classification = Classification(job, share(), feedback)
-        stack.enter_context(classification.map)
+    beginning = Beginning.of([job.output], world)
+    classification = Classification(job, beginning, world.share, feedback)
+    with classification.map:
         classification.compute()
         return classification.finish() if classification.is_first else {}
 
@@ -46,11 +45,10 @@ class Classification:
 
     Args:
         job: What to do.
-        share: Which of how many processes this is.
+        beginning: What all processes know of the beginning of the job.
+        share: Which of them this is.
         feedback: Told how far it is.
         turn: The process that gets the first parts of the map.
-        fellows: The other processes, where they are known already.
-        before: What the output was like when the job began.
 
     Attributes:
         map: What is made. To be entered before anything is computed.
@@ -59,11 +57,10 @@ class Classification:
     def __init__(
         self,
         job: Classify,
+        beginning: Beginning,
         share: Share,
         feedback: Feedback,
         turn: int = 0,
-        fellows: Fellows | None = None,
-        before: Stamp | None = None,
     ) -> None:
         self._job, self._feedback = job, feedback
         self.is_first = share.rank == 0
@@ -75,9 +72,7 @@ class Classification:
             protect(source, job.output, job.confidence)
             area = source.window_of(jobs.parse_extent(job.extent) if job.extent else None)
             decisive = (job.raster, digest_of(Path(job.model)), job.extent, job.device)
-            self.map = MapInParts(
-                self._card, source, area, job.output, job.confidence, decisive, share, turn, fellows, before
-            )
+            self.map = MapInParts(self._card, source, area, job.output, job.confidence, decisive, beginning, share, turn)
 
     def compute(self) -> None:
         """Compute the parts of this process that are not there yet."""

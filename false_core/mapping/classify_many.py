@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from false_core.distributed import Share, share
+from false_core.distributed import ALONE, Share, World
 from false_core.errors import InputError, OutputError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify, ClassifyMany
 from false_core.mapping.classify import Classification
-from false_core.mapping.fellows import Fellows
-from false_core.mapping.kept_parts import Stamp, remove, stamp_of
+from false_core.mapping.map_in_parts import Beginning
 
 ENDING = "_classified.tif"
 """After the name of the raster, in the name of its map."""
-SIGNS = ".processes"
-"""Folder in which several processes leave signs of life."""
 
 
-def classify_many(job: ClassifyMany, feedback: Feedback) -> dict[str, Any]:
+def classify_many(job: ClassifyMany, feedback: Feedback, world: World = ALONE) -> dict[str, Any]:
     """Run a ``ClassifyMany`` job: write one map after the other. Return its results by name.
 
-    Where several processes run the same job, each computes its share of each map. With each map another one begins, so that
-    maps of few parts are shared out too. The first process writes.
+    Of several processes each computes its share of each map. With each map another one begins, so that maps of few parts are
+    shared out too. The first process writes.
 
     Raises:
         InputError: None of the rasters could be mapped, or two maps would have the same name.
@@ -33,16 +30,12 @@ def classify_many(job: ClassifyMany, feedback: Feedback) -> dict[str, Any]:
     """
     targets = _targets(job)
     Path(job.output).mkdir(exist_ok=True)
-    own = share()
-    with ExitStack() as stack:
-        fellows = _signs(Path(job.output), own, stack) if own.world > 1 else None
-        before = {target: stamp_of([str(target)]) for target in targets.values()}
-        maps = _Maps(own, fellows, feedback)
-        stack.callback(maps.leave)
+    maps = _Maps(Beginning.of(map(str, targets.values()), world), world.share, feedback)
+    with closing(maps):
         for number, (raster, target) in enumerate(targets.items()):
             title = f"{number + 1} of {len(targets)}, {Path(raster).name}"
             part = feedback.part(title, number / len(targets), 1 / len(targets))
-            maps.begin(Classify(raster, job.model, str(target), device=job.device), part, number % own.world, before[target])
+            maps.begin(Classify(raster, job.model, str(target), device=job.device), part, number % world.share.world)
             maps.finish_those_complete()
         maps.finish_all()
     if len(maps.problems) == len(targets):
@@ -54,24 +47,24 @@ class _Maps:
     """Maps that are being made.
 
     Args:
-        share: Which of how many processes this is.
-        fellows: The others, if there are any.
+        beginning: What all processes know of the beginning of the job.
+        share: Which of them this is.
         feedback: Told what is left out.
 
     Attributes:
         problems: Why maps were left out.
     """
 
-    def __init__(self, share: Share, fellows: Fellows | None, feedback: Feedback) -> None:
+    def __init__(self, beginning: Beginning, share: Share, feedback: Feedback) -> None:
         self.problems: list[InputError] = []
-        self._share, self._fellows, self._feedback = share, fellows, feedback
+        self._beginning, self._share, self._feedback = beginning, share, feedback
         self._open: list[tuple[str, Classification, ExitStack]] = []
 
-    def begin(self, job: Classify, feedback: Feedback, turn: int, before: Stamp) -> None:
+    def begin(self, job: Classify, feedback: Feedback, turn: int) -> None:
         """Compute this process's share of a map, of which the process ``turn`` makes the first parts."""
         try:
             with ExitStack() as stack:
-                classification = Classification(job, self._share, feedback, turn, self._fellows, before)
+                classification = Classification(job, self._beginning, self._share, feedback, turn)
                 stack.enter_context(classification.map)
                 classification.compute()
                 if classification.is_first:
@@ -89,7 +82,7 @@ class _Maps:
         while self._open:
             self._finish_first()
 
-    def leave(self) -> None:
+    def close(self) -> None:
         """Leave the maps that are not finished as they are."""
         for *_, stack in self._open:
             stack.close()
@@ -105,14 +98,6 @@ class _Maps:
     def _leave_out(self, raster: str, error: InputError) -> None:
         self.problems.append(error)
         self._feedback.warn(f"{Path(raster).name} is left out. {error}")
-
-
-def _signs(output: Path, share: Share, stack: ExitStack) -> Fellows:
-    folder = output / SIGNS
-    folder.mkdir(exist_ok=True)
-    if share.rank == 0:
-        stack.callback(remove, folder)
-    return stack.enter_context(Fellows(folder, share))
 
 
 def _targets(job: ClassifyMany) -> dict[str, Path]:

@@ -21,7 +21,7 @@ import safetensors
 import safetensors.numpy
 
 from false_core import __version__
-from false_core.errors import OutputError
+from false_core.errors import InputError, OutputError
 from false_core.evaluation.map_overview import MapOverview, Piece
 from false_core.held import Hold, is_abandoned
 from false_core.mapping.parts import Part
@@ -32,7 +32,7 @@ Stamp = list[tuple[str, int, int]]
 KEPT_DAYS = 30
 MAP, CONFIDENCE = "map.tif", "confidence.tif"
 """Layers, as they are called in a part. One that is missing there holds nothing but nodata."""
-_SEEN, _CONTENTS = "seen.safetensors", "contents.json"
+_SEEN, _CONTENTS, _GIVEN_UP = "seen.safetensors", "contents.json", "given-up.json"
 _READ_AT_ONCE = 1 << 20
 
 
@@ -126,6 +126,24 @@ class KeptParts:
         except (OSError, safetensors.SafetensorError) as error:
             raise OutputError(f"A part of the map cannot be written: {error}.", "Is the disk full?") from error
 
+    def give_up(self, life: str, error: InputError) -> None:
+        """Leave word that a part will not come because of the raster, for whoever waits for it in this life of the job."""
+        note = {"life": life, "what": error.what, "remedy": error.remedy}
+        with contextlib.suppress(OSError):  # Then nobody can write here, which is a failure of its own.
+            partial = self.path / f"given-up-{secrets.token_hex(4)}"
+            partial.write_text(json.dumps(note), encoding="utf-8")
+            os.replace(partial, self.path / _GIVEN_UP)
+
+    def raise_if_given_up(self, life: str) -> None:
+        """Raise InputError where a process has left word that a part will not come."""
+        try:
+            note = json.loads((self.path / _GIVEN_UP).read_text(encoding="utf-8"))
+            said = InputError(str(note["what"]), str(note["remedy"])) if note["life"] == life else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+        if said is not None:
+            raise said
+
     def is_finished(self, part: Part) -> bool:
         """Return whether a part is there, undamaged or not."""
         return (self.folder(part) / _CONTENTS).is_file()
@@ -158,13 +176,18 @@ class KeptParts:
             seen = safetensors.numpy.load_file(self.folder(part) / _SEEN)
             overview.put(part.window, Piece(seen["pixels"], seen["map"], seen["image"]))
 
-    def close(self, done: bool) -> None:
-        """Let the folder go; remove it where the map is done, or where no part is finished."""
+    def close(self, done: bool, others: bool) -> None:
+        """Let the folder go.
+
+        Args:
+            done: Whether the map is. Then the folder is removed.
+            others: Whether other processes may be writing into it. If not it is also removed where no part is finished.
+        """
         if done:
-            remove(self.path)
+            shutil.rmtree(self.path, ignore_errors=True)
             self._remove_what_nobody_came_back_for()
-        elif not any(self.path.glob(f"{FINISHED}*")):
-            remove(self.path)
+        elif not others and not any(self.path.glob(f"{FINISHED}*")):
+            shutil.rmtree(self.path, ignore_errors=True)
         if self._hold:
             self._hold.release()
 
@@ -177,7 +200,7 @@ class KeptParts:
                 same = other.name.startswith(self._start) and len(other.name) == len(self.path.name)
                 old = time.time() - other.stat().st_mtime > KEPT_DAYS * 86400
                 if (same or old) and is_abandoned(other):
-                    remove(other)
+                    shutil.rmtree(other)
 
 
 def stamp_of(files: Iterable[str]) -> Stamp:
@@ -197,12 +220,3 @@ def digest_of(path: Path) -> str:
         while block := file.read(_READ_AT_ONCE):
             digest.update(block)
     return digest.hexdigest()
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder, also while others write into it for the last time."""
-    for _ in range(5):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
-            return
-        time.sleep(0.1)

@@ -5,10 +5,10 @@ What is finished stays where a job ends early, and the same job goes on with it.
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,11 +17,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from false_core.distributed import Share
+from false_core.distributed import Share, World
 from false_core.errors import Cancelled, InputError
 from false_core.evaluation.map_overview import MapOverview
 from false_core.feedback import Feedback
-from false_core.mapping.fellows import Fellows
 from false_core.mapping.kept_parts import CONFIDENCE, MAP, KeptParts, Stamp, stamp_of
 from false_core.mapping.part_maker import NO_CONFIDENCE, Sheet, make_parts
 from false_core.mapping.parts import Part, cut_into_parts, own_share
@@ -56,6 +55,33 @@ class Layer:
     target: str
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """What all processes know of the beginning of a job.
+
+    Attributes:
+        life: A word that no other run of the job has.
+        stamps: What the outputs were like, by path, as ``stamp_of`` tells it.
+    """
+
+    life: str
+    stamps: dict[str, Stamp]
+
+    @classmethod
+    def of(cls, outputs: Iterable[str], world: World) -> Beginning:
+        """Find out. To be called by all processes."""
+
+        def look() -> list[Any]:
+            return [secrets.token_hex(8), {output: [list(stamp) for stamp in stamp_of([output])] for output in outputs}]
+
+        life, stamps = world.agreed(look)
+        return cls(life, {output: [tuple(stamp) for stamp in found] for output, found in stamps.items()})
+
+    def was_written(self, output: str) -> bool:
+        """Return whether an output is another one than it was."""
+        return stamp_of([output]) != self.stamps.get(output)
+
+
 class MapInParts:
     """A map in the making. To be entered while it is worked on.
 
@@ -65,10 +91,9 @@ class MapInParts:
         area: The part of it that is mapped, in working pixels.
         output, confidence: Where the map goes, and the confidence if it is wanted.
         decisive: Whatever decides the map besides what is given here.
-        share: Which of how many processes this is.
+        beginning: What all processes know of the beginning of the job.
+        share: Which of them this is.
         turn: The process that gets the first parts.
-        fellows: The other processes, where they are known already.
-        before: What the output was like when the job began, as ``stamp_of`` tells it; without it what it is like now.
     """
 
     def __init__(
@@ -79,10 +104,9 @@ class MapInParts:
         output: str,
         confidence: str | None,
         decisive: Sequence[Any],
+        beginning: Beginning,
         share: Share,
         turn: int = 0,
-        fellows: Fellows | None = None,
-        before: Stamp | None = None,
     ) -> None:
         plan = TilePlan.for_area(area, len(card.classes), source.factor)
         native = _native(area, source)
@@ -99,15 +123,13 @@ class MapInParts:
         }
         self.own = [part for part in self.parts if self._makers[part.number] == share.rank]
         self._stamp = stamp_of(source.files)
-        self._before = stamp_of([output]) if before is None else before
+        self._beginning = beginning
         windows = [(part.window, part.rows, part.columns) for part in self.parts]
         self._kept = KeptParts(
             output, [decisive, self._stamp, asdict(plan), source.factor, source.bands, bool(confidence), windows]
         )
-        self._fellows = fellows
         self._made: set[int] = set()
         self._done = False
-        self._stack = ExitStack()
 
     def __enter__(self) -> MapInParts:
         if self._share.rank == 0:
@@ -117,18 +139,15 @@ class MapInParts:
             self.own.clear()
         elif self.own:
             self._kept.open()
-        if self._fellows is None:
-            self._fellows = self._stack.enter_context(Fellows(self._kept.path, self._share))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if isinstance(error, Exception) and self._fellows is not None:
-            self._fellows.failed(self.layers[0].target, error)
-        self._stack.__exit__(kind, error, traceback)
         if self._share.rank == 0:
-            self._kept.close(self._done)
+            self._kept.close(self._done, self._share.world > 1)
+        elif isinstance(error, InputError):
+            self._kept.give_up(self._beginning.life, error)
 
     def missing(self, feedback: Feedback) -> list[Part]:
         """Return what of that is not there from an earlier run."""
@@ -193,12 +212,12 @@ class MapInParts:
         """Wait for the parts of the other processes.
 
         Raises:
-            FalseError: One of them has failed, or has given no sign of life for long.
+            InputError: One of them could not read the raster.
+            FalseError: One of them has failed otherwise, or was lost.
         """
         while awaited := self._awaited():
             feedback.advance(len(self.parts) - len(awaited), len(self.parts))
-            assert self._fellows is not None
-            self._fellows.look({self._makers[part.number] for part in awaited}, self.layers[0].target)
+            self._kept.raise_if_given_up(self._beginning.life)
             time.sleep(LOOK_AGAIN_S)
 
     def overview(self) -> MapOverview:
@@ -276,7 +295,7 @@ class MapInParts:
 
     def _has_come_too_late(self) -> bool:
         """Return whether the first process has put the map together, of parts from an earlier run, before this came."""
-        return not self._kept.path.exists() and stamp_of([self.layers[0].target]) != self._before
+        return not self._kept.path.exists() and self._beginning.was_written(self.layers[0].target)
 
     def _awaited(self) -> list[Part]:
         missing = []

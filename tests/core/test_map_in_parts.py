@@ -8,13 +8,13 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,15 +23,13 @@ import safetensors
 import safetensors.torch
 from small_world import Listener, textured_land, write_raster
 
-from false_core.distributed import Share
 from false_core.errors import Cancelled, FalseError, InputError, OutputError
 from false_core.events import Event, Progress
 from false_core.jobs import Classify, ClassifyMany, Job, to_json
-from false_core.mapping.fellows import Fellows
 from false_core.run import run
 
 PATIENCE_S = 300
-ALONE = Share()
+SIDECARS = ["land_classified.qml", "land_classified.tif.aux.xml"]
 SMALL_PARTS = {"false_core.raster.tiles.LONGEST": 256, "false_core.mapping.parts.LEAST_PIXELS": 1}
 PROCESS = """
 import json, sys
@@ -99,10 +97,9 @@ def start() -> Iterator[Start]:
     """Return a function that starts a process with a job. Whatever still runs at the end of the test is killed."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(job: Job, share: Share = ALONE, **constants: Any) -> subprocess.Popen[str]:
-        environment = {**os.environ, "RANK": str(share.rank), "WORLD_SIZE": str(share.world)}
-        settings = json.dumps({**SMALL_PARTS, **constants})
-        command = [sys.executable, "-c", PROCESS, to_json(job), settings]
+    def begin(job: Job, **variables: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, **variables}
+        command = [sys.executable, "-c", PROCESS, to_json(job), json.dumps(SMALL_PARTS)]
         started.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         return started[-1]
 
@@ -110,6 +107,15 @@ def start() -> Iterator[Start]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+def start_all(start: Start, job: Job, world: int) -> list[subprocess.Popen[str]]:
+    """Start processes that do a job together, as torchrun does it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    together = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(world)}
+    return [start(job, RANK=str(rank), **together) for rank in range(world)]
 
 
 def succeed(*processes: subprocess.Popen[str]) -> None:
@@ -123,13 +129,7 @@ class TestSeveralProcesses:
     def test_write_the_file_that_one_writes(
         self, job: Classify, undisturbed: dict[str, bytes], start: Start, out: Path, world: int
     ) -> None:
-        succeed(*(start(job, Share(rank, world)) for rank in range(world)))
-        assert contents(out) == undisturbed
-
-    def test_need_not_begin_together(self, job: Classify, undisturbed: dict[str, bytes], start: Start, out: Path) -> None:
-        succeed(start(job, Share(1, 2)))
-        assert kept(out) and not (out / "map.tif").exists()
-        succeed(start(job, Share(0, 2)))
+        succeed(*start_all(start, job, world))
         assert contents(out) == undisturbed
 
     def test_share_out_many_rasters(
@@ -140,60 +140,39 @@ class TestSeveralProcesses:
             ClassifyMany((land, grey, strip), model, str(tmp_path / name), device="cpu") for name in ("alone", "shared")
         )
         assert run(alone)["maps"] == 2
-        processes = [start(shared, Share(rank, 2)) for rank in range(2)]
+        processes = start_all(start, shared, 2)
         said, _ = processes[0].communicate(timeout=PATIENCE_S)
         succeed(processes[1])
         assert "'maps': 2" in said and "'left_out': 1" in said
         assert contents(tmp_path / "shared") == contents(tmp_path / "alone")
 
-    def test_do_not_wait_for_one_that_is_not_there(
+    def test_end_when_one_is_lost_and_keep_what_is_finished(
         self, job: Classify, undisturbed: dict[str, bytes], start: Start, out: Path
     ) -> None:
-        lonely = start(job, Share(0, 2), **{"false_core.mapping.fellows.LOST_AFTER_S": 0.5})
-        _, said = lonely.communicate(timeout=PATIENCE_S)
-        assert lonely.returncode == 1
-        assert "Process 1 of 2 (counted from 0) has given no sign of life" in said
-        assert "Start the same job again" in said
-        assert kept(out) and not (out / "map.tif").exists()
+        first, second = start_all(start, job, 2)
+        while not kept(out) and second.poll() is None:
+            time.sleep(0.001)
+        second.kill()
+        _, said = first.communicate(timeout=PATIENCE_S)
+        assert first.returncode == 1
+        assert "A process of the job was lost" in said
+        assert not contents_of_outputs(out)
         succeed(start(job))
         assert contents(out) == undisturbed
 
-
-class TestSignsOfLife:
-    def test_of_a_process_that_fails_carry_its_message(self, tmp_path: Path) -> None:
-        first, second = Fellows(tmp_path, Share(0, 2)), Fellows(tmp_path, Share(1, 2))
-        first.look([1], "map.tif")
-        with pytest.raises(OutputError, match="the disk"), second:
-            raise OutputError("the disk is full.", "Make room.")
-        with pytest.raises(OutputError, match=r"Process 1 of 2 \(counted from 0\) failed: the disk is full. Make room."):
-            first.look([1], "map.tif")
-        again = Fellows(tmp_path, Share(0, 2))
-        again.look([1], "map.tif")  # What an earlier run said does not count.
-
-    def test_may_be_about_one_of_many_maps(self, tmp_path: Path) -> None:
-        first, second = Fellows(tmp_path, Share(0, 2)), Fellows(tmp_path, Share(1, 2))
-        second.failed("b.tif", InputError("b is damaged."))
-        first.look([1], "a.tif")
-        with pytest.raises(InputError, match="b is damaged"):
-            first.look([1], "b.tif")
-
-    def test_must_go_on(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("false_core.mapping.fellows.INTERVAL_S", 0.05)
-        monkeypatch.setattr("false_core.mapping.fellows.LOST_AFTER_S", 1.0)
-        first = Fellows(tmp_path, Share(0, 2))
-        with Fellows(tmp_path, Share(1, 2)):
-            ends = time.monotonic() + 2.0
-            while time.monotonic() < ends:
-                first.look([1], "map.tif")
-                time.sleep(0.02)
-        first.look([1], "map.tif")
-        time.sleep(1.1)
-        with pytest.raises(FalseError, match="no sign of life"):
-            first.look([1], "map.tif")
-
-    def test_are_not_given_by_one_alone(self, tmp_path: Path) -> None:
-        with Fellows(tmp_path, Share()):
-            assert not list(tmp_path.iterdir())
+    def test_leave_out_a_raster_that_one_of_them_cannot_read(
+        self, strip: str, land: str, model: str, start: Start, tmp_path: Path
+    ) -> None:
+        torn = tmp_path / "torn.tif"
+        content = bytearray(Path(strip).read_bytes())
+        del content[len(content) * 3 // 4 :]  # The last rows, which only the second process reads.
+        torn.write_bytes(content)
+        first, second = start_all(start, ClassifyMany((str(torn), land), model, str(tmp_path / "maps"), device="cpu"), 2)
+        said, problem = first.communicate(timeout=PATIENCE_S)
+        assert first.returncode == 0, problem
+        succeed(second)
+        assert "'maps': 1" in said and "'left_out': 1" in said
+        assert sorted(contents_of_outputs(tmp_path / "maps")) == sorted(["land_classified.tif", *SIDECARS])
 
 
 class TestAfterHavingBeenKilled:
@@ -227,7 +206,7 @@ class TestAfterHavingBeenKilled:
             time.sleep(0.001)
         process.kill()
         process.wait(PATIENCE_S)
-        succeed(*(start(job, Share(rank, 3)) for rank in range(3)))
+        succeed(*start_all(start, job, 3))
         assert contents(out) == undisturbed
 
 

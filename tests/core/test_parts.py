@@ -8,8 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from false_core.distributed import Share, share
-from false_core.errors import RequestError
+from false_core.distributed import Share
 from false_core.mapping import parts as parts_module
 from false_core.mapping.parts import Part, cut_into_parts, own_share, stretches
 from false_core.raster.map_file import BLOCK
@@ -140,20 +139,3 @@ class TestShares:
             for rank in range(world)
         ]
         assert max(rows) - min(rows) <= 1, "counted with the row above that all but the first compute again"
-
-
-class TestWhichProcessThisIs:
-    def test_stands_in_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delenv("RANK", raising=False)
-        monkeypatch.delenv("WORLD_SIZE", raising=False)
-        assert share() == Share(0, 1)
-        monkeypatch.setenv("RANK", "2")
-        monkeypatch.setenv("WORLD_SIZE", "3")
-        assert share() == Share(2, 3)
-
-    @pytest.mark.parametrize(("rank", "world"), [("3", "3"), ("-1", "2"), ("x", "2"), ("0", "0"), ("0", "")])
-    def test_must_be_one_of_them(self, monkeypatch: pytest.MonkeyPatch, rank: str, world: str) -> None:
-        monkeypatch.setenv("RANK", rank)
-        monkeypatch.setenv("WORLD_SIZE", world)
-        with pytest.raises(RequestError, match="torchrun"):
-            share()

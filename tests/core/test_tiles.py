@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_world import write_raster
 
-from false_core.distributed import Share
+from false_core.distributed import ALONE, Share
 from false_core.evaluation.map_overview import MapOverview
 from false_core.feedback import Feedback
 from false_core.labels.classes import ClassTable, LandCoverClass
-from false_core.mapping.map_in_parts import MapInParts
+from false_core.mapping.map_in_parts import Beginning, MapInParts
 from false_core.mapping.part_maker import NO_CONFIDENCE
 from false_core.models.model_file import SEGMENTER, ModelCard
 from false_core.publish import published
@@ -179,7 +179,8 @@ def map_area(
 ) -> MapOverview:
     """Write ``map.tif`` and ``sure.tif`` of a part of a raster into a folder."""
     sure = str(folder / "sure.tif") if confidence else None
-    with MapInParts(card, source, area, str(folder / "map.tif"), sure, [], Share()) as making:
+    output = str(folder / "map.tif")
+    with MapInParts(card, source, area, output, sure, [], Beginning.of([output], ALONE), Share()) as making:
         making.compute(network, CPU, making.missing(Feedback()), Feedback())
         for layer in making.layers:
             with published(layer.target) as (path,):
