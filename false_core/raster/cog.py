@@ -163,7 +163,7 @@ def write_cog(path: Path, described: Path, levels: Sequence[Level], done: Progre
 def _halved(level: Level, nodata: int, path: Path, done: Progress) -> Level:
     width, height = -(-level.width // 2), -(-level.height // 2)
     shape = {"width": width, "height": height, "count": 1, "dtype": "uint8", "nodata": nodata}
-    profile = {**COMPRESSION, **shape, "transform": Affine(1, 0, 0, 0, -1, 0)}  # It does not matter where it lies.
+    profile = {**COMPRESSION, **shape, "transform": Affine.scale(2, -2)}  # It does not matter where it lies.
     behind = Behind(4)
     try:
         with rasterio.open(path, "w", driver="GTiff", blockxsize=BLOCK, blockysize=BLOCK, **profile) as target:
