@@ -1,12 +1,14 @@
 """Outputs appear whole or not at all.
 
-A file is written under a hidden name in the folder it belongs to, and renamed over its final name when it is complete.
-Standard library only.
+A file is written under a hidden name in the folder it belongs to, and renamed over its final name when it is complete and
+the disk has it. What a process that was killed left behind is removed by the next one that writes the same output. Standard
+library only.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -16,7 +18,11 @@ from pathlib import Path
 
 from false_core import jobs
 from false_core.errors import OutputError
+from false_core.held import Hold, is_abandoned
 
+KEPT_ENDING, FINISHED = ".parts", "part-"
+"""Ending of folders with what is finished of an output that is not, and the start of the names of what is finished there."""
+_ENDING = ".partial"
 _unfinished: set[Path] = set()
 
 
@@ -33,35 +39,99 @@ def published(*targets: str | os.PathLike[str], with_parts: bool = False) -> Ite
         OutputError: A target cannot be written.
     """
     finals = [Path(target) for target in targets]
-    # Only the start of the name, as systems limit its length.
-    scratch = finals[0].parent / f".{finals[0].name[:40]}.{secrets.token_hex(4)}.partial"
-    try:
-        scratch.mkdir()
-    except OSError as error:
-        raise OutputError(f"{finals[0].parent} cannot be written to: {error.strerror}.") from error
-    _unfinished.add(scratch)
-    try:
+    with scratch_folder(finals[0].parent, finals[0].name) as scratch:
         partial = [scratch / final.name for final in finals]
         yield partial
         parts = sorted(path for path in scratch.iterdir() if path not in partial) if with_parts else []
-        for source, final in zip([*parts, *partial], [*(finals[0].parent / part.name for part in parts), *finals]):
+        moves = list(zip([*parts, *partial], [*(finals[0].parent / part.name for part in parts), *finals]))
+        for source, final in moves:
             try:
                 # Readable for whoever may read new files here, also where the writer made it private, as safetensors does.
                 source.chmod(scratch.stat().st_mode & 0o666)
+                settle(source)
+            except OSError as error:
+                raise OutputError(f"{final} cannot be written: {error.strerror}.", "Is the disk full?") from error
+        for source, final in moves:
+            try:
                 os.replace(source, final)
             except OSError as error:
                 raise OutputError(
                     f"{final} cannot be replaced: {error.strerror}.", "Close the programs that have it open, then try again."
                 ) from error
+        for folder in {final.parent for final in finals}:
+            settle(folder)
+
+
+@contextmanager
+def scratch_folder(folder: Path, name: str) -> Iterator[Path]:
+    """Make a hidden folder for what becomes ``name`` in ``folder``, and remove it in the end.
+
+    Removes first what processes left there that were killed while they wrote the same.
+
+    Raises:
+        OutputError: ``folder`` cannot be written to.
+    """
+    # Only the start of the name, as systems limit its length.
+    start = f".{name[:40]}."
+    scratch = folder / f"{start}{secrets.token_hex(4)}{_ENDING}"
+    try:
+        for left in folder.iterdir():
+            if left.name.startswith(start) and left.name.endswith(_ENDING) and len(left.name) == len(scratch.name):
+                _discard_abandoned(left)
+        scratch.mkdir()
+        hold = Hold(scratch)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written to: {error.strerror}.") from error
+    try:
+        with unfinished(scratch):
+            yield scratch
+    finally:
+        hold.release()
+
+
+@contextmanager
+def unfinished(scratch: Path) -> Iterator[None]:
+    """Remove a folder in the end, and also where the process ends itself before that."""
+    _unfinished.add(scratch)
+    try:
+        yield
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         _unfinished.discard(scratch)
+
+
+def _discard_abandoned(folder: Path) -> None:
+    if is_abandoned(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def settle(path: Path) -> None:
+    """Wait until the disk has a file, or the names in a folder, so that a power cut does not take them back.
+
+    Raises:
+        OSError: The disk has no room for it.
+    """
+    folder = path.is_dir()
+    if folder and os.name == "nt":
+        return  # Windows has no such thing for folders.
+    descriptor = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot do it for folders.
+        if not (folder and error.errno in (errno.EINVAL, errno.ENOTSUP)):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def discard_unfinished() -> None:
     """Remove what is being written right now. For a process that is about to end itself."""
     for scratch in list(_unfinished):
         shutil.rmtree(scratch, ignore_errors=True)
+        # The folder that keeps the parts of a map, if none of them is finished yet.
+        if scratch.parent.name.endswith(KEPT_ENDING) and not any(scratch.parent.glob(f"{FINISHED}*")):
+            shutil.rmtree(scratch.parent, ignore_errors=True)
 
 
 def check_destinations(job: jobs.Job) -> None:

@@ -33,7 +33,7 @@ GDAL_SETTINGS = {
 # made a training step two to four times slower. It counts only where it is set before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-SHARED = (jobs.Pretrain, jobs.Finetune)
+SHARED = (jobs.Pretrain, jobs.Finetune, jobs.Classify, jobs.ClassifyMany)
 """What several processes do together. Of any other job, that of rank 0 does all."""
 
 
@@ -102,11 +102,11 @@ def _do(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
     if isinstance(job, jobs.Classify):
         from false_core.mapping.classify import classify
 
-        return classify(job, feedback)
+        return classify(job, feedback, world)
     if isinstance(job, jobs.ClassifyMany):
         from false_core.mapping.classify_many import classify_many
 
-        return classify_many(job, feedback)
+        return classify_many(job, feedback, world)
     if isinstance(job, jobs.SamplePoints):
         from false_core.evaluation.sample_points import sample_points
 

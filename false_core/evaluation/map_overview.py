@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,20 @@ LONGEST = 900
 """Pixels of the longer side of a picture."""
 MOST_NAMES = 20
 """Classes in the legend of the picture; the table lists all."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of an overview.
+
+    Attributes:
+        pixels: Pixels of each code, of shape (256,).
+        map, image: Its pictures, of shapes (height, width) and (height, width, 3).
+    """
+
+    pixels: npt.NDArray[np.int64]
+    map: npt.NDArray[np.uint8]
+    image: npt.NDArray[np.uint8]
 
 
 class MapOverview:
@@ -50,25 +65,42 @@ class MapOverview:
         """Pixels of the map."""
         return self._area.width * self._area.height
 
-    def add(self, column: int, row: int, codes: npt.NDArray[np.uint8], seen: FloatArray, factor: int) -> None:
+    def add(self, place: Window, codes: npt.NDArray[np.uint8], tile: Window, seen: FloatArray, factor: int) -> None:
         """Take in a part of the map that was just written.
 
         Args:
-            column, row: Its place in the map.
+            place: Where it lies, in pixels of the map.
             codes: Its class codes, of shape (height, width).
-            seen: The same place in the raster as the network saw it: normalised, of shape (bands, height / factor rounded
-                up, width / factor rounded up).
+            tile: A larger place, or the same.
+            seen: That one in the raster as the network saw it: normalised, of shape (bands, height / factor rounded up,
+                width / factor rounded up).
             factor: Pixels of the file per pixel of ``seen``.
         """
         # Not numpy's, which makes a number of eight bytes of each code first.
         self.pixels += torch.bincount(torch.from_numpy(codes).flatten(), minlength=256).numpy()
-        down = slice(*np.searchsorted(self._rows, (row, row + codes.shape[0])))
-        across = slice(*np.searchsorted(self._columns, (column, column + codes.shape[1])))
-        rows, columns = self._rows[down] - row, self._columns[across] - column
-        shown = codes[np.ix_(rows, columns)]
-        colours = in_colour(seen[:, rows[:, None] // factor, columns // factor])
+        down, across = self._within(place)
+        rows, columns = self._rows[down], self._columns[across]
+        shown = codes[np.ix_(rows - place.row, columns - place.column)]
+        colours = in_colour(seen[:, (rows[:, None] - tile.row) // factor, (columns - tile.column) // factor])
         self._map[down, across] = shown
         self._image[down, across] = np.where((shown == self._classes.nodata)[..., None], np.uint8(255), colours)
+
+    def piece(self, place: Window) -> Piece:
+        """Return what was taken in, all of which must lie in ``place``."""
+        down, across = self._within(place)
+        return Piece(self.pixels.copy(), self._map[down, across].copy(), self._image[down, across].copy())
+
+    def put(self, place: Window, piece: Piece) -> None:
+        """Take in a piece of an overview of the same map."""
+        down, across = self._within(place)
+        self.pixels += piece.pixels
+        self._map[down, across] = piece.map
+        self._image[down, across] = piece.image
+
+    def _within(self, place: Window) -> tuple[slice, slice]:
+        down = slice(*np.searchsorted(self._rows, (place.row, place.row + place.height)).tolist())
+        across = slice(*np.searchsorted(self._columns, (place.column, place.column + place.width)).tolist())
+        return down, across
 
     def draw(self) -> str:
         """Return the two pictures and a legend as SVG."""

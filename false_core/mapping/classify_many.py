@@ -6,20 +6,26 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+from false_core.distributed import ALONE, Share, World
 from false_core.errors import InputError, OutputError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify, ClassifyMany
-from false_core.mapping.classify import classify
+from false_core.mapping.classify import Classification
+from false_core.mapping.map_in_parts import Beginning
 
 ENDING = "_classified.tif"
 """After the name of the raster, in the name of its map."""
 
 
-def classify_many(job: ClassifyMany, feedback: Feedback) -> dict[str, Any]:
+def classify_many(job: ClassifyMany, feedback: Feedback, world: World = ALONE) -> dict[str, Any]:
     """Run a ``ClassifyMany`` job: write one map after the other. Return its results by name.
+
+    Of several processes each computes its share of each map. With each map another one begins, so that maps of few parts are
+    shared out too. The first process writes.
 
     Raises:
         InputError: None of the rasters could be mapped, or two maps would have the same name.
@@ -27,18 +33,74 @@ def classify_many(job: ClassifyMany, feedback: Feedback) -> dict[str, Any]:
     """
     targets = _targets(job)
     Path(job.output).mkdir(exist_ok=True)
-    problems: list[InputError] = []
-    for number, (raster, target) in enumerate(targets.items()):
-        title = f"{number + 1} of {len(targets)}, {Path(raster).name}"
-        part = feedback.part(title, number / len(targets), 1 / len(targets))
+    maps = _Maps(Beginning.of(map(str, targets.values()), world), world.share, feedback)
+    with closing(maps):
+        for number, (raster, target) in enumerate(targets.items()):
+            title = f"{number + 1} of {len(targets)}, {Path(raster).name}"
+            part = feedback.part(title, number / len(targets), 1 / len(targets))
+            maps.begin(Classify(raster, job.model, str(target), device=job.device), part, number % world.share.world)
+            maps.finish_those_complete()
+        maps.finish_all()
+    if len(maps.problems) == len(targets):
+        raise maps.problems[0]
+    return {"maps": len(targets) - len(maps.problems), "left_out": len(maps.problems)}
+
+
+class _Maps:
+    """Maps that are being made.
+
+    Args:
+        beginning: What all processes know of the beginning of the job.
+        share: Which of them this is.
+        feedback: Told what is left out.
+
+    Attributes:
+        problems: Why maps were left out.
+    """
+
+    def __init__(self, beginning: Beginning, share: Share, feedback: Feedback) -> None:
+        self.problems: list[InputError] = []
+        self._beginning, self._share, self._feedback = beginning, share, feedback
+        self._open: list[tuple[str, Classification, ExitStack]] = []
+
+    def begin(self, job: Classify, feedback: Feedback, turn: int) -> None:
+        """Compute this process's share of a map, of which the process ``turn`` makes the first parts."""
         try:
-            classify(Classify(raster, job.model, str(target), device=job.device), part)
+            with ExitStack() as stack:
+                classification = Classification(job, self._beginning, self._share, feedback, turn)
+                stack.enter_context(classification.map)
+                classification.compute()
+                if classification.is_first:
+                    self._open.append((job.raster, classification, stack.pop_all()))
         except InputError as error:
-            problems.append(error)
-            feedback.warn(f"{Path(raster).name} is left out. {error}")
-    if len(problems) == len(targets):
-        raise problems[0]
-    return {"maps": len(targets) - len(problems), "left_out": len(problems)}
+            self._leave_out(job.raster, error)
+
+    def finish_those_complete(self) -> None:
+        """Write the maps whose parts are all there, in order."""
+        while self._open and self._open[0][1].map.is_complete:
+            self._finish_first()
+
+    def finish_all(self) -> None:
+        """Write all maps, when the parts of the other processes are there."""
+        while self._open:
+            self._finish_first()
+
+    def close(self) -> None:
+        """Leave the maps that are not finished as they are."""
+        for *_, stack in self._open:
+            stack.close()
+
+    def _finish_first(self) -> None:
+        raster, classification, stack = self._open.pop(0)
+        try:
+            with stack:
+                classification.finish()
+        except InputError as error:
+            self._leave_out(raster, error)
+
+    def _leave_out(self, raster: str, error: InputError) -> None:
+        self.problems.append(error)
+        self._feedback.warn(f"{Path(raster).name} is left out. {error}")
 
 
 def _targets(job: ClassifyMany) -> dict[str, Path]:

@@ -44,6 +44,15 @@ def check_geotiffs(*targets: str | None) -> None:
             raise OutputError(f"{target} is not a GeoTIFF.", "Choose a name that ends in .tif.")
 
 
+def check_maps(*targets: str | None) -> None:
+    """Raise OutputError where a map is to be neither one GeoTIFF nor a mosaic of them."""
+    for target in filter(None, targets):
+        if Path(target).suffix.lower() not in (".tif", ".tiff", ".vrt"):
+            raise OutputError(
+                f"{target} is not a GeoTIFF.", "Choose a name that ends in .tif, or in .vrt for tiles of a very large map."
+            )
+
+
 def protect(source: RasterSource, *targets: str | None) -> None:
     """Raise OutputError where a result would replace a file that the raster is made of, such as a part of a VRT."""
     parts = {os.path.realpath(part) for part in source.files}

@@ -23,6 +23,10 @@ from false_core.threads import Behind
 
 CLASSES_TAG = "FALSE_CLASSES"
 BLOCK = 512
+COMPRESSION: dict[str, Any] = {
+    "tiled": True, "compress": "deflate", "zlevel": 6, "num_threads": "ALL_CPUS", "bigtiff": "IF_SAFER",
+}  # fmt: skip
+"""Of what is written: any reader knows it."""
 WAITING = 4
 """Pieces that may wait for the disk. More would only fill the memory."""
 
@@ -84,13 +88,9 @@ class RasterFile:
                 dtype=dtype,
                 crs=source.crs,
                 nodata=nodata,
-                tiled=True,
                 blockxsize=block,
                 blockysize=block,
-                compress="deflate",
-                zlevel=6,
-                num_threads="ALL_CPUS",
-                bigtiff="IF_SAFER",
+                **COMPRESSION,
                 **options,
             )
         except GDAL_ERRORS as error:

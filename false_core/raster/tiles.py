@@ -100,6 +100,11 @@ class TilePlan:
         """Rows of tiles."""
         return -(-self.area.height // self.stride)
 
+    @property
+    def shared(self) -> int:
+        """Pixels, from the border of its square on, in which a tile waits for the one before."""
+        return self.ramp + 2
+
     def __len__(self) -> int:
         return self.columns * self.rows
 
@@ -107,28 +112,35 @@ class TilePlan:
         """Go through the tiles row by row."""
         for row in range(self.rows):
             for column in range(self.columns):
-                x, y = (
-                    self.area.column + column * self.stride - self.lead,
-                    self.area.row + row * self.stride - self.lead,
-                )
-                yield Tile(Window(x, y, self.side, self.side), column, row)
+                yield self.tile(column, row)
+
+    def tile(self, column: int, row: int) -> Tile:
+        """Return one of the tiles."""
+        x = self.area.column + column * self.stride - self.lead
+        y = self.area.row + row * self.stride - self.lead
+        return Tile(Window(x, y, self.side, self.side), column, row)
 
 
 class Blender:
     """Adds up the probabilities of overlapping tiles with weights that fall off linearly from one to the next.
 
     Tiles come row by row, as a plan gives them. What a tile completes is handed out at once; kept are only the strips that
-    wait for the next tile and the next row, so memory grows with the width of the raster, not with its area.
+    wait for the next tile and the next row, so memory grows with the number of columns, not with the area.
+
+    It may begin anywhere in the plan. Then what its first row, and the first tile of each row, complete lacks something
+    where they overlap the tile before: in the first ``plan.shared`` pixels. All the rest is the same number for number.
 
     Args:
         plan: Of the tiles.
         classes: Number of classes.
         device: Where probabilities are.
+        columns: Of the tiles that come; without them all.
     """
 
-    def __init__(self, plan: TilePlan, classes: int, device: torch.device) -> None:
+    def __init__(self, plan: TilePlan, classes: int, device: torch.device, columns: range | None = None) -> None:
         self._plan, ramp = plan, plan.ramp
-        self._shared = ramp + 2
+        self._columns = columns if columns is not None else range(plan.columns)
+        self._shared = plan.shared
         rising = (torch.arange(ramp, device=device) + 0.5) / ramp
         one = torch.ones(2, device=device)
         level = torch.ones(plan.stride - ramp - 2, device=device)
@@ -136,14 +148,14 @@ class Blender:
         self._profile = torch.cat([1 - falling, level, falling])
         # Nothing comes before the first tile, so it counts in full there.
         self._first_profile = torch.cat([torch.ones_like(falling), level, falling])
-        self._below = torch.zeros(classes, self._shared, plan.columns * plan.stride + self._shared, device=device)
+        self._below = torch.zeros(classes, self._shared, len(self._columns) * plan.stride + self._shared, device=device)
         self._right = torch.zeros(classes, plan.stride + self._shared, self._shared, device=device)
 
     def add(self, tile: Tile, probabilities: Tensor | None) -> Tensor:
         """Add a tile and return what is complete now.
 
         Args:
-            tile: The next one of the plan.
+            tile: The next one.
             probabilities: Of shape (classes, side, side); None where nothing is valid.
 
         Returns:
@@ -152,16 +164,16 @@ class Blender:
         """
         stride, shared, first = self._plan.stride, self._shared, self._plan.lead - 1
         size = stride + shared
-        left = tile.column * stride
+        left = (tile.column - self._columns.start) * stride
         if probabilities is None:
             sums = torch.zeros(len(self._below), size, size, device=self._profile.device)
         else:
             across, down = (self._profile if place else self._first_profile for place in (tile.column, tile.row))
             sums = probabilities[:, first : first + size, first : first + size] * (down[:, None] * across)
-        if tile.column:
+        if tile.column > self._columns.start:
             sums[:, :, :shared] += self._right
         # What two tiles of a row share is passed on to the right one, and down by it; the last one has nobody to pass it to.
-        own = size if tile.column == self._plan.columns - 1 else stride
+        own = size if tile.column == self._columns[-1] else stride
         if tile.row:
             sums[:, :shared, :own] += self._below[:, :, left : left + own]
         self._right = sums[:, :, stride:].clone()

@@ -266,6 +266,16 @@ class TestTheMap:
         with rasterio.open(tmp_path / "map.tif") as file:
             assert file.nodata == 255
 
+    def test_with_a_name_that_ends_in_vrt_becomes_tiles(self, mapped: Path, land: str, model: str, tmp_path: Path) -> None:
+        for name in ("first", "second"):  # The second time in place of the first.
+            run(Classify(land, model, str(tmp_path / "map.vrt"), device="cpu", confidence=str(tmp_path / "sure.vrt")))
+            tiles = sorted(path.name for path in tmp_path.glob("*_tiles_*/*"))
+            assert tiles == ["tile_0_0.tif", "tile_0_0.tif"], name
+        np.testing.assert_array_equal(read_band(tmp_path / "map.vrt"), read_band(mapped / "map.tif"))
+        np.testing.assert_array_equal(read_band(tmp_path / "sure.vrt"), read_band(mapped / "sure.tif"))
+        files = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
+        assert files == ["map.qml", "map.stac.json", "map.vrt", "sure.stac.json", "sure.vrt"]
+
     def test_of_a_large_raster_has_overviews(self, model: str, tmp_path: Path) -> None:
         pixels = np.zeros((4, 600, 1100), "uint16")
         pixels[:, :HEIGHT, :WIDTH] = textured_land()
@@ -502,7 +512,7 @@ class TestBadInput:
             dataclasses.replace(classify_, output=str(tmp_path / "nowhere" / "map.tif")), OutputError
         )
         assert "would overwrite an input" in refused(dataclasses.replace(classify_, output=land), OutputError)
-        for ending in ("png", "vrt", ""):
+        for ending in ("png", "jp2", ""):
             output = str(tmp_path / f"map.{ending}")
             assert "ends in .tif" in refused(dataclasses.replace(classify_, output=output), OutputError)
             assert "ends in .tif" in refused(dataclasses.replace(classify_, confidence=output), OutputError)

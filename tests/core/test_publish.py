@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -92,6 +96,55 @@ class TestPublishing:
         partial.write_text("half")
         discard_unfinished()
         assert not list(tmp_path.iterdir())
+
+
+class TestAfterAKill:
+    HOLDS = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from false_core.publish import published\n"
+        "with published(sys.argv[1]) as (partial,):\n"
+        "    partial.write_text('half')\n"
+        "    print('writing', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+
+    @pytest.fixture
+    def writing(self, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+        """Another process in the midst of writing ``map.tif``."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", self.HOLDS, str(tmp_path / "map.tif")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        # As if it had begun a minute ago: what is younger than a second is left alone in any case.
+        (scratch,) = tmp_path.iterdir()
+        os.utime(scratch, (time.time() - 60,) * 2)
+        yield process
+        process.kill()
+        process.communicate()
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows cannot tell, and waits for a day")
+    def test_what_was_left_is_removed_by_the_next_that_writes_the_same(
+        self, tmp_path: Path, writing: subprocess.Popen[str]
+    ) -> None:
+        writing.kill()
+        writing.wait()
+        with published(tmp_path / "other.tif") as (other,):
+            other.touch()
+        assert len(list(tmp_path.glob(".*"))) == 1, "it belongs to another output"
+        with published(tmp_path / "map.tif") as (partial,):
+            partial.touch()
+        assert {path.name for path in tmp_path.iterdir()} == {"map.tif", "other.tif"}
+
+    def test_what_another_process_is_writing_is_left_to_it(self, tmp_path: Path, writing: subprocess.Popen[str]) -> None:
+        with published(tmp_path / "map.tif") as (partial,):
+            partial.write_text("this one")
+        assert writing.communicate("")[0] == ""
+        assert writing.returncode == 0
+        assert (tmp_path / "map.tif").read_text() == "half"
+        assert len(list(tmp_path.iterdir())) == 1
 
 
 class TestBeforeTheWork:

@@ -11,11 +11,16 @@ import rasterio
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_world import Listener, write_raster
+from small_world import write_raster
 
+from false_core.distributed import ALONE, Share
+from false_core.evaluation.map_overview import MapOverview
+from false_core.feedback import Feedback
 from false_core.labels.classes import ClassTable, LandCoverClass
-from false_core.mapping.classify import NO_CONFIDENCE, classify_area
+from false_core.mapping.map_in_parts import Beginning, MapInParts
+from false_core.mapping.part_maker import NO_CONFIDENCE
 from false_core.models.model_file import SEGMENTER, ModelCard
+from false_core.publish import published
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.raster.tiles import MOST_BYTES, MOST_PIXELS, Blender, Tile, TilePlan
@@ -169,6 +174,21 @@ class TestBlending:
         assert kept(1000) == kept(1_000_000)
 
 
+def map_area(
+    card: ModelCard, network: torch.nn.Module, source: RasterSource, area: Window, folder: Path, confidence: bool = True
+) -> MapOverview:
+    """Write ``map.tif`` and ``sure.tif`` of a part of a raster into a folder."""
+    sure = str(folder / "sure.tif") if confidence else None
+    output = str(folder / "map.tif")
+    with MapInParts(card, source, area, output, sure, [], Beginning.of([output], ALONE), Share()) as making:
+        making.compute(network, CPU, making.missing(Feedback()), Feedback())
+        for layer in making.layers:
+            with published(layer.target) as (path,):
+                making.assemble(layer, path, Feedback())
+        making.done()
+        return making.overview()
+
+
 class ByBrightness(torch.nn.Module):
     """A network that looks at nothing but the pixel itself: dark, medium or bright."""
 
@@ -185,15 +205,13 @@ class TestAMapWithoutSeams:
 
     @pytest.mark.parametrize("area", [Window(0, 0, 1300, 700), Window(37, 601, 560, 99)], ids=["everything", "a part"])
     def test_a_network_that_sees_single_pixels_gives_the_same_with_tiles_as_without(
-        self, tmp_path: Path, listener: Listener, area: Window
+        self, tmp_path: Path, area: Window
     ) -> None:
         pixels = np.random.default_rng(0).integers(1, 256, (1, 700, 1300)).astype("uint8")
         pixels[:, 300:340] = 0
         source = RasterSource(write_raster(tmp_path / "r.tif", pixels, nodata=0))
         assert len(TilePlan.for_area(area, 3, 1)) >= 2
-        overview = classify_area(
-            self.CARD, ByBrightness(), source, area, CPU, tmp_path / "map.tif", tmp_path / "sure.tif", listener.feedback
-        )
+        overview = map_area(self.CARD, ByBrightness(), source, area, tmp_path)
         seen = pixels[:, area.row : area.row + area.height, area.column : area.column + area.width]
         normal = torch.from_numpy(self.CARD.normalisation.apply(seen.astype(np.float32)))[None]
         best, index = ByBrightness()(normal).softmax(dim=1)[0].max(dim=0)
@@ -208,12 +226,12 @@ class TestAMapWithoutSeams:
         for channel, code in enumerate((3, 5, 9)):
             assert overview.pixels[code] == (valid & (index.numpy() == channel)).sum()
 
-    def test_nor_does_a_coarser_working_grid_make_any(self, tmp_path: Path, listener: Listener) -> None:
+    def test_nor_does_a_coarser_working_grid_make_any(self, tmp_path: Path) -> None:
         # On 4 x 4 blocks of one value each, the mean is the value, and blending must not move it from tile to tile.
         blocks = np.random.default_rng(0).choice([40, 128, 216], (1, 170, 330)).astype("uint8")
         source = RasterSource(write_raster(tmp_path / "r.tif", blocks.repeat(4, 1).repeat(4, 2)), factor=4)
         area = Window(0, 0, source.width, source.height)
-        classify_area(self.CARD, ByBrightness(), source, area, CPU, tmp_path / "map.tif", None, listener.feedback)
+        map_area(self.CARD, ByBrightness(), source, area, tmp_path, confidence=False)
         probabilities = ByBrightness()(torch.from_numpy(self.CARD.normalisation.apply(blocks.astype(np.float32)))[None])
         whole = torch.nn.functional.interpolate(probabilities.softmax(dim=1), scale_factor=4, mode="bilinear")[0]
         margin = whole.topk(2, dim=0).values.diff(dim=0).abs()[0].numpy() > 1e-4
@@ -247,16 +265,7 @@ class TestTheWayOfComputing:
 
     def made(self, raster: RasterSource, folder: Path, network: torch.nn.Module) -> tuple[np.ndarray, np.ndarray]:
         whole = Window(0, 0, raster.width, raster.height)
-        classify_area(
-            TestAMapWithoutSeams.CARD,
-            network,
-            raster,
-            whole,
-            CPU,
-            folder / "map.tif",
-            folder / "sure.tif",
-            Listener().feedback,
-        )
+        map_area(TestAMapWithoutSeams.CARD, network, raster, whole, folder)
         with rasterio.open(folder / "map.tif") as file, rasterio.open(folder / "sure.tif") as sure:
             return file.read(1), sure.read(1)
 
@@ -265,10 +274,10 @@ class TestTheWayOfComputing:
         self, raster: RasterSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, readers: int
     ) -> None:
         monkeypatch.setattr("false_core.raster.tiles.LONGEST", 256)
-        monkeypatch.setattr("false_core.mapping.classify.MOST_READERS", 1)
+        monkeypatch.setattr("false_core.mapping.part_maker.MOST_READERS", 1)
         one_by_one, sure = self.made(raster, tmp_path, Surroundings())
-        monkeypatch.setattr("false_core.mapping.classify.MOST_READERS", readers)
-        monkeypatch.setattr("false_core.mapping.classify.best_batch", lambda *_: batch)
+        monkeypatch.setattr("false_core.mapping.part_maker.MOST_READERS", readers)
+        monkeypatch.setattr("false_core.mapping.part_maker.best_batch", lambda *_: batch)
         monkeypatch.setattr("os.cpu_count", lambda: readers)
         together, sure_too = self.made(raster, tmp_path, Surroundings())
         assert (one_by_one != together).sum() < 5, "only where two classes are equal up to rounding"

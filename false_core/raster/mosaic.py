@@ -1,0 +1,261 @@
+"""A raster as a folder of cloud-optimised GeoTIFFs, with a VRT that shows them as one and a STAC item that describes them.
+
+For what is too large for one file to be handled well: tiles can be copied, replaced and read one by one. A VRT, and not
+GDAL's tile index (GTI), as that takes GDAL 3.9, and QGIS 3.22 brings 3.6.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from affine import Affine
+from rasterio.warp import transform_geom
+
+from false_core.labels.classes import ClassTable
+from false_core.publish import settle
+from false_core.raster.cog import Level, Progress, write_cog
+from false_core.raster.map_file import BLOCK, CLASSES_TAG, RasterFile
+from false_core.raster.source import GDAL_ERRORS, RasterSource, Window
+
+ENDING = ".vrt"
+TILE = 64 * BLOCK
+"""Pixels along each side: 10^9 in a tile, and hundreds of tiles in a map of 10^11 to 10^12. A power of 2 times a block, so
+that the overviews of a tile are whole blocks too."""
+_STAC = "1.1.0"
+_EXTENSIONS = (
+    "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
+    "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
+)
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """What is to become tiles.
+
+    Attributes:
+        source: The raster it goes with: same grid, CRS and georeferencing.
+        area: The part of it that is covered, in pixels of the raster's file.
+        nodata: Value of pixels without a result.
+        classes: Of a map, None for other rasters.
+        target: The VRT to be.
+        key: Different for different content. Tiles of another mosaic are never mixed with these.
+    """
+
+    source: RasterSource
+    area: Window
+    nodata: int
+    classes: ClassTable | None
+    target: Path
+    key: str
+
+    @property
+    def folder(self) -> Path:
+        """Where the tiles belong."""
+        return self.target.with_name(f"{self._start}{hashlib.sha256(self.key.encode()).hexdigest()[:8]}")
+
+    @property
+    def item(self) -> Path:
+        """Where the STAC item belongs."""
+        return self.target.with_suffix(".stac.json")
+
+    def write(self, vrt: Path, levels: Sequence[Level], progress: Progress) -> None:
+        """Write tiles into a folder beside ``vrt``, and ``vrt`` and the item as they will be in the end.
+
+        Args:
+            vrt: Scratch path of the VRT.
+            levels: The raster, and its overviews from large to small.
+            progress: Told how far it is.
+        """
+        folder = vrt.parent / self.folder.name
+        folder.mkdir()
+        tiles = list(self._tiles())
+        for name, window in tiles:
+            described = folder / "described"
+            place = Window(self.area.column + window.column, self.area.row + window.row, 1, 1)
+            with RasterFile(described, self.source, place, self.nodata) as file:
+                if self.classes:
+                    file.set_classes(self.classes)
+            write_cog(folder / name, described, _levels_of(window, levels), progress)
+            described.unlink()
+        # From afar, where a tile is but one block, all of them in one file.
+        smaller = []
+        for number, level in enumerate(levels):
+            if 2**number * BLOCK >= TILE and level.pieces[0].path is not None:
+                name = f"overview{2**number}.tif"
+                shutil.copyfile(level.pieces[0].path, folder / name)
+                smaller.append(name)
+        vrt.write_bytes(self._vrt(tiles, smaller))
+        (vrt.parent / self.item.name).write_text(
+            json.dumps(self._item(tiles), ensure_ascii=False, indent=1), encoding="utf-8"
+        )
+
+    def move(self, vrt: Path) -> None:
+        """Move the tiles to where they belong. The VRT that refers to them comes after them.
+
+        Raises:
+            OSError: They cannot be moved.
+        """
+        self.folder.mkdir(exist_ok=True)
+        made = vrt.parent / self.folder.name
+        for tile in sorted(made.iterdir()):
+            settle(tile)
+            os.replace(tile, self.folder / tile.name)
+        settle(self.folder)
+
+    def remove_earlier(self) -> None:
+        """Remove the tiles of earlier mosaics of the same name, to which no VRT refers any more."""
+        for other in self.target.parent.iterdir():
+            if other != self.folder and other.name.startswith(self._start) and len(other.name) == len(self.folder.name):
+                for tile in [*other.glob("tile_*_*.tif"), *other.glob("overview*.tif")]:
+                    tile.unlink()
+                with contextlib.suppress(OSError):  # Somebody put something else there.
+                    other.rmdir()
+
+    @property
+    def _start(self) -> str:
+        return f"{self.target.stem}_tiles_"
+
+    def _tiles(self) -> Iterator[tuple[str, Window]]:
+        for row in range(0, self.area.height, TILE):
+            for column in range(0, self.area.width, TILE):
+                size = min(TILE, self.area.width - column), min(TILE, self.area.height - row)
+                yield f"tile_{row // TILE}_{column // TILE}.tif", Window(column, row, *size)
+
+    @property
+    def _transform(self) -> Affine:
+        return self.source.native_transform * Affine.translation(self.area.column, self.area.row)
+
+    def _vrt(self, tiles: Sequence[tuple[str, Window]], overviews: Sequence[str]) -> bytes:
+        root = ET.Element("VRTDataset", rasterXSize=str(self.area.width), rasterYSize=str(self.area.height))
+        if self.source.crs:
+            ET.SubElement(root, "SRS", dataAxisToSRSAxisMapping="1,2").text = self.source.crs.to_wkt()
+        if self.source.georeferenced or self.area.column or self.area.row:
+            ET.SubElement(root, "GeoTransform").text = ", ".join(map(repr, self._transform.to_gdal()))
+        if self.classes:
+            metadata = ET.SubElement(root, "Metadata")
+            listed = json.dumps(self.classes.to_list(), ensure_ascii=False)
+            ET.SubElement(metadata, "MDI", key=CLASSES_TAG).text = listed
+        band = ET.SubElement(root, "VRTRasterBand", dataType="Byte", band="1", blockXSize=str(BLOCK), blockYSize=str(BLOCK))
+        ET.SubElement(band, "NoDataValue").text = str(self.nodata)
+        if self.classes:
+            self._add_classes(band, self.classes)
+        for name in overviews:
+            overview = ET.SubElement(band, "Overview")
+            ET.SubElement(overview, "SourceFilename", relativeToVRT="1").text = f"{self.folder.name}/{name}"
+            ET.SubElement(overview, "SourceBand").text = "1"
+        for name, window in tiles:
+            size: dict[str, Any] = {"xSize": str(window.width), "ySize": str(window.height)}
+            source = ET.SubElement(band, "SimpleSource")
+            ET.SubElement(source, "SourceFilename", relativeToVRT="1").text = f"{self.folder.name}/{name}"
+            ET.SubElement(source, "SourceBand").text = "1"
+            # So that a tile need not be opened to know how large it is.
+            ET.SubElement(
+                source, "SourceProperties", RasterXSize=str(window.width), RasterYSize=str(window.height), DataType="Byte",
+                BlockXSize=str(BLOCK), BlockYSize=str(BLOCK),
+            )  # fmt: skip
+            ET.SubElement(source, "SrcRect", xOff="0", yOff="0", **size)
+            ET.SubElement(source, "DstRect", xOff=str(window.column), yOff=str(window.row), **size)
+        written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=False)
+        return written
+
+    def _add_classes(self, band: ET.Element, classes: ClassTable) -> None:
+        ET.SubElement(band, "ColorInterp").text = "Palette"
+        colours, names = {c.code: bytes.fromhex(c.color[1:]) for c in classes}, {c.code: c.name for c in classes}
+        table, categories = ET.SubElement(band, "ColorTable"), ET.SubElement(band, "CategoryNames")
+        for code in range(256):
+            red, green, blue = colours.get(code, bytes(3))
+            opaque = 0 if code == self.nodata else 255
+            ET.SubElement(table, "Entry", c1=str(red), c2=str(green), c3=str(blue), c4=str(opaque))
+        for code in range(max(names) + 1):
+            ET.SubElement(categories, "Category").text = names.get(code, "")
+
+    def _item(self, tiles: Sequence[tuple[str, Window]]) -> dict[str, Any]:
+        """Return a STAC item. Its date is that of the raster, so that the same job gives the same item."""
+        properties: dict[str, Any] = {
+            "datetime": _date_of(self.source),
+            "proj:shape": [self.area.height, self.area.width],
+            "proj:transform": list(self._transform)[:6],
+        }
+        if self.source.crs:
+            authority = self.source.crs.to_authority()
+            properties["proj:code"] = ":".join(authority) if authority else None
+            if not authority:
+                properties["proj:wkt2"] = self.source.crs.to_wkt()
+        band: dict[str, Any] = {"name": "1", "data_type": "uint8", "nodata": self.nodata}
+        if self.classes:
+            band["classification:classes"] = [
+                {"value": c.code, "name": f"class_{c.code}", "title": c.name, "color_hint": c.color[1:].upper()}
+                for c in self.classes
+            ]
+        assets: dict[str, Any] = {
+            "map": {"href": f"./{self.target.name}", "type": "application/x-gdal-vrt", "roles": ["data"], "bands": [band]}
+        }
+        for name, window in tiles:
+            assets[Path(name).stem] = {
+                "href": f"./{self.folder.name}/{name}",
+                "type": "image/tiff; application=geotiff; profile=cloud-optimized",
+                "roles": ["data"],
+                "proj:shape": [window.height, window.width],
+                "proj:transform": list(self._transform * Affine.translation(window.column, window.row))[:6],
+            }
+        geometry = self._footprint()
+        return {
+            "type": "Feature",
+            "stac_version": _STAC,
+            "stac_extensions": list(_EXTENSIONS),
+            "id": self.target.stem,
+            "geometry": geometry,
+            **({"bbox": _box(geometry)} if geometry else {}),
+            "properties": properties,
+            "links": [],
+            "assets": assets,
+        }
+
+    def _footprint(self) -> dict[str, Any] | None:
+        """Return the corners in degrees, None where it is unknown where the raster lies."""
+        if self.source.crs is None:
+            return None
+        width, height = self.area.width, self.area.height
+        ring = [self._transform * corner for corner in ((0, 0), (0, height), (width, height), (width, 0), (0, 0))]
+        try:
+            outline: dict[str, Any] = transform_geom(
+                self.source.crs, "EPSG:4326", {"type": "Polygon", "coordinates": [ring]}, precision=7
+            )
+        except (*GDAL_ERRORS, ValueError):  # A local CRS, of a building site for example.
+            return None
+        return outline
+
+
+def _levels_of(window: Window, levels: Sequence[Level]) -> list[Level]:
+    """Return a tile and its own overviews, down to one block."""
+    own = []
+    for number, level in enumerate(levels):
+        step: int = 2**number
+        size = -(-window.width // step), -(-window.height // step)
+        own.append(level.cut(Window(window.column // step, window.row // step, *size)))
+        if max(size) <= BLOCK:
+            break
+    return own
+
+
+def _box(geometry: dict[str, Any]) -> list[float]:
+    xs, ys = zip(*((point[0], point[1]) for point in geometry["coordinates"][0]))
+    return [min(xs), min(ys), max(xs), max(ys)]
+
+
+def _date_of(source: RasterSource) -> str:
+    seconds = 0.0
+    for file in source.files[:1]:
+        with contextlib.suppress(OSError):
+            seconds = os.stat(file).st_mtime
+    return datetime.fromtimestamp(int(seconds), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

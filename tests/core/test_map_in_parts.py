@@ -1,0 +1,382 @@
+"""A map is the same file however it comes about: by one process or several, in one go or after being ended anywhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import safetensors
+import safetensors.torch
+from small_world import Listener, textured_land, write_raster
+
+from false_core.errors import Cancelled, FalseError, InputError, OutputError
+from false_core.events import Event, Progress
+from false_core.jobs import Classify, ClassifyMany, Job, to_json
+from false_core.run import run
+
+PATIENCE_S = 300
+SIDECARS = ["land_classified.qml", "land_classified.tif.aux.xml"]
+SMALL_PARTS = {"false_core.raster.tiles.LONGEST": 256, "false_core.mapping.parts.LEAST_PIXELS": 1}
+PROCESS = """
+import json, sys
+from importlib import import_module
+for name, value in json.loads(sys.argv[2]).items():
+    module, _, constant = name.rpartition(".")
+    setattr(import_module(module), constant, value)
+from false_core.errors import FalseError
+from false_core.jobs import from_json
+from false_core.run import run
+try:
+    print(run(from_json(sys.argv[1])))
+except FalseError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SMALL_PARTS.items():
+        monkeypatch.setattr(name, value)
+
+
+@pytest.fixture(scope="module")
+def strip(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A high raster, of four small parts."""
+    return write_raster(tmp_path_factory.mktemp("strip") / "strip.tif", textured_land(300, 1700), nodata=0)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def job(strip: str, model: str, out: Path) -> Classify:
+    return Classify(strip, model, str(out / "map.tif"), device="cpu", confidence=str(out / "sure.tif"))
+
+
+@pytest.fixture
+def undisturbed(job: Classify, tmp_path: Path, small_parts: None) -> dict[str, bytes]:
+    """What the job writes in one go."""
+    folder = tmp_path / "undisturbed"
+    folder.mkdir()
+    run(dataclasses.replace(job, output=str(folder / "map.tif"), confidence=str(folder / "sure.tif")))
+    return contents(folder)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return all files in a folder by name. A folder among them is an error."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def kept(folder: Path) -> list[Path]:
+    """Return the finished parts of maps in a folder."""
+    return sorted(folder.glob(".*.parts/part-*"))
+
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Return a function that starts a process with a job. Whatever still runs at the end of the test is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(job: Job, **variables: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, **variables}
+        command = [sys.executable, "-c", PROCESS, to_json(job), json.dumps(SMALL_PARTS)]
+        started.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def start_all(start: Start, job: Job, world: int) -> list[subprocess.Popen[str]]:
+    """Start processes that do a job together, as torchrun does it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    together = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(world)}
+    return [start(job, RANK=str(rank), **together) for rank in range(world)]
+
+
+def succeed(*processes: subprocess.Popen[str]) -> None:
+    for process in processes:
+        _, said = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0, said
+
+
+class TestSeveralProcesses:
+    @pytest.mark.parametrize("world", [2, 3])
+    def test_write_the_file_that_one_writes(
+        self, job: Classify, undisturbed: dict[str, bytes], start: Start, out: Path, world: int
+    ) -> None:
+        succeed(*start_all(start, job, world))
+        assert contents(out) == undisturbed
+
+    def test_share_out_many_rasters(
+        self, strip: str, land: str, model: str, start: Start, tmp_path: Path, small_parts: None
+    ) -> None:
+        grey = write_raster(tmp_path / "grey.tif", textured_land(bands=1), nodata=0)
+        alone, shared = (
+            ClassifyMany((land, grey, strip), model, str(tmp_path / name), device="cpu") for name in ("alone", "shared")
+        )
+        assert run(alone)["maps"] == 2
+        processes = start_all(start, shared, 2)
+        said, _ = processes[0].communicate(timeout=PATIENCE_S)
+        succeed(processes[1])
+        assert "'maps': 2" in said and "'left_out': 1" in said
+        assert contents(tmp_path / "shared") == contents(tmp_path / "alone")
+
+    def test_end_when_one_is_lost_and_keep_what_is_finished(
+        self, job: Classify, undisturbed: dict[str, bytes], start: Start, out: Path
+    ) -> None:
+        first, second = start_all(start, job, 2)
+        while not kept(out) and second.poll() is None:
+            time.sleep(0.001)
+        second.kill()
+        _, said = first.communicate(timeout=PATIENCE_S)
+        assert first.returncode == 1
+        assert "A process of the job was lost" in said
+        assert not contents_of_outputs(out)
+        succeed(start(job))
+        assert contents(out) == undisturbed
+
+    def test_leave_out_a_raster_that_one_of_them_cannot_read(
+        self, strip: str, land: str, model: str, start: Start, tmp_path: Path
+    ) -> None:
+        torn = tmp_path / "torn.tif"
+        content = bytearray(Path(strip).read_bytes())
+        del content[len(content) * 3 // 4 :]  # The last rows, which only the second process reads.
+        torn.write_bytes(content)
+        first, second = start_all(start, ClassifyMany((str(torn), land), model, str(tmp_path / "maps"), device="cpu"), 2)
+        said, problem = first.communicate(timeout=PATIENCE_S)
+        assert first.returncode == 0, problem
+        succeed(second)
+        assert "'maps': 1" in said and "'left_out': 1" in said
+        assert sorted(contents_of_outputs(tmp_path / "maps")) == sorted(["land_classified.tif", *SIDECARS])
+
+
+class TestAfterHavingBeenKilled:
+    @pytest.mark.parametrize("moment", ["the first part", "the second part", "the file", "random"])
+    def test_it_goes_on_and_ends_as_if_nothing_had_happened(
+        self, job: Classify, undisturbed: dict[str, bytes], start: Start, out: Path, moment: str
+    ) -> None:
+        process = start(job)
+        ends = time.monotonic() + random.Random(0).uniform(0.5, 5)
+        reached = {
+            "the first part": lambda: bool(kept(out)),
+            "the second part": lambda: len(kept(out)) > 1,
+            "the file": lambda: any(out.glob(".*.partial/*")),
+            "random": lambda: time.monotonic() > ends,
+        }[moment]
+        while not reached() and process.poll() is None:
+            time.sleep(0.001)
+        process.send_signal(signal.SIGKILL)
+        process.wait(PATIENCE_S)
+        for name in contents_of_outputs(out):
+            assert (out / name).read_bytes() == undisturbed[name], "what has the name of an output is whole"
+        time.sleep(1.1)  # What is younger than a second might still be in use.
+        succeed(start(job))
+        assert contents(out) == undisturbed
+
+    def test_several_processes_may_go_on_where_one_was(
+        self, job: Classify, undisturbed: dict[str, bytes], start: Start, out: Path
+    ) -> None:
+        process = start(job)
+        while not kept(out) and process.poll() is None:
+            time.sleep(0.001)
+        process.kill()
+        process.wait(PATIENCE_S)
+        succeed(*start_all(start, job, 3))
+        assert contents(out) == undisturbed
+
+
+def contents_of_outputs(out: Path) -> list[str]:
+    return [path.name for path in out.iterdir() if not path.name.startswith(".")]
+
+
+def cancelled_after(parts: int, job: Classify, out: Path, on_event: Callable[[Event], None] = lambda event: None) -> None:
+    """Run a job and cancel it when so many parts are finished."""
+    cancel = threading.Event()
+
+    def look(event: Event) -> None:
+        on_event(event)
+        if isinstance(event, Progress) and event.stage == "Classifying":
+            time.sleep(0.1)  # For the thread that keeps parts, which works beside this one.
+            if len(kept(out)) >= parts:
+                cancel.set()
+
+    with pytest.raises(Cancelled):
+        run(job, look, cancel)
+
+
+@pytest.mark.usefixtures("small_parts")
+class TestWhatIsFinished:
+    @pytest.fixture(autouse=True)
+    def often(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("false_core.feedback.SHORTEST_INTERVAL_S", 0.0)
+
+    def test_is_kept_where_the_job_is_cancelled(
+        self, job: Classify, undisturbed: dict[str, bytes], out: Path, listener: Listener
+    ) -> None:
+        cancelled_after(1, job, out, listener)
+        finished = len(kept(out))
+        assert 1 <= finished < 4
+        assert not contents_of_outputs(out)
+        assert f"{finished} of 4 parts of the map are finished" in listener.infos
+        again = Listener()
+        run(job, again)
+        assert f"Going on with {finished} of 4 parts from an interrupted run." in again.infos
+        assert contents(out) == undisturbed
+
+    def test_is_not_computed_again(self, job: Classify, undisturbed: dict[str, bytes], out: Path) -> None:
+        cancelled_after(1, job, out)
+        before = {path: path.stat().st_ino for path in kept(out)}
+        cancelled_after(len(before) + 1, job, out)
+        assert {path: path.stat().st_ino for path in kept(out)}.items() >= before.items()
+        run(job)
+        assert contents(out) == undisturbed
+
+    @pytest.mark.parametrize("damage", ["a byte", "the end", "a file", "the list", "no list"])
+    def test_is_computed_again_where_it_is_damaged(
+        self, job: Classify, undisturbed: dict[str, bytes], out: Path, listener: Listener, damage: str
+    ) -> None:
+        cancelled_after(1, job, out)
+        (part, *_) = kept(out)
+        file, listed = part / "map.tif", part / "contents.json"
+        if damage == "a byte":
+            content = bytearray(file.read_bytes())
+            content[-20] ^= 1
+            file.write_bytes(content)
+        elif damage == "the end":
+            file.write_bytes(file.read_bytes()[:-1])
+        elif damage == "a file":
+            file.unlink()
+        elif damage == "the list":
+            listed.write_text("[]")
+        else:
+            listed.unlink()
+        run(job, listener)
+        assert contents(out) == undisturbed
+        if damage != "no list":
+            assert "1 part(s) of an interrupted run are damaged. They are computed again." in listener.warnings
+
+    @pytest.mark.parametrize("change", ["the model", "the raster", "the extent", "the confidence", "the size of tiles"])
+    def test_is_of_no_use_after_a_change(
+        self, job: Classify, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, listener: Listener
+    ) -> None:
+        model, raster = (shutil.copy(path, tmp_path) for path in (job.model, job.raster))
+        job = dataclasses.replace(job, model=str(model), raster=str(raster))
+        cancelled_after(1, job, out)
+        if change == "the model":
+            weights = safetensors.torch.load_file(model)
+            with safetensors.safe_open(model, "pt") as file:
+                header = file.metadata()
+            last = next(name for name in reversed(weights) if weights[name].is_floating_point())
+            weights[last] = weights[last] + 1
+            safetensors.torch.save_file(weights, model, header)
+        elif change == "the raster":
+            write_raster(Path(raster), textured_land(300, 1700)[:, ::-1], nodata=0)
+        elif change == "the extent":
+            with rasterio.open(raster) as file:
+                left, bottom, right, top = file.bounds
+            job = dataclasses.replace(job, extent=f"{left},{right},{bottom},{top - 5}")
+        elif change == "the confidence":
+            job = dataclasses.replace(job, confidence=None)
+        else:
+            monkeypatch.setattr("false_core.raster.tiles.LONGEST", 320)
+        run(job, listener)
+        assert "interrupted run" not in listener.infos
+        fresh = tmp_path / "fresh"
+        fresh.mkdir()
+        confidence = str(fresh / "sure.tif") if job.confidence else None
+        run(dataclasses.replace(job, output=str(fresh / "map.tif"), confidence=confidence))
+        assert contents(out) == contents(fresh), "and it is not left behind either"
+
+    def test_leaves_nothing_where_there_is_none_of_it(self, job: Classify, out: Path) -> None:
+        cancel = threading.Event()
+        cancel.set()
+        with pytest.raises(Cancelled):
+            run(job, cancel=cancel)
+        assert not list(out.iterdir())
+
+    def test_of_another_map_is_removed_after_a_month(self, job: Classify, out: Path) -> None:
+        for name, days in (("old", 31), ("young", 29)):
+            folder = out / f".{name}.tif.0123456789abcdef.parts"
+            folder.mkdir()
+            os.utime(folder, (time.time() - days * 86400,) * 2)
+        run(job)
+        assert [path.name for path in out.glob(".*")] == [".young.tif.0123456789abcdef.parts"]
+
+
+@pytest.mark.usefixtures("small_parts")
+class TestWhatGoesOnAtTheSameTime:
+    def test_the_same_map_in_the_same_place_is_refused(self, job: Classify, out: Path) -> None:
+        problems: list[FalseError] = []
+
+        def run_beside(event: Event) -> None:
+            if isinstance(event, Progress) and event.stage == "Classifying" and not problems:
+                with pytest.raises(OutputError, match="Another process is making this very map") as raised:
+                    run(job)
+                problems.append(raised.value)
+
+        run(job, run_beside)
+        assert problems
+        assert {"map.tif", "sure.tif"} <= contents(out).keys()
+
+    def test_a_change_of_the_raster_is_noticed(self, job: Classify, tmp_path: Path, out: Path) -> None:
+        raster = str(shutil.copy(job.raster, tmp_path / "changing.tif"))
+
+        def change(event: Event) -> None:
+            if isinstance(event, Progress) and event.stage == "Writing the map":
+                os.utime(raster, (0, 0))
+
+        with pytest.raises(InputError, match=r"changing.tif was changed while it was classified"):
+            run(dataclasses.replace(job, raster=raster), change)
+        assert not list(out.iterdir())
+
+    def test_a_disk_that_is_too_small_is_said_before(
+        self, job: Classify, monkeypatch: pytest.MonkeyPatch, listener: Listener
+    ) -> None:
+        usage = shutil.disk_usage(job.output.rpartition("/")[0])
+        monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=1000))
+        run(job, listener)
+        assert "GB of disk while it is made" in listener.warnings
+
+
+class TestManyParts:
+    def test_of_nothing_but_nodata_are_nodata(
+        self, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_parts: None
+    ) -> None:
+        """Also where a map is so wide that it is cut into columns of parts."""
+        monkeypatch.setattr("false_core.mapping.parts.MOST_STRIP_BYTES", 200_000)
+        pixels = np.zeros((4, 1400, 1600), "uint16")
+        pixels[:, 900:1020, 600:770] = textured_land()
+        raster = write_raster(tmp_path / "r.tif", pixels, nodata=0, compress="deflate")
+        written = []
+        for name, most in (("columns", 200_000), ("one column", 10**9)):
+            monkeypatch.setattr("false_core.mapping.parts.MOST_STRIP_BYTES", most)
+            run(Classify(raster, model, str(tmp_path / f"{name}.tif"), device="cpu"))
+            with rasterio.open(tmp_path / f"{name}.tif") as file:
+                written.append(file.read(1))
+        np.testing.assert_array_equal(written[0], written[1])
+        np.testing.assert_array_equal(written[0] > 0, pixels.any(axis=0))
