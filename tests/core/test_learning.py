@@ -128,4 +128,6 @@ def test_pretraining_on_a_scene_does_well_above_the_untrained_encoder(world: Wor
 @pytest.mark.parametrize("method", jobs.CALIBRATED)
 def test_so_do_the_other_methods_of_the_group_by_nearest_neighbours(method: str, world: World, tmp_path: Path) -> None:
     trained = pretrained(world.scene, tmp_path, method, seed=0)
-    assert trained.other_light["knn"] > world.untrained.other_light["knn"] + 0.03
+    # On this scene they gained 10 to 15 points in other lights, and 3 to 4 in the same one.
+    assert trained.other_light["knn"] > world.untrained.other_light["knn"] + 0.05
+    assert trained.same_light["knn"] > world.untrained.same_light["knn"] - 0.01
