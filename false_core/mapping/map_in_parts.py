@@ -25,7 +25,7 @@ from false_core.mapping.kept_parts import CONFIDENCE, MAP, KeptParts, Stamp, sta
 from false_core.mapping.part_maker import NO_CONFIDENCE, Sheet, make_parts
 from false_core.mapping.parts import Part, cut_into_parts, own_share
 from false_core.models.model_file import ModelCard
-from false_core.raster.cog import Level, Piece, Progress, overviews, write_cog
+from false_core.raster.cog import Piece, write_cog
 from false_core.raster.map_file import RasterFile
 from false_core.raster.mosaic import ENDING, Mosaic
 from false_core.raster.source import RasterSource, Window
@@ -258,18 +258,11 @@ class MapInParts:
             if layer.name == MAP:
                 file.set_classes(self.sheet.card.classes)
         pieces = [Piece(part.window, self._kept.layer(part, layer.name)) for part in self.parts]
-        # Never written to, the one block of this file holds nothing but nodata.
-        full = Level.of(native.width, native.height, pieces, described)
-        progress = Progress(native.width * native.height, feedback)
-        folder = path.with_name(f"smaller_{layer.name}")
-        folder.mkdir()
-        levels = [full, *overviews(full, layer.nodata, folder, progress)]
         if mosaic:
-            mosaic.write(path, levels, progress)
+            mosaic.write(path, pieces, feedback)
             mosaic.move(path)
         else:
-            write_cog(path, described, levels, progress)
-        shutil.rmtree(folder)
+            write_cog(path, described, pieces, Window(0, 0, native.width, native.height), feedback)
         described.unlink()
 
     def beside(self, layer: Layer) -> list[str]:

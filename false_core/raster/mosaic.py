@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,16 +20,16 @@ from typing import Any
 from affine import Affine
 from rasterio.warp import transform_geom
 
+from false_core.feedback import Feedback
 from false_core.labels.classes import ClassTable
 from false_core.publish import settle
-from false_core.raster.cog import Level, Progress, write_cog
+from false_core.raster.cog import Piece, simple_source, write_cog
 from false_core.raster.map_file import BLOCK, CLASSES_TAG, RasterFile
 from false_core.raster.source import GDAL_ERRORS, RasterSource, Window
 
 ENDING = ".vrt"
 TILE = 64 * BLOCK
-"""Pixels along each side: 10^9 in a tile, and hundreds of tiles in a map of 10^11 to 10^12. A power of 2 times a block, so
-that the overviews of a tile are whole blocks too."""
+"""Pixels along each side: 10^9 in a tile, and hundreds of tiles in a map of 10^11 to 10^12."""
 _STAC = "1.1.0"
 _EXTENSIONS = (
     "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
@@ -68,33 +67,27 @@ class Mosaic:
         """Where the STAC item belongs."""
         return self.target.with_suffix(".stac.json")
 
-    def write(self, vrt: Path, levels: Sequence[Level], progress: Progress) -> None:
+    def write(self, vrt: Path, pieces: Sequence[Piece], feedback: Feedback) -> None:
         """Write tiles into a folder beside ``vrt``, and ``vrt`` and the item as they will be in the end.
 
         Args:
             vrt: Scratch path of the VRT.
-            levels: The raster, and its overviews from large to small.
-            progress: Told how far it is.
+            pieces: Of the raster.
+            feedback: Told how far it is.
         """
         folder = vrt.parent / self.folder.name
         folder.mkdir()
         tiles = list(self._tiles())
-        for name, window in tiles:
+        for done, (name, window) in enumerate(tiles):
+            feedback.advance(done, len(tiles))
             described = folder / "described"
             place = Window(self.area.column + window.column, self.area.row + window.row, 1, 1)
             with RasterFile(described, self.source, place, self.nodata) as file:
                 if self.classes:
                     file.set_classes(self.classes)
-            write_cog(folder / name, described, _levels_of(window, levels), progress)
+            write_cog(folder / name, described, pieces, window, feedback)
             described.unlink()
-        # From afar, where a tile is but one block, all of them in one file.
-        smaller = []
-        for number, level in enumerate(levels):
-            if 2**number * BLOCK >= TILE and level.pieces[0].path is not None:
-                name = f"overview{2**number}.tif"
-                shutil.copyfile(level.pieces[0].path, folder / name)
-                smaller.append(name)
-        vrt.write_bytes(self._vrt(tiles, smaller))
+        vrt.write_bytes(self._vrt(tiles))
         (vrt.parent / self.item.name).write_text(
             json.dumps(self._item(tiles), ensure_ascii=False, indent=1), encoding="utf-8"
         )
@@ -116,7 +109,7 @@ class Mosaic:
         """Remove the tiles of earlier mosaics of the same name, to which no VRT refers any more."""
         for other in self.target.parent.iterdir():
             if other != self.folder and other.name.startswith(self._start) and len(other.name) == len(self.folder.name):
-                for tile in [*other.glob("tile_*_*.tif"), *other.glob("overview*.tif")]:
+                for tile in other.glob("tile_*_*.tif"):
                     tile.unlink()
                 with contextlib.suppress(OSError):  # Somebody put something else there.
                     other.rmdir()
@@ -135,7 +128,7 @@ class Mosaic:
     def _transform(self) -> Affine:
         return self.source.native_transform * Affine.translation(self.area.column, self.area.row)
 
-    def _vrt(self, tiles: Sequence[tuple[str, Window]], overviews: Sequence[str]) -> bytes:
+    def _vrt(self, tiles: Sequence[tuple[str, Window]]) -> bytes:
         root = ET.Element("VRTDataset", rasterXSize=str(self.area.width), rasterYSize=str(self.area.height))
         if self.source.crs:
             ET.SubElement(root, "SRS", dataAxisToSRSAxisMapping="1,2").text = self.source.crs.to_wkt()
@@ -149,22 +142,9 @@ class Mosaic:
         ET.SubElement(band, "NoDataValue").text = str(self.nodata)
         if self.classes:
             self._add_classes(band, self.classes)
-        for name in overviews:
-            overview = ET.SubElement(band, "Overview")
-            ET.SubElement(overview, "SourceFilename", relativeToVRT="1").text = f"{self.folder.name}/{name}"
-            ET.SubElement(overview, "SourceBand").text = "1"
         for name, window in tiles:
-            size: dict[str, Any] = {"xSize": str(window.width), "ySize": str(window.height)}
-            source = ET.SubElement(band, "SimpleSource")
-            ET.SubElement(source, "SourceFilename", relativeToVRT="1").text = f"{self.folder.name}/{name}"
-            ET.SubElement(source, "SourceBand").text = "1"
-            # So that a tile need not be opened to know how large it is.
-            ET.SubElement(
-                source, "SourceProperties", RasterXSize=str(window.width), RasterYSize=str(window.height), DataType="Byte",
-                BlockXSize=str(BLOCK), BlockYSize=str(BLOCK),
-            )  # fmt: skip
-            ET.SubElement(source, "SrcRect", xOff="0", yOff="0", **size)
-            ET.SubElement(source, "DstRect", xOff=str(window.column), yOff=str(window.row), **size)
+            whole = Window(0, 0, window.width, window.height)
+            simple_source(band, f"{self.folder.name}/{name}", window, whole, whole, relative=True)
         written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=False)
         return written
 
@@ -234,18 +214,6 @@ class Mosaic:
         except (*GDAL_ERRORS, ValueError):  # A local CRS, of a building site for example.
             return None
         return outline
-
-
-def _levels_of(window: Window, levels: Sequence[Level]) -> list[Level]:
-    """Return a tile and its own overviews, down to one block."""
-    own = []
-    for number, level in enumerate(levels):
-        step: int = 2**number
-        size = -(-window.width // step), -(-window.height // step)
-        own.append(level.cut(Window(window.column // step, window.row // step, *size)))
-        if max(size) <= BLOCK:
-            break
-    return own
 
 
 def _box(geometry: dict[str, Any]) -> list[float]:
