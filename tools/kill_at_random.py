@@ -1,7 +1,7 @@
 """Kill a small classification, of three parts, with SIGKILL at random moments, start it again, and look at what comes of it.
 
-    python tools/kill_at_random.py              100 times one process
-    python tools/kill_at_random.py 30 --world 3  30 times three processes, one of which is killed; the others are ended too
+    python tools/kill_at_random.py        100 times
+    python tools/kill_at_random.py 30      30 times
 
 After each: what has the name of an output is whole, the same command goes on, the map is bit for bit that of an undisturbed
 run, and nothing is left but the outputs. Prints a table for docs/reliability.md. Exit code 1 where anything differed.
@@ -14,13 +14,11 @@ import json
 import os
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,7 +38,6 @@ WIDTH, HEIGHT = 100, 1100
 CLASSES = 4
 YOUNG_S = 1.1
 """A folder younger than a second might still be in use, and is not removed by the next run."""
-OTHERS_LATER_S = 0.3
 DONE = "when the map was there"
 SHRINK, GROW = 0.8, 1.04
 """Of the time up to which a job is killed, so that about one in six comes too late."""
@@ -59,8 +56,6 @@ for line in sys.stdin:
     order = json.loads(line)
     child = os.fork()
     if child == 0:
-        os.environ["RANK"], os.environ["WORLD_SIZE"] = str(order["rank"]), str(order["world"])
-        os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = "127.0.0.1", str(order["port"])
         code = 0
         try:
             run(from_json(order["job"]))
@@ -85,11 +80,10 @@ class Server:
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
 
-    def start(self, job: str, rank: int, world: int, port: int, kill_after: float | None = None) -> None:
-        """Start a job, to be killed at a time of the clock if one is given. Processes meet at ``port``."""
+    def start(self, job: str, kill_after: float | None = None) -> None:
+        """Start a job, to be killed at a time of the clock if one is given."""
         assert self._process.stdin is not None
-        order = {"job": job, "rank": rank, "world": world, "port": port, "kill_after": kill_after}
-        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.write(json.dumps({"job": job, "kill_after": kill_after}) + "\n")
 
     def wait(self) -> int:
         """Wait for the end of the job and return its status: 0, or how it ended."""
@@ -147,40 +141,14 @@ def stage_of(out: Path) -> str:
     return "in the first part" if any(out.glob(".*.parts")) else "starting"
 
 
-def free_port() -> int:
-    """Return a port of this computer that nobody uses."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
-def run_all(servers: Sequence[Server], job: str) -> list[int]:
-    """Do a job with all processes, undisturbed, and return how they ended."""
-    port = free_port()
-    for rank, server in enumerate(servers):
-        server.start(job, rank, len(servers), port)
-    return [server.wait() for server in servers]
-
-
-def kill_once(servers: Sequence[Server], job: str, seconds: float, victim: int) -> None:
-    """Start a job, and kill one of its processes after so many seconds; the others soon after, as torchrun does."""
-    at, port = time.time() + seconds, free_port()
-    for rank, server in enumerate(servers):
-        server.start(job, rank, len(servers), port, at if rank == victim else at + OTHERS_LATER_S)
-    for server in servers:
-        server.wait()
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Kill a classification at random moments.")
     parser.add_argument("times", nargs="?", type=int, default=100)
-    parser.add_argument("--world", type=int, default=1, help="processes")
     parser.add_argument("--seed", type=int, default=0)
     choice = parser.parse_args()
     chance, tally = random.Random(choice.seed), Tally()
-    servers = [Server() for _ in range(choice.world)]
+    server = Server()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         raster, model = make(folder)
@@ -190,14 +158,16 @@ def main() -> None:
         )
         out.mkdir()
         began = time.monotonic()
-        if any(run_all(servers, job)):
+        server.start(job)
+        if server.wait():
             raise SystemExit("The job fails.")
         seconds, wanted = time.monotonic() - began, contents(out)
         longest = seconds
         for number in range(choice.times):
             shutil.rmtree(out)
             out.mkdir()
-            kill_once(servers, job, chance.uniform(0, longest), chance.randrange(choice.world))
+            server.start(job, time.time() + chance.uniform(0, longest))
+            server.wait()
             stage = stage_of(out)
             tally.killed[stage] += 1
             # On a busy machine it takes longer now and less then.
@@ -206,7 +176,8 @@ def main() -> None:
             if any(content != wanted.get(file) for file, content in there.items()):
                 tally.problems.append(f"{number}: an output is not whole ({stage})")
             time.sleep(YOUNG_S)
-            if any(run_all(servers, job)):
+            server.start(job)
+            if server.wait():
                 tally.problems.append(f"{number}: it does not go on ({stage})")
             after = contents(out)
             if {file: after.get(file) for file in wanted} != wanted:
@@ -216,9 +187,8 @@ def main() -> None:
             print(f"  {number + 1}: {stage}", file=sys.stderr, flush=True)
         if {file: content for file, content in contents(folder).items() if file in inputs} != inputs:
             tally.problems.append("an input was changed")
-    for server in servers:
-        server.close()
-    print(f"{WIDTH} x {HEIGHT} pixels, {choice.world} process(es), undisturbed {seconds:.1f} s\n")
+    server.close()
+    print(f"{WIDTH} x {HEIGHT} pixels, {choice.times} kills, undisturbed {seconds:.1f} s\n")
     print("| killed | times |\n|---|---|")
     for stage, times in tally.killed.items():
         print(f"| {stage} | {times} |")

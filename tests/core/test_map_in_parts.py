@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -32,14 +31,18 @@ PATIENCE_S = 300
 SIDECARS = ["land_classified.qml", "land_classified.tif.aux.xml"]
 SMALL_PARTS = {"false_core.raster.tiles.LONGEST": 256, "false_core.mapping.parts.LEAST_PIXELS": 1}
 PROCESS = """
-import json, sys
+import json, os, signal, sys
 from importlib import import_module
 for name, value in json.loads(sys.argv[2]).items():
     module, _, constant = name.rpartition(".")
     setattr(import_module(module), constant, value)
 from false_core.errors import FalseError
 from false_core.jobs import from_json
+from false_core.mapping.kept_parts import KeptParts
 from false_core.run import run
+if os.environ.get("KILLED", "") == os.environ.get("RANK"):
+    finish = KeptParts.finish
+    KeptParts.finish = lambda *given: (finish(*given), os.kill(os.getpid(), signal.SIGKILL))
 try:
     print(run(from_json(sys.argv[1])))
 except FalseError as error:
@@ -93,35 +96,31 @@ Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
-def start() -> Iterator[Start]:
+def start(tmp_path: Path) -> Iterator[Start]:
     """Return a function that starts a process with a job. Whatever still runs at the end of the test is killed."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(job: Job, **variables: str) -> subprocess.Popen[str]:
-        environment = {**os.environ, **variables}
-        command = [sys.executable, "-c", PROCESS, to_json(job), json.dumps(SMALL_PARTS)]
+    def begin(job: Job, world: int = 1, killed: str = "") -> subprocess.Popen[str]:
+        """Several processes are started by torchrun. That of the rank ``killed`` is, when its first part is finished."""
+        program = tmp_path / "process.py"
+        program.write_text(PROCESS)
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={world}"] if world > 1 else []
+        command = [sys.executable, *launcher, str(program), to_json(job), json.dumps(SMALL_PARTS)]
+        environment = {**os.environ, "KILLED": killed}
         started.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         return started[-1]
 
     yield begin
     for process in started:
-        process.kill()
+        process.terminate()
         process.communicate()
 
 
-def start_all(start: Start, job: Job, world: int) -> list[subprocess.Popen[str]]:
-    """Start processes that do a job together, as torchrun does it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    together = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(world)}
-    return [start(job, RANK=str(rank), **together) for rank in range(world)]
-
-
-def succeed(*processes: subprocess.Popen[str]) -> None:
-    for process in processes:
-        _, said = process.communicate(timeout=PATIENCE_S)
-        assert process.returncode == 0, said
+def succeed(process: subprocess.Popen[str]) -> str:
+    """Return what a process said that must succeed."""
+    said, problem = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, problem
+    return said
 
 
 class TestSeveralProcesses:
@@ -129,7 +128,7 @@ class TestSeveralProcesses:
     def test_write_the_file_that_one_writes(
         self, job: Classify, undisturbed: dict[str, bytes], start: Start, out: Path, world: int
     ) -> None:
-        succeed(*start_all(start, job, world))
+        succeed(start(job, world))
         assert contents(out) == undisturbed
 
     def test_share_out_many_rasters(
@@ -140,22 +139,17 @@ class TestSeveralProcesses:
             ClassifyMany((land, grey, strip), model, str(tmp_path / name), device="cpu") for name in ("alone", "shared")
         )
         assert run(alone)["maps"] == 2
-        processes = start_all(start, shared, 2)
-        said, _ = processes[0].communicate(timeout=PATIENCE_S)
-        succeed(processes[1])
+        said = succeed(start(shared, 2))
         assert "'maps': 2" in said and "'left_out': 1" in said
         assert contents(tmp_path / "shared") == contents(tmp_path / "alone")
 
     def test_end_when_one_is_lost_and_keep_what_is_finished(
         self, job: Classify, undisturbed: dict[str, bytes], start: Start, out: Path
     ) -> None:
-        first, second = start_all(start, job, 2)
-        while not kept(out) and second.poll() is None:
-            time.sleep(0.001)
-        second.kill()
-        _, said = first.communicate(timeout=PATIENCE_S)
-        assert first.returncode == 1
-        assert "A process of the job was lost" in said
+        both = start(job, 2, killed="1")
+        both.communicate(timeout=PATIENCE_S)
+        assert both.returncode == 1
+        assert kept(out)
         assert not contents_of_outputs(out)
         succeed(start(job))
         assert contents(out) == undisturbed
@@ -167,10 +161,7 @@ class TestSeveralProcesses:
         content = bytearray(Path(strip).read_bytes())
         del content[len(content) * 3 // 4 :]  # The last rows, which only the second process reads.
         torn.write_bytes(content)
-        first, second = start_all(start, ClassifyMany((str(torn), land), model, str(tmp_path / "maps"), device="cpu"), 2)
-        said, problem = first.communicate(timeout=PATIENCE_S)
-        assert first.returncode == 0, problem
-        succeed(second)
+        said = succeed(start(ClassifyMany((str(torn), land), model, str(tmp_path / "maps"), device="cpu"), 2))
         assert "'maps': 1" in said and "'left_out': 1" in said
         assert sorted(contents_of_outputs(tmp_path / "maps")) == sorted(["land_classified.tif", *SIDECARS])
 
@@ -206,7 +197,7 @@ class TestAfterHavingBeenKilled:
             time.sleep(0.001)
         process.kill()
         process.wait(PATIENCE_S)
-        succeed(*start_all(start, job, 3))
+        succeed(start(job, 3))
         assert contents(out) == undisturbed
 
 
