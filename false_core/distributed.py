@@ -25,7 +25,6 @@ from false_core.publish import discard_unfinished
 from false_core.settings import patience_s
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 Value = TypeVar("Value")
@@ -178,7 +177,7 @@ class World:
             return
         import torch
 
-        kinds: dict[tuple[torch.dtype, torch.device], list[Tensor]] = {}
+        kinds: dict[tuple[Any, Any], list[Tensor]] = {}
         for tensor in tensors:
             kinds.setdefault((tensor.dtype, tensor.device), []).append(tensor)
         with torch.no_grad():
