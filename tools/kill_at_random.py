@@ -184,7 +184,7 @@ def main() -> None:
                 tally.problems.append(f"{number}: the outputs differ ({stage})")
             if after.keys() != wanted.keys():
                 tally.problems.append(f"{number}: left behind: {sorted(after.keys() - wanted.keys())} ({stage})")
-            print(f"  {number + 1}: {stage}", file=sys.stderr, flush=True)
+            print(f"  {number + 1}: {stage}; differences so far: {len(tally.problems)}", file=sys.stderr, flush=True)
         if {file: content for file, content in contents(folder).items() if file in inputs} != inputs:
             tally.problems.append("an input was changed")
     server.close()

@@ -29,6 +29,8 @@ from false_core.threads import Behind, made_ahead
 
 NO_CONFIDENCE = 255
 MOST_READERS = 4
+WAITING = 2
+"""Tiles that may wait for the disk, per part and layer. Two parts are written at once where one ends and the next begins."""
 UNFINISHED = 2
 """Tiles whose classes are known, or soon will be, and that wait to be written."""
 
@@ -266,12 +268,12 @@ class _PartFiles:
         self._files = ExitStack()
         if not empty:
             self.map = self._files.enter_context(
-                RasterFile(self._scratch / MAP, sheet.source, place, sheet.card.classes.nodata)
+                RasterFile(self._scratch / MAP, sheet.source, place, sheet.card.classes.nodata, waiting=WAITING)
             )
         self.confidence = None
         if sheet.with_confidence and not empty:
             self.confidence = self._files.enter_context(
-                RasterFile(self._scratch / CONFIDENCE, sheet.source, place, NO_CONFIDENCE)
+                RasterFile(self._scratch / CONFIDENCE, sheet.source, place, NO_CONFIDENCE, waiting=WAITING)
             )
 
     def finish(self) -> None:

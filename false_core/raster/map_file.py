@@ -51,6 +51,7 @@ class RasterFile:
         bands, dtype: Number of bands, and their data type. Three bands of Byte are red, green and blue.
         step: Pixels of the raster's file per pixel written, along each axis.
         block: Side of the blocks it is stored in. With many bands, what is written at once should be whole blocks.
+        waiting: Pieces that may wait for the disk.
 
     Raises:
         OutputError: It cannot be written, for example because the disk is full.
@@ -67,6 +68,7 @@ class RasterFile:
         dtype: str = "uint8",
         step: int = 1,
         block: int = BLOCK,
+        waiting: int = WAITING,
     ) -> None:
         transform = source.native_transform * Affine.translation(area.column, area.row) * Affine.scale(step)
         self._path = path
@@ -95,7 +97,7 @@ class RasterFile:
             )
         except GDAL_ERRORS as error:
             raise OutputError(f"{path.name} cannot be written: {error}.") from error
-        self._behind = Behind(WAITING)
+        self._behind = Behind(waiting)
 
     def write(self, column: int, row: int, values: npt.NDArray[Any]) -> None:
         """Hand over the block (height, width), or (bands, height, width), with its upper left corner at (column, row).
