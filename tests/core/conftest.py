@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 from small_world import Listener, label_boxes, on_map, textured_land, write_labels, write_raster
@@ -14,6 +15,10 @@ from false_core.jobs import Finetune, Pretrain
 from false_core.run import run
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# On a busy computer an example may take any time.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session", autouse=True)
