@@ -218,9 +218,13 @@ def joined(mine: Share, stop: threading.Event) -> Iterator[World]:
     patience = patience_s()
     limit = timedelta(seconds=STUCK * patience)
     try:
-        life = _met(_store("", limit), mine, limit)
+        # Held on to: without torchrun everything the processes tell each other is kept in it.
+        first = _store("", limit, keeps=mine.speaks and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True")
+        life = _met(first, mine, limit)
         dist.init_process_group(backend, store=_store(life, limit), rank=mine.rank, world_size=mine.world, timeout=limit)
         board = _Board(mine, stop, patience, _store(life, limit))
+    except KeyError as error:
+        raise RequestError(f"{error} is not set.", "Start the processes with torchrun.") from error
     except (dist.DistError, RuntimeError) as error:
         raise ProcessLostError(f"The processes of the job did not find each other: {error}.") from error
     try:
@@ -238,12 +242,12 @@ def joined(mine: Share, stop: threading.Event) -> Iterator[World]:
             dist.destroy_process_group()
 
 
-def _store(prefix: str, limit: timedelta) -> Any:
+def _store(prefix: str, limit: timedelta, keeps: bool = False) -> Any:
     """Return a new connection to where ``torchrun``, or else the process of rank 0, keeps what processes tell each other."""
     import torch.distributed as dist
-    from torch.distributed.rendezvous import rendezvous
 
-    store, _, _ = next(rendezvous("env://", timeout=limit))
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store = dist.TCPStore(address, port, is_master=keeps, wait_for_workers=False, timeout=limit)  # type: ignore[attr-defined]
     return dist.PrefixStore(prefix, store)  # type: ignore[attr-defined]
 
 

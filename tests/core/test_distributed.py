@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -202,6 +203,27 @@ class TestPretrainingJobs:
         assert [metric.step for metric in told.all(events.Metric) if metric.name == "loss"] == [1, 5, STEPS]
         assert_as_good(job.encoder, *alone)
         assert "<svg" in Path(str(job.report)).read_text()
+
+    def test_need_no_torchrun_where_something_else_numbers_the_processes(
+        self, job: Pretrain, alone: tuple[Path, Path], tmp_path: Path
+    ) -> None:
+        file = tmp_path / "job.json"
+        file.write_text(jobs.to_json(job))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+        started = [
+            subprocess.Popen(
+                [sys.executable, "-m", "false_core", "run", str(file)],
+                env={**shared, "RANK": rank, "LOCAL_RANK": rank}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            )
+            for rank in "01"
+        ]  # fmt: skip
+        for process in started:
+            _, log = process.communicate(timeout=LONG_S)
+            assert process.returncode == 0, log
+        assert_as_good(job.encoder, *alone)
 
     def test_go_on_when_a_process_is_killed(
         self, job: Pretrain, alone: tuple[Path, Path], together: Callable[..., Told]
