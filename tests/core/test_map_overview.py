@@ -19,6 +19,7 @@ def overview_of(codes: np.ndarray, block: int, factor: int = 1) -> MapOverview:
     """Return the overview of a map that is written block by block, beside a raster that is bright where there is forest."""
     height, width = codes.shape
     overview = MapOverview(Window(0, 0, width, height), CLASSES)
+    other_half = MapOverview(Window(0, 0, width, height), CLASSES)
     bright = np.where(codes == 7, 2.5, -2.5)[None, ::factor, ::factor].astype(np.float32)
     for row in range(0, height, block):
         for column in range(0, width, block):
@@ -27,7 +28,10 @@ def overview_of(codes: np.ndarray, block: int, factor: int = 1) -> MapOverview:
             seen = bright[
                 :, row // f : -(-(row + part.shape[0]) // f), column // f : -(-(column + part.shape[1]) // f)
             ]  # fmt: skip
-            overview.add(column, row, part, seen, factor)
+            place = Window(column, row, part.shape[1], part.shape[0])
+            (overview if row == 0 else other_half).add(place, part, place, seen, factor)
+    rest = Window(0, block, width, max(0, height - block))
+    overview.put(rest, other_half.piece(rest))
     return overview
 
 
