@@ -37,7 +37,7 @@ from typing import Any
 
 # Before torch: threads that wait for each other sleep, as in the library's own jobs. Spinning would count as processor time.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("GDAL_CACHEMAX", "256")
+os.environ.setdefault("GDAL_CACHEMAX", "160")
 
 import numpy as np
 import rasterio

@@ -115,7 +115,7 @@ class TestPretraining:
     @pytest.mark.parametrize("method", jobs.METHODS)
     def test_in_several_processes_is_that_of_one_at_every_step(self, method: str, accounts: Path, land: str) -> None:
         """Loss, gradients, statistics of batch norms, clusters of PCL: in every process."""
-        alone = list(account(method, land, ALONE))
+        alone = account(method, land, ALONE)
         assert method != "pcl" or alone[-1]["state clustered"]
         for rank in range(len(list(accounts.glob(f"{method} *")))):
             told = safetensors.torch.load_file(account_file(accounts, method, rank))

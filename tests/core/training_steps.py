@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import safetensors.torch
 import torch
@@ -43,8 +43,10 @@ class PreciseTrainer(Trainer):
         return Views(made.pixels.double(), made.points.double(), made.kept, made.ground.double())
 
 
-def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> Iterator[dict[str, Tensor]]:
-    """Yield what each step comes to: loss, curves, gradients, and all that the method remembers."""
+# So few embeddings make clusters only where these are small.
+@patch.object(pcl, "PER_CLUSTER", (2, 3))
+def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> list[dict[str, Tensor]]:
+    """Return what each step comes to: loss, curves, gradients, and all that the method remembers."""
     quiet = Feedback()
     settings = replace(
         PRETRAIN["quick"], method=name, level=BOTH, batch_size=PATCHES, crop_size=32, points=5, hidden=16, dimensions=8,
@@ -57,8 +59,6 @@ def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> I
     source = RasterSource(raster)
     area = source.window_of(None)
     normalisation = measure([source], [area], quiet)
-    # So few embeddings make clusters only where these are small.
-    pcl.PER_CLUSTER = (2, 3)
     torch.manual_seed(0)
     trainer = PreciseTrainer(settings, STEPS, build_encoder("resnet10t", len(source.bands)), 0, CPU, 4, quiet, world)
     trainer.method.double()
@@ -67,14 +67,17 @@ def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> I
         [source], [area], normalisation, PATCHES, settings.crop_size, settings.scales, settings.points, 0, 10**8,
         wants=METHODS[name].wants(settings),
     )  # fmt: skip
+    steps = []
     for step in range(STEPS):
         outcome = trainer.train_on(trainer.prepare(sampler.batch(step, world.share), step))
-        yield {
+        gradients = {name: p.grad.clone() for name, p in trainer.method.named_parameters() if p.grad is not None}
+        steps.append({
             "loss": outcome.loss.detach().clone(),
             **{f"curve {name}": value.clone() for name, value in outcome.curves.items()},
-            **{f"gradient {name}": p.grad.clone() for name, p in trainer.method.named_parameters() if p.grad is not None},
+            **{f"gradient {name}": value for name, value in gradients.items()},
             **{f"state {name}": value.clone() for name, value in trainer.method.state_dict().items()},
-        }
+        })  # fmt: skip
+    return steps
 
 
 def account_file(folder: Path, method: str, rank: int) -> Path:
