@@ -72,6 +72,10 @@ class Share:
         return slice(count * self.rank // self.world, count * (self.rank + 1) // self.world)
 
 
+WHOLE = Share()
+"""All of it."""
+
+
 def share() -> Share:
     """Return which process this is, from the variables that ``torchrun`` sets.
 

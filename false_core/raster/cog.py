@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,8 +112,7 @@ def _vrt(described: Path, pieces: Iterable[Piece], area: Window) -> bytes:
             ET.SubElement(metadata, "MDI", key=key).text = value
         ET.SubElement(band, "NoDataValue").text = f"{file.nodata:g}"
         if file.colorinterp[0] == rasterio.enums.ColorInterp.palette:
-            ET.SubElement(band, "ColorInterp").text = "Palette"
-            _add_colours(band, [file.colormap(1)[code] for code in range(256)])
+            add_colours(band, file.colormap(1))
     root.append(band)
     for piece in pieces:
         place = _common(piece.window, area)
@@ -125,9 +124,12 @@ def _vrt(described: Path, pieces: Iterable[Piece], area: Window) -> bytes:
     return written
 
 
-def _add_colours(band: ET.Element, colours: Sequence[Sequence[int]]) -> None:
+def add_colours(band: ET.Element, colours: Mapping[int, Sequence[int]]) -> None:
+    """Add red, green, blue and opacity of each value to a band of a VRT. Values that are not named are black."""
+    ET.SubElement(band, "ColorInterp").text = "Palette"
     table = ET.SubElement(band, "ColorTable")
-    for red, green, blue, opaque in colours:
+    for value in range(256):
+        red, green, blue, opaque = colours.get(value, (0, 0, 0, 255))
         ET.SubElement(table, "Entry", c1=str(red), c2=str(green), c3=str(blue), c4=str(opaque))
 
 

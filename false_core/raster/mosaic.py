@@ -23,7 +23,7 @@ from rasterio.warp import transform_geom
 from false_core.feedback import Feedback
 from false_core.labels.classes import ClassTable
 from false_core.publish import settle
-from false_core.raster.cog import Piece, simple_source, write_cog
+from false_core.raster.cog import Piece, add_colours, simple_source, write_cog
 from false_core.raster.map_file import BLOCK, CLASSES_TAG, RasterFile
 from false_core.raster.source import GDAL_ERRORS, RasterSource, Window
 
@@ -149,13 +149,10 @@ class Mosaic:
         return written
 
     def _add_classes(self, band: ET.Element, classes: ClassTable) -> None:
-        ET.SubElement(band, "ColorInterp").text = "Palette"
-        colours, names = {c.code: bytes.fromhex(c.color[1:]) for c in classes}, {c.code: c.name for c in classes}
-        table, categories = ET.SubElement(band, "ColorTable"), ET.SubElement(band, "CategoryNames")
-        for code in range(256):
-            red, green, blue = colours.get(code, bytes(3))
-            opaque = 0 if code == self.nodata else 255
-            ET.SubElement(table, "Entry", c1=str(red), c2=str(green), c3=str(blue), c4=str(opaque))
+        colours = {c.code: (*bytes.fromhex(c.color[1:]), 255) for c in classes}
+        add_colours(band, {**colours, self.nodata: (0, 0, 0, 0)})
+        names = {c.code: c.name for c in classes}
+        categories = ET.SubElement(band, "CategoryNames")
         for code in range(max(names) + 1):
             ET.SubElement(categories, "Category").text = names.get(code, "")
 

@@ -12,7 +12,7 @@ import torch
 from affine import Affine
 from torch import Tensor
 
-from false_core.distributed import Share
+from false_core.distributed import WHOLE, Share
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, Annotation
@@ -23,7 +23,6 @@ from false_core.sampling.geometry import Placement, random_placement, resample, 
 from false_core.sampling.loading import side_stream
 from false_core.sampling.spectral import SpectralChanges, SpectralJitter, torch_generator
 
-WHOLE = Share()
 PRIOR_BATCHES = 32
 """Batches looked at to see how often classes come up."""
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from false_core.distributed import Share
+from false_core.distributed import WHOLE, Share
 from false_core.presets import IMAGE
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
@@ -28,7 +28,6 @@ Positions = npt.NDArray[np.float64]
 FEWEST_VALID = 0.6
 """Share of a patch's central part that must be valid."""
 ATTEMPTS = 16
-WHOLE = Share()
 AHEAD = 2
 """Chunks read before their turn, each in a thread of its own."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -31,6 +31,19 @@ def quiet_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("FALSE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))))
         yield
+
+
+@pytest.fixture
+def report_of(land: str, tmp_path: Path) -> Callable[..., str]:
+    """Return a function that pretrains with a method for some steps and returns the report."""
+
+    def report(method: str, steps: int) -> str:
+        encoder, page = str(tmp_path / "e.safetensors"), tmp_path / "report.html"
+        settings = {"preset": "quick", "device": "cpu", "batch_size": 4}
+        run(Pretrain((land,), encoder, method=method, steps=steps, report=str(page), **settings))
+        return page.read_text(encoding="utf-8")
+
+    return report
 
 
 @pytest.fixture

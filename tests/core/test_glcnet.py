@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -249,21 +250,8 @@ class TestTheDecoder:
         assert "resnet10t + segformer" in (tmp_path / "info.html").read_text(encoding="utf-8")
 
 
-def test_the_report_shows_matched_windows(land: str, tmp_path: Path) -> None:
-    report = tmp_path / "report.html"
-    run(
-        Pretrain(
-            (land,),
-            str(tmp_path / "e.safetensors"),
-            preset="quick",
-            device="cpu",
-            method="glcnet",
-            steps=1,
-            batch_size=4,
-            report=str(report),
-        )
-    )
-    html = report.read_text(encoding="utf-8")
+def test_the_report_shows_matched_windows(report_of: Callable[..., str]) -> None:
+    html = report_of("glcnet", steps=1)
     assert "<h2>Windows that were matched</h2>" in html
     assert "<h2>Nearest neighbours (patches)</h2>" in html and "<h2>Nearest neighbours (points)</h2>" in html
     figure = html[html.index("Windows that were matched") :]

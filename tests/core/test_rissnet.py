@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import naive_places
 import numpy as np
@@ -12,7 +12,6 @@ import torch
 from test_gfcnet import embeddings, places
 from torch import Tensor
 
-from false_core.jobs import Pretrain
 from false_core.methods.fncc import Calibration, fncc_loss
 from false_core.methods.pairs import directions
 from false_core.methods.rissnet import DRAWN, RELAXED, RiSSNet, relaxed_positives, rissnet_loss
@@ -20,7 +19,6 @@ from false_core.methods.simclr import nt_xent_loss
 from false_core.presets import IMAGE, POINTS, PRETRAIN
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
-from false_core.run import run
 from false_core.sampling.views import PatchSampler, Wants
 
 
@@ -155,21 +153,8 @@ class TestSampling:
         assert not drawn or wants.reach == 2.5
 
 
-def test_the_report_shows_the_neighbours_that_were_chosen(land: str, tmp_path: Path) -> None:
-    report = tmp_path / "report.html"
-    run(
-        Pretrain(
-            (land,),
-            str(tmp_path / "e.safetensors"),
-            preset="quick",
-            device="cpu",
-            method="rissnet",
-            steps=1,
-            batch_size=4,
-            report=str(report),
-        )
-    )
-    html = report.read_text(encoding="utf-8")
+def test_the_report_shows_the_neighbours_that_were_chosen(report_of: Callable[..., str]) -> None:
+    html = report_of("rissnet", steps=1)
     assert "<h2>Chosen neighbours</h2>" in html
     assert RELAXED >= 1 and html.count("Neighbour") > 1
     assert "Relaxed positives are places near an anchor" in html
