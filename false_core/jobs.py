@@ -393,7 +393,11 @@ class Classify:
 
     raster: str = parameter(RASTER, "Raster", "The raster to classify." + _STANDS_FOR_ONE)
     model: str = parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
-    output: str = parameter(NEW_RASTER, "Classified raster", "The map to write: one Byte band with class codes.")
+    output: str = parameter(
+        NEW_RASTER,
+        "Classified raster",
+        "The map to write: one Byte band with class codes. A name that ends in .vrt makes tiles: for a very large map.",
+    )
     extent: Optional[str] = parameter(
         EXTENT,
         "Extent",

@@ -96,7 +96,8 @@ class FalseProvider(QgsProcessingProvider):
         return "tif"
 
     def supportedOutputRasterLayerExtensions(self) -> List[str]:
-        return ["tif", "tiff"]
+        # A VRT is what a very large map is called that is made as tiles.
+        return ["tif", "tiff", "vrt"]
 
 
 def shipped_models() -> List[Path]:

@@ -304,8 +304,8 @@
         <translation>Klassifiziertes Raster</translation>
     </message>
     <message>
-        <source>The map to write: one Byte band with class codes.</source>
-        <translation>Die Karte, die geschrieben wird: ein Byte-Kanal mit Klassencodes.</translation>
+        <source>The map to write: one Byte band with class codes. A name that ends in .vrt makes tiles: for a very large map.</source>
+        <translation>Die Karte, die geschrieben wird: ein Byte-Kanal mit Klassencodes. Ein Name, der auf .vrt endet, ergibt Kacheln: für eine sehr große Karte.</translation>
     </message>
     <message>
         <source>Classify only this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everything.</source>
@@ -1626,6 +1626,10 @@
     <message>
         <source>Improve a map</source>
         <translation>Eine Karte verbessern</translation>
+    </message>
+    <message>
+        <source>The map to write: one Byte band with class codes.</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>3. Classify all</source>

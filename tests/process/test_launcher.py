@@ -154,6 +154,26 @@ class TestExportAndImport:
         assert done.returncode == 0, done.stderr
         assert profile.run("false:importresults", JOB=target).results["MODEL"] == exported["MODEL"]
 
+    def test_a_map_in_tiles_comes_back_from_a_folder_of_another_name(self, profile, scene, model, torchrun, elsewhere, tmp_path):
+        here, target = tmp_path / "here", tmp_path / "here" / "job.json"
+        profile.run(
+            "false:classify", elsewhere, RASTER=scene.image, MODEL=model, OUTPUT=here / "map.vrt", DEVICE="cpu", EXPORT=target
+        )
+        assert f'"{tmp_path / "there" / "map.vrt"}"' in target.read_text("utf-8")
+        command = [*shlex.split(torchrun.replace("{devices}", "2")), "-m", "false_core", "run", str(target)]
+        done = subprocess.run(
+            command, cwd="/", env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+            timeout=LIMIT_S,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        results = profile.run("false:importresults", elsewhere, JOB=target).results
+        assert results == {"KIND": "classify", "OUTPUT": str(here / "map.vrt")}
+        brought, image = gdal.Open(results["OUTPUT"]), gdal.Open(str(scene.image))
+        assert json.loads(brought.GetMetadataItem("FALSE_CLASSES"))
+        assert (brought.RasterXSize, brought.RasterYSize) == (image.RasterXSize, image.RasterYSize)
+        assert brought.ReadAsArray().any()
+        assert json.loads((here / "map.stac.json").read_text("utf-8"))["assets"]["map"]["href"] == "./map.vrt"
+
     def test_before_it_was_run_there_is_nothing_to_import(self, profile, exported):
         outcome = profile.run("false:importresults", JOB=exported)
         assert outcome.code == 1
