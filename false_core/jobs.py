@@ -43,7 +43,11 @@ __all__ = [
 ]
 
 UNTRAINED = "random"
-METHODS = ("false", "simclr", "barlow_twins", "pcl", "rissnet", "gfcnet", "glcnet", "grass", UNTRAINED)
+METHODS = {
+    "false": "FALSE", "simclr": "SimCLR", "barlow_twins": "Barlow Twins", "pcl": "PCL", "rissnet": "RiSSNet",
+    "gfcnet": "GFCNet", "glcnet": "GLCNet", "grass": "GraSS", UNTRAINED: "untrained encoder",
+}  # fmt: skip
+"""Methods of pretraining, and what they are called in tables."""
 CALIBRATED = ("rissnet", "gfcnet", "glcnet", "grass")
 """Methods that can take FNSD and FNCC, which FALSE always does, for their contrastive loss."""
 PRESETS = ("auto", "quick", "standard", "paper")
@@ -211,7 +215,7 @@ class Pretrain:
         "matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. random: no training at "
         "all, an encoder as it comes, to see what pretraining adds.",
         "false",
-        choices=METHODS,
+        choices=tuple(METHODS),
         advanced=True,
     )
     weights: Optional[str] = parameter(

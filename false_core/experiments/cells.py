@@ -41,24 +41,10 @@ class Cell:
         return f"{what}, {100 * self.fraction:.3g} % of labels{how}, seed {self.seed}"
 
 
-_TITLES = {
-    "false": "FALSE",
-    "simclr": "SimCLR",
-    "barlow_twins": "Barlow Twins",
-    "pcl": "PCL",
-    "rissnet": "RiSSNet",
-    "gfcnet": "GFCNet",
-    "glcnet": "GLCNet",
-    "grass": "GraSS",
-    jobs.UNTRAINED: "untrained encoder",
-    SUPERVISED: "labels alone",
-}
-
-
 def method_title(method: str, confidence: float | str | None) -> str:
     """Return what a method is called in tables, with its confidence weight where it has one."""
     plain = method.removesuffix(WITH_FNCC)
-    title = _TITLES.get(plain, plain) + (" + FNCC" if plain != method else "")
+    title = {**jobs.METHODS, SUPERVISED: "labels alone"}[plain] + (" + FNCC" if plain != method else "")
     return title if confidence is None else f"{title} (α {confidence_title(confidence)})"
 
 

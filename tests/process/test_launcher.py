@@ -154,11 +154,12 @@ class TestExportAndImport:
         assert done.returncode == 0, done.stderr
         assert profile.run("false:importresults", JOB=target).results["MODEL"] == exported["MODEL"]
 
-    def test_a_map_in_tiles_comes_back_from_a_folder_of_another_name(self, profile, scene, model, torchrun, elsewhere, tmp_path):
+    def test_a_map_in_tiles_comes_back_too(self, profile, scene, model, torchrun, elsewhere, tmp_path):
         here, target = tmp_path / "here", tmp_path / "here" / "job.json"
         profile.run(
-            "false:classify", elsewhere, RASTER=scene.image, MODEL=model, OUTPUT=here / "map.vrt", DEVICE="cpu", EXPORT=target
-        )
+            "false:classify", elsewhere, RASTER=scene.image, MODEL=model, OUTPUT=here / "map.vrt", DEVICE="cpu",
+            EXPORT=target,
+        )  # fmt: skip
         assert f'"{tmp_path / "there" / "map.vrt"}"' in target.read_text("utf-8")
         command = [*shlex.split(torchrun.replace("{devices}", "2")), "-m", "false_core", "run", str(target)]
         done = subprocess.run(
