@@ -67,6 +67,9 @@ class PCL(Method):
                 self.register_buffer(f"{level}_concentration_{per_cluster}", torch.zeros(KEPT // per_cluster))
         self.register_buffer("filled", torch.zeros(len(self.heads), dtype=torch.long))
         self.register_buffer("clustered", torch.zeros((), dtype=torch.bool))
+        # Which clusters there are is looked up once after each clustering: looking makes the CPU wait for the device.
+        self._known: dict[str, list[Prototypes]] = {}
+        self.register_load_state_dict_post_hook(lambda method, _: method._known.clear())  # type: ignore[no-untyped-call]
 
     def represent(self, views: Views) -> dict[str, Tensor]:
         """Return the queries (N, d) of each level, with gradients, stacked on their keys (N, d)."""
@@ -84,8 +87,9 @@ class PCL(Method):
         for number, (level, both) in enumerate(representations.items()):
             query, key = both.chunk(2)
             key = key.detach()
-            prototypes = self._prototypes(level) if self.clustered else []
-            outcomes[level] = proto_nce(query, key, prototypes, self.settings.temperature)
+            if level not in self._known:
+                self._known[level] = self._prototypes(level) if self.clustered else []
+            outcomes[level] = proto_nce(query, key, self._known[level], self.settings.temperature)
             self._remember(number, level, key)
         return average(outcomes)
 
@@ -140,6 +144,7 @@ class PCL(Method):
                 kept = self.get_buffer(f"{level}_concentration_{per_cluster}").zero_()
                 kept[:count] = made
         self.clustered.fill_(True)
+        self._known.clear()
 
 
 def proto_nce(query: Tensor, key: Tensor, prototypes: list[Prototypes], temperature: float) -> Outcome:

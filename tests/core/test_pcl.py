@@ -281,7 +281,7 @@ class TestTraining:
             centres = method.get_buffer(f"points_centres_{per_cluster}")[made > 0]
             torch.testing.assert_close(centres.norm(dim=1), torch.ones(len(centres)))
         with_prototypes = method(some_views(9)).loss.item()
-        method.clustered.fill_(False)
+        method.load_state_dict({**method.state_dict(), "clustered": torch.tensor(False)})
         assert with_prototypes > method(some_views(9)).loss.item() + 0.01
 
     def test_only_the_latest_embeddings_are_clustered(self, monkeypatch: pytest.MonkeyPatch) -> None:

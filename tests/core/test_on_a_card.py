@@ -1,0 +1,133 @@
+"""What would happen on an NVIDIA card, found out without one: with tensors that are said to lie there and hold no numbers.
+
+Such tensors complain where one that lies elsewhere is mixed in, and where the CPU asks for a number of theirs: on a card it
+would have to wait for all that was computed up to there, in every step.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+
+from false_core import jobs
+from false_core.feedback import Feedback
+from false_core.mapping.at_native import map_at_native
+from false_core.methods import denominator
+from false_core.methods.registry import METHODS
+from false_core.models.encoder import build_encoder
+from false_core.models.inference import for_inference
+from false_core.models.segmenter import build_segmenter, class_probabilities
+from false_core.presets import BOTH, PRETRAIN
+from false_core.raster.source import RasterSource, Window
+from false_core.raster.statistics import measure
+from false_core.raster.tiles import Blender, TilePlan
+from false_core.sampling.views import PatchSampler, RawViews
+from false_core.training.pretrain import Trainer
+
+CPU, CARD = torch.device("cpu"), torch.device("cuda", 0)
+PATCHES = 6
+WITH_FNCC = "+fncc"
+
+
+@contextmanager
+def without_numbers() -> Iterator[FakeTensorMode]:
+    """Within it tensors hold no numbers. Backward passes to a card that is not there are not possible, so none are made."""
+    with FakeTensorMode() as mode, torch.no_grad():
+        yield mode
+
+
+@pytest.fixture(autouse=True)
+def no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Triton looks for a real card; the plain form of the loss stands in."""
+    monkeypatch.setattr(denominator, "_working_kernels", lambda device: None)
+
+
+def put_on_card(mode: FakeTensorMode, made: Any) -> Any:
+    """Return a tensor, or a dataclass of such, as if it lay on a card. What stays in memory for good is left as it is."""
+    if isinstance(made, Tensor):
+        return mode.from_tensor(made).to(CARD)
+    if not dataclasses.is_dataclass(made):
+        return made
+    changed = {field.name: put_on_card(mode, getattr(made, field.name)) for field in dataclasses.fields(made)}
+    return replace(made, **changed)  # type: ignore[type-var]
+
+
+def move(mode: FakeTensorMode, network: nn.Module) -> nn.Module:
+    """Move a network to the card that is not there."""
+    for module in network.modules():
+        for kept in (module._parameters, module._buffers):
+            for name, tensor in list(kept.items()):
+                if tensor is not None:
+                    kept[name] = put_on_card(mode, tensor)
+    return network
+
+
+def training(name: str, raster: str) -> tuple[Trainer, RawViews]:
+    """Return a training by a method, and the first batch."""
+    quiet, plain = Feedback(), name.removesuffix(WITH_FNCC)
+    settings = replace(
+        PRETRAIN["quick"], method=plain, level=BOTH, batch_size=PATCHES, crop_size=64, points=5, hidden=16, dimensions=8,
+        threshold=-1.0, confidence="adaptive", false_negatives=plain != name,
+    )  # fmt: skip
+    settings = METHODS[plain].adapted(settings)
+    source = RasterSource(raster)
+    area = source.window_of(None)
+    trainer = Trainer(settings, 3, build_encoder("resnet10t", len(source.bands)), 0, CPU, len(source.bands), quiet)
+    sampler = PatchSampler(
+        [source], [area], measure([source], [area], quiet), PATCHES, settings.crop_size, settings.scales, settings.points, 0,
+        10**8, wants=METHODS[plain].wants(settings),
+    )  # fmt: skip
+    return trainer, trainer.prepare(sampler.batch(0), 0)
+
+
+class TestAStepOfPretraining:
+    @pytest.mark.parametrize(
+        "name", [*(name for name in jobs.METHODS if name != jobs.UNTRAINED), *(name + WITH_FNCC for name in jobs.CALIBRATED)]
+    )
+    def test_stays_on_the_card_and_never_waits_for_it(self, name: str, land: str) -> None:
+        trainer, views = training(name, land)
+        # What is looked up once, and not in every step.
+        with torch.no_grad():
+            trainer.method.compare_all(copy.deepcopy(trainer.method).represent(trainer.views_of(views)))
+        with without_numbers() as mode:
+            move(mode, trainer.method)
+            seen = trainer.views_of(put_on_card(mode, views))
+            outcome = trainer.method.compare_all(trainer.method.represent(seen))
+        assert seen.pixels.device == outcome.loss.device == CARD
+        assert {value.device for value in outcome.curves.values()} <= {CARD}
+
+    def test_that_waited_would_be_found_out(self) -> None:
+        with without_numbers() as mode:
+            loss = put_on_card(mode, torch.ones(3)).sum()
+            with pytest.raises(DataDependentOutputException):
+                float(loss)
+            with pytest.raises(RuntimeError, match="device"):
+                loss + torch.ones(3)
+
+
+class TestATileOfAMap:
+    @pytest.mark.parametrize("decoder", ["segformer", "deeplabv3plus"])
+    @pytest.mark.parametrize("factor", [1, 4])
+    def test_stays_on_the_card_until_its_classes_are_known(self, decoder: str, factor: int) -> None:
+        classes, bands = 5, 4
+        plan = TilePlan.for_area(Window(0, 0, 700, 400), classes, factor)
+        network = for_inference(build_segmenter("resnet10t", decoder, bands, classes).eval(), bands)
+        with without_numbers() as mode:
+            move(mode, network)
+            codes = put_on_card(mode, torch.arange(classes, dtype=torch.uint8))
+            blender = Blender(plan, classes, CARD)
+            for tile in plan:
+                found = class_probabilities(network, put_on_card(mode, torch.zeros(1, bands, plan.side, plan.side)))
+                mapped = map_at_native(blender.add(tile, found[0]), factor, codes, True)
+                assert mapped.percent is not None
+                assert mapped.codes.device == mapped.percent.device == CARD
+                assert mapped.codes.shape == (plan.stride * factor, plan.stride * factor)
