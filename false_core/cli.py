@@ -1,8 +1,9 @@
-"""The command line ``false-core``: the jobs, made from their declarations, and ``run``, ``info`` and ``experiment``."""
+"""The command line ``false-core``: the jobs as they are declared, and ``run``, ``info``, ``rerun`` and ``experiment``."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 import sys
 import threading
@@ -53,6 +54,21 @@ class RunExperiment:
     config: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="TOML file, as those in the folder experiments.")]
 
 
+@dataclasses.dataclass(frozen=True)
+class Rerun:
+    """Make a model or encoder again from what its file says of its making, and say what is different now.
+
+    Reads the files that the model file names. Without an output it only lists them.
+    """
+
+    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="A model or encoder file.")]
+    output: Annotated[str | None, tyro.conf.arg(help="The file to write. Empty: only say what would be done.")] = None
+    report: Annotated[str | None, tyro.conf.arg(help="HTML report to write.")] = None
+    input: Annotated[
+        tuple[str, ...], tyro.conf.arg(help="NAME=PATH of what lies elsewhere now, such as labels=/data/labels.gpkg.")
+    ] = ()
+
+
 Outcome = TypeVar("Outcome")
 
 
@@ -64,7 +80,7 @@ def main() -> None:
         return
     forms = {name: _form(kind) for name, kind in jobs.JOBS.items()}
     command = tyro.extras.subcommand_cli_from_dict(
-        {**forms, "run": RunJob, "info": Info, "experiment": RunExperiment},
+        {**forms, "run": RunJob, "info": Info, "rerun": Rerun, "experiment": RunExperiment},
         prog="false-core",
         description="Land-cover maps from a few labels: pretrain, finetune, classify.",
         args=arguments,
@@ -79,6 +95,9 @@ def main() -> None:
         if isinstance(command, Info):
             _print_info(command.model)
             return
+        if isinstance(command, Rerun):
+            _rerun(command, console)
+            return
         if isinstance(command, RunExperiment):
             _run_experiment(command.config, console)
             return
@@ -88,6 +107,12 @@ def main() -> None:
         if share().speaks:
             console.print(f"[bold red]{escape(error.what)}[/] {escape(error.remedy)}")
         sys.exit(error.exit_code)
+    except Exception as error:
+        if os.environ.get("FALSE_TRACEBACK"):
+            raise
+        what = f"Something went wrong that should not: {type(error).__name__}: {error}"
+        console.print(f"[bold red]{escape(what)}[/] Set FALSE_TRACEBACK=1 to see where, and please report it.")
+        sys.exit(1)
 
 
 def _form(job: Any) -> Any:
@@ -216,6 +241,28 @@ def _run_experiment(path: str, console: Console) -> None:
     Console().print(table)
     if summary.failed:
         raise FalseError(f"{len(summary.failed)} of {summary.cells} runs failed.", "Mend the cause, then run it again.")
+
+
+def _rerun(command: Rerun, console: Console) -> None:
+    from false_core.rerun import plan, rerun
+
+    replaced = dict(text.partition("=")[::2] for text in command.input)
+    # Without an output the job still needs the name of one to be a job.
+    planned = plan(command.model, command.output or command.model, command.report, replaced)
+    table = Table("Input", "Path", "", title=f"{type(planned.job).__name__}", title_justify="left")
+    for one in planned.inputs:
+        table.add_row(one.parameter, escape(one.path), one.state)
+    for name, then, now in planned.tools:
+        table.add_row(name, f"{escape(then)} then, {escape(now)} now", "differs")
+    Console().print(table)
+    if planned.is_the_same:
+        Console().print("Nothing is known to be different: the result should be the same to the last bit.")
+    if command.output is None:
+        return
+    largest = _watched(lambda on_event, cancel: rerun(planned, command.model, on_event, cancel), console)
+    same = "The weights are the same to the last bit."
+    differ = f"The weights differ by up to {largest:.3g}."
+    Console().print(f"{escape(command.output)} is written. {differ if largest else same}")
 
 
 def _print_info(path: str) -> None:

@@ -19,7 +19,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from false_core import __version__, jobs
+from false_core import __version__, jobs, strict_json
 from false_core.distributed import ALONE, World
 from false_core.errors import OutputError
 from false_core.feedback import Feedback
@@ -74,7 +74,7 @@ class Checkpoint:
             try:
                 content = path.read_bytes()
                 _decoded(content)
-            except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+            except (OSError, ValueError, KeyError, TypeError, RecursionError, safetensors.SafetensorError) as error:
                 self._feedback.warn(f"A checkpoint of an earlier run is damaged and not used: {error}")
             else:
                 return content
@@ -126,8 +126,10 @@ def _decoded(content: bytes) -> dict[str, Any]:
     tensors = safetensors.torch.load(content)
     # The library reads this part from files only.
     length = int.from_bytes(content[:8], "little")
-    tree = json.loads(json.loads(content[8 : 8 + length])["__metadata__"][TREE_KEY])
+    tree = strict_json.loads(json.loads(content[8 : 8 + length])["__metadata__"][TREE_KEY])
     state: dict[str, Any] = _planted(tree, tensors)
+    if not isinstance(state["step"], int):
+        raise ValueError("it says no step")
     return state
 
 

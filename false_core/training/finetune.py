@@ -22,8 +22,11 @@ from false_core.labels.annotation import IGNORE, Annotation, read_annotation
 from false_core.labels.classes import read_legend
 from false_core.labels.doubts import doubts
 from false_core.labels.split import split
+from false_core.models.encoder import build_encoder
+from false_core.models.from_file import check_fits
 from false_core.models.model_file import (
     ENCODER,
+    MADE_BY,
     SEGMENTER,
     ModelCard,
     check_bands,
@@ -32,6 +35,7 @@ from false_core.models.model_file import (
     read_card,
     save_model,
 )
+from false_core.models.record import record_of
 from false_core.models.segmenter import build_segmenter, with_prior
 from false_core.presets import FINETUNE, FinetuneSettings, announcement, preset_for, with_overrides
 from false_core.raster.source import RasterSource
@@ -68,12 +72,14 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
         feedback.info(announcement(job.preset, preset, device.type))
         settings = with_overrides(FINETUNE[preset], job)
         base = read_card(job.encoder, ENCODER) if job.encoder else None
-        if base:
+        if base and job.encoder:
+            check_fits(job.encoder, lambda: build_encoder(base.encoder, len(base.bands)))
             settings = replace(settings, encoder=base.encoder)
         else:
             # An untrained encoder has nothing to preserve, and nothing a decoder could build on.
             settings = replace(settings, freeze=bool(job.freeze), decoder_first=0.0, encoder_rate=1.0)
             feedback.warn("No encoder given: the network learns from the labels alone.")
+        made_by = record_of(job, device)
     with feedback.stage("Reading the labels", 0.03):
         source = _open(job, base, settings, feedback)
         annotation = read_annotation(job.labels, job.field, source, read_legend(job.legend), feedback)
@@ -109,7 +115,7 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
             sampler = _sampler(cache, annotation, settings, job.seed)
             run.train(sampler, settings.steps + settings.refit_steps)
     with feedback.stage("Writing", 0.03):
-        card = _card(job, preset, settings, base, source, normalisation, annotation, run.confusion)
+        card = _card(job, preset, settings, base, source, normalisation, annotation, run.confusion, made_by)
         if not world.share.speaks:
             return dict(card.provenance["scores"])
         report = finetuning_report(card, run.curves, run.confusion, feedback.warnings) if job.report else ""
@@ -338,6 +344,7 @@ def _card(
     normalisation: Normalisation,
     annotation: Annotation,
     confusion: IntArray | None,
+    made_by: dict[str, Any],
 ) -> ModelCard:
     distance = source.ground_sample_distance
     scores: dict[str, float] = {}
@@ -365,5 +372,6 @@ def _card(
             "pretraining": base.method if base else {},
             "labels": _counts(annotation),
             "scores": scores,
+            MADE_BY: made_by,
         },
     )

@@ -29,7 +29,8 @@ from false_core.methods.method import Outcome, Views, named_after_level
 from false_core.methods.pictures import Relations, Sights
 from false_core.methods.registry import METHODS, build_method
 from false_core.models.encoder import build_encoder
-from false_core.models.model_file import ENCODER, ModelCard, save_model
+from false_core.models.model_file import ENCODER, MADE_BY, ModelCard, save_model
+from false_core.models.record import record_of
 from false_core.models.weights import start_from
 from false_core.presets import PRETRAIN, PretrainSettings, announcement, preset_for, with_overrides
 from false_core.raster.source import RasterSource, Window, first_names
@@ -73,6 +74,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         settings = with_overrides(PRETRAIN[preset], job)
         settings = METHODS[settings.method].adapted(settings)
         feedback.info(announcement(job.preset, preset, device.type))
+        made_by = record_of(job, device)
     with feedback.stage("Measuring the bands", 0.03):
         sources = on_working_grid(open_all(job.rasters, job.bands, feedback), job.pixel_size, settings.most_pixels, feedback)
         sources, areas = _areas(sources, job.extent, feedback)
@@ -105,7 +107,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         results = {"loss": curves.last("loss"), "steps": steps}
         if not world.share.speaks:
             return results
-        card = _card(job, preset, settings, steps, sources, normalisation, origin, curves)
+        card = _card(job, preset, settings, steps, sources, normalisation, origin, curves, made_by)
         card = replace(card, decoder=settings.decoder if trainer.decoder else "")
         with feedback.stage("Looking at what it learned", 0.03):
             report = _report(trainer, sampler, card, curves, sources[0], areas[0], truth, feedback) if job.report else ""
@@ -444,6 +446,7 @@ def _card(
     normalisation: Normalisation,
     origin: dict[str, Any],
     curves: Curves,
+    made_by: dict[str, Any],
 ) -> ModelCard:
     first = sources[0]
     distance = first.ground_sample_distance
@@ -463,5 +466,6 @@ def _card(
             "extent": job.extent,
             **({"weights": origin} if origin else {}),
             "loss": curves.last("loss"),
+            MADE_BY: made_by,
         },
     )

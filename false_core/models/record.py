@@ -1,0 +1,168 @@
+"""How a model was made, kept in its file: the job, what it read, and with what, so that it can be made again.
+
+The paths in a record are texts to whoever reads a model. Only ``false_core.rerun`` opens them, when a person asks for that.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import rasterio
+import torch
+
+from false_core import __version__, jobs
+from false_core.device import describe
+from false_core.errors import ModelFileError
+from false_core.models.model_file import MADE_BY, ModelCard
+from false_core.raster.source import GDAL_ERRORS
+
+WHOLE = 64_000_000
+"""Bytes up to which a file is looked at from end to end. Of a larger one it is ``PIECES`` pieces, spread evenly."""
+PIECE, PIECES = 1_000_000, 64
+MOST_PARTS = 1000
+"""Files of a raster that are looked at."""
+_BESIDE = (".aux.xml", ".ovr", ".msk.ovr")
+"""What programs put beside a raster without changing it."""
+_READ = (jobs.RASTER, jobs.RASTERS, jobs.VECTOR, jobs.MODEL, jobs.FILE, jobs.FILE_OR_NAME)
+_RECORDED = ("pretrain", "finetune")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a model file says of its making.
+
+    Attributes:
+        job: Name and parameters of the job, without its outputs.
+        inputs: Fingerprint of each file it read, by path; empty where none could be taken.
+        made_with: Versions, device and threads.
+    """
+
+    job: dict[str, Any]
+    inputs: dict[str, str]
+    made_with: dict[str, str]
+
+
+def record_of(job: jobs.Job, device: torch.device) -> dict[str, Any]:
+    """Return the record of a job that is about to run, for ``ModelCard.provenance``.
+
+    Paths are absolute, but the folder of the user is written ``~``: models are passed on, and their names need not be.
+    """
+    declared = jobs.parameters(job)
+    body = {name: value for name, value in dataclasses.asdict(job).items() if not declared[name].is_output}
+    inputs = {path: fingerprint(path, kind) for _, path, kind in read_by(job)}
+    for name, parameter in declared.items():
+        value = body.get(name)
+        if parameter.kind == jobs.RASTERS and value:
+            body[name] = [_portable(path) for path in value]
+        elif parameter.kind in _READ and value:
+            body[name] = _portable(value)
+    return {
+        "job": {"job": type(job).__name__.lower(), **body},
+        "inputs": {_portable(path): print_ for path, print_ in inputs.items()},
+        "made_with": made_with(device),
+    }
+
+
+def read_record(card: ModelCard, path: str) -> Record:
+    """Return the record in a model file.
+
+    Raises:
+        ModelFileError: There is none, or it is not one of ours.
+    """
+    body = card.provenance.get(MADE_BY)
+    if body is None:
+        raise ModelFileError(
+            f"{path} does not say enough of how it was made.",
+            "Models of early versions, and those made from tens of thousands of files, do not.",
+        )
+    try:
+        job, inputs, tools = (dict(body[name]) for name in ("job", "inputs", "made_with"))
+        known = jobs.parameters(jobs.JOBS[job["job"]]) if job["job"] in _RECORDED else {}
+    except (TypeError, KeyError, ValueError) as error:
+        raise ModelFileError(f"{path} is damaged: how it was made cannot be read ({error!r}).") from error
+    texts = [*inputs, *inputs.values(), *tools, *tools.values()]
+    # No outputs: where things are written is said by whoever makes the model again, not by the file.
+    if not known or not all(isinstance(text, str) for text in texts) or any(known[n].is_output for n in job if n in known):
+        raise ModelFileError(f"{path} is damaged: how it was made cannot be read.")
+    return Record(job, inputs, tools)
+
+
+def read_by(job: jobs.Job) -> Iterator[tuple[str, str, str]]:
+    """Go through what a job reads: name of the parameter, path as it was given, and kind of the parameter."""
+    for name, parameter in jobs.parameters(job).items():
+        value = getattr(job, name)
+        if parameter.kind in _READ and value:
+            for path in value if parameter.kind == jobs.RASTERS else [value]:
+                if parameter.kind != jobs.FILE_OR_NAME or os.path.isfile(path):
+                    yield name, path, parameter.kind
+
+
+def fingerprint(path: str, kind: str) -> str:
+    """Return what tells the content of a file from another, or nothing where it is no file that can be read.
+
+    Dates and names do not count. Of a raster all the files count that it is made of.
+    """
+    file = path.partition("|")[0]
+    if not os.path.isfile(file):
+        return ""
+    digest = hashlib.sha256()
+    try:
+        for part in _parts(file) if kind in (jobs.RASTER, jobs.RASTERS) else [file]:
+            _add(digest, part)
+    except OSError:
+        return ""
+    return digest.hexdigest()[:32]
+
+
+def made_with(device: torch.device) -> dict[str, str]:
+    """Return what else decides the last digits of a result."""
+    return {
+        "false_core": __version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "machine": platform.machine(),
+        "device": describe(device),
+    }
+
+
+def here(path: str) -> str:
+    """Return a path of a record as it is on this computer."""
+    return os.path.expanduser(path) if path.startswith("~") else path
+
+
+def _portable(path: str) -> str:
+    file, bar, layer = path.partition("|")
+    if os.path.exists(file):
+        file = os.path.abspath(file)
+    home = os.path.join(os.path.expanduser("~"), "")
+    if len(home) > 2 and file.startswith(home):
+        file = os.path.join("~", file[len(home) :])
+    return file + bar + layer
+
+
+def _parts(raster: str) -> list[str]:
+    try:
+        with rasterio.open(raster) as dataset:
+            files = [str(file) for file in dataset.files if not file.endswith(_BESIDE)]
+    except GDAL_ERRORS:
+        return [raster]
+    return [file for file in files[:MOST_PARTS] if os.path.isfile(file)] or [raster]
+
+
+def _add(digest: Any, file: str) -> None:
+    size = os.path.getsize(file)
+    digest.update(str(size).encode())
+    with open(file, "rb") as stream:
+        if size <= WHOLE:
+            while piece := stream.read(PIECE):
+                digest.update(piece)
+            return
+        for number in range(PIECES):
+            stream.seek((size - PIECE) * number // (PIECES - 1))
+            digest.update(stream.read(PIECE))

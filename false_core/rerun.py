@@ -1,0 +1,129 @@
+"""Make a model again from what its file says of its making, and say what is different now.
+
+This is the only place where paths from a model file are opened. What is about to be read can be looked at first.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import safetensors.torch
+
+from false_core import jobs
+from false_core.device import choose_device
+from false_core.errors import OutputError, RequestError
+from false_core.events import Event
+from false_core.feedback import Feedback
+from false_core.models.model_file import SEGMENTER, read_card
+from false_core.models.record import Record, fingerprint, here, made_with, read_by, read_record
+from false_core.run import run
+
+SAME, CHANGED, MISSING, UNKNOWN = "as it was", "has changed", "is not there", "cannot be compared"
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file that the model was made from: the parameter, where it is looked for, and what has become of it."""
+
+    parameter: str
+    path: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What it takes to make a model again.
+
+    Attributes:
+        job: To run; its outputs are empty where nobody has named them.
+        inputs: What it reads.
+        tools: What is of another version, or another device: name, then, now.
+    """
+
+    job: jobs.Job
+    inputs: tuple[Input, ...]
+    tools: tuple[tuple[str, str, str], ...]
+
+    @property
+    def is_the_same(self) -> bool:
+        """Whether nothing is known to be different, so that the result should be the same to the last bit."""
+        return not self.tools and all(one.state == SAME for one in self.inputs)
+
+
+def plan(model: str, output: str, report: str | None = None, replaced: Mapping[str, str] | None = None) -> Plan:
+    """Return what making a model again takes, and what is different now. Files are looked at, nothing is run.
+
+    Args:
+        model: Path of the model or encoder file.
+        output: Path of the one to write.
+        report: Path of the report to write, or None.
+        replaced: Paths of inputs that lie elsewhere now, by the name of the parameter; of ``rasters`` separated by commas.
+
+    Raises:
+        ModelFileError: It does not say how it was made.
+        RequestError: What it says is no job, or there is no such input.
+    """
+    card = read_card(model)
+    record = read_record(card, model)
+    target = {"model" if card.kind == SEGMENTER else "encoder": output}
+    job = jobs.from_mapping({**_fields(record, replaced or {}), **target, **({"report": report} if report else {})})
+    now = made_with(choose_device(job.device, Feedback(lambda event: None)))  # type: ignore[union-attr]
+    tools = tuple((name, then, now.get(name, "")) for name, then in record.made_with.items() if then != now.get(name, ""))
+    return Plan(job, tuple(_inputs(job, record)), tools)
+
+
+def rerun(
+    plan: Plan, model: str, on_event: Callable[[Event], None] = lambda event: None, cancel: threading.Event | None = None
+) -> float:
+    """Make a model again and return by how much its weights differ from those of ``model`` at most; 0 where all are equal.
+
+    Infinity stands for networks of another kind, which cannot be compared.
+
+    Raises:
+        FalseError: As ``run`` does.
+    """
+    (output,) = (path for name, path in jobs.outputs(plan.job).items() if name in ("model", "encoder"))
+    if os.path.realpath(output) == os.path.realpath(model):
+        raise OutputError(f"{output} is the model that is to be made again.", "Choose another file.")
+    run(plan.job, on_event, cancel)
+    then, now = (safetensors.torch.load_file(path) for path in (model, output))
+    if {name: tensor.shape for name, tensor in then.items()} != {name: tensor.shape for name, tensor in now.items()}:
+        return float("inf")
+    return max(float((then[name].double() - now[name].double()).abs().max()) for name in then if then[name].numel())
+
+
+def _fields(record: Record, replaced: Mapping[str, str]) -> dict[str, Any]:
+    fields = dict(record.job)
+    declared = jobs.parameters(jobs.JOBS[fields["job"]])
+    for name in replaced:
+        if name not in fields or fields[name] is None:
+            raise RequestError(f"The model was made without {name}.", "Name one of its inputs.")
+    for name, value in fields.items():
+        kind = declared[name].kind if name in declared else ""
+        if kind == jobs.RASTERS:
+            fields[name] = replaced[name].split(",") if name in replaced else [here(str(path)) for path in value]
+        elif name in replaced:
+            fields[name] = replaced[name]
+        elif kind in (jobs.RASTER, jobs.VECTOR, jobs.MODEL, jobs.FILE, jobs.FILE_OR_NAME) and isinstance(value, str):
+            fields[name] = here(value)
+    return fields
+
+
+def _inputs(job: jobs.Job, record: Record) -> list[Input]:
+    """Compare what the job reads with what was read, content by content: a file may have been moved."""
+    found, then = [], set(record.inputs.values()) - {""}
+    for name, path, kind in read_by(job):
+        file = path.partition("|")[0]
+        now = fingerprint(path, kind)
+        if not os.path.exists(file) and not file.startswith("/vsi"):
+            state = MISSING
+        elif not now:
+            state = UNKNOWN
+        else:
+            state = SAME if now in then else CHANGED
+        found.append(Input(name, path, state))
+    return found
