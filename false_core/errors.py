@@ -19,8 +19,15 @@ __all__ = [
 ]
 
 
+LONGEST = 2000
+"""Characters of each part of an error. Names and values in it may come from files of any size."""
+
+
 class FalseError(Exception):
     """Base of every error this library raises on purpose.
+
+    What would move the cursor of a terminal, such as an escape sequence in the name of a class, is left out, and what is too
+    long to be read is shortened in its middle.
 
     Args:
         what: What is wrong, in one or two sentences, with the names and numbers that matter.
@@ -35,9 +42,8 @@ class FalseError(Exception):
     exit_code = 1
 
     def __init__(self, what: str, remedy: str = "") -> None:
-        super().__init__(f"{what} {remedy}".strip())
-        self.what = what
-        self.remedy = remedy
+        self.what, self.remedy = _readable(what), _readable(remedy)
+        super().__init__(f"{self.what} {self.remedy}".strip())
 
 
 class RequestError(FalseError):
@@ -106,3 +112,9 @@ def failure_of_code(code: str, what: str, remedy: str) -> FalseError:
     for kind in kinds:
         kinds.extend(kind.__subclasses__())
     return next((kind for kind in kinds if kind.code == code), FalseError)(what, remedy)
+
+
+def _readable(text: str) -> str:
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
+    return "".join(character if character.isprintable() or character == "\n" else " " for character in text)

@@ -13,6 +13,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple, Type, Union
 
+from false_core import strict_json
+
 __all__ = [
     "Artifact",
     "Event",
@@ -152,7 +154,7 @@ def decode(line: str) -> Event:
     if len(line) > LONGEST_LINE:
         raise ProtocolError(f"a line of {len(line)} characters is not an event")
     try:
-        body = json.loads(line, parse_constant=_refuse)
+        body = strict_json.loads(line, finite=True)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"not JSON: {line[:200]!r}") from error
     kind = _KINDS.get(str(body.pop("event", ""))) if isinstance(body, dict) else None
@@ -173,10 +175,6 @@ def decode(line: str) -> Event:
         return kind(**body)  # type: ignore[no-any-return]
     except TypeError as error:
         raise ProtocolError(str(error)) from error
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _finite(value: Any) -> Any:

@@ -15,6 +15,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, ClassVar, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union, get_args
 
+from false_core import strict_json
 from false_core.errors import RequestError
 
 __all__ = [
@@ -796,7 +797,7 @@ def from_json(text: str) -> Job:
         RequestError: It is not JSON, names no job of ours, or a parameter is unknown, missing or not admitted.
     """
     try:
-        body = json.loads(text)
+        body = strict_json.loads(text)
     except (ValueError, RecursionError) as error:
         raise RequestError(f"The job is not valid JSON: {error}.") from error
     if not isinstance(body, dict):

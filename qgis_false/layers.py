@@ -81,6 +81,23 @@ def stands_for_rasters(value: Any, context: QgsProcessingContext) -> bool:
     return QgsProcessingUtils.mapLayerFromString(value, context, False, QgsProcessingUtils.LayerHint.Raster) is None
 
 
+@contextmanager
+def as_it_is(source: str) -> Iterator[None]:
+    """Keep QGIS from writing beside a raster that it opens in the meantime.
+
+    It computes statistics of every raster when it opens it, and GDAL keeps them in a file beside it. Where there is such a
+    file already it is read as ever, as it may hold the CRS or the nodata value; then QGIS may add to it.
+    """
+    if os.path.exists(f"{source.partition('|')[0]}.aux.xml"):
+        yield
+        return
+    gdal.SetThreadLocalConfigOption("GDAL_PAM_ENABLED", "NO")
+    try:
+        yield
+    finally:
+        gdal.SetThreadLocalConfigOption("GDAL_PAM_ENABLED", None)
+
+
 def extent_text(extent: QgsRectangle, layer: QgsRasterLayer) -> str:
     """Return ``extent``, given in the CRS of ``layer``, as a job takes it: ``xmin,xmax,ymin,ymax [EPSG:code]``.
 

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 
 Colours = npt.NDArray[np.uint8]
 """A picture of shape (height, width, 3)."""
+# Names of classes may hold dollars: they are names, not formulas. A text keeps what holds when it is made.
+matplotlib.rcParams["text.parse_math"] = False
 RANGE = 2.5
 """Deviations from the mean of a band that are shown from dark to bright."""
 
@@ -34,7 +36,7 @@ def as_svg(figure: Figure) -> str:
     """Return ``figure`` as SVG source. Pictures in it become PNGs within that source."""
     buffer = io.StringIO()
     # Text stays text, so that it can be searched; a fixed salt and no date make equal reports equal files.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "false", "text.parse_math": False}):
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "false"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]

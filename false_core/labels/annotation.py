@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import geopandas
@@ -19,11 +19,15 @@ from affine import Affine
 
 from false_core.errors import InputError
 from false_core.feedback import Feedback
+from false_core.files import check_is_file, check_unpacked
 from false_core.labels.classes import ClassTable, LandCoverClass, LegendEntry, classes_from_values
+from false_core.labels.queries import check_layer_vrt, check_view, check_views
 from false_core.raster.source import RasterSource, describe_crs, describe_extent
 
 IGNORE = 255
 """Target of a pixel without a label."""
+MOST_FEATURES = 2_000_000
+"""Of a label layer."""
 SMALL_POLYGON = 4.0
 """Pixels. A smaller polygon labels every pixel it touches, as it may hold no pixel's centre."""
 
@@ -212,8 +216,12 @@ def read_labelled_ground(path: str, source: RasterSource, feedback: Feedback) ->
 def _read_table(path: str, field: str | None) -> geopandas.GeoDataFrame:
     file, _, options = path.partition("|")
     layer = next((o[len("layername=") :] for o in options.split("|") if o.lower().startswith("layername=")), None)
-    if not file.startswith("/vsi") and not Path(file).exists():
+    if not file.startswith("/vsi") and not os.path.exists(file):
         raise InputError(f"The label file {file} does not exist.")
+    check_is_file(file, "The label file")
+    check_unpacked(file)
+    check_layer_vrt(file)
+    check_views(file)
     try:
         # QGIS keeps styles in a table of the file itself, which is no layer to choose from.
         layers = [str(name) for name in pyogrio.list_layers(file)[:, 0] if name != "layer_styles"]
@@ -224,17 +232,26 @@ def _read_table(path: str, field: str | None) -> geopandas.GeoDataFrame:
             )
         if layer is not None and layer not in layers:
             raise InputError(f"{file} has no layer {layer!r}; it has {', '.join(layers)}.")
+        if layer is not None:
+            check_view(file, layer, MOST_FEATURES)
         fields = list(pyogrio.read_info(file, layer=layer)["fields"])
         if field is not None and field not in fields:
             raise InputError(f"The labels have no field {field!r}.", f"They have {', '.join(fields) or 'no field at all'}.")
         columns = [field] if field is not None else []
-        table = geopandas.read_file(file, layer=layer, columns=columns, engine="pyogrio", on_invalid="ignore")
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError, UnicodeDecodeError) as error:
+        # One more than may be: a layer can be a query that never ends.
+        table = geopandas.read_file(
+            file, layer=layer, columns=columns, rows=MOST_FEATURES + 1, engine="pyogrio", on_invalid="ignore"
+        )
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError, UnicodeError) as error:
         raise InputError(
             f"The label file {file} cannot be read: {error}.", "It may be damaged or of an unknown kind."
         ) from error
     if not isinstance(table, geopandas.GeoDataFrame):
         raise InputError(f"{file} holds a table without geometries.", "Choose a layer of points, lines or polygons.")
+    if len(table) > MOST_FEATURES:
+        raise InputError(
+            f"{file} holds more than {MOST_FEATURES:,} features; labels are read as a whole.", "Choose fewer of them."
+        )
     return table
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import colorsys
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
+from false_core import strict_json
 from false_core.errors import InputError
+from false_core.files import read_text
 
 MOST_CLASSES = 254
 _FIRST_COLOURS = (
@@ -81,7 +81,7 @@ class ClassTable:
     @classmethod
     def from_list(cls, body: Sequence[dict[str, Any]]) -> ClassTable:
         """Read what ``to_list`` wrote. Raises ValueError where it is not a usable table."""
-        classes = tuple(LandCoverClass(int(c["code"]), _on_one_line(str(c["name"])), str(c["color"])) for c in body)
+        classes = tuple(LandCoverClass(int(c["code"]), on_one_line(str(c["name"])), str(c["color"])) for c in body)
         codes = [c.code for c in classes]
         if not 1 <= len(codes) <= MOST_CLASSES or len(set(codes)) < len(codes) or min(codes) < 0 or max(codes) > 254:
             raise ValueError("class codes must be different numbers from 0 to 254")
@@ -108,7 +108,7 @@ def read_legend(path: str | None) -> list[LegendEntry]:
     if path is None:
         return []
     try:
-        body = json.loads(Path(path).read_text(encoding="utf-8"))
+        body = strict_json.loads(read_text(path, "The legend"))
         return [LegendEntry(entry["value"], str(entry["name"]), _colour(str(entry["color"]))) for entry in body]
     except OSError as error:
         raise InputError(f"The legend {path} cannot be read: {error.strerror}.") from error
@@ -146,7 +146,7 @@ def classes_from_values(values: Sequence[Any], legend: Sequence[LegendEntry]) ->
     classes: list[LandCoverClass] = []
     for number, value in enumerate(distinct):
         entry = chosen.get(_key(value))
-        name = _on_one_line((entry.name if entry else "") or _text(value))
+        name = on_one_line((entry.name if entry else "") or _text(value))
         color = entry.color if entry else _unused_colour(name, number, {c.color for c in classes})
         classes.append(LandCoverClass(codes[value], name, color))
     return codes, classes
@@ -173,8 +173,8 @@ def _is_code(value: Any) -> bool:
     return isinstance(value, (int, float)) and float(value).is_integer() and 0 <= value <= 254
 
 
-def _on_one_line(name: str) -> str:
-    """Return ``name`` without the control characters that break lists, XML files and terminals."""
+def on_one_line(name: str) -> str:
+    """Return ``name`` without the control characters that break lists, XML files and terminals, nor half characters."""
     return "".join(character if character.isprintable() else " " for character in name)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from false_core.errors import InputError
-from false_core.labels.classes import LandCoverClass
+from false_core.labels.classes import LandCoverClass, on_one_line
 
 
 def match(values: Iterable[Any], classes: Sequence[LandCoverClass]) -> dict[Any, LandCoverClass | None]:
@@ -50,5 +50,5 @@ def as_code(value: Any) -> int | None:
 
 
 def spelling(name: str) -> str:
-    """Return one spelling for names that differ in capitals and spaces alone."""
-    return " ".join(name.split()).casefold()
+    """Return one spelling for names that differ in capitals, spaces and what is not printed alone."""
+    return " ".join(on_one_line(name).split()).casefold()

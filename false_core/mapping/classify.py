@@ -18,9 +18,9 @@ from false_core.jobs import Classify
 from false_core.mapping.kept_parts import MAP, digest_of
 from false_core.mapping.map_in_parts import Beginning, MapInParts
 from false_core.mapping.opening import check_maps, open_for_model, protect
+from false_core.models.from_file import check_segmenter, segmenter_from
 from false_core.models.inference import for_inference
-from false_core.models.model_file import SEGMENTER, ModelCard, load_weights, read_card
-from false_core.models.segmenter import build_segmenter
+from false_core.models.model_file import SEGMENTER, ModelCard, read_card
 from false_core.publish import published
 from false_core.raster.map_file import sidecars, write_class_names, write_style
 
@@ -68,6 +68,7 @@ class Classification:
             check_maps(job.output, job.confidence)
             self._device = choose_device(job.device, feedback)
             self._card = read_card(job.model, SEGMENTER)
+            check_segmenter(job.model, self._card)
             source = open_for_model(job.raster, job.model, self._card, feedback)
             protect(source, job.output, job.confidence)
             area = source.window_of(jobs.parse_extent(job.extent) if job.extent else None)
@@ -113,6 +114,5 @@ class Classification:
 
 
 def _network(model: str, card: ModelCard, device: torch.device) -> nn.Module:
-    network: nn.Module = build_segmenter(card.encoder, card.decoder, len(card.bands), len(card.classes))
-    load_weights(model, network)
+    network: nn.Module = segmenter_from(model, card)
     return for_inference(network.eval(), len(card.bands)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

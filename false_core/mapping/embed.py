@@ -18,9 +18,9 @@ from false_core.feedback import Feedback
 from false_core.jobs import Embed
 from false_core.mapping.features import CELL, FINEST_LEVEL, Components, Look, Seen, fit_components
 from false_core.mapping.opening import check_geotiffs, open_for_model, protect
-from false_core.models.encoder import STRIDE, build_encoder, channels_of
-from false_core.models.model_file import ENCODER, ModelCard, load_weights, read_card
-from false_core.models.segmenter import build_segmenter
+from false_core.models.encoder import STRIDE, channels_of
+from false_core.models.from_file import encoder_from, segmenter_from
+from false_core.models.model_file import ENCODER, ModelCard, read_card
 from false_core.publish import published
 from false_core.raster.map_file import RasterFile, build_overviews
 from false_core.raster.source import FloatArray, Window
@@ -88,14 +88,8 @@ def whole_cells(area: Window) -> Window:
 
 def _load(model: str, card: ModelCard) -> nn.Module:
     """Return the encoder in a file, be it that of an encoder or that of a segmenter."""
-    if card.kind == ENCODER:
-        encoder = build_encoder(card.encoder, len(card.bands))
-        load_weights(model, encoder)
-        return encoder
-    segmenter = build_segmenter(card.encoder, card.decoder, len(card.bands), len(card.classes))
-    load_weights(model, segmenter)
-    whole: nn.Module = segmenter.encoder
-    return whole
+    encoder: nn.Module = encoder_from(model, card) if card.kind == ENCODER else segmenter_from(model, card).encoder
+    return encoder
 
 
 def _write(path: Path, look: Look, part: Window, components: Components | None, bands: int, feedback: Feedback) -> None:

@@ -22,8 +22,8 @@ from false_core.labels.annotation import read_labelled_ground
 from false_core.mapping.candidates import LONGEST_SIDE, STEP, Candidates, Grid, find_candidates
 from false_core.mapping.opening import open_for_model
 from false_core.mapping.selection import Choice, choose
-from false_core.models.model_file import SEGMENTER, ModelCard, load_weights, read_card
-from false_core.models.segmenter import build_segmenter
+from false_core.models.from_file import segmenter_from
+from false_core.models.model_file import SEGMENTER, ModelCard, read_card
 from false_core.raster.source import RasterSource
 from false_core.vector.layer_file import write_vector
 
@@ -47,9 +47,8 @@ def suggest_labels(job: SuggestLabels, feedback: Feedback) -> dict[str, Any]:
         source = open_for_model(job.raster, job.model, card, feedback)
         grid = _grid(job, card, source, feedback)
         labels = read_labelled_ground(job.labels, source, feedback) if job.labels else None
-        network: nn.Module = build_segmenter(card.encoder, card.decoder, len(card.bands), len(card.classes))
-        load_weights(job.model, network)
-        network = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network: nn.Module = segmenter_from(job.model, card)
+        network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     with feedback.stage("Looking at the raster", 0.9):
         found = find_candidates(
             network, card.normalisation, len(card.classes), source, grid, labels, device, job.seed, feedback

@@ -1,39 +1,57 @@
 """One file per model: weights in safetensors, and in its header everything needed to use them.
 
-Reading such a file executes nothing, opens no other file and needs no network.
+Reading such a file executes nothing, opens no other file and needs no network. Memory is taken for its weights only once its
+header has been found to be that of the network it names; ``models.from_file`` makes that network.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
+import os
 import re
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor, nn
 
-from false_core import __version__
+from false_core import __version__, strict_json
 from false_core.errors import ModelFileError, OutputError
-from false_core.labels.classes import ClassTable
+from false_core.labels.classes import ClassTable, on_one_line
 from false_core.publish import published
-from false_core.raster.statistics import Normalisation
+from false_core.raster.statistics import LARGEST, Normalisation
 
 FORMAT = "false-model"
 FORMAT_VERSION = 2
 """2: an encoder may bring a decoder along. Files without one are written as 1, which older versions read too."""
 DECODER_PREFIX = "decoder."
 """Of the weights of a decoder, in a file of an encoder as in that of a segmenter."""
-LONGEST_HEADER = 16_000_000
-"""Bytes. The header of a real model is a thousandth of that."""
+METADATA = "__metadata__"
+"""Where safetensors keeps texts."""
+MADE_BY = "made_by"
+"""Under this name the provenance holds what ``false-core rerun`` needs, see ``false_core.models.record``."""
+LONGEST_HEADER = 8_000_000
+"""Bytes. The header of a real model is a hundredth of that."""
+MOST_BANDS = 65_536
+"""As many as GDAL reads."""
+LARGEST_PATCH = 65_536
+SIZES = (1e-9, 1e9)
+"""Of pixels, in any unit."""
+FARTHEST = 1e12
+"""Deviations that a pixel may be away from the mean of its band after normalisation, far below where float32 ends."""
 ENCODER, SEGMENTER = "encoder", "segmenter"
+_DTYPES = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
+    torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
+}  # fmt: skip
+"""What safetensors calls the types of weights."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +105,13 @@ def save_model(path: str, card: ModelCard, network: nn.Module, decoder: nn.Modul
     body["normalisation"] = card.normalisation.to_dict()
     body["classes"] = card.classes.to_list()
     body["provenance"] = {**card.provenance, "false_core": __version__}
+    text = json.dumps(_printable(json.loads(json.dumps(body))), ensure_ascii=False)
+    if len(text.encode()) > LONGEST_HEADER // 2:
+        # A training must not be lost for it: what is longest by far are the names of tens of thousands of inputs.
+        body["provenance"] = _without_inputs(body["provenance"])
+        text = json.dumps(_printable(json.loads(json.dumps(body))), ensure_ascii=False)
     # One entry: several would come in a random order, and the same training is to give the same file.
-    header = {FORMAT: json.dumps(body, ensure_ascii=False)}
+    header = {FORMAT: text}
     state = dict(network.state_dict())
     if decoder:
         state |= {f"{DECODER_PREFIX}{name}": tensor for name, tensor in decoder.state_dict().items()}
@@ -103,7 +126,7 @@ def save_model(path: str, card: ModelCard, network: nn.Module, decoder: nn.Modul
 def is_model_file(path: str) -> bool:
     """Return whether a file calls itself a model of ours. It may be damaged all the same."""
     try:
-        return FORMAT in _read_header(path)
+        return FORMAT in _metadata(_read_header(path), path)
     except ModelFileError:
         return False
 
@@ -118,11 +141,11 @@ def read_card(path: str, kind: str | None = None) -> ModelCard:
     Raises:
         ModelFileError: It is missing, no model of ours, damaged, too new, or of the other kind.
     """
-    header = _read_header(path)
+    header = _metadata(_read_header(path), path)
     if FORMAT not in header:
         raise ModelFileError(f"{path} is not a model made by FALSE.", "Choose a file written by pretraining or fine-tuning.")
     try:
-        body = json.loads(header[FORMAT])
+        body = _printable(strict_json.loads(header[FORMAT]))
         version = int(body["format_version"])
         if version > FORMAT_VERSION:
             raise ModelFileError(f"{path} was written by a newer version (format {version}).", "Update FALSE to use it.")
@@ -135,43 +158,68 @@ def read_card(path: str, kind: str | None = None) -> ModelCard:
     return card
 
 
+def check_layout(path: str, network: nn.Module, prefix: str = "") -> None:
+    """Compare the header of a model file with a network, which may be on the meta device: names, shapes and types.
+
+    Args:
+        path: Of the file.
+        network: What should be in it. An encoder leaves a decoder that is beside it alone.
+        prefix: Of the names in the file.
+
+    Raises:
+        ModelFileError: They differ, or the header cannot be read.
+    """
+    header = _read_header(path)
+    own = {f"{prefix}{name}": tensor for name, tensor in network.state_dict().items()}
+    names = _names_for(own, [name for name in header if name != METADATA], prefix)
+    wrong = sorted(set(own) ^ names) or sorted(
+        name for name in own if _layout(header[name]) != (list(own[name].shape), _DTYPES.get(own[name].dtype))
+    )
+    if wrong:
+        raise ModelFileError(f"{path} is damaged: {len(wrong)} weights do not fit its own description, such as {wrong[0]}.")
+
+
 def load_weights(path: str, network: nn.Module) -> None:
     """Fill ``network`` with the weights in a model file. An encoder leaves a decoder that is beside it alone.
 
     Raises:
-        ModelFileError: Names, shapes or types of the weights differ from the network's.
+        ModelFileError: Names, shapes or types of the weights differ from the network's, or some are no finite numbers.
     """
-    weights = _read_weights(path)
-    if not any(name.startswith(DECODER_PREFIX) for name in network.state_dict()):
-        weights = {name: tensor for name, tensor in weights.items() if not name.startswith(DECODER_PREFIX)}
-    _fill(network, weights, path)
+    _fill(path, network, "")
 
 
 def load_decoder(path: str, decoder: nn.Module) -> None:
     """Fill ``decoder`` with the weights of the decoder in a model file.
 
     Raises:
-        ModelFileError: Names, shapes or types of the weights differ from the decoder's.
+        ModelFileError: Names, shapes or types of the weights differ from the decoder's, or some are no finite numbers.
     """
-    weights = _read_weights(path).items()
-    _fill(decoder, {name[len(DECODER_PREFIX) :]: t for name, t in weights if name.startswith(DECODER_PREFIX)}, path)
+    _fill(path, decoder, DECODER_PREFIX)
 
 
-def _read_weights(path: str) -> dict[str, Tensor]:
+def _fill(path: str, network: nn.Module, prefix: str) -> None:
+    check_layout(path, network, prefix)
     try:
-        return dict(safetensors.torch.load_file(path))
+        weights: dict[str, Tensor] = safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError) as error:
         raise ModelFileError(f"{path} is damaged or cut off: {error}.") from error
+    chosen = {f"{prefix}{name}": name for name in network.state_dict()}
+    broken = [name for name in chosen if not bool(torch.isfinite(weights[name]).all())]
+    if broken:
+        raise ModelFileError(
+            f"{path} cannot be used: {len(broken)} of its {len(weights)} weights hold values that are no finite numbers, "
+            f"such as {broken[0]}.",
+            "Copy it again, or train it again.",
+        )
+    network.load_state_dict({name: weights[stored] for stored, name in chosen.items()})
 
 
-def _fill(network: nn.Module, weights: Mapping[str, Tensor], path: str) -> None:
-    own = network.state_dict()
-    wrong = sorted(set(own) ^ set(weights)) or sorted(
-        name for name in own if own[name].shape != weights[name].shape or own[name].dtype != weights[name].dtype
-    )
-    if wrong:
-        raise ModelFileError(f"{path} is damaged: {len(wrong)} weights do not fit its own description, such as {wrong[0]}.")
-    network.load_state_dict(dict(weights))
+def _names_for(own: Mapping[str, Tensor], stored: Sequence[str], prefix: str) -> set[str]:
+    """Return those of the names in a file that should be the network's: of a decoder, its own; else all but a decoder's."""
+    if prefix:
+        return {name for name in stored if name.startswith(prefix)}
+    has_decoder = any(name.startswith(DECODER_PREFIX) for name in own)
+    return {name for name in stored if has_decoder or not name.startswith(DECODER_PREFIX)}
 
 
 def check_bands(card: ModelCard, path: str, bands: int, raster: str) -> None:
@@ -184,25 +232,56 @@ def check_bands(card: ModelCard, path: str, bands: int, raster: str) -> None:
         )
 
 
-def _read_header(path: str) -> dict[str, str]:
-    file = Path(path)
-    if not file.is_file():
+def _without_inputs(provenance: dict[str, Any]) -> dict[str, Any]:
+    """Return what is told of the making without what it would take to do it again."""
+    kept = {name: value for name, value in provenance.items() if name != MADE_BY}
+    return {name: _without_inputs(value) if isinstance(value, dict) else value for name, value in kept.items()}
+
+
+def _read_header(path: str) -> dict[str, Any]:
+    """Return the header of a safetensors file: what lies where, and texts under ``METADATA``."""
+    # os.path, as pathlib raises where a name is too long for the system.
+    if not os.path.isfile(path):
         raise ModelFileError(f"The model file {path} does not exist.")
     try:
-        with file.open("rb") as stream:
+        with open(path, "rb") as stream:
             start = stream.read(8)
             length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-            if not 2 <= length <= min(LONGEST_HEADER, file.stat().st_size - 8):
+            if not 2 <= length <= min(LONGEST_HEADER, os.path.getsize(path) - 8):
                 raise ModelFileError(f"{path} is not a model made by FALSE.", "Or it is cut off: copy it again.")
-            header = json.loads(stream.read(length))
+            text = stream.read(length)
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read: {error.strerror}.") from error
+    try:
+        header = strict_json.loads(text.decode("utf-8"))
+        if not isinstance(header, dict):
+            raise ValueError("a header is an object")
     except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{path} is not a model made by FALSE.") from error
-    metadata = header.get("__metadata__", {}) if isinstance(header, dict) else {}
+        raise ModelFileError(f"{path} is not a model made by FALSE: its header cannot be read.") from error
+    return header
+
+
+def _metadata(header: dict[str, Any], path: str) -> dict[str, str]:
+    metadata = header.get(METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise ModelFileError(f"{path} is not a model made by FALSE.")
     return metadata
+
+
+def _layout(entry: Any) -> tuple[Any, Any]:
+    """Return shape and type of a tensor as a header declares them."""
+    return (entry.get("shape"), entry.get("dtype")) if isinstance(entry, dict) else (None, None)
+
+
+def _printable(body: Any) -> Any:
+    """Return JSON with a blank for each character that is no visible one: its texts end up in terminals, pages and lists."""
+    if isinstance(body, str):
+        return on_one_line(body)
+    if isinstance(body, list):
+        return [_printable(item) for item in body]
+    if isinstance(body, dict):
+        return {on_one_line(key): _printable(value) for key, value in body.items()}
+    return body
 
 
 def _card(body: Any) -> ModelCard:
@@ -227,20 +306,51 @@ def _check(card: ModelCard) -> None:
     lists = (statistics.low, statistics.high, statistics.mean, statistics.deviation, card.band_numbers)
     if card.kind not in (ENCODER, SEGMENTER) or not card.bands or any(len(v) != len(card.bands) for v in lists):
         raise ValueError("kind, bands and normalisation do not go together")
-    if min(card.band_numbers) < 1:
-        raise ValueError("bands are counted from 1")
-    if not all(math.isfinite(v) for values in lists for v in values) or min(statistics.deviation) <= 0:
+    if min(card.band_numbers) < 1 or max(card.band_numbers) > MOST_BANDS or len(card.bands) > MOST_BANDS:
+        raise ValueError(f"bands are counted from 1 to {MOST_BANDS}")
+    if not all(map(_is_possible, statistics.low, statistics.high, statistics.mean, statistics.deviation)):
         raise ValueError("the normalisation holds impossible numbers")
-    for size in (card.pixel_size, card.patch_size, card.ground_sample_distance or 1):
-        if not isinstance(size, (int, float)) or not 0 < size <= sys.float_info.max:
-            raise ValueError("pixel_size, patch_size and ground_sample_distance must be above 0")
+    for size in (card.pixel_size, 1 if card.ground_sample_distance is None else card.ground_sample_distance):
+        if not _is_number(size) or not SIZES[0] <= size <= SIZES[1]:
+            raise ValueError("pixel_size and ground_sample_distance must be the sides of pixels")
+    if type(card.patch_size) is not int or not 1 <= card.patch_size <= LARGEST_PATCH:
+        raise ValueError("patch_size must be a number of pixels")
     # timm would look up a name with a slash or a colon in it in the network.
     if not all(re.fullmatch(r"[\w.-]*", name) for name in (card.encoder, card.decoder)):
         raise ValueError("the names of encoder and decoder must be plain ones")
     if not all(isinstance(part, dict) for part in (card.method, card.provenance)) or not isinstance(card.dtype, str):
         raise ValueError("method and provenance must be objects, dtype a text")
+    _check_provenance(card.provenance)
     if (card.kind == SEGMENTER) != bool(card.classes.classes):
         raise ValueError("a segmenter has classes, an encoder has none")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _is_possible(low: float, high: float, mean: float, deviation: float) -> bool:
+    """Return whether a band can be normalised with these in single precision, as pixels are."""
+    finite = all(abs(value) <= LARGEST for value in (low, high, mean, deviation))
+    return finite and low <= high and deviation > 0 and max(abs(low - mean), abs(high - mean)) / deviation <= FARTHEST
+
+
+def _check_provenance(provenance: dict[str, Any]) -> None:
+    """Raise ValueError where what is told of the making is not in the form that reports expect. The rest may be anything."""
+    labels, scores = provenance.get("labels", {}), provenance.get("scores", {})
+    counts = list(labels.values()) if isinstance(labels, dict) else [None]
+    if not all(isinstance(pair, list) and len(pair) == 2 and all(map(_is_number, pair)) for pair in counts):
+        raise ValueError("the labels must be counts by class")
+    if not isinstance(scores, dict) or not all(map(_is_number, scores.values())):
+        raise ValueError("the scores must be numbers")
+    rasters = provenance.get("rasters", [])
+    if not isinstance(rasters, list) or not all(isinstance(name, str) for name in rasters):
+        raise ValueError("the rasters must be names")
+    if not isinstance(provenance.get("pretraining", {}), dict):
+        raise ValueError("the settings of pretraining must be an object")
+    encoder = provenance.get("encoder")
+    if isinstance(encoder, dict):
+        _check_provenance(encoder)
 
 
 def _a(kind: str) -> str:

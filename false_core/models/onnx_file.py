@@ -27,8 +27,8 @@ from false_core.errors import FalseError, OutputError, RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import ExportOnnx
 from false_core.models.encoder import STRIDE
-from false_core.models.model_file import SEGMENTER, ModelCard, load_weights, read_card
-from false_core.models.segmenter import build_segmenter
+from false_core.models.from_file import segmenter_from
+from false_core.models.model_file import SEGMENTER, ModelCard, read_card
 from false_core.publish import published
 from false_core.raster.statistics import Normalisation
 
@@ -52,8 +52,7 @@ def export_onnx(job: ExportOnnx, feedback: Feedback) -> dict[str, Any]:
             )
         onnx = _onnx()
         card = read_card(job.model, SEGMENTER)
-        segmenter = build_segmenter(card.encoder, card.decoder, len(card.bands), len(card.classes))
-        load_weights(job.model, segmenter)
+        segmenter = segmenter_from(job.model, card)
         _say_what_to_know(card, feedback)
     with feedback.stage("Exporting", 0.8), published(job.output) as (partial,):
         network = DeepnessNetwork(segmenter, card.normalisation, job.nodata).eval()

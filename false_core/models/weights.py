@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from false_core.errors import ModelFileError
+from false_core.files import check_unpacked
 from false_core.models.encoder import channels_of
 from false_core.models.model_file import ENCODER, check_bands, is_model_file, load_weights, read_card
 
@@ -106,6 +107,7 @@ def _is_path(weights: str) -> bool:
 def _read(path: str) -> dict[str, Tensor]:
     """Return the weights in a file by name."""
     name = Path(path).name
+    check_unpacked(path)
     try:
         if path.lower().endswith(".safetensors"):
             return dict(safetensors.torch.load_file(path))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 
+from false_core import strict_json
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.classes import MOST_CLASSES, ClassTable, LandCoverClass, default_colour
@@ -24,6 +24,8 @@ PIXELS_PER_WINDOW = 1_000_000
 LARGEST_CODE = 2**24 - 1
 """Rasters are read as float32, which holds every whole number up to here."""
 COUNTED_BELOW = 2**21
+LONGEST_SIDE, MOST_PIXELS = 2**27, 10**13
+"""Of a map that can be gone through. Memory grows with its sides; at 10 million pixels a second it takes eleven days."""
 
 
 class ClassMap:
@@ -33,7 +35,7 @@ class ClassMap:
         path: Of the raster.
 
     Raises:
-        InputError: It cannot be opened, or has several bands.
+        InputError: It cannot be opened, has several bands, or is too large to go through.
     """
 
     def __init__(self, path: str) -> None:
@@ -42,6 +44,12 @@ class ClassMap:
             raise InputError(
                 f"{self.source.name} has {len(self.source.bands)} bands; a map of classes has one.",
                 "Choose a map made by classifying.",
+            )
+        width, height = self.source.width, self.source.height
+        if max(width, height) > LONGEST_SIDE or width * height > MOST_PIXELS:
+            raise InputError(
+                f"{self.source.name} has {width:,} x {height:,} pixels: too many to go through.",
+                "Cut out the part you need.",
             )
         self._known = {c.code: c for c in read_classes(path)}
         self._colours = _colour_table(path)
@@ -149,8 +157,8 @@ def read_classes(path: str) -> tuple[LandCoverClass, ...]:
         tag = dataset.tags().get(CLASSES_TAG)
     if tag:
         try:
-            return ClassTable.from_list(json.loads(tag)).classes
-        except (ValueError, TypeError, KeyError):
+            return ClassTable.from_list(strict_json.loads(tag)).classes
+        except (ValueError, TypeError, KeyError, RecursionError):
             pass  # Somebody else's tag: the names that GDAL knows count.
     return tuple(
         LandCoverClass(code, " ".join(name.split()), colours.get(code) or default_colour(code))

@@ -140,6 +140,27 @@ class RasterFile:
                 self._dataset.close()
             except GDAL_ERRORS as problem:
                 raise OutputError(f"{self._path.name} cannot be written: {problem}.", "Is the disk full?") from problem
+        if error is None:
+            _check_complete(self._path)
+
+
+def _check_complete(path: Path) -> None:
+    """Raise OutputError where blocks of a GeoTIFF lie beyond its end: GDAL does not say when a disk was full at the last."""
+    size = path.stat().st_size
+    try:
+        with rasterio.open(path) as dataset:
+            # What is stored pixel by pixel has the blocks of all bands in those of the first.
+            bands = dataset.indexes if dataset.interleaving is not None and dataset.interleaving.name == "band" else [1]
+            for band in bands:
+                for (row, column), _ in dataset.block_windows(band):
+                    offset, length = (
+                        int(dataset.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", bidx=band) or 0)
+                        for what in ("OFFSET", "SIZE")
+                    )
+                    if offset + length > size:
+                        raise OutputError(f"{path.name} is cut off: the disk is full.", "Make room, and run this again.")
+    except GDAL_ERRORS as error:
+        raise OutputError(f"{path.name} cannot be read again: {error}.", "Is the disk full?") from error
 
 
 def build_overviews(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import threading
 import warnings
 import weakref
@@ -26,8 +27,11 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from false_core.errors import InputError
+from false_core.files import check_is_file
 from false_core.jobs import Extent
+from false_core.labels.classes import on_one_line
 from false_core.raster.chunks_on_disk import chunks_on_disk
+from false_core.raster.vrt import check_vrt
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -37,6 +41,8 @@ GDAL_ERRORS = (rasterio.errors.RasterioError, CPLE_BaseError)
 """What rasterio raises: its own errors, and now and then one of GDAL's as it is."""
 STRIP_BYTES = 64_000_000
 """For pixels of the file that are averaged to a coarser grid."""
+LARGEST_BLOCK = 2_000_000_000
+"""Bytes of a block of the file."""
 MOST_OPEN = 8
 """Rasters whose files a thread keeps open. Thousands may take part in a job, and some systems allow 256 open files."""
 MOST_NAMES = 5
@@ -131,7 +137,7 @@ class RasterSource:
     @property
     def name(self) -> str:
         """The file's name, for messages."""
-        return Path(self.path).name or self.path
+        return on_one_line(Path(self.path).name or self.path)
 
     @property
     def pixel_size(self) -> float:
@@ -275,17 +281,20 @@ class RasterSource:
     def _open(self) -> Any:
         # A colon after a possible drive letter means a subdataset or an address, which only GDAL can look up.
         is_file = not self.path.startswith("/vsi") and ":" not in self.path[2:]
-        if is_file and not Path(self.path).exists():
+        if is_file and not os.path.exists(self.path):
             raise InputError(f"The raster {self.path} does not exist.")
+        check_is_file(self.path, "The raster")
+        check_vrt(self.path)
         try:
             dataset = rasterio.open(self.path)
+            _check_blocks(dataset, self.path)
             points, points_crs = dataset.gcps
             if dataset.transform.is_identity and points and points_crs:
                 # QGIS shows such a raster warped; labels are drawn on what it shows. Its margins must not look
                 # like pixels, so where nothing else marks them an alpha band does.
                 unmarked = dataset.nodata is None and ColorInterp.alpha not in dataset.colorinterp
                 dataset = WarpedVRT(dataset, src_crs=points_crs, add_alpha=unmarked)
-        except GDAL_ERRORS as error:
+        except (*GDAL_ERRORS, UnicodeError) as error:
             raise InputError(f"The raster {self.path} cannot be opened: {error}.") from error
         return dataset
 
@@ -354,6 +363,18 @@ def _fits(value: float | None, dtype: np.dtype[Any]) -> bool:
         return False
     limits = np.iinfo(dtype)
     return bool(limits.min <= value <= limits.max)
+
+
+def _check_blocks(dataset: Any, path: str) -> None:
+    """Raise InputError where a block, which is only ever unpacked as a whole, would fill the memory."""
+    for (height, width), dtype in zip(dataset.block_shapes, dataset.dtypes):
+        size = height * width * (16 if "complex" in dtype else np.dtype(dtype).itemsize)
+        if size > LARGEST_BLOCK:
+            raise InputError(
+                f"{path} is stored in blocks of {width:,} x {height:,} pixels. To read any pixel takes {size / 1e9:,.1f} GB "
+                "of memory.",
+                "Translate it with gdal_translate -co TILED=YES on a computer with that memory.",
+            )
 
 
 def _is_stored(dataset: Any, band: int, row: int, column: int) -> bool:

@@ -17,6 +17,8 @@ from false_core.threads import made_ahead
 
 SAMPLE_WINDOWS = 64
 SAMPLE_SIDE = 192
+LOOKED_AT_MOST = 200_000
+"""Windows that are searched for a valid pixel: 7 billion pixels. A file may declare to be larger than anybody can read."""
 MANY = SAMPLE_WINDOWS
 """Rasters, from which on not each of them is looked into."""
 MANY_WINDOWS, MANY_SIDE = 256, 96
@@ -140,11 +142,19 @@ def _sample(source: RasterSource, window: Window, number: int, feedback: Feedbac
     # Where all of them are nodata, everything else until something valid turns up.
     others = (tile for tile in range(tiles) if tile not in spread)
     found: list[FloatArray] = []
-    for tile in itertools.chain(spread, others):
+    for looked_at, tile in enumerate(itertools.chain(spread, others)):
         if found and tile not in spread:
             break
+        if looked_at >= LOOKED_AT_MOST:
+            raise InputError(
+                f"{looked_at:,} pieces of {source.name} were looked at, and none holds a valid pixel.",
+                "Name the extent that holds data.",
+            )
         feedback.stop_if_cancelled()
-        valid = _valid(source, _tile(window, tile, SAMPLE_SIDE))
+        place = _tile(window, tile, SAMPLE_SIDE)
+        if source.is_hole(place):
+            continue
+        valid = _valid(source, place)
         if valid.size:
             found.append(valid)
     return found

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from false_core.device import memory_of
+from false_core.errors import InputError, OutOfMemoryError
 from false_core.raster.source import Window
 
 RAMP = 32
@@ -32,6 +34,10 @@ MOST_BYTES = 64_000_000
 MOST_PIXELS = 32_000_000
 """Pixels of the file under one tile."""
 ENCODER_STRIDE = 32
+MOST_TILES = 20_000_000
+"""Of a plan. At twenty a second, which takes a GPU, they last for eleven days."""
+SHARE_OF_MEMORY = 0.5
+"""Of the device's, that strips of a map may take which wait for their neighbours."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,11 @@ class TilePlan:
 
     @classmethod
     def for_area(cls, area: Window, classes: int, factor: int) -> TilePlan:
-        """Return the most economical plan whose tiles fit the memory."""
+        """Return the most economical plan whose tiles fit the memory.
+
+        Raises:
+            InputError: The area is so large that it would never be done.
+        """
         overlap = RAMP + 2 * CONTEXT
         step = ALIGNED_STRIDE if max(area.width, area.height) > MANY * LONGEST else ENCODER_STRIDE
         strides = (*range(LONGEST, SHORTEST - 1, -step), *_SHORT_STRIDES)
@@ -78,7 +88,13 @@ class TilePlan:
         fitting = [
             plan for plan in plans if 4 * classes * plan.side**2 <= MOST_BYTES and (plan.side * factor) ** 2 <= MOST_PIXELS
         ] or [cls(area, *_LEAST)]
-        return min(fitting, key=lambda plan: len(plan) * plan.side**2)
+        best = min(fitting, key=lambda plan: len(plan) * plan.side**2)
+        if len(best) > MOST_TILES:
+            raise InputError(
+                f"{area.width:,} x {area.height:,} pixels are to be classified, in {len(best):,} tiles: that takes weeks.",
+                "Choose an extent, or a map in several parts.",
+            )
+        return best
 
     @property
     def side(self) -> int:
@@ -141,6 +157,14 @@ class Blender:
         self._plan, ramp = plan, plan.ramp
         self._columns = columns if columns is not None else range(plan.columns)
         self._shared = plan.shared
+        waiting = 4 * classes * self._shared * (len(self._columns) * plan.stride + self._shared)
+        memory = memory_of(device)
+        if memory and waiting > SHARE_OF_MEMORY * memory:
+            raise OutOfMemoryError(
+                f"A map of {classes} classes, {plan.area.width:,} pixels wide, takes {waiting / 1e9:,.1f} GB of memory, and "
+                f"there are {memory / 1e9:,.1f} GB.",
+                "Choose an extent, and make the map in several parts.",
+            )
         rising = (torch.arange(ramp, device=device) + 0.5) / ramp
         one = torch.ones(2, device=device)
         level = torch.ones(plan.stride - ramp - 2, device=device)

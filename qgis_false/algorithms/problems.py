@@ -16,7 +16,7 @@ from qgis.core import (
 from false_core import jobs
 from qgis_false import tasks
 from qgis_false.algorithms.definitions import NO, YES, Field, shown_fields
-from qgis_false.layers import is_null, stands_for_rasters
+from qgis_false.layers import as_it_is, is_null, stands_for_rasters
 from qgis_false.translation import tr
 
 _RASTERS = (jobs.RASTER, jobs.RASTERS)
@@ -86,7 +86,8 @@ def _opens(source: str, field: Field, context: QgsProcessingContext) -> bool:
         return True
     hints = QgsProcessingUtils.LayerHint
     hint = hints.Vector if field.parameter.kind == jobs.VECTOR else hints.Raster
-    return QgsProcessingUtils.mapLayerFromString(source, context, True, hint) is not None
+    with as_it_is(source):
+        return QgsProcessingUtils.mapLayerFromString(source, context, True, hint) is not None
 
 
 def _why_not(source: str) -> str:

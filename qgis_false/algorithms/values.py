@@ -73,7 +73,9 @@ def _imagery(request: Request, field: Field) -> List[Union[str, QgsRasterLayer]]
 
 
 def _raster_layer(request: Request, name: str) -> QgsRasterLayer:
-    layer = request.algorithm.parameterAsRasterLayer(request.parameters, name, request.context)
+    entered = request.parameters.get(name)
+    with layers.as_it_is(entered if isinstance(entered, str) else ""):
+        layer = request.algorithm.parameterAsRasterLayer(request.parameters, name, request.context)
     if layer is None:
         raise QgsProcessingException(request.algorithm.invalidRasterError(request.parameters, name))
     return layer
