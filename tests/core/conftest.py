@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -11,10 +12,13 @@ import pytest
 import torch
 from small_world import Listener, label_boxes, on_map, textured_land, write_labels, write_raster
 
+from false_core.errors import FalseError
 from false_core.jobs import Finetune, Pretrain
 from false_core.run import run
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from error_messages import Recorder  # noqa: E402 - it lies beside the folders of tests.
 
 # On a busy computer an example may take any time.
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -31,6 +35,40 @@ def quiet_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("FALSE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))))
         yield
+
+
+PASSED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
+
+
+@pytest.fixture(scope="session")
+def recorder() -> Iterator[Recorder]:
+    """Is told of every error that is made, by the error itself."""
+    recorder, usual = Recorder(), FalseError.__init__
+
+    def noted(error: FalseError, what: str, remedy: str = "") -> None:
+        recorder.note(sys._getframe(1))
+        usual(error, what, remedy)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FalseError, "__init__", noted)
+        yield recorder
+
+
+@pytest.fixture(autouse=True)
+def provoked(recorder: Recorder, request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that is said to provoke an error must do so: see ``error_messages.py``."""
+    recorder.seen.clear()
+    yield
+    missed = recorder.missed(request.node.nodeid)
+    assert not (missed and request.node.stash.get(PASSED, False)), f"This test no longer provokes {sorted(missed)}."
 
 
 @pytest.fixture

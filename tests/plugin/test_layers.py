@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import time
@@ -19,6 +20,7 @@ from qgis.core import (
     QgsFillSymbol,
     QgsGeometry,
     QgsPalettedRasterRenderer,
+    QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeatureSourceDefinition,
     QgsProject,
@@ -31,6 +33,9 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from small_raster import write_raster
+
+from false_core.jobs import Classify, Pretrain
+from qgis_false.layers import as_it_is
 
 BOW_TIE = "Polygon((0 0, 10 10, 10 0, 0 10, 0 0))"
 
@@ -285,6 +290,55 @@ class TestRasters:
         layer = QgsRasterLayer("type=xyz&url=https://example.org/{z}/{x}/{y}.png&zmax=1&zmin=0", "web map", "wms")
         with pytest.raises(QgsProcessingException, match="web map comes from wms.*Save it as GeoTIFF"):
             raster_path(layer)
+
+
+class TestTheFolderOfARaster:
+    """QGIS computes statistics of every raster that it opens, and GDAL keeps them beside it. Not when we open it."""
+
+    @pytest.fixture
+    def opened(self, algorithm, feedback):
+        """Return a function that takes rasters through the check and the run of an algorithm, and forgets them again."""
+
+        def open_them(name, job, **values):
+            from qgis_false.algorithms.values import Request
+
+            context = QgsProcessingContext()
+            alg = algorithm(name)
+            assert alg.checkParameterValues(values, context)[0]
+            fields = Request(alg, values, context, feedback, Path()).job_fields(job)
+            del context
+            gc.collect()
+            return fields
+
+        return open_them
+
+    def test_is_as_it_was(self, opened, tmp_path):
+        (tmp_path / "in").mkdir()
+        raster = write_raster(tmp_path / "in" / "r.tif")
+        model = tmp_path / "m.safetensors"
+        model.touch()
+        fields = opened(
+            "classify", Classify, RASTER=str(raster), MODEL=str(model), OUTPUT=str(tmp_path / "map.tif"), DEVICE="cpu"
+        )
+        assert fields["raster"] == str(raster)
+        fields = opened("pretrain", Pretrain, RASTERS=[str(raster)], ENCODER=str(tmp_path / "e.safetensors"), DEVICE="cpu")
+        assert fields["rasters"] == [str(raster)]
+        assert [path.name for path in raster.parent.iterdir()] == ["r.tif"]
+
+    def test_what_a_file_beside_it_says_is_still_read(self, opened, tmp_path):
+        raster = write_raster(tmp_path / "r.tif", epsg=None)
+        Path(f"{raster}.aux.xml").write_text("<PAMDataset><SRS>EPSG:32633</SRS></PAMDataset>")
+        with as_it_is(str(raster)):
+            assert QgsRasterLayer(str(raster), "r").crs().authid() == "EPSG:32633"
+
+    def test_afterwards_qgis_keeps_its_statistics_as_ever(self, qgis_app, tmp_path):
+        raster = write_raster(tmp_path / "r.tif")
+        with as_it_is(str(raster)):
+            pass
+        layer = QgsRasterLayer(str(raster), "r")
+        del layer
+        gc.collect()
+        assert Path(f"{raster}.aux.xml").exists()
 
 
 class TestExtent:

@@ -1,0 +1,291 @@
+"""Errors that no other test provokes: each says what happened. The list of all is ``tests/error_messages.json``."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
+from small_world import GRID, Listener, on_map, pixel_box, write_labels, write_raster
+
+from false_core import cli
+from false_core.errors import FalseError, InputError, ModelFileError, OutputError, RequestError
+from false_core.evaluation.report import write_report
+from false_core.experiments.colour_truth import colour_table, write_codes, write_tiled
+from false_core.experiments.config import DEEPGLOBE, POTSDAM, RasterPair
+from false_core.experiments.dataset import _check_size, _classes_in, fingerprint
+from false_core.experiments.folders import find_sheets
+from false_core.jobs import Assess, ExportOnnx, ModelInfo, Polygonise, SamplePoints
+from false_core.labels.classes import ClassTable, LandCoverClass
+from false_core.models.segmenter import build_segmenter
+from false_core.raster.aligned import AlignedCodes
+from false_core.raster.class_map import read_classes
+from false_core.raster.map_file import RasterFile
+from false_core.raster.source import RasterSource, Window
+from false_core.run import _do, run
+from false_core.training import finetune, pretrain
+from false_core.training.curves import Curves
+from false_core.vector.layer_file import write_vector
+from false_core.vector.layer_style import keep_style
+
+RED, BLUE = LandCoverClass(1, "red", "#ff0000"), LandCoverClass(2, "blue", "#0000ff")
+
+
+@pytest.fixture
+def the_map(tmp_path: Path) -> str:
+    """A map of two classes."""
+    codes = np.ones((1, 60, 80), "uint8")
+    codes[:, :, 40:] = 2
+    return write_raster(tmp_path / "map.tif", codes)
+
+
+@pytest.fixture
+def full_disk() -> Iterator[Any]:
+    """Return a function after which no file may grow beyond so many bytes, until the test ends."""
+    resource = pytest.importorskip("resource", reason="there is no such limit on Windows")
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+
+
+class TestAFullDisk:
+    def test_while_a_report_is_written(self, full_disk: Any, tmp_path: Path) -> None:
+        full_disk(100)
+        with pytest.raises(OutputError, match=r"r\.html cannot be written: File too large\. Is the disk full"):
+            write_report(str(tmp_path / "r.html"), "x" * 1000)
+
+    def test_while_a_table_is_written(self, full_disk: Any, the_map: str, tmp_path: Path) -> None:
+        full_disk(100)
+        with pytest.raises(OutputError, match=r"t\.csv cannot be written: File too large"):
+            run(Assess(the_map, truth=the_map, table=str(tmp_path / "t.csv")))
+
+    def test_while_the_key_of_sample_points_is_written(
+        self, full_disk: Any, the_map: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # The points themselves are written first, and take more room.
+        monkeypatch.setattr("false_core.evaluation.sample_points.write_vector", lambda *_, **__: None)
+        full_disk(100)
+        with pytest.raises(OutputError, match=r"key\.csv cannot be written: File too large"):
+            run(SamplePoints(the_map, str(tmp_path / "p.gpkg"), key=str(tmp_path / "key.csv")))
+
+    def test_while_polygons_are_written(self, full_disk: Any, the_map: str, tmp_path: Path) -> None:
+        full_disk(1000)
+        with pytest.raises(OutputError, match=r"p\.gpkg cannot be written"):
+            run(Polygonise(the_map, str(tmp_path / "p.gpkg")))
+
+    def test_while_an_onnx_file_is_written(self, full_disk: Any, model: str, tmp_path: Path) -> None:
+        pytest.importorskip("onnx")
+        full_disk(1000)
+        with pytest.raises(OutputError, match=r"m\.onnx cannot be written: File too large"):
+            run(ExportOnnx(model, str(tmp_path / "m.onnx"), tile=64))
+
+    def test_while_a_style_is_put_into_a_geopackage(self, tmp_path: Path) -> None:
+        package = tmp_path / "p.gpkg"
+        package.write_bytes(b"no database")
+        with pytest.raises(OutputError, match=r"p\.gpkg cannot be written"):
+            keep_style(b"<qgis/>", package, str(package), "map.tif")
+
+    @pytest.mark.parametrize("moment", ["at first", "in the middle", "at last"])
+    def test_while_a_raster_is_written(self, full_disk: Any, tmp_path: Path, moment: str) -> None:
+        source = RasterSource(write_raster(tmp_path / "noise.tif", np.ones((1, 2000, 2000), "uint8")))
+        noise = np.random.default_rng(0).integers(0, 255, (2000, 2000)).astype("uint8")
+        where = tmp_path / ("nowhere" if moment == "at first" else ".") / "out.tif"
+        limit = {"at first": 10**9, "in the middle": 300_000, "at last": 100}[moment]
+        with pytest.raises(OutputError, match=r"out\.tif (cannot be written|is cut off|cannot be read again)"):
+            self.write(where, source, noise[:512, :512] if moment == "at last" else noise, lambda: full_disk(limit))
+
+    def write(self, where: Path, source: RasterSource, pixels: np.ndarray, fill: Any) -> None:
+        with RasterFile(where, source, Window(0, 0, 2000, 2000), 0) as out:
+            fill()
+            out.write(0, 0, pixels)
+
+
+class TestMaps:
+    def test_labels_of_too_many_classes_to_compare(self, tmp_path: Path, the_map: str) -> None:
+        boxes = [on_map(pixel_box(k % 70, k // 70, 1, 1)) for k in range(300)]
+        labels = write_labels(tmp_path / "l.gpkg", [f"c{k}" for k in range(300)], boxes)
+        with pytest.raises(InputError, match="The class field has 300 different values; a map can hold 254"):
+            run(Assess(the_map, labels, "cover", report=str(tmp_path / "r.html")))
+
+    def test_a_truth_of_too_many_classes(self, tmp_path: Path, the_map: str) -> None:
+        truth = write_raster(tmp_path / "t.tif", np.arange(4800, dtype="uint16").reshape(1, 60, 80))
+        with pytest.raises(InputError, match="holds more than 254 different values: it is no map of classes"):
+            run(Assess(the_map, truth=truth, report=str(tmp_path / "r.html")))
+
+    def test_a_truth_that_has_points_but_no_grid(self, tmp_path: Path, the_map: str, listener: Listener) -> None:
+        path = write_raster(tmp_path / "t.tif", np.ones((1, 60, 80), "uint8"), crs=None, transform=None)
+        points = [GroundControlPoint(r, c, 500_000 + c, 5_600_000 - r) for r, c in ((0, 0), (0, 80), (60, 0))]
+        with rasterio.open(path, "r+") as file:
+            file.gcps = (points, CRS.from_epsg(32633))
+        with pytest.raises(InputError, match="has ground control points but no grid"):
+            AlignedCodes(path, RasterSource(the_map), listener.feedback)
+
+    def test_a_truth_in_a_crs_that_has_nothing_to_do_with_the_map(
+        self, tmp_path: Path, the_map: str, listener: Listener
+    ) -> None:
+        local = CRS.from_user_input('LOCAL_CS["site",UNIT["metre",1]]')
+        path = write_raster(tmp_path / "t.tif", np.ones((1, 60, 80), "uint8"), crs=local)
+        with pytest.raises(InputError, match="cannot be brought to the grid of map.tif"):
+            AlignedCodes(path, RasterSource(the_map), listener.feedback)
+
+    def test_a_truth_that_is_cut_off(self, tmp_path: Path, the_map: str, listener: Listener) -> None:
+        noise = np.random.default_rng(0).integers(1, 9, (1, 60, 80)).astype("uint8")
+        path = Path(write_raster(tmp_path / "t.tif", noise, blockysize=4, compress="deflate"))
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) * 2 // 3])
+        with (
+            pytest.raises(InputError, match="cut off|cannot be"),
+            AlignedCodes(str(path), RasterSource(the_map), listener.feedback) as truth,
+        ):
+            truth.read(Window(0, 0, 80, 60))
+
+    def test_a_raster_whose_classes_are_asked_for_and_that_is_gone(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="gone.tif cannot be read"):
+            read_classes(str(tmp_path / "gone.tif"))
+
+    def test_a_file_that_holds_rasters_but_is_none(self, tmp_path: Path) -> None:
+        path = tmp_path / "several.gpkg"
+        for name in ("one", "two"):
+            with rasterio.open(
+                path, "w", driver="GPKG", width=8, height=8, count=1, dtype="uint8", crs="EPSG:3857", transform=GRID,
+                RASTER_TABLE=name, APPEND_SUBDATASET="YES" if name == "two" else "NO",
+            ) as file:  # fmt: skip
+                file.write(np.ones((1, 8, 8), "uint8"))
+        with pytest.raises(InputError, match="holds no raster band.*subdatasets"):
+            RasterSource(str(path))
+
+    def test_a_table_format_that_keeps_no_geometries(self, tmp_path: Path) -> None:
+        table = geopandas.GeoDataFrame({"a": [1]}, geometry=[shapely.Point(0, 0)], crs="EPSG:32633")
+        with pytest.raises(OutputError, match=r"keeps no geometries|cannot be written as|no vector format"):
+            write_vector(str(tmp_path / "t.xlsx"), table)
+
+
+class TestTraining:
+    @pytest.mark.parametrize("training", [pretrain, finetune], ids=["pretraining", "fine-tuning"])
+    def test_that_breaks_down_is_stopped(self, training: Any, listener: Listener) -> None:
+        import torch
+
+        curves = Curves(listener.feedback)
+        loss = torch.tensor(float("nan"))
+        given = (SimpleNamespace(loss=loss, curves={}), 0.1) if training is pretrain else (float(loss),)
+        with pytest.raises(FalseError, match="broke down at step 7: the loss is nan"):
+            training._log(curves, 7, *given)
+
+    def test_of_a_backbone_without_the_levels_a_decoder_needs(self) -> None:
+        with pytest.raises(ModelFileError, match="cannot be built|no encoder called"):
+            build_segmenter("vit_tiny_patch16_224", "deeplabv3plus", 3, 2)
+
+    def test_of_what_is_no_job(self, listener: Listener) -> None:
+        from false_core.distributed import ALONE
+
+        with pytest.raises(RequestError, match="is not a job"):
+            _do(object(), listener.feedback, ALONE)  # type: ignore[arg-type]
+
+
+class TestExperiments:
+    def spec(self, **given: Any) -> Any:
+        return SimpleNamespace(**{"name": "d", "labels": "", "classes": ClassTable(()), "images": "", "truths": "", **given})
+
+    def test_a_run_that_failed(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any) -> None:
+        (tmp_path / "e.toml").write_text("")
+        summary = SimpleNamespace(page="p.html", table="t.csv", run=1, cells=2, failed={"a": "b"})
+        monkeypatch.setattr("false_core.experiments.config.read_experiment", lambda _: SimpleNamespace(name="e"))
+        monkeypatch.setattr("false_core.experiments.runner.run_experiment", lambda *_: summary)
+        monkeypatch.setattr("sys.argv", ["false-core", "experiment", str(tmp_path / "e.toml")])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        assert end.value.code == 1
+        assert "1 of 2 runs failed." in capsys.readouterr().err
+
+    def test_two_classes_of_one_colour(self) -> None:
+        with pytest.raises(RequestError, match="Two classes have the colour #ff0000"):
+            colour_table(ClassTable((RED, dataclasses.replace(BLUE, color="#ff0000"))))
+
+    def test_a_truth_without_colours(self, tmp_path: Path) -> None:
+        grey = write_raster(tmp_path / "grey.tif", np.ones((1, 8, 8), "uint8"))
+        with pytest.raises(InputError, match="has 1 band.*a colour-coded truth has 3"):
+            write_codes(Path(grey), tmp_path / "codes.tif", ClassTable((RED, BLUE)))
+
+    def test_images_that_cannot_be_read(self, tmp_path: Path) -> None:
+        broken = tmp_path / "broken.tif"
+        broken.write_text("no image")
+        with pytest.raises(OutputError, match="cannot be turned into"):
+            write_codes(broken, tmp_path / "codes.tif", ClassTable((RED, BLUE)))
+        with pytest.raises(OutputError, match="cannot be turned into"):
+            write_tiled(broken, tmp_path / "tiled.tif")
+        with pytest.raises(InputError, match="broken.tif cannot be opened"):
+            _check_size(RasterPair("a", broken, broken))
+
+    def test_two_rasters_of_one_name(self, tmp_path: Path) -> None:
+        from false_core.experiments.config import read_experiment
+
+        files = 'raster = "r.tif"\ntruth = "t.tif"\n'
+        body = f'[[datasets]]\nname = "a"\nkind = "pair"\n{files}[[datasets.transfer]]\nname = "a"\n{files}'
+        (tmp_path / "e.toml").write_text(f'name = "e"\nprotocol = "scene"\noutput = "out"\n{body}')
+        with pytest.raises(RequestError, match="has two rasters with the same name"):
+            read_experiment(str(tmp_path / "e.toml"))
+
+    def test_labels_that_are_gone(self, tmp_path: Path) -> None:
+        pair = RasterPair("a", Path(write_raster(tmp_path / "r.tif", np.ones((1, 8, 8), "uint8"))), tmp_path / "r.tif")
+        spec = self.spec(kind="pair", pair=pair, transfer=(), labels=str(tmp_path / "gone.gpkg"))
+        with pytest.raises(InputError, match="d: the labels .*gone.gpkg cannot be read"):
+            fingerprint(spec)
+
+    def test_a_truth_of_one_class(self, tmp_path: Path) -> None:
+        truth = write_raster(tmp_path / "t.tif", np.ones((1, 8, 8), "uint8"))
+        with pytest.raises(InputError, match="fewer than two class codes"):
+            _classes_in((SimpleNamespace(truth=truth),))  # type: ignore[arg-type]
+
+    def test_folders_without_what_should_be_in_them(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="d: the folder .*nowhere does not exist"):
+            find_sheets(self.spec(kind=POTSDAM, folder=tmp_path / "nowhere"))
+        with pytest.raises(InputError, match="There is no NUMBER_sat.jpg"):
+            find_sheets(self.spec(kind=DEEPGLOBE, folder=tmp_path))
+        for name in ("images", "truths"):
+            (tmp_path / name).mkdir()
+        with pytest.raises(InputError, match="There is no top_potsdam_X_Y_RGB.tif"):
+            find_sheets(self.spec(kind=POTSDAM, folder=tmp_path, images="images", truths="truths"))
+
+    def test_sheets_of_different_bands(self, tmp_path: Path) -> None:
+        from false_core.experiments.labelling import Patch, _outlines, _write_patches
+
+        sheets = [
+            SimpleNamespace(name=str(bands), image=write_raster(tmp_path / f"{bands}.tif", np.ones((bands, 8, 8), "uint8")))
+            for bands in (1, 2)
+        ]
+        patches = [Patch(sheet, 0, 0, 8, 8) for sheet in (0, 1)]
+        with pytest.raises(InputError, match=r"2 has 2 band\(s\), .*1\.tif has 1"):
+            _write_patches(tmp_path / "all.tif", sheets, patches, 8)  # type: ignore[arg-type]
+        unknown = write_raster(tmp_path / "unknown.tif", np.full((1, 8, 8), 9, "uint8"))
+        dataset: Any = SimpleNamespace(
+            classes=ClassTable((RED, BLUE)), train=[SimpleNamespace(truth=unknown)], spec=SimpleNamespace(name="d")
+        )
+        with pytest.raises(InputError, match="d: the labelled patches hold no pixel of a known class"):
+            _outlines(dataset, patches[:1], 8)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+def test_a_model_that_may_not_be_read(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import builtins
+
+    usual = builtins.open
+
+    def denied(path: Any, *given: Any, **more: Any) -> Any:
+        # Permissions do not bind whoever runs tests as root.
+        if str(path) == model:
+            raise PermissionError(13, "Permission denied", str(path))
+        return usual(path, *given, **more)
+
+    monkeypatch.setattr("builtins.open", denied)
+    with pytest.raises(ModelFileError, match="cannot be read: Permission denied"):
+        run(ModelInfo(model, str(tmp_path / "r.html")))
