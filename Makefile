@@ -10,13 +10,14 @@ IN_QGIS = QT_QPA_PLATFORM=offscreen XDG_RUNTIME_DIR="$$PWD/.tools/runtime" FALSE
 PYTEST_ARGS ?=
 # More for the demo, for example: make demo DEMO_ARGS="--steps 200 60"
 DEMO_ARGS ?=
+FUZZ_ARGS ?=
 # What the plugin's users get. The plugin repository looks at it with flake8 and bandit too. Lengths of lines are ruff's matter.
 PACKAGED := qgis_false false_core processing_scripts
 # "required" makes tests that need QGIS fail where it is missing. Otherwise they say that they did not run.
 QGIS ?= optional
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-core test-plugin test-process test-desktop test-qgis-3.40 test-dist lint format package \
+.PHONY: help setup demo fuzz test test-core test-plugin test-process test-desktop test-qgis-3.40 test-dist lint format package \
         dist generate docs clean
 
 help:  ## Show what can be made
@@ -58,6 +59,9 @@ else \
 	[ '$(QGIS)' != required ]; \
 fi
 endef
+
+fuzz: setup  ## Feed broken input to what reads the files of strangers, led by coverage; hours, or FUZZ_ARGS="job --inputs 10000"
+	$(PYTHON) tests/fuzz/run.py $(FUZZ_ARGS)
 
 lint: setup  ## Check style and types
 	$(PYTHON) -m ruff check .
