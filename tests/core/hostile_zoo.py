@@ -129,7 +129,7 @@ _special(
     "a link to a device without an end", lambda path: path.symlink_to("/dev/zero"), "does not exist", "is a pipe or a device"
 )
 _special("a link to nothing", lambda path: path.symlink_to("nowhere"), "does not exist", "does not exist")
-_special("a folder", Path.mkdir, "does not exist", "cannot be|not recognized")
+_special("a folder", Path.mkdir, "does not exist", "cannot be|not recognized|There is no raster in the folder")
 ZOO.extend(
     Animal("a name too long for the system", kind, lambda folder, good: str(folder / ("x" * 5000)), "does not exist")
     for kind in (MODEL, RASTER, LABELS)
