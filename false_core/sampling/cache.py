@@ -125,15 +125,15 @@ class ChunkCache:
 
     def look_at(self, window: Window) -> Region:
         """Return the chunks under ``window``, read where need be."""
-        right, bottom = (
-            min(window.column + window.width, self.source.width),
-            min(window.row + window.height, self.source.height),
-        )
+        left, top = max(0, window.column), max(0, window.row)
+        right = min(window.column + window.width, self.source.width)
+        bottom = min(window.row + window.height, self.source.height)
         pieces = []
-        for row in range(max(0, window.row) // CHUNK, -(-bottom // CHUNK)):
-            for column in range(max(0, window.column) // CHUNK, -(-right // CHUNK)):
-                x0, x1 = max(window.column, column * CHUNK), min(right, (column + 1) * CHUNK)
-                y0, y1 = max(window.row, row * CHUNK), min(bottom, (row + 1) * CHUNK)
+        # A window may lie beyond the raster altogether.
+        for row in range(top // CHUNK, -(-bottom // CHUNK) if bottom > top else 0):
+            for column in range(left // CHUNK, -(-right // CHUNK) if right > left else 0):
+                x0, x1 = max(left, column * CHUNK), min(right, (column + 1) * CHUNK)
+                y0, y1 = max(top, row * CHUNK), min(bottom, (row + 1) * CHUNK)
                 inside = (slice(y0 - window.row, y1 - window.row), slice(x0 - window.column, x1 - window.column))
                 taken = (slice(y0 - row * CHUNK, y1 - row * CHUNK), slice(x0 - column * CHUNK, x1 - column * CHUNK))
                 pieces.append(_Piece(self._chunk(column, row), inside, taken))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from small_world import write_raster
 
@@ -84,6 +84,7 @@ class TestAnyWindowOfARaster:
 
     @thorough
     @given(windows, factors, st.sampled_from([0, 10**9]))
+    @example(Window(0, 48, 1, 2), 1, 0)  # A little beyond the last row, in the same chunk.
     def test_comes_out_of_the_cache_normalised(self, path: str, window: Window, factor: int, budget: int) -> None:
         source = RasterSource(path, factor=factor)
         raw = source.read(window)
