@@ -1628,10 +1628,6 @@
         <translation>Eine Karte verbessern</translation>
     </message>
     <message>
-        <source>The map to write: one Byte band with class codes.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>3. Classify all</source>
         <translation>3. Alle klassifizieren</translation>
     </message>
