@@ -7,7 +7,6 @@ bounded. Nothing is read from the network here. Standard library only.
 
 from __future__ import annotations
 
-import json
 import os
 import posixpath
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import url2pathname
 
+from false_core import strict_json
 from false_core.errors import InputError
 from false_core.raster.file_state import NETWORK
 
@@ -47,10 +47,10 @@ def read_stac(file: str) -> Document | None:
             raise InputError(
                 f"{file} is larger than {LARGEST_FILE / 1e6:.0f} MB.", "Split it, or list the rasters in a text file."
             )
-        document = json.loads(Path(file).read_bytes())
+        document = strict_json.loads(Path(file).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"The file {file} cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"{file} is not valid JSON: {error}.", "Write it again.") from error
     if not isinstance(document, dict):
         return None

@@ -157,7 +157,8 @@ class TestWhatIsWrong:
         ("document", "what"),
         [
             ("{", "not valid JSON"),
-            ("[" * 100_000, "not valid JSON"),
+            ("[" * 100_000, "not valid JSON: it is nested more than 32 levels deep"),
+            ('{"type": "Feature", "type": "Catalog"}', "not valid JSON: 'type' is given twice"),
             (collection_of(), "leads to no item"),
             ({"type": "FeatureCollection", "features": "none"}, "leads to no item"),
             (collection_of({"type": "Feature", "geometry": None, "properties": {}}), "features without assets"),
