@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,44 +50,45 @@ def the_map(tmp_path: Path) -> str:
     return write_raster(tmp_path / "map.tif", codes)
 
 
-@pytest.fixture
-def full_disk() -> Iterator[Any]:
-    """Return a function after which no file may grow beyond so many bytes, until the test ends."""
+@contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """Let no file grow beyond so many bytes. Not longer than needed: what a test prints may go to a file too."""
     resource = pytest.importorskip("resource", reason="there is no such limit on Windows")
     usual = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
 
 
 class TestAFullDisk:
-    def test_while_a_report_is_written(self, full_disk: Any, tmp_path: Path) -> None:
-        full_disk(100)
-        with pytest.raises(OutputError, match=r"r\.html cannot be written: File too large\. Is the disk full"):
+    def test_while_a_report_is_written(self, tmp_path: Path) -> None:
+        with (
+            full_disk(100),
+            pytest.raises(OutputError, match=r"r\.html cannot be written: File too large\. Is the disk full"),
+        ):
             write_report(str(tmp_path / "r.html"), "x" * 1000)
 
-    def test_while_a_table_is_written(self, full_disk: Any, the_map: str, tmp_path: Path) -> None:
-        full_disk(100)
-        with pytest.raises(OutputError, match=r"t\.csv cannot be written: File too large"):
+    def test_while_a_table_is_written(self, the_map: str, tmp_path: Path) -> None:
+        with full_disk(100), pytest.raises(OutputError, match=r"t\.csv cannot be written: File too large"):
             run(Assess(the_map, truth=the_map, table=str(tmp_path / "t.csv")))
 
     def test_while_the_key_of_sample_points_is_written(
-        self, full_disk: Any, the_map: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, the_map: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # The points themselves are written first, and take more room.
         monkeypatch.setattr("false_core.evaluation.sample_points.write_vector", lambda *_, **__: None)
-        full_disk(100)
-        with pytest.raises(OutputError, match=r"key\.csv cannot be written: File too large"):
+        with full_disk(100), pytest.raises(OutputError, match=r"key\.csv cannot be written: File too large"):
             run(SamplePoints(the_map, str(tmp_path / "p.gpkg"), key=str(tmp_path / "key.csv")))
 
-    def test_while_polygons_are_written(self, full_disk: Any, the_map: str, tmp_path: Path) -> None:
-        full_disk(1000)
-        with pytest.raises(OutputError, match=r"p\.gpkg cannot be written"):
+    def test_while_polygons_are_written(self, the_map: str, tmp_path: Path) -> None:
+        with full_disk(1000), pytest.raises(OutputError, match=r"p\.gpkg cannot be written"):
             run(Polygonise(the_map, str(tmp_path / "p.gpkg")))
 
-    def test_while_an_onnx_file_is_written(self, full_disk: Any, model: str, tmp_path: Path) -> None:
+    def test_while_an_onnx_file_is_written(self, model: str, tmp_path: Path) -> None:
         pytest.importorskip("onnx")
-        full_disk(1000)
-        with pytest.raises(OutputError, match=r"m\.onnx cannot be written: File too large"):
+        with full_disk(1000), pytest.raises(OutputError, match=r"m\.onnx cannot be written: File too large"):
             run(ExportOnnx(model, str(tmp_path / "m.onnx"), tile=64))
 
     def test_while_a_style_is_put_into_a_geopackage(self, tmp_path: Path) -> None:
@@ -96,17 +98,20 @@ class TestAFullDisk:
             keep_style(b"<qgis/>", package, str(package), "map.tif")
 
     @pytest.mark.parametrize("moment", ["at first", "in the middle", "at last"])
-    def test_while_a_raster_is_written(self, full_disk: Any, tmp_path: Path, moment: str) -> None:
+    def test_while_a_raster_is_written(self, tmp_path: Path, moment: str) -> None:
         source = RasterSource(write_raster(tmp_path / "noise.tif", np.ones((1, 2000, 2000), "uint8")))
         noise = np.random.default_rng(0).integers(0, 255, (2000, 2000)).astype("uint8")
         where = tmp_path / ("nowhere" if moment == "at first" else ".") / "out.tif"
         limit = {"at first": 10**9, "in the middle": 300_000, "at last": 100}[moment]
-        with pytest.raises(OutputError, match=r"out\.tif (cannot be written|is cut off|cannot be read again)"):
-            self.write(where, source, noise[:512, :512] if moment == "at last" else noise, lambda: full_disk(limit))
+        with (
+            ExitStack() as until,
+            pytest.raises(OutputError, match=r"out\.tif (cannot be written|is cut off|cannot be read again)"),
+        ):
+            self.write(where, source, noise[:512, :512] if moment == "at last" else noise, until, limit)
 
-    def write(self, where: Path, source: RasterSource, pixels: np.ndarray, fill: Any) -> None:
+    def write(self, where: Path, source: RasterSource, pixels: np.ndarray, until: ExitStack, limit: int) -> None:
         with RasterFile(where, source, Window(0, 0, 2000, 2000), 0) as out:
-            fill()
+            until.enter_context(full_disk(limit))
             out.write(0, 0, pixels)
 
 
