@@ -22,6 +22,7 @@ from false_core import __version__, events, jobs
 from false_core.distributed import share
 from false_core.errors import Cancelled, FalseError
 from false_core.feedback import Stop
+from false_core.overdue import end_when_overdue
 from false_core.run import run
 from false_core.worker import serve_file
 
@@ -104,15 +105,22 @@ def main() -> None:
         name = next(name for name, form in forms.items() if isinstance(command, form))
         _run(jobs.JOBS[name](**dataclasses.asdict(command)), console)
     except FalseError as error:
-        if share().speaks:
-            console.print(f"[bold red]{escape(error.what)}[/] {escape(error.remedy)}")
+        _say(error, console)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:  # While nothing ran yet.
+        _say(Cancelled(), console)
+        sys.exit(Cancelled.exit_code)
     except Exception as error:
         if os.environ.get("FALSE_TRACEBACK"):
             raise
         what = f"Something went wrong that should not: {type(error).__name__}: {error}"
         console.print(f"[bold red]{escape(what)}[/] Set FALSE_TRACEBACK=1 to see where, and please report it.")
         sys.exit(1)
+
+
+def _say(error: FalseError, console: Console) -> None:
+    if share().speaks:
+        console.print(f"[bold red]{escape(error.what)}[/] {escape(error.remedy)}")
 
 
 def _form(job: Any) -> Any:
@@ -190,6 +198,11 @@ def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], O
                 style = "yellow" if event.level == events.WARNING else "dim"
                 bar.console.print(f"[{style}]{escape(event.text)}[/]", highlight=False)
 
+        def tell(reason: FalseError) -> None:
+            bar.stop()  # It has hidden the cursor.
+            _say(reason, console)
+
+        end_when_overdue(cancel, tell)
         outcome: list[Outcome] = []
         problem: list[BaseException] = []
 

@@ -27,11 +27,9 @@ from false_core.errors import Cancelled, FalseError
 from false_core.events import Event, Failed, Finished, Message, Started
 from false_core.feedback import Stop
 from false_core.jobs import Job, from_file, from_json
-from false_core.publish import discard_unfinished
+from false_core.overdue import end_when_overdue
 from false_core.run import run
 
-GRACE_S = 1.2
-"""Seconds a cancelled job has to reach its next step before the process ends itself."""
 LONGEST_JOB = 1_000_000
 """Characters. A longer first line is not a job of ours."""
 WATCH_S = 0.2
@@ -75,7 +73,7 @@ def main(path: str | None = None) -> int:
             # Whatever the system's own encoding is. What is no UTF-8 must not end the thread that listens.
             sys.stdin.reconfigure(encoding="utf-8", errors="replace")
         job = _received(cancel) if path is None else _read(path, cancel)
-        threading.Thread(target=_enforce, args=(cancel, speaker), daemon=True).start()
+        end_when_overdue(cancel, lambda reason: _say_why(reason, speaker))
         speaker.say(Started(type(job).__name__.lower(), __version__, os.getpid()))
         outputs = run(job, speaker.say, cancel)
     except FalseError as error:
@@ -156,16 +154,6 @@ def _say_why(error: FalseError, speaker: _Speaker) -> None:
         speaker.say(Message(events.WARNING, f"{error.what} The job is started again, from its last checkpoint."))
     else:
         speaker.say(Failed(error.what, error.remedy, error.code))
-
-
-def _enforce(cancel: Stop, speaker: _Speaker) -> None:
-    cancel.wait()
-    threading.Event().wait(GRACE_S)
-    # Still here: the job is deep in a long computation or a slow read. A daemon thread dies with a process that ended
-    # in time, so reaching this line means it did not.
-    _say_why(cancel.reason, speaker)
-    discard_unfinished()
-    os._exit(cancel.reason.exit_code)
 
 
 def _exit(code: int) -> NoReturn:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Type
 
-from qgis.core import QgsProcessingException, QgsProcessingUtils
+from qgis.core import QgsProcessingException, QgsProcessingFeedback, QgsProcessingUtils
 
 from false_core import jobs
 from qgis_false import LIBRARY_FOLDER, settings
@@ -47,10 +47,11 @@ class Launcher:
         """Whether the Python that computes here is a part of it."""
         return "{python}" in self.template
 
-    def command(self, job: jobs.Job, file: str) -> List[str]:
+    def command(self, job: jobs.Job, file: str, feedback: Optional[QgsProcessingFeedback] = None) -> List[str]:
         """Return the words of the command line that runs ``job``, which lies in ``file``.
 
         Raises:
+            Cancelled: The user wants to stop.
             QgsProcessingException: The template cannot be taken apart, or holds a name in braces that stands for nothing.
         """
         words = self._words()
@@ -60,7 +61,7 @@ class Launcher:
         values: Dict[str, Callable[[], str]] = {
             "job": lambda: path,
             "name": lambda: type(job).__name__.lower(),
-            "devices": lambda: str(devices(job)),
+            "devices": lambda: str(devices(job, feedback)),
             "python": _python,
             "command": lambda: " ".join(shlex.quote(word.replace("{job}", path)) for word in RUN),
         }
@@ -122,7 +123,7 @@ def folder_for_files(job: Type[Any]) -> str:
     return str(folder)
 
 
-def devices(job: jobs.Job) -> int:
+def devices(job: jobs.Job, feedback: Optional[QgsProcessingFeedback] = None) -> int:
     """Return how many GPUs of this computer ``job`` may use: all NVIDIA cards, or 1 where one device was asked for."""
     device = str(getattr(job, "device", "auto"))
     if device == "auto":
@@ -135,7 +136,7 @@ def devices(job: jobs.Job) -> int:
     from qgis_false.environment.install import find_gpus  # Not before: the start of QGIS must not wait for it.
 
     host = this_host()
-    return max(1, len(find_gpus(host, compute_variables(host))))
+    return max(1, len(find_gpus(host, compute_variables(host), feedback)))
 
 
 def _python() -> str:

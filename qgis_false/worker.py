@@ -35,8 +35,9 @@ from qgis_false.environment.processes import (
     Cancelled,
     CancelWatch,
     end,
-    own_process_group,
     signal_group,
+    start,
+    still_there,
 )
 from qgis_false.environment.variables import compute_variables
 from qgis_false.launcher import JOB_FILE, Launcher, folder_for_files, launcher_for
@@ -121,11 +122,11 @@ def _command_here(feedback: QgsProcessingFeedback) -> List[str]:
     return worker_command(str(interpreter.path))
 
 
-def _followed(job: jobs.Job, start: Callable[[], _Process]) -> Dict[str, Any]:
+def _followed(job: jobs.Job, begin: Callable[[], _Process]) -> Dict[str, Any]:
     """Start the process and return the outputs of its job. Where it fails, nothing half-written is left."""
     before = _half_written(job)
     try:
-        return start().outputs()
+        return begin().outputs()
     except BaseException as error:
         # A process that was killed could not tidy up.
         for folder in _half_written(job) - before:
@@ -158,10 +159,9 @@ class _Process:
         self._lines: queue.Queue[Optional[bytes]] = queue.Queue(maxsize=1000)
         self._abandoned = threading.Event()
         try:
-            self._child = subprocess.Popen(
-                list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
-                env=variables, **own_process_group(),
-            )  # fmt: skip
+            self._child = start(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, env=variables
+            )
         except OSError as error:
             raise QgsProcessingException(
                 tr("{program} cannot be started: {reason}.", program=command[0], reason=error.strerror or error)
@@ -291,13 +291,10 @@ class _Process:
         if not self._watch.is_cancelled():
             return
         deadline = time.monotonic() + PATIENCE_S
-        try:
-            if self._writer.is_alive():
-                deadline = 0.0  # It has not even read the job: more would only wait behind it.
-            else:
-                self._tell_to_stop()
-        except OSError:
-            deadline = 0.0  # It is gone, or no longer listens.
+        if self._writer.is_alive():
+            deadline = 0.0  # It has not even read the job: more would only wait behind it.
+        else:
+            self._tell_to_stop()
         while self._child.poll() is None and time.monotonic() < deadline:
             # Emptied on, so that the last words of the process find room in the pipe.
             try:
@@ -307,7 +304,14 @@ class _Process:
         raise Cancelled(tr("Cancelled."))
 
     def _tell_to_stop(self) -> None:
-        self._write("cancel")
+        # In a thread: the pipe of a process that does not read may be full.
+        self._writer = self._thread(self._send_cancel)
+
+    def _send_cancel(self) -> None:
+        try:
+            self._write("cancel")
+        except OSError:
+            return  # It is gone, or no longer listens: it will be ended.
 
     def _checked(self, last: Optional[Event]) -> Dict[str, Any]:
         """Return the outputs of a job that ended with the event ``last``, or say why they cannot be trusted."""
@@ -362,7 +366,8 @@ class _Process:
             return
         self._ended = True
         self._abandoned.set()
-        end(self._child)
+        if not end(self._child):
+            self._feedback.pushWarning(still_there(self._child))
         for reader in self._readers:
             reader.join(TERMINATE_S)
         for pipe, reader in zip((self._child.stdout, self._child.stderr), self._readers):
@@ -381,7 +386,7 @@ class _Launched(_Process):
     def __init__(self, job: jobs.Job, feedback: QgsProcessingFeedback, launcher: Launcher, file: Path) -> None:
         self._launcher, self._file, self._started = launcher, file, False
         self._before = {path: _stamp(path) for path in jobs.outputs(job).values()}
-        command = launcher.command(job, str(file))
+        command = launcher.command(job, str(file), feedback)
         self._name = command[0] if command else launcher.template
         shown = " ".join(map(shlex.quote, command))
         feedback.pushInfo(tr("Starting with the launcher: {command}", command=without_secrets(shown)))

@@ -225,15 +225,16 @@ def _read_table(path: str, field: str | None) -> geopandas.GeoDataFrame:
     try:
         # QGIS keeps styles in a table of the file itself, which is no layer to choose from.
         layers = [str(name) for name in pyogrio.list_layers(file)[:, 0] if name != "layer_styles"]
+        if not layers:
+            raise InputError(f"{file} holds no layer.", "Choose a file with points, lines or polygons.")
         layer = layers[0] if layer is None and len(layers) == 1 else layer
-        if layer is None and len(layers) > 1:
+        if layer is None:
             raise InputError(
                 f"{file} holds {len(layers)} layers: {', '.join(layers)}.", f"Name one: {file}|layername={layers[0]}"
             )
-        if layer is not None and layer not in layers:
+        if layer not in layers:
             raise InputError(f"{file} has no layer {layer!r}; it has {', '.join(layers)}.")
-        if layer is not None:
-            check_view(file, layer, MOST_FEATURES)
+        check_view(file, layer, MOST_FEATURES)
         fields = list(pyogrio.read_info(file, layer=layer)["fields"])
         if field is not None and field not in fields:
             raise InputError(f"The labels have no field {field!r}.", f"They have {', '.join(fields) or 'no field at all'}.")

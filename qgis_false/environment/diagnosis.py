@@ -73,7 +73,7 @@ def diagnose(feedback: QgsProcessingFeedback) -> str:
     host = this_host()
     sections = (
         ("Versions", _versions(host)),
-        ("This computer", _computer(host)),
+        ("This computer", _computer(host, feedback)),
         ("Settings", _settings()),
         ("Compute environment", _environment(host, feedback)),
         ("Check", _check(feedback)),
@@ -113,9 +113,9 @@ def _version_on_disk() -> str:
     return ""
 
 
-def _computer(host: Host) -> Iterator[str]:
+def _computer(host: Host, feedback: QgsProcessingFeedback) -> Iterator[str]:
     yield f"{platform.platform()}, {host.machine}"
-    cards = find_gpus(host, install_variables(host))
+    cards = find_gpus(host, install_variables(host), feedback)
     for card in cards:
         capability = ".".join(map(str, card.capability)) if card.capability else "unknown"
         yield f"{card.name}, driver {'.'.join(map(str, card.driver))}, compute capability {capability}"
@@ -149,7 +149,7 @@ def _environment(host: Host, feedback: QgsProcessingFeedback) -> Iterator[str]:
     state = read_state(managed_folder())
     if state is not None:
         yield f"set up here: {state.stage}, by version {state.version}, from {state.base}, build {state.build or 'unknown'}"
-    probed = probe(str(interpreter.path), child_variables())
+    probed = probe(str(interpreter.path), child_variables(), (), feedback)
     if probed is None:
         yield "it does not answer"
         return
@@ -215,11 +215,11 @@ def _check(feedback: QgsProcessingFeedback) -> Iterator[str]:
 def _pythons(host: Host, feedback: QgsProcessingFeedback) -> Iterator[str]:
     variables = install_variables(host)
     for place in uv_places(host, str(false_folder(host) / "uv")):
-        yield f"{place}: {ask([place, '--version'], variables).strip() or 'does not answer'}"
+        yield f"{place}: {ask([place, '--version'], variables, feedback).strip() or 'does not answer'}"
     for candidate in candidates(host):
         if feedback.isCanceled():
             raise Cancelled("Cancelled.")
-        probed = probe(candidate.path, interpreter_variables(candidate, variables))
+        probed = probe(candidate.path, interpreter_variables(candidate, variables), (), feedback)
         if probed is None:
             yield f"{candidate.path} (from {candidate.origin}): does not answer"
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -37,7 +38,7 @@ from qgis_false.environment.interpreters import (
     uv_places,
     why_not,
 )
-from qgis_false.environment.processes import Cancelled, quiet_start, run_program
+from qgis_false.environment.processes import Cancelled, CancelWatch, answer, run_program
 from qgis_false.environment.state import INSTALLED, STARTED, STATE_FILE, WORKS, State, read_state, write_state
 from qgis_false.environment.torch_build import Build, Choice
 from qgis_false.environment.variables import compute_variables, install_variables
@@ -93,7 +94,7 @@ def _use(python: str, host: Host, feedback: QgsProcessingFeedback) -> Ready:
     """Check an interpreter that somebody named, and remember it. Nothing is installed into it: it is not ours."""
     path = os.path.abspath(os.path.expanduser(python))
     feedback.setProgressText(tr("Looking at {path}", path=path))
-    probed = probe(path, compute_variables(host), REQUIRED_PACKAGES)
+    probed = probe(path, compute_variables(host), REQUIRED_PACKAGES, feedback)
     if probed is None:
         raise QgsProcessingException(tr("{path} does not answer as a Python does. Name the interpreter itself.", path=path))
     if probed.version[:2] < OLDEST:
@@ -138,7 +139,7 @@ class _SetUp:
     def run(self) -> Ready:
         """Carry out the plan. Where what is there cannot be mended, start again from nothing, once."""
         self._stage(tr("Looking at what is there"), 0.0)
-        gpus = find_gpus(self.host, self.variables)
+        gpus = find_gpus(self.host, self.variables, self.feedback)
         uv = self._uv()
         choice = torch_build.choose(self.host, gpus, self.request.build, bool(uv))
         self.feedback.pushInfo(tr("PyTorch: {reason}.", reason=choice.why))
@@ -208,7 +209,7 @@ class _SetUp:
     def _found(self, key: str) -> Tuple[plan.Found, Optional[State]]:
         """Look at what is in the folder."""
         state = read_state(self.folder)
-        probed = probe(self.python, self.variables, REQUIRED_PACKAGES) if self.host.disk.is_program(self.python) else None
+        probed = self._probe(self.python, REQUIRED_PACKAGES) if self.host.disk.is_program(self.python) else None
         if probed is not None and not why_not(probed, self.host):
             if state is None or state.stage not in (INSTALLED, WORKS) or state.key != key:
                 return plan.Found(works=True), state
@@ -216,7 +217,7 @@ class _SetUp:
             # What is missing without a trace has to be installed; what has left one is mended.
             return plan.Found(works=True, is_current=bool(broken) or not probed.missing, broken=broken), state
         if state is not None and state.base and (self.folder / "pyvenv.cfg").is_file():
-            original = probe(state.base, self.variables)
+            original = self._probe(state.base)
             return plan.Found(False, original is not None and original.version[:2] == state.python[:2]), state
         return plan.Found(works=False), state
 
@@ -226,7 +227,7 @@ class _SetUp:
         """Return a uv that is there, or is fetched now, or nothing: then pip does it, only slower."""
         own = str(self.home / "uv")
         for place in uv_places(self.host, own):
-            version = plan.parse_uv_version(ask([place, "--version"], self.variables))
+            version = plan.parse_uv_version(ask([place, "--version"], self.variables, self.feedback))
             if version and version >= plan.OLDEST_UV:
                 self.feedback.pushInfo(
                     tr("Installing with {program} {version}.", program=place, version=".".join(map(str, version)))
@@ -235,7 +236,7 @@ class _SetUp:
         self._stage(tr("Getting uv, which installs packages"), 0.01)
         for candidate, _ in self._answering():
             variables = interpreter_variables(candidate, self.variables)
-            if "pip " not in ask([candidate.path, "-m", "pip", "--version"], variables):
+            if "pip " not in ask([candidate.path, "-m", "pip", "--version"], variables, self.feedback):
                 continue
             ran = self._program(plan.fetch_uv(candidate.path, own, self.host), variables)
             places = uv_places(self.host, own)
@@ -302,7 +303,7 @@ class _SetUp:
         if self._answers is None:
             self._answers = []
             for candidate in candidates(self.host):
-                probed = probe(candidate.path, interpreter_variables(candidate, self.variables))
+                probed = probe(candidate.path, interpreter_variables(candidate, self.variables), (), self.feedback)
                 if probed is not None:
                     self._answers.append((candidate, probed))
                     if not candidate.of_qgis and not why_not(probed, self.host) and "venv" in probed.working:
@@ -310,7 +311,7 @@ class _SetUp:
         return self._answers
 
     def _started(self, key: str) -> State:
-        probed = probe(self.python, self.variables)
+        probed = self._probe(self.python)
         if probed is None or why_not(probed, self.host):
             raise _Broken(tr("The interpreter {path} does not work.", path=self.python))
         state = State(STARTED, false_core.__version__, key, probed.version, probed.executable)
@@ -364,6 +365,9 @@ class _SetUp:
             raise _Broken(tr("{packages} cannot be mended.", packages=", ".join(still)))
 
     # What the steps need.
+
+    def _probe(self, python: str, packages: Sequence[str] = ()) -> Optional[Probed]:
+        return probe(python, self.variables, packages, self.feedback)
 
     def _program(
         self,
@@ -421,7 +425,8 @@ class _SetUp:
         if not uv or uv_is_configured(self.host):
             return self.variables
         for candidate, _ in self._answering():
-            said = ask([candidate.path, "-m", "pip", "config", "list"], interpreter_variables(candidate, self.variables))
+            own = interpreter_variables(candidate, self.variables)
+            said = ask([candidate.path, "-m", "pip", "config", "list"], own, self.feedback)
             told = pip_index(said)
             if told:
                 self.feedback.pushInfo(tr("Taking the packages from the index that pip is set to."))
@@ -473,9 +478,16 @@ class _SetUp:
         # A state that says it works must not outlive what it speaks of.
         if (self.folder / STATE_FILE).exists():
             (self.folder / STATE_FILE).unlink()
+        watch = CancelWatch(self.feedback)
         try:
-            # Newer versions of Python have another name for it.
-            shutil.rmtree(self.folder, **{"onexc" if sys.version_info >= (3, 12) else "onerror": _make_writable})
+            if self.folder.is_symlink():
+                raise OSError(errno.EPERM, "it is a link to a folder elsewhere", str(self.folder))
+            # Folder by folder from the bottom up, as there are tens of thousands of files. What tells that it is ours goes last.
+            for folder, _, _ in os.walk(self.folder, topdown=False):
+                if watch.is_cancelled():
+                    raise Cancelled(tr("Cancelled."))
+                # Newer versions of Python have another name for it.
+                shutil.rmtree(folder, **{"onexc" if sys.version_info >= (3, 12) else "onerror": _make_writable})
         except OSError as error:
             raise QgsProcessingException(
                 tr(
@@ -487,26 +499,29 @@ class _SetUp:
             ) from error
 
 
-def find_gpus(host: Host, variables: Mapping[str, str]) -> List[torch_build.Gpu]:
-    """Return the NVIDIA cards that have a driver."""
+def find_gpus(
+    host: Host, variables: Mapping[str, str], feedback: Optional[QgsProcessingFeedback] = None
+) -> List[torch_build.Gpu]:
+    """Return the NVIDIA cards that have a driver.
+
+    Raises:
+        Cancelled: The user wants to stop.
+    """
     for program in torch_build.nvidia_smi_places(host):
         for query in (torch_build.QUERY, torch_build.SHORT_QUERY):
-            found = torch_build.parse_nvidia_smi(ask([program, *query], variables))
+            found = torch_build.parse_nvidia_smi(ask([program, *query], variables, feedback))
             if found:
                 return found
     return []
 
 
-def ask(command: Sequence[str], variables: Mapping[str, str]) -> str:
-    """Return what a program prints, or nothing where it fails or does not answer."""
-    try:
-        done = subprocess.run(
-            list(command), env=dict(variables), capture_output=True, stdin=subprocess.DEVNULL, timeout=QUERY_S, check=False,
-            **quiet_start(),
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+def ask(command: Sequence[str], variables: Mapping[str, str], feedback: Optional[QgsProcessingFeedback] = None) -> str:
+    """Return what a program prints, or nothing where it fails or does not answer.
+
+    Raises:
+        Cancelled: The user wants to stop.
+    """
+    return answer(command, variables, QUERY_S, feedback)
 
 
 def uv_is_configured(host: Host) -> bool:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
-from qgis.core import QgsApplication
+from qgis.core import QgsApplication, QgsProcessingFeedback
 
 from qgis_false import LIBRARY_FOLDER, PLUGIN_FOLDER, settings
 from qgis_false.environment.host import MAC, Host, this_host
-from qgis_false.environment.processes import quiet_start
+from qgis_false.environment.processes import answer
 from qgis_false.translation import tr
 
 REQUIRED_PACKAGES = (
@@ -303,18 +302,17 @@ def parse_probe(text: str) -> Optional[Probed]:
         return None
 
 
-def probe(python: str, variables: Mapping[str, str], packages: Iterable[str] = ()) -> Optional[Probed]:
-    """Ask an interpreter what it is and which of ``packages`` it has. None where it does not answer."""
+def probe(
+    python: str, variables: Mapping[str, str], packages: Iterable[str] = (), feedback: Optional[QgsProcessingFeedback] = None
+) -> Optional[Probed]:
+    """Ask an interpreter what it is and which of ``packages`` it has. None where it does not answer.
+
+    Raises:
+        Cancelled: The user wants to stop.
+    """
     # -I would hide the PYTHONHOME that the interpreter of the macOS app needs.
     isolation = "-s" if "PYTHONHOME" in variables else "-I"
-    try:
-        done = subprocess.run(
-            [python, isolation, "-c", PROBE, *packages], env=dict(variables), capture_output=True, stdin=subprocess.DEVNULL,
-            timeout=PROBE_S, check=False, **quiet_start(),
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return parse_probe(done.stdout.decode("utf-8", "replace"))
+    return parse_probe(answer([python, isolation, "-c", PROBE, *packages], variables, PROBE_S, feedback))
 
 
 def why_not(probed: Probed, host: Host) -> str:

@@ -11,11 +11,13 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence
+from typing import IO, Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence
 
 from qgis.core import QgsProcessingException, QgsProcessingFeedback
 from qgis.PyQt.QtCore import QCoreApplication, QThread
 
+from qgis_false.environment import warden
+from qgis_false.environment.guarded import GUARD
 from qgis_false.privacy import without_secrets
 from qgis_false.translation import tr
 
@@ -27,6 +29,12 @@ POLL_S = 0.1
 """Longest time between two looks at the cancel button."""
 TERMINATE_S = 0.2
 """How long a process may take to react to the polite signal before it is killed."""
+KILLED_S = 2.0
+"""How long the system may take to end a process that was killed. One that waits for a network disk may not end at all."""
+TASKKILL_S = 10.0
+"""How long Windows may take to end one."""
+LONGEST_ANSWER = 1_000_000
+"""Bytes that are read of what a program answers."""
 LAST_WORDS = 40
 """Lines of a program's output that are kept for an error."""
 
@@ -51,7 +59,10 @@ def signal_group(child: subprocess.Popen, kill: bool) -> None:
     """Ask the process and all it started to end, or end them."""
     if WINDOWS:
         arguments = ["taskkill", "/T", "/PID", str(child.pid)] + (["/F"] if kill else [])
-        subprocess.run(arguments, capture_output=True, check=False, **quiet_start())
+        try:
+            subprocess.run(arguments, capture_output=True, check=False, timeout=TASKKILL_S, **quiet_start())
+        except subprocess.TimeoutExpired:
+            pass  # Whoever asked looks whether the process has ended.
         return
     try:
         os.killpg(child.pid, signal.SIGKILL if kill else signal.SIGTERM)
@@ -61,16 +72,47 @@ def signal_group(child: subprocess.Popen, kill: bool) -> None:
         pass  # macOS says so of a group in which only the dead are left.
 
 
-def end(child: subprocess.Popen) -> None:
-    """End the process and all it started."""
+def start(command: Sequence[str], **options: Any) -> subprocess.Popen:
+    """Start a program in a group of its own. It is ended, with all it starts, by ``end``, or when QGIS is gone.
+
+    Args:
+        options: Of ``subprocess.Popen``.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+    child = subprocess.Popen(list(command), **options, **own_process_group())
+    GUARD.watch(child.pid)
+    return child
+
+
+def end(child: subprocess.Popen) -> bool:
+    """End the process and all it started, in whatever group. Return whether it is gone."""
+    # While it lives: later nobody knows whom it has started.
+    others = warden.family(child.pid) if child.poll() is None else set()
     if child.poll() is None:
         signal_group(child, kill=False)
         try:
             child.wait(TERMINATE_S)
         except subprocess.TimeoutExpired:
-            pass  # It had its chance.
+            others |= warden.family(child.pid)  # It had its chance.
     signal_group(child, kill=True)
-    child.wait()
+    warden.kill_all(others)
+    try:
+        child.wait(KILLED_S)
+    except subprocess.TimeoutExpired:
+        return False  # The system keeps it. It ends when the disk answers that it waits for.
+    GUARD.forget(child.pid)
+    return True
+
+
+def still_there(child: subprocess.Popen) -> str:
+    """Return what to tell of a process that the system does not end."""
+    return tr(
+        "Process {number} was killed, but the system has not ended it yet. Most often it waits for a disk or a server that "
+        "does not answer.",
+        number=child.pid,
+    )
 
 
 class CancelWatch:
@@ -80,11 +122,13 @@ class CancelWatch:
     cancel button would arrive, and the window would be frozen for as long as the program takes.
     """
 
-    def __init__(self, feedback: QgsProcessingFeedback) -> None:
+    def __init__(self, feedback: Optional[QgsProcessingFeedback]) -> None:
         self._feedback, self._events_served = feedback, 0.0
 
     def is_cancelled(self) -> bool:
-        """Whether the user wants to stop."""
+        """Whether the user wants to stop. Nobody can where nobody is told how it goes."""
+        if self._feedback is None:
+            return False
         application = QCoreApplication.instance()
         if application is not None and QThread.currentThread() == application.thread():
             now = time.monotonic()
@@ -117,9 +161,9 @@ def run_program(
         QgsProcessingException: It cannot be started, or was cancelled (``Cancelled``). Nothing it started is left then.
     """
     try:
-        child = subprocess.Popen(
-            list(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0,
-            env=dict(variables), cwd=folder, **own_process_group(),
+        child = start(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0,
+            env=dict(variables), cwd=folder,
         )  # fmt: skip
     except OSError as error:
         raise QgsProcessingException(
@@ -154,10 +198,56 @@ def run_program(
         return Ran(child.returncode, "\n".join(words))
     finally:
         abandoned.set()
-        end(child)
+        if not end(child):
+            feedback.pushWarning(still_there(child))
         reader.join(TERMINATE_S)
         if child.stdout is not None and not reader.is_alive():
             child.stdout.close()
+
+
+def answer(
+    command: Sequence[str], variables: Mapping[str, str], limit_s: float, feedback: Optional[QgsProcessingFeedback] = None
+) -> str:
+    """Return what a program prints, or nothing where it cannot be started, fails, or has not ended after ``limit_s``.
+
+    Raises:
+        Cancelled: The user wants to stop.
+    """
+    try:
+        child = start(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
+            env=dict(variables),
+        )  # fmt: skip
+    except OSError:
+        return ""
+    said: List[bytes] = []
+    stream: IO[bytes] = child.stdout  # type: ignore[assignment]
+    reader = threading.Thread(target=_read_all, args=(stream, said), daemon=True)
+    reader.start()
+    watch, deadline = CancelWatch(feedback), time.monotonic() + limit_s
+    try:
+        while child.poll() is None and time.monotonic() < deadline:
+            if watch.is_cancelled():
+                raise Cancelled(tr("Cancelled."))
+            time.sleep(POLL_S / 5)
+        code = child.poll()
+        reader.join(TERMINATE_S)  # The end of the pipe may never come: a process of its own can hold it open.
+    finally:
+        end(child)
+        reader.join(TERMINATE_S)
+        if not reader.is_alive():
+            stream.close()
+    return b"".join(said).decode("utf-8", "replace") if code == 0 else ""
+
+
+def _read_all(stream: IO[bytes], said: List[bytes]) -> None:
+    left = LONGEST_ANSWER
+    while left > 0:
+        part = stream.read(min(left, 65_536))
+        if not part:
+            return
+        said.append(part)
+        left -= len(part)
 
 
 def _read(child: subprocess.Popen, lines: queue.Queue[Optional[str]], abandoned: threading.Event) -> None:

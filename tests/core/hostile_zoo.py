@@ -590,6 +590,13 @@ def _(folder: Path, good: Good) -> str:
     return str(path)
 
 
+@animal("a file without a layer", LABELS, "holds no layer")  # Found by fuzzing.
+def _(folder: Path, good: Good) -> str:
+    path = folder / "hostile.vrt"
+    path.write_text("<OGRVRTDataSource></OGRVRTDataSource>")
+    return str(path)
+
+
 @animal("a zip bomb", LABELS, "unpacks to 5.0 GB")
 def _(folder: Path, good: Good) -> str:
     return _zip_bomb(folder / "hostile.zip", "labels.geojson", 5_000_000_000)

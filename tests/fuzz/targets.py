@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import itertools
 import json
 import os
 import random
@@ -17,6 +19,8 @@ from typing import Any
 FOLDER = Path(tempfile.mkdtemp(prefix="false-fuzz-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
 """In memory where the system has such a place: a million files are written."""
 LONGEST_MESSAGE = 5_000
+TIDY_EVERY = 50
+"""Inputs. A table that was read is held by a circle of references, and with it 32 MB that were set aside for its features."""
 LABEL_SUFFIXES = (".geojson", ".gpkg", ".shp", ".csv", ".kml", ".fgb", ".gml", ".json", ".dxf", ".vrt")
 """What a file of labels is called. The first byte of an input chooses."""
 
@@ -152,8 +156,12 @@ def _labels() -> Callable[[bytes], None]:
     pyogrio.set_gdal_config_options({"GDAL_HTTP_TIMEOUT": "1", "GDAL_HTTP_CONNECTTIMEOUT": "1", "CPL_LOG": "/dev/null"})
     source, feedback = RasterSource(_raster()), Feedback(lambda event: None)
     legend = FOLDER / "legend.json"
+    count = itertools.count(1)
 
     def run(data: bytes) -> None:
+        # Python looks for such circles when many objects are there, however much memory they hold: that came to gigabytes.
+        if next(count) % TIDY_EVERY == 0:
+            gc.collect()
         if not data:
             return
         if data[0] >= 0xF0:

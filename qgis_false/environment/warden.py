@@ -1,0 +1,131 @@
+"""Ends what QGIS has started when QGIS itself is gone and cannot: it crashed, or was killed.
+
+QGIS starts this file once, with a plain Python, and tells it on stdin whom to look after: ``+ID`` for a process that it has
+started as the head of a group, ``-ID`` when that one is no more. The end of stdin means that QGIS is gone: a pipe ends with
+the process that holds it, whatever that one died of. Standard library only, as it runs on its own.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Dict, Iterable, List, Optional, Set, Tuple
+
+WINDOWS = os.name == "nt"
+GRACE_S = 2.0
+"""How long those that are told to end may take. A job of ours tidies up within 1.2 s."""
+POLL_S = 0.05
+LISTING_S = 5.0
+"""How long the system may take to list its processes."""
+
+Process = Tuple[int, str]
+"""Its id and, as the system gives ids anew, when it was started."""
+
+
+def family(leader: int) -> Set[Process]:
+    """Return the processes in the group of ``leader`` and those that it or they have started, in whatever group.
+
+    ``torchrun`` puts what it starts into groups of their own. On Windows it is nobody: there ``taskkill`` finds them.
+    """
+    if WINDOWS:
+        return set()
+    known = _processes()
+    found = {one for one, (_, _, group) in known.items() if leader in (one, group)}
+    grown = True
+    while grown:
+        more = {one for one, (_, parent, _) in known.items() if parent in found} - found
+        found |= more
+        grown = bool(more)
+    return {(one, known[one][0]) for one in found}
+
+
+def kill_all(processes: Iterable[Process]) -> None:
+    """Kill those of ``processes`` that still run."""
+    known = _processes()
+    for one, since in processes:
+        if one in known and known[one][0] == since and one != os.getpid():
+            try:
+                os.kill(one, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                continue  # It has just gone.
+
+
+def _processes() -> Dict[int, Tuple[str, int, int]]:
+    """Return when each running process was started, its parent and its group. The dead that nobody has buried are left out."""
+    found = {}
+    try:
+        numbers = [name for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return _listed()
+    for number in numbers:
+        try:
+            with open(f"/proc/{number}/stat", "rb") as file:
+                # The name, in brackets, may hold anything.
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            continue  # It is gone by now.
+        if len(fields) > 19 and fields[0] not in (b"Z", b"X"):
+            found[int(number)] = (fields[19].decode(), int(fields[1]), int(fields[2]))
+    return found or _listed()
+
+
+def _listed() -> Dict[int, Tuple[str, int, int]]:
+    """Return the same where there is no /proc, as on macOS."""
+    command = ["ps", "-A", "-o", "pid=,ppid=,pgid=,stat=,lstart="]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=LISTING_S)
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    found = {}
+    for line in done.stdout.decode("utf-8", "replace").splitlines():
+        fields = line.split(None, 4)
+        if len(fields) == 5 and not fields[3].startswith("Z"):
+            found[int(fields[0])] = (fields[4], int(fields[1]), int(fields[2]))
+    return found
+
+
+def end_all(leaders: List[int]) -> None:
+    """End the groups of ``leaders`` and all they started: first they are told to, then they are killed."""
+    if WINDOWS:
+        time.sleep(GRACE_S)  # Nothing there is told politely; the end of stdin is what a job hears.
+        for leader in leaders:
+            subprocess.run(["taskkill", "/T", "/F", "/PID", str(leader)], capture_output=True, check=False, timeout=LISTING_S)
+        return
+    wanted = set().union(*map(family, leaders))
+    for leader in leaders:
+        _signal(leader, signal.SIGTERM)
+    deadline = time.monotonic() + GRACE_S
+    while time.monotonic() < deadline:
+        wanted |= set().union(*map(family, leaders))
+        known = _processes()
+        wanted = {(one, since) for one, since in wanted if one in known and known[one][0] == since}
+        if not wanted:
+            return
+        time.sleep(POLL_S)
+    kill_all(wanted)
+
+
+def _signal(leader: int, number: int) -> None:
+    try:
+        os.killpg(leader, number)
+    except (ProcessLookupError, PermissionError):
+        pass  # Nobody is left there.
+
+
+def main(lines: Optional[Iterable[bytes]] = None) -> None:
+    """Listen, and end in the end whom QGIS has left behind."""
+    os.chdir(os.path.abspath(os.sep))  # So that no folder is in use because of this.
+    leaders: Set[int] = set()
+    for line in lines if lines is not None else iter(sys.stdin.buffer.readline, b""):
+        change = leaders.add if line.startswith(b"+") else leaders.discard
+        if line[1:].strip().isdigit():
+            change(int(line[1:]))
+    if leaders:
+        end_all(sorted(leaders))
+
+
+if __name__ == "__main__":
+    main()
