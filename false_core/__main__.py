@@ -1,5 +1,5 @@
 """``python -m false_core`` is the command line."""
 
-from false_core.cli import main
+from false_core.cli import entry
 
-main()
+entry()

@@ -9,8 +9,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any, TypeVar
+from contextlib import contextmanager, suppress
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import tyro
 from rich.console import Console
@@ -71,6 +71,20 @@ class Rerun:
 
 
 Outcome = TypeVar("Outcome")
+
+
+def entry() -> NoReturn:
+    """Run the command line, and end the process as soon as it is done."""
+    try:
+        main()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # Whoever read it is gone.
+            stream.flush()
+    # Skips the teardown of torch, GDAL and their threads, which has been seen to abort after a cancel.
+    os._exit(code)
 
 
 def main() -> None:
@@ -299,4 +313,4 @@ def _duration(seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    entry()

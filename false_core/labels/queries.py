@@ -91,17 +91,19 @@ def check_layer_vrt(path: str) -> None:
 
     Anything else passes, unread.
     """
-    _look(os.path.realpath(path), 0)
+    # Each once: one that names itself often would be looked at for ever.
+    level, seen = {os.path.realpath(path)}, set()
+    for _ in range(DEEPEST + 1):  # Deeper ones GDAL refuses by itself.
+        seen |= level
+        level = {source for one in level if _starts_with(one, _VRT) for source in _sources_of(one)} - seen
 
 
-def _look(path: str, depth: int) -> None:
-    if depth > DEEPEST or not _starts_with(path, _VRT):
-        return  # Deeper ones GDAL refuses by itself.
+def _sources_of(path: str) -> Iterator[str]:
     text = Path(path).read_bytes().decode("utf-8", "replace")
     if _QUERY.search(text):
         raise InputError(f"{path} holds a query, which is not run.", "Save what it gives as a layer of its own.")
     for source in _SOURCE.findall(text.replace("\0", "")):
-        _look(os.path.realpath(os.path.join(os.path.dirname(path), source.strip())), depth + 1)
+        yield os.path.realpath(os.path.join(os.path.dirname(path), source.strip()))
 
 
 def _starts_with(path: str, start: bytes) -> bool:

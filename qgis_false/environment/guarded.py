@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import subprocess
 import threading
@@ -9,6 +10,9 @@ from pathlib import Path
 from typing import Dict, List, Optional, Set, Tuple
 
 from qgis_false.environment import warden
+
+FAREWELL_S = 0.5
+"""How long the warden may take to go when QGIS ends."""
 
 
 class Guard:
@@ -38,6 +42,17 @@ class Guard:
                 self._leaders.discard(leader)
                 self._told([f"-{leader}"])
 
+    def close(self) -> None:
+        """QGIS ends, as it should."""
+        with self._lock:
+            if self._process is None or self._process.stdin is None:
+                return
+            self._process.stdin.close()
+            try:
+                self._process.wait(FAREWELL_S)
+            except subprocess.TimeoutExpired:
+                pass  # It has somebody to end.
+
     def _told(self, lines: List[str]) -> bool:
         if self._process is None or self._process.stdin is None or self._process.poll() is not None:
             return False
@@ -51,6 +66,7 @@ class Guard:
 
 GUARD = Guard()
 """Of this QGIS."""
+atexit.register(GUARD.close)
 
 
 def _started() -> Optional[subprocess.Popen]:

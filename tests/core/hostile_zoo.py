@@ -534,6 +534,14 @@ def _(folder: Path, good: Good) -> str:
     return str(path)
 
 
+@animal("a layer that is made from itself a thousand times", LABELS, NO_LABELS)  # Found by fuzzing.
+def _(folder: Path, good: Good) -> str:
+    path = folder / "hostile.vrt"
+    source = '<SrcDataSource relativeToVRT="1">hostile.vrt</SrcDataSource>' * 1000
+    path.write_text(f'<OGRVRTDataSource><OGRVRTLayer name="a">{source}</OGRVRTLayer></OGRVRTDataSource>')
+    return str(path)
+
+
 @animal("a layer that never ends", LABELS, "is a query that (gives more than 2,000,000 features|takes too long)")
 def _(folder: Path, good: Good) -> str:
     path = folder / "hostile.gpkg"

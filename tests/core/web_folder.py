@@ -9,6 +9,7 @@ import hashlib
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from urllib.request import urlopen
 
 SENT, SILENT = "sent", ".silent"
 """The address that says how much was sent, and the file that makes the server say less."""
+STUCK, WAITING = ".stuck", ".waiting"
+"""The file that makes the server answer no more, and the one that the server makes when somebody waits for it."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,14 @@ class WebFolder:
         """Return how much of the contents of files was sent so far."""
         with urlopen(f"{self.address}/{SENT}") as answer:
             return int(answer.read())
+
+    def answer_no_more(self) -> None:
+        """Let everybody wait from now on."""
+        (self.folder / STUCK).touch()
+
+    def is_waited_for(self) -> bool:
+        """Return whether somebody waits since then."""
+        return (self.folder / WAITING).exists()
 
     def forget_what_files_are(self) -> None:
         """Give no ETag from now on, by which one can tell that a file has changed."""
@@ -69,6 +80,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, with_body: bool) -> None:
         """Answer a request; the path may have anything behind it."""
+        if (self.folder / STUCK).exists():
+            (self.folder / WAITING).touch()
+            time.sleep(3600)
         name = urlsplit(self.path).path.lstrip("/")
         file = self.folder / name
         body = str(Handler.sent).encode() if name == SENT else file.read_bytes() if file.is_file() else b""

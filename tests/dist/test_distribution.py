@@ -66,7 +66,7 @@ def test_the_metadata_says_version_licence_and_door(wheel):
     with zipfile.ZipFile(wheel) as archive:
         inside = {name.partition(".dist-info/")[2]: name for name in archive.namelist() if ".dist-info/" in name}
         metadata = email.message_from_bytes(archive.read(inside["METADATA"]))
-        assert "false-core = false_core.cli:main" in archive.read(inside["entry_points.txt"]).decode()
+        assert "false-core = false_core.cli:entry" in archive.read(inside["entry_points.txt"]).decode()
         assert "licenses/LICENSE" in inside
     assert metadata["Version"] == false_core.__version__
     assert metadata["License-Expression"] == "GPL-3.0-or-later"
