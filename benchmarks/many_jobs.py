@@ -2,9 +2,9 @@
 
     QT_QPA_PLATFORM=offscreen .venv-qgis/bin/python benchmarks/many_jobs.py [--jobs 200]
 
-Runs in QGIS's own Python, without a screen. Each job goes through the plugin's algorithm, as from the toolbox, and is done by a
-compute process of its own; the layers it makes are loaded into the project and taken out again. FALSE_CORE_PYTHON names the
-Python that computes, where it is not the checkout's. Needs Linux, for it counts in ``/proc``.
+Runs in QGIS's own Python, without a screen. Each job goes through the plugin's algorithm, as from the toolbox, and is done
+by a compute process of its own; the layers it makes are loaded into the project and taken out again. FALSE_CORE_PYTHON
+names the Python that computes, where it is not the checkout's. Needs Linux, for it counts in ``/proc``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUND = ("polygonise", "samplepoints", "assess", "polygonise", "assess", "samplepoints", "polygonise", "classify")
@@ -34,6 +34,7 @@ class State:
     """What this process has at a time.
 
     Attributes:
+        jobs, seconds: How many were done by then, and since when.
         memory: MB in memory (resident).
         files: Open files, pipes included.
         threads: Their number.
@@ -59,15 +60,14 @@ def main() -> int:
         states = run_jobs(options.jobs, Path(name))
     print(f"{'jobs':>5s} {'seconds':>8s} {'MB':>7s} {'files':>6s} {'threads':>8s} {'processes':>10s}")
     for state in states:
-        print(
-            f"{state.jobs:5d} {state.seconds:8.0f} {state.memory:7.1f} {state.files:6d} {state.threads:8d} {state.children:10d}"
-        )
+        counts = f"{state.files:6d} {state.threads:8d} {state.children:10d}"
+        print(f"{state.jobs:5d} {state.seconds:8.0f} {state.memory:7.1f} {counts}")
     grown = what_grew(states)
     print("Nothing grew." if not grown else f"GREW: {', '.join(grown)}.")
     return int(bool(grown))
 
 
-def what_grew(states: List[State]) -> List[str]:
+def what_grew(states: list[State]) -> list[str]:
     """Return what the last state has more of than the first."""
     first, last = states[0], states[-1]
     grown = ["memory"] if last.memory - first.memory > GROWTH_MB else []
@@ -76,7 +76,7 @@ def what_grew(states: List[State]) -> List[str]:
     return grown + (["processes"] if last.children > first.children else [])
 
 
-def run_jobs(count: int, folder: Path) -> List[State]:
+def run_jobs(count: int, folder: Path) -> list[State]:
     """Run ``count`` jobs in ``folder`` and return what this process had after each tenth of them."""
     for path in ("/usr/share/qgis/python/plugins", str(ROOT)):
         sys.path.insert(0, path)
@@ -103,7 +103,7 @@ def run_jobs(count: int, folder: Path) -> List[State]:
     return states
 
 
-def _parameters(folder: Path) -> Dict[str, Dict[str, Any]]:
+def _parameters(folder: Path) -> dict[str, dict[str, Any]]:
     """Make a scene and a model that was hardly trained. Return the parameters by algorithm."""
     python = os.environ.get("FALSE_CORE_PYTHON") or str(ROOT / ".venv" / "bin" / "python")
     variables = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -120,7 +120,7 @@ def _parameters(folder: Path) -> Dict[str, Dict[str, Any]]:
     }
 
 
-def _run(name: str, values: Dict[str, Any]) -> None:
+def _run(name: str, values: dict[str, Any]) -> None:
     import processing
     from qgis.core import QgsProcessingFeedback, QgsProject
 

@@ -1,12 +1,12 @@
-"""A raster of 10^10 pixels is classified partly, killed, and gone on with. Memory must not grow with what is done, nor with it.
+"""A raster of 10^10 pixels is classified partly, killed, and gone on with. Memory must grow with neither.
 
     python benchmarks/sparse_raster.py              100,000 x 100,000 pixels: killed at 20 %, then at 20 % of the rest
     python benchmarks/sparse_raster.py --side 20000 --to 2
 
 Nearly all of the raster is not stored, and nodata; squares of 2,048 pixels on its diagonal hold data. The model was never
 trained, and works on pixels that are 32 times as large, as that changes nothing about what is measured: what waits, what is
-kept, what is written. Each run is a compute process as QGIS starts it. With more than 1 after ``--to`` the map is finished. Needs
-Linux, for it looks into ``/proc``.
+kept, what is written. Each run is a compute process as QGIS starts it. With more than 1 after ``--to`` the map is finished.
+Needs Linux, for it looks into ``/proc``.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from sparse_raster import run_until, write_sparse, write_untrained  # noqa: E402
 from false_core.jobs import Classify, to_json  # noqa: E402
 
 GROWTH_MB = 250.0
-"""That are let pass between the halves of a run, and between the small raster and the large one. GDAL's cache of decoded blocks,
-160 MB, fills up meanwhile."""
+"""That are let pass between the halves of a run, and between the small raster and the large one. GDAL's cache of decoded
+blocks, 160 MB, fills up meanwhile."""
 SMALL = 10_000
 """Side of a raster to compare with, of a hundredth of the pixels."""
 
@@ -59,16 +59,17 @@ def main() -> int:
     for side, run in rows:
         ended = "killed" if run.code < 0 else "finished" if run.code == 0 else f"code {run.code}"
         first, second = run.halves_mb
+        kept = f"{run.kept[0]} of {run.kept[1]}" if run.kept[1] else ""
         table.add_row(
-            f"{side**2:.0e}", f"{run.kept[0]} of {run.kept[1]}" if run.kept[1] else "", f"{run.share:.0%}", f"{run.seconds:.0f}", f"{run.peak_mb:.0f}",
+            f"{side**2:.0e}", kept, f"{run.share:.0%}", f"{run.seconds:.0f}", f"{run.peak_mb:.0f}",
             f"{first:.0f}", f"{second:.0f}", ended,
         )  # fmt: skip
         if second - first > GROWTH_MB:
             problems.append(f"memory grew from {first:.0f} to {second:.0f} MB in a run over {side:,} pixels across")
-    (_, small), (_, first), (_, second) = rows
-    if max(first.peak_mb, second.peak_mb) - small.peak_mb > GROWTH_MB:
+    small, begun, resumed = (run for _, run in rows)
+    if max(begun.peak_mb, resumed.peak_mb) - small.peak_mb > GROWTH_MB:
         problems.append("the large raster took more memory than the small one")
-    if not second.kept[0]:
+    if not resumed.kept[0]:
         problems.append("it began again after it was killed")
     Console().print(table)
     print(f"WRONG: {'; '.join(problems)}." if problems else "Memory stayed flat, and it went on where it was.")

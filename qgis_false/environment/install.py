@@ -482,7 +482,7 @@ class _SetUp:
         try:
             if self.folder.is_symlink():
                 raise OSError(errno.EPERM, "it is a link to a folder elsewhere", str(self.folder))
-            # Folder by folder from the bottom up, as there are tens of thousands of files. What tells that it is ours goes last.
+            # From the bottom up, as there are tens of thousands of files. What tells that it is ours goes last.
             for folder, _, _ in os.walk(self.folder, topdown=False):
                 if watch.is_cancelled():
                     raise Cancelled(tr("Cancelled."))

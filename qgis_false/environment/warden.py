@@ -54,7 +54,7 @@ def kill_all(processes: Iterable[Process]) -> None:
 
 
 def _processes() -> Dict[int, Tuple[str, int, int]]:
-    """Return when each running process was started, its parent and its group. The dead that nobody has buried are left out."""
+    """Return when each running process was started, its parent and its group. Those that are dead are left out."""
     found = {}
     try:
         numbers = [name for name in os.listdir("/proc") if name.isdigit()]
@@ -92,7 +92,8 @@ def end_all(leaders: List[int]) -> None:
     if WINDOWS:
         time.sleep(GRACE_S)  # Nothing there is told politely; the end of stdin is what a job hears.
         for leader in leaders:
-            subprocess.run(["taskkill", "/T", "/F", "/PID", str(leader)], capture_output=True, check=False, timeout=LISTING_S)
+            command = ["taskkill", "/T", "/F", "/PID", str(leader)]
+            subprocess.run(command, capture_output=True, check=False, timeout=LISTING_S)
         return
     wanted = set().union(*map(family, leaders))
     for leader in leaders:

@@ -29,7 +29,7 @@ PATCH = 2048
 
 
 def write_sparse(path: Path, side: int, patches: int) -> str:
-    """Write a raster of ``side`` x ``side`` pixels in which squares on the diagonal hold data, and nothing else is stored."""
+    """Write a raster of ``side`` x ``side`` pixels. Squares on the diagonal hold data, and nothing else is stored."""
     profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "nodata": 0, "crs": CRS, "transform": GRID}
     options = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "sparse_ok": True, "bigtiff": "yes"}
     chance = np.random.default_rng(0)
@@ -77,7 +77,7 @@ class Ran:
 
 
 def run_until(job: str, share: float, cache: Path) -> Ran:
-    """Run a job, as JSON, in a compute process, and kill it when ``share`` of it is done. With more than 1 it runs to its end."""
+    """Run a job, as JSON, in a compute process, and kill it when ``share`` of it is done: never, with more than 1."""
     worker = subprocess.Popen(
         [sys.executable, "-u", "-m", "false_core.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, env={**os.environ, "FALSE_CACHE": str(cache)},

@@ -1,5 +1,7 @@
-"""Every stage of every job, to be cancelled in. ``test_cancel.py`` looks at what is left then, ``benchmarks/cancelling.py`` at
-how long it takes."""
+"""Every stage of every job, to be cancelled in.
+
+``test_cancel.py`` looks at what is left then, ``benchmarks/cancelling.py`` at how long it takes.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,8 @@ class Stage:
     @property
     def title(self) -> str:
         """What it is called in a table."""
-        return f"{self.name}{', from a server that does not answer' if self.far else ''}"
+        when = ", from a server that does not answer" if self.far else f", step {self.steps}" if self.steps else ""
+        return self.name + when
 
 
 STARTED = "Loading PyTorch"
@@ -92,6 +95,10 @@ STARTED = "Loading PyTorch"
 
 def _pretrain(world: World, steps: int = LONG, **more: Any) -> Pretrain:
     return Pretrain((world.land,), str(world.out / "e.safetensors"), batch_size=2, steps=steps, **QUICK, **more)
+
+
+def _far(world: World) -> Pretrain:
+    return Pretrain((world.web.path("wide.tif"),), str(world.out / "e.safetensors"), **QUICK)
 
 
 def _finetune(world: World, steps: int = LONG) -> Finetune:
@@ -133,11 +140,9 @@ def _onnx(world: World) -> ExportOnnx:
 STAGES: dict[str, list[Stage]] = {
     "pretrain": [
         Stage(_pretrain, STARTED),
-        Stage(lambda w: Pretrain((w.web.path("wide.tif"),), str(w.out / "e.safetensors"), **QUICK), "Starting", far=True),
-        Stage(
-            lambda w: Pretrain((w.web.path("wide.tif"),), str(w.out / "e.safetensors"), **QUICK), "Measuring the bands", far=True
-        ),
-        Stage(lambda w: Pretrain((w.web.path("wide.tif"),), str(w.out / "e.safetensors"), **QUICK), "Pretraining", far=True),
+        Stage(_far, "Starting", far=True),
+        Stage(_far, "Measuring the bands", far=True),
+        Stage(_far, "Pretraining", far=True),
         Stage(_pretrain, "Pretraining"),
         Stage(_pretrain, "Pretraining", steps=3),
         Stage(_reported, "Looking at what it learned", may_finish=True),
@@ -162,7 +167,9 @@ STAGES: dict[str, list[Stage]] = {
         Stage(lambda w: _classify(w, w.web.path("wide.tif")), "Classifying", far=True),
         Stage(_classify, "Writing the map", may_finish=True),
     ],
-    "classifymany": [Stage(lambda w: ClassifyMany((w.wide, w.land), w.model, str(w.out / "maps"), device="cpu"), "1 of 2, wide.tif: Cl")],
+    "classifymany": [
+        Stage(lambda w: ClassifyMany((w.wide, w.land), w.model, str(w.out / "maps"), device="cpu"), "1 of 2, wide.tif: Cl")
+    ],
     "polygonise": [
         Stage(_polygonise, "Finding patches"),
         Stage(_polygonise, "Tracing borders"),

@@ -33,9 +33,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, web: WebFolder) -> dict[str
 
 
 @pytest.fixture
-def world(
-    land: str, labels: str, encoder: str, model: str, inputs: dict[str, str], web: WebFolder, tmp_path: Path
-) -> World:
+def world(land: str, labels: str, encoder: str, model: str, inputs: dict[str, str], web: WebFolder, tmp_path: Path) -> World:
     for name in (STUCK, WAITING):
         (web.folder / name).unlink(missing_ok=True)
     (tmp_path / "out").mkdir()
@@ -48,9 +46,7 @@ def left_in(folder: Path) -> list[str]:
     return sorted(name for name in left if ".parts/" not in name)
 
 
-@pytest.mark.parametrize(
-    ("job", "stage"), ALL, ids=[f"{job}: {stage.title}{f', step {stage.steps}' if stage.steps else ''}" for job, stage in ALL]
-)
+@pytest.mark.parametrize(("job", "stage"), ALL, ids=[f"{job}: {stage.title}" for job, stage in ALL])
 def test_every_stage_can_be_cancelled(world: World, tmp_path: Path, job: str, stage: Stage) -> None:
     ended = cancelled_in(stage, world, tmp_path / "cache")
     assert ended_well(ended, stage), ended
@@ -65,7 +61,7 @@ class TestCtrlC:
     """The command line: exit code 3, the reason in one line, no traceback, nothing left."""
 
     def ended(self, arguments: list[str], world: World, until: str, times: int = 1) -> tuple[int, str]:
-        """Start the command in a terminal, press Ctrl-C when it shows ``until``, and return its exit code and all it said."""
+        """Start the command in a terminal, press Ctrl-C when it shows ``until``. Return its exit code and what it said."""
         ours, theirs = os.openpty()
         variables = {"FALSE_CACHE": str(world.out.parent / "cache"), "FALSE_DISK_GB": "0", "no_proxy": "127.0.0.1"}
         process = subprocess.Popen(

@@ -10,8 +10,10 @@ import pytest
 import shapely
 from affine import Affine
 from small_world import GRID, Listener, on_map, write_labels, write_raster
+from sparse_raster import run_until, write_sparse, write_untrained
 
 from false_core.errors import InputError
+from false_core.jobs import Classify, to_json
 from false_core.labels.annotation import read_annotation
 from false_core.labels.classes import MOST_CLASSES
 from false_core.labels.split import split
@@ -96,6 +98,25 @@ def test_as_many_classes_as_a_map_can_hold_and_more(
         return
     with pytest.raises(InputError, match="has 500 different values; a map can hold 254.*merge classes"):
         read_annotation(path, "cover", source, [], listener.feedback)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+def test_a_sparse_raster_is_gone_on_with_and_takes_no_more_memory_than_a_small_one(tmp_path: Path) -> None:
+    # benchmarks/sparse_raster.py does the same with 10^10 pixels.
+    model = write_untrained(tmp_path / "model.safetensors", 32.0)
+    jobs = {
+        side: Classify(
+            write_sparse(tmp_path / f"{side}.tif", side, 4), model, str(tmp_path / f"{side} map.tif"), device="cpu"
+        )
+        for side in (6_000, 40_000)
+    }
+    small = run_until(to_json(jobs[6_000]), 2.0, tmp_path / "cache")
+    begun = run_until(to_json(jobs[40_000]), 0.4, tmp_path / "cache")
+    resumed = run_until(to_json(jobs[40_000]), 0.5, tmp_path / "cache")
+    assert (small.code, begun.code, resumed.code) == (0, -9, -9)
+    assert resumed.kept[0] > 0
+    # GDAL's cache of decoded blocks, 160 MB, fills up with the larger one alone.
+    assert max(begun.peak_mb, resumed.peak_mb) - small.peak_mb < 250
 
 
 def test_more_features_than_are_read_as_a_whole(

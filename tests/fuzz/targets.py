@@ -20,7 +20,7 @@ FOLDER = Path(tempfile.mkdtemp(prefix="false-fuzz-", dir="/dev/shm" if os.path.i
 """In memory where the system has such a place: a million files are written."""
 LONGEST_MESSAGE = 5_000
 TIDY_EVERY = 50
-"""Inputs. A table that was read is held by a circle of references, and with it 32 MB that were set aside for its features."""
+"""Inputs. A table that was read is held by a circle of references, and with it 32 MB set aside for its features."""
 LABEL_SUFFIXES = (".geojson", ".gpkg", ".shp", ".csv", ".kml", ".fgb", ".gml", ".json", ".dxf", ".vrt")
 """What a file of labels is called. The first byte of an input chooses."""
 

@@ -1,7 +1,8 @@
 """Plays uv without a network: makes real environments, and packages of one file each. Prints what uv prints.
 
 Variables: ``FAKE_UV_LOG``, a file for the calls; ``FAKE_UV_UNREACHABLE``, backends that cannot be reached, ``*`` for the
-index too; ``FAKE_UV_HANG``, a file that makes it hang while it is there, into which it writes the process it has started.
+index too; ``FAKE_UV_HANG``, a file that makes it hang while it is there, into which it writes the process it has started;
+``FAKE_UV_HANG_AT``, the first word of the call that hangs then, by itself that which installs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ STORE = {"torch": 500, "rasterio": 30, "false-core": 1}
 
 def main() -> int:
     arguments = sys.argv[1:]
+    if os.environ.get("FAKE_UV_HANG_AT", "pip") == arguments[0] != "pip":
+        hang()
     if arguments == ["--version"]:
         print("uv 0.13.8 (fake)")
         return 0

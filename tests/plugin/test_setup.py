@@ -83,6 +83,7 @@ def bench(provider, tmp_path, monkeypatch, feedback) -> Bench:
     monkeypatch.setattr(install, "uv_places", lambda host, own: [str(made.uv)])
     monkeypatch.setattr(install, "candidates", lambda host: [Candidate(sys.executable, "here")])
     monkeypatch.setattr(install, "REQUIRED_PACKAGES", ("torch", "rasterio"))
+    made.find_gpus = install.find_gpus
     monkeypatch.setattr(install, "find_gpus", lambda *_: [])
     monkeypatch.setattr(install, "run_job", computes)
     return made
@@ -171,6 +172,72 @@ def test_cancel_ends_all_that_was_started_and_the_next_run_goes_on(bench, feedba
     bench.feedback = Listener()
     bench.set_up()
     assert kinds(bench.calls) == ["pip"], "the environment itself was there already"
+
+
+def hanging(folder: Path, bench: Bench) -> str:
+    """Return a program that starts another one, notes that, and never answers."""
+    program = folder / "hanging"
+    program.write_text(f'#!/bin/sh\nsleep 60 &\necho $! > "{bench.hang}"\nwait\n')
+    program.chmod(0o755)
+    return str(program)
+
+
+@pytest.mark.parametrize(
+    "stage",
+    ["asking for graphics cards", "asking uv", "asking a Python", "making the environment", "installing", "checking"],
+)
+def test_every_stage_can_be_cancelled_and_nothing_lives_on(bench, feedback, tmp_path, monkeypatch, stage):
+    from qgis_false.environment import install, torch_build
+    from qgis_false.environment.interpreters import Candidate
+    from qgis_false.worker import run_job
+
+    if stage == "asking for graphics cards":
+        monkeypatch.setattr(install, "find_gpus", bench.find_gpus)
+        monkeypatch.setattr(torch_build, "nvidia_smi_places", lambda host: [hanging(tmp_path, bench)])
+    elif stage == "asking a Python":
+        monkeypatch.setattr(install, "candidates", lambda host: [Candidate(hanging(tmp_path, bench), "here")])
+    elif stage == "checking":
+        bench.set_up_before()
+        monkeypatch.setattr(install, "run_job", lambda job, told, command: run_job(job, told, [hanging(tmp_path, bench)]))
+    else:
+        bench.hang.write_text("")
+        at = {"asking uv": "--version", "making the environment": "venv", "installing": "pip"}
+        monkeypatch.setenv("FAKE_UV_HANG_AT", at[stage])
+    began: list[float] = []
+
+    def cancel_when_it_hangs() -> None:
+        while not (bench.hang.exists() and bench.hang.read_text().strip()):
+            time.sleep(0.05)
+        began.append(time.monotonic())
+        feedback.cancel()
+
+    threading.Thread(target=cancel_when_it_hangs, daemon=True).start()
+    with pytest.raises(QgsProcessingException, match="Cancelled"):
+        bench.set_up()
+    assert time.monotonic() - began[0] < 10, "2 s are promised, but on a busy computer"
+    assert ends(int(bench.hang.read_text()))
+
+
+def test_removing_what_is_there_can_be_cancelled_and_is_gone_on_with(bench, feedback, monkeypatch):
+    from conftest import Listener
+
+    bench.set_up_before()
+    monkeypatch.setattr(feedback, "setProgressText", lambda text: text.startswith("Removing") and feedback.cancel())
+    with pytest.raises(QgsProcessingException, match="Cancelled.*run it again to go on"):
+        bench.set_up(from_scratch=True)
+    bench.feedback = Listener()
+    assert bench.set_up().results["device"] == "cpu"
+
+
+def ends(process_id: int) -> bool:
+    for _ in range(100):
+        try:
+            if Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 @pytest.mark.parametrize("harm", ["folder", "cut off", "metadata"])

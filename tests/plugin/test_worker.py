@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -161,6 +162,43 @@ def test_cancel_ends_a_process_that_does_not_listen_and_all_it_started(run, tmp_
         run(mode, cancel=True)
     assert ends(int(wait_for_note(tmp_path)))
     assert leftovers(tmp_path) == []
+
+
+def test_cancel_ends_a_process_that_is_stopped(provider, job, feedback, tmp_path):
+    """It hears nothing then, as in native code that never ends."""
+    from qgis_false.worker import run_job
+
+    def stop_and_cancel() -> None:
+        os.kill(int(wait_for_note(tmp_path)), signal.SIGSTOP)
+        feedback.cancel()
+
+    threading.Thread(target=stop_and_cancel, daemon=True).start()
+    with pytest.raises(QgsProcessingException, match="Cancelled"):
+        run_job(job, feedback, [sys.executable, str(FAKE), "silent", str(tmp_path / "note")])
+    assert ends(int(wait_for_note(tmp_path)))
+
+
+def test_of_two_jobs_at_once_one_is_cancelled_and_the_other_goes_on(provider, job, feedback, compute_python, tmp_path):
+    from conftest import Listener
+
+    from qgis_false.worker import run_job, worker_command
+
+    cancelled: list[str] = []
+
+    def run_and_cancel() -> None:
+        try:
+            run_job(job, feedback, [sys.executable, str(FAKE), "silent", str(tmp_path / "note")])
+        except QgsProcessingException as error:
+            cancelled.append(str(error))
+
+    first = threading.Thread(target=run_and_cancel)
+    first.start()
+    wait_for_note(tmp_path)
+    other = Listener()
+    other.setProgressText = lambda text: feedback.cancel()
+    assert run_job(Check(device="cpu"), other, worker_command(compute_python))["device"] == "cpu"
+    first.join(SOON_S)
+    assert cancelled == ["Cancelled."]
 
 
 def test_cancel_arrives_by_qt_s_event_loop_too(run, feedback, tmp_path):

@@ -47,6 +47,7 @@ def seconds_until_gone(processes: list[int]) -> float:
 def start(profile: Profile, scene) -> Iterator[Callable[..., tuple[subprocess.Popen, list[str]]]]:
     """Return a function that starts an algorithm. Whatever is left of it in the end is killed."""
     started: list[subprocess.Popen] = []
+
     def begin(algorithm: str, variables: dict[str, str], **values: object) -> tuple[subprocess.Popen, list[str]]:
         with_them = Profile(profile.program, profile.folder, {**profile.variables, **variables})
         process, said = with_them.start(algorithm, **values)

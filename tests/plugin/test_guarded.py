@@ -1,0 +1,158 @@
+"""Nothing outlives QGIS: what is started here is looked after by a process that outlives QGIS, and ends it then.
+
+``tests/process/test_nothing_left.py`` kills a real QGIS. Here is what it takes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="there it is taskkill that finds them")
+
+# Starts a process in a session of its own, as torchrun does it, says which, and waits.
+LAUNCHER = (
+    "import subprocess, sys, time\n"
+    "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)\n"
+    "print(child.pid, flush=True)\n"
+    "time.sleep(600)"
+)
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+
+
+def lives(process_id: int) -> bool:
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def soon(condition) -> bool:
+    for _ in range(200):
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.fixture
+def guard(provider):
+    """A guard of its own, and in the end its warden ended, and with it whatever it looks after."""
+    from qgis_false.environment.guarded import Guard
+
+    made = Guard()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def launched(provider):
+    """Return a function that starts a launcher with something behind it; both are killed in the end."""
+    started: list[int] = []
+
+    def launch(words: str = LAUNCHER) -> tuple[subprocess.Popen, int]:
+        child = subprocess.Popen([sys.executable, "-c", words], stdout=subprocess.PIPE, text=True, start_new_session=True)
+        behind = int(child.stdout.readline())
+        started.extend([child.pid, behind])
+        child.stdout.close()
+        # Somebody has to bury it, as the system does it when QGIS is gone.
+        threading.Thread(target=child.wait, daemon=True).start()
+        return child, behind
+
+    yield launch
+    for one in filter(lives, started):
+        os.kill(one, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("words", [LAUNCHER, DEAF + LAUNCHER], ids=["listens", "is deaf"])
+def test_when_qgis_is_gone_all_are_ended_those_in_groups_of_their_own_too(guard, launched, words):
+    child, behind = launched(words)
+    guard.watch(child.pid)
+    guard._process.stdin.close()  # As the system does it for a process that is killed.
+    assert soon(lambda: not lives(child.pid) and not lives(behind))
+    assert guard._process.wait(10) == 0
+
+
+def test_what_has_ended_in_order_is_not_touched_again(guard, launched):
+    child, _ = launched()
+    guard.watch(child.pid)
+    guard.forget(child.pid)
+    guard.close()
+    assert guard._process.returncode == 0
+    assert lives(child.pid)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_warden_that_was_killed_is_replaced_and_told_of_all(guard, launched, number):
+    first, _ = launched()
+    guard.watch(first.pid)
+    guard._process.send_signal(number)
+    assert soon(lambda: guard._process.poll() is not None)
+    second, _ = launched()
+    guard.watch(second.pid)
+    guard._process.stdin.close()
+    assert soon(lambda: not lives(first.pid) and not lives(second.pid))
+
+
+def test_a_warden_that_is_stuck_keeps_nobody_waiting(guard):
+    guard.watch(os.getpid() + 1_000_000)
+    guard._process.send_signal(signal.SIGSTOP)
+    try:
+        for number in range(20_000):
+            guard.watch(10_000_000 + number)  # More than its pipe holds.
+            guard.forget(10_000_000 + number)
+    finally:
+        guard.forget(os.getpid() + 1_000_000)
+        guard._process.kill()
+
+
+def test_without_a_python_for_it_jobs_run_all_the_same(guard, monkeypatch):
+    from qgis_false.environment import guarded
+
+    monkeypatch.setattr(guarded, "_plain_python", lambda: None)
+    guard.watch(1)
+    guard.forget(1)
+
+
+def test_without_proc_ps_tells_who_belongs_to_whom(provider, launched, monkeypatch):
+    from qgis_false.environment import warden
+
+    child, behind = launched()
+    assert {one for one, _ in warden.family(child.pid)} == {child.pid, behind}
+    monkeypatch.setattr(warden.os, "listdir", lambda path: [])
+    assert {one for one, _ in warden.family(child.pid)} == {child.pid, behind}
+
+
+def test_cancel_ends_what_is_stopped_behind_a_launcher_too(provider, launched):
+    from qgis_false.environment.processes import end
+
+    child, behind = launched()
+    for one in (child.pid, behind):
+        os.kill(one, signal.SIGSTOP)
+    assert end(child)
+    assert soon(lambda: not lives(behind))
+
+
+def test_a_process_that_the_system_does_not_end_is_not_waited_for(provider, monkeypatch):
+    """As one that waits for a network disk that is gone: not even SIGKILL ends it."""
+    from qgis_false.environment import processes
+
+    class Undead:
+        pid = 4_000_000
+
+        def poll(self):
+            return None
+
+        def wait(self, limit):
+            raise subprocess.TimeoutExpired("undead", limit)
+
+    monkeypatch.setattr(processes, "signal_group", lambda child, kill: None)
+    assert not processes.end(Undead())
+    assert "4000000" in processes.still_there(Undead())
