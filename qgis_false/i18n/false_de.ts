@@ -1128,6 +1128,10 @@
         <translation>Sie nutzt die GPU nicht.</translation>
     </message>
     <message>
+        <source>Cancelled.</source>
+        <translation>Abgebrochen.</translation>
+    </message>
+    <message>
         <source>what the package index has</source>
         <translation>was der Paketindex hat</translation>
     </message>
@@ -1196,12 +1200,12 @@
         <translation>.venv des Arbeitsverzeichnisses</translation>
     </message>
     <message>
-        <source>{program} cannot be started: {reason}.</source>
-        <translation>{program} lässt sich nicht starten: {reason}.</translation>
+        <source>Process {number} was killed, but the system has not ended it yet. Most often it waits for a disk or a server that does not answer.</source>
+        <translation>Prozess {number} wurde abgebrochen, aber das System hat ihn noch nicht beendet. Meist wartet er auf ein Laufwerk oder einen Server, der nicht antwortet.</translation>
     </message>
     <message>
-        <source>Cancelled.</source>
-        <translation>Abgebrochen.</translation>
+        <source>{program} cannot be started: {reason}.</source>
+        <translation>{program} lässt sich nicht starten: {reason}.</translation>
     </message>
     <message>
         <source>{card}, driver {driver}</source>
