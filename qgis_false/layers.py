@@ -165,8 +165,11 @@ def write_labels(source: QgsProcessingFeatureSource, field: str, folder: Path, f
     that are not saved yet. Broken geometries are passed on as they are; the library repairs them.
 
     Raises:
+        Cancelled: The user wants to stop.
         QgsProcessingException: The field is not there, the source cannot be read, or the file cannot be written.
     """
+    from qgis_false.environment.processes import Cancelled  # Not needed when QGIS starts.
+
     index = source.fields().lookupField(field) if field else -1
     if field and index < 0:
         names = ", ".join(f.name() for f in source.fields()) or tr("none")
@@ -182,6 +185,7 @@ def write_labels(source: QgsProcessingFeatureSource, field: str, folder: Path, f
     with _undated():
         writer = _label_writer(path, fields, source)
         request = QgsFeatureRequest().setSubsetOfAttributes([index] if field else [])
+        request.setFeedback(feedback)  # A server that is slow to give features is not waited for after a cancel.
         for feature in source.getFeatures(request, QgsProcessingFeatureSource.Flag.FlagSkipGeometryValidityChecks):
             copy = QgsFeature(fields)
             if field:
@@ -189,6 +193,8 @@ def write_labels(source: QgsProcessingFeatureSource, field: str, folder: Path, f
             copy.setGeometry(_straight(feature.geometry()))
             if feedback.isCanceled() or not writer.addFeature(copy):
                 break
+        if feedback.isCanceled():
+            raise Cancelled(tr("Cancelled."))  # Some of the labels are not those that were asked for.
         if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
             raise QgsProcessingException(
                 tr("The labels cannot be written to {path}: {reason}.", path=path, reason=writer.errorMessage())

@@ -194,6 +194,7 @@ def run_program(
         while child.poll() is None:
             if watch.is_cancelled():
                 raise Cancelled(tr("Cancelled."))
+            on_wait()
             time.sleep(POLL_S / 5)
         return Ran(child.returncode, "\n".join(words))
     finally:

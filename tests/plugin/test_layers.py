@@ -97,6 +97,11 @@ class TestLabels:
         definition = dataset.GetLayer(0).GetLayerDefn()
         assert [definition.GetFieldDefn(n).GetName() for n in range(definition.GetFieldCount())] == ["class"]
 
+    def test_half_of_them_are_not_passed_on_after_a_cancel(self, written, labels, feedback):
+        feedback.cancel()
+        with pytest.raises(QgsProcessingException, match="Cancelled"):
+            written(labels)
+
     def test_filtered_layer(self, written, labels, tmp_path):
         layer = saved(labels, tmp_path / "source.gpkg")
         assert layer.setSubsetString("\"class\" <> 'roof'")
