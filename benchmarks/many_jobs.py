@@ -58,13 +58,14 @@ def main() -> int:
         os.environ.setdefault("QGIS_CUSTOM_CONFIG_PATH", name)
         os.environ["FALSE_CACHE"] = str(Path(name) / "cache")
         states = run_jobs(options.jobs, Path(name))
-    print(f"{'jobs':>5s} {'seconds':>8s} {'MB':>7s} {'files':>6s} {'threads':>8s} {'processes':>10s}")
-    for state in states:
-        counts = f"{state.files:6d} {state.threads:8d} {state.children:10d}"
-        print(f"{state.jobs:5d} {state.seconds:8.0f} {state.memory:7.1f} {counts}")
     grown = what_grew(states)
     print("Nothing grew." if not grown else f"GREW: {', '.join(grown)}.")
     return int(bool(grown))
+
+
+def _row(state: State) -> str:
+    counts = f"{state.files:6d} {state.threads:8d} {state.children:10d}"
+    return f"{state.jobs:5d} {state.seconds:8.0f} {state.memory:7.1f} {counts}"
 
 
 def what_grew(states: list[State]) -> list[str]:
@@ -93,12 +94,14 @@ def run_jobs(count: int, folder: Path) -> list[State]:
     plugin.initProcessing()
     values = _parameters(folder)
     began, states, ran = time.monotonic(), [], Counter()
+    print(f"{'jobs':>5s} {'seconds':>8s} {'MB':>7s} {'files':>6s} {'threads':>8s} {'processes':>10s}", flush=True)
     for number in range(1, count + 1):
         name = ROUND[number % len(ROUND)]
         _run(name, values[name])
         ran[name] += 1
         if number % max(1, count // ROWS) == 0:
             states.append(_state(number, time.monotonic() - began))
+            print(_row(states[-1]), flush=True)
     print(", ".join(f"{times} times {name}" for name, times in sorted(ran.items())))
     return states
 

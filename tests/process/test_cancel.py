@@ -22,6 +22,11 @@ def children_of(process_id: int) -> list[int]:
     return found
 
 
+def started_for_the_job(process_id: int) -> list[int]:
+    """Return the direct children of a QGIS but the one that looks after the others."""
+    return [one for one in children_of(process_id) if b"warden.py" not in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+
 def lives(process_id: int) -> bool:
     return Path(f"/proc/{process_id}").exists()
 
@@ -37,7 +42,7 @@ def training(profile, scene, tmp_path):
     )
     try:
         wait_until(lambda: any("Pretraining" in line for line in said), process)
-        (worker,) = children_of(process.pid)
+        (worker,) = started_for_the_job(process.pid)
         yield process, worker, said
     finally:
         process.kill()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from osgeo import gdal
 from qgis_profile import LIMIT_S, ROOT, SHORT_PRETRAINING, Outcome, Profile, interrupt, wait_until
-from test_cancel import children_of, lives
+from test_cancel import children_of, lives, started_for_the_job
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ class TestTorchrun:
         )  # fmt: skip
         try:
             wait_until(lambda: any("Pretraining" in line for line in said), process)
-            (launcher,) = children_of(process.pid)
+            (launcher,) = started_for_the_job(process.pid)
             ranks = children_of(launcher)
             assert len(ranks) == 2
             yield process, [launcher, *ranks]

@@ -16,7 +16,7 @@ from qgis_profile import LIMIT_S, ROOT, SHORT_PRETRAINING, Profile, interrupt, w
 from test_cancel import children_of
 
 SOON_S = 10.0
-"""5 s are promised, and ``benchmarks/cancelling.py`` measures them. Here much else may run on the computer."""
+"""5 s are promised. Here much else may run on the computer."""
 ENDLESS = {**SHORT_PRETRAINING, "STEPS": 1_000_000}
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc"), reason="reads /proc")
@@ -35,12 +35,14 @@ def lives(process_id: int) -> bool:
 
 
 def seconds_until_gone(processes: list[int]) -> float:
-    """Wait until none of ``processes`` is left."""
+    """Wait until none of ``processes`` is left. Say how long it took, which pytest shows with ``-rP``."""
     began = time.monotonic()
     while left := [one for one in processes if lives(one)]:
         assert time.monotonic() - began < 4 * SOON_S, left
         time.sleep(0.02)
-    return time.monotonic() - began
+    seconds = time.monotonic() - began
+    print(f"{len(processes)} processes were gone after {seconds:.1f} s")
+    return seconds
 
 
 @pytest.fixture
