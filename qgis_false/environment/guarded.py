@@ -31,7 +31,9 @@ class Guard:
         with self._lock:
             self._leaders.add(leader)
             if self._process is None or not self._told([f"+{leader}"]):
-                # The first one, or the last one was killed.
+                # The first one, or the last one was killed, or is stuck. It must not end the jobs when it comes to itself.
+                if self._process is not None:
+                    self._process.kill()
                 self._process = _started()
                 self._told([f"+{one}" for one in sorted(self._leaders)])
 

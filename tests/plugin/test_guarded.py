@@ -103,14 +103,18 @@ def test_a_warden_that_was_killed_is_replaced_and_told_of_all(guard, launched, n
 
 def test_a_warden_that_is_stuck_keeps_nobody_waiting(guard):
     guard.watch(os.getpid() + 1_000_000)
-    guard._process.send_signal(signal.SIGSTOP)
+    stuck = guard._process
+    stuck.send_signal(signal.SIGSTOP)
     try:
         for number in range(20_000):
             guard.watch(10_000_000 + number)  # More than its pipe holds.
             guard.forget(10_000_000 + number)
+        assert guard._process is not stuck, "it was replaced"
+        assert soon(lambda: stuck.poll() is not None), "and must not end anything when it comes to itself"
     finally:
         guard.forget(os.getpid() + 1_000_000)
         guard._process.kill()
+        stuck.kill()
 
 
 def test_without_a_python_for_it_jobs_run_all_the_same(guard, monkeypatch):
