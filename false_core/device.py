@@ -139,6 +139,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or in_words
 
 
+def is_failure_of_device(error: BaseException) -> bool:
+    """Return whether an error says that the device itself does not work any more: lost, hung, or a fault in its memory."""
+    # torch has a class for it since 2.8, and before only words.
+    failure = getattr(torch, "AcceleratorError", None)
+    words = ("CUDA error", "CUDA driver error", "cuDNN error", "CUBLAS_STATUS", "CUDNN_STATUS", "HIP error", "MPS backend")
+    return (failure is not None and isinstance(error, failure)) or any(word in str(error) for word in words)
+
+
 def memory_of(device: torch.device) -> float:
     """Return the memory of the device in bytes, 0 where it cannot be told."""
     if device.type == "cuda":

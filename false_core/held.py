@@ -1,16 +1,20 @@
-"""Folders that a process holds as long as it lives, so that what a killed one left behind can be told from what is in use.
+"""What a process holds as long as it lives: folders, so that what a killed one left behind can be told from what is in use,
+and names, so that no two processes write the same.
 
 Standard library only.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
 from pathlib import Path
 
-if sys.platform != "win32":
+if sys.platform == "win32":
+    import msvcrt
+else:
     import fcntl
 
 UNSURE_S = 86400.0
@@ -39,6 +43,45 @@ class Hold:
             self._descriptor = None
 
 
+class NameHold:
+    """Holds a name until it is let go or the process ends, in whatever way.
+
+    Args:
+        path: Of a file that stands for the name. It holds nothing, and is removed when the name is let go.
+
+    Raises:
+        BlockingIOError: Another process holds it, or this one does already.
+        OSError: The file cannot be made, or the file system has no such locks.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        while True:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                _lock_file(descriptor)
+                held = os.fstat(descriptor).st_ino == os.stat(path).st_ino
+            except FileNotFoundError:
+                held = False
+            except OSError:
+                os.close(descriptor)
+                raise
+            if held:
+                self._descriptor = descriptor
+                return
+            # Whoever held it removed the file between the two lines that open and lock it.
+            os.close(descriptor)
+
+    def release(self) -> None:
+        """Let it go."""
+        if sys.platform == "win32":  # Where what is open cannot be removed.
+            os.close(self._descriptor)
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+        if sys.platform != "win32":
+            os.close(self._descriptor)
+
+
 def is_abandoned(folder: Path) -> bool:
     """Return whether a folder that was held once is held no longer. What is gone is not abandoned."""
     try:
@@ -49,7 +92,8 @@ def is_abandoned(folder: Path) -> bool:
     if descriptor is None:
         return age > UNSURE_S
     os.close(descriptor)
-    return age > YOUNG_S
+    # Also one from the future, where the clock was set back.
+    return abs(age) > YOUNG_S
 
 
 def _lock(folder: Path) -> int | None:
@@ -66,3 +110,14 @@ def _lock(folder: Path) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def _lock_file(descriptor: int) -> None:
+    """Lock an open file, or raise BlockingIOError where it is locked, and OSError where that cannot be told."""
+    if sys.platform == "win32":
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError(*error.args) from error
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from false_core import jobs
 from false_core.errors import OutputError
-from false_core.held import Hold, is_abandoned
+from false_core.held import Hold, NameHold, is_abandoned
+from false_core.settings import cache_folder
 
 KEPT_ENDING, FINISHED = ".parts", "part-"
 """Ending of folders with what is finished of an output that is not, and the start of the names of what is finished there."""
-_ENDING = ".partial"
+ENDING = ".partial"
+"""Of hidden folders with what is being written."""
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _unfinished: set[Path] = set()
 
 
@@ -41,7 +46,12 @@ def published(*targets: str | os.PathLike[str], with_parts: bool = False) -> Ite
     finals = [Path(target) for target in targets]
     with scratch_folder(finals[0].parent, finals[0].name) as scratch:
         partial = [scratch / final.name for final in finals]
-        yield partial
+        try:
+            yield partial
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise OutputError(f"{finals[0]} cannot be written: {error.strerror}.", "Is the disk full?") from error
         parts = sorted(path for path in scratch.iterdir() if path not in partial) if with_parts else []
         moves = list(zip([*parts, *partial], [*(finals[0].parent / part.name for part in parts), *finals]))
         for source, final in moves:
@@ -51,15 +61,57 @@ def published(*targets: str | os.PathLike[str], with_parts: bool = False) -> Ite
                 settle(source)
             except OSError as error:
                 raise OutputError(f"{final} cannot be written: {error.strerror}.", "Is the disk full?") from error
-        for source, final in moves:
-            try:
-                os.replace(source, final)
-            except OSError as error:
-                raise OutputError(
-                    f"{final} cannot be replaced: {error.strerror}.", "Close the programs that have it open, then try again."
-                ) from error
+        _replace_all(moves, scratch)
         for folder in {final.parent for final in finals}:
             settle(folder)
+
+
+def _replace_all(moves: Sequence[tuple[Path, Path]], scratch: Path) -> None:
+    """Move files to their final names. Where one cannot be replaced, those that were get back what they were before."""
+    earlier: list[tuple[Path, Path]] = []
+    for number, (source, final) in enumerate(moves):
+        before = scratch / f"before-{number}"
+        with contextlib.suppress(OSError):  # Not there, no file, or on a file system without links.
+            os.link(final, before)
+        try:
+            os.replace(source, final)
+        except OSError as error:
+            for other, content in earlier:
+                with contextlib.suppress(OSError):
+                    os.replace(content, other)
+            raise OutputError(
+                f"{final} cannot be replaced: {error.strerror}.", "Close the programs that have it open, then try again."
+            ) from error
+        if before.exists():
+            earlier.append((final, before))
+
+
+@contextmanager
+def held_outputs(job: jobs.Job) -> Iterator[None]:
+    """Keep other jobs of this user from writing the same files while this one is at work.
+
+    Folders are left out: several jobs may write into one.
+
+    Raises:
+        OutputError: Another job is about to write one of them.
+    """
+    folder = cache_folder() / "held"
+    with contextlib.ExitStack() as stack:
+        for name, path in jobs.outputs(job).items():
+            if jobs.parameters(job)[name].kind == jobs.NEW_FOLDER:
+                continue
+            target = os.path.normcase(os.path.realpath(path))
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                hold = NameHold(folder / hashlib.sha256(os.fsencode(target)).hexdigest()[:32])
+            except BlockingIOError as error:
+                raise OutputError(
+                    f"Another job is about to write {path}.", "Wait until it is done, or choose another file."
+                ) from error
+            except OSError:  # No such folder can be made, or its file system has no locks. Each file is whole all the same.
+                continue
+            stack.callback(hold.release)
+        yield
 
 
 @contextmanager
@@ -73,11 +125,11 @@ def scratch_folder(folder: Path, name: str) -> Iterator[Path]:
     """
     # Only the start of the name, as systems limit its length.
     start = f".{name[:40]}."
-    scratch = folder / f"{start}{secrets.token_hex(4)}{_ENDING}"
+    scratch = folder / f"{start}{secrets.token_hex(4)}{ENDING}"
     try:
         for left in folder.iterdir():
-            if left.name.startswith(start) and left.name.endswith(_ENDING) and len(left.name) == len(scratch.name):
-                _discard_abandoned(left)
+            if left.name.startswith(start) and left.name.endswith(ENDING) and len(left.name) == len(scratch.name):
+                discard_abandoned(left)
         scratch.mkdir()
         hold = Hold(scratch)
     except OSError as error:
@@ -100,7 +152,8 @@ def unfinished(scratch: Path) -> Iterator[None]:
         _unfinished.discard(scratch)
 
 
-def _discard_abandoned(folder: Path) -> None:
+def discard_abandoned(folder: Path) -> None:
+    """Remove a hidden folder in which a process was writing that was killed."""
     if is_abandoned(folder):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -153,15 +206,13 @@ def check_destinations(job: jobs.Job) -> None:
             raise OutputError(f"{name} is a folder: {target}.", "Name a file in it.")
         if os.path.realpath(path) in inputs:
             raise OutputError(f"{name} would overwrite an input: {target}.", "Choose another file.")
-        probe = folder / f".{secrets.token_hex(8)}.probe"
         try:
-            probe.touch()
+            # Has no name where the system can do that, so that nothing stays where the process is killed.
+            tempfile.TemporaryFile(dir=folder).close()
         except OSError as error:
             raise OutputError(
                 f"The folder of {name}, {folder}, cannot be written to: {error.strerror}.", "Choose another one."
             ) from error
-        with contextlib.suppress(OSError):
-            probe.unlink()
 
 
 def _input_files(job: jobs.Job) -> Iterator[str]:

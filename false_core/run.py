@@ -10,10 +10,10 @@ from typing import Any
 
 from false_core import jobs
 from false_core.distributed import ALONE, World, joined, share
-from false_core.errors import OutOfMemoryError, RequestError
+from false_core.errors import DeviceError, OutOfMemoryError, RequestError
 from false_core.events import Artifact, Event
 from false_core.feedback import Feedback, Stop
-from false_core.publish import check_destinations
+from false_core.publish import check_destinations, held_outputs
 from false_core.raster.imagery import with_rasters_found
 
 GDAL_SETTINGS = {
@@ -78,10 +78,16 @@ def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
     if world.share.speaks:
         check_destinations(job)
     try:
-        return _do(job, feedback, world)
+        with held_outputs(job) if world.share.speaks else nullcontext():
+            return _do(job, feedback, world)
     except (MemoryError, RuntimeError) as error:
-        from false_core.device import is_out_of_memory
+        from false_core.device import is_failure_of_device, is_out_of_memory
 
+        if not is_out_of_memory(error) and is_failure_of_device(error):
+            raise DeviceError(
+                f"The device does not work any more: {str(error).splitlines()[0]}.",
+                "Run the job again: what it has finished is kept. If this comes again, restart the computer, or choose cpu.",
+            ) from error
         if not is_out_of_memory(error):
             raise
         raise OutOfMemoryError(

@@ -27,8 +27,6 @@ from false_core.held import Hold, is_abandoned
 from false_core.mapping.parts import Part
 from false_core.publish import FINISHED, KEPT_ENDING, settle
 
-Stamp = list[tuple[str, int, int]]
-
 KEPT_DAYS = 30
 MAP, CONFIDENCE = "map.tif", "confidence.tif"
 """Layers, as they are called in a part. One that is missing there holds nothing but nodata."""
@@ -119,9 +117,9 @@ class KeptParts:
                 settle(path)
             settle(scratch)
             # Whoever made the same part in the meantime made the same bytes.
-            with contextlib.suppress(FileExistsError, IsADirectoryError):
-                if not self.folder(part).exists():
-                    scratch.rename(self.folder(part))
+            if not self.is_finished(part):
+                self.forget(part)  # What is left of one that was being removed when its process was killed.
+                scratch.rename(self.folder(part))
             settle(self.path)
         except (OSError, safetensors.SafetensorError) as error:
             raise OutputError(f"A part of the map cannot be written: {error}.", "Is the disk full?") from error
@@ -201,16 +199,6 @@ class KeptParts:
                 old = time.time() - other.stat().st_mtime > KEPT_DAYS * 86400
                 if (same or old) and is_abandoned(other):
                     shutil.rmtree(other)
-
-
-def stamp_of(files: Iterable[str]) -> Stamp:
-    """Return what tells whether files were changed: sizes and dates. Files that the system does not know are left out."""
-    stamps = []
-    for file in files:
-        with contextlib.suppress(OSError):
-            status = os.stat(file)
-            stamps.append((file, status.st_size, status.st_mtime_ns))
-    return stamps
 
 
 def digest_of(path: Path) -> str:

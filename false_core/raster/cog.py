@@ -14,7 +14,7 @@ import rasterio.shutil
 
 from false_core.errors import Cancelled, OutputError
 from false_core.feedback import Feedback
-from false_core.raster.map_file import BLOCK
+from false_core.raster.map_file import BLOCK, check_complete
 from false_core.raster.source import GDAL_ERRORS, Window
 
 LOOK_S = 0.2
@@ -73,6 +73,7 @@ def write_cog(path: Path, described: Path, pieces: Iterable[Piece], area: Window
         copy.result()
     except (*GDAL_ERRORS, SystemError) as error:  # What rasterio raises where GDAL says nothing.
         raise OutputError(f"{path.name} cannot be written: {error}.", "Is the disk full?") from error
+    check_complete(path)
 
 
 def simple_source(band: ET.Element, name: str, place: Window, of: Window, size: Window, *, relative: bool = False) -> None:

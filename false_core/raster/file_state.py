@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+Stamp = list[tuple[str, int, int]]
 
 NETWORK = (
     "/vsicurl/", "/vsis3/", "/vsigs/", "/vsiaz/", "/vsiadls/", "/vsioss/", "/vsiswift/", "/vsihdfs/", "/vsiwebhdfs/",
@@ -21,6 +24,16 @@ _SIGNATURES = re.compile(
     r"sig|sv|ss|srt|sp|se|st|spr|sr|si|sip|sdd|skoid|sktid|skt|ske|sks|skv|saoid|suoid|scid"
 )
 """Parameters of addresses that are signed for S3, Google Cloud Storage, CloudFront and Azure."""
+
+
+def stamp_of(files: Iterable[str]) -> Stamp:
+    """Return what tells whether files were changed: sizes and dates. Files that the system does not know are left out."""
+    stamps = []
+    for file in files:
+        with contextlib.suppress(OSError):
+            status = os.stat(file)
+            stamps.append((file, status.st_size, status.st_mtime_ns))
+    return stamps
 
 
 def is_far(path: str) -> bool:

@@ -141,10 +141,10 @@ class RasterFile:
             except GDAL_ERRORS as problem:
                 raise OutputError(f"{self._path.name} cannot be written: {problem}.", "Is the disk full?") from problem
         if error is None:
-            _check_complete(self._path)
+            check_complete(self._path)
 
 
-def _check_complete(path: Path) -> None:
+def check_complete(path: Path) -> None:
     """Raise OutputError where blocks of a GeoTIFF lie beyond its end: GDAL does not say when a disk was full at the last."""
     size = path.stat().st_size
     try:

@@ -31,6 +31,7 @@ from false_core.files import check_is_file
 from false_core.jobs import Extent
 from false_core.labels.classes import on_one_line
 from false_core.raster.chunks_on_disk import chunks_on_disk
+from false_core.raster.file_state import is_far
 from false_core.raster.vrt import check_vrt
 
 FloatArray = npt.NDArray[np.float32]
@@ -315,8 +316,14 @@ class RasterSource:
                 clear = dataset.read(self._alpha, window=window) == 0
                 invalid = np.broadcast_to(clear, data.shape) if invalid is None else invalid | clear
         except GDAL_ERRORS as error:
+            reason = error.__cause__ or error
+            if any(map(is_far, self.files or (self.path,))):
+                raise InputError(
+                    f"The raster {self.path} can no longer be read over the network: {reason}.",
+                    "Look at the network and the server, then run the job again: it goes on with what is kept.",
+                ) from error
             raise InputError(
-                f"The raster {self.path} is damaged or cut off: {error.__cause__ or error}.", "Copy or download it again."
+                f"The raster {self.path} is damaged or cut off: {reason}.", "Copy or download it again."
             ) from error
         if not whole:
             infinite = ~np.isfinite(data)

@@ -17,6 +17,7 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from false_core import __version__, jobs, strict_json
@@ -24,7 +25,7 @@ from false_core.distributed import ALONE, World
 from false_core.errors import OutputError
 from false_core.feedback import Feedback
 from false_core.presets import FinetuneSettings, PretrainSettings
-from false_core.publish import published
+from false_core.publish import ENDING, discard_abandoned, published
 from false_core.settings import cache_folder
 
 INTERVAL_S = 60.0
@@ -45,6 +46,7 @@ class Checkpoint:
 
     Attributes:
         path, path_before: Where the last state and the one before it lie.
+        step: That of the last state, None where there is none yet.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Checkpoint:
         name = _fingerprint(job, settings) if world.share.speaks else ""
         self.path = cache_folder() / "checkpoints" / f"{name}.safetensors"
         self.path_before = self.path.with_suffix(f".before{self.path.suffix}")
+        self.step: int | None = None
         self._feedback, self._world = feedback, world
         self._saved_at = time.monotonic()
 
@@ -64,6 +67,7 @@ class Checkpoint:
         if content is None:
             return None
         state = _decoded(content)
+        self.step = state["step"]
         self._feedback.info(f"Going on from step {state['step']} of an interrupted run.")
         return state
 
@@ -89,6 +93,9 @@ class Checkpoint:
         """Write ``state``, dicts and lists of tensors and of what JSON holds, whole or not at all.
 
         Without room for it the run goes on, unprotected, with a warning.
+
+        Raises:
+            ValueError: Some of the numbers in it are not finite. What was saved before stays.
         """
         self._saved_at = time.monotonic()
         if not self._world.share.speaks:
@@ -97,10 +104,13 @@ class Checkpoint:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             tensors: dict[str, Tensor] = {}
             tree = _uprooted(state, tensors)
+            if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+                raise ValueError("no finite numbers")
             with published(self.path) as (partial,):
                 safetensors.torch.save_file(tensors, partial, metadata={TREE_KEY: json.dumps(tree)})
                 if self.path.is_file():
                     os.replace(self.path, self.path_before)
+            self.step = state["step"]
         except (OSError, OutputError, safetensors.SafetensorError) as error:
             self._feedback.warn(f"The checkpoint cannot be written: {error}. If the run is interrupted it starts again.")
 
@@ -115,6 +125,8 @@ class Checkpoint:
             for old in self.path.parent.glob("*.safetensors"):
                 if time.time() - old.stat().st_mtime > KEPT_DAYS * 86400:
                     old.unlink(missing_ok=True)
+            for unfinished in self.path.parent.glob(f".*{ENDING}"):
+                discard_abandoned(unfinished)
 
 
 def _decoded(content: bytes) -> dict[str, Any]:

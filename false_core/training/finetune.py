@@ -13,7 +13,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from false_core.device import choose_device
 from false_core.distributed import ALONE, World
-from false_core.errors import Cancelled, FalseError
 from false_core.evaluation.metrics import IntArray, score
 from false_core.evaluation.report import finetuning_report, write_report
 from false_core.feedback import Feedback
@@ -45,15 +44,18 @@ from false_core.sampling.cache import ChunkCache
 from false_core.sampling.geometry import cut
 from false_core.sampling.labelled import LabelSampler, RawCrops, on_valid_pixels
 from false_core.sampling.loading import loaded_ahead
-from false_core.sampling.spectral import QUIET
+from false_core.sampling.spectral import QUIET, torch_generator
 from false_core.settings import memory_for_pixels
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.global_batch_norm import with_global_batch_norms
+from false_core.training.guard import Guard
 from false_core.training.optimisers import parameter_groups, warm_up_and_cosine
 from false_core.training.validation import score_labels
 
 LOG_EVERY = 5
+ADVICE = "Try another seed, and look for extreme values in the raster."
+"""Where the numbers run away."""
 REFIT_RATE = 0.5
 """Highest learning rate once the labels that were kept back train too, as a share of the first one."""
 
@@ -101,7 +103,7 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
                 f"The encoder file also holds a pretrained decoder, a {base.decoder}. It is not used: this preset trains a "
                 f"{settings.decoder}."
             )
-    run = _Run(trainer, Checkpoint(job, settings, feedback, world), feedback, world)
+    run = _Run(trainer, Checkpoint(job, settings, feedback, world), source, feedback, world)
     with feedback.stage("Training on the labels", 0.65 if held_back else 0.89):
         sampler = _sampler(cache, training, settings, job.seed)
         run.train(sampler, settings.steps)
@@ -208,6 +210,8 @@ class _Trainer:
         crops = batch.changes.apply(cut(batch.windows, batch.maps, self.settings.crop_size))
         crops = crops.contiguous(memory_format=torch.channels_last)
         self.network.train()
+        # Dropout goes by the step as all chance does, so that a run that was interrupted ends as if it had not been.
+        torch.manual_seed(torch_generator(self.seed, self.step, self._world.share.rank).initial_seed())
         # A fixed encoder keeps the statistics it was trained with, as it will when it classifies. Nothing in it is kept for
         # a backward pass either. Its features cannot be kept for later: every crop lies, and is lit, as none before it.
         self.encoder.train(not self.encoder_is_fixed)
@@ -269,6 +273,7 @@ class _Run:
     Args:
         trainer: Its network and optimiser.
         checkpoint: Where to go on from, and where to save.
+        source: The raster that it learns from.
         feedback: Told of progress.
         world: The processes that train together.
 
@@ -276,8 +281,11 @@ class _Run:
         confusion: The score on the labels kept back, once it is known; None before, and where none were kept back.
     """
 
-    def __init__(self, trainer: _Trainer, checkpoint: Checkpoint, feedback: Feedback, world: World) -> None:
+    def __init__(
+        self, trainer: _Trainer, checkpoint: Checkpoint, source: RasterSource, feedback: Feedback, world: World
+    ) -> None:
         self._trainer, self._checkpoint, self._feedback, self._world = trainer, checkpoint, feedback, world
+        self._guard = Guard(checkpoint, self._state, [source], trainer.device, ADVICE)
         self.curves = Curves(feedback)
         self.confusion: IntArray | None = None
         state = checkpoint.load()
@@ -287,26 +295,27 @@ class _Run:
             self.confusion = None if state["confusion"] is None else state["confusion"].numpy()
 
     def train(self, sampler: LabelSampler, until: int) -> None:
-        """Train up to step ``until``. Cancelled, the run is saved."""
-        trainer, began = self._trainer, self._trainer.step
+        """Train up to step ``until``. Where it ends before, it is saved."""
+        trainer, guard, began = self._trainer, self._guard, self._trainer.step
         batch_size = trainer.settings.batch_size
 
         def make(step: int) -> RawCrops:
             return RawCrops.of(sampler.batch(step, self._world.share), QUIET, trainer.seed, step)
 
-        try:
-            with closing(loaded_ahead(make, range(began, until), trainer.device)) as batches:
-                for batch in batches:
-                    done, total = trainer.step - began, until - began
-                    self._feedback.advance(done * batch_size, total * batch_size, "crops")
+        with guard.kept(), closing(loaded_ahead(make, range(began, until), trainer.device)) as batches:
+            for batch in batches:
+                done, total = trainer.step - began, until - began
+                self._feedback.advance(done * batch_size, total * batch_size, "crops")
+                with guard.step(trainer.step + 1):
                     loss = trainer.train_on(batch)
-                    if trainer.step % LOG_EVERY == 0 or trainer.step in (1, until):
-                        _log(self.curves, trainer.step, float(loss))
-                    if self._checkpoint.is_due:
-                        self._checkpoint.save(self._state())
-        except Cancelled:
-            self._checkpoint.save(self._state())
-            raise
+                    guard.took(trainer.step, loss)
+                if trainer.step % LOG_EVERY == 0 or trainer.step in (1, until):
+                    guard.check()
+                    self.curves.add(trainer.step, "loss", float(loss))
+                guard.save_when_due()
+        if trainer.step > began:
+            # What is still to come may fail too, for example where the disk has no room for the model.
+            guard.save()
 
     def finish(self) -> None:
         """Forget the checkpoint."""
@@ -315,15 +324,6 @@ class _Run:
     def _state(self) -> dict[str, Any]:
         confusion = None if self.confusion is None else torch.from_numpy(self.confusion)
         return {**self._trainer.state(), "curves": self.curves.state(), "confusion": confusion}
-
-
-def _log(curves: Curves, step: int, loss: float) -> None:
-    if not math.isfinite(loss):
-        raise FalseError(
-            f"Training broke down at step {step}: the loss is {loss}.",
-            "Try another seed, and look for extreme values in the raster.",
-        )
-    curves.add(step, "loss", loss)
 
 
 def _counts(annotation: Annotation) -> dict[str, list[int]]:

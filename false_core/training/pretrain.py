@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import pairwise
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from false_core import jobs
 from false_core.device import choose_device, describe, is_out_of_memory
 from false_core.distributed import ALONE, World
-from false_core.errors import Cancelled, FalseError, InputError, OutOfMemoryError
+from false_core.errors import InputError, OutOfMemoryError
 from false_core.evaluation.embedding_map import map_embedding
 from false_core.evaluation.gallery import collect_galleries
 from false_core.evaluation.method_pictures import Drawn, method_sections
@@ -44,6 +44,7 @@ from false_core.settings import memory_for_pixels
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.global_batch_norm import with_global_batch_norms
+from false_core.training.guard import Guard
 from false_core.training.in_parts import accumulate_gradients, stacked
 from false_core.training.optimisers import LARC, parameter_groups, published_schedule, warm_up_and_cosine
 
@@ -56,6 +57,8 @@ MOST_WARNINGS = 5
 """On as many rasters of many that the extent does not meet."""
 MOST_NAMES = 20
 """Of rasters, in the file of the encoder."""
+ADVICE = "Try a higher temperature or another seed, and look for extreme values in the raster."
+"""Where the numbers run away."""
 GALLERY_BATCHES = 4
 """Looked at after the training, to choose what the report shows."""
 
@@ -101,9 +104,14 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         METHODS[settings.method].wants(settings),
     )
     checkpoint, curves = Checkpoint(job, settings, feedback, world), Curves(feedback)
-    with _resumable(trainer, curves, checkpoint):
+    guard = Guard(checkpoint, lambda: {**trainer.state(), "curves": curves.state()}, sources, device, ADVICE)
+    with guard.kept():
         with feedback.stage("Pretraining", 0.92):
-            _train(trainer, sampler, truth, curves, checkpoint, feedback, world)
+            state = checkpoint.load()
+            if state:
+                trainer.restore(state)
+                curves.restore(state["curves"])
+            _train(trainer, sampler, truth, curves, guard, feedback, world)
         results = {"loss": curves.last("loss"), "steps": steps}
         if not world.share.speaks:
             return results
@@ -308,30 +316,16 @@ class Trainer:
         self.patches_at_a_time = min(self.patches_at_a_time, state["patches_at_a_time"])
 
 
-@contextmanager
-def _resumable(trainer: Trainer, curves: Curves, checkpoint: Checkpoint) -> Iterator[None]:
-    """Keep the state of the training where the job is cancelled."""
-    try:
-        yield
-    except Cancelled:
-        checkpoint.save({**trainer.state(), "curves": curves.state()})
-        raise
-
-
 def _train(
     trainer: Trainer,
     sampler: PatchSampler,
     truth: Truth | None,
     curves: Curves,
-    checkpoint: Checkpoint,
+    guard: Guard,
     feedback: Feedback,
     world: World,
 ) -> None:
-    state = checkpoint.load()
-    if state:
-        trainer.restore(state)
-        curves.restore(state["curves"])
-    batch_size = trainer.settings.batch_size
+    batch_size, began = trainer.settings.batch_size, trainer.step
 
     def make(step: int) -> Batch:
         pairs = sampler.batch(step, world.share)
@@ -341,24 +335,23 @@ def _train(
         for batch in batches:
             feedback.advance(trainer.step * batch_size, trainer.steps * batch_size, "patches")
             rate = trainer.settings.learning_rate * trainer.schedule()
-            outcome = trainer.train_on(batch.views)
+            with guard.step(trainer.step + 1):
+                outcome = trainer.train_on(batch.views)
+                guard.took(trainer.step, outcome.loss)
             if trainer.step % LOG_EVERY == 0 or trainer.step in (1, trainer.steps):
+                guard.check()
                 _log(curves, trainer.step, outcome, rate)
                 if truth and world.share.speaks:
                     pairs = sampler.batch(trainer.step - 1) if world.is_shared else batch.pairs
                     _log_purity(curves, trainer.step, outcome, pairs, truth)
-            if checkpoint.is_due:
-                checkpoint.save({**trainer.state(), "curves": curves.state()})
+            guard.save_when_due()
+    if trainer.step > began:
+        # What is still to come may fail too, for example where the disk has no room for the encoder.
+        guard.save()
 
 
 def _log(curves: Curves, step: int, outcome: Outcome, rate: float) -> None:
-    loss = float(outcome.loss.detach())
-    if not math.isfinite(loss):
-        raise FalseError(
-            f"Training broke down at step {step}: the loss is {loss}.",
-            "Try a lower learning rate, a higher temperature or another seed, and look for extreme values in the raster.",
-        )
-    curves.add(step, "loss", loss)
+    curves.add(step, "loss", float(outcome.loss.detach()))
     curves.add(step, "learning rate", rate)
     for name, value in outcome.curves.items():
         curves.add(step, name, float(value))

@@ -10,6 +10,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import torch
+from small_jobs import SmallJobs
 from small_world import Listener, label_boxes, on_map, textured_land, write_labels, write_raster
 
 from false_core.errors import FalseError
@@ -120,3 +121,21 @@ def model(tmp_path_factory: pytest.TempPathFactory, land: str, labels: str, enco
         )
     )
     return path
+
+
+@pytest.fixture
+def small_jobs(land: str, labels: str, encoder: str, model: str) -> SmallJobs:
+    return SmallJobs(land, labels, encoder, model)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for checkpoints, alone in its kind."""
+    monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint after each step."""
+    monkeypatch.setattr("false_core.training.checkpoint.INTERVAL_S", -1.0)

@@ -20,7 +20,7 @@ from rasterio.crs import CRS
 from small_world import GRID, Listener, on_map, pixel_box, write_labels, write_raster
 
 from false_core import cli
-from false_core.errors import FalseError, InputError, ModelFileError, OutputError, RequestError
+from false_core.errors import InputError, ModelFileError, OutputError, RequestError
 from false_core.evaluation.report import write_report
 from false_core.experiments.colour_truth import colour_table, write_codes, write_tiled
 from false_core.experiments.config import DEEPGLOBE, POTSDAM, RasterPair
@@ -34,8 +34,6 @@ from false_core.raster.class_map import read_classes
 from false_core.raster.map_file import RasterFile
 from false_core.raster.source import RasterSource, Window
 from false_core.run import _do, run
-from false_core.training import finetune, pretrain
-from false_core.training.curves import Curves
 from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style
 
@@ -176,16 +174,6 @@ class TestMaps:
 
 
 class TestTraining:
-    @pytest.mark.parametrize("training", [pretrain, finetune], ids=["pretraining", "fine-tuning"])
-    def test_that_breaks_down_is_stopped(self, training: Any, listener: Listener) -> None:
-        import torch
-
-        curves = Curves(listener.feedback)
-        loss = torch.tensor(float("nan"))
-        given = (SimpleNamespace(loss=loss, curves={}), 0.1) if training is pretrain else (float(loss),)
-        with pytest.raises(FalseError, match="broke down at step 7: the loss is nan"):
-            training._log(curves, 7, *given)
-
     def test_of_a_backbone_without_the_levels_a_decoder_needs(self) -> None:
         with pytest.raises(ModelFileError, match="cannot be built|no encoder called"):
             build_segmenter("vit_tiny_patch16_224", "deeplabv3plus", 3, 2)

@@ -18,10 +18,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-SENT, SILENT = "sent", ".silent"
-"""The address that says how much was sent, and the file that makes the server say less."""
+SENT, SILENT, LIMIT = "sent", ".silent", ".limit"
+"""The address that says how much was sent, and files that make the server say less, or at some time nothing."""
 STUCK, WAITING = ".stuck", ".waiting"
 """The file that makes the server answer no more, and the one that the server makes when somebody waits for it."""
+HANGS_S = 600
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,14 @@ class WebFolder:
     def forget_what_files_are(self) -> None:
         """Give no ETag from now on, by which one can tell that a file has changed."""
         (self.folder / SILENT).touch()
+
+    def fall_silent(self, after: int) -> None:
+        """Give no answer any more once so many bytes of files were sent. Connections stay open."""
+        (self.folder / LIMIT).write_text(str(after))
+
+    def come_back(self) -> None:
+        """Answer again."""
+        (self.folder / LIMIT).unlink()
 
 
 @contextmanager
@@ -84,6 +93,9 @@ class Handler(BaseHTTPRequestHandler):
             (self.folder / WAITING).touch()
             time.sleep(3600)
         name = urlsplit(self.path).path.lstrip("/")
+        limit = self.folder / LIMIT
+        if name != SENT and limit.exists() and Handler.sent > int(limit.read_text()):
+            time.sleep(HANGS_S)
         file = self.folder / name
         body = str(Handler.sent).encode() if name == SENT else file.read_bytes() if file.is_file() else b""
         whole, tag = len(body), hashlib.sha256(body).hexdigest()[:16]

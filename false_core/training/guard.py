@@ -1,0 +1,140 @@
+"""What can go wrong in the middle of a training: it is said with its step, and what was learned until then is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from false_core.device import describe, is_failure_of_device, is_out_of_memory
+from false_core.errors import Cancelled, DeviceError, FalseError, InputError, OutOfMemoryError
+from false_core.raster.file_state import stamp_of
+from false_core.raster.source import RasterSource
+from false_core.training.checkpoint import Checkpoint
+
+UNTRIED = -1
+
+
+class Guard:
+    """Looks after a training run.
+
+    Args:
+        checkpoint: Where its state is kept.
+        state: Gives the state. It is whole between two steps.
+        rasters: Those it learns from.
+        device: Where it computes.
+        advice: What to do where its numbers run away.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        state: Callable[[], dict[str, Any]],
+        rasters: Sequence[RasterSource],
+        device: torch.device,
+        advice: str,
+    ) -> None:
+        self._checkpoint, self._state, self._rasters, self._device = checkpoint, state, rasters, device
+        self._advice = advice
+        self._stamps = [stamp_of(raster.files) for raster in rasters]
+        # On the device, as asking for each loss would make it wait.
+        self._broke_down_at = torch.tensor(UNTRIED, device=device)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep the state where the job ends between two steps: cancelled, or since a raster cannot be read any more."""
+        try:
+            yield
+        except (Cancelled, InputError):
+            if self._is_sound():
+                with suppress(ValueError):  # The last good one stays then.
+                    self._checkpoint.save(self._state())
+            raise
+
+    @contextmanager
+    def step(self, number: int) -> Iterator[None]:
+        """Say at which step the device failed.
+
+        Raises:
+            OutOfMemoryError, DeviceError: It did.
+        """
+        try:
+            yield
+        except (MemoryError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise OutOfMemoryError(
+                    f"The memory ran out at step {number}.",
+                    "Close other programs, and run the job again: it goes on with what is kept. Or choose a smaller batch "
+                    f"size or the quick preset. {self._what_is_kept()}",
+                ) from error
+            if is_failure_of_device(error):
+                raise DeviceError(
+                    f"{self._name()} failed at step {number}: {str(error).splitlines()[0]}.",
+                    "Run the job again: it goes on with what is kept. If this comes again, restart the computer, or choose "
+                    f"cpu. {self._what_is_kept()}",
+                ) from error
+            raise
+
+    def took(self, number: int, loss: Tensor) -> None:
+        """Take note of the loss of a step."""
+        broke = (self._broke_down_at == UNTRIED) & ~torch.isfinite(loss.detach())
+        self._broke_down_at = torch.where(broke, number, self._broke_down_at)
+
+    def check(self) -> None:
+        """Find out whether all losses so far were numbers.
+
+        Raises:
+            FalseError: The first one that was none.
+        """
+        number = int(self._broke_down_at)
+        if number != UNTRIED:
+            raise FalseError(
+                f"Training broke down at step {number}: the loss is no finite number.",
+                f"{self._advice} {self._what_is_kept()}",
+            )
+
+    def save(self) -> None:
+        """Save the state, if it is worth it.
+
+        Raises:
+            FalseError: The numbers have run away.
+            InputError: A raster is another one now.
+        """
+        self.check()
+        for raster, stamp in zip(self._rasters, self._stamps):
+            if stamp_of(raster.files) != stamp:
+                raise InputError(
+                    f"{raster.name} was changed or removed while it was learned from.",
+                    "Start the job again when nothing writes to it any more.",
+                )
+        state = self._state()
+        try:
+            self._checkpoint.save(state)
+        except ValueError as error:
+            raise FalseError(
+                f"Training broke down at step {state['step']}: the weights are no finite numbers.",
+                f"{self._advice} {self._what_is_kept()}",
+            ) from error
+
+    def save_when_due(self) -> None:
+        """Save the state where enough time has passed. Raises what ``save`` does."""
+        if self._checkpoint.is_due:
+            self.save()
+
+    def _is_sound(self) -> bool:
+        unchanged = all(stamp_of(raster.files) == stamp for raster, stamp in zip(self._rasters, self._stamps))
+        return unchanged and int(self._broke_down_at) == UNTRIED
+
+    def _what_is_kept(self) -> str:
+        step = self._checkpoint.step
+        return "Nothing was kept yet." if step is None else f"The state of step {step} is kept."
+
+    def _name(self) -> str:
+        try:
+            name = describe(self._device)
+        except RuntimeError:  # It does not even say its name any more.
+            return f"The device {self._device}"
+        return name[0].upper() + name[1:]
