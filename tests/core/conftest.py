@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -15,6 +16,7 @@ from small_world import Listener, label_boxes, on_map, textured_land, write_labe
 
 from false_core.errors import FalseError
 from false_core.jobs import Finetune, Pretrain
+from false_core.presets import FINETUNE
 from false_core.run import run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,7 +126,8 @@ def model(tmp_path_factory: pytest.TempPathFactory, land: str, labels: str, enco
 
 
 @pytest.fixture
-def small_jobs(land: str, labels: str, encoder: str, model: str) -> SmallJobs:
+def small_jobs(land: str, labels: str, encoder: str, model: str, monkeypatch: pytest.MonkeyPatch) -> SmallJobs:
+    monkeypatch.setitem(FINETUNE, "quick", dataclasses.replace(FINETUNE["quick"], batch_size=4))
     return SmallJobs(land, labels, encoder, model)
 
 

@@ -19,6 +19,12 @@ from false_core.jobs import Classify, Finetune, Job, Pretrain
 from false_core.run import run
 
 STEPS = 4
+SMALL_BATCHES = """
+import dataclasses
+from false_core import presets
+presets.FINETUNE["quick"] = dataclasses.replace(presets.FINETUNE["quick"], batch_size=4)
+"""
+"""For processes; in this one the fixture ``small_jobs`` does it."""
 TRAININGS = ("pretrain", "finetune")
 ALL = (*TRAININGS, "classify")
 

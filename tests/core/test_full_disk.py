@@ -11,7 +11,19 @@ from pathlib import Path
 import pytest
 import rasterio
 from mounts import Disk, covered, disk_in_memory
-from small_jobs import ALL, STEPS, TRAININGS, SmallJobs, checkpoints, goes_on, interrupt, output_of, step_of, undisturbed
+from small_jobs import (
+    ALL,
+    SMALL_BATCHES,
+    STEPS,
+    TRAININGS,
+    SmallJobs,
+    checkpoints,
+    goes_on,
+    interrupt,
+    output_of,
+    step_of,
+    undisturbed,
+)
 from small_world import Listener
 
 from false_core.errors import OutputError
@@ -85,7 +97,7 @@ class TestTooLittleRoomForAModel:
         (tmp_path / "out").mkdir()
         job = small_jobs.make(name, tmp_path / "out")
         output_of(job).write_text("earlier")
-        command = [sys.executable, "-c", LIMITED, to_json(job), "100000"]
+        command = [sys.executable, "-c", SMALL_BATCHES + LIMITED, to_json(job), "100000"]
         environment = {**os.environ, "FALSE_CACHE": str(tmp_path / "cache")}
         ended = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert ended.returncode == 1

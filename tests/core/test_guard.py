@@ -156,7 +156,7 @@ class TestChance:
     def test_of_dropout_is_that_of_an_undisturbed_run(
         self, small_jobs: SmallJobs, out: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        quick = dataclasses.replace(presets.FINETUNE["quick"], decoder="deeplabv3plus", batch_size=4)
+        quick = dataclasses.replace(presets.FINETUNE["quick"], decoder="deeplabv3plus")
         monkeypatch.setitem(presets.FINETUNE, "quick", quick)
         job = small_jobs.make("finetune", out)
         wanted = undisturbed(job, out / "undisturbed")

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from small_jobs import ALL, TRAININGS, SmallJobs, checkpoints, goes_on, interrupt, output_of, undisturbed
+from small_jobs import ALL, SMALL_BATCHES, TRAININGS, SmallJobs, checkpoints, goes_on, interrupt, output_of, undisturbed
 
 from false_core.errors import OutputError
 from false_core.events import Event, Progress
@@ -102,8 +102,9 @@ class TestTheSameCheckpoint:
         for twin in ("one", "two"):
             (out / twin).mkdir()
             twins.append(small_jobs.make(name, out / twin))
+        program = SMALL_BATCHES + EACH_STEP
         processes = [
-            subprocess.Popen([sys.executable, "-c", EACH_STEP, to_json(job)], stderr=subprocess.PIPE, text=True)
+            subprocess.Popen([sys.executable, "-c", program, to_json(job)], stderr=subprocess.PIPE, text=True)
             for job in twins
         ]
         for process in processes:

@@ -321,11 +321,15 @@ class TestWhatIsFinished:
 
 @pytest.mark.usefixtures("small_parts")
 class TestWhatGoesOnAtTheSameTime:
-    def test_the_same_map_in_the_same_place_is_refused(self, job: Classify, out: Path) -> None:
+    def test_the_same_map_in_the_same_place_is_refused(
+        self, job: Classify, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also where the other job is that of another user, or of another computer, with a cache folder of its own."""
         problems: list[FalseError] = []
 
         def run_beside(event: Event) -> None:
             if isinstance(event, Progress) and event.stage == "Classifying" and not problems:
+                monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "another cache"))
                 with pytest.raises(OutputError, match="Another process is making this very map") as raised:
                     run(job)
                 problems.append(raised.value)

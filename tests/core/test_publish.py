@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from false_core.jobs import Classify, Finetune, Pretrain
 from false_core.publish import check_destinations, discard_unfinished, published
 
 
-def write_half(target: Path, error: type[BaseException]) -> None:
+def write_half(target: Path, error: BaseException | type[BaseException]) -> None:
     with published(target) as (partial,):
         partial.write_text("half")
         raise error
@@ -52,6 +53,14 @@ class TestPublishing:
             write_half(tmp_path / "map.tif", RuntimeError)
         assert (tmp_path / "map.tif").read_text() == "old"
         assert len(list(tmp_path.iterdir())) == 1
+
+    def test_a_disk_that_fills_up_meanwhile_is_said(self, tmp_path: Path) -> None:
+        (tmp_path / "map.tif").write_text("old")
+        with pytest.raises(OutputError, match=r"map.tif cannot be written: No space left.*Is the disk full\?"):
+            write_half(tmp_path / "map.tif", OSError(errno.ENOSPC, "No space left on device"))
+        with pytest.raises(PermissionError):  # Of something else, an input for example.
+            write_half(tmp_path / "map.tif", PermissionError(errno.EPERM, "no"))
+        assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 
     def test_what_was_there_before_is_replaced(self, tmp_path: Path) -> None:
         (tmp_path / "map.tif").write_text("old")
