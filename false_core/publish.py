@@ -51,7 +51,7 @@ def published(*targets: str | os.PathLike[str], with_parts: bool = False) -> Ite
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 raise
-            raise OutputError(f"{finals[0]} cannot be written: {error.strerror}.", "Is the disk full?") from error
+            raise _unwritable(finals[0], error) from error
         parts = sorted(path for path in scratch.iterdir() if path not in partial) if with_parts else []
         moves = list(zip([*parts, *partial], [*(finals[0].parent / part.name for part in parts), *finals]))
         for source, final in moves:
@@ -60,10 +60,14 @@ def published(*targets: str | os.PathLike[str], with_parts: bool = False) -> Ite
                 source.chmod(scratch.stat().st_mode & 0o666)
                 settle(source)
             except OSError as error:
-                raise OutputError(f"{final} cannot be written: {error.strerror}.", "Is the disk full?") from error
+                raise _unwritable(final, error) from error
         _replace_all(moves, scratch)
         for folder in {final.parent for final in finals}:
             settle(folder)
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"{path} cannot be written: {error.strerror}.", "Is the disk full?")
 
 
 def _replace_all(moves: Sequence[tuple[Path, Path]], scratch: Path) -> None:
