@@ -69,17 +69,19 @@ def _normalised(norm: _BatchNorm, values: Tensor) -> Tensor:
 
 
 class _Normalise(torch.autograd.Function):
-    """Ioffe and Szegedy, "Batch Normalization", ICML 2015, with the sums taken over all processes."""
+    """Ioffe and Szegedy, "Batch Normalization", ICML 2015, with the sums taken over all processes.
+
+    What touches every pixel is left to PyTorch's own kernels: those for one process tell a channel's mean and deviation, and
+    those for a network that does not train normalise by any that are given.
+    """
 
     @staticmethod
     def forward(
         context: Any, values: Tensor, weight: Tensor, bias: Tensor, eps: float
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        dims = [0, *range(2, values.ndim)]
-        column = (1, -1, *[1] * (values.ndim - 2))
         precise = values if values.dtype == torch.float64 else values.float()
         # Around the mean of each process, not around 0, where large means would swallow small deviations.
-        variance, mean = torch.var_mean(precise, dims, correction=0)
+        mean, variance = torch.batch_norm_update_stats(precise, None, None, 0.0)
         count = torch.full_like(mean[:1], values.numel() / values.shape[1])
         everyone = [
             torch.empty(2 * len(mean) + 1, dtype=mean.dtype, device=mean.device) for _ in range(dist.get_world_size())
@@ -89,23 +91,28 @@ class _Normalise(torch.autograd.Function):
         total = counts.sum()
         mean = (means * counts).sum(dim=0) / total
         variance = ((variances + (means - mean).square()) * counts).sum(dim=0) / total
-        inverse = (variance + eps).rsqrt()
-        unit = (precise - mean.view(column)) * inverse.view(column)
-        context.save_for_backward(unit, weight, inverse, total)
+        context.save_for_backward(precise, weight, mean, variance, total)
+        context.eps = eps
         context.mark_non_differentiable(mean, variance, total)
-        return torch.addcmul(bias.view(column), unit, weight.view(column)).to(values.dtype), mean, variance, total
+        normalised = nn.functional.batch_norm(precise, mean, variance, weight, bias, False, 0.0, eps)
+        return normalised.to(values.dtype), mean, variance, total
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(context: Any, slope: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        unit, weight, inverse, total = context.saved_tensors
-        dims = [0, *range(2, unit.ndim)]
-        column = (1, -1, *[1] * (unit.ndim - 2))
-        precise = slope.to(unit.dtype)
-        # The processes add up the gradients of the weights when all are done.
-        of_bias, of_weight = precise.sum(dims), (precise * unit).sum(dims)
+        values, weight, mean, variance, total = context.saved_tensors
+        # As if mean and deviation did not depend on the values. The processes add up the gradients of the weights when all
+        # are done.
+        gradient, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
+            slope.to(values.dtype), values, weight, mean, variance, None, None, False, context.eps, [True, True, True]
+        )
         sums = torch.cat([of_bias, of_weight])
         dist.all_reduce(sums)
-        mean, along = (sums / total).view(2, -1)
-        gradient = (precise - mean.view(column) - unit * along.view(column)) * (weight * inverse).view(column)
+        # As they do, there is more: - weight / deviation * (mean of slope + unit value * mean of slope * unit value).
+        of_mean, along = (sums / total).view(2, -1)
+        inverse = (variance + context.eps).rsqrt()
+        per_value = -along * weight * inverse.square()
+        column = (1, -1, *[1] * (values.ndim - 2))
+        gradient.addcmul_(values, per_value.view(column))
+        gradient.sub_((of_mean * weight * inverse + mean * per_value).view(column))
         return gradient.to(slope.dtype), of_weight.to(weight.dtype), of_bias.to(weight.dtype), None
