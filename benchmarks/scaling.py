@@ -43,7 +43,7 @@ from false_core.synthetic import write_large
 from false_core.training.pretrain import Batch, Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
-ROUNDS, STEPS, WARM_UP = 3, 8, 3
+STEPS, WARM_UP = 8, 3
 NORM_BYTES = 8192
 
 
@@ -139,6 +139,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
     choice = parser.parse_args()
     if choice.work:
@@ -153,8 +154,8 @@ def main() -> None:
         raster = str(Path(folder) / "raster.tif")
         write_large(raster, 4096, 4096)
         # Two batch sizes on one process tell what a patch takes, and what a step.
-        half = [start(raster, batch // 2, 1) for _ in range(ROUNDS)]
-        rounds = [{n: start(raster, batch, n) for n in choice.processes} for _ in range(ROUNDS)]
+        half = [start(raster, batch // 2, 1) for _ in range(choice.rounds)]
+        rounds = [{n: start(raster, batch, n) for n in choice.processes} for _ in range(choice.rounds)]
     best = {n: min((one[n] for one in rounds), key=lambda found: found.step_s) for n in choice.processes}
     compared = pair_s(batch)
     alone = best[min(best)]
@@ -181,7 +182,7 @@ def main() -> None:
     console = Console()
     console.print(table)
     console.print(
-        f"{settings.encoder}, {batch} patches a step, {cores:.0f} cores, one thread a process, best of {ROUNDS} rounds. "
+        f"{settings.encoder}, {batch} patches a step, {cores:.0f} cores, one thread a process, best of {choice.rounds}. "
         "Efficiency: speed over that of one process, per core in use."
     )
 
