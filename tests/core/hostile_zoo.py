@@ -471,7 +471,7 @@ def _(folder: Path, good: Good) -> str:
     return str(path)
 
 
-@animal("a VRT of an address where nobody answers", RASTER, "damaged or cut off|cannot be opened")
+@animal("a VRT of an address where nobody answers", RASTER, "damaged or cut off|cannot be opened|read over the network")
 def _(folder: Path, good: Good) -> str:
     return write_vrt(folder / "hostile.vrt", ["/vsicurl/http://127.0.0.1:9/x.tif"])
 
