@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -55,7 +56,7 @@ class Measured:
         step_s: Of a whole step.
         read_s: Of reading and cutting a patch, alone.
         gradients_s: Exchanging as many bytes as the gradients have.
-        message_s: Exchanging as much as a batch norm does.
+        message_s: Exchanging as much as a batch norm does, between computations: with the wait for the slowest.
         gradient_bytes: Of the network.
         norm_messages: Exchanges of batch norms in a step.
     """
@@ -101,15 +102,46 @@ def work(raster: str, batch_size: int, world: World) -> Measured:
     gradients = [torch.zeros_like(p) for p in parameters]
     message = [torch.zeros(NORM_BYTES // 4, device=device)]
     gradients_s = _seconds(lambda: world.add_up(gradients), STEPS, device)
-    message_s = _seconds(lambda: world.add_up(message), 50, device)
+    message_s = _exchange_between_computations(world, message, step_s / (2 * norms), device)
     return Measured(step_s, read_s, gradients_s, message_s, gradient_bytes, 2 * norms)
 
 
-def _seconds(once: object, times: int, device: torch.device) -> float:
+def _exchange_between_computations(world: World, message: list[torch.Tensor], every_s: float, device: torch.device) -> float:
+    """Return what an exchange adds where each process computes about ``every_s`` between two of them."""
+    layer = torch.nn.Conv2d(32, 32, 3, padding=1).to(device)
+    values = torch.randn(4, 32, 32, 32, device=device)
+
+    def compute() -> None:
+        with torch.inference_mode():
+            for _ in range(times):
+                layer(values)
+
+    def compute_and_exchange() -> None:
+        compute()
+        world.add_up(message)
+
+    times = 20
+    taken = _seconds(compute, 10, device)
+    # The same work on all: the first process says how much.
+    times = max(1, world.agreed(lambda: round(times * every_s / taken)))
+    rounds = [_mean(compute_and_exchange, 50, device) - _mean(compute, 50, device) for _ in range(3)]
+    return max(0.0, statistics.median(rounds))
+
+
+def _mean(once: Callable[[], object], times: int, device: torch.device) -> float:
+    began = time.perf_counter()
+    for _ in range(times):
+        once()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return (time.perf_counter() - began) / times
+
+
+def _seconds(once: Callable[[], object], times: int, device: torch.device) -> float:
     taken = []
     for _ in range(times):
         began = time.perf_counter()
-        once()  # type: ignore[operator]
+        once()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         taken.append(time.perf_counter() - began)

@@ -281,15 +281,16 @@ def _rerun(command: Rerun, console: Console) -> None:
         table.add_row(one.parameter, escape(one.path), one.state)
     for name, then, now in planned.tools:
         table.add_row(name, f"{escape(then)} then, {escape(now)} now", "differs")
-    Console().print(table)
+    answers = Console()
+    answers.print(table)
     if planned.is_the_same:
-        Console().print("Nothing is known to be different: the result should be the same to the last bit.")
+        answers.print("Nothing is known to be different: the result should be the same to the last bit.")
     if command.output is None:
         return
     largest = _watched(lambda on_event, cancel: rerun(planned, command.model, on_event, cancel), console)
     same = "The weights are the same to the last bit."
     differ = f"The weights differ by up to {largest:.3g}."
-    Console().print(f"{escape(command.output)} is written. {differ if largest else same}")
+    answers.print(f"{escape(command.output)} is written. {differ if largest else same}")
 
 
 def _print_info(path: str) -> None:

@@ -155,7 +155,7 @@ def decode(line: str) -> Event:
         raise ProtocolError(f"a line of {len(line)} characters is not an event")
     try:
         body = strict_json.loads(line, finite=True)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ProtocolError(f"not JSON: {line[:200]!r}") from error
     kind = _KINDS.get(str(body.pop("event", ""))) if isinstance(body, dict) else None
     if kind is None:

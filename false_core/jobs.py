@@ -798,7 +798,7 @@ def from_json(text: str) -> Job:
     """
     try:
         body = strict_json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RequestError(f"The job is not valid JSON: {error}.") from error
     if not isinstance(body, dict):
         raise RequestError("The job must be a JSON object.")

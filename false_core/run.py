@@ -83,16 +83,16 @@ def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
     except (MemoryError, RuntimeError) as error:
         from false_core.device import is_failure_of_device, is_out_of_memory
 
-        if not is_out_of_memory(error) and is_failure_of_device(error):
+        if is_out_of_memory(error):
+            raise OutOfMemoryError(
+                "The memory ran out.", "Close other programs, or choose a smaller batch size or the quick preset."
+            ) from error
+        if is_failure_of_device(error):
             raise DeviceError(
                 f"The device does not work any more: {str(error).splitlines()[0]}.",
                 "Run the job again: what it has finished is kept. If this comes again, restart the computer, or choose cpu.",
             ) from error
-        if not is_out_of_memory(error):
-            raise
-        raise OutOfMemoryError(
-            "The memory ran out.", "Close other programs, or choose a smaller batch size or the quick preset."
-        ) from error
+        raise
 
 
 def _do(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:

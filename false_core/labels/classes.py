@@ -11,6 +11,7 @@ from typing import Any
 from false_core import strict_json
 from false_core.errors import InputError
 from false_core.files import read_text
+from false_core.printable import on_one_line
 
 MOST_CLASSES = 254
 _FIRST_COLOURS = (
@@ -112,7 +113,7 @@ def read_legend(path: str | None) -> list[LegendEntry]:
         return [LegendEntry(entry["value"], str(entry["name"]), _colour(str(entry["color"]))) for entry in body]
     except OSError as error:
         raise InputError(f"The legend {path} cannot be read: {error.strerror}.") from error
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"The legend {path} is not a legend ({error}).",
             'Write a JSON list of {"value": 1, "name": "Forest", "color": "#1b7837"}.',
@@ -171,11 +172,6 @@ def default_colour(number: int) -> str:
 
 def _is_code(value: Any) -> bool:
     return isinstance(value, (int, float)) and float(value).is_integer() and 0 <= value <= 254
-
-
-def on_one_line(name: str) -> str:
-    """Return ``name`` without the control characters that break lists, XML files and terminals, nor half characters."""
-    return "".join(character if character.isprintable() else " " for character in name)
 
 
 def _text(value: Any) -> str:

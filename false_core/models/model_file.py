@@ -24,7 +24,8 @@ from torch import Tensor, nn
 
 from false_core import __version__, strict_json
 from false_core.errors import ModelFileError, OutputError
-from false_core.labels.classes import ClassTable, on_one_line
+from false_core.labels.classes import ClassTable
+from false_core.printable import on_one_line
 from false_core.publish import published
 from false_core.raster.statistics import LARGEST, Normalisation
 
@@ -150,7 +151,7 @@ def read_card(path: str, kind: str | None = None) -> ModelCard:
         if version > FORMAT_VERSION:
             raise ModelFileError(f"{path} was written by a newer version (format {version}).", "Update FALSE to use it.")
         card = _card(body)
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise ModelFileError(f"{path} is damaged: its description cannot be read ({error!r}).") from error
     if kind and card.kind != kind:
         step = "Run fine-tuning to make a model from it." if kind == SEGMENTER else "Choose a file written by pretraining."
@@ -256,7 +257,7 @@ def _read_header(path: str) -> dict[str, Any]:
         header = strict_json.loads(text.decode("utf-8"))
         if not isinstance(header, dict):
             raise ValueError("a header is an object")
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ModelFileError(f"{path} is not a model made by FALSE: its header cannot be read.") from error
     return header
 

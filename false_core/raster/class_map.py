@@ -158,7 +158,7 @@ def read_classes(path: str) -> tuple[LandCoverClass, ...]:
     if tag:
         try:
             return ClassTable.from_list(strict_json.loads(tag)).classes
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError):
             pass  # Somebody else's tag: the names that GDAL knows count.
     return tuple(
         LandCoverClass(code, " ".join(name.split()), colours.get(code) or default_colour(code))

@@ -29,7 +29,7 @@ from rasterio.windows import Window as RasterioWindow
 from false_core.errors import InputError
 from false_core.files import check_is_file
 from false_core.jobs import Extent
-from false_core.labels.classes import on_one_line
+from false_core.printable import on_one_line
 from false_core.raster.chunks_on_disk import chunks_on_disk
 from false_core.raster.file_state import is_far
 from false_core.raster.vrt import check_vrt
