@@ -157,6 +157,9 @@ def _labels() -> Callable[[bytes], None]:
     source, feedback = RasterSource(_raster()), Feedback(lambda event: None)
     legend = FOLDER / "legend.json"
     count = itertools.count(1)
+    # Looking through all that was imported, again and again, took three quarters of the time.
+    gc.collect()
+    gc.freeze()
 
     def run(data: bytes) -> None:
         # Python looks for such circles when many objects are there, however much memory they hold: that came to gigabytes.
