@@ -24,6 +24,7 @@ from qgis_false import PLUGIN_FOLDER, layers, tasks
 from qgis_false.algorithms.definitions import definition, export_definition, shown_fields, the_only
 from qgis_false.algorithms.problems import problems, with_names_of_rasters
 from qgis_false.algorithms.values import Request
+from qgis_false.environment.processes import Cancelled
 from qgis_false.help import help_page
 from qgis_false.translation import tr
 
@@ -94,6 +95,21 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
                 return False, tr("{name} cannot be used: {value}.", name=name, value=value)
         return True, ""
 
+    def processAlgorithm(
+        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> Dict[str, Any]:
+        try:
+            return self.carry_out(parameters, context, feedback)
+        except Cancelled as error:
+            # Of anything but this very class QGIS shows the traceback to its user.
+            raise QgsProcessingException(str(error)) from error
+
+    def carry_out(
+        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> Dict[str, Any]:
+        """Do what was asked for, and return the outputs. See ``QgsProcessingAlgorithm.processAlgorithm``."""
+        raise NotImplementedError
+
     def warn_of_unknown(self, parameters: Dict[str, Any], feedback: QgsProcessingFeedback) -> None:
         """QGIS passes over a name it does not know. Somebody who mistyped one should hear of it."""
         known = [definition.name() for definition in self.parameterDefinitions()]
@@ -146,7 +162,7 @@ class JobAlgorithm(FalseAlgorithm):
             )
         return True
 
-    def processAlgorithm(
+    def carry_out(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> Dict[str, Any]:
         # Not needed when QGIS starts.

@@ -19,10 +19,10 @@ class CheckEnvironment(JobAlgorithm):
     TITLE = "Check the compute environment"
     TAGS = ("gpu", "cuda", "torch", "install", "version", "diagnose")
 
-    def processAlgorithm(
+    def carry_out(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> Dict[str, Any]:
-        results = super().processAlgorithm(parameters, context, feedback)
+        results = super().carry_out(parameters, context, feedback)
         for result in self.JOB.RESULTS:
             feedback.pushInfo(f"{tr(result.label)}: {results.get(result.name.upper())}")
         return results

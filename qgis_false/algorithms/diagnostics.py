@@ -38,7 +38,7 @@ class Diagnostics(FalseAlgorithm):
         # It may be left out, but it is what the dialog is opened for.
         self.parameterDefinition(REPORT).setCreateByDefault(True)
 
-    def processAlgorithm(
+    def carry_out(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> Dict[str, Any]:
         from qgis_false.environment.diagnosis import diagnose  # Not before: the start of QGIS must not wait for it.

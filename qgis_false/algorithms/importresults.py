@@ -45,7 +45,7 @@ class ImportResults(FalseAlgorithm):
             else:
                 self.addOutput(QgsProcessingOutputFile(name.upper(), _label(name)))
 
-    def processAlgorithm(
+    def carry_out(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> Dict[str, Any]:
         # Not needed when QGIS starts.

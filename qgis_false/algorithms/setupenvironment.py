@@ -20,7 +20,7 @@ class SetUpEnvironment(FalseAlgorithm):
     TITLE = "Set up the compute environment"
     TAGS = ("install", "repair", "update", "python", "torch", "cuda", "gpu", "uv", "pip", "environment")
 
-    def processAlgorithm(
+    def carry_out(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> Dict[str, Any]:
         from qgis_false.environment.install import set_up  # Not before: the start of QGIS must not wait for it.

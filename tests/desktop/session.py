@@ -28,7 +28,7 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from qgis.PyQt.QtCore import QCoreApplication, QTimer
-from qgis.PyQt.QtWidgets import QDockWidget, QTreeView, QWidget
+from qgis.PyQt.QtWidgets import QApplication, QDockWidget, QMessageBox, QTextEdit, QTreeView, QWidget
 from qgis.utils import iface
 
 FOLDER = Path(os.environ["FALSE_SESSION"])
@@ -177,7 +177,42 @@ def look_at_the_map() -> dict[str, Any]:
     return {"layer": classified.name(), "legend": legend, "seen": sorted(seen & set(legend.values()))}
 
 
-STEPS = (install_from_zip, open_project, open_toolbox, pretrain, finetune, classify, look_at_the_map)
+def begin_to_train() -> dict[str, Any]:
+    """Begin a training that would take days, and return the processes of it."""
+    dialog = processing.createAlgorithmDialog(
+        "false:pretrain",
+        {"RASTERS": [layer("Image").id()], "ENCODER": str(FOLDER / "never.safetensors"), **SHORT, "STEPS": 10**6},
+    )
+    dialog.show()
+    dialog.runButton().click()
+    log = dialog.findChild(QTextEdit, "txtLog")
+    wait_for(lambda: "Pretraining" in log.toPlainText(), "the training")
+    return {"processes": below(os.getpid())}
+
+
+def below(process: int) -> list[int]:
+    """Return the processes that a process has started, and those that they have."""
+    children = Path(f"/proc/{process}/task").glob("*/children")
+    own = [int(child) for file in children for child in file.read_text("ascii").split()]
+    return [*own, *(one for child in own for one in below(child))]
+
+
+def close_qgis() -> None:
+    """As a user does, who answers what QGIS asks of a task that still runs with Yes."""
+
+    def answer() -> None:
+        asked = QApplication.activeModalWidget()
+        if isinstance(asked, QMessageBox):
+            picture("close_qgis")
+            asked.button(QMessageBox.StandardButton.Yes).click()
+        else:
+            QTimer.singleShot(200, answer)
+
+    QTimer.singleShot(200, answer)
+    iface.actionExit().trigger()
+
+
+STEPS = (install_from_zip, open_project, open_toolbox, pretrain, finetune, classify, look_at_the_map, begin_to_train)
 
 
 def main() -> None:
@@ -194,7 +229,10 @@ def main() -> None:
             if code:
                 break
     QgsProject.instance().setDirty(False)
-    QgsApplication.exit(code)
+    if code:
+        QgsApplication.exit(code)
+    else:
+        close_qgis()
 
 
 # Once the window stands and QGIS waits for its user.

@@ -1,4 +1,5 @@
-"""A QGIS desktop on a screen of its own: the zip is installed, the three dialogs are run, the map is on the canvas.
+"""A QGIS desktop on a screen of its own: the zip is installed, the three dialogs are run, the map is on the canvas,
+and QGIS is closed while it trains.
 
 Behind ``make test-desktop``. Set DESKTOP_PICTURES to a folder to keep the pictures of the screen, and DESKTOP_STEPS to
 train for longer, so that there is more to see on them.
@@ -19,7 +20,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = {"Xvfb": "xvfb", "openbox": "openbox", "import": "imagemagick"}
 LIMIT_S = 1800
-STEPS = ["install_from_zip", "open_project", "open_toolbox", "pretrain", "finetune", "classify", "look_at_the_map"]
+SOON_S = 10.0
+"""5 s are promised. Here much else may run on the computer."""
+STEPS = ["install_from_zip", "open_project", "open_toolbox", "pretrain", "finetune", "classify", "look_at_the_map",
+         "begin_to_train"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +163,12 @@ def test_what_was_asked_for_is_there_and_nothing_else(steps, folder):
     made = {path.name for path in folder.iterdir() if path.suffix in {".safetensors", ".html", ".tif"}}
     assert made == {"image.tif", "truth.tif", "map.tif", "encoder.safetensors", "model.safetensors", "pretrain.html",
                     "finetune.html"}  # fmt: skip
+
+
+def test_a_training_ends_with_the_qgis_that_is_closed_on_it(steps):
+    processes = steps["begin_to_train"]["processes"]
+    assert processes
+    until = time.monotonic() + SOON_S
+    while left := [one for one in processes if Path(f"/proc/{one}").exists()]:
+        assert time.monotonic() < until, left
+        time.sleep(0.1)

@@ -104,6 +104,7 @@ class Listener(QgsProcessingFeedback):
         self.debugs: list[str] = []
         self.consoles: list[str] = []
         self.texts: list[str] = []
+        self.errors: list[str] = []
         self.fractions: list[float] = []
         self.progressChanged.connect(self.fractions.append)
 
@@ -118,6 +119,9 @@ class Listener(QgsProcessingFeedback):
 
     def pushConsoleInfo(self, info: str) -> None:
         self.consoles.append(info)
+
+    def reportError(self, error: str, fatalError: bool = False) -> None:  # noqa: N803 - QGIS names it.
+        self.errors.append(error)
 
     def setProgressText(self, text: str) -> None:
         self.texts.append(text)

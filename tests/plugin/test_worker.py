@@ -329,3 +329,10 @@ def test_the_real_worker_runs_this_plugin_s_library_and_no_other(provider, feedb
     import false_core
 
     assert run_job(Check(device="cpu"), feedback)["version"] == false_core.__version__
+
+
+def test_a_cancel_is_said_in_a_word_and_not_as_a_traceback(algorithm, context, feedback, compute_python):
+    """QGIS shows the traceback of every exception that is not just a ``QgsProcessingException``, even of its subclasses."""
+    feedback.cancel()
+    assert algorithm("checkenvironment").run({}, context, feedback, {}, True) == ({}, False)
+    assert feedback.errors == ["Cancelled."]

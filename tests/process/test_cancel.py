@@ -54,6 +54,7 @@ def test_ctrl_c_ends_the_command_and_the_compute_process(training, tmp_path):
     assert interrupt(process) == 1
     assert not lives(worker)
     wait_until(lambda: any("Cancelled" in line for line in said))
+    assert not any("Traceback" in line for line in said)
     assert list(tmp_path.iterdir()) == []
 
 
