@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterator, List, Tuple
 
@@ -152,6 +152,11 @@ def _is_temporary(path: str) -> bool:
 
 def _write(job: jobs.Job, target: str) -> None:
     partial = f"{target}.partial"
-    with open(partial, "w", encoding="utf-8", newline="\n") as file:
-        file.write(json.dumps(json.loads(jobs.to_json(job)), indent=2) + "\n")
-    os.replace(partial, target)
+    try:
+        with open(partial, "w", encoding="utf-8", newline="\n") as file:
+            file.write(json.dumps(json.loads(jobs.to_json(job)), indent=2) + "\n")
+        os.replace(partial, target)
+    except OSError:
+        with suppress(OSError):
+            os.remove(partial)
+        raise

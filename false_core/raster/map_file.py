@@ -112,7 +112,10 @@ class RasterFile:
         try:
             self._dataset.write(bands, window=RasterioWindow(column, row, width, height))
         except GDAL_ERRORS as error:
-            raise OutputError(f"{self._path.name} cannot be written: {error}.", "Is the disk full?") from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: Exception) -> OutputError:
+        return OutputError(f"{self._path.name} cannot be written: {error}.", "Is the disk full?")
 
     def set_classes(self, classes: ClassTable) -> None:
         """Store class names and colours in the file."""
@@ -139,7 +142,7 @@ class RasterFile:
             try:
                 self._dataset.close()
             except GDAL_ERRORS as problem:
-                raise OutputError(f"{self._path.name} cannot be written: {problem}.", "Is the disk full?") from problem
+                raise self._unwritable(problem) from problem
         if error is None:
             check_complete(self._path)
 

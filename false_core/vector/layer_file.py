@@ -54,7 +54,8 @@ def write_vector(
     with published(path, with_parts=True) as (scratch,):
         try:
             table.to_file(scratch, driver=driver, engine="pyogrio", layer=layer or None, **OPTIONS.get(driver, {}))
-            keeps_geometries = pyogrio.read_info(scratch)["geometry_type"] is not None
+            # Some drivers leave a file without a layer where they found nothing to write.
+            keeps_geometries = any(geometry is not None for _, geometry in pyogrio.list_layers(scratch))
         except WRITING_ERRORS as error:
             raise OutputError(f"{name} cannot be written as {driver}: {error}.", REMEDY) from error
         if not keeps_geometries:

@@ -129,6 +129,21 @@ class TestCommands:
         assert said in answer.stderr + answer.stdout
         assert not list(tmp_path.iterdir())
 
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [(None, "job.json cannot be read: No such file"), (b"\xff\xfe", "job.json is not a text in UTF-8")],
+        ids=["gone", "no text"],
+    )
+    def test_a_job_that_cannot_be_read_is_a_bad_request(
+        self, false_core: Any, tmp_path: Path, content: bytes | None, said: str
+    ) -> None:
+        file = tmp_path / "job.json"
+        if content is not None:
+            file.write_bytes(content)
+        answer = false_core("run", str(file))
+        assert answer.code == 2
+        assert said in answer.stderr
+
     @pytest.mark.parametrize(("written", "confidence"), [("adaptive", "adaptive"), ("0.5", 0.5), ("1", 1.0)])
     def test_a_number_or_a_word_is_read_as_what_it_is(
         self, false_core: Any, monkeypatch: pytest.MonkeyPatch, written: str, confidence: float | str

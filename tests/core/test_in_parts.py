@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from small_world import Listener
 from torch import Tensor, nn
 
 from false_core import jobs
+from false_core.distributed import World
 from false_core.errors import OutOfMemoryError
 from false_core.events import Metric
 from false_core.jobs import Pretrain
@@ -200,6 +202,24 @@ class TestTooLittleMemory:
         assert "does not hold" not in listener.warnings
         run(self.job(land, tmp_path, "false", batch_size=4))
         assert refused == [8]
+
+    def test_of_one_of_several_processes_ends_all_and_is_remembered_for_the_next_start(
+        self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener, refused: list[int]
+    ) -> None:
+        """The others are in the middle of a step. Here they are none, but this process does not know."""
+        monkeypatch.setattr(World, "is_shared", True)
+        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+        try:
+            with pytest.raises(OutOfMemoryError, match="does not hold 10 patches at a time. Run the job again: it goes on"):
+                run(self.job(land, tmp_path, "false"))
+            refused.clear()
+            with pytest.raises(OutOfMemoryError, match="does not hold 6 patches at a time"):
+                run(self.job(land, tmp_path, "false"))
+            assert refused == [10]
+            run(self.job(land, tmp_path, "false"), listener)
+        finally:
+            dist.destroy_process_group()
+        assert "3 at a time" in listener.infos
 
     def test_for_a_single_patch_ends_the_job(
         self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: list[int]

@@ -22,9 +22,12 @@ import safetensors
 import safetensors.torch
 from small_world import Listener, textured_land, write_raster
 
+from false_core.distributed import ALONE, Share
 from false_core.errors import Cancelled, FalseError, InputError, OutputError
 from false_core.events import Event, Progress
 from false_core.jobs import Classify, ClassifyMany, Job, to_json
+from false_core.mapping.classify import Classification
+from false_core.mapping.map_in_parts import Beginning
 from false_core.run import run
 
 PATIENCE_S = 300
@@ -165,6 +168,24 @@ class TestSeveralProcesses:
         assert "'maps': 1" in said and "'left_out': 1" in said
         assert sorted(contents_of_outputs(tmp_path / "maps")) == sorted(["land_classified.tif", *SIDECARS])
 
+    def test_hear_from_each_other_that_the_raster_cannot_be_read(
+        self, strip: str, job: Classify, tmp_path: Path, small_parts: None, out: Path, listener: Listener
+    ) -> None:
+        """Here both are this one process. The first one has come to where it waits for the second one."""
+        torn = tmp_path / "torn.tif"
+        content = Path(strip).read_bytes()
+        torn.write_bytes(content[: len(content) // 2])
+        job = dataclasses.replace(job, raster=str(torn))
+        beginning = Beginning.of([job.output], ALONE)
+        first, second = (Classification(job, beginning, Share(rank, 2), listener.feedback) for rank in (0, 1))
+        with first.map:
+            with pytest.raises(InputError) as problem, second.map:
+                second.compute()
+            with pytest.raises(InputError, match=r"torn\.tif") as heard:
+                first.finish()
+        assert str(heard.value) == str(problem.value)
+        assert not contents_of_outputs(out)
+
 
 class TestAfterHavingBeenKilled:
     @pytest.mark.parametrize("moment", ["the first part", "the second part", "the file", "random"])
@@ -295,6 +316,7 @@ class TestWhatIsFinished:
             job = dataclasses.replace(job, confidence=None)
         else:
             monkeypatch.setattr("false_core.raster.tiles.LONGEST", 320)
+        time.sleep(1.1)  # What is younger than a second might still be in use.
         run(job, listener)
         assert "interrupted run" not in listener.infos
         fresh = tmp_path / "fresh"

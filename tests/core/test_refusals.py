@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import re
+import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,16 +20,18 @@ import rasterio
 import shapely
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
+from small_jobs import SmallJobs
 from small_world import GRID, Listener, on_map, pixel_box, write_labels, write_raster
 
 from false_core import cli
+from false_core.distributed import Share, World
 from false_core.errors import InputError, ModelFileError, OutputError, RequestError
 from false_core.evaluation.report import write_report
 from false_core.experiments.colour_truth import colour_table, write_codes, write_tiled
 from false_core.experiments.config import DEEPGLOBE, POTSDAM, RasterPair
 from false_core.experiments.dataset import _check_size, _classes_in, fingerprint
 from false_core.experiments.folders import find_sheets
-from false_core.jobs import Assess, ExportOnnx, ModelInfo, Polygonise, SamplePoints
+from false_core.jobs import Assess, Classify, ExportOnnx, Finetune, ModelInfo, Polygonise, SamplePoints
 from false_core.labels.classes import ClassTable, LandCoverClass
 from false_core.models.segmenter import build_segmenter
 from false_core.raster.aligned import AlignedCodes
@@ -95,6 +100,34 @@ class TestAFullDisk:
         with pytest.raises(OutputError, match=r"p\.gpkg cannot be written"):
             keep_style(b"<qgis/>", package, str(package), "map.tif")
 
+    @pytest.mark.parametrize(
+        ("step", "name", "said"),
+        [
+            pytest.param("mkdir", r"\.parts$", "out cannot be written to: No space left", id="its folder"),
+            pytest.param("mkdir", "^unfinished-", r"\.parts cannot be written to: No space left", id="a part of it"),
+            pytest.param(
+                "write_text", r"^contents\.json$", r"A part of the map cannot be written: .*No space.*Is the disk full\?",
+                id="what a part consists of",
+            ),
+        ],
+    )  # fmt: skip
+    def test_while_the_parts_of_a_map_are_kept(
+        self, land: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, name: str, said: str
+    ) -> None:
+        """Of which no limit tells: a folder takes no room of its own, and what a part consists of is a line."""
+        usual = getattr(Path, step)
+
+        def without_room(path: Path, *given: Any, **more: Any) -> Any:
+            if re.search(name, path.name):
+                raise OSError(errno.ENOSPC, "No space left on device", str(path))
+            return usual(path, *given, **more)
+
+        (tmp_path / "out").mkdir()
+        monkeypatch.setattr(Path, step, without_room)
+        with pytest.raises(OutputError, match=said):
+            run(Classify(land, model, str(tmp_path / "out" / "map.tif"), device="cpu"))
+        assert not list((tmp_path / "out").iterdir())
+
     @pytest.mark.parametrize("moment", ["at first", "in the middle", "at last"])
     def test_while_a_raster_is_written(self, tmp_path: Path, moment: str) -> None:
         source = RasterSource(write_raster(tmp_path / "noise.tif", np.ones((1, 2000, 2000), "uint8")))
@@ -106,6 +139,19 @@ class TestAFullDisk:
             pytest.raises(OutputError, match=r"out\.tif (cannot be written|is cut off|cannot be read again)"),
         ):
             self.write(where, source, noise[:512, :512] if moment == "at last" else noise, until, limit)
+
+    def test_while_a_block_of_a_raster_is_written_in_two_halves(self, tmp_path: Path) -> None:
+        """What of the first half did not find room cannot be read again for the second one."""
+        noise = np.random.default_rng(0).integers(0, 255, (2000, 2000)).astype("uint8")
+        source = RasterSource(write_raster(tmp_path / "noise.tif", noise[None]))
+        with rasterio.Env(GDAL_CACHEMAX=1), ExitStack() as until, pytest.raises(OutputError, match="Is the disk full"):
+            self.write_halves(tmp_path / "out.tif", source, noise, until)
+
+    def write_halves(self, where: Path, source: RasterSource, pixels: np.ndarray, until: ExitStack) -> None:
+        with RasterFile(where, source, Window(0, 0, 2000, 2000), 0) as out:
+            until.enter_context(full_disk(100))
+            for row in (*range(0, 2000, 512), *range(256, 2000, 512)):
+                out.write(0, row, pixels[row : row + 256])
 
     def write(self, where: Path, source: RasterSource, pixels: np.ndarray, until: ExitStack, limit: int) -> None:
         with RasterFile(where, source, Window(0, 0, 2000, 2000), 0) as out:
@@ -172,8 +218,78 @@ class TestMaps:
         with pytest.raises(OutputError, match=r"keeps no geometries|cannot be written as|no vector format"):
             write_vector(str(tmp_path / "t.xlsx"), table)
 
+    @pytest.mark.parametrize(
+        ("name", "shape"),
+        [
+            pytest.param("t.csv", None, id="a table of places that are not known"),
+            pytest.param("t.mbtiles", shapely.box(0, 0, 1, 1), id="map tiles, of a place too small for one"),
+        ],
+    )
+    def test_a_file_in_which_no_geometry_is_found_again(self, tmp_path: Path, name: str, shape: Any) -> None:
+        table = geopandas.GeoDataFrame({"a": [1]}, geometry=[shape], crs="EPSG:32633")
+        with pytest.raises(OutputError, match="keeps no geometries. Choose a name that ends in .gpkg"):
+            write_vector(str(tmp_path / name), table)
+        assert not list(tmp_path.iterdir())
+
+    def test_a_map_of_a_format_that_is_none_for_maps(self, land: str, model: str, tmp_path: Path) -> None:
+        with pytest.raises(OutputError, match=r"map\.png is not a GeoTIFF\. Choose a name that ends in \.tif, or in \.vrt"):
+            run(Classify(land, model, str(tmp_path / "map.png"), device="cpu"))
+
+    def test_a_map_of_nothing_but_nodata(self, model: str, tmp_path: Path) -> None:
+        (tmp_path / "out").mkdir()
+        raster = write_raster(tmp_path / "r.tif", np.zeros((4, 60, 80), "uint16"), nodata=0)
+        with pytest.raises(InputError, match=r"There is no valid pixel in r\.tif within the extent"):
+            run(Classify(raster, model, str(tmp_path / "out" / "map.tif"), device="cpu"))
+        assert not list((tmp_path / "out").iterdir())
+
 
 class TestTraining:
+    def test_on_labels_that_are_a_query_with_too_many_answers(
+        self, land: str, labels: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        package = tmp_path / "l.gpkg"
+        package.write_bytes(Path(labels).read_bytes())
+        with closing(sqlite3.connect(package)) as database:
+            database.execute("CREATE VIEW everything AS SELECT * FROM labels")
+            for table, column in (("gpkg_contents", "identifier"), ("gpkg_geometry_columns", "")):
+                names = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+                values = ["'everything'" if name in ("table_name", column) else f'"{name}"' for name in names]
+                database.execute(f"INSERT INTO {table} SELECT {', '.join(values)} FROM {table} WHERE table_name = 'labels'")
+            database.commit()
+        monkeypatch.setattr("false_core.labels.annotation.MOST_FEATURES", 11)
+        job = Finetune(land, f"{package}|layername=everything", "cover", str(tmp_path / "m.safetensors"), device="cpu")
+        with pytest.raises(
+            InputError, match=r"The layer everything of .*l\.gpkg is a query that gives more than 11 features"
+        ):
+            run(job)
+
+    @pytest.mark.parametrize("kind", ["pretraining", "fine-tuning"])
+    def test_by_more_processes_than_there_is_work_for(
+        self, small_jobs: SmallJobs, tmp_path: Path, listener: Listener, kind: str
+    ) -> None:
+        job = small_jobs.make("pretrain" if kind == "pretraining" else "finetune", tmp_path)
+        things = "2 patches" if kind == "pretraining" else "4 crops"
+        with pytest.raises(RequestError, match=f"A batch of {things} cannot be shared by 5 processes. Start fewer of them"):
+            _do(job, listener.feedback, World(Share(0, 5)))
+
+    def test_by_several_processes_that_torchrun_has_not_started(
+        self, small_jobs: SmallJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, value in (("RANK", "0"), ("WORLD_SIZE", "2")):
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("MASTER_ADDR", raising=False)
+        with pytest.raises(RequestError, match="'MASTER_ADDR' is not set. Start the processes with torchrun."):
+            run(small_jobs.make("pretrain", tmp_path))
+
+    def test_by_several_processes_with_a_pytorch_that_was_built_without_them(
+        self, small_jobs: SmallJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, value in (("RANK", "0"), ("WORLD_SIZE", "2")):
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("torch.distributed.is_available", lambda: False)
+        with pytest.raises(RequestError, match="This PyTorch cannot work with several processes. Run the job without"):
+            run(small_jobs.make("pretrain", tmp_path))
+
     def test_of_a_backbone_without_the_levels_a_decoder_needs(self) -> None:
         with pytest.raises(ModelFileError, match="cannot be built|no encoder called"):
             build_segmenter("vit_tiny_patch16_224", "deeplabv3plus", 3, 2)

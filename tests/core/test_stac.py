@@ -182,6 +182,16 @@ class TestWhatIsWrong:
         with pytest.raises(InputError, match="does not exist"):
             find_rasters([str(tmp_path / "none.json")])
 
+    def test_a_file_that_may_not_be_read(self, write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        def denied(path: Path, **_: Any) -> None:
+            # Permissions do not bind whoever runs tests as root, and Windows has others.
+            raise PermissionError(13, "Permission denied", str(path))
+
+        path = write(item("s", {"x": "a.tif"}))
+        monkeypatch.setattr(Path, "read_text", denied)
+        with pytest.raises(InputError, match=r"The file .*items\.json cannot be read: Permission denied"):
+            find_rasters([path])
+
     def test_a_link_to_something_else(self, write: Any) -> None:
         write(["no", "stac"], "list.json")
         with pytest.raises(InputError, match="to which .*catalog.json leads, is no STAC file"):

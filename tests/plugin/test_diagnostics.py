@@ -48,6 +48,21 @@ def test_it_works_where_there_is_no_environment(profile, algorithm, context, fee
     assert "not run: there is no compute environment" in text
 
 
+def test_a_report_that_cannot_be_written_is_an_error_but_is_told_all_the_same(
+    profile, algorithm, context, feedback, monkeypatch, tmp_path
+):
+    from qgis_false.environment import interpreters
+
+    monkeypatch.delenv("FALSE_CORE_PYTHON", raising=False)
+    monkeypatch.setattr(interpreters, "PLUGIN_FOLDER", tmp_path)
+    folder = tmp_path / "report.txt"
+    folder.mkdir()
+    said = r"The report cannot be written to .*report\.txt: (Is a directory|Permission denied)"
+    with pytest.raises(QgsProcessingException, match=said):
+        algorithm("diagnostics").run({"REPORT": str(folder)}, context, feedback, {}, False)
+    assert "FALSE has no compute environment yet" in "\n".join(feedback.infos)
+
+
 def test_on_the_desktop_the_report_can_be_pasted(profile, algorithm, context, feedback, monkeypatch, tmp_path):
     from qgis import utils
 

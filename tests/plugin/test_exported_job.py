@@ -137,6 +137,27 @@ class TestExporting:
                 EXPORT=str(tmp_path / "j.json"))  # fmt: skip
         assert {path.name for path in tmp_path.iterdir()} == {"raster.tif"}
 
+    def test_a_file_where_its_folder_should_be_is_said_to_be(self, run, raster, model_file, target, tmp_path):  # noqa: F811
+        (tmp_path / "my job_files").write_text("mine")
+        with pytest.raises(QgsProcessingException, match="The folder .*my job_files cannot be made: File exists"):
+            run("classify", RASTER=raster, MODEL=model_file, OUTPUT=str(tmp_path / "map.tif"), EXPORT=str(target))
+        assert (tmp_path / "my job_files").read_text() == "mine"
+        assert not target.exists()
+
+    def test_a_folder_where_it_should_be_is_said_to_be(self, run, raster, model_file, target, tmp_path):  # noqa: F811
+        target.mkdir()
+        said = r"The job cannot be written to .*my job\.json: (Is a directory|Permission denied)"
+        with pytest.raises(QgsProcessingException, match=said):
+            run("classify", RASTER=raster, MODEL=model_file, OUTPUT=str(tmp_path / "map.tif"), EXPORT=str(target))
+        assert {path.name for path in tmp_path.iterdir()} == {"my job.json", "raster.tif", "m.safetensors"}
+
+    def test_labels_that_cannot_be_written_are_an_error(self, run, raster, labels, target, tmp_path):  # noqa: F811
+        (tmp_path / "my job_files" / "labels.gpkg").mkdir(parents=True)
+        model = str(tmp_path / "m.safetensors")
+        with pytest.raises(QgsProcessingException, match=r"The labels cannot be written to .*labels\.gpkg: ."):
+            run("finetune", RASTER=raster, LABELS=labels, FIELD="class", MODEL=model, EXPORT=str(target))
+        assert not target.exists()
+
     def test_exporting_again_takes_the_labels_of_today(self, run, raster, labels, target, tmp_path):  # noqa: F811
         values = {"RASTER": raster, "LABELS": labels, "FIELD": "class", "MODEL": str(tmp_path / "m"), "EXPORT": str(target)}
         run("finetune", **values)

@@ -168,6 +168,11 @@ class TestTheCommandLine:
         with pytest.raises(QgsProcessingException, match=what):
             words(template)
 
+    def test_one_with_the_python_that_computes_here_needs_one_here(self, words, monkeypatch, tmp_path):
+        monkeypatch.setenv("FALSE_CORE_PYTHON", str(tmp_path / "none"))
+        with pytest.raises(QgsProcessingException, match="FALSE_CORE_PYTHON names .*none, which is not a program"):
+            words("{python} -m torch.distributed.run")
+
     def test_no_shell_sees_it(self, words):
         assert words("srun $(reboot) `reboot` > x | y ; z && python")[:-5] == [
             "srun", "$(reboot)", "`reboot`", ">", "x", "|", "y", ";", "z", "&&", "python"]  # fmt: skip
@@ -274,6 +279,19 @@ class TestARun:
         monkeypatch.setenv("FALSE_LAUNCHER", "no-such-launcher python")
         with pytest.raises(QgsProcessingException, match="no-such-launcher cannot be started"):
             run_job(job, feedback)
+
+    def test_a_cache_folder_that_cannot_hold_its_files_is_an_error(
+        self, algorithm, context, feedback, raster, tmp_path, monkeypatch
+    ):
+        """They lie there where another computer is to see them."""
+        monkeypatch.setenv("FALSE_LAUNCHER", "srun python")
+        monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
+        (tmp_path / "cache").write_text("a file")
+        (tmp_path / "m.safetensors").write_bytes(b"model")
+        values = {"RASTER": raster, "MODEL": str(tmp_path / "m.safetensors"), "OUTPUT": str(tmp_path / "map.tif")}
+        said = "The cache folder .*cache cannot be written to: (Not a directory|File exists)"
+        with pytest.raises(QgsProcessingException, match=said):
+            algorithm("classify").run(values, context, feedback, {}, False)
 
     def test_a_job_that_fails_behind_it_is_told_in_the_library_s_words(self, run, tmp_path):
         with pytest.raises(QgsProcessingException) as caught:

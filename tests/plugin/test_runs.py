@@ -197,6 +197,34 @@ def test_a_value_the_job_does_not_admit_is_an_error_in_its_words(compute, run, r
         run("pretrain", RASTERS=[raster], ENCODER=str(tmp_path / "e.safetensors"), BANDS="1,1")
 
 
+@pytest.mark.parametrize(
+    ("name", "lost", "what"),
+    [
+        ("classify", "RASTER", r"Could not load source layer for RASTER: .*gone\.tif"),
+        ("pretrain", "RASTERS", r"Not a raster that can be opened: .*gone\.tif\."),
+        ("finetune", "LABELS", r"Could not load source layer for LABELS: .*gone\.tif"),
+    ],
+    ids=["a raster", "one of several rasters", "labels"],
+)
+def test_a_layer_that_is_gone_when_the_run_begins_is_named(compute, run, raster, labels, tmp_path, name, lost, what):
+    """QGIS looks before it starts a run, but not where a script or a model does. Less than was asked for is not enough."""
+    gone = str(tmp_path / "gone.tif")
+    values = {
+        "classify": {"RASTER": raster, "MODEL": str(tmp_path / "m"), "OUTPUT": str(tmp_path / "map.tif")},
+        "pretrain": {"RASTERS": [raster], "ENCODER": str(tmp_path / "e.safetensors")},
+        "finetune": {"RASTER": raster, "LABELS": labels, "FIELD": "class", "MODEL": str(tmp_path / "m.safetensors")},
+    }[name]
+    with pytest.raises(QgsProcessingException, match=what):
+        run(name, **{**values, lost: [*values[lost], gone] if lost == "RASTERS" else gone})
+    assert compute.job is None
+
+
+def test_polygons_cannot_go_to_a_database(compute, run, raster):
+    with pytest.raises(QgsProcessingException, match="OUTPUT must be a file, for example a GeoPackage; it is postgres"):
+        run("polygonise", MAP=raster, OUTPUT='postgres://dbname=\'maps\' table="public"."polygons" (geom)')
+    assert compute.job is None
+
+
 def test_an_unknown_parameter_is_mentioned(compute, run, raster, feedback, tmp_path):
     run("pretrain", RASTERS=[raster], ENCODER=str(tmp_path / "e.safetensors"), STEP=3)
     assert "pretrain has no parameter STEP" in feedback.warnings[0]

@@ -377,6 +377,32 @@ def test_a_folder_that_is_not_ours_is_left_alone(bench):
     assert (bench.environment / "thesis.docx").read_text() == "years of work"
 
 
+def test_an_environment_that_is_a_link_to_another_folder_is_not_removed(bench, tmp_path):
+    bench.set_up_before()
+    elsewhere = tmp_path / "elsewhere"
+    bench.environment.rename(elsewhere)
+    bench.environment.symlink_to(elsewhere)
+    with pytest.raises(QgsProcessingException, match="cannot be removed: it is a link to a folder elsewhere. It may be in"):
+        bench.set_up(from_scratch=True)
+    assert (elsewhere / "bin" / "python").exists()
+
+
+def test_what_is_still_broken_when_it_was_made_anew_is_said(bench, feedback):
+    bench.set_up_before()
+    (bench.site / "rasterio" / "__init__.py").write_text("")
+    Path(f"{bench.log}.spoilt").mkdir()  # The played uv cannot clean its store then.
+    with pytest.raises(QgsProcessingException, match="^rasterio cannot be mended"):
+        bench.set_up()
+    assert any("rasterio cannot be mended. The environment is made anew" in warning for warning in feedback.warnings)
+
+
+def test_a_uv_that_is_taken_away_in_the_meantime_is_said_to_be(bench):
+    """As a guard against viruses does when it has had a closer look."""
+    bench.uv.write_text('#!/bin/sh\necho "uv 0.13.8"\nrm "$0"\n', "utf-8")
+    with pytest.raises(QgsProcessingException, match="uv cannot be started: No such file or directory"):
+        bench.set_up()
+
+
 def test_two_at_a_time_do_not_undo_each_other(bench):
     from qgis.PyQt.QtCore import QLockFile
 
@@ -438,6 +464,19 @@ def test_nothing_is_installed_into_a_python_that_is_not_ours(bench, monkeypatch)
     monkeypatch.setattr(install, "REQUIRED_PACKAGES", ("json", "no_such_package"))
     with pytest.raises(QgsProcessingException, match="has no no_such_package. Install what it needs"):
         bench.set_up(existing_python=sys.executable)
+    assert settings.INTERPRETER.stored() == ""
+
+
+def test_a_python_of_one_s_own_that_is_too_old_is_refused(bench, tmp_path):
+    """The last one that is no longer enough, played by today's: only what it says of itself differs."""
+    from qgis_false import settings
+
+    python = tmp_path / "python3.9"
+    other_version = """sed 's/"version": .[^]]*/"version": [3, 9, 21/'"""
+    python.write_text(f'#!/bin/sh\n{shlex.quote(sys.executable)} "$@" | {other_version}\n', "utf-8")
+    python.chmod(0o755)
+    with pytest.raises(QgsProcessingException, match=r"python3\.9 is Python 3\.9\.21\. At least 3\.10 is needed"):
+        bench.set_up(existing_python=str(python))
     assert settings.INTERPRETER.stored() == ""
 
 
