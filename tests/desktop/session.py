@@ -198,17 +198,21 @@ def below(process: int) -> list[int]:
 
 
 def close_qgis() -> None:
-    """As a user does, who answers what QGIS asks of a task that still runs with Yes."""
+    """As a user does. QGIS asks whether to cancel what still runs, and wants to be told again to close when that is done.
+
+    Then it asks whether layers in the folder for temporary files, where all of this is, may go.
+    """
 
     def answer() -> None:
         asked = QApplication.activeModalWidget()
         if isinstance(asked, QMessageBox):
             picture("close_qgis")
             asked.button(QMessageBox.StandardButton.Yes).click()
-        else:
-            QTimer.singleShot(200, answer)
+        QTimer.singleShot(200, answer)
 
     QTimer.singleShot(200, answer)
+    iface.actionExit().trigger()
+    wait_for(lambda: not QgsApplication.taskManager().countActiveTasks(), "the end of the training")
     iface.actionExit().trigger()
 
 
