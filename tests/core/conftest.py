@@ -13,6 +13,7 @@ import pytest
 import torch
 from small_jobs import SmallJobs
 from small_world import Listener, label_boxes, on_map, textured_land, write_labels, write_raster
+from warm_python import warm_python
 
 from false_core.errors import FalseError
 from false_core.jobs import Finetune, Pretrain
@@ -38,6 +39,13 @@ def quiet_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("FALSE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))))
         yield
+
+
+@pytest.fixture(scope="session")
+def warm(quiet_machine: None) -> Iterator[list[str]]:
+    """What to write for ``[sys.executable]`` where it does not matter how a process starts."""
+    with warm_python() as words:
+        yield words
 
 
 PASSED = pytest.StashKey[bool]()

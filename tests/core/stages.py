@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -222,12 +222,16 @@ class Ended:
     last: Event | None
 
 
-def cancelled_in(stage: Stage, world: World, cache: Path) -> Ended:
-    """Run the job of a stage in a compute process, cancel it there as QGIS does it, and return how it ended."""
+def cancelled_in(stage: Stage, world: World, cache: Path, python: Sequence[str] = (sys.executable,)) -> Ended:
+    """Run the job of a stage in a compute process, cancel it there as QGIS does it, and return how it ended.
+
+    Args:
+        python: The words that stand for a Python.
+    """
     # GDAL remembers nothing between processes, and a server on this computer is no proxy's business.
     variables = {"FALSE_CACHE": str(cache), "FALSE_DISK_GB": "0", "no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
     worker = subprocess.Popen(
-        [sys.executable, "-u", "-m", "false_core.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        [*python, "-u", "-m", "false_core.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, env={**os.environ, **variables, "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"},
     )  # fmt: skip
     guard = threading.Timer(PATIENCE_S, worker.kill)

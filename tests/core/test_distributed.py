@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ import safetensors.torch
 import torch
 from small_world import write_raster
 from training_steps import account, account_file
+from with_a_mishap import with_small_batches
 
-from false_core import events, jobs
+from false_core import events, jobs, presets
 from false_core.distributed import ALONE, Share, share
 from false_core.errors import RequestError
 from false_core.feedback import Feedback
@@ -36,11 +38,14 @@ ROOT = Path(__file__).resolve().parents[2]
 LONG_S = 300
 
 
-def torchrun(processes: int, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def torchrun(
+    python: Sequence[str], processes: int, *program: str, restarts: int = 0, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run a Python program in several processes on this computer, and wait for them."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    options = ["--standalone", f"--nproc-per-node={processes}", f"--max-restarts={restarts}", "--no-python"]
+    command = [*python, "-m", "torch.distributed.run", *options, *python, *program]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **variables}
-    return subprocess.run([*launcher, *command], env=environment, capture_output=True, text=True, timeout=LONG_S)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LONG_S)
 
 
 class TestShares:
@@ -102,20 +107,28 @@ class TestBatches:
 
 
 @pytest.fixture(scope="module", params=[2, 4])
-def accounts(request: pytest.FixtureRequest, land: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def accounts(request: pytest.FixtureRequest, land: str, warm: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Have processes train together, and return where they wrote down how."""
     folder = tmp_path_factory.mktemp("accounts")
-    done = torchrun(request.param, str(ROOT / "tests/core/training_steps.py"), land, str(folder))
+    done = torchrun(warm, request.param, str(ROOT / "tests/core/training_steps.py"), land, str(folder))
     assert done.returncode == 0, done.stderr
     assert len(list(folder.iterdir())) == request.param * len(jobs.METHODS)
     return folder
 
 
+@pytest.fixture(scope="module")
+def account_alone(land: str) -> Callable[[str], list[dict[str, torch.Tensor]]]:
+    """Return a function that returns how one process trains by a method."""
+    return functools.cache(lambda method: account(method, land, ALONE))
+
+
 class TestPretraining:
     @pytest.mark.parametrize("method", jobs.METHODS)
-    def test_in_several_processes_is_that_of_one_at_every_step(self, method: str, accounts: Path, land: str) -> None:
+    def test_in_several_processes_is_that_of_one_at_every_step(
+        self, method: str, accounts: Path, account_alone: Callable[[str], list[dict[str, torch.Tensor]]]
+    ) -> None:
         """Loss, gradients, statistics of batch norms, clusters of PCL: in every process."""
-        alone = account(method, land, ALONE)
+        alone = account_alone(method)
         assert method != "pcl" or alone[-1]["state clustered"]
         for rank in range(len(list(accounts.glob(f"{method} *")))):
             told = safetensors.torch.load_file(account_file(accounts, method, rank))
@@ -144,16 +157,23 @@ class Told:
 
 
 @pytest.fixture
-def together(tmp_path: Path) -> Callable[..., Told]:
+def together(tmp_path: Path, warm: list[str]) -> Callable[..., Told]:
     """Return a function that runs a job in several processes, to one of which something happens."""
 
     def run_job(
-        job: jobs.Job, processes: int, mishap: str = "nothing", rank: int = 1, step: int = 0, restarts: int = 0
+        job: jobs.Job,
+        processes: int,
+        mishap: str = "nothing",
+        rank: int = 1,
+        step: int = 0,
+        restarts: int = 0,
+        python: Sequence[str] = warm,
     ) -> Told:
         file = tmp_path / "job.json"
         file.write_text(jobs.to_json(job))
         program = [str(ROOT / "tests/core/with_a_mishap.py"), mishap, str(rank), str(step), str(file)]
-        done = torchrun(processes, f"--max-restarts={restarts}", *program, FALSE_PATIENCE_S="4", FALSE_CACHE=str(tmp_path))
+        variables = {"FALSE_PATIENCE_S": "4", "FALSE_CACHE": str(tmp_path)}
+        done = torchrun(python, processes, *program, restarts=restarts, **variables)
         return Told(done.returncode, [events.decode(line) for line in done.stdout.splitlines()], done.stderr)
 
     return run_job
@@ -188,15 +208,14 @@ def alone(land: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pa
 class TestPretrainingJobs:
     @pytest.fixture
     def job(self, land: str, tmp_path: Path) -> Pretrain:
-        return Pretrain(
-            rasters=(land,), encoder=str(tmp_path / "e.safetensors"), report=str(tmp_path / "r.html"), preset="quick",
-            steps=STEPS, batch_size=6, device="cpu",
-        )  # fmt: skip
+        encoder = str(tmp_path / "e.safetensors")
+        return Pretrain(rasters=(land,), encoder=encoder, preset="quick", steps=STEPS, batch_size=6, device="cpu")
 
     def test_end_as_in_one_process_and_only_the_first_speaks(
-        self, job: Pretrain, alone: tuple[Path, Path], together: Callable[..., Told]
+        self, job: Pretrain, alone: tuple[Path, Path], together: Callable[..., Told], tmp_path: Path
     ) -> None:
-        told = together(job, 2)
+        job = replace(job, report=str(tmp_path / "r.html"))
+        told = together(job, 2, python=[sys.executable])
         assert told.code == 0, told.log
         assert [type(event) for event in (told.events[0], told.events[-1])] == [events.Started, events.Finished]
         assert len(told.all(events.Started)) == len(told.all(events.Finished)) == 1
@@ -282,8 +301,10 @@ class TestPretrainingJobs:
 
 class TestFineTuningJobs:
     def test_end_as_in_one_process(
-        self, land: str, labels: str, encoder: str, tmp_path: Path, together: Callable[..., Told]
-    ) -> None:
+        self, land: str, labels: str, encoder: str, tmp_path: Path, together: Callable[..., Told],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        monkeypatch.setitem(presets.FINETUNE, "quick", with_small_batches())
         job = Finetune(
             land, labels, "cover", str(tmp_path / "m.safetensors"), encoder=encoder, preset="quick", steps=STEPS,
             device="cpu",

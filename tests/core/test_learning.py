@@ -58,11 +58,13 @@ def probe(path: str, scene: SceneFiles) -> Scores:
     row, column = np.indices(truth.shape)
     tested = (row // BLOCK + column // BLOCK) % 2 == 1
     known, asked = draw(truth, ~tested, PER_CLASS, generator), draw(truth, tested, TESTED_PER_CLASS, generator)
-    same, *others = [at_pixels(features, truth.shape) for features in in_all_lights(path, str(scene.image))]
+    pictures = in_all_lights(path, str(scene.image))
+    examples = at_pixels(pictures[0], truth.shape, known)
+    questions = [at_pixels(features, truth.shape, asked) for features in pictures]
     scores = Scores({}, {})
     for name, classifier in PROBES.items():
-        fitted = make_pipeline(StandardScaler(), classifier).fit(same[known], truth.flat[known])
-        accuracy = [balanced_accuracy_score(truth.flat[asked], fitted.predict(f[asked])) for f in (same, *others)]
+        fitted = make_pipeline(StandardScaler(), classifier).fit(examples, truth.flat[known])
+        accuracy = [balanced_accuracy_score(truth.flat[asked], fitted.predict(one)) for one in questions]
         scores.same_light[name], scores.other_light[name] = accuracy[0], float(np.mean(accuracy[1:]))
     return scores
 
@@ -87,9 +89,9 @@ def in_all_lights(path: str, image: str) -> list[torch.Tensor]:
         ]
 
 
-def at_pixels(features: torch.Tensor, shape: tuple[int, int]) -> np.ndarray:
-    """Return the features of every pixel, of shape (pixels, channels); those of the cell it lies in."""
-    row, column = np.indices(shape).reshape(2, -1) // (shape[0] // features.shape[1])
+def at_pixels(features: torch.Tensor, shape: tuple[int, int], pixels: np.ndarray) -> np.ndarray:
+    """Return the features of pixels, of shape (pixels, channels); those of the cell that each lies in."""
+    row, column = np.array(np.unravel_index(pixels, shape)) // (shape[0] // features.shape[1])
     return features.numpy()[:, row, column].T
 
 

@@ -9,7 +9,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -76,12 +75,14 @@ def job(strip: str, model: str, out: Path) -> Classify:
     return Classify(strip, model, str(out / "map.tif"), device="cpu", confidence=str(out / "sure.tif"))
 
 
-@pytest.fixture
-def undisturbed(job: Classify, tmp_path: Path, small_parts: None) -> dict[str, bytes]:
+@pytest.fixture(scope="module")
+def undisturbed(strip: str, model: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What the job writes in one go."""
-    folder = tmp_path / "undisturbed"
-    folder.mkdir()
-    run(dataclasses.replace(job, output=str(folder / "map.tif"), confidence=str(folder / "sure.tif")))
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SMALL_PARTS.items():
+            patch.setattr(name, value)
+        run(Classify(strip, model, str(folder / "map.tif"), device="cpu", confidence=str(folder / "sure.tif")))
     return contents(folder)
 
 
@@ -99,7 +100,7 @@ Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def start(tmp_path: Path, warm: list[str]) -> Iterator[Start]:
     """Return a function that starts a process with a job. Whatever still runs at the end of the test is killed."""
     started: list[subprocess.Popen[str]] = []
 
@@ -107,8 +108,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
         """Several processes are started by torchrun. That of the rank ``killed`` is, when its first part is finished."""
         program = tmp_path / "process.py"
         program.write_text(PROCESS)
-        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={world}"] if world > 1 else []
-        command = [sys.executable, *launcher, str(program), to_json(job), json.dumps(SMALL_PARTS)]
+        several = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={world}", "--no-python", *warm]
+        command = [*warm, *(several if world > 1 else []), str(program), to_json(job), json.dumps(SMALL_PARTS)]
         environment = {**os.environ, "KILLED": killed}
         started.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         return started[-1]
@@ -193,7 +194,7 @@ class TestAfterHavingBeenKilled:
         self, job: Classify, undisturbed: dict[str, bytes], start: Start, out: Path, moment: str
     ) -> None:
         process = start(job)
-        ends = time.monotonic() + random.Random(0).uniform(0.5, 5)
+        ends = time.monotonic() + random.Random(0).uniform(0.1, 2)
         reached = {
             "the first part": lambda: bool(kept(out)),
             "the second part": lambda: len(kept(out)) > 1,
