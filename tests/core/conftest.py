@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -38,6 +39,8 @@ def quiet_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             patch.setenv(name, "1")
         patch.setenv("FALSE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))))
+        # A shell that runs the tests in its background has Ctrl-C ignored, and what they start would inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
 
 

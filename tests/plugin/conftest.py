@@ -120,7 +120,7 @@ class Listener(QgsProcessingFeedback):
     def pushConsoleInfo(self, info: str) -> None:
         self.consoles.append(info)
 
-    def reportError(self, error: str, fatalError: bool = False) -> None:  # noqa: N803 - QGIS names it.
+    def reportError(self, error: str, fatalError: bool = False) -> None:
         self.errors.append(error)
 
     def setProgressText(self, text: str) -> None:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import signal
 import subprocess
 
 import pytest
 from qgis_profile import ROOT, SHORT_PRETRAINING, SHORT_RUN, Outcome, Profile, link_checkout, make_profile
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_counts():
+    """A shell that runs the tests in its background has Ctrl-C ignored, and what they start would inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
