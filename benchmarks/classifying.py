@@ -36,9 +36,7 @@ from pathlib import Path
 from typing import Any
 
 # Before torch: threads that wait for each other sleep, as in the library's own jobs. Spinning would count as processor time.
-# And memory comes in large pages, as there, for all that is compared.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 os.environ.setdefault("GDAL_CACHEMAX", "160")
 
 import numpy as np

@@ -32,9 +32,6 @@ GDAL_SETTINGS = {
 # Threads of a computation that wait for each other sleep instead of spinning. Where two programs share the cores, spinning
 # made a training step two to four times slower. It counts only where it is set before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# Maps of features come and go with every tile and step. Linux hands their memory out in pages of 2 MB then instead of 4 kB,
-# which took a sixth of the time of classifying. It too is read when torch is imported.
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 SHARED = (jobs.Pretrain, jobs.Finetune, jobs.Classify, jobs.ClassifyMany)
 """What several processes do together. Of any other job, that of rank 0 does all."""
