@@ -4,9 +4,10 @@
     python benchmarks/scaling.py --processes 1 2 4 8    as many cards, where there are such
     python benchmarks/scaling.py --batch-size 64
 
-What goes into the model is measured on one process: what a patch, a step, reading a patch and comparing two embeddings take,
-and on several the exchange alone, without any network to train. Then the whole step is measured. Every line starts processes
-with torchrun; the best of several rounds counts, round after round, as other programs may use the computer meanwhile.
+What goes into the model is measured on one process: what a patch, a step, reading a patch and comparing two embeddings take;
+and on several: what exchanging gradients takes, and what a batch norm sends, between computations as long as the network's.
+Then the whole step is measured. Every line starts processes with torchrun; the best of several rounds counts, round after
+round, as other programs may use the computer meanwhile.
 """
 
 from __future__ import annotations
