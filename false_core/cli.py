@@ -22,6 +22,7 @@ from false_core import __version__, events, jobs
 from false_core.distributed import share
 from false_core.errors import Cancelled, FalseError
 from false_core.feedback import Stop
+from false_core.interrupts import cancelled_by_signals
 from false_core.overdue import end_when_overdue
 from false_core.run import run
 from false_core.worker import serve_file
@@ -121,7 +122,8 @@ def main() -> None:
     except FalseError as error:
         _say(error, console)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:  # While nothing ran yet.
+    except KeyboardInterrupt:  # While nothing ran yet, or nothing runs any longer.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         _say(Cancelled(), console)
         sys.exit(Cancelled.exit_code)
     except Exception as error:
@@ -191,7 +193,7 @@ def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], O
     """Do ``work`` with a progress bar, and return what it returns. Ctrl-C cancels it, and so does SIGTERM."""
     cancel = Stop()
     with (
-        _cancelled_by_sigterm(cancel),
+        cancelled_by_signals(cancel),
         Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -229,29 +231,13 @@ def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], O
         # In a thread, so that Ctrl-C reaches the work at its next step instead of tearing it apart.
         thread = threading.Thread(target=go)
         thread.start()
-        while thread.is_alive():
-            try:
-                thread.join(0.2)
-            except KeyboardInterrupt:
-                cancel.set()
+        while thread.is_alive():  # With a limit: on Windows, a wait without one lets no Ctrl-C through.
+            thread.join(0.2)
     if problem:
         raise problem[0]
     if cancel.is_set():
         raise Cancelled()
     return outcome[0]
-
-
-@contextmanager
-def _cancelled_by_sigterm(cancel: threading.Event) -> Iterator[None]:
-    """Take SIGTERM for a cancel: torchrun sends it when another rank has failed, Slurm when the time is up."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python takes signals in its main thread only.
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: cancel.set())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _run_experiment(path: str, console: Console) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
 import threading
 import time
@@ -26,6 +25,7 @@ from false_core.distributed import is_started_again, share
 from false_core.errors import Cancelled, FalseError
 from false_core.events import Event, Failed, Finished, Message, Started
 from false_core.feedback import Stop
+from false_core.interrupts import cancelled_by_signals
 from false_core.jobs import Job, from_file, from_json
 from false_core.overdue import end_when_overdue
 from false_core.run import run
@@ -66,8 +66,11 @@ def main(path: str | None = None) -> int:
         Message(events.INFO, f"{category.__name__}: {message}")
     )
     cancel = Stop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: cancel.set())
+    with cancelled_by_signals(cancel):
+        return _serve(path, speaker, cancel)
+
+
+def _serve(path: str | None, speaker: _Speaker, cancel: Stop) -> int:
     try:
         if isinstance(sys.stdin, io.TextIOWrapper):
             # Whatever the system's own encoding is. What is no UTF-8 must not end the thread that listens.

@@ -61,8 +61,15 @@ def test_every_stage_can_be_cancelled(world: World, tmp_path: Path, warm: list[s
 class TestCtrlC:
     """The command line: exit code 3, the reason in one line, no traceback, nothing left."""
 
-    def ended(self, arguments: list[str], world: World, until: str, times: int = 1) -> tuple[int, str]:
-        """Start the command in a terminal, press Ctrl-C when it shows ``until``. Return its exit code and what it said."""
+    def ended(self, arguments: list[str], world: World, until: str, again: bool = False) -> tuple[int, str]:
+        """Start the command in a terminal, press Ctrl-C when it shows ``until``. Return its exit code and what it said.
+
+        Args:
+            arguments: What stands behind ``false-core``.
+            world: Its inputs.
+            until: What it shows then. Empty: when it waits for the server.
+            again: Press it again and again, until the command has ended.
+        """
         ours, theirs = os.openpty()
         variables = {"FALSE_CACHE": str(world.out.parent / "cache"), "FALSE_DISK_GB": "0", "no_proxy": "127.0.0.1"}
         process = subprocess.Popen(
@@ -79,8 +86,11 @@ class TestCtrlC:
                 assert process.poll() is None, said[-5:]
                 assert time.monotonic() < deadline, said[-5:]
                 time.sleep(0.05)
-            for _ in range(times):
+            process.send_signal(signal.SIGINT)
+            deadline = time.monotonic() + LIMIT_S
+            while again and process.poll() is None and time.monotonic() < deadline:
                 process.send_signal(signal.SIGINT)
+                time.sleep(0.001)
             code = process.wait(LIMIT_S)
             reader.join(LIMIT_S)
             return code, "".join(said)
@@ -100,11 +110,11 @@ class TestCtrlC:
         assert "Traceback" not in said
         assert not left_in(world.out)
 
-    @pytest.mark.parametrize("times", [1, 3])
-    def test_while_it_trains(self, world: World, times: int) -> None:
+    @pytest.mark.parametrize("again", [False, True], ids=["once", "again and again"])
+    def test_while_it_trains(self, world: World, again: bool) -> None:
         encoder = str(world.out / "e.safetensors")
         arguments = ["pretrain", "--rasters", world.land, "--encoder", encoder, "--preset", "quick", "--steps", "1000000"]
-        self.check(*self.ended([*arguments, "--batch-size", "2", "--device", "cpu"], world, "Pretraining", times), world)
+        self.check(*self.ended([*arguments, "--batch-size", "2", "--device", "cpu"], world, "Pretraining", again), world)
 
     def test_while_it_waits_for_a_server(self, world: World) -> None:
         world.web.answer_no_more()
