@@ -23,6 +23,7 @@ from false_core.distributed import share
 from false_core.errors import Cancelled, FalseError
 from false_core.feedback import Stop
 from false_core.interrupts import cancelled_by_signals
+from false_core.memory import keep_memory
 from false_core.overdue import end_when_overdue
 from false_core.run import run
 from false_core.worker import serve_file
@@ -76,6 +77,7 @@ Outcome = TypeVar("Outcome")
 
 def entry() -> NoReturn:
     """Run the command line, and end the process as soon as it is done."""
+    keep_memory()
     try:
         main()
         code = 0

@@ -27,6 +27,7 @@ from false_core.events import Event, Failed, Finished, Message, Started
 from false_core.feedback import Stop
 from false_core.interrupts import cancelled_by_signals
 from false_core.jobs import Job, from_file, from_json
+from false_core.memory import keep_memory
 from false_core.overdue import end_when_overdue
 from false_core.run import run
 
@@ -167,4 +168,5 @@ def _exit(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
+    keep_memory()
     _exit(main())
