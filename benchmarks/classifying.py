@@ -5,9 +5,10 @@
     python benchmarks/classifying.py --encoder resnet50   the network of the standard preset
     python benchmarks/classifying.py --linear             1, 4, 16 and 64 million pixels against a straight line
 
-All variants run in turn on one raster, with one network and one number of threads; the best of several rounds counts. Beside
-wall clock it gives processor time of all threads, which other programs on the same machine disturb less. The ratio is
-what to look at.
+All variants run in turn on one raster, with one network and one number of threads, each in a process of its own, as their
+users run them; ours and the network alone get memory as our jobs do (``false_core.memory``). A process does it twice, so
+that what is loaded and chosen once does not count; the best of several rounds is shown. Beside wall clock it gives processor
+time of all threads, which other programs on the same machine disturb less. The ratio is what to look at.
 
 Peers that are not installed are left out. torchgeo and geoai go into an environment of their own, on top of these packages:
 
@@ -23,8 +24,11 @@ tiles of the network's size one at a time through onnxruntime, of which the midd
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib.util
+import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -47,6 +51,7 @@ from torch import nn
 
 from false_core.jobs import Classify, ExportOnnx
 from false_core.labels.classes import ClassTable, LandCoverClass
+from false_core.memory import KEPT
 from false_core.models.inference import for_inference
 from false_core.models.model_file import SEGMENTER, ModelCard, load_weights, read_card, save_model
 from false_core.models.segmenter import build_segmenter
@@ -58,6 +63,9 @@ from false_core.synthetic import write_large
 CLASSES, BANDS, PIXEL_SIZE = 6, 4, 0.5
 DEEPNESS_TILE, DEEPNESS_OVERLAP = 512, 0.2
 TORCHGEO_TILE = 512
+OURS = "ours"
+KEEPING = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(KEPT), "MALLOC_ARENA_MAX": "1"}
+"""What ``keep_memory`` asks for, said to a process before it starts."""
 OVERLAP = 96
 """Of tiles of a torchgeo loop: as many pixels as ours share."""
 
@@ -81,7 +89,7 @@ class Case:
 
 def make(folder: Path, side: int, encoder: str, decoder: str, factor: int) -> Case:
     """Write a raster and an untrained model, whose weights change nothing about its time."""
-    raster, model = folder / f"raster{side}.tif", folder / "model.safetensors"
+    raster, model = folder / "raster.tif", folder / "model.safetensors"
     write_large(raster, side, side)
     from false_core.feedback import Feedback
     from false_core.raster.statistics import measure
@@ -96,7 +104,14 @@ def make(folder: Path, side: int, encoder: str, decoder: str, factor: int) -> Ca
         PIXEL_SIZE * factor, 64, decoder, classes,
     )  # fmt: skip
     save_model(str(model), card, network)
+    return made(folder, factor)
+
+
+def made(folder: Path, factor: int) -> Case:
+    """Return what ``make`` wrote."""
+    raster, model = folder / "raster.tif", folder / "model.safetensors"
     card = read_card(str(model), SEGMENTER)
+    network = build_segmenter(card.encoder, card.decoder, BANDS, CLASSES).eval()
     load_weights(str(model), network)
     return Case(raster, model, folder, card, network.to(memory_format=torch.channels_last), factor)  # type: ignore[call-overload]
 
@@ -240,21 +255,74 @@ def _corner(bounds: Any) -> tuple[float, float]:
     return float(bounds[0]), float(bounds[4])
 
 
-@dataclass
+@dataclass(frozen=True)
 class Taken:
-    """Best wall clock and processor time of a variant, in seconds."""
+    """Wall clock and processor time of a variant, in seconds."""
 
-    wall: float = float("inf")
-    cpu: float = float("inf")
+    wall: float
+    cpu: float
 
-    def add(self, do: Callable[[], None]) -> None:
-        """Do it once more."""
-        wall, cpu = time.perf_counter(), time.process_time()
+    def better(self, other: Taken) -> Taken:
+        """Return the best of both."""
+        return Taken(min(self.wall, other.wall), min(self.cpu, other.cpu))
+
+
+def timed(do: Callable[[], None]) -> Taken:
+    """Do it and return what it took."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    do()
+    return Taken(time.perf_counter() - wall, time.process_time() - cpu)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to classify.
+
+    Attributes:
+        title: What the table calls it.
+        prepare: Gives what is timed, or None where something for it is missing.
+        keeps_memory: Whether its process gets memory as those of our jobs do.
+    """
+
+    title: str
+    prepare: Callable[[Case], Callable[[], None] | None]
+    keeps_memory: bool = False
+
+
+def variants() -> dict[str, Variant]:
+    """Return all of them by name."""
+    return {
+        "read": Variant("read every pixel once (floor of reading)", read_all, True),
+        "saved": Variant("network as saved, forward, our tiles", lambda case: forward_only(case, case.network), True),
+        "rewritten": Variant(
+            "network rewritten, forward, our tiles",
+            lambda case: forward_only(case, for_inference(case.network, BANDS)),
+            True,
+        ),
+        OURS: Variant("ours, file to file", ours, True),
+        "torchgeo": Variant(
+            f"torchgeo {_version('torchgeo')}, {TORCHGEO_TILE} px, overlap {OVERLAP}", lambda case: torchgeo(case, OVERLAP)
+        ),
+        "seams": Variant(f"torchgeo {_version('torchgeo')}, {TORCHGEO_TILE} px, no overlap", lambda case: torchgeo(case, 0)),
+        "geoai": Variant(f"geoai {_version('geoai-py')} predict_geotiff, its defaults", geoai),
+        "deepness": Variant(f"Deepness' tiling, onnxruntime {_version('onnxruntime')}", deepness),
+    }
+
+
+def time_here(name: str, folder: Path, factor: int) -> None:
+    """Time one variant in this process and print what it took, or nothing where something for it is missing."""
+    do = variants()[name].prepare(made(folder, factor))
+    if do is not None:
         do()
-        self.wall, self.cpu = (
-            min(self.wall, time.perf_counter() - wall),
-            min(self.cpu, time.process_time() - cpu),
-        )
+        print(json.dumps(dataclasses.astuple(timed(do))))
+
+
+def timed_alone(name: str, case: Case) -> Taken | None:
+    """Time one variant in a process of its own; None where something for it is missing."""
+    command = [sys.executable, __file__, "--here", name, "--folder", str(case.folder), "--factor", str(case.factor)]
+    environment = {**os.environ, **(KEEPING if variants()[name].keeps_memory else {})}
+    said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment).stdout
+    return Taken(*json.loads(said.splitlines()[-1])) if said else None
 
 
 def compare(case: Case, rounds: int) -> None:
@@ -262,32 +330,23 @@ def compare(case: Case, rounds: int) -> None:
     with rasterio.open(case.raster) as file:
         megapixels = file.width * file.height / 1e6
         side = file.width
-    variants: dict[str, Callable[[], None] | None] = {
-        "read every pixel once (floor of reading)": read_all(case),
-        "network as saved, forward, our tiles": forward_only(case, case.network),
-        "network rewritten, forward, our tiles": forward_only(case, for_inference(case.network, BANDS)),
-        "ours, file to file": ours(case),
-        f"torchgeo {_version('torchgeo')}, {TORCHGEO_TILE} px, overlap {OVERLAP}": torchgeo(case, OVERLAP),
-        f"torchgeo {_version('torchgeo')}, {TORCHGEO_TILE} px, no overlap": torchgeo(case, 0),
-        f"geoai {_version('geoai-py')} predict_geotiff, its defaults": geoai(case),
-        f"Deepness' tiling, onnxruntime {_version('onnxruntime')}": deepness(case),
-    }
-    taken = {name: Taken() for name, do in variants.items() if do is not None}
+    taken: dict[str, Taken] = {}
     for number in range(rounds):
-        for name in taken:
-            do = variants[name]
-            assert do is not None
-            taken[name].add(do)
-            print(f"  round {number + 1}: {name}: {taken[name].wall:.1f} s", file=sys.stderr, flush=True)
-    own = taken["ours, file to file"]
+        for name in variants():
+            now = timed_alone(name, case)
+            if now is None:
+                continue
+            taken[name] = now.better(taken.get(name, now))
+            print(f"  round {number + 1}: {name}: {now.wall:.2f} s", file=sys.stderr, flush=True)
+    own = taken[OURS]
     print(
         f"{side:,} x {side:,} pixels, {case.card.encoder} with {case.card.decoder}, working pixels of {case.factor} x "
         f"{case.factor}, {torch.get_num_threads()} threads, best of {rounds}"
     )
     print(f"{'':52s} {'wall s':>8s} {'CPU s':>8s} {'CPU ns/px':>10s} {'wall/ours':>10s} {'CPU/ours':>9s}")
     for name, t in taken.items():
-        rate = 1e3 * t.cpu / megapixels
-        print(f"{name:52s} {t.wall:8.2f} {t.cpu:8.2f} {rate:10.0f} {t.wall / own.wall:10.2f} {t.cpu / own.cpu:9.2f}")
+        rate, title = 1e3 * t.cpu / megapixels, variants()[name].title
+        print(f"{title:52s} {t.wall:8.2f} {t.cpu:8.2f} {rate:10.0f} {t.wall / own.wall:10.2f} {t.cpu / own.cpu:9.2f}")
 
 
 def _version(package: str) -> str:
@@ -302,9 +361,8 @@ def linear(folder: Path, encoder: str, decoder: str, factor: int, sides: tuple[i
     points = []
     for side in sides:
         case = make(folder, side, encoder, decoder, factor)
-        job, taken = ours(case), Taken()
-        for _ in range(2 if side <= 4096 else 1):
-            taken.add(job)
+        taken = timed_alone(OURS, case)
+        assert taken is not None
         points.append((side * side / 1e6, taken.cpu, taken.wall))
         case.raster.unlink()
         print(f"  {side} x {side}: {taken.wall:.1f} s", file=sys.stderr, flush=True)
@@ -330,7 +388,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--linear", action="store_true", help="time against size instead")
     parser.add_argument("--sides", type=int, nargs="+", default=[1024, 2048, 4096, 8192], help="for --linear")
+    parser.add_argument("--here", choices=list(variants()), help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     choice = parser.parse_args()
+    if choice.here:
+        time_here(choice.here, choice.folder, choice.factor)
+        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if choice.linear:

@@ -60,7 +60,7 @@ class TileNetwork:
 
     def _upload(self, tiles: Sequence[Tensor]) -> Tensor:
         if self._copying is None:
-            return torch.stack(list(tiles)).to(self._device)
+            return (tiles[0][None] if len(tiles) == 1 else torch.stack(list(tiles))).to(self._device)
         # Beside what is being computed. The tiles are in pinned memory, so nobody waits for the copy.
         computing = torch.cuda.current_stream(self._device)
         with torch.cuda.stream(self._copying):

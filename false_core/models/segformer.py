@@ -65,14 +65,17 @@ def _matrices(layers: Any, joining: nn.Conv2d) -> tuple[list[Tensor], Tensor]:
 
 def _sum_of_levels(features: list[Tensor], matrices: Iterable[Tensor], bias: Tensor) -> Tensor:
     height, width = (side // 4 for side in features[0].shape[-2:])
-    total = bias[:, None, None]
+    total: Tensor | None = None
     # Some encoders have nothing at a stride of 2: then the finest level is left over.
     for matrix, level in zip(matrices, reversed(features[1:])):
         is_finer = level.shape[-1] > width
         if is_finer:
             level = _resized(level, height, width)
-        projected = nn.functional.conv2d(level, matrix[:, :, None, None])
-        total = total + (projected if is_finer else _resized(projected, height, width))
+        projected = nn.functional.conv2d(level, matrix[:, :, None, None], bias if total is None else None)
+        projected = projected if is_finer else _resized(projected, height, width)
+        # In its place: no gradient needs what a sum was made of.
+        total = projected if total is None else total.add_(projected)
+    assert total is not None
     return total
 
 

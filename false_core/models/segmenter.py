@@ -78,8 +78,10 @@ def class_probabilities(network: nn.Module, pixels: Tensor) -> Tensor:
     """
     height, width = pixels.shape[-2:]
     fill = (0, -width % STRIDE, 0, -height % STRIDE)
-    padded = torch.nn.functional.pad(pixels, fill).contiguous(memory_format=torch.channels_last)
+    if any(fill):
+        pixels = torch.nn.functional.pad(pixels, fill)
+    pixels = pixels.contiguous(memory_format=torch.channels_last)
     with torch.inference_mode(), torch.autocast(pixels.device.type, torch.bfloat16, enabled=pixels.device.type == "cuda"):
-        scores = network(padded)
+        scores = network(pixels)
     probabilities: Tensor = scores[..., :height, :width].float().softmax(dim=1)
     return probabilities
