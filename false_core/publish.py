@@ -195,11 +195,13 @@ def check_destinations(job: jobs.Job) -> None:
     """Find out before the work, not after it, whether every output of ``job`` can be written.
 
     Raises:
-        OutputError: A folder is missing or not writable, a target is a folder, or a target is one of the inputs.
+        OutputError: A folder is missing or not writable, a target is not on a disk, is a folder, or is one of the inputs.
     """
     inputs = [os.path.realpath(path) for path in _input_files(job)]
     for name, path in jobs.outputs(job).items():
         target = Path(path)
+        if path.startswith("/vsi") or "://" in path:
+            raise OutputError(f"{name} is not on a disk: {path}.", "Choose a file on a disk, and copy it there afterwards.")
         is_folder = jobs.parameters(job)[name].kind == jobs.NEW_FOLDER
         folder = target if is_folder and target.is_dir() else target.parent
         if not folder.is_dir():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -66,17 +67,35 @@ def raster_path(layer: QgsRasterLayer) -> str:
                 origin=layer.providerType(),
             )
         )
-    registry = QgsProviderRegistry.instance()
-    parts = registry.decodeUri("gdal", layer.source())
-    # Open options are QGIS's way of writing; the path alone is GDAL's.
-    parts.pop("openOptions", None)
-    source = registry.encodeUri("gdal", parts)
+    source = _plain(layer.source())
     return os.path.abspath(source) if os.path.exists(source) else source
 
 
+def path_of_name(name: str) -> str:
+    """Return what the library is told for a name that ``stands_for_rasters``."""
+    return _plain(name) if _is_address(name) else os.path.abspath(name)
+
+
+def _plain(source: str) -> str:
+    """Return the source of a layer without what QGIS writes behind it: the path alone is GDAL's."""
+    registry = QgsProviderRegistry.instance()
+    # Credentials are in no job: a job is written into files. Older versions of QGIS do not know that they are there.
+    parts = registry.decodeUri("gdal", re.sub(r"\|credential:[^|]*", "", source))
+    parts.pop("openOptions", None)
+    return str(registry.encodeUri("gdal", parts))
+
+
+def _is_address(name: str) -> bool:
+    return name.startswith("/vsi")
+
+
 def stands_for_rasters(value: Any, context: QgsProcessingContext) -> bool:
-    """Return whether ``value`` names a folder, a pattern, a text file or a STAC file, and no layer that is there already."""
-    if not isinstance(value, str) or not jobs.stands_for_rasters(value):
+    """Return whether ``value`` names a folder, a pattern, a text file or a STAC file, and no layer that is there already.
+
+    An address does too, such as ``/vsis3/bucket/a.tif``: versions of QGIS take it for a file that is missing, and a server
+    is not asked while the window waits.
+    """
+    if not isinstance(value, str) or not (_is_address(value) or jobs.stands_for_rasters(value)):
         return False
     return QgsProcessingUtils.mapLayerFromString(value, context, False, QgsProcessingUtils.LayerHint.Raster) is None
 

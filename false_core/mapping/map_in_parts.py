@@ -26,7 +26,7 @@ from false_core.mapping.part_maker import NO_CONFIDENCE, Sheet, make_parts
 from false_core.mapping.parts import Part, cut_into_parts, own_share
 from false_core.models.model_file import ModelCard
 from false_core.raster.cog import Piece, write_cog
-from false_core.raster.file_state import Stamp, stamp_of
+from false_core.raster.file_state import Stamp, stamp_of, stamp_of_raster, was_changed
 from false_core.raster.map_file import RasterFile
 from false_core.raster.mosaic import ENDING, Mosaic
 from false_core.raster.source import RasterSource, Window
@@ -123,7 +123,7 @@ class MapInParts:
             for part in own_share(self.parts, Share(rank, share.world))
         }
         self.own = [part for part in self.parts if self._makers[part.number] == share.rank]
-        self._stamp = stamp_of(source.files)
+        self._stamp = stamp_of_raster(source.files)
         self._beginning = beginning
         windows = [(part.window, part.rows, part.columns) for part in self.parts]
         self._kept = KeptParts(
@@ -228,7 +228,7 @@ class MapInParts:
             InputError: The raster was changed meanwhile, or there is no valid pixel.
         """
         source, native = self.sheet.source, self.sheet.native
-        if stamp_of(source.files) != self._stamp:
+        if was_changed(source.files, self._stamp):
             self._done = True  # The parts are of no use any more.
             raise InputError(f"{source.name} was changed while it was classified.", "Start the job again.")
         overview = MapOverview(Window(0, 0, native.width, native.height), self.sheet.card.classes)

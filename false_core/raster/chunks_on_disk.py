@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import threading
+import time
 import warnings
 import zlib
 from collections.abc import Callable, Sequence
@@ -19,8 +20,10 @@ import numpy as np
 import numpy.typing as npt
 from rasterio.windows import Window
 
+from false_core.errors import InputError
+from false_core.printable import on_one_line
 from false_core.raster.disk_cache import DiskCache
-from false_core.raster.file_state import is_far, states_of
+from false_core.raster.file_state import MOST_FILES, forget, is_far, states_of
 from false_core.settings import disk_cache_bytes, disk_cache_folder, disk_cache_takes_all
 
 Pixels = npt.NDArray[Any]
@@ -31,8 +34,8 @@ FORMAT = 1
 LARGEST_SIDE, SMALLEST_SIDE = 512, 64
 LARGEST_CHUNK = 8_000_000
 """Bytes, taken for granted that a pixel takes four in each band."""
-MOST_FILES = 100
-"""Of one raster. To ask for the state of more, such as the parts of a large mosaic on a server, would take too long."""
+ASK_AGAIN_S = 10.0
+"""Between two looks at whether a raster is still the same while it is read. Each costs a request."""
 _FETCHING = [threading.Lock() for _ in range(64)]
 """So that of several threads that want the same chunk one fetches it. Those of different chunks hardly ever share one."""
 
@@ -68,6 +71,14 @@ class ChunksOnDisk:
         self._lock = threading.Lock()
         self._identity: str | None = None
         """Empty where there is none."""
+        self._states: list[str] | None = None
+        self._asked = 0.0
+        """When they were asked for."""
+
+    @property
+    def is_identified(self) -> bool:
+        """Whether it was asked what the files are. What GDAL knew of them from before may be out of date."""
+        return self._identity is not None
 
     def read(self, window: Window, read: Read) -> tuple[Pixels, BoolArray | None]:
         """Return what ``read`` returns for ``window``, which must lie in the raster: pixels (bands, height, width) and
@@ -107,15 +118,37 @@ class ChunksOnDisk:
             content = self._cache.get(key)
             found = None if content is None else _unpacked(content, (self._bands, height, width))
             if found is None:
-                found = read(Window(x, y, width, height))
+                began = time.monotonic()
+                try:
+                    found = read(Window(x, y, width, height))
+                except InputError:
+                    # What was opened may not fit to what lies there now. A server that is slow is not asked on top of it.
+                    if time.monotonic() - began < ASK_AGAIN_S:
+                        self._check_same()
+                    raise
+                if time.monotonic() - self._asked > ASK_AGAIN_S:
+                    self._check_same()
                 self._cache.put(key, _packed(*found))
         return found
+
+    def _check_same(self) -> None:
+        """Raise InputError where the files are not those that were opened, as far as can be told."""
+        self._asked = time.monotonic()
+        states = states_of(self._files)
+        if states is not None and states != self._states:
+            raise InputError(
+                f"{on_one_line(self._files[0])} was replaced while it was read.",
+                "Start the job again when nothing writes to it any more.",
+            )
 
     def _identified(self) -> str:
         """Return what tells this raster from any other, and from itself once it has changed. Asks once."""
         with self._lock:
             if self._identity is None:
+                # Else what GDAL remembers of a raster that was replaced would be kept as a part of the new one.
+                forget(self._files)
                 states = states_of(self._files) if len(self._files) <= MOST_FILES else None
+                self._states, self._asked = states, time.monotonic()
                 if states is None:
                     self._identity = ""
                     # In the same words for all, so that it is said once.

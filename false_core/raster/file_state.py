@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,8 @@ NETWORK = (
     "/vsicurl/", "/vsis3/", "/vsigs/", "/vsiaz/", "/vsiadls/", "/vsioss/", "/vsiswift/", "/vsihdfs/", "/vsiwebhdfs/",
 )  # fmt: skip
 """What GDAL reads over a network."""
+MOST_FILES = 100
+"""Of one raster that servers are asked about. More, such as the parts of a large mosaic, would take too long."""
 _SIGNS = {"sig", "signature", "x-amz-signature", "x-goog-signature"}
 _SIGNATURES = re.compile(
     r"x-(amz|goog)-.*|awsaccesskeyid|googleaccessid|signature|expires|key-pair-id|policy|"
@@ -34,6 +37,24 @@ def stamp_of(files: Iterable[str]) -> Stamp:
             status = os.stat(file)
             stamps.append((file, status.st_size, status.st_mtime_ns))
     return stamps
+
+
+def stamp_of_raster(files: Sequence[str]) -> Stamp:
+    """Return the same for the files of one raster, also of those on servers, by what these say about them."""
+    far = [file for file in files if file.startswith(NETWORK)]
+    states = [(unsigned(file), state_of(file)) for file in far] if len(far) <= MOST_FILES else []
+    numbers = [(file, 0, int(hashlib.sha256(state.encode()).hexdigest()[:12], 16)) for file, state in states if state]
+    return stamp_of(files) + numbers
+
+
+def was_changed(files: Sequence[str], stamp: Stamp) -> bool:
+    """Return whether ``files`` are not what they were when ``stamp`` was taken of them by ``stamp_of_raster``.
+
+    A server that does not say what it has now is taken to have what it had.
+    """
+    now = stamp_of_raster(files)
+    known = {file for file, _, _ in now}
+    return now != [one for one in stamp if one[0] in known or not one[0].startswith(NETWORK)]
 
 
 def is_far(path: str) -> bool:
@@ -86,7 +107,9 @@ def unsigned(path: str) -> str:
 
 def _state_on_server(file: str) -> str | None:
     headers = _headers(file)
-    size, changed = headers.get("content-length", ""), headers.get("etag") or headers.get("last-modified")
+    changed = headers.get("etag") or headers.get("last-modified")
+    # GDAL asks S3 for the first bytes, as the signature of an address may not allow to ask for the headers alone.
+    size = headers.get("content-range", "").rpartition("/")[2] or headers.get("content-length", "")
     return f"{size} {changed}" if changed else None
 
 
@@ -110,9 +133,17 @@ def _headers(file: str) -> dict[str, str]:
         gdal.CSLDestroy(found)
 
 
+def forget(files: Iterable[str]) -> None:
+    """Have GDAL drop what it remembers of files on servers, which it takes to be the same as long as it runs."""
+    gdal = _gdal()
+    for file in files if gdal else ():
+        if file.startswith(NETWORK):
+            gdal.VSICurlPartialClearCache(os.fsencode(file))
+
+
 @functools.cache
 def _gdal() -> Any:
-    """Return the GDAL that rasterio has loaded, for the one call that rasterio has no name for, or None."""
+    """Return the GDAL that rasterio has loaded, for the calls that rasterio has no names for, or None."""
     import rasterio  # Only here: whoever asks for something else does not wait for it.
 
     # Through the extension module on Linux and macOS; on Windows by the name of the library itself.
@@ -125,6 +156,8 @@ def _gdal() -> Any:
             gdal.VSIGetFileMetadata.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p]
             gdal.CSLDestroy.restype = None
             gdal.CSLDestroy.argtypes = [ctypes.c_void_p]
+            gdal.VSICurlPartialClearCache.restype = None
+            gdal.VSICurlPartialClearCache.argtypes = [ctypes.c_char_p]
         except (OSError, AttributeError):
             continue
         return gdal

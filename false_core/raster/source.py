@@ -30,7 +30,7 @@ from false_core.errors import InputError
 from false_core.files import check_is_file
 from false_core.jobs import Extent
 from false_core.printable import on_one_line
-from false_core.raster.chunks_on_disk import chunks_on_disk
+from false_core.raster.chunks_on_disk import ChunksOnDisk, chunks_on_disk
 from false_core.raster.file_state import is_far
 from false_core.raster.vrt import check_vrt
 
@@ -47,6 +47,11 @@ LARGEST_BLOCK = 2_000_000_000
 MOST_OPEN = 8
 """Rasters whose files a thread keeps open. Thousands may take part in a job, and some systems allow 256 open files."""
 MOST_NAMES = 5
+FAR_AWAY = (
+    "Look at the address, the permission and the credentials. For a folder or a pattern on a server write a text file with "
+    "a path per line."
+)
+"""What to do about a raster on a server that cannot be opened."""
 _SMALL_INTEGERS = {np.dtype(name) for name in ("uint8", "int8", "uint16", "int16")}
 """float32 holds them, and sums of 256 of them, exactly."""
 METRES_PER_DEGREE = 111_320.0
@@ -86,7 +91,10 @@ class RasterSource:
     def __init__(self, path: str, bands: Sequence[int] = (), factor: int = 1) -> None:
         self.path = path
         self._local = threading.local()
+        self._on_disk: ChunksOnDisk | None = None
+        self._layout: tuple[Any, ...] | None = None
         dataset = self._dataset()
+        self._layout = _layout(dataset)
         if not dataset.count:
             raise InputError(f"{path} holds no raster band.", "If it holds subdatasets, choose one of them.")
         alpha = [index for index, meaning in zip(dataset.indexes, dataset.colorinterp) if meaning == ColorInterp.alpha]
@@ -274,8 +282,16 @@ class RasterSource:
     def _dataset(self) -> Any:
         """Return the file as this thread has it open."""
         dataset = getattr(self._local, "dataset", None)
-        if dataset is None:
-            dataset = self._local.dataset = self._open()
+        # Once it is known what the files are, what was opened before may be what they were.
+        fresh = self._on_disk is not None and self._on_disk.is_identified
+        if dataset is None or self._local.fresh != fresh:
+            dataset = self._open()
+            if self._layout not in (None, _layout(dataset)):
+                raise InputError(
+                    f"The raster {self.path} was replaced since it was opened.",
+                    "Start the job again when nothing writes to it any more.",
+                )
+            self._local.dataset, self._local.fresh = dataset, fresh
         _open_files.used(self)
         return dataset
 
@@ -296,7 +312,9 @@ class RasterSource:
                 unmarked = dataset.nodata is None and ColorInterp.alpha not in dataset.colorinterp
                 dataset = WarpedVRT(dataset, src_crs=points_crs, add_alpha=unmarked)
         except (*GDAL_ERRORS, UnicodeError) as error:
-            raise InputError(f"The raster {self.path} cannot be opened: {error}.") from error
+            raise InputError(
+                f"The raster {self.path} cannot be opened: {str(error).rstrip('.')}.", FAR_AWAY if is_far(self.path) else ""
+            ) from error
         return dataset
 
     def _close(self) -> None:
@@ -316,7 +334,7 @@ class RasterSource:
                 clear = dataset.read(self._alpha, window=window) == 0
                 invalid = np.broadcast_to(clear, data.shape) if invalid is None else invalid | clear
         except GDAL_ERRORS as error:
-            reason = error.__cause__ or error
+            reason = str(error.__cause__ or error).rstrip(".")
             if any(map(is_far, self.files or (self.path,))):
                 raise InputError(
                     f"The raster {self.path} can no longer be read over the network: {reason}.",
@@ -370,6 +388,11 @@ def _fits(value: float | None, dtype: np.dtype[Any]) -> bool:
         return False
     limits = np.iinfo(dtype)
     return bool(limits.min <= value <= limits.max)
+
+
+def _layout(dataset: Any) -> tuple[Any, ...]:
+    """Return what must not change of a raster while it is open."""
+    return dataset.width, dataset.height, dataset.dtypes, dataset.transform, str(dataset.nodatavals)
 
 
 def _check_blocks(dataset: Any, path: str) -> None:

@@ -69,7 +69,7 @@ def _imagery(request: Request, field: Field) -> List[Union[str, QgsRasterLayer]]
     entered = [entered] if isinstance(entered, str) or not isinstance(entered, (list, tuple)) else entered
     named = [layers.stands_for_rasters(one, request.context) for one in entered]
     opened = iter(_opened(request, field, [one for one, name in zip(entered, named) if not name]))
-    return [os.path.abspath(one) if name else next(opened) for one, name in zip(entered, named)]
+    return [layers.path_of_name(one) if name else next(opened) for one, name in zip(entered, named)]
 
 
 def _raster_layer(request: Request, name: str) -> QgsRasterLayer:

@@ -6,16 +6,20 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from small_world import Listener, write_raster
+from small_jobs import SmallJobs
+from small_world import Listener, textured_land, write_raster
 from web_folder import WebFolder, served
 
+from false_core.errors import Cancelled, InputError
+from false_core.events import Event, Progress
 from false_core.jobs import Classify, Pretrain
-from false_core.raster.file_state import is_far, state_of, states_of, unsigned
+from false_core.raster.file_state import is_far, stamp_of_raster, state_of, states_of, unsigned, was_changed
 from false_core.raster.source import RasterSource, Window
 from false_core.run import run
 
@@ -65,6 +69,16 @@ def image(web: WebFolder) -> np.ndarray:
     pixels = land_of(0)
     write_raster(web.folder / "image.tif", pixels, nodata=0, **BLOCKS)
     return pixels
+
+
+def bucket_path(web: WebFolder, name: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return what GDAL opens to read a file of the server as if that were S3."""
+    monkeypatch.setenv("AWS_S3_ENDPOINT", web.address.partition("://")[2])
+    for variable, value in (("HTTPS", "NO"), ("VIRTUAL_HOSTING", "FALSE"), ("NO_SIGN_REQUEST", "YES")):
+        monkeypatch.setenv(f"AWS_{variable}", value)
+    if not (web.folder / "bucket").exists():
+        (web.folder / "bucket").symlink_to(web.folder)
+    return f"/vsis3/bucket/{name}"
 
 
 def as_read(pixels: np.ndarray) -> np.ndarray:
@@ -126,6 +140,59 @@ class TestAFarRaster:
         assert first > 0.9 * (web.folder / "image.tif").stat().st_size
         assert read_in_another_process(web.path("image.tif")) == pytest.approx(total)
         assert web.bytes_sent() - first < 0.05 * first, "no more than what it takes to open it"
+
+    @pytest.mark.parametrize("kind", ["/vsicurl/", "/vsis3/"])
+    def test_that_is_replaced_while_a_process_lives_is_read_as_one_or_the_other(
+        self, web: WebFolder, cache: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    ) -> None:
+        monkeypatch.delenv("CPL_VSIL_CURL_NON_CACHED")
+        for blocks in ({}, {"compress": "deflate"}):
+            name = f"{len(blocks)}.tif"
+            path = bucket_path(web, name, monkeypatch) if kind == "/vsis3/" else web.path(name)
+            how = {"tiled": True, "blockxsize": 512, "blockysize": 512, **blocks}
+            write_raster(web.folder / name, land_of(0), **how)
+            first = RasterSource(path)
+            corner = Window(0, 0, 512, 512)
+            np.testing.assert_array_equal(first.read(corner), land_of(0)[:, :512, :512])
+            write_raster(web.folder / name, land_of(1), **how)
+            # Part of it GDAL still has. What it would make of that and of what lies there now goes into the cache for all.
+            whole = Window(0, 0, 900, 700)
+            np.testing.assert_array_equal(RasterSource(path).read(whole), land_of(1))
+            total = read_in_another_process(path)
+            assert total == pytest.approx(float(land_of(1).astype(np.float64).sum()))
+
+    def test_that_is_replaced_while_it_is_read_ends_the_reading(
+        self, web: WebFolder, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        how = {"tiled": True, "blockxsize": 128, "blockysize": 128}
+        write_raster(web.folder / "r.tif", land_of(0), **how)
+        source = RasterSource(web.path("r.tif"))
+        source.read(Window(0, 0, 64, 64))
+        write_raster(web.folder / "r.tif", land_of(1), **how)
+        monkeypatch.setattr("false_core.raster.chunks_on_disk.ASK_AGAIN_S", 0.0)
+        with pytest.raises(InputError, match=r"r\.tif was replaced while it was read.*Start the job again"):
+            source.read(Window(600, 600, 64, 64))
+        assert len(entries(cache)) == 1, "nothing of the new one under the name of the old one"
+
+    def test_that_is_replaced_so_that_nothing_fits_is_said(self, web: WebFolder, image: np.ndarray, cache: Path) -> None:
+        source = RasterSource(web.path("image.tif"))
+        source.read(Window(0, 0, 64, 64))
+        write_raster(web.folder / "image.tif", np.zeros((3, 700, 900), "uint16"), **BLOCKS)
+        with pytest.raises(InputError, match="was replaced while it was read"):
+            source.read(Window(600, 600, 64, 64))
+
+    def test_that_is_of_another_size_when_it_is_first_read_is_said(
+        self, web: WebFolder, image: np.ndarray, cache: Path
+    ) -> None:
+        source = RasterSource(web.path("image.tif"))
+        write_raster(web.folder / "image.tif", land_of(1)[:, :300], nodata=0, **BLOCKS)
+        with pytest.raises(InputError, match=r"image\.tif was replaced since it was opened.*Start the job again"):
+            source.read(Window(0, 0, 64, 64))
+
+    def test_that_cannot_be_opened_says_what_may_be_wrong(self, web: WebFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("none.tif", "tiles/", "tiles/*.tif"):
+            with pytest.raises(InputError, match=r"cannot be opened: .*[^.]\. Look at .*a text file with a path"):
+                RasterSource(bucket_path(web, name, monkeypatch))
 
     def test_that_has_changed_is_read_anew(self, web: WebFolder, image: np.ndarray, cache: Path) -> None:
         before = read_in_another_process(web.path("image.tif"))
@@ -237,6 +304,38 @@ class TestAJobOnFarRasters:
         assert np.isfinite(run(job, listener)["loss"])
         assert not listener.warnings
 
+    def test_is_not_put_together_from_two_rasters(
+        self, web: WebFolder, small_jobs: SmallJobs, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, value in {"false_core.raster.tiles.LONGEST": 256, "false_core.mapping.parts.LEAST_PIXELS": 1}.items():
+            monkeypatch.setattr(name, value)
+        old, new = textured_land(600, 1100), textured_land(600, 1100)[:, :, ::-1]
+        write_raster(web.folder / "far.tif", old, nodata=0)
+        here = write_raster(tmp_path / "here.tif", new, nodata=0)
+        wanted = run(Classify(here, small_jobs.model, str(tmp_path / "wanted.tif"), device="cpu"))["output"]
+        job = Classify(web.path("far.tif"), small_jobs.model, str(tmp_path / "map.tif"), device="cpu")
+        stop = threading.Event()
+
+        def leave_off(event: Event) -> None:
+            if isinstance(event, Progress) and list(tmp_path.glob(".*.parts/part-*")):
+                stop.set()
+
+        with pytest.raises(Cancelled):
+            run(job, leave_off, stop)
+        write_raster(web.folder / "far.tif", new, nodata=0)
+        run(job)
+        whole = Window(0, 0, 600, 1100)
+        np.testing.assert_array_equal(RasterSource(job.output).read(whole), RasterSource(wanted).read(whole))
+
+        def replace(event: Event) -> None:
+            if isinstance(event, Progress) and event.stage == "Writing the map":
+                write_raster(web.folder / "far.tif", old, nodata=0)
+
+        earlier = Path(job.output).read_bytes()
+        with pytest.raises(InputError, match="was (changed while it was classified|replaced while it was read)"):
+            run(job, replace)
+        assert Path(job.output).read_bytes() == earlier
+
 
 class TestTheStateOfAFile:
     def test_is_its_size_and_date(self, tmp_path: Path) -> None:
@@ -262,6 +361,20 @@ class TestTheStateOfAFile:
         assert first is not None
         assert first.startswith("3 ")
         assert state_of(web.path("none.bin")) is None
+
+    def test_in_a_bucket_is_the_same(self, web: WebFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+        (web.folder / "a.bin").write_bytes(b"abc" * 10_000)
+        assert state_of(bucket_path(web, "a.bin", monkeypatch)) == state_of(web.path("a.bin"))
+
+    def test_on_a_server_tells_whether_a_raster_was_changed(self, web: WebFolder) -> None:
+        (web.folder / "a.bin").write_bytes(b"abc")
+        files = [web.path("a.bin")]
+        stamp = stamp_of_raster(files)
+        assert not was_changed(files, stamp)
+        (web.folder / "a.bin").write_bytes(b"abd")
+        assert was_changed(files, stamp)
+        (web.folder / "a.bin").unlink()
+        assert not was_changed(files, stamp), "a server that does not answer says nothing about its files"
 
     @pytest.mark.parametrize(
         ("path", "far"),

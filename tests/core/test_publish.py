@@ -176,6 +176,11 @@ class TestBeforeTheWork:
                 Pretrain((str(inputs / "a.tif"),), str(inputs / "e.safetensors"), report=str(inputs / "nowhere" / "r.html"))
             )
 
+    @pytest.mark.parametrize("path", ["/vsis3/bucket/map.tif", "s3://bucket/map.tif", "https://host/map.tif"])
+    def test_a_server_where_a_disk_should_be(self, path: str) -> None:
+        with pytest.raises(OutputError, match="output is not on a disk: .*Choose a file on a disk, and copy it there"):
+            check_destinations(Classify("x.tif", "m.safetensors", path))
+
     def test_a_file_where_a_folder_should_be(self, inputs: Path) -> None:
         with pytest.raises(OutputError, match="does not exist"):
             check_destinations(Classify("x.tif", "m.safetensors", str(inputs / "a.tif" / "map.tif")))

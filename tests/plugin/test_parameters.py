@@ -313,6 +313,22 @@ class TestNamesThatStandForRasters:
         assert fields["rasters"] == [names[1], raster.source(), f"{folder}/all.txt", names[4], raster.source()]
         assert entered(algorithm, context, feedback, tmp_path, RASTERS=folder)["rasters"] == [folder]
 
+    def test_are_addresses_too_which_qgis_need_not_open(self, algorithm, context, feedback, raster, tmp_path):
+        given = ["/vsis3/bucket/a.tif", raster, "/vsicurl/https://host/a.tif?b=c"]
+        values = {"RASTERS": given, "ENCODER": str(tmp_path / "e.safetensors")}
+        assert algorithm("pretrain").checkParameterValues(values, context) == (True, "")
+        assert entered(algorithm, context, feedback, tmp_path, RASTERS=given)["rasters"] == [
+            given[0],
+            raster.source(),
+            given[2],
+        ]
+        values = {"RASTER": given[0], "MODEL": str(tmp_path / "m.safetensors"), "OUTPUT": str(tmp_path / "map.tif")}
+        assert algorithm("classify").checkParameterValues(values, context) == (True, "")
+
+    def test_go_without_what_qgis_writes_behind_them(self, algorithm, context, feedback, tmp_path):
+        name = "/vsis3/bucket/a.tif|option:NUM_THREADS=1|credential:AWS_SECRET_ACCESS_KEY=hush|credential:AWS_REGION=x"
+        assert entered(algorithm, context, feedback, tmp_path, RASTERS=name)["rasters"] == ["/vsis3/bucket/a.tif"]
+
     def test_go_with_an_extent_in_its_own_crs(self, algorithm, context, feedback, names, tmp_path):
         extent = "500000,500010,5599990,5600000"
         fields = entered(algorithm, context, feedback, tmp_path, RASTERS=names[0], EXTENT=f"{extent} [EPSG:32633]")
