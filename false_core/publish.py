@@ -11,6 +11,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -200,7 +201,7 @@ def check_destinations(job: jobs.Job) -> None:
     inputs = [os.path.realpath(path) for path in _input_files(job)]
     for name, path in jobs.outputs(job).items():
         target = Path(path)
-        if path.startswith("/vsi") or "://" in path:
+        if re.match(r"/vsi|\w{2,}://", path):  # C:// is a drive of Windows.
             raise OutputError(f"{name} is not on a disk: {path}.", "Choose a file on a disk, and copy it there afterwards.")
         is_folder = jobs.parameters(job)[name].kind == jobs.NEW_FOLDER
         folder = target if is_folder and target.is_dir() else target.parent
