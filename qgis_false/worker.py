@@ -449,11 +449,22 @@ class _Launched(_Process):
         if self._started:
             return super()._without_last_word(code)
         outputs = jobs.outputs(self._job)
+        if code == 0 and not outputs:
+            raise self._broken(
+                tr(
+                    "{program}, the launcher, passed on nothing, and this job writes no file to judge by.",
+                    program=self._name,
+                )
+            )
         if code == 0 and all(self._is_there(path) and _stamp(path) != self._before[path] for path in outputs.values()):
             self._feedback.pushInfo(tr("The launcher passed on no events, but the outputs are there."))
             return Finished(dict(outputs))
         raise self._broken(
-            tr("{program}, the launcher, ended before the job began: {how}.", program=self._name, how=_how_it_ended(code))
+            tr(
+                "{program}, the launcher, ended before anything was heard of the job: {how}.",
+                program=self._name,
+                how=_how_it_ended(code),
+            )
         )
 
     def _is_there(self, path: str) -> bool:
