@@ -43,11 +43,11 @@ TEMPLATE = """\
 #SBATCH --gpus={gpus}
 #SBATCH --cpus-per-task={cpus}
 #SBATCH --time={hours}:00:00
-#SBATCH --output={log}
+#SBATCH --output="{log}"
 {options}
 # Submit it with: sbatch {script}
 # It can be submitted again where it was cut short: a training goes on at its last checkpoint, which lies in FALSE_CACHE.
-set -euo pipefail
+set -e
 cd {folder}
 export FALSE_CACHE="${{FALSE_CACHE:-$PWD/cache}}"
 {activate}
@@ -156,13 +156,14 @@ class RunOnCluster(QgsProcessingAlgorithm):
             gpus=self.parameterAsInt(parameters, "GPUS", context),
             cpus=self.parameterAsInt(parameters, "CPUS", context),
             hours=self.parameterAsInt(parameters, "HOURS", context),
-            log=posixpath.join(place, "log-%j.txt").replace(" ", "\\ "),
+            log=posixpath.join(in_quotation_marks(place), "log-%j.txt"),
             options="".join(f"#SBATCH {option}\n" for option in options),
             script=SCRIPT, folder=shlex.quote(place), activate=text("ACTIVATE"), jobs=" ".join(plan),
         )  # fmt: skip
         with open(folder / SCRIPT, "w", encoding="utf-8", newline="\n") as stream:
             stream.write(script)
-        feedback.pushInfo(f"The job is in {folder}. On the cluster: sbatch {posixpath.join(place, SCRIPT)}")
+        submit = shlex.join(["sbatch", posixpath.join(place, SCRIPT)])
+        feedback.pushInfo(f"The job is in {folder}. On the cluster: {submit}")
         return {"OUTPUT": str(folder)}
 
 
@@ -188,6 +189,11 @@ def planned(raster: str, field: str, place: str, preset: str, steps: Optional[in
     for job in plan.values():
         jobs.validate(job)
     return plan
+
+
+def in_quotation_marks(path: str) -> str:
+    """Return ``path`` as sbatch reads it between quotation marks, where a percent sign would begin the name of a number."""
+    return path.replace("%", "%%").replace('"', '\\"')
 
 
 def sbatch_options(text: str) -> List[str]:

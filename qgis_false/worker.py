@@ -14,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -27,6 +26,7 @@ from false_core import events, jobs
 from false_core.events import Event, Failed, Finished, Message, Progress, ProtocolError, Started
 from qgis_false import LIBRARY_FOLDER, last_errors, settings
 from qgis_false.environment import versions
+from qgis_false.environment.guarded import folder_for_a_job
 from qgis_false.environment.host import this_host
 from qgis_false.environment.interpreters import REQUIRED_PACKAGES, NoEnvironment, find_interpreter, how_to_complete
 from qgis_false.environment.processes import (
@@ -103,7 +103,7 @@ def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, command: Optional[Se
     if launcher is None:
         command = _command_here(feedback)
         return _followed(job, lambda: _Process(job, feedback, command, child_variables()))
-    with tempfile.TemporaryDirectory(prefix="false-", dir=folder_for_files(type(job))) as folder:
+    with folder_for_a_job(folder_for_files(type(job))) as folder:
         file = Path(folder) / JOB_FILE
         file.write_text(jobs.to_json(launcher.mapping.job_there(job)) + "\n", encoding="utf-8")
         return _followed(job, lambda: _Launched(job, feedback, launcher, file))
@@ -449,11 +449,22 @@ class _Launched(_Process):
         if self._started:
             return super()._without_last_word(code)
         outputs = jobs.outputs(self._job)
+        if code == 0 and not outputs:
+            raise self._broken(
+                tr(
+                    "{program}, the launcher, passed on nothing, and this job writes no file to judge by.",
+                    program=self._name,
+                )
+            )
         if code == 0 and all(self._is_there(path) and _stamp(path) != self._before[path] for path in outputs.values()):
             self._feedback.pushInfo(tr("The launcher passed on no events, but the outputs are there."))
             return Finished(dict(outputs))
         raise self._broken(
-            tr("{program}, the launcher, ended before the job began: {how}.", program=self._name, how=_how_it_ended(code))
+            tr(
+                "{program}, the launcher, ended before anything was heard of the job: {how}.",
+                program=self._name,
+                how=_how_it_ended(code),
+            )
         )
 
     def _is_there(self, path: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Type
 
@@ -166,6 +165,7 @@ class JobAlgorithm(FalseAlgorithm):
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> Dict[str, Any]:
         # Not needed when QGIS starts.
+        from qgis_false.environment.guarded import folder_for_a_job
         from qgis_false.launcher import folder_for_files
         from qgis_false.worker import run_job
 
@@ -173,7 +173,7 @@ class JobAlgorithm(FalseAlgorithm):
         target = self.parameterAsFileOutput(parameters, EXPORT, context) if tasks.can_be_exported(self.JOB) else ""
         if target:
             return self._exported(os.path.abspath(target), parameters, context, feedback)
-        with tempfile.TemporaryDirectory(prefix="false-", dir=folder_for_files(self.JOB)) as folder:
+        with folder_for_a_job(folder_for_files(self.JOB)) as folder:
             job = self._job(parameters, context, feedback, Path(folder))
             results = run_job(job, feedback)
         declared = [*jobs.outputs(job), *(result.name for result in self.JOB.RESULTS)]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import subprocess
+import tempfile
 import threading
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, List, Optional, Set, Tuple
+from typing import Dict, Iterator, List, Optional, Set, Tuple, Union
 
 from qgis_false.environment import warden
 
@@ -23,26 +26,28 @@ class Guard:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # Jobs run in threads.
-        self._leaders: Set[int] = set()
+        self._looked_after: Set[str] = set()
         self._process: Optional[subprocess.Popen] = None
 
-    def watch(self, leader: int) -> None:
-        """Look after a process, the head of a group, and all it starts."""
+    def watch(self, one: Union[int, str]) -> None:
+        """Look after a process, the head of a group, and all it starts; or after a folder with the files of a job."""
         with self._lock:
-            self._leaders.add(leader)
-            if self._process is None or not self._told([f"+{leader}"]):
+            name = json.dumps(one)
+            self._looked_after.add(name)
+            if self._process is None or not self._told([f"+{name}"]):
                 # The first one, or the last one was killed, or is stuck. It must not end the jobs when it comes to itself.
                 if self._process is not None:
                     self._process.kill()
                 self._process = _started()
-                self._told([f"+{one}" for one in sorted(self._leaders)])
+                self._told([f"+{known}" for known in sorted(self._looked_after)])
 
-    def forget(self, leader: int) -> None:
-        """It has ended, and all it has started."""
+    def forget(self, one: Union[int, str]) -> None:
+        """It has ended, and all it has started; or the folder is gone."""
         with self._lock:
-            if leader in self._leaders:
-                self._leaders.discard(leader)
-                self._told([f"-{leader}"])
+            name = json.dumps(one)
+            if name in self._looked_after:
+                self._looked_after.discard(name)
+                self._told([f"-{name}"])
 
     def close(self) -> None:
         """QGIS ends, as it should."""
@@ -69,6 +74,18 @@ class Guard:
 GUARD = Guard()
 """Of this QGIS."""
 atexit.register(GUARD.close)
+
+
+@contextmanager
+def folder_for_a_job(parent: str) -> Iterator[str]:
+    """Make a folder in ``parent`` for the files of a job. It is removed in the end, and also where QGIS is gone before."""
+    folder = ""
+    try:
+        with tempfile.TemporaryDirectory(prefix=warden.FOLDER, dir=parent) as folder:
+            GUARD.watch(folder)
+            yield folder
+    finally:
+        GUARD.forget(folder)
 
 
 def _started() -> Optional[subprocess.Popen]:

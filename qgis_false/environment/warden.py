@@ -1,13 +1,17 @@
 """Ends what QGIS has started when QGIS itself is gone and cannot: it crashed, or was killed.
 
 QGIS starts this file once, with a plain Python, and tells it on stdin whom to look after: ``+ID`` for a process that it has
-started as the head of a group, ``-ID`` when that one is no more. The end of stdin means that QGIS is gone: a pipe ends with
-the process that holds it, whatever that one died of. Standard library only, as it runs on its own.
+started as the head of a group, ``-ID`` when that one is no more. The same with a path, as JSON, for a folder with the files
+of a job: one that another program started, as Slurm does it for ``sbatch``, hears of nothing but that its file is gone. The
+end of stdin means that QGIS is gone: a pipe ends with the process that holds it, whatever that one died of. Standard library
+only, as it runs on its own.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +24,8 @@ GRACE_S = 2.0
 POLL_S = 0.05
 LISTING_S = 5.0
 """How long the system may take to list its processes."""
+FOLDER = "false-"
+"""How the name of a folder begins that may be removed."""
 
 Process = Tuple[int, str]
 """Its id and, as the system gives ids anew, when it was started."""
@@ -116,16 +122,29 @@ def _signal(leader: int, number: int) -> None:
         pass  # Nobody is left there.
 
 
+def remove_all(folders: Iterable[str]) -> None:
+    """Remove ``folders`` with what is in them, as far as the system allows it."""
+    for folder in folders:
+        if os.path.basename(folder).startswith(FOLDER):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def main(lines: Optional[Iterable[bytes]] = None) -> None:
     """Listen, and end in the end whom QGIS has left behind."""
     os.chdir(os.path.abspath(os.sep))  # So that no folder is in use because of this.
     leaders: Set[int] = set()
+    folders: Set[str] = set()
     for line in lines if lines is not None else iter(sys.stdin.buffer.readline, b""):
-        change = leaders.add if line.startswith(b"+") else leaders.discard
-        if line[1:].strip().isdigit():
-            change(int(line[1:]))
+        try:
+            one = json.loads(line[1:])
+        except ValueError:
+            continue
+        known = leaders if isinstance(one, int) else folders
+        (known.add if line.startswith(b"+") else known.discard)(one)
+    remove_all(folders)
     if leaders:
         end_all(sorted(leaders))
+    remove_all(folders)  # Windows keeps the files that a process has open.
 
 
 if __name__ == "__main__":

@@ -1532,8 +1532,8 @@
         <translation>Start mit dem Startbefehl: {command}</translation>
     </message>
     <message>
-        <source>{program}, the launcher, ended before the job began: {how}.</source>
-        <translation>{program}, der Startbefehl, endete, bevor der Auftrag begann: {how}.</translation>
+        <source>{program}, the launcher, ended before anything was heard of the job: {how}.</source>
+        <translation>{program}, der Startbefehl, endete, bevor vom Auftrag etwas zu hören war: {how}.</translation>
     </message>
     <message>
         <source>{time} left</source>
@@ -1558,6 +1558,10 @@
     <message>
         <source>The path mapping says nothing about {paths}. The launcher is to find them under the same path.</source>
         <translation>Die Zuordnung der Pfade sagt nichts über {paths}. Der Startbefehl muss sie unter demselben Pfad finden.</translation>
+    </message>
+    <message>
+        <source>{program}, the launcher, passed on nothing, and this job writes no file to judge by.</source>
+        <translation>{program}, der Startbefehl, gab nichts weiter, und dieser Auftrag schreibt keine Datei, nach der man urteilen könnte.</translation>
     </message>
     <message>
         <source>The launcher passed on no events, but the outputs are there.</source>

@@ -35,6 +35,9 @@ def main() -> int:
         while path.exists():
             time.sleep(0.05)
         return 3
+    if mode == "checks":
+        say("finished", outputs={"device": "cpu"})
+        return 0
     say("progress", fraction=0.5, stage="Classifying", eta_s=None, rate="")
     say("artifact", kind="output", path=job["output"])
     if mode != "writes nothing":

@@ -89,6 +89,35 @@ def test_what_has_ended_in_order_is_not_touched_again(guard, launched):
     assert lives(child.pid)
 
 
+@pytest.mark.parametrize("name", ["false-1234", 'false-ä "b"\nc'])
+def test_when_qgis_is_gone_the_files_of_its_jobs_are_removed(guard, tmp_path, name):
+    """It is all that a job hears of it which another program started, as Slurm does it for sbatch."""
+    mine, done, other = tmp_path / name, tmp_path / "false-done", tmp_path / "maps"
+    for folder in (mine, done, other):
+        folder.mkdir()
+        (folder / "job.json").write_text("{}")
+        guard.watch(str(folder))
+    guard.forget(str(done))
+    guard._process.stdin.close()
+    assert guard._process.wait(10) == 0
+    assert set(tmp_path.iterdir()) == {done, other}, "what has another name is none of ours"
+
+
+def test_the_folder_of_a_job_is_gone_with_the_job(provider, tmp_path):
+    from qgis_false.environment.guarded import GUARD, folder_for_a_job
+
+    def fails() -> None:
+        with folder_for_a_job(str(tmp_path)) as folder:
+            assert os.path.isdir(folder)
+            assert any(folder in one for one in GUARD._looked_after)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fails()
+    assert list(tmp_path.iterdir()) == []
+    assert not any(str(tmp_path) in one for one in GUARD._looked_after)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_warden_that_was_killed_is_replaced_and_told_of_all(guard, launched, number):
     first, _ = launched()

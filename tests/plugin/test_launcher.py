@@ -230,14 +230,14 @@ def run(provider, job, shared, feedback, tmp_path, monkeypatch):
         time.sleep(1.0)
         feedback.cancel()
 
-    def run_modes(launcher: str, behind: str = "well behaved", cancel: bool = False):
+    def run_modes(launcher: str, behind: str = "well behaved", cancel: bool = False, asked: jobs.Job = job):
         words = [sys.executable, LAUNCHER, launcher, tmp_path / "note", sys.executable, JOB, behind]
         monkeypatch.setenv("FALSE_LAUNCHER", " ".join(shlex.quote(str(word)) for word in words))
         if cancel:
             threading.Thread(target=cancel_when_it_runs, daemon=True).start()
         began = time.monotonic()
         try:
-            return run_job(job, feedback)
+            return run_job(asked, feedback)
         finally:
             assert time.monotonic() - began < SOON_S
             assert not list((shared / "cache" / "jobs").iterdir())
@@ -269,7 +269,7 @@ class TestARun:
     def test_a_launcher_that_fails_is_quoted(self, run):
         with pytest.raises(QgsProcessingException) as caught:
             run("fails")
-        assert "the launcher, ended before the job began: exit code 4" in str(caught.value)
+        assert "the launcher, ended before anything was heard of the job: exit code 4" in str(caught.value)
         assert "error: there is no partition called gpus" in str(caught.value)
         assert "Connecting ..." in str(caught.value)
 
@@ -304,10 +304,16 @@ class TestARun:
 
     def test_an_old_output_does_not_pass_for_a_new_one(self, run, job):
         Path(job.output).write_bytes(b"of yesterday")
-        with pytest.raises(QgsProcessingException, match="ended before the job began"):
+        with pytest.raises(QgsProcessingException, match="ended before anything was heard of the job"):
             run("passes on nothing", "fails")
-        with pytest.raises(QgsProcessingException, match="ended before the job began"):
+        with pytest.raises(QgsProcessingException, match="ended before anything was heard of the job"):
             run("passes on nothing", "writes nothing")
+
+    def test_a_job_without_outputs_cannot_be_judged_where_nothing_is_passed_on(self, run):
+        """Such as the check of the environment, of which sbatch --wait says nothing but that it ended well."""
+        with pytest.raises(QgsProcessingException, match="passed on nothing, and this job writes no file"):
+            run("passes on nothing", "checks", asked=jobs.Check())
+        assert run("stays", "checks", asked=jobs.Check()) == {"device": "cpu"}
 
     def test_an_output_that_is_not_seen_here_is_an_error(self, run, monkeypatch):
         monkeypatch.setattr("qgis_false.worker.SHARED_S", 0.2)

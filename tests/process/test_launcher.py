@@ -105,7 +105,7 @@ class TestALauncherThatFails:
     def test_its_own_message_is_in_the_error(self, profile):
         outcome = profile.run("false:checkenvironment", {"FALSE_LAUNCHER": "ls --no-such-option"}, DEVICE="cpu")
         assert outcome.code == 1
-        assert "ls, the launcher, ended before the job began" in outcome.said
+        assert "ls, the launcher, ended before anything was heard of the job" in outcome.said
         assert "no-such-option" in outcome.said
 
     def test_a_python_without_the_library_says_so(self, profile):

@@ -141,6 +141,49 @@ class TestBehindALauncher:
         assert seconds_until_gone(started) < SOON_S
 
 
+# Waits for a job as sbatch --wait does: what computes belongs to Slurm and is in no way below it, nothing is passed on, and
+# when it is ended the job is not.
+SBATCH = """\
+import os, subprocess, sys, time
+reading, writing = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    nothing = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    child = subprocess.Popen([sys.argv[1], *sys.argv[2:]], **nothing)
+    os.write(writing, str(child.pid).encode())
+    os._exit(0)
+os.wait()
+job = int(os.read(reading, 100))
+print("Submitted batch job", job, flush=True)
+while os.path.exists(f"/proc/{job}"):
+    time.sleep(0.1)
+"""
+
+
+class TestBehindSbatch:
+    @pytest.fixture
+    def sbatch(self, compute_python, tmp_path) -> dict[str, str]:
+        (tmp_path / "sbatch.py").write_text(SBATCH)
+        (tmp_path / "out").mkdir()
+        words = (sys.executable, str(tmp_path / "sbatch.py"), compute_python)
+        return {"FALSE_LAUNCHER": shlex.join(words), "FALSE_CACHE": str(tmp_path / "cache")}
+
+    def test_while_its_job_trains(self, start, scene, sbatch, tmp_path):
+        process, said = pretraining(start, scene, tmp_path / "out", **sbatch)
+        (line,) = wait_until(lambda: [line for line in said if "Submitted batch job" in line], process)
+        job = int(line.split()[-1])
+        try:
+            wait_until(lambda: is_computing(job), process)
+            process.kill()
+            process.wait(LIMIT_S)
+            assert seconds_until_gone([job]) < SOON_S
+            assert list((tmp_path / "out").iterdir()) == []
+            assert list((tmp_path / "cache" / "jobs").iterdir()) == []
+        finally:
+            if lives(job):
+                os.kill(job, signal.SIGKILL)
+
+
 class TestTheSetUp:
     @pytest.fixture
     def hanging_uv(self, profile, tmp_path) -> dict[str, str]:

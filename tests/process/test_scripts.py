@@ -100,6 +100,9 @@ class TestLabelBudgetCurve:
         assert list(tmp_path.iterdir()) == []
 
 
+SCRIPT = "land_cover.slurm"
+
+
 class TestRunOnCluster:
     @pytest.fixture
     def prepared(self, profile, labelled, tmp_path) -> Path:
@@ -120,6 +123,26 @@ class TestRunOnCluster:
     def test_the_script_asks_slurm_for_what_was_entered(self, prepared):
         asked = re.findall(r"^#SBATCH (.*)$", (prepared / "land_cover.slurm").read_text("utf-8"), re.MULTILINE)
         assert {"--time=3:00:00", "--gpus=1", "--partition=gpu", "--account=me"} <= set(asked)
+
+    def test_sbatch_reads_a_folder_with_a_space_as_one(self, prepared):
+        """A backslash does not help there: it is an invalid directive to Slurm 22.05. Quotation marks do."""
+        (output,) = re.findall(r"^#SBATCH (--output.*)$", (prepared / SCRIPT).read_text("utf-8"), re.MULTILINE)
+        assert output == f'--output="{prepared}/log-%j.txt"'
+
+    def test_what_sbatch_takes_for_a_sign_is_written_as_it_wants_it(self, profile, labelled, tmp_path):
+        outcome = profile.run(
+            "script:run_on_cluster", **labelled, REMOTE_FOLDER='/data/50% of "it"', OUTPUT=tmp_path / "job",
+        )  # fmt: skip
+        script = (tmp_path / "job" / SCRIPT).read_text("utf-8")
+        assert r'#SBATCH --output="/data/50%% of \"it\"/log-%j.txt"' in script.splitlines()
+        assert json.dumps(f"""sbatch '/data/50% of "it"/{SCRIPT}'""")[1:-1] in outcome.said
+
+    def test_an_environment_may_look_at_variables_that_are_not_set(self, profile, labelled, tmp_path):
+        """As what clusters put in front of module and conda does."""
+        activate = '[ -z "$NEVER_SET" ] && echo ready; exit 0'
+        profile.run("script:run_on_cluster", **labelled, ACTIVATE=activate, OUTPUT=tmp_path / "job")
+        done = subprocess.run(["bash", str(tmp_path / "job" / SCRIPT)], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (0, "ready\n"), done.stderr
 
     def test_what_it_wrote_makes_a_map(self, prepared):
         """To a plain shell the lines for Slurm are comments."""
