@@ -937,9 +937,13 @@ def is_address(name: str) -> bool:
 def stands_for_rasters(name: str) -> bool:
     """Return whether ``name`` looks as if it stood for rasters instead of being one.
 
-    That is a folder, a pattern, a text file or a JSON file, also with ``|asset=NAME`` behind it. What these hold is not
-    looked at: ``false_core.raster.imagery`` does that.
+    That is a folder, a pattern, a text file or a JSON file, also with ``|asset=NAME`` behind it. Among GDAL's own paths it
+    is one that ends in a slash, or has a ``*`` before any question mark. What these hold is not looked at:
+    ``false_core.raster.imagery`` does that.
     """
+    if name.startswith("/vsi"):
+        path = name.partition("?")[0]
+        return path.endswith("/") or "*" in path
     if is_address(name):
         return False
     if name.partition("|")[0].lower().endswith((LIST_ENDING, *STAC_ENDINGS)) or os.path.isdir(name):

@@ -48,9 +48,9 @@ def find_rasters(names: Sequence[str]) -> list[str]:
     """Return the rasters that are meant by ``names``, each once, in the order of the names.
 
     A name may be a raster or an address, which is passed on as it is; a folder, for the rasters that lie in it; a pattern
-    with ``*``, ``?``, ``[...]`` and ``**``; a text file with a name per line, relative to its own folder; or a STAC item,
-    item collection, collection or catalog. What folders and patterns stand for is sorted by path, the others keep the order
-    they are written in.
+    with ``*``, ``?``, ``[...]`` and ``**``, or on a server and in an archive with ``*`` and ``**``; a text file with a name
+    per line, relative to its own folder; or a STAC item, item collection, collection or catalog. What folders and patterns
+    stand for is sorted by path, the others keep the order they are written in.
 
     Raises:
         InputError: Nothing matches, a text file names a raster that is not there, or a STAC item has no raster to read.
@@ -74,6 +74,8 @@ def _the_only(found: Sequence[str], parameter: str, name: str) -> str:
 def _rasters_of(name: str) -> Iterator[str]:
     if not jobs.stands_for_rasters(name):
         yield name
+    elif name.startswith("/vsi"):
+        yield from _far(name)
     elif os.path.isdir(name):
         yield from _in_folder(name)
     elif name.lower().endswith(jobs.LIST_ENDING):
@@ -122,6 +124,35 @@ def _matching(pattern: str) -> Iterator[str]:
     if not found:
         raise InputError(f"No raster matches {pattern}.", "Check the folder. Capitals and small letters may differ.")
     yield from found
+
+
+def _far(name: str) -> Iterator[str]:
+    """Yield what a folder or a pattern stands for on a server or in an archive, where GDAL looks."""
+    import pyogrio  # Only here: a job that names its rasters plainly does not wait for it.
+
+    folder = name.partition("*")[0].rpartition("/")[0] + "/"
+    # As for those on a disk: where the pattern itself says how the names end, it decides; else it may match folders too.
+    ends = re.search(r"\.\w+$", name.rpartition("/")[2]) is not None
+    expression = _as_expression(name) + ("" if ends else "(?:/[^/]*)?") if "*" in name else _as_expression(f"{name}*")
+    wanted = re.compile(expression)
+    try:
+        there = pyogrio.vsi_listtree(folder)
+    except OSError:  # No such folder, as far as the server tells.
+        there = []
+    found = sorted(path for path in there if wanted.fullmatch(path) and (ends or path.lower().endswith(ENDINGS)))
+    if not found:
+        raise InputError(
+            f"No raster is found at {name}.",
+            "Check the path and the credentials. Not every server lists its files: where it does not, write a text file "
+            "with a path per line.",
+        )
+    yield from found
+
+
+def _as_expression(pattern: str) -> str:
+    """Return the regular expression for a pattern with ``*`` for a name or a part of it, and ``**/`` for any folders."""
+    signs = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*"}
+    return "".join(signs.get(part, re.escape(part)) for part in re.split(r"(\*\*/|\*\*|\*)", pattern))
 
 
 def _listed(file: str) -> Iterator[str]:

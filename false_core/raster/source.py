@@ -47,10 +47,7 @@ LARGEST_BLOCK = 2_000_000_000
 MOST_OPEN = 8
 """Rasters whose files a thread keeps open. Thousands may take part in a job, and some systems allow 256 open files."""
 MOST_NAMES = 5
-FAR_AWAY = (
-    "Look at the address, the permission and the credentials. For a folder or a pattern on a server write a text file with "
-    "a path per line."
-)
+FAR_AWAY = "Look at the address, the permission and the credentials. A folder on a server ends in a slash."
 """What to do about a raster on a server that cannot be opened."""
 _SMALL_INTEGERS = {np.dtype(name) for name in ("uint8", "int8", "uint16", "int16")}
 """float32 holds them, and sums of 256 of them, exactly."""

@@ -191,7 +191,7 @@ class TestAFarRaster:
 
     def test_that_cannot_be_opened_says_what_may_be_wrong(self, web: WebFolder, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("none.tif", "tiles/", "tiles/*.tif"):
-            with pytest.raises(InputError, match=r"cannot be opened: .*[^.]\. Look at .*a text file with a path"):
+            with pytest.raises(InputError, match=r"cannot be opened: .*[^.]\. Look at .*ends in a slash"):
                 RasterSource(bucket_path(web, name, monkeypatch))
 
     def test_that_has_changed_is_read_anew(self, web: WebFolder, image: np.ndarray, cache: Path) -> None:

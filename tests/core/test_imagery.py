@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from small_world import Listener, textured_land, write_raster
+from web_folder import WebFolder, served
 
 from false_core import jobs
 from false_core.errors import InputError, OutputError
@@ -172,7 +175,7 @@ class TestTheOrder:
             "image.tif",
             "/vsicurl/https://host/a.tif?size=*&x=[1]",
             "https://host/items?limit=9",
-            "/vsizip//data/a.zip/*.tif",
+            "/vsizip//data/a.zip/a[1].tif",
             'NETCDF:"a*.nc":temperature',
             "C:\\data\\a.tif",
             "<VRTDataset><?what?></VRTDataset>",
@@ -180,6 +183,58 @@ class TestTheOrder:
     )
     def test_what_only_gdal_can_look_up_is_passed_on(self, name: str) -> None:
         assert find_rasters([name]) == [name]
+
+
+@pytest.fixture(scope="class")
+def web(tmp_path_factory: pytest.TempPathFactory, land: str) -> Iterator[WebFolder]:
+    folder = tmp_path_factory.mktemp("server")
+    for name in ("b.tif", "a.TIF", "a.tif.aux.xml", "notes.txt", "2024/c.tif", "2024/may/d.tif", "2024/may/e.img"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(land, folder / name)
+    with served(folder) as there:
+        yield there
+
+
+class TestOnAServer:
+    @pytest.mark.parametrize(
+        ("name", "found"),
+        [
+            ("", ["a.TIF", "b.tif"]),
+            ("2024/", ["2024/c.tif"]),
+            ("*.tif", ["b.tif"]),
+            ("*", ["2024/c.tif", "a.TIF", "b.tif"]),
+            ("20*", ["2024/c.tif"]),
+            ("**/*.tif", ["2024/c.tif", "2024/may/d.tif", "b.tif"]),
+            ("*/*.tif", ["2024/c.tif"]),
+            ("2024/**", ["2024/c.tif", "2024/may/d.tif", "2024/may/e.img"]),
+            ("2024/m*y/*", ["2024/may/d.tif", "2024/may/e.img"]),
+            ("not*.txt", ["notes.txt"]),
+        ],
+    )
+    def test_folders_and_patterns_stand_for_what_is_there(self, web: WebFolder, name: str, found: list[str]) -> None:
+        assert find_rasters([web.path(name)]) == [web.path(one) for one in found]
+
+    def test_a_text_file_may_name_them(self, web: WebFolder, tmp_path: Path) -> None:
+        (tmp_path / "all.txt").write_text(f"{web.path('2024/')}\n")
+        assert find_rasters([str(tmp_path / "all.txt")]) == [web.path("2024/c.tif")]
+
+    @pytest.mark.parametrize("name", ["2023/", "*.jp2", "2024/**/*.TIF"])
+    def test_where_there_is_none_the_error_says_what_may_be_the_reason(self, web: WebFolder, name: str) -> None:
+        with pytest.raises(InputError, match=r"No raster is found at .*Not every server lists its files"):
+            find_rasters([web.path(name)])
+
+    def test_an_archive_is_looked_into_as_well(self, land: str, tmp_path: Path) -> None:
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            for name in ("x/b.tif", "x/a.tif", "x/y/c.tif"):
+                archive.write(land, name)
+        there = f"/vsizip/{tmp_path}/a.zip/x/"
+        assert find_rasters([there]) == [f"{there}a.tif", f"{there}b.tif"]
+        assert find_rasters([f"{there}**/*.tif"]) == [f"{there}a.tif", f"{there}b.tif", f"{there}y/c.tif"]
+
+    def test_a_job_learns_from_a_folder_there(self, web: WebFolder, tmp_path: Path) -> None:
+        encoder = str(tmp_path / "e.safetensors")
+        done = run(Pretrain((web.path(""),), encoder, preset="quick", steps=2, batch_size=4, device="cpu"))
+        assert Path(done["encoder"]).is_file()
 
 
 class TestAJob:
@@ -234,7 +289,9 @@ class TestAJob:
         assert sorted(p.name for p in (tmp_path / "maps").glob("*.tif")) == ["north_classified.tif", "south_classified.tif"]
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a.JSON", "a.geojson", "a.json|asset=x", "a/*.tif", "."])
+@pytest.mark.parametrize(
+    "name", ["a.txt", "a.JSON", "a.geojson", "a.json|asset=x", "a/*.tif", ".", "/vsis3/b/", "/vsizip/a.zip/**/*.tif"]
+)
 def test_names_that_stand_for_rasters_are_known_by_their_looks(name: str) -> None:
     assert jobs.stands_for_rasters(name)
 

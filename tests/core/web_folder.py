@@ -87,6 +87,15 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.answer(with_body=True)
 
+    def content(self, file: Path) -> bytes:
+        """Return what a file holds, or a page that lists a folder as nginx does; nothing where neither is there."""
+        if file.is_dir():
+            names = sorted(one.name + "/" * one.is_dir() for one in file.iterdir())
+            links = "".join(f'<a href="{name}">{name}</a>  22-Nov-2026 08:00  1024\n' for name in names)
+            title = f"<html>\n<head><title>Index of {self.path}</title></head>\n"
+            return f"{title}<body>\n<h1>Index of {self.path}</h1><hr><pre>\n{links}</pre></body>\n</html>\n".encode()
+        return file.read_bytes() if file.is_file() else b""
+
     def answer(self, with_body: bool) -> None:
         """Answer a request; the path may have anything behind it."""
         if (self.folder / STUCK).exists():
@@ -97,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
         if name != SENT and limit.exists() and Handler.sent > int(limit.read_text()):
             time.sleep(HANGS_S)
         file = self.folder / name
-        body = str(Handler.sent).encode() if name == SENT else file.read_bytes() if file.is_file() else b""
+        body = str(Handler.sent).encode() if name == SENT else self.content(file)
         whole, tag = len(body), hashlib.sha256(body).hexdigest()[:16]
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if not body:
