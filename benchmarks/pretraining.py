@@ -35,6 +35,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from false_core.device import describe
 from false_core.feedback import Feedback
+from false_core.memory import keep_memory
 from false_core.methods.method import Views
 from false_core.models.encoder import build_encoder
 from false_core.presets import IMAGE, PRETRAIN, PretrainSettings
@@ -167,6 +168,7 @@ def measured(case: Case, rounds: int, steps: int) -> tuple[dict[str, Taken], flo
 
 def main() -> None:
     """Print one table for each case."""
+    keep_memory()  # As a job does, here for all that is compared.
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", choices=CASES)
     parser.add_argument("--device", default="cpu")

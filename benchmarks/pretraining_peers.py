@@ -39,6 +39,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from false_core.feedback import Feedback
+from false_core.memory import keep_memory
 from false_core.methods.simclr import nt_xent_loss
 from false_core.models.encoder import ImageProjector, build_encoder, channels_of
 from false_core.presets import IMAGE, PRETRAIN
@@ -171,6 +172,7 @@ def seconds(step: Step, steps: int) -> float:
 
 def main() -> None:
     """Print one line for each library that is there."""
+    keep_memory()  # As a job does, here for all that is compared.
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--raster")
     parser.add_argument("--rounds", type=int, default=7)
