@@ -229,7 +229,7 @@ def joined(mine: Share, stop: threading.Event) -> Iterator[World]:
             life = _met(first, mine, limit)
             store = _store(life, limit)
             dist.init_process_group(backend, store=store, rank=mine.rank, world_size=mine.world, timeout=limit)
-        board = _Board(mine, stop, patience, _store(life, limit))
+            board = _Board(mine, stop, patience, _store(life, limit))
     except KeyError as error:
         raise RequestError(f"{error} is not set.", "Start the processes with torchrun.") from error
     except (dist.DistError, RuntimeError) as error:
