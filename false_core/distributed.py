@@ -212,6 +212,7 @@ def joined(mine: Share, stop: threading.Event) -> Iterator[World]:
     if mine.world == 1:
         yield ALONE
         return
+    parent = os.getppid()  # Before torch is loaded, which takes seconds.
     import torch
     import torch.distributed as dist
 
@@ -222,11 +223,13 @@ def joined(mine: Share, stop: threading.Event) -> Iterator[World]:
     patience = patience_s()
     limit = timedelta(seconds=STUCK * patience)
     try:
-        # Held on to: without torchrun everything the processes tell each other is kept in it.
-        first = _store("", limit, keeps=mine.speaks and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True")
-        life = _met(first, mine, limit)
-        dist.init_process_group(backend, store=_store(life, limit), rank=mine.rank, world_size=mine.world, timeout=limit)
-        board = _Board(mine, stop, patience, _store(life, limit))
+        with _ended_with(parent, stop):
+            # Held on to: without torchrun everything the processes tell each other is kept in it.
+            first = _store("", limit, keeps=mine.speaks and not _is_kept_by_torchrun())
+            life = _met(first, mine, limit)
+            store = _store(life, limit)
+            dist.init_process_group(backend, store=store, rank=mine.rank, world_size=mine.world, timeout=limit)
+            board = _Board(mine, stop, patience, _store(life, limit))
     except KeyError as error:
         raise RequestError(f"{error} is not set.", "Start the processes with torchrun.") from error
     except (dist.DistError, RuntimeError) as error:
@@ -246,12 +249,44 @@ def joined(mine: Share, stop: threading.Event) -> Iterator[World]:
             dist.destroy_process_group()
 
 
+def _is_kept_by_torchrun() -> bool:
+    """Return whether torchrun keeps what the processes tell each other. Then it did so before it started them."""
+    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+
+
+@contextmanager
+def _ended_with(parent: int, stop: threading.Event) -> Iterator[None]:
+    """Set ``stop`` where torchrun is killed meanwhile: the process would try for long to reach a store that is gone.
+
+    Args:
+        parent: Of this process, when it started. A system that does not give it another one goes by patience alone.
+        stop: Ends the job.
+    """
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(POLL_S):
+            if os.getppid() != parent:
+                stop_because(stop, ProcessLostError())
+                return
+
+    if _is_kept_by_torchrun():
+        threading.Thread(target=watch, daemon=True, name="torchrun").start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
 def _store(prefix: str, limit: timedelta, keeps: bool = False) -> Any:
     """Return a new connection to where ``torchrun``, or else the process of rank 0, keeps what processes tell each other."""
     import torch.distributed as dist
 
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    store = dist.TCPStore(address, port, is_master=keeps, wait_for_workers=False, timeout=limit)  # type: ignore[attr-defined]
+    # The process of rank 0 may come late. A torchrun that cannot be reached is gone.
+    soon = timedelta(seconds=patience_s()) if _is_kept_by_torchrun() else limit
+    store = dist.TCPStore(address, port, is_master=keeps, wait_for_workers=False, timeout=soon)  # type: ignore[attr-defined]
+    store.set_timeout(limit)
     return dist.PrefixStore(prefix, store)  # type: ignore[attr-defined]
 
 

@@ -76,17 +76,9 @@ def serve() -> None:
     """Do what stands on stdin."""
     import torch
 
-    from false_core.mapping import parts
-    from false_core.presets import FINETUNE
-    from false_core.raster import tiles
-    from false_core.training import checkpoint
-
     for module in IMPORTED:
         import_module(module)
-    # Small parts and batches, and checkpoints as often as such a short job can have them.
-    FINETUNE["quick"] = replace(FINETUNE["quick"], batch_size=8)
-    tiles.LONGEST, tiles.CONTEXT, parts.LEAST_PIXELS = 0, 16, 1
-    checkpoint.INTERVAL_S = CHECKPOINT_EVERY_S
+    make_small()
     torch.set_num_threads(1)
     for line in sys.stdin:
         order = Order(**json.loads(line))
@@ -99,6 +91,18 @@ def serve() -> None:
         print(os.waitpid(child, 0)[1], flush=True)
 
 
+def make_small() -> None:
+    """Have jobs in this process take small parts and batches, and checkpoints as often as such a short job can have them."""
+    from false_core.mapping import parts
+    from false_core.presets import FINETUNE
+    from false_core.raster import tiles
+    from false_core.training import checkpoint
+
+    FINETUNE["quick"] = replace(FINETUNE["quick"], batch_size=8)
+    tiles.LONGEST, tiles.CONTEXT, parts.LEAST_PIXELS = 0, 16, 1
+    checkpoint.INTERVAL_S = CHECKPOINT_EVERY_S
+
+
 def _do(order: Order) -> None:
     """Do a job in this process and end it."""
     from false_core import events
@@ -107,7 +111,7 @@ def _do(order: Order) -> None:
     from false_core.run import run
 
     said: list[str] = []
-    calls = _watched_calls(order.kill_before)
+    calls = watched_calls(order.kill_before)
     code = 0
     try:
         run(from_json(order.job), lambda event: said.append(event.text) if isinstance(event, events.Message) else None)
@@ -118,7 +122,7 @@ def _do(order: Order) -> None:
     os._exit(code)
 
 
-def _watched_calls(kill_before: int | None) -> Callable[[], int]:
+def watched_calls(kill_before: int | None) -> Callable[[], int]:
     """Count system calls of this process; before the one with a certain number it is killed."""
     counted = [0]
 

@@ -3,6 +3,7 @@
     python tools/kill_at_random.py pretrain        100 times
     python tools/kill_at_random.py finetune 30      30 times
     python tools/kill_at_random.py classify --seed 1
+    python tools/kill_at_random.py classify 50 --processes 2      see killed_together.py
 
 Two kills in three come at a moment that is drawn from the time that the job takes. The third comes before one of its system
 calls that publish something (fsync, rename and the like), as these last too short to be met by chance. One job in three is
@@ -23,32 +24,19 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from job_server import Order, Server
-from killed_jobs import DONE, JOBS
+from killed_jobs import DONE, JOBS, YOUNG_S, Tally, contents, names, outputs
+from killed_together import TrialOfSeveral
 
 from false_core.jobs import to_json
 
-YOUNG_S = 1.1
-"""A folder younger than a second might still be in use, and is not removed by the next run."""
 SHRINK, GROW = 0.8, 1.04
 """Of the time up to which a job is killed, so that about one in six comes too late."""
 ONE_IN = 3
 """Kills that come at a system call, and jobs that are killed again."""
 WENT_ON = "Going on "
-Contents = dict[str, tuple[bytes, int]]
-
-
-@dataclass
-class Tally:
-    """What came of it."""
-
-    killed: Counter[str] = field(default_factory=Counter)
-    again: Counter[str] = field(default_factory=Counter)
-    went_on: int = 0
-    problems: list[str] = field(default_factory=list)
 
 
 class Trial:
@@ -126,39 +114,32 @@ class Trial:
         print(self.tally.problems[-1], file=sys.stderr, flush=True)
 
 
-def contents(folder: Path) -> Contents:
-    """Return the files in a folder by name: content, and date in nanoseconds."""
-    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir() if path.is_file()}
-
-
-def outputs(folder: Path) -> dict[str, bytes]:
-    """Return the files in a folder that are not hidden by name."""
-    return {name: content for name, (content, _) in contents(folder).items() if not name.startswith(".")}
-
-
-def names(folder: Path) -> set[str]:
-    """Return what lies in a folder and in those in it, hidden or not; folders too, unless they are parents."""
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() or path.name.startswith(".")}
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Kill a job at random moments.")
     parser.add_argument("job", choices=JOBS)
     parser.add_argument("times", nargs="?", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=1, help="That do the job together, under torchrun.")
     choice = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        trial = Trial(choice.job, Path(name), choice.seed)
+        trial: Trial | TrialOfSeveral
+        if choice.processes > 1:
+            trial = TrialOfSeveral(choice.job, Path(name), choice.seed, choice.processes)
+        else:
+            trial = Trial(choice.job, Path(name), choice.seed)
         for number in range(choice.times):
             trial.kill(number)
         trial.end()
     tally = trial.tally
     print(f"{choice.job}: undisturbed {trial.seconds:.1f} s, {choice.times} kills, {tally.again.total()} second ones\n")
-    print("| killed | times | again |\n|---|---|---|")
-    for stage in sorted(tally.killed | tally.again):
-        print(f"| {stage} | {tally.killed[stage]} | {tally.again[stage]} |")
-    print(f"| **all** | {tally.killed.total()} | {tally.again.total()} |")
+    if isinstance(trial, TrialOfSeveral):
+        print(trial.table())
+    else:
+        print("| killed | times | again |\n|---|---|---|")
+        for stage in sorted(tally.killed | tally.again):
+            print(f"| {stage} | {tally.killed[stage]} | {tally.again[stage]} |")
+        print(f"| **all** | {tally.killed.total()} | {tally.again.total()} |")
     print(f"\nwent on with what was kept: {tally.went_on}; differences: {len(tally.problems)}")
     if tally.problems:
         raise SystemExit("\n".join(tally.problems))

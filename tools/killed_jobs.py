@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,9 @@ CLASSES = 4
 NETWORK = "resnet10t"
 DONE = "when all was there"
 STARTING = "before anything was kept"
+YOUNG_S = 1.1
+"""A folder younger than a second might still be in use, and is not removed by the next run."""
+Contents = dict[str, tuple[bytes, int]]
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,16 @@ class KilledJob:
     job: Job
     stage_of: Callable[[Path, Path], str]
     keeps: Callable[[Path, Path], bool]
+
+
+@dataclass
+class Tally:
+    """What came of it."""
+
+    killed: Counter[str] = field(default_factory=Counter)
+    again: Counter[str] = field(default_factory=Counter)
+    went_on: int = 0
+    problems: list[str] = field(default_factory=list)
 
 
 def pretrain_job(folder: Path) -> KilledJob:
@@ -78,9 +92,9 @@ def finetune_job(folder: Path) -> KilledJob:
     return KilledJob(job, _stage_of_training, _has_checkpoint)
 
 
-def classify_job(folder: Path) -> KilledJob:
-    """Return a classification of three parts with an untrained model, with confidence."""
-    image, out = write_scene(folder, NARROW, HIGH).image, folder / "out"
+def classify_job(folder: Path, high: int = HIGH) -> KilledJob:
+    """Return a classification of some parts, three where it is not higher, with an untrained model, with confidence."""
+    image, out = write_scene(folder, NARROW, high).image, folder / "out"
     card, source = _card(SEGMENTER, image)
     torch.manual_seed(0)
     network = build_segmenter(NETWORK, "segformer", len(source.bands), CLASSES)
@@ -91,6 +105,21 @@ def classify_job(folder: Path) -> KilledJob:
 
 
 JOBS = {"pretrain": pretrain_job, "finetune": finetune_job, "classify": classify_job}
+
+
+def contents(folder: Path) -> Contents:
+    """Return the files in a folder by name: content, and date in nanoseconds."""
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir() if path.is_file()}
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    """Return the files in a folder that are not hidden by name."""
+    return {name: content for name, (content, _) in contents(folder).items() if not name.startswith(".")}
+
+
+def names(folder: Path) -> set[str]:
+    """Return what lies in a folder and in those in it, hidden or not; folders too, unless they are parents."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() or path.name.startswith(".")}
 
 
 def _on_map(transform: Affine, points: npt.NDArray[Any]) -> npt.NDArray[Any]:

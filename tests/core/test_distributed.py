@@ -7,6 +7,8 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,9 +23,9 @@ from training_steps import account, account_file
 from with_a_mishap import with_small_batches
 
 from false_core import events, jobs, presets
-from false_core.distributed import ALONE, Share, share
-from false_core.errors import RequestError
-from false_core.feedback import Feedback
+from false_core.distributed import ALONE, Share, joined, share
+from false_core.errors import ProcessLostError, RequestError
+from false_core.feedback import Feedback, Stop
 from false_core.jobs import Finetune, Pretrain
 from false_core.methods.method import Views
 from false_core.raster.source import RasterSource
@@ -68,6 +70,38 @@ class TestShares:
         monkeypatch.setenv("WORLD_SIZE", world)
         with pytest.raises(RequestError):
             share()
+
+
+class TestATorchrunThatIsGone:
+    """It was killed while those that it had started loaded torch. They find nothing to connect to, and nobody ends them."""
+
+    @pytest.fixture(autouse=True)
+    def gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            port = str(free.getsockname()[1])
+        variables = {"MASTER_ADDR": "localhost", "MASTER_PORT": port, "TORCHELASTIC_USE_AGENT_STORE": "True"}
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    def test_is_waited_for_no_longer_than_a_silent_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FALSE_PATIENCE_S", "1")
+        began = time.monotonic()
+        with pytest.raises(ProcessLostError, match="did not find"), joined(Share(1, 2), Stop()):
+            pass
+        assert time.monotonic() - began < 6
+
+    def test_is_missed_at_once_on_the_same_computer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FALSE_PATIENCE_S", "3")
+        parents = iter([os.getpid()])
+        monkeypatch.setattr(os, "getppid", lambda: next(parents, 1))
+        stop = Stop()
+        told: list[bool] = []
+        threading.Thread(target=lambda: told.append(stop.wait(2))).start()
+        with pytest.raises(ProcessLostError), joined(Share(1, 2), stop):
+            pass
+        assert told == [True]
+        assert isinstance(stop.reason, ProcessLostError)
 
 
 class TestBatches:
