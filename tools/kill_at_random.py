@@ -27,13 +27,11 @@ from collections import Counter
 from pathlib import Path
 
 from job_server import Order, Server
-from killed_jobs import DONE, JOBS, YOUNG_S, Tally, contents, names, outputs
+from killed_jobs import DONE, GROW, JOBS, SHRINK, YOUNG_S, Tally, contents, names, outputs
 from killed_together import TrialOfSeveral
 
 from false_core.jobs import to_json
 
-SHRINK, GROW = 0.8, 1.04
-"""Of the time up to which a job is killed, so that about one in six comes too late."""
 ONE_IN = 3
 """Kills that come at a system call, and jobs that are killed again."""
 WENT_ON = "Going on "

@@ -36,6 +36,8 @@ DONE = "when all was there"
 STARTING = "before anything was kept"
 YOUNG_S = 1.1
 """A folder younger than a second might still be in use, and is not removed by the next run."""
+SHRINK, GROW = 0.8, 1.04
+"""Of the time up to which a job is killed, so that about one in six comes too late."""
 Contents = dict[str, tuple[bytes, int]]
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from job_server import ROOT
-from killed_jobs import DONE, HIGH, JOBS, YOUNG_S, Tally, classify_job, contents, names, outputs
+from killed_jobs import DONE, GROW, HIGH, JOBS, SHRINK, YOUNG_S, Tally, classify_job, contents, names, outputs
 
 from false_core.jobs import to_json
 
@@ -32,8 +32,6 @@ ONE_IN_CALLS, ONE_IN_EARLY = 3, 6
 """Of those where one process is killed, at a system call; of the others, while Python and torch are still loaded."""
 AT_A_CALL = "at a system call"
 LOADING = "while torch was loaded"
-SHRINK, GROW = 0.8, 1.04
-"""Of the time up to which a job is killed, so that about one in six comes too late."""
 MOST_S = 900.0
 GONE_S = 20.0
 """How long others may take to end after a kill."""
