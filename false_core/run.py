@@ -106,11 +106,11 @@ def _do(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
 
         return finetune(job, feedback, world)
     if isinstance(job, jobs.Classify):
-        from false_core.mapping.classify import classify
+        from false_core.mapping.classify.classify import classify
 
         return classify(job, feedback, world)
     if isinstance(job, jobs.ClassifyMany):
-        from false_core.mapping.classify_many import classify_many
+        from false_core.mapping.classify.classify_many import classify_many
 
         return classify_many(job, feedback, world)
     if isinstance(job, jobs.SamplePoints):

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from false_core.feedback import Feedback
+from false_core.inference.batches import BatchedNetwork
+from false_core.inference.tiled import TiledNetwork
+from false_core.inference.tiles import Tile, TilePlan
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window, block_mean
 from false_core.raster.statistics import Normalisation
 
-CELL = 4
-"""Working pixels per cell along each axis: the stride of the finest features used."""
+FEATURE_STRIDE = 4
+"""Working pixels per feature pixel along each axis: the stride of the finest features used."""
 FINEST_LEVEL = 2
 """Of the encoder's pyramid: the input and the finest features, which mirror the colours of single pixels, are left out."""
 SAMPLE, PER_TILE = 4096, 256
-"""Cells the components are computed from, in all and from one of many tiles."""
+"""Feature pixels the components are computed from, in all and from one of many tiles."""
 STRETCH = (2.0, 98.0)
 """Percentiles of a component that are shown as dark and bright."""
+
+Result = TypeVar("Result")
 
 
 def dense_features(encoder: nn.Module, pixels: Tensor) -> list[Tensor]:
@@ -79,108 +86,124 @@ class Components:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One tile: its raw pixels with their surroundings, which of its cells are valid, and what the network makes of it.
+class TileFeatures(Generic[Result]):
+    """One tile with what was made of its features.
 
     Attributes:
-        raw: Of shape (bands, side + 2 * halo, side + 2 * halo), NaN where invalid.
-        valid: Cells of the tile of which at least half is valid, of shape (side / 4, side / 4).
+        tile: Its place in the plan.
+        valid: Which of its feature pixels are valid, at least half of each, of shape (tile / 4, tile / 4).
+        result: What was made of them, None where they were not wanted.
     """
 
-    raw: FloatArray
+    tile: Tile
     valid: BoolArray
-    look: Look
-
-    @property
-    def inner(self) -> FloatArray:
-        """The raw pixels of the tile alone."""
-        halo = self.look.halo
-        return self.raw[:, halo:-halo, halo:-halo]
-
-    def levels(self) -> list[Tensor]:
-        """Return the features of each level at its own stride, of the tile and its surroundings."""
-        pixels = torch.from_numpy(self.look.normalisation.apply(self.raw))[None].to(self.look.device)
-        with torch.no_grad():
-            levels = self.look.encoder(pixels.contiguous(memory_format=torch.channels_last))[FINEST_LEVEL:]
-        return [level[0].float() for level in levels]
-
-    def features(self) -> Tensor:
-        """Return the features of the tile's cells, of shape (channels, side / 4, side / 4)."""
-        levels = self.levels()
-        # Enlarged one by one and cut to the tile, as all of them with their surroundings take much memory.
-        return torch.cat([self._inside(_at_size_of(levels[0][None], level[None])[0]) for level in levels])
-
-    def components(self, components: Components) -> FloatArray:
-        """Return the components of the tile's cells, of shape (components, side / 4, side / 4)."""
-        return self._inside(components.of(self.levels())).cpu().numpy()
-
-    def _inside(self, values: Tensor) -> Tensor:
-        margin = self.look.halo // CELL
-        return values[:, margin:-margin, margin:-margin]
+    result: Result | None
 
 
 @dataclass(frozen=True)
-class Look:
-    """What it takes to look at a tile.
+class TiledEncoder:
+    """An encoder and the raster that it runs over.
 
     Attributes:
         encoder: On ``device``, in evaluation mode.
         source: The raster on its working grid.
-        normalisation: Of its bands.
-        tile, halo: Working pixels looked at at a time, and the surroundings the network sees around them; multiples of 32.
+        normalisation: The normalisation of its bands.
+        device: Where to compute.
+        side, halo: Working pixels of a tile, and those the network sees around it; multiples of 32.
+        feedback: Told of trouble.
     """
 
     encoder: nn.Module
     source: RasterSource
     normalisation: Normalisation
     device: torch.device
-    tile: int
+    side: int
     halo: int
+    feedback: Feedback
 
-    def at(self, tile: Window) -> Seen:
-        """Read a tile with its surroundings."""
-        side = self.tile + 2 * self.halo
-        raw = self.source.read(Window(tile.column - self.halo, tile.row - self.halo, side, side))
-        finite: BoolArray = np.any(np.isfinite(raw[:, self.halo : -self.halo, self.halo : -self.halo]), axis=0)
-        # A cell counts when at least half of it does.
-        share = block_mean(finite[None].astype(np.float32), CELL)[0]
-        return Seen(raw, share >= 0.5, self)
+    def plan(self, area: Window) -> TilePlan:
+        """Return the tiles that cover an area of the raster; their cores are what is kept of them."""
+        return TilePlan(area, self.side, 2 * self.halo, ramp=0)
 
-    def tiles(self, part: Window) -> list[Window]:
-        """Return the tiles that cover a part of the raster, row by row."""
-        return [
-            Window(part.column + column, part.row + row, self.tile, self.tile)
-            for row in range(0, part.height, self.tile)
-            for column in range(0, part.width, self.tile)
-        ]
+    def over(
+        self,
+        tiles: Iterable[Tile],
+        make: Callable[[list[Tensor]], Result],
+        wanted: Callable[[Tile, BoolArray], bool] = lambda tile, valid: bool(valid.any()),
+    ) -> Generator[TileFeatures[Result]]:
+        """Yield what ``make`` makes of each tile's features.
+
+        Args:
+            tiles: Tiles of the plan, in any order.
+            make: Called with the features of each level at its own stride, each (channels, height, width), halo included.
+            wanted: Says by its valid feature pixels whether a tile is computed.
+        """
+
+        def forward(pixels: Tensor) -> list[Result]:
+            with torch.no_grad():
+                levels = self.encoder(pixels.contiguous(memory_format=torch.channels_last))[FINEST_LEVEL:]
+            return [make([level[0].float() for level in levels])]
+
+        network = BatchedNetwork(forward, self.device, self.feedback)
+        tiled = TiledNetwork(network, self.source, self.normalisation)
+        none = np.zeros((self.side // FEATURE_STRIDE,) * 2, bool)
+        with closing(tiled.over(tiles, lambda tile, valid: wanted(tile, self._valid(valid)))) as computed:
+            for item, result in computed:
+                yield TileFeatures(item.tile, none if item.valid is None else self._valid(item.valid), result)
+
+    def features(self, levels: Sequence[Tensor]) -> Tensor:
+        """Return the features of a tile without its halo, of shape (channels, side / 4, side / 4)."""
+        # Enlarged one by one and cut to the tile, as all of them with their surroundings take much memory.
+        return torch.cat([self.inside(_at_size_of(levels[0][None], level[None])[0]) for level in levels])
+
+    def inside(self, values: Tensor) -> Tensor:
+        """Return values (channels, height, width) at the stride of the finest features without the halo."""
+        margin = self.halo // FEATURE_STRIDE
+        return values[:, margin:-margin, margin:-margin]
+
+    def _valid(self, valid: BoolArray) -> BoolArray:
+        """Return which feature pixels are valid, given the valid pixels of the file of a tile and its halo."""
+        f, size = self.source.factor, self.side + 2 * self.halo
+        working: BoolArray = np.asarray(valid.reshape(size, f, size, f).any(axis=(1, 3)))
+        inner = working[self.halo : -self.halo, self.halo : -self.halo]
+        half: BoolArray = block_mean(inner[None].astype(np.float32), FEATURE_STRIDE)[0] >= 0.5
+        return half
 
 
-def cells(part: Window) -> tuple[int, int]:
-    """Return the height and width of a part in cells, rounded up."""
-    return -(-part.height // CELL), -(-part.width // CELL)
+def feature_size(area: Window) -> tuple[int, int]:
+    """Return the height and width of an area in feature pixels, rounded up."""
+    return -(-area.height // FEATURE_STRIDE), -(-area.width // FEATURE_STRIDE)
 
 
-def fit_components(look: Look, part: Window, number: int, seed: int, feedback: Feedback) -> Components | None:
-    """Return ``number`` principal components of a random sample of the cells of a part, or None where none is valid."""
+def fit_components(encoder: TiledEncoder, area: Window, number: int, seed: int, feedback: Feedback) -> Components | None:
+    """Return ``number`` principal components of a random sample of the features in an area, or None where none is valid."""
     generator = np.random.default_rng(seed)
-    tiles = look.tiles(part)
-    per_tile = max(PER_TILE, -(-SAMPLE // len(tiles)))
+    plan = encoder.plan(area)
+    per_tile = max(PER_TILE, -(-SAMPLE // len(plan)))
+    tiles = (plan.tile(int(n) % plan.columns, int(n) // plan.columns) for n in generator.permutation(len(plan)))
     sample: list[Tensor] = []
     widths: list[int] = []
-    for chosen_tile in generator.permutation(len(tiles)):
-        feedback.stop_if_cancelled()
-        seen = look.at(tiles[chosen_tile])
-        inside = _inside(seen.valid, tiles[chosen_tile], part)
-        if not inside.any():
-            continue
-        levels = seen.levels()
-        widths = [len(level) for level in levels]
-        chosen = torch.from_numpy(generator.permutation(np.flatnonzero(inside))[:per_tile]).to(look.device)
-        enlarged = (seen._inside(_at_size_of(levels[0][None], level[None])[0]) for level in levels)
-        sample.append(torch.cat([level.flatten(1)[:, chosen] for level in enlarged]).T.cpu())
-        if sum(map(len, sample)) >= SAMPLE:
-            break
-    return _principal_components(torch.cat(sample), widths, number, seed, look.device) if sample else None
+
+    def keep(levels: list[Tensor]) -> list[Tensor]:
+        return levels
+
+    def wanted(tile: Tile, valid: BoolArray) -> bool:
+        return bool(_within(valid, tile, area).any())
+
+    with closing(encoder.over(tiles, keep, wanted)) as computed:
+        for item in computed:
+            feedback.stop_if_cancelled()
+            levels = item.result
+            if levels is None:
+                continue
+            widths = [len(level) for level in levels]
+            within = np.flatnonzero(_within(item.valid, item.tile, area))
+            chosen = torch.from_numpy(generator.permutation(within)[:per_tile]).to(encoder.device)
+            enlarged = (encoder.inside(_at_size_of(levels[0][None], level[None])[0]) for level in levels)
+            sample.append(torch.cat([level.flatten(1)[:, chosen] for level in enlarged]).T.cpu())
+            if sum(map(len, sample)) >= SAMPLE:
+                break
+    return _principal_components(torch.cat(sample), widths, number, seed, encoder.device) if sample else None
 
 
 def _principal_components(sample: Tensor, widths: Sequence[int], number: int, seed: int, device: torch.device) -> Components:
@@ -209,13 +232,13 @@ def _principal_components(sample: Tensor, widths: Sequence[int], number: int, se
     return Components(mean.to(device), scale.to(device), axes.to(device), tuple(explained.tolist()), low, high)
 
 
-def _inside(valid: BoolArray, tile: Window, part: Window) -> BoolArray:
-    """Return which cells of a tile are valid and not beyond the part."""
-    height, width = cells(part)
-    row, column = (tile.row - part.row) // CELL, (tile.column - part.column) // CELL
-    inside = valid.copy()
-    inside[height - row :] = inside[:, width - column :] = False
-    return inside
+def _within(valid: BoolArray, tile: Tile, area: Window) -> BoolArray:
+    """Return which feature pixels of a tile are valid and not beyond the area."""
+    height, width = feature_size(area)
+    rows, columns = valid.shape
+    within = valid.copy()
+    within[height - tile.row * rows :] = within[:, width - tile.column * columns :] = False
+    return within
 
 
 def _at_size_of(finest: Tensor, level: Tensor) -> Tensor:
