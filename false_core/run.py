@@ -114,11 +114,11 @@ def _do(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
 
         return classify_many(job, feedback, world)
     if isinstance(job, jobs.SamplePoints):
-        from false_core.evaluation.sample_points import sample_points
+        from false_core.accuracy.sample_points import sample_points
 
         return sample_points(job, feedback)
     if isinstance(job, jobs.Assess):
-        from false_core.evaluation.assess import assess
+        from false_core.accuracy.assess import assess
 
         return assess(job, feedback)
     if isinstance(job, jobs.SuggestLabels):
@@ -130,7 +130,7 @@ def _do(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
 
         return export_onnx(job, feedback)
     if isinstance(job, jobs.ModelInfo):
-        from false_core.evaluation.model_info import model_info
+        from false_core.models.model_info import model_info
 
         return model_info(job, feedback)
     if isinstance(job, jobs.Polygonise):
