@@ -351,7 +351,7 @@ class _Table:
             job, {"raster": "-", "labels": "-", "field": "-", "model": "+"}
         )
         try:
-            whole = jobs.from_mapping({"job": job.__name__.lower(), **needed, **value})
+            whole = jobs.from_mapping({"job": job.NAME, **needed, **value})
         except RequestError as error:
             raise RequestError(f"[{key}]: {error.what}", error.remedy) from error
         return {name: getattr(whole, name) for name in value}
