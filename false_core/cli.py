@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar, get_type_hints
 
 import tyro
 from rich.console import Console
@@ -96,15 +96,9 @@ def main() -> None:
     if arguments == ["--version"]:
         print(f"false-core {__version__}")
         return
-    forms = {name: _form(kind) for name, kind in jobs.JOBS.items()}
-    command = tyro.extras.subcommand_cli_from_dict(
-        {**forms, "run": RunJob, "info": Info, "rerun": Rerun, "experiment": RunExperiment},
-        prog="false-core",
-        description="Land-cover maps from a few labels: pretrain, finetune, classify.",
-        args=arguments,
-    )
     console = Console(stderr=True)
     try:
+        command = _parsed(arguments)
         if isinstance(command, RunJob):
             if command.events:
                 serve_file(command.job)
@@ -119,8 +113,7 @@ def main() -> None:
         if isinstance(command, RunExperiment):
             _run_experiment(command.config, console)
             return
-        name = next(name for name, form in forms.items() if isinstance(command, form))
-        _run(jobs.JOBS[name](**dataclasses.asdict(command)), console)
+        _run(jobs.JOBS[arguments[0]](**dataclasses.asdict(command)), console)
     except FalseError as error:
         _say(error, console)
         sys.exit(error.exit_code)
@@ -136,32 +129,33 @@ def main() -> None:
         sys.exit(1)
 
 
+def _parsed(arguments: list[str]) -> Any:
+    """Return what was entered: one of the commands above, or the form of a job."""
+    # Only the form that is asked for is built. Of the other jobs the overview shows names and descriptions.
+    forms = {name: _form(job, with_parameters=arguments[:1] == [name]) for name, job in jobs.JOBS.items()}
+    return tyro.extras.subcommand_cli_from_dict(
+        {**forms, "run": RunJob, "info": Info, "rerun": Rerun, "experiment": RunExperiment},
+        prog="false-core",
+        description="Land-cover maps from a few labels: pretrain, finetune, classify.",
+        args=arguments,
+    )
+
+
 def _say(error: FalseError, console: Console) -> None:
     if share().speaks:
         console.print(f"[bold red]{escape(error.what)}[/] {escape(error.remedy)}")
 
 
-def _form(job: Any) -> Any:
-    """Return a dataclass like ``job`` whose types carry the help texts as tyro wants them."""
-    hints = {f.name: f.type for f in dataclasses.fields(job)}
-    types = {
-        "Tuple[str, ...]": tuple[str, ...],
-        "Tuple[int, ...]": tuple[int, ...],
-        "str": str,
-        "int": int,
-        "float": float,
-        "Optional[str]": str | None,
-        "Optional[int]": int | None,
-        "Optional[float]": float | None,
-        "Optional[Union[float, str]]": float | str | None,
-        "Optional[bool]": bool | None,
-    }
+def _form(job: type[jobs.Job], with_parameters: bool = True) -> Any:
+    """Return a dataclass like ``job`` whose types carry the help texts as tyro wants them, or an empty one."""
+    types = get_type_hints(job) if with_parameters else {}
     fields: list[tuple[str, Any, Any]] = []
-    for f in dataclasses.fields(job):
+    for f in dataclasses.fields(job) if with_parameters else ():
         parameter: jobs.Parameter = f.metadata["parameter"]
         unit = f" In {parameter.unit}." if parameter.unit else ""
         choices = f" One of {', '.join(parameter.choices)}." if parameter.choices else ""
-        hint = Annotated[types[str(hints[f.name])], tyro.conf.arg(help=parameter.help + unit + choices)]  # type: ignore[valid-type]
+        value = types[f.name]
+        hint = Annotated[value, tyro.conf.arg(help=parameter.help + unit + choices)]  # type: ignore[valid-type]
         fields.append((f.name, hint, dataclasses.field(default=f.default)))
     return dataclasses.make_dataclass(job.__name__, fields, frozen=True, namespace={"__doc__": job.__doc__})
 
@@ -282,13 +276,13 @@ def _rerun(command: Rerun, console: Console) -> None:
 
 
 def _print_info(path: str) -> None:
-    from false_core.evaluation.sections import describe, kind_in_words
     from false_core.models.model_file import read_card
+    from false_core.models.model_report import kind_in_words, model_sections
 
     card = read_card(path)
     console = Console()
     console.print(f"[bold]{escape(path)}[/]: {kind_in_words(card)}")
-    for section in describe(card):
+    for section in model_sections(card):
         table = Table(*section.header, title=section.heading, title_justify="left", show_header=bool(section.header))
         for number, row in enumerate(section.rows):
             swatch = f"[on {section.colors[number]}]  [/] " if section.colors else ""

@@ -100,7 +100,7 @@ def held_outputs(job: jobs.Job) -> Iterator[None]:
     folder = cache_folder() / "held"
     with contextlib.ExitStack() as stack:
         for name, path in jobs.outputs(job).items():
-            if jobs.parameters(job)[name].kind == jobs.NEW_FOLDER:
+            if jobs.parameters(job)[name].kind.is_folder:
                 continue
             target = os.path.normcase(os.path.realpath(path))
             try:
@@ -199,7 +199,7 @@ def check_destinations(job: jobs.Job) -> None:
         target = Path(path)
         if re.match(r"/vsi|\w{2,}://", path):  # C:// is a drive of Windows.
             raise OutputError(f"{name} is not on a disk: {path}.", "Choose a file on a disk, and copy it there afterwards.")
-        is_folder = jobs.parameters(job)[name].kind == jobs.NEW_FOLDER
+        is_folder = jobs.parameters(job)[name].kind.is_folder
         folder = target if is_folder and target.is_dir() else target.parent
         if not folder.is_dir():
             raise OutputError(f"The folder of {name}, {folder}, does not exist.", "Create it, or choose another one.")
@@ -220,9 +220,6 @@ def check_destinations(job: jobs.Job) -> None:
 
 def _input_files(job: jobs.Job) -> Iterator[str]:
     for name, parameter in jobs.parameters(job).items():
-        value = getattr(job, name)
-        if parameter.kind == jobs.RASTERS:
-            yield from value
-        elif parameter.kind in (jobs.RASTER, jobs.VECTOR, jobs.MODEL, jobs.FILE, jobs.FILE_OR_NAME) and value:
-            yield value
-            yield value.partition("|")[0]  # Of labels, without the name of the layer.
+        for path in parameter.kind.paths(getattr(job, name)) if parameter.is_input else []:
+            yield path
+            yield path.partition("|")[0]  # Of labels, without the name of the layer.

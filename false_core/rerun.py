@@ -71,7 +71,8 @@ def plan(model: str, output: str, report: str | None = None, replaced: Mapping[s
     record = read_record(card, model)
     target = {"model" if card.kind == SEGMENTER else "encoder": output}
     job = jobs.from_mapping({**_fields(record, replaced or {}), **target, **({"report": report} if report else {})})
-    now = made_with(choose_device(job.device, Feedback(lambda event: None)))  # type: ignore[union-attr]
+    assert isinstance(job, (jobs.Pretrain, jobs.Finetune))  # A record says nothing else.
+    now = made_with(choose_device(job.device, Feedback(lambda event: None)))
     tools = tuple((name, then, now.get(name, "")) for name, then in record.made_with.items() if then != now.get(name, ""))
     return Plan(job, tuple(_inputs(job, record)), tools)
 
@@ -103,12 +104,13 @@ def _fields(record: Record, replaced: Mapping[str, str]) -> dict[str, Any]:
         if name not in fields or fields[name] is None:
             raise RequestError(f"The model was made without {name}.", "Name one of its inputs.")
     for name, value in fields.items():
-        kind = declared[name].kind if name in declared else ""
-        if kind == jobs.RASTERS:
+        if name not in declared or not declared[name].is_input:
+            continue
+        if declared[name].is_many:
             fields[name] = replaced[name].split(",") if name in replaced else [here(str(path)) for path in value]
         elif name in replaced:
             fields[name] = replaced[name]
-        elif kind in (jobs.RASTER, jobs.VECTOR, jobs.MODEL, jobs.FILE, jobs.FILE_OR_NAME) and isinstance(value, str):
+        elif isinstance(value, str):
             fields[name] = here(value)
     return fields
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 
 from false_core import jobs
 from false_core.distributed import ALONE, World, joined, share
-from false_core.errors import DeviceError, OutOfMemoryError, RequestError
+from false_core.errors import DeviceError, OutOfMemoryError
 from false_core.events import Artifact, Event
 from false_core.feedback import Feedback, Stop
 from false_core.publish import check_destinations, held_outputs
@@ -32,9 +33,6 @@ GDAL_SETTINGS = {
 # Threads of a computation that wait for each other sleep instead of spinning. Where two programs share the cores, spinning
 # made a training step two to four times slower. It counts only where it is set before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-SHARED = (jobs.Pretrain, jobs.Finetune, jobs.Classify, jobs.ClassifyMany)
-"""What several processes do together. Of any other job, that of rank 0 does all."""
 
 
 def run(
@@ -58,13 +56,13 @@ def run(
     """
     jobs.validate(job)
     mine = share()
-    if not mine.speaks and not isinstance(job, SHARED):
+    if not mine.speaks and not job.IS_SHARED:
         return {}
     feedback = Feedback(on_event if mine.speaks else lambda event: None, cancel := cancel or Stop())
     # In the environment, where every thread finds it. GDAL looks once, when it reads its first block.
     for name, value in GDAL_SETTINGS.items():
         os.environ.setdefault(name, value)
-    with joined(mine, cancel) if isinstance(job, SHARED) else nullcontext(ALONE) as world:
+    with joined(mine, cancel) if job.IS_SHARED else nullcontext(ALONE) as world:
         results = _done(job, feedback, world)
     written = jobs.outputs(job)
     for name, path in written.items():
@@ -73,8 +71,10 @@ def run(
 
 
 def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
-    # A folder may change while the processes start; all of them see it as the first one does.
-    job = jobs.from_json(world.agreed(lambda: jobs.to_json(with_rasters_found(job, feedback))))
+    if world is ALONE:
+        job = with_rasters_found(job, feedback)
+    else:  # A folder may change while the processes start; all of them see it as the first one does.
+        job = jobs.from_json(world.agreed(lambda: jobs.to_json(with_rasters_found(job, feedback))))
     if world.share.speaks:
         check_destinations(job)
     try:
@@ -96,53 +96,8 @@ def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
 
 
 def _do(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
-    # Each job imports what it needs when it runs, so that a check or a bad request does not wait for everything.
-    if isinstance(job, jobs.Pretrain):
-        from false_core.training.pretrain import pretrain
-
-        return pretrain(job, feedback, world)
-    if isinstance(job, jobs.Finetune):
-        from false_core.training.finetune import finetune
-
-        return finetune(job, feedback, world)
-    if isinstance(job, jobs.Classify):
-        from false_core.mapping.classify.classify import classify
-
-        return classify(job, feedback, world)
-    if isinstance(job, jobs.ClassifyMany):
-        from false_core.mapping.classify.classify_many import classify_many
-
-        return classify_many(job, feedback, world)
-    if isinstance(job, jobs.SamplePoints):
-        from false_core.evaluation.sample_points import sample_points
-
-        return sample_points(job, feedback)
-    if isinstance(job, jobs.Assess):
-        from false_core.evaluation.assess import assess
-
-        return assess(job, feedback)
-    if isinstance(job, jobs.SuggestLabels):
-        from false_core.mapping.suggest_labels import suggest_labels
-
-        return suggest_labels(job, feedback)
-    if isinstance(job, jobs.ExportOnnx):
-        from false_core.models.onnx_file import export_onnx
-
-        return export_onnx(job, feedback)
-    if isinstance(job, jobs.ModelInfo):
-        from false_core.evaluation.model_info import model_info
-
-        return model_info(job, feedback)
-    if isinstance(job, jobs.Polygonise):
-        from false_core.mapping.polygonise import polygonise
-
-        return polygonise(job, feedback)
-    if isinstance(job, jobs.Embed):
-        from false_core.mapping.embed import embed
-
-        return embed(job, feedback)
-    if isinstance(job, jobs.Check):
-        from false_core.device import check
-
-        return check(job, feedback)
-    raise RequestError(f"{type(job).__name__} is not a job.")
+    module, name = job.DONE_BY.split(":")
+    # What a job needs is imported when it runs, so that a check or a bad request does not wait for everything.
+    do = getattr(importlib.import_module(module), name)
+    results: dict[str, Any] = do(job, feedback, world) if job.IS_SHARED else do(job, feedback)
+    return results

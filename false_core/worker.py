@@ -78,7 +78,7 @@ def _serve(path: str | None, speaker: _Speaker, cancel: Stop) -> int:
             sys.stdin.reconfigure(encoding="utf-8", errors="replace")
         job = _received(cancel) if path is None else _read(path, cancel)
         end_when_overdue(cancel, lambda reason: _say_why(reason, speaker))
-        speaker.say(Started(type(job).__name__.lower(), __version__, os.getpid()))
+        speaker.say(Started(job.NAME, __version__, os.getpid()))
         outputs = run(job, speaker.say, cancel)
     except FalseError as error:
         _say_why(error, speaker)

@@ -16,7 +16,7 @@ PLUGIN_FOLDER = Path(__file__).resolve().parent
 def _library_folder() -> Path:
     """Return the folder that holds ``false_core``: inside the plugin when packaged, beside it in a checkout."""
     for folder in (PLUGIN_FOLDER / "library", PLUGIN_FOLDER.parent):
-        if (folder / "false_core" / "jobs.py").is_file():
+        if (folder / "false_core" / "jobs").is_dir():
             return folder
     raise ImportError(f"The plugin in {PLUGIN_FOLDER} came without its library. Install it from the zip again.")
 

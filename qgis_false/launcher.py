@@ -60,7 +60,7 @@ class Launcher:
         path = self.mapping.there(file)
         values: Dict[str, Callable[[], str]] = {
             "job": lambda: path,
-            "name": lambda: type(job).__name__.lower(),
+            "name": lambda: job.NAME,
             "devices": lambda: str(devices(job, feedback)),
             "python": _python,
             "command": lambda: " ".join(shlex.quote(word.replace("{job}", path)) for word in RUN),

@@ -15,11 +15,6 @@ from false_core import jobs
 from false_core.events import Artifact, Event, Finished
 from qgis_false.translation import tr
 
-_PATHS = (
-    jobs.RASTER, jobs.RASTERS, jobs.VECTOR, jobs.MODEL, jobs.FILE, jobs.FILE_OR_NAME, jobs.NEW_MODEL, jobs.NEW_REPORT,
-    jobs.NEW_RASTER, jobs.NEW_VECTOR, jobs.NEW_TABLE, jobs.NEW_FILE, jobs.NEW_FOLDER,
-)  # fmt: skip
-"""Kinds of parameters that hold paths."""
 # What GDAL has before a path, /vsizip/ or NETCDF:", and what may follow a folder. One letter and a colon are a drive.
 _BEFORE = r'^(?P<before>(?:/vsi\w+/)+\{?|\w{2,}:(?://)?"?|)'
 _AFTER = r'(?P<inside>(?:[/\\][^|"}]*)?)(?P<rest>(?:[|"}].*)?)$'
@@ -107,9 +102,7 @@ def _is_of_windows(path: str) -> bool:
 def paths_of(job: jobs.Job) -> Iterator[Tuple[str, str]]:
     """Yield name and value of each path that ``job`` holds."""
     for name, parameter in jobs.parameters(job).items():
-        value = getattr(job, name)
-        if parameter.kind in _PATHS and value:
-            yield from ((name, one) for one in ((value,) if isinstance(value, str) else value))
+        yield from ((name, path) for path in parameter.kind.paths(getattr(job, name)))
 
 
 def _with_paths(job: jobs.Job, change: Callable[[str], str]) -> jobs.Job:

@@ -26,6 +26,11 @@ EXPORT = Parameter(
 """What an algorithm that runs a job has beside the parameters of its job, and under which name."""
 
 
+def name_of(job: Type[Any]) -> str:
+    """Return the name of a job or a task, which is that of its algorithm unless the algorithm has a better one."""
+    return job.__name__.lower()
+
+
 def can_be_exported(job: Type[Any]) -> bool:
     """Whether ``job`` is one of the library, and makes files to bring back."""
     return job in jobs.JOBS.values() and any(parameter.is_output for parameter in jobs.parameters(job).values())
@@ -122,5 +127,5 @@ class ImportResults:
     RESULTS: ClassVar[Tuple[Result, ...]] = (Result("kind", "Kind of the job", jobs.TEXT),)
 
 
-TASKS: Dict[str, Type[Any]] = {task.__name__.lower(): task for task in (ImportResults, SetUpEnvironment, Diagnostics)}
+TASKS: Dict[str, Type[Any]] = {name_of(task): task for task in (ImportResults, SetUpEnvironment, Diagnostics)}
 """Task classes by name, that of their algorithm."""

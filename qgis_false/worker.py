@@ -132,7 +132,7 @@ def _followed(job: jobs.Job, begin: Callable[[], _Process]) -> Dict[str, Any]:
         for folder in _half_written(job) - before:
             shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, QgsProcessingException) and not isinstance(error, Cancelled):
-            last_errors.remember(type(job).__name__.lower(), str(error))
+            last_errors.remember(job.NAME, str(error))
         raise
 
 

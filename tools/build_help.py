@@ -3,7 +3,7 @@
     python tools/build_help.py           after a job has changed
     python tools/build_help.py --check   writes nothing; fails where something would be written
 
-Everything comes from the declarations in ``false_core/jobs.py`` and ``qgis_false/tasks.py``; the titles come from
+Everything comes from the declarations in ``false_core/jobs`` and ``qgis_false/tasks.py``; the titles come from
 ``qgis_false/algorithms``. The Markdown in ``docs/algorithms`` is English. The HTML in ``qgis_false/help`` is there for each
 language of the plugin: it lies in the zip, one file per page without anything to load, so that help needs no network. Run
 ``tools/build_translations.py`` first. Standard library only.
@@ -30,44 +30,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 from build_translations import LANGUAGES, translations  # noqa: E402
 
 from false_core import jobs  # noqa: E402
-from qgis_false.tasks import EXPORT, EXPORT_NAME, TASKS, can_be_exported  # noqa: E402
+from qgis_false.tasks import EXPORT, EXPORT_NAME, TASKS, can_be_exported, name_of  # noqa: E402
 
 ORIGINAL = "en"
 MARKDOWN = ROOT / "docs" / "algorithms"
 HTML = ROOT / "qgis_false" / "help"
 ALGORITHMS = ROOT / "qgis_false" / "algorithms"
-NOTICE = "<!-- Written by tools/build_help.py from false_core/jobs.py and qgis_false/tasks.py. Change it there. -->"
-KINDS = {
-    jobs.RASTER: "a raster",
-    jobs.RASTERS: "one or more rasters",
-    jobs.VECTOR: "a vector layer",
-    jobs.FIELD: "a field",
-    jobs.MODEL: "a model file",
-    jobs.BANDS: "band numbers",
-    jobs.EXTENT: "an extent",
-    jobs.CHOICE: "a choice",
-    jobs.INTEGER: "a whole number",
-    jobs.NUMBER: "a number",
-    jobs.NUMBER_OR_WORD: "a number or a word",
-    jobs.FLAG: "yes or no",
-    jobs.TEXT: "a text",
-    jobs.FILE: "a file",
-    jobs.FILE_OR_NAME: "a file or a name",
-    jobs.NEW_MODEL: "a new model file",
-    jobs.NEW_REPORT: "a new HTML file",
-    jobs.NEW_RASTER: "a new raster",
-    jobs.NEW_VECTOR: "a new vector layer",
-    jobs.NEW_TABLE: "a new table",
-    jobs.NEW_FILE: "a new file",
-    jobs.NEW_FOLDER: "a new folder",
-}
-_ENDINGS = {
-    **dict.fromkeys((jobs.RASTER, jobs.RASTERS, jobs.NEW_RASTER), "tif"),
-    **dict.fromkeys((jobs.VECTOR, jobs.NEW_VECTOR), "gpkg"),
-    **dict.fromkeys((jobs.MODEL, jobs.NEW_MODEL), jobs.MODEL_FILES),
-    jobs.NEW_REPORT: "html",
-    jobs.NEW_TABLE: "csv",
-}
+NOTICE = "<!-- Written by tools/build_help.py from false_core/jobs and qgis_false/tasks.py. Change it there. -->"
 
 Translate = Callable[[str], str]
 
@@ -91,11 +60,11 @@ class Page:
     @property
     def name(self) -> str:
         """Name of the file, without its ending."""
-        return self.algorithm.name if self.algorithm else _job_name(self.job)
+        return self.algorithm.name if self.algorithm else name_of(self.job)
 
     @property
     def title(self) -> str:
-        return self.algorithm.title if self.algorithm else _job_name(self.job)
+        return self.algorithm.title if self.algorithm else name_of(self.job)
 
     @property
     def paragraphs(self) -> list[str]:
@@ -175,10 +144,6 @@ def _assigned(part: ast.stmt) -> Iterator[tuple[str, str]]:
             yield part.targets[0].id, part.value.attr
 
 
-def _job_name(job: type[Any]) -> str:
-    return job.__name__.lower()
-
-
 def defaults(job: type[Any]) -> dict[str, Any]:
     """Return the default of each parameter; ``dataclasses.MISSING`` where a value must be given."""
     return {field.name: field.default for field in dataclasses.fields(job)}
@@ -216,34 +181,12 @@ def example(job: type[Any]) -> dict[str, Any]:
     # Of some parameters just one must be given: the first one stands for them, with the field that belongs to it.
     names += [name for name in getattr(job, "EXACTLY_ONE", ())[:1] if name not in names]
     names += [name for name, parameter in declared.items() if parameter.kind == jobs.FIELD and parameter.of in names]
-    return {name: _example_value(declared[name]) for name in declared if name in names}
-
-
-def _example_value(parameter: jobs.Parameter) -> Any:
-    kind = parameter.kind
-    if kind == jobs.FIELD:
-        return "land_cover"
-    if kind in (jobs.CHOICE, jobs.NUMBER_OR_WORD):
-        return parameter.choices[0]
-    if kind in (jobs.INTEGER, jobs.NUMBER):
-        low = parameter.minimum or 0
-        return int(low) if kind == jobs.INTEGER else float(low)
-    if kind == jobs.FLAG:
-        return True
-    if kind == jobs.BANDS:
-        return (1, 2, 3)
-    if kind == jobs.EXTENT:
-        return "412000,413000,5429000,5430000 [EPSG:32633]"
-    if kind == jobs.RASTERS:
-        return ("raster_1.tif", "raster_2.tif")
-    stem = re.sub(r"\W+", "_", parameter.label.lower()).strip("_")
-    ending = _ENDINGS.get(kind) or (parameter.of if kind in (jobs.FILE, jobs.NEW_FILE) else "")
-    return f"{stem}.{ending}" if ending else stem
+    return {name: declared[name].example for name in declared if name in names}
 
 
 def shell_call(job: type[Any]) -> str:
     """Return the call of the command line with the values of ``example``."""
-    words = ["false-core", _job_name(job)]
+    words = ["false-core", name_of(job)]
     for name, value in example(job).items():
         words += [f"--{name.replace('_', '-')}", *_texts(value)]
     return _wrapped(words, lambda word: word.startswith("--"))
@@ -260,7 +203,7 @@ def qgis_call(job: type[Any], name: str) -> str:
 
 def _texts(value: Any, job: type[Any] | None = None, key: str = "") -> list[str]:
     if isinstance(value, tuple):
-        joined = job is not None and jobs.parameters(job)[key].kind == jobs.BANDS
+        joined = job is not None and not jobs.parameters(job)[key].is_path
         return [",".join(map(str, value))] if joined else [str(one) for one in value]
     return [str(value)]
 
@@ -280,7 +223,7 @@ def _wrapped(words: list[str], begins_line: Callable[[str], bool], width: int = 
 
 def json_job(job: type[Any]) -> str:
     """Return the values of ``example`` as a job in JSON."""
-    return json.dumps({"job": _job_name(job), **example(job)}, indent=2)
+    return json.dumps({"job": name_of(job), **example(job)}, indent=2)
 
 
 # --- Markdown --------------------------------------------------------------------------------------------------------------
@@ -302,7 +245,7 @@ def index() -> str:
     for page in pages():
         about = _escaped(page.paragraphs[0]) if page.paragraphs else ""
         in_qgis = f"`false:{page.algorithm.name}`" if page.algorithm else ""
-        command = f"`false-core {_job_name(page.job)}`" if page.runs_without_qgis else ""
+        command = f"`false-core {name_of(page.job)}`" if page.runs_without_qgis else ""
         lines.append(f"| [{_escaped(page.title)}]({page.name}.md) | {about} | {in_qgis} | {command} |")
     return "\n".join(
         [
@@ -351,7 +294,7 @@ def _tables(job: type[Any]) -> Iterator[str]:
             default = _escaped(default_in_words(given.get(name), parameter, str))
             yield (
                 f"| **{_escaped(parameter.label)}**<br>`{name}` | {_escaped(parameter.help)}{where} "
-                f"| {KINDS[parameter.kind]} | {default} | {_escaped(range_of(parameter, str))} |"
+                f"| {parameter.kind.words} | {default} | {_escaped(range_of(parameter, str))} |"
             )
         yield ""
     if not job.RESULTS:
@@ -454,7 +397,7 @@ def _definitions(job: type[Any], tr: Translate) -> Iterator[str]:
             default = default_in_words(value, parameter, tr)
             if value is not dataclasses.MISSING:
                 default = tr("default: {value}").format(value=default)
-            facts = [tr(KINDS[parameter.kind]), default, range_of(parameter, tr)]
+            facts = [tr(parameter.kind.words), default, range_of(parameter, tr)]
             yield f"<dt>{html.escape(tr(parameter.label))} <code>{name.upper()}</code></dt>"
             yield f"<dd>{html.escape(tr(parameter.help))}</dd>"
             yield f'<dd class="facts">{html.escape("; ".join(fact for fact in facts if fact))}</dd>'

@@ -13,7 +13,7 @@ from typing import Any
 
 from false_core import jobs
 from false_core.errors import InputError, RequestError
-from false_core.labels.classes import ClassTable, default_colour
+from false_core.raster.classes import ClassTable, default_colour
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -351,7 +351,7 @@ class _Table:
             job, {"raster": "-", "labels": "-", "field": "-", "model": "+"}
         )
         try:
-            whole = jobs.from_mapping({"job": job.__name__.lower(), **needed, **value})
+            whole = jobs.from_mapping({"job": job.NAME, **needed, **value})
         except RequestError as error:
             raise RequestError(f"[{key}]: {error.what}", error.remedy) from error
         return {name: getattr(whole, name) for name in value}

@@ -24,9 +24,9 @@ from torch import Tensor, nn
 
 from false_core import __version__, strict_json
 from false_core.errors import ModelFileError, OutputError
-from false_core.labels.classes import ClassTable
 from false_core.printable import on_one_line
 from false_core.publish import published
+from false_core.raster.classes import ClassTable
 from false_core.raster.statistics import LARGEST, Normalisation
 
 FORMAT = "false-model"

@@ -29,7 +29,6 @@ MOST_PARTS = 1000
 """Files of a raster that are looked at."""
 _BESIDE = (".aux.xml", ".ovr", ".msk.ovr")
 """What programs put beside a raster without changing it."""
-_READ = (jobs.RASTER, jobs.RASTERS, jobs.VECTOR, jobs.MODEL, jobs.FILE, jobs.FILE_OR_NAME)
 _RECORDED = ("pretrain", "finetune")
 
 
@@ -57,13 +56,11 @@ def record_of(job: jobs.Job, device: torch.device) -> dict[str, Any]:
     body = {name: value for name, value in dataclasses.asdict(job).items() if not declared[name].is_output}
     inputs = {path: fingerprint(path, kind) for _, path, kind in read_by(job)}
     for name, parameter in declared.items():
-        value = body.get(name)
-        if parameter.kind == jobs.RASTERS and value:
-            body[name] = [_portable(path) for path in value]
-        elif parameter.kind in _READ and value:
-            body[name] = _portable(value)
+        paths = [_portable(path) for path in parameter.kind.paths(body.get(name))] if parameter.is_input else []
+        if paths:
+            body[name] = paths if parameter.is_many else paths[0]
     return {
-        "job": {"job": type(job).__name__.lower(), **body},
+        "job": {"job": job.NAME, **body},
         "inputs": {_portable(path): print_ for path, print_ in inputs.items()},
         "made_with": made_with(device),
     }
@@ -93,17 +90,15 @@ def read_record(card: ModelCard, path: str) -> Record:
     return Record(job, inputs, tools)
 
 
-def read_by(job: jobs.Job) -> Iterator[tuple[str, str, str]]:
+def read_by(job: jobs.Job) -> Iterator[tuple[str, str, jobs.Kind]]:
     """Go through what a job reads: name of the parameter, path as it was given, and kind of the parameter."""
     for name, parameter in jobs.parameters(job).items():
-        value = getattr(job, name)
-        if parameter.kind in _READ and value:
-            for path in value if parameter.kind == jobs.RASTERS else [value]:
-                if parameter.kind != jobs.FILE_OR_NAME or os.path.isfile(path):
-                    yield name, path, parameter.kind
+        for path in parameter.kind.paths(getattr(job, name)) if parameter.is_input else []:
+            if not parameter.kind.may_be_a_name or os.path.isfile(path):
+                yield name, path, parameter.kind
 
 
-def fingerprint(path: str, kind: str) -> str:
+def fingerprint(path: str, kind: jobs.Kind) -> str:
     """Return what tells the content of a file from another, or nothing where it is no file that can be read.
 
     Dates and names do not count. Of a raster all the files count that it is made of.
@@ -113,7 +108,7 @@ def fingerprint(path: str, kind: str) -> str:
         return ""
     digest = hashlib.sha256()
     try:
-        for part in _parts(file) if kind in (jobs.RASTER, jobs.RASTERS) else [file]:
+        for part in _parts(file) if kind.is_raster else [file]:
             _add(digest, part)
     except OSError:
         return ""

@@ -35,11 +35,13 @@ def with_rasters_found(job: jobs.Job, feedback: Feedback) -> jobs.Job:
     found: dict[str, Any] = {}
     for name, parameter in jobs.parameters(job).items():
         value = getattr(job, name)
-        if parameter.kind == jobs.RASTERS:
+        if not parameter.kind.is_raster:
+            continue
+        if parameter.is_many:
             found[name] = tuple(find_rasters(value))
             if found[name] != value:
                 feedback.info(f"{len(found[name]):,} raster(s) are meant by {_shortened(value)}.")
-        elif parameter.kind == jobs.RASTER and value and jobs.stands_for_rasters(value):
+        elif value and jobs.stands_for_rasters(value):
             found[name] = _the_only(find_rasters([value]), name, value)
     return dataclasses.replace(job, **found) if found else job
 

@@ -32,7 +32,6 @@ from false_core.settings import cache_folder
 INTERVAL_S = 60.0
 KEPT_DAYS = 30
 TREE_KEY = "state"
-_READ_WHOLE = (jobs.VECTOR, jobs.FILE, jobs.FILE_OR_NAME, jobs.MODEL)
 _TENSOR, _NUMBERED = "__tensor__", "__numbered__"
 
 
@@ -179,14 +178,14 @@ def _fingerprint(job: jobs.Job, settings: PretrainSettings | FinetuneSettings) -
     body = {name: value for name, value in dataclasses.asdict(job).items() if not declared[name].is_output}
     files: list[tuple[str, int, int]] = []
     for name, parameter in declared.items():
-        value = body.get(name)
-        paths: list[Any] = list(value or ()) if parameter.kind == jobs.RASTERS else [value]
-        for path in paths:
-            file = str(path).partition("|")[0]
-            if value and parameter.kind in (jobs.RASTERS, jobs.RASTER) and os.path.isfile(file):
+        for path in parameter.kind.paths(body.get(name)):
+            file = path.partition("|")[0]
+            if not os.path.isfile(file):
+                continue
+            if parameter.kind.is_raster:
                 status = os.stat(file)
                 files.append((file, status.st_size, status.st_mtime_ns))
-            elif value and parameter.kind in _READ_WHOLE and os.path.isfile(file):
+            else:
                 # QGIS gives temporary files a new name each time: their content counts, not their name.
                 body[name] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
     text = json.dumps(

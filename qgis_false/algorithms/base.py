@@ -20,7 +20,9 @@ from qgis.PyQt.QtGui import QIcon
 from false_core import jobs
 from false_core.errors import FalseError
 from qgis_false import PLUGIN_FOLDER, layers, tasks
-from qgis_false.algorithms.definitions import definition, export_definition, shown_fields, the_only
+from qgis_false.algorithms.definitions import export_definition
+from qgis_false.algorithms.fields import shown_fields, the_only
+from qgis_false.algorithms.kinds import definition, job_fields
 from qgis_false.algorithms.problems import problems, with_names_of_rasters
 from qgis_false.algorithms.values import Request
 from qgis_false.environment.processes import Cancelled
@@ -46,7 +48,7 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
         return type(self)()
 
     def name(self) -> str:
-        return self.NAME or self.JOB.__name__.lower()
+        return self.NAME or tasks.name_of(self.JOB)
 
     def displayName(self) -> str:
         return tr(self.TITLE)
@@ -183,11 +185,11 @@ class JobAlgorithm(FalseAlgorithm):
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
     ) -> jobs.Job:
         """Return the job that was asked for. Layers and styles that are not files are written to ``folder``."""
-        fields = Request(self, parameters, context, feedback, folder).job_fields(self.JOB)
+        fields = job_fields(Request(self, parameters, context, feedback, folder), self.JOB)
         if self._legend:
             fields["legend"] = layers.write_legend(self._legend, folder)
         try:
-            return jobs.from_mapping({"job": self.JOB.__name__.lower(), **fields})
+            return jobs.from_mapping({"job": self.JOB.NAME, **fields})
         except FalseError as error:
             raise QgsProcessingException(str(error)) from error
 

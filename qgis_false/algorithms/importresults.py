@@ -65,12 +65,12 @@ class ImportResults(FalseAlgorithm):
                 )
                 details.setPostProcessor(layers.class_style())
                 context.addLayerToLoadOnCompletion(path, details)
-        return {"KIND": type(job).__name__.lower(), **{name.upper(): getattr(job, name) for name in found}}
+        return {"KIND": job.NAME, **{name.upper(): getattr(job, name) for name in found}}
 
 
-def output_kinds() -> Dict[str, Set[str]]:
+def output_kinds() -> Dict[str, Set[jobs.Kind]]:
     """Return the outputs that jobs have, by name, each with its kinds."""
-    found: Dict[str, Set[str]] = {}
+    found: Dict[str, Set[jobs.Kind]] = {}
     for job in jobs.JOBS.values():
         for name, parameter in jobs.parameters(job).items():
             if parameter.is_output:

@@ -15,13 +15,9 @@ from qgis.core import (
 
 from false_core import jobs
 from qgis_false import tasks
-from qgis_false.algorithms.definitions import NO, YES, Field, shown_fields
+from qgis_false.algorithms.fields import NO, YES, Field, shown_fields
 from qgis_false.layers import as_it_is, is_null, stands_for_rasters
 from qgis_false.translation import tr
-
-_RASTERS = (jobs.RASTER, jobs.RASTERS)
-_LAYERS = (*_RASTERS, jobs.VECTOR)
-_NUMBERS = (jobs.INTEGER, jobs.NUMBER)
 
 
 def problems(job: Type[Any], parameters: Dict[str, Any], context: QgsProcessingContext) -> List[str]:
@@ -32,9 +28,9 @@ def problems(job: Type[Any], parameters: Dict[str, Any], context: QgsProcessingC
         if _is_empty(value):
             if not field.optional and field.default is None:
                 found.append(tr("{name} is missing: {label}.", name=name, label=field.label))
-        elif field.parameter.kind in _LAYERS:
+        elif field.parameter.is_input and field.parameter.kind.layer:
             found += [f"{name}: {_why_not(source)}" for source in _sources(value) if not _opens(source, field, context)]
-        elif field.parameter.kind in _NUMBERS and not isinstance(value, QgsProperty):
+        elif field.parameter.kind.is_number and not isinstance(value, QgsProperty):
             found += _number_problems(field, value)
         elif field.parameter.kind in (jobs.CHOICE, jobs.FLAG) and isinstance(value, str):
             choices = field.parameter.choices or (YES, NO)
@@ -53,7 +49,7 @@ def with_names_of_rasters(job: Type[Any], parameters: Dict[str, Any], context: Q
     return [
         name
         for name, field in shown_fields(job).items()
-        if field.parameter.kind in _RASTERS
+        if field.parameter.kind.is_raster
         and any(stands_for_rasters(source, context) for source in _sources(parameters.get(name)))
     ]
 
@@ -82,7 +78,7 @@ def _sources(value: Any) -> List[str]:
 
 def _opens(source: str, field: Field, context: QgsProcessingContext) -> bool:
     """Whether QGIS can open ``source``, or need not. A layer stays in the context, where the run finds it again."""
-    if field.parameter.kind in _RASTERS and stands_for_rasters(source, context):
+    if field.parameter.kind.is_raster and stands_for_rasters(source, context):
         return True
     hints = QgsProcessingUtils.LayerHint
     hint = hints.Vector if field.parameter.kind == jobs.VECTOR else hints.Raster

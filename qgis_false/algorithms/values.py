@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Union
+from typing import Any, Dict, List, Optional, Union
 
 from qgis.core import (
     QgsProcessingAlgorithm,
@@ -20,7 +20,7 @@ from qgis.core import (
 
 from false_core import jobs
 from qgis_false import layers
-from qgis_false.algorithms.definitions import YES, Field, shown_fields, the_only
+from qgis_false.algorithms.fields import YES, Field, the_only
 from qgis_false.translation import tr
 
 
@@ -34,15 +34,6 @@ class Request:
     feedback: QgsProcessingFeedback
     folder: Path
 
-    def job_fields(self, job: Any) -> Dict[str, Any]:
-        """Return the fields of ``job`` that were entered. Layers that are not files are written to the folder.
-
-        Raises:
-            QgsProcessingException: A layer cannot be opened, or is none that another program can read.
-        """
-        entered = {field.name: _READERS[field.parameter.kind](self, field) for field in shown_fields(job).values()}
-        return {name: value for name, value in entered.items() if value is not None}
-
     def raw(self, field: Field) -> Any:
         """Return the value as it was entered, or None where nothing was."""
         value = self.parameters.get(field.processing_name)
@@ -53,11 +44,11 @@ class Request:
         return None if layers.is_null(value) or value == "" else value
 
 
-def _raster(request: Request, field: Field) -> Optional[str]:
-    return _rasters(request, field)[0] if request.raw(field) is not None else None
+def raster(request: Request, field: Field) -> Optional[str]:
+    return rasters(request, field)[0] if request.raw(field) is not None else None
 
 
-def _rasters(request: Request, field: Field) -> List[str]:
+def rasters(request: Request, field: Field) -> List[str]:
     return [one if isinstance(one, str) else layers.raster_path(one) for one in _imagery(request, field)]
 
 
@@ -97,7 +88,7 @@ def _opens(source: str, context: QgsProcessingContext) -> bool:
     return QgsProcessingUtils.mapLayerFromString(source, context) is not None
 
 
-def _vector(request: Request, field: Field) -> Optional[str]:
+def vector(request: Request, field: Field) -> Optional[str]:
     if request.raw(field) is None:
         return None
     source = request.algorithm.parameterAsSource(request.parameters, field.processing_name, request.context)
@@ -108,17 +99,17 @@ def _vector(request: Request, field: Field) -> Optional[str]:
     return layers.write_labels(source, class_field, request.folder, request.feedback)
 
 
-def _file(request: Request, field: Field) -> Optional[str]:
+def file(request: Request, field: Field) -> Optional[str]:
     path = request.algorithm.parameterAsFile(request.parameters, field.processing_name, request.context)
     return os.path.abspath(path) if path else None
 
 
-def _file_or_name(request: Request, field: Field) -> Optional[str]:
-    entered = _text(request, field)
+def file_or_name(request: Request, field: Field) -> Optional[str]:
+    entered = text(request, field)
     return os.path.abspath(entered) if entered and os.path.exists(entered) else entered
 
 
-def _bands(request: Request, field: Field) -> Optional[Any]:
+def bands(request: Request, field: Field) -> Optional[Any]:
     entered = request.raw(field)
     if entered is None:
         return None
@@ -126,7 +117,7 @@ def _bands(request: Request, field: Field) -> Optional[Any]:
     return [_as_number(part) for part in (parts if isinstance(parts, (list, tuple)) else [parts])]
 
 
-def _extent(request: Request, field: Field) -> Optional[str]:
+def extent(request: Request, field: Field) -> Optional[str]:
     if request.raw(field) is None:
         return None
     values, name, context = request.parameters, field.processing_name, request.context
@@ -147,15 +138,15 @@ def _extent(request: Request, field: Field) -> Optional[str]:
     return text
 
 
-def _number(request: Request, field: Field) -> Any:
+def number(request: Request, field: Field) -> Any:
     entered = request.raw(field)
     if isinstance(entered, QgsProperty):
         entered = request.algorithm.parameterAsDouble(request.parameters, field.processing_name, request.context)
     return _as_number(entered)
 
 
-def _number_or_word(request: Request, field: Field) -> Any:
-    return _as_number(_text(request, field))
+def number_or_word(request: Request, field: Field) -> Any:
+    return _as_number(text(request, field))
 
 
 def _as_number(entered: Any) -> Any:
@@ -167,22 +158,22 @@ def _as_number(entered: Any) -> Any:
     return int(number) if number.is_integer() else number
 
 
-def _choice(request: Request, field: Field) -> Optional[str]:
+def choice(request: Request, field: Field) -> Optional[str]:
     return request.algorithm.parameterAsEnumString(request.parameters, field.processing_name, request.context) or None
 
 
-def _flag(request: Request, field: Field) -> Optional[bool]:
+def flag(request: Request, field: Field) -> Optional[bool]:
     if not field.optional:
         return request.algorithm.parameterAsBoolean(request.parameters, field.processing_name, request.context)
-    answer = _choice(request, field)
+    answer = choice(request, field)
     return None if answer is None else answer == YES
 
 
-def _text(request: Request, field: Field) -> Optional[str]:
+def text(request: Request, field: Field) -> Optional[str]:
     return request.algorithm.parameterAsString(request.parameters, field.processing_name, request.context).strip() or None
 
 
-def _new_file(request: Request, field: Field) -> Optional[str]:
+def new_file(request: Request, field: Field) -> Optional[str]:
     if request.raw(field) is None:
         return None
     return os.path.abspath(
@@ -190,13 +181,13 @@ def _new_file(request: Request, field: Field) -> Optional[str]:
     )
 
 
-def _new_raster(request: Request, field: Field) -> Optional[str]:
+def new_raster(request: Request, field: Field) -> Optional[str]:
     if request.raw(field) is None:
         return None
     return os.path.abspath(_output_layer(request, field))
 
 
-def _new_vector(request: Request, field: Field) -> Optional[str]:
+def new_vector(request: Request, field: Field) -> Optional[str]:
     if request.raw(field) is None:
         return None
     path = _output_layer(request, field)
@@ -213,13 +204,3 @@ def _output_layer(request: Request, field: Field) -> str:
     if field.name in request.algorithm.STYLED and request.context.willLoadLayerOnCompletion(path):
         request.context.layerToLoadOnCompletionDetails(path).setPostProcessor(layers.class_style())
     return path
-
-
-_READERS: Dict[str, Callable[[Request, Field], Any]] = {
-    jobs.RASTER: _raster, jobs.RASTERS: _rasters, jobs.VECTOR: _vector, jobs.FIELD: _text, jobs.MODEL: _file,
-    jobs.BANDS: _bands, jobs.EXTENT: _extent, jobs.CHOICE: _choice, jobs.INTEGER: _number, jobs.NUMBER: _number,
-    jobs.NUMBER_OR_WORD: _number_or_word, jobs.FLAG: _flag, jobs.TEXT: _text, jobs.FILE_OR_NAME: _file_or_name,
-    jobs.NEW_MODEL: _new_file, jobs.NEW_REPORT: _new_file, jobs.NEW_RASTER: _new_raster,
-    jobs.NEW_VECTOR: _new_vector, jobs.NEW_TABLE: _new_file, jobs.NEW_FILE: _new_file,
-    jobs.NEW_FOLDER: _new_file,
-}  # fmt: skip

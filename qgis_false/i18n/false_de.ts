@@ -1764,96 +1764,96 @@
         <translation>Ergebnisse</translation>
     </message>
     <message>
-        <source>a raster</source>
-        <translation>ein Raster</translation>
-    </message>
-    <message>
-        <source>one or more rasters</source>
-        <translation>ein oder mehrere Raster</translation>
-    </message>
-    <message>
-        <source>a vector layer</source>
-        <translation>ein Vektorlayer</translation>
+        <source>a choice</source>
+        <translation type="vanished">eine Auswahl</translation>
     </message>
     <message>
         <source>a field</source>
-        <translation>ein Feld</translation>
-    </message>
-    <message>
-        <source>a model file</source>
-        <translation>eine Modelldatei</translation>
-    </message>
-    <message>
-        <source>band numbers</source>
-        <translation>Kanalnummern</translation>
-    </message>
-    <message>
-        <source>an extent</source>
-        <translation>eine Ausdehnung</translation>
-    </message>
-    <message>
-        <source>a choice</source>
-        <translation>eine Auswahl</translation>
-    </message>
-    <message>
-        <source>a whole number</source>
-        <translation>eine ganze Zahl</translation>
-    </message>
-    <message>
-        <source>a number</source>
-        <translation>eine Zahl</translation>
-    </message>
-    <message>
-        <source>a number or a word</source>
-        <translation>eine Zahl oder ein Wort</translation>
-    </message>
-    <message>
-        <source>yes or no</source>
-        <translation>ja oder nein</translation>
-    </message>
-    <message>
-        <source>a text</source>
-        <translation>ein Text</translation>
+        <translation type="vanished">ein Feld</translation>
     </message>
     <message>
         <source>a file</source>
-        <translation>eine Datei</translation>
+        <translation type="vanished">eine Datei</translation>
     </message>
     <message>
         <source>a file or a name</source>
-        <translation>eine Datei oder ein Name</translation>
+        <translation type="vanished">eine Datei oder ein Name</translation>
     </message>
     <message>
-        <source>a new model file</source>
-        <translation>eine neue Modelldatei</translation>
+        <source>a model file</source>
+        <translation type="vanished">eine Modelldatei</translation>
     </message>
     <message>
         <source>a new HTML file</source>
-        <translation>eine neue HTML-Datei</translation>
-    </message>
-    <message>
-        <source>a new raster</source>
-        <translation>ein neues Raster</translation>
-    </message>
-    <message>
-        <source>a new vector layer</source>
-        <translation>ein neuer Vektorlayer</translation>
-    </message>
-    <message>
-        <source>a new table</source>
-        <translation>eine neue Tabelle</translation>
+        <translation type="vanished">eine neue HTML-Datei</translation>
     </message>
     <message>
         <source>a new file</source>
-        <translation>eine neue Datei</translation>
+        <translation type="vanished">eine neue Datei</translation>
     </message>
     <message>
         <source>a new folder</source>
-        <translation>ein neuer Ordner</translation>
+        <translation type="vanished">ein neuer Ordner</translation>
+    </message>
+    <message>
+        <source>a new model file</source>
+        <translation type="vanished">eine neue Modelldatei</translation>
+    </message>
+    <message>
+        <source>a new raster</source>
+        <translation type="vanished">ein neues Raster</translation>
+    </message>
+    <message>
+        <source>a new table</source>
+        <translation type="vanished">eine neue Tabelle</translation>
+    </message>
+    <message>
+        <source>a new vector layer</source>
+        <translation type="vanished">ein neuer Vektorlayer</translation>
+    </message>
+    <message>
+        <source>a number</source>
+        <translation type="vanished">eine Zahl</translation>
+    </message>
+    <message>
+        <source>a number or a word</source>
+        <translation type="vanished">eine Zahl oder ein Wort</translation>
+    </message>
+    <message>
+        <source>a raster</source>
+        <translation type="vanished">ein Raster</translation>
+    </message>
+    <message>
+        <source>a text</source>
+        <translation type="vanished">ein Text</translation>
+    </message>
+    <message>
+        <source>a vector layer</source>
+        <translation type="vanished">ein Vektorlayer</translation>
+    </message>
+    <message>
+        <source>a whole number</source>
+        <translation type="vanished">eine ganze Zahl</translation>
+    </message>
+    <message>
+        <source>an extent</source>
+        <translation type="vanished">eine Ausdehnung</translation>
+    </message>
+    <message>
+        <source>band numbers</source>
+        <translation type="vanished">Kanalnummern</translation>
     </message>
     <message>
         <source>false: FALSE, the default. simclr, barlow_twins and pcl: what it is compared with. On the one scene that was measured simclr did as well, by 0.01 better with all labels. random: no training at all, an encoder as it comes, to see what pretraining adds.</source>
         <translation type="vanished">false: FALSE, die Vorgabe. simclr, barlow_twins und pcl: womit es verglichen wird. Auf der einen Szene, die gemessen wurde, war simclr ebenso gut, mit allen Trainingsflächen um 0,01 besser. random: gar kein Training, ein Encoder, wie er kommt, um zu sehen, was das Vortraining bringt.</translation>
+    </message>
+    <message>
+        <source>one or more rasters</source>
+        <translation type="vanished">ein oder mehrere Raster</translation>
+    </message>
+    <message>
+        <source>yes or no</source>
+        <translation type="vanished">ja oder nein</translation>
     </message>
 </context>
 </TS>

@@ -37,7 +37,10 @@ from false_core.jobs import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-STANDARD_LIBRARY_ONLY = ("__init__.py", "jobs.py", "events.py", "errors.py", "hidden_names.py", "strict_json.py")
+STANDARD_LIBRARY_ONLY = (
+    *("__init__.py", "events.py", "errors.py", "hidden_names.py", "strict_json.py"),
+    *(f"jobs/{file.name}" for file in sorted((ROOT / "false_core" / "jobs").glob("*.py"))),
+)
 
 PRETRAIN = Pretrain(rasters=("a.tif", "b.vrt"), encoder="encoder.safetensors")
 FINETUNE = Finetune(raster="a.tif", labels="l.gpkg|layername=x", field="cover", model="model.safetensors")

@@ -13,16 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_world import write_raster
 
-from false_core.evaluation.map_overview import MapOverview
 from false_core.feedback import Feedback
 from false_core.inference.tiles import MOST_BYTES, MOST_PIXELS, Blender, Tile, TilePlan
-from false_core.labels.classes import ClassTable, LandCoverClass
 from false_core.mapping.classify.assemble import Assembly, layers_of
 from false_core.mapping.classify.compute import compute_strips
 from false_core.mapping.classify.plan import NO_CONFIDENCE, MapPlan
 from false_core.mapping.classify.store import StripStore
+from false_core.mapping.map_overview import MapOverview
 from false_core.models.model_file import SEGMENTER, ModelCard
 from false_core.publish import published
+from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
 

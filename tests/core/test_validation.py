@@ -13,13 +13,13 @@ import torch
 from affine import Affine
 from small_world import GRID, textured_land, write_raster
 
-from false_core.evaluation.metrics import confusion_matrix
+from false_core.accuracy.metrics import confusion_matrix
 from false_core.inference import tiles
 from false_core.inference.tiles import TilePlan
 from false_core.jobs import Classify, Finetune
 from false_core.labels.annotation import IGNORE, Annotation
-from false_core.labels.classes import ClassTable, LandCoverClass
 from false_core.models.model_file import read_card, save_model
+from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window
 from false_core.run import run
 from false_core.training import validation

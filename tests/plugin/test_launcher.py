@@ -76,15 +76,6 @@ class TestPathMapping:
         assert mapped("/a=/x").job_here(there) == job
         assert mapped("/a=/x").left_out(job) == ["/b/2.tif"]
 
-    def test_every_kind_of_parameter_that_names_a_file_is_known_as_one(self, provider):
-        """A new kind must be put on one side or the other."""
-        from qgis_false.path_mapping import _PATHS
-
-        no_paths = {jobs.FIELD, jobs.BANDS, jobs.EXTENT, jobs.CHOICE, jobs.INTEGER, jobs.NUMBER, jobs.NUMBER_OR_WORD,
-                    jobs.FLAG, jobs.TEXT}  # fmt: skip
-        kinds = {parameter.kind for job in jobs.JOBS.values() for parameter in jobs.parameters(job).values()}
-        assert kinds <= {*_PATHS, *no_paths}
-
     def test_events_come_back_with_the_paths_of_this_computer(self, mapped):
         mapping = mapped("/a=/x")
         assert mapping.event_here(Artifact("output", "/x/m.tif")) == Artifact("output", "/a/m.tif")

@@ -305,12 +305,13 @@ class TestTheFolderOfARaster:
         """Return a function that takes rasters through the check and the run of an algorithm, and forgets them again."""
 
         def open_them(name, job, **values):
+            from qgis_false.algorithms.kinds import job_fields
             from qgis_false.algorithms.values import Request
 
             context = QgsProcessingContext()
             alg = algorithm(name)
             assert alg.checkParameterValues(values, context)[0]
-            fields = Request(alg, values, context, feedback, Path()).job_fields(job)
+            fields = job_fields(Request(alg, values, context, feedback, Path()), job)
             del context
             gc.collect()
             return fields
@@ -349,11 +350,12 @@ class TestTheFolderOfARaster:
 class TestExtent:
     @pytest.fixture
     def text(self, algorithm, context, feedback, tmp_path):
+        from qgis_false.algorithms.kinds import job_fields
         from qgis_false.algorithms.values import Request
 
         def read(job: str, **values: object) -> str | None:
             made = algorithm(job)
-            fields = Request(made, values, context, feedback, tmp_path).job_fields(made.JOB)
+            fields = job_fields(Request(made, values, context, feedback, tmp_path), made.JOB)
             return fields.get("extent")
 
         return read

@@ -21,20 +21,8 @@ from qgis.core import (
 
 from false_core import jobs
 
-ALGORITHMS = {
-    "pretrain": jobs.Pretrain,
-    "finetune": jobs.Finetune,
-    "classify": jobs.Classify,
-    "classifymany": jobs.ClassifyMany,
-    "samplepoints": jobs.SamplePoints,
-    "assess": jobs.Assess,
-    "suggestlabels": jobs.SuggestLabels,
-    "exportonnx": jobs.ExportOnnx,
-    "modelinfo": jobs.ModelInfo,
-    "polygonise": jobs.Polygonise,
-    "embed": jobs.Embed,
-    "checkenvironment": jobs.Check,
-}
+ALGORITHMS = {"checkenvironment" if job is jobs.Check else name: job for name, job in jobs.JOBS.items()}
+"""The job of each algorithm that has one, by the name in the id of the algorithm."""
 each_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
 
 
@@ -53,15 +41,34 @@ def optional(definition) -> bool:
 
 def entered(algorithm, context, feedback, folder, **values: object) -> dict[str, object]:
     """Return the fields of a pretraining job as they are read from what was entered."""
+    from qgis_false.algorithms.kinds import job_fields
     from qgis_false.algorithms.values import Request
 
-    return Request(algorithm("pretrain"), values, context, feedback, folder).job_fields(jobs.Pretrain)
+    return job_fields(Request(algorithm("pretrain"), values, context, feedback, folder), jobs.Pretrain)
 
 
 def test_every_job_is_an_algorithm(provider):
-    offered = {algorithm.id() for algorithm in provider.algorithms()}
-    assert {f"false:{name}" for name in ALGORITHMS} <= offered
-    assert set(ALGORITHMS.values()) == set(jobs.JOBS.values())
+    offered = {algorithm.JOB for algorithm in provider.algorithms() if hasattr(algorithm, "JOB")}
+    for name, job in jobs.JOBS.items():
+        assert job in offered, (
+            f"The job {name} is not in the toolbox: write qgis_false/algorithms/{name}.py, "
+            "and add its class to ALGORITHMS in qgis_false/provider.py"
+        )
+
+
+@each_algorithm
+def test_every_algorithm_has_an_icon_of_its_own(algorithm, name):
+    icon = algorithm(name).svgIconPath()
+    assert os.path.basename(icon) == f"{name}.svg", f"Draw qgis_false/icons/{name}.svg; until then it shows {icon}"
+
+
+@pytest.mark.parametrize("kind", jobs.KINDS)
+def test_every_kind_of_parameter_is_shown_and_read(kind):
+    from qgis_false.algorithms.kinds import IN_DIALOG
+
+    assert jobs.KINDS[kind] in IN_DIALOG, (
+        f"A dialog does not know the kind {kind}: add a line for it to IN_DIALOG in qgis_false/algorithms/kinds.py"
+    )
 
 
 @each_algorithm

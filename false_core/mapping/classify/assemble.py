@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from false_core.errors import InputError
-from false_core.evaluation.map_overview import MapOverview
 from false_core.feedback import Feedback
 from false_core.mapping.classify.plan import NO_CONFIDENCE, MapPlan, Strip
 from false_core.mapping.classify.store import CONFIDENCE, MAP, StripStore
+from false_core.mapping.map_overview import MapOverview
 from false_core.raster.cog import StripFile, write_cog
 from false_core.raster.map_file import RasterFile
 from false_core.raster.mosaic import ENDING, Mosaic

@@ -16,8 +16,6 @@ from false_core import jobs
 from false_core.device import choose_device
 from false_core.distributed import ALONE, Share, World
 from false_core.errors import Cancelled, InputError
-from false_core.evaluation.map_overview import MapOverview
-from false_core.evaluation.report import classification_report, write_report
 from false_core.feedback import Feedback
 from false_core.inference.folding import for_inference
 from false_core.jobs import Classify
@@ -25,6 +23,8 @@ from false_core.mapping.classify.assemble import Assembly, layers_of
 from false_core.mapping.classify.compute import compute_strips
 from false_core.mapping.classify.plan import MapPlan, Strip, own_share
 from false_core.mapping.classify.store import CONFIDENCE, MAP, JobStart, StripStore, digest_of
+from false_core.mapping.map_overview import MapOverview
+from false_core.mapping.map_report import classification_report
 from false_core.mapping.raster_for_model import check_maps, open_for_model, protect
 from false_core.models.from_file import check_segmenter, segmenter_from
 from false_core.models.model_file import SEGMENTER, ModelCard, read_card
@@ -32,6 +32,7 @@ from false_core.publish import published
 from false_core.raster.file_state import stamp_of_raster, was_changed
 from false_core.raster.map_file import sidecars, write_class_names, write_style
 from false_core.raster.mosaic import ENDING
+from false_core.reports.page import write_report
 
 BYTES_PER_PIXEL = {MAP: 0.05, CONFIDENCE: 0.5}
 """Size of a layer in its file: twice what a generated scene took. What a network makes of noise takes more."""

@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from false_core.errors import OutputError
-from false_core.evaluation.map_overview import MapOverview
 from false_core.feedback import Feedback
 from false_core.found_out import FoundOut
 from false_core.inference.batches import BatchedNetwork, best_batch
@@ -20,6 +19,7 @@ from false_core.inference.tiled import ReadTile, TiledNetwork, blended
 from false_core.inference.upsample import Mapped, upsample
 from false_core.mapping.classify.plan import NO_CONFIDENCE, MapPlan, Strip, StripRun, runs_of
 from false_core.mapping.classify.store import CONFIDENCE, MAP, StripStore
+from false_core.mapping.map_overview import MapOverview
 from false_core.models.segmenter import class_probabilities
 from false_core.publish import unfinished
 from false_core.raster.map_file import RasterFile

@@ -2,8 +2,8 @@
 
 Strips depend on the raster and on the tiles, never on how many processes there are. Each holds whole blocks of the map's
 file and can be computed without the others: the row of tiles above it, and where a map is very wide the column to the left
-of it, are computed once more for that. A process that goes on with the next strip has them already. The tiles of a row are computed
-in the same groups wherever it starts, so that rounding is the same too.
+of it, are computed once more for that. A process that goes on with the next strip has them already. The tiles of a row are
+computed in the same groups wherever it starts, so that rounding is the same too.
 """
 
 from __future__ import annotations

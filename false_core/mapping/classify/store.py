@@ -24,10 +24,10 @@ import safetensors.numpy
 from false_core import __version__
 from false_core.distributed import World
 from false_core.errors import InputError, OutputError
-from false_core.evaluation.map_overview import MapOverview, Piece
 from false_core.held import Hold, is_abandoned
 from false_core.hidden_names import FINISHED_STRIP, STRIPS_ENDING, start_of
 from false_core.mapping.classify.plan import Strip
+from false_core.mapping.map_overview import MapOverview, Piece
 from false_core.publish import settle
 from false_core.raster.file_state import Stamp, stamp_of
 

@@ -1,47 +1,41 @@
 """What can be asked of this library. Each job is one frozen dataclass, and each parameter is declared once, here.
 
 The Processing dialogs, the command line, the JSON that crosses the process border, the Python API and the help pages are
-all made from these declarations. Standard library only, Python 3.9: the QGIS plugin imports this module too.
+all made from these declarations. A job also says which function does it: ``done_by``, as ``"module:function"``.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
-import os
-import re
-import sys
 from dataclasses import dataclass
-from typing import Any, ClassVar, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union, get_args
+from typing import Any, ClassVar, Optional, Tuple, Union
 
-from false_core import strict_json
-from false_core.errors import RequestError
-
-__all__ = [
-    "JOBS",
-    "Assess",
-    "Check",
-    "Classify",
-    "ClassifyMany",
-    "Embed",
-    "ExportOnnx",
-    "Finetune",
-    "Job",
-    "ModelInfo",
-    "Parameter",
-    "Polygonise",
-    "Pretrain",
-    "SamplePoints",
-    "SuggestLabels",
-    "from_file",
-    "from_json",
-    "outputs",
-    "parameter",
-    "parameters",
-    "to_json",
-    "validate",
-]
+from false_core.jobs.job import Job, Result
+from false_core.jobs.kinds import (
+    BANDS,
+    CHOICE,
+    EXTENT,
+    FIELD,
+    FILE,
+    FILE_OR_NAME,
+    FLAG,
+    INTEGER,
+    MODEL,
+    NEW_FILE,
+    NEW_FOLDER,
+    NEW_MODEL,
+    NEW_RASTER,
+    NEW_REPORT,
+    NEW_TABLE,
+    NEW_VECTOR,
+    NUMBER,
+    NUMBER_OR_WORD,
+    RASTER,
+    RASTERS,
+    TEXT,
+    VECTOR,
+    Kind,
+    parameter,
+)
 
 UNTRAINED = "random"
 METHODS = {
@@ -52,84 +46,6 @@ METHODS = {
 CALIBRATED = ("rissnet", "gfcnet", "glcnet", "grass")
 """Methods that can take FNSD and FNCC, which FALSE always does, for their contrastive loss."""
 PRESETS = ("auto", "quick", "standard", "paper")
-ENCODER_FILES = MODEL_FILES = "safetensors"
-
-# The kinds of value a parameter can hold: how it is checked, and what a dialog shows for it.
-RASTER, RASTERS, VECTOR, FIELD, MODEL = "raster", "rasters", "vector", "field", "model"
-BANDS, EXTENT, CHOICE, INTEGER, NUMBER, NUMBER_OR_WORD, FLAG, TEXT, FILE, FILE_OR_NAME = (
-    "bands",
-    "extent",
-    "choice",
-    "integer",
-    "number",
-    "number_or_word",
-    "flag",
-    "text",
-    "file",
-    "file_or_name",
-)
-NEW_MODEL, NEW_REPORT, NEW_RASTER, NEW_VECTOR, NEW_TABLE, NEW_FILE, NEW_FOLDER = (
-    "new_model",
-    "new_report",
-    "new_raster",
-    "new_vector",
-    "new_table",
-    "new_file",
-    "new_folder",
-)
-LIST_ENDING = ".txt"
-STAC_ENDINGS = (".json", ".geojson")
-_OUTPUT_KINDS = (NEW_MODEL, NEW_REPORT, NEW_RASTER, NEW_VECTOR, NEW_TABLE, NEW_FILE, NEW_FOLDER)
-_MANY_KINDS = (RASTERS, BANDS)
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter of a job, as every front end needs to know it.
-
-    Attributes:
-        kind: One of the kinds above.
-        label: A few words, for a dialog.
-        help: One or two sentences in plain words.
-        unit: Unit of the value, or empty.
-        minimum, maximum: Range of a number, both ends included.
-        choices: Admitted values of a choice; of a number or word, the words.
-        of: For a field, bands or an extent, the parameter with its layer. For a model, what it must hold: ``"encoder"``,
-            ``"segmenter"``, or empty where it may be either. For a file, its extension.
-        advanced: Folded away in dialogs.
-        dialog: Whether a person sets it in QGIS; False where the plugin knows the value itself.
-    """
-
-    kind: str
-    label: str
-    help: str
-    unit: str = ""
-    minimum: Optional[float] = None
-    maximum: Optional[float] = None
-    choices: Tuple[str, ...] = ()
-    of: str = ""
-    advanced: bool = False
-    dialog: bool = True
-
-    @property
-    def is_output(self) -> bool:
-        """Whether the parameter names a file the job writes, or a folder of them."""
-        return self.kind in _OUTPUT_KINDS
-
-
-@dataclass(frozen=True)
-class Result:
-    """One thing a finished job hands back beside its files: a number or a text in ``Finished.outputs``."""
-
-    name: str
-    label: str
-    kind: str = NUMBER
-
-
-def parameter(kind: str, label: str, help: str, default: Any = dataclasses.MISSING, **more: Any) -> Any:
-    """Return a field of a job. Without a default, a value must be given; ``more`` goes to ``Parameter``."""
-    return dataclasses.field(default=default, metadata={"parameter": Parameter(kind, label, help, **more)})
-
 
 _STANDS_FOR_MANY = (
     " A name may stand for many rasters: a folder, a pattern such as tiles/**/*.tif, a text file with a path per line, or a "
@@ -172,12 +88,12 @@ def _preset() -> Any:
     )
 
 
-def _from_preset(kind: str, label: str, help: str, **more: Any) -> Any:
+def _from_preset(kind: Kind, label: str, help: str, **more: Any) -> Any:
     return parameter(kind, label, help + " Empty: from the preset.", None, advanced=True, **more)
 
 
 @dataclass(frozen=True)
-class Pretrain:
+class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True):
     """Learn an encoder from rasters without labels.
 
     FALSE pretraining: contrastive learning that finds its own false negatives (FNSD) and counts them as positives with a
@@ -312,9 +228,16 @@ class Pretrain:
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (Result("loss", "Final loss"), Result("steps", "Steps trained"))
 
+    def contradiction(self) -> Optional[Tuple[str, str]]:
+        """Say so where a method is asked to find false negatives that has no place for them."""
+        if not self.false_negatives or self.method in (*CALIBRATED, "false"):
+            return None
+        remedy = "The method false is simclr with false negatives." if self.method == "simclr" else "Leave it out."
+        return f"The method {self.method} takes no false_negatives.", remedy
+
 
 @dataclass(frozen=True)
-class Finetune:
+class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True):
     """Train a land-cover model from an encoder and a few labels.
 
     Digitise about 1 % of the raster as polygons, lines or points with a class field. Part of the labels, in whole blocks
@@ -389,7 +312,7 @@ class Finetune:
 
 
 @dataclass(frozen=True)
-class Classify:
+class Classify(Job, done_by="false_core.mapping.classify.classify:classify", shared=True):
     """Make a land-cover map of a raster with a model.
 
     The raster is classified tile by tile with overlap, and the overlaps are blended, so there are no seams. Nodata stays
@@ -426,7 +349,7 @@ class Classify:
 
 
 @dataclass(frozen=True)
-class ClassifyMany:
+class ClassifyMany(Job, done_by="false_core.mapping.classify.classify_many:classify_many", shared=True):
     """Make a land-cover map of each of many rasters with one model.
 
     The maps go into a folder of their own; that of field.tif is called field_classified.tif, or north_field_classified.tif
@@ -445,7 +368,92 @@ class ClassifyMany:
 
 
 @dataclass(frozen=True)
-class SamplePoints:
+class Polygonise(Job, done_by="false_core.mapping.polygonise:polygonise"):
+    """Turn a map into polygons, one for each patch of a class.
+
+    Neighbours share their border line point by point: no gaps, no overlaps, also when the lines are smoothed or small
+    patches are dissolved. Each polygon carries the code, the name and the colour of its class, and its area. Nodata
+    becomes no polygon.
+    """
+
+    map: str = parameter(RASTER, "Map", "A raster with one band of class codes, such as classifying writes it.")
+    output: str = parameter(
+        NEW_VECTOR,
+        "Polygons",
+        "The polygons to write. The ending says the format: .gpkg, .geojson, .shp and others that OGR writes.",
+    )
+    minimum_area: float = parameter(
+        NUMBER,
+        "Minimum area",
+        "Patches smaller than this become part of the neighbour they share the longest border with (minimum mapping unit). "
+        "In square map units; in m² where the map is in degrees. 0: all patches stay.",
+        0.0,
+        minimum=0.0,
+    )
+    smoothing: float = parameter(
+        NUMBER,
+        "Smoothing",
+        "0: the polygons follow the edges of the pixels. Up to 1: borders run straight across the stairs of the pixels. No "
+        "border moves by more than a pixel, and the edge of the raster stays as it is.",
+        0.0,
+        minimum=0.0,
+        maximum=1.0,
+    )
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("polygons", "Polygons"),
+        Result("dissolved", "Patches dissolved"),
+    )
+
+
+@dataclass(frozen=True)
+class Embed(Job, done_by="false_core.mapping.embed:embed"):
+    """Show what the encoder sees: its features all over a raster, as colours or as numbers.
+
+    What looks alike to the encoder gets a similar colour. Where land cover that differs has the same colour, a model made
+    from this encoder will have a hard time. The features are coarser than the raster: a pixel of the result covers 4 x 4
+    pixels of the size that the model works on. Features as numbers are an input for other classifiers.
+    """
+
+    raster: str = parameter(
+        RASTER, "Raster", "The raster to look at. It needs the bands the model was made for." + _STANDS_FOR_ONE
+    )
+    model: str = parameter(MODEL, "Model", "An encoder file from pretraining, or a model file from fine-tuning.")
+    output: str = parameter(
+        NEW_RASTER,
+        "Features",
+        "The raster to write: a GeoTIFF with a band per component. Its pixels are four times as wide as those the model "
+        "works on.",
+    )
+    components: int = parameter(
+        INTEGER,
+        "Components",
+        "3: the first three principal components of the features as red, green and blue (Byte, nodata 0). Another number: "
+        "as many components (Float32, nodata NaN). 0: all features as they are, which makes a large file.",
+        3,
+        minimum=0,
+        maximum=1024,
+    )
+    extent: Optional[str] = parameter(
+        EXTENT,
+        "Extent",
+        "Look only at this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the "
+        "raster's own CRS. Empty: everything.",
+        None,
+        of="raster",
+    )
+    seed: int = _seed()
+    device: str = _device()
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("bands", "Bands written"),
+        Result("explained", "Share of variance explained"),
+        Result("pixel_size", "Pixel size written, in CRS units"),
+    )
+
+
+@dataclass(frozen=True)
+class SamplePoints(Job, done_by="false_core.accuracy.sample_points:sample_points"):
     """Draw the points at which to look up what is really there, to assess a map.
 
     A stratified random sample: in each class of the map, every pixel has the same chance. How many points there are follows
@@ -505,7 +513,7 @@ class SamplePoints:
 
 
 @dataclass(frozen=True)
-class Assess:
+class Assess(Job, done_by="false_core.accuracy.assess:assess"):
     """Find out how good a map is, from reference labels or a raster of the truth.
 
     Says how often map and reference agree, and which class is taken for which. From points that were drawn at random within
@@ -554,7 +562,7 @@ class Assess:
 
 
 @dataclass(frozen=True)
-class SuggestLabels:
+class SuggestLabels(Job, done_by="false_core.mapping.suggest_labels:suggest_labels"):
     """Suggest where to digitise next.
 
     Looks for the few small squares that would teach the model most: where it is not sure of the class, and which look unlike
@@ -599,7 +607,7 @@ class SuggestLabels:
 
 
 @dataclass(frozen=True)
-class ExportOnnx:
+class ExportOnnx(Job, done_by="false_core.models.onnx_file:export_onnx"):
     """Export a model for Deepness.
 
     Deepness is a QGIS plugin that runs models in the ONNX format. The file holds the network, what it does to pixels first,
@@ -636,7 +644,7 @@ class ExportOnnx:
 
 
 @dataclass(frozen=True)
-class ModelInfo:
+class ModelInfo(Job, done_by="false_core.models.model_info:model_info"):
     """Say what a model or encoder file is.
 
     The report shows what it maps, what it needs, what it does to pixels first, how good it is and how it was made. Nothing
@@ -655,92 +663,7 @@ class ModelInfo:
 
 
 @dataclass(frozen=True)
-class Polygonise:
-    """Turn a map into polygons, one for each patch of a class.
-
-    Neighbours share their border line point by point: no gaps, no overlaps, also when the lines are smoothed or small
-    patches are dissolved. Each polygon carries the code, the name and the colour of its class, and its area. Nodata
-    becomes no polygon.
-    """
-
-    map: str = parameter(RASTER, "Map", "A raster with one band of class codes, such as classifying writes it.")
-    output: str = parameter(
-        NEW_VECTOR,
-        "Polygons",
-        "The polygons to write. The ending says the format: .gpkg, .geojson, .shp and others that OGR writes.",
-    )
-    minimum_area: float = parameter(
-        NUMBER,
-        "Minimum area",
-        "Patches smaller than this become part of the neighbour they share the longest border with (minimum mapping unit). "
-        "In square map units; in m² where the map is in degrees. 0: all patches stay.",
-        0.0,
-        minimum=0.0,
-    )
-    smoothing: float = parameter(
-        NUMBER,
-        "Smoothing",
-        "0: the polygons follow the edges of the pixels. Up to 1: borders run straight across the stairs of the pixels. No "
-        "border moves by more than a pixel, and the edge of the raster stays as it is.",
-        0.0,
-        minimum=0.0,
-        maximum=1.0,
-    )
-
-    RESULTS: ClassVar[Tuple[Result, ...]] = (
-        Result("polygons", "Polygons"),
-        Result("dissolved", "Patches dissolved"),
-    )
-
-
-@dataclass(frozen=True)
-class Embed:
-    """Show what the encoder sees: its features all over a raster, as colours or as numbers.
-
-    What looks alike to the encoder gets a similar colour. Where land cover that differs has the same colour, a model made
-    from this encoder will have a hard time. The features are coarser than the raster: a pixel of the result covers 4 x 4
-    pixels of the size that the model works on. Features as numbers are an input for other classifiers.
-    """
-
-    raster: str = parameter(
-        RASTER, "Raster", "The raster to look at. It needs the bands the model was made for." + _STANDS_FOR_ONE
-    )
-    model: str = parameter(MODEL, "Model", "An encoder file from pretraining, or a model file from fine-tuning.")
-    output: str = parameter(
-        NEW_RASTER,
-        "Features",
-        "The raster to write: a GeoTIFF with a band per component. Its pixels are four times as wide as those the model "
-        "works on.",
-    )
-    components: int = parameter(
-        INTEGER,
-        "Components",
-        "3: the first three principal components of the features as red, green and blue (Byte, nodata 0). Another number: "
-        "as many components (Float32, nodata NaN). 0: all features as they are, which makes a large file.",
-        3,
-        minimum=0,
-        maximum=1024,
-    )
-    extent: Optional[str] = parameter(
-        EXTENT,
-        "Extent",
-        "Look only at this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the "
-        "raster's own CRS. Empty: everything.",
-        None,
-        of="raster",
-    )
-    seed: int = _seed()
-    device: str = _device()
-
-    RESULTS: ClassVar[Tuple[Result, ...]] = (
-        Result("bands", "Bands written"),
-        Result("explained", "Share of variance explained"),
-        Result("pixel_size", "Pixel size written, in CRS units"),
-    )
-
-
-@dataclass(frozen=True)
-class Check:
+class Check(Job, done_by="false_core.device:check"):
     """Check the compute environment: versions, device, and a real computation on it."""
 
     device: str = _device()
@@ -754,231 +677,3 @@ class Check:
         Result("memory_gb", "Memory of the device in GB"),
         Result("gflops", "Speed of the test kernel in GFLOP/s"),
     )
-
-
-Job = Union[
-    Pretrain,
-    Finetune,
-    Classify,
-    ClassifyMany,
-    Polygonise,
-    Embed,
-    SamplePoints,
-    Assess,
-    SuggestLabels,
-    ExportOnnx,
-    ModelInfo,
-    Check,
-]
-JOBS: Dict[str, Type[Any]] = {job.__name__.lower(): job for job in get_args(Job)}
-
-
-def parameters(job: Union[Job, Type[Any]]) -> Dict[str, Parameter]:
-    """Return the parameters of a job or job class by name, in the order of declaration."""
-    return {f.name: f.metadata["parameter"] for f in dataclasses.fields(job)}
-
-
-def outputs(job: Job) -> Dict[str, str]:
-    """Return what ``job`` writes: parameter name to path, without the optional ones that were not asked for."""
-    return {
-        name: getattr(job, name) for name, parameter in parameters(job).items() if parameter.is_output and getattr(job, name)
-    }
-
-
-def to_json(job: Job) -> str:
-    """Return ``job`` as one line of JSON."""
-    return json.dumps({"job": type(job).__name__.lower(), **dataclasses.asdict(job)}, allow_nan=False)
-
-
-def from_json(text: str) -> Job:
-    """Return the job written in ``text``, validated.
-
-    Raises:
-        RequestError: It is not JSON, names no job of ours, or a parameter is unknown, missing or not admitted.
-    """
-    try:
-        body = strict_json.loads(text)
-    except ValueError as error:
-        raise RequestError(f"The job is not valid JSON: {error}.") from error
-    if not isinstance(body, dict):
-        raise RequestError("The job must be a JSON object.")
-    return from_mapping(body)
-
-
-def from_file(path: str) -> Job:
-    """Return the job in the file ``path``, validated.
-
-    Raises:
-        RequestError: The file cannot be read, or holds no job; the reasons are those of ``from_json``.
-    """
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except OSError as error:
-        raise RequestError(f"The job {path} cannot be read: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise RequestError(f"The job {path} is not a text in UTF-8.") from error
-    return from_json(text)
-
-
-def from_mapping(body: Mapping[str, Any]) -> Job:
-    """Return the job described by ``body``: its name under ``"job"``, the rest its parameters, validated."""
-    name = body.get("job")
-    kind = JOBS.get(name) if isinstance(name, str) else None
-    if kind is None:
-        raise RequestError(f"There is no job called {name!r}.", f"Jobs are {', '.join(JOBS)}.")
-    declared = parameters(kind)
-    given = {key: value for key, value in body.items() if key != "job"}
-    unknown = sorted(set(given) - set(declared))
-    if unknown:
-        raise RequestError(f"{name} has no parameter {', '.join(unknown)}.", f"It has {', '.join(declared)}.")
-    missing = [f.name for f in dataclasses.fields(kind) if f.name not in given and f.default is dataclasses.MISSING]
-    if missing:
-        raise RequestError(f"{name} needs {', '.join(missing)}.")
-    for key, value in given.items():
-        if declared[key].kind in _MANY_KINDS and isinstance(value, (list, tuple)):
-            given[key] = tuple(value)
-    job: Job = kind(**given)
-    validate(job)
-    return job
-
-
-def validate(job: Job) -> None:
-    """Check every parameter of ``job`` against its declaration. Files are not looked at.
-
-    Raises:
-        RequestError: Names the parameter, the value and what is admitted.
-    """
-    for f in dataclasses.fields(job):
-        parameter: Parameter = f.metadata["parameter"]
-        value = getattr(job, f.name)
-        if value is None and f.default is None:
-            continue
-        problem = _problem(parameter, value)
-        if problem:
-            raise RequestError(f"{f.name} {problem}; it is {value!r}.")
-    if isinstance(job, (Pretrain, ClassifyMany)) and not job.rasters:
-        raise RequestError("rasters is empty.", "Name at least one raster.")
-    if isinstance(job, Pretrain) and job.false_negatives and job.method not in (*CALIBRATED, "false"):
-        remedy = "The method false is simclr with false negatives." if job.method == "simclr" else "Leave it out."
-        raise RequestError(f"The method {job.method} takes no false_negatives.", remedy)
-    missing = missing_together(type(job), [f.name for f in dataclasses.fields(job) if getattr(job, f.name) is not None])
-    if missing:
-        raise RequestError(*missing)
-    targets = list(outputs(job).values())
-    if len(set(targets)) < len(targets):
-        raise RequestError("Two outputs have the same path.", "Give each output a file of its own.")
-
-
-def missing_together(job: Type[Any], given: Sequence[str]) -> Optional[Tuple[str, str]]:
-    """Return what is wrong with which parameters were given, and what to do, or None where nothing is.
-
-    Each may be left out by itself, but of some just one is needed, and a layer of labels needs its field.
-    """
-    choice = getattr(job, "EXACTLY_ONE", ())
-    chosen = [name for name in choice if name in given]
-    if choice and len(chosen) != 1:
-        what = f"{' and '.join(chosen)} were both given." if chosen else f"Neither {' nor '.join(choice)} was given."
-        return what, f"Give just one: {' or '.join(choice)}."
-    for name, parameter in parameters(job).items():
-        if parameter.kind == FIELD and parameter.of in given and name not in given:
-            return f"{name} is missing.", f"Name the field of {parameter.of} that holds the class."
-    return None
-
-
-def _problem(parameter: Parameter, value: Any) -> str:
-    """Return what is wrong with ``value``, as the end of a sentence that starts with the parameter's name, or nothing."""
-    kind = parameter.kind
-    if kind in _MANY_KINDS:
-        wanted = int if kind == BANDS else str
-        if not isinstance(value, tuple) or any(isinstance(v, bool) or not isinstance(v, wanted) for v in value):
-            return "must be a list of " + ("whole numbers" if wanted is int else "paths")
-        if kind == RASTERS and not all(map(_is_usable_text, value)):
-            return "must not hold an empty path"
-        if kind == BANDS and (any(v < 1 for v in value) or len(set(value)) < len(value)):
-            return "must be different numbers from 1 upwards"
-        return ""
-    if kind == FLAG:
-        return "" if isinstance(value, bool) else "must be true or false"
-    if kind == NUMBER_OR_WORD and isinstance(value, str):
-        return "" if value in parameter.choices else f"must be a number or {' or '.join(parameter.choices)}"
-    if kind in (INTEGER, NUMBER, NUMBER_OR_WORD):
-        wanted_numbers = (int,) if kind == INTEGER else (int, float)
-        if isinstance(value, bool) or not isinstance(value, wanted_numbers) or not abs(value) <= sys.float_info.max:
-            return "must be a whole number" if kind == INTEGER else "must be a number"
-        if parameter.minimum is not None and value < parameter.minimum:
-            return f"must be at least {parameter.minimum:.15g}"
-        if parameter.maximum is not None and value > parameter.maximum:
-            return f"must be at most {parameter.maximum:.15g}"
-        return ""
-    if not isinstance(value, str) or not _is_usable_text(value):
-        return "must be a text that is not empty"
-    if kind == CHOICE and value not in parameter.choices:
-        return f"must be one of {', '.join(parameter.choices)}"
-    if kind == EXTENT:
-        parse_extent(value)
-    return ""
-
-
-def _is_usable_text(text: str) -> bool:
-    """Return whether ``text`` says something and the system could take it as a path."""
-    try:
-        return bool(text.strip()) and b"\0" not in os.fsencode(text)
-    except UnicodeEncodeError:
-        return False
-
-
-def is_address(name: str) -> bool:
-    """Return whether only GDAL can look up ``name``: an address, a path in an archive, the name of a subdataset, XML."""
-    # A single letter before the colon is a drive.
-    return re.match(r"/vsi|[<{]|[A-Za-z][\w+.-]+:", name) is not None
-
-
-def stands_for_rasters(name: str) -> bool:
-    """Return whether ``name`` looks as if it stood for rasters instead of being one.
-
-    That is a folder, a pattern, a text file or a JSON file, also with ``|asset=NAME`` behind it. Among GDAL's own paths it
-    is one that ends in a slash, or has a ``*`` before any question mark. What these hold is not looked at:
-    ``false_core.raster.imagery`` does that.
-    """
-    if name.startswith("/vsi"):
-        path = name.partition("?")[0]
-        return path.endswith("/") or "*" in path
-    if is_address(name):
-        return False
-    if name.partition("|")[0].lower().endswith((LIST_ENDING, *STAC_ENDINGS)) or os.path.isdir(name):
-        return True
-    return any(sign in name for sign in "*?[") and not os.path.exists(name)
-
-
-@dataclass(frozen=True)
-class Extent:
-    """A rectangle in map units. ``crs`` is an authority code such as ``EPSG:32633``, or None for the raster's own."""
-
-    xmin: float
-    xmax: float
-    ymin: float
-    ymax: float
-    crs: Optional[str] = None
-
-
-def parse_extent(text: str) -> Extent:
-    """Read an extent as QGIS writes it: ``xmin,xmax,ymin,ymax`` and optionally ``[EPSG:code]``.
-
-    Raises:
-        RequestError: It is written differently, or is empty or upside down.
-    """
-    match = re.fullmatch(r"\s*([^\[\]]+?)\s*(?:\[([^\[\]]*)\])?\s*", text)
-    numbers: List[float] = []
-    if match:
-        try:
-            numbers = [float(part) for part in match.group(1).split(",")]
-        except ValueError:
-            numbers = []
-    if len(numbers) != 4 or not all(math.isfinite(n) for n in numbers):
-        raise RequestError(f"The extent {text!r} cannot be read.", "Write it as xmin,xmax,ymin,ymax [EPSG:code].")
-    xmin, xmax, ymin, ymax = numbers
-    if not (xmin < xmax and ymin < ymax):
-        raise RequestError(f"The extent {text!r} is empty.", "Write it as xmin,xmax,ymin,ymax [EPSG:code].")
-    assert match is not None
-    return Extent(xmin, xmax, ymin, ymax, (match.group(2) or "").strip() or None)
