@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from false_core.feedback import Feedback
 from false_core.inference.batches import BatchedNetwork
+from false_core.inference.features import FEATURE_STRIDE, FINEST_LEVEL
 from false_core.inference.tiled import TiledNetwork
 from false_core.inference.tiles import MOST_BYTES, Tile, TilePlan
 from false_core.labels.annotation import IGNORE, Annotation
-from false_core.mapping.features import FEATURE_STRIDE, FINEST_LEVEL
 from false_core.models.segmenter import class_probabilities
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation

@@ -15,8 +15,7 @@ from false_core import jobs
 from false_core.device import choose_device
 from false_core.errors import InputError, RequestError
 from false_core.feedback import Feedback
-from false_core.jobs import Embed
-from false_core.mapping.features import (
+from false_core.inference.features import (
     FEATURE_STRIDE,
     FINEST_LEVEL,
     Components,
@@ -25,6 +24,7 @@ from false_core.mapping.features import (
     feature_size,
     fit_components,
 )
+from false_core.jobs import Embed
 from false_core.mapping.raster_for_model import check_geotiffs, open_for_model, protect
 from false_core.models.encoder import STRIDE, channels_of
 from false_core.models.from_file import encoder_from, segmenter_from

@@ -17,10 +17,10 @@ from false_core import jobs
 from false_core.device import choose_device
 from false_core.errors import InputError, OutputError
 from false_core.feedback import Feedback
+from false_core.inference.features import FEATURE_STRIDE
 from false_core.jobs import SuggestLabels
 from false_core.labels.annotation import read_labelled_ground
 from false_core.mapping.candidates import LONGEST_SIDE, Candidates, Grid, find_candidates
-from false_core.mapping.features import FEATURE_STRIDE
 from false_core.mapping.raster_for_model import open_for_model
 from false_core.mapping.selection import Choice, choose
 from false_core.models.from_file import segmenter_from
