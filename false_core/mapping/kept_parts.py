@@ -23,7 +23,7 @@ import safetensors.numpy
 from false_core import __version__
 from false_core.errors import InputError, OutputError
 from false_core.evaluation.map_overview import MapOverview, Piece
-from false_core.held import Hold, is_abandoned
+from false_core.locks import FolderLock, is_abandoned
 from false_core.mapping.parts import Part
 from false_core.publish import FINISHED, KEPT_ENDING, settle
 
@@ -48,7 +48,7 @@ class KeptParts:
         target = Path(output)
         self._start = f".{target.name[:40]}."
         self.path = target.parent / f"{self._start}{name}{KEPT_ENDING}"
-        self._hold: Hold | None = None
+        self._hold: FolderLock | None = None
 
     def open(self) -> None:
         """Make the folder where it is not there yet.
@@ -68,7 +68,7 @@ class KeptParts:
             OutputError: One is at it.
         """
         try:
-            self._hold = Hold(self.path)
+            self._hold = FolderLock(self.path)
         except BlockingIOError as error:
             raise OutputError(
                 "Another process is making this very map right now.", "Wait until it is done, or choose another file."

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from false_core.device_limits import DeviceLimit
 from false_core.errors import OutputError
 from false_core.evaluation.map_overview import MapOverview
 from false_core.feedback import Feedback
-from false_core.found_out import FoundOut
 from false_core.mapping.at_native import Mapped, map_at_native
 from false_core.mapping.kept_parts import CONFIDENCE, MAP, KeptParts
 from false_core.mapping.parts import Part, Stretch, stretches
@@ -74,12 +74,12 @@ def make_parts(
     # Of as many threads as can be busy: a device that is faster than the CPU waits for whole tiles to be decoded.
     readers = min(MOST_READERS, os.cpu_count() or 1)
     shape = len(card.bands), plan.side, plan.side
-    found_out = FoundOut("tiles at a time", device, card.encoder, card.decoder, len(card.classes), shape)
-    batch = best_batch(network, device, shape, found_out)
+    limit = DeviceLimit("tiles at a time", device, card.encoder, card.decoder, len(card.classes), shape)
+    batch = best_batch(network, device, shape, limit)
     if device.type != "cpu":
         # Which is found by taking the time, and on which rounding depends.
         batch = kept.agreed_on("tiles at a time", batch)
-    tile_network = TileNetwork(network, device, batch, found_out, feedback)
+    tile_network = TileNetwork(network, device, batch, limit, feedback)
     codes = torch.tensor([c.code for c in card.classes], dtype=torch.uint8, device=device)
     pin = device.type == "cuda"
 

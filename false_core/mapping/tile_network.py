@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from false_core.device import is_out_of_memory
+from false_core.device_limits import DeviceLimit
 from false_core.feedback import Feedback
-from false_core.found_out import FoundOut
 from false_core.models.segmenter import class_probabilities
 
 LARGEST_BATCH = 16
@@ -26,15 +26,13 @@ class TileNetwork:
         network: Gives class scores for normalised pixels, as ``build_segmenter`` describes it.
         device: Where the network is.
         batch: Tiles per pass.
-        found_out: Where to remember that the device's memory allows fewer.
+        limit: Where to remember that the device's memory allows fewer.
         feedback: Told so.
     """
 
-    def __init__(
-        self, network: nn.Module, device: torch.device, batch: int, found_out: FoundOut, feedback: Feedback
-    ) -> None:
+    def __init__(self, network: nn.Module, device: torch.device, batch: int, limit: DeviceLimit, feedback: Feedback) -> None:
         self.batch = batch
-        self._network, self._device, self._found_out, self._feedback = network, device, found_out, feedback
+        self._network, self._device, self._limit, self._feedback = network, device, limit, feedback
         self._copying = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
     def probabilities(self, tiles: Sequence[Tensor]) -> list[Tensor]:
@@ -52,7 +50,7 @@ class TileNetwork:
             # Here, as the error above holds on to what was in memory.
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
-            self._found_out.remember(self.batch)
+            self._limit.remember(self.batch)
             self._feedback.info(
                 f"The device's memory is too small for {len(part)} tiles at a time. Going on with {self.batch}."
             )
@@ -70,21 +68,21 @@ class TileNetwork:
         return pixels
 
 
-def best_batch(network: nn.Module, device: torch.device, shape: tuple[int, int, int], found_out: FoundOut) -> int:
+def best_batch(network: nn.Module, device: torch.device, shape: tuple[int, int, int], limit: DeviceLimit) -> int:
     """Return how many tiles at a time the device computes fastest. Measured once, then looked up in the cache folder.
 
     Args:
         network: On ``device``.
         device: A CPU gains nothing from batches of tiles as large as ours, and is not measured.
         shape: Of a tile: bands, height, width.
-        found_out: About this device, this network and tiles of this shape.
+        limit: About this device, this network and tiles of this shape.
     """
     if device.type == "cpu":
         return 1
-    batch = found_out.number()
+    batch = limit.number()
     if batch is None:
         batch = fastest_batch(lambda batch: _seconds(network, device, (batch, *shape)))
-        found_out.remember(batch)
+        limit.remember(batch)
     return batch
 
 
