@@ -50,11 +50,11 @@ from rasterio.windows import Window as RasterioWindow
 from torch import nn
 
 from false_core.jobs import Classify, ExportOnnx
-from false_core.labels.classes import ClassTable, LandCoverClass
 from false_core.memory import KEPT
 from false_core.models.inference import for_inference
 from false_core.models.model_file import SEGMENTER, ModelCard, load_weights, read_card, save_model
 from false_core.models.segmenter import build_segmenter
+from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.tiles import TilePlan
 from false_core.run import run

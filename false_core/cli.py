@@ -274,13 +274,13 @@ def _rerun(command: Rerun, console: Console) -> None:
 
 
 def _print_info(path: str) -> None:
-    from false_core.evaluation.sections import describe, kind_in_words
     from false_core.models.model_file import read_card
+    from false_core.models.model_report import kind_in_words, model_sections
 
     card = read_card(path)
     console = Console()
     console.print(f"[bold]{escape(path)}[/]: {kind_in_words(card)}")
-    for section in describe(card):
+    for section in model_sections(card):
         table = Table(*section.header, title=section.heading, title_justify="left", show_header=bool(section.header))
         for number, row in enumerate(section.rows):
             swatch = f"[on {section.colors[number]}]  [/] " if section.colors else ""

@@ -28,7 +28,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 from rasterio.features import rasterize
 
-from false_core.evaluation.metrics import Scores, confusion_matrix, score
+from false_core.accuracy.metrics import Scores, confusion_matrix, score
 from false_core.synthetic import CLASSES, SceneFiles, write_scene
 
 matplotlib.use("agg")

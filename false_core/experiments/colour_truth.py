@@ -11,8 +11,8 @@ import rasterio
 from rasterio.windows import Window
 
 from false_core.errors import InputError, OutputError, RequestError
-from false_core.labels.classes import ClassTable
 from false_core.publish import published
+from false_core.raster.classes import ClassTable
 from false_core.raster.source import GDAL_ERRORS
 
 UNKNOWN = 255

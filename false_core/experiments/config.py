@@ -13,7 +13,7 @@ from typing import Any
 
 from false_core import jobs
 from false_core.errors import InputError, RequestError
-from false_core.labels.classes import ClassTable, default_colour
+from false_core.raster.classes import ClassTable, default_colour
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -17,8 +17,8 @@ from false_core.experiments.colour_truth import UNKNOWN, write_codes, write_tile
 from false_core.experiments.config import DatasetSpec, RasterPair
 from false_core.experiments.folders import Sheets, find_sheets
 from false_core.feedback import Feedback
-from false_core.labels.classes import ClassTable, classes_from_values
 from false_core.publish import published
+from false_core.raster.classes import ClassTable, classes_from_values
 from false_core.raster.source import GDAL_ERRORS
 
 _STRIP = 1024

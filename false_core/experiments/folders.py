@@ -11,7 +11,7 @@ import numpy as np
 
 from false_core.errors import InputError, RequestError
 from false_core.experiments.config import DEEPGLOBE, PAIR, DatasetSpec, RasterPair
-from false_core.labels.classes import ClassTable, LandCoverClass
+from false_core.raster.classes import ClassTable, LandCoverClass
 
 POTSDAM_CLASSES = ClassTable(
     (

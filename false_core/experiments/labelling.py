@@ -25,8 +25,8 @@ from false_core.experiments.colour_truth import UNKNOWN
 from false_core.experiments.dataset import Dataset, Sheet, read_codes
 from false_core.feedback import Feedback
 from false_core.labels.annotation import Annotation, read_annotation
-from false_core.labels.classes import ClassTable, LandCoverClass, read_legend
 from false_core.publish import published
+from false_core.raster.classes import ClassTable, LandCoverClass, read_legend
 from false_core.raster.source import RasterSource
 from false_core.synthetic.digitising import digitise
 from false_core.synthetic.scene import Scene

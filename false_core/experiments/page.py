@@ -12,13 +12,13 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from false_core.evaluation.figures import as_svg
-from false_core.evaluation.report import INK, write_report
 from false_core.experiments.cells import confidence_title, method_title
 from false_core.experiments.config import SCENE, SUPERVISED, Experiment
 from false_core.experiments.results import Result
 from false_core.experiments.tables import ALL_SHEETS, METRICS, Group, Row, Spread, difference, spread
 from false_core.jobs import UNTRAINED
+from false_core.reports.figures import INK, as_svg
+from false_core.reports.page import write_report
 
 _MARKS = "Mean ± standard deviation over the seeds. Bold: the best mean. Underlined: the second best."
 _DECIMALS = 2

@@ -12,8 +12,8 @@ import numpy as np
 
 from false_core.experiments.cells import Cell
 from false_core.experiments.scoring import Tally
-from false_core.labels.classes import ClassTable
 from false_core.publish import published
+from false_core.raster.classes import ClassTable
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import rasterio
 from affine import Affine
 from rasterio.windows import Window
 
-from false_core.evaluation.metrics import IntArray, confusion_matrix
+from false_core.accuracy.metrics import IntArray, confusion_matrix
 from false_core.experiments.dataset import read_codes
 from false_core.labels.annotation import IGNORE, Annotation
-from false_core.labels.classes import ClassTable
+from false_core.raster.classes import ClassTable
 
 _STRIP = 512
 

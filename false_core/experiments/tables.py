@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from false_core.evaluation.metrics import IntArray, score
+from false_core.accuracy.metrics import IntArray, score
 from false_core.experiments.cells import Cell
 from false_core.experiments.config import PATCHES, SUPERVISED, Experiment
 from false_core.experiments.results import Result
-from false_core.labels.classes import ClassTable
 from false_core.publish import published
+from false_core.raster.classes import ClassTable
 
 METRICS = {"oa": "OA", "miou": "mIoU", "macc": "mAcc", "kappa": "kappa", "f1": "F1"}
 """The scores of a whole map. F1 is the mean over the classes present in the truth, as mIoU and mAcc are."""

@@ -453,7 +453,7 @@ class Embed(Job, done_by="false_core.mapping.embed:embed"):
 
 
 @dataclass(frozen=True)
-class SamplePoints(Job, done_by="false_core.evaluation.sample_points:sample_points"):
+class SamplePoints(Job, done_by="false_core.accuracy.sample_points:sample_points"):
     """Draw the points at which to look up what is really there, to assess a map.
 
     A stratified random sample: in each class of the map, every pixel has the same chance. How many points there are follows
@@ -513,7 +513,7 @@ class SamplePoints(Job, done_by="false_core.evaluation.sample_points:sample_poin
 
 
 @dataclass(frozen=True)
-class Assess(Job, done_by="false_core.evaluation.assess:assess"):
+class Assess(Job, done_by="false_core.accuracy.assess:assess"):
     """Find out how good a map is, from reference labels or a raster of the truth.
 
     Says how often map and reference agree, and which class is taken for which. From points that were drawn at random within
@@ -644,7 +644,7 @@ class ExportOnnx(Job, done_by="false_core.models.onnx_file:export_onnx"):
 
 
 @dataclass(frozen=True)
-class ModelInfo(Job, done_by="false_core.evaluation.model_info:model_info"):
+class ModelInfo(Job, done_by="false_core.models.model_info:model_info"):
     """Say what a model or encoder file is.
 
     The report shows what it maps, what it needs, what it does to pixels first, how good it is and how it was made. Nothing

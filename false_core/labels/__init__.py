@@ -1,1 +1,1 @@
-"""What was digitised: classes, and where they were drawn."""
+"""What was digitised: where labels were drawn, and which class each is of."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from false_core.errors import InputError
-from false_core.labels.classes import LandCoverClass
+from false_core.raster.classes import LandCoverClass
 from false_core.untrusted import on_one_line
 
 

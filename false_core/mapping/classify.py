@@ -12,17 +12,18 @@ from torch import nn
 from false_core import jobs
 from false_core.device import choose_device
 from false_core.distributed import ALONE, Share, World
-from false_core.evaluation.report import classification_report, write_report
 from false_core.feedback import Feedback
 from false_core.jobs import Classify
 from false_core.mapping.kept_parts import MAP, digest_of
 from false_core.mapping.map_in_parts import Beginning, MapInParts
+from false_core.mapping.map_report import classification_report
 from false_core.mapping.opening import check_maps, open_for_model, protect
 from false_core.models.from_file import check_segmenter, segmenter_from
 from false_core.models.inference import for_inference
 from false_core.models.model_file import SEGMENTER, ModelCard, read_card
 from false_core.publish import published
 from false_core.raster.map_file import sidecars, write_class_names, write_style
+from false_core.reports.page import write_report
 
 MUCH_NODATA = 0.5
 """Share of a map without a class above which the user is asked, in effect, whether that is meant."""

@@ -22,8 +22,8 @@ import safetensors.numpy
 
 from false_core import __version__
 from false_core.errors import InputError, OutputError
-from false_core.evaluation.map_overview import MapOverview, Piece
 from false_core.locks import FolderLock, is_abandoned
+from false_core.mapping.map_overview import MapOverview, Piece
 from false_core.mapping.parts import Part
 from false_core.publish import FINISHED, KEPT_ENDING, settle
 

@@ -19,9 +19,9 @@ from torch import nn
 
 from false_core.distributed import Share, World
 from false_core.errors import Cancelled, InputError
-from false_core.evaluation.map_overview import MapOverview
 from false_core.feedback import Feedback
 from false_core.mapping.kept_parts import CONFIDENCE, MAP, KeptParts
+from false_core.mapping.map_overview import MapOverview
 from false_core.mapping.part_maker import NO_CONFIDENCE, Sheet, make_parts
 from false_core.mapping.parts import Part, cut_into_parts, own_share
 from false_core.models.model_file import ModelCard

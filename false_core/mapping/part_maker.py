@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from false_core.device_limits import DeviceLimit
 from false_core.errors import OutputError
-from false_core.evaluation.map_overview import MapOverview
 from false_core.feedback import Feedback
 from false_core.mapping.at_native import Mapped, map_at_native
 from false_core.mapping.kept_parts import CONFIDENCE, MAP, KeptParts
+from false_core.mapping.map_overview import MapOverview
 from false_core.mapping.parts import Part, Stretch, stretches
 from false_core.mapping.tile_network import TileNetwork, best_batch
 from false_core.models.model_file import ModelCard

@@ -1,4 +1,4 @@
-"""What a method can show of itself in the report, beside its curves. ``evaluation.method_pictures`` draws it."""
+"""What a method can show of itself in the report, beside its curves. ``training.method_pictures`` draws it."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ from torch import Tensor, nn
 
 from false_core import __version__
 from false_core.errors import ModelFileError, OutputError
-from false_core.labels.classes import ClassTable
 from false_core.publish import published
+from false_core.raster.classes import ClassTable
 from false_core.raster.statistics import LARGEST, Normalisation
 from false_core.untrusted import on_one_line, parse_json
 

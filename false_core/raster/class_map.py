@@ -13,7 +13,7 @@ import rasterio
 
 from false_core.errors import InputError
 from false_core.feedback import Feedback
-from false_core.labels.classes import MOST_CLASSES, ClassTable, LandCoverClass, default_colour
+from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass, default_colour
 from false_core.raster.map_file import CLASSES_TAG
 from false_core.raster.source import GDAL_ERRORS, BoolArray, FloatArray, RasterSource, Window
 from false_core.untrusted import parse_json

@@ -17,7 +17,7 @@ from rasterio.enums import Resampling
 from rasterio.windows import Window as RasterioWindow
 
 from false_core.errors import OutputError
-from false_core.labels.classes import ClassTable
+from false_core.raster.classes import ClassTable
 from false_core.raster.source import GDAL_ERRORS, RasterSource, Window
 from false_core.threads import Behind
 

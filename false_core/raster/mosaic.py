@@ -21,8 +21,8 @@ from affine import Affine
 from rasterio.warp import transform_geom
 
 from false_core.feedback import Feedback
-from false_core.labels.classes import ClassTable
 from false_core.publish import settle
+from false_core.raster.classes import ClassTable
 from false_core.raster.cog import Piece, add_colours, simple_source, write_cog
 from false_core.raster.map_file import BLOCK, CLASSES_TAG, RasterFile
 from false_core.raster.source import GDAL_ERRORS, RasterSource, Window

@@ -16,7 +16,7 @@ from false_core.distributed import WHOLE, Share
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, Annotation
-from false_core.labels.classes import ClassTable
+from false_core.raster.classes import ClassTable
 from false_core.raster.source import BoolArray, Window
 from false_core.sampling.cache import CHUNK, ChunkCache, Region
 from false_core.sampling.geometry import Placement, random_placement, resample, sampling_maps, window_side

@@ -1,6 +1,6 @@
 """The classes of the truth."""
 
-from false_core.labels.classes import classes_from_values
+from false_core.raster.classes import classes_from_values
 
 FIELD, MEADOW, ROAD, ROOF, TREE, WATER = 1, 2, 3, 4, 5, 6
 NAMES = {FIELD: "field", MEADOW: "meadow", ROAD: "road", ROOF: "roof", TREE: "tree", WATER: "water"}

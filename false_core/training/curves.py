@@ -1,11 +1,16 @@
-"""The curves of a training run: kept for the report, sent to whoever watches."""
+"""The curves of a training run: kept, sent as events, drawn for the report."""
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from false_core.feedback import Feedback
+from false_core.reports.figures import LINE_COLOURS, as_svg
 
 
 class Curves:
@@ -34,3 +39,29 @@ class Curves:
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where ``state`` was taken."""
         self.series = {name: [(int(step), float(value)) for step, value in points] for name, points in state.items()}
+
+
+def draw_curves(curves: Curves, panels: Sequence[Sequence[str]], limits: tuple[float, float] | None = None) -> str:
+    """Return curves as SVG, two panels in a row; ``limits`` of the values, or None for what they need."""
+    panels = [[name for name in names if name in curves.series] for names in panels]
+    panels = [names for names in panels if names]
+    if not panels:
+        return ""
+    rows = math.ceil(len(panels) / 2)
+    figure = Figure(figsize=(9.2, 3.0 * rows), layout="constrained")
+    grid = figure.subplots(rows, 2, squeeze=False).flat
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
+    for axes, names in zip(grid, panels):
+        for name, color in zip(names, itertools.cycle(LINE_COLOURS)):
+            points = curves.series[name]
+            # A line needs two points to be seen.
+            axes.plot(*zip(*points), label=name, linewidth=1.4, color=color, marker="o" if len(points) == 1 else None)
+        axes.set_xlabel("step")
+        axes.grid(alpha=0.3)
+        axes.set_ylim(limits)
+        if len(names) > 1:
+            axes.legend(fontsize=8, frameon=False)
+        else:
+            axes.set_title(names[0].capitalize(), fontsize=10)
+    return as_svg(figure)

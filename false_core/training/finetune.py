@@ -11,14 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from false_core.accuracy.metrics import IntArray, score
 from false_core.device import choose_device
 from false_core.distributed import ALONE, World
-from false_core.evaluation.metrics import IntArray, score
-from false_core.evaluation.report import finetuning_report, write_report
 from false_core.feedback import Feedback
 from false_core.jobs import Finetune
 from false_core.labels.annotation import IGNORE, Annotation, read_annotation
-from false_core.labels.classes import read_legend
 from false_core.labels.doubts import doubts
 from false_core.labels.split import split
 from false_core.models.encoder import build_encoder
@@ -37,9 +35,11 @@ from false_core.models.model_file import (
 from false_core.models.record import record_of
 from false_core.models.segmenter import build_segmenter, with_prior
 from false_core.presets import FINETUNE, FinetuneSettings, announcement, preset_for, with_overrides
+from false_core.raster.classes import read_legend
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation, measure
 from false_core.raster.working_grid import at_resolution_of_model, on_working_grid
+from false_core.reports.page import write_report
 from false_core.sampling.cache import ChunkCache
 from false_core.sampling.geometry import cut
 from false_core.sampling.labelled import LabelSampler, RawCrops, on_valid_pixels
@@ -48,6 +48,7 @@ from false_core.sampling.spectral import QUIET, torch_generator
 from false_core.settings import memory_for_pixels
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
+from false_core.training.finetuning_report import finetuning_report
 from false_core.training.global_batch_norm import with_global_batch_norms
 from false_core.training.guard import Guard
 from false_core.training.optimisers import parameter_groups, warm_up_and_cosine

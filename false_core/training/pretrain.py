@@ -18,11 +18,6 @@ from false_core.device import choose_device, describe, is_out_of_memory
 from false_core.device_limits import DeviceLimit
 from false_core.distributed import ALONE, World
 from false_core.errors import InputError, OutOfMemoryError
-from false_core.evaluation.embedding_map import map_embedding
-from false_core.evaluation.gallery import collect_galleries
-from false_core.evaluation.method_pictures import Drawn, method_sections
-from false_core.evaluation.purity import Truth
-from false_core.evaluation.report import pretraining_report, write_report
 from false_core.feedback import Feedback
 from false_core.jobs import Pretrain
 from false_core.methods.method import Outcome, Views, named_after_level
@@ -36,6 +31,7 @@ from false_core.presets import PRETRAIN, PretrainSettings, announcement, preset_
 from false_core.raster.source import RasterSource, Window, first_names
 from false_core.raster.statistics import Normalisation, measure
 from false_core.raster.working_grid import on_working_grid, open_all
+from false_core.reports.page import write_report
 from false_core.sampling.geometry import cut
 from false_core.sampling.loading import STAYS, loaded_ahead, on_device
 from false_core.sampling.spectral import SpectralJitter
@@ -43,10 +39,15 @@ from false_core.sampling.views import PatchSampler, RawViews, ViewPairs
 from false_core.settings import memory_for_pixels
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
+from false_core.training.embedding_map import map_embedding
+from false_core.training.gallery import collect_galleries
 from false_core.training.global_batch_norm import with_global_batch_norms
 from false_core.training.guard import Guard
 from false_core.training.in_parts import accumulate_gradients, stacked
+from false_core.training.method_pictures import Drawn, method_sections
 from false_core.training.optimisers import LARC, parameter_groups, published_schedule, warm_up_and_cosine
+from false_core.training.pretraining_report import pretraining_report
+from false_core.training.purity import Truth
 
 LOG_EVERY = 5
 DECIDE_MEMORY = (

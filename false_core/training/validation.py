@@ -7,8 +7,8 @@ import torch
 from affine import Affine
 from torch import nn
 
+from false_core.accuracy.metrics import IntArray, confusion_matrix
 from false_core.distributed import ALONE, World
-from false_core.evaluation.metrics import IntArray, confusion_matrix
 from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, Annotation
 from false_core.models.segmenter import class_probabilities

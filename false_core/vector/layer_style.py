@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from false_core.errors import OutputError
-from false_core.labels.classes import LandCoverClass
+from false_core.raster.classes import LandCoverClass
 from false_core.vector.layer_file import GEOPACKAGE, driver_of
 
 _TABLE_OF_STYLES = """

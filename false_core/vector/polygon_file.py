@@ -16,8 +16,8 @@ import pyogrio
 from rasterio.crs import CRS
 
 from false_core.errors import OutputError
-from false_core.labels.classes import LandCoverClass
 from false_core.publish import published
+from false_core.raster.classes import LandCoverClass
 from false_core.vector.layer_file import GEOPACKAGE, OPTIONS, SHAPEFILE, driver_of
 from false_core.vector.layer_style import keep_style, style_of_classes
 

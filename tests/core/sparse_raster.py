@@ -18,9 +18,9 @@ from rasterio.windows import Window as RasterioWindow
 from small_world import CRS, GRID
 
 from false_core.events import Event, Message, Progress, decode
-from false_core.labels.classes import ClassTable, LandCoverClass
 from false_core.models.model_file import SEGMENTER, ModelCard, save_model
 from false_core.models.segmenter import build_segmenter
+from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.statistics import Normalisation
 
 BLOCK = 512

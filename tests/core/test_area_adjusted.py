@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from false_core.evaluation.area_adjusted import AreaAdjusted, adjust, allocate, expected_error, sample_size
+from false_core.accuracy.area_adjusted import AreaAdjusted, adjust, allocate, expected_error, sample_size
 
 # The worked example of Olofsson et al. (2014), Section 5: deforestation, forest gain, stable forest, stable non-forest,
 # mapped classes in rows, on pixels of 30 m.

@@ -17,8 +17,8 @@ from small_world import CRS, GRID, write_raster
 
 from false_core.errors import Cancelled, OutputError
 from false_core.feedback import Feedback
-from false_core.labels.classes import ClassTable, LandCoverClass
 from false_core.raster import mosaic as mosaic_module
+from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.cog import Piece, write_cog
 from false_core.raster.map_file import RasterFile
 from false_core.raster.mosaic import Mosaic

@@ -11,11 +11,11 @@ from small_world import BORDER, Listener, textured_land, write_raster
 from torch import Tensor, nn
 
 from false_core.errors import Cancelled
-from false_core.evaluation import embedding_map
-from false_core.evaluation.embedding_map import EmbeddingMap, draw_map, map_embedding
 from false_core.models.encoder import build_encoder
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation, measure
+from false_core.training import embedding_map
+from false_core.training.embedding_map import EmbeddingMap, draw_map, map_embedding
 
 CPU = torch.device("cpu")
 

@@ -53,7 +53,7 @@ from false_core.experiments.scoring import Tally, score_map
 from false_core.experiments.tables import ALL_SHEETS, difference, group_results, scores_of, spread, write_csv
 from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, read_annotation
-from false_core.labels.classes import ClassTable, LandCoverClass
+from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window
 
 ROOT = Path(__file__).resolve().parents[2]

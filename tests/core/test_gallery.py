@@ -11,15 +11,15 @@ import torch
 from small_world import Listener, write_raster
 
 from false_core.errors import Cancelled
-from false_core.evaluation.figures import in_colour
-from false_core.evaluation.gallery import SHOWN, Gallery, collect_galleries, draw_gallery
-from false_core.evaluation.purity import Truth
 from false_core.methods.false_negatives import determine_false_negatives
 from false_core.methods.pairs import directions
 from false_core.presets import PRETRAIN, PretrainSettings
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
+from false_core.reports.figures import in_colour
 from false_core.sampling.views import PatchSampler, ViewPairs
+from false_core.training.gallery import SHOWN, Gallery, collect_galleries, draw_gallery
+from false_core.training.purity import Truth
 
 PATCHES, POINTS = 6, 4
 SETTINGS = dataclasses.replace(PRETRAIN["quick"], crop_size=32, batch_size=PATCHES, points=POINTS)

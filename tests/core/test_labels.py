@@ -19,9 +19,9 @@ from small_world import CRS, LEFT, TOP, Listener, on_map, pixel_box, write_label
 
 from false_core.errors import InputError
 from false_core.labels.annotation import IGNORE, Annotation, read_annotation
-from false_core.labels.classes import ClassTable, LandCoverClass, classes_from_values, default_colour, read_legend
 from false_core.labels.doubts import doubts
 from false_core.labels.split import BLOCKS_ALONG_SIDE, split
+from false_core.raster.classes import ClassTable, LandCoverClass, classes_from_values, default_colour, read_legend
 from false_core.raster.source import RasterSource
 
 WIDTH, HEIGHT = 100, 80

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from false_core.evaluation import map_overview
-from false_core.evaluation.map_overview import MapOverview
-from false_core.labels.classes import ClassTable, LandCoverClass
+from false_core.mapping import map_overview
+from false_core.mapping.map_overview import MapOverview
+from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import Window
 
 CLASSES = ClassTable((LandCoverClass(1, "water", "#0000ff"), LandCoverClass(7, "forest", "#00ff00")))

@@ -10,7 +10,7 @@ import sklearn.metrics
 import torch
 import torchmetrics.classification as tm
 
-from false_core.evaluation.metrics import confusion_matrix, score
+from false_core.accuracy.metrics import confusion_matrix, score
 from false_core.experiments.tables import scores_of
 
 CLASSES = 5

@@ -16,7 +16,6 @@ import torch
 
 from false_core import __version__
 from false_core.errors import ModelFileError, OutputError
-from false_core.labels.classes import ClassTable, LandCoverClass
 from false_core.models.encoder import build_encoder
 from false_core.models.model_file import (
     ENCODER,
@@ -30,6 +29,7 @@ from false_core.models.model_file import (
     save_model,
 )
 from false_core.models.segmenter import build_segmenter, class_probabilities
+from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.statistics import Normalisation
 
 CARD = ModelCard(

@@ -17,9 +17,9 @@ from small_world import BORDER, Listener, label_boxes, on_map, textured_land, wr
 
 from false_core.errors import FalseError, ModelFileError, OutputError, RequestError
 from false_core.jobs import ExportOnnx, Finetune
-from false_core.labels.classes import ClassTable, LandCoverClass
 from false_core.models.model_file import load_weights, read_card, save_model
 from false_core.models.segmenter import build_segmenter, class_probabilities
+from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window
 from false_core.run import run
 

@@ -14,7 +14,6 @@ from rasterio.warp import transform
 from small_world import CRS, GRID, Listener, textured_land, write_raster
 
 from false_core.errors import InputError
-from false_core.evaluation.purity import TILE, Truth, purity, purity_by_chance
 from false_core.events import Metric
 from false_core.jobs import Pretrain
 from false_core.methods.false_negatives import FalseNegatives
@@ -23,6 +22,7 @@ from false_core.raster.statistics import Normalisation
 from false_core.run import run
 from false_core.sampling.geometry import resample
 from false_core.sampling.views import PatchSampler, Places, ViewPairs
+from false_core.training.purity import TILE, Truth, purity, purity_by_chance
 
 NAN = float("nan")
 

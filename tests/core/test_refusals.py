@@ -26,18 +26,18 @@ from small_world import GRID, Listener, on_map, pixel_box, write_labels, write_r
 from false_core import cli
 from false_core.distributed import Share, World
 from false_core.errors import InputError, ModelFileError, OutputError, RequestError
-from false_core.evaluation.report import write_report
 from false_core.experiments.colour_truth import colour_table, write_codes, write_tiled
 from false_core.experiments.config import DEEPGLOBE, POTSDAM, RasterPair
 from false_core.experiments.dataset import _check_size, _classes_in, fingerprint
 from false_core.experiments.folders import find_sheets
 from false_core.jobs import Assess, Classify, ExportOnnx, Finetune, ModelInfo, Polygonise, SamplePoints
-from false_core.labels.classes import ClassTable, LandCoverClass
 from false_core.models.segmenter import build_segmenter
 from false_core.raster.aligned import AlignedCodes
 from false_core.raster.class_map import read_classes
+from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.map_file import RasterFile
 from false_core.raster.source import RasterSource, Window
+from false_core.reports.page import write_report
 from false_core.run import _do, run
 from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style
@@ -81,7 +81,7 @@ class TestAFullDisk:
         self, the_map: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # The points themselves are written first, and take more room.
-        monkeypatch.setattr("false_core.evaluation.sample_points.write_vector", lambda *_, **__: None)
+        monkeypatch.setattr("false_core.accuracy.sample_points.write_vector", lambda *_, **__: None)
         with full_disk(100), pytest.raises(OutputError, match=r"key\.csv cannot be written: File too large"):
             run(SamplePoints(the_map, str(tmp_path / "p.gpkg"), key=str(tmp_path / "key.csv")))
 

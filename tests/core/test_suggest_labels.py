@@ -31,13 +31,13 @@ from small_world import (
 from false_core.errors import FalseError, InputError, ModelFileError, OutputError
 from false_core.jobs import Finetune, SuggestLabels
 from false_core.labels.annotation import read_labelled_ground
-from false_core.labels.classes import ClassTable, LandCoverClass
 from false_core.mapping import candidates
 from false_core.mapping.candidates import Candidates, Grid, find_candidates
 from false_core.mapping.selection import distances_to
 from false_core.mapping.suggest_labels import reason
 from false_core.models.model_file import load_weights, read_card, save_model
 from false_core.models.segmenter import build_segmenter, class_probabilities
+from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window
 from false_core.run import run
 

@@ -75,7 +75,7 @@ class TestTheNumberOfTiles:
 
     def test_is_measured_once_and_remembered(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr("false_core.limit.describe", lambda device: "some GPU")
+        monkeypatch.setattr("false_core.device_limits.describe", lambda device: "some GPU")
         measured = []
 
         def seconds(network: torch.nn.Module, device: torch.device, shape: tuple[int, ...]) -> float:
@@ -92,7 +92,7 @@ class TestTheNumberOfTiles:
         assert measured == [1, 2, 4]
         assert batch(96) == 2
         assert len(measured) == 6, "other tiles are measured by themselves"
-        (tmp_path / "cache" / "found_out.json").write_text("no JSON")
+        (tmp_path / "cache" / "device_limits.json").write_text("no JSON")
         assert batch(64) == 2
         assert batch(64, CPU) == 1
 

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from small_world import write_raster
 
 from false_core.distributed import ALONE, Share
-from false_core.evaluation.map_overview import MapOverview
 from false_core.feedback import Feedback
-from false_core.labels.classes import ClassTable, LandCoverClass
 from false_core.mapping.map_in_parts import Beginning, MapInParts
+from false_core.mapping.map_overview import MapOverview
 from false_core.mapping.part_maker import NO_CONFIDENCE
 from false_core.models.model_file import SEGMENTER, ModelCard
 from false_core.publish import published
+from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.raster.tiles import MOST_BYTES, MOST_PIXELS, Blender, Tile, TilePlan

@@ -15,8 +15,8 @@ from sparse_raster import run_until, write_sparse, write_untrained
 from false_core.errors import InputError
 from false_core.jobs import Classify, to_json
 from false_core.labels.annotation import read_annotation
-from false_core.labels.classes import MOST_CLASSES
 from false_core.labels.split import split
+from false_core.raster.classes import MOST_CLASSES
 from false_core.raster.source import RasterSource
 
 SIDE = 1000

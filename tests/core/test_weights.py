@@ -19,11 +19,11 @@ from small_world import Listener, textured_land, write_raster
 from torch import Tensor, nn
 
 from false_core.errors import Cancelled, ModelFileError, OutputError
-from false_core.evaluation.sections import describe
 from false_core.events import Metric
 from false_core.jobs import Pretrain
 from false_core.models.encoder import build_encoder
 from false_core.models.model_file import read_card
+from false_core.models.model_report import model_sections
 from false_core.models.weights import fit_to_bands, start_from
 from false_core.run import run
 
@@ -307,7 +307,7 @@ class TestPretrainingFromWeights:
         assert seen, "the batch norms got used to the raster"
         card = read_card(job.encoder)
         assert card.provenance["weights"] == {"file": "rgb.safetensors"}
-        assert ["Started from", "rgb.safetensors"] in [list(row) for part in describe(card) for row in part.rows]
+        assert ["Started from", "rgb.safetensors"] in [list(row) for part in model_sections(card) for row in part.rows]
 
     def test_of_an_encoder_file_goes_on_from_it(self, job: Pretrain, encoder: str) -> None:
         run(dataclasses.replace(job, method="random", weights=encoder))

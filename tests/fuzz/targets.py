@@ -105,8 +105,8 @@ def _model() -> Callable[[bytes], None]:
     import torch
 
     from false_core.errors import ModelFileError
-    from false_core.evaluation.sections import describe
     from false_core.models.model_file import is_model_file, load_weights, read_card
+    from false_core.models.model_report import model_sections
     from false_core.models.record import read_record
 
     torch.set_num_threads(1)
@@ -123,7 +123,7 @@ def _model() -> Callable[[bytes], None]:
 
     def _read_and_describe() -> None:
         card = read_card(str(path))
-        describe(card)
+        model_sections(card)
         read_record(card, str(path))
 
     return run
@@ -148,7 +148,7 @@ def _labels() -> Callable[[bytes], None]:
     from false_core.errors import InputError
     from false_core.feedback import Feedback
     from false_core.labels.annotation import read_annotation
-    from false_core.labels.classes import read_legend
+    from false_core.raster.classes import read_legend
     from false_core.raster.source import RasterSource
 
     warnings.simplefilter("ignore")
@@ -249,8 +249,8 @@ def _events() -> Iterator[bytes]:
 
 
 def _models() -> Iterator[bytes]:
-    from false_core.labels.classes import ClassTable, LandCoverClass
     from false_core.models.model_file import ENCODER, SEGMENTER, ModelCard, save_model
+    from false_core.raster.classes import ClassTable, LandCoverClass
     from false_core.raster.statistics import Normalisation
 
     one = Normalisation((0.0,), (1.0,), (0.5,), (0.25,))

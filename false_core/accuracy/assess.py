@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from false_core.evaluation.assessment import conclude
-from false_core.evaluation.assessment_report import assessment_report
-from false_core.evaluation.assessment_table import write_assessment_table
-from false_core.evaluation.comparison import Comparison, compare_labels, compare_raster
-from false_core.evaluation.report import write_report
+from false_core.accuracy.assessment import conclude
+from false_core.accuracy.assessment_report import assessment_report
+from false_core.accuracy.assessment_table import write_assessment_table
+from false_core.accuracy.comparison import Comparison, compare_labels, compare_raster
 from false_core.feedback import Feedback
 from false_core.jobs import Assess
 from false_core.labels.annotation import read_labels
 from false_core.raster.class_map import ClassMap
+from false_core.reports.page import write_report
 
 
 def assess(job: Assess, feedback: Feedback) -> dict[str, Any]:

@@ -12,15 +12,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from false_core.evaluation.figures import Colours, as_svg, in_colour, show_picture
-from false_core.evaluation.purity import Truth
 from false_core.feedback import Feedback
 from false_core.methods.false_negatives import FalseNegatives, determine_false_negatives
 from false_core.methods.pairs import directions, positives
 from false_core.presets import IMAGE, PretrainSettings
 from false_core.raster.source import FloatArray
+from false_core.reports.figures import Colours, as_svg, in_colour, show_picture
 from false_core.sampling.geometry import Placement, resample
 from false_core.sampling.views import Places, ViewPairs
+from false_core.training.purity import Truth
 
 SHOWN = 8
 """Anchors in a gallery."""

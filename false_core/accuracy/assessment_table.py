@@ -6,9 +6,9 @@ import csv
 import math
 from typing import Any
 
+from false_core.accuracy.area_adjusted import Estimate
+from false_core.accuracy.assessment import Assessment
 from false_core.errors import OutputError
-from false_core.evaluation.area_adjusted import Estimate
-from false_core.evaluation.assessment import Assessment
 from false_core.publish import published
 
 

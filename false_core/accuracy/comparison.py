@@ -14,9 +14,9 @@ from affine import Affine
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, Annotation, Labels
-from false_core.labels.classes import MOST_CLASSES, ClassTable, LandCoverClass
 from false_core.raster.aligned import AlignedCodes
 from false_core.raster.class_map import ClassMap, CodeArray, tally
+from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass
 from false_core.raster.source import BoolArray, Window
 
 POINTS, SHAPES, RASTER = "points", "lines and polygons", "raster"

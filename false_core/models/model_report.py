@@ -1,34 +1,42 @@
-"""The parts a report is made of, and the parts that say what a model is."""
+"""The report on a model file: what it maps, what it needs, how good it is and how it was made."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from false_core import __version__
 from false_core.models.model_file import SEGMENTER, ModelCard
+from false_core.reports.page import page, percent
+from false_core.reports.sections import Section
+
+_SCORES = (("oa", "overall accuracy"), ("miou", "mean IoU"))
+"""What is shown of a model's scores at first sight."""
 
 
-@dataclass(frozen=True)
-class Section:
-    """One part of a report: a heading, then any of a text, a figure and a table.
+def model_report(card: ModelCard, name: str, megabytes: float, weights: int) -> str:
+    """Return the report on a model or encoder file, as HTML.
 
-    Attributes:
-        heading: Of the part.
-        text: A paragraph.
-        figure: SVG source, drawn by us: it is not escaped.
-        header: Column titles; the first column is left-aligned, the others are numbers. Empty: a table of facts.
-        rows: Cells of the table.
-        colors: A colour per row, shown as a swatch in its first cell.
+    Args:
+        card: What the file says of itself.
+        name: Of the file.
+        megabytes: Its size.
+        weights: Numbers in it.
     """
+    tiles = [("bands", str(len(card.bands))), ("CRS units per pixel", f"{card.pixel_size:g}")]
+    if card.classes.classes:
+        tiles.insert(0, ("classes", str(len(card.classes))))
+    scores = card.provenance.get("scores", {})
+    tiles += [(title, percent(scores[key])) for key, title in _SCORES if key in scores]
+    what = kind_in_words(card)
+    summary = f"{what[0].upper()}{what[1:]}. {megabytes:,.1f} MB, {weights / 1e6:,.1f} million weights."
+    return page(name, summary, tiles, [], model_sections(card))
 
-    heading: str
-    text: str = ""
-    figure: str = ""
-    header: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
-    colors: Sequence[str] = ()
+
+def bands_shown(card: ModelCard) -> str:
+    if len(card.bands) < 3:
+        return f"The raster's band {card.band_numbers[0]} is shown in grey."
+    numbers = ", ".join(map(str, card.band_numbers[:3]))
+    return f"The raster's bands {numbers} are shown as red, green and blue."
 
 
 def kind_in_words(card: ModelCard) -> str:
@@ -36,7 +44,7 @@ def kind_in_words(card: ModelCard) -> str:
     return "a land-cover model" if card.kind == SEGMENTER else "an encoder"
 
 
-def describe(card: ModelCard) -> list[Section]:
+def model_sections(card: ModelCard) -> list[Section]:
     """Say what a model is: what it maps, what it needs, how good it is, how it was made and what it does to pixels first."""
     distance = f" ({card.ground_sample_distance:.3g} m)" if card.ground_sample_distance else ""
     sections = [

@@ -10,11 +10,11 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from false_core.evaluation.figures import Colours, as_bytes, as_svg, in_colour, show_picture
 from false_core.feedback import Feedback
 from false_core.mapping.features import CELL, Look, Seen, cells, fit_components
 from false_core.raster.source import RasterSource, Window, block_mean
 from false_core.raster.statistics import Normalisation
+from false_core.reports.figures import Colours, as_bytes, as_svg, in_colour, show_picture
 
 TILE, HALO = 256, 64
 """Working pixels looked at at a time, and the surroundings the network sees around them. For a picture, that is enough."""

@@ -7,12 +7,12 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from false_core.evaluation.area_adjusted import Estimate
-from false_core.evaluation.assessment import Assessment
-from false_core.evaluation.comparison import POINTS
-from false_core.evaluation.figures import as_svg
-from false_core.evaluation.report import confusion_figure, page, percent
-from false_core.evaluation.sections import Section
+from false_core.accuracy.area_adjusted import Estimate
+from false_core.accuracy.assessment import Assessment
+from false_core.accuracy.comparison import POINTS
+from false_core.reports.figures import as_svg, confusion_figure
+from false_core.reports.page import page, percent
+from false_core.reports.sections import Section
 
 MOST_COUNTED = 16
 """Classes up to which the confusion matrix is also shown as counts; the table has them all."""

@@ -11,9 +11,9 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from false_core.evaluation.figures import Colours, as_svg, in_colour, show_picture
-from false_core.labels.classes import ClassTable
+from false_core.raster.classes import ClassTable
 from false_core.raster.source import FloatArray, Window
+from false_core.reports.figures import Colours, as_svg, in_colour, show_picture
 
 LONGEST = 900
 """Pixels of the longer side of a picture."""

@@ -11,14 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from false_core.evaluation.figures import Colours, as_svg, in_colour, show_picture
-from false_core.evaluation.gallery import SURROUNDINGS, mark_middle, picture_at
-from false_core.evaluation.purity import Truth
-from false_core.evaluation.sections import Section
 from false_core.methods.pictures import Relations, Sight, Sights
 from false_core.presets import IMAGE, PretrainSettings
 from false_core.raster.source import FloatArray
+from false_core.reports.figures import Colours, as_svg, in_colour, show_picture
+from false_core.reports.sections import Section
 from false_core.sampling.views import Places, ViewPairs
+from false_core.training.gallery import SURROUNDINGS, mark_middle, picture_at
+from false_core.training.purity import Truth
 
 COLUMNS = 6
 """Anchors of a figure."""

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 Colours = npt.NDArray[np.uint8]
 """A picture of shape (height, width, 3)."""
+INK = "#2f6b4f"
+"""The first colour of lines."""
+LINE_COLOURS = (INK, "#8a8f98", "#d9822b", "#5b7db1")
+"""The colours of lines that share a panel."""
 # Names of classes may hold dollars: they are names, not formulas. A text keeps what holds when it is made.
 matplotlib.rcParams["text.parse_math"] = False
 RANGE = 2.5
@@ -49,3 +55,32 @@ def show_picture(axes: Any, picture: Colours) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
+
+
+def bars_figure(names: Sequence[str], values: Sequence[float], colors: Sequence[str]) -> str:
+    """Return a horizontal bar per class as SVG; values are shares."""
+    figure = Figure(figsize=(9.2, 0.6 + 0.28 * len(names)), layout="constrained")
+    axes: Axes = figure.subplots()
+    axes.barh(range(len(names)), [100 * value for value in values], color=list(colors), edgecolor="#888888", linewidth=0.5)
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("%")
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
+    return as_svg(figure)
+
+
+def confusion_figure(confusion: npt.NDArray[np.int64], names: Sequence[str]) -> str:
+    """Return a confusion matrix, true classes in rows, as SVG: shares of each row in percent."""
+    size = 2.2 + 0.55 * len(names)
+    figure = Figure(figsize=(size + 0.8, size), layout="constrained")
+    axes: Axes = figure.subplots()
+    share = 100 * confusion / np.maximum(1, confusion.sum(axis=1, keepdims=True))
+    axes.imshow(share, cmap="Greens", vmin=0, vmax=100)
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    if len(names) <= 20:
+        for row, column in np.ndindex(*share.shape):
+            ink = "white" if share[row, column] > 60 else "black"
+            axes.text(column, row, f"{share[row, column]:.0f}", ha="center", va="center", fontsize=8, color=ink)
+    return as_svg(figure)

@@ -9,10 +9,11 @@ from typing import Any
 import safetensors
 
 from false_core.errors import ModelFileError
-from false_core.evaluation.report import model_report, write_report
 from false_core.feedback import Feedback
 from false_core.jobs import ModelInfo
 from false_core.models.model_file import read_card
+from false_core.models.model_report import model_report
+from false_core.reports.page import write_report
 
 
 def model_info(job: ModelInfo, feedback: Feedback) -> dict[str, Any]:

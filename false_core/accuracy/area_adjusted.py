@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from false_core.evaluation.metrics import IntArray
+from false_core.accuracy.metrics import IntArray
 
 FloatArray = npt.NDArray[np.float64]
 

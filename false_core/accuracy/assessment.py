@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from false_core.accuracy.area_adjusted import AreaAdjusted, adjust
+from false_core.accuracy.comparison import POINTS, RASTER, SHAPES, Comparison
+from false_core.accuracy.metrics import IntArray, Scores, score
 from false_core.errors import InputError
-from false_core.evaluation.area_adjusted import AreaAdjusted, adjust
-from false_core.evaluation.comparison import POINTS, RASTER, SHAPES, Comparison
-from false_core.evaluation.metrics import IntArray, Scores, score
 from false_core.labels.matching import as_code, match, spelling
 from false_core.raster.areas import PIXELS, AreaUnit, unit_of_map
 from false_core.raster.class_map import ClassMap

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas
 
+from false_core.accuracy.area_adjusted import allocate, expected_error, sample_size
 from false_core.errors import OutputError
-from false_core.evaluation.area_adjusted import allocate, expected_error, sample_size
 from false_core.feedback import Feedback
 from false_core.jobs import SamplePoints
 from false_core.publish import published

@@ -1,0 +1,1 @@
+"""How accurate a map is: metrics, assessment against labels or truth, and points sampled for it."""

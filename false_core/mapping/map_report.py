@@ -1,0 +1,48 @@
+"""The report of a map: the map beside its raster, and how much there is of each class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from false_core.mapping.map_overview import MapOverview
+from false_core.models.model_file import ModelCard
+from false_core.models.model_report import bands_shown, model_sections
+from false_core.raster.areas import PIXELS, unit_of_map
+from false_core.raster.source import RasterSource
+from false_core.reports.figures import bars_figure
+from false_core.reports.page import page, percent
+from false_core.reports.sections import Section
+
+
+def classification_report(card: ModelCard, overview: MapOverview, source: RasterSource, notes: Sequence[str]) -> str:
+    """Return the report of a map, as HTML.
+
+    Args:
+        card: The model.
+        overview: The map.
+        source: Its raster.
+        notes: Warnings to put on top.
+    """
+    classified, total = overview.classified, overview.total
+    tiles = [("pixels classified", f"{classified:,}"), ("without data", percent(1 - classified / total))]
+    unit = unit_of_map(source)
+    area = unit.name != PIXELS
+    counts = [int(overview.pixels[c.code]) for c in card.classes]
+    rows = [
+        [c.name, str(c.code), f"{n:,}", percent(n / classified), *([f"{n * unit.per_pixel:,.2f}"] if area else [])]
+        for c, n in zip(card.classes, counts)
+    ]
+    sections = [
+        Section("The map", f"The raster, and what the model made of it. {bands_shown(card)}", overview.draw()),
+        Section(
+            "How much there is of each class",
+            "Counted on the map. Where the map is wrong, these areas are too; points drawn at random and looked at tell how "
+            "wrong.",
+            bars_figure([c.name for c in card.classes], [n / classified for n in counts], [c.color for c in card.classes]),
+            header=("Class", "Code", "Pixels", "Share", *([f"Area ({unit.name})"] if area else [])),
+            rows=rows,
+            colors=[c.color for c in card.classes],
+        ),
+        *model_sections(card),
+    ]
+    return page("FALSE classification", f"A map of {source.name}.", tiles, notes, sections)

@@ -1,0 +1,1 @@
+"""The building blocks of reports: sections, figures, and the page that holds them."""

@@ -1,0 +1,50 @@
+"""The page of a report: one HTML file with its figures inside, readable offline and without scripts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import jinja2
+
+from false_core.errors import OutputError
+from false_core.publish import published
+from false_core.reports.sections import Section
+
+
+def write_report(path: str, html: str) -> None:
+    """Write a report, whole or not at all.
+
+    Raises:
+        OutputError: It cannot be written, for example because the disk is full.
+    """
+    with published(path) as (partial,):
+        try:
+            partial.write_text(html, encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"{path} cannot be written: {error.strerror}.", "Is the disk full?") from error
+
+
+def page(
+    title: str, summary: str, tiles: Sequence[tuple[str, str]], notes: Sequence[str], sections: Sequence[Section]
+) -> str:
+    """Return a report as HTML.
+
+    Args:
+        title, summary: What it is about.
+        tiles: Names and values of the most important numbers.
+        notes: Warnings to put on top.
+        sections: The rest.
+    """
+    # Names of classes, bands and files come from the user's data: everything is escaped but the figures drawn here.
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("false_core.reports"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template("report.html").render(
+        title=title, summary=summary, tiles=tiles, notes=notes, sections=sections
+    )
+
+
+def percent(value: float) -> str:
+    """Return a share from 0 to 1 in percent, or a dash where it is NaN."""
+    return "-" if math.isnan(value) else f"{100 * value:.1f} %"

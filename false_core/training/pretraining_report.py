@@ -1,0 +1,154 @@
+"""The report of a pretraining run: its curves, what the encoder takes for alike, and what it sees in the raster."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from false_core.jobs import UNTRAINED
+from false_core.models.model_file import ModelCard
+from false_core.models.model_report import bands_shown, model_sections
+from false_core.presets import IMAGE
+from false_core.reports.page import page, percent
+from false_core.reports.sections import Section
+from false_core.training.curves import Curves, draw_curves
+from false_core.training.embedding_map import EmbeddingMap, draw_map
+from false_core.training.gallery import Gallery, draw_gallery
+
+
+def pretraining_report(
+    card: ModelCard,
+    curves: Curves,
+    galleries: Sequence[Gallery] = (),
+    embedding: EmbeddingMap | None = None,
+    of_method: Sequence[Section] = (),
+    words: Mapping[str, str] | None = None,
+) -> str:
+    """Return the report of a pretraining run, as HTML.
+
+    Args:
+        card: The encoder.
+        curves: Of the training.
+        galleries: What it takes for alike, for each level of its embeddings.
+        embedding: What it sees in the first raster.
+        of_method: What the method shows of itself.
+        words: What the curves are that only this method has, a sentence by the first word of their names.
+    """
+    sections = [
+        *_training(card, curves),
+        *_alike(curves, words or {}),
+        *_purity(curves),
+        *of_method,
+        *(_gallery(gallery, card, named=len(galleries) > 1) for gallery in galleries),
+        *([_embedding(embedding, card)] if embedding else []),
+        *model_sections(card),
+    ]
+    rasters = ", ".join(card.provenance.get("rasters", []))
+    learned = (
+        "not trained, a control for what was learned" if card.method.get("name") == UNTRAINED else "learned without labels"
+    )
+    return page("FALSE pretraining", f"An encoder {learned} from {rasters}.", [], [], sections)
+
+
+def _training(card: ModelCard, curves: Curves) -> list[Section]:
+    if card.method.get("name") == UNTRAINED:
+        text = (
+            "There was none: the weights are as they were drawn. Only the scale of the features was adapted to the raster."
+        )
+        return [Section("Training", text)]
+    text = "The loss should fall and then level off."
+    return [Section("Loss and learning rate", text, draw_curves(curves, [("loss",), ("learning rate",)]))]
+
+
+def _alike(curves: Curves, of_method: Mapping[str, str]) -> list[Section]:
+    """Return the curves of what the method saw in its batches, one panel for each kind and level."""
+    panels: dict[tuple[str, str], list[str]] = {}
+    for name in curves.series:
+        if name not in ("loss", "learning rate") and not name.startswith("purity"):
+            kind, level = name.partition(" ")[0], name.partition("(")[2]
+            panels.setdefault((level, kind), []).append(name)
+    words = {
+        "similarity": "Cosine similarity of two views of the same place (positives), of different places (negatives) and, "
+        "where the method looks for them, of the pairs taken for false negatives. Positives should rise above negatives.",
+        "benchmark": "Benchmark anchors are those whose two views are more alike than the similarity threshold, which makes "
+        "them sure enough to look for a false negative; shown is their share.",
+        "confidence": "Confidence is how far the false negatives were trusted, on average.",
+        "correlation": "Correlation of each feature of an embedding between the two views, on average. It should near 1.",
+        **of_method,
+    }
+    # In the order of the words, level by level.
+    order = sorted(panels, key=lambda key: (key[0], list(words).index(key[1]) if key[1] in words else len(words)))
+    text = " ".join(words[kind] for kind in words if any(kind == there for _, there in panels))
+    figure = draw_curves(curves, [panels[key] for key in order])
+    return [Section("What the encoder takes for alike", text, figure)] if panels else []
+
+
+def _purity(curves: Curves) -> list[Section]:
+    panels: dict[str, list[str]] = {}
+    for name in curves.series:
+        if name.startswith("purity"):
+            panels.setdefault(name.partition("(")[2], []).append(name)
+    several = any(name.startswith("purity in other patches") for name in curves.series)
+    near = (
+        "Most pairs are points that lie near each other in one patch, where the class is often the same; those in other "
+        "patches are the harder test. "
+        if several
+        else ""
+    )
+    text = (
+        "Share of the pairs taken for false negatives whose two places are of the same class in the truth raster, beside "
+        "that of pairs drawn at random from the same batch. The further above chance, the more often FALSE is right. "
+        f"{near}The truth took no part in the learning."
+    )
+    return (
+        [Section("Are they of the same class?", text, draw_curves(curves, list(panels.values()), (0.0, 1.0)))]
+        if panels
+        else []
+    )
+
+
+def _gallery(gallery: Gallery, card: ModelCard, named: bool) -> Section:
+    """Return a gallery with what has to be said about it; ``named`` says which level it is of."""
+    what = "patches" if gallery.level == IMAGE else "points"
+    level = f" ({what})" if named else ""
+    known = any(same is not None for exhibit in gallery.exhibits for same in exhibit.same_class)
+    where = "in the middle of the patch" if gallery.level == IMAGE else "at the point"
+    classes = f" Classes are those of the truth raster {where}." if known else ""
+    how = f"The numbers are cosine similarities to the anchor.{classes} {_crops(gallery, card)}"
+    if not gallery.determined:
+        text = f"Places, another view of each, and the place in other patches of the batch that comes nearest to it. {how}"
+        return Section(f"Nearest neighbours{level}", text, draw_gallery(gallery))
+    heading = f"False negatives that were found{level}"
+    if not gallery.anchors:
+        text = (
+            f"None. Of {gallery.looked_at:,} {what} looked at after the training, none has two views that are more alike "
+            f"than the similarity threshold, {card.method.get('threshold', math.nan):g}. A lower threshold finds some."
+        )
+        return Section(heading, text)
+    within = "" if gallery.level == IMAGE else ", often a point nearby in the same patch"
+    text = (
+        "Benchmark anchors, another view of each, and what was taken for a false negative: the negative whose similarity "
+        f"comes closest to that of the other view{within}. It should show the same land cover as the anchor. "
+        f"{len(gallery.exhibits)} of {gallery.anchors:,} benchmark anchors among {gallery.looked_at:,} {what} looked at "
+        f"after the training, from the least to the most similar. {how}"
+    )
+    return Section(heading, text, draw_gallery(gallery))
+
+
+def _crops(gallery: Gallery, card: ModelCard) -> str:
+    cut = (
+        "Patches are" if gallery.level == IMAGE else "Shown are the surroundings of points, which lie in the rings. They are"
+    )
+    return f"{cut} cut and turned as the encoder saw them, but in the raster's colours. Nodata is grey. {bands_shown(card)}"
+
+
+def _embedding(embedding: EmbeddingMap, card: ModelCard) -> Section:
+    area, size = embedding.area, f"{card.pixel_size:g}"
+    part = "" if embedding.share == 1 else f", the middle {percent(embedding.share)} of it"
+    text = (
+        "The raster, and beside it the first three principal components of the encoder's features as red, green and blue: "
+        "what has the same colour looks alike to the encoder. The colours themselves mean nothing. Land cover that differs "
+        f"should differ in colour. {embedding.name}{part}: {area.width:,} x {area.height:,} pixels of {size} CRS units. "
+        f"Nodata is white. {bands_shown(card)}"
+    )
+    return Section("What the encoder sees", text, draw_map(embedding))
