@@ -33,10 +33,10 @@ test:  ## Run every test; a part that fails does not keep the others from runnin
 	@$(MAKE) --no-print-directory --keep-going test-core test-plugin test-process
 
 test-core: setup  ## Run the tests of the library
-	OMP_WAIT_POLICY=PASSIVE $(PYTHON) -m pytest tests/core $(PYTEST_ARGS)
+	OMP_WAIT_POLICY=PASSIVE $(PYTHON) -m pytest tests/core $(or $(PYTEST_ARGS),--every-error)
 
 test-plugin: setup  ## Run the tests of the plugin inside QGIS's Python
-	$(call run-in-qgis,tests/plugin)
+	$(call run-in-qgis,tests/plugin $(if $(PYTEST_ARGS),,--every-error))
 
 test-process: setup  ## Run the tests that drive qgis_process
 	$(call run-in-qgis,tests/process)

@@ -19,12 +19,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
 from false_core import __version__, events, jobs
+from false_core.cancellation import Stop, cancelled_by_signals, end_at_deadline
 from false_core.distributed import share
 from false_core.errors import Cancelled, FalseError
-from false_core.feedback import Stop
-from false_core.interrupts import cancelled_by_signals
 from false_core.memory import keep_memory
-from false_core.overdue import end_when_overdue
 from false_core.run import run
 from false_core.worker import serve_file
 
@@ -214,7 +212,7 @@ def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], O
             bar.stop()  # It has hidden the cursor.
             _say(reason, console)
 
-        end_when_overdue(cancel, tell)
+        end_at_deadline(cancel, tell)
         outcome: list[Outcome] = []
         problem: list[BaseException] = []
 

@@ -13,9 +13,10 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple, Type, Union
 
-from false_core import strict_json
+from false_core.untrusted import parse_json
 
 __all__ = [
+    "CANCEL_DEADLINE_S",
     "Artifact",
     "Event",
     "Failed",
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 INFO, WARNING = "info", "warning"
+CANCEL_DEADLINE_S = 1.2
+"""Seconds after which a process that was told to cancel its job has ended. Both programs count on it."""
 LONGEST_LINE = 1_000_000
 """Characters. A longer line is not an event of ours."""
 
@@ -154,7 +157,7 @@ def decode(line: str) -> Event:
     if len(line) > LONGEST_LINE:
         raise ProtocolError(f"a line of {len(line)} characters is not an event")
     try:
-        body = strict_json.loads(line, finite=True)
+        body = parse_json(line, finite=True)
     except ValueError as error:
         raise ProtocolError(f"not JSON: {line[:200]!r}") from error
     kind = _KINDS.get(str(body.pop("event", ""))) if isinstance(body, dict) else None

@@ -11,41 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from false_core import events
-from false_core.errors import Cancelled, FalseError
+from false_core.cancellation import raise_if_set
 
 SHORTEST_INTERVAL_S = 0.2
 """Between two progress events. More would only keep the reader busy."""
-
-
-class Stop(threading.Event):
-    """The wish to end a job, with what it is to end with. A plain event, where the user is the only one to have that wish.
-
-    Attributes:
-        reason: What the job ends with.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.reason: FalseError = Cancelled()
-
-    def set_because(self, reason: FalseError) -> None:
-        """Set it for another reason than that the user cancelled. The first such reason counts."""
-        if isinstance(self.reason, Cancelled):
-            self.reason = reason
-        self.set()
-
-
-def stop_because(cancel: threading.Event, reason: FalseError) -> None:
-    """Set ``cancel``, and where it can tell, what the job is to end with."""
-    if isinstance(cancel, Stop):
-        cancel.set_because(reason)
-    cancel.set()
-
-
-def raise_if_set(cancel: threading.Event) -> None:
-    """Raise what a job ends with, if it is to end."""
-    if cancel.is_set():
-        raise cancel.reason if isinstance(cancel, Stop) else Cancelled()
 
 
 class Feedback:

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from false_core import jobs
 from false_core.errors import OutputError
-from false_core.held import Hold, NameHold, is_abandoned
 from false_core.hidden_names import FINISHED_STRIP, STRIPS_ENDING, UNFINISHED_ENDING, start_of
+from false_core.locks import FolderLock, NameLock, is_abandoned
 from false_core.settings import cache_folder
 
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -89,7 +89,7 @@ def _replace_all(moves: Sequence[tuple[Path, Path]], scratch: Path) -> None:
 
 
 @contextmanager
-def held_outputs(job: jobs.Job) -> Iterator[None]:
+def locked_outputs(job: jobs.Job) -> Iterator[None]:
     """Keep other jobs of this user from writing the same files while this one is at work.
 
     Folders are left out: several jobs may write into one.
@@ -105,7 +105,7 @@ def held_outputs(job: jobs.Job) -> Iterator[None]:
             target = os.path.normcase(os.path.realpath(path))
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                hold = NameHold(folder / hashlib.sha256(os.fsencode(target)).hexdigest()[:32])
+                hold = NameLock(folder / hashlib.sha256(os.fsencode(target)).hexdigest()[:32])
             except BlockingIOError as error:
                 raise OutputError(
                     f"Another job is about to write {path}.", "Wait until it is done, or choose another file."
@@ -132,7 +132,7 @@ def scratch_folder(folder: Path, name: str) -> Iterator[Path]:
             if left.name.startswith(start) and left.name.endswith(UNFINISHED_ENDING) and len(left.name) == len(scratch.name):
                 discard_abandoned(left)
         scratch.mkdir()
-        hold = Hold(scratch)
+        hold = FolderLock(scratch)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written to: {error.strerror}.") from error
     try:

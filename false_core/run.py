@@ -10,11 +10,12 @@ from contextlib import nullcontext
 from typing import Any
 
 from false_core import jobs
+from false_core.cancellation import Stop
 from false_core.distributed import ALONE, World, joined, share
 from false_core.errors import DeviceError, OutOfMemoryError
 from false_core.events import Artifact, Event
-from false_core.feedback import Feedback, Stop
-from false_core.publish import check_destinations, held_outputs
+from false_core.feedback import Feedback
+from false_core.publish import check_destinations, locked_outputs
 from false_core.raster.imagery import with_rasters_found
 
 GDAL_SETTINGS = {
@@ -78,7 +79,7 @@ def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
     if world.share.speaks:
         check_destinations(job)
     try:
-        with held_outputs(job) if world.share.speaks else nullcontext():
+        with locked_outputs(job) if world.share.speaks else nullcontext():
             return _do(job, feedback, world)
     except (MemoryError, RuntimeError) as error:
         from false_core.device import is_failure_of_device, is_out_of_memory

@@ -21,14 +21,12 @@ import warnings
 from typing import IO, NoReturn
 
 from false_core import __version__, events
+from false_core.cancellation import Stop, cancelled_by_signals, end_at_deadline
 from false_core.distributed import is_started_again, share
 from false_core.errors import Cancelled, FalseError
 from false_core.events import Event, Failed, Finished, Message, Started
-from false_core.feedback import Stop
-from false_core.interrupts import cancelled_by_signals
 from false_core.jobs import Job, from_file, from_json
 from false_core.memory import keep_memory
-from false_core.overdue import end_when_overdue
 from false_core.run import run
 
 LONGEST_JOB = 1_000_000
@@ -77,7 +75,7 @@ def _serve(path: str | None, speaker: _Speaker, cancel: Stop) -> int:
             # Whatever the system's own encoding is. What is no UTF-8 must not end the thread that listens.
             sys.stdin.reconfigure(encoding="utf-8", errors="replace")
         job = _received(cancel) if path is None else _read(path, cancel)
-        end_when_overdue(cancel, lambda reason: _say_why(reason, speaker))
+        end_at_deadline(cancel, lambda reason: _say_why(reason, speaker))
         speaker.say(Started(job.NAME, __version__, os.getpid()))
         outputs = run(job, speaker.say, cancel)
     except FalseError as error:

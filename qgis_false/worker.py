@@ -22,7 +22,7 @@ from qgis.core import QgsProcessingException, QgsProcessingFeedback
 
 import false_core
 from false_core import events, jobs
-from false_core.events import Event, Failed, Finished, Message, Progress, ProtocolError, Started
+from false_core.events import CANCEL_DEADLINE_S, Event, Failed, Finished, Message, Progress, ProtocolError, Started
 from false_core.hidden_names import unfinished_of
 from qgis_false import LIBRARY_FOLDER, last_errors, settings
 from qgis_false.environment import versions
@@ -44,8 +44,8 @@ from qgis_false.launcher import JOB_FILE, Launcher, folder_for_files, launcher_f
 from qgis_false.privacy import without_secrets
 from qgis_false.translation import tr
 
-PATIENCE_S = 1.6
-"""How long a cancelled job may take to end itself. It promises 1.2 s."""
+KILL_AFTER_S = CANCEL_DEADLINE_S + 0.4
+"""How long a cancelled job may take to end itself."""
 FAREWELL_S = 2.0
 """How long the process may take to go after it said its last word."""
 TEXT_INTERVAL_S = 10.0
@@ -290,7 +290,7 @@ class _Process:
     def _stop_if_cancelled(self) -> None:
         if not self._watch.is_cancelled():
             return
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + KILL_AFTER_S
         if self._writer.is_alive():
             deadline = 0.0  # It has not even read the job: more would only wait behind it.
         else:

@@ -1,37 +1,33 @@
-"""Where the product raises errors on purpose, which test provokes which, and whether it does.
+"""Where the product makes errors for a person, and whether tests provoke them all.
 
-The list is ``error_messages.json``: for each message the test that provokes it. It is checked in two ways. Every place in
-the source that raises an error must be in it (``core/test_error_messages.py``). And whenever a test that it names runs, that
-test must have raised that error, at that place (the fixture ``provoked`` in each ``conftest.py``).
-
-After a message has been added or reworded, this writes the list anew from what the tests really raise:
-
-    FALSE_LIST_ERRORS=$PWD/raised.txt make test-core test-plugin
-    .venv/bin/python tests/error_messages.py raised.txt
+With ``--every-error``, which ``make test-core`` and ``make test-plugin`` give, a run fails in the end where it left out an
+error that the source can make. Nothing is listed by hand, so a message may be reworded or moved.
 """
 
 from __future__ import annotations
 
 import ast
-import json
-import os
 import re
 import sys
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LIST = Path(__file__).with_suffix(".json")
-FOLDERS = ("false_core", "qgis_false")
 ERRORS = {
     "FalseError", "RequestError", "InputError", "ModelFileError", "OutputError", "DeviceError", "OutOfMemoryError",
     "QgsProcessingException", "NoEnvironment",
 }  # fmt: skip
 """Those that end as a message to a person. ``Cancelled`` is none: nothing is wrong. ``ValueError`` is for programmers."""
-WRITTEN_TO = "FALSE_LIST_ERRORS"
+PROVOKED = pytest.StashKey[set[str]]()
+"""Places of the errors that were made during the run."""
+FOLDER = pytest.StashKey[str]()
+"""The program whose errors the tests of the run are to provoke."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ class Site:
     """A place in the source that makes an error.
 
     Attributes:
-        file: Relative to the project.
+        file: Its path in the project.
         function: Its name, with that of its class.
         message: The first words of the message as far as they are written there, with … for what is filled in.
         lines: First and last line.
@@ -50,25 +46,13 @@ class Site:
     message: str
     lines: tuple[int, int]
 
-    @property
-    def key(self) -> str:
-        """What it is called in the list: line numbers change too often."""
-        return f"{self.file} {self.function}: {self.message}"
+    def __str__(self) -> str:
+        return f"{self.file}:{self.lines[0]} {self.function}: {self.message}"
 
 
-def all_sites() -> list[Site]:
-    """Return every place that makes an error for a person, in the order of the source."""
-    found = []
-    for folder in FOLDERS:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            if path.name != "errors.py":
-                found += list(_sites(path))
-    seen: Counter[str] = Counter()
-    for number, site in enumerate(found):
-        seen[site.key] += 1
-        if seen[site.key] > 1:  # Most often one that passes on what another one says.
-            found[number] = replace(site, message=f"{site.message} ({seen[site.key]})")
-    return found
+def sites_in(folder: str) -> list[Site]:
+    """Return every place in ``false_core`` or ``qgis_false`` that makes an error for a person."""
+    return [site for path in sorted((ROOT / folder).rglob("*.py")) if path.name != "errors.py" for site in _sites(path)]
 
 
 def _sites(path: Path) -> Iterator[Site]:
@@ -99,68 +83,74 @@ def _message(call: ast.Call) -> str:
     return " ".join(text.split())
 
 
-def listed() -> dict[str, str | None]:
-    """Return the list: test by message; None where no test is known that can be watched, such as one in the same process."""
-    return dict(json.loads(LIST.read_text("utf-8")))
+@contextmanager
+def watched(config: pytest.Config, folder: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Note the place of every error of some classes that is made in ``folder``."""
+    seen = config.stash.setdefault(PROVOKED, set())
+    config.stash[FOLDER] = folder
+    places = {(site.file, line): str(site) for site in sites_in(folder) for line in range(site.lines[0], site.lines[1] + 1)}
+
+    def noting(usual: Any) -> Any:
+        def noted(error: Exception, *given: Any, **named: Any) -> None:
+            seen.add(_place(sys._getframe(1), places))
+            usual(error, *given, **named)
+
+        return noted
+
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in kinds:
+            patch.setattr(kind, "__init__", noting(kind.__init__))
+        yield
 
 
-class Recorder:
-    """Is told when an error is made, and by which test."""
-
-    def __init__(self) -> None:
-        self._places = {}
-        for site in all_sites():
-            for line in range(site.lines[0], site.lines[1] + 1):
-                self._places[site.file, line] = site.key
-        self._tests: dict[str, set[str]] = {}
-        for key, test in listed().items() if LIST.exists() else ():
-            if test:
-                self._tests.setdefault(test, set()).add(key)
-        self.seen: set[str] = set()
-
-    def note(self, frame: FrameType | None) -> None:
-        """Note the place that ``frame`` is at, or the first one above it that is a place of an error."""
-        while frame is not None:
-            path = frame.f_code.co_filename
-            if path.startswith(str(ROOT)):
-                key = self._places.get((Path(path).relative_to(ROOT).as_posix(), frame.f_lineno))
-                if key:
-                    self.seen.add(key)
-                    return
-            frame = frame.f_back
-
-    def missed(self, test: str) -> set[str]:
-        """Return what ``test`` should have provoked since the last call, and has not."""
-        seen, self.seen = self.seen, set()
-        if os.environ.get(WRITTEN_TO):
-            with open(os.environ[WRITTEN_TO], "a", encoding="utf-8") as raised:
-                raised.writelines(f"{key}\t{test}\n" for key in sorted(seen))
-        return self._tests.get(test, set()) - seen
+def _place(frame: FrameType | None, places: dict[tuple[str, int], str]) -> str:
+    """Return the place of an error that ``frame``, or the first one above it, is at; nothing where it is none of ours."""
+    while frame is not None:
+        path = frame.f_code.co_filename
+        place = places.get((path[len(str(ROOT)) + 1 :], frame.f_lineno)) if path.startswith(str(ROOT)) else None
+        if place:
+            return place
+        frame = frame.f_back
+    return ""
 
 
-def write_list(raised: Path) -> None:
-    """Write the list from what tests raised, one line each. Of several tests the one that provokes the fewest is taken."""
-    tests: dict[str, set[str]] = {}
-    provoked: dict[str, set[str]] = {}
-    for line in raised.read_text("utf-8").splitlines():
-        key, _, test = line.partition("\t")
-        tests.setdefault(key, set()).add(test)
-        provoked.setdefault(test, set()).add(key)
-    keys = dict.fromkeys(site.key for site in all_sites())
-    before = listed() if LIST.exists() else {}
-    chosen: dict[str, str | None] = {}
-    for key in keys:
-        found = tests.get(key, set())
-        if found:
-            chosen[key] = (
-                before[key] if before.get(key) in found else min(found, key=lambda test: (len(provoked[test]), test))
-            )
-        else:
-            chosen[key] = before.get(key)
-            if not chosen[key]:
-                print("Nothing provokes", key)
-    LIST.write_text(json.dumps(chosen, indent=1, ensure_ascii=False) + "\n", "utf-8")
+# The hooks of pytest, which each conftest.py imports.
 
 
-if __name__ == "__main__":
-    write_list(Path(sys.argv[1]))
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer the check."""
+    parser.addoption("--every-error", action="store_true", help="Fail where an error that the source can make was not made.")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what was seen by one of several processes that test together."""
+    node.config.stash.setdefault(PROVOKED, set()).update(getattr(node, "workeroutput", {}).get("provoked", ()))
+    node.config.stash[FOLDER] = getattr(node, "workeroutput", {}).get("folder", "")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail where errors were left out, or tell the process that put several of them together what was seen."""
+    config = session.config
+    if hasattr(config, "workeroutput"):
+        config.workeroutput.update(provoked=sorted(config.stash.get(PROVOKED, ())), folder=config.stash.get(FOLDER, ""))
+    elif _left_out(config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Name the errors that were left out."""
+    left_out = _left_out(config)
+    if left_out:
+        terminalreporter.section("errors that no test provokes")
+        terminalreporter.write_line(
+            "Write a test for each: what provokes it, and that it says what is wrong and what to do."
+        )
+        for place in left_out:
+            terminalreporter.write_line(place)
+
+
+def _left_out(config: pytest.Config) -> list[str]:
+    if not config.getoption("--every-error") or config.stash.get(FOLDER, "") == "":
+        return []
+    return [str(site) for site in sites_in(config.stash[FOLDER]) if str(site) not in config.stash[PROVOKED]]

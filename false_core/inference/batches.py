@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from false_core.device import is_out_of_memory
+from false_core.device_limits import DeviceLimit
 from false_core.feedback import Feedback
-from false_core.found_out import FoundOut
 from false_core.models.segmenter import class_probabilities
 
 LARGEST_BATCH = 16
@@ -40,7 +40,7 @@ class BatchedNetwork(Generic[Result]):
         device: torch.device,
         feedback: Feedback,
         batch: int = 1,
-        limit: FoundOut | None = None,
+        limit: DeviceLimit | None = None,
     ) -> None:
         self.batch, self.device = batch, device
         self._forward, self._limit, self._feedback = forward, limit, feedback
@@ -80,7 +80,7 @@ class BatchedNetwork(Generic[Result]):
         return pixels
 
 
-def best_batch(network: nn.Module, device: torch.device, shape: tuple[int, int, int], limit: FoundOut) -> int:
+def best_batch(network: nn.Module, device: torch.device, shape: tuple[int, int, int], limit: DeviceLimit) -> int:
     """Return how many tiles at a time the device computes fastest. Measured once, then looked up in the cache folder.
 
     Args:

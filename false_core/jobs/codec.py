@@ -6,10 +6,10 @@ import dataclasses
 import json
 from typing import Any, Mapping, Optional, Sequence, Tuple, Type
 
-from false_core import strict_json
 from false_core.errors import RequestError
 from false_core.jobs.job import JOBS, Job, outputs, parameters
 from false_core.jobs.kinds import FIELD, Parameter
+from false_core.untrusted import parse_json
 
 
 def to_json(job: Job) -> str:
@@ -24,7 +24,7 @@ def from_json(text: str) -> Job:
         RequestError: It is not JSON, names no job of ours, or a parameter is unknown, missing or not admitted.
     """
     try:
-        body = strict_json.loads(text)
+        body = parse_json(text)
     except ValueError as error:
         raise RequestError(f"The job is not valid JSON: {error}.") from error
     if not isinstance(body, dict):

@@ -19,10 +19,10 @@ from affine import Affine
 
 from false_core.errors import InputError
 from false_core.feedback import Feedback
-from false_core.files import check_is_file, check_unpacked
 from false_core.labels.queries import check_layer_vrt, check_view, check_views
 from false_core.raster.classes import ClassTable, LandCoverClass, LegendEntry, classes_from_values
 from false_core.raster.source import RasterSource, describe_crs, describe_extent
+from false_core.untrusted import check_is_file, check_unpacked
 
 IGNORE = 255
 """Target of a pixel without a label."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from false_core.errors import InputError
-from false_core.printable import on_one_line
 from false_core.raster.classes import LandCoverClass
+from false_core.untrusted import on_one_line
 
 
 def match(values: Iterable[Any], classes: Sequence[LandCoverClass]) -> dict[Any, LandCoverClass | None]:

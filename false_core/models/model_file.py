@@ -22,12 +22,12 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from false_core import __version__, strict_json
+from false_core import __version__
 from false_core.errors import ModelFileError, OutputError
-from false_core.printable import on_one_line
 from false_core.publish import published
 from false_core.raster.classes import ClassTable
 from false_core.raster.statistics import LARGEST, Normalisation
+from false_core.untrusted import on_one_line, parse_json
 
 FORMAT = "false-model"
 FORMAT_VERSION = 2
@@ -146,7 +146,7 @@ def read_card(path: str, kind: str | None = None) -> ModelCard:
     if FORMAT not in header:
         raise ModelFileError(f"{path} is not a model made by FALSE.", "Choose a file written by pretraining or fine-tuning.")
     try:
-        body = _printable(strict_json.loads(header[FORMAT]))
+        body = _printable(parse_json(header[FORMAT]))
         version = int(body["format_version"])
         if version > FORMAT_VERSION:
             raise ModelFileError(f"{path} was written by a newer version (format {version}).", "Update FALSE to use it.")
@@ -254,7 +254,7 @@ def _read_header(path: str) -> dict[str, Any]:
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read: {error.strerror}.") from error
     try:
-        header = strict_json.loads(text.decode("utf-8"))
+        header = parse_json(text.decode("utf-8"))
         if not isinstance(header, dict):
             raise ValueError("a header is an object")
     except ValueError as error:

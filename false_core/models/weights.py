@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from false_core.errors import ModelFileError
-from false_core.files import check_unpacked
 from false_core.models.encoder import channels_of
 from false_core.models.model_file import ENCODER, check_bands, is_model_file, load_weights, read_card
+from false_core.untrusted import check_unpacked
 
 DEFAULT_OF_TIMM = "imagenet"
 """Stands for the weights that timm itself takes for a backbone; nearly all of those were trained on ImageNet."""

@@ -21,10 +21,10 @@ import numpy.typing as npt
 from rasterio.windows import Window
 
 from false_core.errors import InputError
-from false_core.printable import on_one_line
 from false_core.raster.disk_cache import DiskCache
 from false_core.raster.file_state import MOST_FILES, forget, is_far, states_of
 from false_core.settings import disk_cache_bytes, disk_cache_folder, disk_cache_takes_all
+from false_core.untrusted import on_one_line
 
 Pixels = npt.NDArray[Any]
 BoolArray = npt.NDArray[np.bool_]

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 
-from false_core import strict_json
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass, default_colour
 from false_core.raster.map_file import CLASSES_TAG
 from false_core.raster.source import GDAL_ERRORS, BoolArray, FloatArray, RasterSource, Window
+from false_core.untrusted import parse_json
 
 CodeArray = npt.NDArray[np.int32]
 
@@ -157,7 +157,7 @@ def read_classes(path: str) -> tuple[LandCoverClass, ...]:
         tag = dataset.tags().get(CLASSES_TAG)
     if tag:
         try:
-            return ClassTable.from_list(strict_json.loads(tag)).classes
+            return ClassTable.from_list(parse_json(tag)).classes
         except (ValueError, TypeError, KeyError):
             pass  # Somebody else's tag: the names that GDAL knows count.
     return tuple(

@@ -8,10 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from false_core import strict_json
 from false_core.errors import InputError
-from false_core.files import read_text
-from false_core.printable import on_one_line
+from false_core.untrusted import on_one_line, parse_json, read_text
 
 MOST_CLASSES = 254
 _FIRST_COLOURS = (
@@ -109,7 +107,7 @@ def read_legend(path: str | None) -> list[LegendEntry]:
     if path is None:
         return []
     try:
-        body = strict_json.loads(read_text(path, "The legend"))
+        body = parse_json(read_text(path, "The legend"))
         return [LegendEntry(entry["value"], str(entry["name"]), _colour(str(entry["color"]))) for entry in body]
     except OSError as error:
         raise InputError(f"The legend {path} cannot be read: {error.strerror}.") from error

@@ -27,12 +27,11 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from false_core.errors import InputError
-from false_core.files import check_is_file
 from false_core.jobs import Extent
-from false_core.printable import on_one_line
 from false_core.raster.chunks_on_disk import ChunksOnDisk, chunks_on_disk
 from false_core.raster.file_state import is_far
 from false_core.raster.vrt import check_vrt
+from false_core.untrusted import check_is_file, on_one_line
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]

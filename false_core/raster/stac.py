@@ -15,9 +15,9 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import url2pathname
 
-from false_core import strict_json
 from false_core.errors import InputError
 from false_core.raster.file_state import NETWORK
+from false_core.untrusted import parse_json
 
 LARGEST_FILE = 200_000_000
 """Bytes. A file of 100,000 items has about half of that."""
@@ -47,7 +47,7 @@ def read_stac(file: str) -> Document | None:
             raise InputError(
                 f"{file} is larger than {LARGEST_FILE / 1e6:.0f} MB.", "Split it, or list the rasters in a text file."
             )
-        document = strict_json.loads(Path(file).read_text(encoding="utf-8-sig"))
+        document = parse_json(Path(file).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"The file {file} cannot be read: {error.strerror}.") from error
     except ValueError as error:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from false_core.errors import InputError
-from false_core.files import check_is_file
+from false_core.untrusted import check_is_file
 
 DEEPEST = 16
 """VRTs within VRTs."""

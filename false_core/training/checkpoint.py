@@ -20,7 +20,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from false_core import __version__, jobs, strict_json
+from false_core import __version__, jobs
 from false_core.distributed import ALONE, World
 from false_core.errors import OutputError
 from false_core.feedback import Feedback
@@ -28,6 +28,7 @@ from false_core.hidden_names import UNFINISHED_ENDING
 from false_core.presets import FinetuneSettings, PretrainSettings
 from false_core.publish import discard_abandoned, published
 from false_core.settings import cache_folder
+from false_core.untrusted import parse_json
 
 INTERVAL_S = 60.0
 KEPT_DAYS = 30
@@ -138,7 +139,7 @@ def _decoded(content: bytes) -> dict[str, Any]:
     tensors = safetensors.torch.load(content)
     # The library reads this part from files only.
     length = int.from_bytes(content[:8], "little")
-    tree = strict_json.loads(json.loads(content[8 : 8 + length])["__metadata__"][TREE_KEY])
+    tree = parse_json(json.loads(content[8 : 8 + length])["__metadata__"][TREE_KEY])
     state: dict[str, Any] = _planted(tree, tensors)
     if not isinstance(state["step"], int):
         raise ValueError("it says no step")

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from false_core import jobs
 from false_core.device import choose_device, describe, is_out_of_memory
+from false_core.device_limits import DeviceLimit
 from false_core.distributed import ALONE, World
 from false_core.errors import InputError, OutOfMemoryError
 from false_core.feedback import Feedback
-from false_core.found_out import FoundOut
 from false_core.jobs import Pretrain
 from false_core.methods.method import Outcome, Views, named_after_level
 from false_core.methods.pictures import Relations, Sights
@@ -171,9 +171,9 @@ class Trainer:
         self.step = 0
         self._feedback, self._world = feedback, world
         world.share.check_divides(settings.batch_size, "patches")
-        self._found_out = FoundOut("patches at a time", device, bands, [getattr(settings, name) for name in DECIDE_MEMORY])
+        self._limit = DeviceLimit("patches at a time", device, bands, [getattr(settings, name) for name in DECIDE_MEMORY])
         # As many parts in every process: batch norms look at the same part of all.
-        self.patches_at_a_time = world.smallest(min(self._found_out.number() or settings.batch_size, settings.batch_size))
+        self.patches_at_a_time = world.smallest(min(self._limit.number() or settings.batch_size, settings.batch_size))
         if self.patches_at_a_time < math.ceil(settings.batch_size / world.share.world):
             self._feedback.info(self._in_parts())
         layout = torch.channels_last
@@ -260,12 +260,12 @@ class Trainer:
                 torch.cuda.empty_cache()
         if not fits:
             self._feedback.warn(self._in_parts())
-            self._found_out.remember(self.patches_at_a_time)
+            self._limit.remember(self.patches_at_a_time)
         return outcome
 
     def _too_large_together(self) -> OutOfMemoryError:
         """Remember that less fits. The other processes are in the middle of a step, which cannot be taken back."""
-        self._found_out.remember(self._half())
+        self._limit.remember(self._half())
         return OutOfMemoryError(
             f"The memory of {describe(self.device)} does not hold {2 * self._half()} patches at a time.",
             "Run the job again: it goes on from its last checkpoint with fewer. torchrun does so with --max-restarts.",

@@ -20,7 +20,7 @@ from typing import Dict, Iterable, List, Optional, Set, Tuple
 
 WINDOWS = os.name == "nt"
 GRACE_S = 2.0
-"""How long those that are told to end may take. A job of ours tidies up within 1.2 s."""
+"""How long those that are told to end may take. A job ends within ``events.CANCEL_DEADLINE_S``."""
 POLL_S = 0.05
 LISTING_S = 5.0
 """How long the system may take to list its processes."""

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import signal
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -23,7 +23,13 @@ from false_core.run import run
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
-from error_messages import Recorder  # noqa: E402 - it lies beside the folders of tests.
+from error_messages import (  # noqa: E402, F401 - it lies beside the folders of tests.
+    pytest_addoption,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+    watched,
+)
 
 # On a busy computer an example may take any time.
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -51,38 +57,11 @@ def warm(quiet_machine: None) -> Iterator[list[str]]:
         yield words
 
 
-PASSED = pytest.StashKey[bool]()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    if report.when == "call":
-        item.stash[PASSED] = report.passed
-    return report
-
-
-@pytest.fixture(scope="session")
-def recorder() -> Iterator[Recorder]:
-    """Is told of every error that is made, by the error itself."""
-    recorder, usual = Recorder(), FalseError.__init__
-
-    def noted(error: FalseError, what: str, remedy: str = "") -> None:
-        recorder.note(sys._getframe(1))
-        usual(error, what, remedy)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FalseError, "__init__", noted)
-        yield recorder
-
-
-@pytest.fixture(autouse=True)
-def provoked(recorder: Recorder, request: pytest.FixtureRequest) -> Iterator[None]:
-    """A test that is said to provoke an error must do so: see ``error_messages.py``."""
-    recorder.seen.clear()
-    yield
-    missed = recorder.missed(request.node.nodeid)
-    assert not (missed and request.node.stash.get(PASSED, False)), f"This test no longer provokes {sorted(missed)}."
+@pytest.fixture(scope="session", autouse=True)
+def errors_are_noted(pytestconfig: pytest.Config) -> Iterator[None]:
+    """See ``error_messages.py``."""
+    with watched(pytestconfig, "false_core", FalseError):
+        yield
 
 
 @pytest.fixture

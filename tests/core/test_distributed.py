@@ -22,9 +22,10 @@ from training_steps import account, account_file
 from with_a_mishap import with_small_batches
 
 from false_core import events, jobs, presets
+from false_core.cancellation import Stop
 from false_core.distributed import ALONE, Share, joined, share
 from false_core.errors import ProcessLostError, RequestError
-from false_core.feedback import Feedback, Stop
+from false_core.feedback import Feedback
 from false_core.jobs import Finetune, Pretrain
 from false_core.methods.method import Views
 from false_core.raster.source import RasterSource

@@ -20,9 +20,8 @@ import rasterio
 from hostile_zoo import ZOO, Animal, Good, _described, write_vrt
 from small_world import Listener
 
-from false_core import jobs, strict_json
+from false_core import jobs
 from false_core.errors import LONGEST, FalseError, InputError, RequestError
-from false_core.files import LONGEST_TEXT, check_unpacked, read_text
 from false_core.inference.tiles import Blender, TilePlan
 from false_core.jobs import Classify, Finetune, ModelInfo
 from false_core.mapping.classify.classify import classify
@@ -30,6 +29,7 @@ from false_core.models.model_file import LONGEST_HEADER, MADE_BY, read_card, sav
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import measure
 from false_core.run import run
+from false_core.untrusted import LONGEST_TEXT, check_unpacked, parse_json, read_text
 
 ESCAPE = "\x1b[2J\x1b]0;gone\x07"
 """Clears a terminal and renames it."""
@@ -215,7 +215,7 @@ class TestStrictJson:
         ids=lambda text: text[:20],
     )
     def test_reads_what_json_reads(self, text: str) -> None:
-        assert repr(strict_json.loads(text)) == repr(json.loads(text))
+        assert repr(parse_json(text)) == repr(json.loads(text))
 
     @pytest.mark.parametrize(
         ("text", "why"),
@@ -231,12 +231,12 @@ class TestStrictJson:
     )
     def test_refuses_what_two_readers_would_read_differently(self, text: str, why: str) -> None:
         with pytest.raises(ValueError, match=why):
-            strict_json.loads(text)
+            parse_json(text)
 
     def test_knows_no_numbers_that_json_does_not_know(self) -> None:
         for text in ("NaN", "[Infinity]", '{"a": -Infinity}'):
             with pytest.raises(ValueError, match="is not JSON"):
-                strict_json.loads(text, finite=True)
+                parse_json(text, finite=True)
 
 
 class TestAJobOfAStranger:

@@ -16,7 +16,7 @@ from small_jobs import ALL, SMALL_BATCHES, TRAININGS, SmallJobs, checkpoints, go
 from false_core.errors import OutputError
 from false_core.events import Event, Progress
 from false_core.jobs import to_json
-from false_core.publish import held_outputs, published
+from false_core.publish import locked_outputs, published
 from false_core.run import run
 
 DAY_S = 86400.0
@@ -33,8 +33,8 @@ run(from_json(sys.argv[1]))
 HOLDS = """
 import sys
 from false_core.jobs import from_json
-from false_core.publish import held_outputs
-with held_outputs(from_json(sys.argv[1])):
+from false_core.publish import locked_outputs
+with locked_outputs(from_json(sys.argv[1])):
     print("holding", flush=True)
     sys.stdin.read()
 """
@@ -80,7 +80,7 @@ class TestTheSameOutput:
             run(job)
         holder.send_signal(signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
         holder.communicate()
-        with held_outputs(job):
+        with locked_outputs(job):
             pass
         assert not list((cache / "held").iterdir())
 

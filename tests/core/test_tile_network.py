@@ -10,7 +10,7 @@ import rasterio
 import torch
 from small_world import CRS, GRID, Listener
 
-from false_core.found_out import FoundOut
+from false_core.device_limits import DeviceLimit
 from false_core.inference.batches import BatchedNetwork, best_batch, fastest_batch
 from false_core.inference.folding import for_inference
 from false_core.inference.upsample import _everywhere, _mixed_only, upsample
@@ -34,27 +34,27 @@ class SmallMemory(torch.nn.Module):
 
 
 @pytest.fixture
-def found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FoundOut:
+def limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeviceLimit:
     monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
-    return FoundOut("tiles at a time", CPU)
+    return DeviceLimit("tiles at a time", CPU)
 
 
 class TestShortOfMemory:
     def test_fewer_tiles_are_computed_at_a_time_and_it_says_so_and_remembers(
-        self, listener: Listener, found_out: FoundOut
+        self, listener: Listener, limit: DeviceLimit
     ) -> None:
         tiles = [torch.full((1, 32, 32), float(number)) for number in range(7)]
-        network = BatchedNetwork(partial(class_probabilities, SmallMemory(2)), CPU, listener.feedback, 8, found_out)
+        network = BatchedNetwork(partial(class_probabilities, SmallMemory(2)), CPU, listener.feedback, 8, limit)
         found = network.compute(tiles)
-        assert network.batch == found_out.number() == 1, "7, 3 and then 1, which fits"
+        assert network.batch == limit.number() == 1, "7, 3 and then 1, which fits"
         assert len(found) == 7
         for number, chances in enumerate(found):
             assert chances.shape == (2, 32, 32)
             torch.testing.assert_close(chances[0, 0, 0], torch.tensor(2.0 * number).sigmoid())
         assert "too small for" in listener.infos
 
-    def test_for_a_single_tile_is_an_error(self, listener: Listener, found_out: FoundOut) -> None:
-        network = BatchedNetwork(partial(class_probabilities, SmallMemory(0)), CPU, listener.feedback, 4, found_out)
+    def test_for_a_single_tile_is_an_error(self, listener: Listener, limit: DeviceLimit) -> None:
+        network = BatchedNetwork(partial(class_probabilities, SmallMemory(0)), CPU, listener.feedback, 4, limit)
         with pytest.raises(torch.OutOfMemoryError):
             network.compute([torch.zeros(1, 32, 32)] * 4)
 
@@ -76,7 +76,7 @@ class TestTheNumberOfTiles:
 
     def test_is_measured_once_and_remembered(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr("false_core.found_out.describe", lambda device: "some GPU")
+        monkeypatch.setattr("false_core.device_limits.describe", lambda device: "some GPU")
         measured = []
 
         def seconds(network: torch.nn.Module, device: torch.device, shape: tuple[int, ...]) -> float:
@@ -87,13 +87,13 @@ class TestTheNumberOfTiles:
         gpu = torch.device("meta")
 
         def batch(side: int, device: torch.device = gpu) -> int:
-            return best_batch(SmallMemory(9), device, (3, side, side), FoundOut("tiles at a time", device, side))
+            return best_batch(SmallMemory(9), device, (3, side, side), DeviceLimit("tiles at a time", device, side))
 
         assert [batch(64) for _ in range(3)] == [2, 2, 2]
         assert measured == [1, 2, 4]
         assert batch(96) == 2
         assert len(measured) == 6, "other tiles are measured by themselves"
-        (tmp_path / "cache" / "found_out.json").write_text("no JSON")
+        (tmp_path / "cache" / "device_limits.json").write_text("no JSON")
         assert batch(64) == 2
         assert batch(64, CPU) == 1
 

@@ -20,46 +20,21 @@ from small_raster import write_raster
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
-from error_messages import Recorder  # noqa: E402 - it lies beside the folders of tests.
-
-PASSED = pytest.StashKey[bool]()
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    outcome = yield
-    report = outcome.get_result()
-    if report.when == "call":
-        item.stash[PASSED] = report.passed
+from error_messages import (  # noqa: E402, F401 - it lies beside the folders of tests.
+    pytest_addoption,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    watched,
+)
 
 
-@pytest.fixture(scope="session")
-def recorder():
-    """Is told of every error that the plugin makes, by the error itself."""
+@pytest.fixture(scope="session", autouse=True)
+def errors_are_noted(qgis_app, pytestconfig):
+    """See ``error_messages.py``."""
     from qgis_false.environment.interpreters import NoEnvironment
 
-    recorder = Recorder()
-
-    def noting(usual):
-        def noted(error, *given):
-            recorder.note(sys._getframe(1))
-            usual(error, *given)
-
-        return noted
-
-    with pytest.MonkeyPatch.context() as patch:
-        for kind in (QgsProcessingException, NoEnvironment):
-            patch.setattr(kind, "__init__", noting(kind.__init__))
-        yield recorder
-
-
-@pytest.fixture(autouse=True)
-def provoked(recorder, request):
-    """A test that is said to provoke an error must do so: see ``error_messages.py``."""
-    recorder.seen.clear()
-    yield
-    missed = recorder.missed(request.node.nodeid)
-    assert not (missed and request.node.stash.get(PASSED, False)), f"This test no longer provokes {sorted(missed)}."
+    with watched(pytestconfig, "qgis_false", QgsProcessingException, NoEnvironment):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from false_core.device_limits import DeviceLimit
 from false_core.errors import OutputError
 from false_core.feedback import Feedback
-from false_core.found_out import FoundOut
 from false_core.inference.batches import BatchedNetwork, best_batch
 from false_core.inference.tiled import ReadTile, TiledNetwork, blended
 from false_core.inference.upsample import Mapped, upsample
@@ -77,7 +77,7 @@ def _tiled(
 ) -> TiledNetwork[torch.Tensor]:
     card, side = plan.card, plan.tiles.side
     shape = len(card.bands), side, side
-    limit = FoundOut("tiles at a time", device, card.encoder, card.decoder, len(card.classes), shape)
+    limit = DeviceLimit("tiles at a time", device, card.encoder, card.decoder, len(card.classes), shape)
     batch = best_batch(network, device, shape, limit)
     if device.type != "cpu":
         # Which is found by taking the time, and on which rounding depends.

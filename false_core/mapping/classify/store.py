@@ -24,8 +24,8 @@ import safetensors.numpy
 from false_core import __version__
 from false_core.distributed import World
 from false_core.errors import InputError, OutputError
-from false_core.held import Hold, is_abandoned
 from false_core.hidden_names import FINISHED_STRIP, STRIPS_ENDING, start_of
+from false_core.locks import FolderLock, is_abandoned
 from false_core.mapping.classify.plan import Strip
 from false_core.mapping.map_overview import MapOverview, Piece
 from false_core.publish import settle
@@ -79,7 +79,7 @@ class StripStore:
         target = Path(output)
         self._start = start_of(target.name)
         self.path = target.parent / f"{self._start}{name}{STRIPS_ENDING}"
-        self._lock: Hold | None = None
+        self._lock: FolderLock | None = None
 
     def open(self) -> None:
         """Make the folder where it is not there yet.
@@ -99,7 +99,7 @@ class StripStore:
             OutputError: One is at it.
         """
         try:
-            self._lock = Hold(self.path)
+            self._lock = FolderLock(self.path)
         except BlockingIOError as error:
             raise OutputError(
                 "Another process is making this very map right now.", "Wait until it is done, or choose another file."

@@ -1,4 +1,4 @@
-"""What was found out about a device once, such as how much of something it takes at a time, kept in the cache folder."""
+"""Limits of a device that were measured once, such as the tiles that fit into its memory, kept in the cache folder."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from false_core.errors import OutputError
 from false_core.publish import published
 from false_core.settings import cache_folder
 
-FILE = "found_out.json"
+FILE = "device_limits.json"
 
 
-class FoundOut:
-    """A number that holds for a device and for what else decides it.
+class DeviceLimit:
+    """The most of something that a device takes at a time.
 
     Args:
-        what: Is counted, for example ``"tiles at a time"``.
-        device: Another card or another version of PyTorch is another device.
-        decisive: Whatever else the number depends on: values that look alike are taken to be alike.
+        what: The thing that is counted, for example ``"tiles at a time"``.
+        device: The device. Another GPU or another version of PyTorch is another device.
+        decisive: All other values that the limit depends on. Values that look alike are taken to be alike.
     """
 
     def __init__(self, what: str, device: torch.device, *decisive: Any) -> None:
@@ -31,12 +31,12 @@ class FoundOut:
         self._key = hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def number(self) -> int | None:
-        """Return the number, or None where it has not been found out yet."""
+        """Return the limit, or None where it has not been measured yet."""
         number = self._known().get(self._key)
         return number if isinstance(number, int) and number > 0 else None
 
     def remember(self, number: int) -> None:
-        """Keep the number. Where that cannot be written the next run finds out again."""
+        """Keep the limit. Where that cannot be written, the next run measures again."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with published(self._path) as (partial,):

@@ -10,20 +10,20 @@ import time
 
 import pytest
 
-from false_core.interrupts import cancelled_by_signals
+from false_core.cancellation import cancelled_by_signals
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
 # One call into a library, which takes far longer than anybody waits, and of which Python sees nothing before it ends.
 BUSY = """
 import hashlib, sys, threading
-from false_core.feedback import Stop
-from false_core.interrupts import cancelled_by_signals
-from false_core.overdue import end_when_overdue
+from false_core.cancellation import Stop
+from false_core.cancellation import cancelled_by_signals
+from false_core.cancellation import end_at_deadline
 
 cancel = Stop()
 with cancelled_by_signals(cancel):
-    end_when_overdue(cancel, lambda reason: print(reason.what, flush=True))
+    end_at_deadline(cancel, lambda reason: print(reason.what, flush=True))
     print("computing", flush=True)
     hashlib.pbkdf2_hmac("sha256", b"a", b"b", 2_000_000_000)
 """

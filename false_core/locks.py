@@ -1,7 +1,7 @@
-"""What a process holds as long as it lives: folders, so that what a killed one left behind can be told from what is in use,
-and names, so that no two processes write the same.
+"""Locks that a process holds as long as it lives. A folder that is locked is in use, one that is not was left behind by a
+process that was killed. A name that is locked is written by one process.
 
-Standard library only.
+The library filelock leaves a file behind for every name on Linux and macOS, and cannot lock folders. Standard library only.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ else:
     import fcntl
 
 UNSURE_S = 86400.0
-"""Where the system cannot tell whether a folder is held, one that nothing happened in for so long is not."""
+"""Seconds without a change after which a folder counts as abandoned where the system has no locks."""
 YOUNG_S = 1.0
-"""A folder this new may be about to be held by the process that made it."""
+"""Seconds in which a new folder may not be locked yet by the process that made it."""
 
 
-class Hold:
-    """Holds a folder until it is let go or the process ends, in whatever way.
+class FolderLock:
+    """The lock of a folder, until it is released or the process ends, in whatever way.
 
     Args:
-        folder: Is there.
+        folder: A folder that exists.
 
     Raises:
-        BlockingIOError: Another process holds it, or this one does already.
+        BlockingIOError: Another process holds the lock, or this one does already.
     """
 
     def __init__(self, folder: Path) -> None:
         self._descriptor = _lock(folder)
 
     def release(self) -> None:
-        """Let it go."""
+        """Release the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
 
-class NameHold:
-    """Holds a name until it is let go or the process ends, in whatever way.
+class NameLock:
+    """The lock of a name, until it is released or the process ends, in whatever way.
 
     Args:
-        path: Of a file that stands for the name. It holds nothing, and is removed when the name is let go.
+        path: The file that stands for the name. It is empty, and is removed when the lock is released.
 
     Raises:
-        BlockingIOError: Another process holds it, or this one does already.
+        BlockingIOError: Another process holds the lock, or this one does already.
         OSError: The file cannot be made, or the file system has no such locks.
     """
 
@@ -73,7 +73,7 @@ class NameHold:
             os.close(descriptor)
 
     def release(self) -> None:
-        """Let it go."""
+        """Release the lock."""
         if sys.platform == "win32":  # Where what is open cannot be removed.
             os.close(self._descriptor)
         with contextlib.suppress(OSError):
@@ -83,7 +83,7 @@ class NameHold:
 
 
 def is_abandoned(folder: Path) -> bool:
-    """Return whether a folder that was held once is held no longer. What is gone is not abandoned."""
+    """Return whether a folder that was locked once is locked no longer. What is gone is not abandoned."""
     try:
         age = time.time() - folder.stat().st_mtime
         descriptor = _lock(folder)
