@@ -25,8 +25,8 @@ from small_world import label_boxes, on_map, textured_land, write_labels, write_
 from stages import STAGES, World, cancelled_in, ended_well, make_inputs  # noqa: E402
 from web_folder import STUCK, WAITING, WebFolder, served  # noqa: E402
 
+from false_core.dispatch import run  # noqa: E402
 from false_core.jobs import Finetune, Pretrain  # noqa: E402
-from false_core.run import run  # noqa: E402
 
 PROMISED_S = 2.0
 

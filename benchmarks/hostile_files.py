@@ -29,9 +29,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "core")]
 from hostile_zoo import ZOO, Animal, Good  # noqa: E402 - they lie in a folder of their own.
 from small_world import label_boxes, on_map, textured_land, write_labels, write_raster  # noqa: E402
 
+from false_core.dispatch import run  # noqa: E402
 from false_core.errors import FalseError  # noqa: E402
 from false_core.jobs import Classify, Finetune, Polygonise, Pretrain  # noqa: E402
-from false_core.run import run  # noqa: E402
 
 LIMIT_S = 60.0
 HUNG = "HUNG"

@@ -26,9 +26,9 @@ from rich.console import Console
 from rich.table import Table
 
 from false_core import events, jobs
+from false_core.dispatch import run
 from false_core.events import Failed, Metric, Progress
 from false_core.jobs import Classify, Finetune, Pretrain
-from false_core.run import run
 from false_core.synthetic import write_scene
 
 ROOT = Path(__file__).resolve().parents[1]

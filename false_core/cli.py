@@ -20,10 +20,10 @@ from rich.table import Table
 
 from false_core import __version__, events, jobs
 from false_core.cancellation import Stop, cancelled_by_signals, end_at_deadline
+from false_core.dispatch import run
 from false_core.distributed import share
 from false_core.errors import Cancelled, FalseError
 from false_core.memory import keep_memory
-from false_core.run import run
 from false_core.worker import serve_file
 
 

@@ -15,12 +15,12 @@ import safetensors.torch
 
 from false_core import jobs
 from false_core.device import choose_device
+from false_core.dispatch import run
 from false_core.errors import OutputError, RequestError
 from false_core.events import Event
 from false_core.feedback import Feedback
 from false_core.models.model_file import SEGMENTER, read_card
 from false_core.models.record import Record, fingerprint, here, made_with, read_by, read_record
-from false_core.run import run
 
 SAME, CHANGED, MISSING, UNKNOWN = "as it was", "has changed", "is not there", "cannot be compared"
 

@@ -22,12 +22,12 @@ from typing import IO, NoReturn
 
 from false_core import __version__, events
 from false_core.cancellation import Stop, cancelled_by_signals, end_at_deadline
+from false_core.dispatch import run
 from false_core.distributed import is_started_again, share
 from false_core.errors import Cancelled, FalseError
 from false_core.events import Event, Failed, Finished, Message, Started
 from false_core.jobs import Job, from_file, from_json
 from false_core.memory import keep_memory
-from false_core.run import run
 
 LONGEST_JOB = 1_000_000
 """Characters. A longer first line is not a job of ours."""

@@ -321,11 +321,19 @@ def _calls(page: Page) -> Iterator[str]:
 def _python_call(job: type[Any]) -> str:
     arguments = ", ".join(f"{name}={json.dumps(value) if not isinstance(value, tuple) else _tuple(value)}"
                           for name, value in example(job).items())  # fmt: skip
-    call = f"run({job.__name__}({arguments}))"
+    public = job.NAME in ("pretrain", "finetune", "classify", "assess")
+    call = f"false_core.{job.NAME}({arguments})" if public else f"false_core.run({job.__name__}({arguments}))"
     if len(call) > 90:
-        call = f"run(\n    {job.__name__}(\n        " + arguments.replace(", ", ",\n        ") + ",\n    )\n)"
+        indent = "    " if public else "        "
+        lines = arguments.replace(", ", f",\n{indent}")
+        call = (
+            f"false_core.{job.NAME}(\n{indent}{lines},\n)"
+            if public
+            else f"false_core.run(\n    {job.__name__}(\n{indent}{lines},\n    )\n)"
+        )
         call = re.sub(r'\(("[^()]*),\n\s+', r"(\1, ", call)
-    return f"from false_core.jobs import {job.__name__}\nfrom false_core.run import run\n\n{call}"
+    imports = "import false_core" if public else f"import false_core\nfrom false_core.jobs import {job.__name__}"
+    return f"{imports}\n\n{call}"
 
 
 def _tuple(value: tuple[Any, ...]) -> str:

@@ -106,9 +106,9 @@ def make_small() -> None:
 def _do(order: Order) -> None:
     """Do a job in this process and end it."""
     from false_core import events
+    from false_core.dispatch import run
     from false_core.errors import FalseError
     from false_core.jobs import from_json
-    from false_core.run import run
 
     said: list[str] = []
     calls = watched_calls(order.kill_before)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from false_core import __version__, jobs
+from false_core.dispatch import run
 from false_core.errors import Cancelled, FalseError, OutputError
 from false_core.events import INFO, WARNING, Event, Message, Progress
 from false_core.experiments.cells import Cell, cell_key, encoder_key, expand, spec_of
@@ -25,7 +26,6 @@ from false_core.experiments.scoring import score_map
 from false_core.experiments.tables import confusions, group_results, scores_of, write_csv
 from false_core.feedback import Feedback
 from false_core.models.model_file import read_card
-from false_core.run import run
 
 OPEN_FILES = 8192
 """A dataset of hundreds of tiles has each of them open in several threads; some systems allow 1024 files."""

@@ -16,10 +16,10 @@ from small_jobs import SmallJobs
 from small_world import Listener, label_boxes, on_map, textured_land, write_labels, write_raster
 from warm_python import warm_python
 
+from false_core.dispatch import run
 from false_core.errors import FalseError
 from false_core.jobs import Finetune, Pretrain
 from false_core.presets import FINETUNE
-from false_core.run import run
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))

@@ -13,11 +13,11 @@ import safetensors.torch
 from small_world import Listener
 
 from false_core import jobs
+from false_core.dispatch import run
 from false_core.errors import Cancelled
 from false_core.events import Event, Metric
 from false_core.jobs import Classify, Finetune, Job, Pretrain
 from false_core.presets import FINETUNE, PRETRAIN
-from false_core.run import run
 
 STEPS = 4
 SMALL_BATCHES = """

@@ -17,13 +17,13 @@ import sklearn.metrics
 from affine import Affine
 from small_world import CRS, GRID, Listener, on_map, pixel_box, write_labels, write_raster
 
+from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError
 from false_core.jobs import Assess
 from false_core.raster import class_map
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.map_file import RasterFile, write_class_names
 from false_core.raster.source import RasterSource, Window
-from false_core.run import run
 
 HEIGHT, WIDTH = 60, 80
 CLASSES = ClassTable(

@@ -11,10 +11,10 @@ import pytest
 import rasterio
 from small_world import Listener, textured_land, write_raster
 
+from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError, OutputError, RequestError
 from false_core.events import Event, Progress
 from false_core.jobs import Classify, ClassifyMany
-from false_core.run import run
 
 
 @pytest.fixture

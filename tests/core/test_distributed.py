@@ -23,6 +23,7 @@ from with_a_mishap import with_small_batches
 
 from false_core import events, jobs, presets
 from false_core.cancellation import Stop
+from false_core.dispatch import run
 from false_core.distributed import ALONE, Share, joined, share
 from false_core.errors import ProcessLostError, RequestError
 from false_core.feedback import Feedback
@@ -30,7 +31,6 @@ from false_core.jobs import Finetune, Pretrain
 from false_core.methods.method import Views
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation, measure
-from false_core.run import run
 from false_core.sampling.cache import chunk_bytes
 from false_core.sampling.geometry import cut
 from false_core.sampling.spectral import SpectralJitter

@@ -13,13 +13,13 @@ import torch
 from affine import Affine
 from small_world import BORDER, GRID, HEIGHT, LEFT, TOP, WIDTH, Listener, textured_land, write_raster
 
+from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError, OutputError, RequestError
 from false_core.events import Progress
 from false_core.jobs import Embed
 from false_core.mapping import embed
 from false_core.models.encoder import build_encoder
 from false_core.models.model_file import load_weights, read_card
-from false_core.run import run
 
 FEATURES = 64 + 128 + 256 + 512
 """Of a resnet10t, at strides 4 to 32."""

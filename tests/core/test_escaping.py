@@ -13,8 +13,8 @@ import pytest
 import rasterio
 from small_world import label_boxes, on_map, textured_land, write_labels, write_raster
 
+from false_core.dispatch import run
 from false_core.jobs import Assess, Classify, Finetune, ModelInfo, Pretrain
-from false_core.run import run
 
 HARMLESS = ("field", "forest", "water")
 HOSTILE = (

@@ -16,12 +16,12 @@ from small_jobs import SmallJobs
 from small_world import Listener, textured_land, write_raster
 from web_folder import WebFolder, served
 
+from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError
 from false_core.events import Event, Progress
 from false_core.jobs import Classify, Pretrain
 from false_core.raster.file_state import is_far, stamp_of_raster, state_of, states_of, unsigned, was_changed
 from false_core.raster.source import RasterSource, Window
-from false_core.run import run
 
 BLOCKS = {"tiled": True, "blockxsize": 128, "blockysize": 128, "compress": "deflate"}
 

@@ -26,18 +26,18 @@ from small_jobs import (
 )
 from small_world import Listener
 
+from false_core.dispatch import run
 from false_core.errors import OutputError
 from false_core.events import Event, Progress
 from false_core.jobs import Job, to_json
 from false_core.publish import published
-from false_core.run import run
 
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 from false_core.errors import FalseError
 from false_core.jobs import from_json
-from false_core.run import run
+from false_core.dispatch import run
 try:
     run(from_json(sys.argv[1]))
 except FalseError as error:

@@ -12,6 +12,7 @@ import torch
 from small_world import Listener, textured_land, write_raster
 from torch import Tensor
 
+from false_core.dispatch import run
 from false_core.events import Metric
 from false_core.jobs import Pretrain
 from false_core.methods.fncc import Calibration, fncc_loss
@@ -21,7 +22,6 @@ from false_core.methods.pairs import directions
 from false_core.methods.simclr import nt_xent_loss
 from false_core.models.encoder import build_encoder
 from false_core.presets import BOTH, PRETRAIN
-from false_core.run import run
 
 
 def embeddings(pairs: int, dimensions: int = 4, seed: int = 0) -> Tensor:

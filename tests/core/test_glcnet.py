@@ -16,6 +16,7 @@ from small_world import Listener
 from test_gfcnet import embeddings
 from torch import Tensor, nn
 
+from false_core.dispatch import run
 from false_core.errors import RequestError
 from false_core.jobs import Embed, Finetune, ModelInfo, Pretrain
 from false_core.methods.fncc import contrast
@@ -27,7 +28,6 @@ from false_core.models.segmenter import build_segmenter
 from false_core.presets import BOTH, FINETUNE, PRETRAIN, PretrainSettings
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
-from false_core.run import run
 from false_core.sampling.views import PatchSampler
 
 SETTINGS = GLCNet.adapted(replace(PRETRAIN["quick"], hidden=16, dimensions=8, method="glcnet"))

@@ -12,8 +12,8 @@ import torch
 from small_jobs import TRAININGS, SmallJobs, checkpoints, goes_on, interrupt, output_of, step_of, undisturbed
 
 from false_core import presets
+from false_core.dispatch import run
 from false_core.errors import DeviceError, FalseError, OutOfMemoryError
-from false_core.run import run
 from false_core.training import finetune, pretrain
 
 LOST = getattr(torch, "AcceleratorError", RuntimeError)

@@ -14,11 +14,11 @@ from small_world import Listener, textured_land, write_raster
 from web_folder import WebFolder, served
 
 from false_core import jobs
+from false_core.dispatch import run
 from false_core.errors import InputError, OutputError
 from false_core.jobs import Classify, ClassifyMany, Finetune, Pretrain
 from false_core.models.model_file import read_card
 from false_core.raster.imagery import find_rasters, with_rasters_found
-from false_core.run import run
 
 
 @pytest.fixture

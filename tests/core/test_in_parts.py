@@ -15,6 +15,7 @@ from small_world import Listener
 from torch import Tensor, nn
 
 from false_core import jobs
+from false_core.dispatch import run
 from false_core.distributed import World
 from false_core.errors import OutOfMemoryError
 from false_core.events import Metric
@@ -25,7 +26,6 @@ from false_core.models.encoder import build_encoder
 from false_core.presets import BOTH, IMAGE, POINTS, PRETRAIN
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
-from false_core.run import run
 from false_core.sampling.geometry import cut, resample
 from false_core.sampling.spectral import SpectralJitter, torch_generator
 from false_core.sampling.views import PatchSampler, RawViews

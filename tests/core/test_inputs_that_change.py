@@ -16,10 +16,10 @@ from small_jobs import ALL, TRAININGS, SmallJobs, checkpoints, goes_on, output_o
 from small_world import textured_land, write_raster
 from web_folder import WebFolder, served
 
+from false_core.dispatch import run
 from false_core.errors import InputError
 from false_core.events import Event, Metric, Progress
 from false_core.jobs import Classify, Job
-from false_core.run import run
 
 GIVES_UP_S = 60
 

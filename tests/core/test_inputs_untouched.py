@@ -16,6 +16,7 @@ import rasterio
 import rasterio.shutil
 from small_world import label_boxes, on_map, textured_land, write_labels, write_raster
 
+from false_core.dispatch import run
 from false_core.jobs import (
     Assess,
     Classify,
@@ -29,7 +30,6 @@ from false_core.jobs import (
     SamplePoints,
     SuggestLabels,
 )
-from false_core.run import run
 
 
 def state(folder: Path) -> dict[str, tuple[str, int, int]]:

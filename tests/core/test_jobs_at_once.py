@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from small_jobs import ALL, SMALL_BATCHES, TRAININGS, SmallJobs, checkpoints, goes_on, interrupt, output_of, undisturbed
 
+from false_core.dispatch import run
 from false_core.errors import OutputError
 from false_core.events import Event, Progress
 from false_core.jobs import to_json
 from false_core.publish import locked_outputs, published
-from false_core.run import run
 
 DAY_S = 86400.0
 EACH_STEP = """
@@ -27,7 +27,7 @@ checkpoint.INTERVAL_S = -1.0
 import torch
 torch.set_num_threads(1)
 from false_core.jobs import from_json
-from false_core.run import run
+from false_core.dispatch import run
 run(from_json(sys.argv[1]))
 """
 HOLDS = """

@@ -37,6 +37,7 @@ from small_world import (
     write_raster,
 )
 
+from false_core.dispatch import run
 from false_core.errors import (
     Cancelled,
     DeviceError,
@@ -50,7 +51,6 @@ from false_core.errors import (
 from false_core.events import Artifact, Metric, Progress
 from false_core.jobs import Check, Classify, Finetune, Pretrain
 from false_core.models.model_file import read_card
-from false_core.run import run
 
 BORDERLESS = (slice(BORDER, HEIGHT - BORDER), slice(BORDER, WIDTH - BORDER))
 

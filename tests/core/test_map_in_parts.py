@@ -21,13 +21,13 @@ import safetensors
 import safetensors.torch
 from small_world import Listener, textured_land, write_raster
 
+from false_core.dispatch import run
 from false_core.distributed import ALONE, Share
 from false_core.errors import Cancelled, FalseError, InputError, OutputError
 from false_core.events import Event, Progress
 from false_core.jobs import Classify, ClassifyMany, Job, to_json
 from false_core.mapping.classify.classify import Classification
 from false_core.mapping.classify.store import JobStart
-from false_core.run import run
 
 PATIENCE_S = 300
 SIDECARS = ["land_classified.qml", "land_classified.tif.aux.xml"]
@@ -41,7 +41,7 @@ for name, value in json.loads(sys.argv[2]).items():
 from false_core.errors import FalseError
 from false_core.jobs import from_json
 from false_core.mapping.classify.store import StripStore
-from false_core.run import run
+from false_core.dispatch import run
 if os.environ.get("KILLED", "") == os.environ.get("RANK"):
     finish = StripStore.finish
     StripStore.finish = lambda *given: (finish(*given), os.kill(os.getpid(), signal.SIGKILL))

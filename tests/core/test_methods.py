@@ -18,6 +18,7 @@ from small_world import Listener
 from torch import Tensor
 
 from false_core import jobs
+from false_core.dispatch import run
 from false_core.errors import Cancelled, RequestError
 from false_core.events import Event, Metric
 from false_core.jobs import Pretrain
@@ -27,7 +28,6 @@ from false_core.methods.untrained import Untrained
 from false_core.models.encoder import build_encoder
 from false_core.models.model_file import read_card
 from false_core.presets import BOTH, IMAGE, POINTS, PRETRAIN, PretrainSettings
-from false_core.run import run
 
 SETTINGS = replace(PRETRAIN["quick"], hidden=16, dimensions=8, threshold=0.0)
 each_method = pytest.mark.parametrize("name", jobs.METHODS)

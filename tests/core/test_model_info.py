@@ -9,12 +9,12 @@ import pytest
 import safetensors.torch
 import torch
 
+from false_core.dispatch import run
 from false_core.errors import ModelFileError
 from false_core.jobs import ModelInfo
 from false_core.models.model_file import SEGMENTER, ModelCard, read_card, save_model
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.statistics import Normalisation
-from false_core.run import run
 
 
 def report_on(path: str, folder: Path) -> tuple[dict[str, object], str]:

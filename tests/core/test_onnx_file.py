@@ -15,13 +15,13 @@ import pytest
 import torch
 from small_world import BORDER, Listener, label_boxes, on_map, textured_land, write_labels, write_raster
 
+from false_core.dispatch import run
 from false_core.errors import FalseError, ModelFileError, OutputError, RequestError
 from false_core.jobs import ExportOnnx, Finetune
 from false_core.models.model_file import load_weights, read_card, save_model
 from false_core.models.segmenter import build_segmenter, class_probabilities
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window
-from false_core.run import run
 
 needs_onnx = pytest.mark.skipif(
     not (find_spec("onnx") and find_spec("onnxruntime")), reason="onnx or onnxruntime is missing: pip install -e '.[test]'."

@@ -24,10 +24,10 @@ from rasterio import features
 from scipy import ndimage
 from small_world import CRS, GRID, LEFT, TOP, Listener, write_raster
 
+from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError, OutputError
 from false_core.jobs import Polygonise
 from false_core.mapping import polygonise
-from false_core.run import run
 
 CLASSES = [
     {"code": 1, "name": "Feld", "color": "#f2d16b"},

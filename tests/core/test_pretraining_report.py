@@ -15,10 +15,10 @@ from affine import Affine
 from small_world import GRID, Listener, textured_land, write_raster
 
 from false_core import presets
+from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError
 from false_core.events import Message, Progress
 from false_core.jobs import METHODS, Pretrain
-from false_core.run import run
 
 
 @pytest.fixture

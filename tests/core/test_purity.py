@@ -13,13 +13,13 @@ from affine import Affine
 from rasterio.warp import transform
 from small_world import CRS, GRID, Listener, textured_land, write_raster
 
+from false_core.dispatch import run
 from false_core.errors import InputError
 from false_core.events import Metric
 from false_core.jobs import Pretrain
 from false_core.methods.false_negatives import FalseNegatives
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
-from false_core.run import run
 from false_core.sampling.geometry import resample
 from false_core.sampling.views import PatchSampler, Places, ViewPairs
 from false_core.training.purity import TILE, Truth, purity, purity_by_chance

@@ -1,4 +1,4 @@
-"""Errors that no other test provokes: each says what happened. The list of all is ``tests/error_messages.json``."""
+"""Errors that no other test provokes: each says what happened, as a sentence."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from small_jobs import SmallJobs
 from small_world import GRID, Listener, on_map, pixel_box, write_labels, write_raster
 
 from false_core import cli
+from false_core.dispatch import _do, run
 from false_core.distributed import Share, World
 from false_core.errors import InputError, ModelFileError, OutputError, RequestError
 from false_core.experiments.colour_truth import colour_table, write_codes, write_tiled
@@ -38,7 +39,6 @@ from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.map_file import RasterFile
 from false_core.raster.source import RasterSource, Window
 from false_core.reports.page import write_report
-from false_core.run import _do, run
 from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style
 

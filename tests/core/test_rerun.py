@@ -17,12 +17,12 @@ from small_world import label_boxes, on_map, textured_land, write_labels, write_
 
 from false_core import jobs, rerun
 from false_core.cli import main
+from false_core.dispatch import run
 from false_core.errors import ModelFileError, OutputError, RequestError
 from false_core.jobs import Finetune, Pretrain
 from false_core.models.from_file import segmenter_from
 from false_core.models.model_file import MADE_BY, read_card, save_model
 from false_core.models.record import PIECE, PIECES, fingerprint, read_record
-from false_core.run import run
 
 
 class World:

@@ -18,11 +18,11 @@ from small_world import CRS, GRID, Listener, write_raster
 from false_core.accuracy.area_adjusted import adjust
 from false_core.accuracy.metrics import confusion_matrix
 from false_core.accuracy.sample_points import draw
+from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError, OutputError
 from false_core.jobs import Assess, SamplePoints
 from false_core.raster import class_map
 from false_core.raster.class_map import ClassMap
-from false_core.run import run
 
 HEIGHT, WIDTH = 90, 120
 

@@ -9,11 +9,11 @@ from small_world import Listener
 
 from false_core import settings
 from false_core.device import choose_device
+from false_core.dispatch import run
 from false_core.errors import DeviceError, RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import Finetune, Pretrain
 from false_core.raster.source import RasterSource
-from false_core.run import run
 
 
 class TestMemoryForPixels:

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from false_core.dispatch import run
 from false_core.errors import FalseError, InputError
 from false_core.jobs import ClassifyMany, Pretrain
 from false_core.models.model_file import read_card
 from false_core.raster.imagery import find_rasters
-from false_core.run import run
 
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 

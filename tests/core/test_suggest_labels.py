@@ -28,6 +28,7 @@ from small_world import (
     write_raster,
 )
 
+from false_core.dispatch import run
 from false_core.errors import FalseError, InputError, ModelFileError, OutputError
 from false_core.jobs import Finetune, SuggestLabels
 from false_core.labels.annotation import read_labelled_ground
@@ -39,7 +40,6 @@ from false_core.models.model_file import load_weights, read_card, save_model
 from false_core.models.segmenter import build_segmenter, class_probabilities
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window
-from false_core.run import run
 
 CPU = torch.device("cpu")
 

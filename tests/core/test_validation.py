@@ -14,6 +14,7 @@ from affine import Affine
 from small_world import GRID, textured_land, write_raster
 
 from false_core.accuracy.metrics import confusion_matrix
+from false_core.dispatch import run
 from false_core.inference import tiles
 from false_core.inference.tiles import TilePlan
 from false_core.jobs import Classify, Finetune
@@ -21,7 +22,6 @@ from false_core.labels.annotation import IGNORE, Annotation
 from false_core.models.model_file import read_card, save_model
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window
-from false_core.run import run
 from false_core.training import validation
 from false_core.training.validation import score_labels
 

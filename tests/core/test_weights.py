@@ -18,6 +18,7 @@ import torch
 from small_world import Listener, textured_land, write_raster
 from torch import Tensor, nn
 
+from false_core.dispatch import run
 from false_core.errors import Cancelled, ModelFileError, OutputError
 from false_core.events import Metric
 from false_core.jobs import Pretrain
@@ -25,7 +26,6 @@ from false_core.models.encoder import build_encoder
 from false_core.models.model_file import read_card
 from false_core.models.model_report import model_sections
 from false_core.models.weights import fit_to_bands, start_from
-from false_core.run import run
 
 BACKBONE = "resnet10t"
 

@@ -17,10 +17,10 @@ import pytest
 import safetensors.torch
 
 from false_core import __version__, events
+from false_core.dispatch import run
 from false_core.errors import Cancelled
 from false_core.events import Event, Failed, Finished, Message, Metric, Progress, Started, decode
 from false_core.jobs import Check, Classify, Finetune, Pretrain, to_json
-from false_core.run import run
 
 PATIENCE_S = 120
 """Until a process counts as hung. No test measures time."""

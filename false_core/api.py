@@ -1,0 +1,142 @@
+"""The public functions of the library, and the results they return: ``import false_core`` offers them.
+
+Each function takes the parameters of its job, which ``false_core.jobs`` declares and explains.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, overload
+
+from false_core import dispatch, jobs
+from false_core.events import Event
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """The results of a job: the files it wrote and the values it found, by the names in its declaration."""
+
+    files: dict[str, Path] = field(repr=False)
+    values: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretrained(Results):
+    """The results of pretraining: files, the final loss, and the number of steps trained."""
+
+    encoder: Path
+    loss: float
+    steps: int
+    report: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetuned(Results):
+    """The results of fine-tuning: files, and scores from 0 to 1 on the labels kept back; None where none were."""
+
+    model: Path
+    report: Path | None = None
+    oa: float | None = None
+    miou: float | None = None
+    macc: float | None = None
+    kappa: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classified(Results):
+    """The results of classifying: files, and the number of pixels that got a class."""
+
+    output: Path
+    pixels: int
+    confidence: Path | None = None
+    report: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessed(Results):
+    """The results of an assessment: files, scores from 0 to 1, and the number of points or pixels compared.
+
+    ``adjusted_oa`` and the half width of its 95 % interval, ``adjusted_oa_error``, are None where the reference was not a
+    random sample of points.
+    """
+
+    compared: int
+    oa: float
+    miou: float
+    macc: float
+    kappa: float
+    f1: float
+    adjusted_oa: float | None = None
+    adjusted_oa_error: float | None = None
+    report: Path | None = None
+    table: Path | None = None
+
+
+_RESULTS: dict[type[jobs.Job], type[Results]] = {
+    jobs.Pretrain: Pretrained, jobs.Finetune: Finetuned, jobs.Classify: Classified, jobs.Assess: Assessed,
+}  # fmt: skip
+
+
+@overload
+def run(job: jobs.Pretrain, on_event: Callable[[Event], None] = ..., cancel: threading.Event | None = ...) -> Pretrained: ...
+@overload
+def run(job: jobs.Finetune, on_event: Callable[[Event], None] = ..., cancel: threading.Event | None = ...) -> Finetuned: ...
+@overload
+def run(job: jobs.Classify, on_event: Callable[[Event], None] = ..., cancel: threading.Event | None = ...) -> Classified: ...
+@overload
+def run(job: jobs.Assess, on_event: Callable[[Event], None] = ..., cancel: threading.Event | None = ...) -> Assessed: ...
+@overload
+def run(job: jobs.Job, on_event: Callable[[Event], None] = ..., cancel: threading.Event | None = ...) -> Results: ...
+def run(job: jobs.Job, on_event: Callable[[Event], None] = lambda event: None, cancel: threading.Event | None = None) -> Any:
+    """Run ``job`` to its end in this process, and return what it made.
+
+    Args:
+        job: A job of ``false_core.jobs``.
+        on_event: Called with progress, metrics, messages and files as the job goes on.
+        cancel: An event that another thread sets to end the job at its next step.
+
+    Raises:
+        FalseError: The error says what is wrong and what to do. No output is written in that case.
+
+    Examples:
+        >>> from false_core.jobs import Classify
+        >>> job = Classify(raster="image.tif", model="model.safetensors", output="map.tif", confidence="confidence.tif")
+        >>> made = false_core.run(job, on_event=print)
+        >>> made.confidence
+        PosixPath('confidence.tif')
+    """
+    found = dispatch.run(job, on_event, cancel)
+    files = {name: Path(path) for name, path in jobs.outputs(job).items() if name in found}
+    values = {name: value for name, value in found.items() if name not in files}
+    kind = _RESULTS.get(type(job), Results)
+    named = {f.name for f in dataclasses.fields(kind)}
+    return kind(files=files, values=values, **{name: value for name, value in {**files, **values}.items() if name in named})
+
+
+def _function(job: Callable[P, jobs.Job], result: type[R]) -> Callable[P, R]:
+    """Return a function that takes the parameters of a job class, runs it, and returns its results."""
+
+    def function(*given: P.args, **named: P.kwargs) -> R:
+        done: R = run(job(*given, **named))  # type: ignore[assignment]
+        return done
+
+    declared = jobs.parameters(job)  # type: ignore[arg-type]
+    arguments = "\n".join(f"    {name}: {parameter.help}" for name, parameter in declared.items())
+    function.__name__ = function.__qualname__ = job.NAME  # type: ignore[attr-defined]
+    function.__doc__ = f"{inspect.getdoc(job)}\n\nArgs:\n{arguments}\n\nReturns:\n    {inspect.getdoc(result)}"
+    function.__signature__ = inspect.signature(job).replace(return_annotation=result)  # type: ignore[attr-defined]
+    return function
+
+
+pretrain = _function(jobs.Pretrain, Pretrained)
+finetune = _function(jobs.Finetune, Finetuned)
+classify = _function(jobs.Classify, Classified)
+assess = _function(jobs.Assess, Assessed)

@@ -1,0 +1,97 @@
+"""What a Python program sees of the library: functions for the main jobs, with typed results, and nothing heavy at first."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import false_core
+from false_core import api, jobs
+from false_core.errors import RequestError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def code_of(page: str) -> list[str]:
+    """Return the Python on a page, block by block."""
+    text = (ROOT / page).read_text("utf-8").replace("land_cover", "cover")
+    return re.findall(r"^```python\n([^`]*?import false_core[^`]*)^```", text, re.MULTILINE)
+
+
+@pytest.fixture
+def small(land: str, labels: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files that the pages name, in the folder that the program runs in, and jobs that take a few steps."""
+    monkeypatch.chdir(tmp_path)
+    Path("image.tif").symlink_to(land)
+    Path("labels.gpkg").symlink_to(labels)
+    usual = api.dispatch.run
+
+    def shortened(job: Any, *more: Any) -> Any:
+        if isinstance(job, jobs.Pretrain | jobs.Finetune):
+            job = type(job)(**{**vars(job), "steps": 2, "preset": "quick", "device": "cpu"})
+        return usual(job, *more)
+
+    monkeypatch.setattr(api.dispatch, "run", shortened)
+
+
+class TestTheImport:
+    def test_loads_nothing_heavy(self) -> None:
+        code = "import sys, false_core; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+        loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+        assert "false_core" in loaded.split()
+        assert not {"torch", "numpy", "rasterio", "tyro"} & set(loaded.split())
+
+    def test_offers_what_it_says(self) -> None:
+        for name in false_core.__all__:
+            assert getattr(false_core, name)
+        assert set(false_core.__all__) == set(dir(false_core))
+        with pytest.raises(AttributeError, match="no attribute 'Classify'"):
+            false_core.Classify  # noqa: B018
+
+
+class TestAFunction:
+    @pytest.mark.parametrize("name", ["pretrain", "finetune", "classify", "assess"])
+    def test_takes_the_parameters_of_its_job_and_explains_them(self, name: str) -> None:
+        function, job = getattr(false_core, name), jobs.JOBS[name]
+        assert list(inspect.signature(function).parameters) == list(jobs.parameters(job))
+        for parameter, declared in jobs.parameters(job).items():
+            assert f"{parameter}: {declared.help}" in function.__doc__
+
+    @pytest.mark.parametrize("job", api._RESULTS)
+    def test_returns_every_file_and_value_of_its_job_by_name(self, job: type[jobs.Job]) -> None:
+        declared = {name for name, parameter in jobs.parameters(job).items() if parameter.is_output}
+        declared |= {result.name for result in job.RESULTS}
+        named = set(inspect.signature(api._RESULTS[job]).parameters) - {"files", "values"}
+        assert named == declared, f"Name what {job.__name__} returns in false_core/api.py"
+
+    def test_says_what_is_wrong_as_every_door_does(self) -> None:
+        with pytest.raises(RequestError, match="confidence must be a text"):
+            false_core.classify(raster="a.tif", model="m.safetensors", output="b.tif", device="cpu", confidence=" ")
+
+
+class TestThePages:
+    def test_the_python_of_the_api_page_runs_as_it_stands(
+        self, small: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        first, second = code_of("docs/api.md")
+        exec(first.replace('reference="points.gpkg", field="class"', 'reference="labels.gpkg", field="cover"'), {})  # noqa: S102
+        exec(second, {})  # noqa: S102 - our own page
+        said = capsys.readouterr().out
+        assert "Overall accuracy on the labels kept back: 0." in said
+        assert "polygons.gpkg" in said
+        assert Path("polygons.gpkg").is_file()
+
+    def test_the_python_of_the_readme_runs_as_it_stands(
+        self, small: None, model: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        Path("model.safetensors").symlink_to(model)
+        (code,) = code_of("README.md")
+        exec(code, {})  # noqa: S102 - our own page
+        assert capsys.readouterr().out.startswith("map.tif ")
+        assert Path("map.tif").is_file()
