@@ -119,7 +119,7 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
             run.train(sampler, settings.steps + settings.refit_steps)
     with feedback.stage("Writing", 0.03):
         card = _card(job, preset, settings, base, source, normalisation, annotation, run.confusion, made_by)
-        if not world.share.speaks:
+        if not world.share.is_main:
             return dict(card.provenance["scores"])
         report = finetuning_report(card, run.curves, run.confusion, feedback.warnings) if job.report else ""
         save_model(job.model, card, with_prior(trainer.result, sampler.prior_ratio()))
@@ -135,7 +135,7 @@ def _sampler(cache: ChunkCache, annotation: Annotation, settings: FinetuneSettin
 
 def _measured(source: RasterSource, feedback: Feedback, world: World) -> Normalisation:
     area = source.window_of(None)
-    return Normalisation.from_dict(world.agreed(lambda: measure([source], [area], feedback).to_dict()))
+    return Normalisation.from_dict(world.broadcast_object(lambda: measure([source], [area], feedback).to_dict()))
 
 
 def _open(job: Finetune, base: ModelCard | None, settings: FinetuneSettings, feedback: Feedback) -> RasterSource:
@@ -170,7 +170,7 @@ class _Trainer:
         network = build_segmenter(settings.encoder, settings.decoder, bands, classes)
         network = network.to(device, memory_format=torch.channels_last)
         self.network = with_global_batch_norms(network, world, device)
-        world.take_from_first([*self.network.parameters(), *self.network.buffers()])
+        world.broadcast([*self.network.parameters(), *self.network.buffers()])
         self.encoder: nn.Module = self.network.encoder
         self._averaged = (
             AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(settings.average), use_buffers=True)  # type: ignore[no-untyped-call]
@@ -222,13 +222,13 @@ class _Trainer:
         loss = self._loss(scores.float(), batch.targets)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        self._world.add_up([weights.grad for weights in self.network.parameters() if weights.grad is not None])
+        self._world.all_reduce([weights.grad for weights in self.network.parameters() if weights.grad is not None])
         self.optimiser.step()
         if self._averaged:
             self._averaged.update_parameters(self.network)
         self.step += 1
         loss = loss.detach()
-        self._world.add_up([loss])
+        self._world.all_reduce([loss])
         return loss
 
     def _loss(self, scores: Tensor, targets: Tensor) -> Tensor:
@@ -236,7 +236,7 @@ class _Trainer:
         if not self._world.is_shared:
             return nn.functional.cross_entropy(scores, targets, ignore_index=IGNORE)
         labelled = (targets != IGNORE).sum().float()
-        self._world.add_up([labelled])
+        self._world.all_reduce([labelled])
         return nn.functional.cross_entropy(scores, targets, ignore_index=IGNORE, reduction="sum") / labelled
 
     def _set_rates(self) -> None:

@@ -64,7 +64,7 @@ def accumulate_gradients(
             with precision():
                 representations = method.represent(part())
         _descend(representations, judged.slopes_of(representations))
-    world.add_up([weights.grad for weights in method.parameters() if weights.grad is not None])
+    world.all_reduce([weights.grad for weights in method.parameters() if weights.grad is not None])
     return judged.outcome
 
 
@@ -138,7 +138,7 @@ def _judged(
     """
     whole, done = {}, {}
     for level in made[0]:
-        everyone = world.gathered(stacked([part[level] for part in made]))
+        everyone = world.all_gather(stacked([part[level] for part in made]))
         done[level] = sum(len(theirs) // 2 for theirs in everyone[: world.share.rank])
         whole[level] = stacked(everyone).requires_grad_()
     with precision():

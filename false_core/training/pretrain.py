@@ -87,7 +87,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         encoder, origin = _encoder(job, settings, sources[0], feedback)
         # Also for given weights, and an encoder of ours with statistics of its own: measured anew, the bands have mean 0 and
         # deviation 1, as they had when the weights were made, on rasters of whatever sensor and data type.
-        measured = world.agreed(lambda: measure(sources, areas, feedback).to_dict())
+        measured = world.broadcast_object(lambda: measure(sources, areas, feedback).to_dict())
         normalisation = Normalisation.from_dict(measured)
     steps = min(settings.steps or _steps_of_epochs(settings, areas), METHODS[settings.method].most_steps)
     trainer = Trainer(settings, steps, encoder, job.seed, device, len(sources[0].bands), feedback, world)
@@ -114,7 +114,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
                 curves.restore(state["curves"])
             _train(trainer, sampler, truth, curves, guard, feedback, world)
         results = {"loss": curves.last("loss"), "steps": steps}
-        if not world.share.speaks:
+        if not world.share.is_main:
             return results
         card = _card(job, preset, settings, steps, sources, normalisation, origin, curves, made_by)
         card = replace(card, decoder=settings.decoder if trainer.decoder else "")
@@ -174,14 +174,14 @@ class Trainer:
         self._limit = DeviceLimit("patches at a time", device, bands, [getattr(settings, name) for name in DECIDE_MEMORY])
         # As many parts in every process: batch norms look at the same part of all.
         self.patches_at_a_time = world.smallest(min(self._limit.number() or settings.batch_size, settings.batch_size))
-        if self.patches_at_a_time < math.ceil(settings.batch_size / world.share.world):
+        if self.patches_at_a_time < math.ceil(settings.batch_size / world.share.world_size):
             self._feedback.info(self._in_parts())
         layout = torch.channels_last
         method = build_method(encoder, settings)
         method.to(device, memory_format=layout)  # type: ignore[call-overload]
         self.method = with_global_batch_norms(method, world, device)
         # Drawn alike in all processes, but not where their computers or versions differ.
-        world.take_from_first([*self.method.parameters(), *self.method.buffers()])
+        world.broadcast([*self.method.parameters(), *self.method.buffers()])
         groups = parameter_groups(self.method, weight_decay=settings.weight_decay)
         self.optimiser: torch.optim.Optimizer
         if settings.optimiser == "larc":
@@ -273,7 +273,7 @@ class Trainer:
 
     def _half(self) -> int:
         """Return half of the patches that went through together, rounded up."""
-        most = math.ceil(self.settings.batch_size / self._world.share.world)
+        most = math.ceil(self.settings.batch_size / self._world.share.world_size)
         return math.ceil(min(self.patches_at_a_time, most) / 2)
 
     def _precision(self) -> torch.autocast:
@@ -286,7 +286,7 @@ class Trainer:
         )
 
     def _parts(self, views: RawViews) -> list[Callable[[], Views]]:
-        patches, world = len(views.windows), self._world.share.world
+        patches, world = len(views.windows), self._world.share.world_size
         most, fewest = math.ceil(self.settings.batch_size / world), self.settings.batch_size // world
         parts = min(math.ceil(most / self.patches_at_a_time), fewest)
         if parts == 1:
@@ -342,7 +342,7 @@ def _train(
             if trainer.step % LOG_EVERY == 0 or trainer.step in (1, trainer.steps):
                 guard.check()
                 _log(curves, trainer.step, outcome, rate)
-                if truth and world.share.speaks:
+                if truth and world.share.is_main:
                     pairs = sampler.batch(trainer.step - 1) if world.is_shared else batch.pairs
                     _log_purity(curves, trainer.step, outcome, pairs, truth)
             guard.save_when_due()

@@ -73,7 +73,7 @@ def score_labels(
             done += 1
             if (item.tile.column, item.tile.row) in mine and item.tile.column in columns and item.pixels is not None:
                 total += torch.from_numpy(_compared(item, probabilities, plan, source, held_back))
-    world.add_up([total])
+    world.all_reduce([total])
     counts: IntArray = total.numpy()
     return counts
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from false_core import jobs
-from false_core.distributed import World, joined, share
+from false_core.distributed import World, process_group, share
 from false_core.feedback import Feedback
 from false_core.methods import pcl
 from false_core.methods.method import Views
@@ -88,7 +88,7 @@ def account_file(folder: Path, method: str, rank: int) -> Path:
 def main() -> None:
     """Write the account of every method."""
     raster, folder = sys.argv[1], Path(sys.argv[2])
-    with joined(share(), threading.Event()) as world:
+    with process_group(share(), threading.Event()) as world:
         for method in jobs.METHODS:
             steps = {
                 f"{number} {name}": value.contiguous()
