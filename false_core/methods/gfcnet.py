@@ -28,7 +28,7 @@ from false_core.methods.fncc import Calibration
 from false_core.methods.grounded import GroundedMethod, by_level, distances
 from false_core.methods.method import Outcome
 from false_core.methods.pairs import blocks, directions, positives, similarities
-from false_core.methods.pictures import Relations
+from false_core.methods.pictures import NeighbourPairs
 
 SHOWN = 8
 """Corrected negatives of an anchor that a picture shows."""
@@ -57,19 +57,19 @@ def gfcnet_loss(
 class GFCNet(GroundedMethod):
     """Contrast with negatives that a joint distance on the ground and in feature space has corrected."""
 
-    words: ClassVar[Mapping[str, str]] = {
+    curve_captions: ClassVar[Mapping[str, str]] = {
         "negatives": "Negatives are what an anchor is pushed away from; shown is the share of all others that was left "
         "after those were taken out that lie near and look alike."
     }
 
     def compare(self, embeddings: Tensor, ground: Tensor) -> Outcome:
-        """Return the loss of embeddings (2N, d) at places (2N, 3)."""
+        """Return the loss of embeddings (2N, d) at positions (2N, 3)."""
         s = self.settings
         return gfcnet_loss(
             embeddings, ground, s.radius, s.temperature, Calibration.of(s) if s.false_negatives else None
         )  # fmt: skip
 
-    def relations(self, representations: Mapping[str, Tensor]) -> list[Relations]:
+    def neighbour_pairs(self, representations: Mapping[str, Tensor]) -> list[NeighbourPairs]:
         """Return the corrected negatives of each anchor, the nearest in joint distance first."""
         found = []
         for level, (embeddings, ground) in by_level(representations).items():
@@ -78,7 +78,7 @@ class GFCNet(GroundedMethod):
                 "Negatives that are none: they lie near the anchor and look like it. Those within the radius that look "
                 "unlike, and all others, stay negatives. They should show the same land cover as the anchor."
             )
-            found.append(Relations("Corrected negatives", text, "Corrected", level, indices, counts))
+            found.append(NeighbourPairs("Corrected negatives", text, "Corrected", level, indices, counts))
         return found
 
 

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from false_core.methods.fncc import contrast
 from false_core.methods.method import FirstLook, Outcome, PairMethod, Views
-from false_core.methods.pictures import Sight, Sights
+from false_core.methods.pictures import MarkedView, MarkedViews
 from false_core.methods.simclr import contrast as nt_xent
 from false_core.models.encoder import STRIDE
 from false_core.presets import POINTS, PretrainSettings
@@ -100,7 +100,7 @@ class GraSS(PairMethod):
             views, pixels=pixels.contiguous(memory_format=torch.channels_last), points=points, kept=kept
         )  # fmt: skip
 
-    def sights(self, views: Views) -> list[Sights]:
+    def marked_views(self, views: Views) -> list[MarkedViews]:
         """Return the attention of some views and the crops it leads to."""
         with torch.enable_grad():
             look = self.first_look(views)
@@ -115,13 +115,13 @@ class GraSS(PairMethod):
         columns = []
         for view in range(min(SHOWN, len(boxes) // 2)):
             pixels, box = views.pixels[view].float().cpu(), (boxes[view][0], boxes[view][1], boxes[view][2], boxes[view][3])
-            columns.append((Sight(pixels, boxes=(box,)), Sight(pixels, shown[view]), Sight(crops[view])))
+            columns.append((MarkedView(pixels, boxes=(box,)), MarkedView(pixels, shown[view]), MarkedView(crops[view])))
         text = (
             "Some views, the attention that the gradients of the loss give, from dark to bright, and the crop that is "
             "trained on after the warm-up: the region of highest attention. It should hold one kind of land cover more "
             "often than the view does."
         )
-        return [Sights("Where the gradients look", text, ("View", "Attention", "Crop"), tuple(columns))]
+        return [MarkedViews("Where the gradients look", text, ("View", "Attention", "Crop"), tuple(columns))]
 
 
 @torch.no_grad()

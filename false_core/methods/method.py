@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from false_core.methods.false_negatives import FalseNegatives
-from false_core.methods.pictures import Relations, Sights
+from false_core.methods.pictures import MarkedViews, NeighbourPairs
 from false_core.models.encoder import ImageProjector, PointProjector, channels_of
 from false_core.presets import BOTH, IMAGE, POINTS, PretrainSettings
-from false_core.sampling.views import Wants
+from false_core.sampling.views import SamplingRequirements
 
 
 @dataclass(frozen=True)
@@ -92,13 +92,13 @@ class Method(nn.Module, ABC):
 
     Attributes:
         most_steps: Steps after which there is nothing left to do.
-        words: What its curves show, for the report: a sentence by the first word of their names.
+        curve_captions: What its curves show, for the report: a sentence by the first word of their names.
         decoder: Trained along with the encoder and kept beside it, None for most methods. Of the architecture that
             ``settings.decoder`` names.
     """
 
     most_steps: ClassVar[int] = sys.maxsize
-    words: ClassVar[Mapping[str, str]] = {}
+    curve_captions: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
         super().__init__()
@@ -116,9 +116,9 @@ class Method(nn.Module, ABC):
         return settings
 
     @classmethod
-    def wants(cls, settings: PretrainSettings) -> Wants:
+    def sampling_requirements(cls, settings: PretrainSettings) -> SamplingRequirements:
         """Return what the method asks of the sampler."""
-        return Wants()
+        return SamplingRequirements()
 
     def forward(self, views: Views) -> Outcome:
         """Return the loss of a batch."""
@@ -164,11 +164,11 @@ class Method(nn.Module, ABC):
         """Return the views to look at the second time."""
         raise NotImplementedError(f"{type(self).__name__} looks once")
 
-    def relations(self, representations: Mapping[str, Tensor]) -> list[Relations]:
+    def neighbour_pairs(self, representations: Mapping[str, Tensor]) -> list[NeighbourPairs]:
         """Return which others are related to the anchors of a batch, for the report. Most methods have nothing to show."""
         return []
 
-    def sights(self, views: Views) -> list[Sights]:
+    def marked_views(self, views: Views) -> list[MarkedViews]:
         """Return what the method looks at in views, for the report. Most methods have nothing to show."""
         return []
 

@@ -21,7 +21,7 @@ from false_core.errors import InputError, OutOfMemoryError
 from false_core.feedback import Feedback
 from false_core.jobs import Pretrain
 from false_core.methods.method import Outcome, Views, named_after_level
-from false_core.methods.pictures import Relations, Sights
+from false_core.methods.pictures import MarkedViews, NeighbourPairs
 from false_core.methods.registry import METHODS, build_method
 from false_core.models.encoder import build_encoder
 from false_core.models.model_file import ENCODER, MADE_BY, ModelCard, save_model
@@ -102,7 +102,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         job.seed,
         memory_for_pixels(),
         device,
-        METHODS[settings.method].wants(settings),
+        METHODS[settings.method].sampling_requirements(settings),
     )
     checkpoint, curves = Checkpoint(job, settings, feedback, world), Curves(feedback)
     guard = Guard(checkpoint, lambda: {**trainer.state(), "curves": curves.state()}, sources, device, ADVICE)
@@ -227,13 +227,13 @@ class Trainer:
         return {level: stacked([part[level] for part in embedded]) for level in embedded[0]}
 
     @torch.no_grad()
-    def look_into(self, pairs: ViewPairs) -> tuple[list[Relations], list[Sights]]:
-        """Return what the method shows of itself: relations within a batch, and what it looks at in views."""
+    def look_into(self, pairs: ViewPairs) -> tuple[list[NeighbourPairs], list[MarkedViews]]:
+        """Return what the method shows of itself: pairs of neighbours within a batch, and what it looks at in views."""
         self.method.eval()
         parts = self._parts(on_device(self.prepare(pairs, self.step), self.device))
         made: list[dict[str, Tensor]] = [self.method.represent(part()) for part in parts]
         whole = {name: stacked([part[name] for part in made]) for name in made[0]}
-        return self.method.relations(whole), self.method.sights(parts[0]())
+        return self.method.neighbour_pairs(whole), self.method.marked_views(parts[0]())
 
     def schedule(self) -> float:
         """Return the share of the highest learning rate at the present step."""
@@ -360,7 +360,9 @@ def _log(curves: Curves, step: int, outcome: Outcome, rate: float) -> None:
 
 def _log_purity(curves: Curves, step: int, outcome: Outcome, batch: ViewPairs, truth: Truth) -> None:
     found = {
-        level: truth.purity(batch.places(level), one.found) for level, one in outcome.levels.items() if one.found is not None
+        level: truth.purity(batch.positions(level), one.found)
+        for level, one in outcome.levels.items()
+        if one.found is not None
     }
     for name, value in named_after_level(found).items():
         curves.add(step, name, value)
@@ -390,7 +392,7 @@ def _report(
     batch = sampler.batch(trainer.steps)
     drawn = Drawn(batch, sampler.ground, trainer.settings, truth)
     of_method = method_sections(*trainer.look_into(batch), drawn)
-    return pretraining_report(card, curves, galleries, embedding, of_method, METHODS[trainer.settings.method].words)
+    return pretraining_report(card, curves, galleries, embedding, of_method, METHODS[trainer.settings.method].curve_captions)
 
 
 def _areas(

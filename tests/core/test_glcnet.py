@@ -131,13 +131,13 @@ class TestWhatIsCompared:
         settings = replace(SETTINGS, crop_size=48, window=16)
         batch = PatchSampler(
             [source], [source.window_of(None)], plain, 8, 48, (0.8, 1.2), settings.points, 0, 10**7,
-            wants=GLCNet.wants(settings),
+            requirements=GLCNet.sampling_requirements(settings),
         ).batch(0)  # fmt: skip
         assert batch.seen.any()
         for points in batch.points:
             middles = points[batch.seen].numpy() * 24
             assert np.abs(middles).max() <= 24 - 8
-        where = batch.places("points").positions
+        where = batch.positions("points").pixels
         np.testing.assert_allclose(*np.split(where, 2), atol=0.01)
 
     def test_windows_too_large_for_the_patch_are_refused(self, land: str, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def training(name: str, raster: str) -> tuple[Trainer, RawViews]:
     trainer = Trainer(settings, 3, build_encoder("resnet10t", len(source.bands)), 0, CPU, len(source.bands), quiet)
     sampler = PatchSampler(
         [source], [area], measure([source], [area], quiet), PATCHES, settings.crop_size, settings.scales, settings.points, 0,
-        10**8, wants=METHODS[plain].wants(settings),
+        10**8, requirements=METHODS[plain].sampling_requirements(settings),
     )  # fmt: skip
     return trainer, trainer.prepare(sampler.batch(0), 0)
 

@@ -65,7 +65,7 @@ def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> l
     trainer.patches_at_a_time = at_a_time
     sampler = PatchSampler(
         [source], [area], normalisation, PATCHES, settings.crop_size, settings.scales, settings.points, 0, 10**8,
-        wants=METHODS[name].wants(settings),
+        requirements=METHODS[name].sampling_requirements(settings),
     )  # fmt: skip
     steps = []
     for step in range(STEPS):
