@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from false_core.errors import RequestError
 from false_core.methods.chosen_pairs import contrast_chosen, every_other
-from false_core.methods.fncc import contrast
+from false_core.methods.fncc import Calibration, contrast
 from false_core.methods.method import Method, Outcome, Views, average
 from false_core.methods.pictures import MarkedView, MarkedViews
 from false_core.models.encoder import channels_of
@@ -111,7 +111,7 @@ class GLCNet(Method):
     def _compare(self, embeddings: Tensor) -> Outcome:
         s = self.settings
         if s.false_negatives:
-            return contrast(embeddings, s.temperature, s.threshold, s.confidence, s.neighbours)
+            return contrast(embeddings, s.temperature, Calibration.of(s))
         return glcnet_loss(embeddings, s.temperature)
 
 

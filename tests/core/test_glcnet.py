@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from false_core.dispatch import run
 from false_core.errors import RequestError
 from false_core.jobs import Embed, Finetune, ModelInfo, Pretrain
-from false_core.methods.fncc import contrast
+from false_core.methods.fncc import Calibration, contrast
 from false_core.methods.glcnet import STRIDE, WINDOWS, GLCNet, glcnet_loss, style, window_means
 from false_core.methods.method import Views
 from false_core.models.encoder import build_encoder
@@ -86,7 +86,7 @@ class TestTheLoss:
         s = replace(SETTINGS, false_negatives=True, threshold=-1.0)
         method = new(s).eval()
         made = method.represent(some_views())
-        wanted = 0.5 * sum(contrast(r, s.temperature, s.threshold, s.confidence, s.neighbours).loss for r in made.values())
+        wanted = 0.5 * sum(contrast(r, s.temperature, Calibration.of(s)).loss for r in made.values())
         torch.testing.assert_close(method(some_views()).loss, wanted)
 
     def test_does_without_windows_where_no_pair_shares_one(self) -> None:
