@@ -80,7 +80,7 @@ class Method(nn.Module, ABC):
     """A way to pretrain an encoder. All of its state, but the optimiser's, is in its ``state_dict``.
 
     A step has two halves: ``represent`` turns views into vectors, and ``compare_all`` judges those of the whole batch. The
-    first can be done part by part where the memory does not hold a batch, see ``training.in_parts``, and in several
+    first can be done part by part where the memory does not hold a batch, see ``training.gradient_cache``, and in several
     processes.
 
     A method may look at a batch twice: ``first_look``, the gradients of the loss at the features it returns, ``focus``, and
@@ -150,13 +150,13 @@ class Method(nn.Module, ABC):
         """Return what is seen the first time. Like ``represent`` it looks at patches by themselves."""
         raise NotImplementedError(f"{type(self).__name__} looks once")
 
-    def focus(self, views: Views, features: Tensor, slopes: Tensor) -> Tensor:
+    def focus(self, views: Views, features: Tensor, gradients: Tensor) -> Tensor:
         """Return what of the views to look at, of shape (2B, ...), patch by patch.
 
         Args:
             views: That were looked at first.
             features: Of the first look.
-            slopes: The gradients of the loss of the whole batch there.
+            gradients: The gradients of the loss of the whole batch there.
         """
         raise NotImplementedError(f"{type(self).__name__} looks once")
 

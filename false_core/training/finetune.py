@@ -50,7 +50,7 @@ from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.finetuning_report import finetuning_report
 from false_core.training.global_batch_norm import with_global_batch_norms
-from false_core.training.guard import Guard
+from false_core.training.guard import TrainingGuard
 from false_core.training.optimisers import parameter_groups, warm_up_and_cosine
 from false_core.training.validation import score_labels
 
@@ -286,7 +286,7 @@ class _Run:
         self, trainer: _Trainer, checkpoint: Checkpoint, source: RasterSource, feedback: Feedback, world: World
     ) -> None:
         self._trainer, self._checkpoint, self._feedback, self._world = trainer, checkpoint, feedback, world
-        self._guard = Guard(checkpoint, self._state, [source], trainer.device, ADVICE)
+        self._guard = TrainingGuard(checkpoint, self._state, [source], trainer.device, ADVICE)
         self.curves = Curves(feedback)
         self.confusion: IntArray | None = None
         state = checkpoint.load()
@@ -303,13 +303,13 @@ class _Run:
         def make(step: int) -> RawCrops:
             return RawCrops.of(sampler.batch(step, self._world.share), QUIET, trainer.seed, step)
 
-        with guard.kept(), closing(loaded_ahead(make, range(began, until), trainer.device)) as batches:
+        with guard.checkpoint_on_exit(), closing(loaded_ahead(make, range(began, until), trainer.device)) as batches:
             for batch in batches:
                 done, total = trainer.step - began, until - began
                 self._feedback.advance(done * batch_size, total * batch_size, "crops")
-                with guard.step(trainer.step + 1):
+                with guard.errors_at_step(trainer.step + 1):
                     loss = trainer.train_on(batch)
-                    guard.took(trainer.step, loss)
+                    guard.record_loss(trainer.step, loss)
                 if trainer.step % LOG_EVERY == 0 or trainer.step in (1, until):
                     guard.check()
                     self.curves.add(trainer.step, "loss", float(loss))

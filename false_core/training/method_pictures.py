@@ -82,7 +82,7 @@ def draw_marked_views(marked: MarkedViews) -> str:
 
 
 def draw_neighbour_pairs(pairs: NeighbourPairs, drawn: Drawn) -> tuple[str, int]:
-    """Return pairs of neighbours as SVG, one anchor per column, empty where there is none; and how many anchors have some."""
+    """Return neighbours as SVG, one anchor per column, empty where there is none; and how many anchors have some."""
     positions = drawn.batch.positions(pairs.level)
     indices, counts = pairs.indices.cpu().numpy(), pairs.counts.cpu().numpy()
     related = np.flatnonzero(counts.any(axis=1)) if counts.size else np.zeros(0, int)

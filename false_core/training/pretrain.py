@@ -22,7 +22,7 @@ from false_core.feedback import Feedback
 from false_core.jobs import Pretrain
 from false_core.methods.method import Outcome, Views, named_after_level
 from false_core.methods.pictures import MarkedViews, NeighbourPairs
-from false_core.methods.registry import METHODS, build_method
+from false_core.methods.registry import METHOD_CLASSES, build_method
 from false_core.models.encoder import build_encoder
 from false_core.models.model_file import ENCODER, MADE_BY, ModelCard, save_model
 from false_core.models.record import record_of
@@ -42,8 +42,8 @@ from false_core.training.curves import Curves
 from false_core.training.embedding_map import map_embedding
 from false_core.training.gallery import collect_galleries
 from false_core.training.global_batch_norm import with_global_batch_norms
-from false_core.training.guard import Guard
-from false_core.training.in_parts import accumulate_gradients, stacked
+from false_core.training.gradient_cache import accumulate_gradients, stacked
+from false_core.training.guard import TrainingGuard
 from false_core.training.method_pictures import Drawn, method_sections
 from false_core.training.optimisers import LARC, parameter_groups, published_schedule, warm_up_and_cosine
 from false_core.training.pretraining_report import pretraining_report
@@ -76,7 +76,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         device = choose_device(job.device, feedback)
         preset = preset_for(job.preset, device.type)
         settings = with_overrides(PRETRAIN[preset], job)
-        settings = METHODS[settings.method].adapted(settings)
+        settings = METHOD_CLASSES[settings.method].adapted(settings)
         feedback.info(announcement(job.preset, preset, device.type))
         made_by = record_of(job, device)
     with feedback.stage("Measuring the bands", 0.03):
@@ -89,7 +89,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         # deviation 1, as they had when the weights were made, on rasters of whatever sensor and data type.
         measured = world.broadcast_object(lambda: measure(sources, areas, feedback).to_dict())
         normalisation = Normalisation.from_dict(measured)
-    steps = min(settings.steps or _steps_of_epochs(settings, areas), METHODS[settings.method].most_steps)
+    steps = min(settings.steps or _steps_of_epochs(settings, areas), METHOD_CLASSES[settings.method].most_steps)
     trainer = Trainer(settings, steps, encoder, job.seed, device, len(sources[0].bands), feedback, world)
     sampler = PatchSampler(
         sources,
@@ -102,11 +102,11 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         job.seed,
         memory_for_pixels(),
         device,
-        METHODS[settings.method].sampling_requirements(settings),
+        METHOD_CLASSES[settings.method].sampling_requirements(settings),
     )
     checkpoint, curves = Checkpoint(job, settings, feedback, world), Curves(feedback)
-    guard = Guard(checkpoint, lambda: {**trainer.state(), "curves": curves.state()}, sources, device, ADVICE)
-    with guard.kept():
+    guard = TrainingGuard(checkpoint, lambda: {**trainer.state(), "curves": curves.state()}, sources, device, ADVICE)
+    with guard.checkpoint_on_exit():
         with feedback.stage("Pretraining", 0.92):
             state = checkpoint.load()
             if state:
@@ -212,7 +212,7 @@ class Trainer:
         rate = self.settings.learning_rate * self.schedule()
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        outcome = self._descend(views)
+        outcome = self._backward(views)
         self.optimiser.step()
         self.step += 1
         self.method.after_step(self.step, self.steps)
@@ -222,7 +222,7 @@ class Trainer:
     def embed(self, pairs: ViewPairs) -> dict[str, Tensor]:
         """Return the embeddings (2N, d) of each level as the trained networks give them."""
         self.method.eval()
-        parts = self._parts(on_device(self.prepare(pairs, self.step), self.device))
+        parts = self._micro_batches(on_device(self.prepare(pairs, self.step), self.device))
         embedded: list[dict[str, Tensor]] = [self.method.embed(part()) for part in parts]
         return {level: stacked([part[level] for part in embedded]) for level in embedded[0]}
 
@@ -230,7 +230,7 @@ class Trainer:
     def look_into(self, pairs: ViewPairs) -> tuple[list[NeighbourPairs], list[MarkedViews]]:
         """Return what the method shows of itself: pairs of neighbours within a batch, and what it looks at in views."""
         self.method.eval()
-        parts = self._parts(on_device(self.prepare(pairs, self.step), self.device))
+        parts = self._micro_batches(on_device(self.prepare(pairs, self.step), self.device))
         made: list[dict[str, Tensor]] = [self.method.represent(part()) for part in parts]
         whole = {name: stacked([part[name] for part in made]) for name in made[0]}
         return self.method.neighbour_pairs(whole), self.method.marked_views(parts[0]())
@@ -240,13 +240,13 @@ class Trainer:
         published = self.settings.optimiser == "larc"
         return (published_schedule if published else warm_up_and_cosine)(self.step, self.steps)
 
-    def _descend(self, views: RawViews) -> Outcome:
+    def _backward(self, views: RawViews) -> Outcome:
         """Make the gradients of a batch, of as many patches at a time as the memory holds."""
         fits = True
         while True:
             self.optimiser.zero_grad(set_to_none=True)
             try:
-                outcome = accumulate_gradients(self.method, self._parts(views), self._precision, self._world)
+                outcome = accumulate_gradients(self.method, self._micro_batches(views), self._precision, self._world)
                 break
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error) or self.patches_at_a_time == 1:
@@ -285,7 +285,7 @@ class Trainer:
             f"through the networks {self.patches_at_a_time} at a time; every patch is still compared with all others."
         )
 
-    def _parts(self, views: RawViews) -> list[Callable[[], Views]]:
+    def _micro_batches(self, views: RawViews) -> list[Callable[[], Views]]:
         patches, world = len(views.windows), self._world.share.world_size
         most, fewest = math.ceil(self.settings.batch_size / world), self.settings.batch_size // world
         parts = min(math.ceil(most / self.patches_at_a_time), fewest)
@@ -322,7 +322,7 @@ def _train(
     sampler: PatchSampler,
     truth: Truth | None,
     curves: Curves,
-    guard: Guard,
+    guard: TrainingGuard,
     feedback: Feedback,
     world: World,
 ) -> None:
@@ -336,9 +336,9 @@ def _train(
         for batch in batches:
             feedback.advance(trainer.step * batch_size, trainer.steps * batch_size, "patches")
             rate = trainer.settings.learning_rate * trainer.schedule()
-            with guard.step(trainer.step + 1):
+            with guard.errors_at_step(trainer.step + 1):
                 outcome = trainer.train_on(batch.views)
-                guard.took(trainer.step, outcome.loss)
+                guard.record_loss(trainer.step, outcome.loss)
             if trainer.step % LOG_EVERY == 0 or trainer.step in (1, trainer.steps):
                 guard.check()
                 _log(curves, trainer.step, outcome, rate)
@@ -392,7 +392,9 @@ def _report(
     batch = sampler.batch(trainer.steps)
     drawn = Drawn(batch, sampler.ground, trainer.settings, truth)
     of_method = method_sections(*trainer.look_into(batch), drawn)
-    return pretraining_report(card, curves, galleries, embedding, of_method, METHODS[trainer.settings.method].curve_captions)
+    return pretraining_report(
+        card, curves, galleries, embedding, of_method, METHOD_CLASSES[trainer.settings.method].curve_captions
+    )
 
 
 def _areas(
