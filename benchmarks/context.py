@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from false_core.feedback import Feedback
-from false_core.mapping.opening import open_for_model
+from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.model_file import SEGMENTER, load_weights, read_card
 from false_core.models.segmenter import build_segmenter, class_probabilities
 from false_core.raster.source import Window

@@ -37,7 +37,7 @@ PLUGIN_LIMIT_S, JOB_LIMIT_S = 0.05, 8.0
 IMPORTS = {
     "pretrain": "false_core.training.pretrain",
     "finetune": "false_core.training.finetune",
-    "classify": "false_core.mapping.classify",
+    "classify": "false_core.mapping.classify.classify",
 }
 # What QGIS does with a plugin at its start, without the windows.
 START_PLUGIN = """\

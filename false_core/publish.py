@@ -21,13 +21,10 @@ from pathlib import Path
 
 from false_core import jobs
 from false_core.errors import OutputError
+from false_core.hidden_names import FINISHED_STRIP, STRIPS_ENDING, UNFINISHED_ENDING, start_of
 from false_core.locks import FolderLock, NameLock, is_abandoned
 from false_core.settings import cache_folder
 
-KEPT_ENDING, FINISHED = ".parts", "part-"
-"""Ending of folders with what is finished of an output that is not, and the start of the names of what is finished there."""
-ENDING = ".partial"
-"""Of hidden folders with what is being written."""
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _unfinished: set[Path] = set()
 
@@ -128,12 +125,11 @@ def scratch_folder(folder: Path, name: str) -> Iterator[Path]:
     Raises:
         OutputError: ``folder`` cannot be written to.
     """
-    # Only the start of the name, as systems limit its length.
-    start = f".{name[:40]}."
-    scratch = folder / f"{start}{secrets.token_hex(4)}{ENDING}"
+    start = start_of(name)
+    scratch = folder / f"{start}{secrets.token_hex(4)}{UNFINISHED_ENDING}"
     try:
         for left in folder.iterdir():
-            if left.name.startswith(start) and left.name.endswith(ENDING) and len(left.name) == len(scratch.name):
+            if left.name.startswith(start) and left.name.endswith(UNFINISHED_ENDING) and len(left.name) == len(scratch.name):
                 discard_abandoned(left)
         scratch.mkdir()
         hold = FolderLock(scratch)
@@ -187,8 +183,8 @@ def discard_unfinished() -> None:
     """Remove what is being written right now. For a process that is about to end itself."""
     for scratch in list(_unfinished):
         shutil.rmtree(scratch, ignore_errors=True)
-        # The folder that keeps the parts of a map, if none of them is finished yet.
-        if scratch.parent.name.endswith(KEPT_ENDING) and not any(scratch.parent.glob(f"{FINISHED}*")):
+        # The folder with the finished strips of a map, if none of them is finished yet.
+        if scratch.parent.name.endswith(STRIPS_ENDING) and not any(scratch.parent.glob(f"{FINISHED_STRIP}*")):
             shutil.rmtree(scratch.parent, ignore_errors=True)
 
 

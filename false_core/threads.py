@@ -1,4 +1,4 @@
-"""Work in threads beside a computation: reading ahead of it, writing behind it. Neither side waits for the other's disk."""
+"""Work in threads beside a computation: reading ahead of it, writing behind it, so that it does not wait for a disk."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ Key = TypeVar("Key")
 Item = TypeVar("Item")
 
 
-def made_ahead(make: Callable[[Key], Item], keys: Iterable[Key], depth: int = 3, threads: int = 1) -> Generator[Item]:
+def prefetch(make: Callable[[Key], Item], keys: Iterable[Key], depth: int = 3, threads: int = 1) -> Generator[Item]:
     """Yield ``make(key)`` for each key, in order, made up to ``depth`` items ahead in other threads.
 
     An error in ``make`` is raised here when its turn comes. Closing the iterator ends the threads.
 
     Args:
         make: Called by several threads at once where there are several.
-        keys: What to make something of.
+        keys: The arguments of ``make``.
         depth: Items that may be under way or wait, at least one per thread.
-        threads: Their number.
+        threads: Number of threads.
     """
     pool = ThreadPoolExecutor(threads)
     waiting: deque[Future[Item]] = deque()
@@ -35,11 +35,11 @@ def made_ahead(make: Callable[[Key], Item], keys: Iterable[Key], depth: int = 3,
         pool.shutdown(cancel_futures=True)
 
 
-class Behind:
-    """Does one thing after the other in a thread of its own.
+class BackgroundWriter:
+    """Calls that write, done one after the other in a thread of their own.
 
     Args:
-        most: What may wait for it. More would only fill the memory.
+        most: Number of calls that may wait. More would only fill the memory.
     """
 
     def __init__(self, most: int) -> None:

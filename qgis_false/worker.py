@@ -6,7 +6,6 @@ Where the user has set a launcher, it is what is started, and the compute proces
 from __future__ import annotations
 
 import collections
-import glob
 import os
 import queue
 import shlex
@@ -24,6 +23,7 @@ from qgis.core import QgsProcessingException, QgsProcessingFeedback
 import false_core
 from false_core import events, jobs
 from false_core.events import CANCEL_DEADLINE_S, Event, Failed, Finished, Message, Progress, ProtocolError, Started
+from false_core.hidden_names import unfinished_of
 from qgis_false import LIBRARY_FOLDER, last_errors, settings
 from qgis_false.environment import versions
 from qgis_false.environment.guarded import folder_for_a_job
@@ -525,11 +525,4 @@ def _how_it_ended(code: Optional[int]) -> str:
 
 def _half_written(job: jobs.Job) -> Set[str]:
     """Return the hidden folders in which outputs of ``job`` grow until they are complete (``false_core.publish``)."""
-    found: Set[str] = set()
-    for path in jobs.outputs(job).values():
-        if os.path.isdir(path):
-            found.update(glob.glob(os.path.join(glob.escape(path), ".*.partial")))
-            continue
-        folder, name = os.path.split(path)
-        found.update(glob.glob(os.path.join(glob.escape(folder), f".{glob.escape(name[:40])}.*.partial")))
-    return found
+    return {folder for path in jobs.outputs(job).values() for folder in unfinished_of(path)}

@@ -20,7 +20,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKPOINT_EVERY_S = 0.3
-IMPORTED = ("false_core.training.pretrain", "false_core.training.finetune", "false_core.mapping.classify")
+IMPORTED = ("false_core.training.pretrain", "false_core.training.finetune", "false_core.mapping.classify.classify")
 SYSTEM_CALLS = ("fsync", "replace", "rename", "mkdir", "chmod", "unlink", "rmdir", "link")
 """Those that publishing an output, a checkpoint or a part of a map consists of, besides writing."""
 

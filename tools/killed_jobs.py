@@ -167,8 +167,8 @@ def _stage_of_map(out: Path, cache: Path) -> str:
         return "while the map was written"
     if _has_parts(out, cache):
         return "with some parts finished"
-    return "in the first part" if any(out.glob(".*.parts")) else STARTING
+    return "in the first part" if any(out.glob(".*.strips")) else STARTING
 
 
 def _has_parts(out: Path, cache: Path) -> bool:
-    return any(out.glob(".*.parts/part-*"))
+    return any(out.glob(".*.strips/strip-*"))

@@ -52,16 +52,16 @@ def be_one_of_them() -> None:
 
 
 def _count_parts(made: list[int]) -> None:
-    """Write down which parts of a map this process finishes."""
-    from false_core.mapping.kept_parts import KeptParts
+    """Write down which strips of a map this process finishes."""
+    from false_core.mapping.classify.store import StripStore
 
-    finish = KeptParts.finish
+    finish = StripStore.finish
 
-    def finish_and_count(kept: KeptParts, part: Any, *given: Any) -> None:
-        finish(kept, part, *given)
-        made.append(part.number)
+    def finish_and_count(store: StripStore, strip: Any, *given: Any) -> None:
+        finish(store, strip, *given)
+        made.append(strip.number)
 
-    KeptParts.finish = finish_and_count  # type: ignore[method-assign]
+    StripStore.finish = finish_and_count  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ class TrialOfSeveral:
         if any(content != self._outputs.get(file) for file, content in outputs(self.out).items()):
             self._problem(label, "an output is not whole")
         if what != RESTARTED:
-            kept = len(list(self.out.glob(".*.parts/part-*/contents.json")))
+            kept = len(list(self.out.glob(".*.strips/strip-*/contents.json")))
             time.sleep(YOUNG_S)
             self._forget_notes()
             if not self._finished(self._processes, label):

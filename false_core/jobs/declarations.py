@@ -312,7 +312,7 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
 
 
 @dataclass(frozen=True)
-class Classify(Job, done_by="false_core.mapping.classify:classify", shared=True):
+class Classify(Job, done_by="false_core.mapping.classify.classify:classify", shared=True):
     """Make a land-cover map of a raster with a model.
 
     The raster is classified tile by tile with overlap, and the overlaps are blended, so there are no seams. Nodata stays
@@ -349,7 +349,7 @@ class Classify(Job, done_by="false_core.mapping.classify:classify", shared=True)
 
 
 @dataclass(frozen=True)
-class ClassifyMany(Job, done_by="false_core.mapping.classify_many:classify_many", shared=True):
+class ClassifyMany(Job, done_by="false_core.mapping.classify.classify_many:classify_many", shared=True):
     """Make a land-cover map of each of many rasters with one model.
 
     The maps go into a folder of their own; that of field.tif is called field_classified.tif, or north_field_classified.tif

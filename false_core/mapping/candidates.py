@@ -15,17 +15,15 @@ from affine import Affine
 from torch import Tensor, nn
 
 from false_core.feedback import Feedback
+from false_core.inference.batches import BatchedNetwork
+from false_core.inference.features import FEATURE_STRIDE, FINEST_LEVEL
+from false_core.inference.tiled import TiledNetwork
+from false_core.inference.tiles import MOST_BYTES, Tile, TilePlan
 from false_core.labels.annotation import IGNORE, Annotation
 from false_core.models.segmenter import class_probabilities
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
-from false_core.raster.tiles import MOST_BYTES, Tile, TilePlan
-from false_core.threads import made_ahead
 
-STEP = 4
-"""Working pixels: the stride of the finest features used. Sides of squares are multiples of it."""
-FINEST_LEVEL = 2
-"""Of the encoder's pyramid: the input and the finest features, which mirror the colours of single pixels, are left out."""
 LONGEST_SIDE = 512
 """Working pixels of a square."""
 LEAST_VALID = 0.9
@@ -42,7 +40,7 @@ class Grid:
 
     Attributes:
         area: That is covered.
-        side: Of a square, a multiple of ``STEP``.
+        side: Of a square, a multiple of ``FEATURE_STRIDE``.
     """
 
     area: Window
@@ -58,9 +56,9 @@ class Grid:
         """Squares from top to bottom."""
         return self.area.height // self.side
 
-    def boxes(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
-        """Return the squares at ``places`` (n, 2), column and row in the grid, as polygons in working pixels."""
-        x, y = self.area.column + places[:, 0] * self.side, self.area.row + places[:, 1] * self.side
+    def boxes(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
+        """Return the squares at ``positions`` (n, 2), column and row in the grid, as polygons in working pixels."""
+        x, y = self.area.column + positions[:, 0] * self.side, self.area.row + positions[:, 1] * self.side
         boxes: npt.NDArray[np.object_] = shapely.box(x, y, x + self.side, y + self.side)
         return boxes
 
@@ -70,19 +68,19 @@ class Candidates:
     """Squares to choose from.
 
     Attributes:
-        places: Column and row of each in the grid, of shape (n, 2).
+        positions: Column and row of each in the grid, of shape (n, 2).
         uncertainty: Mean over the pixels of 1 - (p1 - p2), p1 and p2 the probabilities of the likeliest two classes (the
             margin of Scheffer et al. 2001), from 0, sure, to 1. Of shape (n,).
-        chances: Mean probabilities of the classes, pixels weighted by their uncertainty, of shape (n, classes).
+        probabilities: Mean probabilities of the classes, pixels weighted by their uncertainty, of shape (n, classes).
         features: Mean features of the encoder, of shape (n, channels), brought to a scale on which two squares drawn at
             random are about 1 apart.
         labelled: The same of the pixels labelled in each square that has any, of shape (m, channels).
         seen: Number of squares that could have been chosen; more than n where only a sample was kept.
     """
 
-    places: npt.NDArray[np.int64]
+    positions: npt.NDArray[np.int64]
     uncertainty: FloatArray
-    chances: FloatArray
+    probabilities: FloatArray
     features: FloatArray
     labelled: FloatArray
     seen: int
@@ -124,78 +122,89 @@ def find_candidates(
     generator = np.random.default_rng(seed)
     found, known = _Sample(generator), _Sample(generator)
 
-    def read(tile: Tile) -> tuple[Tile, FloatArray]:
-        return tile, source.read(tile.window)
+    def squares_of(tile: Tile, valid: BoolArray) -> _Squares:
+        return _Squares.of(grid, plan, tile, valid, source.factor, labels)
 
-    with closing(made_ahead(read, plan)) as tiles, _EncoderTap(network) as tap:
-        for done, (tile, raw) in enumerate(tiles):
-            feedback.advance(done, len(plan), "tiles")
-            valid: BoolArray = np.any(np.isfinite(raw), axis=0)
-            view = _View(grid, plan, tile, valid)
-            places = view.places()
-            inside = (places < (grid.columns, grid.rows)).all(axis=1)
-            touched = _touched(grid.boxes(places), labels) & inside
-            free = inside & (view.share_valid() >= LEAST_VALID) & ~touched
-            if not (free.any() or touched.any()):
-                continue
-            pixels = torch.from_numpy(normalisation.apply(raw))[None].to(device)
-            probabilities = class_probabilities(network, pixels)[0]
-            if free.any():
-                uncertainty, chances = view.doubts(probabilities)
-                features = tap.means(view, view.valid)
-                found.add(np.maximum(uncertainty, 1e-3), free, places, uncertainty, chances, features)
-            if touched.any() and labels is not None:
-                to_tile = Affine.translation(-tile.window.column, -tile.window.row)
-                burnt = (labels.burn(to_tile, plan.side, plan.side) != IGNORE) & view.valid
-                marked = touched & (view.per_square(torch.from_numpy(burnt)).flatten() > 0).numpy()
-                if marked.any():
-                    known.add(np.ones(len(places)), marked, tap.means(view, burnt))
+    with _EncoderTap(network) as tap:
+        batched = BatchedNetwork(tap.forward, device, feedback)
+        tiled = TiledNetwork(batched, source, normalisation)
+        with closing(tiled.over(plan, lambda tile, valid: squares_of(tile, valid).are_wanted)) as computed:
+            for done, (item, seen) in enumerate(computed):
+                feedback.advance(done, len(plan), "tiles")
+                if seen is None or item.valid is None:
+                    continue
+                squares = squares_of(item.tile, item.valid)
+                if squares.free.any():
+                    uncertainty, mean = squares.uncertainty(seen.probabilities)
+                    features = seen.means(squares, squares.valid)
+                    found.add(np.maximum(uncertainty, 1e-3), squares.free, squares.positions, uncertainty, mean, features)
+                if squares.touched.any() and labels is not None:
+                    to_tile = Affine.translation(-item.tile.window.column, -item.tile.window.row)
+                    burnt = (labels.burn(to_tile, plan.side, plan.side) != IGNORE) & squares.valid
+                    marked = squares.touched & (squares.sums(torch.from_numpy(burnt)).flatten() > 0).numpy()
+                    if marked.any():
+                        known.add(np.ones(len(marked)), marked, seen.means(squares, burnt))
     if not found.seen:
         nothing = np.zeros((0, 1), np.float32)
         return Candidates(np.zeros((0, 2), np.int64), nothing[:, 0], nothing, nothing, nothing, 0)
-    places, uncertainty, chances, features = found.columns()
+    positions, uncertainty, probabilities, features = found.columns()
     labelled = known.columns()[0] if known.seen else features[:0]
-    return Candidates(places, uncertainty, chances, *_standardised(features, labelled, tap.widths), found.seen)
+    return Candidates(positions, uncertainty, probabilities, *_standardised(features, labelled, tap.widths), found.seen)
 
 
 @dataclass(frozen=True)
-class _View:
-    """The squares within the middle of one tile, where its neighbours overlap it no more."""
+class _Squares:
+    """The squares within the core of one tile, row by row; some can lie beyond the grid.
+
+    Attributes:
+        grid: All squares.
+        plan: All tiles.
+        valid: Valid working pixels of the tile, of shape (side, side).
+        positions: Column and row of each in the grid, of shape (n, 2).
+        touched: Which of them touch a label, of shape (n,).
+        free: Which of them could be suggested, of shape (n,).
+    """
 
     grid: Grid
     plan: TilePlan
-    tile: Tile
     valid: BoolArray
+    positions: npt.NDArray[np.int64]
+    touched: BoolArray
+    free: BoolArray
+
+    @classmethod
+    def of(
+        cls, grid: Grid, plan: TilePlan, tile: Tile, valid: BoolArray, factor: int, labels: Annotation | None
+    ) -> _Squares:
+        """Return the squares of a tile whose valid pixels of the file are ``valid``."""
+        working: BoolArray = np.asarray(valid.reshape(plan.side, factor, plan.side, factor).any(axis=(1, 3)))
+        across = plan.stride // grid.side
+        row, column = np.mgrid[:across, :across]
+        positions = np.stack([column.ravel(), row.ravel()], axis=1) + np.array([tile.column, tile.row]) * across
+        inside = (positions < (grid.columns, grid.rows)).all(axis=1)
+        touched = _touched(grid.boxes(positions), labels) & inside
+        squares = cls(grid, plan, working, positions, touched, inside & ~touched)
+        share = squares.sums(torch.from_numpy(working)).flatten() / grid.side**2
+        return replace(squares, free=squares.free & (share.numpy() >= LEAST_VALID))
 
     @property
-    def across(self) -> int:
-        """Squares from left to right, and from top to bottom."""
-        return self.plan.stride // self.grid.side
+    def are_wanted(self) -> bool:
+        """Whether the network has something to compute here."""
+        return bool(self.free.any() or self.touched.any())
 
-    def places(self) -> npt.NDArray[np.int64]:
-        """Return column and row in the grid of the squares (n, 2), row by row; some can lie beyond it."""
-        row, column = np.mgrid[: self.across, : self.across]
-        first = np.array([self.tile.column, self.tile.row]) * self.across
-        places: npt.NDArray[np.int64] = np.stack([column.ravel(), row.ravel()], axis=1) + first
-        return places
+    def sums(self, values: Tensor, step: int = 1) -> Tensor:
+        """Return the sums over each square, of shape (..., rows, columns).
 
-    def middle(self, values: Tensor, step: int = 1) -> Tensor:
-        """Return the middle of (..., side, side), where one value stands for ``step`` pixels."""
+        Args:
+            values: Of the tile, of shape (..., side / step, side / step).
+            step: Working pixels per value, along each axis.
+        """
+        across, side = self.plan.stride // self.grid.side, self.grid.side // step
         start, stop = self.plan.lead // step, (self.plan.lead + self.plan.stride) // step
-        return values[..., start:stop, start:stop]
+        core = values[..., start:stop, start:stop].float()
+        return core.reshape(*values.shape[:-2], across, side, across, side).sum(dim=(-3, -1))
 
-    def per_square(self, values: Tensor, step: int = 1) -> Tensor:
-        """Return the sums of (..., side, side) over each square, of shape (..., across, across)."""
-        side = self.grid.side // step
-        parts = self.middle(values, step).float().reshape(*values.shape[:-2], self.across, side, self.across, side)
-        return parts.sum(dim=(-3, -1))
-
-    def share_valid(self) -> FloatArray:
-        """Return the share of each square that is valid, of shape (n,)."""
-        share: FloatArray = (self.per_square(torch.from_numpy(self.valid)).flatten() / self.grid.side**2).numpy()
-        return share
-
-    def doubts(self, probabilities: Tensor) -> tuple[FloatArray, FloatArray]:
+    def uncertainty(self, probabilities: Tensor) -> tuple[FloatArray, FloatArray]:
         """Return the uncertainty (n,) and the mean probabilities (n, classes) of probabilities (classes, side, side)."""
         if len(probabilities) > 1:
             best, second = probabilities.topk(2, dim=0).values
@@ -203,38 +212,58 @@ class _View:
         else:
             doubt = torch.zeros_like(probabilities[0])
         valid = torch.from_numpy(self.valid).to(doubt.device)
-        pixels = self.per_square(valid).clamp(min=1)
+        pixels = self.sums(valid).clamp(min=1)
         # A little more than 0, so that a square of which the model is sure has probabilities too.
         weight = (doubt + 1e-6) * valid
-        chances = self.per_square(probabilities * weight) / self.per_square(weight).clamp(min=1e-12)
-        uncertainty = self.per_square(doubt * valid) / pixels
-        return uncertainty.flatten().cpu().numpy(), chances.flatten(1).T.cpu().numpy()
+        mean = self.sums(probabilities * weight) / self.sums(weight).clamp(min=1e-12)
+        uncertainty = self.sums(doubt * valid) / pixels
+        return uncertainty.flatten().cpu().numpy(), mean.flatten(1).T.cpu().numpy()
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a segmenter gave for a tile.
+
+    Attributes:
+        probabilities: Of the classes, of shape (classes, side, side).
+        levels: Features of its encoder by level, each of shape (1, channels, height, width).
+    """
+
+    probabilities: Tensor
+    levels: Sequence[Tensor]
+
+    def means(self, squares: _Squares, chosen: BoolArray) -> npt.NDArray[np.float16]:
+        """Return the mean features of the ``chosen`` pixels (side, side) of each square, of shape (n, channels)."""
+        side = squares.plan.side
+        weight = torch.nn.functional.avg_pool2d(torch.from_numpy(chosen)[None].float(), FEATURE_STRIDE)[0]
+        weight = weight.to(self.levels[0].device)
+        total = squares.sums(weight, FEATURE_STRIDE).clamp(min=1e-6)
+        size = self.levels[0].shape[-2:]
+        means = []
+        for level in self.levels:  # One at a time, as each takes its channels times the pixels of a tile.
+            fine = torch.nn.functional.interpolate(level.float(), size, mode="bilinear", align_corners=False)[0]
+            fine = fine[:, : side // FEATURE_STRIDE, : side // FEATURE_STRIDE]
+            means.append(squares.sums(fine * weight, FEATURE_STRIDE) / total)
+        return torch.cat(means).flatten(1).T.cpu().numpy().astype(np.float16)
 
 
 class _EncoderTap:
-    """Keeps what the encoder within a segmenter gave last, so that nothing is computed twice."""
+    """A segmenter that also gives what the encoder within it gave, so that nothing is computed twice."""
 
     def __init__(self, network: nn.Module) -> None:
+        self._network = network
         self._levels: Sequence[Tensor] = ()
         self._hook = network.get_submodule("encoder").register_forward_hook(self._keep)
         self.widths: list[int] = []
 
+    def forward(self, pixels: Tensor) -> list[_Seen]:
+        """Return what the network gives for one tile, of shape (1, bands, side, side)."""
+        probabilities = class_probabilities(self._network, pixels)[0]
+        return [_Seen(probabilities, self._levels)]
+
     def _keep(self, module: nn.Module, given: Any, levels: Sequence[Tensor]) -> None:
         self._levels = levels[FINEST_LEVEL:]
         self.widths = [level.shape[1] for level in self._levels]
-
-    def means(self, view: _View, chosen: BoolArray) -> npt.NDArray[np.float16]:
-        """Return the mean features of the ``chosen`` pixels (side, side) of each square, of shape (n, channels)."""
-        side = view.plan.side
-        weight = torch.nn.functional.avg_pool2d(torch.from_numpy(chosen)[None].float(), STEP)[0]
-        weight = weight.to(self._levels[0].device)
-        total = view.per_square(weight, STEP).clamp(min=1e-6)
-        size = self._levels[0].shape[-2:]
-        means = []
-        for level in self._levels:  # One at a time, as each takes its channels times the pixels of a tile.
-            fine = torch.nn.functional.interpolate(level.float(), size, mode="bilinear", align_corners=False)[0]
-            means.append(view.per_square(fine[:, : side // STEP, : side // STEP] * weight, STEP) / total)
-        return torch.cat(means).flatten(1).T.cpu().numpy().astype(np.float16)
 
     def __enter__(self) -> _EncoderTap:
         return self

@@ -9,22 +9,29 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from false_core import jobs
 from false_core.device import choose_device
 from false_core.errors import InputError, RequestError
 from false_core.feedback import Feedback
+from false_core.inference.features import (
+    FEATURE_STRIDE,
+    FINEST_LEVEL,
+    Components,
+    TiledEncoder,
+    TileFeatures,
+    feature_size,
+    fit_components,
+)
 from false_core.jobs import Embed
-from false_core.mapping.features import CELL, FINEST_LEVEL, Components, Look, Seen, fit_components
-from false_core.mapping.opening import check_geotiffs, open_for_model, protect
+from false_core.mapping.raster_for_model import check_geotiffs, open_for_model, protect
 from false_core.models.encoder import STRIDE, channels_of
 from false_core.models.from_file import encoder_from, segmenter_from
 from false_core.models.model_file import ENCODER, ModelCard, read_card
 from false_core.publish import published
 from false_core.raster.map_file import RasterFile, build_overviews
 from false_core.raster.source import FloatArray, Window
-from false_core.threads import made_ahead
 
 TILE, TILE_OF_MANY = 512, 256
 """Working pixels looked at at a time, and where there are many bands to hold."""
@@ -57,21 +64,27 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
             )
         tile = TILE if bands <= MANY else TILE_OF_MANY
         encoder = encoder.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        look = Look(encoder, source, card.normalisation, device, tile, HALO)
-        part = whole_cells(source.window_of(jobs.parse_extent(job.extent) if job.extent else None))
-        pixel = source.pixel_size * source.factor * CELL
+        tiled = TiledEncoder(encoder, source, card.normalisation, device, tile, HALO, feedback)
+        area = whole_feature_pixels(source.window_of(jobs.parse_extent(job.extent) if job.extent else None))
+        pixel = source.pixel_size * source.factor * FEATURE_STRIDE
         feedback.info(f"Writing {bands} bands with pixels of {pixel:g} CRS units.")
-        gigabytes = bands * (part.width // CELL) * (part.height // CELL) * (1 if job.components == COLOURS else 4) / 1e9
+        gigabytes = (
+            bands
+            * (area.width // FEATURE_STRIDE)
+            * (area.height // FEATURE_STRIDE)
+            * (1 if job.components == COLOURS else 4)
+            / 1e9
+        )
         if gigabytes > LARGE_GB:
             feedback.warn(f"The result takes up to {gigabytes:,.0f} GB. Components, or an extent, would make it smaller.")
     with feedback.stage("Finding components", 0.1):
-        sampled = dataclasses.replace(look, tile=SAMPLE_TILE)
-        components = fit_components(sampled, part, job.components, job.seed, feedback) if job.components else None
+        sampled = dataclasses.replace(tiled, side=SAMPLE_TILE)
+        components = fit_components(sampled, area, job.components, job.seed, feedback) if job.components else None
         if job.components and components is None:
             raise _no_data(source.name)
     with published(job.output) as (scratch,):
         with feedback.stage("Embedding", 0.8):
-            _write(scratch, look, part, components, bands, feedback)
+            _write(scratch, tiled, area, components, bands, feedback)
         with feedback.stage("Building overviews", 0.06):
             if bands <= MANY:
                 build_overviews(scratch)
@@ -79,10 +92,13 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
     return {"bands": bands, "explained": explained, "pixel_size": pixel}
 
 
-def whole_cells(area: Window) -> Window:
-    """Return the cells of the raster that ``area`` touches, in working pixels. They do not depend on where it begins."""
-    left, top = area.column // CELL * CELL, area.row // CELL * CELL
-    right, bottom = -(-(area.column + area.width) // CELL) * CELL, -(-(area.row + area.height) // CELL) * CELL
+def whole_feature_pixels(area: Window) -> Window:
+    """Return the feature pixels that ``area`` touches, in working pixels. They do not depend on where it begins."""
+    left, top = area.column // FEATURE_STRIDE * FEATURE_STRIDE, area.row // FEATURE_STRIDE * FEATURE_STRIDE
+    right, bottom = (
+        -(-(area.column + area.width) // FEATURE_STRIDE) * FEATURE_STRIDE,
+        -(-(area.row + area.height) // FEATURE_STRIDE) * FEATURE_STRIDE,
+    )
     return Window(left, top, right - left, bottom - top)
 
 
@@ -92,48 +108,50 @@ def _load(model: str, card: ModelCard) -> nn.Module:
     return encoder
 
 
-def _write(path: Path, look: Look, part: Window, components: Components | None, bands: int, feedback: Feedback) -> None:
-    source, in_colour = look.source, bands == COLOURS and components is not None
+def _write(
+    path: Path, tiled: TiledEncoder, area: Window, components: Components | None, bands: int, feedback: Feedback
+) -> None:
+    source, in_colour = tiled.source, bands == COLOURS and components is not None
     f = source.factor
-    area = Window(part.column * f, part.row * f, part.width * f, part.height * f)
-    # From a corner of the coarsest features on, so that they lie the same whatever part is asked for.
-    left, top = part.column // STRIDE * STRIDE, part.row // STRIDE * STRIDE
-    tiles = look.tiles(
-        Window(left, top, part.column + part.width - left, part.row + part.height - top)
-    )  # fmt: skip
+    native = Window(area.column * f, area.row * f, area.width * f, area.height * f)
+    # From a corner of the coarsest features on, so that they lie the same whatever area is asked for.
+    left, top = area.column // STRIDE * STRIDE, area.row // STRIDE * STRIDE
+    plan = tiled.plan(Window(left, top, area.column + area.width - left, area.row + area.height - top))
+
+    def values_of(levels: list[Tensor]) -> FloatArray:
+        values = tiled.inside(components.of(levels)) if components else tiled.features(levels)
+        found: FloatArray = values.cpu().numpy()
+        return found
+
     found = False
+    side, (height, width) = tiled.side // FEATURE_STRIDE, feature_size(area)
+    before_column, before_row = (area.column - left) // FEATURE_STRIDE, (area.row - top) // FEATURE_STRIDE
     nodata, dtype = (NODATA, "uint8") if in_colour else (np.nan, "float32")
     with (
-        RasterFile(path, source, area, nodata, bands=bands, dtype=dtype, step=f * CELL, block=look.tile // CELL) as out,
-        closing(made_ahead(look.at, tiles)) as ahead,
+        RasterFile(path, source, native, nodata, bands=bands, dtype=dtype, step=f * FEATURE_STRIDE, block=side) as out,
+        closing(tiled.over(plan, values_of)) as computed,
     ):
-        out.describe(_names(look.encoder, components))
-        for done, (tile, seen) in enumerate(zip(tiles, ahead)):
-            feedback.advance(done, len(tiles), "tiles")
-            if not seen.valid.any():
+        out.describe(_names(tiled.encoder, components))
+        for done, item in enumerate(computed):
+            feedback.advance(done, len(plan), "tiles")
+            if item.result is None:
                 continue
-            values = _values(seen, components, in_colour)
-            column, row = (tile.column - part.column) // CELL, (tile.row - part.row) // CELL
-            # Tiles begin before the part where that begins within a cell of the coarsest features, and end after it.
-            skip = (
-                slice(None),
-                slice(max(0, -row), part.height // CELL - row),
-                slice(max(0, -column), part.width // CELL - column),
-            )
-            found = found or bool(seen.valid[skip[1:]].any())
-            out.write(max(0, column), max(0, row), values[skip])
+            column, row = item.tile.column * side - before_column, item.tile.row * side - before_row
+            # Tiles begin before the area where that begins within a pixel of the coarsest features, and end after it.
+            skip = slice(None), slice(max(0, -row), height - row), slice(max(0, -column), width - column)
+            found = found or bool(item.valid[skip[1:]].any())
+            out.write(max(0, column), max(0, row), _written(item, item.result, components, in_colour)[skip])
     if not found:
         raise _no_data(source.name)
 
 
-def _values(seen: Seen, components: Components | None, in_colour: bool) -> Any:
+def _written(item: TileFeatures[FloatArray], values: FloatArray, components: Components | None, in_colour: bool) -> Any:
     """Return what is written of a tile, of shape (bands, height, width)."""
-    values: FloatArray = seen.components(components) if components else seen.features().cpu().numpy()
     if in_colour:
         assert components is not None
         levels = (1 + components.stretched(values) * 254).round().astype(np.uint8)
-        return np.where(seen.valid, levels, np.uint8(NODATA))
-    return np.where(seen.valid, values, np.float32(np.nan))
+        return np.where(item.valid, levels, np.uint8(NODATA))
+    return np.where(item.valid, values, np.float32(np.nan))
 
 
 def _names(encoder: nn.Module, components: Components | None) -> list[str]:

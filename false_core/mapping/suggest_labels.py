@@ -17,10 +17,11 @@ from false_core import jobs
 from false_core.device import choose_device
 from false_core.errors import InputError, OutputError
 from false_core.feedback import Feedback
+from false_core.inference.features import FEATURE_STRIDE
 from false_core.jobs import SuggestLabels
 from false_core.labels.annotation import read_labelled_ground
-from false_core.mapping.candidates import LONGEST_SIDE, STEP, Candidates, Grid, find_candidates
-from false_core.mapping.opening import open_for_model
+from false_core.mapping.candidates import LONGEST_SIDE, Candidates, Grid, find_candidates
+from false_core.mapping.raster_for_model import open_for_model
 from false_core.mapping.selection import Choice, choose
 from false_core.models.from_file import segmenter_from
 from false_core.models.model_file import SEGMENTER, ModelCard, read_card
@@ -59,13 +60,13 @@ def suggest_labels(job: SuggestLabels, feedback: Feedback) -> dict[str, Any]:
                 "nodata or labels.",
                 "Check the extent, or choose smaller squares.",
             )
-        if found.seen > len(found.places):
+        if found.seen > len(found.positions):
             feedback.info(
-                f"{found.seen:,} squares could be suggested. {len(found.places):,} of them are compared, drawn at random; "
-                "the more uncertain a square, the likelier it is among them."
+                f"{found.seen:,} squares could be suggested. {len(found.positions):,} of them are compared, drawn at "
+                "random; the more uncertain a square, the likelier it is among them."
             )
     with feedback.stage("Choosing", 0.05):
-        choices = choose(found.uncertainty, found.features, found.places, found.labelled, job.count)
+        choices = choose(found.uncertainty, found.features, found.positions, found.labelled, job.count)
         if len(choices) < job.count:
             feedback.warn(
                 f"Only {len(choices)} of {job.count} places are suggested: there are no more that keep a distance. Choose "
@@ -76,10 +77,10 @@ def suggest_labels(job: SuggestLabels, feedback: Feedback) -> dict[str, Any]:
 
 
 def _grid(job: SuggestLabels, card: ModelCard, source: RasterSource, feedback: Feedback) -> Grid:
-    """Return the squares to choose from: their side is a multiple of ``STEP`` working pixels."""
+    """Return the squares to choose from: their side is a multiple of ``FEATURE_STRIDE`` working pixels."""
     working = source.pixel_size * source.factor
     wanted = card.patch_size / PART_OF_PATCH if job.size is None else job.size / working
-    side = max(1, round(min(wanted, LONGEST_SIDE) / STEP)) * STEP
+    side = max(1, round(min(wanted, LONGEST_SIDE) / FEATURE_STRIDE)) * FEATURE_STRIDE
     if wanted > LONGEST_SIDE:
         feedback.warn(f"Squares are at most {LONGEST_SIDE} pixels of the model, {LONGEST_SIDE * working:g} CRS units, long.")
     grid = Grid(source.window_of(jobs.parse_extent(job.extent) if job.extent else None), side)
@@ -107,7 +108,7 @@ def _table(
             "score": round(choice.score, 4),
             "reason": reason(
                 float(found.uncertainty[choice.index]),
-                found.chances[choice.index],
+                found.probabilities[choice.index],
                 [c.name for c in card.classes],
                 _unlike(choice, rank, compared=len(found.labelled) > 0),
             ),
@@ -117,7 +118,7 @@ def _table(
     ]
     a, b, c, d, e, f = source.transform[:6]
     boxes = shapely.transform(
-        grid.boxes(found.places[indices]), lambda xy: xy @ np.array([[a, d], [b, e]]) + np.array([c, f])
+        grid.boxes(found.positions[indices]), lambda xy: xy @ np.array([[a, d], [b, e]]) + np.array([c, f])
     )
     return geopandas.GeoDataFrame(rows, geometry=boxes, crs=source.crs.to_wkt() if source.crs else None)
 
@@ -131,20 +132,20 @@ def _unlike(choice: Choice, rank: int, compared: bool) -> str:
     return "anything labelled so far" if rank == 1 else "anything labelled or suggested so far"
 
 
-def reason(uncertainty: float, chances: npt.NDArray[np.floating], names: Sequence[str], unlike: str) -> str:
+def reason(uncertainty: float, probabilities: npt.NDArray[np.floating], names: Sequence[str], unlike: str) -> str:
     """Say in plain words why a square was chosen.
 
     Args:
         uncertainty: Of the model in the square, on average, 0 to 1.
-        chances: Probabilities of the classes, of shape (classes,).
+        probabilities: Probabilities of the classes, of shape (classes,).
         names: Of the classes.
         unlike: What it is unlike, or nothing.
     """
-    order = np.argsort(-chances, kind="stable")
+    order = np.argsort(-probabilities, kind="stable")
     likeliest = names[order[0]]
     if uncertainty < DOUBTFUL or len(names) < 2:
-        why = f"taken for {likeliest} ({chances[order[0]]:.2f})"
+        why = f"taken for {likeliest} ({probabilities[order[0]]:.2f})"
     else:
         second = names[order[1]]
-        why = f"uncertain between {likeliest} and {second} ({chances[order[0]]:.2f} / {chances[order[1]]:.2f})"
+        why = f"uncertain between {likeliest} and {second} ({probabilities[order[0]]:.2f} / {probabilities[order[1]]:.2f})"
     return f"{why}; unlike {unlike}" if unlike else why

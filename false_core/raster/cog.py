@@ -1,4 +1,4 @@
-"""Cloud-optimised GeoTIFFs, made by GDAL's driver of that name from files that hold a part of the raster each."""
+"""Cloud-optimised GeoTIFFs, made by GDAL's driver of that name from files that hold a strip of the raster each."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ OPTIONS: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A GeoTIFF that holds a part of a larger raster.
+class StripFile:
+    """A GeoTIFF that holds a strip of a larger raster.
 
     Attributes:
         window: Its place in the larger raster.
@@ -38,21 +38,21 @@ class Piece:
     path: Path | None
 
 
-def write_cog(path: Path, described: Path, pieces: Iterable[Piece], area: Window, feedback: Feedback) -> None:
+def write_cog(path: Path, described: Path, strips: Iterable[StripFile], area: Window, feedback: Feedback) -> None:
     """Write a part of a raster as a cloud-optimised GeoTIFF.
 
     Args:
         path: Of the file.
         described: A GeoTIFF whose upper left corner is that of ``area``, with the same CRS, nodata, colours and metadata.
-        pieces: Of the raster.
+        strips: Of the raster.
         area: The part of it to write, in pixels of the raster.
         feedback: Asked whether to stop.
 
     Raises:
-        OutputError: A piece cannot be read, or the file not be written.
+        OutputError: A strip cannot be read, or the file not be written.
     """
     vrt = path.with_name(f"{path.name}.vrt")
-    vrt.write_bytes(_vrt(described, pieces, area))
+    vrt.write_bytes(_vrt(described, strips, area))
     # In a thread, as GDAL says nothing before it is done. It lets other threads go on, the one that hears of a cancel too.
     with ThreadPoolExecutor(1, "cog") as pool:
         copy = pool.submit(rasterio.shutil.copy, vrt, path, driver="COG", **OPTIONS)
@@ -100,7 +100,7 @@ def simple_source(band: ET.Element, name: str, place: Window, of: Window, size: 
         )
 
 
-def _vrt(described: Path, pieces: Iterable[Piece], area: Window) -> bytes:
+def _vrt(described: Path, strips: Iterable[StripFile], area: Window) -> bytes:
     root = ET.Element("VRTDataset", rasterXSize=str(area.width), rasterYSize=str(area.height))
     band = ET.Element("VRTRasterBand", dataType="Byte", band="1", blockXSize=str(BLOCK), blockYSize=str(BLOCK))
     with rasterio.open(described) as file:
@@ -115,12 +115,12 @@ def _vrt(described: Path, pieces: Iterable[Piece], area: Window) -> bytes:
         if file.colorinterp[0] == rasterio.enums.ColorInterp.palette:
             add_colours(band, file.colormap(1))
     root.append(band)
-    for piece in pieces:
-        place = _common(piece.window, area)
-        if piece.path and place:
+    for strip in strips:
+        place = _common(strip.window, area)
+        if strip.path and place:
             here = Window(place.column - area.column, place.row - area.row, place.width, place.height)
-            there = Window(place.column - piece.window.column, place.row - piece.window.row, place.width, place.height)
-            simple_source(band, str(piece.path), here, there, piece.window)
+            there = Window(place.column - strip.window.column, place.row - strip.window.row, place.width, place.height)
+            simple_source(band, str(strip.path), here, there, strip.window)
     written: bytes = ET.tostring(root, encoding="utf-8")
     return written
 

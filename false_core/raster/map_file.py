@@ -19,7 +19,7 @@ from rasterio.windows import Window as RasterioWindow
 from false_core.errors import OutputError
 from false_core.raster.classes import ClassTable
 from false_core.raster.source import GDAL_ERRORS, RasterSource, Window
-from false_core.threads import Behind
+from false_core.threads import BackgroundWriter
 
 CLASSES_TAG = "FALSE_CLASSES"
 BLOCK = 512
@@ -28,7 +28,7 @@ COMPRESSION: dict[str, Any] = {
 }  # fmt: skip
 """Of what is written: any reader knows it."""
 WAITING = 4
-"""Pieces that may wait for the disk. More would only fill the memory."""
+"""Windows that may wait for the disk. More would only fill the memory."""
 
 
 def sidecars(path: str, raster: str) -> list[str]:
@@ -51,7 +51,7 @@ class RasterFile:
         bands, dtype: Number of bands, and their data type. Three bands of Byte are red, green and blue.
         step: Pixels of the raster's file per pixel written, along each axis.
         block: Side of the blocks it is stored in. With many bands, what is written at once should be whole blocks.
-        waiting: Pieces that may wait for the disk.
+        waiting: Windows that may wait for the disk.
 
     Raises:
         OutputError: It cannot be written, for example because the disk is full.
@@ -72,7 +72,7 @@ class RasterFile:
     ) -> None:
         transform = source.native_transform * Affine.translation(area.column, area.row) * Affine.scale(step)
         self._path = path
-        # A part of a raster without georeferencing still has to say where it lies.
+        # A window of a raster without georeferencing still has to say where it lies.
         placed = source.georeferenced or area.column or area.row
         options: dict[str, Any] = {"transform": transform} if placed or step > 1 else {}
         if dtype == "float32":
@@ -97,14 +97,14 @@ class RasterFile:
             )
         except GDAL_ERRORS as error:
             raise OutputError(f"{path.name} cannot be written: {error}.") from error
-        self._behind = Behind(waiting)
+        self._writer = BackgroundWriter(waiting)
 
     def write(self, column: int, row: int, values: npt.NDArray[Any]) -> None:
         """Hand over the block (height, width), or (bands, height, width), with its upper left corner at (column, row).
 
         It must lie within the file.
         """
-        self._behind.add(self._write, column, row, values)
+        self._writer.add(self._write, column, row, values)
 
     def _write(self, column: int, row: int, values: npt.NDArray[Any]) -> None:
         height, width = values.shape[-2:]
@@ -136,9 +136,9 @@ class RasterFile:
     ) -> None:
         try:
             if error is None:
-                self._behind.finish()
+                self._writer.finish()
         finally:
-            self._behind.close()
+            self._writer.close()
             try:
                 self._dataset.close()
             except GDAL_ERRORS as problem:

@@ -23,7 +23,7 @@ from rasterio.warp import transform_geom
 from false_core.feedback import Feedback
 from false_core.publish import settle
 from false_core.raster.classes import ClassTable
-from false_core.raster.cog import Piece, add_colours, simple_source, write_cog
+from false_core.raster.cog import StripFile, add_colours, simple_source, write_cog
 from false_core.raster.map_file import BLOCK, CLASSES_TAG, RasterFile
 from false_core.raster.source import GDAL_ERRORS, RasterSource, Window
 
@@ -67,12 +67,12 @@ class Mosaic:
         """Where the STAC item belongs."""
         return self.target.with_suffix(".stac.json")
 
-    def write(self, vrt: Path, pieces: Sequence[Piece], feedback: Feedback) -> None:
+    def write(self, vrt: Path, strips: Sequence[StripFile], feedback: Feedback) -> None:
         """Write tiles into a folder beside ``vrt``, and ``vrt`` and the item as they will be in the end.
 
         Args:
             vrt: Scratch path of the VRT.
-            pieces: Of the raster.
+            strips: Of the raster.
             feedback: Told how far it is.
         """
         folder = vrt.parent / self.folder.name
@@ -85,7 +85,7 @@ class Mosaic:
             with RasterFile(described, self.source, place, self.nodata) as file:
                 if self.classes:
                     file.set_classes(self.classes)
-            write_cog(folder / name, described, pieces, window, feedback)
+            write_cog(folder / name, described, strips, window, feedback)
             described.unlink()
         vrt.write_bytes(self._vrt(tiles))
         (vrt.parent / self.item.name).write_text(

@@ -13,7 +13,7 @@ import numpy as np
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.raster.source import FloatArray, RasterSource, Window, names_of
-from false_core.threads import made_ahead
+from false_core.threads import prefetch
 
 SAMPLE_WINDOWS = 64
 SAMPLE_SIDE = 192
@@ -123,7 +123,7 @@ def _sample_of_many(sources: Sequence[RasterSource], windows: Sequence[Window], 
         return _valid(sources[number], _tile(window, tile, MANY_SIDE))
 
     found: list[FloatArray] = []
-    with closing(made_ahead(read, spread.tolist(), 4 * READERS, READERS)) as ahead:
+    with closing(prefetch(read, spread.tolist(), 4 * READERS, READERS)) as ahead:
         for valid in ahead:
             feedback.stop_if_cancelled()
             if valid.size:

@@ -10,7 +10,7 @@ from contextlib import closing
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.raster.source import RasterSource
-from false_core.threads import made_ahead
+from false_core.threads import prefetch
 
 COARSEST_BY_ITSELF_M = 2.0
 LARGEST_FACTOR_BY_ITSELF = 4
@@ -31,7 +31,7 @@ def open_all(paths: Sequence[str], bands: Sequence[int], feedback: Feedback | No
     """
     sources: list[RasterSource] = []
     threads = min(OPENERS, len(paths))
-    with closing(made_ahead(lambda path: RasterSource(path, bands), paths, 4 * threads, threads)) as opened:
+    with closing(prefetch(lambda path: RasterSource(path, bands), paths, 4 * threads, threads)) as opened:
         for source in opened:
             if feedback:
                 feedback.advance(len(sources), len(paths))

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from false_core.threads import made_ahead
+from false_core.threads import prefetch
 
 Key = TypeVar("Key")
 Batch = TypeVar("Batch")
@@ -25,7 +25,7 @@ STAYS = {"stays": True}
 
 
 def loaded_ahead(make: Callable[[Key], Batch], keys: Iterable[Key], device: torch.device) -> Generator[Batch]:
-    """Yield ``make(key)`` for each key, in order, with its tensors on ``device``; see ``made_ahead``.
+    """Yield ``make(key)`` for each key, in order, with its tensors on ``device``; see ``prefetch``.
 
     Args:
         make: Returns a dataclass of tensors and of other such dataclasses. Called in another thread.
@@ -33,7 +33,7 @@ def loaded_ahead(make: Callable[[Key], Batch], keys: Iterable[Key], device: torc
         device: Where to.
     """
     if device.type != "cuda":
-        with closing(made_ahead(make, keys)) as items:
+        with closing(prefetch(make, keys)) as items:
             for batch in items:
                 yield on_device(batch, device)
         return
@@ -43,7 +43,7 @@ def loaded_ahead(make: Callable[[Key], Batch], keys: Iterable[Key], device: torc
             batch = on_device(make(key), device)
             return batch, torch.cuda.current_stream(device).record_event()
 
-    with closing(made_ahead(load, keys)) as loaded:
+    with closing(prefetch(load, keys)) as loaded:
         for batch, ready in loaded:
             computing = torch.cuda.current_stream(device)
             computing.wait_event(ready)

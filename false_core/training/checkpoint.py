@@ -24,8 +24,9 @@ from false_core import __version__, jobs
 from false_core.distributed import ALONE, World
 from false_core.errors import OutputError
 from false_core.feedback import Feedback
+from false_core.hidden_names import UNFINISHED_ENDING
 from false_core.presets import FinetuneSettings, PretrainSettings
-from false_core.publish import ENDING, discard_abandoned, published
+from false_core.publish import discard_abandoned, published
 from false_core.settings import cache_folder
 from false_core.untrusted import parse_json
 
@@ -125,7 +126,7 @@ class Checkpoint:
             for old in self.path.parent.glob("*.safetensors"):
                 if time.time() - old.stat().st_mtime > KEPT_DAYS * 86400:
                     old.unlink(missing_ok=True)
-            for unfinished in self.path.parent.glob(f".*{ENDING}"):
+            for unfinished in self.path.parent.glob(f".*{UNFINISHED_ENDING}"):
                 discard_abandoned(unfinished)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from false_core.feedback import Feedback
-from false_core.mapping.features import CELL, Look, Seen, cells, fit_components
+from false_core.inference.features import FEATURE_STRIDE, TiledEncoder, feature_size, fit_components
 from false_core.raster.source import RasterSource, Window, block_mean
 from false_core.raster.statistics import Normalisation
 from false_core.reports.figures import Colours, as_bytes, as_svg, in_colour, show_picture
@@ -65,22 +66,23 @@ def map_embedding(
         The map, or None where nothing in that part is valid.
     """
     part = _middle(area)
-    look = Look(encoder.eval(), source, normalisation, device, TILE, HALO)
-    components = fit_components(look, part, 3, seed, feedback)
+    tiled = TiledEncoder(encoder.eval(), source, normalisation, device, TILE, HALO, feedback)
+    components = fit_components(tiled, part, 3, seed, feedback)
     if components is None:
         return None
     block = _block(part)
-    embedding = np.full((*cells(part), 3), 255, np.uint8)
+    embedding = np.full((*feature_size(part), 3), 255, np.uint8)
     land = np.full((math.ceil(part.height / block), math.ceil(part.width / block), 3), 255, np.uint8)
-    tiles = look.tiles(part)
-    for done, tile in enumerate(tiles):
-        feedback.advance(done, len(tiles))
-        seen = look.at(tile)
-        _paste(land, _picture(seen, block), tile, part, block)
-        if seen.valid.any():
-            colours = as_bytes(components.stretched(seen.components(components))).transpose(1, 2, 0).copy()
-            colours[~seen.valid] = 255
-            _paste(embedding, colours, tile, part, CELL)
+    plan = tiled.plan(part)
+    with closing(tiled.over(plan, lambda levels: tiled.inside(components.of(levels)).cpu().numpy())) as computed:
+        for done, item in enumerate(computed):
+            feedback.advance(done, len(plan))
+            tile = Window(part.column + item.tile.column * TILE, part.row + item.tile.row * TILE, TILE, TILE)
+            _paste(land, _picture(source, normalisation, tile, block), tile, part, block)
+            if item.result is not None:
+                colours = as_bytes(components.stretched(item.result)).transpose(1, 2, 0).copy()
+                colours[~item.valid] = 255
+                _paste(embedding, colours, tile, part, FEATURE_STRIDE)
     share = part.width * part.height / (area.width * area.height)
     return EmbeddingMap(source.name, part, share, land, embedding)
 
@@ -96,10 +98,10 @@ def draw_map(embedding: EmbeddingMap) -> str:
     return as_svg(figure)
 
 
-def _picture(seen: Seen, block: int) -> Colours:
+def _picture(source: RasterSource, normalisation: Normalisation, tile: Window, block: int) -> Colours:
     """Return a tile in colour, ``block`` working pixels in one; white where nothing is valid."""
-    mean = block_mean(seen.inner, block)
-    colours = in_colour(seen.look.normalisation.apply(mean))
+    mean = block_mean(source.read(tile), block)
+    colours = in_colour(normalisation.apply(mean))
     colours[~np.isfinite(mean).any(axis=0)] = 255
     return colours
 

@@ -113,7 +113,7 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
             # A run that was interrupted after this point has seen those labels: its score must not be taken again.
             if run.confusion is None:
                 scored = with_prior(trainer.result, sampler.prior_ratio())
-                run.confusion = score_labels(scored, cache, held_back, device, feedback, world)
+                run.confusion = score_labels(scored, source, normalisation, held_back, device, feedback, world)
         with feedback.stage("Training on all labels", 0.2):
             sampler = _sampler(cache, annotation, settings, job.seed)
             run.train(sampler, settings.steps + settings.refit_steps)

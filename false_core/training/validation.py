@@ -1,7 +1,10 @@
-"""Scoring a segmenter on labels that did not train it."""
+"""Scoring a segmenter on labels that did not train it, with the very tiles that a map is made of."""
 
 from __future__ import annotations
 
+import functools
+
+import numpy as np
 import shapely
 import torch
 from affine import Affine
@@ -10,52 +13,103 @@ from torch import nn
 from false_core.accuracy.metrics import IntArray, confusion_matrix
 from false_core.distributed import ALONE, World
 from false_core.feedback import Feedback
+from false_core.inference.batches import BatchedNetwork
+from false_core.inference.folding import for_inference
+from false_core.inference.tiled import ReadTile, TiledNetwork, blended
+from false_core.inference.tiles import MOST_WAITING_BYTES, TilePlan
+from false_core.inference.upsample import upsample
 from false_core.labels.annotation import IGNORE, Annotation
 from false_core.models.segmenter import class_probabilities
-from false_core.raster.source import Window
-from false_core.sampling.cache import ChunkCache
+from false_core.raster.source import RasterSource
+from false_core.raster.statistics import Normalisation
 
-TILE, HALO = 128, 64
-"""Pixels scored at a time, and the surroundings the network sees around them."""
+REACH = 2
+"""Working pixels beyond the pixels that a tile adds something to in which a map depends on it: it is interpolated."""
 
 
 def score_labels(
     network: nn.Module,
-    cache: ChunkCache,
+    source: RasterSource,
+    normalisation: Normalisation,
     held_back: Annotation,
     device: torch.device,
     feedback: Feedback,
     world: World = ALONE,
 ) -> IntArray:
-    """Classify the surroundings of ``held_back`` labels and compare. Several processes do some of the tiles each.
+    """Compare ``held_back`` labels with what a map of the raster would show there, pixel of the file by pixel.
+
+    Computed are the tiles of that map that touch the labels, and those that are blended into them. Several processes do some
+    of the tiles each.
+
+    Args:
+        network: A segmenter as ``build_segmenter`` makes it.
+        source: The raster on its working grid.
+        normalisation: The normalisation of its bands.
+        held_back: Labels in working pixels.
+        device: Where to compute.
+        feedback: Told how far it is.
+        world: The processes that score together.
 
     Returns:
-        Counts of shape (classes, classes), true classes in rows.
+        Counts of pixels of shape (classes, classes), true classes in rows.
     """
-    network.eval()
     classes = len(held_back.classes)
+    plan = TilePlan.for_area(source.window_of(None), classes, source.factor)
+    optimised = for_inference(network.cpu().eval(), len(source.bands))
+    optimised = optimised.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    batched = BatchedNetwork(functools.partial(class_probabilities, optimised), device, feedback)
+    tiled = TiledNetwork(batched, source, normalisation)
+    cores = _touched(plan, held_back, before=0, after=0)
+    mine = set(cores[world.share.of(len(cores))])
+    needed = [tile for tile in _touched(plan, held_back, REACH, plan.shared + REACH) if _neighbours(tile) & mine]
     total = torch.zeros((classes, classes), dtype=torch.long)
-    source = cache.source
-    tiles = [
-        (column, row)
-        for row in range(0, source.height, TILE)
-        for column in range(0, source.width, TILE)
-        if held_back.tree.query(_box(column, row)).size
-    ]
-    mine = tiles[world.share.of(len(tiles))]
-    for done, (column, row) in enumerate(mine):
-        feedback.advance(done, len(mine))
-        truth = held_back.burn(Affine.translation(-column, -row), TILE, TILE)
-        pixels, valid = cache.read(Window(column - HALO, row - HALO, TILE + 2 * HALO, TILE + 2 * HALO))
-        inner = slice(HALO, HALO + TILE)
-        truth[~valid[inner, inner]] = IGNORE
-        chances = class_probabilities(network, torch.from_numpy(pixels)[None].to(device))
-        mapped = chances[0, :, inner, inner].argmax(dim=0).cpu().numpy()
-        total += torch.from_numpy(confusion_matrix(truth, mapped, classes))
+    done = 0
+    for columns in _sections(plan, classes):
+        # The first column of a section is blended with the one before it.
+        wider = range(max(0, columns.start - 1), columns.stop)
+        tiles = [plan.tile(column, row) for column, row in needed if column in wider]
+        for item, probabilities in blended(tiled, plan, classes, wider, tiles):
+            feedback.advance(min(done, len(needed)), len(needed), "tiles")
+            done += 1
+            if (item.tile.column, item.tile.row) in mine and item.tile.column in columns and item.pixels is not None:
+                total += torch.from_numpy(_compared(item, probabilities, plan, source, held_back))
     world.add_up([total])
     counts: IntArray = total.numpy()
     return counts
 
 
-def _box(column: int, row: int) -> shapely.Geometry:
-    return shapely.box(column, row, column + TILE, row + TILE)
+def _compared(
+    item: ReadTile, probabilities: torch.Tensor, plan: TilePlan, source: RasterSource, held_back: Annotation
+) -> IntArray:
+    """Return the counts in the core of a tile."""
+    assert item.valid is not None
+    factor, classes = source.factor, len(held_back.classes)
+    core = plan.core(item.tile, factor, source.native_width, source.native_height)
+    to_core = Affine.translation(-core.column, -core.row) * Affine.scale(factor)
+    truth = held_back.burn(to_core, core.height, core.width)
+    lead = plan.lead * factor
+    truth[~item.valid[lead : lead + core.height, lead : lead + core.width]] = IGNORE
+    indices = torch.arange(classes, dtype=torch.uint8, device=probabilities.device)
+    mapped = upsample(probabilities, factor, indices, with_percent=False).codes.cpu().numpy()
+    return confusion_matrix(truth, mapped[: core.height, : core.width], classes)
+
+
+def _touched(plan: TilePlan, labels: Annotation, before: int, after: int) -> list[tuple[int, int]]:
+    """Return the tiles, as column and row, whose core, with so many pixels before and after it, labels touch; row by row."""
+    x = plan.area.column + np.arange(plan.columns) * plan.stride
+    found = []
+    for row in range(plan.rows):
+        y = plan.area.row + row * plan.stride
+        boxes = shapely.box(x - before, y - before, x + plan.stride + after, y + plan.stride + after)
+        found += [(column, row) for column in np.unique(labels.tree.query(boxes)[0]).tolist()]
+    return found
+
+
+def _neighbours(tile: tuple[int, int]) -> set[tuple[int, int]]:
+    return {(tile[0] + right, tile[1] + down) for right in (-1, 0, 1) for down in (-1, 0, 1)}
+
+
+def _sections(plan: TilePlan, classes: int) -> list[range]:
+    """Return the columns of a plan in groups for which the probabilities that wait for the next row fit the memory."""
+    width = max(1, MOST_WAITING_BYTES // (4 * classes * plan.shared * plan.stride))
+    return [range(start, min(start + width, plan.columns)) for start in range(0, plan.columns, width)]

@@ -14,9 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from small_world import write_raster
 
+from false_core.inference.tiles import MOST_BYTES, MOST_PIXELS, TilePlan
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
-from false_core.raster.tiles import MOST_BYTES, MOST_PIXELS, TilePlan
 from false_core.sampling.cache import CHUNK, ChunkCache
 from false_core.sampling.geometry import Placement, matched_points, random_placement, resample, window_side
 

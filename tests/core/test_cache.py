@@ -13,7 +13,7 @@ from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.cache import CHUNK, ChunkCache, Chunks, chunk_bytes
 from false_core.sampling.views import Shuffled
-from false_core.threads import made_ahead
+from false_core.threads import prefetch
 
 NORMAL = Normalisation((0.0, 0.0), (255.0, 255.0), (100.0, 50.0), (50.0, 25.0))
 
@@ -84,9 +84,9 @@ class TestTheCache:
 
 class TestWorkAhead:
     def test_comes_in_order_and_complete(self) -> None:
-        assert list(made_ahead(lambda n: n * n, range(50))) == [n * n for n in range(50)]
-        assert list(made_ahead(lambda n: n, [])) == []
-        assert list(made_ahead(lambda n: None, range(3))) == [None] * 3
+        assert list(prefetch(lambda n: n * n, range(50))) == [n * n for n in range(50)]
+        assert list(prefetch(lambda n: n, [])) == []
+        assert list(prefetch(lambda n: None, range(3))) == [None] * 3
 
     def test_is_done_in_another_thread_and_not_further_ahead_than_asked_for(self) -> None:
         made: list[int] = []
@@ -97,21 +97,21 @@ class TestWorkAhead:
             threads.add(threading.current_thread())
             return n
 
-        items = made_ahead(make, range(100), depth=2)
+        items = prefetch(make, range(100), depth=2)
         assert next(items) == 0
         assert len(made) <= 5
         items.close()
         assert threading.current_thread() not in threads
 
     def test_an_error_is_raised_when_its_turn_comes(self) -> None:
-        items = made_ahead(lambda n: 1 / (3 - n), range(9))
+        items = prefetch(lambda n: 1 / (3 - n), range(9))
         assert [next(items) for _ in range(3)] == [1 / 3, 1 / 2, 1]
         with pytest.raises(ZeroDivisionError):
             next(items)
 
     def test_leaving_early_ends_the_thread(self) -> None:
         before = threading.active_count()
-        items = made_ahead(lambda n: n, range(10**9))
+        items = prefetch(lambda n: n, range(10**9))
         assert next(items) == 0
         assert threading.active_count() == before + 1
         items.close()

@@ -43,7 +43,7 @@ def world(land: str, labels: str, encoder: str, model: str, inputs: dict[str, st
 def left_in(folder: Path) -> list[str]:
     """Return the files that are left, but for finished parts of a map, with which the same job goes on."""
     left = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()]
-    return sorted(name for name in left if ".parts/" not in name)
+    return sorted(name for name in left if ".strips/" not in name)
 
 
 @pytest.mark.parametrize(("job", "stage"), ALL, ids=[f"{job}: {stage.title}" for job, stage in ALL])

@@ -19,7 +19,7 @@ from false_core.errors import Cancelled, OutputError
 from false_core.feedback import Feedback
 from false_core.raster import mosaic as mosaic_module
 from false_core.raster.classes import ClassTable, LandCoverClass
-from false_core.raster.cog import Piece, write_cog
+from false_core.raster.cog import StripFile, write_cog
 from false_core.raster.map_file import RasterFile
 from false_core.raster.mosaic import Mosaic
 from false_core.raster.source import RasterSource, Window
@@ -53,12 +53,12 @@ def described(source: RasterSource, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def pieces(source: RasterSource, codes: np.ndarray, tmp_path: Path) -> list[Piece]:
+def strips(source: RasterSource, codes: np.ndarray, tmp_path: Path) -> list[StripFile]:
     """Four parts of the map, of which the second is nodata."""
     made = []
     for number, part in enumerate(PARTS):
         path = tmp_path / f"part{number}.tif"
-        made.append(Piece(part, path if number != 1 else None))
+        made.append(StripFile(part, path if number != 1 else None))
         if number != 1:
             with RasterFile(path, source, part, 0) as file:
                 file.write(0, 0, codes[part.row : part.row + part.height, part.column : part.column + part.width])
@@ -69,8 +69,8 @@ WHOLE = Window(0, 0, WIDTH, HEIGHT)
 
 
 @pytest.fixture
-def cog(pieces: list[Piece], described: Path, tmp_path: Path) -> Path:
-    write_cog(tmp_path / "map.tif", described, pieces, WHOLE, Feedback())
+def cog(strips: list[StripFile], described: Path, tmp_path: Path) -> Path:
+    write_cog(tmp_path / "map.tif", described, strips, WHOLE, Feedback())
     return tmp_path / "map.tif"
 
 
@@ -99,50 +99,50 @@ class TestACloudOptimisedGeotiff:
             np.testing.assert_array_equal(np.asarray(picture), codes)
             assert picture.n_frames == 4
 
-    def test_is_the_same_each_time(self, cog: Path, pieces: list[Piece], described: Path, tmp_path: Path) -> None:
-        write_cog(tmp_path / "again.tif", described, pieces, WHOLE, Feedback())
+    def test_is_the_same_each_time(self, cog: Path, strips: list[StripFile], described: Path, tmp_path: Path) -> None:
+        write_cog(tmp_path / "again.tif", described, strips, WHOLE, Feedback())
         assert (tmp_path / "again.tif").read_bytes() == cog.read_bytes()
 
     def test_may_be_a_part_of_the_raster(
-        self, pieces: list[Piece], described: Path, codes: np.ndarray, tmp_path: Path
+        self, strips: list[StripFile], described: Path, codes: np.ndarray, tmp_path: Path
     ) -> None:
-        write_cog(tmp_path / "part.tif", described, pieces, Window(900, 300, 700, 600), Feedback())
+        write_cog(tmp_path / "part.tif", described, strips, Window(900, 300, 700, 600), Feedback())
         with rasterio.open(tmp_path / "part.tif") as file:
             np.testing.assert_array_equal(file.read(1), codes[300:900, 900:1600])
 
     def test_may_be_nothing_but_nodata(self, described: Path, tmp_path: Path) -> None:
         square = Window(0, 0, 512, 512)
-        write_cog(tmp_path / "small.tif", described, [Piece(square, None)], square, Feedback())
+        write_cog(tmp_path / "small.tif", described, [StripFile(square, None)], square, Feedback())
         with rasterio.open(tmp_path / "small.tif") as file:
             assert file.overviews(1) == []
             assert not file.read(1).any()
 
-    def test_is_not_made_of_a_part_that_is_damaged(self, pieces: list[Piece], described: Path, tmp_path: Path) -> None:
+    def test_is_not_made_of_a_part_that_is_damaged(self, strips: list[StripFile], described: Path, tmp_path: Path) -> None:
         path = tmp_path / "part0.tif"
         content = path.read_bytes()
         for damaged in (content[:10], b"", b"no TIFF at all, but long enough to be read as one" * 9):
             path.write_bytes(damaged)
             with pytest.raises(OutputError, match=r"map.tif cannot be written"):
-                write_cog(tmp_path / "map.tif", described, pieces, WHOLE, Feedback())
+                write_cog(tmp_path / "map.tif", described, strips, WHOLE, Feedback())
 
-    def test_can_be_given_up_while_it_is_made(self, pieces: list[Piece], described: Path, tmp_path: Path) -> None:
+    def test_can_be_given_up_while_it_is_made(self, strips: list[StripFile], described: Path, tmp_path: Path) -> None:
         class Cancels(Feedback):
             def stop_if_cancelled(self) -> None:
                 raise Cancelled()
 
         with pytest.raises(Cancelled):
-            write_cog(tmp_path / "map.tif", described, pieces, WHOLE, Cancels())
+            write_cog(tmp_path / "map.tif", described, strips, WHOLE, Cancels())
 
 
 class TestAMosaic:
     @pytest.fixture
-    def made(self, source: RasterSource, pieces: list[Piece], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mosaic:
+    def made(self, source: RasterSource, strips: list[StripFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mosaic:
         monkeypatch.setattr(mosaic_module, "TILE", 1024)
         (tmp_path / "maps").mkdir()
         (tmp_path / "scratch").mkdir()
         mosaic = Mosaic(source, AREA, 0, CLASSES, tmp_path / "maps" / "map.vrt", "key")
         vrt = tmp_path / "scratch" / "map.vrt"
-        mosaic.write(vrt, pieces, Feedback())
+        mosaic.write(vrt, strips, Feedback())
         mosaic.move(vrt)
         shutil.move(vrt, mosaic.target)
         shutil.move(vrt.with_name(mosaic.item.name), mosaic.item)

@@ -307,7 +307,10 @@ class TestAJobOnFarRasters:
     def test_is_not_put_together_from_two_rasters(
         self, web: WebFolder, small_jobs: SmallJobs, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        for name, value in {"false_core.raster.tiles.LONGEST": 256, "false_core.mapping.parts.LEAST_PIXELS": 1}.items():
+        for name, value in {
+            "false_core.inference.tiles.LONGEST": 256,
+            "false_core.mapping.classify.plan.LEAST_PIXELS": 1,
+        }.items():
             monkeypatch.setattr(name, value)
         old, new = textured_land(600, 1100), textured_land(600, 1100)[:, :, ::-1]
         write_raster(web.folder / "far.tif", old, nodata=0)
@@ -317,7 +320,7 @@ class TestAJobOnFarRasters:
         stop = threading.Event()
 
         def leave_off(event: Event) -> None:
-            if isinstance(event, Progress) and list(tmp_path.glob(".*.parts/part-*")):
+            if isinstance(event, Progress) and list(tmp_path.glob(".*.strips/strip-*")):
                 stop.set()
 
         with pytest.raises(Cancelled):

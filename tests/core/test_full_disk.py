@@ -60,7 +60,7 @@ def untouched(job: Job) -> bool:
 
 
 def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir() if not path.name.endswith(".parts")}
+    return {path.name for path in folder.iterdir() if not path.name.endswith(".strips")}
 
 
 def write_new(targets: list[Path]) -> None:

@@ -145,7 +145,7 @@ class TestADeviceThatFails:
         def fail(*_: Any) -> None:
             raise RuntimeError("CUDA error: device-side assert triggered\nCompile with")
 
-        monkeypatch.setattr("false_core.mapping.tile_network.TileNetwork.probabilities", fail)
+        monkeypatch.setattr("false_core.inference.batches.BatchedNetwork.compute", fail)
         with pytest.raises(DeviceError, match="not work any more: CUDA error: device-side assert triggered. Run the job"):
             run(small_jobs.make("classify", out))
         assert not list(out.iterdir())

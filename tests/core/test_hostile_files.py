@@ -23,12 +23,12 @@ from small_world import Listener
 from false_core import jobs
 from false_core.dispatch import run
 from false_core.errors import LONGEST, FalseError, InputError, RequestError
+from false_core.inference.tiles import Blender, TilePlan
 from false_core.jobs import Classify, Finetune, ModelInfo
-from false_core.mapping.classify import classify
+from false_core.mapping.classify.classify import classify
 from false_core.models.model_file import LONGEST_HEADER, MADE_BY, read_card, save_model
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import measure
-from false_core.raster.tiles import Blender, TilePlan
 from false_core.untrusted import LONGEST_TEXT, check_unpacked, parse_json, read_text
 
 ESCAPE = "\x1b[2J\x1b]0;gone\x07"

@@ -58,7 +58,7 @@ class TestARasterThatIs:
             run(job, disturb)
         assert raised.value.remedy
         assert output_of(job).read_text() == "earlier"
-        assert all(path.suffix == ".parts" for path in out.iterdir() if path != output_of(job))
+        assert all(path.suffix == ".strips" for path in out.iterdir() if path != output_of(job))
         # It is brought back as it was, and the job goes on.
         os.replace(aside, raster)
         kept = checkpoints(cache)
@@ -86,7 +86,10 @@ class TestAServer:
     def test_that_falls_silent_ends_the_job_and_what_is_finished_is_kept(
         self, small_jobs: SmallJobs, web: WebFolder, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        for name, value in {"false_core.raster.tiles.LONGEST": 256, "false_core.mapping.parts.LEAST_PIXELS": 1}.items():
+        for name, value in {
+            "false_core.inference.tiles.LONGEST": 256,
+            "false_core.mapping.classify.plan.LEAST_PIXELS": 1,
+        }.items():
             monkeypatch.setattr(name, value)
         pixels = textured_land(600, 1700)
         noise = np.random.default_rng(0).integers(0, 9, pixels.shape, dtype=pixels.dtype)
@@ -101,7 +104,7 @@ class TestAServer:
             run(job)
         assert time.monotonic() - began < GIVES_UP_S
         assert output_of(job).read_text() == "earlier"
-        assert list(out.glob(".*.parts/part-*"))
+        assert list(out.glob(".*.strips/strip-*"))
         web.come_back()
         assert "Going on with" in goes_on(job)
         assert output_of(job).read_bytes() == wanted

@@ -17,8 +17,8 @@ from sklearn.preprocessing import StandardScaler
 
 from false_core import jobs
 from false_core.dispatch import run
+from false_core.inference.features import dense_features
 from false_core.jobs import Pretrain
-from false_core.mapping.features import dense_features
 from false_core.models.encoder import build_encoder
 from false_core.models.model_file import load_weights, read_card
 from false_core.raster.source import RasterSource

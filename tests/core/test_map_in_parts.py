@@ -26,12 +26,12 @@ from false_core.distributed import ALONE, Share
 from false_core.errors import Cancelled, FalseError, InputError, OutputError
 from false_core.events import Event, Progress
 from false_core.jobs import Classify, ClassifyMany, Job, to_json
-from false_core.mapping.classify import Classification
-from false_core.mapping.map_in_parts import Beginning
+from false_core.mapping.classify.classify import Classification
+from false_core.mapping.classify.store import JobStart
 
 PATIENCE_S = 300
 SIDECARS = ["land_classified.qml", "land_classified.tif.aux.xml"]
-SMALL_PARTS = {"false_core.raster.tiles.LONGEST": 256, "false_core.mapping.parts.LEAST_PIXELS": 1}
+SMALL_STRIPS = {"false_core.inference.tiles.LONGEST": 256, "false_core.mapping.classify.plan.LEAST_PIXELS": 1}
 PROCESS = """
 import json, os, signal, sys
 from importlib import import_module
@@ -40,11 +40,11 @@ for name, value in json.loads(sys.argv[2]).items():
     setattr(import_module(module), constant, value)
 from false_core.errors import FalseError
 from false_core.jobs import from_json
-from false_core.mapping.kept_parts import KeptParts
+from false_core.mapping.classify.store import StripStore
 from false_core.dispatch import run
 if os.environ.get("KILLED", "") == os.environ.get("RANK"):
-    finish = KeptParts.finish
-    KeptParts.finish = lambda *given: (finish(*given), os.kill(os.getpid(), signal.SIGKILL))
+    finish = StripStore.finish
+    StripStore.finish = lambda *given: (finish(*given), os.kill(os.getpid(), signal.SIGKILL))
 try:
     print(run(from_json(sys.argv[1])))
 except FalseError as error:
@@ -53,14 +53,14 @@ except FalseError as error:
 
 
 @pytest.fixture
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in SMALL_PARTS.items():
+def small_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SMALL_STRIPS.items():
         monkeypatch.setattr(name, value)
 
 
 @pytest.fixture(scope="module")
 def strip(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A high raster, of four small parts."""
+    """A high raster, of four small strips."""
     return write_raster(tmp_path_factory.mktemp("strip") / "strip.tif", textured_land(300, 1700), nodata=0)
 
 
@@ -80,7 +80,7 @@ def undisturbed(strip: str, model: str, tmp_path_factory: pytest.TempPathFactory
     """What the job writes in one go."""
     folder = tmp_path_factory.mktemp("undisturbed")
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in SMALL_PARTS.items():
+        for name, value in SMALL_STRIPS.items():
             patch.setattr(name, value)
         run(Classify(strip, model, str(folder / "map.tif"), device="cpu", confidence=str(folder / "sure.tif")))
     return contents(folder)
@@ -92,8 +92,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def kept(folder: Path) -> list[Path]:
-    """Return the finished parts of maps in a folder."""
-    return sorted(folder.glob(".*.parts/part-*"))
+    """Return the finished strips of maps in a folder."""
+    return sorted(folder.glob(".*.strips/strip-*"))
 
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -109,7 +109,7 @@ def start(tmp_path: Path, warm: list[str]) -> Iterator[Start]:
         program = tmp_path / "process.py"
         program.write_text(PROCESS)
         several = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={world}", "--no-python", *warm]
-        command = [*warm, *(several if world > 1 else []), str(program), to_json(job), json.dumps(SMALL_PARTS)]
+        command = [*warm, *(several if world > 1 else []), str(program), to_json(job), json.dumps(SMALL_STRIPS)]
         environment = {**os.environ, "KILLED": killed}
         started.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         return started[-1]
@@ -136,7 +136,7 @@ class TestSeveralProcesses:
         assert contents(out) == undisturbed
 
     def test_share_out_many_rasters(
-        self, strip: str, land: str, model: str, start: Start, tmp_path: Path, small_parts: None
+        self, strip: str, land: str, model: str, start: Start, tmp_path: Path, small_strips: None
     ) -> None:
         grey = write_raster(tmp_path / "grey.tif", textured_land(bands=1), nodata=0)
         alone, shared = (
@@ -170,17 +170,17 @@ class TestSeveralProcesses:
         assert sorted(contents_of_outputs(tmp_path / "maps")) == sorted(["land_classified.tif", *SIDECARS])
 
     def test_hear_from_each_other_that_the_raster_cannot_be_read(
-        self, strip: str, job: Classify, tmp_path: Path, small_parts: None, out: Path, listener: Listener
+        self, strip: str, job: Classify, tmp_path: Path, small_strips: None, out: Path, listener: Listener
     ) -> None:
         """Here both are this one process. The first one has come to where it waits for the second one."""
         torn = tmp_path / "torn.tif"
         content = Path(strip).read_bytes()
         torn.write_bytes(content[: len(content) // 2])
         job = dataclasses.replace(job, raster=str(torn))
-        beginning = Beginning.of([job.output], ALONE)
-        first, second = (Classification(job, beginning, Share(rank, 2), listener.feedback) for rank in (0, 1))
-        with first.map:
-            with pytest.raises(InputError) as problem, second.map:
+        start = JobStart.of([job.output], ALONE)
+        first, second = (Classification(job, start, Share(rank, 2), listener.feedback) for rank in (0, 1))
+        with first:
+            with pytest.raises(InputError) as problem, second:
                 second.compute()
             with pytest.raises(InputError, match=r"torn\.tif") as heard:
                 first.finish()
@@ -242,7 +242,7 @@ def cancelled_after(parts: int, job: Classify, out: Path, on_event: Callable[[Ev
         run(job, look, cancel)
 
 
-@pytest.mark.usefixtures("small_parts")
+@pytest.mark.usefixtures("small_strips")
 class TestWhatIsFinished:
     @pytest.fixture(autouse=True)
     def often(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,10 +255,10 @@ class TestWhatIsFinished:
         finished = len(kept(out))
         assert 1 <= finished < 4
         assert not contents_of_outputs(out)
-        assert f"{finished} of 4 parts of the map are finished" in listener.infos
+        assert f"{finished} of 4 strips of the map are finished" in listener.infos
         again = Listener()
         run(job, again)
-        assert f"Going on with {finished} of 4 parts from an interrupted run." in again.infos
+        assert f"Going on with {finished} of 4 strips from an interrupted run." in again.infos
         assert contents(out) == undisturbed
 
     def test_is_not_computed_again(self, job: Classify, undisturbed: dict[str, bytes], out: Path) -> None:
@@ -291,7 +291,7 @@ class TestWhatIsFinished:
         run(job, listener)
         assert contents(out) == undisturbed
         if damage != "no list":
-            assert "1 part(s) of an interrupted run are damaged. They are computed again." in listener.warnings
+            assert "1 strip(s) of an interrupted run are damaged. They are computed again." in listener.warnings
 
     @pytest.mark.parametrize("change", ["the model", "the raster", "the extent", "the confidence", "the size of tiles"])
     def test_is_of_no_use_after_a_change(
@@ -316,7 +316,7 @@ class TestWhatIsFinished:
         elif change == "the confidence":
             job = dataclasses.replace(job, confidence=None)
         else:
-            monkeypatch.setattr("false_core.raster.tiles.LONGEST", 320)
+            monkeypatch.setattr("false_core.inference.tiles.LONGEST", 320)
         time.sleep(1.1)  # What is younger than a second might still be in use.
         run(job, listener)
         assert "interrupted run" not in listener.infos
@@ -335,14 +335,14 @@ class TestWhatIsFinished:
 
     def test_of_another_map_is_removed_after_a_month(self, job: Classify, out: Path) -> None:
         for name, days in (("old", 31), ("young", 29)):
-            folder = out / f".{name}.tif.0123456789abcdef.parts"
+            folder = out / f".{name}.tif.0123456789abcdef.strips"
             folder.mkdir()
             os.utime(folder, (time.time() - days * 86400,) * 2)
         run(job)
-        assert [path.name for path in out.glob(".*")] == [".young.tif.0123456789abcdef.parts"]
+        assert [path.name for path in out.glob(".*")] == [".young.tif.0123456789abcdef.strips"]
 
 
-@pytest.mark.usefixtures("small_parts")
+@pytest.mark.usefixtures("small_strips")
 class TestWhatGoesOnAtTheSameTime:
     def test_the_same_map_in_the_same_place_is_refused(
         self, job: Classify, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -383,16 +383,16 @@ class TestWhatGoesOnAtTheSameTime:
 
 class TestManyParts:
     def test_of_nothing_but_nodata_are_nodata(
-        self, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_parts: None
+        self, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_strips: None
     ) -> None:
         """Also where a map is so wide that it is cut into columns of parts."""
-        monkeypatch.setattr("false_core.mapping.parts.MOST_STRIP_BYTES", 200_000)
+        monkeypatch.setattr("false_core.mapping.classify.plan.MOST_WAITING_BYTES", 200_000)
         pixels = np.zeros((4, 1400, 1600), "uint16")
         pixels[:, 900:1020, 600:770] = textured_land()
         raster = write_raster(tmp_path / "r.tif", pixels, nodata=0, compress="deflate")
         written = []
         for name, most in (("columns", 200_000), ("one column", 10**9)):
-            monkeypatch.setattr("false_core.mapping.parts.MOST_STRIP_BYTES", most)
+            monkeypatch.setattr("false_core.mapping.classify.plan.MOST_WAITING_BYTES", most)
             run(Classify(raster, model, str(tmp_path / f"{name}.tif"), device="cpu"))
             with rasterio.open(tmp_path / f"{name}.tif") as file:
                 written.append(file.read(1))

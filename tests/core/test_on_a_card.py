@@ -20,16 +20,16 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 
 from false_core import jobs
 from false_core.feedback import Feedback
-from false_core.mapping.at_native import map_at_native
+from false_core.inference.folding import for_inference
+from false_core.inference.tiles import Blender, TilePlan
+from false_core.inference.upsample import upsample
 from false_core.methods import denominator
 from false_core.methods.registry import METHODS
 from false_core.models.encoder import build_encoder
-from false_core.models.inference import for_inference
 from false_core.models.segmenter import build_segmenter, class_probabilities
 from false_core.presets import BOTH, PRETRAIN
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import measure
-from false_core.raster.tiles import Blender, TilePlan
 from false_core.sampling.views import PatchSampler, RawViews
 from false_core.training.pretrain import Trainer
 
@@ -120,7 +120,7 @@ class TestATileOfAMap:
     def test_stays_on_the_card_until_its_classes_are_known(
         self, decoder: str, factor: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("false_core.raster.tiles.memory_of", lambda device: 80e9)
+        monkeypatch.setattr("false_core.inference.tiles.memory_of", lambda device: 80e9)
         classes, bands = 5, 4
         plan = TilePlan.for_area(Window(0, 0, 700, 400), classes, factor)
         network = for_inference(build_segmenter("resnet10t", decoder, bands, classes).eval(), bands)
@@ -130,7 +130,7 @@ class TestATileOfAMap:
             blender = Blender(plan, classes, CARD)
             for tile in plan:
                 found = class_probabilities(network, put_on_card(mode, torch.zeros(1, bands, plan.side, plan.side)))
-                mapped = map_at_native(blender.add(tile, found[0]), factor, codes, True)
+                mapped = upsample(blender.add(tile, found[0]), factor, codes, True)
                 assert mapped.percent is not None
                 assert mapped.codes.device == mapped.percent.device == CARD
                 assert mapped.codes.shape == (plan.stride * factor, plan.stride * factor)

@@ -103,18 +103,18 @@ class TestAFullDisk:
     @pytest.mark.parametrize(
         ("step", "name", "said"),
         [
-            pytest.param("mkdir", r"\.parts$", "out cannot be written to: No space left", id="its folder"),
-            pytest.param("mkdir", "^unfinished-", r"\.parts cannot be written to: No space left", id="a part of it"),
+            pytest.param("mkdir", r"\.strips$", "out cannot be written to: No space left", id="its folder"),
+            pytest.param("mkdir", "^unfinished-", r"\.strips cannot be written to: No space left", id="a strip of it"),
             pytest.param(
-                "write_text", r"^contents\.json$", r"A part of the map cannot be written: .*No space.*Is the disk full\?",
-                id="what a part consists of",
+                "write_text", r"^contents\.json$", r"A strip of the map cannot be written: .*No space.*Is the disk full\?",
+                id="what a strip consists of",
             ),
         ],
     )  # fmt: skip
-    def test_while_the_parts_of_a_map_are_kept(
+    def test_while_the_strips_of_a_map_are_stored(
         self, land: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, name: str, said: str
     ) -> None:
-        """Of which no limit tells: a folder takes no room of its own, and what a part consists of is a line."""
+        """Of which no limit tells: a folder takes no room of its own, and what a strip consists of is a line."""
         usual = getattr(Path, step)
 
         def without_room(path: Path, *given: Any, **more: Any) -> Any:

@@ -169,8 +169,8 @@ class TestWhatIsKnownOfASquare:
     ) -> None:
         chances, valid = whole
         found = look(land, model, self.SIDE)
-        assert len(found.places) == found.seen > 80
-        for place, uncertainty, mean in zip(found.places, found.uncertainty, found.chances):
+        assert len(found.positions) == found.seen > 80
+        for place, uncertainty, mean in zip(found.positions, found.uncertainty, found.probabilities):
             column, row = place * self.SIDE
             square = (slice(row, row + self.SIDE), slice(column, column + self.SIDE))
             inside = valid[square]
@@ -193,16 +193,16 @@ class TestWhatIsKnownOfASquare:
             >= 0.9 * square.area
             and not square.intersects(drawn)
         }
-        assert {(int(column), int(row)) for column, row in found.places} == wanted
+        assert {(int(column), int(row)) for column, row in found.positions} == wanted
         assert len(found.labelled) > 0
 
     def test_tiles_do_not_show(self, land: str, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
         one = look(land, model, self.SIDE)
         monkeypatch.setattr("false_core.mapping.candidates._LAYOUTS", ((64, 64),))
         many = look(land, model, self.SIDE)
-        order = np.lexsort(many.places.T[::-1])
-        reference = np.lexsort(one.places.T[::-1])
-        np.testing.assert_array_equal(many.places[order], one.places[reference])
+        order = np.lexsort(many.positions.T[::-1])
+        reference = np.lexsort(one.positions.T[::-1])
+        np.testing.assert_array_equal(many.positions[order], one.positions[reference])
         # Tiles that see less around them differ a little.
         assert np.abs(many.uncertainty[order] - one.uncertainty[reference]).mean() < 0.05
 
@@ -217,13 +217,13 @@ class TestWhatIsKnownOfASquare:
         every = look(land, model, 4)
         monkeypatch.setattr(candidates, "MOST", 40)
         samples = [look(land, model, 4, seed=seed) for seed in (0, 0, 1, 2)]
-        assert all(len(sample.places) == 40 and sample.seen == every.seen for sample in samples)
-        np.testing.assert_array_equal(samples[0].places, samples[1].places)
-        assert not np.array_equal(samples[0].places, samples[2].places)
+        assert all(len(sample.positions) == 40 and sample.seen == every.seen for sample in samples)
+        np.testing.assert_array_equal(samples[0].positions, samples[1].positions)
+        assert not np.array_equal(samples[0].positions, samples[2].positions)
         monkeypatch.setattr(candidates, "MOST", every.seen // 4)
         kept = look(land, model, 4)
-        left_out = set(map(tuple, every.places)) - set(map(tuple, kept.places))
-        others = [u for place, u in zip(every.places, every.uncertainty) if tuple(place) in left_out]
+        left_out = set(map(tuple, every.positions)) - set(map(tuple, kept.positions))
+        others = [u for place, u in zip(every.positions, every.uncertainty) if tuple(place) in left_out]
         assert kept.uncertainty.mean() > np.mean(others)
 
 
@@ -325,10 +325,10 @@ class TestOnASceneWithAClassTheModelNeverSaw:
         raster, labels, path, _ = world
         table = suggest(raster, path, tmp_path, labels=labels, count=self.PLACES)
         every = look(raster, path, 12, labels)
-        number = {tuple(place): index for index, place in enumerate(every.places)}
+        number = {tuple(place): index for index, place in enumerate(every.positions)}
         chosen = [number[(int(x - LEFT) // 12, int(TOP - y) // 12)] for x, _, _, y in (s.bounds for s in table.geometry)]
         generator = np.random.default_rng(0)
-        drawn = [generator.choice(len(every.places), self.PLACES, replace=False) for _ in range(50)]
+        drawn = [generator.choice(len(every.positions), self.PLACES, replace=False) for _ in range(50)]
         assert apart(every.features[chosen]) > np.mean([apart(every.features[some]) for some in drawn])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,10 @@ import torch
 from small_world import CRS, GRID, Listener
 
 from false_core.device_limits import DeviceLimit
-from false_core.mapping.at_native import _everywhere, _mixed_only, map_at_native
-from false_core.mapping.tile_network import TileNetwork, best_batch, fastest_batch
-from false_core.models.inference import for_inference
-from false_core.models.segmenter import build_segmenter
+from false_core.inference.batches import BatchedNetwork, best_batch, fastest_batch
+from false_core.inference.folding import for_inference
+from false_core.inference.upsample import _everywhere, _mixed_only, upsample
+from false_core.models.segmenter import build_segmenter, class_probabilities
 from false_core.raster.source import RasterSource, Window
 
 CPU = torch.device("cpu")
@@ -43,8 +44,8 @@ class TestShortOfMemory:
         self, listener: Listener, limit: DeviceLimit
     ) -> None:
         tiles = [torch.full((1, 32, 32), float(number)) for number in range(7)]
-        network = TileNetwork(SmallMemory(2), CPU, 8, limit, listener.feedback)
-        found = network.probabilities(tiles)
+        network = BatchedNetwork(partial(class_probabilities, SmallMemory(2)), CPU, listener.feedback, 8, limit)
+        found = network.compute(tiles)
         assert network.batch == limit.number() == 1, "7, 3 and then 1, which fits"
         assert len(found) == 7
         for number, chances in enumerate(found):
@@ -53,9 +54,9 @@ class TestShortOfMemory:
         assert "too small for" in listener.infos
 
     def test_for_a_single_tile_is_an_error(self, listener: Listener, limit: DeviceLimit) -> None:
-        network = TileNetwork(SmallMemory(0), CPU, 4, limit, listener.feedback)
+        network = BatchedNetwork(partial(class_probabilities, SmallMemory(0)), CPU, listener.feedback, 4, limit)
         with pytest.raises(torch.OutOfMemoryError):
-            network.probabilities([torch.zeros(1, 32, 32)] * 4)
+            network.compute([torch.zeros(1, 32, 32)] * 4)
 
 
 class TestTheNumberOfTiles:
@@ -82,7 +83,7 @@ class TestTheNumberOfTiles:
             measured.append(shape[0])
             return 1.0 if shape[0] <= 2 else 5.0
 
-        monkeypatch.setattr("false_core.mapping.tile_network._seconds", seconds)
+        monkeypatch.setattr("false_core.inference.batches._seconds", seconds)
         gpu = torch.device("meta")
 
         def batch(side: int, device: torch.device = gpu) -> int:
@@ -149,8 +150,8 @@ def test_what_is_computed_between_classes_only_is_what_is_computed_everywhere(
     codes = torch.tensor([3, 5, 9, 11, 20, 40], dtype=torch.uint8)
     whole = torch.nn.functional.interpolate(chances[None], scale_factor=factor, mode="bilinear")[0]
     best, index = whole[:, factor:-factor, factor:-factor].max(dim=0)
-    monkeypatch.setattr("false_core.mapping.at_native.MOST_VALUES", 6 * factor * factor * 33 * 5)
-    for way in (_mixed_only, _everywhere, map_at_native):
+    monkeypatch.setattr("false_core.inference.upsample.MOST_VALUES", 6 * factor * factor * 33 * 5)
+    for way in (_mixed_only, _everywhere, upsample):
         mapped = way(chances, factor, codes, True)
         assert mapped.percent is not None
         assert (mapped.codes == codes[index]).float().mean() > 0.9999, "but where two classes are equal up to rounding"

@@ -13,17 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_world import write_raster
 
-from false_core.distributed import ALONE, Share
 from false_core.feedback import Feedback
-from false_core.mapping.map_in_parts import Beginning, MapInParts
+from false_core.inference.tiles import MOST_BYTES, MOST_PIXELS, Blender, Tile, TilePlan
+from false_core.mapping.classify.assemble import Assembly, layers_of
+from false_core.mapping.classify.compute import compute_strips
+from false_core.mapping.classify.plan import NO_CONFIDENCE, MapPlan
+from false_core.mapping.classify.store import StripStore
 from false_core.mapping.map_overview import MapOverview
-from false_core.mapping.part_maker import NO_CONFIDENCE
 from false_core.models.model_file import SEGMENTER, ModelCard
 from false_core.publish import published
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
-from false_core.raster.tiles import MOST_BYTES, MOST_PIXELS, Blender, Tile, TilePlan
 
 CPU = torch.device("cpu")
 
@@ -178,15 +179,18 @@ def map_area(
     card: ModelCard, network: torch.nn.Module, source: RasterSource, area: Window, folder: Path, confidence: bool = True
 ) -> MapOverview:
     """Write ``map.tif`` and ``sure.tif`` of a part of a raster into a folder."""
-    sure = str(folder / "sure.tif") if confidence else None
-    output = str(folder / "map.tif")
-    with MapInParts(card, source, area, output, sure, [], Beginning.of([output], ALONE), Share()) as making:
-        making.compute(network, CPU, making.missing(Feedback()), Feedback())
-        for layer in making.layers:
-            with published(layer.target) as (path,):
-                making.assemble(layer, path, Feedback())
-        making.done()
-        return making.overview()
+    plan = MapPlan.of(card, source, area, confidence)
+    store = StripStore(str(folder / "map.tif"), [])
+    store.open()
+    compute_strips(plan, network, CPU, plan.strips, store, Feedback())
+    assembly = Assembly(plan, store, "")
+    assembly.wait(Feedback())
+    for layer in layers_of(plan, str(folder / "map.tif"), str(folder / "sure.tif") if confidence else None):
+        with published(layer.target) as (path,):
+            assembly.write(layer, path, Feedback())
+    overview = assembly.overview()
+    store.close(done=True, others=False)
+    return overview
 
 
 class ByBrightness(torch.nn.Module):
@@ -273,11 +277,11 @@ class TestTheWayOfComputing:
     def test_changes_nothing(
         self, raster: RasterSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, readers: int
     ) -> None:
-        monkeypatch.setattr("false_core.raster.tiles.LONGEST", 256)
-        monkeypatch.setattr("false_core.mapping.part_maker.MOST_READERS", 1)
+        monkeypatch.setattr("false_core.inference.tiles.LONGEST", 256)
+        monkeypatch.setattr("false_core.inference.tiled.MOST_READERS", 1)
         one_by_one, sure = self.made(raster, tmp_path, Surroundings())
-        monkeypatch.setattr("false_core.mapping.part_maker.MOST_READERS", readers)
-        monkeypatch.setattr("false_core.mapping.part_maker.best_batch", lambda *_: batch)
+        monkeypatch.setattr("false_core.inference.tiled.MOST_READERS", readers)
+        monkeypatch.setattr("false_core.mapping.classify.compute.best_batch", lambda *_: batch)
         monkeypatch.setattr("os.cpu_count", lambda: readers)
         together, sure_too = self.made(raster, tmp_path, Surroundings())
         assert (one_by_one != together).sum() < 5, "only where two classes are equal up to rounding"
@@ -286,7 +290,7 @@ class TestTheWayOfComputing:
     def test_a_network_that_sees_less_than_tiles_have_around_them_gives_the_same_as_on_the_whole(
         self, raster: RasterSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("false_core.raster.tiles.LONGEST", 256)
+        monkeypatch.setattr("false_core.inference.tiles.LONGEST", 256)
         mapped, _ = self.made(raster, tmp_path, Surroundings())
         raw, valid = raster.read_with_validity(Window(0, 0, raster.width, raster.height))
         scores = Surroundings()(torch.from_numpy(TestAMapWithoutSeams.CARD.normalisation.apply(raw))[None])[0]

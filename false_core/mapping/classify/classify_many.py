@@ -14,8 +14,8 @@ from false_core.distributed import ALONE, Share, World
 from false_core.errors import InputError, OutputError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify, ClassifyMany
-from false_core.mapping.classify import Classification
-from false_core.mapping.map_in_parts import Beginning
+from false_core.mapping.classify.classify import Classification
+from false_core.mapping.classify.store import JobStart
 
 ENDING = "_classified.tif"
 """After the name of the raster, in the name of its map."""
@@ -24,8 +24,8 @@ ENDING = "_classified.tif"
 def classify_many(job: ClassifyMany, feedback: Feedback, world: World = ALONE) -> dict[str, Any]:
     """Run a ``ClassifyMany`` job: write one map after the other. Return its results by name.
 
-    Of several processes each computes its share of each map. With each map another one begins, so that maps of few parts are
-    shared out too. The first process writes.
+    Of several processes each computes its share of each map. With each map another one begins, so that maps of few strips
+    are shared out too. The first process writes.
 
     Raises:
         InputError: None of the rasters could be mapped, or two maps would have the same name.
@@ -33,7 +33,7 @@ def classify_many(job: ClassifyMany, feedback: Feedback, world: World = ALONE) -
     """
     targets = _targets(job)
     Path(job.output).mkdir(exist_ok=True)
-    maps = _Maps(Beginning.of(map(str, targets.values()), world), world.share, feedback)
+    maps = _Maps(JobStart.of(map(str, targets.values()), world), world.share, feedback)
     with closing(maps):
         for number, (raster, target) in enumerate(targets.items()):
             title = f"{number + 1} of {len(targets)}, {Path(raster).name}"
@@ -50,7 +50,7 @@ class _Maps:
     """Maps that are being made.
 
     Args:
-        beginning: What all processes know of the beginning of the job.
+        start: What all processes know of the start of the job.
         share: Which of them this is.
         feedback: Told what is left out.
 
@@ -58,17 +58,16 @@ class _Maps:
         problems: Why maps were left out.
     """
 
-    def __init__(self, beginning: Beginning, share: Share, feedback: Feedback) -> None:
+    def __init__(self, start: JobStart, share: Share, feedback: Feedback) -> None:
         self.problems: list[InputError] = []
-        self._beginning, self._share, self._feedback = beginning, share, feedback
+        self._start, self._share, self._feedback = start, share, feedback
         self._open: list[tuple[str, Classification, ExitStack]] = []
 
-    def begin(self, job: Classify, feedback: Feedback, turn: int) -> None:
-        """Compute this process's share of a map, of which the process ``turn`` makes the first parts."""
+    def begin(self, job: Classify, feedback: Feedback, first_owner: int) -> None:
+        """Compute this process's share of a map, of which the process ``first_owner`` makes the first strips."""
         try:
             with ExitStack() as stack:
-                classification = Classification(job, self._beginning, self._share, feedback, turn)
-                stack.enter_context(classification.map)
+                classification = stack.enter_context(Classification(job, self._start, self._share, feedback, first_owner))
                 classification.compute()
                 if classification.is_first:
                     self._open.append((job.raster, classification, stack.pop_all()))
@@ -76,12 +75,12 @@ class _Maps:
             self._leave_out(job.raster, error)
 
     def finish_those_complete(self) -> None:
-        """Write the maps whose parts are all there, in order."""
-        while self._open and self._open[0][1].map.is_complete:
+        """Write the maps whose strips are all there, in order."""
+        while self._open and self._open[0][1].is_complete:
             self._finish_first()
 
     def finish_all(self) -> None:
-        """Write all maps, when the parts of the other processes are there."""
+        """Write all maps, when the strips of the other processes are there."""
         while self._open:
             self._finish_first()
 

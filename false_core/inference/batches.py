@@ -1,9 +1,10 @@
-"""The network on tiles: as many at a time as the device computes best, and fewer where its memory runs out."""
+"""Tiles in batches: as many at a time as the device computes best, and fewer where its memory runs out."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,52 +18,63 @@ LARGEST_BATCH = 16
 WORTH = 1.03
 """A larger batch must be this much faster per tile, as it takes more memory."""
 ROUNDS = 3
+"""Times that a batch is measured."""
+
+Result = TypeVar("Result")
 
 
-class TileNetwork:
-    """Computes class probabilities of tiles.
+class BatchedNetwork(Generic[Result]):
+    """A network that computes tiles in batches.
 
     Args:
-        network: Gives class scores for normalised pixels, as ``build_segmenter`` describes it.
+        forward: Returns one result for each of the normalised tiles of a batch (batch, bands, height, width) on ``device``.
         device: Where the network is.
+        feedback: Told where the memory allows fewer tiles at a time.
         batch: Tiles per pass.
         limit: Where to remember that the device's memory allows fewer.
-        feedback: Told so.
     """
 
-    def __init__(self, network: nn.Module, device: torch.device, batch: int, limit: DeviceLimit, feedback: Feedback) -> None:
-        self.batch = batch
-        self._network, self._device, self._limit, self._feedback = network, device, limit, feedback
+    def __init__(
+        self,
+        forward: Callable[[Tensor], Iterable[Result]],
+        device: torch.device,
+        feedback: Feedback,
+        batch: int = 1,
+        limit: DeviceLimit | None = None,
+    ) -> None:
+        self.batch, self.device = batch, device
+        self._forward, self._limit, self._feedback = forward, limit, feedback
         self._copying = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
-    def probabilities(self, tiles: Sequence[Tensor]) -> list[Tensor]:
-        """Return probabilities (classes, height, width) of tiles (bands, height, width) in the host's memory."""
-        found: list[Tensor] = []
-        while len(found) < len(tiles):
-            part = tiles[len(found) : len(found) + self.batch]
+    def compute(self, tiles: Sequence[Tensor]) -> list[Result]:
+        """Return the results of tiles (bands, height, width) in the host's memory."""
+        results: list[Result] = []
+        while len(results) < len(tiles):
+            batch = tiles[len(results) : len(results) + self.batch]
             try:
-                found.extend(class_probabilities(self._network, self._upload(part)))
+                results.extend(self._forward(self._upload(batch)))
                 continue
             except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error) or len(part) == 1:
+                if not is_out_of_memory(error) or len(batch) == 1:
                     raise
-                self.batch = len(part) // 2
+                self.batch = len(batch) // 2
             # Here, as the error above holds on to what was in memory.
-            if self._device.type == "cuda":
+            if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-            self._limit.remember(self.batch)
+            if self._limit:
+                self._limit.remember(self.batch)
             self._feedback.info(
-                f"The device's memory is too small for {len(part)} tiles at a time. Going on with {self.batch}."
+                f"The device's memory is too small for {len(batch)} tiles at a time. Going on with {self.batch}."
             )
-        return found
+        return results
 
     def _upload(self, tiles: Sequence[Tensor]) -> Tensor:
         if self._copying is None:
-            return (tiles[0][None] if len(tiles) == 1 else torch.stack(list(tiles))).to(self._device)
-        # Beside what is being computed. The tiles are in pinned memory, so nobody waits for the copy.
-        computing = torch.cuda.current_stream(self._device)
+            return (tiles[0][None] if len(tiles) == 1 else torch.stack(list(tiles))).to(self.device)
+        # Beside what is being computed. The tiles are in pinned memory, so nothing waits for the copy.
+        computing = torch.cuda.current_stream(self.device)
         with torch.cuda.stream(self._copying):
-            pixels = torch.stack([tile.to(self._device, non_blocking=True) for tile in tiles])
+            pixels = torch.stack([tile.to(self.device, non_blocking=True) for tile in tiles])
         computing.wait_stream(self._copying)
         pixels.record_stream(computing)
         return pixels
@@ -75,7 +87,7 @@ def best_batch(network: nn.Module, device: torch.device, shape: tuple[int, int, 
         network: On ``device``.
         device: A CPU gains nothing from batches of tiles as large as ours, and is not measured.
         shape: Of a tile: bands, height, width.
-        limit: About this device, this network and tiles of this shape.
+        limit: What is known of this device, this network and tiles of this shape.
     """
     if device.type == "cpu":
         return 1

@@ -17,27 +17,29 @@ RAMP = 32
 CONTEXT = 32
 """Working pixels that a tile sees beyond those that it counts for. How this was chosen: docs/performance.md."""
 LONGEST = 768
-"""Of a stride. Longer ones would save little and take much memory."""
+"""Largest stride. Longer ones would save little and take much memory."""
 ALIGNED_STRIDE = 256
 """Strides on large areas are multiples of it, so that a tile completes whole blocks of the map's file. Half a block would
 have to be read, decompressed and written again when the next row of tiles completes it, once GDAL's cache has dropped it."""
 MANY = 16
 """Tiles along the longer side from which on an area is large. Smaller ones have strides that fit them best."""
 SHORTEST = 256
-"""Of a stride, where memory allows."""
+"""Smallest stride, where memory allows."""
 _SHORT_STRIDES = (128, 64)
 """For small areas, very many classes or very coarse grids. A stride must be longer than the ramp."""
 _LEAST = (32, 32, 16)
 """Stride, overlap and ramp where not even these fit the memory."""
 MOST_BYTES = 64_000_000
-"""For the probabilities of one tile. About four times as much is in use at once."""
+"""Largest probabilities of one tile, in bytes. About four times as much is in use at once."""
 MOST_PIXELS = 32_000_000
-"""Pixels of the file under one tile."""
+"""Largest number of pixels of the file under one tile."""
+MOST_WAITING_BYTES = 64_000_000
+"""Largest probabilities that wait for the next row of tiles. A wider area is worked on in columns."""
 ENCODER_STRIDE = 32
 MOST_TILES = 20_000_000
-"""Of a plan. At twenty a second, which takes a GPU, they last for eleven days."""
+"""Largest number of tiles of a plan. At twenty a second, which takes a GPU, they last for eleven days."""
 SHARE_OF_MEMORY = 0.5
-"""Of the device's, that strips of a map may take which wait for their neighbours."""
+"""Share of the device's memory that probabilities may take which wait for their neighbours."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,10 @@ class Tile:
 
 @dataclass(frozen=True)
 class TilePlan:
-    """Square tiles over an area. Each completes one square of ``stride`` pixels, and sees some more around it.
+    """Tiles over an area. Each completes its core of ``stride`` times ``stride`` pixels, and sees some more around it.
 
     Two neighbours share ``overlap`` pixels. In the middle of these, on ``ramp`` pixels, one fades out as the other fades in.
-    The ramp begins one pixel after the border of their squares, so that the square of a tile, and one pixel around it, are
+    The ramp begins one pixel after the border of their cores, so that the core of a tile, and one pixel around it, are
     complete when it has been added.
 
     Attributes:
@@ -103,7 +105,7 @@ class TilePlan:
 
     @property
     def lead(self) -> int:
-        """Pixels of a tile above, and left of, the square it completes."""
+        """Pixels of a tile above, and left of, its core."""
         return (self.overlap - self.ramp) // 2
 
     @property
@@ -118,7 +120,7 @@ class TilePlan:
 
     @property
     def shared(self) -> int:
-        """Pixels, from the border of its square on, in which a tile waits for the one before."""
+        """Pixels, from the border of its core on, in which a tile waits for the one before."""
         return self.ramp + 2
 
     def __len__(self) -> int:
@@ -130,6 +132,12 @@ class TilePlan:
             for column in range(self.columns):
                 yield self.tile(column, row)
 
+    def core(self, tile: Tile, factor: int, width: int, height: int) -> Window:
+        """Return what a tile completes of a map of ``width`` times ``height`` pixels of the file, in pixels of the map."""
+        side = self.stride * factor
+        column, row = tile.column * side, tile.row * side
+        return Window(column, row, min(side, width - column), min(side, height - row))
+
     def tile(self, column: int, row: int) -> Tile:
         """Return one of the tiles."""
         x = self.area.column + column * self.stride - self.lead
@@ -140,11 +148,12 @@ class TilePlan:
 class Blender:
     """Adds up the probabilities of overlapping tiles with weights that fall off linearly from one to the next.
 
-    Tiles come row by row, as a plan gives them. What a tile completes is handed out at once; kept are only the strips that
+    Tiles come row by row, as a plan gives them. What a tile completes is handed out at once; kept are only the edges that
     wait for the next tile and the next row, so memory grows with the number of columns, not with the area.
 
     It may begin anywhere in the plan. Then what its first row, and the first tile of each row, complete lacks something
     where they overlap the tile before: in the first ``plan.shared`` pixels. All the rest is the same number for number.
+    Tiles may be left out: then that holds for the pixels for which all tiles that reach there came.
 
     Args:
         plan: Of the tiles.
@@ -183,7 +192,7 @@ class Blender:
             probabilities: Of shape (classes, side, side); None where nothing is valid.
 
         Returns:
-            Blended probabilities of the tile's square and one pixel around it (classes, stride + 2, stride + 2); valid until
+            Blended probabilities of the tile's core and one pixel around it (classes, stride + 2, stride + 2); valid until
             the next call.
         """
         stride, shared, first = self._plan.stride, self._shared, self._plan.lead - 1

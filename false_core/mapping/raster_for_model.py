@@ -54,8 +54,8 @@ def check_maps(*targets: str | None) -> None:
 
 
 def protect(source: RasterSource, *targets: str | None) -> None:
-    """Raise OutputError where a result would replace a file that the raster is made of, such as a part of a VRT."""
-    parts = {os.path.realpath(part) for part in source.files}
+    """Raise OutputError where a result would replace a file that the raster is made of, such as a file of a VRT."""
+    files = {os.path.realpath(file) for file in source.files}
     for target in filter(None, targets):
-        if os.path.realpath(target) in parts:
+        if os.path.realpath(target) in files:
             raise OutputError(f"{target} is a part of the raster {source.name}.", "Choose another file.")

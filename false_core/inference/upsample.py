@@ -9,29 +9,29 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 MOST_VALUES = 16_000_000
-"""Probabilities at the pixels of the file that are held at once."""
+"""Most probabilities at the pixels of the file that are held at once."""
 
 
 @dataclass(frozen=True)
 class Mapped:
-    """Part of a map.
+    """A window of a map.
 
     Attributes:
-        codes: Of the likeliest class, uint8 of shape (height, width).
-        percent: Its probability in percent, of the same shape, or None where nobody asked.
+        codes: Codes of the likeliest class, uint8 of shape (height, width).
+        percent: Its probability in percent, of the same shape, or None where it is not wanted.
     """
 
     codes: Tensor
     percent: Tensor | None
 
 
-def map_at_native(probabilities: Tensor, factor: int, codes: Tensor, with_percent: bool) -> Mapped:
+def upsample(probabilities: Tensor, factor: int, codes: Tensor, with_percent: bool) -> Mapped:
     """Return the class of the highest probability, bilinearly interpolated, at each pixel of the file.
 
     Args:
         probabilities: Of shape (classes, height + 2, width + 2) in working pixels: with one pixel around what is mapped.
         factor: Pixels of the file per working pixel, along each axis.
-        codes: Of the classes, uint8 of shape (classes,).
+        codes: Codes of the classes, uint8 of shape (classes,).
         with_percent: Whether the probabilities are wanted too.
 
     Returns:
@@ -51,20 +51,20 @@ def _likeliest(probabilities: Tensor, codes: Tensor, with_percent: bool) -> Mapp
 
 def _everywhere(probabilities: Tensor, factor: int, codes: Tensor, with_percent: bool) -> Mapped:
     classes, height, width = probabilities.shape
-    rows = max(1, MOST_VALUES // (classes * width * factor * factor) - 2)
+    step = max(1, MOST_VALUES // (classes * width * factor * factor) - 2)
     inner = slice(factor, -factor)
-    parts = [
+    rows_of_map = [
         _likeliest(
-            interpolate(probabilities[None, :, row : row + rows + 2], scale_factor=factor, mode="bilinear")[
+            interpolate(probabilities[None, :, row : row + step + 2], scale_factor=factor, mode="bilinear")[
                 0, :, inner, inner
             ],
             codes,
             with_percent,
         )
-        for row in range(0, height - 2, rows)
+        for row in range(0, height - 2, step)
     ]
-    percent = [part.percent for part in parts if part.percent is not None]
-    return Mapped(torch.cat([part.codes for part in parts]), torch.cat(percent) if percent else None)
+    percent = [rows.percent for rows in rows_of_map if rows.percent is not None]
+    return Mapped(torch.cat([rows.codes for rows in rows_of_map]), torch.cat(percent) if percent else None)
 
 
 def _mixed_only(probabilities: Tensor, factor: int, codes: Tensor, with_percent: bool) -> Mapped:

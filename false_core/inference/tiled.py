@@ -1,0 +1,122 @@
+"""A network run over a raster, tile by tile: read ahead, normalised, computed in batches, given back in order.
+
+Classifying, scoring, embedding and suggesting labels share this loop. What they make of the results is theirs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from false_core.inference.batches import BatchedNetwork
+from false_core.inference.tiles import Blender, Tile, TilePlan
+from false_core.raster.source import BoolArray, RasterSource
+from false_core.raster.statistics import Normalisation
+from false_core.threads import prefetch
+
+MOST_READERS = 4
+"""Threads that read, as far as there are cores: a device that is faster than the CPU waits for tiles to be decoded."""
+
+Result = TypeVar("Result")
+Wanted = Callable[[Tile, BoolArray], bool]
+"""Says whether a tile is computed, given its valid pixels of the file, of shape (side * factor, side * factor)."""
+
+
+@dataclass(frozen=True)
+class ReadTile:
+    """A tile as it was read.
+
+    Attributes:
+        tile: The tile.
+        valid: Its valid pixels of the file, of shape (side * factor, side * factor); None where there are none.
+        pixels: Its normalised pixels, of shape (bands, side, side); None where the network has nothing to compute.
+    """
+
+    tile: Tile
+    valid: BoolArray | None
+    pixels: Tensor | None
+
+
+@dataclass(frozen=True)
+class TiledNetwork(Generic[Result]):
+    """A network and the raster that it runs over.
+
+    Attributes:
+        network: What computes the results of normalised pixels.
+        source: The raster on its working grid.
+        normalisation: The normalisation of its bands.
+    """
+
+    network: BatchedNetwork[Result]
+    source: RasterSource
+    normalisation: Normalisation
+
+    def over(
+        self, tiles: Iterable[Tile], wanted: Wanted = lambda tile, valid: True
+    ) -> Generator[tuple[ReadTile, Result | None]]:
+        """Yield each tile with its result, in order; without one where no pixel is valid, or it is not ``wanted``.
+
+        Tiles are read ahead by several threads, which call ``wanted`` too.
+        """
+        readers = min(MOST_READERS, os.cpu_count() or 1)
+        depth = readers + self.network.batch
+        with closing(prefetch(lambda tile: self._read(tile, wanted), tiles, depth, readers)) as ahead:
+            for group in _groups(ahead, lambda: self.network.batch):
+                results = self.network.compute([item.pixels for item in group if item.pixels is not None])
+                for item in group:
+                    yield item, None if item.pixels is None else results.pop(0)
+
+    def _read(self, tile: Tile, wanted: Wanted) -> ReadTile:
+        if self.source.is_hole(tile.window):
+            return ReadTile(tile, None, None)
+        raw, valid = self.source.read_with_validity(tile.window)
+        if not valid.any():
+            return ReadTile(tile, None, None)
+        if not wanted(tile, valid):
+            return ReadTile(tile, valid, None)
+        pixels = torch.from_numpy(self.normalisation.apply(raw))
+        return ReadTile(tile, valid, pixels.pin_memory() if self.network.device.type == "cuda" else pixels)
+
+
+def blended(
+    network: TiledNetwork[Tensor], plan: TilePlan, classes: int, columns: range, tiles: Iterable[Tile]
+) -> Iterator[tuple[ReadTile, Tensor]]:
+    """Yield each tile with the blended probabilities of its core, as ``Blender.add`` returns them.
+
+    Args:
+        network: Gives probabilities of shape (classes, side, side).
+        plan: The plan of the tiles.
+        classes: Number of classes.
+        columns: Columns of the plan in which the tiles lie.
+        tiles: Those to compute, row by row.
+    """
+    blender = Blender(plan, classes, network.network.device, columns)
+    with closing(network.over(tiles)) as computed:
+        for item, probabilities in computed:
+            yield item, blender.add(item.tile, probabilities)
+
+
+def _groups(items: Iterable[ReadTile], size: Callable[[], int]) -> Iterator[list[ReadTile]]:
+    """Put tiles together, in order, so that as many with pixels come together as are computed at once.
+
+    Not beyond the end of a row: what is computed together, and with it rounding, does not depend on the row before.
+    """
+    group: list[ReadTile] = []
+    with_pixels = 0
+    for item in items:
+        if group and item.tile.row != group[0].tile.row:
+            yield group
+            group, with_pixels = [], 0
+        group.append(item)
+        with_pixels += item.pixels is not None
+        if with_pixels >= size() or not with_pixels:
+            yield group
+            group, with_pixels = [], 0
+    if group:
+        yield group

@@ -1,0 +1,216 @@
+"""Classifying: a model and a raster in, a land-cover map out, however large, by however many processes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import nn
+
+from false_core import jobs
+from false_core.device import choose_device
+from false_core.distributed import ALONE, Share, World
+from false_core.errors import Cancelled, InputError
+from false_core.feedback import Feedback
+from false_core.inference.folding import for_inference
+from false_core.jobs import Classify
+from false_core.mapping.classify.assemble import Assembly, layers_of
+from false_core.mapping.classify.compute import compute_strips
+from false_core.mapping.classify.plan import MapPlan, Strip, own_share
+from false_core.mapping.classify.store import CONFIDENCE, MAP, JobStart, StripStore, digest_of
+from false_core.mapping.map_overview import MapOverview
+from false_core.mapping.map_report import classification_report
+from false_core.mapping.raster_for_model import check_maps, open_for_model, protect
+from false_core.models.from_file import check_segmenter, segmenter_from
+from false_core.models.model_file import SEGMENTER, ModelCard, read_card
+from false_core.publish import published
+from false_core.raster.file_state import stamp_of_raster, was_changed
+from false_core.raster.map_file import sidecars, write_class_names, write_style
+from false_core.raster.mosaic import ENDING
+from false_core.reports.page import write_report
+
+BYTES_PER_PIXEL = {MAP: 0.05, CONFIDENCE: 0.5}
+"""Size of a layer in its file: twice what a generated scene took. What a network makes of noise takes more."""
+WORTH_SAYING = 2e9
+"""Bytes of disk from which on the user is told."""
+MANY_PIXELS = 40_000_000_000
+"""In one file. The map is one of several GB then, and its description, which is read first, one of several MB."""
+MUCH_NODATA = 0.5
+"""Share of a map without a class above which the user is asked, in effect, whether that is meant."""
+
+
+def classify(job: Classify, feedback: Feedback, world: World = ALONE) -> dict[str, Any]:
+    """Run a ``Classify`` job: write the map and, if asked for, its confidence. Return its results by name.
+
+    Of several processes each computes its share, and the first one writes.
+    """
+    start = JobStart.of([job.output], world)
+    with Classification(job, start, world.share, feedback) as classification:
+        classification.compute()
+        return classification.finish() if classification.is_first else {}
+
+
+class Classification:
+    """A ``Classify`` job on its way. To be entered before anything is computed.
+
+    What is finished stays where the job ends early, and the same job goes on with it.
+
+    Args:
+        job: What to do.
+        start: What all processes know of the start of the job.
+        share: Which of them this is.
+        feedback: Told how far it is.
+        first_owner: The process that gets the first strips of the map.
+    """
+
+    def __init__(self, job: Classify, start: JobStart, share: Share, feedback: Feedback, first_owner: int = 0) -> None:
+        self._job, self._start, self._share, self._feedback = job, start, share, feedback
+        self.is_first = share.rank == 0
+        self._is_done = False
+        with feedback.stage("Starting", 0.04):
+            check_maps(job.output, job.confidence)
+            self._device = choose_device(job.device, feedback)
+            self._card = read_card(job.model, SEGMENTER)
+            check_segmenter(job.model, self._card)
+            source = open_for_model(job.raster, job.model, self._card, feedback)
+            protect(source, job.output, job.confidence)
+            area = source.window_of(jobs.parse_extent(job.extent) if job.extent else None)
+            self._plan = MapPlan.of(self._card, source, area, bool(job.confidence))
+            self._layers = layers_of(self._plan, job.output, job.confidence)
+            self._own = list(own_share(self._plan.strips, Share((share.rank - first_owner) % share.world, share.world)))
+            self._stamp = stamp_of_raster(source.files)
+            decisive = [job.raster, digest_of(Path(job.model)), job.extent, job.device, self._stamp, self._plan.decisive]
+            self._store = StripStore(job.output, decisive)
+            self._assembly = Assembly(self._plan, self._store, start.run_id)
+
+    def __enter__(self) -> Classification:
+        if self.is_first:
+            self._store.open()
+            self._store.lock()
+        elif self._has_come_too_late():
+            self._own.clear()
+        elif self._own:
+            self._store.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self.is_first:
+            self._store.close(self._is_done, self._share.world > 1)
+        elif isinstance(error, InputError):
+            self._store.report_failure(self._start.run_id, error)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all strips are there, those of other processes too."""
+        return not self._assembly.awaited()
+
+    def compute(self) -> None:
+        """Compute the strips of this process that are not there yet."""
+        feedback = self._feedback
+        missing = self._missing()
+        if missing and self.is_first:
+            self._check_space()
+        network = _network(self._job.model, self._card, self._device) if missing else None
+        with feedback.stage("Classifying", 0.9):
+            if network is not None:
+                self._compute(network, missing)
+
+    def finish(self) -> dict[str, Any]:
+        """Write the outputs when all strips are there. Return the results of the job by name."""
+        job, card, feedback, source = self._job, self._card, self._feedback, self._plan.source
+        with feedback.stage("Writing the map", 0.06):
+            self._assembly.wait(feedback)
+            overview = self._overview()
+            with ExitStack() as stack:
+                for layer in self._layers:
+                    beside = self._assembly.beside(layer)
+                    shown = sidecars(layer.target, job.raster) if layer.name == MAP else []
+                    # A mosaic holds the names itself.
+                    shown = [path for path in shown if path.endswith(".qml") or not beside]
+                    paths = stack.enter_context(published(layer.target, *beside, *shown))
+                    self._assembly.write(layer, paths[0], feedback)
+                    for path in paths[1 + len(beside) :]:
+                        (write_style if path.suffix == ".qml" else write_class_names)(path, card.classes)
+                without = 1 - overview.classified / overview.total
+                if without > MUCH_NODATA:
+                    feedback.warn(f"{100 * without:.0f} % of the map has no class, as {source.name} is nodata there.")
+                report = classification_report(card, overview, source, feedback.warnings) if job.report else ""
+            if job.report:
+                write_report(job.report, report)
+            self._is_done = True
+            for layer in self._layers:
+                self._assembly.remove_earlier_tiles(layer)
+        return {"pixels": overview.classified}
+
+    def _missing(self) -> list[Strip]:
+        """Return the strips of this process that are not there from an earlier run."""
+        found = [strip for strip in self._own if self._store.is_finished(strip)]
+        damaged = [strip for strip in found if self._store.has_changed(strip)]
+        for strip in damaged:
+            self._store.remove(strip)
+        if damaged:
+            self._feedback.warn(f"{len(damaged)} strip(s) of an interrupted run are damaged. They are computed again.")
+        there = [strip for strip in found if strip not in damaged]
+        self._assembly.add(there)
+        if there:
+            self._feedback.info(f"Going on with {len(there)} of {len(self._own)} strips from an interrupted run.")
+        return [strip for strip in self._own if strip not in there]
+
+    def _compute(self, network: nn.Module, strips: Sequence[Strip]) -> None:
+        try:
+            compute_strips(self._plan, network, self._device, strips, self._store, self._feedback)
+        except Cancelled:
+            finished = sum(map(self._store.is_finished, self._plan.strips))
+            if finished:
+                self._feedback.info(
+                    f"{finished} of {len(self._plan.strips)} strips of the map are finished. They lie in {self._store.path} "
+                    "for the same job to go on with. Delete that folder if you do not want them."
+                )
+            raise
+        self._assembly.add(strips)
+
+    def _check_space(self) -> None:
+        """Say how much disk it takes, where that is much or more than there is."""
+        pixels = self._plan.window.width * self._plan.window.height
+        # The strips, then the smaller versions, then the file made of both.
+        needed = pixels * (7 / 3) * sum(BYTES_PER_PIXEL[layer.name] for layer in self._layers)
+        free = shutil.disk_usage(self._store.path).free
+        text = f"The map may take {needed / 1e9:,.1f} GB of disk while it is made, and {free / 1e9:,.1f} GB are free"
+        if free < needed:
+            self._feedback.warn(
+                f"{text}. Should the disk fill up, what is finished is kept, and the same job goes on with it."
+            )
+        elif needed > WORTH_SAYING:
+            self._feedback.info(f"{text}.")
+        if pixels > MANY_PIXELS and not self._layers[0].is_mosaic:
+            self._feedback.info(
+                f"{pixels:,} pixels in one file are slow to copy and to read over a network. With a name that ends in "
+                f"{ENDING} the map becomes tiles."
+            )
+
+    def _overview(self) -> MapOverview:
+        """Return the overview of the map. Where it is of no use, the strips are not either, and are removed in the end."""
+        source = self._plan.source
+        try:
+            if was_changed(source.files, self._stamp):
+                raise InputError(f"{source.name} was changed while it was classified.", "Start the job again.")
+            return self._assembly.overview()
+        except InputError:
+            self._is_done = True
+            raise
+
+    def _has_come_too_late(self) -> bool:
+        """Return whether the first process has put the map together, of strips from an earlier run, before this came."""
+        return not self._store.path.exists() and self._start.was_written(self._job.output)
+
+
+def _network(model: str, card: ModelCard, device: torch.device) -> nn.Module:
+    network: nn.Module = segmenter_from(model, card)
+    return for_inference(network.eval(), len(card.bands)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

@@ -1,0 +1,241 @@
+"""The finished strips of a map, beside the map to be: what a job that was interrupted goes on with.
+
+They lie in a hidden folder named after everything that decides what is in them. Each is a folder of its own that appears at
+once, when the disk has it, and says which bytes it must consist of. Processes that make a map together meet here too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.numpy
+
+from false_core import __version__
+from false_core.distributed import World
+from false_core.errors import InputError, OutputError
+from false_core.hidden_names import FINISHED_STRIP, STRIPS_ENDING, start_of
+from false_core.locks import FolderLock, is_abandoned
+from false_core.mapping.classify.plan import Strip
+from false_core.mapping.map_overview import MapOverview, Piece
+from false_core.publish import settle
+from false_core.raster.file_state import Stamp, stamp_of
+
+STORED_DAYS = 30
+MAP, CONFIDENCE = "map.tif", "confidence.tif"
+"""Layers, as they are called in a strip. One that is missing there holds nothing but nodata."""
+_SEEN, _CONTENTS, _FAILED = "seen.safetensors", "contents.json", "failed.json"
+_READ_AT_ONCE = 1 << 20
+
+
+@dataclass(frozen=True)
+class JobStart:
+    """What all processes know of the start of a job.
+
+    Attributes:
+        run_id: A word that no other run of the job has.
+        stamps: What the outputs were like, by path, as ``stamp_of`` tells it.
+    """
+
+    run_id: str
+    stamps: dict[str, Stamp]
+
+    @classmethod
+    def of(cls, outputs: Iterable[str], world: World) -> JobStart:
+        """Find out. To be called by all processes."""
+
+        def look() -> list[Any]:
+            return [secrets.token_hex(8), {output: [list(stamp) for stamp in stamp_of([output])] for output in outputs}]
+
+        run_id, stamps = world.agreed(look)
+        return cls(run_id, {output: [tuple(stamp) for stamp in found] for output, found in stamps.items()})
+
+    def was_written(self, output: str) -> bool:
+        """Return whether an output is another one than it was."""
+        return stamp_of([output]) != self.stamps.get(output)
+
+
+class StripStore:
+    """The folder with the finished strips of a map.
+
+    Args:
+        output: The map.
+        decisive: Whatever decides its pixels. Strips made with anything else are not found.
+    """
+
+    def __init__(self, output: str, decisive: Sequence[Any]) -> None:
+        text = json.dumps([decisive, __version__], sort_keys=True, default=str)
+        name = hashlib.sha256(text.encode()).hexdigest()[:16]
+        target = Path(output)
+        self._start = start_of(target.name)
+        self.path = target.parent / f"{self._start}{name}{STRIPS_ENDING}"
+        self._lock: FolderLock | None = None
+
+    def open(self) -> None:
+        """Make the folder where it is not there yet.
+
+        Raises:
+            OutputError: It cannot be made.
+        """
+        try:
+            self.path.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.path.parent} cannot be written to: {error.strerror}.") from error
+
+    def lock(self) -> None:
+        """Lock the folder, to keep other jobs out that make the same map in the same place.
+
+        Raises:
+            OutputError: One is at it.
+        """
+        try:
+            self._lock = FolderLock(self.path)
+        except BlockingIOError as error:
+            raise OutputError(
+                "Another process is making this very map right now.", "Wait until it is done, or choose another file."
+            ) from error
+
+    def agreed_on(self, what: str, number: int) -> int:
+        """Return a number on which all processes, and all runs, of this job agree: the one that was named first."""
+        path = self.path / f"{what.replace(' ', '-')}.json"
+        proposal = self.path / f"proposal-{secrets.token_hex(4)}"
+        try:
+            proposal.write_text(json.dumps(number), encoding="utf-8")
+            with contextlib.suppress(FileExistsError):
+                os.link(proposal, path)  # Fails where there is one, unlike renaming.
+            agreed = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # A file system without links, for one.
+            return number
+        finally:
+            proposal.unlink(missing_ok=True)
+        return agreed if isinstance(agreed, int) and agreed > 0 else number
+
+    def folder(self, strip: Strip) -> Path:
+        """Return where a strip lies once it is finished."""
+        return self.path / f"{FINISHED_STRIP}{strip.number:06d}"
+
+    def scratch(self, strip: Strip) -> Path:
+        """Make the folder in which a strip is written."""
+        scratch = self.path / f"unfinished-{strip.number:06d}-{secrets.token_hex(4)}"
+        try:
+            scratch.mkdir()
+        except OSError as error:
+            raise OutputError(f"{self.path} cannot be written to: {error.strerror}.") from error
+        return scratch
+
+    def finish(self, strip: Strip, scratch: Path, piece: Piece) -> None:
+        """Turn what was written into a finished strip, once the disk has it.
+
+        Raises:
+            OutputError: The disk is full.
+        """
+        try:
+            tensors: dict[str, Any] = {"pixels": piece.pixels, "map": piece.map, "image": piece.image}
+            safetensors.numpy.save_file(tensors, scratch / _SEEN)
+            contents = {path.name: digest_of(path) for path in sorted(scratch.iterdir())}
+            (scratch / _CONTENTS).write_text(json.dumps(contents), encoding="utf-8")
+            for path in scratch.iterdir():
+                settle(path)
+            settle(scratch)
+            # Whoever made the same strip in the meantime made the same bytes.
+            if not self.is_finished(strip):
+                self.remove(strip)  # What is left of one that was being removed when its process was killed.
+                scratch.rename(self.folder(strip))
+            settle(self.path)
+        except (OSError, safetensors.SafetensorError) as error:
+            raise OutputError(f"A strip of the map cannot be written: {error}.", "Is the disk full?") from error
+
+    def report_failure(self, run_id: str, error: InputError) -> None:
+        """Leave word that a strip will not come because of the raster, for whoever waits for it in this run of the job."""
+        note = {"run": run_id, "what": error.what, "remedy": error.remedy}
+        with contextlib.suppress(OSError):  # Then nobody can write here, which is a failure of its own.
+            partial = self.path / f"failed-{secrets.token_hex(4)}"
+            partial.write_text(json.dumps(note), encoding="utf-8")
+            os.replace(partial, self.path / _FAILED)
+
+    def raise_reported_failure(self, run_id: str) -> None:
+        """Raise InputError where a process has left word that a strip will not come."""
+        try:
+            note = json.loads((self.path / _FAILED).read_text(encoding="utf-8"))
+            said = InputError(str(note["what"]), str(note["remedy"])) if note["run"] == run_id else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+        if said is not None:
+            raise said
+
+    def is_finished(self, strip: Strip) -> bool:
+        """Return whether a strip is there, undamaged or not."""
+        return (self.folder(strip) / _CONTENTS).is_file()
+
+    def has_changed(self, strip: Strip) -> bool:
+        """Return whether a finished strip consists of other bytes than were written."""
+        folder = self.folder(strip)
+        try:
+            contents = json.loads((folder / _CONTENTS).read_text(encoding="utf-8"))
+            return (
+                not isinstance(contents, dict)
+                or _SEEN not in contents
+                or any(digest_of(folder / str(name)) != digest for name, digest in contents.items())
+            )
+        except (OSError, ValueError):
+            return True
+
+    def remove(self, strip: Strip) -> None:
+        """Remove a strip."""
+        shutil.rmtree(self.folder(strip), ignore_errors=True)
+
+    def layer(self, strip: Strip, name: str) -> Path | None:
+        """Return the file of a finished strip, None where it holds nothing but nodata."""
+        path = self.folder(strip) / name
+        return path if path.exists() else None
+
+    def add_to(self, overview: MapOverview, strips: Iterable[Strip]) -> None:
+        """Put together what finished strips look like from afar."""
+        for strip in strips:
+            seen = safetensors.numpy.load_file(self.folder(strip) / _SEEN)
+            overview.put(strip.window, Piece(seen["pixels"], seen["map"], seen["image"]))
+
+    def close(self, done: bool, others: bool) -> None:
+        """Unlock the folder, and remove it where it is of no more use.
+
+        Args:
+            done: Whether the map is. Then the folder is removed.
+            others: Whether other processes may be writing into it. If not it is also removed where no strip is finished.
+        """
+        if done:
+            shutil.rmtree(self.path, ignore_errors=True)
+            self._remove_abandoned()
+        elif not others and not any(self.path.glob(f"{FINISHED_STRIP}*")):
+            shutil.rmtree(self.path, ignore_errors=True)
+        if self._lock:
+            self._lock.release()
+
+    def _remove_abandoned(self) -> None:
+        # Of this map, which is there now, and of any other in the folder after some time.
+        for other in self.path.parent.iterdir():
+            with contextlib.suppress(OSError):
+                if not (other.name.startswith(".") and other.name.endswith(STRIPS_ENDING) and other.is_dir()):
+                    continue
+                same = other.name.startswith(self._start) and len(other.name) == len(self.path.name)
+                old = time.time() - other.stat().st_mtime > STORED_DAYS * 86400
+                if (same or old) and is_abandoned(other):
+                    shutil.rmtree(other)
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_READ_AT_ONCE):
+            digest.update(block)
+    return digest.hexdigest()
