@@ -3,8 +3,8 @@
 Contrastive losses compare every patch with all others of the batch, so its parts cannot simply be trained in turns, nor each
 process by itself. Two passes can do it (GradCache: Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory
 Limited Setup", RepL4NLP 2021): the first takes the embeddings of all parts and keeps nothing else; the loss of the whole
-batch gives their gradients; the second takes the embeddings of one part after the other again, now through to the weights. It
-costs one forward pass more, but for a process whose share is one part: it keeps what the second pass would make again.
+batch gives their gradients; the second takes the embeddings of one part after the other again, now through to the weights.
+It costs one forward pass more, but for a process whose share is one part: it keeps what the second pass would make again.
 """
 
 from __future__ import annotations
