@@ -17,7 +17,7 @@ PACKAGED := qgis_false false_core processing_scripts
 QGIS ?= optional
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo fuzz test test-core test-plugin test-process test-desktop test-qgis-3.40 test-dist lint format package \
+.PHONY: help setup demo fuzz test test-quick test-quick-core test-quick-plugin test-slow test-core test-plugin test-process test-desktop test-qgis-3.40 test-dist lint format package \
         dist generate docs clean
 
 help:  ## Show what can be made
@@ -32,8 +32,20 @@ demo: setup  ## Make a land-cover map of a generated scene through QGIS, and sco
 test:  ## Run every test; a part that fails does not keep the others from running
 	@$(MAKE) --no-print-directory --keep-going test-core test-plugin test-process
 
+test-quick: setup  ## Run what catches most of what breaks, in about a minute
+	@$(MAKE) --no-print-directory --keep-going -j2 --output-sync=target test-quick-core test-quick-plugin
+
+test-quick-core: setup
+	OMP_WAIT_POLICY=PASSIVE $(PYTHON) -m pytest tests/core -q -m "not slow and not thorough" $(PYTEST_ARGS)
+
+test-quick-plugin: setup
+	$(call run-in-qgis,tests/plugin -q -m "not slow and not thorough")
+
+test-slow: setup  ## Run what shows once more, or on a larger scale, what make test shows; some ten minutes
+	OMP_WAIT_POLICY=PASSIVE $(PYTHON) -m pytest tests/core -m slow $(PYTEST_ARGS)
+
 test-core: setup  ## Run the tests of the library
-	OMP_WAIT_POLICY=PASSIVE $(PYTHON) -m pytest tests/core $(or $(PYTEST_ARGS),--every-error)
+	OMP_WAIT_POLICY=PASSIVE $(PYTHON) -m pytest tests/core -m "not slow" $(or $(PYTEST_ARGS),--every-error)
 
 test-plugin: setup  ## Run the tests of the plugin inside QGIS's Python
 	$(call run-in-qgis,tests/plugin $(if $(PYTEST_ARGS),,--every-error))

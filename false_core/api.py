@@ -95,6 +95,8 @@ def run(job: jobs.Classify, on_event: Callable[[Event], None] = ..., cancel: thr
 def run(job: jobs.Assess, on_event: Callable[[Event], None] = ..., cancel: threading.Event | None = ...) -> Assessed: ...
 @overload
 def run(job: jobs.Job, on_event: Callable[[Event], None] = ..., cancel: threading.Event | None = ...) -> Results: ...
+
+
 def run(job: jobs.Job, on_event: Callable[[Event], None] = lambda event: None, cancel: threading.Event | None = None) -> Any:
     """Run ``job`` to its end in this process, and return what it made.
 

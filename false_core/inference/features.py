@@ -90,7 +90,7 @@ class TileFeatures(Generic[Result]):
     """One tile with what was made of its features.
 
     Attributes:
-        tile: Its place in the plan.
+        tile: The tile of the plan.
         valid: Which of its feature pixels are valid, at least half of each, of shape (tile / 4, tile / 4).
         result: What was made of them, None where they were not wanted.
     """
@@ -110,7 +110,7 @@ class TiledEncoder:
         normalisation: The normalisation of its bands.
         device: Where to compute.
         side, halo: Working pixels of a tile, and those the network sees around it; multiples of 32.
-        feedback: Told of trouble.
+        feedback: Told where the memory is short.
     """
 
     encoder: nn.Module

@@ -48,7 +48,7 @@ class Tile:
 
     Attributes:
         window: What the network sees.
-        column, row: Of the plan, from 0.
+        column, row: The column and row of the plan, from 0.
     """
 
     window: Window
@@ -156,10 +156,10 @@ class Blender:
     Tiles may be left out: then that holds for the pixels for which all tiles that reach there came.
 
     Args:
-        plan: Of the tiles.
+        plan: The plan of the tiles.
         classes: Number of classes.
-        device: Where probabilities are.
-        columns: Of the tiles that come; without them all.
+        device: Where the probabilities are.
+        columns: The columns of the tiles that come; without them all.
     """
 
     def __init__(self, plan: TilePlan, classes: int, device: torch.device, columns: range | None = None) -> None:
@@ -201,7 +201,7 @@ class Blender:
         if probabilities is None:
             sums = torch.zeros(len(self._below), size, size, device=self._profile.device)
         else:
-            across, down = (self._profile if place else self._first_profile for place in (tile.column, tile.row))
+            across, down = (self._profile if number else self._first_profile for number in (tile.column, tile.row))
             sums = probabilities[:, first : first + size, first : first + size] * (down[:, None] * across)
         if tile.column > self._columns.start:
             sums[:, :, :shared] += self._right

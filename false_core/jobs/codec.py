@@ -84,7 +84,7 @@ def validate(job: Job) -> None:
         problem = parameter.kind.problem(parameter, value)
         if problem:
             raise RequestError(f"{f.name} {problem}; it is {value!r}.")
-        if value == () and parameter.is_input:
+        if parameter.is_input and not value:
             raise RequestError(f"{f.name} is empty.", f"Name at least one {parameter.kind.layer or 'file'}.")
     given = [f.name for f in dataclasses.fields(job) if getattr(job, f.name) is not None]
     contradiction = job.contradiction() or missing_together(type(job), given)

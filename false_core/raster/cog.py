@@ -18,7 +18,7 @@ from false_core.raster.map_file import BLOCK, check_complete
 from false_core.raster.source import GDAL_ERRORS, Window
 
 LOOK_S = 0.2
-"""Between two looks at how far GDAL is, and whether to stop."""
+"""Seconds between two looks at how far GDAL is, and whether to stop."""
 OPTIONS: dict[str, Any] = {
     "compress": "deflate", "level": 6, "blocksize": BLOCK, "overview_resampling": "nearest", "num_threads": "ALL_CPUS",
     "bigtiff": "IF_SAFER",
@@ -30,8 +30,8 @@ class StripFile:
     """A GeoTIFF that holds a strip of a larger raster.
 
     Attributes:
-        window: Its place in the larger raster.
-        path: Of the file; None where there is nothing but nodata.
+        window: Its window of the larger raster.
+        path: The path of the file; None where there is nothing but nodata.
     """
 
     window: Window
@@ -39,13 +39,13 @@ class StripFile:
 
 
 def write_cog(path: Path, described: Path, strips: Iterable[StripFile], area: Window, feedback: Feedback) -> None:
-    """Write a part of a raster as a cloud-optimised GeoTIFF.
+    """Write a window of a raster as a cloud-optimised GeoTIFF.
 
     Args:
-        path: Of the file.
+        path: The path of the file.
         described: A GeoTIFF whose upper left corner is that of ``area``, with the same CRS, nodata, colours and metadata.
-        strips: Of the raster.
-        area: The part of it to write, in pixels of the raster.
+        strips: The strips of the raster.
+        area: The window of it to write, in pixels of the raster.
         feedback: Asked whether to stop.
 
     Raises:
@@ -76,15 +76,15 @@ def write_cog(path: Path, described: Path, strips: Iterable[StripFile], area: Wi
     check_complete(path)
 
 
-def simple_source(band: ET.Element, name: str, place: Window, of: Window, size: Window, *, relative: bool = False) -> None:
+def simple_source(band: ET.Element, name: str, target: Window, of: Window, size: Window, *, relative: bool = False) -> None:
     """Add a file to a band of a VRT.
 
     Args:
-        band: Of the VRT.
-        name: Of the file.
-        place: Where in the VRT its pixels go.
-        of: Which of its pixels.
-        size: Of the file, so that it need not be opened to know.
+        band: The band of the VRT.
+        name: The name of the file.
+        target: The window of the VRT in which its pixels go.
+        of: The window of its pixels.
+        size: The window of all its pixels, so that it need not be opened to know.
         relative: Whether the name begins at the folder of the VRT.
     """
     source = ET.SubElement(band, "SimpleSource")
@@ -94,7 +94,7 @@ def simple_source(band: ET.Element, name: str, place: Window, of: Window, size: 
         source, "SourceProperties", RasterXSize=str(size.width), RasterYSize=str(size.height), DataType="Byte",
         BlockXSize=str(BLOCK), BlockYSize=str(BLOCK),
     )  # fmt: skip
-    for kind, window in (("SrcRect", of), ("DstRect", place)):
+    for kind, window in (("SrcRect", of), ("DstRect", target)):
         ET.SubElement(
             source, kind, xOff=str(window.column), yOff=str(window.row), xSize=str(window.width), ySize=str(window.height)
         )
@@ -116,10 +116,10 @@ def _vrt(described: Path, strips: Iterable[StripFile], area: Window) -> bytes:
             add_colours(band, file.colormap(1))
     root.append(band)
     for strip in strips:
-        place = _common(strip.window, area)
-        if strip.path and place:
-            here = Window(place.column - area.column, place.row - area.row, place.width, place.height)
-            there = Window(place.column - strip.window.column, place.row - strip.window.row, place.width, place.height)
+        window = intersection(strip.window, area)
+        if strip.path and window:
+            here = Window(window.column - area.column, window.row - area.row, window.width, window.height)
+            there = Window(window.column - strip.window.column, window.row - strip.window.row, window.width, window.height)
             simple_source(band, str(strip.path), here, there, strip.window)
     written: bytes = ET.tostring(root, encoding="utf-8")
     return written
@@ -134,8 +134,8 @@ def add_colours(band: ET.Element, colours: Mapping[int, Sequence[int]]) -> None:
         ET.SubElement(table, "Entry", c1=str(red), c2=str(green), c3=str(blue), c4=str(opaque))
 
 
-def _common(one: Window, other: Window) -> Window | None:
-    """Return what lies in both windows, None where nothing does."""
+def intersection(one: Window, other: Window) -> Window | None:
+    """Return what two windows share, None where that is nothing."""
     left, top = max(one.column, other.column), max(one.row, other.row)
     right = min(one.column + one.width, other.column + other.width)
     bottom = min(one.row + one.height, other.row + other.height)

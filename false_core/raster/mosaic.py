@@ -43,7 +43,7 @@ class Mosaic:
 
     Attributes:
         source: The raster it goes with: same grid, CRS and georeferencing.
-        area: The part of it that is covered, in pixels of the raster's file.
+        area: The window of it that is covered, in pixels of the raster's file.
         nodata: Value of pixels without a result.
         classes: Of a map, None for other rasters.
         target: The VRT to be.
@@ -81,8 +81,8 @@ class Mosaic:
         for done, (name, window) in enumerate(tiles):
             feedback.advance(done, len(tiles))
             described = folder / "described"
-            place = Window(self.area.column + window.column, self.area.row + window.row, 1, 1)
-            with RasterFile(described, self.source, place, self.nodata) as file:
+            corner = Window(self.area.column + window.column, self.area.row + window.row, 1, 1)
+            with RasterFile(described, self.source, corner, self.nodata) as file:
                 if self.classes:
                     file.set_classes(self.classes)
             write_cog(folder / name, described, strips, window, feedback)

@@ -75,6 +75,7 @@ class TestAFunction:
             false_core.classify(raster="a.tif", model="m.safetensors", output="b.tif", device="cpu", confidence=" ")
 
 
+@pytest.mark.thorough
 class TestThePages:
     def test_the_python_of_the_api_page_runs_as_it_stands(
         self, small: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -16,9 +16,16 @@ import pytest
 from stages import PATIENCE_S, STAGES, STARTED, Stage, World, cancelled_in, ended_well, make_inputs
 from web_folder import STUCK, WAITING, WebFolder, served
 
+pytestmark = pytest.mark.thorough
+
 LIMIT_S = 10.0
 """Users are promised 2 s, and ``benchmarks/cancelling.py`` measures them. Here much else may run on the computer."""
-ALL = [(job, stage) for job, stages in STAGES.items() for stage in stages]
+# The last stage of each job, with most to tidy up, is cancelled always. The others show the same once more.
+ALL = [
+    pytest.param(job, stage, id=f"{job}: {stage.title}", marks=[] if stage is stages[-1] else pytest.mark.slow)
+    for job, stages in STAGES.items()
+    for stage in stages
+]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +53,7 @@ def left_in(folder: Path) -> list[str]:
     return sorted(name for name in left if ".strips/" not in name)
 
 
-@pytest.mark.parametrize(("job", "stage"), ALL, ids=[f"{job}: {stage.title}" for job, stage in ALL])
+@pytest.mark.parametrize(("job", "stage"), ALL)
 def test_every_stage_can_be_cancelled(world: World, tmp_path: Path, warm: list[str], job: str, stage: Stage) -> None:
     # Only one of them is about how a process starts.
     ended = cancelled_in(stage, world, tmp_path / "cache", [sys.executable] if stage.name == STARTED else warm)

@@ -29,6 +29,7 @@ with cancelled_by_signals(cancel):
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends other processes no signals")
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 @pytest.mark.parametrize("again", [False, True], ids=["once", "again and again"])

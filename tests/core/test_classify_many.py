@@ -30,6 +30,7 @@ def pixels_of(path: Path) -> np.ndarray:
         return source.read()
 
 
+@pytest.mark.thorough
 def test_each_raster_gets_the_map_it_gets_alone(sheets: list[str], model: str, tmp_path: Path, listener: Listener) -> None:
     done = run(ClassifyMany(tuple(sheets), model, str(tmp_path / "maps"), device="cpu"), listener)
     assert (done["maps"], done["left_out"]) == (3, 0)
@@ -73,6 +74,7 @@ def test_maps_that_are_complete_stay_when_it_is_cancelled(sheets: list[str], mod
     assert not list((tmp_path / "maps").glob(".*")), "nothing half-written"
 
 
+@pytest.mark.thorough
 def test_maps_of_rasters_of_the_same_name_are_told_apart_by_their_folders(
     sheets: list[str], model: str, tmp_path: Path
 ) -> None:

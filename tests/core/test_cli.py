@@ -80,6 +80,7 @@ class TestCommands:
         for result in jobs.Check.RESULTS:
             assert result.label in said
 
+    @pytest.mark.thorough
     def test_a_command_ends_with_a_table_of_what_it_made(self, land: str, model: str, tmp_path: Path) -> None:
         output = tmp_path / "my map [1].tif"
         arguments = ["--raster", land, "--model", model, "--output", str(output), "--device", "cpu"]
@@ -92,6 +93,7 @@ class TestCommands:
         assert "my map [1].tif" in answer.stdout
         assert "Pixels classified" in answer.stdout
 
+    @pytest.mark.thorough
     def test_a_command_that_fails_ends_with_exit_code_1_and_without_a_traceback(self, tmp_path: Path) -> None:
         answer = subprocess.run(
             [sys.executable, "-m", "false_core", "check", "--device", "gpu"], capture_output=True, text=True, check=False

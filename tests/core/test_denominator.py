@@ -82,6 +82,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform == "win32", reason="the resource module is not there")
 def test_a_large_batch_needs_far_less_memory_than_its_matrix() -> None:
     # 8,192 embeddings have 256 MiB of similarities, and a loss written plainly keeps several such matrices.

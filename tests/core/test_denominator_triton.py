@@ -47,6 +47,7 @@ def run_check(device: str, **variables: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.thorough
 def test_in_the_interpreter_they_agree_with_the_plain_form() -> None:
     assert run_check("cpu", TRITON_INTERPRET="1").strip() == "agrees"
 

@@ -64,6 +64,7 @@ class TestTheLimit:
         assert [number for number in range(1, 8) if cache.get(key(number)) is not None] == [1, 4, 5, 6, 7]
         assert size_of(tmp_path) <= cache.limit
 
+    @pytest.mark.thorough
     def test_counts_for_large_caches_share_by_share(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(disk_cache, "SHARE_BYTES", 20 * ENTRY)
         cache = DiskCache(tmp_path, 200 * ENTRY)
@@ -127,6 +128,7 @@ assert hits, "what the others wrote is of use"
 """
 
 
+@pytest.mark.thorough
 def test_several_processes_share_it(tmp_path: Path) -> None:
     limit = 30 * ENTRY
     here = str(Path(__file__).parent)

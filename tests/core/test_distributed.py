@@ -36,6 +36,8 @@ from false_core.sampling.geometry import cut
 from false_core.sampling.spectral import SpectralJitter
 from false_core.sampling.views import PatchSampler, RawViews, ViewPairs
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).resolve().parents[2]
 LONG_S = 300
 
@@ -138,14 +140,25 @@ class TestBatches:
             assert found.min() > 0.6 * found.mean()
 
 
-@pytest.fixture(scope="module", params=[2, 4])
-def accounts(request: pytest.FixtureRequest, land: str, warm: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Have processes train together, and return where they wrote down how."""
-    folder = tmp_path_factory.mktemp("accounts")
-    done = torchrun(warm, request.param, str(ROOT / "tests/core/training_steps.py"), land, str(folder))
-    assert done.returncode == 0, done.stderr
-    assert len(list(folder.iterdir())) == request.param * len(jobs.METHODS)
-    return folder
+# Two processes by every method, and four by one, are run always. Four by the other methods show the same once more.
+OTHERS = tuple(method for method in jobs.METHODS if method != "false")
+SHARED = [(2, tuple(jobs.METHODS), method) for method in jobs.METHODS] + [(4, ("false",), "false")]
+ONCE_MORE = [pytest.param(4, OTHERS, method, marks=pytest.mark.slow) for method in OTHERS]
+
+
+@pytest.fixture(scope="module")
+def accounts(land: str, warm: list[str], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return a function that has processes train together by some methods, and returns where they wrote down how."""
+
+    @functools.cache
+    def trained(processes: int, methods: tuple[str, ...]) -> Path:
+        folder = tmp_path_factory.mktemp("accounts")
+        done = torchrun(warm, processes, str(ROOT / "tests/core/training_steps.py"), land, str(folder), *methods)
+        assert done.returncode == 0, done.stderr
+        assert len(list(folder.iterdir())) == processes * len(methods)
+        return folder
+
+    return trained
 
 
 @pytest.fixture(scope="module")
@@ -155,15 +168,20 @@ def account_alone(land: str) -> Callable[[str], list[dict[str, torch.Tensor]]]:
 
 
 class TestPretraining:
-    @pytest.mark.parametrize("method", jobs.METHODS)
+    @pytest.mark.parametrize(("processes", "together", "method"), [*SHARED, *ONCE_MORE])
     def test_in_several_processes_is_that_of_one_at_every_step(
-        self, method: str, accounts: Path, account_alone: Callable[[str], list[dict[str, torch.Tensor]]]
+        self,
+        processes: int,
+        together: tuple[str, ...],
+        method: str,
+        accounts: Callable[..., Path],
+        account_alone: Callable[[str], list[dict[str, torch.Tensor]]],
     ) -> None:
         """Loss, gradients, statistics of batch norms, clusters of PCL: in every process."""
-        alone = account_alone(method)
+        folder, alone = accounts(processes, together), account_alone(method)
         assert method != "pcl" or alone[-1]["state clustered"]
-        for rank in range(len(list(accounts.glob(f"{method} *")))):
-            told = safetensors.torch.load_file(account_file(accounts, method, rank))
+        for rank in range(processes):
+            told = safetensors.torch.load_file(account_file(folder, method, rank))
             assert len(told) == sum(map(len, alone))
             for number, step in enumerate(alone):
                 for name, wanted in step.items():

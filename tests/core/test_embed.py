@@ -21,6 +21,8 @@ from false_core.mapping import embed
 from false_core.models.encoder import build_encoder
 from false_core.models.model_file import load_weights, read_card
 
+pytestmark = pytest.mark.thorough
+
 FEATURES = 64 + 128 + 256 + 512
 """Of a resnet10t, at strides 4 to 32."""
 

@@ -16,6 +16,8 @@ from small_world import label_boxes, on_map, textured_land, write_labels, write_
 from false_core.dispatch import run
 from false_core.jobs import Assess, Classify, Finetune, ModelInfo, Pretrain
 
+pytestmark = pytest.mark.thorough
+
 HARMLESS = ("field", "forest", "water")
 HOSTILE = (
     '"><script>alert(1)</script><img src=x onerror=alert(1)>',

@@ -61,6 +61,7 @@ class TestAnEvent:
     def test_comes_back_as_it_was(self, event: Event) -> None:
         assert decode(encode(event)) == event
 
+    @pytest.mark.thorough
     @given(any_event)
     def test_of_any_content_comes_back_from_one_line_of_plain_json(self, event: Event) -> None:
         line = encode(event)

@@ -56,6 +56,8 @@ from false_core.labels.annotation import IGNORE, read_annotation
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ClassTable((LandCoverClass(1, "field", "#ffd92f"), LandCoverClass(2, "forest", "#1b7837")))
 HEAD = 'name = "test"\noutput = "out"\nprotocol = "scene"\n'

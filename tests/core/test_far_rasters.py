@@ -23,6 +23,8 @@ from false_core.jobs import Classify, Pretrain
 from false_core.raster.file_state import is_far, stamp_of_raster, state_of, states_of, unsigned, was_changed
 from false_core.raster.source import RasterSource, Window
 
+pytestmark = pytest.mark.thorough
+
 BLOCKS = {"tiled": True, "blockxsize": 128, "blockysize": 128, "compress": "deflate"}
 
 READ = """

@@ -32,6 +32,8 @@ from false_core.events import Event, Progress
 from false_core.jobs import Job, to_json
 from false_core.publish import published
 
+pytestmark = pytest.mark.thorough
+
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)

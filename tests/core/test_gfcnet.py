@@ -157,6 +157,7 @@ class TestTheMethod:
         with pytest.raises(ValueError, match="where the views lie on the ground"):
             method(replace(self.views(), ground=None))
 
+    @pytest.mark.thorough
     def test_of_a_larger_radius_keeps_fewer_negatives_and_shows_it_on_the_map(
         self, tmp_path: Path, listener: Listener
     ) -> None:

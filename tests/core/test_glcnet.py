@@ -189,6 +189,7 @@ class TestTheDecoder:
         assert all(value.equal(own[f"decoder.{name}"]) for name, value in network.decoder.state_dict().items())
         assert {name for name in held if name.startswith("decoder.")} == {n for n in own if n.startswith("decoder.")}
 
+    @pytest.mark.thorough
     def test_is_where_fine_tuning_starts(
         self, encoder_file: str, land: str, labels: str, tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -216,6 +217,7 @@ class TestTheDecoder:
         assert started and all(value.equal(held[f"decoder.{name}"]) for name, value in started[0].items())
         assert "The decoder starts as it was pretrained too (segformer)" in listener.infos
 
+    @pytest.mark.thorough
     def test_of_another_kind_is_not_used_and_that_is_said(
         self, encoder_file: str, land: str, labels: str, tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -232,6 +234,7 @@ class TestTheDecoder:
         )
         assert read_card(str(tmp_path / "m.safetensors")).decoder == "deeplabv3plus"
 
+    @pytest.mark.thorough
     def test_is_in_nobodys_way(self, encoder_file: str, land: str, tmp_path: Path) -> None:
         """Features, weights to start from and the report on the file take the encoder alone, or say what else there is."""
         run(Embed(land, encoder_file, str(tmp_path / "features.tif"), device="cpu"))
@@ -250,6 +253,7 @@ class TestTheDecoder:
         assert "resnet10t + segformer" in (tmp_path / "info.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.thorough
 def test_the_report_shows_matched_windows(report_of: Callable[..., str]) -> None:
     html = report_of("glcnet", steps=1)
     assert "<h2>Windows that were matched</h2>" in html

@@ -179,6 +179,7 @@ class TestFocus:
 
 
 class TestAStep:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("false_negatives", [False, True])
     @pytest.mark.parametrize("level", [IMAGE, POINTS, BOTH])
     def test_trains_on_the_parts_that_the_gradients_of_the_whole_batch_choose(
@@ -227,6 +228,7 @@ class TestAStep:
         assert seen == [False, True]
 
 
+@pytest.mark.thorough
 def test_the_report_shows_attention_and_crops(report_of: Callable[..., str]) -> None:
     html = report_of("grass", steps=4)
     figure = html[html.index("<h2>Where the gradients look</h2>") :]

@@ -16,6 +16,8 @@ from false_core.dispatch import run
 from false_core.errors import DeviceError, FalseError, OutOfMemoryError
 from false_core.training import finetune, pretrain
 
+pytestmark = pytest.mark.thorough
+
 LOST = getattr(torch, "AcceleratorError", RuntimeError)
 FAILURES = {
     "lost": (LOST("CUDA error: unspecified launch failure\nmore"), DeviceError, "failed at step 3: CUDA error"),

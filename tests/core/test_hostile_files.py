@@ -31,6 +31,8 @@ from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import measure
 from false_core.untrusted import LONGEST_TEXT, check_unpacked, parse_json, read_text
 
+pytestmark = pytest.mark.thorough
+
 ESCAPE = "\x1b[2J\x1b]0;gone\x07"
 """Clears a terminal and renames it."""
 

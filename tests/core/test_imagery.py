@@ -255,6 +255,7 @@ class TestAJob:
         with pytest.raises(InputError, match=r"stands for 7 rasters, and raster is one.*gdalbuildvrt"):
             with_rasters_found(Classify(str(archive), "m.safetensors", "map.tif"), listener.feedback)
 
+    @pytest.mark.thorough
     def test_pretrains_on_a_folder_and_fine_tunes_on_a_pattern(
         self, land: str, labels: str, tmp_path: Path, listener: Listener
     ) -> None:

@@ -31,6 +31,8 @@ from false_core.sampling.spectral import SpectralJitter, torch_generator
 from false_core.sampling.views import PatchSampler, RawViews
 from false_core.training.in_parts import accumulate_gradients
 
+pytestmark = pytest.mark.thorough
+
 PATCHES, POINTS_EACH = 7, 5
 UNEVEN = (slice(0, 3), slice(3, 4), slice(4, 7))
 each_method = pytest.mark.parametrize("name", jobs.METHODS)

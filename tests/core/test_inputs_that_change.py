@@ -21,6 +21,8 @@ from false_core.errors import InputError
 from false_core.events import Event, Metric, Progress
 from false_core.jobs import Classify, Job
 
+pytestmark = pytest.mark.thorough
+
 GIVES_UP_S = 60
 
 

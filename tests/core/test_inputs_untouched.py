@@ -31,6 +31,8 @@ from false_core.jobs import (
     SuggestLabels,
 )
 
+pytestmark = pytest.mark.thorough
+
 
 def state(folder: Path) -> dict[str, tuple[str, int, int]]:
     """Return content, date and permissions of every file."""

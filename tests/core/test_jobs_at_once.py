@@ -19,6 +19,8 @@ from false_core.events import Event, Progress
 from false_core.jobs import to_json
 from false_core.publish import locked_outputs, published
 
+pytestmark = pytest.mark.thorough
+
 DAY_S = 86400.0
 EACH_STEP = """
 import sys

@@ -75,6 +75,7 @@ class TestLabelsOverNodata:
 
 
 class TestPriorRatio:
+    @pytest.mark.thorough
     def test_leads_from_what_batches_hold_back_to_what_is_labelled(
         self, cache: ChunkCache, tmp_path: Path, listener: Listener
     ) -> None:

@@ -25,6 +25,8 @@ from false_core.raster.source import RasterSource
 from false_core.sampling.spectral import SpectralJitter, torch_generator
 from false_core.synthetic import SceneFiles, write_scene
 
+pytestmark = pytest.mark.thorough
+
 SIDE, BLOCK = 384, 48
 PER_CLASS, TESTED_PER_CLASS = 40, 300
 PROBES = {"knn": KNeighborsClassifier(10, metric="cosine"), "linear": LogisticRegression(C=0.01, max_iter=500)}
@@ -110,7 +112,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(scene, pretrained(scene, folder, "random", seed=0))
 
 
-@pytest.mark.slow
 def test_pretraining_on_a_scene_does_well_above_the_untrained_encoder(world: World, tmp_path: Path) -> None:
     """The untrained encoder sees colour, which tells much of the scene apart as long as the light stays the same.
 

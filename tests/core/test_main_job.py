@@ -81,6 +81,7 @@ class TestPretraining:
         assert card.provenance["rasters"] == [Path(land).name]
         assert math.isfinite(card.provenance["loss"])
 
+    @pytest.mark.thorough
     def test_takes_part_of_several_rasters_and_chosen_bands(self, land: str, tmp_path: Path, listener: Listener) -> None:
         again = write_raster(tmp_path / "again.tif", textured_land()[:, ::-1], nodata=0)
         job = Pretrain(
@@ -120,6 +121,7 @@ class TestFineTuning:
         assert card.provenance["labels"] == {str(c.code): [4, 400] for c in card.classes}
         assert card.provenance["pretraining"]["name"] == "false"
 
+    @pytest.mark.thorough
     def test_takes_over_the_legend(self, land: str, labels: str, encoder: str, tmp_path: Path) -> None:
         legend = tmp_path / "legend.json"
         legend.write_text(json.dumps([{"value": "water", "name": "Open water", "color": "#0000ff"}]))
@@ -134,6 +136,7 @@ class TestFineTuning:
         assert classes[3] == ("Open water", "#0000ff")
         assert outputs.keys() == {"model", "report"}, "without labels kept back there is no score"
 
+    @pytest.mark.thorough
     def test_learns_what_can_be_learnt_in_a_moment(self, tmp_path: Path) -> None:
         # Brightness alone tells the classes apart, so a few steps must do better than chance by far.
         pixels = np.repeat(np.array([40, 120, 200], "uint8"), 40)[None, None].repeat(96, axis=1)
@@ -148,6 +151,7 @@ class TestFineTuning:
         assert set(np.unique(mapped)) <= {10, 20, 30}
         assert (mapped == truth).mean() > 0.6
 
+    @pytest.mark.thorough
     def test_goes_on_where_it_was_interrupted_and_ends_as_if_nothing_had_happened(
         self, land: str, labels: str, encoder: str, tmp_path: Path
     ) -> None:
@@ -254,6 +258,7 @@ class TestTheMap:
         assert classify(land, model, tmp_path / "map.tif").shape == (HEIGHT, WIDTH)
         assert "old" not in (tmp_path / "map.qml").read_text()
 
+    @pytest.mark.thorough
     def test_with_a_class_0_has_255_as_nodata(self, land: str, tmp_path: Path) -> None:
         _, boxes = label_boxes()
         labels = write_labels(tmp_path / "l.gpkg", [0] * 4 + [200] * 8, [on_map(box) for box in boxes])
@@ -288,6 +293,7 @@ class TestTheMap:
 class TestAnyRaster:
     """The land in other forms, all classified by the same model."""
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
     def test_of_another_type_is_classified_with_a_warning(
         self, model: str, tmp_path: Path, listener: Listener, dtype: str
@@ -297,6 +303,7 @@ class TestAnyRaster:
         assert f"holds {dtype} values, the model was made on uint16 ones" in listener.warnings
         assert (read_band(tmp_path / "map.tif")[BORDERLESS] > 0).all()
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         "layout",
         [{"tiled": True, "blockxsize": 32, "blockysize": 16}, {"interleave": "band", "blockysize": 3, "compress": "lzw"}],
@@ -309,6 +316,7 @@ class TestAnyRaster:
         one, two = (classify(path, model, tmp_path / f"{n}.tif") for n, path in enumerate((raster, land)))
         np.testing.assert_array_equal(one, two)
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("width", "height"), [(1, 1), (5, 3), (64, 64), (16, 560), (560, 16)],
         ids=["one pixel", "smaller than a patch", "one tile", "high", "wide"],
@@ -361,6 +369,7 @@ class TestAnyRaster:
         assert "Using bands 1, 2, 3, 4 of r.tif" in listener.infos
         np.testing.assert_array_equal(read_band(tmp_path / "map.tif"), classify(land, model, tmp_path / "land.tif"))
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("bands", [1, 11])
     def test_with_one_band_or_eleven_goes_the_whole_way(self, tmp_path: Path, bands: int) -> None:
         raster = write_raster(tmp_path / "r.tif", textured_land(bands=bands, dtype="uint8"), nodata=0)
@@ -374,6 +383,7 @@ class TestAnyRaster:
         assert (codes[BORDERLESS] > 0).all()
         assert len(read_card(made["model"]).bands) == bands
 
+    @pytest.mark.thorough
     def test_smaller_than_a_patch_can_be_learnt_from(self, tmp_path: Path) -> None:
         pixels = np.random.default_rng(0).integers(1, 99, (2, 20, 30)).astype("uint8")
         raster = write_raster(tmp_path / "r.tif", pixels)
@@ -386,6 +396,7 @@ class TestAnyRaster:
 
 
 class TestTheSameSeed:
+    @pytest.mark.thorough
     def test_gives_the_same_weights_and_the_same_map(
         self, land: str, labels: str, encoder: str, model: str, tmp_path: Path
     ) -> None:

@@ -128,6 +128,7 @@ def succeed(process: subprocess.Popen[str]) -> str:
 
 
 class TestSeveralProcesses:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("world", [2, 3])
     def test_write_the_file_that_one_writes(
         self, job: Classify, undisturbed: dict[str, bytes], start: Start, out: Path, world: int
@@ -135,6 +136,7 @@ class TestSeveralProcesses:
         succeed(start(job, world))
         assert contents(out) == undisturbed
 
+    @pytest.mark.thorough
     def test_share_out_many_rasters(
         self, strip: str, land: str, model: str, start: Start, tmp_path: Path, small_strips: None
     ) -> None:
@@ -147,6 +149,7 @@ class TestSeveralProcesses:
         assert "'maps': 2" in said and "'left_out': 1" in said
         assert contents(tmp_path / "shared") == contents(tmp_path / "alone")
 
+    @pytest.mark.thorough
     def test_end_when_one_is_lost_and_keep_what_is_finished(
         self, job: Classify, undisturbed: dict[str, bytes], start: Start, out: Path
     ) -> None:
@@ -158,6 +161,7 @@ class TestSeveralProcesses:
         succeed(start(job))
         assert contents(out) == undisturbed
 
+    @pytest.mark.thorough
     def test_leave_out_a_raster_that_one_of_them_cannot_read(
         self, strip: str, land: str, model: str, start: Start, tmp_path: Path
     ) -> None:
@@ -189,6 +193,7 @@ class TestSeveralProcesses:
 
 
 class TestAfterHavingBeenKilled:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("moment", ["the first part", "the second part", "the file", "random"])
     def test_it_goes_on_and_ends_as_if_nothing_had_happened(
         self, job: Classify, undisturbed: dict[str, bytes], start: Start, out: Path, moment: str
@@ -211,6 +216,7 @@ class TestAfterHavingBeenKilled:
         succeed(start(job))
         assert contents(out) == undisturbed
 
+    @pytest.mark.thorough
     def test_several_processes_may_go_on_where_one_was(
         self, job: Classify, undisturbed: dict[str, bytes], start: Start, out: Path
     ) -> None:
@@ -248,6 +254,7 @@ class TestWhatIsFinished:
     def often(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("false_core.feedback.SHORTEST_INTERVAL_S", 0.0)
 
+    @pytest.mark.thorough
     def test_is_kept_where_the_job_is_cancelled(
         self, job: Classify, undisturbed: dict[str, bytes], out: Path, listener: Listener
     ) -> None:
@@ -261,6 +268,7 @@ class TestWhatIsFinished:
         assert f"Going on with {finished} of 4 strips from an interrupted run." in again.infos
         assert contents(out) == undisturbed
 
+    @pytest.mark.thorough
     def test_is_not_computed_again(self, job: Classify, undisturbed: dict[str, bytes], out: Path) -> None:
         cancelled_after(1, job, out)
         before = {path: path.stat().st_ino for path in kept(out)}
@@ -269,6 +277,7 @@ class TestWhatIsFinished:
         run(job)
         assert contents(out) == undisturbed
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("damage", ["a byte", "the end", "a file", "the list", "no list"])
     def test_is_computed_again_where_it_is_damaged(
         self, job: Classify, undisturbed: dict[str, bytes], out: Path, listener: Listener, damage: str
@@ -293,6 +302,7 @@ class TestWhatIsFinished:
         if damage != "no list":
             assert "1 strip(s) of an interrupted run are damaged. They are computed again." in listener.warnings
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("change", ["the model", "the raster", "the extent", "the confidence", "the size of tiles"])
     def test_is_of_no_use_after_a_change(
         self, job: Classify, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, listener: Listener
@@ -333,6 +343,7 @@ class TestWhatIsFinished:
             run(job, cancel=cancel)
         assert not list(out.iterdir())
 
+    @pytest.mark.thorough
     def test_of_another_map_is_removed_after_a_month(self, job: Classify, out: Path) -> None:
         for name, days in (("old", 31), ("young", 29)):
             folder = out / f".{name}.tif.0123456789abcdef.strips"
@@ -344,6 +355,7 @@ class TestWhatIsFinished:
 
 @pytest.mark.usefixtures("small_strips")
 class TestWhatGoesOnAtTheSameTime:
+    @pytest.mark.thorough
     def test_the_same_map_in_the_same_place_is_refused(
         self, job: Classify, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -361,6 +373,7 @@ class TestWhatGoesOnAtTheSameTime:
         assert problems
         assert {"map.tif", "sure.tif"} <= contents(out).keys()
 
+    @pytest.mark.thorough
     def test_a_change_of_the_raster_is_noticed(self, job: Classify, tmp_path: Path, out: Path) -> None:
         raster = str(shutil.copy(job.raster, tmp_path / "changing.tif"))
 
@@ -372,6 +385,7 @@ class TestWhatGoesOnAtTheSameTime:
             run(dataclasses.replace(job, raster=raster), change)
         assert not list(out.iterdir())
 
+    @pytest.mark.thorough
     def test_a_disk_that_is_too_small_is_said_before(
         self, job: Classify, monkeypatch: pytest.MonkeyPatch, listener: Listener
     ) -> None:
@@ -382,6 +396,7 @@ class TestWhatGoesOnAtTheSameTime:
 
 
 class TestManyParts:
+    @pytest.mark.thorough
     def test_of_nothing_but_nodata_are_nodata(
         self, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_strips: None
     ) -> None:

@@ -32,6 +32,7 @@ print(pages * resource.getpagesize() / 2**20 / MEGABYTES)
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told so")
 @pytest.mark.parametrize(("way", "low", "high"), [("kept", 0.0, 0.1), ("as it is", 0.9, 1.5)])
 def test_a_large_tensor_takes_memory_of_the_one_before(way: str, low: float, high: float) -> None:

@@ -67,6 +67,7 @@ class TestTheRegistry:
 @each_method
 @pytest.mark.parametrize("level", [IMAGE, POINTS, BOTH])
 class TestAMethod:
+    @pytest.mark.thorough
     def test_gives_a_loss_that_can_be_differentiated(self, name: str, level: str) -> None:
         method = new(name, level=level)
         outcome = method(some_views(points=0 if method.settings.level == IMAGE else 6))
@@ -77,6 +78,7 @@ class TestAMethod:
         learns = [p for p in method.encoder.parameters() if p.grad is not None and p.grad.abs().max() > 0]
         assert bool(learns) == (name != "random")
 
+    @pytest.mark.thorough
     def test_keeps_all_it_knows_in_its_state(self, name: str, level: str) -> None:
         one, two = new(name, level=level), new(name, level=level)
         one(some_views())
@@ -127,6 +129,7 @@ class TestUntrained:
         assert changed
         assert all(key.endswith(("running_mean", "running_var", "num_batches_tracked")) for key in changed)
 
+    @pytest.mark.thorough
     def test_is_done_after_a_few_steps_however_many_are_asked_for(self, land: str, tmp_path: Path) -> None:
         outputs = run(pretraining(land, tmp_path, "random", steps=1000, batch_size=2))
         assert outputs["steps"] == Untrained.most_steps
@@ -134,6 +137,7 @@ class TestUntrained:
 
 @each_method
 class TestPretraining:
+    @pytest.mark.thorough
     def test_ends_with_an_encoder_that_says_how_it_was_made(
         self, land: str, tmp_path: Path, listener: Listener, name: str
     ) -> None:
@@ -148,6 +152,7 @@ class TestPretraining:
             kinds = {curve.partition(" (")[0] for curve in shown}
             assert {"similarity of positives", "similarity of negatives"} <= kinds
 
+    @pytest.mark.thorough
     def test_goes_on_where_it_was_interrupted_and_ends_as_if_nothing_had_happened(
         self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:
@@ -179,6 +184,7 @@ class TestPretraining:
 class TestFalseNegatives:
     """FNSD and FNCC in methods other than FALSE."""
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("name", jobs.CALIBRATED)
     def test_are_found_and_change_what_is_learned(self, land: str, tmp_path: Path, listener: Listener, name: str) -> None:
         job = pretraining(land, tmp_path, name, steps=2, threshold=-1.0)

@@ -33,6 +33,8 @@ from false_core.raster.statistics import measure
 from false_core.sampling.views import PatchSampler, RawViews
 from false_core.training.pretrain import Trainer
 
+pytestmark = pytest.mark.thorough
+
 CPU, CARD = torch.device("cpu"), torch.device("cuda", 0)
 PATCHES = 6
 WITH_FNCC = "+fncc"

@@ -72,6 +72,7 @@ def exported(model: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @needs_onnx
 class TestTheExportedModel:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
     def test_gives_the_probabilities_of_the_model_from_raw_pixels(
         self, exported: str, model: str, tmp_path: Path, dtype: str
@@ -127,6 +128,7 @@ class TestTheExportedModel:
         assert {entry.domain: entry.version for entry in written.opset_import} == {"": 17}
         assert written.ir_version <= 8
 
+    @pytest.mark.thorough
     def test_of_the_published_decoder_gives_its_probabilities_too(self, land: str, tmp_path: Path) -> None:
         torch.manual_seed(0)
         classes = ClassTable((LandCoverClass(1, "a", "#000000"), LandCoverClass(2, "b", "#ffffff")))

@@ -76,6 +76,7 @@ class TestParts:
 
 
 class TestTheTilesOfAPart:
+    @pytest.mark.thorough
     @settings(max_examples=25, deadline=None)
     @given(
         st.integers(600, 1500), st.integers(600, 1500), st.sampled_from([(128, 96, 32), (256, 96, 32), (160, 96, 32)]),

@@ -294,12 +294,14 @@ class TestTraining:
         unit = torch.nn.functional.normalize(keys, dim=1)
         assert bank.equal(torch.cat([unit[100:], unit[30:100]]))
 
+    @pytest.mark.thorough
     def test_the_same_seed_gives_the_same_losses_and_weights(self) -> None:
         one, two = new_pcl(), new_pcl()
         assert train(one, range(6), 6) == train(two, range(6), 6)
         assert one.clustered
         assert all(value.equal(two.state_dict()[name]) for name, value in one.state_dict().items())
 
+    @pytest.mark.thorough
     def test_its_state_goes_on_where_it_was_taken(self) -> None:
         undisturbed, interrupted, resumed = new_pcl(), new_pcl(), new_pcl(seed=1)
         wanted = train(undisturbed, range(8), 8)

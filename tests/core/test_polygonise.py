@@ -128,6 +128,7 @@ class TestPixelEdges:
 
 
 class TestTheBlocks:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("smoothing", [0.0, 1.0])
     @pytest.mark.parametrize("minimum", [0.0, 6.0])
     def test_do_not_show(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, smoothing: float, minimum: float) -> None:
@@ -199,6 +200,7 @@ class TestTheMinimumArea:
 
 
 class TestSmoothing:
+    @pytest.mark.thorough
     @settings(max_examples=25, deadline=None)
     @given(random_codes, st.integers(1, 12), st.integers(1, 12), st.integers(1, 3), st.floats(0.01, 1.0))
     def test_keeps_borders_shared_whatever_the_map(

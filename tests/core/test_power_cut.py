@@ -16,6 +16,8 @@ from mounts import Disk, disk_in_file
 from false_core import publish
 from false_core.publish import published
 
+pytestmark = pytest.mark.thorough
+
 SIZE = 300_000
 # Without what ext4 does by itself for programs that forget to wait for the disk, and with its journal written every second.
 BARE = ",noauto_da_alloc,commit=1"

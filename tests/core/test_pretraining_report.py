@@ -20,6 +20,8 @@ from false_core.errors import Cancelled, InputError
 from false_core.events import Message, Progress
 from false_core.jobs import METHODS, Pretrain
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def truth(tmp_path: Path) -> str:

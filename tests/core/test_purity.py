@@ -193,6 +193,7 @@ class TestOverATraining:
         curves = self.learn(land, tmp_path, listener, threshold=-1.0, truth=truth)
         assert curves["purity of false negatives"] == curves["purity by chance"] == [1, 1]
 
+    @pytest.mark.thorough
     def test_the_same_is_learned(self, land: str, encoder: str, tmp_path: Path, listener: Listener) -> None:
         truth = write_raster(tmp_path / "truth.tif", (textured_land()[:1] > 60).astype("uint8"))
         curves = self.learn(land, tmp_path, listener, truth=truth)

@@ -578,6 +578,7 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 class TestThousandsOfRasters:
     """Played by some hundreds: what must not grow with their number does not grow with those either."""
 
+    @pytest.mark.thorough
     @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files as Linux does")
     def test_few_of_their_files_are_open_at_a_time(self, tiles: list[str]) -> None:
         def open_files() -> int:
@@ -593,6 +594,7 @@ class TestThousandsOfRasters:
         assert after_opening - before <= MOST_OPEN
         assert open_files() - before <= MOST_OPEN + 2
 
+    @pytest.mark.thorough
     def test_are_read_from_several_threads_all_the_same(self, tiles: list[str]) -> None:
         sources = [source for number, source in enumerate(open_all(tiles, ())) if number != 2]
         wrong: list[str] = []
@@ -610,6 +612,7 @@ class TestThousandsOfRasters:
             thread.join()
         assert not wrong
 
+    @pytest.mark.thorough
     def test_are_measured_by_a_sample_of_them(
         self, tiles: list[str], listener: Listener, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -637,6 +640,7 @@ class TestThousandsOfRasters:
         normal = measure(sources, [source.window_of(None) for source in sources], listener.feedback)
         assert normal.mean[0] > 190
 
+    @pytest.mark.thorough
     def test_are_measured_where_hardly_any_is_valid(self, tiles: list[str], tmp_path: Path, listener: Listener) -> None:
         empty = write_raster(tmp_path / "empty.tif", np.zeros((1, 300, 300), "uint8"), nodata=0)
         paths = [str(shutil.copy(empty, tmp_path / f"{n}.tif")) for n in range(100)]

@@ -89,6 +89,7 @@ class TestAFullDisk:
         with full_disk(1000), pytest.raises(OutputError, match=r"p\.gpkg cannot be written"):
             run(Polygonise(the_map, str(tmp_path / "p.gpkg")))
 
+    @pytest.mark.thorough
     def test_while_an_onnx_file_is_written(self, model: str, tmp_path: Path) -> None:
         pytest.importorskip("onnx")
         with full_disk(1000), pytest.raises(OutputError, match=r"m\.onnx cannot be written: File too large"):
@@ -293,12 +294,6 @@ class TestTraining:
     def test_of_a_backbone_without_the_levels_a_decoder_needs(self) -> None:
         with pytest.raises(ModelFileError, match="cannot be built|no encoder called"):
             build_segmenter("vit_tiny_patch16_224", "deeplabv3plus", 3, 2)
-
-    def test_of_what_is_no_job(self, listener: Listener) -> None:
-        from false_core.distributed import ALONE
-
-        with pytest.raises(RequestError, match="is not a job"):
-            _do(object(), listener.feedback, ALONE)  # type: ignore[arg-type]
 
 
 class TestExperiments:

@@ -24,6 +24,8 @@ from false_core.models.from_file import segmenter_from
 from false_core.models.model_file import MADE_BY, read_card, save_model
 from false_core.models.record import PIECE, PIECES, fingerprint, read_record
 
+pytestmark = pytest.mark.thorough
+
 
 class World:
     """Inputs in a folder of their own, and the encoder and the model made from them."""

@@ -153,6 +153,7 @@ class TestSampling:
         assert not drawn or wants.reach == 2.5
 
 
+@pytest.mark.thorough
 def test_the_report_shows_the_neighbours_that_were_chosen(report_of: Callable[..., str]) -> None:
     html = report_of("rissnet", steps=1)
     assert "<h2>Chosen neighbours</h2>" in html

@@ -18,6 +18,8 @@ import pytest
 from false_core.events import Event, Failed, Finished, Metric, Progress, Started, decode
 from false_core.jobs import Check, Classify, Pretrain, to_json
 
+pytestmark = pytest.mark.thorough
+
 PYTHON = (sys.executable, "-m", "false_core")
 PATIENCE_S = 240
 """Until a process counts as hung. No test measures time."""

@@ -17,6 +17,7 @@ def gradients(network: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
     return [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("encoder", ["resnet10t", "resnet18"])
 @pytest.mark.parametrize("size", [(64, 64), (96, 160)])
 def test_a_segformer_is_that_of_the_library_to_the_last_weight_and_gradient(encoder: str, size: tuple[int, int]) -> None:

@@ -29,6 +29,7 @@ class TestMemoryForPixels:
         with pytest.raises(RequestError, match="FALSE_MEMORY_GB is"):
             settings.memory_for_pixels()
 
+    @pytest.mark.thorough
     def test_bounds_both_trainings(
         self, land: str, labels: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener
     ) -> None:

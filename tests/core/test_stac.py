@@ -217,6 +217,7 @@ class TestWhatIsWrong:
         with pytest.raises(InputError, match="is larger than"):
             find_rasters([write(item("s", {"x": "a.tif"}))])
 
+    @pytest.mark.thorough
     @given(
         st.recursive(
             st.none()
@@ -248,6 +249,7 @@ class TestWhatIsWrong:
         assert find_rasters([path]) == [path]
 
 
+@pytest.mark.thorough
 def test_a_job_learns_from_a_collection_and_maps_it(land: str, model: str, tmp_path: Path) -> None:
     items = []
     for name in ("n", "s"):

@@ -41,6 +41,8 @@ from false_core.models.segmenter import build_segmenter, class_probabilities
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window
 
+pytestmark = pytest.mark.thorough
+
 CPU = torch.device("cpu")
 
 
@@ -276,7 +278,6 @@ class TestWhatCannotBeDone:
         assert (table["reason"].str.startswith("taken for all (1.00)")).all()
 
 
-@pytest.mark.slow
 class TestOnASceneWithAClassTheModelNeverSaw:
     """Two textures that the model learned, and islands of a third that nobody labelled, on a tenth of the land."""
 

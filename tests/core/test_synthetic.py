@@ -37,6 +37,7 @@ def test_the_same_seed_gives_the_same_scene_and_another_seed_another_one() -> No
     assert (first.truth != other.truth).mean() > 0.3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("width", "height"), [(64, 64), (200, 70), (128, 301)])
 def test_every_class_shows_in_a_scene_of_any_size(width: int, height: int) -> None:
     for seed in range(4):
@@ -87,6 +88,7 @@ def test_fields_differ_more_among_themselves_than_from_other_classes(scene: Scen
     assert fields.std() > abs(fields.mean() - soil_like.mean())
 
 
+@pytest.mark.thorough
 def test_the_image_on_disk_says_what_it_is(files: SceneFiles) -> None:
     with rasterio.open(files.image) as source:
         assert (source.width, source.height, source.count) == (320, 256, 4)
@@ -126,11 +128,13 @@ def test_labels_cover_about_one_percent_inside_objects_of_their_class(files: Sce
     assert (truth[drawn] == labelled[drawn]).mean() > 0.97
 
 
+@pytest.mark.thorough
 def test_more_labels_can_be_asked_for(tmp_path: Path) -> None:
     truth, labelled = _labelled(write_scene(tmp_path, 256, 256, seed=2, label_share=0.05))
     assert 0.03 < (labelled > 0).sum() / (truth > 0).sum() < 0.07
 
 
+@pytest.mark.thorough
 def test_writing_again_replaces_what_was_there(tmp_path: Path) -> None:
     write_scene(tmp_path, 128, 128, seed=0)
     before = len(geopandas.read_file(tmp_path / "labels.gpkg"))
@@ -162,6 +166,7 @@ def test_a_large_image_is_made_of_flipped_blocks_without_gaps(tmp_path: Path) ->
     assert np.array_equal(block, np.sort(image[:, :100, 100:200], axis=None))
 
 
+@pytest.mark.thorough
 def test_a_scene_in_memory_needs_no_raster_library() -> None:
     program = (
         "import sys; from false_core.synthetic import generate; generate(64, 64); "

@@ -99,6 +99,7 @@ class TestTheNumberOfTiles:
 
 
 class TestTheRewrittenNetwork:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("encoder", ["resnet10t", "resnet18", "mobilenetv3_small_050", "convnext_atto"])
     @pytest.mark.parametrize("decoder", ["segformer", "deeplabv3plus"])
     def test_gives_the_same_scores(self, encoder: str, decoder: str) -> None:

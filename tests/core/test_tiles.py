@@ -115,6 +115,7 @@ class TestTheTiles:
 
 
 class TestBlending:
+    @pytest.mark.thorough
     @settings(max_examples=60, deadline=None)
     @given(plans)
     def test_of_the_same_everywhere_is_the_same_everywhere(self, plan: TilePlan) -> None:
@@ -207,6 +208,7 @@ class TestAMapWithoutSeams:
         classes=ClassTable(tuple(LandCoverClass(code, str(code), "#000000") for code in (3, 5, 9))),
     )  # fmt: skip
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("area", [Window(0, 0, 1300, 700), Window(37, 601, 560, 99)], ids=["everything", "a part"])
     def test_a_network_that_sees_single_pixels_gives_the_same_with_tiles_as_without(
         self, tmp_path: Path, area: Window
@@ -273,6 +275,7 @@ class TestTheWayOfComputing:
         with rasterio.open(folder / "map.tif") as file, rasterio.open(folder / "sure.tif") as sure:
             return file.read(1), sure.read(1)
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(("batch", "readers"), [(1, 4), (3, 1), (4, 3)])
     def test_changes_nothing(
         self, raster: RasterSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, readers: int

@@ -32,6 +32,7 @@ def test_it_quotes_messages():
     assert len(QUOTED) > 40
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("message", QUOTED)
 def test_a_message_is_said_like_that(message, texts):
     wanted = re.compile(".*?".join(re.escape(part) for part in re.split("…", message)), re.DOTALL)

@@ -19,6 +19,8 @@ from false_core.labels.split import split
 from false_core.raster.classes import MOST_CLASSES
 from false_core.raster.source import RasterSource
 
+pytestmark = pytest.mark.thorough
+
 SIDE = 1000
 
 

@@ -45,6 +45,7 @@ def shown(path: Path, held_back: Annotation, factor: int) -> np.ndarray:
     return confusion_matrix(truth[known], indices[codes[known]], len(held_back.classes))
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small_tiles")
 @pytest.mark.parametrize("factor", [1, 2])
 @pytest.mark.parametrize("waiting", [tiles.MOST_WAITING_BYTES, 1], ids=["in one go", "column by column"])

@@ -27,6 +27,8 @@ from false_core.models.model_file import read_card
 from false_core.models.model_report import model_sections
 from false_core.models.weights import fit_to_bands, start_from
 
+pytestmark = pytest.mark.thorough
+
 BACKBONE = "resnet10t"
 
 

@@ -98,6 +98,7 @@ def endless(land: str, out: Path) -> Pretrain:
 
 
 class TestTheProtocol:
+    @pytest.mark.thorough
     def test_a_job_is_started_goes_on_and_is_finished_once(self, work: Any, land: str, model: str, out: Path) -> None:
         worker = work(Classify(land, model, str(out / "map.tif"), device="cpu"))
         code, said = worker.end()
@@ -113,6 +114,7 @@ class TestTheProtocol:
         assert fractions[-1] == pytest.approx(1.0)
         assert [event.kind for event in said if isinstance(event, events.Artifact)] == ["output"]
 
+    @pytest.mark.thorough
     def test_nothing_but_events_reaches_stdout_whoever_prints(self, work: Any) -> None:
         code = (
             "import ctypes, os, warnings, false_core.worker as worker\n"
@@ -190,6 +192,7 @@ class TestTheProtocol:
 class TestCancelling:
     """Every way to end a job: exit code 3, nothing written, nothing left."""
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("way", ["a line", "SIGTERM"])
     def test_while_it_trains(self, work: Any, land: str, out: Path, way: str) -> None:
         worker = work(endless(land, out))
@@ -204,6 +207,7 @@ class TestCancelling:
         assert sum(isinstance(event, TERMINAL) for event in said) == 1
         assert not list(out.iterdir())
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("way", ["the end of stdin", "SIGINT"])
     def test_while_it_starts(self, work: Any, land: str, out: Path, way: str) -> None:
         worker = work(endless(land, out))
@@ -215,6 +219,7 @@ class TestCancelling:
         assert said[-1] == Failed("Cancelled.", "", "cancelled")
         assert not list(out.iterdir())
 
+    @pytest.mark.thorough
     def test_a_job_that_does_not_react_is_ended_and_what_it_was_writing_is_removed(self, work: Any, out: Path) -> None:
         code = (
             "import sys, time, false_core.worker as worker\n"
@@ -237,6 +242,7 @@ class TestCancelling:
         assert said[-1] == Failed("Cancelled.", "", "cancelled")
         assert not list(out.iterdir())
 
+    @pytest.mark.thorough
     def test_a_reader_that_has_gone_does_not_keep_it_alive(self, work: Any, land: str, out: Path) -> None:
         worker = work(endless(land, out))
         worker.read_until(lambda event: isinstance(event, Started))
@@ -257,6 +263,7 @@ class TestGoingOn:
             "finetune": Finetune(land, labels, "cover", str(out / "disturbed"), encoder, **common),
         }
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("name", ["pretrain", "finetune"])
     def test_the_weights_are_those_of_an_undisturbed_run(
         self, work: Any, jobs: dict[str, Any], out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -288,6 +295,7 @@ class TestGoingOn:
         assert one.keys() == two.keys()
         assert all(one[key].equal(two[key]) for key in one)
 
+    @pytest.mark.thorough
     def test_labels_kept_back_score_the_model_once_before_they_train_it(
         self, jobs: dict[str, Any], out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -349,6 +357,7 @@ class TestGoingOn:
         os.utime(copy, (1, 1))
         assert steps(job, 1) == 1
 
+    @pytest.mark.thorough
     def test_a_damaged_checkpoint_is_not_used(
         self, jobs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -86,10 +86,10 @@ def account_file(folder: Path, method: str, rank: int) -> Path:
 
 
 def main() -> None:
-    """Write the account of every method."""
-    raster, folder = sys.argv[1], Path(sys.argv[2])
+    """Write the account of each method that is named."""
+    raster, folder, methods = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
     with joined(share(), threading.Event()) as world:
-        for method in jobs.METHODS:
+        for method in methods:
             steps = {
                 f"{number} {name}": value.contiguous()
                 for number, step in enumerate(account(method, raster, world))

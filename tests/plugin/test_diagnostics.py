@@ -16,6 +16,7 @@ def profile(provider, tmp_path, monkeypatch) -> Path:
     return tmp_path / "profile"
 
 
+@pytest.mark.thorough
 def test_the_report_of_this_computer(profile, algorithm, context, feedback, compute_python, monkeypatch, tmp_path):
     import false_core
 
@@ -36,6 +37,7 @@ def test_the_report_of_this_computer(profile, algorithm, context, feedback, comp
     assert text.strip() in "\n".join(feedback.infos)
 
 
+@pytest.mark.thorough
 def test_it_works_where_there_is_no_environment(profile, algorithm, context, feedback, monkeypatch, tmp_path):
     from qgis_false.environment import interpreters
 
@@ -48,6 +50,7 @@ def test_it_works_where_there_is_no_environment(profile, algorithm, context, fee
     assert "not run: there is no compute environment" in text
 
 
+@pytest.mark.thorough
 def test_a_report_that_cannot_be_written_is_an_error_but_is_told_all_the_same(
     profile, algorithm, context, feedback, monkeypatch, tmp_path
 ):
@@ -63,6 +66,7 @@ def test_a_report_that_cannot_be_written_is_an_error_but_is_told_all_the_same(
     assert "FALSE has no compute environment yet" in "\n".join(feedback.infos)
 
 
+@pytest.mark.thorough
 def test_on_the_desktop_the_report_can_be_pasted(profile, algorithm, context, feedback, monkeypatch, tmp_path):
     from qgis import utils
 
@@ -167,6 +171,7 @@ def test_another_version_of_the_library_is_mentioned_and_what_mends_it(provider)
     assert "restart QGIS" in problem_of_library("9.9.9")
 
 
+@pytest.mark.thorough
 def test_the_report_is_plain_text_and_can_be_read_by_a_person(profile, feedback, monkeypatch):
     from qgis_false.environment.diagnosis import diagnose
 

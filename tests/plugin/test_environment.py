@@ -140,6 +140,7 @@ def test_what_was_set_reaches_the_compute_process(unset):
     assert (passed["FALSE_DEVICE"], passed["FALSE_MEMORY_GB"], passed["FALSE_CACHE"]) == ("mps", "4.5", "/scratch/false")
 
 
+@pytest.mark.thorough
 def test_a_setting_decides_what_auto_is(unset, feedback, compute_python, monkeypatch):
     from qgis.core import QgsProcessingException
 

@@ -71,6 +71,7 @@ def launched(provider):
         os.kill(one, signal.SIGKILL)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("words", [LAUNCHER, DEAF + LAUNCHER], ids=["listens", "is deaf"])
 def test_when_qgis_is_gone_all_are_ended_those_in_groups_of_their_own_too(guard, launched, words):
     child, behind = launched(words)

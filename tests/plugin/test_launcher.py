@@ -341,6 +341,7 @@ class TestARun:
 
 
 class TestCancelling:
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("launcher", "behind"),
         [("stays", "listens"), ("replaces itself", "listens"), ("is deaf", "watches its file"),

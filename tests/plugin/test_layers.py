@@ -467,9 +467,11 @@ class TestSamplePoints:
         made_by_the_library(compute_python, "samplepoints", land_cover, tmp_path / f"points.{ending}")
         return str(tmp_path / f"points.{ending}")
 
+    @pytest.mark.thorough
     def test_offer_the_classes_to_who_fills_them_in_and_show_what_is_left_to_do(self, points):
         self.check(QgsVectorLayer(points, "points", "ogr"))
 
+    @pytest.mark.thorough
     def test_do_so_too_when_processing_loads_them(self, points, context, feedback):
         from qgis_false.layers import class_style
 
@@ -504,6 +506,7 @@ class TestSamplePoints:
 class TestAMapOfPolygons:
     """Made by the library itself, and opened by hand."""
 
+    @pytest.mark.thorough
     def test_is_drawn_with_its_classes(self, compute_python, land_cover, tmp_path, ending):
         made = tmp_path / f"polygons.{ending}"
         made_by_the_library(compute_python, "polygonise", land_cover, made)

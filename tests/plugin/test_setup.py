@@ -137,6 +137,7 @@ def test_a_build_that_cannot_be_had_is_replaced_by_what_the_index_has(bench, fee
     assert bench.calls == []
 
 
+@pytest.mark.thorough
 def test_without_a_network_it_says_what_to_look_at(bench, monkeypatch):
     monkeypatch.setenv("FAKE_UV_UNREACHABLE", "cpu *")
     with pytest.raises(QgsProcessingException, match=r"cannot be installed.*proxy.*run this again to go on"):
@@ -146,6 +147,7 @@ def test_without_a_network_it_says_what_to_look_at(bench, monkeypatch):
     assert kinds(bench.calls) == ["pip"]
 
 
+@pytest.mark.thorough
 def test_cancel_ends_all_that_was_started_and_the_next_run_goes_on(bench, feedback):
     bench.hang.write_text("")
 
@@ -182,6 +184,7 @@ def hanging(folder: Path, bench: Bench) -> str:
     return str(program)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "stage",
     ["asking for graphics cards", "asking uv", "asking a Python", "making the environment", "installing", "checking"],
@@ -218,6 +221,7 @@ def test_every_stage_can_be_cancelled_and_nothing_lives_on(bench, feedback, tmp_
     assert ends(int(bench.hang.read_text()))
 
 
+@pytest.mark.thorough
 def test_removing_what_is_there_can_be_cancelled_and_is_gone_on_with(bench, feedback, monkeypatch):
     from conftest import Listener
 
@@ -240,6 +244,7 @@ def ends(process_id: int) -> bool:
     return False
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("harm", ["folder", "cut off", "metadata"])
 def test_a_broken_package_is_installed_again_and_nothing_else(bench, harm):
     bench.set_up_before()
@@ -292,6 +297,7 @@ def test_what_cannot_be_mended_is_made_anew(bench, feedback):
     assert kinds(bench.calls) == ["venv", "pip"]
 
 
+@pytest.mark.thorough
 def test_an_environment_that_is_whole_but_does_not_compute_is_made_anew(bench, feedback, monkeypatch):
     from qgis_false.environment import install
 
@@ -326,6 +332,7 @@ def test_a_device_that_is_not_there_is_no_reason_to_install_again(bench, monkeyp
     assert bench.calls == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"stage": "works"}', '{"stage": "works", "version": "9", "colour": 1}'])
 def test_a_state_that_cannot_be_read_means_installing_again(bench, damage):
     bench.set_up_before()
@@ -387,6 +394,7 @@ def test_an_environment_that_is_a_link_to_another_folder_is_not_removed(bench, t
     assert (elsewhere / "bin" / "python").exists()
 
 
+@pytest.mark.thorough
 def test_what_is_still_broken_when_it_was_made_anew_is_said(bench, feedback):
     bench.set_up_before()
     (bench.site / "rasterio" / "__init__.py").write_text("")

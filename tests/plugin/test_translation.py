@@ -128,6 +128,7 @@ def test_without_an_environment_german_words_say_what_to_do(speak, no_environmen
     assert "Rechenumgebung einrichten" in why and "FALSE_CORE_PYTHON" in why
 
 
+@pytest.mark.thorough
 def test_the_report_of_the_diagnostics_stays_english(speak, no_environment, context, feedback, tmp_path):
     """It is for whoever mends it, who may not know the user's language."""
     algorithm = speak("de").algorithm("diagnostics").create()

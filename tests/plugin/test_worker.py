@@ -110,6 +110,7 @@ def test_the_traceback_of_a_bug_goes_to_the_console(run, feedback):
     assert feedback.consoles == ["Traceback: line 7"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("mode", "what"),
     [
@@ -156,6 +157,7 @@ def test_a_program_that_cannot_be_started_is_an_error(provider, job, feedback, t
         run_job(job, feedback, [str(program)])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("mode", ["silent", "ignores cancel", "endless flood"])
 def test_cancel_ends_a_process_that_does_not_listen_and_all_it_started(run, tmp_path, feedback, mode):
     with pytest.raises(QgsProcessingException, match="Cancelled"):
@@ -164,6 +166,7 @@ def test_cancel_ends_a_process_that_does_not_listen_and_all_it_started(run, tmp_
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_cancel_ends_a_process_that_is_stopped(provider, job, feedback, tmp_path):
     """It hears nothing then, as in native code that never ends."""
     from qgis_false.worker import run_job
@@ -178,6 +181,7 @@ def test_cancel_ends_a_process_that_is_stopped(provider, job, feedback, tmp_path
     assert ends(int(wait_for_note(tmp_path)))
 
 
+@pytest.mark.thorough
 def test_of_two_jobs_at_once_one_is_cancelled_and_the_other_goes_on(provider, job, feedback, compute_python, tmp_path):
     from conftest import Listener
 
@@ -201,6 +205,7 @@ def test_of_two_jobs_at_once_one_is_cancelled_and_the_other_goes_on(provider, jo
     assert cancelled == ["Cancelled."]
 
 
+@pytest.mark.thorough
 def test_cancel_arrives_by_qt_s_event_loop_too(run, feedback, tmp_path):
     """As Ctrl-C does in qgis_process and the button in the batch dialog, where the job runs in the main thread."""
     watch = QTimer()
@@ -289,6 +294,7 @@ def test_on_windows_a_process_is_ended_with_all_it_started(windows):
     assert windows == [["taskkill", "/T", "/PID", "4711"], ["taskkill", "/T", "/PID", "4711", "/F"]]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("mode", ["grandchild holds the pipe", "does not go"])
 def test_a_finished_job_is_delivered_even_if_somebody_stays_on(run, tmp_path, job, mode):
     assert run(mode) == {"output": job.output, "pixels": 12}
@@ -317,6 +323,7 @@ def test_an_interpreter_without_the_packages_says_what_to_install(provider, feed
         run_job(Check(), feedback, worker_command(sys.executable))
 
 
+@pytest.mark.thorough
 def test_the_real_worker_runs_this_plugin_s_library_and_no_other(provider, feedback, compute_python, monkeypatch, tmp_path):
     from qgis_false.worker import run_job
 
@@ -331,6 +338,7 @@ def test_the_real_worker_runs_this_plugin_s_library_and_no_other(provider, feedb
     assert run_job(Check(device="cpu"), feedback)["version"] == false_core.__version__
 
 
+@pytest.mark.thorough
 def test_a_cancel_is_said_in_a_word_and_not_as_a_traceback(algorithm, context, feedback, compute_python):
     """QGIS shows the traceback of every exception that is not just a ``QgsProcessingException``, even of its subclasses."""
     feedback.cancel()

@@ -18,6 +18,7 @@ from typing import Any
 from false_core.distributed import Share
 from false_core.inference.tiles import MOST_WAITING_BYTES, Tile, TilePlan
 from false_core.models.model_file import ModelCard
+from false_core.raster.cog import intersection
 from false_core.raster.map_file import BLOCK
 from false_core.raster.source import RasterSource, Window
 
@@ -34,7 +35,7 @@ class Strip:
     Attributes:
         number: From 0; down the first column of strips, then down the next.
         window: What it holds, in pixels of the map.
-        columns, rows: Of the tiles without which it would not be complete, besides those above it and left of it.
+        columns, rows: The columns and rows of the tiles that complete it, besides those above it and left of it.
     """
 
     number: int
@@ -49,7 +50,7 @@ class StripRun:
 
     Attributes:
         strips: From top to bottom.
-        columns, rows: Of all tiles that takes.
+        columns, rows: The columns and rows of all tiles that takes.
     """
 
     strips: tuple[Strip, ...]
@@ -89,7 +90,7 @@ class MapPlan:
     Attributes:
         card: What goes into the network and comes out of it.
         source: The raster on its working grid.
-        window: The part of it that is mapped, in pixels of the file.
+        window: The window of it that is mapped, in pixels of the file.
         tiles: The tiles that the network sees.
         strips: The strips that the map is made of.
         with_confidence: Whether the probability of the class chosen is written too.
@@ -126,10 +127,10 @@ def cut_into_strips(plan: TilePlan, factor: int, width: int, height: int, classe
     """Return the strips of a map.
 
     Args:
-        plan: Its tiles.
+        plan: The plan of its tiles.
         factor: Pixels of the file per working pixel.
-        width, height: Of the map, in pixels of the file.
-        classes: Their number.
+        width, height: Size of the map, in pixels of the file.
+        classes: Number of classes.
     """
     step = plan.stride * factor
     waiting_of_a_tile = 4 * classes * plan.shared * plan.stride
@@ -148,7 +149,7 @@ def cut_into_strips(plan: TilePlan, factor: int, width: int, height: int, classe
 
 
 def own_share(strips: Sequence[Strip], share: Share) -> Sequence[Strip]:
-    """Return the strips that a process makes: as many as the others, in one piece.
+    """Return the strips that a process makes: as many as the others, one below the other.
 
     All but the first process start with tiles of the strip before, and get that much less.
     """
@@ -176,14 +177,6 @@ def runs_of(strips: Sequence[Strip]) -> list[StripRun]:
         )
         for run in runs
     ]
-
-
-def intersection(one: Window, other: Window) -> Window | None:
-    """Return what two windows share, None where that is nothing."""
-    left, top = max(one.column, other.column), max(one.row, other.row)
-    right = min(one.column + one.width, other.column + other.width)
-    bottom = min(one.row + one.height, other.row + other.height)
-    return Window(left, top, right - left, bottom - top) if right > left and bottom > top else None
 
 
 def _cuts(plan: TilePlan, factor: int, tiles: int, least: int) -> list[int]:

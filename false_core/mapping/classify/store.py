@@ -33,7 +33,7 @@ from false_core.raster.file_state import Stamp, stamp_of
 
 STORED_DAYS = 30
 MAP, CONFIDENCE = "map.tif", "confidence.tif"
-"""Layers, as they are called in a strip. One that is missing there holds nothing but nodata."""
+"""Layers, as their files are called in a strip. One that is missing there holds nothing but nodata."""
 _SEEN, _CONTENTS, _FAILED = "seen.safetensors", "contents.json", "failed.json"
 _READ_AT_ONCE = 1 << 20
 
