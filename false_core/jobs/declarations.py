@@ -500,8 +500,8 @@ class SamplePoints(Job, done_by="false_core.accuracy.sample_points:sample_points
     key: Optional[str] = parameter(
         NEW_TABLE,
         "Key",
-        "Optional table with the mapped class of each point. Do not show it to the person who fills in the classes. Assess a "
-        "map does not need it.",
+        "Optional table with the mapped class of each point. Do not show it to the person who fills in the classes. Assess "
+        "a map does not need it.",
         None,
         advanced=True,
     )
