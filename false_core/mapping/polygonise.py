@@ -5,8 +5,8 @@ time the lines between them are traced (``borders``). Polygons are then put toge
 kept between the two is some hundred bytes for each polygon and one byte for each pixel edge on a border: memory grows with
 the number of polygons and the length of their borders, not with the raster.
 
-No library does this: ``shapely.coverage_simplify`` holds all polygons in memory and moves borders by up to two pixels, and
-``rasterio.features.sieve`` counts pixels, not areas.
+No library does this: ``shapely.coverage_simplify`` holds all polygons in memory and bounds no distance (measured: up to two
+pixels at a tolerance of one), and ``rasterio.features.sieve`` counts pixels, not areas.
 """
 
 from __future__ import annotations
