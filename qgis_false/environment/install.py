@@ -502,7 +502,7 @@ class _SetUp:
 def find_gpus(
     host: Host, variables: Mapping[str, str], feedback: Optional[QgsProcessingFeedback] = None
 ) -> List[torch_build.Gpu]:
-    """Return the NVIDIA cards that have a driver.
+    """Return the NVIDIA GPUs that have a driver.
 
     Raises:
         Cancelled: The user wants to stop.
