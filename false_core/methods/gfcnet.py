@@ -40,11 +40,11 @@ def gfcnet_loss(
     """Return NT-Xent over corrected negatives.
 
     Args:
-        embeddings: Of shape (2B, d), the first views stacked on the second views. Need not be normalised.
+        embeddings: A tensor of shape (2B, d), the first views stacked on the second views. Need not be normalised.
         ground: Where they lie, of shape (2B, 3), in any unit.
         radius: r, in that unit.
         temperature: tau.
-        calibration: Of false negatives among the negatives that are left; None: they are not looked for.
+        calibration: The calibration of false negatives among the negatives that are left; None: they are not looked for.
 
     Raises:
         ValueError: An argument is out of range.
@@ -88,7 +88,7 @@ def corrected(directions: Tensor, ground: Tensor, radius: float, most: int) -> t
 
     Args:
         directions: Unit vectors of shape (2B, d).
-        ground: Of shape (2B, 3).
+        ground: A tensor of shape (2B, 3).
         radius: r.
         most: At least 1.
 

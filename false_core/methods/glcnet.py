@@ -32,7 +32,7 @@ from false_core.presets import BOTH, IMAGE, POINTS, PretrainSettings
 from false_core.sampling.views import SamplingRequirements
 
 WINDOWS = 4
-"""In each pair of views."""
+"""The number of windows in each pair of views."""
 STRIDE = 4
 """Pixels of a view per pixel of what a decoder makes of it, along each axis."""
 SHOWN = 6
@@ -119,7 +119,7 @@ def glcnet_loss(embeddings: Tensor, temperature: float = 0.5) -> Outcome:
     """Return NT-Xent with the negatives alone in the denominator, the mean over all 2B anchors.
 
     Args:
-        embeddings: Of shape (2B, d), the first views stacked on the second views. Need not be normalised.
+        embeddings: A tensor of shape (2B, d), the first views stacked on the second views. Need not be normalised.
         temperature: tau.
 
     Raises:
@@ -145,8 +145,8 @@ def window_means(decoded: Tensor, middles: Tensor, side: float) -> Tensor:
 
     Args:
         decoded: Features of shape (B, channels, height, width).
-        middles: Of the windows, of shape (B, windows, 2), x first, from -1 to 1 across the patch.
-        side: Of the windows in pixels of ``decoded``. As many samples are taken along each axis, at least one.
+        middles: The middles of the windows, of shape (B, windows, 2), x first, from -1 to 1 across the patch.
+        side: The side of the windows in pixels of ``decoded``. As many samples are taken along each axis, at least one.
     """
     height, width = decoded.shape[-2:]
     count = max(1, round(side))

@@ -132,7 +132,7 @@ def attention(features: Tensor, gradients: Tensor) -> Tensor:
     highest value. Where that is not above 0 it is left as it is: dividing by it would turn it upside down.
 
     Args:
-        features: Of shape (B, channels, height, width).
+        features: A tensor of shape (B, channels, height, width).
         gradients: The gradients of the loss there.
     """
     precise = features.dtype if features.dtype == torch.float64 else torch.float32
@@ -152,7 +152,7 @@ def strongest_regions(attention: Tensor) -> Tensor:
     is the one with the highest attention; of several equals the first cell, row by row, decides.
 
     Args:
-        attention: Of shape (B, height, width).
+        attention: A tensor of shape (B, height, width).
 
     Returns:
         Left, top, right and bottom edge in cells; right and bottom are those of the last cell.

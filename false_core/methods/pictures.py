@@ -17,7 +17,7 @@ class NeighbourPairs:
     Attributes:
         heading, text: Of the part of the report.
         name: What a related one is called, in a word.
-        level: Of the embeddings.
+        level: The level of the embeddings.
         indices: The related ones, by their rows among the 2N embeddings, the first ones first, of shape (2N, k).
         counts: Which of them are some, bool of shape (2N, k).
     """

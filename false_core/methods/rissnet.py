@@ -47,12 +47,12 @@ def rissnet_loss(
     """Return InfoNCE with relaxed positives.
 
     Args:
-        embeddings: Of shape (2B, d), the first views stacked on the second views. Need not be normalised.
+        embeddings: A tensor of shape (2B, d), the first views stacked on the second views. Need not be normalised.
         ground: Where they lie, of shape (2B, 3), in any unit; the two views of a place lie at one place.
-        radius: Of the neighbourhood, in that unit.
+        radius: The radius of the neighbourhood, in that unit.
         relaxed: Places of the neighbourhood that count as positives, the best ranked.
         temperature: tau.
-        calibration: Of false negatives among the negatives; None: they are not looked for.
+        calibration: The calibration of false negatives among the negatives; None: they are not looked for.
 
     Raises:
         ValueError: An argument is out of range.
@@ -118,8 +118,8 @@ def relaxed_positives(directions: Tensor, ground: Tensor, radius: float, relaxed
 
     Args:
         directions: Unit vectors of shape (2B, d), the first views stacked on the second views.
-        ground: Of shape (2B, 3).
-        radius: Of the neighbourhood.
+        ground: A tensor of shape (2B, 3).
+        radius: The radius of the neighbourhood.
         relaxed: Most places of each.
 
     Returns:

@@ -132,7 +132,7 @@ class RawViews:
     Attributes:
         windows: Normalised source pixels, float16 of shape (B, bands, side, side).
         maps: Where the two views lie in them, as ``cut`` wants it, of shape (B, 2, 2, 3).
-        changes: Of the 2B views, the first views before the second views.
+        changes: The changes of the 2B views, the first views before the second views.
         points: Positions in the views, of shape (2B, points, 2).
         kept: See ``ViewPairs``.
         seen: Which points both views see, of shape (B, points), in memory.
@@ -194,7 +194,7 @@ class PatchSampler:
     Args:
         sources: Rasters on their working grids.
         areas: The window of each that may be used.
-        normalisation: Of their pixels.
+        normalisation: The normalisation of their pixels.
         batch_size: Patches per batch.
         crop_size: Side of a view.
         scales: Smallest and largest zoom of a view.
@@ -350,7 +350,7 @@ class Shuffled:
 
     Args:
         areas: One per raster.
-        seed: Of the order.
+        seed: The seed of the order.
     """
 
     def __init__(self, areas: Sequence[Window], seed: int) -> None:

@@ -56,7 +56,7 @@ from false_core.training.validation import score_labels
 
 LOG_EVERY = 5
 ADVICE = "Try another seed, and look for extreme values in the raster."
-"""Where the numbers run away."""
+"""The advice to give where the numbers run away."""
 REFIT_RATE = 0.5
 """Highest learning rate once the labels that were kept back train too, as a share of the first one."""
 
@@ -66,7 +66,7 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
 
     Args:
         job: What to do.
-        feedback: Told of progress.
+        feedback: The listener that is told of progress.
         world: The processes that do it together, each a share of every batch.
     """
     with feedback.stage("Starting", 0.02):
@@ -275,7 +275,7 @@ class _Run:
         trainer: Its network and optimiser.
         checkpoint: Where to go on from, and where to save.
         source: The raster that it learns from.
-        feedback: Told of progress.
+        feedback: The listener that is told of progress.
         world: The processes that train together.
 
     Attributes:

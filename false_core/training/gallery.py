@@ -79,10 +79,10 @@ def collect_galleries(
 
     Args:
         look: Gives batches and their embeddings.
-        numbers: Of the batches.
+        numbers: The numbers of the batches.
         settings: Those the embeddings were trained with.
         truth: Says which classes the places are of, if there is one.
-        seed: Of the choice.
+        seed: The seed of the choice.
         feedback: Asked whether to stop.
     """
     determined = settings.method == "false" or settings.false_negatives
@@ -142,10 +142,10 @@ class _Show:
 
     Attributes:
         batch: Its patches and views.
-        positions: Of the embeddings, of length 2N.
-        similarity: Of all pairs, of shape (2N, 2N).
+        positions: The positions of the embeddings, of length 2N.
+        similarity: The similarity of all pairs, of shape (2N, 2N).
         found: The anchors that may be chosen, and what is shown beside each.
-        settings: Of the training.
+        settings: The settings of the training.
         classes: True classes of the places, of shape (2N,).
     """
 
@@ -188,7 +188,7 @@ def picture_at(batch: ViewPairs, positions: EmbeddingPositions, row: int, size: 
 
     Args:
         batch: The patches.
-        positions: Of their embeddings.
+        positions: The positions of their embeddings.
         row: Which of them.
         size: Side of what is seen in pixels of the view; larger ones than ``PICTURE`` are made smaller.
     """

@@ -42,7 +42,7 @@ class Drawn:
     Attributes:
         batch: The patches the pairs are about.
         ground: The rasters they are from.
-        settings: Of the training.
+        settings: The settings of the training.
         truth: Says which classes the places are of, if there is one.
     """
 

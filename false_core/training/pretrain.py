@@ -55,11 +55,11 @@ DECIDE_MEMORY = (
 )  # fmt: skip
 """Settings that decide how much memory a step takes."""
 MOST_WARNINGS = 5
-"""On as many rasters of many that the extent does not meet."""
+"""The most rasters that a warning names one by one because the extent does not meet them."""
 MOST_NAMES = 20
-"""Of rasters, in the file of the encoder."""
+"""The most names of rasters that the file of an encoder holds."""
 ADVICE = "Try a higher temperature or another seed, and look for extreme values in the raster."
-"""Where the numbers run away."""
+"""The advice to give where the numbers run away."""
 GALLERY_BATCHES = 4
 """Looked at after the training, to choose what the report shows."""
 
@@ -69,7 +69,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
 
     Args:
         job: What to do.
-        feedback: Told of progress.
+        feedback: The listener that is told of progress.
         world: The processes that do it together, each a share of every batch.
     """
     with feedback.stage("Starting", 0.01):
@@ -141,12 +141,12 @@ class Trainer:
 
     Args:
         settings: How to train.
-        steps: Of the whole training.
+        steps: The number of steps of the whole training.
         encoder: To train.
         seed: Source of all chance.
         device: Where.
-        bands: Of the rasters.
-        feedback: Told where a batch does not fit the memory.
+        bands: The number of bands of the rasters.
+        feedback: The listener that is told where a batch does not fit the memory.
         world: The processes that train together.
 
     Attributes:

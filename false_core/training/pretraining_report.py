@@ -28,7 +28,7 @@ def pretraining_report(
 
     Args:
         card: The encoder.
-        curves: Of the training.
+        curves: The curves of the training.
         galleries: What it takes for alike, for each level of its embeddings.
         embedding: What it sees in the first raster.
         of_method: What the method shows of itself.

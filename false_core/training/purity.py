@@ -25,7 +25,7 @@ class Truth:
     """A raster with the true classes of places, in any CRS and at any resolution.
 
     Args:
-        path: Of the raster; its first band holds the classes.
+        path: The path of the raster; its first band holds the classes.
         rasters: Those the places lie in, on their working grids.
 
     Raises:
@@ -115,9 +115,9 @@ def purity(classes: FloatArray, chosen: npt.NDArray[np.bool_], indices: npt.NDAr
     """Return the share of pairs of an anchor and one of its false negatives that are of the same class.
 
     Args:
-        classes: Of the anchors, of shape (2N,). Pairs with a NaN are not counted.
+        classes: The classes of the anchors, of shape (2N,). Pairs with a NaN are not counted.
         chosen: Which pairs count, of shape (2N, k), or (2N, 1) for all pairs of some anchors.
-        indices: Of the false negatives of each anchor, of shape (2N, k).
+        indices: The indices of the false negatives of each anchor, of shape (2N, k).
 
     Returns:
         A share from 0 to 1; NaN where there is no pair.

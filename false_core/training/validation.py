@@ -46,8 +46,8 @@ def score_labels(
         source: The raster on its working grid.
         normalisation: The normalisation of its bands.
         held_back: Labels in working pixels.
-        device: Where to compute.
-        feedback: Told how far it is.
+        device: The device to compute on.
+        feedback: The listener that is told how far it is.
         world: The processes that score together.
 
     Returns:
