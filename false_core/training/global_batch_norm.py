@@ -108,7 +108,8 @@ class _Normalise(torch.autograd.Function):
         )
         sums = torch.cat([of_bias, of_weight])
         dist.all_reduce(sums)
-        # As they do: - weight / deviation * (mean of g + unit value * mean of g * unit value), g the grad_output.
+        # As they do, there is more, with g the grad_output:
+        # - weight / deviation * (mean of g + unit value * mean of g * unit value).
         of_mean, along = (sums / total).view(2, -1)
         inverse = (variance + context.eps).rsqrt()
         per_value = -along * weight * inverse.square()
