@@ -32,7 +32,7 @@ from rich.table import Table
 from scaling_model import Machine, Training, step
 
 from false_core.device import choose_device
-from false_core.distributed import World, joined, share
+from false_core.distributed import World, process_group, share
 from false_core.feedback import Feedback
 from false_core.methods.fncc import fncc_loss
 from false_core.models.encoder import build_encoder
@@ -96,13 +96,13 @@ def work(raster: str, batch_size: int, world: World) -> Measured:
     step_s = _seconds(lambda: trainer.train_on(next(batches).views), STEPS, device)
     batches.close()
     numbers = count(10_000)
-    read_s = _seconds(lambda: make(next(numbers)), STEPS, device) / batch_size * world.share.world
+    read_s = _seconds(lambda: make(next(numbers)), STEPS, device) / batch_size * world.share.world_size
     parameters = [p for p in trainer.method.parameters() if p.requires_grad]
     gradient_bytes = sum(p.numel() * p.element_size() for p in parameters)
     norms = sum("BatchNorm" in type(module).__name__ for module in trainer.method.modules())
     gradients = [torch.zeros_like(p) for p in parameters]
     message = [torch.zeros(NORM_BYTES // 4, device=device)]
-    gradients_s = _seconds(lambda: world.add_up(gradients), STEPS, device)
+    gradients_s = _seconds(lambda: world.all_reduce(gradients), STEPS, device)
     message_s = _exchange_between_computations(world, message, step_s / (2 * norms), device)
     return Measured(step_s, read_s, gradients_s, message_s, gradient_bytes, 2 * norms)
 
@@ -119,12 +119,12 @@ def _exchange_between_computations(world: World, message: list[torch.Tensor], ev
 
     def compute_and_exchange() -> None:
         compute()
-        world.add_up(message)
+        world.all_reduce(message)
 
     times = 20
     taken = _seconds(compute, 10, device)
     # The same work on all: the first process says how much.
-    times = max(1, world.agreed(lambda: round(times * every_s / taken)))
+    times = max(1, world.broadcast_object(lambda: round(times * every_s / taken)))
     rounds = [_mean(compute_and_exchange, 50, device) - _mean(compute, 50, device) for _ in range(3)]
     return max(0.0, statistics.median(rounds))
 
@@ -176,9 +176,9 @@ def main() -> None:
     parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
     choice = parser.parse_args()
     if choice.work:
-        with joined(share(), threading.Event()) as world:
+        with process_group(share(), threading.Event()) as world:
             found = work(choice.work[0], int(choice.work[1]), world)
-            if world.share.speaks:
+            if world.share.is_main:
                 print(json.dumps(asdict(found)), flush=True)
         return
     batch, cores = choice.batch_size, float(os.cpu_count() or 1)

@@ -140,7 +140,7 @@ def _parsed(arguments: list[str]) -> Any:
 
 
 def _say(error: FalseError, console: Console) -> None:
-    if share().speaks:
+    if share().is_main:
         console.print(f"[bold red]{escape(error.what)}[/] {escape(error.remedy)}")
 
 
@@ -161,7 +161,7 @@ def _form(job: type[jobs.Job], with_parameters: bool = True) -> Any:
 def _run(job: jobs.Job, console: Console) -> None:
     began = time.monotonic()
     # Of several processes one shows how it goes.
-    quiet = not share().speaks
+    quiet = not share().is_main
     with _quiet(console, quiet):
         outputs = _watched(lambda on_event, cancel: run(job, on_event, cancel), console)
     table = Table(title=f"{type(job).__name__}: done in {_duration(time.monotonic() - began)}", show_header=False)

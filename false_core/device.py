@@ -98,7 +98,7 @@ def _parse(request: str) -> torch.device:
         raise DeviceError(f"There is no device called {request!r}.", "Use auto, cpu, cuda, cuda:N or mps.") from error
     if device.type not in ("cpu", "cuda", "mps"):
         raise DeviceError(f"The device {request!r} is not supported.", "Use auto, cpu, cuda, cuda:N or mps.")
-    if request == "cuda" and share().world > 1:
+    if request == "cuda" and share().world_size > 1:
         return torch.device("cuda", _card_of_this_process())
     return device
 

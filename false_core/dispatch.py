@@ -11,7 +11,7 @@ from typing import Any
 
 from false_core import jobs
 from false_core.cancellation import Stop
-from false_core.distributed import ALONE, World, joined, share
+from false_core.distributed import ALONE, World, process_group, share
 from false_core.errors import DeviceError, OutOfMemoryError
 from false_core.events import Artifact, Event
 from false_core.feedback import Feedback
@@ -57,13 +57,13 @@ def run(
     """
     jobs.validate(job)
     mine = share()
-    if not mine.speaks and not job.IS_SHARED:
+    if not mine.is_main and not job.IS_SHARED:
         return {}
-    feedback = Feedback(on_event if mine.speaks else lambda event: None, cancel := cancel or Stop())
+    feedback = Feedback(on_event if mine.is_main else lambda event: None, cancel := cancel or Stop())
     # In the environment, where every thread finds it. GDAL looks once, when it reads its first block.
     for name, value in GDAL_SETTINGS.items():
         os.environ.setdefault(name, value)
-    with joined(mine, cancel) if job.IS_SHARED else nullcontext(ALONE) as world:
+    with process_group(mine, cancel) if job.IS_SHARED else nullcontext(ALONE) as world:
         results = _done(job, feedback, world)
     written = jobs.outputs(job)
     for name, path in written.items():
@@ -75,11 +75,11 @@ def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
     if world is ALONE:
         job = with_rasters_found(job, feedback)
     else:  # A folder may change while the processes start; all of them see it as the first one does.
-        job = jobs.from_json(world.agreed(lambda: jobs.to_json(with_rasters_found(job, feedback))))
-    if world.share.speaks:
+        job = jobs.from_json(world.broadcast_object(lambda: jobs.to_json(with_rasters_found(job, feedback))))
+    if world.share.is_main:
         check_destinations(job)
     try:
-        with locked_outputs(job) if world.share.speaks else nullcontext():
+        with locked_outputs(job) if world.share.is_main else nullcontext():
             return _do(job, feedback, world)
     except (MemoryError, RuntimeError) as error:
         from false_core.device import is_failure_of_device, is_out_of_memory

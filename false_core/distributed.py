@@ -1,8 +1,8 @@
 """Several processes that do one job together, as ``torchrun`` starts them.
 
-``share()`` says which of them this one is; without ``torchrun`` it is the only one. ``joined()`` brings them together. They
-are told apart by their rank; that of rank 0 speaks for all. Nothing here schedules or supervises: ``torchrun`` starts the
-processes, ends all when one of them ends, and starts them again where it was told to.
+``share()`` says which of them this one is; without ``torchrun`` it is the only one. ``process_group()`` brings them
+together. They are told apart by their rank; that of rank 0 is the main one and speaks for all. Nothing here schedules or
+supervises: ``torchrun`` starts the processes, ends all when one of them ends, and starts them again where it was told to.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Value = TypeVar("Value")
 
 POLL_S = 0.1
 BEAT_S = 2.0
-"""Between two signs of life."""
+"""The time between two signs of life."""
 LAST_WORDS_S = 0.8
 """How long a process that lost the others waits to hear why. Shorter than a cancelled job may take to end."""
 GRACE_S = 5.0
@@ -45,35 +45,35 @@ class Share:
     """Which part of a job this process does.
 
     Attributes:
-        rank: Of this process, from 0.
-        world: Number of processes.
-        local_rank: Of this process among those on its machine; its graphics card.
+        rank: The number of this process, from 0.
+        world_size: The number of processes.
+        local_rank: Its number among the processes of its machine, which is also that of its GPU.
     """
 
     rank: int = 0
-    world: int = 1
+    world_size: int = 1
     local_rank: int = 0
 
     @property
-    def speaks(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process tells of the job, and writes what belongs to all."""
         return self.rank == 0
 
     def check_divides(self, count: int, things: str) -> None:
         """Raise RequestError if there are fewer ``things`` than processes."""
-        if count < self.world:
+        if count < self.world_size:
             raise RequestError(
-                f"A batch of {count} {things} cannot be shared by {self.world} processes.",
+                f"A batch of {count} {things} cannot be shared by {self.world_size} processes.",
                 "Start fewer of them, or choose a larger batch size.",
             )
 
     def of(self, count: int) -> slice:
         """Return which of ``count`` things in a row are this process's. The shares differ by one at most."""
-        return slice(count * self.rank // self.world, count * (self.rank + 1) // self.world)
+        return slice(count * self.rank // self.world_size, count * (self.rank + 1) // self.world_size)
 
 
 WHOLE = Share()
-"""All of it."""
+"""The share of a process that does the job alone: everything."""
 
 
 def share() -> Share:
@@ -115,9 +115,9 @@ class World:
     @property
     def is_shared(self) -> bool:
         """Whether there is more than this one process."""
-        return self.share.world > 1
+        return self.share.world_size > 1
 
-    def agreed(self, make: Callable[[], Value]) -> Value:
+    def broadcast_object(self, make: Callable[[], Value]) -> Value:
         """Return what ``make`` returns in the process of rank 0, in all of them. It must be what JSON holds.
 
         The others wait, however long that takes, as long as the first gives signs of life.
@@ -125,18 +125,18 @@ class World:
         if self._board is None:
             return make()
         self._asked += 1
-        return self._board.agreed(f"answer {self._asked}", make)  # type: ignore[no-any-return]
+        return self._board.broadcast_object(f"answer {self._asked}", make)  # type: ignore[no-any-return]
 
-    def bytes_of_first(self, content: bytes | None) -> bytes | None:
+    def broadcast_bytes(self, content: bytes | None) -> bytes | None:
         """Return the ``content`` that the process of rank 0 has, in all of them."""
-        length = self.agreed(lambda: -1 if content is None else len(content))
+        length = self.broadcast_object(lambda: -1 if content is None else len(content))
         if self._board is None or length < 0:
             return content if self._board is None else None
         import torch
         import torch.distributed as dist
 
         buffer = torch.empty(length, dtype=torch.uint8)
-        if self.share.speaks and content is not None:
+        if self.share.is_main and content is not None:
             buffer = torch.frombuffer(bytearray(content), dtype=torch.uint8)
         dist.broadcast(buffer, 0)
         return buffer.numpy().tobytes()
@@ -147,9 +147,9 @@ class World:
             return number
         import torch
 
-        return int(min(self.gathered(torch.tensor([number]))))
+        return int(min(self.all_gather(torch.tensor([number]))))
 
-    def gathered(self, rows: Tensor) -> list[Tensor]:
+    def all_gather(self, rows: Tensor) -> list[Tensor]:
         """Return the tensors of all processes, in the order of their ranks. They may differ in length. Without gradients."""
         if not self.is_shared:
             return [rows.detach()]
@@ -157,7 +157,7 @@ class World:
         import torch.distributed as dist
 
         rows = rows.detach().contiguous()
-        counts = [torch.zeros(1, dtype=torch.long, device=rows.device) for _ in range(self.share.world)]
+        counts = [torch.zeros(1, dtype=torch.long, device=rows.device) for _ in range(self.share.world_size)]
         dist.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
         lengths = torch.cat(counts).tolist()
         # As long as the longest, as all must be alike.
@@ -167,11 +167,11 @@ class World:
         dist.all_gather(everyone, padded)
         return [theirs[:length] for theirs, length in zip(everyone, lengths)]
 
-    def add_up(self, tensors: Sequence[Tensor]) -> None:
+    def all_reduce(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by the sum of those of all processes."""
         self._in_one(tensors, lambda flat: _dist().all_reduce(flat))
 
-    def take_from_first(self, tensors: Sequence[Tensor]) -> None:
+    def broadcast(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by that of the process of rank 0."""
         self._in_one(tensors, lambda flat: _dist().broadcast(flat, 0))
 
@@ -196,7 +196,7 @@ ALONE = World()
 
 
 @contextmanager
-def joined(mine: Share, stop: threading.Event) -> Iterator[World]:
+def process_group(mine: Share, stop: threading.Event) -> Iterator[World]:
     """Bring the processes of a job together, and hold them together until all are done.
 
     Where one fails, the others fail with its message.
@@ -209,7 +209,7 @@ def joined(mine: Share, stop: threading.Event) -> Iterator[World]:
         ProcessLostError: Another process is gone without a word.
         FalseError: The failure of whichever process failed first.
     """
-    if mine.world == 1:
+    if mine.world_size == 1:
         yield ALONE
         return
     parent = os.getppid()  # Before torch is loaded, which takes seconds.
@@ -225,10 +225,10 @@ def joined(mine: Share, stop: threading.Event) -> Iterator[World]:
     try:
         with _ended_with(parent, stop):
             # Held on to: without torchrun everything the processes tell each other is kept in it.
-            first = _store("", limit, keeps=mine.speaks and not _is_kept_by_torchrun())
-            life = _met(first, mine, limit)
+            first = _store("", limit, keeps=mine.is_main and not _is_kept_by_torchrun())
+            life = _rendezvous(first, mine, limit)
             store = _store(life, limit)
-            dist.init_process_group(backend, store=store, rank=mine.rank, world_size=mine.world, timeout=limit)
+            dist.init_process_group(backend, store=store, rank=mine.rank, world_size=mine.world_size, timeout=limit)
             board = _Board(mine, stop, patience, _store(life, limit))
     except KeyError as error:
         raise RequestError(f"{error} is not set.", "Start the processes with torchrun.") from error
@@ -290,7 +290,7 @@ def _store(prefix: str, limit: timedelta, keeps: bool = False) -> Any:
     return dist.PrefixStore(prefix, store)  # type: ignore[attr-defined]
 
 
-def _met(store: Any, mine: Share, limit: timedelta) -> str:
+def _rendezvous(store: Any, mine: Share, limit: timedelta) -> str:
     """Return a name for this life of the job, on which all its processes agree.
 
     The store outlives processes that ``torchrun`` starts again, and so do the notes in it. Each process makes itself known
@@ -313,7 +313,7 @@ def _met(store: Any, mine: Share, limit: timedelta) -> str:
         store.set(f"{life}/here {mine.rank}", "")
         return life
     life = f"false/{word}"
-    missing = set(range(1, mine.world))
+    missing = set(range(1, mine.world_size))
     while missing:
         for rank in missing:
             if store.check([f"false/hello {rank}"]):
@@ -343,9 +343,9 @@ class _Board:
         self._watcher = threading.Thread(target=self._watch, daemon=True, name="signs of life")
         self._watcher.start()
 
-    def agreed(self, name: str, make: Callable[[], Any]) -> Any:
+    def broadcast_object(self, name: str, make: Callable[[], Any]) -> Any:
         """Return what ``make`` returns in the process of rank 0."""
-        if self.mine.speaks:
+        if self.mine.is_main:
             answer = make()
             self._write(name, answer)
             return answer
@@ -354,11 +354,11 @@ class _Board:
     def wait_for_all(self) -> None:
         """Return when all processes came this far."""
         self._write(f"done {self.mine.rank}", True)
-        for rank in range(self.mine.world):
+        for rank in range(self.mine.world_size):
             self._awaited(f"done {rank}")
         # Where no torchrun keeps the store it lies in the process of rank 0, which must not take it away too soon.
         self._write(f"left {self.mine.rank}", True)
-        if self.mine.speaks:
+        if self.mine.is_main:
             self._wait(lambda: self._all_wrote("left"))
 
     def first_failure(self, error: Exception) -> Exception:
@@ -402,7 +402,7 @@ class _Board:
             time.sleep(POLL_S / 2)
 
     def _all_wrote(self, name: str) -> bool:
-        return all(self._read(f"{name} {rank}") is not None for rank in range(self.mine.world))
+        return all(self._read(f"{name} {rank}") is not None for rank in range(self.mine.world_size))
 
     def _note(self, error: Exception) -> dict[str, Any]:
         if isinstance(error, FalseError):
@@ -414,7 +414,7 @@ class _Board:
         note = self._read("failure")
         if note is None or note["rank"] == self.mine.rank:
             return None
-        where = "" if note["code"] == Cancelled.code else f" (Process {note['rank'] + 1} of {self.mine.world}.)"
+        where = "" if note["code"] == Cancelled.code else f" (Process {note['rank'] + 1} of {self.mine.world_size}.)"
         return failure_of_code(note["code"], note["what"] + where, note["remedy"])
 
     def _watch(self) -> None:
@@ -447,7 +447,7 @@ class _Board:
     def _silent(self) -> FalseError | None:
         """Return what to end with where one of the others has given no sign of life for too long."""
         now = time.monotonic()
-        for rank in range(self.mine.world):
+        for rank in range(self.mine.world_size):
             beats = self._read(f"alive {rank}") or 0
             before, since = self._heard.get(rank, (-1, now))
             self._heard[rank] = (beats, since if beats == before else now)

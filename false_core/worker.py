@@ -60,7 +60,7 @@ def serve_file(path: str) -> NoReturn:
 
 def main(path: str | None = None) -> int:
     """Serve one job, the one on stdin or the one in the file ``path``, and return the exit code."""
-    speaker = _Speaker(_claim_stdout(), mute=path is not None and not share().speaks)
+    speaker = _Speaker(_claim_stdout(), mute=path is not None and not share().is_main)
     warnings.showwarning = lambda message, category, *rest, **more: speaker.say(
         Message(events.INFO, f"{category.__name__}: {message}")
     )
@@ -116,7 +116,7 @@ def _read(path: str, cancel: threading.Event) -> Job:
     job = from_file(path)
     threading.Thread(target=_watch, args=(path, cancel), daemon=True).start()
     # The ranks of torchrun share one stdin. Only one of them can read it; torchrun ends the others.
-    if share().speaks and sys.stdin is not None:
+    if share().is_main and sys.stdin is not None:
         threading.Thread(target=_listen, args=(cancel, False), daemon=True).start()
     return job
 

@@ -125,7 +125,7 @@ def folder_for_files(job: Type[Any]) -> str:
 
 
 def devices(job: jobs.Job, feedback: Optional[QgsProcessingFeedback] = None) -> int:
-    """Return how many GPUs of this computer ``job`` may use: all NVIDIA cards, or 1 where one device was asked for."""
+    """Return how many GPUs of this computer ``job`` may use: all NVIDIA GPUs, or 1 where one device was asked for."""
     device = str(getattr(job, "device", "auto"))
     if device == "auto":
         device = settings.DEVICE.value()

@@ -60,7 +60,7 @@ class SetUpEnvironment:
     build: str = parameter(
         jobs.CHOICE,
         "Build of PyTorch",
-        "auto: by the graphics card and its driver. cuda: for NVIDIA cards. cpu: without, smaller. index: what the package "
+        "auto: by the GPU and its driver. cuda: for NVIDIA GPUs. cpu: without, smaller. index: what the package "
         "index has for this system, where only that can be reached.",
         AUTO,
         choices=BUILDS,
@@ -84,7 +84,7 @@ class SetUpEnvironment:
 class Diagnostics:
     """Make a report about this computer, for when something does not work.
 
-    Collects versions, paths, graphics cards, the state of the compute environment, the environment variables that matter,
+    Collects versions, paths, GPUs, the state of the compute environment, the environment variables that matter,
     and the last errors into a text that can be put into a bug report. The text is in English.
 
     It holds no passwords and no keys, and the name of the user is left out of paths. Read it before you pass it on. Nothing

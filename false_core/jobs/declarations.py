@@ -459,7 +459,7 @@ class SamplePoints(Job, done_by="false_core.accuracy.sample_points:sample_points
     A stratified random sample: in each class of the map, every pixel has the same chance. How many points there are follows
     from the standard error wanted; a rare class gets a minimum, the others share the rest in proportion to their area. Fill
     in the field class of each point on screen, by name or by code, then hand the layer to Assess a map. The points do not
-    say what the map shows, and come in random order, so that whoever fills them in is not led by the map.
+    say what the map shows, and come in random order, so that the person who fills them in is not led by the map.
     """
 
     map: str = parameter(RASTER, "Map", "Raster of class codes, as Classify a raster writes it.")
@@ -500,8 +500,8 @@ class SamplePoints(Job, done_by="false_core.accuracy.sample_points:sample_points
     key: Optional[str] = parameter(
         NEW_TABLE,
         "Key",
-        "Optional table with the mapped class of each point. Keep it out of sight of whoever fills in the classes. Assess a "
-        "map does not need it.",
+        "Optional table with the mapped class of each point. Do not show it to the person who fills in the classes. Assess "
+        "a map does not need it.",
         None,
         advanced=True,
     )

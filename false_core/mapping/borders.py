@@ -1,7 +1,7 @@
-"""The network of border lines between the patches of a map: every line is there once, and both neighbours use it.
+"""The network of border lines between the regions of a map: every line is there once, and both neighbours use it.
 
-Within a block, the edges between pixels of different patches are strung together to pieces; pieces that meet at the
-blocks' sides are joined to lines, from one junction of three or more patches to the next; lines make the rings of polygons.
+Within a block, the edges between pixels of different regions are strung together to pieces; pieces that meet at the
+blocks' sides are joined to lines, from one junction of three or more regions to the next; lines make the rings of polygons.
 A line is kept as one byte per pixel edge, the direction of its next step, with some numbers beside it.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from false_core.feedback import Feedback
-from false_core.mapping.patches import FIRST, OUTSIDE, Integers, Patches, labelled
+from false_core.mapping.regions import FIRST, OUTSIDE, Integers, Regions, labelled
 from false_core.raster.class_map import ClassMap, CodeArray
 from false_core.raster.source import Window
 
@@ -32,7 +32,7 @@ class Lines:
         start, end: First and last corner, as row * corners per row + column.
         lowest: The corner with the smallest such number on the way.
         first, last: Direction of the first and the last step.
-        left, right: Patch on either side, the larger number on the left.
+        left, right: Region on either side, the larger number on the left.
         offset: Where in ``steps`` the line begins.
         length: Number of steps.
         steps: Directions of all lines.
@@ -78,26 +78,26 @@ class Network:
     polygon_starts: Integers
 
 
-def trace(land_cover: ClassMap, patches: Patches, feedback: Feedback) -> Network:
-    """Trace the borders of the patches of a map."""
-    blocks = patches.blocks
+def trace(land_cover: ClassMap, regions: Regions, feedback: Feedback) -> Network:
+    """Trace the borders of the regions of a map."""
+    blocks = regions.blocks
     above, left = np.full(blocks.width + 1, OUTSIDE, np.int32), np.zeros(0, np.int32)
     pieces: list[Lines] = []
     for number, window in enumerate(blocks):
         feedback.advance(number, len(blocks))
-        patch = patches.numbered(number, labelled(*land_cover.read(window))[0])
+        region = regions.numbered(number, labelled(*land_cover.read(window))[0])
         # The last row and column of the blocks lie outside of the raster.
-        patch[blocks.height - window.row :] = OUTSIDE
-        patch[:, blocks.width - window.column :] = OUTSIDE
+        region[blocks.height - window.row :] = OUTSIDE
+        region[:, blocks.width - window.column :] = OUTSIDE
         columns = slice(window.column, window.column + window.width)
         # With a row above and a column to the left. Their common corner touches no edge of the block.
         around = np.full((window.height + 1, window.width + 1), OUTSIDE, np.int32)
-        around[0, 1:], around[1:, 1:] = above[columns], patch
+        around[0, 1:], around[1:, 1:] = above[columns], region
         if window.column:
             around[1:, 0] = left
-        above[columns], left = patch[-1], patch[:, -1]
+        above[columns], left = region[-1], region[:, -1]
         pieces.append(_pieces(around, window, blocks.width + 1))
-    return _network(_gathered(pieces), blocks.width + 1, len(patches))
+    return _network(_gathered(pieces), blocks.width + 1, len(regions))
 
 
 def _pieces(around: CodeArray, window: Window, corners: int) -> Lines:
@@ -107,7 +107,7 @@ def _pieces(around: CodeArray, window: Window, corners: int) -> Lines:
     one block alone cannot tell what else begins.
 
     Args:
-        around: Patches of the block and, before it, of one more row and column.
+        around: Regions of the block and, before it, of one more row and column.
         window: The block.
         corners: Corners per row of the raster.
     """
@@ -188,7 +188,7 @@ def _gathered(parts: list[Lines]) -> Lines:
     return Lines(**columns)
 
 
-def _network(pieces: Lines, width: int, patches: int) -> Network:
+def _network(pieces: Lines, width: int, regions: int) -> Network:
     """Join pieces to lines, and lines to the rings of polygons."""
     place, ends = np.unique(np.concatenate([pieces.start, pieces.end]), return_inverse=True)
     goes_on = np.bincount(ends, minlength=len(place)) == 2
@@ -207,43 +207,43 @@ def _network(pieces: Lines, width: int, patches: int) -> Network:
     sizes = np.diff(bounds)[order]
     piece = piece[ragged(bounds[:-1][order], sizes)]
     first, last, closed = first[order], last[order], closed[order]
-    rings = _rings(pieces, first, last, lowest[order], patches)
+    rings = _rings(pieces, first, last, lowest[order], regions)
     framed = pieces.right[first] == OUTSIDE
     return Network(width, pieces, piece, np.r_[0, np.cumsum(sizes)], closed, framed, *rings)
 
 
 def _rings(
-    pieces: Lines, first: Integers, last: Integers, lowest: Integers, patches: int
+    pieces: Lines, first: Integers, last: Integers, lowest: Integers, regions: int
 ) -> tuple[Integers, Integers, Integers]:
     """Return ``half``, ``ring_starts`` and ``polygon_starts`` of a network whose lines have these first and last pieces."""
-    # Each line both ways: with the patch that is on the left then.
-    patch = np.stack([pieces.left[first], pieces.right[first]], axis=1).ravel()
+    # Each line both ways: with the region that is on the left then.
+    region = np.stack([pieces.left[first], pieces.right[first]], axis=1).ravel()
     start = np.stack([pieces.start[first], pieces.end[last]], axis=1).ravel()
     end = np.stack([pieces.end[last], pieces.start[first]], axis=1).ravel()
     leaves = np.stack([pieces.first[first], (pieces.last[last] + 2) % 4], axis=1).ravel()
     arrives = np.stack([pieces.last[last], (pieces.first[first] + 2) % 4], axis=1).ravel()
-    # What leaves a corner with the same patch on the left. As often as a patch's border comes to a corner it leaves it, so
-    # both sorted alike stand side by side. Where a patch meets itself across a corner there are two that leave: the turn to
+    # What leaves a corner with the same region on the left. As often as a region's border comes to a corner it leaves it, so
+    # both sorted alike stand side by side. Where a region meets itself across a corner there are two that leave: the turn to
     # the right closes what lies on the right, so that no ring touches itself.
-    own = np.flatnonzero(patch >= FIRST)
-    leaving = own[np.lexsort((leaves[own], patch[own], start[own]))]
-    arriving = own[np.lexsort((patch[own], end[own]))]
-    is_new = np.r_[True, (np.diff(start[leaving]) != 0) | (np.diff(patch[leaving]) != 0)][: len(own)]
+    own = np.flatnonzero(region >= FIRST)
+    leaving = own[np.lexsort((leaves[own], region[own], start[own]))]
+    arriving = own[np.lexsort((region[own], end[own]))]
+    is_new = np.r_[True, (np.diff(start[leaving]) != 0) | (np.diff(region[leaving]) != 0)][: len(own)]
     of_group = np.cumsum(is_new) - 1
     candidate = np.flatnonzero(is_new)[of_group]
     has_two = np.bincount(of_group)[of_group] > 1 if len(own) else is_new
     is_right_turn = leaves[leaving[candidate]] == (arrives[arriving] + 1) % 4
-    following = np.full(len(patch), -1)
+    following = np.full(len(region), -1)
     following[arriving] = leaving[candidate + (has_two & ~is_right_turn)]
     half, ring_starts = strung_together(following)
     ring_ends = np.r_[ring_starts, len(half)][1:]
     ring_lowest = np.minimum.reduceat(lowest[half // 2], ring_starts) if len(half) else lowest
-    owner = patch[half[ring_starts]]
-    # The outer ring is the one with the first corner of the patch.
+    owner = region[half[ring_starts]]
+    # The outer ring is the one with the first corner of the region.
     rings = np.lexsort((ring_lowest, owner))
     rings = rings[owner[rings] >= FIRST]
     sizes = (ring_ends - ring_starts)[rings]
-    counts = np.bincount(owner[rings] - FIRST, minlength=patches)
+    counts = np.bincount(owner[rings] - FIRST, minlength=regions)
     return half[ragged(ring_starts[rings], sizes)], np.r_[0, np.cumsum(sizes)], np.r_[0, np.cumsum(counts)]
 
 

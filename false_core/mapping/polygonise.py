@@ -1,9 +1,12 @@
-"""From a map to polygons: one for each patch of a class, without gaps and overlaps, however large the map.
+"""From a map to polygons: one for each region of a class, without gaps and overlaps, however large the map.
 
-The map is read twice, in blocks. The first time its patches are found and the small ones dissolved (``patches``), the second
+The map is read twice, in blocks. The first time its regions are found and the small ones dissolved (``regions``), the second
 time the lines between them are traced (``borders``). Polygons are then put together and written some at a time. What is
 kept between the two is some hundred bytes for each polygon and one byte for each pixel edge on a border: memory grows with
 the number of polygons and the length of their borders, not with the raster.
+
+No library does this: ``shapely.coverage_simplify`` holds all polygons in memory and bounds no distance (measured: up to two
+pixels at a tolerance of one), and ``rasterio.features.sieve`` counts pixels, not areas.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import Polygonise
 from false_core.mapping.borders import Network, ragged, trace
-from false_core.mapping.patches import Integers, Patches, find_patches
+from false_core.mapping.regions import Integers, Regions, find_regions
 from false_core.mapping.smoothing import paths
 from false_core.raster.areas import areas, unit_of_areas
 from false_core.raster.class_map import ClassMap
@@ -39,34 +42,34 @@ def polygonise(job: Polygonise, feedback: Feedback) -> dict[str, Any]:
     driver_of(job.output)
     land_cover = ClassMap(job.map)
     source = land_cover.source
-    with feedback.stage("Finding patches", 0.3):
-        patches = find_patches(land_cover, BLOCK, job.minimum_area, feedback)
-        if not len(patches):
+    with feedback.stage("Finding regions", 0.3):
+        regions = find_regions(land_cover, BLOCK, job.minimum_area, feedback)
+        if not len(regions):
             raise InputError(f"There is no valid pixel in {source.name}.", "Everything is nodata; check the nodata value.")
-        if len(patches) > MANY:
-            feedback.warn(f"{source.name} has {len(patches):,} patches. A minimum area would make fewer polygons of them.")
+        if len(regions) > MANY:
+            feedback.warn(f"{source.name} has {len(regions):,} regions. A minimum area would make fewer polygons of them.")
     with feedback.stage("Tracing borders", 0.3):
-        network = trace(land_cover, patches, feedback)
+        network = trace(land_cover, regions, feedback)
     with feedback.stage("Writing polygons", 0.4):
-        classes = [land_cover.class_of(code) for code in np.unique(patches.codes).tolist()]
+        classes = [land_cover.class_of(code) for code in np.unique(regions.codes).tolist()]
         with polygon_file(job.output, job.map, source.crs, classes) as file:
-            for some, polygons in _polygons(network, patches, source, job.smoothing, feedback):
-                file.write(patches.codes[some], polygons, areas(polygons, source.crs))
+            for some, polygons in _polygons(network, regions, source, job.smoothing, feedback):
+                file.write(regions.codes[some], polygons, areas(polygons, source.crs))
     if job.minimum_area:
         feedback.info(
-            f"{patches.dissolved:,} patches below {job.minimum_area:g} {unit_of_areas(source.crs)} were dissolved."
+            f"{regions.dissolved:,} regions below {job.minimum_area:g} {unit_of_areas(source.crs)} were dissolved."
         )
-    return {"polygons": len(patches), "dissolved": patches.dissolved}
+    return {"polygons": len(regions), "dissolved": regions.dissolved}
 
 
 def _polygons(
-    network: Network, patches: Patches, source: RasterSource, smoothing: float, feedback: Feedback
+    network: Network, regions: Regions, source: RasterSource, smoothing: float, feedback: Feedback
 ) -> Iterator[tuple[slice, Any]]:
-    """Yield some patches and their polygons in map coordinates, in the order of the patches, until all are done."""
+    """Yield some regions and their polygons in map coordinates, in the order of the regions, until all are done."""
     edges = np.add.reduceat(_lengths(network)[network.half // 2], network.ring_starts[:-1])
     done = np.cumsum(np.add.reduceat(edges, network.polygon_starts[:-1]))
     start = 0
-    while start < len(patches):
+    while start < len(regions):
         feedback.advance(int(done[start]), int(done[-1]), "pixel edges")
         before = done[start - 1] if start else 0
         end = max(start + 1, int(np.searchsorted(done, before + EDGES_AT_ONCE, side="right")))
@@ -80,7 +83,7 @@ def _lengths(network: Network) -> Integers:
 
 
 def _assembled(network: Network, start: int, end: int, source: RasterSource, smoothing: float) -> Any:
-    """Return the polygons of the patches from ``start`` to ``end``."""
+    """Return the polygons of the regions from ``start`` to ``end``."""
     rings = network.ring_starts[network.polygon_starts[start] : network.polygon_starts[end] + 1]
     half = network.half[rings[0] : rings[-1]]
     lines, place = np.unique(half // 2, return_inverse=True)

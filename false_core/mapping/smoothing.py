@@ -15,7 +15,7 @@ import numpy.typing as npt
 import shapely
 
 from false_core.mapping.borders import COLUMN_STEP, ROW_STEP, Bytes, Network, ragged
-from false_core.mapping.patches import Integers
+from false_core.mapping.regions import Integers
 
 Floats = npt.NDArray[np.float64]
 

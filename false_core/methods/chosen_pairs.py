@@ -39,7 +39,7 @@ class Relatives:
     """Further positives of 2B anchors.
 
     Attributes:
-        indices: Of shape (2B, k).
+        indices: A tensor of shape (2B, k).
         counts: Which of them are some, bool of shape (2B, k).
     """
 

@@ -50,10 +50,10 @@ class _LogDenominator(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(context: Any, slope: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
+    def backward(context: Any, grad_output: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
         z, denominator = context.saved_tensors
         kernels = _kernels_for(z)
-        gradient = (kernels.gradient if kernels else _gradient)(z, denominator, slope, context.temperature)
+        gradient = (kernels.gradient if kernels else _gradient)(z, denominator, grad_output, context.temperature)
         return gradient, None, None
 
 
@@ -73,15 +73,15 @@ def _scan(z: Tensor, temperature: float, neighbours: int) -> tuple[Tensor, Tenso
     return denominator, nearest
 
 
-def _gradient(z: Tensor, denominator: Tensor, slope: Tensor, temperature: float) -> Tensor:
+def _gradient(z: Tensor, denominator: Tensor, grad_output: Tensor, temperature: float) -> Tensor:
     gradient = torch.empty_like(z)
     with torch.autocast(z.device.type, enabled=False):
         for rows in blocks(len(z)):
             logits = (z[rows] @ z.T).div_(temperature)
             logits.diagonal(rows.start).fill_(-torch.inf)
             # A pair is in the denominators of both its anchors.
-            weights = (logits - denominator[rows, None]).exp_().mul_(slope[rows, None])
-            weights += logits.sub_(denominator).exp_().mul_(slope)
+            weights = (logits - denominator[rows, None]).exp_().mul_(grad_output[rows, None])
+            weights += logits.sub_(denominator).exp_().mul_(grad_output)
             torch.mm(weights, z, out=gradient[rows])
     return gradient.div_(temperature)
 
@@ -103,13 +103,13 @@ def _working_kernels(device: torch.device) -> types.ModuleType | None:
         return None  # PyTorch for Windows comes without Triton.
     try:
         z = directions(torch.randn(130, 20, generator=torch.Generator().manual_seed(0))).to(device)
-        slope = torch.linspace(-1, 2, len(z), device=device)
+        grad_output = torch.linspace(-1, 2, len(z), device=device)
         denominator, nearest = kernels.scan(z, 0.2, True)
         wanted, wanted_nearest = _scan(z, 0.2, 1)
         torch.testing.assert_close(denominator, wanted, rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(nearest, wanted_nearest)
-        wanted_gradient = _gradient(z, wanted, slope, 0.2)
-        torch.testing.assert_close(kernels.gradient(z, denominator, slope, 0.2), wanted_gradient, rtol=1e-3, atol=1e-3)
+        wanted_gradient = _gradient(z, wanted, grad_output, 0.2)
+        torch.testing.assert_close(kernels.gradient(z, denominator, grad_output, 0.2), wanted_gradient, rtol=1e-3, atol=1e-3)
     except Exception as error:  # noqa: BLE001 Of compiler, driver or comparison: whatever it is, there is another way.
         warnings.warn(f"The kernels for {device} are not used: {error}. The loss takes a little longer.", stacklevel=2)
         return None

@@ -39,13 +39,13 @@ def scan(directions: Tensor, temperature: float, find: bool) -> tuple[Tensor, Te
     return denominator, nearest
 
 
-def gradient(directions: Tensor, denominator: Tensor, slope: Tensor, temperature: float) -> Tensor:
-    """Return the gradient at ``directions`` (2B, d) for the gradient ``slope`` (2B,) at their denominators (2B,)."""
+def gradient(directions: Tensor, denominator: Tensor, grad_output: Tensor, temperature: float) -> Tensor:
+    """Return the gradient at ``directions`` (2B, d) for the gradient ``grad_output`` (2B,) at their denominators (2B,)."""
     z = directions.contiguous()
     anchors, dimensions = z.shape
     out = torch.empty_like(z)
     _gradient[(triton.cdiv(anchors, ANCHORS),)](
-        z, denominator.contiguous(), slope.contiguous(), out, anchors, 1 / temperature, dimensions,
+        z, denominator.contiguous(), grad_output.contiguous(), out, anchors, 1 / temperature, dimensions,
         WIDTH=_width(dimensions), ROWS=ANCHORS, COLUMNS=OTHERS,
     )  # fmt: skip
     return out
@@ -102,23 +102,23 @@ def _scan(
 
 @triton.jit
 def _gradient(
-    z, denominator, slope, out, anchors, scale, dimensions,
+    z, denominator, grad_output, out, anchors, scale, dimensions,
     WIDTH: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     own = _load(z, rows, anchors, dimensions, WIDTH)
     own_denominator = tl.load(denominator + rows, mask=rows < anchors, other=0.0)
-    own_slope = tl.load(slope + rows, mask=rows < anchors, other=0.0)
+    own_grad = tl.load(grad_output + rows, mask=rows < anchors, other=0.0)
     gathered = tl.zeros([ROWS, WIDTH], tl.float32)
     for start in range(0, anchors, COLUMNS):
         columns = start + tl.arange(0, COLUMNS)
         others = _load(z, columns, anchors, dimensions, WIDTH)
         their_denominator = tl.load(denominator + columns, mask=columns < anchors, other=0.0)
-        their_slope = tl.load(slope + columns, mask=columns < anchors, other=0.0)
+        their_grad = tl.load(grad_output + columns, mask=columns < anchors, other=0.0)
         logits = tl.dot(own, tl.trans(others), input_precision="ieee") * scale
         # A pair is in the denominators of both its anchors.
-        weights = tl.exp(logits - own_denominator[:, None]) * own_slope[:, None]
-        weights += tl.exp(logits - their_denominator[None, :]) * their_slope[None, :]
+        weights = tl.exp(logits - own_denominator[:, None]) * own_grad[:, None]
+        weights += tl.exp(logits - their_denominator[None, :]) * their_grad[None, :]
         counts = (columns[None, :] < anchors) & (columns[None, :] != rows[:, None])
         weights = tl.where(counts, weights, 0.0)
         gathered += tl.dot(weights, others, input_precision="ieee")

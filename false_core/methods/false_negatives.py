@@ -37,7 +37,7 @@ def determine_false_negatives(embeddings: Tensor, threshold: float, neighbours: 
     a tie. The choice is a decision, not a path for gradients.
 
     Args:
-        embeddings: Of shape (2B, d), the first views stacked on the second views. Need not be normalised.
+        embeddings: A tensor of shape (2B, d), the first views stacked on the second views. Need not be normalised.
         threshold: Similarity of positives above which an anchor is a benchmark anchor (T), cosine.
         neighbours: Possible false negatives per benchmark anchor (k; the paper's is 1). At most 2B - 2 are found.
 
@@ -59,7 +59,7 @@ def nearest_to_positive(similarity: Tensor, of_positive: Tensor, rows: slice, ne
     """Return the possible false negatives (Eq. 2) of a block of anchors, nearest first, of shape (rows, k).
 
     Args:
-        similarity: Of the anchors ``rows`` with all 2B, of shape (rows, 2B).
+        similarity: The similarity of the anchors ``rows`` with all 2B, of shape (rows, 2B).
         of_positive: Similarity of each of the 2B anchors with its positive.
         rows: Which anchors.
         neighbours: k.

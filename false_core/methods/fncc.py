@@ -93,26 +93,19 @@ def fncc_loss(
     Raises:
         ValueError: An argument is out of range.
     """
-    return contrast(embeddings, temperature, threshold, confidence, neighbours).loss
+    return contrast(embeddings, temperature, Calibration(threshold, confidence, neighbours)).loss
 
 
-def contrast(
-    embeddings: Tensor,
-    temperature: float = 0.5,
-    threshold: float = 0.9,
-    confidence: float | str = 1.0,
-    neighbours: int = 1,
-) -> Outcome:
+def contrast(embeddings: Tensor, temperature: float, calibration: Calibration) -> Outcome:
     """Return the loss of ``fncc_loss`` together with what it saw."""
     check_pairs(embeddings)
     if temperature <= 0:
         raise ValueError(f"temperature must be above 0; it is {temperature}")
-    calibration = Calibration(threshold, confidence, neighbours)
     z = directions(embeddings)
-    denominator, nearest = log_denominator(z, temperature, neighbours)
+    denominator, nearest = log_denominator(z, temperature, calibration.neighbours)
     of_positive = (z * other_views(z)).sum(dim=1)
     of_nearest = (z[:, None] * z[nearest]).sum(dim=2)
-    found = FalseNegatives(of_positive.detach() > threshold, nearest)
+    found = FalseNegatives(of_positive.detach() > calibration.threshold, nearest)
     means = mean_similarities(z)
     weights = calibration.weights(z, nearest, means)
     numerator = log_numerator(of_positive / temperature, of_nearest / temperature, found.benchmark, weights)
@@ -157,7 +150,7 @@ class FALSE(PairMethod):
     def compare(self, embeddings: Tensor) -> Outcome:
         """Return the FNCC loss of embeddings (2N, d)."""
         s = self.settings
-        return contrast(embeddings, s.temperature, s.threshold, s.confidence, s.neighbours)
+        return contrast(embeddings, s.temperature, Calibration.of(s))
 
 
 def _mean(values: Tensor, rows: Tensor) -> Tensor:

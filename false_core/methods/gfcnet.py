@@ -28,7 +28,7 @@ from false_core.methods.fncc import Calibration
 from false_core.methods.grounded import GroundedMethod, by_level, distances
 from false_core.methods.method import Outcome
 from false_core.methods.pairs import blocks, directions, positives, similarities
-from false_core.methods.pictures import Relations
+from false_core.methods.pictures import NeighbourPairs
 
 SHOWN = 8
 """Corrected negatives of an anchor that a picture shows."""
@@ -40,11 +40,11 @@ def gfcnet_loss(
     """Return NT-Xent over corrected negatives.
 
     Args:
-        embeddings: Of shape (2B, d), the first views stacked on the second views. Need not be normalised.
+        embeddings: A tensor of shape (2B, d), the first views stacked on the second views. Need not be normalised.
         ground: Where they lie, of shape (2B, 3), in any unit.
         radius: r, in that unit.
         temperature: tau.
-        calibration: Of false negatives among the negatives that are left; None: they are not looked for.
+        calibration: The calibration of false negatives among the negatives that are left; None: they are not looked for.
 
     Raises:
         ValueError: An argument is out of range.
@@ -57,19 +57,19 @@ def gfcnet_loss(
 class GFCNet(GroundedMethod):
     """Contrast with negatives that a joint distance on the ground and in feature space has corrected."""
 
-    words: ClassVar[Mapping[str, str]] = {
+    curve_captions: ClassVar[Mapping[str, str]] = {
         "negatives": "Negatives are what an anchor is pushed away from; shown is the share of all others that was left "
         "after those were taken out that lie near and look alike."
     }
 
     def compare(self, embeddings: Tensor, ground: Tensor) -> Outcome:
-        """Return the loss of embeddings (2N, d) at places (2N, 3)."""
+        """Return the loss of embeddings (2N, d) at positions (2N, 3)."""
         s = self.settings
         return gfcnet_loss(
             embeddings, ground, s.radius, s.temperature, Calibration.of(s) if s.false_negatives else None
         )  # fmt: skip
 
-    def relations(self, representations: Mapping[str, Tensor]) -> list[Relations]:
+    def neighbour_pairs(self, representations: Mapping[str, Tensor]) -> list[NeighbourPairs]:
         """Return the corrected negatives of each anchor, the nearest in joint distance first."""
         found = []
         for level, (embeddings, ground) in by_level(representations).items():
@@ -78,7 +78,7 @@ class GFCNet(GroundedMethod):
                 "Negatives that are none: they lie near the anchor and look like it. Those within the radius that look "
                 "unlike, and all others, stay negatives. They should show the same land cover as the anchor."
             )
-            found.append(Relations("Corrected negatives", text, "Corrected", level, indices, counts))
+            found.append(NeighbourPairs("Corrected negatives", text, "Corrected", level, indices, counts))
         return found
 
 
@@ -88,7 +88,7 @@ def corrected(directions: Tensor, ground: Tensor, radius: float, most: int) -> t
 
     Args:
         directions: Unit vectors of shape (2B, d).
-        ground: Of shape (2B, 3).
+        ground: A tensor of shape (2B, 3).
         radius: r.
         most: At least 1.
 

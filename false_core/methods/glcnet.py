@@ -4,7 +4,7 @@ Li et al., "Global and Local Contrastive Self-Supervised Learning for Semantic S
 IEEE TGRS 60, 2022, arXiv 2106.10605.
 
 - Global style: mean and variance over a patch of the encoder's coarsest features, joined and projected.
-- Local matching: in each pair of views some windows at places that both see. What the decoder makes of the views is
+- Local matching: in each pair of views some windows at positions that both see. What the decoder makes of the views is
   averaged over each window and projected.
 
 Both are compared by NT-Xent with the negatives alone in the denominator, and weigh the same. Windows are squares of the
@@ -23,16 +23,16 @@ from torch import Tensor, nn
 
 from false_core.errors import RequestError
 from false_core.methods.chosen_pairs import contrast_chosen, every_other
-from false_core.methods.fncc import contrast
+from false_core.methods.fncc import Calibration, contrast
 from false_core.methods.method import Method, Outcome, Views, average
-from false_core.methods.pictures import Sight, Sights
+from false_core.methods.pictures import MarkedView, MarkedViews
 from false_core.models.encoder import channels_of
 from false_core.models.segmenter import build_segmenter
 from false_core.presets import BOTH, IMAGE, POINTS, PretrainSettings
-from false_core.sampling.views import Wants
+from false_core.sampling.views import SamplingRequirements
 
 WINDOWS = 4
-"""In each pair of views."""
+"""The number of windows in each pair of views."""
 STRIDE = 4
 """Pixels of a view per pixel of what a decoder makes of it, along each axis."""
 SHOWN = 6
@@ -64,9 +64,9 @@ class GLCNet(Method):
         return replace(settings, level=BOTH, points=WINDOWS)
 
     @classmethod
-    def wants(cls, settings: PretrainSettings) -> Wants:
+    def sampling_requirements(cls, settings: PretrainSettings) -> SamplingRequirements:
         """Ask for windows that lie in both views."""
-        return Wants(margin=settings.window / 2)
+        return SamplingRequirements(margin=settings.window / 2)
 
     def represent(self, views: Views) -> dict[str, Tensor]:
         """Return the embeddings of the patches (2B, d) and of the windows (2N, d)."""
@@ -85,7 +85,7 @@ class GLCNet(Method):
         windows = window_means(self.decoder(features), views.points, self.settings.window / STRIDE)
         return {IMAGE: self.style(style(features[-1])), POINTS: self.local(windows.flatten(0, 1)[views.kept])}
 
-    def sights(self, views: Views) -> list[Sights]:
+    def marked_views(self, views: Views) -> list[MarkedViews]:
         """Return the windows that are matched."""
         count, size = len(views.points) // 2, views.pixels.shape[-1]
         middles = ((views.points.cpu() + 1) * (size / 2)).view(2, count, -1, 2)
@@ -96,22 +96,22 @@ class GLCNet(Method):
         half = self.settings.window / 2
         columns = []
         for patch in range(min(SHOWN, count)):
-            sights = []
+            marked = []
             for view in (0, 1):
                 shown = middles[view, patch][seen[view, patch] > 0].tolist()
                 boxes = tuple((x - half, y - half, x + half, y + half) for x, y in shown)
-                sights.append(Sight(views.pixels[view * count + patch].float().cpu(), boxes=boxes))
-            columns.append(tuple(sights))
+                marked.append(MarkedView(views.pixels[view * count + patch].float().cpu(), boxes=boxes))
+            columns.append(tuple(marked))
         text = (
             "Two views of some patches. Windows of the same colour show the same place and are to have the same features, "
             "different from those of all other windows."
         )
-        return [Sights("Windows that were matched", text, ("View", "Other view"), tuple(columns))]
+        return [MarkedViews("Windows that were matched", text, ("View", "Other view"), tuple(columns))]
 
     def _compare(self, embeddings: Tensor) -> Outcome:
         s = self.settings
         if s.false_negatives:
-            return contrast(embeddings, s.temperature, s.threshold, s.confidence, s.neighbours)
+            return contrast(embeddings, s.temperature, Calibration.of(s))
         return glcnet_loss(embeddings, s.temperature)
 
 
@@ -119,7 +119,7 @@ def glcnet_loss(embeddings: Tensor, temperature: float = 0.5) -> Outcome:
     """Return NT-Xent with the negatives alone in the denominator, the mean over all 2B anchors.
 
     Args:
-        embeddings: Of shape (2B, d), the first views stacked on the second views. Need not be normalised.
+        embeddings: A tensor of shape (2B, d), the first views stacked on the second views. Need not be normalised.
         temperature: tau.
 
     Raises:
@@ -145,16 +145,16 @@ def window_means(decoded: Tensor, middles: Tensor, side: float) -> Tensor:
 
     Args:
         decoded: Features of shape (B, channels, height, width).
-        middles: Of the windows, of shape (B, windows, 2), x first, from -1 to 1 across the patch.
-        side: Of the windows in pixels of ``decoded``. As many samples are taken along each axis, at least one.
+        middles: The middles of the windows, of shape (B, windows, 2), x first, from -1 to 1 across the patch.
+        side: The side of the windows in pixels of ``decoded``. As many samples are taken along each axis, at least one.
     """
     height, width = decoded.shape[-2:]
     count = max(1, round(side))
     offsets = (torch.arange(count, device=middles.device, dtype=middles.dtype) + 0.5) * (side / count) - side / 2
     across, down = offsets * (2 / width), offsets * (2 / height)
     grid = torch.stack(torch.meshgrid(across, down, indexing="xy"), dim=-1).flatten(0, 1)
-    places = middles[:, :, None] + grid
-    sampled = torch.nn.functional.grid_sample(decoded, places, align_corners=False, padding_mode="border")
+    positions = middles[:, :, None] + grid
+    sampled = torch.nn.functional.grid_sample(decoded, positions, align_corners=False, padding_mode="border")
     return sampled.mean(dim=3).transpose(1, 2)
 
 

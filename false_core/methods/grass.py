@@ -25,10 +25,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from false_core.methods.fncc import contrast
+from false_core.methods.fncc import Calibration, contrast
 from false_core.methods.method import FirstLook, Outcome, PairMethod, Views
-from false_core.methods.pictures import Sight, Sights
-from false_core.methods.simclr import contrast as nt_xent
+from false_core.methods.pictures import MarkedView, MarkedViews
+from false_core.methods.simclr import nt_xent
 from false_core.models.encoder import STRIDE
 from false_core.presets import POINTS, PretrainSettings
 
@@ -64,7 +64,7 @@ class GraSS(PairMethod):
         """Return the NT-Xent loss of embeddings (2N, d), or the FNCC loss where false negatives are asked for."""
         s = self.settings
         if s.false_negatives:
-            return contrast(embeddings, s.temperature, s.threshold, s.confidence, s.neighbours)
+            return contrast(embeddings, s.temperature, Calibration.of(s))
         return nt_xent(embeddings, s.temperature)
 
     def first_look(self, views: Views) -> FirstLook:
@@ -74,11 +74,11 @@ class GraSS(PairMethod):
         last = features[-1].detach().requires_grad_()
         return FirstLook(self.heads([*features[:-1], last], views.points, views.kept), last)
 
-    def focus(self, views: Views, features: Tensor, slopes: Tensor) -> Tensor:
+    def focus(self, views: Views, features: Tensor, gradients: Tensor) -> Tensor:
         """Return the parts of the views to look at, of shape (2B, 4): left, top, right and bottom from -1 to 1."""
         height, width = (side // CELL for side in views.pixels.shape[-2:])
         least = -(-STRIDE // CELL)
-        boxes = strongest_regions(_enlarged(attention(features, slopes), height, width))
+        boxes = strongest_regions(_enlarged(attention(features, gradients), height, width))
         boxes = _widened(boxes, min(least, width), min(least, height), width, height)
         size = boxes.new_tensor([width, height, width, height])
         parts = boxes / size * 2 - 1
@@ -100,43 +100,43 @@ class GraSS(PairMethod):
             views, pixels=pixels.contiguous(memory_format=torch.channels_last), points=points, kept=kept
         )  # fmt: skip
 
-    def sights(self, views: Views) -> list[Sights]:
+    def marked_views(self, views: Views) -> list[MarkedViews]:
         """Return the attention of some views and the crops it leads to."""
         with torch.enable_grad():
             look = self.first_look(views)
-            (slopes,) = torch.autograd.grad(self.compare_all(look.representations).loss, look.features)
+            (gradients,) = torch.autograd.grad(self.compare_all(look.representations).loss, look.features)
         size = views.pixels.shape[-1]
-        shown = _enlarged(attention(look.features.detach(), slopes), size, size)
+        shown = _enlarged(attention(look.features.detach(), gradients), size, size)
         lowest, highest = shown.amin(dim=(1, 2), keepdim=True), shown.amax(dim=(1, 2), keepdim=True)
         shown = ((shown - lowest) / (highest - lowest).clamp(min=1e-12)).float().cpu()
-        focus = self.focus(views, look.features.detach(), slopes)
+        focus = self.focus(views, look.features.detach(), gradients)
         crops = self.focused(views, focus).pixels.float().cpu()
         boxes = ((focus + 1) * (size / 2)).tolist()
         columns = []
         for view in range(min(SHOWN, len(boxes) // 2)):
             pixels, box = views.pixels[view].float().cpu(), (boxes[view][0], boxes[view][1], boxes[view][2], boxes[view][3])
-            columns.append((Sight(pixels, boxes=(box,)), Sight(pixels, shown[view]), Sight(crops[view])))
+            columns.append((MarkedView(pixels, boxes=(box,)), MarkedView(pixels, shown[view]), MarkedView(crops[view])))
         text = (
             "Some views, the attention that the gradients of the loss give, from dark to bright, and the crop that is "
             "trained on after the warm-up: the region of highest attention. It should hold one kind of land cover more "
             "often than the view does."
         )
-        return [Sights("Where the gradients look", text, ("View", "Attention", "Crop"), tuple(columns))]
+        return [MarkedViews("Where the gradients look", text, ("View", "Attention", "Crop"), tuple(columns))]
 
 
 @torch.no_grad()
-def attention(features: Tensor, slopes: Tensor) -> Tensor:
+def attention(features: Tensor, gradients: Tensor) -> Tensor:
     """Return the attention of views, of shape (B, height, width).
 
-    The weights of the channels are their mean slopes; the attention is the mean of the weighted channels, divided by its
+    The weights of the channels are their mean gradients; the attention is the mean of the weighted channels, divided by its
     highest value. Where that is not above 0 it is left as it is: dividing by it would turn it upside down.
 
     Args:
-        features: Of shape (B, channels, height, width).
-        slopes: The gradients of the loss there.
+        features: A tensor of shape (B, channels, height, width).
+        gradients: The gradients of the loss there.
     """
     precise = features.dtype if features.dtype == torch.float64 else torch.float32
-    weights = slopes.to(precise).mean(dim=(2, 3), keepdim=True)
+    weights = gradients.to(precise).mean(dim=(2, 3), keepdim=True)
     # Slopes of a mean over a batch are tiny: brought to size first, so that nothing is lost in half precision.
     weights = weights / weights.abs().amax(dim=1, keepdim=True).clamp(min=1e-30)
     weighted = (weights * features.to(precise)).mean(dim=1)
@@ -152,7 +152,7 @@ def strongest_regions(attention: Tensor) -> Tensor:
     is the one with the highest attention; of several equals the first cell, row by row, decides.
 
     Args:
-        attention: Of shape (B, height, width).
+        attention: A tensor of shape (B, height, width).
 
     Returns:
         Left, top, right and bottom edge in cells; right and bottom are those of the last cell.

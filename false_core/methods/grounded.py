@@ -63,6 +63,6 @@ def by_level(representations: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, T
 
 
 def distances(some: Tensor, others: Tensor) -> Tensor:
-    """Return the distances of some places (n, 3) to others (m, 3), of shape (n, m). NaN where one is nowhere."""
-    # Not by products: for places far from the origin those leave nothing of a small distance.
+    """Return the distances of some positions (n, 3) to others (m, 3), of shape (n, m). NaN where one is nowhere."""
+    # Not by products: for positions far from the origin those leave nothing of a small distance.
     return torch.cdist(some, others, compute_mode="donot_use_mm_for_euclid_dist")

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from false_core.methods.false_negatives import FalseNegatives
-from false_core.methods.pictures import Relations, Sights
+from false_core.methods.pictures import MarkedViews, NeighbourPairs
 from false_core.models.encoder import ImageProjector, PointProjector, channels_of
 from false_core.presets import BOTH, IMAGE, POINTS, PretrainSettings
-from false_core.sampling.views import Wants
+from false_core.sampling.views import SamplingRequirements
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Method(nn.Module, ABC):
     """A way to pretrain an encoder. All of its state, but the optimiser's, is in its ``state_dict``.
 
     A step has two halves: ``represent`` turns views into vectors, and ``compare_all`` judges those of the whole batch. The
-    first can be done part by part where the memory does not hold a batch, see ``training.in_parts``, and in several
+    first can be done part by part where the memory does not hold a batch, see ``training.gradient_cache``, and in several
     processes.
 
     A method may look at a batch twice: ``first_look``, the gradients of the loss at the features it returns, ``focus``, and
@@ -92,13 +92,13 @@ class Method(nn.Module, ABC):
 
     Attributes:
         most_steps: Steps after which there is nothing left to do.
-        words: What its curves show, for the report: a sentence by the first word of their names.
+        curve_captions: What its curves show, for the report: a sentence by the first word of their names.
         decoder: Trained along with the encoder and kept beside it, None for most methods. Of the architecture that
             ``settings.decoder`` names.
     """
 
     most_steps: ClassVar[int] = sys.maxsize
-    words: ClassVar[Mapping[str, str]] = {}
+    curve_captions: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
         super().__init__()
@@ -116,9 +116,9 @@ class Method(nn.Module, ABC):
         return settings
 
     @classmethod
-    def wants(cls, settings: PretrainSettings) -> Wants:
+    def sampling_requirements(cls, settings: PretrainSettings) -> SamplingRequirements:
         """Return what the method asks of the sampler."""
-        return Wants()
+        return SamplingRequirements()
 
     def forward(self, views: Views) -> Outcome:
         """Return the loss of a batch."""
@@ -150,13 +150,13 @@ class Method(nn.Module, ABC):
         """Return what is seen the first time. Like ``represent`` it looks at patches by themselves."""
         raise NotImplementedError(f"{type(self).__name__} looks once")
 
-    def focus(self, views: Views, features: Tensor, slopes: Tensor) -> Tensor:
+    def focus(self, views: Views, features: Tensor, gradients: Tensor) -> Tensor:
         """Return what of the views to look at, of shape (2B, ...), patch by patch.
 
         Args:
             views: That were looked at first.
             features: Of the first look.
-            slopes: The gradients of the loss of the whole batch there.
+            gradients: The gradients of the loss of the whole batch there.
         """
         raise NotImplementedError(f"{type(self).__name__} looks once")
 
@@ -164,11 +164,11 @@ class Method(nn.Module, ABC):
         """Return the views to look at the second time."""
         raise NotImplementedError(f"{type(self).__name__} looks once")
 
-    def relations(self, representations: Mapping[str, Tensor]) -> list[Relations]:
+    def neighbour_pairs(self, representations: Mapping[str, Tensor]) -> list[NeighbourPairs]:
         """Return which others are related to the anchors of a batch, for the report. Most methods have nothing to show."""
         return []
 
-    def sights(self, views: Views) -> list[Sights]:
+    def marked_views(self, views: Views) -> list[MarkedViews]:
         """Return what the method looks at in views, for the report. Most methods have nothing to show."""
         return []
 

@@ -53,7 +53,7 @@ def mean_similarities(directions: Tensor) -> tuple[Tensor, Tensor]:
     """Return the mean similarity of positives and that of negatives (0 where there are none), without gradients.
 
     Args:
-        directions: Of shape (2B, d).
+        directions: A tensor of shape (2B, d).
     """
     with torch.no_grad():
         anchors = len(directions)

@@ -32,7 +32,7 @@ PER_CLUSTER = (16, 32, 64)
 SMOOTHING = 10.0
 """alpha of the concentration estimate, as published."""
 ROUNDS = 20
-"""Of k-means."""
+"""The number of iterations of k-means."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def spherical_kmeans(vectors: Tensor, count: int, generator: torch.Generator) ->
     """Cluster unit vectors (n, d) by their cosine similarity.
 
     Args:
-        vectors: Of shape (n, d).
+        vectors: A tensor of shape (n, d).
         count: Number of clusters, at most n.
         generator: On the CPU; draws the first centres, so that every process finds the same clusters.
 

@@ -11,13 +11,13 @@ Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class Relations:
+class NeighbourPairs:
     """Which others of a batch a method takes to be related to each anchor.
 
     Attributes:
         heading, text: Of the part of the report.
         name: What a related one is called, in a word.
-        level: Of the embeddings.
+        level: The level of the embeddings.
         indices: The related ones, by their rows among the 2N embeddings, the first ones first, of shape (2N, k).
         counts: Which of them are some, bool of shape (2N, k).
     """
@@ -31,13 +31,13 @@ class Relations:
 
 
 @dataclass(frozen=True)
-class Sight:
+class MarkedView:
     """One view of a patch and what a method looks at in it.
 
     Attributes:
         pixels: Normalised, of shape (bands, height, width).
         attention: From 0 to 1, of shape (height, width); None: there is none.
-        boxes: Parts of the view. Those in the same place of the list have the same colour in all sights.
+        boxes: Parts of the view. Those in the same place of the list have the same colour in all of them.
     """
 
     pixels: Tensor
@@ -46,16 +46,16 @@ class Sight:
 
 
 @dataclass(frozen=True)
-class Sights:
+class MarkedViews:
     """Views of some patches.
 
     Attributes:
         heading, text: Of the part of the report.
-        rows: What the sights of a patch are.
-        columns: Of each patch, a sight for each row.
+        rows: What the views of a patch are, one text for each row.
+        columns: For each patch a marked view for each row.
     """
 
     heading: str
     text: str
     rows: tuple[str, ...]
-    columns: tuple[tuple[Sight, ...], ...]
+    columns: tuple[tuple[MarkedView, ...], ...]

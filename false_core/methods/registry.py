@@ -17,7 +17,7 @@ from false_core.methods.simclr import SimCLR
 from false_core.methods.untrained import Untrained
 from false_core.presets import PretrainSettings
 
-METHODS: dict[str, type[Method]] = {
+METHOD_CLASSES: dict[str, type[Method]] = {
     "false": FALSE,
     "simclr": SimCLR,
     "barlow_twins": BarlowTwins,
@@ -33,4 +33,4 @@ METHODS: dict[str, type[Method]] = {
 
 def build_method(encoder: nn.Module, settings: PretrainSettings) -> Method:
     """Return the method that ``settings`` names, around ``encoder``."""
-    return METHODS[settings.method](encoder, settings)
+    return METHOD_CLASSES[settings.method](encoder, settings)

@@ -26,9 +26,9 @@ from false_core.methods.fncc import Calibration
 from false_core.methods.grounded import GroundedMethod, by_level, distances
 from false_core.methods.method import Outcome
 from false_core.methods.pairs import blocks, directions
-from false_core.methods.pictures import Relations
+from false_core.methods.pictures import NeighbourPairs
 from false_core.presets import IMAGE, PretrainSettings
-from false_core.sampling.views import Wants
+from false_core.sampling.views import SamplingRequirements
 
 RELAXED = 2
 """Places of the neighbourhood that count as positives."""
@@ -47,12 +47,12 @@ def rissnet_loss(
     """Return InfoNCE with relaxed positives.
 
     Args:
-        embeddings: Of shape (2B, d), the first views stacked on the second views. Need not be normalised.
+        embeddings: A tensor of shape (2B, d), the first views stacked on the second views. Need not be normalised.
         ground: Where they lie, of shape (2B, 3), in any unit; the two views of a place lie at one place.
-        radius: Of the neighbourhood, in that unit.
+        radius: The radius of the neighbourhood, in that unit.
         relaxed: Places of the neighbourhood that count as positives, the best ranked.
         temperature: tau.
-        calibration: Of false negatives among the negatives; None: they are not looked for.
+        calibration: The calibration of false negatives among the negatives; None: they are not looked for.
 
     Raises:
         ValueError: An argument is out of range.
@@ -80,23 +80,23 @@ def rissnet_loss(
 class RiSSNet(GroundedMethod):
     """Contrast in which the most similar places of an anchor's neighbourhood are positives."""
 
-    words: ClassVar[Mapping[str, str]] = {
+    curve_captions: ClassVar[Mapping[str, str]] = {
         "relaxed": "Relaxed positives are places near an anchor that look most like it; shown is how many an anchor has."
     }
 
     @classmethod
-    def wants(cls, settings: PretrainSettings) -> Wants:
+    def sampling_requirements(cls, settings: PretrainSettings) -> SamplingRequirements:
         """Ask for patches in groups where embeddings stand for nothing else."""
         in_groups = settings.level == IMAGE and settings.radius > 0
-        return Wants(neighbours=DRAWN, reach=settings.radius) if in_groups else Wants()
+        return SamplingRequirements(neighbours=DRAWN, reach=settings.radius) if in_groups else SamplingRequirements()
 
     def compare(self, embeddings: Tensor, ground: Tensor) -> Outcome:
-        """Return the loss of embeddings (2N, d) at places (2N, 3)."""
+        """Return the loss of embeddings (2N, d) at positions (2N, 3)."""
         s = self.settings
         calibration = Calibration.of(s) if s.false_negatives else None
         return rissnet_loss(embeddings, ground, s.radius, RELAXED, s.temperature, calibration)
 
-    def relations(self, representations: Mapping[str, Tensor]) -> list[Relations]:
+    def neighbour_pairs(self, representations: Mapping[str, Tensor]) -> list[NeighbourPairs]:
         """Return the relaxed positives of each anchor."""
         found = []
         for level, (embeddings, ground) in by_level(representations).items():
@@ -108,7 +108,7 @@ class RiSSNet(GroundedMethod):
                 "should show the same land cover as the anchor."
             )
             indices, counts = chosen.indices[:, :half], chosen.counts[:, :half]
-            found.append(Relations("Chosen neighbours", text, "Neighbour", level, indices, counts))
+            found.append(NeighbourPairs("Chosen neighbours", text, "Neighbour", level, indices, counts))
         return found
 
 
@@ -118,8 +118,8 @@ def relaxed_positives(directions: Tensor, ground: Tensor, radius: float, relaxed
 
     Args:
         directions: Unit vectors of shape (2B, d), the first views stacked on the second views.
-        ground: Of shape (2B, 3).
-        radius: Of the neighbourhood.
+        ground: A tensor of shape (2B, 3).
+        radius: The radius of the neighbourhood.
         relaxed: Most places of each.
 
     Returns:

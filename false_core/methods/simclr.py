@@ -23,7 +23,7 @@ def nt_xent_loss(embeddings: Tensor, temperature: float = 0.5) -> Tensor:
     Raises:
         ValueError: An argument is out of range.
     """
-    return contrast(embeddings, temperature).loss
+    return nt_xent(embeddings, temperature).loss
 
 
 class SimCLR(PairMethod):
@@ -31,10 +31,10 @@ class SimCLR(PairMethod):
 
     def compare(self, embeddings: Tensor) -> Outcome:
         """Return the NT-Xent loss of embeddings (2N, d)."""
-        return contrast(embeddings, self.settings.temperature)
+        return nt_xent(embeddings, self.settings.temperature)
 
 
-def contrast(embeddings: Tensor, temperature: float = 0.5) -> Outcome:
+def nt_xent(embeddings: Tensor, temperature: float = 0.5) -> Outcome:
     """Return the loss of ``nt_xent_loss`` together with what it saw."""
     check_pairs(embeddings)
     if temperature <= 0:

@@ -78,9 +78,9 @@ class ImageProjector(nn.Module):
     """Maps a whole patch to one embedding: mean of the coarsest features, then a perceptron (the paper's 2048-2048-128).
 
     Args:
-        channels: Of the encoder's levels, finest first.
+        channels: The numbers of channels of the encoder's levels, finest first.
         hidden: Width of the hidden layer.
-        dimensions: Of the embedding.
+        dimensions: The number of dimensions of the embedding.
     """
 
     def __init__(self, channels: list[int], hidden: int, dimensions: int) -> None:
@@ -99,9 +99,9 @@ class PointProjector(nn.Module):
     Segmentation asks what is where. Embeddings of points make the encoder answer that already in pretraining.
 
     Args:
-        channels: Of the encoder's levels, finest first.
+        channels: The numbers of channels of the encoder's levels, finest first.
         hidden: Width of the hidden layer.
-        dimensions: Of the embedding.
+        dimensions: The number of dimensions of the embedding.
     """
 
     def __init__(self, channels: list[int], hidden: int, dimensions: int) -> None:

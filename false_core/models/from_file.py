@@ -23,7 +23,7 @@ def segmenter_from(path: str, card: ModelCard) -> Any:
     """Return the segmenter in a model file, in evaluation mode.
 
     Args:
-        path: Of the file.
+        path: The path of the file.
         card: What it says of itself.
 
     Raises:

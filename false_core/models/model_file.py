@@ -35,7 +35,7 @@ FORMAT_VERSION = 2
 DECODER_PREFIX = "decoder."
 """Of the weights of a decoder, in a file of an encoder as in that of a segmenter."""
 METADATA = "__metadata__"
-"""Where safetensors keeps texts."""
+"""The key under which safetensors keeps texts."""
 MADE_BY = "made_by"
 """Under this name the provenance holds what ``false-core rerun`` needs, see ``false_core.models.record``."""
 LONGEST_HEADER = 8_000_000
@@ -94,7 +94,7 @@ def save_model(path: str, card: ModelCard, network: nn.Module, decoder: nn.Modul
     """Write a model file, whole or not at all.
 
     Args:
-        path: Of the file.
+        path: The path of the file.
         card: What it holds.
         network: A segmenter or an encoder.
         decoder: Beside an encoder, the decoder that was pretrained with it; ``card.decoder`` is its name.
@@ -136,7 +136,7 @@ def read_card(path: str, kind: str | None = None) -> ModelCard:
     """Read what a model is, without its weights.
 
     Args:
-        path: Of the model file.
+        path: The path of the model file.
         kind: ``"encoder"`` or ``"segmenter"`` where it must be one of them.
 
     Raises:
@@ -163,9 +163,9 @@ def check_layout(path: str, network: nn.Module, prefix: str = "") -> None:
     """Compare the header of a model file with a network, which may be on the meta device: names, shapes and types.
 
     Args:
-        path: Of the file.
+        path: The path of the file.
         network: What should be in it. An encoder leaves a decoder that is beside it alone.
-        prefix: Of the names in the file.
+        prefix: The prefix of the names in the file.
 
     Raises:
         ModelFileError: They differ, or the header cannot be read.

@@ -18,7 +18,7 @@ def model_report(card: ModelCard, name: str, megabytes: float, weights: int) -> 
 
     Args:
         card: What the file says of itself.
-        name: Of the file.
+        name: The name of the file.
         megabytes: Its size.
         weights: Numbers in it.
     """

@@ -63,7 +63,7 @@ def fit_to_bands(weight: Tensor, bands: int) -> Tensor:
     with the same value in all bands, a grey one, gives what it gave before.
 
     Args:
-        weight: Of shape (out, given bands, height, width).
+        weight: A tensor of shape (out, given bands, height, width).
         bands: Wanted number of bands.
 
     Returns:

@@ -68,7 +68,7 @@ class Chunks:
 
     Args:
         budget: Bytes to keep at most. At least one chunk is always kept.
-        bands: Of the rasters.
+        bands: The number of bands of the rasters.
     """
 
     def __init__(self, budget: int, bands: int) -> None:

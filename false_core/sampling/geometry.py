@@ -26,7 +26,7 @@ class Placement:
 
     Attributes:
         matrix: Rotation, flip and scale, of shape (batch, 2, 2).
-        shift: Of shape (batch, 2), in source pixels, x first.
+        shift: A tensor of shape (batch, 2), in source pixels, x first.
     """
 
     matrix: npt.NDArray[np.float32]
@@ -87,8 +87,8 @@ def resample(windows: Tensor, placement: Placement, size: int) -> Tensor:
     """Cut one crop out of each source window.
 
     Args:
-        windows: Of shape (batch, bands, side, side).
-        placement: Of the crops, batch long.
+        windows: A tensor of shape (batch, bands, side, side).
+        placement: The placement of the crops, batch long.
         size: Side of a crop in pixels.
 
     Returns:
@@ -102,8 +102,8 @@ def sampling_maps(*placements: Placement, side: int, size: int) -> Tensor:
 
     Args:
         placements: One or more for the same source windows.
-        side: Of a source window in pixels.
-        size: Of a crop in pixels.
+        side: The side of a source window in pixels.
+        size: The size of a crop in pixels.
     """
     maps = [
         torch.cat([torch.from_numpy(p.matrix) * (size / side), torch.from_numpy(p.shift)[..., None] * (2.0 / side)], dim=-1)
@@ -116,7 +116,7 @@ def cut(windows: Tensor, maps: Tensor, size: int) -> Tensor:
     """Cut several crops out of each source window, in one resampling.
 
     Args:
-        windows: Of shape (batch, bands, side, side), in any precision.
+        windows: A tensor of shape (batch, bands, side, side), in any precision.
         maps: As ``sampling_maps`` returns them, of shape (batch, crops, 2, 3).
         size: Side of a crop in pixels.
 

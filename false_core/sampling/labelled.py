@@ -33,7 +33,7 @@ class LabelledCrops:
 
     Attributes:
         windows: Normalised source pixels, float16 of shape (batch, bands, side, side).
-        placement: Of the crops.
+        placement: The placement of the crops.
         targets: Class indices of the crops' pixels, int64 of shape (batch, size, size); 255 without a label or on nodata.
         share: Which of the crops of a larger batch these are.
         whole: Crops of that batch.
@@ -53,7 +53,7 @@ class RawCrops:
     Attributes:
         windows, targets: See ``LabelledCrops``.
         maps: Where the crops lie in the windows, as ``cut`` wants it, of shape (batch, 1, 2, 3).
-        changes: Of the crops.
+        changes: The changes of the crops.
     """
 
     windows: Tensor

@@ -71,7 +71,7 @@ class SpectralChanges:
     """Changes of a batch of crops that have been drawn. What is not changed at all is None.
 
     Attributes:
-        exponent: Of the tone curve, of shape (batch, 1, 1, 1).
+        exponent: The exponent of the tone curve, of shape (batch, 1, 1, 1).
         gain, offset: Of each band, of shape (batch, bands, 1, 1).
         blurred: Which crops are blurred at all, bool of shape (batch,).
         kernels: What each crop is blurred with along either axis, of shape (batch, 7).

@@ -33,7 +33,7 @@ AHEAD = 2
 
 
 @dataclass(frozen=True)
-class Wants:
+class SamplingRequirements:
     """What a method asks of the sampler beside two views of random patches.
 
     Attributes:
@@ -48,22 +48,22 @@ class Wants:
     reach: float = 1.0
 
 
-NO_MORE = Wants()
+NO_REQUIREMENTS = SamplingRequirements()
 
 
 @dataclass(frozen=True)
-class Places:
+class EmbeddingPositions:
     """Where embeddings lie.
 
     Attributes:
         rasters: Number of the raster of each, of shape (n,).
-        positions: Pixel coordinates in it, of shape (n, 2), x first; (0, 0) is the upper left corner of the raster.
+        pixels: Pixel coordinates in it, of shape (n, 2), x first; (0, 0) is the upper left corner of the raster.
         views: Row of the view of each among the (2 * batch) stacked views, of shape (n,).
         patches: Row of the patch of each in the batch, of shape (n,).
     """
 
     rasters: npt.NDArray[np.int64]
-    positions: Positions
+    pixels: Positions
     views: npt.NDArray[np.int64]
     patches: npt.NDArray[np.int64]
 
@@ -103,7 +103,7 @@ class ViewPairs:
         """Rows of the flattened (2 * batch * points) that both views see, those of the first views before the second's."""
         return _kept(self.seen)
 
-    def places(self, level: str) -> Places:
+    def positions(self, level: str) -> EmbeddingPositions:
         """Return where the embeddings of a level lie.
 
         Args:
@@ -111,18 +111,18 @@ class ViewPairs:
                 views see, in the order of ``kept``.
         """
         if level == IMAGE:
-            return self._places(np.zeros((2, len(self.centres), 1, 2)))
+            return self._positions(np.zeros((2, len(self.centres), 1, 2)))
         within = torch.stack(self.points).numpy().astype(np.float64) * (self.size / 2)
-        every, kept = self._places(within), self.kept.numpy()
-        return Places(every.rasters[kept], every.positions[kept], every.views[kept], every.patches[kept])
+        every, kept = self._positions(within), self.kept.numpy()
+        return EmbeddingPositions(every.rasters[kept], every.pixels[kept], every.views[kept], every.patches[kept])
 
-    def _places(self, within: Positions) -> Places:
+    def _positions(self, within: Positions) -> EmbeddingPositions:
         """Return where points lie; ``within`` is (2, batch, points, 2), in pixels from the centres of the views."""
         _, batch, points, _ = within.shape
         offsets = [placement.to_window(one) for placement, one in zip((self.first, self.second), within)]
         positions = np.stack(offsets) + self.centres[:, None]
         views = np.repeat(np.arange(2 * batch), points)
-        return Places(self.rasters[views % batch], positions.reshape(-1, 2), views, views % batch)
+        return EmbeddingPositions(self.rasters[views % batch], positions.reshape(-1, 2), views, views % batch)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class RawViews:
     Attributes:
         windows: Normalised source pixels, float16 of shape (B, bands, side, side).
         maps: Where the two views lie in them, as ``cut`` wants it, of shape (B, 2, 2, 3).
-        changes: Of the 2B views, the first views before the second views.
+        changes: The changes of the 2B views, the first views before the second views.
         points: Positions in the views, of shape (2B, points, 2).
         kept: See ``ViewPairs``.
         seen: Which points both views see, of shape (B, points), in memory.
@@ -194,7 +194,7 @@ class PatchSampler:
     Args:
         sources: Rasters on their working grids.
         areas: The window of each that may be used.
-        normalisation: Of their pixels.
+        normalisation: The normalisation of their pixels.
         batch_size: Patches per batch.
         crop_size: Side of a view.
         scales: Smallest and largest zoom of a view.
@@ -202,7 +202,7 @@ class PatchSampler:
         seed: Source of all chance.
         budget: Bytes for cached pixels.
         device: Where the batches are wanted.
-        wants: What the method asks for beside that.
+        requirements: What the method asks for beside that.
     """
 
     def __init__(
@@ -217,9 +217,9 @@ class PatchSampler:
         seed: int,
         budget: int,
         device: torch.device = CPU,
-        wants: Wants = NO_MORE,
+        requirements: SamplingRequirements = NO_REQUIREMENTS,
     ) -> None:
-        self._areas, self._wants = areas, wants
+        self._areas, self._requirements = areas, requirements
         self._ground = Ground(sources)
         self._width = crop_size * self._ground.pixel_size()
         kept = Chunks(budget, len(sources[0].bands))
@@ -249,7 +249,7 @@ class PatchSampler:
         generator = np.random.default_rng([self._seed, number])
         first = random_placement(whole, self._scales, self._farthest, generator)
         second = random_placement(whole, self._scales, self._farthest, generator)
-        one, two, seen = matched_points(first, second, self._crop_size, self._points, self._wants.margin, generator)
+        one, two, seen = matched_points(first, second, self._crop_size, self._points, self._requirements.margin, generator)
         first = first.part(mine)
         rasters = np.array([patch.raster for patch in patches])
         centres = np.array([patch.corner for patch in patches]) + self._side / 2
@@ -276,7 +276,7 @@ class PatchSampler:
 
     def _patch_at(self, number: int, place: int) -> _Patch:
         """Return the patch for a place in a batch: one drawn anywhere, or of the neighbourhood of the last one that was."""
-        middle_place = place - place % (1 + self._wants.neighbours)
+        middle_place = place - place % (1 + self._requirements.neighbours)
         middle = self._patch(number, middle_place, self._anywhere)
         if place == middle_place:
             return middle
@@ -291,7 +291,7 @@ class PatchSampler:
     def _near(self, middle: _Patch, generator: np.random.Generator) -> tuple[int, int, int]:
         """Return the same for a pixel around a patch: anywhere in the disc around it, as far as that is inside."""
         area = self._areas[middle.raster]
-        radius = self._wants.reach * self._crop_size * math.sqrt(generator.uniform())
+        radius = self._requirements.reach * self._crop_size * math.sqrt(generator.uniform())
         angle = generator.uniform(0, 2 * math.pi)
         column, row = (corner + self._side // 2 for corner in middle.corner)
         column = round(min(max(column + radius * math.cos(angle), area.column), area.column + area.width - 1))
@@ -350,7 +350,7 @@ class Shuffled:
 
     Args:
         areas: One per raster.
-        seed: Of the order.
+        seed: The seed of the order.
     """
 
     def __init__(self, areas: Sequence[Window], seed: int) -> None:

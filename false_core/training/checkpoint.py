@@ -42,7 +42,7 @@ class Checkpoint:
     Args:
         job: The job; its output paths do not matter, its rasters' sizes and dates and its other inputs' contents do.
         settings: What the preset and the job's own values came to.
-        feedback: Told when a run is resumed, or why it cannot be.
+        feedback: The listener that is told when a run is resumed, or why it cannot be.
         world: The processes that do the job. That of rank 0 writes and reads, for all.
 
     Attributes:
@@ -54,7 +54,7 @@ class Checkpoint:
         self, job: jobs.Job, settings: PretrainSettings | FinetuneSettings, feedback: Feedback, world: World = ALONE
     ) -> None:
         # The name is of the files as this process sees them.
-        name = _fingerprint(job, settings) if world.share.speaks else ""
+        name = _fingerprint(job, settings) if world.share.is_main else ""
         self.path = cache_folder() / "checkpoints" / f"{name}.safetensors"
         self.path_before = self.path.with_suffix(f".before{self.path.suffix}")
         self.step: int | None = None
@@ -63,8 +63,8 @@ class Checkpoint:
 
     def load(self) -> dict[str, Any] | None:
         """Return the state saved last, or None. A damaged file is skipped with a warning, and the one before it is taken."""
-        content = self._newest() if self._world.share.speaks else None
-        content = self._world.bytes_of_first(content)
+        content = self._newest() if self._world.share.is_main else None
+        content = self._world.broadcast_bytes(content)
         if content is None:
             return None
         state = _decoded(content)
@@ -99,7 +99,7 @@ class Checkpoint:
             ValueError: Some of the numbers in it are not finite. What was saved before stays.
         """
         self._saved_at = time.monotonic()
-        if not self._world.share.speaks:
+        if not self._world.share.is_main:
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ class Checkpoint:
     def remove(self) -> None:
         """Forget the checkpoint of a finished run, and those nobody came back for."""
         # What cannot be removed does no harm: a checkpoint is only ever found by the very same job.
-        if not self._world.share.speaks:
+        if not self._world.share.is_main:
             return
         with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)

@@ -28,9 +28,9 @@ class EmbeddingMap:
     """The features of an encoder over a part of a raster, in colour, and the raster beside it.
 
     Attributes:
-        name: Of the raster.
+        name: The name of the raster.
         area: The part, in working pixels of the raster.
-        share: Of what was learned from in that raster, the share that lies in the part.
+        share: The share of what was learned from in that raster that lies in the part.
         land: The raster, of shape (height, width, 3); a pixel of it is 1, 2 or 4 working pixels wide. White: nodata.
         embedding: The features, of shape (area.height / 4, area.width / 4, 3), both rounded up. White: nodata.
     """
@@ -57,9 +57,9 @@ def map_embedding(
         encoder: A trained encoder on ``device``.
         source: The raster on its working grid.
         area: The part that was learned from, in working pixels.
-        normalisation: Of the raster's bands.
-        device: Where to compute.
-        seed: Of the sample the components are computed from.
+        normalisation: The normalisation of the raster's bands.
+        device: The device to compute on.
+        seed: The seed of the sample the components are computed from.
         feedback: Asked whether to stop, told how far it is.
 
     Returns:

@@ -50,13 +50,13 @@ from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.finetuning_report import finetuning_report
 from false_core.training.global_batch_norm import with_global_batch_norms
-from false_core.training.guard import Guard
+from false_core.training.guard import TrainingGuard
 from false_core.training.optimisers import parameter_groups, warm_up_and_cosine
 from false_core.training.validation import score_labels
 
 LOG_EVERY = 5
 ADVICE = "Try another seed, and look for extreme values in the raster."
-"""Where the numbers run away."""
+"""The advice to give where the numbers run away."""
 REFIT_RATE = 0.5
 """Highest learning rate once the labels that were kept back train too, as a share of the first one."""
 
@@ -66,7 +66,7 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
 
     Args:
         job: What to do.
-        feedback: Told of progress.
+        feedback: The listener that is told of progress.
         world: The processes that do it together, each a share of every batch.
     """
     with feedback.stage("Starting", 0.02):
@@ -119,7 +119,7 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
             run.train(sampler, settings.steps + settings.refit_steps)
     with feedback.stage("Writing", 0.03):
         card = _card(job, preset, settings, base, source, normalisation, annotation, run.confusion, made_by)
-        if not world.share.speaks:
+        if not world.share.is_main:
             return dict(card.provenance["scores"])
         report = finetuning_report(card, run.curves, run.confusion, feedback.warnings) if job.report else ""
         save_model(job.model, card, with_prior(trainer.result, sampler.prior_ratio()))
@@ -135,7 +135,7 @@ def _sampler(cache: ChunkCache, annotation: Annotation, settings: FinetuneSettin
 
 def _measured(source: RasterSource, feedback: Feedback, world: World) -> Normalisation:
     area = source.window_of(None)
-    return Normalisation.from_dict(world.agreed(lambda: measure([source], [area], feedback).to_dict()))
+    return Normalisation.from_dict(world.broadcast_object(lambda: measure([source], [area], feedback).to_dict()))
 
 
 def _open(job: Finetune, base: ModelCard | None, settings: FinetuneSettings, feedback: Feedback) -> RasterSource:
@@ -170,7 +170,7 @@ class _Trainer:
         network = build_segmenter(settings.encoder, settings.decoder, bands, classes)
         network = network.to(device, memory_format=torch.channels_last)
         self.network = with_global_batch_norms(network, world, device)
-        world.take_from_first([*self.network.parameters(), *self.network.buffers()])
+        world.broadcast([*self.network.parameters(), *self.network.buffers()])
         self.encoder: nn.Module = self.network.encoder
         self._averaged = (
             AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(settings.average), use_buffers=True)  # type: ignore[no-untyped-call]
@@ -222,13 +222,13 @@ class _Trainer:
         loss = self._loss(scores.float(), batch.targets)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        self._world.add_up([weights.grad for weights in self.network.parameters() if weights.grad is not None])
+        self._world.all_reduce([weights.grad for weights in self.network.parameters() if weights.grad is not None])
         self.optimiser.step()
         if self._averaged:
             self._averaged.update_parameters(self.network)
         self.step += 1
         loss = loss.detach()
-        self._world.add_up([loss])
+        self._world.all_reduce([loss])
         return loss
 
     def _loss(self, scores: Tensor, targets: Tensor) -> Tensor:
@@ -236,7 +236,7 @@ class _Trainer:
         if not self._world.is_shared:
             return nn.functional.cross_entropy(scores, targets, ignore_index=IGNORE)
         labelled = (targets != IGNORE).sum().float()
-        self._world.add_up([labelled])
+        self._world.all_reduce([labelled])
         return nn.functional.cross_entropy(scores, targets, ignore_index=IGNORE, reduction="sum") / labelled
 
     def _set_rates(self) -> None:
@@ -275,7 +275,7 @@ class _Run:
         trainer: Its network and optimiser.
         checkpoint: Where to go on from, and where to save.
         source: The raster that it learns from.
-        feedback: Told of progress.
+        feedback: The listener that is told of progress.
         world: The processes that train together.
 
     Attributes:
@@ -286,7 +286,7 @@ class _Run:
         self, trainer: _Trainer, checkpoint: Checkpoint, source: RasterSource, feedback: Feedback, world: World
     ) -> None:
         self._trainer, self._checkpoint, self._feedback, self._world = trainer, checkpoint, feedback, world
-        self._guard = Guard(checkpoint, self._state, [source], trainer.device, ADVICE)
+        self._guard = TrainingGuard(checkpoint, self._state, [source], trainer.device, ADVICE)
         self.curves = Curves(feedback)
         self.confusion: IntArray | None = None
         state = checkpoint.load()
@@ -303,13 +303,13 @@ class _Run:
         def make(step: int) -> RawCrops:
             return RawCrops.of(sampler.batch(step, self._world.share), QUIET, trainer.seed, step)
 
-        with guard.kept(), closing(loaded_ahead(make, range(began, until), trainer.device)) as batches:
+        with guard.checkpoint_on_exit(), closing(loaded_ahead(make, range(began, until), trainer.device)) as batches:
             for batch in batches:
                 done, total = trainer.step - began, until - began
                 self._feedback.advance(done * batch_size, total * batch_size, "crops")
-                with guard.step(trainer.step + 1):
+                with guard.errors_at_step(trainer.step + 1):
                     loss = trainer.train_on(batch)
-                    guard.took(trainer.step, loss)
+                    guard.record_loss(trainer.step, loss)
                 if trainer.step % LOG_EVERY == 0 or trainer.step in (1, until):
                     guard.check()
                     self.curves.add(trainer.step, "loss", float(loss))

@@ -20,7 +20,7 @@ def finetuning_report(card: ModelCard, curves: Curves, confusion: IntArray | Non
 
     Args:
         card: The model.
-        curves: Of the training.
+        curves: The curves of the training.
         confusion: On the labels kept back, true classes in rows; None where none were.
         notes: Warnings to put on top.
     """

@@ -19,7 +19,7 @@ from false_core.presets import IMAGE, PretrainSettings
 from false_core.raster.source import FloatArray
 from false_core.reports.figures import Colours, as_svg, in_colour, show_picture
 from false_core.sampling.geometry import Placement, resample
-from false_core.sampling.views import Places, ViewPairs
+from false_core.sampling.views import EmbeddingPositions, ViewPairs
 from false_core.training.purity import Truth
 
 SHOWN = 8
@@ -79,10 +79,10 @@ def collect_galleries(
 
     Args:
         look: Gives batches and their embeddings.
-        numbers: Of the batches.
+        numbers: The numbers of the batches.
         settings: Those the embeddings were trained with.
         truth: Says which classes the places are of, if there is one.
-        seed: Of the choice.
+        seed: The seed of the choice.
         feedback: Asked whether to stop.
     """
     determined = settings.method == "false" or settings.false_negatives
@@ -94,14 +94,14 @@ def collect_galleries(
         batch, embeddings = look(number)
         generator = np.random.default_rng([seed, number])
         for level, own in embeddings.items():
-            places = batch.places(level)
+            positions = batch.positions(level)
             z = directions(own)
             similarity = z @ z.T
             if determined:
                 found = determine_false_negatives(z, settings.threshold, settings.neighbours)
             else:
-                found = _nearest(similarity, places)
-            show = _Show(batch, places, similarity, found, settings, truth.classes_at(places) if truth else None)
+                found = _nearest(similarity, positions)
+            show = _Show(batch, positions, similarity, found, settings, truth.classes_at(positions) if truth else None)
             exhibits.setdefault(level, []).extend(show.exhibit(anchor, level) for anchor in show.choose(generator))
             anchors[level] = anchors.get(level, 0) + int(found.benchmark.sum())
             looked_at[level] = looked_at.get(level, 0) + len(own)
@@ -142,15 +142,15 @@ class _Show:
 
     Attributes:
         batch: Its patches and views.
-        places: Of the embeddings, of length 2N.
-        similarity: Of all pairs, of shape (2N, 2N).
+        positions: The positions of the embeddings, of length 2N.
+        similarity: The similarity of all pairs, of shape (2N, 2N).
         found: The anchors that may be chosen, and what is shown beside each.
-        settings: Of the training.
+        settings: The settings of the training.
         classes: True classes of the places, of shape (2N,).
     """
 
     batch: ViewPairs
-    places: Places
+    positions: EmbeddingPositions
     similarity: Tensor
     found: FalseNegatives
     settings: PretrainSettings
@@ -161,7 +161,7 @@ class _Show:
         if not self.found.indices.shape[1]:
             return []
         anchors = generator.permutation(np.flatnonzero(self.found.benchmark.cpu().numpy()))
-        anchors = anchors[np.unique(self.places.patches[anchors], return_index=True)[1]]
+        anchors = anchors[np.unique(self.positions.patches[anchors], return_index=True)[1]]
         rows = torch.from_numpy(anchors).to(self.similarity.device)
         beside = self.similarity[rows, self.found.indices[rows, 0]].cpu().numpy()
         return [int(anchors[position]) for position in _evenly(beside)]
@@ -172,7 +172,7 @@ class _Show:
         others = [other_view, *self.found.indices[anchor, :MOST_OTHERS].tolist()]
         size = self.settings.crop_size if level == IMAGE else min(SURROUNDINGS, self.settings.crop_size)
         return Exhibit(
-            tuple(picture_at(self.batch, self.places, row, size) for row in (anchor, *others)),
+            tuple(picture_at(self.batch, self.positions, row, size) for row in (anchor, *others)),
             tuple(float(self.similarity[anchor, row]) for row in others),
             tuple(self._same_class(anchor, row) for row in others),
         )
@@ -183,27 +183,27 @@ class _Show:
         return bool(self.classes[one] == self.classes[other])
 
 
-def picture_at(batch: ViewPairs, places: Places, row: int, size: int) -> Colours:
+def picture_at(batch: ViewPairs, positions: EmbeddingPositions, row: int, size: int) -> Colours:
     """Return the ground around a place as its view sees it, but in the colours of the raster.
 
     Args:
         batch: The patches.
-        places: Of their embeddings.
+        positions: The positions of their embeddings.
         row: Which of them.
         size: Side of what is seen in pixels of the view; larger ones than ``PICTURE`` are made smaller.
     """
-    view, patch = int(places.views[row]), int(places.patches[row])
+    view, patch = int(positions.views[row]), int(positions.patches[row])
     matrix = (batch.first if view == patch else batch.second).matrix[patch]
-    offset = (places.positions[row] - batch.centres[patch]).astype(np.float32)
+    offset = (positions.pixels[row] - batch.centres[patch]).astype(np.float32)
     crop = resample(batch.windows[patch : patch + 1], Placement(matrix[None], offset[None]), size)
     if size > PICTURE:
         crop = torch.nn.functional.interpolate(crop, (PICTURE, PICTURE), mode="bilinear", antialias=True)
     return in_colour(crop[0].cpu().numpy())
 
 
-def _nearest(similarity: Tensor, places: Places) -> FalseNegatives:
+def _nearest(similarity: Tensor, positions: EmbeddingPositions) -> FalseNegatives:
     """Return the nearest embedding of another patch for every anchor, as if it were a false negative."""
-    patches = torch.from_numpy(places.patches).to(similarity.device)
+    patches = torch.from_numpy(positions.patches).to(similarity.device)
     same = patches[:, None] == patches
     nearest = similarity.masked_fill(same, -torch.inf).argmax(dim=1, keepdim=True)
     return FalseNegatives(~same.all(dim=1), nearest)

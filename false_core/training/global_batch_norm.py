@@ -99,20 +99,20 @@ class _Normalise(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(context: Any, slope: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(context: Any, grad_output: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         values, weight, mean, variance, total = context.saved_tensors
         # As if mean and deviation did not depend on the values. The processes add up the gradients of the weights when all
         # are done.
         gradient, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
-            slope.to(values.dtype), values, weight, mean, variance, None, None, False, context.eps, [True, True, True]
+            grad_output.to(values.dtype), values, weight, mean, variance, None, None, False, context.eps, [True, True, True]
         )
         sums = torch.cat([of_bias, of_weight])
         dist.all_reduce(sums)
-        # As they do, there is more: - weight / deviation * (mean of slope + unit value * mean of slope * unit value).
+        # As they do: - weight / deviation * (mean of g + unit value * mean of g * unit value), g the grad_output.
         of_mean, along = (sums / total).view(2, -1)
         inverse = (variance + context.eps).rsqrt()
         per_value = -along * weight * inverse.square()
         column = (1, -1, *[1] * (values.ndim - 2))
         gradient.addcmul_(values, per_value.view(column))
         gradient.sub_((of_mean * weight * inverse + mean * per_value).view(column))
-        return gradient.to(slope.dtype), of_weight.to(weight.dtype), of_bias.to(weight.dtype), None
+        return gradient.to(grad_output.dtype), of_weight.to(weight.dtype), of_bias.to(weight.dtype), None

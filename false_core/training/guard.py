@@ -1,4 +1,4 @@
-"""What can go wrong in the middle of a training: it is said with its step, and what was learned until then is kept."""
+"""What can go wrong in the middle of a training. An error names the step, and the state before it is kept."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from false_core.training.checkpoint import Checkpoint
 UNTRIED = -1
 
 
-class Guard:
-    """Looks after a training run.
+class TrainingGuard:
+    """Watches a training run: its losses, its device and its rasters, and saves its state while all is well.
 
     Args:
-        checkpoint: Where its state is kept.
-        state: Gives the state. It is whole between two steps.
-        rasters: Those it learns from.
-        device: Where it computes.
-        advice: What to do where its numbers run away.
+        checkpoint: The file that its state is kept in.
+        state: Returns the state, which is whole between two steps.
+        rasters: The rasters that it learns from.
+        device: The device that it computes on.
+        advice: The advice to give where its numbers run away.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Guard:
         self._broke_down_at = torch.tensor(UNTRIED, device=device)
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
+    def checkpoint_on_exit(self) -> Iterator[None]:
         """Keep the state where the job ends between two steps: cancelled, or since a raster cannot be read any more."""
         try:
             yield
@@ -55,7 +55,7 @@ class Guard:
             raise
 
     @contextmanager
-    def step(self, number: int) -> Iterator[None]:
+    def errors_at_step(self, number: int) -> Iterator[None]:
         """Say at which step the device failed.
 
         Raises:
@@ -78,8 +78,8 @@ class Guard:
                 ) from error
             raise
 
-    def took(self, number: int, loss: Tensor) -> None:
-        """Take note of the loss of a step."""
+    def record_loss(self, number: int, loss: Tensor) -> None:
+        """Take note of the loss of a step, without waiting for the device."""
         broke = (self._broke_down_at == UNTRIED) & ~torch.isfinite(loss.detach())
         self._broke_down_at = torch.where(broke, number, self._broke_down_at)
 

@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from false_core.methods.pictures import Relations, Sight, Sights
+from false_core.methods.pictures import MarkedView, MarkedViews, NeighbourPairs
 from false_core.presets import IMAGE, PretrainSettings
 from false_core.raster.source import FloatArray
 from false_core.reports.figures import Colours, as_svg, in_colour, show_picture
 from false_core.reports.sections import Section
-from false_core.sampling.views import Places, ViewPairs
+from false_core.sampling.views import EmbeddingPositions, ViewPairs
 from false_core.training.gallery import SURROUNDINGS, mark_middle, picture_at
 from false_core.training.purity import Truth
 
@@ -37,12 +37,12 @@ Ground = Callable[[int, tuple[float, float], int], FloatArray]
 
 @dataclass(frozen=True)
 class Drawn:
-    """What the pictures of relations are made from.
+    """What the pictures of pairs of neighbours are made from.
 
     Attributes:
-        batch: The patches the relations are about.
+        batch: The patches the pairs are about.
         ground: The rasters they are from.
-        settings: Of the training.
+        settings: The settings of the training.
         truth: Says which classes the places are of, if there is one.
     """
 
@@ -52,44 +52,44 @@ class Drawn:
     truth: Truth | None
 
 
-def method_sections(relations: Sequence[Relations], sights: Sequence[Sights], drawn: Drawn) -> list[Section]:
+def method_sections(pairs: Sequence[NeighbourPairs], marked: Sequence[MarkedViews], drawn: Drawn) -> list[Section]:
     """Return a part of the report for each thing that a method shows."""
-    several = len({relation.level for relation in relations}) > 1
+    several = len({one.level for one in pairs}) > 1
     return [
-        *(_section_of(relation, drawn, several) for relation in relations),
-        *(Section(one.heading, one.text, draw_sights(one)) for one in sights),
+        *(_section_of(one, drawn, several) for one in pairs),
+        *(Section(one.heading, one.text, draw_marked_views(one)) for one in marked),
     ]
 
 
-def draw_sights(sights: Sights) -> str:
-    """Return sights as SVG, one patch per column; empty where there is none."""
-    columns = sights.columns[:COLUMNS]
+def draw_marked_views(marked: MarkedViews) -> str:
+    """Return marked views as SVG, one patch per column; empty where there is none."""
+    columns = marked.columns[:COLUMNS]
     if not columns:
         return ""
-    rows = len(sights.rows)
+    rows = len(marked.rows)
     figure = Figure(figsize=(1.53 * COLUMNS + 0.3, 1.6 * rows + 0.1), layout="constrained")
     grid = figure.subplots(rows, COLUMNS, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
     for column, own in enumerate(columns):
-        for row, sight in enumerate(own):
+        for row, view in enumerate(own):
             axes = grid[row, column]
             axes.set_axis_on()
-            _draw_sight(axes, sight)
-    for row, title in enumerate(sights.rows):
+            _draw_marked_view(axes, view)
+    for row, title in enumerate(marked.rows):
         grid[row, 0].set_ylabel(title, fontsize=9)
     return as_svg(figure)
 
 
-def draw_relations(relations: Relations, drawn: Drawn) -> tuple[str, int]:
-    """Return relations as SVG, one anchor per column, empty where there is none; and how many anchors have some."""
-    places = drawn.batch.places(relations.level)
-    indices, counts = relations.indices.cpu().numpy(), relations.counts.cpu().numpy()
+def draw_neighbour_pairs(pairs: NeighbourPairs, drawn: Drawn) -> tuple[str, int]:
+    """Return neighbours as SVG, one anchor per column, empty where there is none; and how many anchors have some."""
+    positions = drawn.batch.positions(pairs.level)
+    indices, counts = pairs.indices.cpu().numpy(), pairs.counts.cpu().numpy()
     related = np.flatnonzero(counts.any(axis=1)) if counts.size else np.zeros(0, int)
-    anchors = _chosen(related, places)
+    anchors = _chosen(related, positions)
     if not len(anchors):
         return "", 0
-    classes = drawn.truth.classes_at(places) if drawn.truth else np.full(len(places.views), np.nan)
+    classes = drawn.truth.classes_at(positions) if drawn.truth else np.full(len(positions.views), np.nan)
     shown = {anchor: _distinct(indices[anchor][counts[anchor]], len(indices) // 2) for anchor in anchors}
     others_shown = min(MOST_OTHERS, max(map(len, shown.values())))
     rows = 2 + others_shown
@@ -97,19 +97,19 @@ def draw_relations(relations: Relations, drawn: Drawn) -> tuple[str, int]:
     grid = figure.subplots(rows, COLUMNS, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
-    size = drawn.settings.crop_size if relations.level == IMAGE else min(SURROUNDINGS, drawn.settings.crop_size)
+    size = drawn.settings.crop_size if pairs.level == IMAGE else min(SURROUNDINGS, drawn.settings.crop_size)
     for column, (anchor, others) in enumerate(shown.items()):
-        _draw_map(grid[0, column], anchor, others, places, drawn)
+        _draw_map(grid[0, column], anchor, others, positions, drawn)
         for row, place in enumerate([anchor, *others[:others_shown]], start=1):
             axes = grid[row, column]
             axes.set_axis_on()
-            picture = picture_at(drawn.batch, places, place, size)
+            picture = picture_at(drawn.batch, positions, place, size)
             show_picture(axes, picture)
-            if relations.level != IMAGE:
+            if pairs.level != IMAGE:
                 mark_middle(axes, picture)
             if row > 1:
                 axes.set_xlabel(_caption(classes[anchor], classes[place]), fontsize=8, labelpad=2)
-    for row, title in enumerate(["Map", "Anchor", *[relations.name] * others_shown]):
+    for row, title in enumerate(["Map", "Anchor", *[pairs.name] * others_shown]):
         grid[row, 0].set_axis_on()
         grid[row, 0].set_ylabel(title, fontsize=9)
         if not grid[row, 0].images:
@@ -117,27 +117,27 @@ def draw_relations(relations: Relations, drawn: Drawn) -> tuple[str, int]:
     return as_svg(figure), len(related)
 
 
-def _section_of(relations: Relations, drawn: Drawn, named: bool) -> Section:
-    what = "patches" if relations.level == IMAGE else "points"
-    heading = f"{relations.heading} ({what})" if named else relations.heading
-    figure, number = draw_relations(relations, drawn)
-    looked_at = len(relations.indices)
+def _section_of(pairs: NeighbourPairs, drawn: Drawn, named: bool) -> Section:
+    what = "patches" if pairs.level == IMAGE else "points"
+    heading = f"{pairs.heading} ({what})" if named else pairs.heading
+    figure, number = draw_neighbour_pairs(pairs, drawn)
+    looked_at = len(pairs.indices)
     if not figure:
         return Section(heading, f"None, of {looked_at:,} {what} looked at after the training.")
     text = (
-        f"{relations.text} {number:,} of {looked_at:,} {what} looked at after the training have some; shown are a few. On "
+        f"{pairs.text} {number:,} of {looked_at:,} {what} looked at after the training have some; shown are a few. On "
         "the map the anchor is a white ring, those related are orange ones, and dots are the other places of the batch."
         f"{' Classes are those of the truth raster.' if drawn.truth else ''}"
     )
     return Section(heading, text, figure)
 
 
-def _draw_sight(axes: Axes, sight: Sight) -> None:
-    picture = in_colour(sight.pixels.numpy())
+def _draw_marked_view(axes: Axes, view: MarkedView) -> None:
+    picture = in_colour(view.pixels.numpy())
     show_picture(axes, picture)
-    if sight.attention is not None:
-        axes.imshow(sight.attention.numpy(), cmap="magma", vmin=0, vmax=1, alpha=0.65, interpolation="none")
-    for number, (left, top, right, bottom) in enumerate(sight.boxes):
+    if view.attention is not None:
+        axes.imshow(view.attention.numpy(), cmap="magma", vmin=0, vmax=1, alpha=0.65, interpolation="none")
+    for number, (left, top, right, bottom) in enumerate(view.boxes):
         # Pixels are drawn around their middles.
         corner = (left - 0.5, top - 0.5)
         for colour, width in (("black", 2.6), (BOX_COLOURS[number % len(BOX_COLOURS)], 1.4)):
@@ -146,17 +146,17 @@ def _draw_sight(axes: Axes, sight: Sight) -> None:
             )
 
 
-def _draw_map(axes: Axes, anchor: int, others: Sequence[int], places: Places, drawn: Drawn) -> None:
+def _draw_map(axes: Axes, anchor: int, others: Sequence[int], positions: EmbeddingPositions, drawn: Drawn) -> None:
     """Draw the ground around an anchor with all places of the batch on it."""
-    raster, (x, y) = int(places.rasters[anchor]), places.positions[anchor]
+    raster, (x, y) = int(positions.rasters[anchor]), positions.pixels[anchor]
     settings = drawn.settings
     side = round(settings.crop_size * (1 + 2 * min(max(settings.radius, 0.5), WIDEST)))
     picture = _smaller(drawn.ground(raster, (float(x), float(y)), side))
     axes.set_axis_on()
     show_picture(axes, picture)
     scale = picture.shape[0] / side
-    there = (np.abs(places.positions - (x, y)) < side / 2).all(axis=1) & (places.rasters == raster)
-    on_picture = (places.positions - (x, y) + side / 2) * scale - 0.5
+    there = (np.abs(positions.pixels - (x, y)) < side / 2).all(axis=1) & (positions.rasters == raster)
+    on_picture = (positions.pixels - (x, y) + side / 2) * scale - 0.5
     axes.plot(*on_picture[there].T, linestyle="", marker=".", markersize=2.5, color=OTHERS)
     for row, colour in (*((other, RELATED) for other in others), (anchor, "white")):
         if there[row]:
@@ -174,9 +174,9 @@ def _smaller(pixels: FloatArray) -> Colours:
     return in_colour(pixels[:, ::step, ::step])
 
 
-def _chosen(related: npt.NDArray[np.int64], places: Places) -> list[int]:
+def _chosen(related: npt.NDArray[np.int64], positions: EmbeddingPositions) -> list[int]:
     """Return a few anchors of different patches, evenly over the batch."""
-    first = related[np.unique(places.patches[related], return_index=True)[1]]
+    first = related[np.unique(positions.patches[related], return_index=True)[1]]
     if not len(first):
         return []
     picks = np.linspace(0, len(first) - 1, min(COLUMNS, len(first))).round().astype(int)

@@ -47,9 +47,9 @@ class LARC(torch.optim.SGD):
                 group["weight_decay"] = decay
 
     def _scale(self, weights: Tensor, gradient: Tensor, decay: float) -> None:
-        length, slope = weights.norm(), gradient.norm()
-        adapts = (length > 0) & (slope > 0)
-        rate = torch.where(adapts, self.trust * length / (slope + length * decay + self.eps), 1.0)
+        length, gradient_length = weights.norm(), gradient.norm()
+        adapts = (length > 0) & (gradient_length > 0)
+        rate = torch.where(adapts, self.trust * length / (gradient_length + length * decay + self.eps), 1.0)
         gradient.add_(weights * (decay * adapts)).mul_(rate)
 
 

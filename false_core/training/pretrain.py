@@ -21,8 +21,8 @@ from false_core.errors import InputError, OutOfMemoryError
 from false_core.feedback import Feedback
 from false_core.jobs import Pretrain
 from false_core.methods.method import Outcome, Views, named_after_level
-from false_core.methods.pictures import Relations, Sights
-from false_core.methods.registry import METHODS, build_method
+from false_core.methods.pictures import MarkedViews, NeighbourPairs
+from false_core.methods.registry import METHOD_CLASSES, build_method
 from false_core.models.encoder import build_encoder
 from false_core.models.model_file import ENCODER, MADE_BY, ModelCard, save_model
 from false_core.models.record import record_of
@@ -42,8 +42,8 @@ from false_core.training.curves import Curves
 from false_core.training.embedding_map import map_embedding
 from false_core.training.gallery import collect_galleries
 from false_core.training.global_batch_norm import with_global_batch_norms
-from false_core.training.guard import Guard
-from false_core.training.in_parts import accumulate_gradients, stacked
+from false_core.training.gradient_cache import accumulate_gradients, stacked
+from false_core.training.guard import TrainingGuard
 from false_core.training.method_pictures import Drawn, method_sections
 from false_core.training.optimisers import LARC, parameter_groups, published_schedule, warm_up_and_cosine
 from false_core.training.pretraining_report import pretraining_report
@@ -55,11 +55,11 @@ DECIDE_MEMORY = (
 )  # fmt: skip
 """Settings that decide how much memory a step takes."""
 MOST_WARNINGS = 5
-"""On as many rasters of many that the extent does not meet."""
+"""The most rasters that a warning names one by one because the extent does not meet them."""
 MOST_NAMES = 20
-"""Of rasters, in the file of the encoder."""
+"""The most names of rasters that the file of an encoder holds."""
 ADVICE = "Try a higher temperature or another seed, and look for extreme values in the raster."
-"""Where the numbers run away."""
+"""The advice to give where the numbers run away."""
 GALLERY_BATCHES = 4
 """Looked at after the training, to choose what the report shows."""
 
@@ -69,14 +69,14 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
 
     Args:
         job: What to do.
-        feedback: Told of progress.
+        feedback: The listener that is told of progress.
         world: The processes that do it together, each a share of every batch.
     """
     with feedback.stage("Starting", 0.01):
         device = choose_device(job.device, feedback)
         preset = preset_for(job.preset, device.type)
         settings = with_overrides(PRETRAIN[preset], job)
-        settings = METHODS[settings.method].adapted(settings)
+        settings = METHOD_CLASSES[settings.method].adapted(settings)
         feedback.info(announcement(job.preset, preset, device.type))
         made_by = record_of(job, device)
     with feedback.stage("Measuring the bands", 0.03):
@@ -87,9 +87,9 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         encoder, origin = _encoder(job, settings, sources[0], feedback)
         # Also for given weights, and an encoder of ours with statistics of its own: measured anew, the bands have mean 0 and
         # deviation 1, as they had when the weights were made, on rasters of whatever sensor and data type.
-        measured = world.agreed(lambda: measure(sources, areas, feedback).to_dict())
+        measured = world.broadcast_object(lambda: measure(sources, areas, feedback).to_dict())
         normalisation = Normalisation.from_dict(measured)
-    steps = min(settings.steps or _steps_of_epochs(settings, areas), METHODS[settings.method].most_steps)
+    steps = min(settings.steps or _steps_of_epochs(settings, areas), METHOD_CLASSES[settings.method].most_steps)
     trainer = Trainer(settings, steps, encoder, job.seed, device, len(sources[0].bands), feedback, world)
     sampler = PatchSampler(
         sources,
@@ -102,11 +102,11 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         job.seed,
         memory_for_pixels(),
         device,
-        METHODS[settings.method].wants(settings),
+        METHOD_CLASSES[settings.method].sampling_requirements(settings),
     )
     checkpoint, curves = Checkpoint(job, settings, feedback, world), Curves(feedback)
-    guard = Guard(checkpoint, lambda: {**trainer.state(), "curves": curves.state()}, sources, device, ADVICE)
-    with guard.kept():
+    guard = TrainingGuard(checkpoint, lambda: {**trainer.state(), "curves": curves.state()}, sources, device, ADVICE)
+    with guard.checkpoint_on_exit():
         with feedback.stage("Pretraining", 0.92):
             state = checkpoint.load()
             if state:
@@ -114,7 +114,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
                 curves.restore(state["curves"])
             _train(trainer, sampler, truth, curves, guard, feedback, world)
         results = {"loss": curves.last("loss"), "steps": steps}
-        if not world.share.speaks:
+        if not world.share.is_main:
             return results
         card = _card(job, preset, settings, steps, sources, normalisation, origin, curves, made_by)
         card = replace(card, decoder=settings.decoder if trainer.decoder else "")
@@ -141,12 +141,12 @@ class Trainer:
 
     Args:
         settings: How to train.
-        steps: Of the whole training.
+        steps: The number of steps of the whole training.
         encoder: To train.
         seed: Source of all chance.
         device: Where.
-        bands: Of the rasters.
-        feedback: Told where a batch does not fit the memory.
+        bands: The number of bands of the rasters.
+        feedback: The listener that is told where a batch does not fit the memory.
         world: The processes that train together.
 
     Attributes:
@@ -174,14 +174,14 @@ class Trainer:
         self._limit = DeviceLimit("patches at a time", device, bands, [getattr(settings, name) for name in DECIDE_MEMORY])
         # As many parts in every process: batch norms look at the same part of all.
         self.patches_at_a_time = world.smallest(min(self._limit.number() or settings.batch_size, settings.batch_size))
-        if self.patches_at_a_time < math.ceil(settings.batch_size / world.share.world):
+        if self.patches_at_a_time < math.ceil(settings.batch_size / world.share.world_size):
             self._feedback.info(self._in_parts())
         layout = torch.channels_last
         method = build_method(encoder, settings)
         method.to(device, memory_format=layout)  # type: ignore[call-overload]
         self.method = with_global_batch_norms(method, world, device)
         # Drawn alike in all processes, but not where their computers or versions differ.
-        world.take_from_first([*self.method.parameters(), *self.method.buffers()])
+        world.broadcast([*self.method.parameters(), *self.method.buffers()])
         groups = parameter_groups(self.method, weight_decay=settings.weight_decay)
         self.optimiser: torch.optim.Optimizer
         if settings.optimiser == "larc":
@@ -212,7 +212,7 @@ class Trainer:
         rate = self.settings.learning_rate * self.schedule()
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        outcome = self._descend(views)
+        outcome = self._backward(views)
         self.optimiser.step()
         self.step += 1
         self.method.after_step(self.step, self.steps)
@@ -222,31 +222,31 @@ class Trainer:
     def embed(self, pairs: ViewPairs) -> dict[str, Tensor]:
         """Return the embeddings (2N, d) of each level as the trained networks give them."""
         self.method.eval()
-        parts = self._parts(on_device(self.prepare(pairs, self.step), self.device))
+        parts = self._micro_batches(on_device(self.prepare(pairs, self.step), self.device))
         embedded: list[dict[str, Tensor]] = [self.method.embed(part()) for part in parts]
         return {level: stacked([part[level] for part in embedded]) for level in embedded[0]}
 
     @torch.no_grad()
-    def look_into(self, pairs: ViewPairs) -> tuple[list[Relations], list[Sights]]:
-        """Return what the method shows of itself: relations within a batch, and what it looks at in views."""
+    def look_into(self, pairs: ViewPairs) -> tuple[list[NeighbourPairs], list[MarkedViews]]:
+        """Return what the method shows of itself: pairs of neighbours within a batch, and what it looks at in views."""
         self.method.eval()
-        parts = self._parts(on_device(self.prepare(pairs, self.step), self.device))
+        parts = self._micro_batches(on_device(self.prepare(pairs, self.step), self.device))
         made: list[dict[str, Tensor]] = [self.method.represent(part()) for part in parts]
         whole = {name: stacked([part[name] for part in made]) for name in made[0]}
-        return self.method.relations(whole), self.method.sights(parts[0]())
+        return self.method.neighbour_pairs(whole), self.method.marked_views(parts[0]())
 
     def schedule(self) -> float:
         """Return the share of the highest learning rate at the present step."""
         published = self.settings.optimiser == "larc"
         return (published_schedule if published else warm_up_and_cosine)(self.step, self.steps)
 
-    def _descend(self, views: RawViews) -> Outcome:
+    def _backward(self, views: RawViews) -> Outcome:
         """Make the gradients of a batch, of as many patches at a time as the memory holds."""
         fits = True
         while True:
             self.optimiser.zero_grad(set_to_none=True)
             try:
-                outcome = accumulate_gradients(self.method, self._parts(views), self._precision, self._world)
+                outcome = accumulate_gradients(self.method, self._micro_batches(views), self._precision, self._world)
                 break
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error) or self.patches_at_a_time == 1:
@@ -273,7 +273,7 @@ class Trainer:
 
     def _half(self) -> int:
         """Return half of the patches that went through together, rounded up."""
-        most = math.ceil(self.settings.batch_size / self._world.share.world)
+        most = math.ceil(self.settings.batch_size / self._world.share.world_size)
         return math.ceil(min(self.patches_at_a_time, most) / 2)
 
     def _precision(self) -> torch.autocast:
@@ -285,8 +285,8 @@ class Trainer:
             f"through the networks {self.patches_at_a_time} at a time; every patch is still compared with all others."
         )
 
-    def _parts(self, views: RawViews) -> list[Callable[[], Views]]:
-        patches, world = len(views.windows), self._world.share.world
+    def _micro_batches(self, views: RawViews) -> list[Callable[[], Views]]:
+        patches, world = len(views.windows), self._world.share.world_size
         most, fewest = math.ceil(self.settings.batch_size / world), self.settings.batch_size // world
         parts = min(math.ceil(most / self.patches_at_a_time), fewest)
         if parts == 1:
@@ -322,7 +322,7 @@ def _train(
     sampler: PatchSampler,
     truth: Truth | None,
     curves: Curves,
-    guard: Guard,
+    guard: TrainingGuard,
     feedback: Feedback,
     world: World,
 ) -> None:
@@ -336,13 +336,13 @@ def _train(
         for batch in batches:
             feedback.advance(trainer.step * batch_size, trainer.steps * batch_size, "patches")
             rate = trainer.settings.learning_rate * trainer.schedule()
-            with guard.step(trainer.step + 1):
+            with guard.errors_at_step(trainer.step + 1):
                 outcome = trainer.train_on(batch.views)
-                guard.took(trainer.step, outcome.loss)
+                guard.record_loss(trainer.step, outcome.loss)
             if trainer.step % LOG_EVERY == 0 or trainer.step in (1, trainer.steps):
                 guard.check()
                 _log(curves, trainer.step, outcome, rate)
-                if truth and world.share.speaks:
+                if truth and world.share.is_main:
                     pairs = sampler.batch(trainer.step - 1) if world.is_shared else batch.pairs
                     _log_purity(curves, trainer.step, outcome, pairs, truth)
             guard.save_when_due()
@@ -360,7 +360,9 @@ def _log(curves: Curves, step: int, outcome: Outcome, rate: float) -> None:
 
 def _log_purity(curves: Curves, step: int, outcome: Outcome, batch: ViewPairs, truth: Truth) -> None:
     found = {
-        level: truth.purity(batch.places(level), one.found) for level, one in outcome.levels.items() if one.found is not None
+        level: truth.purity(batch.positions(level), one.found)
+        for level, one in outcome.levels.items()
+        if one.found is not None
     }
     for name, value in named_after_level(found).items():
         curves.add(step, name, value)
@@ -390,7 +392,9 @@ def _report(
     batch = sampler.batch(trainer.steps)
     drawn = Drawn(batch, sampler.ground, trainer.settings, truth)
     of_method = method_sections(*trainer.look_into(batch), drawn)
-    return pretraining_report(card, curves, galleries, embedding, of_method, METHODS[trainer.settings.method].words)
+    return pretraining_report(
+        card, curves, galleries, embedding, of_method, METHOD_CLASSES[trainer.settings.method].curve_captions
+    )
 
 
 def _areas(

@@ -22,21 +22,21 @@ def pretraining_report(
     galleries: Sequence[Gallery] = (),
     embedding: EmbeddingMap | None = None,
     of_method: Sequence[Section] = (),
-    words: Mapping[str, str] | None = None,
+    curve_captions: Mapping[str, str] | None = None,
 ) -> str:
     """Return the report of a pretraining run, as HTML.
 
     Args:
         card: The encoder.
-        curves: Of the training.
+        curves: The curves of the training.
         galleries: What it takes for alike, for each level of its embeddings.
         embedding: What it sees in the first raster.
         of_method: What the method shows of itself.
-        words: What the curves are that only this method has, a sentence by the first word of their names.
+        curve_captions: What the curves are that only this method has, a sentence by the first word of their names.
     """
     sections = [
         *_training(card, curves),
-        *_alike(curves, words or {}),
+        *_alike(curves, curve_captions or {}),
         *_purity(curves),
         *of_method,
         *(_gallery(gallery, card, named=len(galleries) > 1) for gallery in galleries),
@@ -67,7 +67,7 @@ def _alike(curves: Curves, of_method: Mapping[str, str]) -> list[Section]:
         if name not in ("loss", "learning rate") and not name.startswith("purity"):
             kind, level = name.partition(" ")[0], name.partition("(")[2]
             panels.setdefault((level, kind), []).append(name)
-    words = {
+    captions = {
         "similarity": "Cosine similarity of two views of the same place (positives), of different places (negatives) and, "
         "where the method looks for them, of the pairs taken for false negatives. Positives should rise above negatives.",
         "benchmark": "Benchmark anchors are those whose two views are more alike than the similarity threshold, which makes "
@@ -76,9 +76,9 @@ def _alike(curves: Curves, of_method: Mapping[str, str]) -> list[Section]:
         "correlation": "Correlation of each feature of an embedding between the two views, on average. It should near 1.",
         **of_method,
     }
-    # In the order of the words, level by level.
-    order = sorted(panels, key=lambda key: (key[0], list(words).index(key[1]) if key[1] in words else len(words)))
-    text = " ".join(words[kind] for kind in words if any(kind == there for _, there in panels))
+    # In the order of the captions, level by level.
+    order = sorted(panels, key=lambda key: (key[0], list(captions).index(key[1]) if key[1] in captions else len(captions)))
+    text = " ".join(captions[kind] for kind in captions if any(kind == there for _, there in panels))
     figure = draw_curves(curves, [panels[key] for key in order])
     return [Section("What the encoder takes for alike", text, figure)] if panels else []
 

@@ -14,7 +14,7 @@ from false_core.errors import InputError
 from false_core.jobs import Extent
 from false_core.methods.false_negatives import FalseNegatives
 from false_core.raster.source import FloatArray, RasterSource, Window, names_of
-from false_core.sampling.views import Places, Positions
+from false_core.sampling.views import EmbeddingPositions, Positions
 
 TILE = 256
 KEPT_TILES = 64
@@ -25,7 +25,7 @@ class Truth:
     """A raster with the true classes of places, in any CRS and at any resolution.
 
     Args:
-        path: Of the raster; its first band holds the classes.
+        path: The path of the raster; its first band holds the classes.
         rasters: Those the places lie in, on their working grids.
 
     Raises:
@@ -41,10 +41,10 @@ class Truth:
                 "Choose one of the same area, or none.",
             )
 
-    def classes_at(self, places: Places) -> FloatArray:
+    def classes_at(self, positions: EmbeddingPositions) -> FloatArray:
         """Return the class codes of ``places``, of shape (n,); NaN where the truth is unknown."""
-        codes = np.full(len(places.positions), np.nan, np.float32)
-        pixels = self._pixels_of(places)
+        codes = np.full(len(positions.pixels), np.nan, np.float32)
+        pixels = self._pixels_of(positions)
         inside = ((pixels >= 0) & (pixels < (self._source.width, self._source.height))).all(axis=1)
         tiles, owner = np.unique(pixels[inside] // TILE, axis=0, return_inverse=True)
         within, found = pixels[inside] % TILE, codes[inside]
@@ -54,32 +54,32 @@ class Truth:
         codes[inside] = found
         return codes
 
-    def purity(self, places: Places, found: FalseNegatives) -> dict[str, float]:
+    def purity(self, positions: EmbeddingPositions, found: FalseNegatives) -> dict[str, float]:
         """Return how pure the false negatives are, and how pure they would be by chance, as points of curves.
 
         Where a patch has several places, most false negatives lie near their anchor, where the class is the same anyway.
         Those in other patches are counted once more for themselves.
 
         Args:
-            places: Of the embeddings, in the order of their stack (2N).
+            positions: Of the embeddings, in the order of their stack (2N).
             found: What was determined on them.
         """
         benchmark, indices = found.benchmark.cpu().numpy(), found.indices.cpu().numpy()
-        classes = self.classes_at(places)
-        elsewhere = places.patches[indices] != places.patches[:, None]
-        several = len(places.patches) > 2 * len(np.unique(places.patches))
+        classes = self.classes_at(positions)
+        elsewhere = positions.patches[indices] != positions.patches[:, None]
+        several = len(positions.patches) > 2 * len(np.unique(positions.patches))
         return {
             "purity of false negatives": purity(classes, benchmark[:, None], indices),
             **({"purity in other patches": purity(classes, benchmark[:, None] & elsewhere, indices)} if several else {}),
             "purity by chance": purity_by_chance(classes, benchmark),
         }
 
-    def _pixels_of(self, places: Places) -> npt.NDArray[np.int64]:
+    def _pixels_of(self, positions: EmbeddingPositions) -> npt.NDArray[np.int64]:
         """Return column and row of the truth's pixel at each place; -1 where the truth's CRS does not reach."""
-        out = np.full((len(places.positions), 2), -1, np.int64)
-        for number in np.unique(places.rasters):
-            mine = places.rasters == number
-            pixels = _moved(~self._source.transform, self._in_crs_of_truth(self._rasters[number], places.positions[mine]))
+        out = np.full((len(positions.pixels), 2), -1, np.int64)
+        for number in np.unique(positions.rasters):
+            mine = positions.rasters == number
+            pixels = _moved(~self._source.transform, self._in_crs_of_truth(self._rasters[number], positions.pixels[mine]))
             # Clipped first, as what cannot be projected comes back infinite.
             out[mine] = np.floor(np.nan_to_num(pixels, nan=-1).clip(-1, 2**40)).astype(np.int64)
         return out
@@ -115,9 +115,9 @@ def purity(classes: FloatArray, chosen: npt.NDArray[np.bool_], indices: npt.NDAr
     """Return the share of pairs of an anchor and one of its false negatives that are of the same class.
 
     Args:
-        classes: Of the anchors, of shape (2N,). Pairs with a NaN are not counted.
+        classes: The classes of the anchors, of shape (2N,). Pairs with a NaN are not counted.
         chosen: Which pairs count, of shape (2N, k), or (2N, 1) for all pairs of some anchors.
-        indices: Of the false negatives of each anchor, of shape (2N, k).
+        indices: The indices of the false negatives of each anchor, of shape (2N, k).
 
     Returns:
         A share from 0 to 1; NaN where there is no pair.

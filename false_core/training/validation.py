@@ -46,8 +46,8 @@ def score_labels(
         source: The raster on its working grid.
         normalisation: The normalisation of its bands.
         held_back: Labels in working pixels.
-        device: Where to compute.
-        feedback: Told how far it is.
+        device: The device to compute on.
+        feedback: The listener that is told how far it is.
         world: The processes that score together.
 
     Returns:
@@ -73,7 +73,7 @@ def score_labels(
             done += 1
             if (item.tile.column, item.tile.row) in mine and item.tile.column in columns and item.pixels is not None:
                 total += torch.from_numpy(_compared(item, probabilities, plan, source, held_back))
-    world.add_up([total])
+    world.all_reduce([total])
     counts: IntArray = total.numpy()
     return counts
 

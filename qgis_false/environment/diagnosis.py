@@ -120,7 +120,7 @@ def _computer(host: Host, feedback: QgsProcessingFeedback) -> Iterator[str]:
         capability = ".".join(map(str, card.capability)) if card.capability else "unknown"
         yield f"{card.name}, driver {'.'.join(map(str, card.driver))}, compute capability {capability}"
     if not cards:
-        yield "no NVIDIA card with a driver (nvidia-smi says nothing)"
+        yield "no NVIDIA GPU with a driver (nvidia-smi says nothing)"
     for folder in (false_folder(host), managed_folder()):
         existing = next((one for one in (folder, *folder.parents) if one.exists()), None)
         if existing is not None:

@@ -1,7 +1,7 @@
-"""Which build of PyTorch fits a computer: by its system, the driver and the card. Decided from facts, nothing is started.
+"""Which build of PyTorch fits a computer: by its system, the driver and the GPU. Decided from facts, nothing is started.
 
-What is fact here (release matrix of PyTorch 2.15): the builds for CUDA 13 need NVIDIA's driver 580 and a card of compute
-capability 7.5 (Turing) or newer; the last builds for older cards and drivers are those of PyTorch 2.14 for CUDA 12.6, for
+What is fact here (release matrix of PyTorch 2.15): the builds for CUDA 13 need NVIDIA's driver 580 and a GPU of compute
+capability 7.5 (Turing) or newer; the last builds for older GPUs and drivers are those of PyTorch 2.14 for CUDA 12.6, for
 capability 5.0 to 9.0 and a driver from 525 on. The package index has the CUDA build for Linux, the CPU build for Windows,
 and for macOS one that uses Apple's GPU; other builds are on PyTorch's own index, which uv knows as "torch backends".
 """
@@ -25,7 +25,7 @@ GB_ON_DISK = {CUDA: 8.0, CPU: 3.0}
 
 @dataclass(frozen=True)
 class Gpu:
-    """An NVIDIA card: its name, the driver's version, and the compute capability where the driver tells it."""
+    """An NVIDIA GPU: its name, the driver's version, and the compute capability where the driver tells it."""
 
     name: str
     driver: Tuple[int, ...]
@@ -66,7 +66,7 @@ SHORT_QUERY = ("--query-gpu=name,driver_version", "--format=csv,noheader")
 
 
 def parse_nvidia_smi(text: str) -> List[Gpu]:
-    """Return the cards in the answer of ``nvidia-smi`` to one of the queries."""
+    """Return the GPUs in the answer of ``nvidia-smi`` to one of the queries."""
     found = []
     for line in text.splitlines():
         parts = [part.strip() for part in line.split(",")]
@@ -99,7 +99,7 @@ def choose(host: Host, gpus: Sequence[Gpu], wanted: str = AUTO, has_uv: bool = T
 
     Args:
         host: The computer.
-        gpus: Its NVIDIA cards.
+        gpus: Its NVIDIA GPUs.
         wanted: One of ``tasks.BUILDS``.
         has_uv: Without uv only the package index is there to take it from.
     """
@@ -120,13 +120,13 @@ def choose(host: Host, gpus: Sequence[Gpu], wanted: str = AUTO, has_uv: bool = T
         return Choice(cpu, tr("the build for the CPU, as was asked for"))
     if not gpus:
         if wanted == CUDA:
-            return Choice(_cuda(host, from_index), tr("the CUDA build, as was asked for, though no NVIDIA card was found"))
-        return Choice(cpu, tr("the build for the CPU: no NVIDIA card with a driver was found"))
+            return Choice(_cuda(host, from_index), tr("the CUDA build, as was asked for, though no NVIDIA GPU was found"))
+        return Choice(cpu, tr("the build for the CPU: no NVIDIA GPU with a driver was found"))
     best = max(gpus, key=lambda gpu: gpu.capability or (0, 0))
-    return _for_card(host, best, cpu, _cuda(host, from_index))
+    return _for_gpu(host, best, cpu, _cuda(host, from_index))
 
 
-def _for_card(host: Host, card: Gpu, cpu: Tuple[Build, ...], cuda: Tuple[Build, ...]) -> Choice:
+def _for_gpu(host: Host, card: Gpu, cpu: Tuple[Build, ...], cuda: Tuple[Build, ...]) -> Choice:
     driver = ".".join(map(str, card.driver))
     capability = card.capability or CUDA_CAPABILITY
     told = tr("{card}, driver {driver}", card=card.name, driver=driver)
@@ -137,7 +137,7 @@ def _for_card(host: Host, card: Gpu, cpu: Tuple[Build, ...], cuda: Tuple[Build, 
         if capability >= CUDA_CAPABILITY:
             why += tr("Newer builds need the driver {driver} at least", driver=CUDA_DRIVER)
         else:
-            why += tr("Newer builds need a card of the generation Turing or later")
+            why += tr("Newer builds need a GPU of the generation Turing or later")
         return Choice((Build(CUDA, OLD_BACKEND, OLD_BOUND), *cpu), why)
     if capability < OLD_CAPABILITIES[0]:
         return Choice(cpu, tr("the build for the CPU: {card} is too old for PyTorch", card=told))

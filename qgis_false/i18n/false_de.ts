@@ -452,7 +452,7 @@
         <translation>Zieht die Punkte, an denen nachgesehen wird, was wirklich da ist, um eine Karte zu bewerten.</translation>
     </message>
     <message>
-        <source>A stratified random sample: in each class of the map, every pixel has the same chance. How many points there are follows from the standard error wanted; a rare class gets a minimum, the others share the rest in proportion to their area. Fill in the field class of each point on screen, by name or by code, then hand the layer to Assess a map. The points do not say what the map shows, and come in random order, so that whoever fills them in is not led by the map.</source>
+        <source>A stratified random sample: in each class of the map, every pixel has the same chance. How many points there are follows from the standard error wanted; a rare class gets a minimum, the others share the rest in proportion to their area. Fill in the field class of each point on screen, by name or by code, then hand the layer to Assess a map. The points do not say what the map shows, and come in random order, so that the person who fills them in is not led by the map.</source>
         <translation>Eine geschichtete Zufallsstichprobe: in jeder Klasse der Karte hat jedes Pixel die gleiche Chance. Wie viele Punkte es sind, folgt aus dem gewünschten Standardfehler; eine seltene Klasse bekommt eine Mindestzahl, die anderen teilen sich den Rest nach ihrer Fläche. Füllen Sie am Bildschirm bei jedem Punkt das Feld class aus, mit Namen oder Code, und geben Sie den Layer an „Eine Karte bewerten“. Die Punkte sagen nicht, was die Karte zeigt, und kommen in zufälliger Reihenfolge, damit die Karte niemanden beeinflusst.</translation>
     </message>
     <message>
@@ -496,7 +496,7 @@
         <translation>Schlüssel</translation>
     </message>
     <message>
-        <source>Optional table with the mapped class of each point. Keep it out of sight of whoever fills in the classes. Assess a map does not need it.</source>
+        <source>Optional table with the mapped class of each point. Do not show it to the person who fills in the classes. Assess a map does not need it.</source>
         <translation>Optionale Tabelle mit der kartierten Klasse jedes Punkts. Wer die Klassen ausfüllt, sollte sie nicht sehen. „Eine Karte bewerten“ braucht sie nicht.</translation>
     </message>
     <message>
@@ -764,7 +764,7 @@
         <translation>Ausgabe von PyTorch</translation>
     </message>
     <message>
-        <source>auto: by the graphics card and its driver. cuda: for NVIDIA cards. cpu: without, smaller. index: what the package index has for this system, where only that can be reached.</source>
+        <source>auto: by the GPU and its driver. cuda: for NVIDIA GPUs. cpu: without, smaller. index: what the package index has for this system, where only that can be reached.</source>
         <translation>auto: nach der Grafikkarte und ihrem Treiber. cuda: für NVIDIA-Karten. cpu: ohne, kleiner. index: was der Paketindex für dieses System hat, wenn nur er erreichbar ist.</translation>
     </message>
     <message>
@@ -784,7 +784,7 @@
         <translation>Macht einen Bericht über diesen Rechner, für den Fall, dass etwas nicht geht.</translation>
     </message>
     <message>
-        <source>Collects versions, paths, graphics cards, the state of the compute environment, the environment variables that matter, and the last errors into a text that can be put into a bug report. The text is in English.</source>
+        <source>Collects versions, paths, GPUs, the state of the compute environment, the environment variables that matter, and the last errors into a text that can be put into a bug report. The text is in English.</source>
         <translation>Sammelt Versionen, Pfade, Grafikkarten, den Zustand der Rechenumgebung, die wichtigen Umgebungsvariablen und die letzten Fehler in einem Text für eine Fehlermeldung. Der Text ist englisch.</translation>
     </message>
     <message>
@@ -1236,7 +1236,7 @@
         <translation>die Ausgabe für die CPU, wie gewünscht</translation>
     </message>
     <message>
-        <source>the build for the CPU: no NVIDIA card with a driver was found</source>
+        <source>the build for the CPU: no NVIDIA GPU with a driver was found</source>
         <translation>die Ausgabe für die CPU: es wurde keine NVIDIA-Karte mit Treiber gefunden</translation>
     </message>
     <message>
@@ -1252,7 +1252,7 @@
         <translation>Neuere Ausgaben brauchen mindestens den Treiber {driver}</translation>
     </message>
     <message>
-        <source>Newer builds need a card of the generation Turing or later</source>
+        <source>Newer builds need a GPU of the generation Turing or later</source>
         <translation>Neuere Ausgaben brauchen eine Karte ab der Generation Turing</translation>
     </message>
     <message>
@@ -1264,7 +1264,7 @@
         <translation>Für Windows ist das die Ausgabe ohne CUDA: die GPU wird nicht genutzt</translation>
     </message>
     <message>
-        <source>the CUDA build, as was asked for, though no NVIDIA card was found</source>
+        <source>the CUDA build, as was asked for, though no NVIDIA GPU was found</source>
         <translation>die CUDA-Ausgabe, wie gewünscht, obwohl keine NVIDIA-Karte gefunden wurde</translation>
     </message>
     <message>

@@ -171,7 +171,7 @@ STAGES: dict[str, list[Stage]] = {
         Stage(lambda w: ClassifyMany((w.wide, w.land), w.model, str(w.out / "maps"), device="cpu"), "1 of 2, wide.tif: Cl")
     ],
     "polygonise": [
-        Stage(_polygonise, "Finding patches"),
+        Stage(_polygonise, "Finding regions"),
         Stage(_polygonise, "Tracing borders"),
         Stage(_polygonise, "Writing polygons"),
     ],

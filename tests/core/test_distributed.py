@@ -24,7 +24,7 @@ from with_a_mishap import with_small_batches
 from false_core import events, jobs, presets
 from false_core.cancellation import Stop
 from false_core.dispatch import run
-from false_core.distributed import ALONE, Share, joined, share
+from false_core.distributed import ALONE, Share, process_group, share
 from false_core.errors import ProcessLostError, RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import Finetune, Pretrain
@@ -89,7 +89,7 @@ class TestATorchrunThatIsGone:
     def test_is_waited_for_no_longer_than_a_silent_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FALSE_PATIENCE_S", "1")
         began = time.monotonic()
-        with pytest.raises(ProcessLostError, match="did not find"), joined(Share(1, 2), Stop()):
+        with pytest.raises(ProcessLostError, match="did not find"), process_group(Share(1, 2), Stop()):
             pass
         assert time.monotonic() - began < 120, "not the ten minutes and more that a late rank 0 is given"
 
@@ -98,7 +98,7 @@ class TestATorchrunThatIsGone:
         parents = iter([os.getpid()])
         monkeypatch.setattr(os, "getppid", lambda: next(parents, 1))
         stop = Stop()
-        with pytest.raises(ProcessLostError), joined(Share(1, 2), stop):
+        with pytest.raises(ProcessLostError), process_group(Share(1, 2), stop):
             pass
         assert stop.is_set()
         assert isinstance(stop.reason, ProcessLostError)

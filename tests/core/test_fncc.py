@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lightly.loss import NTXentLoss
 
 from false_core.methods.false_negatives import determine_false_negatives
-from false_core.methods.fncc import adaptive_confidence, agreement, contrast, fncc_loss
+from false_core.methods.fncc import Calibration, adaptive_confidence, agreement, contrast, fncc_loss
 from false_core.methods.pairs import directions, mean_similarities
 
 
@@ -187,7 +187,7 @@ class TestAdaptiveConfidence:
         assert any(0 < weight < 1 for row in weights for weight in row)
         wanted = naive_contrast.loss(z.numpy(), 0.3, threshold, weights, neighbours)
         assert fncc_loss(z, 0.3, threshold, "adaptive", neighbours).item() == pytest.approx(wanted, rel=1e-10)
-        seen = contrast(z, 0.3, threshold, "adaptive", neighbours).curves["confidence"]
+        seen = contrast(z, 0.3, Calibration(threshold, "adaptive", neighbours)).curves["confidence"]
         assert seen.item() == pytest.approx(np.mean([weight for row in weights for weight in row]))
 
     @settings(max_examples=40, deadline=None)
@@ -288,7 +288,7 @@ class TestWhatItSaw:
         count = len(s)
         positive = [s[i, (i + 6) % 12] for i in range(count)]
         possible = naive_contrast.false_negatives(z.numpy(), 0.9)
-        seen = contrast(z, 0.5, 0.9, 1.0).curves
+        seen = contrast(z, 0.5, Calibration(0.9, 1.0)).curves
         assert seen["benchmark anchors"].item() == pytest.approx(sum(map(bool, possible)) / count)
         assert 0 < seen["benchmark anchors"].item() < 1
         assert seen["similarity of positives"].item() == pytest.approx(np.mean(positive))
@@ -299,4 +299,4 @@ class TestWhatItSaw:
         )
 
     def test_without_a_benchmark_anchor_has_no_similarity_of_false_negatives(self) -> None:
-        assert contrast(views(6), 0.5, 1.0).curves["similarity of false negatives"].isnan()
+        assert contrast(views(6), 0.5, Calibration(1.0)).curves["similarity of false negatives"].isnan()

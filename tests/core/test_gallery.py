@@ -42,7 +42,7 @@ class Embedder:
     def __call__(self, number: int) -> tuple[ViewPairs, dict[str, torch.Tensor]]:
         batch = self.sampler.batch(number)
         generator = torch.Generator().manual_seed(number)
-        patch = torch.from_numpy(batch.places(self.level).patches)
+        patch = torch.from_numpy(batch.positions(self.level).patches)
         noise = torch.randn(len(patch), 16, generator=generator)
         shared = torch.randn(PATCHES, 16, generator=generator)[patch]
         embeddings = torch.where((patch < self.alike)[:, None], shared + 0.05 * noise, noise)
@@ -98,7 +98,7 @@ class TestChoosing:
         made = gallery(embedder, dataclasses.replace(SETTINGS, method="simclr"), numbers=1)
         assert not made.determined
         batch, embeddings = embedder.given[0]
-        patch = batch.places("points").patches
+        patch = batch.positions("points").patches
         z = directions(embeddings)
         similarity = (z @ z.T).masked_fill(torch.from_numpy(patch[:, None] == patch), -1)
         nearest = similarity.max(dim=1).values
@@ -133,7 +133,7 @@ class TestPictures:
 
         def look(number: int) -> tuple[ViewPairs, dict[str, torch.Tensor]]:
             batch = sampler.batch(number)
-            where = batch.places("points").positions
+            where = batch.positions("points").pixels
             inside = torch.from_numpy((np.abs(where - 32) < 6).all(axis=1))
             generator = torch.Generator().manual_seed(0)
             elsewhere = torch.randn(len(where), 16, generator=generator)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from false_core.dispatch import run
 from false_core.errors import RequestError
 from false_core.jobs import Embed, Finetune, ModelInfo, Pretrain
-from false_core.methods.fncc import contrast
+from false_core.methods.fncc import Calibration, contrast
 from false_core.methods.glcnet import STRIDE, WINDOWS, GLCNet, glcnet_loss, style, window_means
 from false_core.methods.method import Views
 from false_core.models.encoder import build_encoder
@@ -86,7 +86,7 @@ class TestTheLoss:
         s = replace(SETTINGS, false_negatives=True, threshold=-1.0)
         method = new(s).eval()
         made = method.represent(some_views())
-        wanted = 0.5 * sum(contrast(r, s.temperature, s.threshold, s.confidence, s.neighbours).loss for r in made.values())
+        wanted = 0.5 * sum(contrast(r, s.temperature, Calibration.of(s)).loss for r in made.values())
         torch.testing.assert_close(method(some_views()).loss, wanted)
 
     def test_does_without_windows_where_no_pair_shares_one(self) -> None:
@@ -131,13 +131,13 @@ class TestWhatIsCompared:
         settings = replace(SETTINGS, crop_size=48, window=16)
         batch = PatchSampler(
             [source], [source.window_of(None)], plain, 8, 48, (0.8, 1.2), settings.points, 0, 10**7,
-            wants=GLCNet.wants(settings),
+            requirements=GLCNet.sampling_requirements(settings),
         ).batch(0)  # fmt: skip
         assert batch.seen.any()
         for points in batch.points:
             middles = points[batch.seen].numpy() * 24
             assert np.abs(middles).max() <= 24 - 8
-        where = batch.places("points").positions
+        where = batch.positions("points").pixels
         np.testing.assert_allclose(*np.split(where, 2), atol=0.01)
 
     def test_windows_too_large_for_the_patch_are_refused(self, land: str, tmp_path: Path) -> None:

@@ -17,18 +17,18 @@ from false_core.methods.method import Views
 from false_core.methods.simclr import nt_xent_loss
 from false_core.models.encoder import build_encoder
 from false_core.presets import BOTH, IMAGE, POINTS, PRETRAIN
-from false_core.training.in_parts import accumulate_gradients
+from false_core.training.gradient_cache import accumulate_gradients
 
 SETTINGS = replace(PRETRAIN["quick"], hidden=16, dimensions=8, method="grass", level=IMAGE)
 WHOLE = [-1.0, -1.0, 1.0, 1.0]
 
 
-def naive_attention(features: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+def naive_attention(features: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     """Channel weights are spatially pooled gradients; the map is the channel mean of weight x feature, by its maximum."""
     out = []
-    for view, slope in zip(features, slopes):
+    for view, gradient_of_view in zip(features, gradients):
         total = np.zeros(view.shape[1:])
-        for channel, gradient in zip(view, slope):
+        for channel, gradient in zip(view, gradient_of_view):
             total += gradient.mean() * channel
         total /= len(view)
         out.append(total / abs(total.max()))
@@ -62,9 +62,9 @@ def new(level: str = IMAGE, warmed_up: bool = True, **more: object) -> GraSS:
 class TestAttention:
     def test_is_that_of_a_plain_loop_up_to_a_factor(self) -> None:
         chance = np.random.default_rng(0)
-        features, slopes = chance.normal(size=(5, 7, 3, 4)) ** 2, chance.normal(size=(5, 7, 3, 4))
-        found = attention(torch.from_numpy(features), torch.from_numpy(slopes)).numpy()
-        wanted = naive_attention(features, slopes)
+        features, gradients = chance.normal(size=(5, 7, 3, 4)) ** 2, chance.normal(size=(5, 7, 3, 4))
+        found = attention(torch.from_numpy(features), torch.from_numpy(gradients)).numpy()
+        wanted = naive_attention(features, gradients)
         for one, other in zip(found, wanted):
             if other.max() > 0:
                 np.testing.assert_allclose(one, other)
@@ -77,10 +77,10 @@ class TestAttention:
 
     def test_survives_slopes_that_half_precision_can_hardly_hold(self) -> None:
         features = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
-        slopes = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(1))
-        wanted = attention(features, slopes)
-        torch.testing.assert_close(attention(features, slopes * 1e-20), wanted)
-        assert attention(features, torch.zeros_like(slopes)).isfinite().all()
+        gradients = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+        wanted = attention(features, gradients)
+        torch.testing.assert_close(attention(features, gradients * 1e-20), wanted)
+        assert attention(features, torch.zeros_like(gradients)).isfinite().all()
 
 
 class TestRegions:
@@ -134,8 +134,8 @@ class TestFocus:
     def test_is_never_smaller_than_one_of_the_coarsest_features_or_outside(self) -> None:
         method, views = new(), some_views(pairs=40)
         chance = torch.Generator().manual_seed(0)
-        features, slopes = (torch.randn(80, 6, 2, 2, generator=chance) for _ in range(2))
-        sides = method.focus(views, features, slopes)
+        features, gradients = (torch.randn(80, 6, 2, 2, generator=chance) for _ in range(2))
+        sides = method.focus(views, features, gradients)
         assert sides.abs().max() <= 1
         assert ((sides[:, 2:] - sides[:, :2]) * 32 >= 32 - 1e-4).all()
 

@@ -106,7 +106,7 @@ class TestBatches:
         raster = RasterSource(land)
         plain = Normalisation((0.0,) * 4, (255.0,) * 4, (1.0,) * 4, (1.0,) * 4)
         batch = PatchSampler([raster], [raster.window_of(None)], plain, 4, 32, (0.8, 1.2), 6, 0, 10**7).batch(1)
-        where = batch.places("points").positions
+        where = batch.positions("points").pixels
         ground = batch.ground[:, 1:].reshape(-1, 3)[batch.kept[: len(where) // 2]].numpy()
         in_pixels = np.linalg.norm(where[: len(ground), None] - where[None, : len(ground)], axis=2)
         np.testing.assert_allclose(

@@ -23,7 +23,7 @@ from false_core.errors import Cancelled, RequestError
 from false_core.events import Event, Metric
 from false_core.jobs import Pretrain
 from false_core.methods.method import Method, Outcome, PairMethod, Views, average
-from false_core.methods.registry import METHODS, build_method
+from false_core.methods.registry import METHOD_CLASSES, build_method
 from false_core.methods.untrained import Untrained
 from false_core.models.encoder import build_encoder
 from false_core.models.model_file import read_card
@@ -45,7 +45,7 @@ def some_views(pairs: int = 4, bands: int = 2, size: int = 32, points: int = 6, 
 
 def new(name: str, **changes: Any) -> Method:
     torch.manual_seed(0)
-    settings: PretrainSettings = METHODS[name].adapted(replace(SETTINGS, method=name, **changes))
+    settings: PretrainSettings = METHOD_CLASSES[name].adapted(replace(SETTINGS, method=name, **changes))
     return build_method(build_encoder("resnet10t", 2), settings)
 
 
@@ -57,11 +57,11 @@ def pretraining(land: str, folder: Path, name: str, **more: Any) -> Pretrain:
 
 class TestTheRegistry:
     def test_holds_the_methods_that_can_be_asked_for(self) -> None:
-        assert list(METHODS) == list(jobs.METHODS)
+        assert list(METHOD_CLASSES) == list(jobs.METHODS)
 
     @each_method
     def test_gives_the_method_that_was_named(self, name: str) -> None:
-        assert type(new(name)) is METHODS[name]
+        assert type(new(name)) is METHOD_CLASSES[name]
 
 
 @each_method
@@ -239,7 +239,7 @@ class TestTheExampleInTheGuide:
         assert vicreg["vicreg_loss"](z).item() == pytest.approx(VICRegLoss()(z[:32], z[32:]).item(), rel=1e-5)
 
     def test_trains_an_encoder(self, vicreg: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(METHODS, "vicreg", vicreg["VICReg"])
+        monkeypatch.setitem(METHOD_CLASSES, "vicreg", vicreg["VICReg"])
         method = new("vicreg")
         outcome = method(some_views())
         torch.autograd.backward(outcome.loss)

@@ -109,9 +109,9 @@ class TestAModelFile:
         network = build_segmenter(card.encoder, card.decoder, len(card.bands), len(card.classes))
         load_weights(model, network)
         for height, width in ((32, 32), (33, 70), (1, 1)):
-            chances = class_probabilities(network.eval(), torch.zeros(2, len(card.bands), height, width))
-            assert chances.shape == (2, 3, height, width)
-            torch.testing.assert_close(chances.sum(dim=1), torch.ones(2, height, width))
+            probabilities = class_probabilities(network.eval(), torch.zeros(2, len(card.bands), height, width))
+            assert probabilities.shape == (2, 3, height, width)
+            torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(2, height, width))
 
     def test_keeps_fields_of_an_unknown_kind_out(self, path: Path) -> None:
         assert read_card(rewrite(path, colour="red")).kind == SEGMENTER

@@ -24,7 +24,7 @@ from false_core.inference.folding import for_inference
 from false_core.inference.tiles import Blender, TilePlan
 from false_core.inference.upsample import upsample
 from false_core.methods import denominator
-from false_core.methods.registry import METHODS
+from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.encoder import build_encoder
 from false_core.models.segmenter import build_segmenter, class_probabilities
 from false_core.presets import BOTH, PRETRAIN
@@ -80,13 +80,13 @@ def training(name: str, raster: str) -> tuple[Trainer, RawViews]:
         PRETRAIN["quick"], method=plain, level=BOTH, batch_size=PATCHES, crop_size=64, points=5, hidden=16, dimensions=8,
         threshold=-1.0, confidence="adaptive", false_negatives=plain != name,
     )  # fmt: skip
-    settings = METHODS[plain].adapted(settings)
+    settings = METHOD_CLASSES[plain].adapted(settings)
     source = RasterSource(raster)
     area = source.window_of(None)
     trainer = Trainer(settings, 3, build_encoder("resnet10t", len(source.bands)), 0, CPU, len(source.bands), quiet)
     sampler = PatchSampler(
         [source], [area], measure([source], [area], quiet), PATCHES, settings.crop_size, settings.scales, settings.points, 0,
-        10**8, wants=METHODS[plain].wants(settings),
+        10**8, requirements=METHOD_CLASSES[plain].sampling_requirements(settings),
     )  # fmt: skip
     return trainer, trainer.prepare(sampler.batch(0), 0)
 

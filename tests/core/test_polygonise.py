@@ -196,7 +196,7 @@ class TestTheMinimumArea:
         land_cover = write_map(tmp_path / "m.tif", codes)
         results = run(Polygonise(land_cover, str(tmp_path / "p.gpkg"), minimum_area=2.0), listener)
         assert (results["polygons"], results["dissolved"]) == (1, 2)
-        assert "2 patches below 2 square map units were dissolved" in listener.infos
+        assert "2 regions below 2 square map units were dissolved" in listener.infos
 
 
 class TestSmoothing:

@@ -21,16 +21,16 @@ from false_core.methods.false_negatives import FalseNegatives
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.geometry import resample
-from false_core.sampling.views import PatchSampler, Places, ViewPairs
+from false_core.sampling.views import EmbeddingPositions, PatchSampler, ViewPairs
 from false_core.training.purity import TILE, Truth, purity, purity_by_chance
 
 NAN = float("nan")
 
 
-def places(*positions: tuple[float, float], patches: tuple[int, ...] = ()) -> Places:
+def places(*positions: tuple[float, float], patches: tuple[int, ...] = ()) -> EmbeddingPositions:
     count = len(positions)
     views = np.arange(count)
-    return Places(np.zeros(count, int), np.array(positions, np.float64), views, np.array(patches or views))
+    return EmbeddingPositions(np.zeros(count, int), np.array(positions, np.float64), views, np.array(patches or views))
 
 
 class TestPlaces:
@@ -61,22 +61,22 @@ class TestPlaces:
         return ((positions > 3) & (positions < (147, 107))).all(axis=1)
 
     def test_of_patches_are_the_middles_of_their_views(self, batch: ViewPairs) -> None:
-        found = batch.places("image")
-        clear = self.inside(found.positions)
+        found = batch.positions("image")
+        clear = self.inside(found.pixels)
         assert clear.sum() > 6
         middle = self.seen(self.views(batch), torch.zeros(12, 1, 2))
-        np.testing.assert_allclose(found.positions[clear], middle[clear], atol=0.1)
+        np.testing.assert_allclose(found.pixels[clear], middle[clear], atol=0.1)
         assert found.views.tolist() == list(range(12))
         assert found.rasters.tolist() == [*batch.rasters, *batch.rasters]
 
     def test_of_points_are_where_both_views_see_them(self, batch: ViewPairs) -> None:
-        found = batch.places("points")
+        found = batch.positions("points")
         kept = batch.kept.numpy()
-        clear = self.inside(found.positions)
+        clear = self.inside(found.pixels)
         assert clear.sum() > 10
         shown = self.seen(self.views(batch), torch.cat(batch.points))[kept]
-        np.testing.assert_allclose(found.positions[clear], shown[clear], atol=0.1)
-        one, two = np.split(found.positions, 2)
+        np.testing.assert_allclose(found.pixels[clear], shown[clear], atol=0.1)
+        one, two = np.split(found.pixels, 2)
         np.testing.assert_allclose(one, two, atol=1e-3)
         np.testing.assert_array_equal(found.views, kept // 5)
         np.testing.assert_array_equal(found.patches, found.views % 6)

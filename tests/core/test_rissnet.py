@@ -19,7 +19,7 @@ from false_core.methods.simclr import nt_xent_loss
 from false_core.presets import IMAGE, POINTS, PRETRAIN
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
-from false_core.sampling.views import PatchSampler, Wants
+from false_core.sampling.views import PatchSampler, SamplingRequirements
 
 
 class TestByHand:
@@ -112,15 +112,15 @@ class TestRelaxedPositives:
 
 
 class TestSampling:
-    def sampler(self, path: str, wants: Wants, area: Window | None = None) -> PatchSampler:
+    def sampler(self, path: str, requirements: SamplingRequirements, area: Window | None = None) -> PatchSampler:
         source = RasterSource(path)
         plain = Normalisation((0.0,) * 4, (255.0,) * 4, (90.0,) * 4, (40.0,) * 4)
         return PatchSampler(
-            [source], [area or source.window_of(None)], plain, 10, 16, (0.8, 1.2), 0, 0, 10**7, wants=wants
+            [source], [area or source.window_of(None)], plain, 10, 16, (0.8, 1.2), 0, 0, 10**7, requirements=requirements
         )  # fmt: skip
 
     def test_draws_groups_of_neighbours(self, land: str) -> None:
-        sampler = self.sampler(land, Wants(neighbours=3, reach=1.5))
+        sampler = self.sampler(land, SamplingRequirements(neighbours=3, reach=1.5))
         middles, distances = [], []
         for number in range(30):
             centres = sampler.batch(number).centres
@@ -136,21 +136,24 @@ class TestSampling:
 
     def test_stays_inside_the_area(self, land: str) -> None:
         area = Window(60, 40, 30, 20)
-        sampler = self.sampler(land, Wants(neighbours=4, reach=50.0), area)
+        sampler = self.sampler(land, SamplingRequirements(neighbours=4, reach=50.0), area)
         for number in range(20):
             x, y = sampler.batch(number).centres.T
             assert (x >= 59).all() and (x <= 91).all() and (y >= 39).all() and (y <= 61).all()
 
     def test_is_as_ever_where_no_neighbours_are_asked_for(self, land: str) -> None:
-        one, other = (self.sampler(land, wants).batch(3) for wants in (Wants(), Wants(margin=5.0, reach=9.0)))
+        one, other = (
+            self.sampler(land, requirements).batch(3)
+            for requirements in (SamplingRequirements(), SamplingRequirements(margin=5.0, reach=9.0))
+        )
         np.testing.assert_array_equal(one.centres, other.centres)
 
     @pytest.mark.parametrize(("level", "drawn"), [(IMAGE, DRAWN), (POINTS, 0)])
     def test_is_asked_for_where_embeddings_stand_for_patches_alone(self, level: str, drawn: int) -> None:
         settings = replace(PRETRAIN["quick"], level=level, radius=2.5)
-        wants = RiSSNet.wants(settings)
-        assert wants.neighbours == drawn
-        assert not drawn or wants.reach == 2.5
+        requirements = RiSSNet.sampling_requirements(settings)
+        assert requirements.neighbours == drawn
+        assert not drawn or requirements.reach == 2.5
 
 
 @pytest.mark.thorough

@@ -162,14 +162,14 @@ class TestWhatIsKnownOfASquare:
         load_weights(model, network)
         raw = source.read(Window(-48, -48, 264, 264))  # As the only tile sees it.
         pixels = torch.from_numpy(card.normalisation.apply(raw))[None]
-        chances = class_probabilities(network.eval(), pixels)[0].numpy()
+        probabilities = class_probabilities(network.eval(), pixels)[0].numpy()
         inner = (slice(48, 48 + HEIGHT), slice(48, 48 + WIDTH))
-        return chances[(slice(None), *inner)], np.isfinite(raw).any(axis=0)[inner]
+        return probabilities[(slice(None), *inner)], np.isfinite(raw).any(axis=0)[inner]
 
     def test_uncertainty_is_the_mean_margin_and_chances_are_weighted_by_it(
         self, whole: tuple[np.ndarray, np.ndarray], land: str, model: str
     ) -> None:
-        chances, valid = whole
+        probabilities, valid = whole
         found = look(land, model, self.SIDE)
         assert len(found.positions) == found.seen > 80
         for place, uncertainty, mean in zip(found.positions, found.uncertainty, found.probabilities):
@@ -177,10 +177,10 @@ class TestWhatIsKnownOfASquare:
             square = (slice(row, row + self.SIDE), slice(column, column + self.SIDE))
             inside = valid[square]
             assert inside.mean() >= 0.9
-            ordered = np.sort(chances[(slice(None), *square)][:, inside], axis=0)
+            ordered = np.sort(probabilities[(slice(None), *square)][:, inside], axis=0)
             doubt = 1 - (ordered[-1] - ordered[-2])
             assert uncertainty == pytest.approx(doubt.mean(), abs=1e-4)
-            wanted = (chances[(slice(None), *square)][:, inside] * doubt).sum(axis=1) / doubt.sum()
+            wanted = (probabilities[(slice(None), *square)][:, inside] * doubt).sum(axis=1) / doubt.sum()
             np.testing.assert_allclose(mean, wanted, atol=1e-4)
             assert mean.sum() == pytest.approx(1, abs=1e-4)
 
@@ -231,12 +231,12 @@ class TestWhatIsKnownOfASquare:
 
 class TestTheReason:
     def test_names_the_two_classes_and_what_it_is_unlike(self) -> None:
-        chances = np.array([0.05, 0.48, 0.06, 0.41])
+        probabilities = np.array([0.05, 0.48, 0.06, 0.41])
         names = ["water", "agriculture", "urban", "rangeland"]
-        assert reason(0.8, chances, names, "anything labelled so far") == (
+        assert reason(0.8, probabilities, names, "anything labelled so far") == (
             "uncertain between agriculture and rangeland (0.48 / 0.41); unlike anything labelled so far"
         )
-        assert reason(0.05, chances, names, "") == "taken for agriculture (0.48)"
+        assert reason(0.05, probabilities, names, "") == "taken for agriculture (0.48)"
         assert reason(0.9, np.array([1.0]), ["water"], "") == "taken for water (1.00)"
 
 

@@ -48,9 +48,9 @@ class TestShortOfMemory:
         found = network.compute(tiles)
         assert network.batch == limit.number() == 1, "7, 3 and then 1, which fits"
         assert len(found) == 7
-        for number, chances in enumerate(found):
-            assert chances.shape == (2, 32, 32)
-            torch.testing.assert_close(chances[0, 0, 0], torch.tensor(2.0 * number).sigmoid())
+        for number, probabilities in enumerate(found):
+            assert probabilities.shape == (2, 32, 32)
+            torch.testing.assert_close(probabilities[0, 0, 0], torch.tensor(2.0 * number).sigmoid())
         assert "too small for" in listener.infos
 
     def test_for_a_single_tile_is_an_error(self, listener: Listener, limit: DeviceLimit) -> None:
@@ -147,17 +147,17 @@ def test_what_is_computed_between_classes_only_is_what_is_computed_everywhere(
     factor: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noise = torch.randn(1, 6, 42, 33, generator=torch.Generator().manual_seed(factor))
-    chances = torch.nn.functional.avg_pool2d(noise, 5, 1, 2)[0].mul(4).softmax(0)
+    probabilities = torch.nn.functional.avg_pool2d(noise, 5, 1, 2)[0].mul(4).softmax(0)
     codes = torch.tensor([3, 5, 9, 11, 20, 40], dtype=torch.uint8)
-    whole = torch.nn.functional.interpolate(chances[None], scale_factor=factor, mode="bilinear")[0]
+    whole = torch.nn.functional.interpolate(probabilities[None], scale_factor=factor, mode="bilinear")[0]
     best, index = whole[:, factor:-factor, factor:-factor].max(dim=0)
     monkeypatch.setattr("false_core.inference.upsample.MOST_VALUES", 6 * factor * factor * 33 * 5)
     for way in (_mixed_only, _everywhere, upsample):
-        mapped = way(chances, factor, codes, True)
+        mapped = way(probabilities, factor, codes, True)
         assert mapped.percent is not None
         assert (mapped.codes == codes[index]).float().mean() > 0.9999, "but where two classes are equal up to rounding"
         assert ((mapped.percent.float() - 100 * best).abs() < 0.502).all()
-        assert way(chances, factor, codes, False).percent is None
+        assert way(probabilities, factor, codes, False).percent is None
 
 
 class TestHoles:

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from false_core import jobs
-from false_core.distributed import World, joined, share
+from false_core.distributed import World, process_group, share
 from false_core.feedback import Feedback
 from false_core.methods import pcl
 from false_core.methods.method import Views
-from false_core.methods.registry import METHODS
+from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.encoder import build_encoder
 from false_core.presets import BOTH, PRETRAIN
 from false_core.raster.source import RasterSource
@@ -55,7 +55,7 @@ def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> l
     if name == "grass":
         # Of larger patches it chooses a part. Its warm-up ends after the first step.
         settings = replace(settings, crop_size=64)
-    settings = METHODS[name].adapted(settings)
+    settings = METHOD_CLASSES[name].adapted(settings)
     source = RasterSource(raster)
     area = source.window_of(None)
     normalisation = measure([source], [area], quiet)
@@ -65,7 +65,7 @@ def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> l
     trainer.patches_at_a_time = at_a_time
     sampler = PatchSampler(
         [source], [area], normalisation, PATCHES, settings.crop_size, settings.scales, settings.points, 0, 10**8,
-        wants=METHODS[name].wants(settings),
+        requirements=METHOD_CLASSES[name].sampling_requirements(settings),
     )  # fmt: skip
     steps = []
     for step in range(STEPS):
@@ -88,7 +88,7 @@ def account_file(folder: Path, method: str, rank: int) -> Path:
 def main() -> None:
     """Write the account of each method that is named."""
     raster, folder, methods = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
-    with joined(share(), threading.Event()) as world:
+    with process_group(share(), threading.Event()) as world:
         for method in methods:
             steps = {
                 f"{number} {name}": value.contiguous()

@@ -82,7 +82,9 @@ class Classification:
             area = source.window_of(jobs.parse_extent(job.extent) if job.extent else None)
             self._plan = MapPlan.of(self._card, source, area, bool(job.confidence))
             self._layers = layers_of(self._plan, job.output, job.confidence)
-            self._own = list(own_share(self._plan.strips, Share((share.rank - first_owner) % share.world, share.world)))
+            self._own = list(
+                own_share(self._plan.strips, Share((share.rank - first_owner) % share.world_size, share.world_size))
+            )
             self._stamp = stamp_of_raster(source.files)
             decisive = [job.raster, digest_of(Path(job.model)), job.extent, job.device, self._stamp, self._plan.decisive]
             self._store = StripStore(job.output, decisive)
@@ -102,7 +104,7 @@ class Classification:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self.is_first:
-            self._store.close(self._is_done, self._share.world > 1)
+            self._store.close(self._is_done, self._share.world_size > 1)
         elif isinstance(error, InputError):
             self._store.report_failure(self._start.run_id, error)
 

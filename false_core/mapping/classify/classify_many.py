@@ -38,7 +38,7 @@ def classify_many(job: ClassifyMany, feedback: Feedback, world: World = ALONE) -
         for number, (raster, target) in enumerate(targets.items()):
             title = f"{number + 1} of {len(targets)}, {Path(raster).name}"
             part = feedback.part(title, number / len(targets), 1 / len(targets))
-            maps.begin(Classify(raster, job.model, str(target), device=job.device), part, number % world.share.world)
+            maps.begin(Classify(raster, job.model, str(target), device=job.device), part, number % world.share.world_size)
             maps.finish_those_complete()
         maps.finish_all()
     if len(maps.problems) == len(targets):

@@ -155,7 +155,7 @@ def own_share(strips: Sequence[Strip], share: Share) -> Sequence[Strip]:
     """
 
     def start(rank: int) -> int:
-        return rank * (len(strips) + share.world - 1) // share.world - (rank - 1) if rank else 0
+        return rank * (len(strips) + share.world_size - 1) // share.world_size - (rank - 1) if rank else 0
 
     return strips[start(share.rank) : start(share.rank + 1)]
 

@@ -57,7 +57,7 @@ class JobStart:
         def look() -> list[Any]:
             return [secrets.token_hex(8), {output: [list(stamp) for stamp in stamp_of([output])] for output in outputs}]
 
-        run_id, stamps = world.agreed(look)
+        run_id, stamps = world.broadcast_object(look)
         return cls(run_id, {output: [tuple(stamp) for stamp in found] for output, found in stamps.items()})
 
     def was_written(self, output: str) -> bool:

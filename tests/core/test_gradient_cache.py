@@ -21,7 +21,7 @@ from false_core.errors import OutOfMemoryError
 from false_core.events import Metric
 from false_core.jobs import Pretrain
 from false_core.methods.method import Method, Views
-from false_core.methods.registry import METHODS, build_method
+from false_core.methods.registry import METHOD_CLASSES, build_method
 from false_core.models.encoder import build_encoder
 from false_core.presets import BOTH, IMAGE, POINTS, PRETRAIN
 from false_core.raster.source import RasterSource
@@ -29,7 +29,7 @@ from false_core.raster.statistics import Normalisation
 from false_core.sampling.geometry import cut, resample
 from false_core.sampling.spectral import SpectralJitter, torch_generator
 from false_core.sampling.views import PatchSampler, RawViews
-from false_core.training.in_parts import accumulate_gradients
+from false_core.training.gradient_cache import accumulate_gradients
 
 pytestmark = pytest.mark.thorough
 
@@ -44,7 +44,7 @@ def new(name: str, level: str, confidence: float | str = 1.0, **more: Any) -> Me
     settings = replace(
         PRETRAIN["quick"], hidden=16, dimensions=8, threshold=-1.0, method=name, level=level, confidence=confidence, **more
     )
-    return build_method(build_encoder("resnet10t", 2), METHODS[name].adapted(settings)).double().eval()
+    return build_method(build_encoder("resnet10t", 2), METHOD_CLASSES[name].adapted(settings)).double().eval()
 
 
 def some_views(size: int = 32) -> tuple[Views, list[Views]]:

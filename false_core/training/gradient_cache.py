@@ -1,10 +1,10 @@
 """The gradients of a batch that the device's memory does not hold at once, or that several processes share.
 
 Contrastive losses compare every patch with all others of the batch, so its parts cannot simply be trained in turns, nor each
-process by itself. Two passes can do it (Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited
-Setup", RepL4NLP 2021): the first takes the embeddings of all parts and keeps nothing else; the loss of the whole batch gives
-their gradients; the second takes the embeddings of one part after the other again, now through to the weights. It costs one
-forward pass more, but for a process whose share is one part: it keeps what the second pass would make again.
+process by itself. Two passes can do it (GradCache: Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory
+Limited Setup", RepL4NLP 2021): the first takes the embeddings of all parts and keeps nothing else; the loss of the whole
+batch gives their gradients; the second takes the embeddings of one part after the other again, now through to the weights.
+It costs one forward pass more, but for a process whose share is one part: it keeps what the second pass would make again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from false_core.methods.method import FirstLook, Method, Outcome, Views
 
 def accumulate_gradients(
     method: Method,
-    parts: Sequence[Callable[[], Views]],
+    micro_batches: Sequence[Callable[[], Views]],
     precision: Callable[[], AbstractContextManager[object]] = nullcontext,
     world: World = ALONE,
 ) -> Outcome:
@@ -37,70 +37,72 @@ def accumulate_gradients(
 
     Args:
         method: What to train.
-        parts: Each makes the views of some patches of this process's share of the batch, in order. Called twice where there
-            are several, and must make the same views each time.
+        micro_batches: Functions that each make the views of some patches of this process's share, in order. Each is called
+            twice where there are several, and must make the same views each time.
         precision: The context of each forward pass, for autocast.
         world: The processes that share the batch, each with as many parts. All end up with the same gradients.
     """
     if method.looks_twice:
-        parts = _focused(method, parts, precision, world)
-    if len(parts) == 1 and not world.is_shared:
+        micro_batches = _focused(method, micro_batches, precision, world)
+    if len(micro_batches) == 1 and not world.is_shared:
         with precision():
-            outcome: Outcome = method(parts[0]())
+            outcome: Outcome = method(micro_batches[0]())
         torch.autograd.backward(outcome.loss)
         return outcome
-    if len(parts) == 1:
+    if len(micro_batches) == 1:
         with precision():
-            made = [method.represent(parts[0]())]
+            made = [method.represent(micro_batches[0]())]
     else:
         # A context each: autocast keeps the weights it has rounded, and those rounded without gradients must not be used
         # again.
         with torch.no_grad(), _buffers_unchanged(method), precision():
-            made = [method.represent(part()) for part in parts]
-    judged = _judged(method, made, precision, world)
-    for part in parts:
+            made = [method.represent(part()) for part in micro_batches]
+    batch_loss = _batch_loss(method, made, precision, world)
+    for part in micro_batches:
         representations = made[0]
-        if len(parts) > 1:
+        if len(micro_batches) > 1:
             with precision():
                 representations = method.represent(part())
-        _descend(representations, judged.slopes_of(representations))
-    world.add_up([weights.grad for weights in method.parameters() if weights.grad is not None])
-    return judged.outcome
+        _backward(representations, batch_loss.gradients_of(representations))
+    world.all_reduce([weights.grad for weights in method.parameters() if weights.grad is not None])
+    return batch_loss.outcome
 
 
 def _focused(
     method: Method,
-    parts: Sequence[Callable[[], Views]],
+    micro_batches: Sequence[Callable[[], Views]],
     precision: Callable[[], AbstractContextManager[object]],
     world: World,
 ) -> list[Callable[[], Views]]:
     """Look at a batch for the first time, and return what makes the views to look at the second time."""
     with _buffers_unchanged(method):
-        if len(parts) == 1:
-            views = parts[0]()
+        if len(micro_batches) == 1:
+            views = micro_batches[0]()
             with precision():
                 look = method.first_look(views)
-            judged = _judged(method, [look.representations], precision, world)
-            seen = method.focused(views, method.focus(views, look.features, judged.slopes_at(look)))
+            batch_loss = _batch_loss(method, [look.representations], precision, world)
+            seen = method.focused(views, method.focus(views, look.features, batch_loss.gradients_at(look)))
             return [lambda: seen]
         with torch.no_grad(), precision():
-            made = [method.represent(part()) for part in parts]
-        judged = _judged(method, made, precision, world)
+            made = [method.represent(part()) for part in micro_batches]
+        batch_loss = _batch_loss(method, made, precision, world)
         foci = []
-        for part in parts:
+        for part in micro_batches:
             views = part()
             with precision():
                 look = method.first_look(views)
-            foci.append(method.focus(views, look.features, judged.slopes_at(look)))
-    return [partial(lambda part, focus: method.focused(part(), focus), part, focus) for part, focus in zip(parts, foci)]
+            foci.append(method.focus(views, look.features, batch_loss.gradients_at(look)))
+    return [
+        partial(lambda part, focus: method.focused(part(), focus), part, focus) for part, focus in zip(micro_batches, foci)
+    ]
 
 
 @dataclass
-class _Judged:
-    """What a batch came to, and the gradients at what was compared.
+class _BatchLoss:
+    """The loss of a whole batch, and its gradients at what was compared.
 
     Attributes:
-        outcome: Of the whole batch.
+        outcome: The outcome of the whole batch.
         whole: What was compared, by name, of all processes and parts.
         done: Rows whose gradients have been given out, of each half.
     """
@@ -109,47 +111,47 @@ class _Judged:
     whole: dict[str, Tensor]
     done: dict[str, int]
 
-    def slopes_of(self, representations: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
+    def gradients_of(self, representations: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
         """Return the gradients at those of the next part, None where the loss does not depend on them."""
-        slopes = {}
+        gradients = {}
         for name, made in representations.items():
             rows = len(made) // 2
-            slopes[name] = _rows_of(self.whole[name].grad, self.done[name], rows)
+            gradients[name] = _rows_of(self.whole[name].grad, self.done[name], rows)
             self.done[name] += rows
-        return slopes
+        return gradients
 
-    def slopes_at(self, look: FirstLook) -> Tensor:
+    def gradients_at(self, look: FirstLook) -> Tensor:
         """Return the gradients at the features of the first look at the next part."""
-        slopes = self.slopes_of(look.representations)
-        names = [name for name, made in look.representations.items() if made.requires_grad and slopes[name] is not None]
-        made, given = [look.representations[name] for name in names], [slopes[name] for name in names]
+        gradients = self.gradients_of(look.representations)
+        names = [name for name, made in look.representations.items() if made.requires_grad and gradients[name] is not None]
+        made, given = [look.representations[name] for name in names], [gradients[name] for name in names]
         return torch.autograd.grad(made, look.features, given)[0]
 
 
-def _judged(
+def _batch_loss(
     method: Method,
     made: Sequence[Mapping[str, Tensor]],
     precision: Callable[[], AbstractContextManager[object]],
     world: World,
-) -> _Judged:
+) -> _BatchLoss:
     """Compare all that the parts of all processes came to.
 
     Every process makes the same loss of the embeddings of all, and takes the gradients of its own ones further.
     """
     whole, done = {}, {}
     for level in made[0]:
-        everyone = world.gathered(stacked([part[level] for part in made]))
+        everyone = world.all_gather(stacked([part[level] for part in made]))
         done[level] = sum(len(theirs) // 2 for theirs in everyone[: world.share.rank])
         whole[level] = stacked(everyone).requires_grad_()
     with precision():
         outcome = method.compare_all(whole)
     torch.autograd.backward(outcome.loss)
-    return _Judged(outcome, whole, done)
+    return _BatchLoss(outcome, whole, done)
 
 
-def _descend(representations: Mapping[str, Tensor], slopes: Mapping[str, Tensor | None]) -> None:
-    levels = [level for level, made in representations.items() if made.requires_grad and slopes[level] is not None]
-    torch.autograd.backward([representations[level] for level in levels], [slopes[level] for level in levels])
+def _backward(representations: Mapping[str, Tensor], gradients: Mapping[str, Tensor | None]) -> None:
+    levels = [level for level, made in representations.items() if made.requires_grad and gradients[level] is not None]
+    torch.autograd.backward([representations[level] for level in levels], [gradients[level] for level in levels])
 
 
 def stacked(parts: Sequence[Tensor]) -> Tensor:

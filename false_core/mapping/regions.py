@@ -1,6 +1,6 @@
-"""Patches: pixels of one class that hang together, found block by block, and the small ones dissolved into neighbours.
+"""Regions: pixels of one class that hang together, found block by block, and the small ones dissolved into neighbours.
 
-What is kept grows with the number of patches, not of pixels. A block is labelled twice, once to find the patches and once
+What is kept grows with the number of regions, not of pixels. A block is labelled twice, once to find the regions and once
 to trace their borders: that costs less than keeping the labels.
 """
 
@@ -22,20 +22,20 @@ from false_core.raster.source import BoolArray, RasterSource, Window
 Integers = npt.NDArray[np.int64]
 
 OUTSIDE, NODATA, FIRST = 0, 1, 2
-"""Numbers of what lies beyond the raster, of pixels without data, and of the first patch."""
+"""Numbers of what lies beyond the raster, of pixels without data, and of the first region."""
 _LAST = np.iinfo(np.int64).max
 _FINE = 2**16
 """Areas and lengths are counted in such parts of the largest pixel, so that sums are exact in any order."""
 
 
 @dataclass(frozen=True)
-class Patches:
-    """The patches of a map, in the order of their first pixels from the upper left corner, row by row.
+class Regions:
+    """The regions of a map, in the order of their first pixels from the upper left corner, row by row.
 
     Attributes:
         blocks: Where the map was cut; the same blocks give the same labels again.
-        codes: Class code of each patch.
-        dissolved: Number of patches that became part of another one.
+        codes: Class code of each region.
+        dissolved: Number of regions that became part of another one.
     """
 
     blocks: Blocks
@@ -48,7 +48,7 @@ class Patches:
         return len(self.codes)
 
     def numbered(self, block: int, labels: CodeArray) -> CodeArray:
-        """Return the numbers of the patches, from ``FIRST`` on, of a block with its own ``labels``; else ``NODATA``."""
+        """Return the numbers of the regions, from ``FIRST`` on, of a block with its own ``labels``; else ``NODATA``."""
         start, end = self._offsets[block : block + 2]
         table = np.concatenate([np.array([NODATA], np.int32), self._numbers[start:end] + np.int32(FIRST)])
         return np.asarray(table[labels], np.int32)
@@ -81,7 +81,7 @@ class Blocks:
 
 
 def labelled(codes: CodeArray, valid: BoolArray) -> tuple[CodeArray, int]:
-    """Return the patches within a block, numbered from 1, with 0 where invalid; pixels hang together by their sides."""
+    """Return the regions within a block, numbered from 1, with 0 where invalid; pixels hang together by their sides."""
     height, width = codes.shape
     # Twice as fine, with the places between pixels of one class filled in, all classes can be labelled in one go.
     fine = np.zeros((2 * height - 1, 2 * width - 1), bool)
@@ -92,11 +92,11 @@ def labelled(codes: CodeArray, valid: BoolArray) -> tuple[CodeArray, int]:
     return np.ascontiguousarray(labels[::2, ::2], dtype=np.int32), int(count)
 
 
-def find_patches(land_cover: ClassMap, side: int, minimum_area: float, feedback: Feedback) -> Patches:
-    """Find the patches of a map, and dissolve those smaller than ``minimum_area``.
+def find_regions(land_cover: ClassMap, side: int, minimum_area: float, feedback: Feedback) -> Regions:
+    """Find the regions of a map, and dissolve those smaller than ``minimum_area``.
 
-    A small patch becomes part of the neighbour it shares the longest border with; of several such, of the largest one. The
-    smallest go first, and what they join counts with its new size. A patch that touches nodata only stays, however small.
+    A small region becomes part of the neighbour it shares the longest border with; of several such, of the largest one. The
+    smallest go first, and what they join counts with its new size. A region that touches nodata only stays, however small.
 
     Args:
         land_cover: The map.
@@ -111,22 +111,22 @@ def find_patches(land_cover: ClassMap, side: int, minimum_area: float, feedback:
         feedback.advance(number * side**2 / 1e6, len(blocks) * side**2 / 1e6, "Mpx")
         codes, valid = land_cover.read(window)
         found.add(window, codes, *labelled(codes, valid))
-    patches = found.joined()
-    kept, numbers = dissolve(patches, round(minimum_area / found.largest_pixel * _FINE), feedback)
+    regions = found.joined()
+    kept, numbers = dissolve(regions, round(minimum_area / found.largest_pixel * _FINE), feedback)
     # In the order of their first pixels, which does not depend on the blocks.
     order = np.argsort(kept.first)
     rank = np.empty(len(order), np.int32)
     rank[order] = np.arange(len(order))
-    return Patches(blocks, kept.codes[order], len(numbers) - len(order), rank[numbers][found.patch_of_part], found.offsets)
+    return Regions(blocks, kept.codes[order], len(numbers) - len(order), rank[numbers][found.region_of_part], found.offsets)
 
 
 @dataclass(frozen=True)
-class PatchGraph:
-    """Whole patches and the borders between them.
+class RegionGraph:
+    """Whole regions and the borders between them.
 
     Attributes:
-        codes, areas, first: Class code, area and first pixel (row by row) of each patch.
-        borders: Symmetric, the length of the border that two patches share.
+        codes, areas, first: Class code, area and first pixel (row by row) of each region.
+        borders: Symmetric, the length of the border that two regions share.
     """
 
     codes: Integers
@@ -134,8 +134,8 @@ class PatchGraph:
     first: Integers
     borders: sparse.csr_array
 
-    def joined(self, numbers: Integers, codes: Integers) -> PatchGraph:
-        """Return the graph in which the patches with the same of ``numbers``, from 0 on, are one; ``codes`` are theirs."""
+    def joined(self, numbers: Integers, codes: Integers) -> RegionGraph:
+        """Return the graph in which the regions with the same of ``numbers``, from 0 on, are one; ``codes`` are theirs."""
         count = int(numbers.max(initial=-1)) + 1
         new_codes, areas, first = np.empty(count, np.int64), np.zeros(count, np.int64), np.full(count, _LAST)
         new_codes[numbers] = codes
@@ -146,11 +146,11 @@ class PatchGraph:
         borders = (member.T @ self.borders @ member).tocoo()
         between = borders.row != borders.col
         entries = (borders.data[between], (borders.row[between], borders.col[between]))
-        return PatchGraph(new_codes, areas, first, sparse.coo_array(entries, shape=(count, count)).tocsr())
+        return RegionGraph(new_codes, areas, first, sparse.coo_array(entries, shape=(count, count)).tocsr())
 
 
 class _Found:
-    """Collects the parts of patches block by block, and what of them touches."""
+    """Collects the parts of regions block by block, and what of them touches."""
 
     def __init__(self, source: RasterSource, blocks: Blocks, borders: bool) -> None:
         rows = np.arange(blocks.height + 1)
@@ -210,7 +210,7 @@ class _Found:
         self._left = here[:, :, -1]
 
     def _touching(self, one: Integers, other: Integers, length: Integers | int) -> Integers:
-        """Keep which parts are the same patch; return (parts, other parts, length of the border) of those that are not.
+        """Keep which parts are the same region; return (parts, other parts, length of the border) of those that are not.
 
         Args:
             one, other: Numbers of the parts and their codes, of shape (2, ...).
@@ -224,14 +224,14 @@ class _Found:
         lengths = np.broadcast_to(np.asarray(length, np.int64), differ.shape)[differ]
         return np.stack([one[0][differ] - 1, other[0][differ] - 1, lengths])
 
-    def joined(self) -> PatchGraph:
-        """Return the whole patches."""
+    def joined(self) -> RegionGraph:
+        """Return the whole regions."""
         codes, areas, first = (np.concatenate(column) for column in zip(*self._parts))
         one, other, length = np.concatenate([np.zeros((3, 0), np.int64), *self._borders], axis=1)
         half = sparse.coo_array((length, (one, other)), shape=(len(codes), len(codes))).tocsr()
-        parts = PatchGraph(codes, areas, first, (half + half.T).tocsr())
-        self.patch_of_part = _connected(len(codes), np.concatenate([np.zeros((2, 0), np.int64), *self._same], axis=1))
-        return parts.joined(self.patch_of_part, codes)
+        parts = RegionGraph(codes, areas, first, (half + half.T).tocsr())
+        self.region_of_part = _connected(len(codes), np.concatenate([np.zeros((2, 0), np.int64), *self._same], axis=1))
+        return parts.joined(self.region_of_part, codes)
 
 
 def _summed(pairs: Integers) -> Integers:
@@ -250,11 +250,11 @@ def _connected(n: int, pairs: Integers) -> Integers:
     return np.asarray(csgraph.connected_components(graph, directed=False)[1], np.int64)
 
 
-def dissolve(graph: PatchGraph, smallest: int, feedback: Feedback) -> tuple[PatchGraph, Integers]:
-    """Dissolve patches with an area below ``smallest``. Return what is left, and the number in it of each patch of before.
+def dissolve(graph: RegionGraph, smallest: int, feedback: Feedback) -> tuple[RegionGraph, Integers]:
+    """Dissolve regions with an area below ``smallest``. Return what is left, and the number in it of each region of before.
 
-    In rounds: a patch goes when none of its neighbours has to go before it. As a patch that goes takes on the class of what
-    it joins, it can bring together patches of that class, which then are one.
+    In rounds: a region goes when none of its neighbours has to go before it. As a region that goes takes on the class of
+    what it joins, it can bring together regions of that class, which then are one.
     """
     numbers = np.arange(len(graph.codes))
     while True:
