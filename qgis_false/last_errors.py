@@ -9,7 +9,7 @@ from typing import Dict, List
 
 from qgis.core import QgsApplication
 
-from qgis_false.privacy import without_secrets
+from qgis_false.redaction import without_secrets
 
 KEPT = 10
 LONGEST = 4000

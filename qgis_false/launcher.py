@@ -16,6 +16,7 @@ from qgis.core import QgsProcessingException, QgsProcessingFeedback, QgsProcessi
 
 from false_core import jobs
 from qgis_false import LIBRARY_FOLDER, settings
+from qgis_false.environment.gpus import find_gpus
 from qgis_false.environment.host import this_host
 from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
 from qgis_false.environment.processes import WINDOWS
@@ -133,8 +134,6 @@ def devices(job: jobs.Job, feedback: Optional[QgsProcessingFeedback] = None) -> 
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return max(1, len([one for one in visible.split(",") if one.strip() not in ("", "-1")]))
-    from qgis_false.environment.install import find_gpus  # Not before: the start of QGIS must not wait for it.
-
     host = this_host()
     return max(1, len(find_gpus(host, compute_variables(host), feedback)))
 

@@ -9,6 +9,7 @@ from qgis.core import QgsApplication
 from qgis.PyQt.QtCore import QTranslator
 
 from qgis_false import LIBRARY_FOLDER, translation
+from qgis_false.environment.supervisor import SUPERVISOR, PlainPython
 from qgis_false.provider import FalseProvider
 
 
@@ -28,6 +29,7 @@ class FalsePlugin:
     def initProcessing(self) -> None:
         """Add the algorithms. Called by ``qgis_process``."""
         self._translator = translation.install()  # First: an algorithm in the registry keeps the words it was made with.
+        SUPERVISOR.find_python = _plain_python
         self._provider = FalseProvider()
         QgsApplication.processingRegistry().addProvider(self._provider)
         self._provider.refreshAlgorithms()  # Only now it can load them.
@@ -56,3 +58,9 @@ class FalsePlugin:
             del sys.modules[name]
         if str(LIBRARY_FOLDER) in sys.path:
             sys.path.remove(str(LIBRARY_FOLDER))
+
+
+def _plain_python() -> Optional[PlainPython]:
+    from qgis_false.environment.interpreters import plain_python  # Not needed when QGIS starts.
+
+    return plain_python()

@@ -26,7 +26,6 @@ from false_core.events import CANCEL_DEADLINE_S, Event, Failed, Finished, Messag
 from false_core.hidden_names import unfinished_of
 from qgis_false import LIBRARY_FOLDER, last_errors, settings
 from qgis_false.environment import versions
-from qgis_false.environment.guarded import folder_for_a_job
 from qgis_false.environment.host import this_host
 from qgis_false.environment.interpreters import REQUIRED_PACKAGES, NoEnvironment, find_interpreter, how_to_complete
 from qgis_false.environment.processes import (
@@ -39,9 +38,10 @@ from qgis_false.environment.processes import (
     start,
     still_there,
 )
+from qgis_false.environment.supervisor import folder_for_a_job
 from qgis_false.environment.variables import compute_variables
 from qgis_false.launcher import JOB_FILE, Launcher, folder_for_files, launcher_for
-from qgis_false.privacy import without_secrets
+from qgis_false.redaction import without_secrets
 from qgis_false.translation import tr
 
 KILL_AFTER_S = CANCEL_DEADLINE_S + 0.4

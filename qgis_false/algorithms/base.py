@@ -167,7 +167,7 @@ class JobAlgorithm(FalseAlgorithm):
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> Dict[str, Any]:
         # Not needed when QGIS starts.
-        from qgis_false.environment.guarded import folder_for_a_job
+        from qgis_false.environment.supervisor import folder_for_a_job
         from qgis_false.launcher import folder_for_files
         from qgis_false.worker import run_job
 

@@ -17,8 +17,8 @@ import false_core
 from false_core import jobs
 from qgis_false import LIBRARY_FOLDER, PLUGIN_FOLDER, last_errors, settings
 from qgis_false.environment import versions
+from qgis_false.environment.gpus import find_gpus
 from qgis_false.environment.host import Host, this_host
-from qgis_false.environment.install import ask, find_gpus
 from qgis_false.environment.interpreters import (
     REQUIRED_PACKAGES,
     Interpreter,
@@ -32,10 +32,10 @@ from qgis_false.environment.interpreters import (
     uv_places,
     why_not,
 )
-from qgis_false.environment.processes import Cancelled, run_program
+from qgis_false.environment.processes import Cancelled, ask, run_program
 from qgis_false.environment.state import read_state
 from qgis_false.environment.variables import install_variables
-from qgis_false.privacy import HIDDEN, without_secrets, without_user
+from qgis_false.redaction import HIDDEN, without_secrets, without_user
 from qgis_false.translation import in_english
 from qgis_false.worker import child_variables, run_job, worker_command
 

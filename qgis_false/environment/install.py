@@ -22,6 +22,7 @@ import false_core
 from false_core import jobs
 from qgis_false import LIBRARY_FOLDER, settings
 from qgis_false.environment import intact, plan, torch_build
+from qgis_false.environment.gpus import find_gpus
 from qgis_false.environment.host import Host, this_host
 from qgis_false.environment.interpreters import (
     OLDEST,
@@ -38,17 +39,15 @@ from qgis_false.environment.interpreters import (
     uv_places,
     why_not,
 )
-from qgis_false.environment.processes import Cancelled, CancelWatch, answer, run_program
+from qgis_false.environment.processes import Cancelled, CancelWatch, ask, run_program
 from qgis_false.environment.state import INSTALLED, STARTED, STATE_FILE, WORKS, State, read_state, write_state
 from qgis_false.environment.torch_build import Build, Choice
 from qgis_false.environment.variables import compute_variables, install_variables
-from qgis_false.privacy import without_secrets
+from qgis_false.redaction import without_secrets
 from qgis_false.tasks import SetUpEnvironment
 from qgis_false.translation import tr
 from qgis_false.worker import run_job, worker_command
 
-QUERY_S = 20.0
-"""How long a program may take to say its version."""
 HEARTBEAT_S = 10.0
 """Between two texts while a program says nothing."""
 INDEX_OPTIONS = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "trusted-host": "UV_INSECURE_HOST"}
@@ -497,31 +496,6 @@ class _SetUp:
                     reason=error.strerror or error,
                 )
             ) from error
-
-
-def find_gpus(
-    host: Host, variables: Mapping[str, str], feedback: Optional[QgsProcessingFeedback] = None
-) -> List[torch_build.Gpu]:
-    """Return the NVIDIA GPUs that have a driver.
-
-    Raises:
-        Cancelled: The user wants to stop.
-    """
-    for program in torch_build.nvidia_smi_places(host):
-        for query in (torch_build.QUERY, torch_build.SHORT_QUERY):
-            found = torch_build.parse_nvidia_smi(ask([program, *query], variables, feedback))
-            if found:
-                return found
-    return []
-
-
-def ask(command: Sequence[str], variables: Mapping[str, str], feedback: Optional[QgsProcessingFeedback] = None) -> str:
-    """Return what a program prints, or nothing where it fails or does not answer.
-
-    Raises:
-        Cancelled: The user wants to stop.
-    """
-    return answer(command, variables, QUERY_S, feedback)
 
 
 def uv_is_configured(host: Host) -> bool:

@@ -14,6 +14,8 @@ from qgis.core import QgsApplication, QgsProcessingFeedback
 from qgis_false import LIBRARY_FOLDER, PLUGIN_FOLDER, settings
 from qgis_false.environment.host import MAC, Host, this_host
 from qgis_false.environment.processes import answer
+from qgis_false.environment.supervisor import PlainPython
+from qgis_false.environment.variables import compute_variables
 from qgis_false.translation import tr
 
 REQUIRED_PACKAGES = (
@@ -344,3 +346,16 @@ def why_not(probed: Probed, host: Host) -> str:
 def interpreter_variables(candidate: Candidate, variables: Mapping[str, str]) -> Dict[str, str]:
     """Return ``variables`` with what ``candidate`` needs to start."""
     return {**variables, **dict(candidate.variables)}
+
+
+def plain_python() -> Optional[PlainPython]:
+    """Return the Python that comes with QGIS, or else the one that computes, for a program that needs no packages."""
+    host = this_host()
+    variables = compute_variables(host)
+    for candidate in candidates(host):
+        if candidate.of_qgis:
+            return candidate.path, interpreter_variables(candidate, variables)
+    try:
+        return str(find_interpreter().path), variables
+    except NoEnvironment:
+        return None

@@ -11,20 +11,17 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass
-from typing import IO, Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence
+from typing import IO, Any, Callable, Deque, List, Mapping, Optional, Sequence
 
 from qgis.core import QgsProcessingException, QgsProcessingFeedback
 from qgis.PyQt.QtCore import QCoreApplication, QThread
 
-from qgis_false.environment import warden
-from qgis_false.environment.guarded import GUARD
-from qgis_false.privacy import without_secrets
+from qgis_false.environment import watchdog
+from qgis_false.environment.supervisor import SUPERVISOR, own_process_group, quiet_start
+from qgis_false.environment.watchdog import WINDOWS
+from qgis_false.redaction import without_secrets
 from qgis_false.translation import tr
 
-WINDOWS = os.name == "nt"
-# Python has these names on Windows only.
-_NO_WINDOW: int = getattr(subprocess, "CREATE_NO_WINDOW", 0x08000000)
-_NEW_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0x00000200)
 POLL_S = 0.1
 """Longest time between two looks at the cancel button."""
 TERMINATE_S = 0.2
@@ -33,6 +30,8 @@ KILLED_S = 2.0
 """How long the system may take to end a process that was killed. One that waits for a network disk may not end at all."""
 TASKKILL_S = 10.0
 """How long Windows may take to end one."""
+QUERY_S = 20.0
+"""How long a program may take to answer a question about the computer."""
 LONGEST_ANSWER = 1_000_000
 """Bytes that are read of what a program answers."""
 LAST_WORDS = 40
@@ -41,18 +40,6 @@ LAST_WORDS = 40
 
 class Cancelled(QgsProcessingException):
     """The user has stopped it."""
-
-
-def quiet_start() -> Dict[str, Any]:
-    """Return what keeps Windows from opening a console for a short call."""
-    return {"creationflags": _NO_WINDOW} if WINDOWS else {}
-
-
-def own_process_group() -> Dict[str, Any]:
-    """Keep Ctrl-C in the terminal from reaching the process, and make it possible to end it with all it started."""
-    if WINDOWS:
-        return {"creationflags": _NO_WINDOW | _NEW_GROUP}
-    return {"start_new_session": True}
 
 
 def signal_group(child: subprocess.Popen, kill: bool) -> None:
@@ -82,27 +69,27 @@ def start(command: Sequence[str], **options: Any) -> subprocess.Popen:
         OSError: It cannot be started.
     """
     child = subprocess.Popen(list(command), **options, **own_process_group())
-    GUARD.watch(child.pid)
+    SUPERVISOR.watch(child.pid)
     return child
 
 
 def end(child: subprocess.Popen) -> bool:
     """End the process and all it started, in whatever group. Return whether it is gone."""
     # While it lives: later nobody knows whom it has started.
-    others = warden.family(child.pid) if child.poll() is None else set()
+    others = watchdog.family(child.pid) if child.poll() is None else set()
     if child.poll() is None:
         signal_group(child, kill=False)
         try:
             child.wait(TERMINATE_S)
         except subprocess.TimeoutExpired:
-            others |= warden.family(child.pid)  # It had its chance.
+            others |= watchdog.family(child.pid)  # It had its chance.
     signal_group(child, kill=True)
-    warden.kill_all(others)
+    watchdog.kill_all(others)
     try:
         child.wait(KILLED_S)
     except subprocess.TimeoutExpired:
         return False  # The system keeps it. It ends when the disk answers that it waits for.
-    GUARD.forget(child.pid)
+    SUPERVISOR.forget(child.pid)
     return True
 
 
@@ -266,3 +253,12 @@ def _read(child: subprocess.Popen, lines: queue.Queue[Optional[str]], abandoned:
                         continue
             if not raw:
                 return
+
+
+def ask(command: Sequence[str], variables: Mapping[str, str], feedback: Optional[QgsProcessingFeedback] = None) -> str:
+    """Return what a program prints, or nothing where it fails or does not answer.
+
+    Raises:
+        Cancelled: The user wants to stop.
+    """
+    return answer(command, variables, QUERY_S, feedback)

@@ -126,7 +126,7 @@ def test_a_damaged_file_of_errors_is_no_error(profile):
     ],
 )
 def test_paths_do_not_tell_the_user_s_name(provider, name, text, shown):
-    from qgis_false.privacy import without_user
+    from qgis_false.redaction import without_user
 
     host = recorded_host(name)
     assert without_user(text, host.home, host.variables) == shown
@@ -146,7 +146,7 @@ def test_paths_do_not_tell_the_user_s_name(provider, name, text, shown):
     ],
 )
 def test_passwords_and_keys_are_left_out(provider, text, shown):
-    from qgis_false.privacy import without_secrets
+    from qgis_false.redaction import without_secrets
 
     assert without_secrets(text) == shown
 

@@ -145,11 +145,11 @@ class TestTheCommandLine:
         assert words("torchrun --nproc-per-node {devices}", jobs.Check(device=device))[2] == count
 
     def test_devices_are_those_that_the_driver_tells_of(self, words, monkeypatch):
-        from qgis_false.environment import install
+        from qgis_false import launcher
 
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         monkeypatch.delenv("FALSE_DEVICE", raising=False)
-        monkeypatch.setattr(install, "find_gpus", lambda *_: ["one", "two"])
+        monkeypatch.setattr(launcher, "find_gpus", lambda *_: ["one", "two"])
         assert words("torchrun --nproc-per-node={devices}")[1] == "--nproc-per-node=2"
 
     @pytest.mark.parametrize(

@@ -271,6 +271,7 @@ def windows(provider, monkeypatch):
 
     called: list[list[str]] = []
     monkeypatch.setattr(processes, "WINDOWS", True)
+    monkeypatch.setattr(processes.watchdog, "WINDOWS", True)
     monkeypatch.setattr(processes.subprocess, "run", lambda command, **more: called.append(command))
     return called
 

@@ -24,7 +24,7 @@ def children_of(process_id: int) -> list[int]:
 
 def started_for_the_job(process_id: int) -> list[int]:
     """Return the direct children of a QGIS but the one that looks after the others."""
-    return [one for one in children_of(process_id) if b"warden.py" not in Path(f"/proc/{one}/cmdline").read_bytes()]
+    return [one for one in children_of(process_id) if b"watchdog.py" not in Path(f"/proc/{one}/cmdline").read_bytes()]
 
 
 def lives(process_id: int) -> bool:

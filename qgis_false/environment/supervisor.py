@@ -1,4 +1,4 @@
-"""Sees to it that what was started here does not outlive QGIS, however QGIS ends: see ``warden``."""
+"""Supervision of what this plugin has started: all of it ends with QGIS, however QGIS ends. See ``watchdog``."""
 
 from __future__ import annotations
 
@@ -10,21 +10,43 @@ import tempfile
 import threading
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Set, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple, Union
 
-from qgis_false.environment import warden
+from qgis_false.environment import watchdog
 
+# Python has these names on Windows only.
+_NO_WINDOW: int = getattr(subprocess, "CREATE_NO_WINDOW", 0x08000000)
+_NEW_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0x00000200)
+PlainPython = Tuple[str, Dict[str, str]]
+"""An interpreter, and the variables to start it with."""
 FAREWELL_S = 0.5
-"""How long the warden may take to go when QGIS ends."""
+"""How long the watchdog may take to go when QGIS ends."""
 
 
-class Guard:
-    """Speaks to the warden, which is started when there is somebody to look after for the first time.
+def own_process_group() -> Dict[str, Any]:
+    """Keep Ctrl-C in the terminal from reaching the process, and make it possible to end it with all it started."""
+    if watchdog.WINDOWS:
+        return {"creationflags": _NO_WINDOW | _NEW_GROUP}
+    return {"start_new_session": True}
 
-    Where there is no Python to run it with, nobody is looked after. A job still notices that its stdin has ended then.
+
+def quiet_start() -> Dict[str, Any]:
+    """Return what keeps Windows from opening a console for a short call."""
+    return {"creationflags": _NO_WINDOW} if watchdog.WINDOWS else {}
+
+
+class Supervisor:
+    """The list of what runs, which is told to the watchdog. That is started with the first entry.
+
+    Without a Python to run the watchdog with, there is none. A job still notices that its stdin has ended then.
+
+    Attributes:
+        find_python: Returns the Python to run the watchdog with, or None. The plugin sets it: finding one starts programs,
+            which are supervised themselves.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, find_python: Callable[[], Optional[PlainPython]] = lambda: None) -> None:
+        self.find_python = find_python
         self._lock = threading.Lock()  # Jobs run in threads.
         self._looked_after: Set[str] = set()
         self._process: Optional[subprocess.Popen] = None
@@ -38,7 +60,7 @@ class Guard:
                 # The first one, or the last one was killed, or is stuck. It must not end the jobs when it comes to itself.
                 if self._process is not None:
                     self._process.kill()
-                self._process = _started()
+                self._process = _started(self.find_python())
                 self._told([f"+{known}" for known in sorted(self._looked_after)])
 
     def forget(self, one: Union[int, str]) -> None:
@@ -71,9 +93,9 @@ class Guard:
         return True
 
 
-GUARD = Guard()
-"""Of this QGIS."""
-atexit.register(GUARD.close)
+SUPERVISOR = Supervisor()
+"""The supervisor of this QGIS."""
+atexit.register(SUPERVISOR.close)
 
 
 @contextmanager
@@ -81,17 +103,14 @@ def folder_for_a_job(parent: str) -> Iterator[str]:
     """Make a folder in ``parent`` for the files of a job. It is removed in the end, and also where QGIS is gone before."""
     folder = ""
     try:
-        with tempfile.TemporaryDirectory(prefix=warden.FOLDER, dir=parent) as folder:
-            GUARD.watch(folder)
+        with tempfile.TemporaryDirectory(prefix=watchdog.FOLDER, dir=parent) as folder:
+            SUPERVISOR.watch(folder)
             yield folder
     finally:
-        GUARD.forget(folder)
+        SUPERVISOR.forget(folder)
 
 
-def _started() -> Optional[subprocess.Popen]:
-    from qgis_false.environment.processes import own_process_group  # They start programs through this.
-
-    found = _plain_python()
+def _started(found: Optional[PlainPython]) -> Optional[subprocess.Popen]:
     if found is None:
         return None
     python, variables = found
@@ -100,28 +119,11 @@ def _started() -> Optional[subprocess.Popen]:
     try:
         process = subprocess.Popen(
             # Without packages, as it is to be there at once.
-            [python, isolation, "-S", str(Path(warden.__file__))], env=variables, stdin=subprocess.PIPE,
+            [python, isolation, "-S", str(Path(watchdog.__file__))], env=variables, stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, bufsize=0, **own_process_group(),
         )  # fmt: skip
     except OSError:
         return None
-    if process.stdin is not None and not warden.WINDOWS:
+    if process.stdin is not None and not watchdog.WINDOWS:
         os.set_blocking(process.stdin.fileno(), False)
     return process
-
-
-def _plain_python() -> Optional[Tuple[str, Dict[str, str]]]:
-    """Return the Python that comes with QGIS, or else the one that computes, and the variables to start it with."""
-    from qgis_false.environment.host import this_host
-    from qgis_false.environment.interpreters import NoEnvironment, candidates, find_interpreter, interpreter_variables
-    from qgis_false.environment.variables import compute_variables
-
-    host = this_host()
-    variables = compute_variables(host)
-    for candidate in candidates(host):
-        if candidate.of_qgis:
-            return candidate.path, interpreter_variables(candidate, variables)
-    try:
-        return str(find_interpreter().path), variables
-    except NoEnvironment:
-        return None

@@ -43,11 +43,12 @@ def soon(condition) -> bool:
 
 
 @pytest.fixture
-def guard(provider):
-    """A guard of its own, and in the end its warden ended, and with it whatever it looks after."""
-    from qgis_false.environment.guarded import Guard
+def supervisor(provider):
+    """A supervisor of its own, and in the end its watchdog ended, and with it whatever it looks after."""
+    from qgis_false.environment.interpreters import plain_python
+    from qgis_false.environment.supervisor import Supervisor
 
-    made = Guard()
+    made = Supervisor(plain_python)
     yield made
     made.close()
 
@@ -73,95 +74,93 @@ def launched(provider):
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("words", [LAUNCHER, DEAF + LAUNCHER], ids=["listens", "is deaf"])
-def test_when_qgis_is_gone_all_are_ended_those_in_groups_of_their_own_too(guard, launched, words):
+def test_when_qgis_is_gone_all_are_ended_those_in_groups_of_their_own_too(supervisor, launched, words):
     child, behind = launched(words)
-    guard.watch(child.pid)
-    guard._process.stdin.close()  # As the system does it for a process that is killed.
+    supervisor.watch(child.pid)
+    supervisor._process.stdin.close()  # As the system does it for a process that is killed.
     assert soon(lambda: not lives(child.pid) and not lives(behind))
-    assert guard._process.wait(10) == 0
+    assert supervisor._process.wait(10) == 0
 
 
-def test_what_has_ended_in_order_is_not_touched_again(guard, launched):
+def test_what_has_ended_in_order_is_not_touched_again(supervisor, launched):
     child, _ = launched()
-    guard.watch(child.pid)
-    guard.forget(child.pid)
-    guard.close()
-    assert guard._process.returncode == 0
+    supervisor.watch(child.pid)
+    supervisor.forget(child.pid)
+    supervisor.close()
+    assert supervisor._process.returncode == 0
     assert lives(child.pid)
 
 
 @pytest.mark.parametrize("name", ["false-1234", 'false-ä "b"\nc'])
-def test_when_qgis_is_gone_the_files_of_its_jobs_are_removed(guard, tmp_path, name):
+def test_when_qgis_is_gone_the_files_of_its_jobs_are_removed(supervisor, tmp_path, name):
     """It is all that a job hears of it which another program started, as Slurm does it for sbatch."""
     mine, done, other = tmp_path / name, tmp_path / "false-done", tmp_path / "maps"
     for folder in (mine, done, other):
         folder.mkdir()
         (folder / "job.json").write_text("{}")
-        guard.watch(str(folder))
-    guard.forget(str(done))
-    guard._process.stdin.close()
-    assert guard._process.wait(10) == 0
+        supervisor.watch(str(folder))
+    supervisor.forget(str(done))
+    supervisor._process.stdin.close()
+    assert supervisor._process.wait(10) == 0
     assert set(tmp_path.iterdir()) == {done, other}, "what has another name is none of ours"
 
 
 def test_the_folder_of_a_job_is_gone_with_the_job(provider, tmp_path):
-    from qgis_false.environment.guarded import GUARD, folder_for_a_job
+    from qgis_false.environment.supervisor import SUPERVISOR, folder_for_a_job
 
     def fails() -> None:
         with folder_for_a_job(str(tmp_path)) as folder:
             assert os.path.isdir(folder)
-            assert any(folder in one for one in GUARD._looked_after)
+            assert any(folder in one for one in SUPERVISOR._looked_after)
             raise KeyError
 
     with pytest.raises(KeyError):
         fails()
     assert list(tmp_path.iterdir()) == []
-    assert not any(str(tmp_path) in one for one in GUARD._looked_after)
+    assert not any(str(tmp_path) in one for one in SUPERVISOR._looked_after)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_warden_that_was_killed_is_replaced_and_told_of_all(guard, launched, number):
+def test_a_watchdog_that_was_killed_is_replaced_and_told_of_all(supervisor, launched, number):
     first, _ = launched()
-    guard.watch(first.pid)
-    guard._process.send_signal(number)
-    assert soon(lambda: guard._process.poll() is not None)
+    supervisor.watch(first.pid)
+    supervisor._process.send_signal(number)
+    assert soon(lambda: supervisor._process.poll() is not None)
     second, _ = launched()
-    guard.watch(second.pid)
-    guard._process.stdin.close()
+    supervisor.watch(second.pid)
+    supervisor._process.stdin.close()
     assert soon(lambda: not lives(first.pid) and not lives(second.pid))
 
 
-def test_a_warden_that_is_stuck_keeps_nobody_waiting(guard):
-    guard.watch(os.getpid() + 1_000_000)
-    stuck = guard._process
+def test_a_watchdog_that_is_stuck_keeps_nobody_waiting(supervisor):
+    supervisor.watch(os.getpid() + 1_000_000)
+    stuck = supervisor._process
     stuck.send_signal(signal.SIGSTOP)
     try:
         for number in range(20_000):
-            guard.watch(10_000_000 + number)  # More than its pipe holds.
-            guard.forget(10_000_000 + number)
-        assert guard._process is not stuck, "it was replaced"
+            supervisor.watch(10_000_000 + number)  # More than its pipe holds.
+            supervisor.forget(10_000_000 + number)
+        assert supervisor._process is not stuck, "it was replaced"
         assert soon(lambda: stuck.poll() is not None), "and must not end anything when it comes to itself"
     finally:
-        guard.forget(os.getpid() + 1_000_000)
-        guard._process.kill()
+        supervisor.forget(os.getpid() + 1_000_000)
+        supervisor._process.kill()
         stuck.kill()
 
 
-def test_without_a_python_for_it_jobs_run_all_the_same(guard, monkeypatch):
-    from qgis_false.environment import guarded
-
-    monkeypatch.setattr(guarded, "_plain_python", lambda: None)
-    guard.watch(1)
-    guard.forget(1)
+def test_without_a_python_for_it_jobs_run_all_the_same(supervisor):
+    supervisor.find_python = lambda: None
+    supervisor.watch(1)
+    supervisor.forget(1)
 
 
 def test_without_proc_ps_tells_who_belongs_to_whom(provider, launched, monkeypatch):
-    from qgis_false.environment import warden
+    from qgis_false.environment import watchdog
 
     child, behind = launched()
-    assert {one for one, _ in warden.family(child.pid)} == {child.pid, behind}
-    monkeypatch.setattr(warden.os, "listdir", lambda path: [])
-    assert {one for one, _ in warden.family(child.pid)} == {child.pid, behind}
+    assert {one for one, _ in watchdog.family(child.pid)} == {child.pid, behind}
+    monkeypatch.setattr(watchdog.os, "listdir", lambda path: [])
+    assert {one for one, _ in watchdog.family(child.pid)} == {child.pid, behind}
 
 
 def test_cancel_ends_what_is_stopped_behind_a_launcher_too(provider, launched):
