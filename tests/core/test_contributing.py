@@ -1,0 +1,78 @@
+"""The examples of CONTRIBUTING.md work as they stand on the page, and nothing else need be done."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from guide import ROOT, Copy
+from small_world import write_raster
+
+
+@pytest.fixture(scope="module")
+def method(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    copy = Copy(tmp_path_factory.mktemp("method") / "copy")
+    copy.follow("A new method")
+    return copy
+
+
+@pytest.fixture(scope="module")
+def algorithm(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    copy = Copy(tmp_path_factory.mktemp("algorithm") / "copy")
+    copy.follow("A new algorithm")
+    return copy
+
+
+def check_style_and_types(copy: Copy) -> None:
+    files = [name for name in copy.written if name.endswith(".py")]
+    copy.python("-m", "ruff", "check", "--no-cache", ".")
+    copy.python("-m", "ruff", "format", "--no-cache", "--check", *files)
+    # What the types of torch are was found out before, or takes a minute.
+    if (ROOT / ".mypy_cache").is_dir():
+        shutil.copytree(ROOT / ".mypy_cache", copy.folder / ".mypy_cache")
+    copy.python("-m", "mypy", "--follow-imports=silent", *(name for name in files if name.startswith("false_core")))
+
+
+@pytest.mark.thorough
+class TestTheNewMethod:
+    def test_has_the_style_and_the_types_of_the_rest(self, method: Copy) -> None:
+        check_style_and_types(method)
+
+    def test_passes_the_tests_that_the_guide_promises(self, method: Copy) -> None:
+        said = method.python(
+            "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/core/test_methods.py", "tests/core/test_vicreg.py",
+            "-k", "vicreg or Registry",
+        )  # fmt: skip
+        assert "passed" in said
+
+    def test_can_be_asked_for(self, method: Copy) -> None:
+        assert "vicreg" in method.python("-m", "false_core", "pretrain", "--help")
+
+
+class TestTheNewAlgorithm:
+    @pytest.mark.thorough
+    def test_has_the_style_and_the_types_of_the_rest(self, algorithm: Copy) -> None:
+        check_style_and_types(algorithm)
+
+    @pytest.mark.thorough
+    def test_passes_the_tests_that_the_guide_promises(self, algorithm: Copy) -> None:
+        algorithm.python("tools/build_help.py")
+        said = algorithm.python(
+            "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/core/test_kinds.py", "tests/core/test_help.py",
+            "tests/core/test_jobs.py", "tests/core/test_band_stats.py",
+        )  # fmt: skip
+        assert "passed" in said
+
+    @pytest.mark.thorough
+    def test_runs_from_the_command_line(self, algorithm: Copy, tmp_path: Path) -> None:
+        raster = write_raster(tmp_path / "land.tif", np.ones((2, 8, 8), np.float32))
+        table = tmp_path / "bands.csv"
+        algorithm.python("-m", "false_core", "bandstats", "--raster", raster, "--output", str(table))
+        assert table.read_text("utf-8").split() == ["band,mean,standard_deviation", "1,1.0,0.0", "2,1.0,0.0"]
+
+    def test_says_which_german_texts_are_missing(self, algorithm: Copy) -> None:
+        said = algorithm.python("tools/build_translations.py", "--check", status=1)
+        for text in ("Statistics of bands", "The raster whose bands are measured.", "Number of bands"):
+            assert text in said
