@@ -224,7 +224,7 @@ class TestAdaptiveConfidence:
 @pytest.fixture(scope="module")
 def vicreg() -> dict[str, Any]:
     """The names defined in the example of a method in CONTRIBUTING.md."""
-    guide = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).resolve().parents[3] / "CONTRIBUTING.md").read_text(encoding="utf-8")
     block = guide.partition("   ```python\n")[2].partition("   ```\n")[0]
     namespace: dict[str, Any] = {"__name__": "vicreg"}
     exec(textwrap.dedent(block), namespace)  # noqa: S102 - our own guide.
