@@ -2,8 +2,8 @@
 
     python benchmarks/cancelling.py [--only TEXT] [--times 1]
 
-The stages are those of ``tests/core/stages.py``: real jobs in a compute process as QGIS starts it, cancelled as soon as it
-says that it is there. QGIS itself kills a process that has not ended 1.8 s after that; here nobody does.
+The stages are those of ``tests/core/cancel_stages.py``: real jobs in a compute process as QGIS starts it, cancelled as
+soon as it says that it is there. QGIS itself kills a process that has not ended 1.8 s after that; here nobody does.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "core")]
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 
+from cancel_stages import STAGES, World, cancelled_in, ended_well, make_inputs  # noqa: E402
 from small_world import label_boxes, on_map, textured_land, write_labels, write_raster  # noqa: E402 - in a folder of their own.
-from stages import STAGES, World, cancelled_in, ended_well, make_inputs  # noqa: E402
 from web_folder import STUCK, WAITING, WebFolder, served  # noqa: E402
 
 from false_core.dispatch import run  # noqa: E402

@@ -23,12 +23,12 @@ class Copy:
         folder: Where it goes. It must not be there.
 
     Attributes:
-        written: The files that a section asked to write.
+        changed: The files that a section asked to write or to edit.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.written: list[str] = []
+        self.changed: list[str] = []
         folder.mkdir()
         for name in COPIED:
             if (ROOT / name).is_dir():
@@ -44,10 +44,10 @@ class Copy:
         for block in BLOCK.finditer(section[1]):
             name = NAMED.findall(section[1][: block.start()])[-1]
             text = textwrap.dedent(block[2])
+            self.changed.append(name)
             if block[1] == "diff":
                 self._edit(name, text)
             else:
-                self.written.append(name)
                 (self.folder / name).write_text(text, encoding="utf-8")
 
     def _edit(self, name: str, diff: str) -> None:
@@ -70,3 +70,7 @@ class Copy:
         )  # fmt: skip
         assert done.returncode == status, done.stdout
         return done.stdout
+
+    def test(self, *files: str, chosen: str = "") -> None:
+        """Run the ``chosen`` tests of the library, all by default, in ``files`` of the copy."""
+        self.python("-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, *(f"tests/core/{file}" for file in files))

@@ -13,7 +13,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 RELEASE=trixie # Its QGIS is 3.40.
-PACKAGES="qgis python3-qgis qgis-providers"
+PACKAGES="qgis python3-qgis qgis-providers procps"
 TEST_PACKAGES="pytest pytest-qgis"
 COMMANDS="debootstrap unshare chroot mount apt-get"
 FOLDER="$(realpath -m "${QGIS_3_40_FOLDER:-.tools/qgis-3.40}")"

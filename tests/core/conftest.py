@@ -12,9 +12,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 import torch
+from preloaded_python import preloaded_python
 from small_jobs import SmallJobs
 from small_world import Listener, label_boxes, on_map, textured_land, write_labels, write_raster
-from warm_python import warm_python
 
 from false_core.dispatch import run
 from false_core.errors import FalseError
@@ -53,7 +53,7 @@ def quiet_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def warm(quiet_machine: None) -> Iterator[list[str]]:
     """What to write for ``[sys.executable]`` where it does not matter how a process starts."""
-    with warm_python() as words:
+    with preloaded_python() as words:
         yield words
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stages import PATIENCE_S, STAGES, STARTED, Stage, World, cancelled_in, ended_well, make_inputs
+from cancel_stages import PATIENCE_S, STAGES, STARTED, Stage, World, cancelled_in, ended_well, make_inputs
 from web_folder import STUCK, WAITING, WebFolder, served
 
 pytestmark = pytest.mark.thorough

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from faulty_rank import with_small_batches
 from small_world import write_raster
 from training_steps import account, account_file
-from with_a_mishap import with_small_batches
 
 from false_core import events, jobs, presets
 from false_core.cancellation import Stop
@@ -221,7 +221,7 @@ def together(tmp_path: Path, warm: list[str]) -> Callable[..., Told]:
     ) -> Told:
         file = tmp_path / "job.json"
         file.write_text(jobs.to_json(job))
-        program = [str(ROOT / "tests/core/with_a_mishap.py"), mishap, str(rank), str(step), str(file)]
+        program = [str(ROOT / "tests/core/faulty_rank.py"), mishap, str(rank), str(step), str(file)]
         variables = {"FALSE_PATIENCE_S": "4", "FALSE_CACHE": str(tmp_path)}
         done = torchrun(python, processes, *program, restarts=restarts, **variables)
         return Told(done.returncode, [events.decode(line) for line in done.stdout.splitlines()], done.stderr)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import rasterio
-from mounts import Disk, covered, disk_in_memory
+from small_disks import Disk, covered, disk_in_memory
 from small_jobs import (
     ALL,
     SMALL_BATCHES,

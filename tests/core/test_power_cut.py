@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mounts import Disk, disk_in_file
+from small_disks import Disk, disk_in_file
 
 from false_core import publish
 from false_core.publish import published

@@ -26,7 +26,7 @@ from false_core.raster.source import RasterSource
 
 WIDTH, HEIGHT = 100, 80
 A, B, C = pixel_box(10, 10, 10, 10), pixel_box(40, 20, 20, 5), pixel_box(70, 60, 5, 5)
-REAL_DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "eleven_bands"
+REAL_DATA = Path(__file__).resolve().parents[4] / "shared" / "data" / "eleven_bands"
 
 
 @pytest.fixture(scope="module")

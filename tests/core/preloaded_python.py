@@ -5,8 +5,8 @@ that was just started does, with the arguments, variables, folder and streams th
 lasts as long as the program, passes signals on, and ends in the same way. How a process starts is looked at by those tests
 that take ``sys.executable``.
 
-This file is both ends. ``python -I -S warm_python.py ADDRESS -m MODULE ...`` or ``... SCRIPT ...`` is the command, which
-imports next to nothing. ``python warm_python.py ADDRESS`` is the process that waits.
+This file is both ends. ``python -I -S preloaded_python.py ADDRESS -m MODULE ...`` or ``... SCRIPT ...`` is the command,
+which imports next to nothing. ``python preloaded_python.py ADDRESS`` is the process that waits.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) if os.name == "posix"
 
 
 @contextlib.contextmanager
-def warm_python() -> Iterator[list[str]]:
+def preloaded_python() -> Iterator[list[str]]:
     """Give the words that stand for ``[sys.executable]`` as long as this lasts.
 
     Where processes cannot be copied well they are just that.

@@ -36,7 +36,7 @@ from false_core.jobs import (
     to_json,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 STANDARD_LIBRARY_ONLY = (
     *("__init__.py", "events.py", "errors.py", "hidden_names.py", "untrusted.py"),
     *(f"jobs/{file.name}" for file in sorted((ROOT / "false_core" / "jobs").glob("*.py"))),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import naive_places
+import naive_neighbourhoods
 import numpy as np
 import pytest
 import torch
@@ -49,7 +49,7 @@ class TestTheLoss:
         if fncc and relaxed == 20 and radius == 100:
             z, ground = embeddings(3), places(3)  # No negative is left: FNSD finds nothing.
         calibration = Calibration(**fncc) if fncc else None  # type: ignore[arg-type]
-        wanted = naive_places.rissnet(z.tolist(), ground.tolist(), radius, relaxed, 0.3, **fncc)
+        wanted = naive_neighbourhoods.rissnet(z.tolist(), ground.tolist(), radius, relaxed, 0.3, **fncc)
         assert rissnet_loss(z, ground, radius, relaxed, 0.3, calibration).loss.item() == pytest.approx(wanted, rel=1e-9)
 
     @pytest.mark.parametrize(("radius", "relaxed"), [(0.0, 2), (1.0, 0)])
@@ -100,7 +100,7 @@ class TestRelaxedPositives:
     def test_are_the_best_of_what_is_near(self) -> None:
         z, ground = embeddings(9), places(9)
         found = relaxed_positives(directions(z), ground, 0.5, 3)
-        wanted = naive_places.relaxed_places(z.tolist(), ground.tolist(), 0.5, 3)
+        wanted = naive_neighbourhoods.relaxed_places(z.tolist(), ground.tolist(), 0.5, 3)
         assert {len(best) for best in wanted} >= {3}
         for i, best in enumerate(wanted):
             chosen = found.indices[i][found.counts[i]].tolist()

@@ -58,7 +58,7 @@ from false_core.raster.source import RasterSource, Window
 
 pytestmark = pytest.mark.thorough
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CLASSES = ClassTable((LandCoverClass(1, "field", "#ffd92f"), LandCoverClass(2, "forest", "#1b7837")))
 HEAD = 'name = "test"\noutput = "out"\nprotocol = "scene"\n'
 PAIR = '[[datasets]]\nname = "land"\nkind = "pair"\nraster = "land.tif"\ntruth = "truth.tif"\n'

@@ -184,7 +184,7 @@ class TestTheCommandLine:
 
 def test_no_file_spells_out_a_list_of_kinds() -> None:
     """Whoever needs to know something of a kind asks the table."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     for folder in ("false_core", "qgis_false"):
         for file in (root / folder).rglob("*.py"):
             for number, line in enumerate(file.read_text("utf-8").splitlines(), start=1):

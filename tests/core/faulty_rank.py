@@ -1,6 +1,6 @@
 """Runs a job as the command line does, but for what happens to one process at one step of its first life.
 
-torchrun --nproc-per-node 2 tests/core/with_a_mishap.py killed 1 3 JOB.json
+torchrun --nproc-per-node 2 tests/core/faulty_rank.py killed 1 3 JOB.json
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import naive_places
+import naive_neighbourhoods
 import numpy as np
 import pytest
 import torch
@@ -60,7 +60,7 @@ class TestTheLoss:
     def test_is_that_of_a_plain_loop(self, radius: float, fncc: dict[str, float]) -> None:
         z, ground = embeddings(9), places(9)
         calibration = Calibration(**fncc) if fncc else None  # type: ignore[arg-type]
-        wanted = naive_places.gfcnet(z.tolist(), ground.tolist(), radius, 0.3, **fncc)
+        wanted = naive_neighbourhoods.gfcnet(z.tolist(), ground.tolist(), radius, 0.3, **fncc)
         assert gfcnet_loss(z, ground, radius, 0.3, calibration).loss.item() == pytest.approx(wanted, rel=1e-9)
 
     def test_is_nt_xent_without_a_radius_and_fncc_with_false_negatives_besides(self) -> None:
