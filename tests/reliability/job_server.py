@@ -92,7 +92,7 @@ def serve() -> None:
 
 
 def make_small() -> None:
-    """Have jobs in this process take small strips and batches, and checkpoints as often as such a short job can have them."""
+    """Have jobs in this process take small strips and batches, and checkpoints as often as so short a job can have them."""
     from false_core.inference import tiles
     from false_core.mapping.classify import plan
     from false_core.presets import FINETUNE
