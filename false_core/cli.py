@@ -22,7 +22,7 @@ from false_core import __version__, events, jobs
 from false_core.cancellation import Stop, cancelled_by_signals, end_at_deadline
 from false_core.dispatch import run
 from false_core.distributed import share
-from false_core.errors import Cancelled, FalseError
+from false_core.errors import Cancelled, FalseError, RequestError
 from false_core.memory import keep_memory
 from false_core.worker import serve_file
 
@@ -235,8 +235,15 @@ def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], O
 
 
 def _run_experiment(path: str, console: Console) -> None:
-    from false_core.experiments.config import read_experiment
-    from false_core.experiments.runner import run_experiment
+    try:
+        from false_core.experiments.config import read_experiment
+        from false_core.experiments.runner import run_experiment
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("false_core."):
+            raise
+        raise RequestError(
+            "The library that comes with the plugin runs no experiments.", "Install false-core by itself, or use a checkout."
+        ) from error
 
     experiment = read_experiment(path)
     began = time.monotonic()

@@ -74,6 +74,16 @@ class TestInfo:
 
 
 class TestCommands:
+    def test_an_experiment_says_where_it_is_to_be_had_if_not_here(
+        self, false_core: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in [name for name in sys.modules if name.startswith("false_core.experiments")]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setitem(sys.modules, "false_core.experiments", None)
+        answer = false_core("experiment", "some.toml")
+        assert answer.code == 2
+        assert "runs no experiments. Install false-core by itself" in answer.stderr
+
     def test_check_says_that_it_works(self, false_core: Any) -> None:
         said = false_core("check", "--device", "cpu").stdout
         assert "Check: done" in said

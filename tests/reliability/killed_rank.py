@@ -1,6 +1,6 @@
 """One of the processes that do a small job together, to be killed: see ``killed_together.py``.
 
-    python -m torch.distributed.run --standalone --nproc-per-node 2 tools/killed_rank.py run job.json
+    python -m torch.distributed.run --standalone --nproc-per-node 2 tests/reliability/killed_rank.py run job.json
 
 It does what ``-m false_core`` does with these arguments, with small parts, and leaves notes of what it did in the folder
 ``KILLED_NOTES``. Where it is rank ``KILLED_RANK``, it kills itself before system call number ``KILLED_BEFORE``.
@@ -17,7 +17,7 @@ from typing import Any
 from job_server import make_small, watched_calls
 
 # Not what imports torch: a real process has not loaded it either when it begins.
-from false_core import run as running
+from false_core import dispatch as running
 from false_core.cli import main
 from false_core.memory import keep_memory
 

@@ -1,9 +1,9 @@
 """Kill a small job with SIGKILL at random moments, start it again, and look at what comes of it.
 
-    python tools/kill_at_random.py pretrain        100 times
-    python tools/kill_at_random.py finetune 30      30 times
-    python tools/kill_at_random.py classify --seed 1
-    python tools/kill_at_random.py classify 50 --processes 2      see killed_together.py
+    python tests/reliability/kill_at_random.py pretrain        100 times
+    python tests/reliability/kill_at_random.py finetune 30      30 times
+    python tests/reliability/kill_at_random.py classify --seed 1
+    python tests/reliability/kill_at_random.py classify 50 --processes 2      see killed_together.py
 
 Two kills in three come at a moment that is drawn from the time that the job takes. The third comes before one of its system
 calls that publish something (fsync, rename and the like), as these last too short to be met by chance. One job in three is

@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINT_EVERY_S = 0.3
 IMPORTED = ("false_core.training.pretrain", "false_core.training.finetune", "false_core.mapping.classify.classify")
 SYSTEM_CALLS = ("fsync", "replace", "rename", "mkdir", "chmod", "unlink", "rmdir", "link")
@@ -92,14 +92,14 @@ def serve() -> None:
 
 
 def make_small() -> None:
-    """Have jobs in this process take small parts and batches, and checkpoints as often as such a short job can have them."""
-    from false_core.mapping import parts
+    """Have jobs in this process take small strips and batches, and checkpoints as often as so short a job can have them."""
+    from false_core.inference import tiles
+    from false_core.mapping.classify import plan
     from false_core.presets import FINETUNE
-    from false_core.raster import tiles
     from false_core.training import checkpoint
 
     FINETUNE["quick"] = replace(FINETUNE["quick"], batch_size=8)
-    tiles.LONGEST, tiles.CONTEXT, parts.LEAST_PIXELS = 0, 16, 1
+    tiles.LONGEST, tiles.CONTEXT, plan.LEAST_PIXELS = 0, 16, 1
     checkpoint.INTERVAL_S = CHECKPOINT_EVERY_S
 
 

@@ -1,0 +1,105 @@
+"""The rooms of the library stand in layers, and imports point down. ARCHITECTURE.md has the list, and this holds it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from false_core import jobs
+
+ROOT = Path(__file__).resolve().parents[2]
+LIBRARY, PLUGIN = "false_core", "qgis_false"
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import of a module of ours by another one, anywhere in the file."""
+
+    file: Path
+    line: int
+    source: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.file.relative_to(ROOT)}:{self.line} imports {self.target}"
+
+
+def modules(package: str) -> dict[str, Path]:
+    """Return the files of a package by the names of their modules."""
+    found = {}
+    for file in sorted((ROOT / package).rglob("*.py")):
+        parts = file.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+def imports(package: str) -> Iterator[Import]:
+    """Yield the imports within a package, those in functions too; not those for the type checker alone."""
+    known = modules(package)
+    for source, file in known.items():
+        tree = ast.parse(file.read_text("utf-8"))
+        for_types = {
+            id(inner)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+            for inner in ast.walk(node)
+        }
+        for node in ast.walk(tree):
+            if id(node) in for_types or not isinstance(node, (ast.Import, ast.ImportFrom)):
+                continue
+            names = [alias.name for alias in node.names]
+            if isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{name}" if f"{node.module}.{name}" in known else str(node.module) for name in names]
+            for target in names:
+                if target in known and target not in (source, package):
+                    yield Import(file, node.lineno, source, target)
+    if package == LIBRARY:
+        for job in jobs.JOBS.values():
+            yield Import(known["false_core.dispatch"], 1, "false_core.dispatch", job.DONE_BY.partition(":")[0])
+
+
+def room(module: str) -> str:
+    """Return the folder of a module, or the module itself where it stands in none."""
+    return module.split(".")[1]
+
+
+def layers() -> dict[str, int]:
+    """Return the layer of each room, as ARCHITECTURE.md lists them, the lowest first."""
+    block = re.search(r"```layers\n(.*?)```", (ROOT / "ARCHITECTURE.md").read_text("utf-8"), re.DOTALL)
+    assert block, "ARCHITECTURE.md has no list of layers."
+    return {name: number for number, line in enumerate(block[1].splitlines()) for name in line.split()}
+
+
+def test_every_room_stands_in_a_layer() -> None:
+    rooms = {room(module) for module in modules(LIBRARY) if module != LIBRARY}
+    assert rooms == set(layers()), "Add what is new to the list of layers in ARCHITECTURE.md, and take out what is gone."
+
+
+def test_imports_point_down() -> None:
+    layer = layers()
+    up = [
+        str(one)
+        for one in imports(LIBRARY)
+        if one.source != LIBRARY
+        and room(one.source) != room(one.target)
+        and layer[room(one.source)] <= layer[room(one.target)]
+    ]
+    assert not up, "These imports point up, or to the side. Move what is needed into a room below both."
+
+
+@pytest.mark.parametrize("package", [LIBRARY, PLUGIN])
+def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
+    needs: dict[str, set[str]] = {module: set() for module in modules(package)}
+    for one in imports(package):
+        needs[one.source].add(one.target)
+    while free := [module for module, needed in needs.items() if not needed]:
+        for module in free:
+            del needs[module]
+        for needed in needs.values():
+            needed.difference_update(free)
+    assert not needs, "These modules form a circle, or need one. An import in a function only hides it."
