@@ -34,8 +34,8 @@ BEAT_S = 2.0
 """The time between two signs of life."""
 LAST_WORDS_S = 0.8
 """How long a process that lost the others waits to hear why. Shorter than a cancelled job may take to end."""
-GRACE_S = 5.0
-"""How long a process has to end by itself where another one failed."""
+TO_END_S = 5.0
+"""Seconds that a process has to end by itself where another one failed."""
 STUCK = 10
 """Patience with a computation that all take part in, as a multiple of that with a silent process."""
 
@@ -330,7 +330,8 @@ class _Board:
     """Where the processes leave notes for each other: signs of life, answers, failures.
 
     It is the store that ``torchrun`` keeps, over a connection of its own, so that a note can be read while this process
-    waits for the others in a computation.
+    waits for the others in a computation. torchrun alone ends all processes when one fails too, but without the reason, and
+    one that hangs only after the time-out of the whole group.
     """
 
     def __init__(self, mine: Share, stop: threading.Event, patience: float, store: Any) -> None:
@@ -439,7 +440,7 @@ class _Board:
             if failure is not None and not self._ended.is_set():
                 stop_because(self._stop, failure)
                 # A computation that waits for a process that is gone ends with this one only.
-                if not self._ended.wait(GRACE_S):
+                if not self._ended.wait(TO_END_S):
                     discard_unfinished()
                     os._exit(failure.exit_code)
                 return

@@ -1,9 +1,21 @@
 """What can go wrong, said so that a person can act on it.
 
+    FalseError               exit code 1, unless another one is given
+        RequestError         2: the job is malformed
+        InputError           a raster, labels or what they contain cannot be used
+            ModelFileError   a file is no model of ours, is damaged, or was made for other data
+        OutputError          a result cannot be written
+        DeviceError          the device is missing or does not work
+        OutOfMemoryError     too little memory
+        ProcessLostError     one of several processes is gone
+        Cancelled            3: the user asked the job to stop
+
 Standard library only, Python 3.9: the QGIS plugin imports this module too.
 """
 
 from __future__ import annotations
+
+from typing import Iterator, Type
 
 __all__ = [
     "Cancelled",
@@ -108,10 +120,13 @@ class Cancelled(FalseError):
 
 def failure_of_code(code: str, what: str, remedy: str) -> FalseError:
     """Return the error of a kind, as another process told of it. A kind that is not known is a plain ``FalseError``."""
-    kinds = [FalseError]
-    for kind in kinds:
-        kinds.extend(kind.__subclasses__())
-    return next((kind for kind in kinds if kind.code == code), FalseError)(what, remedy)
+    return next((kind for kind in _kinds(FalseError) if kind.code == code), FalseError)(what, remedy)
+
+
+def _kinds(kind: Type[FalseError]) -> Iterator[Type[FalseError]]:
+    yield kind
+    for narrower in kind.__subclasses__():
+        yield from _kinds(narrower)
 
 
 def _readable(text: str) -> str:

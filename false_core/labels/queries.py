@@ -13,8 +13,8 @@ from typing import Any
 
 from false_core.errors import InputError
 
-PATIENCE_S = 20.0
-"""That a view may take to give all its features."""
+QUERY_TIMEOUT_S = 20.0
+"""Seconds that a view may take to give all its features."""
 DEEPEST = 8
 """VRTs within VRTs."""
 _DATABASE, _VRT = b"SQLite format 3\x00", b"<ogrvrtdatasource"
@@ -54,7 +54,7 @@ class _Views:
     """The views of a database that is open for reading, None where there is none, and how long they may take together."""
 
     def __init__(self, path: str, database: sqlite3.Connection | None) -> None:
-        self._path, self._database, self._until = path, database, time.monotonic() + PATIENCE_S
+        self._path, self._database, self._until = path, database, time.monotonic() + QUERY_TIMEOUT_S
         self.names: list[str] = []
         if database is not None:
             database.set_progress_handler(lambda: time.monotonic() > self._until, 100_000)
@@ -68,7 +68,7 @@ class _Views:
         except sqlite3.Error as error:
             if time.monotonic() > self._until:
                 raise InputError(
-                    f"The layer {view} of {self._path} is a query that takes too long: {PATIENCE_S:.0f} s were not enough.",
+                    f"The layer {view} of {self._path} is a query that takes too long: more than {QUERY_TIMEOUT_S:.0f} s.",
                     "Save what it gives as a layer of its own.",
                 ) from error
             return []

@@ -15,7 +15,8 @@ class LARC(torch.optim.SGD):
 
     Before each step the gradient of every layer, weight decay included, is scaled so that its length is about ``trust``
     times that of the weights. No clipping: the rate may also grow. A layer without weights or gradient is left to plain
-    SGD, without decay. Settings as published with FALSE: trust 0.001, eps 1e-8, momentum 0.9.
+    SGD, without decay. Settings as published with FALSE: trust 0.001, eps 1e-8, momentum 0.9. ``timm.optim.Lars`` agrees,
+    but lets a layer decay that has no gradient.
     """
 
     def __init__(

@@ -19,8 +19,8 @@ import time
 from typing import Dict, Iterable, List, Optional, Set, Tuple
 
 WINDOWS = os.name == "nt"
-GRACE_S = 2.0
-"""How long those that are told to end may take. A job ends within ``events.CANCEL_DEADLINE_S``."""
+POLITE_S = 2.0
+"""Seconds that processes may take which were told to end. A job ends within ``events.CANCEL_DEADLINE_S``."""
 POLL_S = 0.05
 LISTING_S = 5.0
 """How long the system may take to list its processes."""
@@ -96,7 +96,7 @@ def _listed() -> Dict[int, Tuple[str, int, int]]:
 def end_all(leaders: List[int]) -> None:
     """End the groups of ``leaders`` and all they started: first they are told to, then they are killed."""
     if WINDOWS:
-        time.sleep(GRACE_S)  # Nothing there is told politely; the end of stdin is what a job hears.
+        time.sleep(POLITE_S)  # Nothing there is told politely; the end of stdin is what a job hears.
         for leader in leaders:
             command = ["taskkill", "/T", "/F", "/PID", str(leader)]
             subprocess.run(command, capture_output=True, check=False, timeout=LISTING_S)
@@ -104,7 +104,7 @@ def end_all(leaders: List[int]) -> None:
     wanted = set().union(*map(family, leaders))
     for leader in leaders:
         _signal(leader, signal.SIGTERM)
-    deadline = time.monotonic() + GRACE_S
+    deadline = time.monotonic() + POLITE_S
     while time.monotonic() < deadline:
         wanted |= set().union(*map(family, leaders))
         known = _processes()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 
 import numpy as np
 import pytest
 import torch
+from timm.optim import Lars
 from torch import Tensor, nn
 
 from false_core.training.optimisers import LARC, parameter_groups, published_schedule, warm_up_and_cosine
@@ -51,6 +53,23 @@ class TestLARC:
             wanted = naive_larc(layer, own, rates, momentum, decay)
             np.testing.assert_allclose(parameter.detach().numpy(), wanted, rtol=1e-10)
             assert np.abs(wanted - layer).max() > 1e-5
+
+    def test_timm_s_gives_the_same_weights_as_long_as_every_layer_has_a_gradient(self) -> None:
+        torch.manual_seed(0)
+        ours = nn.Sequential(nn.Linear(6, 5), nn.LayerNorm(5), nn.ReLU(), nn.Linear(5, 2)).double()
+        theirs = copy.deepcopy(ours)
+        optimisers = (
+            LARC(ours.parameters(), 0.6, weight_decay=1e-6),
+            Lars(theirs.parameters(), 0.6, momentum=0.9, weight_decay=1e-6, always_adapt=True),
+        )
+        for _ in range(10):
+            batch = torch.randn(8, 6, dtype=torch.float64)
+            for network, optimiser in zip((ours, theirs), optimisers):
+                optimiser.zero_grad()
+                network(batch).square().mean().backward()
+                optimiser.step()
+        for own, other in zip(ours.parameters(), theirs.parameters()):
+            torch.testing.assert_close(own, other, rtol=1e-7, atol=1e-9)
 
     @pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
     def test_the_length_of_a_step_depends_on_the_weights_and_not_on_the_gradient(self, scale: float) -> None:
