@@ -71,6 +71,8 @@ class Copy:
         assert done.returncode == status, done.stdout
         return done.stdout
 
-    def test(self, *files: str, chosen: str = "") -> None:
-        """Run the ``chosen`` tests of the library, all by default, in ``files`` of the copy."""
-        self.python("-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, *(f"tests/core/{file}" for file in files))
+    def test(self, *files: str, chosen: str = "", room: str = "core") -> None:
+        """Run the ``chosen`` tests, all by default, in ``files`` of a folder of tests of the copy."""
+        self.python(
+            "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, *(f"tests/{room}/{file}" for file in files)
+        )

@@ -26,9 +26,15 @@ PAGES = {
 JOBS = pytest.mark.parametrize("name", list(jobs.JOBS))
 
 
+def page(name: str) -> str:
+    """Return the page of a job."""
+    assert name in PAGES, f"The job {name} has no page: run make generate."
+    return PAGES[name].read_text("utf-8")
+
+
 def block(name: str, title: str) -> str:
     """Return the code under a tab of the page of a job."""
-    text = PAGES[name].read_text("utf-8")
+    text = page(name)
     return re.search(rf'=== "{title}"\n\n    ```\w+\n(.*?)\n    ```', text, re.DOTALL)[1].replace("\n    ", "\n")
 
 
@@ -40,12 +46,12 @@ def test_no_page_is_stale():
 
 
 def test_every_job_has_a_page():
-    assert set(PAGES) == set(jobs.JOBS)
+    assert set(PAGES) == set(jobs.JOBS), "Run make generate."
 
 
 @JOBS
 def test_a_page_names_every_parameter_with_its_help(name):
-    text = PAGES[name].read_text("utf-8").replace("\\", "")
+    text = page(name).replace("\\", "")
     for parameter, declared in jobs.parameters(jobs.JOBS[name]).items():
         assert f"`{parameter}`" in text
         assert declared.help.replace("|", "|").replace("<", "&lt;") in text
@@ -93,6 +99,6 @@ def test_the_python_on_a_page_gives_the_same_job(name, monkeypatch):
 def test_pages_of_the_plugin_load_nothing(language):
     pages = list((ROOT / "qgis_false" / "help" / language).glob("*.html"))
     assert pages
-    for page in pages:
-        text = page.read_text("utf-8")
+    for file in pages:
+        text = file.read_text("utf-8")
         assert not re.search(r"<script|<link|src=|url\(|https?:", html.unescape(text).replace("https://huggingface", ""))

@@ -55,7 +55,9 @@ def algorithm(provider):
     alive = []
 
     def fresh(name: str):
-        alive.append(provider.algorithm(name).create())
+        shown = provider.algorithm(name)
+        assert shown, f"false:{name} is not in the toolbox: is its class in ALGORITHMS in qgis_false/provider.py?"
+        alive.append(shown.create())
         return alive[-1]
 
     return fresh

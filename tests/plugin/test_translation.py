@@ -73,7 +73,10 @@ def test_nothing_of_a_job_is_left_in_english(speak):
     for algorithm in speak("de").algorithms():
         for definition in algorithm.parameterDefinitions():
             assert definition.description() not in english, (algorithm.name(), definition.name())
-            assert definition.help() not in english, (algorithm.name(), definition.name())
+            assert definition.help() not in english, (
+                f"false:{algorithm.name()} has an English {definition.name()}: write the German text into "
+                "qgis_false/i18n/false_de.ts and run make generate"
+            )
 
 
 def test_the_help_button_opens_a_german_page(speak):
@@ -82,6 +85,7 @@ def test_the_help_button_opens_a_german_page(speak):
         if not hasattr(algorithm, "JOB"):
             continue  # A model that comes with the plugin.
         page = Path(QUrl(algorithm.helpUrl()).toLocalFile())
+        assert page.is_file(), f"false:{algorithm.name()} has no help page: run make generate"
         text = page.read_text("utf-8")
         assert algorithm.displayName() in text
         for definition in algorithm.parameterDefinitions():

@@ -7,6 +7,7 @@ import inspect
 import os
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Optional
 
@@ -137,8 +138,11 @@ class TestTheRegistry:
     def test_names_a_function_that_does_the_job(self, name: str) -> None:
         job = jobs.JOBS[name]
         module, _, function = job.DONE_BY.partition(":")
+        file = Path(*module.split(".")).with_suffix(".py")
+        missing = f"{job.__name__} in false_core/jobs/declarations.py is done_by {job.DONE_BY}: write {function} in {file}."
+        assert find_spec(module), missing
         do = getattr(import_module(module), function, None)
-        assert do, f"{job.__name__} in false_core/jobs/declarations.py is done_by {job.DONE_BY}, which is not there."
+        assert do, missing
         taken = list(inspect.signature(do).parameters)
         assert len(taken) == 2 + job.IS_SHARED, f"{job.DONE_BY} takes {taken}; shared={job.IS_SHARED} says something else."
 
