@@ -238,7 +238,7 @@ def ends(process_id: int) -> bool:
         try:
             if Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
                 return True
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):  # The latter where it ends between opening and reading.
             return True
         time.sleep(0.05)
     return False
