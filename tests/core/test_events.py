@@ -63,7 +63,7 @@ class TestAnEvent:
 
     @pytest.mark.thorough
     @given(any_event)
-    def test_of_any_content_comes_back_from_one_line_of_plain_json(self, event: Event) -> None:
+    def test_any_event_survives_a_line_of_json(self, event: Event) -> None:
         line = encode(event)
         assert len(line.splitlines()) == 1
         assert line.isascii()

@@ -90,7 +90,7 @@ def test_a_million_vertices_that_cross_each_other(tmp_path: Path, source: Raster
 
 
 @pytest.mark.parametrize("classes", [MOST_CLASSES, 500])
-def test_as_many_classes_as_a_map_can_hold_and_more(
+def test_the_most_classes_are_mapped_and_more_are_refused(
     tmp_path: Path, source: RasterSource, listener: Listener, classes: int
 ) -> None:
     points = [on_map(shapely.Point(3 * (k % 300) + 1, 5 * (k // 300) + 1)) for k in range(classes)]

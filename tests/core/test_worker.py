@@ -115,7 +115,7 @@ class TestTheProtocol:
         assert [event.kind for event in said if isinstance(event, events.Artifact)] == ["output"]
 
     @pytest.mark.thorough
-    def test_nothing_but_events_reaches_stdout_whoever_prints(self, work: Any) -> None:
+    def test_only_events_reach_stdout_even_where_a_library_prints(self, work: Any) -> None:
         code = (
             "import ctypes, os, warnings, false_core.worker as worker\n"
             "real = worker.run\n"

@@ -44,7 +44,7 @@ def test_algorithms_and_provider_have_their_own(provider, algorithm):
         assert not algorithm(name).icon().isNull()
 
 
-def test_an_algorithm_without_one_shows_the_provider_s(algorithm, provider, monkeypatch, tmp_path):
+def test_an_algorithm_without_an_icon_shows_that_of_the_provider(algorithm, provider, monkeypatch, tmp_path):
     monkeypatch.setattr("qgis_false.algorithms.base.ICONS_FOLDER", tmp_path)
     assert provider.algorithm("classify").svgIconPath() == provider.svgIconPath()
 
