@@ -97,7 +97,7 @@ def run_until(job: str, share: float, cache: Path) -> Ran:
             if done >= share:
                 worker.kill()
                 break
-        found = re.match(r"Going on with (\d+) of (\d+) parts", last.text) if isinstance(last, Message) else None
+        found = re.match(r"Going on with (\d+) of (\d+) strips", last.text) if isinstance(last, Message) else None
         if found:
             kept = int(found[1]), int(found[2])
     code = worker.wait()
