@@ -36,7 +36,7 @@ test-quick: setup  ## Run what catches most of what breaks, in about a minute
 	@$(MAKE) --no-print-directory --keep-going -j2 --output-sync=target test-quick-core test-quick-plugin
 
 test-quick-core: setup
-	OMP_WAIT_POLICY=PASSIVE $(PYTHON) -m pytest tests/core -q -m "not slow and not thorough" $(PYTEST_ARGS)
+	OMP_WAIT_POLICY=PASSIVE $(PYTHON) -m pytest tests/core -q -n 2 --dist worksteal -m "not slow and not thorough" $(PYTEST_ARGS)
 
 test-quick-plugin: setup
 	$(call run-in-qgis,tests/plugin -q -m "not slow and not thorough")

@@ -23,6 +23,8 @@ from false_core.models.segmenter import build_segmenter, class_probabilities
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window
 
+pytestmark = pytest.mark.thorough
+
 needs_onnx = pytest.mark.skipif(
     not (find_spec("onnx") and find_spec("onnxruntime")), reason="onnx or onnxruntime is missing: pip install -e '.[test]'."
 )

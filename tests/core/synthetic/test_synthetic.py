@@ -16,6 +16,8 @@ from sklearn.ensemble import RandomForestClassifier
 
 from false_core.synthetic import BANDS, CLASSES, Scene, SceneFiles, generate, write_large, write_scene
 
+pytestmark = pytest.mark.thorough
+
 FIELD, MEADOW, ROAD, ROOF, TREE, WATER = (c.code for c in CLASSES)
 RED, NIR = BANDS.index("red"), BANDS.index("nir")
 

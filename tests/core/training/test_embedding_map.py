@@ -17,6 +17,8 @@ from false_core.raster.statistics import Normalisation, measure
 from false_core.training import embedding_map
 from false_core.training.embedding_map import EmbeddingMap, draw_map, map_embedding
 
+pytestmark = pytest.mark.thorough
+
 CPU = torch.device("cpu")
 
 

@@ -21,6 +21,8 @@ from false_core.sampling.views import PatchSampler, ViewPairs
 from false_core.training.gallery import SHOWN, Gallery, collect_galleries, draw_gallery
 from false_core.training.purity import Truth
 
+pytestmark = pytest.mark.thorough
+
 PATCHES, POINTS = 6, 4
 SETTINGS = dataclasses.replace(PRETRAIN["quick"], crop_size=32, batch_size=PATCHES, points=POINTS)
 

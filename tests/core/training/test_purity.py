@@ -24,6 +24,8 @@ from false_core.sampling.geometry import resample
 from false_core.sampling.views import EmbeddingPositions, PatchSampler, ViewPairs
 from false_core.training.purity import TILE, Truth, purity, purity_by_chance
 
+pytestmark = pytest.mark.thorough
+
 NAN = float("nan")
 
 

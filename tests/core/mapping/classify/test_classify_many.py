@@ -16,6 +16,8 @@ from false_core.errors import Cancelled, InputError, OutputError, RequestError
 from false_core.events import Event, Progress
 from false_core.jobs import Classify, ClassifyMany
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def sheets(land: str, tmp_path: Path) -> list[str]:
