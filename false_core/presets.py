@@ -28,7 +28,6 @@ class PretrainSettings:
         temperature, threshold, confidence, neighbours: See ``false_core.methods.fncc``.
         optimiser: ``"adamw"`` or ``"larc"`` (SGD with LARC, as published).
         learning_rate: Highest rate.
-        weight_decay: The weight decay of the optimiser.
         most_pixels: The quick preset coarsens rasters to about this number of pixels; 0: never.
         jitter: Strength of the changes of colour between views. 1 is about the published one. An encoder learns to ignore
             what changes, and on one scene colour tells classes apart.
@@ -81,7 +80,6 @@ class FinetuneSettings:
         decoder_first: Share of the steps that train the decoder alone, where the encoder is not frozen.
         learning_rate: Highest rate of the decoder.
         encoder_rate: Rate of the encoder, as a share of the decoder's.
-        weight_decay: The weight decay of AdamW.
         refit: Steps on all labels, once those kept back have scored the model, as a share of ``steps``.
         average: Decay of the running average of the weights, which is what is kept; 0: the weights of the last step are.
         most_pixels: As in ``PretrainSettings``, where no encoder file is given.

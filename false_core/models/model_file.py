@@ -94,8 +94,6 @@ def save_model(path: str, card: ModelCard, network: nn.Module, decoder: nn.Modul
     """Write a model file, whole or not at all.
 
     Args:
-        path: The path of the file.
-        card: What it holds.
         network: A segmenter or an encoder.
         decoder: Beside an encoder, the decoder that was pretrained with it; ``card.decoder`` is its name.
 
@@ -136,7 +134,6 @@ def read_card(path: str, kind: str | None = None) -> ModelCard:
     """Read what a model is, without its weights.
 
     Args:
-        path: The path of the model file.
         kind: ``"encoder"`` or ``"segmenter"`` where it must be one of them.
 
     Raises:
@@ -163,7 +160,6 @@ def check_layout(path: str, network: nn.Module, prefix: str = "") -> None:
     """Compare the header of a model file with a network, which may be on the meta device: names, shapes and types.
 
     Args:
-        path: The path of the file.
         network: What should be in it. An encoder leaves a decoder that is beside it alone.
         prefix: The prefix of the names in the file.
 

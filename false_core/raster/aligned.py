@@ -24,7 +24,6 @@ class AlignedCodes:
     Args:
         path: Of the raster; its first band holds the codes.
         grid: The other raster, on the grid of its file.
-        feedback: Told where a CRS is missing.
 
     Raises:
         InputError: The raster cannot be opened, or not be brought to the CRS of ``grid``.

@@ -44,7 +44,6 @@ class RasterFile:
     """A GeoTIFF being written block by block in a thread of its own.
 
     Args:
-        path: Of the file.
         source: The raster it goes with: same grid, CRS and georeferencing.
         area: The part of it that is written, in pixels of the raster's file.
         nodata: Value of pixels without a result.

@@ -62,13 +62,7 @@ REFIT_RATE = 0.5
 
 
 def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[str, Any]:
-    """Run a ``Finetune`` job: write the model file and, if asked for, the report. Return its results by name.
-
-    Args:
-        job: What to do.
-        feedback: The listener that is told of progress.
-        world: The processes that do it together, each a share of every batch.
-    """
+    """Run a ``Finetune`` job: write the model file and, if asked for, the report. Return its results by name."""
     with feedback.stage("Starting", 0.02):
         device = choose_device(job.device, feedback)
         preset = preset_for(job.preset, device.type)
@@ -270,13 +264,6 @@ class _Trainer:
 
 class _Run:
     """A training run with its curves, able to go on where it was interrupted.
-
-    Args:
-        trainer: Its network and optimiser.
-        checkpoint: Where to go on from, and where to save.
-        source: The raster that it learns from.
-        feedback: The listener that is told of progress.
-        world: The processes that train together.
 
     Attributes:
         confusion: The score on the labels kept back, once it is known; None before, and where none were kept back.

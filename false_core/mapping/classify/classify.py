@@ -61,10 +61,6 @@ class Classification:
     What is finished stays where the job ends early, and the same job goes on with it.
 
     Args:
-        job: What to do.
-        start: What all processes know of the start of the job.
-        share: Which of them this is.
-        feedback: Told how far it is.
         first_owner: The process that gets the first strips of the map.
     """
 
