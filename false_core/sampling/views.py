@@ -337,7 +337,7 @@ def _kept(seen: Tensor) -> Tensor:
 
 
 class Shuffled:
-    """The parts of all areas that lie in each chunk, in random order. Of thousands of rasters they are too many for a list."""
+    """The parts of all areas that lie in each chunk, in random order. Thousands of rasters have too many for a list."""
 
     def __init__(self, areas: Sequence[Window], seed: int) -> None:
         self._areas = areas
