@@ -176,25 +176,15 @@ def check_layout(path: str, network: nn.Module, prefix: str = "") -> None:
         raise ModelFileError(f"{path} is damaged: {len(wrong)} weights do not fit its own description, such as {wrong[0]}.")
 
 
-def load_weights(path: str, network: nn.Module) -> None:
+def load_weights(path: str, network: nn.Module, prefix: str = "") -> None:
     """Fill ``network`` with the weights in a model file. An encoder leaves a decoder that is beside it alone.
+
+    Args:
+        prefix: The prefix of the names in the file: ``DECODER_PREFIX`` for its decoder alone.
 
     Raises:
         ModelFileError: Names, shapes or types of the weights differ from the network's, or some are no finite numbers.
     """
-    _fill(path, network, "")
-
-
-def load_decoder(path: str, decoder: nn.Module) -> None:
-    """Fill ``decoder`` with the weights of the decoder in a model file.
-
-    Raises:
-        ModelFileError: Names, shapes or types of the weights differ from the decoder's, or some are no finite numbers.
-    """
-    _fill(path, decoder, DECODER_PREFIX)
-
-
-def _fill(path: str, network: nn.Module, prefix: str) -> None:
     check_layout(path, network, prefix)
     try:
         weights: dict[str, Tensor] = safetensors.torch.load_file(path)

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -96,9 +95,7 @@ class Classification:
             self._store.open()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if self.is_first:
             self._store.close(self._is_done, self._share.world_size > 1)
         elif isinstance(error, InputError):
