@@ -77,6 +77,11 @@ def _device() -> Any:
     )
 
 
+def _extent(what: str, without: str, of: str) -> Any:
+    help = f"{what}, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: {without}."
+    return parameter(EXTENT, "Extent", help, None, of=of)
+
+
 def _preset() -> Any:
     return parameter(
         CHOICE,
@@ -114,14 +119,7 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
         (),
         of="rasters",
     )
-    extent: Optional[str] = parameter(
-        EXTENT,
-        "Extent",
-        "Learn only from this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the "
-        "raster's own CRS. Empty: everything.",
-        None,
-        of="rasters",
-    )
+    extent: Optional[str] = _extent("Learn only from this part", "everything", of="rasters")
     preset: str = _preset()
     method: str = parameter(
         CHOICE,
@@ -326,14 +324,7 @@ class Classify(Job, done_by="false_core.mapping.classify.classify:classify", sha
         "Classified raster",
         "The map to write: one Byte band with class codes. A name that ends in .vrt makes tiles: for a very large map.",
     )
-    extent: Optional[str] = parameter(
-        EXTENT,
-        "Extent",
-        "Classify only this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the "
-        "raster's own CRS. Empty: everything.",
-        None,
-        of="raster",
-    )
+    extent: Optional[str] = _extent("Classify only this part", "everything", of="raster")
     device: str = _device()
     confidence: Optional[str] = parameter(
         NEW_RASTER,
@@ -434,14 +425,7 @@ class Embed(Job, done_by="false_core.mapping.embed:embed"):
         minimum=0,
         maximum=1024,
     )
-    extent: Optional[str] = parameter(
-        EXTENT,
-        "Extent",
-        "Look only at this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the "
-        "raster's own CRS. Empty: everything.",
-        None,
-        of="raster",
-    )
+    extent: Optional[str] = _extent("Look only at this part", "everything", of="raster")
     seed: int = _seed()
     device: str = _device()
 
@@ -592,14 +576,7 @@ class SuggestLabels(Job, done_by="false_core.mapping.suggest_labels:suggest_labe
         minimum=0.0,
         advanced=True,
     )
-    extent: Optional[str] = parameter(
-        EXTENT,
-        "Extent",
-        "Look only in this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: "
-        "everywhere.",
-        None,
-        of="raster",
-    )
+    extent: Optional[str] = _extent("Look only in this part", "everywhere", of="raster")
     seed: int = _seed()
     device: str = _device()
 
