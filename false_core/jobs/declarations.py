@@ -500,9 +500,9 @@ class SamplePoints(Job, done_by="false_core.accuracy.sample_points:sample_points
 class Assess(Job, done_by="false_core.accuracy.assess:assess"):
     """Find out how good a map is, from reference labels or a raster of the truth.
 
-    It says how often map and reference agree, and which class is taken for which. From points that were drawn at random within
-    the classes of the map it also estimates the accuracy of the whole map, and the area of each class, with 95 % confidence
-    intervals (Olofsson et al. 2014). Sample points to assess a map draws such points.
+    It says how often map and reference agree, and which class is taken for which. From points that were drawn at random
+    within the classes of the map it also estimates the accuracy of the whole map, and the area of each class, with 95 %
+    confidence intervals (Olofsson et al. 2014). Sample points to assess a map draws such points.
     """
 
     map: str = parameter(RASTER, "Map", "Raster of class codes, as Classify a raster writes it.")
@@ -550,8 +550,8 @@ class SuggestLabels(Job, done_by="false_core.mapping.suggest_labels:suggest_labe
     """Suggest where to digitise next.
 
     It looks for the few small squares that would teach the model most: where it is not sure of the class, and which look
-    unlike each other and unlike what is labelled. Digitise all you can see in them, add it to your labels, and fine-tune again.
-    Squares with nodata or with labels are left out.
+    unlike each other and unlike what is labelled. Digitise all you can see in them, add it to your labels, and fine-tune
+    again. Squares with nodata or with labels are left out.
     """
 
     raster: str = parameter(RASTER, "Raster", "The raster to digitise on." + _STANDS_FOR_ONE)
