@@ -31,7 +31,7 @@ from false_core.mapping.classify.store import JobStart
 
 PATIENCE_S = 300
 SIDECARS = ["land_classified.qml", "land_classified.tif.aux.xml"]
-SMALL_STRIPS = {"false_core.inference.tiles.LONGEST": 256, "false_core.mapping.classify.plan.LEAST_PIXELS": 1}
+SMALL_STRIPS = {"false_core.inference.tiles.MAX_STRIDE_PX": 256, "false_core.mapping.classify.plan.LEAST_PIXELS": 1}
 PROCESS = """
 import json, os, signal, sys
 from importlib import import_module
@@ -326,7 +326,7 @@ class TestWhatIsFinished:
         elif change == "the confidence":
             job = dataclasses.replace(job, confidence=None)
         else:
-            monkeypatch.setattr("false_core.inference.tiles.LONGEST", 320)
+            monkeypatch.setattr("false_core.inference.tiles.MAX_STRIDE_PX", 320)
         time.sleep(1.1)  # What is younger than a second might still be in use.
         run(job, listener)
         assert "interrupted run" not in listener.infos
