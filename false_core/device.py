@@ -23,7 +23,6 @@ def choose_device(request: str, feedback: Feedback) -> torch.device:
     Args:
         request: ``auto`` takes what ``FALSE_DEVICE`` names, or else a working GPU and otherwise the CPU; ``cpu``, ``cuda``,
             ``cuda:N`` and ``mps`` insist.
-        feedback: Told which device it is, and why a GPU that is there is not used.
 
     Raises:
         DeviceError: What was asked for is not there or does not work.

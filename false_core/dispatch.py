@@ -42,7 +42,6 @@ def run(
     """Run ``job`` to its end in this process, and in those that ``torchrun`` started with it.
 
     Args:
-        job: What to do.
         on_event: Called with ``Progress``, ``Metric``, ``Message`` and ``Artifact`` events as the job goes on. Of several
             processes, only that of rank 0 calls it.
         cancel: Set it from another thread to end the job at its next step. Of several processes one may end because

@@ -103,9 +103,6 @@ class World:
     """The processes of a job, and what they say to each other. Alone, a process says nothing.
 
     Every method is called by all processes, in the same order.
-
-    Attributes:
-        share: Which of them this one is.
     """
 
     share: Share = Share()
@@ -202,7 +199,6 @@ def process_group(mine: Share, stop: threading.Event) -> Iterator[World]:
     Where one fails, the others fail with its message.
 
     Args:
-        mine: The share of this process.
         stop: Ends the job at its next step. Set where another process failed.
 
     Raises:

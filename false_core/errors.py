@@ -17,20 +17,6 @@ from __future__ import annotations
 
 from typing import Iterator, Type
 
-__all__ = [
-    "Cancelled",
-    "DeviceError",
-    "FalseError",
-    "InputError",
-    "ModelFileError",
-    "OutOfMemoryError",
-    "OutputError",
-    "ProcessLostError",
-    "RequestError",
-    "failure_of_code",
-]
-
-
 MAX_CHARACTERS = 2000
 """Characters of each part of an error. Names and values in it may come from files of any size."""
 

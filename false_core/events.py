@@ -15,21 +15,6 @@ from typing import Any, Dict, Optional, Tuple, Type, Union
 
 from false_core.untrusted import parse_json
 
-__all__ = [
-    "CANCEL_DEADLINE_S",
-    "Artifact",
-    "Event",
-    "Failed",
-    "Finished",
-    "Message",
-    "Metric",
-    "Progress",
-    "ProtocolError",
-    "Started",
-    "decode",
-    "encode",
-]
-
 INFO, WARNING = "info", "warning"
 CANCEL_DEADLINE_S = 1.2
 """Seconds after which a process that was told to cancel its job has ended. Both programs count on it."""

@@ -26,9 +26,6 @@ YOUNG_S = 1.0
 class FolderLock:
     """The lock of a folder, until it is released or the process ends, in whatever way.
 
-    Args:
-        folder: A folder that exists.
-
     Raises:
         BlockingIOError: Another process holds the lock, or this one does already.
     """

@@ -10,7 +10,7 @@ from false_core.jobs import Finetune, Pretrain
 IMAGE, POINTS, BOTH = "image", "points", "both"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PretrainSettings:
     """Everything that decides how an encoder is pretrained.
 
@@ -28,7 +28,6 @@ class PretrainSettings:
         temperature, threshold, confidence, neighbours: See ``false_core.methods.fncc``.
         optimiser: ``"adamw"`` or ``"larc"`` (SGD with LARC, as published).
         learning_rate: Highest rate.
-        weight_decay: The weight decay of the optimiser.
         most_pixels: The quick preset coarsens rasters to about this number of pixels; 0: never.
         jitter: Strength of the changes of colour between views. 1 is about the published one. An encoder learns to ignore
             what changes, and on one scene colour tells classes apart.
@@ -40,20 +39,20 @@ class PretrainSettings:
         decoder: What a method trains beside the encoder, if it does. That of fine-tuning with the same preset.
     """
 
-    encoder: str
+    encoder: str = "resnet50"
     level: str
     crop_size: int
     batch_size: int
     steps: int
-    hidden: int
-    dimensions: int
-    temperature: float
-    threshold: float
-    confidence: float | str
-    neighbours: int
-    optimiser: str
+    hidden: int = 2048
+    dimensions: int = 128
+    temperature: float = 0.2
+    threshold: float = 0.9
+    confidence: float | str = 1.0
+    neighbours: int = 1
+    optimiser: str = "adamw"
     learning_rate: float
-    weight_decay: float
+    weight_decay: float = 1e-4
     scales: tuple[float, float] = (0.6, 1.6)
     points: int = 0
     epochs: int = 0
@@ -66,7 +65,7 @@ class PretrainSettings:
     decoder: str = "segformer"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FinetuneSettings:
     """Everything that decides how a segmenter is trained.
 
@@ -81,22 +80,21 @@ class FinetuneSettings:
         decoder_first: Share of the steps that train the decoder alone, where the encoder is not frozen.
         learning_rate: Highest rate of the decoder.
         encoder_rate: Rate of the encoder, as a share of the decoder's.
-        weight_decay: The weight decay of AdamW.
         refit: Steps on all labels, once those kept back have scored the model, as a share of ``steps``.
         average: Decay of the running average of the weights, which is what is kept; 0: the weights of the last step are.
         most_pixels: As in ``PretrainSettings``, where no encoder file is given.
     """
 
-    encoder: str
-    decoder: str
-    crop_size: int
-    batch_size: int
+    encoder: str = "resnet50"
+    decoder: str = "segformer"
+    crop_size: int = 256
+    batch_size: int = 32
     steps: int
-    freeze: bool
+    freeze: bool = False
     decoder_first: float
-    learning_rate: float
+    learning_rate: float = 1e-3
     encoder_rate: float
-    weight_decay: float
+    weight_decay: float = 1e-2
     scales: tuple[float, float] = (0.7, 1.4)
     refit: float = 0.3
     average: float = 0.0
@@ -118,48 +116,21 @@ PRETRAIN = {
         steps=1000,
         hidden=512,
         dimensions=64,
-        temperature=0.2,
-        threshold=0.9,
-        confidence=1.0,
-        neighbours=1,
-        optimiser="adamw",
         learning_rate=2e-3,
-        weight_decay=1e-4,
         jitter=0.2,
         most_pixels=1_500_000,
     ),
     "standard": PretrainSettings(
-        encoder="resnet50",
-        level=POINTS,
-        points=24,
-        crop_size=160,
-        batch_size=128,
-        steps=10_000,
-        hidden=2048,
-        dimensions=128,
-        temperature=0.2,
-        threshold=0.9,
-        confidence=1.0,
-        neighbours=1,
-        optimiser="adamw",
-        learning_rate=1e-3,
-        weight_decay=1e-4,
-        jitter=0.2,
+        level=POINTS, points=24, crop_size=160, batch_size=128, steps=10_000, learning_rate=1e-3, jitter=0.2
     ),
     "paper": PretrainSettings(
-        encoder="resnet50",
         level=IMAGE,
         crop_size=224,
         scales=(0.5, 1.0),
         batch_size=256,
         steps=0,
         epochs=200,
-        hidden=2048,
-        dimensions=128,
         temperature=0.5,
-        threshold=0.9,
-        confidence=1.0,
-        neighbours=1,
         optimiser="larc",
         learning_rate=4.8,
         weight_decay=1e-6,
@@ -170,42 +141,17 @@ PRETRAIN = {
 FINETUNE = {
     "quick": FinetuneSettings(
         encoder="resnet10t",
-        decoder="segformer",
         crop_size=64,
-        batch_size=32,
         steps=350,
-        freeze=False,
         decoder_first=0.1,
         learning_rate=2e-3,
         encoder_rate=1.0,
-        weight_decay=1e-2,
         most_pixels=1_500_000,
         average=0.98,
     ),
-    "standard": FinetuneSettings(
-        encoder="resnet50",
-        decoder="segformer",
-        crop_size=256,
-        batch_size=32,
-        steps=2_000,
-        freeze=False,
-        decoder_first=0.25,
-        learning_rate=1e-3,
-        encoder_rate=0.1,
-        weight_decay=1e-2,
-        average=0.995,
-    ),
+    "standard": FinetuneSettings(steps=2_000, decoder_first=0.25, encoder_rate=0.1, average=0.995),
     "paper": FinetuneSettings(
-        encoder="resnet50",
-        decoder="deeplabv3plus",
-        crop_size=256,
-        batch_size=16,
-        steps=5_000,
-        freeze=True,
-        decoder_first=1.0,
-        learning_rate=1e-3,
-        encoder_rate=0.0,
-        weight_decay=1e-2,
+        decoder="deeplabv3plus", batch_size=16, steps=5_000, freeze=True, decoder_first=1.0, encoder_rate=0.0
     ),
 }
 

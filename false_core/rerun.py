@@ -58,9 +58,6 @@ def plan(model: str, output: str, report: str | None = None, replaced: Mapping[s
     """Return what making a model again takes, and what is different now. Files are looked at, nothing is run.
 
     Args:
-        model: Path of the model or encoder file.
-        output: Path of the one to write.
-        report: Path of the report to write, or None.
         replaced: Paths of inputs that lie elsewhere now, by the name of the parameter; of ``rasters`` separated by commas.
 
     Raises:

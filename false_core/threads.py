@@ -18,9 +18,7 @@ def prefetch(make: Callable[[Key], Item], keys: Iterable[Key], depth: int = 3, t
 
     Args:
         make: Called by several threads at once where there are several.
-        keys: The arguments of ``make``.
         depth: Items that may be under way or wait, at least one per thread.
-        threads: Number of threads.
     """
     pool = ThreadPoolExecutor(threads)
     waiting: deque[Future[Item]] = deque()

@@ -33,7 +33,6 @@ def parse_json(text: str, finite: bool = False) -> Any:
     """Return what ``text`` holds.
 
     Args:
-        text: JSON.
         finite: Also refuse NaN and Infinity, which Python writes and JSON does not know.
 
     Raises:

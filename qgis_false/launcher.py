@@ -37,7 +37,6 @@ class Launcher:
         template: A command line. It is taken apart into words, and no shell sees it. ``{job}`` stands for the path of the
             job's file, ``{name}`` for what the job is called, ``{devices}`` for the number of GPUs it may use, ``{python}``
             for the Python that computes here, ``{command}`` for ``RUN`` as one word, quoted for a shell at the other end.
-        mapping: How the other side calls the folders of this one.
     """
 
     template: str

@@ -14,11 +14,7 @@ from qgis_false.provider import FalseProvider
 
 
 class FalsePlugin:
-    """Adds the FALSE algorithms to Processing, on the desktop and in ``qgis_process``.
-
-    Args:
-        iface: The desktop application, or None.
-    """
+    """Adds the FALSE algorithms to Processing, on the desktop and in ``qgis_process``."""
 
     def __init__(self, iface: Any = None) -> None:
         self._iface = iface

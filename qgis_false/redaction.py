@@ -26,7 +26,6 @@ def without_user(text: str, home: str, variables: Mapping[str, str]) -> str:
 
     Args:
         text: Any text with paths in it, of this system or written with the other slash.
-        home: The user's folder.
         variables: Environment variables, one of which may say what the user is called.
     """
     for folder in sorted({home, variables.get("USERPROFILE", ""), variables.get("HOME", "")}, key=len, reverse=True):

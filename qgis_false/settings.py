@@ -128,8 +128,8 @@ DISK = Setting(
     "10",
     to_translate("Disk for rasters far away (GB)"),
     to_translate(
-        "How much is kept on the disk of rasters that are read over the network, so that each piece travels once. What was "
-        "not used for longest goes first. 0: nothing."
+        "How much of the rasters that are read over the network is kept on the disk, so that each block is downloaded once. "
+        "The blocks that were not used for longest are removed first. 0: nothing is kept."
     ),
 )
 DISK_FOLDER = Setting(
@@ -137,7 +137,7 @@ DISK_FOLDER = Setting(
     "FALSE_DISK_FOLDER",
     "",
     to_translate("Folder for rasters far away"),
-    to_translate("Best on a fast disk of this computer. Empty: in the cache folder."),
+    to_translate("A fast disk of this computer is best. Empty: the folder is in the cache folder."),
 )
 DISK_FOR = Setting(
     "false/disk_for",

@@ -16,7 +16,6 @@ def confusion_matrix(truth: npt.NDArray[np.integer], mapped: npt.NDArray[np.inte
     Args:
         truth, mapped: Class indices from 0, of the same shape. A pixel whose truth is no class is not counted. A mapped
             value that is no class raises, as leaving it out would flatter the map.
-        classes: Number of classes.
 
     Returns:
         Counts of shape (classes, classes).

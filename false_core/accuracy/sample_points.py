@@ -78,11 +78,8 @@ def draw(the_map: ClassMap, pixels: dict[int, int], points: dict[int, int], seed
     are drawn. So no more than the sample is held in memory, however large the map is.
 
     Args:
-        the_map: The map.
         pixels: Number of pixels by code, all of them.
         points: Number of points by code, no more than there are pixels.
-        seed: Decides the sample and its order.
-        feedback: Asked whether to stop, told how far it is.
     """
     generator = np.random.default_rng(seed)
     chosen = {code: np.sort(generator.choice(pixels[code], points[code], replace=False)) for code in pixels}

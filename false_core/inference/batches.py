@@ -28,9 +28,6 @@ class BatchedNetwork(Generic[Result]):
 
     Args:
         forward: Returns one result for each of the normalised tiles of a batch (batch, bands, height, width) on ``device``.
-        device: Where the network is.
-        feedback: Told where the memory allows fewer tiles at a time.
-        batch: Tiles per pass.
         limit: Where to remember that the device's memory allows fewer.
     """
 
@@ -84,7 +81,6 @@ def best_batch(network: nn.Module, device: torch.device, shape: tuple[int, int, 
     """Return how many tiles at a time the device computes fastest. Measured once, then looked up in the cache folder.
 
     Args:
-        network: On ``device``.
         device: A CPU gains nothing from batches of tiles as large as ours, and is not measured.
         shape: Of a tile: bands, height, width.
         limit: What is known of this device, this network and tiles of this shape.

@@ -90,7 +90,6 @@ class TileFeatures(Generic[Result]):
     """One tile with what was made of its features.
 
     Attributes:
-        tile: The tile of the plan.
         valid: Which of its feature pixels are valid, at least half of each, of shape (tile / 4, tile / 4).
         result: What was made of them, None where they were not wanted.
     """
@@ -106,11 +105,7 @@ class TiledEncoder:
 
     Attributes:
         encoder: On ``device``, in evaluation mode.
-        source: The raster on its working grid.
-        normalisation: The normalisation of its bands.
-        device: Where to compute.
         side, halo: Working pixels of a tile, and those the network sees around it; multiples of 32.
-        feedback: Told where the memory is short.
     """
 
     encoder: nn.Module
@@ -134,7 +129,6 @@ class TiledEncoder:
         """Yield what ``make`` makes of each tile's features.
 
         Args:
-            tiles: Tiles of the plan, in any order.
             make: Called with the features of each level at its own stride, each (channels, height, width), halo included.
             wanted: Says by its valid feature pixels whether a tile is computed.
         """

@@ -26,7 +26,6 @@ def for_inference(segmenter: nn.Module, bands: int) -> nn.Module:
 
     Args:
         segmenter: As ``build_segmenter`` makes it, in evaluation mode, on the CPU.
-        bands: Number of input bands.
     """
     example = torch.randn(1, bands, 2 * STRIDE, 2 * STRIDE, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():

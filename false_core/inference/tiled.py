@@ -33,7 +33,6 @@ class ReadTile:
     """A tile as it was read.
 
     Attributes:
-        tile: The tile.
         valid: Its valid pixels of the file, of shape (side * factor, side * factor); None where there are none.
         pixels: Its normalised pixels, of shape (bands, side, side); None where the network has nothing to compute.
     """
@@ -49,8 +48,6 @@ class TiledNetwork(Generic[Result]):
 
     Attributes:
         network: What computes the results of normalised pixels.
-        source: The raster on its working grid.
-        normalisation: The normalisation of its bands.
     """
 
     network: BatchedNetwork[Result]
@@ -91,8 +88,6 @@ def blended(
 
     Args:
         network: Gives probabilities of shape (classes, side, side).
-        plan: The plan of the tiles.
-        classes: Number of classes.
         columns: Columns of the plan in which the tiles lie.
         tiles: Those to compute, row by row.
     """

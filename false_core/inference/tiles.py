@@ -158,9 +158,6 @@ class Blender:
     Tiles may be left out: then that holds for the pixels for which all tiles that reach there came.
 
     Args:
-        plan: The plan of the tiles.
-        classes: Number of classes.
-        device: Where the probabilities are.
         columns: The columns of the tiles that come; without them all.
     """
 
@@ -190,7 +187,6 @@ class Blender:
         """Add a tile and return what is complete now.
 
         Args:
-            tile: The next one.
             probabilities: Of shape (classes, side, side); None where nothing is valid.
 
         Returns:

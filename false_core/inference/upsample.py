@@ -30,7 +30,6 @@ def upsample(probabilities: Tensor, factor: int, codes: Tensor, with_percent: bo
 
     Args:
         probabilities: Of shape (classes, height + 2, width + 2) in working pixels: with one pixel around what is mapped.
-        factor: Pixels of the file per working pixel, along each axis.
         codes: Codes of the classes, uint8 of shape (classes,).
         with_percent: Whether the probabilities are wanted too.
 

@@ -12,33 +12,5 @@ from false_core.jobs.codec import from_file, from_json, from_mapping, missing_to
 from false_core.jobs.declarations import *
 from false_core.jobs.extent import Extent, parse_extent
 from false_core.jobs.job import JOBS, Job, Result, outputs, parameters
-from false_core.jobs.kinds import (
-    BANDS,
-    CHOICE,
-    EXTENT,
-    FIELD,
-    FILE,
-    FILE_OR_NAME,
-    FLAG,
-    INTEGER,
-    KINDS,
-    MODEL,
-    MODEL_FILES,
-    NEW_FILE,
-    NEW_FOLDER,
-    NEW_MODEL,
-    NEW_RASTER,
-    NEW_REPORT,
-    NEW_TABLE,
-    NEW_VECTOR,
-    NUMBER,
-    NUMBER_OR_WORD,
-    RASTER,
-    RASTERS,
-    TEXT,
-    VECTOR,
-    Kind,
-    Parameter,
-    parameter,
-)
+from false_core.jobs.kinds import *
 from false_core.jobs.raster_names import LIST_ENDING, STAC_ENDINGS, is_address, stands_for_rasters

@@ -37,11 +37,9 @@ class Annotation:
     """Labels in pixel coordinates of a raster's working grid.
 
     Attributes:
-        classes: The classes that have labels over the raster.
         shapes: Simple geometries (no multi-parts), x = column, y = row, of shape (n,). Larger polygons come first, so that
             a small one drawn inside a large one stays visible.
         targets: Index into ``classes`` of each shape, of shape (n,).
-        tree: Spatial index over ``shapes``.
     """
 
     classes: ClassTable
@@ -122,8 +120,6 @@ def read_labels(path: str, field: str, source: RasterSource, feedback: Feedback)
     Args:
         path: Vector file, with ``|layername=NAME`` where it holds several layers.
         field: Field with the class.
-        source: The raster.
-        feedback: Told what was repaired or left out.
 
     Raises:
         InputError: The file or field is missing, nothing usable is in it, or none touches the raster.
@@ -164,7 +160,6 @@ def read_annotation(
         field: Field with the class: whole numbers or text.
         source: The raster; labels end up in the pixel coordinates of its working grid.
         legend: Names and colours of classes, by value of the field.
-        feedback: Told what was repaired or left out.
 
     Raises:
         InputError: The file or field is missing, nothing usable is in it, all is one class, or none touches the raster.
@@ -194,7 +189,6 @@ def read_labelled_ground(path: str, source: RasterSource, feedback: Feedback) ->
     Args:
         path: Vector file, as for ``read_annotation``.
         source: The raster; shapes end up in the pixel coordinates of its working grid.
-        feedback: Told what was repaired, and where nothing is labelled.
 
     Returns:
         The shapes as labels of a single class, or None where none lies over the raster.

@@ -21,7 +21,6 @@ def doubts(annotation: Annotation, held_back: Annotation | None, scored: bool, w
         annotation: All labels, in pixel coordinates.
         held_back: Those that score the model; None where there are none.
         scored: Whether a score was asked for.
-        width, height: Of the raster.
     """
     names = [c.name for c in annotation.classes]
     pixels, targets = annotation.pixels, annotation.targets

@@ -18,7 +18,6 @@ def match(values: Iterable[Any], classes: Sequence[LandCoverClass]) -> dict[Any,
 
     Args:
         values: Distinct values of the field: numbers, or text that is not empty.
-        classes: Those of the map.
 
     Returns:
         The class of each value, or None where the map has no such class.

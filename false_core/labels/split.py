@@ -21,10 +21,8 @@ def split(annotation: Annotation, share: float, width: int, height: int, seed: i
     class gives its last shape.
 
     Args:
-        annotation: The labels.
         share: Part of each class's labelled pixels to keep back, 0 to 0.5.
         width, height: Size of the raster in the annotation's pixels.
-        seed: Decides the order of the blocks.
 
     Returns:
         Labels for training, and labels for scoring: None where ``share`` is 0 or no class has shapes to spare.

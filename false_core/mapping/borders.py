@@ -108,7 +108,6 @@ def _pieces(around: CodeArray, window: Window, corners: int) -> Lines:
 
     Args:
         around: Regions of the block and, before it, of one more row and column.
-        window: The block.
         corners: Corners per row of the raster.
     """
     here, west, north = around[1:, 1:], around[1:, :-1], around[:-1, 1:]

@@ -39,7 +39,6 @@ class Grid:
     """Squares side by side over an area, in working pixels; what is left over at its right and lower edge is not looked at.
 
     Attributes:
-        area: That is covered.
         side: Of a square, a multiple of ``FEATURE_STRIDE``.
     """
 
@@ -104,14 +103,7 @@ def find_candidates(
 
     Args:
         network: A segmenter on ``device``, as ``build_segmenter`` makes it.
-        normalisation: Of its bands.
-        classes: Their number.
-        source: The raster on its working grid.
-        grid: The squares.
         labels: What is labelled already, in working pixels.
-        device: Where to compute.
-        seed: Of the sample.
-        feedback: Told how far it is.
     """
     whole = Window(grid.area.column, grid.area.row, grid.columns * grid.side, grid.rows * grid.side)
     stride, overlap = next((layout for layout in _LAYOUTS if 4 * classes * sum(layout) ** 2 <= MOST_BYTES), _LAYOUTS[-1])
@@ -157,8 +149,6 @@ class _Squares:
     """The squares within the core of one tile, row by row; some can lie beyond the grid.
 
     Attributes:
-        grid: All squares.
-        plan: All tiles.
         valid: Valid working pixels of the tile, of shape (side, side).
         positions: Column and row of each in the grid, of shape (n, 2).
         touched: Which of them touch a label, of shape (n,).

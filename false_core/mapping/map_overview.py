@@ -40,7 +40,6 @@ class MapOverview:
 
     Args:
         area: The map, in pixels of the raster's file.
-        classes: Of the map.
 
     Attributes:
         pixels: Pixels of each code, of shape (256,).

@@ -15,14 +15,7 @@ from false_core.reports.sections import Section
 
 
 def classification_report(card: ModelCard, overview: MapOverview, source: RasterSource, notes: Sequence[str]) -> str:
-    """Return the report of a map, as HTML.
-
-    Args:
-        card: The model.
-        overview: The map.
-        source: Its raster.
-        notes: Warnings to put on top.
-    """
+    """Return the report of a map, as HTML."""
     classified, total = overview.classified, overview.total
     tiles = [("pixels classified", f"{classified:,}"), ("without data", percent(1 - classified / total))]
     unit = unit_of_map(source)

@@ -18,7 +18,6 @@ class Choice:
     """One that was chosen.
 
     Attributes:
-        index: Its number.
         distance: To the nearest that was labelled or chosen before; infinite where there was none.
         score: Its uncertainty times the square of that distance.
         unlike: Whether it is one of the tenth that is farthest from all that was labelled or chosen before.

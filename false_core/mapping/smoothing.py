@@ -39,8 +39,6 @@ def paths(network: BorderGraph, lines: Integers, smoothing: float) -> Polylines:
     """Return some of the lines of a network.
 
     Args:
-        network: The lines as steps along pixel edges.
-        lines: Which of them.
         smoothing: 0: pixel edges. Up to 1: how much of its gates a line may use.
     """
     steps, starts, begin = _steps(network, lines)

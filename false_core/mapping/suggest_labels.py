@@ -142,7 +142,6 @@ def reason(uncertainty: float, probabilities: npt.NDArray[np.floating], names: S
     Args:
         uncertainty: Of the model in the square, on average, 0 to 1.
         probabilities: Probabilities of the classes, of shape (classes,).
-        names: Of the classes.
         unlike: What it is unlike, or nothing.
     """
     order = np.argsort(-probabilities, kind="stable")

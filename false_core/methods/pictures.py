@@ -15,9 +15,7 @@ class NeighbourPairs:
     """Which others of a batch a method takes to be related to each anchor.
 
     Attributes:
-        heading, text: Of the part of the report.
         name: What a related one is called, in a word.
-        level: The level of the embeddings.
         indices: The related ones, by their rows among the 2N embeddings, the first ones first, of shape (2N, k).
         counts: Which of them are some, bool of shape (2N, k).
     """
@@ -50,7 +48,6 @@ class MarkedViews:
     """Views of some patches.
 
     Attributes:
-        heading, text: Of the part of the report.
         rows: What the views of a patch are, one text for each row.
         columns: For each patch a marked view for each row.
     """

@@ -24,7 +24,6 @@ def build_encoder(name: str, bands: int) -> nn.Module:
 
     Args:
         name: A timm backbone that gives a pyramid of features, for example ``"resnet10t"``.
-        bands: Number of input bands.
 
     Raises:
         ModelFileError: timm knows no such backbone.
@@ -79,8 +78,6 @@ class ImageProjector(nn.Module):
 
     Args:
         channels: The numbers of channels of the encoder's levels, finest first.
-        hidden: Width of the hidden layer.
-        dimensions: The number of dimensions of the embedding.
     """
 
     def __init__(self, channels: list[int], hidden: int, dimensions: int) -> None:
@@ -100,8 +97,6 @@ class PointProjector(nn.Module):
 
     Args:
         channels: The numbers of channels of the encoder's levels, finest first.
-        hidden: Width of the hidden layer.
-        dimensions: The number of dimensions of the embedding.
     """
 
     def __init__(self, channels: list[int], hidden: int, dimensions: int) -> None:

@@ -22,10 +22,6 @@ WEIGHTS_SHARE_OF_MEMORY = 0.4
 def segmenter_from(path: str, card: ModelCard) -> Any:
     """Return the segmenter in a model file, in evaluation mode.
 
-    Args:
-        path: The path of the file.
-        card: What it says of itself.
-
     Raises:
         ModelFileError: It names a network that nobody knows, does not hold that network, is larger than the computer's
             memory, is damaged, or holds weights that compute nothing.

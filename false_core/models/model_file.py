@@ -94,8 +94,6 @@ def save_model(path: str, card: ModelCard, network: nn.Module, decoder: nn.Modul
     """Write a model file, whole or not at all.
 
     Args:
-        path: The path of the file.
-        card: What it holds.
         network: A segmenter or an encoder.
         decoder: Beside an encoder, the decoder that was pretrained with it; ``card.decoder`` is its name.
 
@@ -136,7 +134,6 @@ def read_card(path: str, kind: str | None = None) -> ModelCard:
     """Read what a model is, without its weights.
 
     Args:
-        path: The path of the model file.
         kind: ``"encoder"`` or ``"segmenter"`` where it must be one of them.
 
     Raises:
@@ -163,7 +160,6 @@ def check_layout(path: str, network: nn.Module, prefix: str = "") -> None:
     """Compare the header of a model file with a network, which may be on the meta device: names, shapes and types.
 
     Args:
-        path: The path of the file.
         network: What should be in it. An encoder leaves a decoder that is beside it alone.
         prefix: The prefix of the names in the file.
 
@@ -180,25 +176,15 @@ def check_layout(path: str, network: nn.Module, prefix: str = "") -> None:
         raise ModelFileError(f"{path} is damaged: {len(wrong)} weights do not fit its own description, such as {wrong[0]}.")
 
 
-def load_weights(path: str, network: nn.Module) -> None:
+def load_weights(path: str, network: nn.Module, prefix: str = "") -> None:
     """Fill ``network`` with the weights in a model file. An encoder leaves a decoder that is beside it alone.
+
+    Args:
+        prefix: The prefix of the names in the file: ``DECODER_PREFIX`` for its decoder alone.
 
     Raises:
         ModelFileError: Names, shapes or types of the weights differ from the network's, or some are no finite numbers.
     """
-    _fill(path, network, "")
-
-
-def load_decoder(path: str, decoder: nn.Module) -> None:
-    """Fill ``decoder`` with the weights of the decoder in a model file.
-
-    Raises:
-        ModelFileError: Names, shapes or types of the weights differ from the decoder's, or some are no finite numbers.
-    """
-    _fill(path, decoder, DECODER_PREFIX)
-
-
-def _fill(path: str, network: nn.Module, prefix: str) -> None:
     check_layout(path, network, prefix)
     try:
         weights: dict[str, Tensor] = safetensors.torch.load_file(path)

@@ -17,8 +17,6 @@ def model_report(card: ModelCard, name: str, megabytes: float, weights: int) -> 
     """Return the report on a model or encoder file, as HTML.
 
     Args:
-        card: What the file says of itself.
-        name: The name of the file.
         megabytes: Its size.
         weights: Numbers in it.
     """

@@ -17,11 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 class SummingDecoder(nn.Module):
-    """The decoder of ``smp.Segformer``, for training.
-
-    Args:
-        decoder: Its layers are taken over under their names.
-    """
+    """The decoder of ``smp.Segformer``, for training."""
 
     def __init__(self, decoder: nn.Module) -> None:
         super().__init__()

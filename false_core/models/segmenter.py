@@ -34,10 +34,7 @@ def build_segmenter(encoder: str, decoder: str, bands: int, classes: int) -> Any
     (batch, classes, height, width).
 
     Args:
-        encoder: A timm backbone.
         decoder: One of ``DECODERS``.
-        bands: Number of input bands.
-        classes: Number of classes.
 
     Raises:
         ModelFileError: There is no such encoder or decoder.

@@ -39,8 +39,6 @@ def start_from(weights: str, encoder: Any, backbone: str, raster: str) -> dict[s
             ``"resnet50.a1_in1k"``, or ``"imagenet"`` for those timm takes by default; these are downloaded unless they
             are in the cache already. The last two may be for another number of bands, see ``fit_to_bands``.
         encoder: As ``build_encoder`` makes it.
-        backbone: Its name.
-        raster: Name of the raster, for messages.
 
     Raises:
         ModelFileError: There are no such weights, they cannot be read or downloaded, or do not fit.
@@ -64,7 +62,6 @@ def fit_to_bands(weight: Tensor, bands: int) -> Tensor:
 
     Args:
         weight: A tensor of shape (out, given bands, height, width).
-        bands: Wanted number of bands.
 
     Returns:
         Of shape (out, bands, height, width). With as many bands as before, ``weight`` itself.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ class AlignedCodes:
     Args:
         path: Of the raster; its first band holds the codes.
         grid: The other raster, on the grid of its file.
-        feedback: Told where a CRS is missing.
 
     Raises:
         InputError: The raster cannot be opened, or not be brought to the CRS of ``grid``.
@@ -85,8 +83,6 @@ class AlignedCodes:
     def __enter__(self) -> AlignedCodes:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._warped.close()
         self._dataset.close()

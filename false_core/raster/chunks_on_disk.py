@@ -44,10 +44,7 @@ def chunks_on_disk(files: Sequence[str], *facts: Any, bands: int, width: int, he
     """Return the chunks of a raster in the disk cache, or None where they do not go there.
 
     Args:
-        files: Of which the raster is made.
         facts: Whatever else decides what is read: values that look alike are taken to be alike.
-        bands: Their number.
-        width, height: Of the raster.
     """
     limit = disk_cache_bytes()
     if not limit or not (disk_cache_takes_all() or any(map(is_far, files))):
@@ -59,7 +56,6 @@ class ChunksOnDisk:
     """The chunks of one raster, read through the disk cache. Safe from several threads and processes.
 
     Args:
-        cache: Where they are.
         files, facts, bands, width, height: See ``chunks_on_disk``.
     """
 

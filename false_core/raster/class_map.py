@@ -31,9 +31,6 @@ MAX_MAP_SIDE_PX, MAX_MAP_PIXELS = 2**27, 10**13
 class ClassMap:
     """A map: one band of whole numbers, read in strips of the full width from top to bottom.
 
-    Args:
-        path: Of the raster.
-
     Raises:
         InputError: It cannot be opened, has several bands, or is too large to go through.
     """

@@ -42,11 +42,8 @@ def write_cog(path: Path, described: Path, strips: Iterable[StripFile], area: Wi
     """Write a window of a raster as a cloud-optimised GeoTIFF.
 
     Args:
-        path: The path of the file.
         described: A GeoTIFF whose upper left corner is that of ``area``, with the same CRS, nodata, colours and metadata.
-        strips: The strips of the raster.
         area: The window of it to write, in pixels of the raster.
-        feedback: Asked whether to stop.
 
     Raises:
         OutputError: A strip cannot be read, or the file not be written.
@@ -80,8 +77,6 @@ def simple_source(band: ET.Element, name: str, target: Window, of: Window, size:
     """Add a file to a band of a VRT.
 
     Args:
-        band: The band of the VRT.
-        name: The name of the file.
         target: The window of the VRT in which its pixels go.
         of: The window of its pixels.
         size: The window of all its pixels, so that it need not be opened to know.

@@ -7,7 +7,6 @@ import os
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy.typing as npt
@@ -44,7 +43,6 @@ class RasterFile:
     """A GeoTIFF being written block by block in a thread of its own.
 
     Args:
-        path: Of the file.
         source: The raster it goes with: same grid, CRS and georeferencing.
         area: The part of it that is written, in pixels of the raster's file.
         nodata: Value of pixels without a result.
@@ -131,9 +129,7 @@ class RasterFile:
     def __enter__(self) -> RasterFile:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         try:
             if error is None:
                 self._writer.finish()

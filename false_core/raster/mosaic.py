@@ -72,8 +72,6 @@ class Mosaic:
 
         Args:
             vrt: Scratch path of the VRT.
-            strips: Of the raster.
-            feedback: Told how far it is.
         """
         folder = vrt.parent / self.folder.name
         folder.mkdir()

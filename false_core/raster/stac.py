@@ -72,8 +72,6 @@ def rasters_of_stac(file: str, document: Document, asset: str = "") -> Iterator[
     network becomes ``/vsicurl/...``, ``/vsis3/...`` or ``/vsigs/...``.
 
     Args:
-        file: Where ``document`` was read from.
-        document: What ``read_stac`` returned.
         asset: Name of the asset to take. Empty: the only raster of an item, or the only one with the role ``data``.
 
     Raises:

@@ -48,7 +48,6 @@ def factor_for(source: RasterSource, pixel_size: float | None, most_pixels: int,
     """Return how many pixels of the file make one working pixel, along each axis.
 
     Args:
-        source: The raster.
         pixel_size: Wanted pixel size in CRS units, or None to choose.
         most_pixels: Number of pixels above which to coarsen; 0: never.
         pixels: Number of pixels of all rasters of the job together.
@@ -90,10 +89,8 @@ def at_resolution_of_model(
     """Return ``source`` on the working grid that comes closest to the one a model was trained on.
 
     Args:
-        source: The raster.
         pixel_size: The model's working pixel size, in CRS units of its own raster.
         ground_sample_distance: The same in metres, or None where it was unknown.
-        feedback: Told where the two differ so much that the map may suffer.
     """
     own = source.ground_sample_distance
     ratio = ground_sample_distance / own if ground_sample_distance and own else pixel_size / source.pixel_size

@@ -28,14 +28,7 @@ def write_report(path: str, html: str) -> None:
 def page(
     title: str, summary: str, tiles: Sequence[tuple[str, str]], notes: Sequence[str], sections: Sequence[Section]
 ) -> str:
-    """Return a report as HTML.
-
-    Args:
-        title, summary: What it is about.
-        tiles: Names and values of the most important numbers.
-        notes: Warnings to put on top.
-        sections: The rest.
-    """
+    """Return a report as HTML."""
     # Names of classes, bands and files come from the user's data: everything is escaped but the figures drawn here.
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("false_core.reports"), autoescape=True, undefined=jinja2.StrictUndefined

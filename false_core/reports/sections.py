@@ -11,8 +11,6 @@ class Section:
     """One part of a report: a heading, then any of a text, a figure and a table.
 
     Attributes:
-        heading: Of the part.
-        text: A paragraph.
         figure: SVG source, drawn by us: it is not escaped.
         header: Column titles; the first column is left-aligned, the others are numbers. Empty: a table of facts.
         rows: Cells of the table.

@@ -68,7 +68,6 @@ class Chunks:
 
     Args:
         budget: Bytes to keep at most. At least one chunk is always kept.
-        bands: The number of bands of the rasters.
     """
 
     def __init__(self, budget: int, bands: int) -> None:
@@ -102,7 +101,6 @@ class ChunkCache:
     several threads.
 
     Args:
-        source: The raster, on its working grid.
         normalisation: Applied to every pixel once.
         kept: Where its chunks are kept: shared with other rasters, or bytes for those of this one alone.
         device: An NVIDIA card keeps the pixels itself, so that each chunk travels once. Of other devices they are in memory.

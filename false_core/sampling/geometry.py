@@ -63,10 +63,8 @@ def random_placement(
     """Draw placements: any flip, any rotation (or only quarter turns), a scale and a shift.
 
     Args:
-        count: Number of crops.
         scales: Smallest and largest scale, source pixels per crop pixel, drawn log-uniformly.
         farthest: Largest shift of the crop's centre along each axis, in source pixels.
-        generator: Source of chance.
         rotate: Any angle; otherwise quarter turns, which need no interpolation at scale 1.
     """
     angle = generator.uniform(0, 2 * math.pi, count) if rotate else generator.integers(0, 4, count) * (math.pi / 2)
@@ -88,7 +86,6 @@ def resample(windows: Tensor, placement: Placement, size: int) -> Tensor:
 
     Args:
         windows: A tensor of shape (batch, bands, side, side).
-        placement: The placement of the crops, batch long.
         size: Side of a crop in pixels.
 
     Returns:
@@ -142,7 +139,6 @@ def matched_points(
         size: Side of the crops in pixels.
         count: Points wanted per pair.
         margin: Distance in pixels to keep from the crops' edges.
-        generator: Source of chance.
 
     Returns:
         Positions in the first and in the second crops, of shape (batch, count, 2), x first, from -1 to 1 as

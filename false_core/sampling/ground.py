@@ -24,9 +24,6 @@ class Ground:
 
     A straight line is shorter than the way along the ground: by 1 metre on 100 kilometres. A raster without a place on the
     Earth is flat, in its own map units, and far from all others.
-
-    Args:
-        sources: The rasters on their working grids.
     """
 
     def __init__(self, sources: Sequence[RasterSource]) -> None:

@@ -33,7 +33,6 @@ class LabelledCrops:
 
     Attributes:
         windows: Normalised source pixels, float16 of shape (batch, bands, side, side).
-        placement: The placement of the crops.
         targets: Class indices of the crops' pixels, int64 of shape (batch, size, size); 255 without a label or on nodata.
         share: Which of the crops of a larger batch these are.
         whole: Crops of that batch.
@@ -53,7 +52,6 @@ class RawCrops:
     Attributes:
         windows, targets: See ``LabelledCrops``.
         maps: Where the crops lie in the windows, as ``resample_crops`` wants it, of shape (batch, 1, 2, 3).
-        changes: The changes of the crops.
     """
 
     windows: Tensor
@@ -113,12 +111,8 @@ class LabelSampler:
     pixels, and so does a shape within its class.
 
     Args:
-        cache: The raster.
         annotation: The labels, in pixel coordinates of the cache's raster.
-        batch_size: Crops per batch.
-        crop_size: Side of a crop.
         scales: Smallest and largest zoom of a crop.
-        seed: Source of all chance.
     """
 
     def __init__(

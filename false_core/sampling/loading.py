@@ -29,8 +29,6 @@ def loaded_ahead(make: Callable[[Key], Batch], keys: Iterable[Key], device: torc
 
     Args:
         make: Returns a dataclass of tensors and of other such dataclasses. Called in another thread.
-        keys: What to make.
-        device: The device to bring them to.
     """
     if device.type != "cuda":
         with closing(prefetch(make, keys)) as items:

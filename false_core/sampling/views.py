@@ -192,17 +192,8 @@ class PatchSampler:
     choose from: a process that fills some places of every batch reads some of the chunks.
 
     Args:
-        sources: Rasters on their working grids.
         areas: The window of each that may be used.
-        normalisation: The normalisation of their pixels.
-        batch_size: Patches per batch.
-        crop_size: Side of a view.
         scales: Smallest and largest zoom of a view.
-        points: Points per pair.
-        seed: Source of all chance.
-        budget: Bytes for cached pixels.
-        device: Where the batches are wanted.
-        requirements: What the method asks for beside that.
     """
 
     def __init__(
@@ -346,12 +337,7 @@ def _kept(seen: Tensor) -> Tensor:
 
 
 class Shuffled:
-    """The parts of all areas that lie in each chunk, in random order. Of thousands of rasters they are too many for a list.
-
-    Args:
-        areas: One per raster.
-        seed: The seed of the order.
-    """
+    """The parts of all areas that lie in each chunk, in random order. Thousands of rasters have too many for a list."""
 
     def __init__(self, areas: Sequence[Window], seed: int) -> None:
         self._areas = areas

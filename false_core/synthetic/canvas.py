@@ -24,7 +24,6 @@ class Canvas:
 
     Attributes:
         gsd: Metres per pixel.
-        rng: Where all chance comes from.
         shape: (H, W).
         extent: Metres from west to east and from north to south, (2,).
         x, y: (H, W) coordinates of the pixels.

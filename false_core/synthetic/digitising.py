@@ -37,10 +37,7 @@ def digitise(scene: Scene, transform: Affine, share: float, rng: np.random.Gener
     """Draw polygons inside objects of every class until about ``share`` (0 to 1) of the known area is covered.
 
     Args:
-        scene: What to draw on.
-        transform: From pixel to map coordinates.
         share: Of the area.
-        rng: Where all chance comes from.
 
     Returns:
         Polygons in map coordinates, and the class code of each.

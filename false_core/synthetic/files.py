@@ -37,7 +37,6 @@ def write_scene(
 
     Args:
         folder: Where to write; made where it is missing. Files of these names are replaced.
-        width, height, seed: As for ``generate``.
         label_share: Share of the area that the label polygons cover, 0 to 1. Every class of the truth gets some.
     """
     folder = Path(folder)

@@ -24,8 +24,6 @@ class LandUse:
     """What grows on a parcel.
 
     Attributes:
-        cover: Class code.
-        colour: Mean colour.
         row_period: Metres from row to row.
         row_strength: Change of brightness across rows, as a share.
         tramlines: How much soil shows in the wheel tracks, 0 to 1.

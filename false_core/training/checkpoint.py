@@ -41,8 +41,6 @@ class Checkpoint:
 
     Args:
         job: The job; its output paths do not matter, its rasters' sizes and dates and its other inputs' contents do.
-        settings: What the preset and the job's own values came to.
-        feedback: The listener that is told when a run is resumed, or why it cannot be.
         world: The processes that do the job. That of rank 0 writes and reads, for all.
 
     Attributes:

@@ -28,7 +28,6 @@ class EmbeddingMap:
     """The features of an encoder over a part of a raster, in colour, and the raster beside it.
 
     Attributes:
-        name: The name of the raster.
         area: The part, in working pixels of the raster.
         share: The share of what was learned from in that raster that lies in the part.
         land: The raster, of shape (height, width, 3); a pixel of it is 1, 2 or 4 working pixels wide. White: nodata.
@@ -54,13 +53,7 @@ def map_embedding(
     """Map the features of ``encoder`` over ``area``, or over the middle of it where it is very large.
 
     Args:
-        encoder: A trained encoder on ``device``.
-        source: The raster on its working grid.
         area: The part that was learned from, in working pixels.
-        normalisation: The normalisation of the raster's bands.
-        device: The device to compute on.
-        seed: The seed of the sample the components are computed from.
-        feedback: Asked whether to stop, told how far it is.
 
     Returns:
         The map, or None where nothing in that part is valid.

@@ -22,12 +22,12 @@ from false_core.labels.split import split
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import check_fits
 from false_core.models.model_file import (
+    DECODER_PREFIX,
     ENCODER,
     MADE_BY,
     SEGMENTER,
     ModelCard,
     check_bands,
-    load_decoder,
     load_weights,
     read_card,
     save_model,
@@ -62,13 +62,7 @@ REFIT_RATE = 0.5
 
 
 def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[str, Any]:
-    """Run a ``Finetune`` job: write the model file and, if asked for, the report. Return its results by name.
-
-    Args:
-        job: What to do.
-        feedback: The listener that is told of progress.
-        world: The processes that do it together, each a share of every batch.
-    """
+    """Run a ``Finetune`` job: write the model file and, if asked for, the report. Return its results by name."""
     with feedback.stage("Starting", 0.02):
         device = choose_device(job.device, feedback)
         preset = preset_for(job.preset, device.type)
@@ -95,16 +89,17 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
     torch.manual_seed(job.seed)
     trainer = _Trainer(settings, len(source.bands), len(annotation.classes), job.seed, device, world)
     if base and job.encoder:
-        trainer.load_encoder(job.encoder)
+        load_weights(job.encoder, trainer.encoder)
         if base.decoder == settings.decoder:
-            trainer.load_decoder(job.encoder)
+            load_weights(job.encoder, trainer.network.get_submodule("decoder"), DECODER_PREFIX)
             feedback.info(f"The decoder starts as it was pretrained too ({base.decoder}).")
         elif base.decoder:
             feedback.info(
                 f"The encoder file also holds a pretrained decoder, a {base.decoder}. It is not used: this preset trains a "
                 f"{settings.decoder}."
             )
-    run = _Run(trainer, Checkpoint(job, settings, feedback, world), source, feedback, world)
+    checkpoint = Checkpoint(job, settings, feedback, world)
+    run = _Run(trainer, checkpoint, source, feedback, world)
     with feedback.stage("Training on the labels", 0.65 if held_back else 0.89):
         sampler = _sampler(cache, training, settings, job.seed)
         run.train(sampler, settings.steps)
@@ -125,7 +120,7 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
         save_model(job.model, card, with_prior(trainer.result, sampler.prior_ratio()))
         if job.report:
             write_report(job.report, report)
-    run.finish()
+    checkpoint.remove()
     return dict(card.provenance["scores"])
 
 
@@ -186,14 +181,6 @@ class _Trainer:
             ],
             settings.learning_rate,
         )
-
-    def load_encoder(self, path: str) -> None:
-        """Fill the encoder with the weights of an encoder file."""
-        load_weights(path, self.encoder)
-
-    def load_decoder(self, path: str) -> None:
-        """Fill the decoder with the weights of the one in an encoder file."""
-        load_decoder(path, self.network.get_submodule("decoder"))
 
     @property
     def result(self) -> nn.Module:
@@ -271,13 +258,6 @@ class _Trainer:
 class _Run:
     """A training run with its curves, able to go on where it was interrupted.
 
-    Args:
-        trainer: Its network and optimiser.
-        checkpoint: Where to go on from, and where to save.
-        source: The raster that it learns from.
-        feedback: The listener that is told of progress.
-        world: The processes that train together.
-
     Attributes:
         confusion: The score on the labels kept back, once it is known; None before, and where none were kept back.
     """
@@ -285,7 +265,7 @@ class _Run:
     def __init__(
         self, trainer: _Trainer, checkpoint: Checkpoint, source: RasterSource, feedback: Feedback, world: World
     ) -> None:
-        self._trainer, self._checkpoint, self._feedback, self._world = trainer, checkpoint, feedback, world
+        self._trainer, self._feedback, self._world = trainer, feedback, world
         self._guard = TrainingGuard(checkpoint, self._state, [source], trainer.device, FINETUNE_REMEDY)
         self.curves = Curves(feedback)
         self.confusion: IntArray | None = None
@@ -317,10 +297,6 @@ class _Run:
         if trainer.step > began:
             # What is still to come may fail too, for example where the disk has no room for the model.
             guard.save()
-
-    def finish(self) -> None:
-        """Forget the checkpoint."""
-        self._checkpoint.remove()
 
     def _state(self) -> dict[str, Any]:
         confusion = None if self.confusion is None else torch.from_numpy(self.confusion)

@@ -19,10 +19,7 @@ def finetuning_report(card: ModelCard, curves: Curves, confusion: IntArray | Non
     """Return the report of a fine-tuning run, as HTML.
 
     Args:
-        card: The model.
-        curves: The curves of the training.
         confusion: On the labels kept back, true classes in rows; None where none were.
-        notes: Warnings to put on top.
     """
     names, colors = [c.name for c in card.classes], [c.color for c in card.classes]
     tiles: list[tuple[str, str]] = []

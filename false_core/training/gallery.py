@@ -78,12 +78,7 @@ def collect_galleries(
     negative is least alike and those whose is most.
 
     Args:
-        look: Gives batches and their embeddings.
-        numbers: The numbers of the batches.
-        settings: Those the embeddings were trained with.
         truth: Says which classes the places are of, if there is one.
-        seed: The seed of the choice.
-        feedback: Asked whether to stop.
     """
     determined = settings.method == "false" or settings.false_negatives
     exhibits: dict[str, list[Exhibit]] = {}
@@ -141,11 +136,8 @@ class _Show:
     """One batch at one level: what can be chosen and shown of it.
 
     Attributes:
-        batch: Its patches and views.
-        positions: The positions of the embeddings, of length 2N.
         similarity: The similarity of all pairs, of shape (2N, 2N).
         found: The anchors that may be chosen, and what is shown beside each.
-        settings: The settings of the training.
         classes: True classes of the places, of shape (2N,).
     """
 
@@ -187,9 +179,6 @@ def picture_at(batch: ViewPairs, positions: EmbeddingPositions, row: int, size: 
     """Return the ground around a place as its view sees it, but in the colours of the raster.
 
     Args:
-        batch: The patches.
-        positions: The positions of their embeddings.
-        row: Which of them.
         size: Side of what is seen in pixels of the view; larger ones than ``PICTURE`` are made smaller.
     """
     view, patch = int(positions.views[row]), int(positions.patches[row])

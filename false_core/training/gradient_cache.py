@@ -36,7 +36,6 @@ def accumulate_gradients(
     A method that looks twice looks for the first time here, before all that.
 
     Args:
-        method: What to train.
         micro_batches: Functions that each make the views of some patches of this process's share, in order. Each is called
             twice where there are several, and must make the same views each time.
         precision: The context of each forward pass, for autocast.
@@ -102,7 +101,6 @@ class _BatchLoss:
     """The loss of a whole batch, and its gradients at what was compared.
 
     Attributes:
-        outcome: The outcome of the whole batch.
         whole: What was compared, by name, of all processes and parts.
         done: Rows whose gradients have been given out, of each half.
     """

@@ -22,10 +22,7 @@ class TrainingGuard:
     """Watches a training run: its losses, its device and its rasters, and saves its state while all is well.
 
     Args:
-        checkpoint: The file that its state is kept in.
         state: Returns the state, which is whole between two steps.
-        rasters: The rasters that it learns from.
-        device: The device that it computes on.
         advice: The advice to give where its numbers run away.
     """
 

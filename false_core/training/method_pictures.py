@@ -40,9 +40,7 @@ class Drawn:
     """What the pictures of pairs of neighbours are made from.
 
     Attributes:
-        batch: The patches the pairs are about.
         ground: The rasters they are from.
-        settings: The settings of the training.
         truth: Says which classes the places are of, if there is one.
     """
 

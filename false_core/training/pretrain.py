@@ -65,13 +65,7 @@ GALLERY_BATCHES = 4
 
 
 def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[str, Any]:
-    """Run a ``Pretrain`` job: write the encoder file and, if asked for, the report. Return its results by name.
-
-    Args:
-        job: What to do.
-        feedback: The listener that is told of progress.
-        world: The processes that do it together, each a share of every batch.
-    """
+    """Run a ``Pretrain`` job: write the encoder file and, if asked for, the report. Return its results by name."""
     with feedback.stage("Starting", 0.01):
         device = choose_device(job.device, feedback)
         preset = preset_for(job.preset, device.type)
@@ -140,16 +134,6 @@ class LocalBatch:
 
 class Trainer:
     """The networks, their optimiser, and one step of training.
-
-    Args:
-        settings: How to train.
-        steps: The number of steps of the whole training.
-        encoder: To train.
-        seed: Source of all chance.
-        device: Where.
-        bands: The number of bands of the rasters.
-        feedback: The listener that is told where a batch does not fit the memory.
-        world: The processes that train together.
 
     Attributes:
         patches_at_a_time: That may go through the networks together. Fewer than a batch where the memory is too small.

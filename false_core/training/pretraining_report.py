@@ -27,8 +27,6 @@ def pretraining_report(
     """Return the report of a pretraining run, as HTML.
 
     Args:
-        card: The encoder.
-        curves: The curves of the training.
         galleries: What it takes for alike, for each level of its embeddings.
         embedding: What it sees in the first raster.
         of_method: What the method shows of itself.

@@ -62,7 +62,6 @@ class Truth:
 
         Args:
             positions: Of the embeddings, in the order of their stack (2N).
-            found: What was determined on them.
         """
         benchmark, indices = found.benchmark.cpu().numpy(), found.indices.cpu().numpy()
         classes = self.classes_at(positions)
@@ -135,7 +134,6 @@ def purity_by_chance(classes: FloatArray, benchmark: npt.NDArray[np.bool_]) -> f
     An anchor's negatives are all others of the batch but its own other view.
 
     Args:
-        classes: As in ``purity``.
         benchmark: Which anchors count, of shape (2N,).
     """
     known = np.isfinite(classes)

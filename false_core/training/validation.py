@@ -42,13 +42,7 @@ def score_labels(
     of the tiles each.
 
     Args:
-        network: A segmenter as ``build_segmenter`` makes it.
-        source: The raster on its working grid.
-        normalisation: The normalisation of its bands.
         held_back: Labels in working pixels.
-        device: The device to compute on.
-        feedback: The listener that is told how far it is.
-        world: The processes that score together.
 
     Returns:
         Counts of pixels of shape (classes, classes), true classes in rows.

@@ -41,8 +41,6 @@ def write_vector(
     A file that is there already is replaced, with all the layers in it.
 
     Args:
-        path: Of the file.
-        table: What to write.
         layer: Name of the layer in formats that hold several. Empty: that of the file.
         finish: Adds to the file what else belongs in it or beside it, before it appears.
 

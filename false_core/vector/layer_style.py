@@ -34,7 +34,6 @@ def keep_style(style: bytes, scratch: Path, path: str, raster: str) -> None:
         style: QML, as the functions below write it.
         scratch: The file with the layer, as long as it is not published.
         path: Of the file in the end.
-        raster: What the layer was made from.
 
     Raises:
         OutputError: It cannot be written.
@@ -65,12 +64,7 @@ def _keep_in_package(style: bytes, package: Path) -> None:
 
 
 def style_of_classes(field: str, classes: Sequence[LandCoverClass]) -> bytes:
-    """Return a style that draws polygons with the names and colours of their classes.
-
-    Args:
-        field: Holds the codes.
-        classes: All there are.
-    """
+    """Return a style that draws polygons with the names and colours of their classes."""
     root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology")
     categories, symbols = _categorized(root, field)
     for number, c in enumerate(classes):
@@ -87,7 +81,6 @@ def style_of_points_to_fill_in(field: str, names: Sequence[str]) -> bytes:
 
     Args:
         field: To be filled in.
-        names: Of the classes.
     """
     root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology|Fields|Forms")
     configuration = ET.SubElement(ET.SubElement(root, "fieldConfiguration"), "field", name=field)

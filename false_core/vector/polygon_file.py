@@ -35,9 +35,6 @@ def polygon_file(path: str, raster: str, crs: CRS | None, classes: Sequence[Land
 
     Args:
         path: Of the file. Its ending says the format.
-        raster: What the polygons were made from.
-        crs: Of the polygons.
-        classes: All classes there are.
 
     Raises:
         OutputError: It cannot be written, for example because the disk is full.

@@ -232,12 +232,7 @@ def _variables(host: Host) -> List[str]:
 
 
 def shown_variables(variables: Mapping[str, str], passed_on: Mapping[str, str]) -> List[str]:
-    """Return one line for each variable that matters, without values that may be secret.
-
-    Args:
-        variables: Those of QGIS.
-        passed_on: Those of the compute process.
-    """
+    """Return one line for each variable that matters, without values that may be secret."""
     lines = []
     for name, value in sorted(variables.items()):
         upper = name.upper()

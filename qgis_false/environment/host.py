@@ -47,12 +47,9 @@ class Host:
         machine: Its processor, as Python calls it: ``AMD64``, ``x86_64``, ``arm64``, ``aarch64``. That of the computer, also
             where QGIS is made for another one and translated.
         variables: The environment variables of QGIS's process.
-        home: The user's folder.
         qgis_prefix: ``QgsApplication.prefixPath()``.
         python_prefix: ``sys.base_prefix`` of QGIS's Python.
-        python_version: Version of that Python.
         registered: On Windows, the interpreters in the registry (PEP 514).
-        disk: What files there are.
     """
 
     system: str

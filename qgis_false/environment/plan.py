@@ -87,7 +87,6 @@ def create(uv: str, python: str, folder: str, keep: bool = False) -> List[str]:
     Args:
         uv: The program, or empty.
         python: The interpreter, or for uv a name by which it gets one.
-        folder: Where.
         keep: Make the links to the interpreter again and leave the packages.
     """
     if uv:
@@ -100,10 +99,6 @@ def install(uv: str, python: str, constraints: str, library: str, build: Build, 
 
     Args:
         uv: The program, or empty for pip.
-        python: The environment's interpreter.
-        constraints: File with the versions.
-        library: Folder of the library that came with the plugin.
-        build: Which PyTorch.
         broken: Packages whose files are to be written again; with uv only.
     """
     if not uv:

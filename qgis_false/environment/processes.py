@@ -62,9 +62,6 @@ def signal_group(child: subprocess.Popen, kill: bool) -> None:
 def start(command: Sequence[str], **options: Any) -> subprocess.Popen:
     """Start a program in a group of its own. It is ended, with all it starts, by ``end``, or when QGIS is gone.
 
-    Args:
-        options: Of ``subprocess.Popen``.
-
     Raises:
         OSError: It cannot be started.
     """

@@ -98,9 +98,6 @@ def choose(host: Host, gpus: Sequence[Gpu], wanted: str = AUTO, has_uv: bool = T
     """Return which builds of PyTorch to try on ``host``.
 
     Args:
-        host: The computer.
-        gpus: Its NVIDIA GPUs.
-        wanted: One of ``tasks.BUILDS``.
         has_uv: Without uv only the package index is there to take it from.
     """
     if host.system == MAC:

@@ -50,8 +50,6 @@ class Assembly:
     """The strips of a map on their way into its files.
 
     Args:
-        plan: The map.
-        store: Where its strips are.
         run_id: The run of the job, in which a process may report that a strip will not come.
     """
 
@@ -102,9 +100,7 @@ class Assembly:
         """Write a layer.
 
         Args:
-            layer: One of ``layers_of`` the plan.
             path: Scratch path of the file, in a folder for it alone. Those of ``beside`` are written there too.
-            feedback: Told how far it is.
 
         Raises:
             OutputError: The disk is full.

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -61,10 +60,6 @@ class Classification:
     What is finished stays where the job ends early, and the same job goes on with it.
 
     Args:
-        job: What to do.
-        start: What all processes know of the start of the job.
-        share: Which of them this is.
-        feedback: Told how far it is.
         first_owner: The process that gets the first strips of the map.
     """
 
@@ -100,9 +95,7 @@ class Classification:
             self._store.open()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if self.is_first:
             self._store.close(self._is_done, self._share.world_size > 1)
         elif isinstance(error, InputError):

@@ -49,11 +49,6 @@ def classify_many(job: ClassifyMany, feedback: Feedback, world: World = ALONE) -
 class _Maps:
     """Maps that are being made.
 
-    Args:
-        start: What all processes know of the start of the job.
-        share: Which of them this is.
-        feedback: Told what is left out.
-
     Attributes:
         problems: Why maps were left out.
     """

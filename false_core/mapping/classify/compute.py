@@ -38,12 +38,7 @@ def compute_strips(
     """Compute strips of a map and store them.
 
     Args:
-        plan: The map.
         network: Gives class scores for normalised pixels, as ``build_segmenter`` describes it.
-        device: Where the network is.
-        strips: Those wanted, in order.
-        store: Where finished strips go.
-        feedback: Told how far it is.
 
     Raises:
         OutputError: The disk is full.
@@ -91,10 +86,6 @@ class _StripWriter:
 
     ``write`` and ``complete`` are called in the thread of ``compute_strips``' queue, tile after tile; files are closed in
     yet another. So ``finish`` may be called only when that queue is empty, and ``close`` only when it is closed.
-
-    Args:
-        plan: The map.
-        store: Where finished strips go.
     """
 
     def __init__(self, plan: MapPlan, store: StripStore) -> None:
@@ -165,9 +156,6 @@ class _StripFiles:
     """The files of a strip that is being written.
 
     Args:
-        plan: The map.
-        strip: The strip.
-        store: Where it goes.
         empty: Whether there is nothing but nodata. Then it has none.
     """
 

@@ -89,10 +89,7 @@ class MapPlan:
 
     Attributes:
         card: What goes into the network and comes out of it.
-        source: The raster on its working grid.
         window: The window of it that is mapped, in pixels of the file.
-        tiles: The tiles that the network sees.
-        strips: The strips that the map is made of.
         with_confidence: Whether the probability of the class chosen is written too.
     """
 
@@ -127,10 +124,7 @@ def cut_into_strips(plan: TilePlan, factor: int, width: int, height: int, classe
     """Return the strips of a map.
 
     Args:
-        plan: The plan of its tiles.
-        factor: Pixels of the file per working pixel.
         width, height: Size of the map, in pixels of the file.
-        classes: Number of classes.
     """
     step = plan.stride * factor
     waiting_of_a_tile = 4 * classes * plan.shared * plan.stride

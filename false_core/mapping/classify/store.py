@@ -69,7 +69,6 @@ class StripStore:
     """The folder with the finished strips of a map.
 
     Args:
-        output: The map.
         decisive: Whatever decides its pixels. Strips made with anything else are not found.
     """
 

@@ -23,7 +23,7 @@ from false_core.methods.fncc import Calibration, contrast
 from false_core.methods.glcnet import DECODER_STRIDE, WINDOWS, GLCNet, glcnet_loss, style, window_means
 from false_core.methods.method import Views
 from false_core.models.encoder import build_encoder
-from false_core.models.model_file import load_decoder, load_weights, read_card
+from false_core.models.model_file import DECODER_PREFIX, load_weights, read_card
 from false_core.models.segmenter import build_segmenter
 from false_core.presets import BOTH, FINETUNE, PRETRAIN, PretrainSettings
 from false_core.raster.source import RasterSource
@@ -183,7 +183,7 @@ class TestTheDecoder:
         network = build_segmenter(card.encoder, card.decoder, 4, 2)
         load_weights(encoder_file, build_encoder(card.encoder, 4))
         load_weights(encoder_file, network.encoder)
-        load_decoder(encoder_file, network.decoder)
+        load_weights(encoder_file, network.decoder, DECODER_PREFIX)
         held = safetensors.torch.load_file(encoder_file)
         own = network.state_dict()
         assert all(value.equal(own[f"decoder.{name}"]) for name, value in network.decoder.state_dict().items())
