@@ -62,8 +62,8 @@ def _scores(a: Assessment) -> Section:
     ]
     return Section(
         "Scores per class",
-        f"Of the {_units(a)} that were compared, each counting the same.{sample} Producer's accuracy: share of what is "
-        "truly of the class that the map shows as such. User's accuracy: share of what the map shows as the class that is.",
+        f"All {_units(a)} that were compared count the same.{sample} Producer's accuracy is the share of what is truly of "
+        "the class that the map shows as such. User's accuracy is the share of what the map shows as the class that is so.",
         header=("Class", "IoU", "Producer's accuracy", "User's accuracy", "F1", f"{what} in truth", f"{what} on map"),
         rows=rows,
         colors=[c.color for c in a.classes],
@@ -72,13 +72,13 @@ def _scores(a: Assessment) -> Section:
 
 def _confusion(a: Assessment) -> list[Section]:
     names = [c.name for c in a.classes]
-    text = "True class in rows, mapped class in columns, in percent of the row."
-    sections = [Section("What is mixed up with what", text, confusion_figure(a.confusion, names))]
+    text = "The rows are the true classes and the columns the mapped ones, in percent of the row."
+    sections = [Section("Confusion matrix", text, confusion_figure(a.confusion, names))]
     if len(names) <= MOST_COUNTED:
         rows = [[name, *(f"{int(n):,}" for n in row)] for name, row in zip(names, a.confusion)]
-        text = "True class in rows, mapped class in columns."
+        text = "The rows are the true classes and the columns the mapped ones."
         sections.append(
-            Section("The same in numbers", text, header=("", *names), rows=rows, colors=[c.color for c in a.classes])
+            Section("Confusion matrix in numbers", text, header=("", *names), rows=rows, colors=[c.color for c in a.classes])
         )
     return sections
 

@@ -58,7 +58,7 @@ class GFCNet(GroundedMethod):
     """Contrast with negatives that a joint distance on the ground and in feature space has corrected."""
 
     curve_captions: ClassVar[Mapping[str, str]] = {
-        "negatives": "Negatives are what an anchor is pushed away from; shown is the share of all others that was left "
+        "negatives": "Negatives are what an anchor is pushed away from. The curve is the share of all others that was left "
         "after those were taken out that lie near and look alike."
     }
 
@@ -75,7 +75,7 @@ class GFCNet(GroundedMethod):
         for level, (embeddings, ground) in by_level(representations).items():
             indices, counts = corrected(directions(embeddings), ground, self.settings.radius, SHOWN_NEGATIVES)
             text = (
-                "Negatives that are none: they lie near the anchor and look like it. Those within the radius that look "
+                "These are no negatives, as they lie near the anchor and look like it. Those within the radius that look "
                 "unlike, and all others, stay negatives. They should show the same land cover as the anchor."
             )
             found.append(NeighbourPairs("Corrected negatives", text, "Corrected", level, indices, counts))

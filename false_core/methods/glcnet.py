@@ -103,8 +103,8 @@ class GLCNet(Method):
                 marked.append(MarkedView(views.pixels[view * count + patch].float().cpu(), boxes=boxes))
             columns.append(tuple(marked))
         text = (
-            "Two views of some patches. Windows of the same colour show the same place and are to have the same features, "
-            "different from those of all other windows."
+            "The rows are two views of some patches. Windows of the same colour show the same place and are to have the "
+            "same features, different from those of all other windows."
         )
         return [MarkedViews("Windows that were matched", text, ("View", "Other view"), tuple(columns))]
 

@@ -117,8 +117,8 @@ class GraSS(PairMethod):
             pixels, box = views.pixels[view].float().cpu(), (boxes[view][0], boxes[view][1], boxes[view][2], boxes[view][3])
             columns.append((MarkedView(pixels, boxes=(box,)), MarkedView(pixels, shown[view]), MarkedView(crops[view])))
         text = (
-            "Some views, the attention that the gradients of the loss give, from dark to bright, and the crop that is "
-            "trained on after the warm-up: the region of highest attention. It should hold one kind of land cover more "
+            "The columns are views, the attention that the gradients of the loss give, from dark to bright, and the crop "
+            "that is trained on after the warm-up, where attention is highest. It should hold one kind of land cover more "
             "often than the view does."
         )
         return [MarkedViews("Where the gradients look", text, ("View", "Attention", "Crop"), tuple(columns))]

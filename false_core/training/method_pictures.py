@@ -121,9 +121,9 @@ def _section_of(pairs: NeighbourPairs, drawn: Drawn, named: bool) -> Section:
     figure, number = draw_neighbour_pairs(pairs, drawn)
     looked_at = len(pairs.indices)
     if not figure:
-        return Section(heading, f"None, of {looked_at:,} {what} looked at after the training.")
+        return Section(heading, f"There are none among {looked_at:,} {what} looked at after the training.")
     text = (
-        f"{pairs.text} {number:,} of {looked_at:,} {what} looked at after the training have some; shown are a few. On "
+        f"{pairs.text} {number:,} of {looked_at:,} {what} looked at after the training have some; a few are shown. On "
         "the map the anchor is a white ring, those related are orange ones, and dots are the other places of the batch."
         f"{' Classes are those of the truth raster.' if drawn.truth else ''}"
     )
