@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from false_core.models.encoder import STRIDE, SmallMapConv2d
+from false_core.models.encoder import SmallMapConv2d
 from false_core.models.segformer import FoldedDecoder, SummingDecoder
+from false_core.models.segmenter import stride_of
 
 FOLDING_TOLERANCE = 1e-3
 """Largest difference of scores, relative to how far they vary, at which two networks count as equal. Rounding gives 1e-6."""
@@ -27,7 +28,7 @@ def for_inference(segmenter: nn.Module, bands: int) -> nn.Module:
     Args:
         segmenter: As ``build_segmenter`` makes it, in evaluation mode, on the CPU.
     """
-    example = torch.randn(1, bands, 2 * STRIDE, 2 * STRIDE, generator=torch.Generator().manual_seed(0))
+    example = torch.randn(1, bands, *[2 * stride_of(segmenter)] * 2, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         wanted = segmenter(example)
     rewritten = copy.deepcopy(segmenter)
@@ -55,7 +56,7 @@ class _ClassByClass(nn.Module):
 def _fold_batch_norms(network: nn.Module, example: Tensor) -> None:
     """Fold each batch norm that takes the result of a convolution as it is into that convolution."""
     results: dict[int, tuple[nn.Conv2d, Tensor]] = {}
-    pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
+    pairs: dict[nn.BatchNorm2d, nn.Conv2d] = {}
 
     def after(conv: nn.Module, given: Any, result: Tensor) -> None:
         assert isinstance(conv, nn.Conv2d)
@@ -64,7 +65,7 @@ def _fold_batch_norms(network: nn.Module, example: Tensor) -> None:
     def before(norm: nn.Module, given: tuple[Tensor, ...]) -> None:
         assert isinstance(norm, nn.BatchNorm2d)
         if id(given[0]) in results:
-            pairs.append((results[id(given[0])][0], norm))
+            pairs[norm] = results[id(given[0])][0]
 
     hooks = [m.register_forward_hook(after) for m in network.modules() if type(m) in (nn.Conv2d, SmallMapConv2d)]
     hooks += [m.register_forward_pre_hook(before) for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
@@ -72,7 +73,7 @@ def _fold_batch_norms(network: nn.Module, example: Tensor) -> None:
     for hook in hooks:
         hook.remove()
     names = {module: name for name, module in network.named_modules()}
-    for conv, norm in pairs:
+    for norm, conv in pairs.items():
         folded = fuse_conv_bn_eval(conv, norm)
         conv.weight = folded.weight
         conv.bias = folded.bias

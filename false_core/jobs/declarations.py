@@ -46,6 +46,8 @@ METHODS = {
 CALIBRATED = ("rissnet", "gfcnet", "glcnet", "grass")
 """Methods that can take FNSD and FNCC, which FALSE always does, for their contrastive loss."""
 PRESETS = ("auto", "quick", "standard", "paper")
+HEADS = ("auto", "linear", "texture", "network")
+GENERAL_WEIGHTS = ("general", "none")
 
 _STANDS_FOR_MANY = (
     " A name may stand for many rasters: a folder, a pattern such as tiles/**/*.tif, a text file with a path per line, or a "
@@ -261,9 +263,19 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
     encoder: Optional[str] = parameter(
         MODEL,
         "Encoder",
-        "Encoder file from pretraining. Empty: an untrained encoder, trained on the labels alone.",
+        "Encoder file from pretraining. Empty: the general encoder alone. With one, both are used.",
         None,
         of="encoder",
+    )
+    head: str = parameter(
+        CHOICE,
+        "Head",
+        "What tells classes apart. linear: a linear classifier on the features of frozen encoders, at several pixel sizes. "
+        "texture: one on local means and standard deviations of the bands. network: a decoder that is trained, with the "
+        "encoder; it takes far longer. auto: linear, texture, the pixels' own values and their combinations are compared by "
+        "cross-validation over the labels, and the best is kept.",
+        "auto",
+        choices=HEADS,
     )
     bands: Tuple[int, ...] = parameter(
         BANDS,
@@ -281,6 +293,24 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
         FLAG,
         "Freeze the encoder",
         "Train the decoder only, as in the paper. Otherwise the encoder is trained through after a first phase.",
+    )
+    weights: str = parameter(
+        CHOICE,
+        "General encoder",
+        "general: an encoder that others trained on photographs, which comes with the library. none: the encoder file "
+        "alone. The head network starts from the encoder file or from nothing.",
+        GENERAL_WEIGHTS[0],
+        choices=GENERAL_WEIGHTS,
+        advanced=True,
+    )
+    smoothing: float = parameter(
+        NUMBER,
+        "Smoothing",
+        "Standard deviation of the window in which the probabilities of classes are averaged, in CRS units. 0: none. Not "
+        "for the head network.",
+        0.0,
+        minimum=0.0,
+        advanced=True,
     )
     validation: float = parameter(
         NUMBER,

@@ -75,7 +75,16 @@ class Annotation:
             to_pixels: From the raster's pixel coordinates to those of the patch. May rotate, flip and scale.
             height, width: Of the patch in pixels.
         """
-        target = np.full((height, width), IGNORE, np.uint8)
+        return self._burned(self.targets, IGNORE, np.uint8, to_pixels, height, width)
+
+    def burn_numbers(self, to_pixels: Affine, height: int, width: int) -> npt.NDArray[np.int32]:
+        """Burn the number of the shape that labels each pixel, as ``burn`` does with its class; -1 where none does."""
+        return self._burned(np.arange(len(self.shapes)), -1, np.int32, to_pixels, height, width)
+
+    def _burned(
+        self, values: npt.NDArray[np.integer], fill: int, dtype: Any, to_pixels: Affine, height: int, width: int
+    ) -> npt.NDArray[Any]:
+        target = np.full((height, width), fill, dtype)
         corners = np.array([~to_pixels * corner for corner in ((0, 0), (width, 0), (0, height), (width, height))])
         box = shapely.box(*corners.min(axis=0), *corners.max(axis=0))
         near = np.sort(self.tree.query(box))
@@ -85,7 +94,7 @@ class Annotation:
         moved = shapely.transform(self.shapes[near], lambda xy: xy @ np.array([[a, d], [b, e]]) + np.array([c, f]))
         thick = (shapely.get_dimensions(moved) == 2) & (shapely.area(moved) >= SMALL_POLYGON)
         for group, all_touched in ((thick, False), (~thick, True)):
-            pairs = [(shape, int(value)) for shape, value in zip(moved[group], self.targets[near][group])]
+            pairs = [(shape, int(value)) for shape, value in zip(moved[group], values[near][group])]
             if pairs:
                 # The identity is what rasterio assumes anyway; naming it avoids a warning about a missing georeference.
                 rasterio.features.rasterize(pairs, out=target, transform=Affine.identity(), all_touched=all_touched)

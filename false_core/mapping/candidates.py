@@ -248,10 +248,18 @@ class _EncoderTap:
 
     def forward(self, pixels: Tensor) -> list[_Seen]:
         """Return what the network gives for one tile, of shape (1, bands, side, side)."""
+        self._levels = ()
         probabilities = class_probabilities(self._network, pixels)[0]
+        if not self._levels:
+            # The head of this segmenter does not look at its encoder.
+            with torch.inference_mode():
+                self._network.get_submodule("encoder")(pixels)
         return [_Seen(probabilities, self._levels)]
 
     def _keep(self, module: nn.Module, given: Any, levels: Sequence[Tensor]) -> None:
+        # An encoder that is shown several pixel sizes sees the finest one first.
+        if self._levels:
+            return
         self._levels = levels[FINEST_LEVEL:]
         self.widths = [level.shape[1] for level in self._levels]
 

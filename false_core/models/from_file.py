@@ -11,9 +11,10 @@ from torch import nn
 
 from false_core.device import memory_of
 from false_core.errors import ModelFileError
-from false_core.models.encoder import STRIDE, build_encoder
+from false_core.models.encoder import build_encoder
+from false_core.models.fused import FusedSegmenter
 from false_core.models.model_file import ModelCard, check_layout, load_weights
-from false_core.models.segmenter import build_segmenter
+from false_core.models.segmenter import build_segmenter, stride_of
 
 WEIGHTS_SHARE_OF_MEMORY = 0.4
 """Of the computer's, that the weights may take. While they are read they lie in it twice."""
@@ -59,6 +60,8 @@ def check_fits(path: str, build: Callable[[], nn.Module]) -> None:
 
 
 def _segmenter(card: ModelCard) -> Any:
+    if card.head:
+        return FusedSegmenter(card.head, len(card.bands), len(card.classes))
     return build_segmenter(card.encoder, card.decoder, len(card.bands), len(card.classes))
 
 
@@ -69,7 +72,7 @@ def _loaded(path: str, bands: int, build: Callable[[], nn.Module]) -> Any:
     network.eval()
     # Numbers that are finite can still be too large, or a variance negative.
     with torch.inference_mode():
-        results = network(torch.zeros(1, bands, 2 * STRIDE, 2 * STRIDE))
+        results = network(torch.zeros(1, bands, *[2 * stride_of(network)] * 2))
     if not all(bool(torch.isfinite(result).all()) for result in (results if isinstance(results, list) else [results])):
         raise ModelFileError(
             f"{path} cannot be used: what its weights compute are no finite numbers.", "Copy it again, or train it again."

@@ -24,14 +24,16 @@ from torch import Tensor, nn
 
 from false_core import __version__
 from false_core.errors import ModelFileError, OutputError
+from false_core.models.fused import FusedSpec
 from false_core.publish import published
 from false_core.raster.classes import ClassTable
 from false_core.raster.statistics import LARGEST, Normalisation
 from false_core.untrusted import on_one_line, parse_json
 
 MODEL_FORMAT = "false-model"
-FORMAT_VERSION = 2
-"""2: an encoder may bring a decoder along. Files without one are written as 1, which older versions read too."""
+FORMAT_VERSION = 3
+"""2: an encoder may bring a decoder along. 3: a segmenter may have a head on frozen features. Files without these are written
+as 1, which older versions read too."""
 DECODER_PREFIX = "decoder."
 """Of the weights of a decoder, in a file of an encoder as in that of a segmenter."""
 METADATA = "__metadata__"
@@ -71,6 +73,7 @@ class ModelCard:
         ground_sample_distance: The same in metres, None where the CRS was unknown.
         patch_size: Side of the patches it was trained on, in such pixels.
         classes: The classes, empty for an encoder.
+        head: Of a segmenter of frozen features, what it is made of; None for a decoder.
         method: How it was made, for example ``"false"``, and with which settings.
         provenance: From what: inputs, label counts, scores, steps, and the library's version.
     """
@@ -85,6 +88,7 @@ class ModelCard:
     ground_sample_distance: float | None
     patch_size: int
     decoder: str = ""
+    head: FusedSpec | None = None
     classes: ClassTable = field(default_factory=lambda: ClassTable(()))
     method: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -100,7 +104,9 @@ def save_model(path: str, card: ModelCard, network: nn.Module, decoder: nn.Modul
     Raises:
         OutputError: It cannot be written, for example because the disk is full.
     """
-    body = {"format_version": 2 if decoder else 1, **{f.name: getattr(card, f.name) for f in dataclasses.fields(card)}}
+    version = 3 if card.head else 2 if decoder else 1
+    body = {"format_version": version, **{f.name: getattr(card, f.name) for f in dataclasses.fields(card)}}
+    body["head"] = card.head.to_dict() if card.head else None
     body["normalisation"] = card.normalisation.to_dict()
     body["classes"] = card.classes.to_list()
     body["provenance"] = {**card.provenance, "false_core": __version__}
@@ -280,6 +286,7 @@ def _card(body: Any) -> ModelCard:
             "bands": tuple(str(b) for b in body["bands"]),
             "band_numbers": tuple(int(b) for b in body["band_numbers"]),
             "normalisation": Normalisation.from_dict(body["normalisation"]),
+            "head": FusedSpec.from_dict(body["head"]) if body.get("head") else None,
             "classes": ClassTable.from_list(body["classes"]) if body["classes"] else ClassTable(()),
         }
     )
@@ -303,13 +310,17 @@ def _check(card: ModelCard) -> None:
     if type(card.patch_size) is not int or not 1 <= card.patch_size <= LARGEST_PATCH:
         raise ValueError("patch_size must be a number of pixels")
     # timm would look up a name with a slash or a colon in it in the network.
-    if not all(re.fullmatch(r"[\w.-]*", name) for name in (card.encoder, card.decoder)):
+    if not all(
+        re.fullmatch(r"[\w.-]*", name) for name in (card.encoder, card.decoder, *(card.head.encoders if card.head else ()))
+    ):
         raise ValueError("the names of encoder and decoder must be plain ones")
     if not all(isinstance(part, dict) for part in (card.method, card.provenance)) or not isinstance(card.dtype, str):
         raise ValueError("method and provenance must be objects, dtype a text")
     _check_provenance(card.provenance)
     if (card.kind == SEGMENTER) != bool(card.classes.classes):
         raise ValueError("a segmenter has classes, an encoder has none")
+    if card.head and (card.kind != SEGMENTER or card.decoder):
+        raise ValueError("only a segmenter without a decoder has a head")
 
 
 def _is_number(value: Any) -> bool:

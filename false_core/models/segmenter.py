@@ -68,13 +68,19 @@ def with_prior(segmenter: nn.Module, ratio: Tensor) -> nn.Module:
     return moved
 
 
+def stride_of(network: nn.Module) -> int:
+    """Return what the sides of the images are multiples of that a segmenter takes, in pixels."""
+    return int(getattr(network, "stride", STRIDE))
+
+
 def class_probabilities(network: nn.Module, pixels: Tensor) -> Tensor:
     """Return probabilities of shape (batch, classes, height, width) for patches of any size.
 
     Sides are filled up with 0, which is how nodata looks to the network, to what the encoder's stride asks for.
     """
     height, width = pixels.shape[-2:]
-    fill = (0, -width % STRIDE, 0, -height % STRIDE)
+    stride = stride_of(network)
+    fill = (0, -width % stride, 0, -height % stride)
     if any(fill):
         pixels = torch.nn.functional.pad(pixels, fill)
     pixels = pixels.contiguous(memory_format=torch.channels_last)

@@ -47,10 +47,10 @@ def start_from(weights: str, encoder: Any, backbone: str, raster: str) -> dict[s
     if is_model_file(weights):
         return _continue(weights, encoder, backbone, raster)
     if _is_path(weights):
-        _fill(encoder, _read(weights), backbone, name)
+        fill(encoder, _read(weights), backbone, name)
         return {"file": name}
     timm_name = _timm_name(weights, backbone)
-    _fill(encoder, _download(timm_name), backbone, timm_name)
+    fill(encoder, _download(timm_name), backbone, timm_name)
     return {"timm": timm_name}
 
 
@@ -154,7 +154,7 @@ def _download(timm_name: str) -> dict[str, Tensor]:
     return tensors
 
 
-def _fill(encoder: Any, given: Mapping[str, Tensor], backbone: str, source: str) -> None:
+def fill(encoder: Any, given: Mapping[str, Tensor], backbone: str, source: str) -> None:
     """Fill ``encoder`` with weights named as timm names them.
 
     Raises:

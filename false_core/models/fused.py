@@ -1,0 +1,238 @@
+"""Segmenters of frozen encoders at several pixel sizes, texture and the pixels themselves, under linear classifiers.
+
+Nothing in them was trained step by step: the encoders are taken as they are, and each classifier is a logistic regression.
+A classifier is linear, so that it is applied to the levels of an encoder where these have the fewest pixels, and its
+scores are enlarged instead of the features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, conv2d, interpolate, log_softmax
+
+from false_core.models.encoder import STRIDE, build_encoder, channels_of
+from false_core.models.texture import PIXELS_AT_A_TIME, RANDOM_FEATURES, LocalStatistics, RandomFeatures, smoothed
+
+TEXTURE, SPECTRUM = "texture", "spectrum"
+ZOOMS = (1, 2, 4)
+"""Working pixels per pixel that an encoder sees."""
+MOST_ZOOM, MOST_GRID, MOST_ENCODERS, MOST_MEMBERS = 8, 4, 4, 32
+
+
+@dataclass(frozen=True)
+class Member:
+    """A linear classifier among several.
+
+    Attributes:
+        parts: The names of the parts of the network whose features it takes.
+        weight: The exponent of its probabilities in the product of all.
+    """
+
+    parts: tuple[str, ...]
+    weight: float
+
+
+@dataclass(frozen=True)
+class FusedSpec:
+    """What a fused segmenter is made of. It stands in the model file.
+
+    Attributes:
+        encoders: timm backbones.
+        zooms: Working pixels per pixel that the encoders see, for each pass over an image.
+        grid: Working pixels per pixel that is classified.
+        members: The classifiers.
+        smoothing: Standard deviation of the Gaussian window in which probabilities are averaged, in working pixels; 0: none.
+    """
+
+    encoders: tuple[str, ...]
+    zooms: tuple[int, ...]
+    grid: int
+    members: tuple[Member, ...]
+    smoothing: float = 0.0
+
+    @property
+    def stride(self) -> int:
+        """What the sides of an image are multiples of, in working pixels."""
+        return STRIDE * max(self.zooms, default=1)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the parts whose features some member takes, in the order in which they are computed."""
+        wanted = {part for member in self.members for part in member.parts}
+        known = [encoder_part(number, zoom) for number in range(len(self.encoders)) for zoom in self.zooms]
+        return tuple(part for part in (*known, TEXTURE, SPECTRUM) if part in wanted)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a model file keeps."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, body: Any) -> FusedSpec:
+        """Read what ``to_dict`` wrote, of an untrusted file.
+
+        Raises:
+            ValueError, TypeError, KeyError: It describes no network that could be built.
+        """
+        members = tuple(Member(tuple(map(str, m["parts"])), float(m["weight"])) for m in body["members"])
+        spec = cls(
+            tuple(map(str, body["encoders"])),
+            tuple(int(zoom) for zoom in body["zooms"]),
+            int(body["grid"]),
+            members,
+            float(body["smoothing"]),
+        )
+        every = {encoder_part(n, zoom) for n in range(len(spec.encoders)) for zoom in spec.zooms} | {TEXTURE, SPECTRUM}
+        if (
+            not 1 <= len(members) <= MOST_MEMBERS
+            or len(spec.encoders) > MOST_ENCODERS
+            or not 1 <= spec.grid <= MOST_GRID
+            or len(spec.zooms) > MOST_ZOOM
+            or not all(1 <= zoom <= MOST_ZOOM for zoom in spec.zooms)
+            or not all(member.parts and set(member.parts) <= every and 0 < member.weight <= 1 for member in members)
+            or not 0 <= spec.smoothing <= 1000
+        ):
+            raise ValueError("the head names parts that it does not have")
+        return spec
+
+
+def encoder_part(number: int, zoom: int) -> str:
+    """Return the name of the features of an encoder, counted from 0, on pixels ``zoom`` times as large as working pixels."""
+    return f"encoder {number} at {zoom}"
+
+
+class FeatureParts(nn.Module):
+    """All features that classifiers may take, by part: frozen encoders at several pixel sizes, texture, spectrum.
+
+    Args:
+        encoders: timm backbones.
+        zooms: Working pixels per pixel that they see.
+        grid: Working pixels per pixel of the texture and the spectrum.
+        bands: Number of input bands.
+    """
+
+    def __init__(self, encoders: Sequence[str], zooms: Sequence[int], grid: int, bands: int) -> None:
+        super().__init__()
+        self.zooms, self.grid, self.bands = tuple(zooms), grid, bands
+        self.encoders = nn.ModuleList([build_encoder(name, bands) for name in encoders])
+        self.statistics = LocalStatistics(bands)
+        self.random_features = RandomFeatures(self.statistics.channels)
+
+    def channels(self, part: str) -> list[int]:
+        """Return the number of features of each level of a part."""
+        if part == TEXTURE:
+            return [RANDOM_FEATURES]
+        if part == SPECTRUM:
+            return [self.bands]
+        return channels_of(self.encoders[self._number_and_zoom(part)[0]])[1:]
+
+    def levels(self, pixels: Tensor, part: str) -> list[Tensor]:
+        """Return the features of each level of a part, each (batch, channels, height, width) at its own stride.
+
+        Those of the texture are the statistics that the random features are made of, as these take much memory.
+        """
+        if part == SPECTRUM:
+            return [reduced(pixels, self.grid)]
+        if part == TEXTURE:
+            return [self.statistics(reduced(pixels, self.grid))]
+        number, zoom = self._number_and_zoom(part)
+        levels: list[Tensor] = self.encoders[number](reduced(pixels, zoom).contiguous(memory_format=torch.channels_last))[1:]
+        return levels
+
+    def _number_and_zoom(self, part: str) -> tuple[int, int]:
+        number, zoom = part.removeprefix("encoder ").split(" at ")
+        return int(number), int(zoom)
+
+
+def reduced(pixels: Tensor, factor: int) -> Tensor:
+    """Return the means of squares of ``factor`` x ``factor`` pixels."""
+    return pixels if factor == 1 else avg_pool2d(pixels, factor)
+
+
+class FusedSegmenter(nn.Module):
+    """A segmenter of frozen features. Called on (batch, bands, height, width), it returns scores of the classes there.
+
+    Args:
+        spec: What it is made of.
+        bands: Number of input bands.
+        classes: Number of classes.
+    """
+
+    def __init__(self, spec: FusedSpec, bands: int, classes: int) -> None:
+        super().__init__()
+        self.spec, self.classes = spec, classes
+        self.features = FeatureParts(spec.encoders, spec.zooms, spec.grid, bands)
+        self.weights = nn.ParameterDict()
+        """By part: of each of its members the weights of all classes, of shape (members * classes, channels)."""
+        for part in spec.parts:
+            rows = classes * sum(part in member.parts for member in spec.members)
+            self.weights[_key(part)] = nn.Parameter(
+                torch.zeros(rows, sum(self.features.channels(part))), requires_grad=False
+            )
+        self.bias = nn.Parameter(torch.zeros(len(spec.members), classes), requires_grad=False)
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The encoder that was pretrained last."""
+        return self.features.encoders[-1]
+
+    @property
+    def stride(self) -> int:
+        """What the sides of an image are multiples of, in pixels."""
+        return self.spec.stride
+
+    def set_member(self, number: int, weights: dict[str, Tensor], bias: Tensor) -> None:
+        """Put in the weights of a member, by part of shape (classes, channels), and its bias of shape (classes,)."""
+        for part, values in weights.items():
+            row = self.classes * sum(part in member.parts for member in self.spec.members[:number])
+            self.weights[_key(part)].data[row : row + self.classes] = values
+        self.bias.data[number] = bias
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return scores before softmax of shape (batch, classes, height, width), for sides that are multiples of ``stride``."""
+        height, width = pixels.shape[-2:]
+        size = height // self.spec.grid, width // self.spec.grid
+        totals = [self.bias[number][None, :, None, None] for number in range(len(self.spec.members))]
+        for part in self.spec.parts:
+            takers = [number for number, member in enumerate(self.spec.members) if part in member.parts]
+            scores = self._scores(pixels, part, size).chunk(len(takers), dim=1)
+            for number, share in zip(takers, scores):
+                totals[number] = totals[number] + share
+        fused = torch.zeros_like(totals[0])
+        for member, total in zip(self.spec.members, totals):
+            fused = fused + member.weight * log_softmax(total, dim=1)
+        if self.spec.smoothing:
+            fused = smoothed(fused.softmax(dim=1), self.spec.smoothing / self.spec.grid).clamp(min=1e-12).log()
+        return _resized(fused, (height, width))
+
+    def _scores(self, pixels: Tensor, part: str, size: tuple[int, int]) -> Tensor:
+        weights = self.weights[_key(part)]
+        levels = self.features.levels(pixels, part)
+        if part == TEXTURE:
+            return self._texture_scores(levels[0], weights)
+        total: Tensor | None = None
+        for level, own in zip(levels, weights.split(self.features.channels(part), dim=1)):
+            projected = _resized(conv2d(level, own[:, :, None, None]), size)
+            total = projected if total is None else total + projected
+        assert total is not None
+        return total
+
+    def _texture_scores(self, statistics: Tensor, weights: Tensor) -> Tensor:
+        batch, _, height, width = statistics.shape
+        rows = statistics.permute(0, 2, 3, 1).reshape(-1, statistics.shape[1])
+        scores = [self.features.random_features(some) @ weights.T for some in torch.split(rows, PIXELS_AT_A_TIME)]
+        return torch.cat(scores).view(batch, height, width, -1).permute(0, 3, 1, 2)
+
+
+def _key(part: str) -> str:
+    return part.replace(" ", "_")
+
+
+def _resized(values: Tensor, size: tuple[int, int]) -> Tensor:
+    if tuple(values.shape[-2:]) == size:
+        return values
+    return interpolate(values, size, mode="bilinear", align_corners=False)

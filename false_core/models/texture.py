@@ -1,0 +1,113 @@
+"""Texture: local means and standard deviations of the bands at several scales, and random features of them.
+
+A classifier on such statistics is what remote sensing used before networks, and where labels are few it still knows what
+the features of a network do not. Random features (Rahimi and Recht 2007) let a linear classifier draw curved borders.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad
+
+SCALES = (1, 2, 4, 8, 16)
+"""Standard deviations of the Gaussian windows, in pixels of the texture's grid."""
+MOST_BANDS = 6
+"""Bands, or principal components of more bands, whose statistics are taken."""
+RANDOM_FEATURES = 256
+PIXELS_AT_A_TIME = 65_536
+"""Pixels whose random features are in memory at once."""
+
+
+def statistics_of(bands: int) -> int:
+    """Return the number of statistics of so many bands: their values, and two numbers at each scale."""
+    return bands * (1 + 2 * len(SCALES))
+
+
+class LocalStatistics(nn.Module):
+    """Values, local means and local standard deviations of bands.
+
+    Where there are more than ``MOST_BANDS`` bands, they are mixed to as many components first.
+
+    Args:
+        bands: Number of input bands.
+    """
+
+    mixing: Tensor
+
+    def __init__(self, bands: int) -> None:
+        super().__init__()
+        self.components = min(bands, MOST_BANDS)
+        self.register_buffer("mixing", torch.eye(bands)[: self.components])
+
+    @property
+    def channels(self) -> int:
+        """Number of statistics."""
+        return statistics_of(self.components)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return statistics of shape (batch, channels, height, width) for bands (batch, bands, height, width)."""
+        mixed = conv2d(pixels, self.mixing[:, :, None, None])
+        both = torch.cat([mixed, mixed.square()], dim=1)
+        statistics = [mixed]
+        for scale in SCALES:
+            mean, square = smoothed(both, scale).chunk(2, dim=1)
+            statistics += [mean, (square - mean.square()).clamp(min=0).sqrt()]
+        return torch.cat(statistics, dim=1)
+
+
+def smoothed(values: Tensor, std: float) -> Tensor:
+    """Return a Gaussian mean of values (batch, channels, height, width) in windows of a standard deviation in pixels.
+
+    It is taken on a grid as coarse as the window allows.
+    """
+    height, width = values.shape[-2:]
+    step = 1
+    while std / (2 * step) >= 1 and 2 * step <= min(height, width):
+        step *= 2
+    fill = (0, -width % step, 0, -height % step)
+    coarse = values
+    if step > 1:
+        coarse = avg_pool2d(pad(values, fill, mode="replicate") if any(fill) else values, step)
+    radius = max(1, round(3 * std / step))
+    offsets = torch.arange(-radius, radius + 1, device=values.device, dtype=values.dtype)
+    kernel = torch.exp(-0.5 * (offsets * step / std).square())
+    kernel = (kernel / kernel.sum()).expand(values.shape[1], 1, -1)
+    around = pad(coarse, (radius, radius, radius, radius), mode="replicate")
+    around = conv2d(around, kernel[:, :, None, :], groups=values.shape[1])
+    around = conv2d(around, kernel[:, :, :, None], groups=values.shape[1])
+    if step == 1:
+        return around
+    size = height + fill[3], width + fill[1]
+    return interpolate(around, size, mode="bilinear", align_corners=False)[..., :height, :width]
+
+
+class RandomFeatures(nn.Module):
+    """Random features of standardised statistics: positive parts of random projections.
+
+    They approximate the arc-cosine kernel of order 1 (Cho and Saul 2009, Eq. 3), for which no cosine is computed.
+
+    Args:
+        inputs: Number of statistics.
+        outputs: Number of random features.
+    """
+
+    directions: Tensor
+    offsets: Tensor
+
+    def __init__(self, inputs: int, outputs: int = RANDOM_FEATURES) -> None:
+        super().__init__()
+        self.register_buffer("directions", torch.zeros(inputs, outputs))
+        self.register_buffer("offsets", torch.zeros(outputs))
+
+    def draw(self, mean: Tensor, std: Tensor, generator: torch.Generator) -> None:
+        """Draw the projections of statistics that have a mean and a standard deviation, each of shape (inputs,)."""
+        inputs, outputs = self.directions.shape
+        directions = torch.randn(inputs, outputs, generator=generator) / inputs**0.5 / std[:, None]
+        self.directions.copy_(directions)
+        self.offsets.copy_(torch.randn(outputs, generator=generator) - mean @ directions)
+
+    def forward(self, statistics: Tensor) -> Tensor:
+        """Return features of shape (n, outputs) of statistics (n, inputs)."""
+        features: Tensor = torch.addmm(self.offsets, statistics, self.directions).relu_()
+        return features

@@ -1,0 +1,184 @@
+"""Which classifiers a model is made of: candidates and their fusions, compared by cross-validation over the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from false_core.accuracy.metrics import score
+from false_core.feedback import Feedback
+from false_core.models.fused import SPECTRUM, TEXTURE, Member, encoder_part
+from false_core.training.heads.folds import ALWAYS_LEARNED, FOLDS
+from false_core.training.heads.regression import Linear, fit_logistic
+from false_core.training.heads.samples import Points
+from false_core.training.heads.spaces import Space
+
+FloatArray = npt.NDArray[np.float32]
+
+PENALTY = 1 / 60
+"""Of the weights, against a mean cross entropy of about 0.5. A factor of 3 more or less hardly matters."""
+CLEARLY = 0.01
+"""Mean IoU by which a candidate must beat those before it in the list, which are known to do well elsewhere."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A way to put classifiers together.
+
+    Attributes:
+        name: Its name in reports.
+        members: The classifiers, with weights that add up to 1.
+    """
+
+    name: str
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The outcome of a cross-validation.
+
+    Attributes:
+        candidates: What was compared.
+        scores: Mean IoU of each over the held-out samples, shapes counted alike; NaN where nothing could be held out.
+        chosen: The best.
+        held_out: Numbers of the samples that were held out, of shape (n,).
+        log_probabilities: What the best one makes of them without having learned from their block, of shape (n, classes).
+    """
+
+    candidates: tuple[Candidate, ...]
+    scores: tuple[float, ...]
+    chosen: Candidate
+    held_out: npt.NDArray[np.int64]
+    log_probabilities: FloatArray
+
+
+def candidates_for(head: str, encoders: int, zooms: Sequence[int], bands: int) -> tuple[Candidate, ...]:
+    """Return the candidates of a head: ``"linear"``, ``"texture"`` or ``"auto"``, those that do well on most rasters first.
+
+    Args:
+        head: The name of the head.
+        encoders: Number of encoders.
+        zooms: Working pixels per pixel that they see.
+        bands: Number of bands of the raster.
+    """
+    texture = Candidate("texture", (Member((TEXTURE,), 1.0),))
+    if head == "texture":
+        return (texture,)
+    linear = Candidate("linear", _alike(*(_of_encoder(n, zooms, ()) for n in range(encoders))))
+    if head == "linear":
+        return (linear,)
+    fused = Candidate("linear and texture", _alike(*(_of_encoder(n, zooms, (TEXTURE,)) for n in range(encoders))))
+    spectrum = Candidate("spectrum", (Member((SPECTRUM,), 1.0),))
+    with_spectrum = Candidate(
+        "linear, texture and spectrum", _alike(*(_of_encoder(n, zooms, (TEXTURE, SPECTRUM)) for n in range(encoders)))
+    )
+    latest: tuple[Candidate, ...] = ()
+    if encoders > 1:
+        latest = tuple(
+            Candidate(f"{name}, {which} encoder alone", _of_encoder(number, zooms, parts))
+            for number, which in ((0, "general"), (encoders - 1, "pretrained"))
+            for name, parts in (("linear and texture", (TEXTURE,)),)
+        )
+    several_bands = (with_spectrum,) if bands > SPECTRAL_BANDS else ()
+    return (fused, *several_bands, *latest, linear, texture, spectrum)
+
+
+SPECTRAL_BANDS = 3
+"""Bands above which the spectrum of a pixel is looked at beside everything else."""
+
+
+def _of_encoder(number: int, zooms: Sequence[int], others: tuple[str, ...]) -> tuple[Member, ...]:
+    """Return the members for one encoder: all its parts and ``others`` under one classifier, and each under its own."""
+    parts = tuple(encoder_part(number, zoom) for zoom in zooms)
+    share = 0.6 if others else 1.0
+    alone = [Member((part,), 0.5 * share / len(parts)) for part in parts]
+    alone += [Member((part,), 0.5 * (1 - share) / len(others)) for part in others]
+    return (Member((*parts, *others), 0.5), *alone)
+
+
+def _alike(*groups: Sequence[Member]) -> tuple[Member, ...]:
+    """Return the members of several groups that count alike; of two that take the same parts, one with both weights."""
+    weights: dict[tuple[str, ...], float] = {}
+    for group in groups:
+        for member in group:
+            weights[member.parts] = weights.get(member.parts, 0.0) + member.weight / len(groups)
+    return tuple(Member(parts, weight) for parts, weight in weights.items())
+
+
+def compare(
+    candidates: Sequence[Candidate],
+    spaces: Mapping[str, Space],
+    features: Mapping[str, FloatArray],
+    points: Points,
+    folds: npt.NDArray[np.int64],
+    classes: int,
+    feedback: Feedback,
+) -> Comparison:
+    """Fit every classifier on all folds but one, ask it about that one, and compare what the candidates make of it.
+
+    Args:
+        candidates: What to compare.
+        spaces: What a part's features are brought to before a classifier sees them, by part.
+        features: Of the points, by part.
+        points: The labelled samples.
+        folds: Fold of each shape.
+        classes: Number of classes.
+        feedback: Told how far it is.
+    """
+    members = list(dict.fromkeys(member.parts for candidate in candidates for member in candidate.members))
+    fold_of = folds[points.owners]
+    held_out = np.flatnonzero(fold_of != ALWAYS_LEARNED)
+    found = {parts: np.zeros((len(points.owners), classes), np.float32) for parts in members}
+    for fold in range(FOLDS):
+        asked = np.flatnonzero(fold_of == fold)
+        learned = np.flatnonzero(fold_of != fold)
+        if not len(asked):
+            continue
+        for number, parts in enumerate(members):
+            feedback.advance(fold * len(members) + number, FOLDS * len(members), "fits")
+            inputs = design(parts, spaces, features)
+            classifier = fit_member(inputs[learned], points.subset(learned), classes)
+            found[parts][asked] = classifier.log_probabilities(inputs[asked])
+    counts = shape_counts(points)
+    answers = [np.sum([m.weight * found[m.parts] for m in candidate.members], axis=0) for candidate in candidates]
+    scores = tuple(_mean_iou(answer[held_out], points.targets[held_out], counts[held_out], classes) for answer in answers)
+    best = 0
+    for number, value in enumerate(scores):
+        if value > scores[best] + CLEARLY:
+            best = number
+    return Comparison(tuple(candidates), scores, candidates[best], held_out, np.asarray(answers[best])[held_out])
+
+
+def design(parts: Sequence[str], spaces: Mapping[str, Space], features: Mapping[str, FloatArray]) -> FloatArray:
+    """Return what a classifier of several parts learns from, of shape (n, features)."""
+    return np.concatenate([spaces[part].of(features[part], alone=len(parts) == 1) for part in parts], axis=1)
+
+
+def fit_member(inputs: FloatArray, points: Points, classes: int) -> Linear:
+    """Fit one classifier; shapes of a class count alike, and classes too."""
+    return fit_logistic(inputs, points.targets, balanced_counts(points, classes), classes, PENALTY)
+
+
+def shape_counts(points: Points) -> npt.NDArray[np.float64]:
+    """Return how much each point counts where all shapes count alike."""
+    counts: npt.NDArray[np.float64] = 1 / np.bincount(points.owners)[points.owners]
+    return counts
+
+
+def balanced_counts(points: Points, classes: int) -> npt.NDArray[np.float64]:
+    """Return how much each point counts where shapes within a class, and classes, count alike."""
+    counts = shape_counts(points)
+    balanced: npt.NDArray[np.float64] = counts / np.bincount(points.targets, counts, classes)[points.targets]
+    return balanced
+
+
+def _mean_iou(answer: FloatArray, targets: npt.NDArray[np.int64], counts: npt.NDArray[np.float64], classes: int) -> float:
+    if not len(targets):
+        return float("nan")
+    cells = targets * classes + answer.argmax(axis=1)
+    confusion = np.bincount(cells, counts, classes * classes).reshape(classes, classes)
+    return score(confusion).miou

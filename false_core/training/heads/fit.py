@@ -1,0 +1,159 @@
+"""From frozen encoders and a few labels to a segmenter, in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from false_core.accuracy.metrics import IntArray, confusion_matrix
+from false_core.feedback import Feedback
+from false_core.labels.annotation import Annotation
+from false_core.models.fused import TEXTURE, FeatureParts, FusedSegmenter, FusedSpec
+from false_core.models.texture import RANDOM_FEATURES
+from false_core.raster.source import RasterSource
+from false_core.raster.statistics import Normalisation
+from false_core.training.heads.choice import Comparison, candidates_for, compare, design, fit_member
+from false_core.training.heads.folds import folds_of
+from false_core.training.heads.samples import FeatureSampler, Points, labelled_points
+from false_core.training.heads.spaces import Space, names_in, plain_space, space_of
+
+FloatArray = npt.NDArray[np.float32]
+
+SHARE = {TEXTURE: 0.25}
+"""How much of a part's scale is left where it is joined to others; 0.5 for those not named."""
+GAIN = (1000 / RANDOM_FEATURES) ** 0.5
+"""Of the random features, so that the penalty means the same whatever their number."""
+
+
+@dataclass(frozen=True)
+class FrozenEncoder:
+    """An encoder to build on.
+
+    Attributes:
+        backbone: Name in timm.
+        weights: Its state dict.
+    """
+
+    backbone: str
+    weights: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A segmenter, and how well its like did on labels it had not seen.
+
+    Attributes:
+        segmenter: In evaluation mode, on the CPU.
+        comparison: Of the candidates.
+        confusion: Of the chosen candidate over held-out samples, true classes in rows; None where none could be held out.
+    """
+
+    segmenter: FusedSegmenter
+    comparison: Comparison
+    confusion: IntArray | None
+
+
+def fit_head(
+    head: str,
+    encoders: Sequence[FrozenEncoder],
+    zooms: Sequence[int],
+    grid: int,
+    smoothing: float,
+    source: RasterSource,
+    normalisation: Normalisation,
+    annotation: Annotation,
+    seed: int,
+    device: torch.device,
+    feedback: Feedback,
+) -> Fitted:
+    """Fit the classifiers of a head and choose among them.
+
+    Args:
+        head: ``"auto"``, ``"linear"`` or ``"texture"``.
+        encoders: The encoders, the general one first.
+        zooms: Working pixels per pixel that they see.
+        grid: Working pixels per pixel that is classified.
+        smoothing: See ``FusedSpec``.
+        source: The raster on its working grid.
+        normalisation: The normalisation of its bands.
+        annotation: The labels in working pixels.
+        seed: Source of all chance.
+        device: Where to compute features.
+        feedback: Told how far it is.
+    """
+    bands, classes = len(source.bands), len(annotation.classes)
+    candidates = candidates_for(head, len(encoders), zooms, bands)
+    names = names_in([member.parts for candidate in candidates for member in candidate.members])
+    parts = FeatureParts([encoder.backbone for encoder in encoders], zooms, grid, bands).eval()
+    for module, encoder in zip(parts.encoders, encoders):
+        module.load_state_dict(dict(encoder.weights))
+    parts.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    sampler = FeatureSampler(parts, names, source, normalisation, device, feedback)
+    with feedback.stage("Looking at the raster", 0.2):
+        sample = sampler.get_used_to_raster(seed)
+        if TEXTURE in sample:
+            parts.random_features.draw(*_mean_and_std(sample[TEXTURE]), torch.Generator().manual_seed(seed))
+        spaces = {name: _space(name, values) for name, values in sample.items()}
+    with feedback.stage("Looking at the labels", 0.4):
+        features, points = sampler.at(labelled_points(annotation, grid, seed))
+        features = {name: _as_seen(name, values, parts) for name, values in features.items()}
+    with feedback.stage("Comparing heads", 0.3):
+        folds = folds_of(annotation, source.width, source.height, seed)
+        comparison = compare(candidates, spaces, features, points, folds, classes, feedback)
+    with feedback.stage("Fitting the best", 0.1):
+        spec = FusedSpec(
+            tuple(encoder.backbone for encoder in encoders), tuple(zooms), grid, comparison.chosen.members, smoothing
+        )
+        segmenter = _segmenter(spec, parts, spaces, features, points, bands, classes)
+    answers, targets = comparison.log_probabilities.argmax(axis=1), points.targets[comparison.held_out]
+    confusion = confusion_matrix(targets, answers, classes) if len(targets) else None
+    return Fitted(segmenter, comparison, confusion)
+
+
+def _space(name: str, sample: FloatArray) -> Space:
+    share = SHARE.get(name, 0.5)
+    return plain_space(RANDOM_FEATURES, GAIN, share) if name == TEXTURE else space_of(sample, share)
+
+
+def _as_seen(name: str, values: FloatArray, parts: FeatureParts) -> FloatArray:
+    if name != TEXTURE:
+        return values
+    random_features: FloatArray = parts.random_features.cpu()(torch.from_numpy(values)).numpy()
+    return random_features
+
+
+def _mean_and_std(values: FloatArray) -> tuple[Tensor, Tensor]:
+    std, mean = torch.std_mean(torch.from_numpy(values), dim=0, correction=0)
+    return mean, std.clamp(min=1e-6)
+
+
+def _segmenter(
+    spec: FusedSpec,
+    parts: FeatureParts,
+    spaces: Mapping[str, Space],
+    features: Mapping[str, FloatArray],
+    points: Points,
+    bands: int,
+    classes: int,
+) -> FusedSegmenter:
+    segmenter = FusedSegmenter(spec, bands, classes)
+    segmenter.features.load_state_dict(parts.cpu().state_dict())
+    for number, member in enumerate(spec.members):
+        alone = len(member.parts) == 1
+        fitted = fit_member(design(member.parts, spaces, features), points, classes)
+        bias = fitted.bias.copy()
+        weights: dict[str, Tensor] = {}
+        start = 0
+        for part in member.parts:
+            width = spaces[part].axes.shape[1]
+            on_features, shift = spaces[part].folded(fitted.weights[start : start + width], alone)
+            weights[part] = torch.from_numpy(on_features.T.copy())
+            bias += shift
+            start += width
+        segmenter.set_member(number, weights, torch.from_numpy(bias))
+    return segmenter.eval()

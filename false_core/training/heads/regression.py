@@ -1,0 +1,75 @@
+"""Multinomial logistic regression with a ridge penalty, on samples that count differently."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+
+FloatArray = npt.NDArray[np.float32]
+
+ABSENT = -30.0
+"""Bias of a class without samples: its probability is nil, and still a number."""
+MOST_ITERATIONS = 100
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear classifier.
+
+    Attributes:
+        weights: Of shape (features, classes).
+        bias: Of shape (classes,).
+    """
+
+    weights: FloatArray
+    bias: FloatArray
+
+    def log_probabilities(self, features: FloatArray) -> FloatArray:
+        """Return logarithms of the probabilities of the classes, of shape (n, classes)."""
+        return _log_softmax(features @ self.weights + self.bias)
+
+
+def fit_logistic(
+    features: FloatArray, targets: npt.NDArray[np.int64], counts: npt.NDArray[np.floating], classes: int, penalty: float
+) -> Linear:
+    """Return the weights that minimise the mean cross entropy and ``penalty`` times half their sum of squares.
+
+    The minimum is the only one, and it is looked for in the same way each time (L-BFGS from 0).
+
+    Args:
+        features: Of shape (n, features).
+        targets: Class of each sample, of shape (n,).
+        counts: How much each sample counts, of shape (n,).
+        classes: Number of classes. One that no sample is of gets the bias ``ABSENT``.
+        penalty: At least 0. The bias is not penalised.
+    """
+    number, width = features.shape
+    share = (counts / counts.sum()).astype(np.float32)[:, None]
+    wanted = np.eye(classes, dtype=np.float32)[targets]
+    present = np.unique(targets)
+    wanted = wanted[:, present]
+
+    def objective(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        both = flat.reshape(width + 1, len(present))
+        weights = both[:-1].astype(np.float32)
+        log_probabilities = _log_softmax(features @ weights + both[-1].astype(np.float32))
+        loss = -float((share * wanted * log_probabilities).sum(dtype=np.float64))
+        slope = share * (np.exp(log_probabilities) - wanted)
+        gradient = np.concatenate([features.T @ slope + penalty * weights, slope.sum(axis=0, keepdims=True)])
+        return loss + 0.5 * penalty * float(np.square(both[:-1]).sum()), gradient.ravel().astype(np.float64)
+
+    start = np.zeros((width + 1) * len(present))
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": MOST_ITERATIONS})
+    both = found.x.reshape(width + 1, len(present)).astype(np.float32)
+    weights, bias = np.zeros((width, classes), np.float32), np.full(classes, ABSENT, np.float32)
+    weights[:, present], bias[present] = both[:-1], both[-1]
+    return Linear(weights, bias)
+
+
+def _log_softmax(scores: FloatArray) -> FloatArray:
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    result: FloatArray = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return result

@@ -1,0 +1,241 @@
+"""What heads are fitted to: features at labelled pixels, and at random pixels of the raster for what is normal there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from affine import Affine
+from torch import Tensor, nn
+from torch.nn.functional import grid_sample
+
+from false_core.feedback import Feedback
+from false_core.inference.batches import BatchedNetwork
+from false_core.inference.tiled import TiledNetwork
+from false_core.inference.tiles import TilePlan
+from false_core.labels.annotation import Annotation
+from false_core.models.fused import FeatureParts
+from false_core.raster.source import RasterSource, Window
+from false_core.raster.statistics import Normalisation
+from false_core.training.heads.spaces import principal_axes
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+MOST_POINTS = 4_000
+"""Labelled pixels that heads are fitted to."""
+FEWEST_PER_SHAPE = 8
+CUT = 256
+"""Working pixels. Larger polygons are looked at in squares of this side."""
+LOOKED_AT, LOOK = 32, 512
+"""Places of the raster, and working pixels of the side of each, that say what is normal there."""
+SAMPLE = 8_192
+"""Pixels of them whose features are kept."""
+MOST_LOOK_BYTES = 400_000_000
+"""Largest sum of the places' pixels in memory."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Labelled pixels of the grid that is classified.
+
+    Attributes:
+        places: Their middles in working pixels, x first, of shape (n, 2).
+        owners: Number of the shape of each, of shape (n,).
+        targets: Class of each, of shape (n,).
+    """
+
+    places: npt.NDArray[np.float64]
+    owners: IntArray
+    targets: IntArray
+
+    def subset(self, chosen: npt.NDArray[np.bool_] | IntArray) -> Points:
+        """Return some of the points."""
+        return Points(self.places[chosen], self.owners[chosen], self.targets[chosen])
+
+
+def labelled_points(annotation: Annotation, grid: int, seed: int) -> Points:
+    """Draw pixels under the labels, about as many from each shape.
+
+    Args:
+        annotation: The labels in working pixels.
+        grid: Working pixels per pixel that is classified.
+        seed: Decides which ones.
+    """
+    chance = np.random.default_rng(seed)
+    shapes = len(annotation.shapes)
+    each = max(FEWEST_PER_SHAPE, MOST_POINTS // shapes)
+    places, owners = [], []
+    for number in range(shapes):
+        found = _pixels_of(annotation, number, grid)
+        places.append(found[np.sort(chance.permutation(len(found))[:each])])
+        owners += [number] * len(places[-1])
+    owner = np.array(owners, np.int64)
+    points = Points(np.concatenate(places) if places else np.zeros((0, 2)), owner, annotation.targets[owner])
+    if len(owner) <= MOST_POINTS:
+        return points
+    kept = np.zeros(len(owner), bool)
+    kept[chance.permutation(len(owner))[:MOST_POINTS]] = True
+    return points.subset(kept)
+
+
+def _pixels_of(annotation: Annotation, number: int, grid: int) -> npt.NDArray[np.float64]:
+    """Return the middles of the pixels that one shape labels, where no later one covers it, of shape (n, 2)."""
+    found = []
+    for part in annotation.subset(np.array([number])).cut(CUT).shapes:
+        left, top, right, bottom = part.bounds
+        column, row = int(left // grid), int(top // grid)
+        width, height = int(right // grid) - column + 1, int(bottom // grid) - row + 1
+        to_grid = Affine.translation(-column, -row) * Affine.scale(1 / grid)
+        rows, columns = np.nonzero(annotation.burn_numbers(to_grid, height, width) == number)
+        found.append(np.stack([(column + columns + 0.5) * grid, (row + rows + 0.5) * grid], axis=1))
+    return np.concatenate(found)
+
+
+@dataclass(frozen=True)
+class FeatureSampler:
+    """Takes features of pixels of a raster.
+
+    Attributes:
+        parts: The features, on ``device``.
+        names: The names of the parts wanted.
+        source: The raster on its working grid.
+        normalisation: The normalisation of its bands.
+        device: Where to compute.
+        feedback: Told how far it is.
+    """
+
+    parts: FeatureParts
+    names: tuple[str, ...]
+    source: RasterSource
+    normalisation: Normalisation
+    device: torch.device
+    feedback: Feedback
+
+    def get_used_to_raster(self, seed: int) -> dict[str, FloatArray]:
+        """Show the batch norms of the encoders the raster, and return features of random pixels by part."""
+        chance = np.random.default_rng(seed)
+        looks = list(self._looks(chance))
+        for encoder in self.parts.encoders:
+            adapt_batch_norms(encoder, [pixels for pixels, _ in looks], self.parts.zooms)
+        self._mix_bands([pixels for pixels, _ in looks])
+        each = -(-SAMPLE // max(1, len(looks)))
+        sample: dict[str, list[FloatArray]] = {name: [] for name in self.names}
+        for pixels, valid in looks:
+            self.feedback.stop_if_cancelled()
+            rows, columns = np.nonzero(valid)
+            chosen = chance.permutation(len(rows))[:each]
+            places = np.stack([columns[chosen], rows[chosen]], axis=1).astype(np.float64) + 0.5
+            for name, values in self._features(pixels, places).items():
+                sample[name].append(values)
+        return {name: np.concatenate(values) for name, values in sample.items()}
+
+    def at(self, points: Points) -> tuple[dict[str, FloatArray], Points]:
+        """Return the features of points by part, and those of the points that are valid."""
+        side = LOOK // 2
+        plan = TilePlan(self.source.window_of(None), side, side, ramp=0)
+        columns, rows = (points.places[:, axis].astype(np.int64) // side for axis in (0, 1))
+        tile_of = rows * plan.columns + columns
+        values: dict[str, list[FloatArray]] = {name: [] for name in self.names}
+        kept: list[IntArray] = []
+        wanted = np.unique(tile_of)
+        tiles = [plan.tile(int(number % plan.columns), int(number // plan.columns)) for number in wanted]
+        network = BatchedNetwork(lambda pixels: list(pixels[:, None]), self.device, self.feedback)
+        tiled = TiledNetwork(network, self.source, self.normalisation)
+        with closing(tiled.over(tiles)) as read:
+            for done, (item, pixels) in enumerate(read):
+                self.feedback.advance(done, len(tiles), "tiles")
+                if pixels is None or item.valid is None:
+                    continue
+                inside = np.flatnonzero(tile_of == wanted[done])
+                places = points.places[inside] - [item.tile.window.column, item.tile.window.row]
+                f = self.source.factor
+                seen = item.valid[(places[:, 1] * f).astype(np.int64), (places[:, 0] * f).astype(np.int64)]
+                kept.append(inside[seen])
+                for name, own in self._features(pixels, places[seen]).items():
+                    values[name].append(own)
+        order = np.concatenate(kept) if kept else np.zeros(0, np.int64)
+        back = np.argsort(order, kind="stable")
+        chosen = np.zeros(len(points.owners), bool)
+        chosen[order] = True
+        return {name: np.concatenate(own)[back] for name, own in values.items() if own}, points.subset(chosen)
+
+    def _looks(self, chance: np.random.Generator) -> Iterator[tuple[Tensor, npt.NDArray[np.bool_]]]:
+        """Yield the normalised pixels (1, bands, side, side) of random places, and which of them are valid."""
+        area = self.source.window_of(None)
+        step = STEP
+        side = max(step, min(LOOK, -(-max(area.width, area.height) // step) * step))
+        number = max(1, min(LOOKED_AT, MOST_LOOK_BYTES // (4 * len(self.source.bands) * side * side)))
+        plan = TilePlan(area, side, 0, ramp=0)
+        found = 0
+        for place in chance.permutation(len(plan))[: 4 * number]:
+            window = plan.tile(int(place) % plan.columns, int(place) // plan.columns).window
+            # Moved inwards, where the raster is large enough, instead of looking beyond its edge.
+            column = max(0, min(window.column, area.width - side))
+            row = max(0, min(window.row, area.height - side))
+            raw, valid = self.source.read_with_validity(Window(column, row, side, side))
+            f = self.source.factor
+            working: npt.NDArray[np.bool_] = np.asarray(valid.reshape(side, f, side, f).any(axis=(1, 3)))
+            if working.mean() > LEAST_VALID or (len(plan) <= number and working.any()):
+                yield torch.from_numpy(self.normalisation.apply(raw))[None].to(self.device), working
+                found += 1
+            if found == number:
+                return
+
+    def _mix_bands(self, images: Sequence[Tensor]) -> None:
+        """Where there are many bands, have the texture look at their principal components."""
+        statistics = self.parts.statistics
+        if self.parts.bands > statistics.components and images:
+            values = torch.cat([image[0, :, ::8, ::8].flatten(1) for image in images], dim=1).T.cpu().numpy()
+            axes = principal_axes(values, statistics.components)
+            axes /= (values @ axes.T).std(axis=0).clip(min=1e-6)[:, None]
+            statistics.mixing.copy_(torch.from_numpy(axes))
+
+    def _features(self, pixels: Tensor, places: npt.NDArray[np.float64]) -> dict[str, FloatArray]:
+        """Return the features of places, in pixels of a tile (1, bands, side, side), by part: (n, channels)."""
+        height, width = pixels.shape[-2:]
+        across = torch.from_numpy(2 * places / [width, height] - 1).float().to(self.device)[None, :, None]
+        found = {}
+        for name in self.names:
+            with torch.inference_mode():
+                levels = self.parts.levels(pixels, name)
+                sampled = [
+                    grid_sample(level.float(), across, align_corners=False, padding_mode="border")[0, :, :, 0]
+                    for level in levels
+                ]
+            found[name] = torch.cat(sampled).T.cpu().numpy()
+        return found
+
+
+STEP = 128
+"""Sides of places are multiples of it: the coarsest features at the largest zoom."""
+LEAST_VALID = 0.2
+"""Share of a place that must be valid, unless all are needed."""
+
+
+def adapt_batch_norms(encoder: nn.Module, images: Sequence[Tensor], zooms: Sequence[int]) -> None:
+    """Have the batch norms of an encoder measure images (1, bands, side, side) at all zooms, and nothing else.
+
+    Weights trained on photographs meet other colours, other contrasts and another scale here. What they learned stays as it
+    is; only the means and variances between the layers become those of the raster (Li et al. 2018, AdaBN).
+    """
+    norms = [module for module in encoder.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    if not norms or not images:
+        return
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # All images count alike.
+    encoder.train()
+    with torch.no_grad():
+        for image in images:
+            for zoom in zooms:
+                pixels = image if zoom == 1 else nn.functional.avg_pool2d(image, zoom)
+                encoder(pixels.contiguous(memory_format=torch.channels_last))
+    encoder.eval()
+    for norm, momentum in zip(norms, momenta):
+        norm.momentum = momentum

@@ -1,0 +1,274 @@
+"""Training a segmenter on labels: the encoder, unless it is frozen, and a decoder, crop by crop."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from false_core.accuracy.metrics import IntArray
+from false_core.distributed import World
+from false_core.feedback import Feedback
+from false_core.jobs import Finetune
+from false_core.labels.annotation import IGNORE, Annotation
+from false_core.models.model_file import DECODER_PREFIX, ModelCard, load_weights
+from false_core.models.segmenter import build_segmenter, with_prior
+from false_core.presets import FinetuneSettings
+from false_core.raster.source import RasterSource
+from false_core.raster.statistics import Normalisation
+from false_core.sampling.cache import ChunkCache
+from false_core.sampling.geometry import resample_crops
+from false_core.sampling.labelled import LabelSampler, RawCrops
+from false_core.sampling.loading import loaded_ahead
+from false_core.sampling.spectral import QUIET, torch_generator
+from false_core.training.checkpoint import Checkpoint
+from false_core.training.curves import Curves
+from false_core.training.global_batch_norm import with_global_batch_norms
+from false_core.training.guard import TrainingGuard
+from false_core.training.optimisers import parameter_groups, warm_up_and_cosine
+from false_core.training.validation import score_labels
+
+LOG_EVERY = 5
+FINETUNE_REMEDY = "Try another seed, and look for extreme values in the raster."
+"""The advice to give where the numbers run away."""
+REFIT_RATE = 0.5
+"""Highest learning rate once the labels that were kept back train too, as a share of the first one."""
+
+
+@dataclass(frozen=True)
+class TrainedSegmenter:
+    """The outcome of a training.
+
+    Attributes:
+        network: The segmenter to keep.
+        curves: The curves of the training.
+        confusion: Of the labels that were kept back, true classes in rows; None where none were.
+        checkpoint: To be removed once the model is written.
+    """
+
+    network: nn.Module
+    curves: Curves
+    confusion: IntArray | None
+    checkpoint: Checkpoint
+
+
+def train_segmenter(
+    job: Finetune,
+    settings: FinetuneSettings,
+    base: ModelCard | None,
+    normalisation: Normalisation,
+    cache: ChunkCache,
+    source: RasterSource,
+    annotation: Annotation,
+    training: Annotation,
+    held_back: Annotation | None,
+    device: torch.device,
+    feedback: Feedback,
+    world: World,
+) -> TrainedSegmenter:
+    """Train on some labels, score on those kept back, and train on all.
+
+    Args:
+        job: What was asked for.
+        settings: Everything that decides how.
+        base: The card of the encoder file that the job names, if it does.
+        normalisation: The normalisation of the bands.
+        cache: The raster, normalised.
+        source: The raster on its working grid.
+        annotation: All labels.
+        training, held_back: Those that train first, and those that score; None where there are none.
+        device: Where to compute.
+        feedback: The listener that is told of progress.
+        world: The processes that train together.
+    """
+    torch.manual_seed(job.seed)
+    trainer = _Trainer(settings, len(source.bands), len(annotation.classes), job.seed, device, world)
+    if base and job.encoder:
+        load_weights(job.encoder, trainer.encoder)
+        if base.decoder == settings.decoder:
+            load_weights(job.encoder, trainer.network.get_submodule("decoder"), DECODER_PREFIX)
+            feedback.info(f"The decoder starts as it was pretrained too ({base.decoder}).")
+        elif base.decoder:
+            feedback.info(
+                f"The encoder file also holds a pretrained decoder, a {base.decoder}. It is not used: this preset trains a "
+                f"{settings.decoder}."
+            )
+    checkpoint = Checkpoint(job, settings, feedback, world)
+    run = _Run(trainer, checkpoint, source, feedback, world)
+    with feedback.stage("Training on the labels", 0.65 if held_back else 0.89):
+        sampler = _sampler(cache, training, settings, job.seed)
+        run.train(sampler, settings.steps)
+    if held_back:
+        with feedback.stage("Scoring on the labels kept back", 0.04):
+            # A run that was interrupted after this point has seen those labels: its score must not be taken again.
+            if run.confusion is None:
+                scored = with_prior(trainer.result, sampler.prior_ratio())
+                run.confusion = score_labels(scored, source, normalisation, held_back, device, feedback, world)
+        with feedback.stage("Training on all labels", 0.2):
+            sampler = _sampler(cache, annotation, settings, job.seed)
+            run.train(sampler, settings.steps + settings.refit_steps)
+    return TrainedSegmenter(with_prior(trainer.result, sampler.prior_ratio()), run.curves, run.confusion, checkpoint)
+
+
+def _sampler(cache: ChunkCache, annotation: Annotation, settings: FinetuneSettings, seed: int) -> LabelSampler:
+    return LabelSampler(cache, annotation, settings.batch_size, settings.crop_size, settings.scales, seed)
+
+
+class _Trainer:
+    """The network, its optimiser, and one step of training, of all processes together."""
+
+    def __init__(
+        self,
+        settings: FinetuneSettings,
+        bands: int,
+        classes: int,
+        seed: int,
+        device: torch.device,
+        world: World,
+    ) -> None:
+        world.share.check_divides(settings.batch_size, "crops")
+        self.settings, self.seed, self.device, self._world = settings, seed, device, world
+        self.step = 0
+        network = build_segmenter(settings.encoder, settings.decoder, bands, classes)
+        network = network.to(device, memory_format=torch.channels_last)
+        self.network = with_global_batch_norms(network, world, device)
+        world.broadcast([*self.network.parameters(), *self.network.buffers()])
+        self.encoder: nn.Module = self.network.encoder
+        self._averaged = (
+            AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(settings.average), use_buffers=True)  # type: ignore[no-untyped-call]
+            if settings.average
+            else None
+        )
+        head = [module for name, module in self.network.named_children() if name != "encoder"]
+        self.optimiser = torch.optim.AdamW(
+            [{**group, "share": 1.0} for group in parameter_groups(*head, weight_decay=settings.weight_decay)]
+            + [
+                {**group, "share": settings.encoder_rate}
+                for group in parameter_groups(self.encoder, weight_decay=settings.weight_decay)
+            ],
+            settings.learning_rate,
+        )
+
+    @property
+    def result(self) -> nn.Module:
+        """The network to keep: where the preset says so, the running average of the one that is trained."""
+        return self._averaged.module if self._averaged else self.network
+
+    @property
+    def encoder_is_fixed(self) -> bool:
+        """Whether the present step leaves the encoder as it is."""
+        return self.settings.freeze or self.step < self.settings.decoder_first * self.settings.steps
+
+    def train_on(self, batch: RawCrops) -> Tensor:
+        """Do one step and return its loss."""
+        self._set_rates()
+        crops = batch.changes.apply(resample_crops(batch.windows, batch.maps, self.settings.crop_size))
+        crops = crops.contiguous(memory_format=torch.channels_last)
+        self.network.train()
+        # Dropout goes by the step as all chance does, so that a run that was interrupted ends as if it had not been.
+        torch.manual_seed(torch_generator(self.seed, self.step, self._world.share.rank).initial_seed())
+        # A fixed encoder keeps the statistics it was trained with, as it will when it classifies. Nothing in it is kept for
+        # a backward pass either. Its features cannot be kept for later: every crop lies, and is lit, as none before it.
+        self.encoder.train(not self.encoder_is_fixed)
+        self.encoder.requires_grad_(not self.encoder_is_fixed)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            scores = self.network(crops)
+        loss = self._loss(scores.float(), batch.targets)
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        self._world.all_reduce([weights.grad for weights in self.network.parameters() if weights.grad is not None])
+        self.optimiser.step()
+        if self._averaged:
+            self._averaged.update_parameters(self.network)
+        self.step += 1
+        loss = loss.detach()
+        self._world.all_reduce([loss])
+        return loss
+
+    def _loss(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """Return this process's share of the mean cross entropy of all labelled pixels of the batch."""
+        if not self._world.is_shared:
+            return nn.functional.cross_entropy(scores, targets, ignore_index=IGNORE)
+        labelled = (targets != IGNORE).sum().float()
+        self._world.all_reduce([labelled])
+        return nn.functional.cross_entropy(scores, targets, ignore_index=IGNORE, reduction="sum") / labelled
+
+    def _set_rates(self) -> None:
+        s = self.settings
+        if self.step < s.steps:
+            share = warm_up_and_cosine(self.step, s.steps)
+        else:
+            share = REFIT_RATE * warm_up_and_cosine(self.step - s.steps, s.refit_steps)
+        rate = s.learning_rate * share
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * group["share"]
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint holds."""
+        averaged = {"averaged": self._averaged.state_dict()} if self._averaged else {}
+        return {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            **averaged,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where ``state`` was taken."""
+        self.step = state["step"]
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self._averaged:
+            self._averaged.load_state_dict(state["averaged"])
+
+
+class _Run:
+    """A training run with its curves, able to go on where it was interrupted.
+
+    Attributes:
+        confusion: The score on the labels kept back, once it is known; None before, and where none were kept back.
+    """
+
+    def __init__(
+        self, trainer: _Trainer, checkpoint: Checkpoint, source: RasterSource, feedback: Feedback, world: World
+    ) -> None:
+        self._trainer, self._feedback, self._world = trainer, feedback, world
+        self._guard = TrainingGuard(checkpoint, self._state, [source], trainer.device, FINETUNE_REMEDY)
+        self.curves = Curves(feedback)
+        self.confusion: IntArray | None = None
+        state = checkpoint.load()
+        if state:
+            trainer.restore(state)
+            self.curves.restore(state["curves"])
+            self.confusion = None if state["confusion"] is None else state["confusion"].numpy()
+
+    def train(self, sampler: LabelSampler, until: int) -> None:
+        """Train up to step ``until``. Where it ends before, it is saved."""
+        trainer, guard, began = self._trainer, self._guard, self._trainer.step
+        batch_size = trainer.settings.batch_size
+
+        def make(step: int) -> RawCrops:
+            return RawCrops.of(sampler.batch(step, self._world.share), QUIET, trainer.seed, step)
+
+        with guard.checkpoint_on_exit(), closing(loaded_ahead(make, range(began, until), trainer.device)) as batches:
+            for batch in batches:
+                done, total = trainer.step - began, until - began
+                self._feedback.advance(done * batch_size, total * batch_size, "crops")
+                with guard.errors_at_step(trainer.step + 1):
+                    loss = trainer.train_on(batch)
+                    guard.record_loss(trainer.step, loss)
+                if trainer.step % LOG_EVERY == 0 or trainer.step in (1, until):
+                    guard.check()
+                    self.curves.add(trainer.step, "loss", float(loss))
+                guard.save_when_due()
+        if trainer.step > began:
+            # What is still to come may fail too, for example where the disk has no room for the model.
+            guard.save()
+
+    def _state(self) -> dict[str, Any]:
+        confusion = None if self.confusion is None else torch.from_numpy(self.confusion)
+        return {**self._trainer.state(), "curves": self.curves.state(), "confusion": confusion}
