@@ -58,7 +58,8 @@ class FusedSpec:
     @property
     def stride(self) -> int:
         """What the sides of an image are multiples of, in working pixels."""
-        return STRIDE * max(self.zooms, default=1)
+        zooms = (1, *self.zooms)
+        return STRIDE * max(zooms)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -193,7 +194,7 @@ class FusedSegmenter(nn.Module):
         self.bias.data[number] = bias
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Return scores before softmax of shape (batch, classes, height, width), for sides that are multiples of ``stride``."""
+        """Return scores before softmax of shape (batch, classes, height, width). Sides are multiples of ``stride``."""
         height, width = pixels.shape[-2:]
         size = height // self.spec.grid, width // self.spec.grid
         totals = [self.bias[number][None, :, None, None] for number in range(len(self.spec.members))]

@@ -32,8 +32,8 @@ from false_core.untrusted import on_one_line, parse_json
 
 MODEL_FORMAT = "false-model"
 FORMAT_VERSION = 3
-"""2: an encoder may bring a decoder along. 3: a segmenter may have a head on frozen features. Files without these are written
-as 1, which older versions read too."""
+"""2: an encoder may bring a decoder along. 3: a segmenter may have a head on frozen features. Files without these are
+written as 1, which older versions read too."""
 DECODER_PREFIX = "decoder."
 """Of the weights of a decoder, in a file of an encoder as in that of a segmenter."""
 METADATA = "__metadata__"

@@ -86,7 +86,7 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
 
 @dataclass(frozen=True)
 class _Start:
-    """What is known before the raster is opened: the job, its preset, the card of its encoder file, its record, the device."""
+    """What is known before the raster is opened: job, preset, card of the encoder file, record of the making, device."""
 
     job: Finetune
     preset: str

@@ -76,8 +76,8 @@ def _comparison(card: ModelCard) -> list[Section]:
     return [
         Section(
             "Heads compared",
-            f"The head '{card.method['head']}' was taken. Each was fitted five times, without a fifth of the blocks of space "
-            "that hold labels, and asked about that fifth. Label shapes count alike.",
+            f"The head '{card.method['head']}' was taken. Each was fitted five times, without a fifth of the blocks of "
+            "space that hold labels, and asked about that fifth. Label shapes count alike.",
             header=("Head", "Mean IoU"),
             rows=rows,
         )

@@ -17,8 +17,8 @@ ALWAYS_LEARNED = -1
 def folds_of(annotation: Annotation, width: int, height: int, seed: int) -> npt.NDArray[np.int64]:
     """Return the fold of each shape, of shape (n,): from 0 to ``FOLDS`` - 1, or ``ALWAYS_LEARNED``.
 
-    Shapes in the same block of a regular grid are in the same fold. Blocks go, in random order, where their classes have been
-    held out least. Only where all shapes of a class lie in one block are they spread over the folds one by one.
+    Shapes in the same block of a regular grid are in the same fold. Blocks go, in random order, where their classes have
+    been held out least. Only where all shapes of a class lie in one block are they spread over the folds one by one.
 
     Args:
         annotation: The labels.

@@ -46,7 +46,7 @@ def fit_logistic(
         classes: Number of classes. One that no sample is of gets the bias ``ABSENT``.
         penalty: At least 0. The bias is not penalised.
     """
-    number, width = features.shape
+    width = features.shape[1]
     share = (counts / counts.sum()).astype(np.float32)[:, None]
     wanted = np.eye(classes, dtype=np.float32)[targets]
     present = np.unique(targets)

@@ -34,7 +34,7 @@ class Space:
         return np.asarray(seen if alone else seen * np.float32(self.share), np.float32)
 
     def folded(self, weights: FloatArray, alone: bool) -> tuple[FloatArray, FloatArray]:
-        """Return the weights (channels, classes) and bias (classes,) on features of weights (dimensions, classes) on these."""
+        """Return weights (channels, classes) and a bias (classes,) on features, for ``weights`` (dimensions, classes)."""
         axes = self.axes if alone else self.axes * np.float32(self.share)
         on_features: FloatArray = np.asarray(axes @ weights, np.float32)
         return on_features, np.asarray(-(self.mean @ on_features), np.float32)
@@ -54,7 +54,7 @@ def space_of(sample: FloatArray, share: float, components: int | None = COMPONEN
         axes = np.diag(scale)
     else:
         standardised = ((sample - mean) * scale).astype(np.float64)
-        values, vectors = np.linalg.eigh(standardised.T @ standardised / len(sample))
+        vectors = np.linalg.eigh(standardised.T @ standardised / len(sample)).eigenvectors
         axes = scale[:, None] * vectors[:, ::-1][:, :components]
     return Space(mean.astype(np.float32), axes.astype(np.float32), share)
 
@@ -66,7 +66,7 @@ def plain_space(channels: int, gain: float, share: float) -> Space:
 
 def principal_axes(sample: FloatArray, components: int) -> FloatArray:
     """Return the principal axes (components, channels) of samples (n, channels) with mean 0."""
-    values, vectors = np.linalg.eigh((sample.T @ sample).astype(np.float64))
+    vectors = np.linalg.eigh((sample.T @ sample).astype(np.float64)).eigenvectors
     axes: FloatArray = vectors[:, ::-1][:, :components].T.astype(np.float32)
     # An axis may point either way: let its largest part be positive.
     signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])
