@@ -270,8 +270,8 @@ def windows(provider, monkeypatch):
     from qgis_false.environment import processes
 
     called: list[list[str]] = []
-    monkeypatch.setattr(processes, "WINDOWS", True)
-    monkeypatch.setattr(processes.watchdog, "WINDOWS", True)
+    monkeypatch.setattr(processes, "IS_WINDOWS", True)
+    monkeypatch.setattr(processes.watchdog, "IS_WINDOWS", True)
     monkeypatch.setattr(processes.subprocess, "run", lambda command, **more: called.append(command))
     return called
 
