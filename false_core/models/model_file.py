@@ -46,7 +46,7 @@ LARGEST_PATCH = 65_536
 SIZES = (1e-9, 1e9)
 """Of pixels, in any unit."""
 MAX_STANDARD_DEVIATIONS = 1e12
-"""Standard deviations that a pixel may be away from the mean of its band after normalisation, far below the end of float32."""
+"""Standard deviations that a pixel may be away from the mean of its band when normalised, far below the end of float32."""
 ENCODER, SEGMENTER = "encoder", "segmenter"
 _DTYPES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",

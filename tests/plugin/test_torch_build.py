@@ -92,7 +92,7 @@ def test_a_backend_that_uv_was_told_is_left_to_uv(provider):
 def test_the_answers_of_nvidia_smi_are_understood(provider, answer, gpus):
     from qgis_false.environment.torch_build import Gpu, parse_nvidia_smi
 
-    assert parse_nvidia_smi(answer) == [Gpu(*card) for card in gpus]
+    assert parse_nvidia_smi(answer) == [Gpu(*gpu) for gpu in gpus]
 
 
 def test_the_driver_s_program_is_looked_for_where_windows_has_it(provider):
