@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from false_core.accuracy.area_adjusted import Estimate
 from false_core.accuracy.assessment import Assessment
-from false_core.accuracy.comparison import POINTS
+from false_core.accuracy.comparison import POINT_REFERENCE
 from false_core.reports.figures import as_svg, confusion_figure
 from false_core.reports.page import page, percent
 from false_core.reports.sections import Section
@@ -25,7 +25,7 @@ def assessment_report(assessment: Assessment) -> str:
     tiles = [
         (f"overall accuracy of the {_units(a)}", percent(scores.oa)),
         # Up here only where it may be worth something.
-        *([("overall accuracy of the whole map", whole)] if a.kind == POINTS else []),
+        *([("overall accuracy of the whole map", whole)] if a.kind == POINT_REFERENCE else []),
         ("mean IoU", percent(scores.miou)),
         ("mean class accuracy", percent(scores.macc)),
         ("mean F1", percent(scores.mf1)),
@@ -41,7 +41,7 @@ def _compared(a: Assessment) -> Section:
 
 
 def _units(a: Assessment) -> str:
-    return "points" if a.kind == POINTS else "pixels"
+    return "points" if a.kind == POINT_REFERENCE else "pixels"
 
 
 def _scores(a: Assessment) -> Section:
@@ -119,7 +119,7 @@ def _whole_map(a: Assessment) -> list[Section]:
 
 
 def _trust(a: Assessment) -> str:
-    if a.kind == POINTS:
+    if a.kind == POINT_REFERENCE:
         return (
             "You may trust these numbers where chance alone chose the points, within each class of this very map, as "
             "'Sample points to assess a map' does, or all over it. You may not where points were set by hand, where they "

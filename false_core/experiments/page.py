@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from false_core.experiments.cells import confidence_title, method_title
 from false_core.experiments.config import SCENE, SUPERVISED, Experiment
-from false_core.experiments.results import Result
+from false_core.experiments.results import RunResult
 from false_core.experiments.tables import ALL_SHEETS, METRICS, Group, Row, Spread, difference, spread
 from false_core.jobs import UNTRAINED
 from false_core.reports.figures import INK, as_svg
@@ -51,7 +51,7 @@ def write_page(
     path: Path,
     experiment: Experiment,
     groups: Sequence[Group],
-    results: Sequence[Result],
+    results: Sequence[RunResult],
     cells: int,
     failed: Mapping[str, str],
 ) -> None:
@@ -93,7 +93,7 @@ def write_page(
     write_report(str(path), html)
 
 
-def _notes(experiment: Experiment, results: Sequence[Result], cells: int, failed: Mapping[str, str]) -> list[str]:
+def _notes(experiment: Experiment, results: Sequence[RunResult], cells: int, failed: Mapping[str, str]) -> list[str]:
     notes = [f"{title} failed: {error}" for title, error in failed.items()]
     if len(results) < cells:
         notes.append(f"{cells - len(results)} of {cells} runs have no result yet. Run the experiment again to go on.")
@@ -239,7 +239,7 @@ def _everything(group: Group) -> Part:
     )
 
 
-def _times(experiment: Experiment, results: Sequence[Result]) -> list[Part]:
+def _times(experiment: Experiment, results: Sequence[RunResult]) -> list[Part]:
     keys = list(dict.fromkeys((r.cell.dataset, r.cell.method, r.cell.confidence) for r in results))
     rows = []
     for key in keys:

@@ -30,7 +30,7 @@ from false_core.methods.method import Outcome
 from false_core.methods.pairs import blocks, directions, positives, similarities
 from false_core.methods.pictures import NeighbourPairs
 
-SHOWN = 8
+SHOWN_NEGATIVES = 8
 """Corrected negatives of an anchor that a picture shows."""
 
 
@@ -73,7 +73,7 @@ class GFCNet(GroundedMethod):
         """Return the corrected negatives of each anchor, the nearest in joint distance first."""
         found = []
         for level, (embeddings, ground) in by_level(representations).items():
-            indices, counts = corrected(directions(embeddings), ground, self.settings.radius, SHOWN)
+            indices, counts = corrected(directions(embeddings), ground, self.settings.radius, SHOWN_NEGATIVES)
             text = (
                 "These are no negatives, as they lie near the anchor and look like it. Those within the radius that look "
                 "unlike, and all others, stay negatives. They should show the same land cover as the anchor."
