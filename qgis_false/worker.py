@@ -31,8 +31,8 @@ from qgis_false.environment.interpreters import REQUIRED_PACKAGES, NoEnvironment
 from qgis_false.environment.processes import (
     POLL_S,
     TERMINATE_S,
-    Cancelled,
     CancelWatch,
+    ProcessingCancelled,
     end,
     signal_group,
     start,
@@ -131,7 +131,7 @@ def _followed(job: jobs.Job, begin: Callable[[], _Process]) -> Dict[str, Any]:
         # A process that was killed could not tidy up.
         for folder in _half_written(job) - before:
             shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, QgsProcessingException) and not isinstance(error, Cancelled):
+        if isinstance(error, QgsProcessingException) and not isinstance(error, ProcessingCancelled):
             last_errors.remember(job.NAME, str(error))
         raise
 
@@ -301,7 +301,7 @@ class _Process:
                 self._lines.get(timeout=POLL_S / 2)
             except queue.Empty:
                 continue
-        raise Cancelled(tr("Cancelled."))
+        raise ProcessingCancelled(tr("Cancelled."))
 
     def _tell_to_stop(self) -> None:
         # In a thread: the pipe of a process that does not read may be full.

@@ -38,7 +38,7 @@ LAST_WORDS = 40
 """Lines of a program's output that are kept for an error."""
 
 
-class Cancelled(QgsProcessingException):
+class ProcessingCancelled(QgsProcessingException):
     """The user has stopped it."""
 
 
@@ -142,7 +142,8 @@ def run_program(
     ``on_wait`` is called while it says nothing.
 
     Raises:
-        QgsProcessingException: It cannot be started, or was cancelled (``Cancelled``). Nothing it started is left then.
+        QgsProcessingException: It cannot be started, or was cancelled (``ProcessingCancelled``). Nothing it started is
+            left then.
     """
     try:
         child = start(
@@ -162,7 +163,7 @@ def run_program(
     try:
         while True:
             if watch.is_cancelled():
-                raise Cancelled(tr("Cancelled."))
+                raise ProcessingCancelled(tr("Cancelled."))
             try:
                 line = lines.get(timeout=POLL_S)
             except queue.Empty:
@@ -177,7 +178,7 @@ def run_program(
             on_line(line)
         while child.poll() is None:
             if watch.is_cancelled():
-                raise Cancelled(tr("Cancelled."))
+                raise ProcessingCancelled(tr("Cancelled."))
             on_wait()
             time.sleep(POLL_S / 5)
         return Ran(child.returncode, "\n".join(words))
@@ -196,7 +197,7 @@ def answer(
     """Return what a program prints, or nothing where it cannot be started, fails, or has not ended after ``limit_s``.
 
     Raises:
-        Cancelled: The user wants to stop.
+        ProcessingCancelled: The user wants to stop.
     """
     try:
         child = start(
@@ -213,7 +214,7 @@ def answer(
     try:
         while child.poll() is None and time.monotonic() < deadline:
             if watch.is_cancelled():
-                raise Cancelled(tr("Cancelled."))
+                raise ProcessingCancelled(tr("Cancelled."))
             time.sleep(POLL_S / 5)
         code = child.poll()
         reader.join(TERMINATE_S)  # The end of the pipe may never come: a process of its own can hold it open.
@@ -256,6 +257,6 @@ def ask(command: Sequence[str], variables: Mapping[str, str], feedback: Optional
     """Return what a program prints, or nothing where it fails or does not answer.
 
     Raises:
-        Cancelled: The user wants to stop.
+        ProcessingCancelled: The user wants to stop.
     """
     return answer(command, variables, QUERY_S, feedback)

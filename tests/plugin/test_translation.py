@@ -16,8 +16,9 @@ from false_core import jobs
 
 ROOT = Path(__file__).resolve().parents[2]
 SINKS = {
-    "QgsProcessingException", "NoEnvironment", "Cancelled", "_Broken", "pushWarning", "pushInfo", "setProgressText",
-    "setHelp", "_broken", "_stage", "Choice", "QGroupBox", "QLabel", "QPushButton", "addRow", "setToolTip", "setText",
+    "QgsProcessingException", "NoEnvironment", "ProcessingCancelled", "_Broken", "pushWarning", "pushInfo",
+    "setProgressText", "setHelp", "_broken", "_stage", "Choice", "QGroupBox", "QLabel", "QPushButton", "addRow",
+    "setToolTip", "setText",
 }  # fmt: skip
 """Calls by which the plugin talks to people."""
 SAME_IN_GERMAN = {

@@ -31,7 +31,7 @@ from false_core.mapping.classify.store import JobStart
 
 PATIENCE_S = 300
 SIDECARS = ["land_classified.qml", "land_classified.tif.aux.xml"]
-SMALL_STRIPS = {"false_core.inference.tiles.LONGEST": 256, "false_core.mapping.classify.plan.LEAST_PIXELS": 1}
+SMALL_STRIPS = {"false_core.inference.tiles.MAX_STRIDE_PX": 256, "false_core.mapping.classify.plan.LEAST_PIXELS": 1}
 PROCESS = """
 import json, os, signal, sys
 from importlib import import_module
@@ -293,7 +293,7 @@ def no_confidence(job: Classify, monkeypatch: pytest.MonkeyPatch) -> Classify:
 
 
 def larger_tiles(job: Classify, monkeypatch: pytest.MonkeyPatch) -> Classify:
-    monkeypatch.setattr("false_core.inference.tiles.LONGEST", 320)
+    monkeypatch.setattr("false_core.inference.tiles.MAX_STRIDE_PX", 320)
     return job
 
 
