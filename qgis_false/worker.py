@@ -166,7 +166,7 @@ class _Process:
             raise QgsProcessingException(
                 tr("{program} cannot be started: {reason}.", program=command[0], reason=error.strerror or error)
             ) from error
-        # Threads, because a pipe that nobody empties or fills must not keep this thread from seeing the cancel button.
+        # Threads, because a pipe that is not emptied or filled must not keep this thread from seeing the cancel button.
         self._writer = self._thread(self._send_first_line)
         self._readers = [self._thread(self._read_events), self._thread(self._read_chatter)]
 
@@ -371,7 +371,7 @@ class _Process:
         for reader in self._readers:
             reader.join(TERMINATE_S)
         for pipe, reader in zip((self._child.stdout, self._child.stderr), self._readers):
-            # A pipe that is still being read belongs to somebody who escaped the group. It is left to its thread.
+            # A pipe that is still being read belongs to a process that escaped the group. It is left to its thread.
             if pipe is not None and not reader.is_alive():
                 pipe.close()
         if self._child.stdin is not None and not self._writer.is_alive():

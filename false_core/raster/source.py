@@ -51,7 +51,7 @@ REMOTE_REMEDY = "Look at the address, the permission and the credentials. A fold
 _SMALL_INTEGERS = {np.dtype(name) for name in ("uint8", "int8", "uint16", "int16")}
 """float32 holds them, and sums of 256 of them, exactly."""
 METRES_PER_DEGREE = 111_320.0
-"""Of latitude, and of longitude at the equator."""
+"""The length of a degree of latitude, and of longitude at the equator, in metres."""
 
 # A raster without georeferencing is welcome here, and one with both nodata and alpha is read with both.
 warnings.filterwarnings("ignore", category=rasterio.errors.NotGeoreferencedWarning)
