@@ -154,9 +154,13 @@ class TestUntrained:
         assert outputs["steps"] == Untrained.most_steps
 
 
-@each_method
+# A method keeps all it knows in its state, see above. PCL keeps most. The others show the same once more.
+INTERRUPTED = [pytest.param(name, marks=[] if name in ("false", "pcl") else pytest.mark.slow) for name in jobs.METHODS]
+
+
 class TestPretraining:
     @pytest.mark.thorough
+    @each_method
     def test_ends_with_an_encoder_that_says_how_it_was_made(
         self, land: str, tmp_path: Path, listener: Listener, name: str
     ) -> None:
@@ -171,6 +175,7 @@ class TestPretraining:
         assert own <= {curve.partition(" (")[0] for curve in shown}
 
     @pytest.mark.thorough
+    @pytest.mark.parametrize("name", INTERRUPTED)
     def test_goes_on_where_it_was_interrupted_and_ends_as_if_nothing_had_happened(
         self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:
