@@ -38,8 +38,8 @@ from false_core import jobs  # noqa: E402
 FOLDER = ROOT / "qgis_false" / "models"
 FROM_A_FEW_LABELS = (
     "This makes a land-cover map from a raster and a few labels. It learns from the raster without labels, trains a model "
-    "with the labels, and classifies the raster. Style the label layer by categories of the class field, and the map takes names "
-    "and colours from it."
+    "with the labels, and classifies the raster. Style the label layer by categories of the class field, and the map takes "
+    "names and colours from it."
 )
 FOLDER_OF_RASTERS = (
     "This makes a land-cover map of each of many rasters, from labels on one of them. It learns from all of them without "

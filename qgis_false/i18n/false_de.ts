@@ -1208,8 +1208,8 @@
         <translation>{program} lässt sich nicht starten: {reason}.</translation>
     </message>
     <message>
-        <source>{card}, driver {driver}</source>
-        <translation>{card}, Treiber {driver}</translation>
+        <source>{gpu}, driver {driver}</source>
+        <translation>{gpu}, Treiber {driver}</translation>
     </message>
     <message>
         <source>Install the driver {driver} or newer and run this again</source>
@@ -1240,12 +1240,12 @@
         <translation>die Ausgabe für die CPU: es wurde keine NVIDIA-Karte mit Treiber gefunden</translation>
     </message>
     <message>
-        <source>the CUDA build for {card}</source>
-        <translation>die CUDA-Ausgabe für {card}</translation>
+        <source>the CUDA build for {gpu}</source>
+        <translation>die CUDA-Ausgabe für {gpu}</translation>
     </message>
     <message>
-        <source>the last CUDA build for {card}</source>
-        <translation>die letzte CUDA-Ausgabe für {card}</translation>
+        <source>the last CUDA build for {gpu}</source>
+        <translation>die letzte CUDA-Ausgabe für {gpu}</translation>
     </message>
     <message>
         <source>Newer builds need the driver {driver} at least</source>
@@ -1256,8 +1256,8 @@
         <translation>Neuere Ausgaben brauchen eine Karte ab der Generation Turing</translation>
     </message>
     <message>
-        <source>the build for the CPU: {card} is too old for PyTorch</source>
-        <translation>die Ausgabe für die CPU: {card} ist zu alt für PyTorch</translation>
+        <source>the build for the CPU: {gpu} is too old for PyTorch</source>
+        <translation>die Ausgabe für die CPU: {gpu} ist zu alt für PyTorch</translation>
     </message>
     <message>
         <source>For Windows that is the build without CUDA: the GPU is not used</source>
@@ -1268,8 +1268,8 @@
         <translation>die CUDA-Ausgabe, wie gewünscht, obwohl keine NVIDIA-Karte gefunden wurde</translation>
     </message>
     <message>
-        <source>the build for the CPU: {card}</source>
-        <translation>die Ausgabe für die CPU: {card}</translation>
+        <source>the build for the CPU: {gpu}</source>
+        <translation>die Ausgabe für die CPU: {gpu}</translation>
     </message>
     <message>
         <source>The library that computes is of version {library}, the plugin that QGIS has loaded of {plugin}. The plugin was updated while QGIS was running: restart QGIS.</source>
