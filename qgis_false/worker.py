@@ -357,7 +357,7 @@ class _Process:
         """Return an error with the last words of the process."""
         self._end()
         words = "\n".join(self._last_words).strip()
-        left = tr("Its last words:") + f"\n{words}" if words else tr("It left no message.")
+        left = tr("Its last lines:") + f"\n{words}" if words else tr("It left no message.")
         return QgsProcessingException(f"{what}\n{left}")
 
     def _end(self) -> None:
