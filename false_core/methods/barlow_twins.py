@@ -20,7 +20,7 @@ def barlow_twins_loss(embeddings: Tensor, redundancy_weight: float = REDUNDANCY_
     """Return the Barlow Twins loss (Eqs. 1 and 2).
 
     Args:
-        embeddings: Of shape (2B, d), the first views stacked on the second views. Half precision is computed in float32.
+        embeddings: A tensor (2B, d), the first views stacked on the second views. Half precision is computed in float32.
         redundancy_weight: lambda, the weight of what the dimensions share.
 
     Raises:
@@ -50,6 +50,6 @@ def _decorrelate(embeddings: Tensor, redundancy_weight: float) -> Outcome:
 
 
 def _standardised(views: Tensor) -> Tensor:
-    """Return each dimension with mean 0 and deviation 1 over the batch."""
+    """Return each dimension with mean 0 and standard deviation 1 over the batch."""
     variance, mean = torch.var_mean(views, dim=0, correction=0)
     return (views - mean) / (variance + SMALLEST_VARIANCE).sqrt()

@@ -83,7 +83,7 @@ def fncc_loss(
     ``confidence`` 0, or no benchmark anchor, gives NT-Xent exactly.
 
     Args:
-        embeddings: Of shape (2B, d), the first views stacked on the second views. Need not be normalised. Half precision
+        embeddings: A tensor (2B, d), the first views stacked on the second ones. Need not be normalised. Half precision
             is computed in float32.
         temperature: tau.
         threshold: T, see ``determine_false_negatives``.

@@ -58,8 +58,8 @@ class FusedSpec:
     @property
     def stride(self) -> int:
         """What the sides of an image are multiples of, in working pixels."""
-        zooms = (1, *self.zooms)
-        return STRIDE * max(zooms)
+        coarsest: int = max((1, *self.zooms))
+        return STRIDE * coarsest
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """How a model was made, kept in its file: the job, what it read, and with what, so that it can be made again.
 
-The paths in a record are texts to whoever reads a model. Only ``false_core.rerun`` opens them, when a person asks for that.
+The paths in a record are texts to the reader of a model. Only ``false_core.rerun`` opens them, when a person asks for that.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from false_core.models.model_file import MADE_BY, ModelCard
 from false_core.raster.source import GDAL_ERRORS
 
 MAX_BYTES_HASHED_WHOLE = 64_000_000
-"""Bytes up to which a file is looked at from end to end. Of a larger one it is ``PIECES`` pieces, spread evenly."""
-PIECE, PIECES = 1_000_000, 64
+"""Bytes up to which a file is looked at from end to end. Of a larger one it is ``SAMPLES_HASHED`` pieces, spread evenly."""
+SAMPLE_BYTES, SAMPLES_HASHED = 1_000_000, 64
 MAX_FILES_HASHED = 1000
 """Files of a raster that are looked at."""
 _BESIDE = (".aux.xml", ".ovr", ".msk.ovr")
@@ -84,7 +84,7 @@ def read_record(card: ModelCard, path: str) -> Record:
     except (TypeError, KeyError, ValueError) as error:
         raise ModelFileError(f"{path} is damaged: how it was made cannot be read ({error!r}).") from error
     texts = [*inputs, *inputs.values(), *tools, *tools.values()]
-    # No outputs: where things are written is said by whoever makes the model again, not by the file.
+    # No outputs: where things are written is said by the user who makes the model again, not by the file.
     if not known or not all(isinstance(text, str) for text in texts) or any(known[n].is_output for n in job if n in known):
         raise ModelFileError(f"{path} is damaged: how it was made cannot be read.")
     return Record(job, inputs, tools)
@@ -155,9 +155,9 @@ def _add(digest: Any, file: str) -> None:
     digest.update(str(size).encode())
     with open(file, "rb") as stream:
         if size <= MAX_BYTES_HASHED_WHOLE:
-            while piece := stream.read(PIECE):
+            while piece := stream.read(SAMPLE_BYTES):
                 digest.update(piece)
             return
-        for number in range(PIECES):
-            stream.seek((size - PIECE) * number // (PIECES - 1))
-            digest.update(stream.read(PIECE))
+        for number in range(SAMPLES_HASHED):
+            stream.seek((size - SAMPLE_BYTES) * number // (SAMPLES_HASHED - 1))
+            digest.update(stream.read(SAMPLE_BYTES))

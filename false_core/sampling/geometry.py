@@ -114,7 +114,7 @@ def resample_crops(windows: Tensor, maps: Tensor, size: int) -> Tensor:
 
     Args:
         windows: A tensor of shape (batch, bands, side, side), in any precision.
-        maps: As ``sampling_maps`` returns them, of shape (batch, crops, 2, 3).
+        maps: The maps of ``sampling_maps``, of shape (batch, crops, 2, 3).
         size: Side of a crop in pixels.
 
     Returns:

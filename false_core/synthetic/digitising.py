@@ -37,7 +37,7 @@ def digitise(scene: Scene, transform: Affine, share: float, rng: np.random.Gener
     """Draw polygons inside objects of every class until about ``share`` (0 to 1) of the known area is covered.
 
     Args:
-        share: Of the area.
+        share: The share of the area.
 
     Returns:
         Polygons in map coordinates, and the class code of each.

@@ -15,7 +15,7 @@ from false_core.distributed import ALONE, World
 from false_core.feedback import Feedback
 from false_core.jobs import Finetune
 from false_core.labels.annotation import Annotation, read_annotation
-from false_core.labels.doubts import doubts
+from false_core.labels.label_warnings import label_warnings
 from false_core.labels.split import split
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import check_fits, encoder_from
@@ -122,7 +122,7 @@ def _train(start: _Start, feedback: Feedback, world: World) -> _Made:
         cache = ChunkCache(source, normalisation, memory_for_pixels(), start.device)
         annotation = _labels(job, source, cache, feedback)
         training, held_back = split(annotation, job.validation, source.width, source.height, job.seed)
-        _say_doubts(annotation, held_back, job.validation > 0, source, feedback)
+        _warn_of_labels(annotation, held_back, job.validation > 0, source, feedback)
     trained = train_segmenter(
         job, settings, base, normalisation, cache, source, annotation, training, held_back, start.device, feedback, world
     )
@@ -144,7 +144,7 @@ def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
         normalisation = base.normalisation if base else _measured(source, feedback, world)
         cache = ChunkCache(source, normalisation, memory_for_pixels(), start.device)
         annotation = _labels(job, source, cache, feedback)
-        _say_doubts(annotation, None, False, source, feedback)
+        _warn_of_labels(annotation, None, False, source, feedback)
         smoothing = job.smoothing / (source.pixel_size * source.factor)
     encoders, origin = _encoders(job, base, len(source.bands), feedback)
     if not world.share.is_main:
@@ -202,11 +202,11 @@ def _labels(job: Finetune, source: RasterSource, cache: ChunkCache, feedback: Fe
     return on_valid_pixels(annotation, cache, feedback)
 
 
-def _say_doubts(
+def _warn_of_labels(
     annotation: Annotation, held_back: Annotation | None, scored: bool, source: RasterSource, feedback: Feedback
 ) -> None:
-    for doubt in doubts(annotation, held_back, scored, source.width, source.height):
-        feedback.warn(doubt)
+    for warning in label_warnings(annotation, held_back, scored, source.width, source.height):
+        feedback.warn(warning)
 
 
 def _measured(source: RasterSource, feedback: Feedback, world: World) -> Normalisation:

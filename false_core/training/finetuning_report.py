@@ -21,7 +21,7 @@ def finetuning_report(card: ModelCard, curves: Curves | None, confusion: IntArra
 
     Args:
         curves: The curves of a training; None where nothing was trained step by step.
-        confusion: On the labels kept back, true classes in rows; None where none were.
+        confusion: The confusion matrix on the labels kept back, true classes in rows; None where none were.
     """
     names, colors = [c.name for c in card.classes], [c.color for c in card.classes]
     tiles: list[tuple[str, str]] = []

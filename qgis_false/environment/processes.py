@@ -18,11 +18,11 @@ from qgis.PyQt.QtCore import QCoreApplication, QThread
 
 from qgis_false.environment import watchdog
 from qgis_false.environment.supervisor import SUPERVISOR, own_process_group, quiet_start
-from qgis_false.environment.watchdog import WINDOWS
+from qgis_false.environment.watchdog import IS_WINDOWS
 from qgis_false.redaction import without_secrets
 from qgis_false.translation import tr
 
-POLL_S = 0.1
+OUTPUT_POLL_S = 0.1
 """Longest time between two looks at the cancel button."""
 TERMINATE_S = 0.2
 """How long a process may take to react to the polite signal before it is killed."""
@@ -44,17 +44,17 @@ class ProcessingCancelled(QgsProcessingException):
 
 def signal_group(child: subprocess.Popen, kill: bool) -> None:
     """Ask the process and all it started to end, or end them."""
-    if WINDOWS:
+    if IS_WINDOWS:
         arguments = ["taskkill", "/T", "/PID", str(child.pid)] + (["/F"] if kill else [])
         try:
             subprocess.run(arguments, capture_output=True, check=False, timeout=TASKKILL_S, **quiet_start())
         except subprocess.TimeoutExpired:
-            pass  # Whoever asked looks whether the process has ended.
+            pass  # The caller looks whether the process has ended.
         return
     try:
         os.killpg(child.pid, signal.SIGKILL if kill else signal.SIGTERM)
     except ProcessLookupError:
-        pass  # Nobody is left: what was wanted.
+        pass  # No process is left: what was wanted.
     except PermissionError:
         pass  # macOS says so of a group in which only the dead are left.
 
@@ -72,7 +72,7 @@ def start(command: Sequence[str], **options: Any) -> subprocess.Popen:
 
 def end(child: subprocess.Popen) -> bool:
     """End the process and all it started, in whatever group. Return whether it is gone."""
-    # While it lives: later nobody knows whom it has started.
+    # While it lives: later it is unknown what it has started.
     others = watchdog.family(child.pid) if child.poll() is None else set()
     if child.poll() is None:
         signal_group(child, kill=False)
@@ -110,13 +110,13 @@ class CancelWatch:
         self._feedback, self._events_served = feedback, 0.0
 
     def is_cancelled(self) -> bool:
-        """Whether the user wants to stop. Nobody can where nobody is told how it goes."""
+        """Whether the user wants to stop. Without feedback, nothing tells."""
         if self._feedback is None:
             return False
         application = QCoreApplication.instance()
         if application is not None and QThread.currentThread() == application.thread():
             now = time.monotonic()
-            if now - self._events_served >= POLL_S:
+            if now - self._events_served >= OUTPUT_POLL_S:
                 self._events_served = now
                 QCoreApplication.processEvents()
         return bool(self._feedback.isCanceled())
@@ -165,7 +165,7 @@ def run_program(
             if watch.is_cancelled():
                 raise ProcessingCancelled(tr("Cancelled."))
             try:
-                line = lines.get(timeout=POLL_S)
+                line = lines.get(timeout=OUTPUT_POLL_S)
             except queue.Empty:
                 on_wait()
                 if child.poll() is not None:
@@ -180,7 +180,7 @@ def run_program(
             if watch.is_cancelled():
                 raise ProcessingCancelled(tr("Cancelled."))
             on_wait()
-            time.sleep(POLL_S / 5)
+            time.sleep(OUTPUT_POLL_S / 5)
         return Ran(child.returncode, "\n".join(words))
     finally:
         abandoned.set()
@@ -215,7 +215,7 @@ def answer(
         while child.poll() is None and time.monotonic() < deadline:
             if watch.is_cancelled():
                 raise ProcessingCancelled(tr("Cancelled."))
-            time.sleep(POLL_S / 5)
+            time.sleep(OUTPUT_POLL_S / 5)
         code = child.poll()
         reader.join(TERMINATE_S)  # The end of the pipe may never come: a process of its own can hold it open.
     finally:
@@ -245,7 +245,7 @@ def _read(child: subprocess.Popen, lines: queue.Queue[Optional[str]], abandoned:
             for line in [part.rstrip() for part in parts if part.strip()] if raw else [None]:
                 while not abandoned.is_set():
                     try:
-                        lines.put(line, timeout=POLL_S)
+                        lines.put(line, timeout=OUTPUT_POLL_S)
                         break
                     except queue.Full:
                         continue
