@@ -58,8 +58,7 @@ class FusedSpec:
     @property
     def stride(self) -> int:
         """What the sides of an image are multiples of, in working pixels."""
-        coarsest: int = max((1, *self.zooms))
-        return STRIDE * coarsest
+        return int(STRIDE * max((1, *self.zooms)))
 
     @property
     def parts(self) -> tuple[str, ...]:
