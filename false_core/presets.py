@@ -16,6 +16,7 @@ class PretrainSettings:
 
     Attributes:
         encoder: timm backbone.
+        weights: Weights to start from, see ``false_core.models.weights``.
         level: What an embedding stands for: a whole patch (``"image"``, as published), points of it (``"points"``), or
             each, with a projector of its own (``"both"``).
         points: Points per pair of views, where ``level`` is not ``"image"``.
@@ -40,6 +41,7 @@ class PretrainSettings:
     """
 
     encoder: str = "resnet50"
+    weights: str = "general"
     level: str
     crop_size: int
     batch_size: int
@@ -108,15 +110,15 @@ class FinetuneSettings:
 
 PRETRAIN = {
     "quick": PretrainSettings(
-        encoder="resnet10t",
+        encoder="tf_efficientnet_lite0",
         level=POINTS,
         points=24,
         crop_size=64,
         batch_size=32,
-        steps=1000,
+        steps=250,
         hidden=512,
         dimensions=64,
-        learning_rate=2e-3,
+        learning_rate=0.0002,
         jitter=0.2,
         most_pixels=1_500_000,
     ),
@@ -124,6 +126,7 @@ PRETRAIN = {
         level=POINTS, points=24, crop_size=160, batch_size=128, steps=10_000, learning_rate=1e-3, jitter=0.2
     ),
     "paper": PretrainSettings(
+        weights="none",
         level=IMAGE,
         crop_size=224,
         scales=(0.5, 1.0),
@@ -140,7 +143,7 @@ PRETRAIN = {
 
 FINETUNE = {
     "quick": FinetuneSettings(
-        encoder="resnet10t",
+        encoder="tf_efficientnet_lite0",
         crop_size=64,
         steps=350,
         decoder_first=0.1,
@@ -176,5 +179,6 @@ def announcement(asked: str, preset: str, device_type: str) -> str:
 
 def with_overrides(settings: Settings, job: Pretrain | Finetune) -> Settings:
     """Return ``settings`` with every value the job names itself."""
-    named = {f.name: getattr(job, f.name, None) for f in fields(settings) if f.name not in ("encoder",)}
+    named = {f.name: getattr(job, f.name, None) for f in fields(settings) if f.name != "encoder"}
+    named["encoder"] = job.backbone
     return replace(settings, **{name: value for name, value in named.items() if value is not None})

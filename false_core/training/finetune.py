@@ -20,7 +20,7 @@ from false_core.labels.split import split
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import check_fits, encoder_from
 from false_core.models.fused import ZOOMS
-from false_core.models.general import BACKBONE, GENERAL, ORIGIN, general_weights
+from false_core.models.general import BACKBONE, GENERAL
 from false_core.models.model_file import (
     ENCODER,
     MADE_BY,
@@ -31,7 +31,7 @@ from false_core.models.model_file import (
     save_model,
 )
 from false_core.models.record import record_of
-from false_core.models.weights import fill
+from false_core.models.weights import NONE, start_from
 from false_core.presets import FINETUNE, FinetuneSettings, announcement, preset_for, with_overrides
 from false_core.raster.classes import read_legend
 from false_core.raster.source import RasterSource
@@ -112,7 +112,7 @@ def _train(start: _Start, feedback: Feedback, world: World) -> _Made:
     settings = with_overrides(FINETUNE[start.preset], job)
     if base:
         settings = replace(settings, encoder=base.encoder)
-    else:
+    elif job.weights == NONE:
         # An untrained encoder has nothing to preserve, and nothing a decoder could build on.
         settings = replace(settings, freeze=bool(job.freeze), decoder_first=0.0, encoder_rate=1.0)
         feedback.warn("No encoder given: the network learns from the labels alone.")
@@ -132,6 +132,8 @@ def _train(start: _Start, feedback: Feedback, world: World) -> _Made:
         decoder=settings.decoder,
         patch_size=settings.crop_size,
     )
+    if trained.origin:
+        card = replace(card, provenance={**card.provenance, "weights": trained.origin})
     return _Made(card, trained.network, trained.confusion, trained.curves, trained.checkpoint)
 
 
@@ -166,7 +168,7 @@ def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
         "seed": job.seed,
     }
     card = _card(start, source, normalisation, annotation, fitted.confusion, encoders[-1].backbone, method)
-    card = replace(card, head=fitted.segmenter.spec, provenance={**card.provenance, "general": origin})
+    card = replace(card, head=fitted.segmenter.spec, provenance={**card.provenance, "weights": origin})
     world.broadcast_object(lambda: card.provenance["scores"])
     return _Made(card, fitted.segmenter, fitted.confusion)
 
@@ -175,12 +177,12 @@ def _encoders(
     job: Finetune, base: ModelCard | None, bands: int, feedback: Feedback
 ) -> tuple[list[FrozenEncoder], dict[str, Any]]:
     """Return the encoders to build on, the general one first, and where that comes from."""
-    encoders, origin = [], {}
+    encoders: list[FrozenEncoder] = []
+    origin: dict[str, Any] = {}
     if job.weights == GENERAL:
         encoder = build_encoder(BACKBONE, bands)
-        fill(encoder, general_weights(), BACKBONE, GENERAL)
+        origin = start_from(GENERAL, encoder, BACKBONE, "", feedback)
         encoders.append(FrozenEncoder(BACKBONE, encoder.state_dict()))
-        origin = ORIGIN
     if base and job.encoder:
         encoders.append(FrozenEncoder(base.encoder, encoder_from(job.encoder, base).state_dict()))
     return encoders, origin
