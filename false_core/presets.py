@@ -29,6 +29,8 @@ class PretrainSettings:
         temperature, threshold, confidence, neighbours: See ``false_core.methods.fncc``.
         optimiser: ``"adamw"`` or ``"larc"`` (SGD with LARC, as published).
         learning_rate: Highest rate.
+        rate_from_nothing: The same where the encoder starts from random weights, of which nothing can be forgotten; 0: no
+            other.
         most_pixels: The quick preset coarsens rasters to about this number of pixels; 0: never.
         jitter: Strength of the changes of colour between views. 1 is about the published one. An encoder learns to ignore
             what changes, and on one scene colour tells classes apart.
@@ -54,6 +56,7 @@ class PretrainSettings:
     neighbours: int = 1
     optimiser: str = "adamw"
     learning_rate: float
+    rate_from_nothing: float = 0.0
     weight_decay: float = 1e-4
     scales: tuple[float, float] = (0.6, 1.6)
     points: int = 0
@@ -118,7 +121,8 @@ PRETRAIN = {
         steps=250,
         hidden=512,
         dimensions=64,
-        learning_rate=0.0002,
+        learning_rate=5e-4,
+        rate_from_nothing=2e-3,
         jitter=0.2,
         most_pixels=1_500_000,
     ),

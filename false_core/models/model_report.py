@@ -94,7 +94,7 @@ def _scores(card: ModelCard) -> list[Section]:
 
 
 def _history(card: ModelCard) -> list[list[str]]:
-    network = " + ".join(filter(None, (card.encoder, card.decoder)))
+    network = " + ".join(filter(None, (card.encoder, card.decoder or card.method.get("head"))))
     rows = [["Network", network]]
     if card.kind == SEGMENTER:
         pretraining, source = card.provenance.get("pretraining", {}), card.provenance.get("encoder", {})

@@ -39,10 +39,11 @@ def start_from(weights: str, encoder: Any, backbone: str, raster: str, feedback:
 
     Args:
         weights: ``"none"``, or ``"general"`` for those that come with the library; for a backbone for which none do, those
-            that timm takes by default, or none where they cannot be downloaded. Path of an encoder file, which must be of the same backbone and number of bands. Or path of a file with a
-            timm state dict of the backbone: safetensors, or written by ``torch.save``. Or a name of timm weights such as
-            ``"resnet50.a1_in1k"``, or ``"imagenet"`` for those timm takes by default; these are downloaded unless they
-            are in the cache already. All but an encoder file may be for another number of bands, see ``fit_to_bands``.
+            that timm takes by default, or none where they cannot be downloaded. Path of an encoder file, which must be of
+            the same backbone and number of bands. Or path of a file with a timm state dict of the backbone: safetensors, or
+            written by ``torch.save``. Or a name of timm weights such as ``"resnet50.a1_in1k"``, or ``"imagenet"`` for those
+            timm takes by default; these are downloaded unless they are in the cache already. All but an encoder file may be
+            for another number of bands, see ``fit_to_bands``.
         encoder: A network that ``build_encoder`` made.
         backbone: Its name.
         raster: Name of the raster, for messages.

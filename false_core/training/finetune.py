@@ -47,7 +47,7 @@ from false_core.training.finetuning_report import finetuning_report
 from false_core.training.heads.fit import FrozenEncoder, fit_head
 from false_core.training.segmenter_training import train_segmenter
 
-NETWORK = "network"
+NETWORK_HEAD = "network"
 """The head that is trained step by step: a decoder, with the encoder below it."""
 PATCH = 128
 """Working pixels that a model of frozen features is said to look at, where somebody needs a length to compare with."""
@@ -70,7 +70,7 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
         if base and job.encoder:
             check_fits(job.encoder, lambda: build_encoder(base.encoder, len(base.bands)))
         start = _Start(job, preset, base, record_of(job, device), device)
-    made = (_train if job.head == NETWORK else _fit)(start, feedback, world)
+    made = (_train if job.head == NETWORK_HEAD else _fit)(start, feedback, world)
     scores: dict[str, float] = dict(made.card.provenance["scores"])
     if not world.share.is_main:
         return scores
@@ -126,7 +126,7 @@ def _train(start: _Start, feedback: Feedback, world: World) -> _Made:
     trained = train_segmenter(
         job, settings, base, normalisation, cache, source, annotation, training, held_back, start.device, feedback, world
     )
-    method = {"name": "finetune", "head": NETWORK, "preset": start.preset, **asdict(settings), "seed": job.seed}
+    method = {"name": "finetune", "head": NETWORK_HEAD, "preset": start.preset, **asdict(settings), "seed": job.seed}
     card = replace(
         _card(start, source, normalisation, annotation, trained.confusion, settings.encoder, method),
         decoder=settings.decoder,

@@ -79,6 +79,8 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         truth = Truth(job.truth, sources) if job.truth else None
         torch.manual_seed(job.seed)
         encoder, origin = _encoder(settings, sources[0], feedback)
+        if not origin and settings.rate_from_nothing:
+            settings = replace(settings, learning_rate=settings.rate_from_nothing)
         # Also for given weights, and an encoder of ours with statistics of its own: measured anew, the bands have mean 0 and
         # deviation 1, as they had when the weights were made, on rasters of whatever sensor and data type.
         measured = world.broadcast_object(lambda: measure(sources, areas, feedback).to_dict())

@@ -55,7 +55,7 @@ def rgb_file(network: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> st
 def started(weights: str, bands: int = 3, backbone: str = BACKBONE) -> nn.Module:
     """Return an encoder that was filled with ``weights``."""
     encoder = build_encoder(backbone, bands)
-    start_from(weights, encoder, backbone, "image.tif")
+    start_from(weights, encoder, backbone, "image.tif", Listener().feedback)
     return encoder.eval()
 
 
@@ -63,7 +63,7 @@ def refusal(weights: str | Path, bands: int = 3, backbone: str = BACKBONE) -> st
     encoder = build_encoder(backbone, bands)
     before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     with pytest.raises(ModelFileError) as caught:
-        start_from(str(weights), encoder, backbone, "image.tif")
+        start_from(str(weights), encoder, backbone, "image.tif", Listener().feedback)
     assert all(tensor.equal(before[name]) for name, tensor in encoder.state_dict().items()), "nothing was filled in"
     return str(caught.value)
 
@@ -213,7 +213,7 @@ class TestWhatIsRefused:
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
             path.write_bytes(damaged)
             with pytest.raises(ModelFileError, match=path.name):
-                start_from(str(path), self.ENCODER, BACKBONE, "image.tif")
+                start_from(str(path), self.ENCODER, BACKBONE, "image.tif", Listener().feedback)
 
     @pytest.mark.parametrize("way", ["torch", "pickle"])
     def test_a_program_and_it_does_not_run(self, tmp_path: Path, way: str) -> None:
@@ -265,7 +265,7 @@ class TestNamesOfTimm:
         create = timm.create_model
         monkeypatch.setattr("timm.create_model", create_model)
         encoder = build_encoder(BACKBONE, 4)
-        assert start_from(name, encoder, BACKBONE, "image.tif") == {"timm": "resnet10t.c3_in1k"}
+        assert start_from(name, encoder, BACKBONE, "image.tif", Listener().feedback) == {"timm": "resnet10t.c3_in1k"}
         assert asked == ["resnet10t.c3_in1k"]
         grey = torch.randn(1, 1, 64, 64)
         torch.testing.assert_close(
