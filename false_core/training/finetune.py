@@ -20,7 +20,7 @@ from false_core.labels.split import split
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import check_fits, encoder_from
 from false_core.models.fused import ZOOMS
-from false_core.models.general import BACKBONE, GENERAL, ORIGIN, general_weights
+from false_core.models.general import BACKBONE, GENERAL
 from false_core.models.model_file import (
     ENCODER,
     MADE_BY,
@@ -31,7 +31,7 @@ from false_core.models.model_file import (
     save_model,
 )
 from false_core.models.record import record_of
-from false_core.models.weights import fill
+from false_core.models.weights import NONE, start_from
 from false_core.presets import FINETUNE, FinetuneSettings, announcement, preset_for, with_overrides
 from false_core.raster.classes import read_legend
 from false_core.raster.source import RasterSource
@@ -47,7 +47,7 @@ from false_core.training.finetuning_report import finetuning_report
 from false_core.training.heads.fit import FrozenEncoder, fit_head
 from false_core.training.segmenter_training import train_segmenter
 
-NETWORK = "network"
+NETWORK_HEAD = "network"
 """The head that is trained step by step: a decoder, with the encoder below it."""
 PATCH = 128
 """Working pixels that a model of frozen features is said to look at, where somebody needs a length to compare with."""
@@ -70,7 +70,7 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
         if base and job.encoder:
             check_fits(job.encoder, lambda: build_encoder(base.encoder, len(base.bands)))
         start = _Start(job, preset, base, record_of(job, device), device)
-    made = (_train if job.head == NETWORK else _fit)(start, feedback, world)
+    made = (_train if job.head == NETWORK_HEAD else _fit)(start, feedback, world)
     scores: dict[str, float] = dict(made.card.provenance["scores"])
     if not world.share.is_main:
         return scores
@@ -112,7 +112,7 @@ def _train(start: _Start, feedback: Feedback, world: World) -> _Made:
     settings = with_overrides(FINETUNE[start.preset], job)
     if base:
         settings = replace(settings, encoder=base.encoder)
-    else:
+    elif job.weights == NONE:
         # An untrained encoder has nothing to preserve, and nothing a decoder could build on.
         settings = replace(settings, freeze=bool(job.freeze), decoder_first=0.0, encoder_rate=1.0)
         feedback.warn("No encoder given: the network learns from the labels alone.")
@@ -126,12 +126,14 @@ def _train(start: _Start, feedback: Feedback, world: World) -> _Made:
     trained = train_segmenter(
         job, settings, base, normalisation, cache, source, annotation, training, held_back, start.device, feedback, world
     )
-    method = {"name": "finetune", "head": NETWORK, "preset": start.preset, **asdict(settings), "seed": job.seed}
+    method = {"name": "finetune", "head": NETWORK_HEAD, "preset": start.preset, **asdict(settings), "seed": job.seed}
     card = replace(
         _card(start, source, normalisation, annotation, trained.confusion, settings.encoder, method),
         decoder=settings.decoder,
         patch_size=settings.crop_size,
     )
+    if trained.origin:
+        card = replace(card, provenance={**card.provenance, "weights": trained.origin})
     return _Made(card, trained.network, trained.confusion, trained.curves, trained.checkpoint)
 
 
@@ -166,7 +168,7 @@ def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
         "seed": job.seed,
     }
     card = _card(start, source, normalisation, annotation, fitted.confusion, encoders[-1].backbone, method)
-    card = replace(card, head=fitted.segmenter.spec, provenance={**card.provenance, "general": origin})
+    card = replace(card, head=fitted.segmenter.spec, provenance={**card.provenance, "weights": origin})
     world.broadcast_object(lambda: card.provenance["scores"])
     return _Made(card, fitted.segmenter, fitted.confusion)
 
@@ -175,12 +177,12 @@ def _encoders(
     job: Finetune, base: ModelCard | None, bands: int, feedback: Feedback
 ) -> tuple[list[FrozenEncoder], dict[str, Any]]:
     """Return the encoders to build on, the general one first, and where that comes from."""
-    encoders, origin = [], {}
+    encoders: list[FrozenEncoder] = []
+    origin: dict[str, Any] = {}
     if job.weights == GENERAL:
         encoder = build_encoder(BACKBONE, bands)
-        fill(encoder, general_weights(), BACKBONE, GENERAL)
+        origin = start_from(GENERAL, encoder, BACKBONE, "", feedback)
         encoders.append(FrozenEncoder(BACKBONE, encoder.state_dict()))
-        origin = ORIGIN
     if base and job.encoder:
         encoders.append(FrozenEncoder(base.encoder, encoder_from(job.encoder, base).state_dict()))
     return encoders, origin

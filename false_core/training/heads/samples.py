@@ -26,21 +26,21 @@ from false_core.training.heads.spaces import principal_axes
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
-MOST_POINTS = 4_000
+MAX_POINTS = 4_000
 """Labelled pixels that heads are fitted to."""
-FEWEST_PER_SHAPE = 8
-CUT = 256
+MIN_POINTS_PER_SHAPE = 8
+MAX_PART_SIDE_PX = 256
 """Working pixels. Larger polygons are looked at in squares of this side."""
-LOOKED_AT, LOOK = 32, 512
+LOOKS, LOOK_SIDE_PX = 32, 512
 """Places of the raster, and working pixels of the side of each, that say what is normal there."""
-SAMPLE = 8_192
+SAMPLED_PIXELS = 8_192
 """Pixels of them whose features are kept."""
-MOST_LOOK_BYTES = 400_000_000
+MAX_LOOK_BYTES = 400_000_000
 """Largest sum of the places' pixels in memory."""
 
 
 @dataclass(frozen=True)
-class Points:
+class LabelledPoints:
     """Labelled pixels of the grid that is classified.
 
     Attributes:
@@ -53,12 +53,12 @@ class Points:
     owners: IntArray
     targets: IntArray
 
-    def subset(self, chosen: npt.NDArray[np.bool_] | IntArray) -> Points:
+    def subset(self, chosen: npt.NDArray[np.bool_] | IntArray) -> LabelledPoints:
         """Return some of the points."""
-        return Points(self.places[chosen], self.owners[chosen], self.targets[chosen])
+        return LabelledPoints(self.places[chosen], self.owners[chosen], self.targets[chosen])
 
 
-def labelled_points(annotation: Annotation, grid: int, seed: int) -> Points:
+def labelled_points(annotation: Annotation, grid: int, seed: int) -> LabelledPoints:
     """Draw pixels under the labels, about as many from each shape.
 
     Args:
@@ -68,25 +68,25 @@ def labelled_points(annotation: Annotation, grid: int, seed: int) -> Points:
     """
     chance = np.random.default_rng(seed)
     shapes = len(annotation.shapes)
-    each = max(FEWEST_PER_SHAPE, MOST_POINTS // shapes)
+    each = max(MIN_POINTS_PER_SHAPE, MAX_POINTS // shapes)
     places, owners = [], []
     for number in range(shapes):
         found = _pixels_of(annotation, number, grid)
         places.append(found[np.sort(chance.permutation(len(found))[:each])])
         owners += [number] * len(places[-1])
     owner = np.array(owners, np.int64)
-    points = Points(np.concatenate(places) if places else np.zeros((0, 2)), owner, annotation.targets[owner])
-    if len(owner) <= MOST_POINTS:
+    points = LabelledPoints(np.concatenate(places) if places else np.zeros((0, 2)), owner, annotation.targets[owner])
+    if len(owner) <= MAX_POINTS:
         return points
     kept = np.zeros(len(owner), bool)
-    kept[chance.permutation(len(owner))[:MOST_POINTS]] = True
+    kept[chance.permutation(len(owner))[:MAX_POINTS]] = True
     return points.subset(kept)
 
 
 def _pixels_of(annotation: Annotation, number: int, grid: int) -> npt.NDArray[np.float64]:
     """Return the middles of the pixels that one shape labels, where no later one covers it, of shape (n, 2)."""
     found = []
-    for part in annotation.subset(np.array([number])).cut(CUT).shapes:
+    for part in annotation.subset(np.array([number])).cut(MAX_PART_SIDE_PX).shapes:
         left, top, right, bottom = part.bounds
         column, row = int(left // grid), int(top // grid)
         width, height = int(right // grid) - column + 1, int(bottom // grid) - row + 1
@@ -123,7 +123,7 @@ class FeatureSampler:
         for encoder in self.parts.encoders:
             adapt_batch_norms(encoder, [pixels for pixels, _ in looks], self.parts.zooms)
         self._mix_bands([pixels for pixels, _ in looks])
-        each = -(-SAMPLE // max(1, len(looks)))
+        each = -(-SAMPLED_PIXELS // max(1, len(looks)))
         sample: dict[str, list[FloatArray]] = {name: [] for name in self.names}
         for pixels, valid in looks:
             self.feedback.stop_if_cancelled()
@@ -134,9 +134,9 @@ class FeatureSampler:
                 sample[name].append(values)
         return {name: np.concatenate(values) for name, values in sample.items()}
 
-    def at(self, points: Points) -> tuple[dict[str, FloatArray], Points]:
+    def at(self, points: LabelledPoints) -> tuple[dict[str, FloatArray], LabelledPoints]:
         """Return the features of points by part, and those of the points that are valid."""
-        side = LOOK // 2
+        side = LOOK_SIDE_PX // 2
         plan = TilePlan(self.source.window_of(None), side, side, ramp=0)
         columns, rows = (points.places[:, axis].astype(np.int64) // side for axis in (0, 1))
         tile_of = rows * plan.columns + columns
@@ -167,9 +167,9 @@ class FeatureSampler:
     def _looks(self, chance: np.random.Generator) -> Iterator[tuple[Tensor, npt.NDArray[np.bool_]]]:
         """Yield the normalised pixels (1, bands, side, side) of random places, and which of them are valid."""
         area = self.source.window_of(None)
-        step = STEP
-        side = max(step, min(LOOK, -(-max(area.width, area.height) // step) * step))
-        number = max(1, min(LOOKED_AT, MOST_LOOK_BYTES // (4 * len(self.source.bands) * side * side)))
+        step = LOOK_STEP_PX
+        side = max(step, min(LOOK_SIDE_PX, -(-max(area.width, area.height) // step) * step))
+        number = max(1, min(LOOKS, MAX_LOOK_BYTES // (4 * len(self.source.bands) * side * side)))
         plan = TilePlan(area, side, 0, ramp=0)
         found = 0
         for place in chance.permutation(len(plan))[: 4 * number]:
@@ -180,7 +180,7 @@ class FeatureSampler:
             raw, valid = self.source.read_with_validity(Window(column, row, side, side))
             f = self.source.factor
             working: npt.NDArray[np.bool_] = np.asarray(valid.reshape(side, f, side, f).any(axis=(1, 3)))
-            if working.mean() > LEAST_VALID or (len(plan) <= number and working.any()):
+            if working.mean() > MIN_VALID_SHARE or (len(plan) <= number and working.any()):
                 yield torch.from_numpy(self.normalisation.apply(raw))[None].to(self.device), working
                 found += 1
             if found == number:
@@ -211,9 +211,9 @@ class FeatureSampler:
         return found
 
 
-STEP = 128
+LOOK_STEP_PX = 128
 """Sides of places are multiples of it: the coarsest features at the largest zoom."""
-LEAST_VALID = 0.2
+MIN_VALID_SHARE = 0.2
 """Share of a place that must be valid, unless all are needed."""
 
 
