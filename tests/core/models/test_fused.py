@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def test_scores_are_features_times_weights_at_each_place(grid: int) -> None:
     layer = network.features.random_features
     directions, offsets = layer.directions.double().numpy(), layer.offsets.double().numpy()
 
-    @lru_cache(maxsize=None)
+    @cache
     def fused(row: int, column: int) -> np.ndarray:
         x, y = (column + 0.5) * grid / width, (row + 0.5) * grid / height
         features = {part: np.concatenate([sampled(level, x, y) for level in levels[part]]) for part in levels}

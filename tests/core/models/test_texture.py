@@ -10,7 +10,7 @@ from scipy import ndimage
 from false_core.models.texture import SCALES, LocalStatistics, RandomFeatures, smoothed, statistics_of
 
 WIDER = 1.25**0.5
-"""Windows of more than a pixel are taken on a coarser grid. Means of its cells, and the way back between them, widen them."""
+"""Windows of more than a pixel are taken on a coarser grid. Means of its cells, and the way back from them, widen them."""
 TOLERANCE = 0.02
 """Of the standard deviation of the image, root mean square, away from the edges."""
 
