@@ -44,11 +44,16 @@ class Pretrained(Results):
 
 @dataclass(frozen=True, kw_only=True)
 class Finetuned(Results):
-    """The results of fine-tuning: files, and scores from 0 to 1 on the labels kept back; None where none were."""
+    """The results of fine-tuning: files, and scores from 0 to 1 on the labels held out; None where those are too few.
+
+    ``oa_low`` and ``oa_high`` are the limits of the 95 % interval of ``oa``, which counts label shapes, not pixels.
+    """
 
     model: Path
     report: Path | None = None
     oa: float | None = None
+    oa_low: float | None = None
+    oa_high: float | None = None
     miou: float | None = None
     macc: float | None = None
     kappa: float | None = None

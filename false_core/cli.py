@@ -305,6 +305,8 @@ def _print_info(path: str) -> None:
             swatch = f"[on {section.colors[number]}]  [/] " if section.colors else ""
             table.add_row(swatch + escape(row[0]), *map(escape, row[1:]))
         console.print(table)
+        if section.text:
+            console.print(escape(section.text))
 
 
 def _duration(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +55,7 @@ class Scores:
     f1: npt.NDArray[np.float64]
 
 
-def score(confusion: IntArray) -> Scores:
+def score(confusion: npt.NDArray[np.number[Any]]) -> Scores:
     """Score a confusion matrix with true classes in rows."""
     hits = np.diag(confusion).astype(float)
     true, mapped, total = confusion.sum(axis=1), confusion.sum(axis=0), float(confusion.sum())

@@ -342,6 +342,8 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (
         Result("oa", "Overall accuracy"),
+        Result("oa_low", "Lower limit of the overall accuracy (95 %)"),
+        Result("oa_high", "Upper limit of the overall accuracy (95 %)"),
         Result("miou", "Mean intersection over union"),
         Result("macc", "Mean class accuracy"),
         Result("kappa", "Cohen's kappa"),

@@ -40,6 +40,10 @@ METADATA = "__metadata__"
 """The key under which safetensors keeps texts."""
 MADE_BY = "made_by"
 """Under this name the provenance holds what ``false-core rerun`` needs, see ``false_core.models.record``."""
+SHAPES = "shapes"
+"""Under this name the scores hold the number of label shapes that they count."""
+MISSING_SHAPES = "missing_shapes"
+"""Under this name the provenance holds how many more label shapes, by class code, would make the accuracy known."""
 LONGEST_HEADER = 8_000_000
 """Bytes. The header of a real model is a hundredth of that."""
 MOST_BANDS = 65_536
@@ -335,6 +339,9 @@ def _is_possible(low: float, high: float, mean: float, std: float) -> bool:
 def _check_provenance(provenance: dict[str, Any]) -> None:
     """Raise ValueError where what is told of the making is not in the form that reports expect. The rest may be anything."""
     labels, scores = provenance.get("labels", {}), provenance.get("scores", {})
+    missing = provenance.get(MISSING_SHAPES, {})
+    if not isinstance(missing, dict) or not all(map(_is_number, missing.values())):
+        raise ValueError("the missing shapes must be counts by class")
     counts = list(labels.values()) if isinstance(labels, dict) else [None]
     if not all(isinstance(pair, list) and len(pair) == 2 and all(map(_is_number, pair)) for pair in counts):
         raise ValueError("the labels must be counts by class")

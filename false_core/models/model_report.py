@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from false_core import __version__
-from false_core.models.model_file import SEGMENTER, ModelCard
+from false_core.models.model_file import MISSING_SHAPES, SEGMENTER, SHAPES, ModelCard
 from false_core.models.weights import origin_in_words
 from false_core.reports.page import page, percent
 from false_core.reports.sections import Section
-
-_SCORES = (("oa", "overall accuracy"), ("miou", "mean IoU"))
-"""What is shown of a model's scores at first sight."""
 
 
 def model_report(card: ModelCard, name: str, megabytes: float, weights: int) -> str:
@@ -24,8 +21,7 @@ def model_report(card: ModelCard, name: str, megabytes: float, weights: int) -> 
     tiles = [("bands", str(len(card.bands))), ("CRS units per pixel", f"{card.pixel_size:g}")]
     if card.classes.classes:
         tiles.insert(0, ("classes", str(len(card.classes))))
-    scores = card.provenance.get("scores", {})
-    tiles += [(title, percent(scores[key])) for key, title in _SCORES if key in scores]
+    tiles += accuracy_tiles(card)
     what = kind_in_words(card)
     summary = f"{what[0].upper()}{what[1:]}. {megabytes:,.1f} MB, {weights / 1e6:,.1f} million weights."
     return page(name, summary, tiles, [], model_sections(card))
@@ -87,10 +83,45 @@ def _classes(card: ModelCard) -> Section:
 
 
 def _scores(card: ModelCard) -> list[Section]:
-    titles = {"oa": "Overall accuracy", "miou": "Mean IoU", "macc": "Mean class accuracy", "kappa": "Cohen's kappa"}
+    titles = {"miou": "Mean IoU", "macc": "Mean class accuracy", "kappa": "Cohen's kappa"}
     scores = card.provenance.get("scores", {})
-    rows = [[title, f"{scores[name]:.3f}"] for name, title in titles.items() if name in scores]
-    return [Section("Scores on labels that were kept back", rows=rows)] if rows else []
+    rows = [["Overall accuracy", value] for _, value in accuracy_tiles(card)[:1]]
+    rows += [[title, f"{scores[name]:.3f}"] for name, title in titles.items() if name in scores]
+    return [Section("Scores on labels that were held out", accuracy_in_words(card), rows=rows)] if rows else []
+
+
+def accuracy_tiles(card: ModelCard) -> list[tuple[str, str]]:
+    """Return what is shown of a model's scores at first sight: title and value, the overall accuracy first."""
+    scores = card.provenance.get("scores", {})
+    title = "overall accuracy"
+    if card.provenance.get(MISSING_SHAPES):
+        return [(title, "unknown")]
+    if "oa" not in scores:
+        return []
+    limits = "interval unknown"
+    if "oa_low" in scores and "oa_high" in scores:
+        limits = f"{percent(scores['oa_low'])} to {percent(scores['oa_high'])}"
+    tiles = [(title, f"{percent(scores['oa'])} ({limits})")]
+    return [*tiles, ("mean IoU", percent(scores["miou"]))] if "miou" in scores else tiles
+
+
+def accuracy_in_words(card: ModelCard) -> str:
+    """Say what the overall accuracy rests on, or what to digitise before it can be known."""
+    scores, missing = card.provenance.get("scores", {}), card.provenance.get(MISSING_SHAPES)
+    if missing:
+        names = {str(c.code): c.name for c in card.classes}
+        wanted = ", ".join(f"{number:,} of {names.get(code, code)}" for code, number in missing.items())
+        return (
+            "How good a map of this model is, is unknown: there are too few label shapes. It would be known with so many "
+            f"more: {wanted}. 'Assess a map' can tell it from sample points, too."
+        )
+    if "oa_low" not in scores:
+        return "Nothing says how far these scores may be off, and the map may be much worse."
+    return (
+        "The overall accuracy of a map lies between the limits in 95 of 100 cases. They rest on "
+        f"{scores.get(SHAPES, 0):,} label shapes that were held out. A shape counts as one observation, however many pixels it has. The other scores hold "
+        "for places like the labelled ones. 'Assess a map' says more."
+    )
 
 
 def _history(card: ModelCard) -> list[list[str]]:

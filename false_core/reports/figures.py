@@ -70,7 +70,7 @@ def bars_figure(names: Sequence[str], values: Sequence[float], colors: Sequence[
     return as_svg(figure)
 
 
-def confusion_figure(confusion: npt.NDArray[np.int64], names: Sequence[str]) -> str:
+def confusion_figure(confusion: npt.NDArray[np.number[Any]], names: Sequence[str]) -> str:
     """Return a confusion matrix, true classes in rows, as SVG: shares of each row in percent."""
     size = 2.2 + 0.55 * len(names)
     figure = Figure(figsize=(size + 0.8, size), layout="constrained")

@@ -6,10 +6,13 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
-from false_core.accuracy.metrics import IntArray, score
+from false_core.accuracy.cross_validated import AccuracyEstimate, accuracy_of_held_back
+from false_core.accuracy.metrics import score
 from false_core.device import choose_device
 from false_core.distributed import ALONE, World
 from false_core.feedback import Feedback
@@ -24,7 +27,9 @@ from false_core.models.general import BACKBONE, GENERAL
 from false_core.models.model_file import (
     ENCODER,
     MADE_BY,
+    MISSING_SHAPES,
     SEGMENTER,
+    SHAPES,
     ModelCard,
     check_bands,
     read_card,
@@ -71,7 +76,8 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
             check_fits(job.encoder, lambda: build_encoder(base.encoder, len(base.bands)))
         start = _Start(job, preset, base, record_of(job, device), device)
     made = (_train if job.head == NETWORK_HEAD else _fit)(start, feedback, world)
-    scores: dict[str, float] = dict(made.card.provenance["scores"])
+    told: dict[str, float] = made.card.provenance["scores"]
+    scores = {name: value for name, value in told.items() if name != SHAPES}
     if not world.share.is_main:
         return scores
     with feedback.stage("Writing", 0.03):
@@ -101,7 +107,7 @@ class _Made:
 
     card: ModelCard
     network: nn.Module
-    confusion: IntArray | None
+    confusion: npt.NDArray[np.number[Any]] | None
     curves: Curves | None = None
     checkpoint: Checkpoint | None = None
 
@@ -127,8 +133,11 @@ def _train(start: _Start, feedback: Feedback, world: World) -> _Made:
         job, settings, base, normalisation, cache, source, annotation, training, held_back, start.device, feedback, world
     )
     method = {"name": "finetune", "head": NETWORK_HEAD, "preset": start.preset, **asdict(settings), "seed": job.seed}
+    accuracy = None
+    if held_back is not None and trained.confusion is not None:
+        accuracy = accuracy_of_held_back(trained.confusion, held_back.pixels)
     card = replace(
-        _card(start, source, normalisation, annotation, trained.confusion, settings.encoder, method),
+        _card(start, source, normalisation, annotation, accuracy, trained.confusion, settings.encoder, method),
         decoder=settings.decoder,
         patch_size=settings.crop_size,
     )
@@ -151,7 +160,7 @@ def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
     encoders, origin = _encoders(job, base, len(source.bands), feedback)
     if not world.share.is_main:
         scores: dict[str, float] = world.broadcast_object(dict)
-        card = _card(start, source, normalisation, annotation, None, "", {})
+        card = _card(start, source, normalisation, annotation, None, None, "", {})
         return _Made(replace(card, provenance={"scores": scores}), nn.Identity(), None)
     with feedback.stage("Fitting", 0.9):
         fitted = fit_head(
@@ -167,7 +176,7 @@ def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
         "compared": {candidate.name: value for candidate, value in zip(comparison.candidates, comparison.scores)},
         "seed": job.seed,
     }
-    card = _card(start, source, normalisation, annotation, fitted.confusion, encoders[-1].backbone, method)
+    card = _card(start, source, normalisation, annotation, fitted.accuracy, fitted.confusion, encoders[-1].backbone, method)
     card = replace(card, head=fitted.segmenter.spec, provenance={**card.provenance, "weights": origin})
     world.broadcast_object(lambda: card.provenance["scores"])
     return _Made(card, fitted.segmenter, fitted.confusion)
@@ -244,17 +253,13 @@ def _card(
     source: RasterSource,
     normalisation: Normalisation,
     annotation: Annotation,
-    confusion: IntArray | None,
+    accuracy: AccuracyEstimate | None,
+    confusion: npt.NDArray[np.number[Any]] | None,
     encoder: str,
     method: dict[str, Any],
 ) -> ModelCard:
     distance = source.ground_sample_distance
-    scores: dict[str, float] = {}
-    if confusion is not None:
-        s = score(confusion)
-        scores = {"oa": s.oa, "miou": s.miou, "macc": s.macc, "kappa": s.kappa}
-        # A score that cannot be computed is left out: JSON has no word for it.
-        scores = {name: value for name, value in scores.items() if math.isfinite(value)}
+    missing = accuracy.missing if accuracy else ()
     return ModelCard(
         kind=SEGMENTER,
         encoder=encoder,
@@ -272,7 +277,21 @@ def _card(
             "encoder": start.base.provenance if start.base else "untrained",
             "pretraining": start.base.method if start.base else {},
             "labels": _counts(annotation),
-            "scores": scores,
+            "scores": _scores(accuracy, confusion),
+            MISSING_SHAPES: {str(c.code): number for c, number in zip(annotation.classes, missing) if number},
             MADE_BY: start.made_by,
         },
     )
+
+
+def _scores(accuracy: AccuracyEstimate | None, confusion: npt.NDArray[np.number[Any]] | None) -> dict[str, float]:
+    """Return what is known of the map's accuracy: with too few shapes, their number and nothing else."""
+    if accuracy is None:
+        return {}
+    if accuracy.value is None or accuracy.low is None or accuracy.high is None or confusion is None:
+        return {SHAPES: accuracy.shapes}
+    s = score(confusion)
+    scores = {"oa": accuracy.value, "oa_low": accuracy.low, "oa_high": accuracy.high}
+    scores |= {"miou": s.miou, "macc": s.macc, "kappa": s.kappa, SHAPES: accuracy.shapes}
+    # A score that cannot be computed is left out: JSON has no word for it.
+    return {name: value for name, value in scores.items() if math.isfinite(value)}

@@ -4,52 +4,52 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from false_core.accuracy.metrics import IntArray, score
-from false_core.models.model_file import ModelCard
-from false_core.models.model_report import model_sections
+from false_core.accuracy.metrics import score
+from false_core.models.model_file import MISSING_SHAPES, ModelCard
+from false_core.models.model_report import accuracy_in_words, accuracy_tiles, model_sections
 from false_core.reports.figures import bars_figure, confusion_figure
 from false_core.reports.page import page, percent
 from false_core.reports.sections import Section
 from false_core.training.curves import Curves, draw_curves
 
 
-def finetuning_report(card: ModelCard, curves: Curves | None, confusion: IntArray | None, notes: Sequence[str]) -> str:
+def finetuning_report(
+    card: ModelCard, curves: Curves | None, confusion: npt.NDArray[np.number[Any]] | None, notes: Sequence[str]
+) -> str:
     """Return the report of a fine-tuning run, as HTML.
 
     Args:
         curves: The curves of a training; None where nothing was trained step by step.
-        confusion: The confusion matrix on the labels kept back, true classes in rows; None where none were.
+        confusion: The confusion matrix on the labels held out, true classes in rows, in pixels or in shapes; None where none
+            were.
     """
     names, colors = [c.name for c in card.classes], [c.color for c in card.classes]
-    tiles: list[tuple[str, str]] = []
+    tiles = accuracy_tiles(card)
     sections: list[Section] = []
-    if confusion is not None:
+    counted = "Pixels" if curves else "Shapes"
+    if confusion is not None and "oa" in card.provenance["scores"]:
         scores = score(confusion)
-        tiles = [
-            ("overall accuracy", percent(scores.oa)),
-            ("mean IoU", percent(scores.miou)),
-            ("mean class accuracy", percent(scores.macc)),
-            ("kappa", f"{scores.kappa:.2f}"),
-        ]
         rows = [
             [
                 names[k],
                 *(percent(v[k]) for v in (scores.iou, scores.producers, scores.users, scores.f1)),
-                f"{int(confusion[k].sum()):,}",
+                f"{round(float(confusion[k].sum())):,}",
             ]
             for k in range(len(names))
         ]
         sections += [
             Section(
                 "Scores per class",
-                "The scores come from labels that were kept back, in whole blocks of space. The model was scored before it "
-                "learned from these labels too. They hold for places like the labelled ones. How good the whole map is, "
-                "'Assess a map' says. The bars show the IoU.",
+                "The scores come from labels that were held out, in whole blocks of space. The model was scored before it "
+                "learned from these labels too. They hold for places like the labelled ones, and a class with few shapes "
+                "may be far off. The bars show the IoU.",
                 bars_figure(names, np.nan_to_num(scores.iou).tolist(), colors),
-                header=("Class", "IoU", "Producer's accuracy", "User's accuracy", "F1", "Pixels"),
+                header=("Class", "IoU", "Producer's accuracy", "User's accuracy", "F1", counted),
                 rows=rows,
                 colors=colors,
             ),
@@ -63,6 +63,8 @@ def finetuning_report(card: ModelCard, curves: Curves | None, confusion: IntArra
         sections.append(Section("Training", "", draw_curves(curves, [("loss",)])))
     sections += [*_comparison(card), *model_sections(card)]
     summary = f"A model for {len(names)} classes from {card.provenance.get('raster', '')}."
+    if card.provenance.get(MISSING_SHAPES):
+        summary += f" {accuracy_in_words(card)}"
     return page("FALSE fine-tuning", summary, tiles, notes, sections)
 
 
@@ -77,7 +79,8 @@ def _comparison(card: ModelCard) -> list[Section]:
         Section(
             "Heads compared",
             f"The head '{card.method['head']}' was taken. Each was fitted five times, without a fifth of the blocks of "
-            "space that hold labels, and asked about that fifth. Label shapes count alike.",
+            "space that hold labels, and asked about that fifth. Label shapes count alike. The figures compare heads; "
+            "they do not say how good the map is.",
             header=("Head", "Mean IoU"),
             rows=rows,
         )

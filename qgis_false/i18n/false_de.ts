@@ -272,6 +272,14 @@
         <translation>Gesamtgenauigkeit</translation>
     </message>
     <message>
+        <source>Lower limit of the overall accuracy (95 %)</source>
+        <translation>Untere Grenze der Gesamtgenauigkeit (95 %)</translation>
+    </message>
+    <message>
+        <source>Upper limit of the overall accuracy (95 %)</source>
+        <translation>Obere Grenze der Gesamtgenauigkeit (95 %)</translation>
+    </message>
+    <message>
         <source>Mean intersection over union</source>
         <translation>Mittlere Schnittmenge durch Vereinigung (mIoU)</translation>
     </message>

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from false_core.accuracy.cross_validated import confusion_of_shapes
 from false_core.accuracy.metrics import score
 from false_core.feedback import Feedback
 from false_core.models.fused import SPECTRUM, TEXTURE, Member, encoder_part
@@ -47,6 +48,7 @@ class HeadComparison:
         chosen: The best.
         held_out: Numbers of the samples that were held out, of shape (n,).
         log_probabilities: What the best one makes of them without having learned from their block, of shape (n, classes).
+        on_raster: What the same classifiers make of random pixels of the raster, of shape (m, classes).
     """
 
     candidates: tuple[Candidate, ...]
@@ -54,6 +56,7 @@ class HeadComparison:
     chosen: Candidate
     held_out: npt.NDArray[np.int64]
     log_probabilities: FloatArray
+    on_raster: FloatArray
 
 
 def candidates_for(head: str, encoders: int, zooms: Sequence[int], bands: int) -> tuple[Candidate, ...]:
@@ -113,6 +116,7 @@ def compare(
     candidates: Sequence[Candidate],
     spaces: Mapping[str, Space],
     features: Mapping[str, FloatArray],
+    sample: Mapping[str, FloatArray],
     points: LabelledPoints,
     folds: npt.NDArray[np.int64],
     classes: int,
@@ -124,6 +128,7 @@ def compare(
         candidates: What to compare.
         spaces: What a part's features are brought to before a classifier sees them, by part.
         features: Of the points, by part.
+        sample: Of random pixels of the raster, by part.
         points: The labelled samples.
         folds: Fold of each shape.
         classes: Number of classes.
@@ -133,24 +138,44 @@ def compare(
     fold_of = folds[points.owners]
     held_out = np.flatnonzero(fold_of != ALWAYS_LEARNED)
     found = {parts: np.zeros((len(points.owners), classes), np.float32) for parts in members}
+    fitted: list[dict[tuple[str, ...], Linear]] = []
     for fold in range(FOLDS):
         asked = np.flatnonzero(fold_of == fold)
         learned = np.flatnonzero(fold_of != fold)
         if not len(asked):
             continue
+        fitted.append({})
         for number, parts in enumerate(members):
             feedback.advance(fold * len(members) + number, FOLDS * len(members), "fits")
             inputs = design(parts, spaces, features)
             classifier = fit_member(inputs[learned], points.subset(learned), classes)
             found[parts][asked] = classifier.log_probabilities(inputs[asked])
-    counts = shape_counts(points)
+            fitted[-1][parts] = classifier
     answers = [np.sum([m.weight * found[m.parts] for m in candidate.members], axis=0) for candidate in candidates]
-    scores = tuple(_mean_iou(answer[held_out], points.targets[held_out], counts[held_out], classes) for answer in answers)
+    scores = tuple(_mean_iou(answer[held_out], points.subset(held_out), classes) for answer in answers)
     best = 0
     for number, value in enumerate(scores):
         if value > scores[best] + CLEARLY:
             best = number
-    return HeadComparison(tuple(candidates), scores, candidates[best], held_out, np.asarray(answers[best])[held_out])
+    chosen = candidates[best]
+    on_raster = _on_raster(chosen, fitted, spaces, sample, classes)
+    return HeadComparison(tuple(candidates), scores, chosen, held_out, np.asarray(answers[best])[held_out], on_raster)
+
+
+def _on_raster(
+    chosen: Candidate,
+    fitted: Sequence[Mapping[tuple[str, ...], Linear]],
+    spaces: Mapping[str, Space],
+    sample: Mapping[str, FloatArray],
+    classes: int,
+) -> FloatArray:
+    """Return what the classifiers of each fold make of a sample of the raster, one fold after the other."""
+    found: list[FloatArray] = [np.zeros((0, classes), np.float32)]
+    inputs = {member.parts: design(member.parts, spaces, sample) for member in chosen.members}
+    for classifiers in fitted:
+        answers = [m.weight * classifiers[m.parts].log_probabilities(inputs[m.parts]) for m in chosen.members]
+        found.append(np.asarray(np.sum(answers, axis=0), np.float32))
+    return np.concatenate(found)
 
 
 def design(parts: Sequence[str], spaces: Mapping[str, Space], features: Mapping[str, FloatArray]) -> FloatArray:
@@ -176,9 +201,7 @@ def balanced_counts(points: LabelledPoints, classes: int) -> npt.NDArray[np.floa
     return balanced
 
 
-def _mean_iou(answer: FloatArray, targets: npt.NDArray[np.int64], counts: npt.NDArray[np.float64], classes: int) -> float:
-    if not len(targets):
+def _mean_iou(answer: FloatArray, points: LabelledPoints, classes: int) -> float:
+    if not len(points.targets):
         return float("nan")
-    cells = targets * classes + answer.argmax(axis=1)
-    confusion = np.bincount(cells, counts, classes * classes).reshape(classes, classes)
-    return score(confusion).miou
+    return score(confusion_of_shapes(points.owners, points.targets, answer.argmax(axis=1), classes)).miou

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from false_core.accuracy.metrics import IntArray, confusion_matrix
+from false_core.accuracy.cross_validated import AccuracyEstimate, confusion_of_shapes, estimate_accuracy
 from false_core.feedback import Feedback
 from false_core.labels.annotation import Annotation
 from false_core.models.fused import TEXTURE, FeatureParts, FusedSegmenter, FusedSpec
@@ -26,6 +26,8 @@ FloatArray = npt.NDArray[np.float32]
 
 SHARE = {TEXTURE: 0.25}
 """How much of a part's scale is left where it is joined to others; 0.5 for those not named."""
+SAMPLED_FOR_ACCURACY = 4_096
+"""Random pixels of the raster that held-out labels are compared with."""
 GAIN = (1000 / RANDOM_FEATURES) ** 0.5
 """Of the random features, so that the penalty means the same whatever their number."""
 
@@ -50,12 +52,15 @@ class Fitted:
     Attributes:
         segmenter: In evaluation mode, on the CPU.
         comparison: Of the candidates.
-        confusion: Of the chosen candidate over held-out samples, true classes in rows; None where none could be held out.
+        accuracy: What that says of a map of the raster.
+        confusion: Of the chosen candidate over held-out samples, true classes in rows, every shape counting 1; None where
+            none could be held out.
     """
 
     segmenter: FusedSegmenter
     comparison: HeadComparison
-    confusion: IntArray | None
+    accuracy: AccuracyEstimate
+    confusion: npt.NDArray[np.float64] | None
 
 
 def fit_head(
@@ -104,15 +109,22 @@ def fit_head(
         features = {name: _as_seen(name, values, parts) for name, values in features.items()}
     with feedback.stage("Comparing heads", 0.3):
         folds = folds_of(annotation, source.width, source.height, seed)
-        comparison = compare(candidates, spaces, features, points, folds, classes, feedback)
+        chosen = np.random.default_rng(seed).permutation(len(next(iter(sample.values()))))[:SAMPLED_FOR_ACCURACY]
+        sample = {name: _as_seen(name, values[chosen], parts) for name, values in sample.items()}
+        comparison = compare(candidates, spaces, features, sample, points, folds, classes, feedback)
     with feedback.stage("Fitting the best", 0.1):
         spec = FusedSpec(
             tuple(encoder.backbone for encoder in encoders), tuple(zooms), grid, comparison.chosen.members, smoothing
         )
         segmenter = _segmenter(spec, parts, spaces, features, points, bands, classes)
-    answers, targets = comparison.log_probabilities.argmax(axis=1), points.targets[comparison.held_out]
-    confusion = confusion_matrix(targets, answers, classes) if len(targets) else None
-    return Fitted(segmenter, comparison, confusion)
+    held = points.subset(comparison.held_out)
+    shapes_of_class = np.bincount(annotation.targets[np.unique(points.owners)], minlength=classes)
+    accuracy = estimate_accuracy(
+        held.owners, held.targets, comparison.log_probabilities, comparison.on_raster, shapes_of_class
+    )
+    answers = comparison.log_probabilities.argmax(axis=1)
+    confusion = confusion_of_shapes(held.owners, held.targets, answers, classes) if len(answers) else None
+    return Fitted(segmenter, comparison, accuracy, confusion)
 
 
 def _space(name: str, sample: FloatArray) -> Space:

@@ -86,7 +86,7 @@ def compared(
     spaces = {part: plain_space(classes, 1.0, 0.5) for part in shown}
     folds = np.arange(SHAPES) // classes % FOLDS if fold_of is None else fold_of
     feedback = Listener().feedback
-    return compare(candidates, spaces, features, labelled, folds, classes, feedback), labelled
+    return compare(candidates, spaces, features, features, labelled, folds, classes, feedback), labelled
 
 
 def test_the_one_that_is_clearly_better_is_chosen() -> None:
