@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 import numpy.typing as npt
@@ -89,7 +90,8 @@ def _pixels_of(annotation: Annotation, number: int, grid: int) -> npt.NDArray[np
     for part in annotation.subset(np.array([number])).cut(MAX_PART_SIDE_PX).shapes:
         left, top, right, bottom = part.bounds
         column, row = int(left // grid), int(top // grid)
-        width, height = int(right // grid) - column + 1, int(bottom // grid) - row + 1
+        # Up to its far edges, where the next part begins.
+        width, height = max(1, ceil(right / grid) - column), max(1, ceil(bottom / grid) - row)
         to_grid = Affine.translation(-column, -row) * Affine.scale(1 / grid)
         rows, columns = np.nonzero(annotation.burn_numbers(to_grid, height, width) == number)
         found.append(np.stack([(column + columns + 0.5) * grid, (row + rows + 0.5) * grid], axis=1))
