@@ -119,8 +119,8 @@ def accuracy_in_words(card: ModelCard) -> str:
         return "Nothing says how far these scores may be off, and the map may be much worse."
     return (
         "The overall accuracy of a map lies between the limits in 95 of 100 cases. They rest on "
-        f"{scores.get(SHAPES, 0):,} label shapes that were held out. A shape counts as one observation, however many pixels it has. The other scores hold "
-        "for places like the labelled ones. 'Assess a map' says more."
+        f"{scores.get(SHAPES, 0):,} label shapes that were held out. A shape counts as one observation, however many pixels "
+        "it has. The other scores hold for places like the labelled ones. 'Assess a map' says more."
     )
 
 

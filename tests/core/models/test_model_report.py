@@ -1,0 +1,51 @@
+"""What reports say of a model's accuracy: with its interval, or that it is unknown; never a bare number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from false_core.models.model_file import SEGMENTER, ModelCard
+from false_core.models.model_report import accuracy_in_words, accuracy_tiles, model_report
+from false_core.raster.classes import ClassTable, LandCoverClass
+from false_core.raster.statistics import Normalisation
+from false_core.training.finetuning_report import finetuning_report
+
+CARD = ModelCard(
+    kind=SEGMENTER, encoder="resnet10t", bands=("red",), band_numbers=(1,), dtype="uint8",
+    normalisation=Normalisation((0.0,), (1.0,), (0.5,), (0.1,)), pixel_size=1.0, ground_sample_distance=None,
+    patch_size=128, classes=ClassTable((LandCoverClass(3, "forest", "#00ff00"), LandCoverClass(7, "water", "#0000ff"))),
+)  # fmt: skip
+KNOWN = {"oa": 0.769, "oa_low": 0.701, "oa_high": 0.823, "miou": 0.6, "macc": 0.7, "kappa": 0.65, "shapes": 91}
+
+
+def card(**provenance: Any) -> ModelCard:
+    return replace(CARD, provenance=provenance)
+
+
+def test_a_known_accuracy_stands_with_its_interval_and_what_it_rests_on() -> None:
+    known = card(scores=KNOWN)
+    assert accuracy_tiles(known)[0] == ("overall accuracy", "76.9 % (70.1 % to 82.3 %)")
+    for report in (model_report(known, "m", 1.0, 1), finetuning_report(known, None, None, [])):
+        assert "76.9 % (70.1 % to 82.3 %)" in report and "91 label shapes" in report
+        assert "76.9 %<" not in report
+
+
+@pytest.mark.parametrize("scores", [{"shapes": 5}, {}])
+def test_an_unknown_one_says_what_to_digitise(scores: dict[str, float]) -> None:
+    unknown = card(scores=scores, missing_shapes={"7": 3})
+    assert accuracy_tiles(unknown) == [("overall accuracy", "unknown")]
+    for report in (model_report(unknown, "m", 1.0, 1), finetuning_report(unknown, None, None, [])):
+        assert "3 of water" in report and "of forest" not in report and "unknown" in report and "mean IoU" not in report
+
+
+def test_a_score_of_an_older_model_is_marked_as_one_without_interval() -> None:
+    older = card(scores={"oa": 0.945, "miou": 0.9})
+    assert accuracy_tiles(older)[0] == ("overall accuracy", "94.5 % (interval unknown)")
+    assert "much worse" in accuracy_in_words(older)
+
+
+def test_where_nothing_was_held_out_nothing_is_claimed() -> None:
+    assert accuracy_tiles(card(scores={})) == []
