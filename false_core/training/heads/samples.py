@@ -18,6 +18,7 @@ from false_core.inference.batches import BatchedNetwork
 from false_core.inference.tiled import TiledNetwork
 from false_core.inference.tiles import TilePlan
 from false_core.labels.annotation import Annotation
+from false_core.models.encoder import STRIDE
 from false_core.models.fused import FeatureParts
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
@@ -33,14 +34,14 @@ CUT = 256
 """Working pixels. Larger polygons are looked at in squares of this side."""
 LOOKED_AT, LOOK = 32, 512
 """Places of the raster, and working pixels of the side of each, that say what is normal there."""
-SAMPLE = 8_192
+SAMPLED_PIXELS = 8_192
 """Pixels of them whose features are kept."""
 MOST_LOOK_BYTES = 400_000_000
 """Largest sum of the places' pixels in memory."""
 
 
 @dataclass(frozen=True)
-class Points:
+class LabelledPoints:
     """Labelled pixels of the grid that is classified.
 
     Attributes:
@@ -53,12 +54,12 @@ class Points:
     owners: IntArray
     targets: IntArray
 
-    def subset(self, chosen: npt.NDArray[np.bool_] | IntArray) -> Points:
+    def subset(self, chosen: npt.NDArray[np.bool_] | IntArray) -> LabelledPoints:
         """Return some of the points."""
-        return Points(self.places[chosen], self.owners[chosen], self.targets[chosen])
+        return LabelledPoints(self.places[chosen], self.owners[chosen], self.targets[chosen])
 
 
-def labelled_points(annotation: Annotation, grid: int, seed: int) -> Points:
+def labelled_points(annotation: Annotation, grid: int, seed: int) -> LabelledPoints:
     """Draw pixels under the labels, about as many from each shape.
 
     Args:
@@ -75,7 +76,7 @@ def labelled_points(annotation: Annotation, grid: int, seed: int) -> Points:
         places.append(found[np.sort(chance.permutation(len(found))[:each])])
         owners += [number] * len(places[-1])
     owner = np.array(owners, np.int64)
-    points = Points(np.concatenate(places) if places else np.zeros((0, 2)), owner, annotation.targets[owner])
+    points = LabelledPoints(np.concatenate(places) if places else np.zeros((0, 2)), owner, annotation.targets[owner])
     if len(owner) <= MOST_POINTS:
         return points
     kept = np.zeros(len(owner), bool)
@@ -123,7 +124,7 @@ class FeatureSampler:
         for encoder in self.parts.encoders:
             adapt_batch_norms(encoder, [pixels for pixels, _ in looks], self.parts.zooms)
         self._mix_bands([pixels for pixels, _ in looks])
-        each = -(-SAMPLE // max(1, len(looks)))
+        each = -(-SAMPLED_PIXELS // max(1, len(looks)))
         sample: dict[str, list[FloatArray]] = {name: [] for name in self.names}
         for pixels, valid in looks:
             self.feedback.stop_if_cancelled()
@@ -134,7 +135,7 @@ class FeatureSampler:
                 sample[name].append(values)
         return {name: np.concatenate(values) for name, values in sample.items()}
 
-    def at(self, points: Points) -> tuple[dict[str, FloatArray], Points]:
+    def at(self, points: LabelledPoints) -> tuple[dict[str, FloatArray], LabelledPoints]:
         """Return the features of points by part, and those of the points that are valid."""
         side = LOOK // 2
         plan = TilePlan(self.source.window_of(None), side, side, ramp=0)
@@ -180,7 +181,7 @@ class FeatureSampler:
             raw, valid = self.source.read_with_validity(Window(column, row, side, side))
             f = self.source.factor
             working: npt.NDArray[np.bool_] = np.asarray(valid.reshape(side, f, side, f).any(axis=(1, 3)))
-            if working.mean() > LEAST_VALID or (len(plan) <= number and working.any()):
+            if working.mean() > LEAST_VALID_OF_PLACE or (len(plan) <= number and working.any()):
                 yield torch.from_numpy(self.normalisation.apply(raw))[None].to(self.device), working
                 found += 1
             if found == number:
@@ -213,7 +214,7 @@ class FeatureSampler:
 
 STEP = 128
 """Sides of places are multiples of it: the coarsest features at the largest zoom."""
-LEAST_VALID = 0.2
+LEAST_VALID_OF_PLACE = 0.2
 """Share of a place that must be valid, unless all are needed."""
 
 
@@ -234,6 +235,8 @@ def adapt_batch_norms(encoder: nn.Module, images: Sequence[Tensor], zooms: Seque
     with torch.no_grad():
         for image in images:
             for zoom in zooms:
+                if min(image.shape[-2:]) // zoom < 2 * STRIDE:
+                    continue  # A single pixel is left at the end, which has no variance.
                 pixels = image if zoom == 1 else nn.functional.avg_pool2d(image, zoom)
                 encoder(pixels.contiguous(memory_format=torch.channels_last))
     encoder.eval()
