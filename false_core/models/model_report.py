@@ -6,6 +6,7 @@ from typing import Any
 
 from false_core import __version__
 from false_core.models.model_file import SEGMENTER, ModelCard
+from false_core.models.weights import origin_in_words
 from false_core.reports.page import page, percent
 from false_core.reports.sections import Section
 
@@ -94,15 +95,12 @@ def _scores(card: ModelCard) -> list[Section]:
 
 
 def _history(card: ModelCard) -> list[list[str]]:
-    network = " + ".join(filter(None, (card.encoder, card.decoder)))
+    network = " + ".join(filter(None, (card.encoder, card.decoder or card.method.get("head"))))
     rows = [["Network", network]]
     if card.kind == SEGMENTER:
         pretraining, source = card.provenance.get("pretraining", {}), card.provenance.get("encoder", {})
-        general = card.provenance.get("general")
-        if isinstance(general, dict) and general:
-            rows.append(["General encoder", _show(general)])
-        if pretraining or not general:
-            rows.append(["Pretraining", _show(pretraining) if pretraining else "none: trained on the labels alone"])
+        rows.append(["Pretraining", _show(pretraining) if pretraining else "none"])
+        rows += _origin(card.provenance)
         if isinstance(source, dict):
             rows.append(["Pretrained on", ", ".join(source.get("rasters", ()))])
             rows += _origin(source)
@@ -117,12 +115,12 @@ def _history(card: ModelCard) -> list[list[str]]:
 
 
 def _origin(provenance: dict[str, Any]) -> list[list[str]]:
-    """Return a row on the weights that pretraining started from, where they were given."""
+    """Return a row on the weights that an encoder started from, where they were given."""
     weights = provenance.get("weights")
     if not isinstance(weights, dict):
         return []
     made = f": {_show(weights['method'])}" if "method" in weights else ""
-    return [["Started from", f"{weights.get('file') or weights.get('timm', '')}{made}"]]
+    return [["Started from", f"{origin_in_words(weights)}{made}"]]
 
 
 def _show(value: Any) -> str:

@@ -12,10 +12,10 @@ from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad
 
 SCALES = (1, 2, 4, 8, 16)
 """Standard deviations of the Gaussian windows, in pixels of the texture's grid."""
-MOST_TEXTURE_BANDS = 6
+MAX_TEXTURE_BANDS = 6
 """Bands, or principal components of more bands, whose statistics are taken."""
 RANDOM_FEATURES = 256
-PIXELS_AT_A_TIME = 65_536
+MAX_PIXELS_AT_A_TIME = 65_536
 """Pixels whose random features are in memory at once."""
 
 
@@ -27,7 +27,7 @@ def statistics_of(bands: int) -> int:
 class LocalStatistics(nn.Module):
     """Values, local means and local standard deviations of bands.
 
-    Where there are more than ``MOST_TEXTURE_BANDS`` bands, they are mixed to as many components first.
+    Where there are more than ``MAX_TEXTURE_BANDS`` bands, they are mixed to as many components first.
 
     Args:
         bands: Number of input bands.
@@ -37,7 +37,7 @@ class LocalStatistics(nn.Module):
 
     def __init__(self, bands: int) -> None:
         super().__init__()
-        self.components = min(bands, MOST_TEXTURE_BANDS)
+        self.components = min(bands, MAX_TEXTURE_BANDS)
         self.register_buffer("mixing", torch.eye(bands)[: self.components])
 
     @property

@@ -18,10 +18,14 @@ import torch
 from torch import Tensor
 
 from false_core.errors import ModelFileError
+from false_core.feedback import Feedback
 from false_core.models.encoder import channels_of
+from false_core.models.general import BACKBONE, GENERAL, ORIGIN, general_weights
 from false_core.models.model_file import ENCODER, check_bands, is_model_file, load_weights, read_card
 from false_core.untrusted import check_unpacked
 
+NONE = "none"
+"""Stands for no weights, where a name of weights is asked for."""
 DEFAULT_OF_TIMM = "imagenet"
 """Stands for the weights that timm itself takes for a backbone; nearly all of those were trained on ImageNet."""
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
@@ -30,28 +34,60 @@ _PREFIXES = re.compile(r"^(?:_orig_mod\.|module\.)*")
 """What wrappers for compiling and for several GPUs put in front of every name."""
 
 
-def start_from(weights: str, encoder: Any, backbone: str, raster: str) -> dict[str, Any]:
-    """Fill an encoder with given weights, and return what they are, for the card of the model.
+def start_from(weights: str, encoder: Any, backbone: str, raster: str, feedback: Feedback) -> dict[str, Any]:
+    """Fill an encoder with given weights, and return what they are, for the card of the model; nothing where it has none.
 
     Args:
-        weights: Path of an encoder file, which must be of the same backbone and number of bands. Or path of a file with a
-            timm state dict of the backbone: safetensors, or written by ``torch.save``. Or a name of timm weights such as
-            ``"resnet50.a1_in1k"``, or ``"imagenet"`` for those timm takes by default; these are downloaded unless they
-            are in the cache already. The last two may be for another number of bands, see ``fit_to_bands``.
+        weights: ``"none"``, or ``"general"`` for those that come with the library; for a backbone for which none do, those
+            that timm takes by default, or none where they cannot be downloaded. Path of an encoder file, which must be of
+            the same backbone and number of bands. Or path of a file with a timm state dict of the backbone: safetensors, or
+            written by ``torch.save``. Or a name of timm weights such as ``"resnet50.a1_in1k"``, or ``"imagenet"`` for those
+            timm takes by default; these are downloaded unless they are in the cache already. All but an encoder file may be
+            for another number of bands, see ``fit_to_bands``.
         encoder: A network that ``build_encoder`` made.
+        backbone: Its name.
+        raster: Name of the raster, for messages.
+        feedback: Told what the encoder starts from.
 
     Raises:
         ModelFileError: There are no such weights, they cannot be read or downloaded, or do not fit.
     """
-    name = Path(weights).name
-    if is_model_file(weights):
-        return _continue(weights, encoder, backbone, raster)
-    if _is_path(weights):
-        fill(encoder, _read(weights), backbone, name)
-        return {"file": name}
-    timm_name = _timm_name(weights, backbone)
-    fill(encoder, _download(timm_name), backbone, timm_name)
-    return {"timm": timm_name}
+    if weights == NONE:
+        return {}
+    if weights == GENERAL:
+        origin = _start_from_general(encoder, backbone, feedback)
+    elif is_model_file(weights):
+        origin = _continue(weights, encoder, backbone, raster)
+    elif _is_path(weights):
+        origin = {"file": Path(weights).name}
+        fill(encoder, _read(weights), backbone, origin["file"])
+    else:
+        origin = {"timm": _timm_name(weights, backbone)}
+        fill(encoder, _download(origin["timm"]), backbone, origin["timm"])
+    if origin:
+        feedback.info(f"Starting from {origin_in_words(origin)}.")
+    return origin
+
+
+def origin_in_words(origin: Mapping[str, Any]) -> str:
+    """Return what an encoder started from, as ``start_from`` tells it, for the end of a sentence."""
+    if "general" in origin:
+        told = ("trained_on", "source", "licence")
+        return f"the general encoder {origin['general']} ({', '.join(str(origin[key]) for key in told if key in origin)})"
+    return str(origin.get("file") or origin.get("timm", ""))
+
+
+def _start_from_general(encoder: Any, backbone: str, feedback: Feedback) -> dict[str, Any]:
+    if backbone == BACKBONE:
+        fill(encoder, general_weights(), backbone, GENERAL)
+        return dict(ORIGIN)
+    try:
+        name = _timm_name(DEFAULT_OF_TIMM, backbone)
+        fill(encoder, _download(name), backbone, name)
+    except ModelFileError as error:
+        feedback.warn(f"{error.what} The encoder starts from random weights.")
+        return {}
+    return {"timm": name}
 
 
 def fit_to_bands(weight: Tensor, bands: int) -> Tensor:

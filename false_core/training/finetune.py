@@ -21,7 +21,7 @@ from false_core.labels.split import split
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import check_fits, encoder_from
 from false_core.models.fused import ZOOMS
-from false_core.models.general import BACKBONE, GENERAL, ORIGIN, general_weights
+from false_core.models.general import BACKBONE, GENERAL
 from false_core.models.model_file import (
     ENCODER,
     MADE_BY,
@@ -32,16 +32,17 @@ from false_core.models.model_file import (
     save_model,
 )
 from false_core.models.record import record_of
-from false_core.models.weights import fill
+from false_core.models.weights import NONE, start_from
 from false_core.presets import FINETUNE, FinetuneSettings, announcement, preset_for, with_overrides
 from false_core.raster.classes import read_legend
 from false_core.raster.source import RasterSource
-from false_core.raster.statistics import Normalisation, measure
+from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import at_resolution_of_model, on_working_grid
 from false_core.reports.page import write_report
 from false_core.sampling.cache import ChunkCache
 from false_core.sampling.labelled import on_valid_pixels
 from false_core.settings import memory_for_pixels
+from false_core.training.bands import measured_bands
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.finetuning_report import finetuning_report
@@ -118,13 +119,12 @@ def _train(start: _Start, feedback: Feedback, world: World) -> _Made:
     settings = with_overrides(FINETUNE[start.preset], job)
     if base:
         settings = replace(settings, encoder=base.encoder)
-    else:
+    elif job.weights == NONE:
         # An untrained encoder has nothing to preserve, and nothing a decoder could build on.
         settings = replace(settings, freeze=bool(job.freeze), decoder_first=0.0, encoder_rate=1.0)
         feedback.warn("No encoder given: the network learns from the labels alone.")
     with feedback.stage("Reading the labels", 0.03):
-        source = _open(job, base, settings, feedback)
-        normalisation = base.normalisation if base else _measured(source, feedback, world)
+        source, normalisation = _measured(job, base, _open(job, base, settings, feedback), feedback, world)
         cache = ChunkCache(source, normalisation, memory_for_pixels(), start.device)
         annotation = _labels(job, source, cache, feedback)
         training, held_back = split(annotation, job.validation, source.width, source.height, job.seed)
@@ -138,6 +138,8 @@ def _train(start: _Start, feedback: Feedback, world: World) -> _Made:
         decoder=settings.decoder,
         patch_size=settings.crop_size,
     )
+    if trained.origin:
+        card = replace(card, provenance={**card.provenance, "weights": trained.origin})
     return _Made(card, trained.network, trained.confusion, trained.curves, trained.checkpoint)
 
 
@@ -147,7 +149,7 @@ def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
     settings = FINETUNE[start.preset]
     with feedback.stage("Reading the labels", 0.05):
         source, grid = _at_half_the_pixel_size(_open(job, base, settings, feedback))
-        normalisation = base.normalisation if base else _measured(source, feedback, world)
+        source, normalisation = _measured(job, base, source, feedback, world)
         cache = ChunkCache(source, normalisation, memory_for_pixels(), start.device)
         annotation = _labels(job, source, cache, feedback)
         _warn_of_labels(annotation, None, False, source, feedback)
@@ -172,7 +174,7 @@ def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
         "seed": job.seed,
     }
     card = _card(start, source, normalisation, annotation, fitted.confusion, encoders[-1].backbone, method)
-    card = replace(card, head=fitted.segmenter.spec, provenance={**card.provenance, "general": origin})
+    card = replace(card, head=fitted.segmenter.spec, provenance={**card.provenance, "weights": origin})
     world.broadcast_object(lambda: card.provenance["scores"])
     return _Made(card, fitted.segmenter, fitted.confusion)
 
@@ -181,12 +183,12 @@ def _encoders(
     job: Finetune, base: ModelCard | None, bands: int, feedback: Feedback
 ) -> tuple[list[FrozenEncoder], dict[str, Any]]:
     """Return the encoders to build on, the general one first, and where that comes from."""
-    encoders, origin = [], {}
+    encoders: list[FrozenEncoder] = []
+    origin: dict[str, Any] = {}
     if job.weights == GENERAL:
         encoder = build_encoder(BACKBONE, bands)
-        fill(encoder, general_weights(), BACKBONE, GENERAL)
+        origin = start_from(GENERAL, encoder, BACKBONE, "", feedback)
         encoders.append(FrozenEncoder(BACKBONE, encoder.state_dict()))
-        origin = ORIGIN
     if base and job.encoder:
         encoders.append(FrozenEncoder(base.encoder, encoder_from(job.encoder, base).state_dict()))
     return encoders, origin
@@ -215,9 +217,14 @@ def _warn_of_labels(
         feedback.warn(warning)
 
 
-def _measured(source: RasterSource, feedback: Feedback, world: World) -> Normalisation:
-    area = source.window_of(None)
-    return Normalisation.from_dict(world.broadcast_object(lambda: measure([source], [area], feedback).to_dict()))
+def _measured(
+    job: Finetune, base: ModelCard | None, source: RasterSource, feedback: Feedback, world: World
+) -> tuple[RasterSource, Normalisation]:
+    """Return the raster with the bands that are learned from, and their normalisation: the encoder file's, or its own."""
+    if base:
+        return source, base.normalisation
+    sources, normalisation = measured_bands([source], [source.window_of(None)], bool(job.bands), feedback, world)
+    return sources[0], normalisation
 
 
 def _open(job: Finetune, base: ModelCard | None, settings: FinetuneSettings, feedback: Feedback) -> RasterSource:

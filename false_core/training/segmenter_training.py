@@ -17,6 +17,7 @@ from false_core.jobs import Finetune
 from false_core.labels.annotation import IGNORE, Annotation
 from false_core.models.model_file import DECODER_PREFIX, ModelCard, load_weights
 from false_core.models.segmenter import build_segmenter, with_prior
+from false_core.models.weights import start_from
 from false_core.presets import FinetuneSettings
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
@@ -48,12 +49,14 @@ class TrainedSegmenter:
         curves: The curves of the training.
         confusion: Of the labels that were kept back, true classes in rows; None where none were.
         checkpoint: To be removed once the model is written.
+        origin: What the encoder started from, where no encoder file was given.
     """
 
     network: nn.Module
     curves: Curves
     confusion: IntArray | None
     checkpoint: Checkpoint
+    origin: dict[str, Any]
 
 
 def train_segmenter(
@@ -97,6 +100,10 @@ def train_segmenter(
                 f"The encoder file also holds a pretrained decoder, a {base.decoder}. It is not used: this preset trains a "
                 f"{settings.decoder}."
             )
+    origin: dict[str, Any] = {}
+    if not base:
+        origin = start_from(job.weights, trainer.encoder, settings.encoder, source.name, feedback)
+        world.broadcast([*trainer.encoder.parameters(), *trainer.encoder.buffers()])
     checkpoint = Checkpoint(job, settings, feedback, world)
     run = _Run(trainer, checkpoint, source, feedback, world)
     with feedback.stage("Training on the labels", 0.65 if held_back else 0.89):
@@ -111,7 +118,7 @@ def train_segmenter(
         with feedback.stage("Training on all labels", 0.2):
             sampler = _sampler(cache, annotation, settings, job.seed)
             run.train(sampler, settings.steps + settings.refit_steps)
-    return TrainedSegmenter(with_prior(trainer.result, sampler.prior_ratio()), run.curves, run.confusion, checkpoint)
+    return TrainedSegmenter(with_prior(trainer.result, sampler.prior_ratio()), run.curves, run.confusion, checkpoint, origin)
 
 
 def _sampler(cache: ChunkCache, annotation: Annotation, settings: FinetuneSettings, seed: int) -> LabelSampler:

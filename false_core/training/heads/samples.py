@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 import numpy.typing as npt
@@ -27,16 +28,16 @@ from false_core.training.heads.spaces import principal_axes
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
-MOST_POINTS = 4_000
+MAX_POINTS = 4_000
 """Labelled pixels that heads are fitted to."""
-FEWEST_PER_SHAPE = 8
-CUT = 256
+MIN_POINTS_PER_SHAPE = 8
+MAX_PART_SIDE_PX = 256
 """Working pixels. Larger polygons are looked at in squares of this side."""
-LOOKED_AT, LOOK = 32, 512
+LOOKS, LOOK_SIDE_PX = 32, 512
 """Places of the raster, and working pixels of the side of each, that say what is normal there."""
 SAMPLED_PIXELS = 8_192
 """Pixels of them whose features are kept."""
-MOST_LOOK_BYTES = 400_000_000
+MAX_LOOK_BYTES = 400_000_000
 """Largest sum of the places' pixels in memory."""
 
 
@@ -69,7 +70,7 @@ def labelled_points(annotation: Annotation, grid: int, seed: int) -> LabelledPoi
     """
     chance = np.random.default_rng(seed)
     shapes = len(annotation.shapes)
-    each = max(FEWEST_PER_SHAPE, MOST_POINTS // shapes)
+    each = max(MIN_POINTS_PER_SHAPE, MAX_POINTS // shapes)
     places, owners = [], []
     for number in range(shapes):
         found = _pixels_of(annotation, number, grid)
@@ -77,20 +78,21 @@ def labelled_points(annotation: Annotation, grid: int, seed: int) -> LabelledPoi
         owners += [number] * len(places[-1])
     owner = np.array(owners, np.int64)
     points = LabelledPoints(np.concatenate(places) if places else np.zeros((0, 2)), owner, annotation.targets[owner])
-    if len(owner) <= MOST_POINTS:
+    if len(owner) <= MAX_POINTS:
         return points
     kept = np.zeros(len(owner), bool)
-    kept[chance.permutation(len(owner))[:MOST_POINTS]] = True
+    kept[chance.permutation(len(owner))[:MAX_POINTS]] = True
     return points.subset(kept)
 
 
 def _pixels_of(annotation: Annotation, number: int, grid: int) -> npt.NDArray[np.float64]:
     """Return the middles of the pixels that one shape labels, where no later one covers it, of shape (n, 2)."""
     found = []
-    for part in annotation.subset(np.array([number])).cut(CUT).shapes:
+    for part in annotation.subset(np.array([number])).cut(MAX_PART_SIDE_PX).shapes:
         left, top, right, bottom = part.bounds
         column, row = int(left // grid), int(top // grid)
-        width, height = int(right // grid) - column + 1, int(bottom // grid) - row + 1
+        # Up to its far edges, where the next part begins.
+        width, height = max(1, ceil(right / grid) - column), max(1, ceil(bottom / grid) - row)
         to_grid = Affine.translation(-column, -row) * Affine.scale(1 / grid)
         rows, columns = np.nonzero(annotation.burn_numbers(to_grid, height, width) == number)
         found.append(np.stack([(column + columns + 0.5) * grid, (row + rows + 0.5) * grid], axis=1))
@@ -137,7 +139,7 @@ class FeatureSampler:
 
     def at(self, points: LabelledPoints) -> tuple[dict[str, FloatArray], LabelledPoints]:
         """Return the features of points by part, and those of the points that are valid."""
-        side = LOOK // 2
+        side = LOOK_SIDE_PX // 2
         plan = TilePlan(self.source.window_of(None), side, side, ramp=0)
         columns, rows = (points.places[:, axis].astype(np.int64) // side for axis in (0, 1))
         tile_of = rows * plan.columns + columns
@@ -168,9 +170,9 @@ class FeatureSampler:
     def _looks(self, chance: np.random.Generator) -> Iterator[tuple[Tensor, npt.NDArray[np.bool_]]]:
         """Yield the normalised pixels (1, bands, side, side) of random places, and which of them are valid."""
         area = self.source.window_of(None)
-        step = STEP
-        side = max(step, min(LOOK, -(-max(area.width, area.height) // step) * step))
-        number = max(1, min(LOOKED_AT, MOST_LOOK_BYTES // (4 * len(self.source.bands) * side * side)))
+        step = LOOK_STEP_PX
+        side = max(step, min(LOOK_SIDE_PX, -(-max(area.width, area.height) // step) * step))
+        number = max(1, min(LOOKS, MAX_LOOK_BYTES // (4 * len(self.source.bands) * side * side)))
         plan = TilePlan(area, side, 0, ramp=0)
         found = 0
         for place in chance.permutation(len(plan))[: 4 * number]:
@@ -181,7 +183,7 @@ class FeatureSampler:
             raw, valid = self.source.read_with_validity(Window(column, row, side, side))
             f = self.source.factor
             working: npt.NDArray[np.bool_] = np.asarray(valid.reshape(side, f, side, f).any(axis=(1, 3)))
-            if working.mean() > LEAST_VALID_OF_PLACE or (len(plan) <= number and working.any()):
+            if working.mean() > MIN_VALID_SHARE or (len(plan) <= number and working.any()):
                 yield torch.from_numpy(self.normalisation.apply(raw))[None].to(self.device), working
                 found += 1
             if found == number:
@@ -212,9 +214,9 @@ class FeatureSampler:
         return found
 
 
-STEP = 128
+LOOK_STEP_PX = 128
 """Sides of places are multiples of it: the coarsest features at the largest zoom."""
-LEAST_VALID_OF_PLACE = 0.2
+MIN_VALID_SHARE = 0.2
 """Share of a place that must be valid, unless all are needed."""
 
 

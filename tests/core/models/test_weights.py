@@ -23,6 +23,7 @@ from false_core.errors import Cancelled, ModelFileError, OutputError
 from false_core.events import Metric
 from false_core.jobs import Pretrain
 from false_core.models.encoder import build_encoder
+from false_core.models.general import general_weights
 from false_core.models.model_file import read_card
 from false_core.models.model_report import model_sections
 from false_core.models.weights import fit_to_bands, start_from
@@ -55,7 +56,7 @@ def rgb_file(network: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> st
 def started(weights: str, bands: int = 3, backbone: str = BACKBONE) -> nn.Module:
     """Return an encoder that was filled with ``weights``."""
     encoder = build_encoder(backbone, bands)
-    start_from(weights, encoder, backbone, "image.tif")
+    start_from(weights, encoder, backbone, "image.tif", Listener().feedback)
     return encoder.eval()
 
 
@@ -63,7 +64,7 @@ def refusal(weights: str | Path, bands: int = 3, backbone: str = BACKBONE) -> st
     encoder = build_encoder(backbone, bands)
     before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     with pytest.raises(ModelFileError) as caught:
-        start_from(str(weights), encoder, backbone, "image.tif")
+        start_from(str(weights), encoder, backbone, "image.tif", Listener().feedback)
     assert all(tensor.equal(before[name]) for name, tensor in encoder.state_dict().items()), "nothing was filled in"
     return str(caught.value)
 
@@ -73,6 +74,13 @@ def deepest(network: Any, pixels: Tensor) -> Tensor:
     with torch.no_grad():
         features: Tensor = network.forward_features(pixels) if hasattr(network, "forward_features") else network(pixels)[-1]
     return features
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No network, and nothing downloaded before."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
 
 
 class TestTimmWeightsInAFile:
@@ -213,7 +221,7 @@ class TestWhatIsRefused:
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
             path.write_bytes(damaged)
             with pytest.raises(ModelFileError, match=path.name):
-                start_from(str(path), self.ENCODER, BACKBONE, "image.tif")
+                start_from(str(path), self.ENCODER, BACKBONE, "image.tif", Listener().feedback)
 
     @pytest.mark.parametrize("way", ["torch", "pickle"])
     def test_a_program_and_it_does_not_run(self, tmp_path: Path, way: str) -> None:
@@ -237,12 +245,6 @@ class TestWhatIsRefused:
 
 
 class TestNamesOfTimm:
-    @pytest.fixture
-    def offline(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """No network, and nothing downloaded before."""
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-
     @pytest.mark.parametrize("name", ["imagenet", "resnet10t.c3_in1k"])
     def test_without_the_network_say_what_to_do(self, offline: None, name: str) -> None:
         said = refusal(name)
@@ -265,7 +267,7 @@ class TestNamesOfTimm:
         create = timm.create_model
         monkeypatch.setattr("timm.create_model", create_model)
         encoder = build_encoder(BACKBONE, 4)
-        assert start_from(name, encoder, BACKBONE, "image.tif") == {"timm": "resnet10t.c3_in1k"}
+        assert start_from(name, encoder, BACKBONE, "image.tif", Listener().feedback) == {"timm": "resnet10t.c3_in1k"}
         assert asked == ["resnet10t.c3_in1k"]
         grey = torch.randn(1, 1, 64, 64)
         torch.testing.assert_close(
@@ -293,7 +295,7 @@ class TestPretrainingFromWeights:
     def test_with_the_method_random_makes_an_encoder_of_them_as_they_are(
         self, job: Pretrain, network: nn.Module, rgb_file: str, listener: Listener
     ) -> None:
-        run(dataclasses.replace(job, method="random", weights=rgb_file), listener)
+        run(dataclasses.replace(job, method="random", weights=rgb_file, backbone=BACKBONE), listener)
         assert "Starting from rgb.safetensors." in listener.infos
         made = safetensors.torch.load_file(job.encoder)
         given = network.state_dict()
@@ -326,7 +328,7 @@ class TestPretrainingFromWeights:
     def test_with_a_method_that_learns_changes_them(self, job: Pretrain, encoder: str, tmp_path: Path) -> None:
         run(dataclasses.replace(job, weights=encoder))
         before, after = (safetensors.torch.load_file(path) for path in (encoder, job.encoder))
-        name = "model.layer4.0.conv2.weight"
+        name = "model.blocks.4.0.conv_pw.weight"
         assert not after[name].equal(before[name])
         assert (after[name] - before[name]).abs().max() < 0.05, "but starts from them"
 
@@ -342,7 +344,7 @@ class TestPretrainingFromWeights:
         self, job: Pretrain, encoder: str, model: str
     ) -> None:
         for change, said in (
-            ({"preset": "standard"}, "holds a resnet10t, but this preset trains a resnet50. Choose the preset it was made"),
+            ({"preset": "standard"}, "holds a tf_efficientnet_lite0, but this preset trains a resnet50. Choose the preset"),
             ({"bands": (1, 2)}, "was made for 4 bands (Band 1, Band 2, Band 3, Band 4), but 2 of land.tif"),
             ({"weights": model}, "holds a segmenter (a fine-tuned model), but an encoder is needed"),
         ):
@@ -365,7 +367,7 @@ class TestPretrainingFromWeights:
     ) -> None:
         monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
         path = tmp_path / "w.safetensors"
-        job = dataclasses.replace(job, steps=4, weights=str(path))
+        job = dataclasses.replace(job, steps=4, weights=str(path), backbone=BACKBONE)
 
         def first_step() -> int:
             """Run to the first step that is reported, cancel there, and return its number."""
@@ -386,3 +388,30 @@ class TestPretrainingFromWeights:
         assert first_step() == 1
         checkpoints = list((tmp_path / "cache").rglob("*.safetensors"))
         assert len(checkpoints) == 2
+
+
+class TestTheGeneralEncoder:
+    def test_is_where_pretraining_starts_unless_told_otherwise(self, job: Pretrain, listener: Listener) -> None:
+        run(dataclasses.replace(job, method="random"), listener)
+        given = {name.replace(".", "_"): tensor for name, tensor in general_weights().items()}
+        made = safetensors.torch.load_file(job.encoder)
+        for name, tensor in made.items():
+            own = given[name.removeprefix("model.").replace(".", "_")]
+            if not name.endswith(("running_mean", "running_var", "num_batches_tracked")) and tensor.shape == own.shape:
+                assert tensor.equal(own), name
+        card = read_card(job.encoder)
+        assert card.provenance["weights"]["licence"] == "Apache-2.0"
+        assert "Starting from the general encoder tf_efficientnet_lite0" in listener.infos
+        assert "weights" not in card.method
+
+    def test_is_not_taken_where_nothing_is_asked_for(self, job: Pretrain) -> None:
+        run(dataclasses.replace(job, method="random", weights="none"))
+        assert "weights" not in read_card(job.encoder).provenance
+
+    def test_of_a_backbone_that_comes_with_none_gives_way_to_random_weights(
+        self, job: Pretrain, listener: Listener, offline: None
+    ) -> None:
+        run(dataclasses.replace(job, method="random", backbone=BACKBONE), listener)
+        assert read_card(job.encoder).encoder == BACKBONE
+        assert "cannot be downloaded" in listener.warnings
+        assert "The encoder starts from random weights." in listener.warnings

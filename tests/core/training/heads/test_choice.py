@@ -1,0 +1,140 @@
+"""Which head is kept: by cross-validation, in favour of those that do well elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+from small_world import Listener
+
+from false_core.models.fused import SPECTRUM, TEXTURE, ZOOMS, FusedSpec, Member
+from false_core.training.heads import choice
+from false_core.training.heads.choice import (
+    Candidate,
+    HeadComparison,
+    balanced_counts,
+    candidates_for,
+    compare,
+    shape_counts,
+)
+from false_core.training.heads.folds import ALWAYS_LEARNED, FOLDS
+from false_core.training.heads.samples import LabelledPoints
+from false_core.training.heads.spaces import plain_space
+
+
+def points(owners: Sequence[int], target_of: Sequence[int]) -> LabelledPoints:
+    owner = np.array(owners)
+    return LabelledPoints(np.zeros((len(owner), 2)), owner, np.array(target_of)[owner])
+
+
+def test_shapes_count_alike_and_classes_too() -> None:
+    labelled = points([0] * 6 + [1] * 2 + [2] * 3 + [3], target_of=[0, 0, 1, 0])
+    for_shapes, for_classes = shape_counts(labelled), balanced_counts(labelled, 3)
+    np.testing.assert_allclose(np.bincount(labelled.owners, for_shapes), 1)
+    np.testing.assert_allclose(np.bincount(labelled.targets, for_classes), 1)
+    of_first_class = np.bincount(labelled.owners, for_classes)[[0, 1, 3]]
+    np.testing.assert_allclose(of_first_class, 1 / 3)
+
+
+@pytest.mark.parametrize("head", ["auto", "linear", "texture"])
+@pytest.mark.parametrize("encoders", [1, 2])
+@pytest.mark.parametrize("bands", [1, 3, 12])
+def test_weights_of_each_candidate_add_up_to_1_and_a_file_may_hold_it(head: str, encoders: int, bands: int) -> None:
+    candidates = candidates_for(head, encoders, ZOOMS, bands)
+    assert len({candidate.name for candidate in candidates}) == len(candidates)
+    for candidate in candidates:
+        assert sum(member.weight for member in candidate.members) == pytest.approx(1)
+        assert len({member.parts for member in candidate.members}) == len(candidate.members)
+        spec = FusedSpec(("resnet10t",) * encoders, ZOOMS, 2, candidate.members)
+        assert FusedSpec.from_dict(spec.to_dict()) == spec
+
+
+def test_a_head_that_was_asked_for_is_the_only_candidate() -> None:
+    assert [candidate.name for candidate in candidates_for("linear", 1, ZOOMS, 3)] == ["linear"]
+    assert [candidate.name for candidate in candidates_for("texture", 1, ZOOMS, 3)] == ["texture"]
+    parts = {part for member in candidates_for("linear", 2, ZOOMS, 3)[0].members for part in member.parts}
+    assert parts == {f"encoder {number} at {zoom}" for number in (0, 1) for zoom in ZOOMS}
+
+
+def test_the_spectrum_is_looked_at_beside_the_rest_where_there_are_more_than_three_bands() -> None:
+    few, many = (candidates_for("auto", 1, ZOOMS, bands) for bands in (3, 4))
+    more = {candidate.name for candidate in many} - {candidate.name for candidate in few}
+    assert len(few) + 1 == len(many) and len(more) == 1
+    added = next(candidate for candidate in many if candidate.name in more)
+    assert {TEXTURE, SPECTRUM} <= {part for member in added.members for part in member.parts}
+
+
+A, B = (Candidate(name, (Member((name,), 1.0),)) for name in (TEXTURE, SPECTRUM))
+BOTH = Candidate("both", (Member((TEXTURE, SPECTRUM), 0.5), Member((TEXTURE,), 0.25), Member((SPECTRUM,), 0.25)))
+SHAPES = 40
+
+
+def compared(
+    candidates: Sequence[Candidate], shown: Mapping[str, float], fold_of: np.ndarray | None = None, classes: int = 2
+) -> tuple[HeadComparison, LabelledPoints]:
+    """Compare candidates where a part shows the class this clearly: 0 not at all, 5 without any doubt."""
+    chance = np.random.default_rng(0)
+    target_of = np.arange(SHAPES) % classes
+    labelled = points(np.repeat(np.arange(SHAPES), 10).tolist(), target_of.tolist())
+    features = {
+        part: (clear * np.eye(classes)[labelled.targets] + chance.normal(size=(len(labelled.owners), classes))).astype(
+            np.float32
+        )
+        for part, clear in shown.items()
+    }
+    spaces = {part: plain_space(classes, 1.0, 0.5) for part in shown}
+    folds = np.arange(SHAPES) // classes % FOLDS if fold_of is None else fold_of
+    feedback = Listener().feedback
+    return compare(candidates, spaces, features, labelled, folds, classes, feedback), labelled
+
+
+def test_the_one_that_is_clearly_better_is_chosen() -> None:
+    for better, shown in ((A, {TEXTURE: 4.0, SPECTRUM: 0.0}), (B, {TEXTURE: 0.0, SPECTRUM: 4.0})):
+        for order in ((A, B), (B, A)):
+            found, _ = compared(order, shown)
+            assert found.chosen == better
+            assert found.scores[order.index(better)] > 0.9 and found.scores[1 - order.index(better)] < 0.5
+
+
+def test_of_those_about_as_good_the_first_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = {TEXTURE: 2.0, SPECTRUM: 2.2}
+    found, _ = compared((A, B), shown)
+    ahead = found.scores[1] - found.scores[0]
+    assert ahead > 0
+    monkeypatch.setattr(choice, "CLEARLY", ahead + 1e-6)
+    assert compared((A, B), shown)[0].chosen == A
+    monkeypatch.setattr(choice, "CLEARLY", ahead - 1e-6)
+    assert compared((A, B), shown)[0].chosen == B
+
+
+def test_a_fusion_is_better_than_either_where_both_know_something() -> None:
+    found, _ = compared((A, B, BOTH), {TEXTURE: 1.2, SPECTRUM: 1.2})
+    assert found.chosen == BOTH and found.scores[2] > max(found.scores[:2]) + 0.05
+
+
+def test_a_sample_is_asked_of_classifiers_that_have_not_learned_from_its_fold() -> None:
+    """Where the class is nowhere to be seen, what is answered is no better than guessed."""
+    found, labelled = compared((A,), {TEXTURE: 0.0})
+    right = (found.log_probabilities.argmax(axis=1) == labelled.targets[found.held_out]).mean()
+    assert 0.35 < right < 0.6
+    np.testing.assert_array_equal(found.held_out, np.arange(len(labelled.targets)))
+
+
+def test_what_is_always_learned_is_never_asked() -> None:
+    folds = np.arange(SHAPES) // 2 % FOLDS
+    folds[:7] = ALWAYS_LEARNED
+    found, labelled = compared((A, B), {TEXTURE: 4.0, SPECTRUM: 0.0}, folds)
+    np.testing.assert_array_equal(np.unique(labelled.owners[found.held_out]), np.arange(7, SHAPES))
+    assert len(found.log_probabilities) == len(found.held_out)
+
+
+def test_where_nothing_can_be_held_out_the_first_is_taken_unseen() -> None:
+    found, _ = compared((A, B), {TEXTURE: 0.0, SPECTRUM: 4.0}, np.full(SHAPES, ALWAYS_LEARNED))
+    assert found.chosen == A and np.isnan(found.scores).all() and not len(found.held_out)
+
+
+def test_answers_are_logarithms_of_probabilities_of_all_classes() -> None:
+    found, _ = compared((A,), {TEXTURE: 2.0}, classes=4)
+    assert found.log_probabilities.shape[1] == 4
+    np.testing.assert_allclose(np.exp(found.log_probabilities).sum(axis=1), 1, rtol=1e-4)
