@@ -87,7 +87,8 @@ def _scores(card: ModelCard) -> list[Section]:
     scores = card.provenance.get("scores", {})
     rows = [["Overall accuracy", value] for _, value in accuracy_tiles(card)[:1]]
     rows += [[title, f"{scores[name]:.3f}"] for name, title in titles.items() if name in scores]
-    return [Section("Scores on labels that were held out", accuracy_in_words(card), rows=rows)] if rows else []
+    title = "Scores of a cross-validation over the labels" if card.head else "Scores on labels that were kept back"
+    return [Section(title, accuracy_in_words(card), rows=rows)] if rows else []
 
 
 def accuracy_tiles(card: ModelCard) -> list[tuple[str, str]]:

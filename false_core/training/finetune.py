@@ -15,6 +15,7 @@ from false_core.accuracy.cross_validated import AccuracyEstimate, accuracy_of_he
 from false_core.accuracy.metrics import score
 from false_core.device import choose_device
 from false_core.distributed import ALONE, World
+from false_core.errors import RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import Finetune
 from false_core.labels.annotation import Annotation, read_annotation
@@ -75,6 +76,11 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
         base = read_card(job.encoder, ENCODER) if job.encoder else None
         if base and job.encoder:
             check_fits(job.encoder, lambda: build_encoder(base.encoder, len(base.bands)))
+        if job.head != NETWORK_HEAD and job.weights != GENERAL and not base:
+            raise RequestError(
+                f"The head {job.head} has no encoder to build on: no encoder file is given, and the general encoder is off.",
+                "Choose an encoder file, or the general encoder.",
+            )
         start = _Start(job, preset, base, record_of(job, device), device)
     made = (_train if job.head == NETWORK_HEAD else _fit)(start, feedback, world)
     told: dict[str, float] = made.card.provenance["scores"]
@@ -173,7 +179,7 @@ def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
         "asked for": job.head,
         "preset": start.preset,
         "smoothing": job.smoothing,
-        "compared": {candidate.name: value for candidate, value in zip(comparison.candidates, comparison.scores)},
+        "compared": {c.name: value for c, value in zip(comparison.candidates, comparison.scores) if math.isfinite(value)},
         "seed": job.seed,
     }
     card = _card(start, source, normalisation, annotation, fitted.accuracy, fitted.confusion, encoders[-1].backbone, method)

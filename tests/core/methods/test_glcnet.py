@@ -208,6 +208,7 @@ class TestTheDecoder:
             "cover",
             str(tmp_path / "m.safetensors"),
             encoder=encoder_file,
+            head="network",
             preset="quick",
             device="cpu",
             steps=1,
@@ -225,7 +226,7 @@ class TestTheDecoder:
         run(
             Finetune(
                 land, labels, "cover", str(tmp_path / "m.safetensors"), encoder=encoder_file, preset="quick", device="cpu",
-                steps=1,
+                head="network", steps=1,
             ),
             listener,
         )  # fmt: skip
