@@ -9,6 +9,7 @@ from false_core.errors import OutputError
 from false_core.feedback import Feedback
 from false_core.models.model_file import ModelCard, check_bands
 from false_core.raster.source import RasterSource
+from false_core.raster.statistics import number_ranges
 from false_core.raster.working_grid import at_resolution_of_model
 
 
@@ -33,7 +34,7 @@ def open_for_model(raster: str, model: str, card: ModelCard, feedback: Feedback)
             "the same value means the same in both."
         )
     if len(every.bands) != len(bands):
-        feedback.info(f"Using bands {', '.join(map(str, bands))} of {source.name}, as the model was made with.")
+        feedback.info(f"Using bands {number_ranges(bands)} of {source.name}, as the model was made with.")
     return at_resolution_of_model(source, card.pixel_size, card.ground_sample_distance, feedback)
 
 

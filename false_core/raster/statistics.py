@@ -80,6 +80,25 @@ def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback
     gives as much, of many each pixel has the same chance.
 
     Raises:
+        InputError: There is no valid pixel in all, or in one of the bands.
+    """
+    filled, normalisation = measure_filled_bands(sources, windows, feedback)
+    empty = [band for place, band in enumerate(sources[0].bands) if place not in filled]
+    if empty:
+        which = f"Band {empty[0]} has" if len(empty) == 1 else f"The bands {number_ranges(empty)} have"
+        raise InputError(f"{which} no valid pixel in {sources[0].name}.", "Leave out what holds nothing.")
+    return normalisation
+
+
+def measure_filled_bands(
+    sources: Sequence[RasterSource], windows: Sequence[Window], feedback: Feedback
+) -> tuple[list[int], Normalisation]:
+    """Measure the bands that are not nodata everywhere, as ``measure`` does.
+
+    Returns:
+        The places of these bands in ``sources[0].bands``, from 0, and their statistics.
+
+    Raises:
         InputError: There is no valid pixel.
     """
     sample = _sample_of_many(sources, windows, feedback) if len(sources) > MANY_RASTERS else []
@@ -93,14 +112,14 @@ def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback
             f"There is no valid pixel in {names_of(sources)}.", "Everything is nodata or masked; check the nodata value."
         )
     values = np.concatenate(sample, axis=1)
+    filled: list[int] = []
     low, high, mean, std = [], [], [], []
-    for number, band in enumerate(values):
+    for place, band in enumerate(values):
         # In double precision, as the square of a large float32 is infinite.
         band = band[np.isfinite(band)].astype(np.float64)
         if not band.size:
-            raise InputError(
-                f"Band {sources[0].bands[number]} has no valid pixel in {sources[0].name}.", "Leave that band out."
-            )
+            continue
+        filled.append(place)
         bottom, top = np.percentile(band, CLIP_PERCENTILES)
         margin = HEADROOM * (top - bottom)
         kept = np.clip(band, bottom - margin, top + margin)
@@ -109,7 +128,29 @@ def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback
         mean.append(float(kept.mean()))
         # A band without any variation says nothing; 1 keeps it at zero instead of dividing by zero.
         std.append(float(kept.std()) or 1.0)
-    return Normalisation(tuple(low), tuple(high), tuple(mean), tuple(std))
+    return filled, Normalisation(tuple(low), tuple(high), tuple(mean), tuple(std))
+
+
+def without_empty_bands(sources: Sequence[RasterSource], filled: Sequence[int], feedback: Feedback) -> list[RasterSource]:
+    """Return the sources with those of their bands that ``measure_filled_bands`` found filled, and name the others."""
+    empty = [band for place, band in enumerate(sources[0].bands) if place not in filled]
+    if not empty:
+        return list(sources)
+    what, verb = ("band", "is") if len(empty) == 1 else ("bands", "are")
+    feedback.warn(f"{sources[0].name}: {what} {number_ranges(empty)} {verb} nodata everywhere and left out.")
+    return [RasterSource(source.path, [source.bands[place] for place in filled], source.factor) for source in sources]
+
+
+def number_ranges(numbers: Sequence[int]) -> str:
+    """Return rising numbers as text, and three or more that follow one another as from and to."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    texts = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    return ", ".join(texts)
 
 
 def _sample_of_many(sources: Sequence[RasterSource], windows: Sequence[Window], feedback: Feedback) -> list[FloatArray]:

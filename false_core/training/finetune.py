@@ -34,12 +34,13 @@ from false_core.models.weights import NONE, start_from
 from false_core.presets import FINETUNE, FinetuneSettings, announcement, preset_for, with_overrides
 from false_core.raster.classes import read_legend
 from false_core.raster.source import RasterSource
-from false_core.raster.statistics import Normalisation, measure
+from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import at_resolution_of_model, on_working_grid
 from false_core.reports.page import write_report
 from false_core.sampling.cache import ChunkCache
 from false_core.sampling.labelled import on_valid_pixels
 from false_core.settings import memory_for_pixels
+from false_core.training.bands import measured_bands
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.finetuning_report import finetuning_report
@@ -116,8 +117,7 @@ def _train(start: _Start, feedback: Feedback, world: World) -> _Made:
         settings = replace(settings, freeze=bool(job.freeze), decoder_first=0.0, encoder_rate=1.0)
         feedback.warn("No encoder given: the network learns from the labels alone.")
     with feedback.stage("Reading the labels", 0.03):
-        source = _open(job, base, settings, feedback)
-        normalisation = base.normalisation if base else _measured(source, feedback, world)
+        source, normalisation = _measured(job, base, _open(job, base, settings, feedback), feedback, world)
         cache = ChunkCache(source, normalisation, memory_for_pixels(), start.device)
         annotation = _labels(job, source, cache, feedback)
         training, held_back = split(annotation, job.validation, source.width, source.height, job.seed)
@@ -142,7 +142,7 @@ def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
     settings = FINETUNE[start.preset]
     with feedback.stage("Reading the labels", 0.05):
         source, grid = _at_half_the_pixel_size(_open(job, base, settings, feedback))
-        normalisation = base.normalisation if base else _measured(source, feedback, world)
+        source, normalisation = _measured(job, base, source, feedback, world)
         cache = ChunkCache(source, normalisation, memory_for_pixels(), start.device)
         annotation = _labels(job, source, cache, feedback)
         _warn_of_labels(annotation, None, False, source, feedback)
@@ -211,9 +211,14 @@ def _warn_of_labels(
         feedback.warn(warning)
 
 
-def _measured(source: RasterSource, feedback: Feedback, world: World) -> Normalisation:
-    area = source.window_of(None)
-    return Normalisation.from_dict(world.broadcast_object(lambda: measure([source], [area], feedback).to_dict()))
+def _measured(
+    job: Finetune, base: ModelCard | None, source: RasterSource, feedback: Feedback, world: World
+) -> tuple[RasterSource, Normalisation]:
+    """Return the raster with the bands that are learned from, and their normalisation: the encoder file's, or its own."""
+    if base:
+        return source, base.normalisation
+    sources, normalisation = measured_bands([source], [source.window_of(None)], bool(job.bands), feedback, world)
+    return sources[0], normalisation
 
 
 def _open(job: Finetune, base: ModelCard | None, settings: FinetuneSettings, feedback: Feedback) -> RasterSource:

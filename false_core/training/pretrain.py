@@ -29,7 +29,7 @@ from false_core.models.record import record_of
 from false_core.models.weights import start_from
 from false_core.presets import PRETRAIN, PretrainSettings, announcement, preset_for, with_overrides
 from false_core.raster.source import RasterSource, Window, first_names
-from false_core.raster.statistics import Normalisation, measure
+from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import on_working_grid, open_all
 from false_core.reports.page import write_report
 from false_core.sampling.geometry import resample_crops
@@ -37,6 +37,7 @@ from false_core.sampling.loading import STAYS, loaded_ahead, on_device
 from false_core.sampling.spectral import SpectralJitter
 from false_core.sampling.views import PatchSampler, RawViews, ViewPairs
 from false_core.settings import memory_for_pixels
+from false_core.training.bands import measured_bands
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.embedding_map import map_embedding
@@ -78,13 +79,12 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         sources, areas = _areas(sources, job.extent, feedback)
         truth = Truth(job.truth, sources) if job.truth else None
         torch.manual_seed(job.seed)
+        # Also for given weights, and an encoder of ours with statistics of its own: measured anew, the bands have mean 0 and
+        # standard deviation 1, as they had when the weights were made, on rasters of whatever sensor and data type.
+        sources, normalisation = measured_bands(sources, areas, bool(job.bands), feedback, world)
         encoder, origin = _encoder(settings, sources[0], feedback)
         if not origin and settings.rate_from_nothing:
             settings = replace(settings, learning_rate=settings.rate_from_nothing)
-        # Also for given weights, and an encoder of ours with statistics of its own: measured anew, the bands have mean 0 and
-        # deviation 1, as they had when the weights were made, on rasters of whatever sensor and data type.
-        measured = world.broadcast_object(lambda: measure(sources, areas, feedback).to_dict())
-        normalisation = Normalisation.from_dict(measured)
     steps = min(settings.steps or _steps_of_epochs(settings, areas), METHOD_CLASSES[settings.method].most_steps)
     trainer = Trainer(settings, steps, encoder, job.seed, device, len(sources[0].bands), feedback, world)
     sampler = PatchSampler(

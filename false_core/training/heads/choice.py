@@ -83,7 +83,11 @@ def candidates_for(head: str, encoders: int, zooms: Sequence[int], bands: int) -
             for number, which in ((0, "general"), (encoders - 1, "pretrained"))
             for name, parts in (("linear and texture", (TEXTURE,)),)
         )
-    several_bands = (with_spectrum,) if bands > SPECTRAL_BANDS else ()
+    without_encoder = Candidate(
+        "texture and spectrum",
+        (Member((TEXTURE, SPECTRUM), 0.5), Member((TEXTURE,), 0.25), Member((SPECTRUM,), 0.25)),
+    )
+    several_bands = (with_spectrum, without_encoder) if bands > SPECTRAL_BANDS else ()
     return (fused, *several_bands, *latest, linear, texture, spectrum)
 
 
