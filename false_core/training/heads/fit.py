@@ -13,7 +13,8 @@ from torch import Tensor
 from false_core.accuracy.cross_validated import AccuracyEstimate, confusion_of_shapes, estimate_accuracy
 from false_core.feedback import Feedback
 from false_core.labels.annotation import Annotation
-from false_core.models.fused import TEXTURE, FeatureParts, FusedSegmenter, FusedSpec
+from false_core.models.encoder import STRIDE
+from false_core.models.fused import TEXTURE, ZOOMS, FeatureParts, FusedSegmenter, FusedSpec
 from false_core.models.texture import RANDOM_FEATURES
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
@@ -30,6 +31,10 @@ SAMPLED_FOR_ACCURACY = 4_096
 """Random pixels of the raster that held-out labels are compared with."""
 GAIN = (1000 / RANDOM_FEATURES) ** 0.5
 """Of the random features, so that the penalty means the same whatever their number."""
+
+
+FEWEST_COARSE_PIXELS = 4
+"""Along the shorter side of a raster, of the coarsest features of a pass. Fewer say nothing but where a pixel lies."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,11 @@ class Fitted:
     comparison: HeadComparison
     accuracy: AccuracyEstimate
     confusion: npt.NDArray[np.float64] | None
+
+
+def zooms_for(width: int, height: int) -> tuple[int, ...]:
+    """Return the zooms at which an encoder sees enough of a raster of that size in working pixels."""
+    return tuple(zoom for zoom in ZOOMS if zoom == 1 or min(width, height) >= FEWEST_COARSE_PIXELS * STRIDE * zoom)
 
 
 def fit_head(
