@@ -11,8 +11,7 @@ highest:
 - *by confidence*: the first, less as much as the classifiers are less sure of the raster than of the shapes (Guillory et al.
   2021), as if the probabilities told how far the two differ.
 
-Each limit is Wilson's for as many yes-or-no answers as there are shapes. ``benchmarks/score_coverage.py`` measures how often
-the interval holds the truth.
+Each limit is Wilson's for as many yes-or-no answers as there are shapes.
 """
 
 from __future__ import annotations
