@@ -69,7 +69,9 @@ class TestOfAModel:
             None,
             64,
             "segformer",
-            ClassTable((LandCoverClass(0, "<script>alert(1)</script>", "#ffffff"), LandCoverClass(254, "森", "#000000"))),
+            classes=ClassTable(
+                (LandCoverClass(0, "<script>alert(1)</script>", "#ffffff"), LandCoverClass(254, "森", "#000000"))
+            ),
         )
         path = str(tmp_path / "a & b.safetensors")
         save_model(path, card, torch.nn.Linear(2, 2))
