@@ -20,7 +20,6 @@ from false_core.labels.label_warnings import label_warnings
 from false_core.labels.split import split
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import check_fits, encoder_from
-from false_core.models.fused import ZOOMS
 from false_core.models.general import BACKBONE, GENERAL
 from false_core.models.model_file import (
     ENCODER,
@@ -46,7 +45,7 @@ from false_core.training.bands import measured_bands
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.finetuning_report import finetuning_report
-from false_core.training.heads.fit import FrozenEncoder, fit_head
+from false_core.training.heads.fit import FrozenEncoder, fit_head, zooms_for
 from false_core.training.segmenter_training import train_segmenter
 
 NETWORK_HEAD = "network"
@@ -159,9 +158,10 @@ def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
         scores: dict[str, float] = world.broadcast_object(dict)
         card = _card(start, source, normalisation, annotation, None, "", {})
         return _Made(replace(card, provenance={"scores": scores}), nn.Identity(), None)
+    zooms = zooms_for(source.width, source.height)
     with feedback.stage("Fitting", 0.9):
         fitted = fit_head(
-            job.head, encoders, ZOOMS, grid, smoothing, source, normalisation, annotation, job.seed, start.device, feedback
+            job.head, encoders, zooms, grid, smoothing, source, normalisation, annotation, job.seed, start.device, feedback
         )
     comparison = fitted.comparison
     method = {
