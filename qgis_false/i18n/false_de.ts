@@ -1648,10 +1648,6 @@
         <translation>Wie viele Stellen zum Digitalisieren vorgeschlagen werden.</translation>
     </message>
     <message>
-        <source>Encoder file from pretraining. Empty: an untrained encoder, trained on the labels alone.</source>
-        <translation>Encoder-Datei aus dem Vortraining. Leer: ein untrainierter Encoder, der nur aus den Trainingsflächen lernt.</translation>
-    </message>
-    <message>
         <source>Map this part only, and suggest places there only. Empty: everything.</source>
         <translation>Nur diesen Teil kartieren und nur dort Stellen vorschlagen. Leer: alles.</translation>
     </message>
@@ -1662,10 +1658,6 @@
     <message>
         <source>How well the model does on labels it was not trained with. Compare it with the last turn's.</source>
         <translation>Wie gut das Modell bei Trainingsflächen ist, aus denen es nicht gelernt hat. Vergleichen Sie ihn mit dem der letzten Runde.</translation>
-    </message>
-    <message>
-        <source>The raster the labels were digitised on.</source>
-        <translation>Das Raster, auf dem die Trainingsflächen digitalisiert wurden.</translation>
     </message>
     <message>
         <source>Where to digitise next, the most useful place first.</source>
@@ -1806,6 +1798,14 @@
     <message>
         <source>An encoder file of the same preset and number of bands; a file with timm weights of the preset's backbone (.safetensors, .pth, .pt, .bin), of any number of bands; or a name of timm weights, such as imagenet or resnet50.a1_in1k, which are downloaded. With the method random they become an encoder as they are. Empty: random weights.</source>
         <translation type="vanished">Eine Encoder-Datei der gleichen Voreinstellung und Kanalzahl; eine Datei mit timm-Gewichten für das Netz der Voreinstellung (.safetensors, .pth, .pt, .bin) mit beliebiger Kanalzahl; oder der Name von timm-Gewichten, etwa imagenet oder resnet50.a1_in1k, die heruntergeladen werden. Mit der Methode random werden sie unverändert zum Encoder. Leer: zufällige Gewichte.</translation>
+    </message>
+    <message>
+        <source>Encoder file from pretraining. Empty: an untrained encoder, trained on the labels alone.</source>
+        <translation type="vanished">Encoder-Datei aus dem Vortraining. Leer: ein untrainierter Encoder, der nur aus den Trainingsflächen lernt.</translation>
+    </message>
+    <message>
+        <source>The raster the labels were digitised on.</source>
+        <translation type="vanished">Das Raster, auf dem die Trainingsflächen digitalisiert wurden.</translation>
     </message>
     <message>
         <source>a choice</source>

@@ -19,7 +19,6 @@ from false_core.inference.batches import BatchedNetwork
 from false_core.inference.tiled import TiledNetwork
 from false_core.inference.tiles import TilePlan
 from false_core.labels.annotation import Annotation
-from false_core.models.encoder import STRIDE
 from false_core.models.fused import FeatureParts
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
@@ -237,8 +236,6 @@ def adapt_batch_norms(encoder: nn.Module, images: Sequence[Tensor], zooms: Seque
     with torch.no_grad():
         for image in images:
             for zoom in zooms:
-                if min(image.shape[-2:]) // zoom < 2 * STRIDE:
-                    continue  # A single pixel is left at the end, which has no variance.
                 pixels = image if zoom == 1 else nn.functional.avg_pool2d(image, zoom)
                 encoder(pixels.contiguous(memory_format=torch.channels_last))
     encoder.eval()
