@@ -20,7 +20,7 @@ FloatArray = npt.NDArray[np.float32]
 
 PENALTY = 1 / 60
 """Of the weights, against a mean cross entropy of about 0.5. A factor of 3 more or less hardly matters."""
-CLEARLY = 0.01
+CLEARLY = 0.02
 """Mean IoU by which a candidate must beat those before it in the list, which are known to do well elsewhere."""
 
 
