@@ -74,7 +74,7 @@ def _world(folder: Path, web: WebFolder) -> World:
     labels = write_labels(folder / "labels.gpkg", names, [on_map(box) for box in boxes])
     encoder, model = str(folder / "e.safetensors"), str(folder / "m.safetensors")
     run(Pretrain((land,), encoder, preset="quick", device="cpu", steps=1, batch_size=4))
-    run(Finetune(land, labels, "cover", model, encoder, preset="quick", device="cpu", steps=1))
+    run(Finetune(land, labels, "cover", model, encoder, preset="quick", device="cpu", head="network", steps=1))
     return World(land, labels, encoder, model, out=_folder(folder / "out"), web=web, **make_inputs(folder, web))
 
 

@@ -77,7 +77,7 @@ def _good(folder: Path) -> Good:
     labels = write_labels(folder / "labels.gpkg", names, [on_map(box) for box in boxes])
     encoder, model = str(folder / "e.safetensors"), str(folder / "m.safetensors")
     run(Pretrain((raster,), encoder, preset="quick", device="cpu", steps=1, batch_size=4))
-    run(Finetune(raster, labels, "cover", model, encoder, preset="quick", device="cpu", steps=1))
+    run(Finetune(raster, labels, "cover", model, encoder, preset="quick", device="cpu", head="network", steps=1))
     return Good(raster, labels, encoder, model)
 
 

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from false_core.device import memory_of
 from false_core.errors import InputError, OutOfMemoryError
-from false_core.models.fused import FusedSpec
 from false_core.raster.source import Window
 
 RAMP_PX = 32
@@ -78,14 +77,13 @@ class TilePlan:
     ramp: int
 
     @classmethod
-    def for_area(cls, area: Window, classes: int, factor: int, head: FusedSpec | None = None) -> TilePlan:
+    def for_area(cls, area: Window, classes: int, factor: int) -> TilePlan:
         """Return the most economical plan whose tiles fit the memory.
 
         Args:
             area: What is to be covered, in working pixels.
             classes: Number of classes.
             factor: Pixels of the file per working pixel.
-            head: Of the network, if it has one: that sees coarser pixels too, and with them more around a tile.
 
         Raises:
             InputError: The area is so large that it would never be done.

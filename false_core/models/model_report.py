@@ -90,7 +90,8 @@ def _scores(card: ModelCard) -> list[Section]:
     titles = {"oa": "Overall accuracy", "miou": "Mean IoU", "macc": "Mean class accuracy", "kappa": "Cohen's kappa"}
     scores = card.provenance.get("scores", {})
     rows = [[title, f"{scores[name]:.3f}"] for name, title in titles.items() if name in scores]
-    return [Section("Scores on labels that were kept back", rows=rows)] if rows else []
+    title = "Scores of a cross-validation over the labels" if card.head else "Scores on labels that were kept back"
+    return [Section(title, rows=rows)] if rows else []
 
 
 def _history(card: ModelCard) -> list[list[str]]:

@@ -45,13 +45,13 @@ def export_onnx(job: ExportOnnx, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Reading the model", 0.2):
         if not job.output.lower().endswith(".onnx"):
             raise OutputError(f"{job.output} is not an ONNX file.", "Choose a name that ends in .onnx.")
-        if job.tile % STRIDE:
-            below = job.tile // STRIDE * STRIDE
-            raise RequestError(
-                f"tile must be a multiple of {STRIDE}; it is {job.tile}.", f"Use {below} or {below + STRIDE}."
-            )
         onnx = _onnx()
         card = read_card(job.model, SEGMENTER)
+        stride = card.head.stride if card.head else STRIDE
+        if job.tile % stride:
+            below = job.tile // stride * stride
+            sides = " or ".join(str(side) for side in (below, below + stride) if side)
+            raise RequestError(f"tile must be a multiple of {stride}; it is {job.tile}.", f"Use {sides}.")
         segmenter = segmenter_from(job.model, card)
         _say_what_to_know(card, feedback)
     with feedback.stage("Exporting", 0.8), published(job.output) as (partial,):
@@ -75,11 +75,11 @@ def export_onnx(job: ExportOnnx, feedback: Feedback) -> dict[str, Any]:
 class DeepnessNetwork(nn.Module):
     """A segmenter with all that comes before and after it: pixels as Deepness gives them in, probabilities out.
 
-    Called on (batch, bands, side, side), raw pixels divided by 255, with a side that is a multiple of 32, it returns the
-    probabilities of the classes (batch, classes, side, side).
+    Called on (batch, bands, side, side), raw pixels divided by 255, with a side that is a multiple of the segmenter's
+    stride, it returns the probabilities of the classes (batch, classes, side, side).
 
     Args:
-        segmenter: A network that ``build_segmenter`` made.
+        segmenter: A network that ``segmenter_from`` made.
         normalisation: What it wants done to pixels first.
         nodata: Value that means missing, band by band; None: only what is not a number does.
     """

@@ -12,6 +12,7 @@ from torch import nn
 from false_core.accuracy.metrics import IntArray, score
 from false_core.device import choose_device
 from false_core.distributed import ALONE, World
+from false_core.errors import RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import Finetune
 from false_core.labels.annotation import Annotation, read_annotation
@@ -19,7 +20,6 @@ from false_core.labels.label_warnings import label_warnings
 from false_core.labels.split import split
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import check_fits, encoder_from
-from false_core.models.fused import ZOOMS
 from false_core.models.general import BACKBONE, GENERAL
 from false_core.models.model_file import (
     ENCODER,
@@ -45,7 +45,7 @@ from false_core.training.bands import measured_bands
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.finetuning_report import finetuning_report
-from false_core.training.heads.fit import FrozenEncoder, fit_head
+from false_core.training.heads.fit import FrozenEncoder, fit_head, zooms_for
 from false_core.training.segmenter_training import train_segmenter
 
 NETWORK_HEAD = "network"
@@ -70,6 +70,11 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
         base = read_card(job.encoder, ENCODER) if job.encoder else None
         if base and job.encoder:
             check_fits(job.encoder, lambda: build_encoder(base.encoder, len(base.bands)))
+        if job.head != NETWORK_HEAD and job.weights != GENERAL and not base:
+            raise RequestError(
+                f"The head {job.head} has no encoder to build on: no encoder file is given, and the general encoder is off.",
+                "Choose an encoder file, or the general encoder.",
+            )
         start = _Start(job, preset, base, record_of(job, device), device)
     made = (_train if job.head == NETWORK_HEAD else _fit)(start, feedback, world)
     scores: dict[str, float] = dict(made.card.provenance["scores"])
@@ -153,9 +158,10 @@ def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
         scores: dict[str, float] = world.broadcast_object(dict)
         card = _card(start, source, normalisation, annotation, None, "", {})
         return _Made(replace(card, provenance={"scores": scores}), nn.Identity(), None)
+    zooms = zooms_for(source.width, source.height)
     with feedback.stage("Fitting", 0.9):
         fitted = fit_head(
-            job.head, encoders, ZOOMS, grid, smoothing, source, normalisation, annotation, job.seed, start.device, feedback
+            job.head, encoders, zooms, grid, smoothing, source, normalisation, annotation, job.seed, start.device, feedback
         )
     comparison = fitted.comparison
     method = {
@@ -164,7 +170,7 @@ def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
         "asked for": job.head,
         "preset": start.preset,
         "smoothing": job.smoothing,
-        "compared": {candidate.name: value for candidate, value in zip(comparison.candidates, comparison.scores)},
+        "compared": {c.name: value for c, value in zip(comparison.candidates, comparison.scores) if math.isfinite(value)},
         "seed": job.seed,
     }
     card = _card(start, source, normalisation, annotation, fitted.confusion, encoders[-1].backbone, method)

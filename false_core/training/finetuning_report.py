@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,6 +25,16 @@ def finetuning_report(card: ModelCard, curves: Curves | None, confusion: IntArra
     names, colors = [c.name for c in card.classes], [c.color for c in card.classes]
     tiles: list[tuple[str, str]] = []
     sections: list[Section] = []
+    if card.head:
+        kept_back = (
+            "The scores come from a cross-validation: labels in each fifth of the blocks of space were asked of classifiers "
+            "that had not learned from them. The model itself has learned from all of them."
+        )
+    else:
+        kept_back = (
+            "The scores come from labels that were kept back, in whole blocks of space. The model was scored before it "
+            "learned from these labels too."
+        )
     if confusion is not None:
         scores = score(confusion)
         tiles = [
@@ -45,9 +54,8 @@ def finetuning_report(card: ModelCard, curves: Curves | None, confusion: IntArra
         sections += [
             Section(
                 "Scores per class",
-                "The scores come from labels that were kept back, in whole blocks of space. The model was scored before it "
-                "learned from these labels too. They hold for places like the labelled ones. How good the whole map is, "
-                "'Assess a map' says. The bars show the IoU.",
+                f"{kept_back} They hold for places like the labelled ones. How good the whole map is, 'Assess a map' says. "
+                "The bars show the IoU.",
                 bars_figure(names, np.nan_to_num(scores.iou).tolist(), colors),
                 header=("Class", "IoU", "Producer's accuracy", "User's accuracy", "F1", "Pixels"),
                 rows=rows,
@@ -69,7 +77,7 @@ def finetuning_report(card: ModelCard, curves: Curves | None, confusion: IntArra
 def _comparison(card: ModelCard) -> list[Section]:
     """Return a table of the heads that were compared, the best first."""
     compared = card.method.get("compared", {})
-    ranked = sorted(compared.items(), key=lambda item: -item[1] if math.isfinite(item[1]) else 0)
+    ranked = sorted(compared.items(), key=lambda item: -item[1])
     rows = [[name, percent(value)] for name, value in ranked]
     if len(rows) < 2:
         return []

@@ -64,8 +64,16 @@
         <translation>Anfangsgewichte</translation>
     </message>
     <message>
-        <source>An encoder file of the same preset and number of bands; a file with timm weights of the preset's backbone (.safetensors, .pth, .pt, .bin), of any number of bands; or a name of timm weights, such as imagenet or resnet50.a1_in1k, which are downloaded. With the method random they become an encoder as they are. Empty: random weights.</source>
-        <translation>Eine Encoder-Datei der gleichen Voreinstellung und Kanalzahl; eine Datei mit timm-Gewichten für das Netz der Voreinstellung (.safetensors, .pth, .pt, .bin) mit beliebiger Kanalzahl; oder der Name von timm-Gewichten, etwa imagenet oder resnet50.a1_in1k, die heruntergeladen werden. Mit der Methode random werden sie unverändert zum Encoder. Leer: zufällige Gewichte.</translation>
+        <source>general: an encoder that others trained on photographs. For the preset quick it comes with the library; for the others it is downloaded. none: random weights. An encoder file of the same backbone and number of bands; a file with timm weights of the backbone (.safetensors, .pth, .pt, .bin), of any number of bands; or a name of timm weights, such as imagenet or resnet50.a1_in1k, which are downloaded. With the method random they become an encoder as they are. Empty: general, but none with the preset paper.</source>
+        <translation>general: ein Encoder, den andere mit Fotos trainiert haben. Für die Voreinstellung quick liegt er der Bibliothek bei, für die anderen wird er heruntergeladen. none: zufällige Gewichte. Eine Encoder-Datei mit demselben Backbone und ebenso vielen Kanälen; eine Datei mit timm-Gewichten des Backbones (.safetensors, .pth, .pt, .bin) mit beliebig vielen Kanälen; oder ein Name von timm-Gewichten wie imagenet oder resnet50.a1_in1k, die heruntergeladen werden. Mit der Methode random werden sie unverändert zum Encoder. Leer: general, bei der Voreinstellung paper none.</translation>
+    </message>
+    <message>
+        <source>Backbone</source>
+        <translation>Backbone</translation>
+    </message>
+    <message>
+        <source>The network that becomes the encoder, by its name in timm, for example resnet18 or convnext_tiny. Empty: from the preset.</source>
+        <translation>Das Netz, das zum Encoder wird, mit seinem Namen in timm, zum Beispiel resnet18 oder convnext_tiny. Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>Seed</source>
@@ -240,8 +248,16 @@
         <translation>Die Modelldatei, die geschrieben wird.</translation>
     </message>
     <message>
-        <source>Encoder file from pretraining. Empty: an untrained encoder, trained on the labels alone.</source>
-        <translation>Encoder-Datei aus dem Vortraining. Leer: ein untrainierter Encoder, der nur aus den Trainingsflächen lernt.</translation>
+        <source>Encoder file from pretraining. Empty: the general encoder alone. With one, both are used.</source>
+        <translation>Encoder-Datei aus dem Vortraining. Leer: nur der allgemeine Encoder. Mit einer Datei werden beide verwendet.</translation>
+    </message>
+    <message>
+        <source>Head</source>
+        <translation>Kopf</translation>
+    </message>
+    <message>
+        <source>What tells classes apart. linear: a linear classifier on the features of frozen encoders, at several pixel sizes. texture: one on local means and standard deviations of the bands. network: a decoder that is trained, with the encoder; it takes far longer. auto: linear, texture, the pixels' own values and their combinations are compared by cross-validation over the labels, and the best is kept.</source>
+        <translation>Was die Klassen unterscheidet. linear: ein linearer Klassifikator auf den Merkmalen eingefrorener Encoder, bei mehreren Pixelgrößen. texture: einer auf örtlichen Mittelwerten und Standardabweichungen der Kanäle. network: ein Decoder, der mit dem Encoder trainiert wird; das dauert weit länger. auto: linear, texture, die Werte der Pixel selbst und ihre Kombinationen werden durch Kreuzvalidierung über die Trainingsflächen verglichen, und das Beste wird behalten.</translation>
     </message>
     <message>
         <source>Bands to use, counted from 1. Empty: those of the encoder, or all but alpha.</source>
@@ -254,6 +270,22 @@
     <message>
         <source>Train the decoder only, as in the paper. Otherwise the encoder is trained through after a first phase. Empty: from the preset.</source>
         <translation>Nur den Decoder trainieren, wie in der Veröffentlichung. Sonst wird der Encoder nach einer ersten Phase mittrainiert. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>General encoder</source>
+        <translation>Allgemeiner Encoder</translation>
+    </message>
+    <message>
+        <source>general: an encoder that others trained on photographs, which comes with the library. none: the encoder file alone. The head network starts from the encoder file or from nothing.</source>
+        <translation>general: ein Encoder, den andere mit Fotos trainiert haben und der der Bibliothek beiliegt. none: nur die Encoder-Datei. Der Kopf network beginnt mit der Encoder-Datei oder mit nichts.</translation>
+    </message>
+    <message>
+        <source>Smoothing</source>
+        <translation>Glättung</translation>
+    </message>
+    <message>
+        <source>Standard deviation of the window in which the probabilities of classes are averaged, in CRS units. 0: none. Not for the head network.</source>
+        <translation>Standardabweichung des Fensters, in dem die Wahrscheinlichkeiten der Klassen gemittelt werden, in Einheiten des KBS. 0: keine Glättung. Nicht für den Kopf network.</translation>
     </message>
     <message>
         <source>Share of labels kept back</source>
@@ -386,10 +418,6 @@
     <message>
         <source>A region smaller than this becomes part of the neighbour with which it shares the longest border (minimum mapping unit). The area is in square map units, or in m² where the map is in degrees. 0: all regions stay.</source>
         <translation>Ein kleineres Gebiet geht in dem Nachbarn auf, mit dem es die längste Grenze teilt (Mindestkartierfläche). Die Fläche ist in Quadrateinheiten der Karte oder in m², wenn die Karte in Grad ist. 0: alle Gebiete bleiben.</translation>
-    </message>
-    <message>
-        <source>Smoothing</source>
-        <translation>Glättung</translation>
     </message>
     <message>
         <source>0: the polygons follow the edges of the pixels. Up to 1: borders run straight across the stairs of the pixels. No border moves by more than a pixel, and the edge of the raster stays as it is.</source>
@@ -1624,10 +1652,6 @@
         <translation>Wie gut das Modell bei Trainingsflächen ist, aus denen es nicht gelernt hat. Vergleichen Sie ihn mit dem der letzten Runde.</translation>
     </message>
     <message>
-        <source>The raster the labels were digitised on.</source>
-        <translation>Das Raster, auf dem die Trainingsflächen digitalisiert wurden.</translation>
-    </message>
-    <message>
         <source>Where to digitise next, the most useful place first.</source>
         <translation>Wo als Nächstes digitalisiert wird, die nützlichste Stelle zuerst.</translation>
     </message>
@@ -1762,6 +1786,18 @@
     <message>
         <source>Results</source>
         <translation>Ergebnisse</translation>
+    </message>
+    <message>
+        <source>An encoder file of the same preset and number of bands; a file with timm weights of the preset's backbone (.safetensors, .pth, .pt, .bin), of any number of bands; or a name of timm weights, such as imagenet or resnet50.a1_in1k, which are downloaded. With the method random they become an encoder as they are. Empty: random weights.</source>
+        <translation type="vanished">Eine Encoder-Datei der gleichen Voreinstellung und Kanalzahl; eine Datei mit timm-Gewichten für das Netz der Voreinstellung (.safetensors, .pth, .pt, .bin) mit beliebiger Kanalzahl; oder der Name von timm-Gewichten, etwa imagenet oder resnet50.a1_in1k, die heruntergeladen werden. Mit der Methode random werden sie unverändert zum Encoder. Leer: zufällige Gewichte.</translation>
+    </message>
+    <message>
+        <source>Encoder file from pretraining. Empty: an untrained encoder, trained on the labels alone.</source>
+        <translation type="vanished">Encoder-Datei aus dem Vortraining. Leer: ein untrainierter Encoder, der nur aus den Trainingsflächen lernt.</translation>
+    </message>
+    <message>
+        <source>The raster the labels were digitised on.</source>
+        <translation type="vanished">Das Raster, auf dem die Trainingsflächen digitalisiert wurden.</translation>
     </message>
     <message>
         <source>a choice</source>

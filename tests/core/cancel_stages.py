@@ -102,7 +102,11 @@ def _far(world: World) -> Pretrain:
 
 
 def _finetune(world: World, steps: int = LONG) -> Finetune:
-    return Finetune(world.land, world.labels, "cover", str(world.out / "m.safetensors"), world.encoder, steps=steps, **QUICK)
+    return _fit(world, head="network", steps=steps)
+
+
+def _fit(world: World, **more: Any) -> Finetune:
+    return Finetune(world.land, world.labels, "cover", str(world.out / "m.safetensors"), world.encoder, **more, **QUICK)
 
 
 def _reported(world: World) -> Pretrain:
@@ -160,6 +164,10 @@ STAGES: dict[str, list[Stage]] = {
         Stage(lambda w: _finetune(w, 1), "Scoring on the labels kept back", may_finish=True),
         Stage(lambda w: _finetune(w, 10), "Training on all labels", may_finish=True),
         Stage(lambda w: _finetune(w, 1), "Writing", may_finish=True),
+        Stage(_fit, "Looking at the raster", may_finish=True),
+        Stage(_fit, "Looking at the labels", may_finish=True),
+        Stage(_fit, "Comparing heads", may_finish=True),
+        Stage(_fit, "Fitting the best", may_finish=True),
     ],
     "classify": [
         Stage(_classify, "Starting", may_finish=True),

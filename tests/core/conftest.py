@@ -116,13 +116,21 @@ def encoder(tmp_path_factory: pytest.TempPathFactory, land: str) -> str:
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory, land: str, labels: str, encoder: str) -> str:
-    """A model file after two steps of fine-tuning."""
+    """A model file after two steps of training a decoder."""
     path = str(tmp_path_factory.mktemp("model") / "model.safetensors")
     run(
         Finetune(
-            raster=land, labels=labels, field="cover", encoder=encoder, model=path, device="cpu", preset="quick", steps=2
+            land, labels, "cover", path, encoder, head="network", device="cpu", preset="quick", steps=2
         )
-    )
+    )  # fmt: skip
+    return path
+
+
+@pytest.fixture(scope="session")
+def frozen_model(tmp_path_factory: pytest.TempPathFactory, land: str, labels: str) -> str:
+    """A model file of classifiers on frozen features, as fine-tuning makes it unless it is told otherwise."""
+    path = str(tmp_path_factory.mktemp("frozen") / "model.safetensors")
+    run(Finetune(land, labels, "cover", path, device="cpu"))
     return path
 
 

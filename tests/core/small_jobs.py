@@ -48,7 +48,7 @@ class SmallJobs:
         if name == "finetune":
             return Finetune(
                 self.land, self.labels, "cover", str(out / "m.safetensors"), self.encoder, preset="quick", device="cpu",
-                steps=STEPS, validation=0,
+                head="network", steps=STEPS, validation=0,
             )  # fmt: skip
         return Classify(self.land, self.model, str(out / "map.tif"), device="cpu")
 

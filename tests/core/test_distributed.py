@@ -356,8 +356,8 @@ class TestFineTuningJobs:
     ) -> None:  # fmt: skip
         monkeypatch.setitem(presets.FINETUNE, "quick", with_small_batches())
         job = Finetune(
-            land, labels, "cover", str(tmp_path / "m.safetensors"), encoder=encoder, preset="quick", steps=STEPS,
-            device="cpu",
+            land, labels, "cover", str(tmp_path / "m.safetensors"), encoder=encoder, head="network", preset="quick",
+            steps=STEPS, device="cpu",
         )  # fmt: skip
         alone = replace(job, model=str(tmp_path / "alone.safetensors"))
         began = replace(job, model=str(tmp_path / "began.safetensors"), steps=1)
@@ -367,3 +367,17 @@ class TestFineTuningJobs:
         assert told.code == 0, told.log
         assert_as_good(job.model, alone.model, began.model)
         assert told.events[-1].outputs["oa"] == pytest.approx(scores["oa"], abs=0.02)
+
+    def test_of_frozen_features_give_the_same_file_as_in_one_process(
+        self, land: str, labels: str, tmp_path: Path, together: Callable[..., Told]
+    ) -> None:
+        job = Finetune(land, labels, "cover", str(tmp_path / "m.safetensors"), preset="quick", device="cpu")
+        alone = replace(job, model=str(tmp_path / "alone.safetensors"))
+        scores = run(alone)
+        told = together(job, 2)
+        assert told.code == 0, told.log
+        assert told.events[-1].outputs == {**scores, "model": job.model}
+        one, two = (safetensors.torch.load_file(path) for path in (job.model, alone.model))
+        assert one.keys() == two.keys()
+        for name, tensor in one.items():
+            torch.testing.assert_close(tensor, two[name])

@@ -44,7 +44,7 @@ class World:
         run(
             Finetune(
                 self.raster, f"{self.labels}|layername=labels", "cover", self.model, self.encoder, preset="quick",
-                device="cpu", steps=2, seed=4, legend=self.legend, report=str(folder / "report.html"),
+                device="cpu", head="network", steps=2, seed=4, legend=self.legend, report=str(folder / "report.html"),
             )
         )  # fmt: skip
 

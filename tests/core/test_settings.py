@@ -40,7 +40,7 @@ class TestMemoryForPixels:
         run(Pretrain(rasters=(land,), encoder=str(tmp_path / "e.safetensors"), batch_size=4, **short))  # type: ignore[arg-type]
         assert asked == [1]
         run(Finetune(raster=land, labels=labels, field="cover", model=str(tmp_path / "m.safetensors"), validation=0.0,
-                     **short))  # type: ignore[arg-type]  # fmt: skip
+                     head="network", **short))  # type: ignore[arg-type]  # fmt: skip
         assert asked == [1, 1]
 
 

@@ -273,7 +273,7 @@ class TestGoingOn:
         common: dict[str, Any] = {"preset": "quick", "device": "cpu", "steps": 7}
         return {
             "pretrain": Pretrain((land,), str(out / "disturbed"), batch_size=2, **common),
-            "finetune": Finetune(land, labels, "cover", str(out / "disturbed"), encoder, **common),
+            "finetune": Finetune(land, labels, "cover", str(out / "disturbed"), encoder, head="network", **common),
         }
 
     # test_main_job.py shows the same of fine-tuning.

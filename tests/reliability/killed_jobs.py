@@ -89,7 +89,7 @@ def finetune_job(folder: Path) -> KilledJob:
     save_model(str(folder / "encoder.safetensors"), card, build_encoder(NETWORK, len(source.bands)))
     job = Finetune(
         str(image), str(labels), "code", str(out / "model.safetensors"), str(folder / "encoder.safetensors"),
-        preset="quick", device="cpu", steps=4,
+        preset="quick", device="cpu", head="network", steps=4,
     )  # fmt: skip
     return KilledJob(job, _stage_of_training, _has_checkpoint)
 

@@ -104,7 +104,7 @@ class MapPlan:
     def of(cls, card: ModelCard, source: RasterSource, area: Window, with_confidence: bool) -> MapPlan:
         """Plan the map of an area, given in working pixels."""
         classes = len(card.classes)
-        tiles = TilePlan.for_area(area, classes, source.factor, card.head)
+        tiles = TilePlan.for_area(area, classes, source.factor)
         window = _native(area, source)
         strips = cut_into_strips(tiles, source.factor, window.width, window.height, classes)
         return cls(card, source, window, tiles, tuple(strips), with_confidence)

@@ -13,7 +13,8 @@ from torch import Tensor
 from false_core.accuracy.metrics import IntArray, confusion_matrix
 from false_core.feedback import Feedback
 from false_core.labels.annotation import Annotation
-from false_core.models.fused import TEXTURE, FeatureParts, FusedSegmenter, FusedSpec
+from false_core.models.encoder import STRIDE
+from false_core.models.fused import TEXTURE, ZOOMS, FeatureParts, FusedSegmenter, FusedSpec
 from false_core.models.texture import RANDOM_FEATURES
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
@@ -28,6 +29,10 @@ SHARE = {TEXTURE: 0.25}
 """How much of a part's scale is left where it is joined to others; 0.5 for those not named."""
 GAIN = (1000 / RANDOM_FEATURES) ** 0.5
 """Of the random features, so that the penalty means the same whatever their number."""
+
+
+FEWEST_COARSE_PIXELS = 4
+"""Along the shorter side of a raster, of the coarsest features of a pass. Fewer say nothing but where a pixel lies."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,11 @@ class Fitted:
     segmenter: FusedSegmenter
     comparison: HeadComparison
     confusion: IntArray | None
+
+
+def zooms_for(width: int, height: int) -> tuple[int, ...]:
+    """Return the zooms at which an encoder sees enough of a raster of that size in working pixels."""
+    return tuple(zoom for zoom in ZOOMS if zoom == 1 or min(width, height) >= FEWEST_COARSE_PIXELS * STRIDE * zoom)
 
 
 def fit_head(

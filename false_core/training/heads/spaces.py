@@ -13,6 +13,9 @@ FloatArray = npt.NDArray[np.float32]
 COMPONENTS = 96
 """Principal components kept of a part's features."""
 
+MIN_VARIATION = 1e-3
+"""Standard deviation, as a share of the mean, below which a feature counts as constant."""
+
 
 @dataclass(frozen=True)
 class Space:
@@ -49,7 +52,9 @@ def space_of(sample: FloatArray, share: float, components: int | None = COMPONEN
         components: Number of principal components to keep; None: features are only standardised.
     """
     mean, std = sample.mean(axis=0), sample.std(axis=0)
-    scale = 1 / np.where(std > 1e-6, std, 1.0)
+    # What hardly differs on a small raster is rounding, and may be anything elsewhere.
+    varies = std > np.maximum(1e-6, MIN_VARIATION * np.abs(mean))
+    scale = 1 / np.where(varies, std, np.maximum(np.abs(mean), 1.0))
     if components is None or sample.shape[1] <= components:
         axes = np.diag(scale)
     else:

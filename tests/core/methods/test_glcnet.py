@@ -220,6 +220,7 @@ class TestTheDecoder:
             "cover",
             str(tmp_path / "m.safetensors"),
             encoder=encoder_file,
+            head="network",
             preset="quick",
             backbone="resnet10t",
             device="cpu",
@@ -238,7 +239,7 @@ class TestTheDecoder:
         run(
             Finetune(
                 land, labels, "cover", str(tmp_path / "m.safetensors"), encoder=encoder_file, preset="quick", device="cpu",
-                steps=1,
+                head="network", steps=1,
             ),
             listener,
         )  # fmt: skip

@@ -43,7 +43,7 @@ class TestOfAModel:
         values = (statistics.low[1], statistics.high[1], statistics.mean[1], statistics.std[1])
         assert f"{card.bands[1]} " + " ".join(f"{value:.6g}" for value in values) in said
         assert {key: value for key, value in results.items() if key != "report"} == {
-            "kind": "segmenter", "classes": 3, "pixel_size": 1.0, "encoder": "resnet10t"
+            "kind": "segmenter", "classes": 3, "pixel_size": 1.0, "encoder": card.encoder
         }  # fmt: skip
 
     def test_its_colours_are_shown(self, model: str, tmp_path: Path) -> None:
@@ -69,7 +69,9 @@ class TestOfAModel:
             None,
             64,
             "segformer",
-            ClassTable((LandCoverClass(0, "<script>alert(1)</script>", "#ffffff"), LandCoverClass(254, "森", "#000000"))),
+            classes=ClassTable(
+                (LandCoverClass(0, "<script>alert(1)</script>", "#ffffff"), LandCoverClass(254, "森", "#000000"))
+            ),
         )
         path = str(tmp_path / "a & b.safetensors")
         save_model(path, card, torch.nn.Linear(2, 2))

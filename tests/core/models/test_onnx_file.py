@@ -146,7 +146,7 @@ def tiny(land: str, folder: Path) -> str:
     names, boxes = label_boxes()
     labels = write_labels(folder / "l.gpkg", names, [on_map(box) for box in boxes])
     path = str(folder / "tiny.safetensors")
-    run(Finetune(land, labels, "cover", path, preset="quick", device="cpu", steps=1, validation=0))
+    run(Finetune(land, labels, "cover", path, preset="quick", device="cpu", head="network", steps=1, validation=0))
     return path
 
 

@@ -14,7 +14,7 @@ from small_jobs import TRAININGS, SmallJobs, checkpoints, goes_on, interrupt, ou
 from false_core import presets
 from false_core.dispatch import run
 from false_core.errors import DeviceError, FalseError, OutOfMemoryError
-from false_core.training import finetune, pretrain
+from false_core.training import pretrain, segmenter_training
 
 pytestmark = pytest.mark.thorough
 
@@ -34,7 +34,7 @@ def out(tmp_path: Path) -> Path:
 
 def before_step(monkeypatch: pytest.MonkeyPatch, step: int, happens: Callable[[Any], None]) -> None:
     """Have something happen to the networks while a step makes its gradients, in either training."""
-    accumulate, loss = pretrain.accumulate_gradients, finetune._Trainer._loss
+    accumulate, loss = pretrain.accumulate_gradients, segmenter_training._Trainer._loss
     calls = iter(range(1, 1000))
 
     def accumulated(method: Any, *given: Any, **named: Any) -> Any:
@@ -50,7 +50,7 @@ def before_step(monkeypatch: pytest.MonkeyPatch, step: int, happens: Callable[[A
         return value
 
     monkeypatch.setattr(pretrain, "accumulate_gradients", accumulated)
-    monkeypatch.setattr(finetune._Trainer, "_loss", lost)
+    monkeypatch.setattr(segmenter_training._Trainer, "_loss", lost)
 
 
 def run_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +80,7 @@ class TestNumbersThatRunAway:
     ) -> None:
         """Also between the steps whose losses are told."""
         job = small_jobs.make(name, out)
-        trainer = pretrain.Trainer if name == "pretrain" else finetune._Trainer
+        trainer = pretrain.Trainer if name == "pretrain" else segmenter_training._Trainer
         train = trainer.train_on
 
         def spoilt(self: Any, batch: Any) -> Any:

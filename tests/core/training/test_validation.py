@@ -63,9 +63,13 @@ def test_the_pixels_that_score_a_model_are_those_that_its_map_shows(
         return counted
 
     monkeypatch.setattr(validation, "MOST_WAITING_BYTES", waiting)
-    monkeypatch.setattr("false_core.training.finetune.score_labels", score_and_keep)
+    monkeypatch.setattr("false_core.training.segmenter_training.score_labels", score_and_keep)
     path, scored = str(tmp_path / "model.safetensors"), str(tmp_path / "scored.safetensors")
-    run(Finetune(raster, labels, "cover", path, encoder=encoder, preset="quick", device="cpu", steps=12, validation=0.5))
+    run(
+        Finetune(
+            raster, labels, "cover", path, encoder, head="network", preset="quick", device="cpu", steps=12, validation=0.5
+        )
+    )  # fmt: skip
     network, source, held_back, counted = seen
     # The model that is written has learned from the labels kept back too; what was scored is the one before.
     save_model(scored, read_card(path), network)

@@ -1,0 +1,182 @@
+"""From a raster and a few labels to a model: the same each time, and better than chance with whatever is labelled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import shapely
+import torch
+from small_world import (
+    BORDER,
+    CLASS_NAMES,
+    HEIGHT,
+    WIDTH,
+    Listener,
+    label_boxes,
+    on_map,
+    pixel_box,
+    textured_land,
+    write_labels,
+    write_raster,
+)
+
+from false_core.dispatch import run
+from false_core.inference.folding import for_inference
+from false_core.jobs import Classify, Finetune
+from false_core.labels.annotation import read_annotation
+from false_core.models.encoder import build_encoder
+from false_core.models.from_file import segmenter_from
+from false_core.models.fused import ZOOMS
+from false_core.models.model_file import SEGMENTER, read_card
+from false_core.raster.source import RasterSource
+from false_core.raster.statistics import measure
+from false_core.training.heads.fit import Fitted, FrozenEncoder, fit_head, zooms_for
+
+BACKBONE = "resnet10t"
+
+
+def encoder(bands: int) -> FrozenEncoder:
+    """Return an encoder that was never trained: its features are random, but features all the same."""
+    torch.manual_seed(1)
+    return FrozenEncoder(BACKBONE, build_encoder(BACKBONE, bands).state_dict())
+
+
+def fitted(raster: str, labels: str, head: str = "auto", encoders: int = 1, grid: int = 1) -> Fitted:
+    source, feedback = RasterSource(raster), Listener().feedback
+    annotation = read_annotation(labels, "cover", source, [], feedback)
+    normalisation = measure([source], [source.window_of(None)], feedback)
+    given = [encoder(len(source.bands))] * encoders
+    device = torch.device("cpu")
+    return fit_head(head, given, (1, 2), grid, 0.0, source, normalisation, annotation, 0, device, feedback)
+
+
+def share_right(fitted: Fitted, raster: str) -> float:
+    """Return how much of the land is shown as what it is."""
+    source = RasterSource(raster)
+    pixels = measure([source], [source.window_of(None)], Listener().feedback).apply(source.read(source.window_of(None)))
+    image = torch.nn.functional.pad(torch.from_numpy(pixels)[None], (0, -WIDTH % 64, 0, -HEIGHT % 64))
+    with torch.inference_mode():
+        shown = fitted.segmenter(image)[0, :, :HEIGHT, :WIDTH].argmax(dim=0).numpy()
+    return right(shown)
+
+
+def right(shown: np.ndarray) -> float:
+    truth = np.broadcast_to(np.arange(WIDTH) * 3 // WIDTH, (HEIGHT, WIDTH))
+    inside = (slice(BORDER, -BORDER), slice(BORDER, -BORDER))
+    return float((shown == truth)[inside].mean())
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("head", ["auto", "linear", "texture"])
+def test_a_map_is_far_better_than_chance(land: str, labels: str, head: str) -> None:
+    made = fitted(land, labels, head)
+    assert share_right(made, land) > 0.8
+    assert made.confusion is not None and made.confusion.shape == (3, 3)
+    assert np.diag(made.confusion).sum() > 0.8 * made.confusion.sum()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("bands", [1, 3, 9])
+def test_any_number_of_bands_will_do(tmp_path: Path, labels: str, bands: int) -> None:
+    raster = write_raster(tmp_path / "land.tif", textured_land(bands=bands), nodata=0)
+    assert share_right(fitted(raster, labels), raster) > 0.8
+
+
+@pytest.mark.thorough
+def test_points_will_do(tmp_path: Path, land: str) -> None:
+    names, boxes = label_boxes()
+    points = write_labels(tmp_path / "points.gpkg", names, [on_map(box.centroid) for box in boxes])
+    assert share_right(fitted(land, points), land) > 0.6
+
+
+@pytest.mark.thorough
+def test_two_polygons_will_do(tmp_path: Path, land: str) -> None:
+    """One of each class: nothing can be held out, so nothing is scored."""
+    boxes = [pixel_box(20, 40, 20, 20), pixel_box(80, 40, 20, 20)]
+    two = write_labels(tmp_path / "two.gpkg", ["field", "forest"], [on_map(box) for box in boxes])
+    made = fitted(land, two)
+    assert made.confusion is None and made.comparison.chosen == made.comparison.candidates[0]
+    assert share_right(made, land) > 0.5
+
+
+@pytest.mark.thorough
+def test_two_encoders_are_both_looked_at(land: str, labels: str) -> None:
+    made = fitted(land, labels, "linear", encoders=2)
+    assert {part.partition(" at")[0] for part in made.segmenter.spec.parts} == {"encoder 0", "encoder 1"}
+    assert share_right(made, land) > 0.7
+
+
+@pytest.mark.thorough
+def test_what_the_segmenter_says_at_labels_is_what_the_classifiers_say(land: str, labels: str) -> None:
+    """Weights on standardised features are folded into weights on features: labels that were learned are recognised."""
+    made = fitted(land, labels, grid=2)
+    source = RasterSource(land)
+    annotation = read_annotation(labels, "cover", source, [], Listener().feedback)
+    numbers = annotation.burn(rasterio.Affine.identity(), HEIGHT, WIDTH)
+    pixels = measure([source], [source.window_of(None)], Listener().feedback).apply(source.read(source.window_of(None)))
+    image = torch.nn.functional.pad(torch.from_numpy(pixels)[None], (0, -WIDTH % 64, 0, -HEIGHT % 64))
+    folded = for_inference(made.segmenter, len(source.bands))
+    with torch.inference_mode():
+        for network in (made.segmenter, folded):
+            shown = network(image)[0, :, :HEIGHT, :WIDTH].argmax(dim=0).numpy()
+            assert (shown == numbers)[numbers < 3].mean() > 0.97
+
+
+@pytest.mark.thorough
+def test_the_same_job_gives_the_same_file_and_a_map(land: str, labels: str, tmp_path: Path) -> None:
+    """With the general encoder, as it is by default."""
+    written = []
+    for folder in (tmp_path / "first", tmp_path / "second"):
+        folder.mkdir()
+        path = folder / "model.safetensors"
+        scores = run(Finetune(land, labels, "cover", str(path), device="cpu", preset="quick"))
+        written.append(path.read_bytes())
+        assert scores["miou"] > 0.8
+    assert written[0] == written[1]
+    output = tmp_path / "map.tif"
+    run(Classify(land, str(path), str(output), device="cpu"))
+    card = read_card(str(path), SEGMENTER)
+    with rasterio.open(output) as file:
+        codes = file.read(1)
+    order = {c.code: CLASS_NAMES.index(c.name) for c in card.classes}
+    assert right(np.vectorize(lambda code: order.get(code, -1))(codes)) > 0.9
+    assert not codes[:, : BORDER - 1].any(), "nodata stays nodata"
+    assert segmenter_from(str(path), card).spec == card.head
+
+
+@pytest.mark.thorough
+def test_two_polygons_make_a_model_file_with_nothing_said_of_its_scores(land: str, tmp_path: Path) -> None:
+    boxes = [pixel_box(20, 40, 20, 20), pixel_box(80, 40, 20, 20)]
+    two = write_labels(tmp_path / "two.gpkg", ["field", "forest"], [on_map(box) for box in boxes])
+    path, report = str(tmp_path / "model.safetensors"), tmp_path / "report.html"
+    assert run(Finetune(land, two, "cover", path, device="cpu", preset="quick", report=str(report))).keys() == {
+        "model",
+        "report",
+    }
+    assert read_card(path, SEGMENTER).provenance["scores"] == {}
+    assert "nan" not in report.read_text(encoding="utf-8").lower().split("<style")[0]
+
+
+@pytest.mark.thorough
+def test_a_raster_smaller_than_what_an_encoder_sees_will_do(tmp_path: Path) -> None:
+    raster = write_raster(tmp_path / "small.tif", textured_land(50, 40), nodata=0)
+    shapes = [shapely.box(11, 12, 15, 30), shapely.box(20, 12, 28, 30), shapely.box(36, 12, 40, 30)]
+    labels = write_labels(tmp_path / "labels.gpkg", CLASS_NAMES, [on_map(shape) for shape in shapes])
+    path = str(tmp_path / "model.safetensors")
+    run(Finetune(raster, labels, "cover", path, device="cpu", preset="quick"))
+    run(Classify(raster, path, str(tmp_path / "map.tif"), device="cpu"))
+    with rasterio.open(tmp_path / "map.tif") as file:
+        codes = file.read(1)
+    assert set(np.unique(codes[BORDER:-BORDER, BORDER:-BORDER])) <= {1, 2, 3}, "wherever there is data, there is a class"
+
+
+@pytest.mark.parametrize(
+    ("size", "zooms"), [((40, 50), (1,)), ((300, 256), (1, 2)), ((9000, 511), (1, 2)), ((512, 600), ZOOMS)]
+)
+def test_an_encoder_looks_only_from_where_it_sees_several_coarse_pixels(
+    size: tuple[int, int], zooms: tuple[int, ...]
+) -> None:
+    assert zooms_for(*size) == zooms_for(*size[::-1]) == zooms
