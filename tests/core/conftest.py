@@ -109,7 +109,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory, land: str) -> str:
             device="cpu",
             steps=2,
             batch_size=4,
-        )  # fmt: skip
+        )
     )
     return path
 

@@ -161,7 +161,7 @@ def encoder_file(land: str, tmp_path_factory: pytest.TempPathFactory) -> str:
             method="glcnet",
             steps=2,
             batch_size=4,
-        )  # fmt: skip
+        )
     )
     return path
 
