@@ -97,9 +97,20 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory: pytest.TempPathFactory, land: str) -> str:
-    """An encoder file after two steps of pretraining."""
+    """An encoder file after two steps of pretraining from random weights."""
     path = str(tmp_path_factory.mktemp("encoder") / "encoder.safetensors")
-    run(Pretrain(rasters=(land,), encoder=path, preset="quick", device="cpu", steps=2, batch_size=4))
+    run(
+        Pretrain(
+            rasters=(land,),
+            encoder=path,
+            preset="quick",
+            backbone="resnet10t",
+            weights="none",
+            device="cpu",
+            steps=2,
+            batch_size=4,
+        )
+    )
     return path
 
 

@@ -46,7 +46,16 @@ def pretrained(scene: SceneFiles, folder: Path, method: str, seed: int) -> Score
     encoder = str(folder / f"{method}.safetensors")
     run(
         Pretrain(
-            (str(scene.image),), encoder, preset="quick", device="cpu", method=method, steps=120, batch_size=16, seed=seed
+            (str(scene.image),),
+            encoder,
+            preset="quick",
+            backbone="resnet10t",
+            weights="none",
+            device="cpu",
+            method=method,
+            steps=120,
+            batch_size=16,
+            seed=seed,
         )
     )
     return probe(encoder, scene)

@@ -77,7 +77,8 @@ def training(name: str, raster: str) -> tuple[Trainer, RawViews]:
     """Return a training by a method, and the first batch."""
     quiet, plain = Feedback(), name.removesuffix(WITH_FNCC)
     settings = replace(
-        PRETRAIN["quick"], method=plain, level=BOTH, batch_size=PATCHES, crop_size=64, points=5, hidden=16, dimensions=8,
+        PRETRAIN["quick"], encoder="resnet10t", method=plain, level=BOTH, batch_size=PATCHES,
+        crop_size=64, points=5, hidden=16, dimensions=8,
         threshold=-1.0, confidence="adaptive", false_negatives=plain != name,
     )  # fmt: skip
     settings = METHOD_CLASSES[plain].adapted(settings)

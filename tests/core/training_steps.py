@@ -49,7 +49,8 @@ def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> l
     """Return what each step comes to: loss, curves, gradients, and all that the method remembers."""
     quiet = Feedback()
     settings = replace(
-        PRETRAIN["quick"], method=name, level=BOTH, batch_size=PATCHES, crop_size=32, points=5, hidden=16, dimensions=8,
+        PRETRAIN["quick"], encoder="resnet10t", method=name, level=BOTH, batch_size=PATCHES,
+        crop_size=32, points=5, hidden=16, dimensions=8,
         threshold=-1.0, confidence="adaptive", false_negatives=name in jobs.CALIBRATED,
     )  # fmt: skip
     if name == "grass":

@@ -21,8 +21,10 @@ FloatArray = npt.NDArray[np.float32]
 
 PENALTY = 1 / 60
 """Of the weights, against a mean cross entropy of about 0.5. A factor of 3 more or less hardly matters."""
-CLEARLY = 0.01
-"""Mean IoU by which a candidate must beat those before it in the list, which are known to do well elsewhere."""
+STANDARD_ERRORS = 2.0
+"""Of the mean gain over shapes, by which a candidate must beat those before it, which are known to do well elsewhere."""
+MIN_SHAPES_TO_JUDGE = 20
+"""Held-out shapes below which candidates are not told apart at all."""
 
 
 @dataclass(frozen=True)
@@ -157,9 +159,10 @@ def compare(
             fitted[-1][parts] = classifier
     answers = [np.sum([m.weight * found[m.parts] for m in candidate.members], axis=0) for candidate in candidates]
     scores = tuple(_mean_iou(answer[held_out], points.subset(held_out), classes) for answer in answers)
+    hits = [answer.argmax(axis=1)[held_out] == points.targets[held_out] for answer in answers]
     best = 0
-    for number, value in enumerate(scores):
-        if value > scores[best] + CLEARLY:
+    for number in range(1, len(candidates)):
+        if scores[number] > scores[best] and is_clearly_better(hits[number], hits[best], points.subset(held_out), classes):
             best = number
     chosen = candidates[best]
     on_raster = _on_raster(chosen, fitted, spaces, sample, classes)
@@ -180,6 +183,29 @@ def _on_raster(
         answers = [m.weight * classifiers[m.parts].log_probabilities(inputs[m.parts]) for m in chosen.members]
         found.append(np.asarray(np.sum(answers, axis=0), np.float32))
     return np.concatenate(found)
+
+
+def is_clearly_better(
+    hits: npt.NDArray[np.bool_], others: npt.NDArray[np.bool_], points: LabelledPoints, classes: int
+) -> bool:
+    """Return whether one candidate beats another by more than chance explains, shapes counted as what was drawn.
+
+    With few shapes the best of many candidates is often the luckiest: then the one that does well on most rasters is kept.
+
+    Args:
+        hits, others: Which samples each of them gets right, of shape (n,).
+        points: The samples.
+        classes: Number of classes.
+    """
+    shapes, owner, samples = np.unique(points.owners, return_inverse=True, return_counts=True)
+    gains = np.bincount(owner, hits.astype(float) - others.astype(float)) / samples
+    target = np.zeros(len(shapes), np.int64)
+    target[owner] = points.targets
+    share = 1 / np.bincount(target, minlength=classes)[target]
+    share /= share.sum()
+    gain = float(share @ gains)
+    error = float(np.sqrt(np.square(share * (gains - gain)).sum()))
+    return len(shapes) >= MIN_SHAPES_TO_JUDGE and gain > STANDARD_ERRORS * error
 
 
 def design(parts: Sequence[str], spaces: Mapping[str, Space], features: Mapping[str, FloatArray]) -> FloatArray:

@@ -30,7 +30,7 @@ from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.views import PatchSampler
 
-SETTINGS = GLCNet.adapted(replace(PRETRAIN["quick"], hidden=16, dimensions=8, method="glcnet"))
+SETTINGS = GLCNet.adapted(replace(PRETRAIN["quick"], encoder="resnet10t", hidden=16, dimensions=8, method="glcnet"))
 
 
 def naive_glcnet(z: np.ndarray, temperature: float) -> float:
@@ -150,7 +150,19 @@ class TestWhatIsCompared:
 @pytest.fixture(scope="module")
 def encoder_file(land: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     path = str(tmp_path_factory.mktemp("glcnet") / "encoder.safetensors")
-    run(Pretrain((land,), path, preset="quick", device="cpu", method="glcnet", steps=2, batch_size=4))
+    run(
+        Pretrain(
+            (land,),
+            path,
+            preset="quick",
+            backbone="resnet10t",
+            weights="none",
+            device="cpu",
+            method="glcnet",
+            steps=2,
+            batch_size=4,
+        )
+    )
     return path
 
 
@@ -210,6 +222,7 @@ class TestTheDecoder:
             encoder=encoder_file,
             head="network",
             preset="quick",
+            backbone="resnet10t",
             device="cpu",
             steps=1,
         )

@@ -30,7 +30,7 @@ from false_core.models.encoder import build_encoder
 from false_core.models.model_file import read_card
 from false_core.presets import BOTH, IMAGE, POINTS, PRETRAIN, PretrainSettings
 
-SETTINGS = replace(PRETRAIN["quick"], hidden=16, dimensions=8, threshold=0.0)
+SETTINGS = replace(PRETRAIN["quick"], encoder="resnet10t", hidden=16, dimensions=8, threshold=0.0)
 each_method = pytest.mark.parametrize("name", jobs.METHODS)
 
 

@@ -42,7 +42,15 @@ def new(name: str, level: str, confidence: float | str = 1.0, **more: Any) -> Me
     """Return a method whose batch norms stand still, in double precision."""
     torch.manual_seed(0)
     settings = replace(
-        PRETRAIN["quick"], hidden=16, dimensions=8, threshold=-1.0, method=name, level=level, confidence=confidence, **more
+        PRETRAIN["quick"],
+        encoder="resnet10t",
+        hidden=16,
+        dimensions=8,
+        threshold=-1.0,
+        method=name,
+        level=level,
+        confidence=confidence,
+        **more,
     )
     return build_method(build_encoder("resnet10t", 2), METHOD_CLASSES[name].adapted(settings)).double().eval()
 
