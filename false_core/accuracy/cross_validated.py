@@ -23,11 +23,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t
 
-FloatArray = npt.NDArray[np.floating]
+RealArray = npt.NDArray[np.floating]
 
 FEWEST_PER_CLASS, FEWEST_SHAPES = 4, 20
 """Shapes of each class, and in all, below which nothing is said: intervals from less do not hold what they promise."""
-CONFIDENCE = 0.95
+CONFIDENCE_LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class AccuracyEstimate:
 def estimate_accuracy(
     owners: npt.NDArray[np.integer],
     targets: npt.NDArray[np.integer],
-    log_probabilities: FloatArray,
-    on_raster: FloatArray,
+    log_probabilities: RealArray,
+    on_raster: RealArray,
     shapes_of_class: npt.NDArray[np.integer],
 ) -> AccuracyEstimate:
     """Estimate the overall accuracy of a map from held-out samples of its labels.
@@ -131,7 +131,7 @@ def confusion_of_shapes(
 
 def _wilson(share: float, number: float, shapes: int) -> tuple[float, float]:
     """Return Wilson's interval of a share of ``number`` answers, with the quantile of Student's t for so many shapes."""
-    z = float(t.ppf(0.5 + CONFIDENCE / 2, max(1, shapes - 1)))
+    z = float(t.ppf(0.5 + CONFIDENCE_LEVEL / 2, max(1, shapes - 1)))
     whole = 1 + z * z / number
     centre = (share + z * z / (2 * number)) / whole
     half = z / whole * math.sqrt(share * (1 - share) / number + z * z / (4 * number * number))

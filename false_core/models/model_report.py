@@ -119,7 +119,8 @@ def accuracy_in_words(card: ModelCard) -> str:
     if "oa_low" not in scores:
         return "Nothing says how far these scores may be off, and the map may be much worse."
     return (
-        "The overall accuracy of a map lies between the limits in 95 of 100 cases. They rest on "
+        "The limits are meant to hold the overall accuracy of a map in 95 of 100 cases. Where the labels show the classes "
+        "in quite other shares than the raster, they hold it less often. They rest on "
         f"{scores.get(SHAPES, 0):,} label shapes that were held out. A shape counts as one observation, however many pixels "
         "it has. The other scores hold for places like the labelled ones. 'Assess a map' says more."
     )

@@ -374,7 +374,7 @@ class TestAnyRaster:
         more = np.concatenate([textured_land(), np.full((2, HEIGHT, WIDTH), 7, "uint16")])
         raster = write_raster(tmp_path / "r.tif", more, nodata=0)
         run(Classify(raster, model, str(tmp_path / "map.tif"), device="cpu"), listener)
-        assert "Using bands 1, 2, 3, 4 of r.tif" in listener.infos
+        assert "Using bands 1 to 4 of r.tif" in listener.infos
         np.testing.assert_array_equal(read_band(tmp_path / "map.tif"), classify(land, model, tmp_path / "land.tif"))
 
     @pytest.mark.thorough

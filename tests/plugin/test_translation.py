@@ -22,6 +22,7 @@ SINKS = {
 }  # fmt: skip
 """Calls by which the plugin talks to people."""
 SAME_IN_GERMAN = {
+    "Backbone": "German papers on machine learning use the English word.",
     "Encoder": "German papers on machine learning use the English word.",
     "Raster": "It is a German word too, and the plural is the same.",
 }

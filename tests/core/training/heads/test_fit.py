@@ -24,6 +24,7 @@ from small_world import (
 )
 
 from false_core.dispatch import run
+from false_core.errors import RequestError
 from false_core.inference.folding import for_inference
 from false_core.jobs import Classify, Finetune
 from false_core.labels.annotation import read_annotation
@@ -180,3 +181,10 @@ def test_an_encoder_looks_only_from_where_it_sees_several_coarse_pixels(
     size: tuple[int, int], zooms: tuple[int, ...]
 ) -> None:
     assert zooms_for(*size) == zooms_for(*size[::-1]) == zooms
+
+
+@pytest.mark.parametrize("head", ["auto", "linear", "texture"])
+def test_without_any_encoder_there_is_nothing_to_fit(land: str, labels: str, tmp_path: Path, head: str) -> None:
+    job = Finetune(land, labels, "cover", str(tmp_path / "m.safetensors"), head=head, weights="none", device="cpu")
+    with pytest.raises(RequestError, match=f"The head {head} has no encoder to build on"):
+        run(job)
