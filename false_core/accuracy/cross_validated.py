@@ -25,7 +25,7 @@ from scipy.stats import t
 
 RealArray = npt.NDArray[np.floating]
 
-FEWEST_PER_CLASS, FEWEST_SHAPES = 4, 20
+MIN_SHAPES_PER_CLASS, MIN_SHAPES = 4, 20
 """Shapes of each class, and in all, below which nothing is said: intervals from less do not hold what they promise."""
 CONFIDENCE_LEVEL = 0.95
 
@@ -113,8 +113,8 @@ def accuracy_of_held_back(
 
 def missing_shapes(shapes_of_class: npt.NDArray[np.integer]) -> tuple[int, ...]:
     """Return how many more shapes of each class are needed before an accuracy can be told from them."""
-    wanted = np.maximum(shapes_of_class, FEWEST_PER_CLASS).astype(np.int64)
-    while wanted.sum() < FEWEST_SHAPES:
+    wanted = np.maximum(shapes_of_class, MIN_SHAPES_PER_CLASS).astype(np.int64)
+    while wanted.sum() < MIN_SHAPES:
         wanted[wanted.argmin()] += 1
     return tuple((wanted - shapes_of_class).tolist())
 

@@ -10,8 +10,8 @@ from scipy.stats import binomtest, norm
 
 from false_core.accuracy import cross_validated
 from false_core.accuracy.cross_validated import (
-    FEWEST_PER_CLASS,
-    FEWEST_SHAPES,
+    MIN_SHAPES_PER_CLASS,
+    MIN_SHAPES,
     accuracy_of_held_back,
     confusion_of_shapes,
     estimate_accuracy,
@@ -112,14 +112,14 @@ def test_with_too_few_shapes_it_is_unknown_and_says_what_is_missing() -> None:
     chance = np.random.default_rng(3)
     found = estimate_accuracy(*draw((20, 20, 2), 5, 1.0, chance), raster((0.4, 0.4, 0.2), chance), np.array([20, 20, 2]))
     assert (found.value, found.low, found.high) == (None, None, None)
-    assert found.missing == (0, 0, FEWEST_PER_CLASS - 2) and found.shapes == 42
+    assert found.missing == (0, 0, MIN_SHAPES_PER_CLASS - 2) and found.shapes == 42
 
 
 @pytest.mark.parametrize("have", [(1, 1), (0, 30), (4, 4, 4), (3, 9, 2), (30, 30), (4,) * 7, (2,) * 12])
 def test_what_is_missing_is_just_enough(have: tuple[int, ...]) -> None:
     more = missing_shapes(np.array(have))
     wanted = np.array(have) + more
-    assert min(more) >= 0 and wanted.min() >= FEWEST_PER_CLASS and wanted.sum() >= FEWEST_SHAPES
+    assert min(more) >= 0 and wanted.min() >= MIN_SHAPES_PER_CLASS and wanted.sum() >= MIN_SHAPES
     assert not any(missing_shapes(wanted))
     for number in np.flatnonzero(more):
         assert any(missing_shapes(wanted - (np.arange(len(have)) == number)))
