@@ -196,10 +196,18 @@ class FusedSegmenter(nn.Module):
         """Return scores before softmax of shape (batch, classes, height, width). Sides are multiples of ``stride``."""
         height, width = pixels.shape[-2:]
         size = height // self.spec.grid, width // self.spec.grid
+        # Encoders may compute in half precision. Scores are sums of many terms that nearly cancel, and may not.
+        features = {part: self.features.levels(pixels, part) for part in self.spec.parts if part not in (TEXTURE, SPECTRUM)}
+        with torch.autocast(pixels.device.type, enabled=False):
+            return _resized(self._fused(pixels.float(), features, size), (height, width))
+
+    def _fused(self, pixels: Tensor, features: dict[str, list[Tensor]], size: tuple[int, int]) -> Tensor:
+        """Return the logarithms of the fused probabilities on the grid that is classified."""
         totals = [self.bias[number][None, :, None, None] for number in range(len(self.spec.members))]
         for part in self.spec.parts:
             takers = [number for number, member in enumerate(self.spec.members) if part in member.parts]
-            scores = self._scores(pixels, part, size).chunk(len(takers), dim=1)
+            levels = features.pop(part) if part in features else self.features.levels(pixels, part)
+            scores = self._scores(levels, part, size).chunk(len(takers), dim=1)
             for number, share in zip(takers, scores):
                 totals[number] = totals[number] + share
         fused = torch.zeros_like(totals[0])
@@ -207,25 +215,26 @@ class FusedSegmenter(nn.Module):
             fused = fused + member.weight * log_softmax(total, dim=1)
         if self.spec.smoothing:
             fused = smoothed(fused.softmax(dim=1), self.spec.smoothing / self.spec.grid).clamp(min=1e-12).log()
-        return _resized(fused, (height, width))
+        return fused
 
-    def _scores(self, pixels: Tensor, part: str, size: tuple[int, int]) -> Tensor:
+    def _scores(self, levels: list[Tensor], part: str, size: tuple[int, int]) -> Tensor:
         weights = self.weights[_key(part)]
-        levels = self.features.levels(pixels, part)
         if part == TEXTURE:
             return self._texture_scores(levels[0], weights)
         total: Tensor | None = None
         for level, own in zip(levels, weights.split(self.features.channels(part), dim=1)):
-            projected = _resized(conv2d(level, own[:, :, None, None]), size)
+            projected = _resized(conv2d(level.float(), own[:, :, None, None]), size)
             total = projected if total is None else total + projected
         assert total is not None
         return total
 
     def _texture_scores(self, statistics: Tensor, weights: Tensor) -> Tensor:
-        batch, _, height, width = statistics.shape
-        rows = statistics.permute(0, 2, 3, 1).reshape(-1, statistics.shape[1])
-        scores = [self.features.random_features(some) @ weights.T for some in torch.split(rows, MAX_PIXELS_AT_A_TIME)]
-        return torch.cat(scores).view(batch, height, width, -1).permute(0, 3, 1, 2)
+        _, channels, height, width = statistics.shape
+        rows = statistics.permute(0, 2, 3, 1).reshape(-1, channels)
+        # An exported network takes batches of any size: it is not cut by the size of the one that it was traced with.
+        some = [rows] if torch.onnx.is_in_onnx_export() else torch.split(rows, MAX_PIXELS_AT_A_TIME)
+        scores = torch.cat([self.features.random_features(part) @ weights.T for part in some])
+        return scores.view(-1, height, width, len(weights)).permute(0, 3, 1, 2)
 
 
 def _key(part: str) -> str:

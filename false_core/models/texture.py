@@ -72,10 +72,10 @@ def smoothed(values: Tensor, std: float) -> Tensor:
     radius = max(1, round(3 * std / step))
     offsets = torch.arange(-radius, radius + 1, device=values.device, dtype=values.dtype)
     kernel = torch.exp(-0.5 * (offsets * step / std).square())
-    kernel = (kernel / kernel.sum()).expand(values.shape[1], 1, -1)
-    around = pad(coarse, (radius, radius, radius, radius), mode="replicate")
-    around = conv2d(around, kernel[:, :, None, :], groups=values.shape[1])
-    around = conv2d(around, kernel[:, :, :, None], groups=values.shape[1])
+    kernel = (kernel / kernel.sum())[None, None]
+    # Channels as images of one channel, so that the kernel has a known shape where the network is exported.
+    around = pad(coarse.flatten(0, 1)[:, None], (radius, radius, radius, radius), mode="replicate")
+    around = conv2d(conv2d(around, kernel[:, :, None, :]), kernel[:, :, :, None]).view(coarse.shape)
     if step == 1:
         return around
     size = height + fill[3], width + fill[1]

@@ -72,7 +72,8 @@ def _tiled(
 ) -> TiledNetwork[torch.Tensor]:
     card, side = plan.card, plan.tiles.side
     shape = len(card.bands), side, side
-    limit = DeviceLimit("tiles at a time", device, card.encoder, card.decoder, len(card.classes), shape)
+    head = card.head.to_dict() if card.head else card.decoder
+    limit = DeviceLimit("tiles at a time", device, card.encoder, head, len(card.classes), shape)
     batch = best_batch(network, device, shape, limit)
     if device.type != "cpu":
         # Which is found by taking the time, and on which rounding depends.

@@ -10,8 +10,8 @@ from scipy.stats import binomtest, norm
 
 from false_core.accuracy import cross_validated
 from false_core.accuracy.cross_validated import (
-    MIN_SHAPES_PER_CLASS,
     MIN_SHAPES,
+    MIN_SHAPES_PER_CLASS,
     accuracy_of_held_back,
     confusion_of_shapes,
     estimate_accuracy,

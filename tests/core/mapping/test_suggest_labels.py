@@ -306,7 +306,21 @@ class TestOnASceneWithAClassTheModelNeverSaw:
                 boxes.append(on_map(box))
         labels = write_labels(folder / "l.gpkg", names, boxes)
         path = str(folder / "m.safetensors")
-        run(Finetune(raster, labels, "cover", path, preset="quick", device="cpu", head="network", steps=40, validation=0))
+        run(
+            Finetune(
+                raster,
+                labels,
+                "cover",
+                path,
+                preset="quick",
+                backbone="resnet10t",
+                weights="none",
+                device="cpu",
+                head="network",
+                steps=40,
+                validation=0,
+            )
+        )
         return raster, labels, path, islands
 
     def test_it_is_suggested_far_more_often_than_by_chance_and_at_once(

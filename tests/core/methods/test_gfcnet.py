@@ -173,6 +173,6 @@ class TestTheMethod:
             run(replace(job, radius=radius), listener)
             (shares[radius],) = (event.value for event in listener.all(Metric) if event.name == "negatives")
             html = report.read_text(encoding="utf-8")
-            assert ("<h2>Corrected negatives</h2>" in html) and ("None, of" in html) == (radius == 0)
+            assert ("<h2>Corrected negatives</h2>" in html) and ("There are none among" in html) == (radius == 0)
         assert shares[0.0] == 1 > shares[0.2] > shares[3.0]
         assert "the anchor is a white ring" in html

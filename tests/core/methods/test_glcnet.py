@@ -256,6 +256,7 @@ class TestTheDecoder:
             (land,),
             str(tmp_path / "e.safetensors"),
             preset="quick",
+            backbone="resnet10t",
             device="cpu",
             steps=1,
             batch_size=2,

@@ -51,9 +51,8 @@ def new(name: str, **changes: Any) -> Method:
 
 
 def pretraining(land: str, folder: Path, name: str, **more: Any) -> Pretrain:
-    return Pretrain(
-        (land,), str(folder / "encoder.safetensors"), preset="quick", device="cpu", method=name, **{"batch_size": 4, **more}
-    )
+    settings = {"backbone": "resnet10t", "weights": "none", "batch_size": 4, **more}
+    return Pretrain((land,), str(folder / "encoder.safetensors"), preset="quick", device="cpu", method=name, **settings)
 
 
 class TestTheRegistry:

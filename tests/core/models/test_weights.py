@@ -288,14 +288,16 @@ class TestNamesOfTimm:
 
 @pytest.fixture
 def job(land: str, tmp_path: Path) -> Pretrain:
-    return Pretrain((land,), str(tmp_path / "e.safetensors"), preset="quick", device="cpu", steps=2, batch_size=4)
+    return Pretrain(
+        (land,), str(tmp_path / "e.safetensors"), preset="quick", backbone=BACKBONE, device="cpu", steps=2, batch_size=4
+    )
 
 
 class TestPretrainingFromWeights:
     def test_with_the_method_random_makes_an_encoder_of_them_as_they_are(
         self, job: Pretrain, network: nn.Module, rgb_file: str, listener: Listener
     ) -> None:
-        run(dataclasses.replace(job, method="random", weights=rgb_file, backbone=BACKBONE), listener)
+        run(dataclasses.replace(job, method="random", weights=rgb_file), listener)
         assert "Starting from rgb.safetensors." in listener.infos
         made = safetensors.torch.load_file(job.encoder)
         given = network.state_dict()
@@ -328,7 +330,7 @@ class TestPretrainingFromWeights:
     def test_with_a_method_that_learns_changes_them(self, job: Pretrain, encoder: str, tmp_path: Path) -> None:
         run(dataclasses.replace(job, weights=encoder))
         before, after = (safetensors.torch.load_file(path) for path in (encoder, job.encoder))
-        name = "model.blocks.4.0.conv_pw.weight"
+        name = "model.layer4.0.conv2.weight"
         assert not after[name].equal(before[name])
         assert (after[name] - before[name]).abs().max() < 0.05, "but starts from them"
 
@@ -344,7 +346,10 @@ class TestPretrainingFromWeights:
         self, job: Pretrain, encoder: str, model: str
     ) -> None:
         for change, said in (
-            ({"preset": "standard"}, "holds a tf_efficientnet_lite0, but this preset trains a resnet50. Choose the preset"),
+            (
+                {"preset": "standard", "backbone": None},
+                "holds a resnet10t, but this preset trains a resnet50. Choose the preset",
+            ),
             ({"bands": (1, 2)}, "was made for 4 bands (Band 1, Band 2, Band 3, Band 4), but 2 of land.tif"),
             ({"weights": model}, "holds a segmenter (a fine-tuned model), but an encoder is needed"),
         ):
@@ -367,7 +372,7 @@ class TestPretrainingFromWeights:
     ) -> None:
         monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
         path = tmp_path / "w.safetensors"
-        job = dataclasses.replace(job, steps=4, weights=str(path), backbone=BACKBONE)
+        job = dataclasses.replace(job, steps=4, weights=str(path))
 
         def first_step() -> int:
             """Run to the first step that is reported, cancel there, and return its number."""
@@ -392,7 +397,7 @@ class TestPretrainingFromWeights:
 
 class TestTheGeneralEncoder:
     def test_is_where_pretraining_starts_unless_told_otherwise(self, job: Pretrain, listener: Listener) -> None:
-        run(dataclasses.replace(job, method="random"), listener)
+        run(dataclasses.replace(job, method="random", backbone=None), listener)
         given = {name.replace(".", "_"): tensor for name, tensor in general_weights().items()}
         made = safetensors.torch.load_file(job.encoder)
         for name, tensor in made.items():
@@ -411,7 +416,7 @@ class TestTheGeneralEncoder:
     def test_of_a_backbone_that_comes_with_none_gives_way_to_random_weights(
         self, job: Pretrain, listener: Listener, offline: None
     ) -> None:
-        run(dataclasses.replace(job, method="random", backbone=BACKBONE), listener)
+        run(dataclasses.replace(job, method="random"), listener)
         assert read_card(job.encoder).encoder == BACKBONE
         assert "cannot be downloaded" in listener.warnings
         assert "The encoder starts from random weights." in listener.warnings
