@@ -55,8 +55,8 @@ from false_core.training.segmenter_training import train_segmenter
 
 NETWORK_HEAD = "network"
 """The head that is trained step by step: a decoder, with the encoder below it."""
-PATCH = 128
-"""Working pixels that a model of frozen features is said to look at, where somebody needs a length to compare with."""
+PATCH = 64
+"""Pixels of the grid that is classified that a model of frozen features is said to look at, where a length is needed."""
 
 
 def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[str, Any]:
@@ -183,7 +183,9 @@ def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
         "seed": job.seed,
     }
     card = _card(start, source, normalisation, annotation, fitted.accuracy, fitted.confusion, encoders[-1].backbone, method)
-    card = replace(card, head=fitted.segmenter.spec, provenance={**card.provenance, "weights": origin})
+    card = replace(
+        card, head=fitted.segmenter.spec, patch_size=PATCH * grid, provenance={**card.provenance, "weights": origin}
+    )
     world.broadcast_object(lambda: card.provenance["scores"])
     return _Made(card, fitted.segmenter, fitted.confusion)
 

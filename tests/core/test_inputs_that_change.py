@@ -121,7 +121,7 @@ class TestAServer:
         wanted = undisturbed(job, tmp_path / "undisturbed")
         monkeypatch.setattr("false_core.training.checkpoint.INTERVAL_S", 1e9)
         with monkeypatch.context() as patch:
-            module = f"false_core.training.{name}"
+            module = f"false_core.training.{'segmenter_training' if name == 'finetune' else name}"
             loaded = __import__(module, fromlist=["loaded_ahead"]).loaded_ahead
 
             def cut_off(make: Any, keys: range, device: Any) -> Any:

@@ -412,7 +412,8 @@ class TestTheSameSeed:
     ) -> None:
         # Once more what the fixtures did.
         again = {name: str(tmp_path / f"{name}.safetensors") for name in ("encoder", "model")}
-        run(Pretrain((land,), again["encoder"], preset="quick", device="cpu", steps=2, batch_size=4))
+        from_nothing: dict[str, Any] = {"backbone": "resnet10t", "weights": "none"}
+        run(Pretrain((land,), again["encoder"], preset="quick", device="cpu", steps=2, batch_size=4, **from_nothing))
         common: dict[str, Any] = {"preset": "quick", "device": "cpu", "steps": 2}
         run(Finetune(land, labels, "cover", again["model"], again["encoder"], head="network", **common))
         assert weights(again["encoder"]) == weights(encoder)
