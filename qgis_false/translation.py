@@ -12,7 +12,7 @@ import threading
 from contextlib import contextmanager
 from typing import Any, Iterator, Optional
 
-from qgis.core import QgsApplication, QgsProcessingModelAlgorithm
+from qgis.core import QgsApplication, QgsProcessingException, QgsProcessingModelAlgorithm
 from qgis.PyQt.QtCore import QCoreApplication, QLocale, QTranslator
 
 from qgis_false import PLUGIN_FOLDER
@@ -33,6 +33,11 @@ def tr(text: str, /, **values: Any) -> str:
     """
     translated = text if _english.on else QCoreApplication.translate(CONTEXT, text) if text else ""
     return translated.format(**values) if values else translated
+
+
+def failure(text: str, /, **values: Any) -> QgsProcessingException:
+    """Return the error that tells the user ``text`` in the language of QGIS, as ``tr`` does."""
+    return QgsProcessingException(tr(text, **values))
 
 
 def to_translate(text: str) -> str:

@@ -20,7 +20,7 @@ from qgis_false.environment import watchdog
 from qgis_false.environment.supervisor import SUPERVISOR, own_process_group, quiet_start
 from qgis_false.environment.watchdog import WINDOWS
 from qgis_false.redaction import without_secrets
-from qgis_false.translation import tr
+from qgis_false.translation import failure, tr
 
 POLL_S = 0.1
 """Longest time between two looks at the cancel button."""
@@ -34,6 +34,8 @@ QUERY_S = 20.0
 """How long a program may take to answer a question about the computer."""
 LONGEST_ANSWER = 1_000_000
 """Bytes that are read of what a program answers."""
+LONGEST_LINE = 10_000
+"""Bytes of a program's output that are passed on at once."""
 LAST_WORDS = 40
 """Lines of a program's output that are kept for an error."""
 
@@ -63,9 +65,13 @@ def start(command: Sequence[str], **options: Any) -> subprocess.Popen:
     """Start a program in a group of its own. It is ended, with all it starts, by ``end``, or when QGIS is gone.
 
     Raises:
-        OSError: It cannot be started.
+        QgsProcessingException: It cannot be started.
     """
-    child = subprocess.Popen(list(command), **options, **own_process_group())
+    try:
+        child = subprocess.Popen(list(command), stdout=subprocess.PIPE, bufsize=0, **options, **own_process_group())
+    except OSError as error:
+        reason = error.strerror or error
+        raise failure("{program} cannot be started: {reason}.", program=command[0], reason=reason) from error
     SUPERVISOR.watch(child.pid)
     return child
 
@@ -122,6 +128,47 @@ class CancelWatch:
         return bool(self._feedback.isCanceled())
 
 
+class Lines:
+    """The lines of a pipe, read by a thread: a pipe that nobody fills must not keep this one from seeing the cancel button.
+
+    Some wait. A program that talks faster than QGIS can listen has to wait too.
+    """
+
+    def __init__(self, pipe: Optional[IO[bytes]], longest: int) -> None:
+        self._pipe, self._longest = pipe, longest
+        self._waiting: queue.Queue[Optional[bytes]] = queue.Queue(maxsize=1000)
+        self._abandoned = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def get(self, timeout: float) -> Optional[bytes]:
+        """Return the next line, or None at the end of the pipe. Raises ``queue.Empty`` where none comes in time."""
+        return self._waiting.get(timeout=timeout)
+
+    def abandon(self) -> None:
+        """Nobody listens any more."""
+        self._abandoned.set()
+
+    def close(self) -> None:
+        """Close the pipe. One that is still read belongs to somebody who escaped the group, and is left to its thread."""
+        self._thread.join(TERMINATE_S)
+        if self._pipe is not None and not self._thread.is_alive():
+            self._pipe.close()
+
+    def _read(self) -> None:
+        # Opened anew with a buffer: reading lines from an unbuffered pipe takes one system call per byte.
+        with open(self._pipe.fileno(), "rb", closefd=False) as stream:  # type: ignore[union-attr]
+            line: Optional[bytes] = b""
+            while line is not None:
+                line = stream.readline(self._longest) or None
+                while not self._abandoned.is_set():
+                    try:
+                        self._waiting.put(line, timeout=POLL_S)
+                        break
+                    except queue.Full:
+                        continue
+
+
 @dataclass(frozen=True)
 class Ran:
     """What a program left behind: its exit code and its last words, without passwords."""
@@ -144,37 +191,27 @@ def run_program(
     Raises:
         QgsProcessingException: It cannot be started, or was cancelled (``Cancelled``). Nothing it started is left then.
     """
-    try:
-        child = start(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0,
-            env=dict(variables), cwd=folder,
-        )  # fmt: skip
-    except OSError as error:
-        raise QgsProcessingException(
-            tr("{program} cannot be started: {reason}.", program=command[0], reason=error.strerror or error)
-        ) from error
-    lines: queue.Queue[Optional[str]] = queue.Queue(maxsize=1000)
-    abandoned = threading.Event()
-    reader = threading.Thread(target=_read, args=(child, lines, abandoned), daemon=True)
-    reader.start()
-    watch = CancelWatch(feedback)
+    child = start(command, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, env=dict(variables), cwd=folder)
+    lines, watch = Lines(child.stdout, LONGEST_LINE), CancelWatch(feedback)
     words: Deque[str] = collections.deque(maxlen=LAST_WORDS)
     try:
         while True:
             if watch.is_cancelled():
                 raise Cancelled(tr("Cancelled."))
             try:
-                line = lines.get(timeout=POLL_S)
+                raw = lines.get(POLL_S)
             except queue.Empty:
                 on_wait()
                 if child.poll() is not None:
                     break  # The end of the pipe may never come: a process of its own can hold it open.
                 continue
-            if line is None:
+            if raw is None:
                 break
-            line = without_secrets(line)
-            words.append(line)
-            on_line(line)
+            # A bar that is drawn over itself comes as one line with returns in it.
+            for part in filter(str.strip, re.split(r"[\r\n]+", raw.decode("utf-8", "replace"))):
+                line = without_secrets(part.rstrip())
+                words.append(line)
+                on_line(line)
         while child.poll() is None:
             if watch.is_cancelled():
                 raise Cancelled(tr("Cancelled."))
@@ -182,12 +219,10 @@ def run_program(
             time.sleep(POLL_S / 5)
         return Ran(child.returncode, "\n".join(words))
     finally:
-        abandoned.set()
+        lines.abandon()
         if not end(child):
             feedback.pushWarning(still_there(child))
-        reader.join(TERMINATE_S)
-        if child.stdout is not None and not reader.is_alive():
-            child.stdout.close()
+        lines.close()
 
 
 def answer(
@@ -199,11 +234,8 @@ def answer(
         Cancelled: The user wants to stop.
     """
     try:
-        child = start(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
-            env=dict(variables),
-        )  # fmt: skip
-    except OSError:
+        child = start(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(variables))
+    except QgsProcessingException:
         return ""
     said: List[bytes] = []
     stream: IO[bytes] = child.stdout  # type: ignore[assignment]
@@ -233,23 +265,6 @@ def _read_all(stream: IO[bytes], said: List[bytes]) -> None:
             return
         said.append(part)
         left -= len(part)
-
-
-def _read(child: subprocess.Popen, lines: queue.Queue[Optional[str]], abandoned: threading.Event) -> None:
-    with open(child.stdout.fileno(), "rb", closefd=False) as stream:  # type: ignore[union-attr]
-        while True:
-            raw = stream.readline(10_000)
-            # A bar that is drawn over itself comes as one line with returns in it.
-            parts: List[str] = re.split(r"[\r\n]+", raw.decode("utf-8", "replace"))
-            for line in [part.rstrip() for part in parts if part.strip()] if raw else [None]:
-                while not abandoned.is_set():
-                    try:
-                        lines.put(line, timeout=POLL_S)
-                        break
-                    except queue.Full:
-                        continue
-            if not raw:
-                return
 
 
 def ask(command: Sequence[str], variables: Mapping[str, str], feedback: Optional[QgsProcessingFeedback] = None) -> str:
