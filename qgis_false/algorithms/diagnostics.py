@@ -8,7 +8,7 @@ from qgis import utils
 from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingFeedback
 
 from qgis_false import tasks
-from qgis_false.algorithms.base import FalseAlgorithm
+from qgis_false.algorithms.base import FalseAlgorithm, Values
 from qgis_false.translation import failure, tr
 
 REPORT = "REPORT"
@@ -38,9 +38,7 @@ class Diagnostics(FalseAlgorithm):
         # It may be left out, but it is what the dialog is opened for.
         self.parameterDefinition(REPORT).setCreateByDefault(True)
 
-    def carry_out(
-        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> Dict[str, Any]:
+    def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         from qgis_false.environment.diagnosis import diagnose  # Not before: the start of QGIS must not wait for it.
 
         self.warn_of_unknown(parameters, feedback)

@@ -832,12 +832,12 @@
         <translation>{kind}-Dateien (*.{extension})</translation>
     </message>
     <message>
-        <source>All files (*)</source>
-        <translation>Alle Dateien (*)</translation>
-    </message>
-    <message>
         <source>{label}, as 1,2,3</source>
         <translation>{label}, als 1,2,3</translation>
+    </message>
+    <message>
+        <source>All files (*)</source>
+        <translation>Alle Dateien (*)</translation>
     </message>
     <message>
         <source>HTML files (*.html)</source>
