@@ -50,7 +50,8 @@ class Annotation:
     @property
     def pixels(self) -> npt.NDArray[np.float64]:
         """Pixels each shape labels, roughly: area, or length of a line, at least 1. Of shape (n,)."""
-        size: npt.NDArray[np.float64] = np.maximum(shapely.area(self.shapes), self._lengths())
+        lengths = np.where(shapely.get_dimensions(self.shapes) == 1, shapely.length(self.shapes), 0.0)
+        size: npt.NDArray[np.float64] = np.maximum(shapely.area(self.shapes), lengths)
         return np.maximum(1.0, size)
 
     def subset(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> Annotation:
@@ -90,9 +91,6 @@ class Annotation:
                 # The identity is what rasterio assumes anyway; naming it avoids a warning about a missing georeference.
                 rasterio.features.rasterize(pairs, out=target, transform=Affine.identity(), all_touched=all_touched)
         return target
-
-    def _lengths(self) -> npt.NDArray[np.float64]:
-        return np.where(shapely.get_dimensions(self.shapes) == 1, shapely.length(self.shapes), 0.0)
 
 
 @dataclass(frozen=True)

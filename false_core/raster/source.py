@@ -434,6 +434,12 @@ def describe_extent(extent: tuple[float, float, float, float]) -> str:
     return "(" + ", ".join(f"{value:g}" if abs(value) < 1e5 else f"{value:.0f}" for value in extent) + ")"
 
 
+def moved(transform: Affine, positions: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Return where ``transform`` takes positions (n, 2), x first."""
+    a, b, c, d, e, f = transform[:6]
+    return np.asarray(positions @ np.array([[a, d], [b, e]]) + (c, f), np.float64)
+
+
 def block_mean(data: FloatArray, factor: int) -> FloatArray:
     """Average (bands, height * factor, width * factor) to (bands, height, width) over what is finite."""
     if factor == 1:

@@ -89,8 +89,8 @@ class Classification:
         if self.is_first:
             self._store.open()
             self._store.lock()
-        elif self._has_come_too_late():
-            self._own.clear()
+        elif not self._store.path.exists() and self._start.was_written(self._job.output):
+            self._own.clear()  # The first process has put the map together, of strips from an earlier run, before this came.
         elif self._own:
             self._store.open()
         return self
@@ -200,10 +200,6 @@ class Classification:
         except InputError:
             self._is_done = True
             raise
-
-    def _has_come_too_late(self) -> bool:
-        """Return whether the first process has put the map together, of strips from an earlier run, before this came."""
-        return not self._store.path.exists() and self._start.was_written(self._job.output)
 
 
 def _network(model: str, card: ModelCard, device: torch.device) -> nn.Module:
