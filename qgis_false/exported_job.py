@@ -61,7 +61,9 @@ def export(job: jobs.Job, target: str, folder: Path, feedback: QgsProcessingFeed
     Raises:
         QgsProcessingException: An input would be gone when QGIS ends, or the file cannot be written.
     """
-    fleeting = [path for name, path in paths_of(job) if not jobs.parameters(job)[name].is_output and _is_temporary(path)]
+    fleeting = [
+        path for name, path in paths_of(job) if not jobs.parameters(job)[name].kind.is_output and _is_temporary(path)
+    ]
     if fleeting:
         raise failure(
             "A temporary file of QGIS cannot go with an exported job, as it is gone when QGIS ends: {paths}. Save it "

@@ -98,9 +98,7 @@ def fncc_loss(
 
 def contrast(embeddings: Tensor, temperature: float, calibration: Calibration) -> Outcome:
     """Return the loss of ``fncc_loss`` together with what it saw."""
-    check_pairs(embeddings)
-    if temperature <= 0:
-        raise ValueError(f"temperature must be above 0; it is {temperature}")
+    check_pairs(embeddings, temperature)
     z = directions(embeddings)
     denominator, nearest = log_denominator(z, temperature, calibration.neighbours)
     of_positive = (z * other_views(z)).sum(dim=1)

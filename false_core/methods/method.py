@@ -209,16 +209,25 @@ class Heads(nn.ModuleDict):
         return out
 
 
-class PairMethod(Method):
+class ProjectedMethod(Method):
+    """A method whose embeddings are those of projectors on top of the encoder."""
+
+    def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
+        super().__init__(encoder, settings)
+        self.heads = Heads(encoder, settings)
+
+    def embed(self, views: Views) -> dict[str, Tensor]:
+        """Return the embeddings (2N, d) of each level, of both views by the trained encoder."""
+        embeddings: dict[str, Tensor] = self.heads(self.encoder(views.pixels), views.points, views.kept)
+        return embeddings
+
+
+class PairMethod(ProjectedMethod):
     """A method that compares the embeddings of two views, all of one batch with each other.
 
     A subclass says how: ``compare`` is its loss. Where embeddings stand for patches and for points of them, the two losses
     are averaged.
     """
-
-    def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
-        super().__init__(encoder, settings)
-        self.heads = Heads(encoder, settings)
 
     @abstractmethod
     def compare(self, embeddings: Tensor) -> Outcome:
@@ -231,11 +240,6 @@ class PairMethod(Method):
     def represent(self, views: Views) -> dict[str, Tensor]:
         """Return the embeddings (2N, d) of each level."""
         return self.embed(views)
-
-    def embed(self, views: Views) -> dict[str, Tensor]:
-        """Return the embeddings (2N, d) of each level."""
-        embeddings: dict[str, Tensor] = self.heads(self.encoder(views.pixels), views.points, views.kept)
-        return embeddings
 
 
 def average(outcomes: Mapping[str, Outcome]) -> Outcome:

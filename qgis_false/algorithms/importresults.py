@@ -71,7 +71,7 @@ def output_kinds() -> Dict[str, Set[jobs.Kind]]:
     found: Dict[str, Set[jobs.Kind]] = {}
     for job in jobs.JOBS.values():
         for name, parameter in jobs.parameters(job).items():
-            if parameter.is_output:
+            if parameter.kind.is_output:
                 found.setdefault(name, set()).add(parameter.kind)
     return found
 

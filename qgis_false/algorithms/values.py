@@ -79,13 +79,10 @@ def _opened(request: Request, field: Field, entered: List[Any]) -> List[QgsRaste
     found = request.algorithm.parameterAsLayerList(parameters, field.processing_name, request.context)
     if len(found) < len(entered):
         # Processing leaves out what it cannot open. A job must not quietly learn from less than was asked for.
-        lost = [str(one) for one in entered if isinstance(one, str) and not _opens(one, request.context)]
+        texts = [one for one in entered if isinstance(one, str)]
+        lost = [text for text in texts if QgsProcessingUtils.mapLayerFromString(text, request.context) is None]
         raise failure("Not a raster that can be opened: {names}.", names=", ".join(lost) or entered)
     return found
-
-
-def _opens(source: str, context: QgsProcessingContext) -> bool:
-    return QgsProcessingUtils.mapLayerFromString(source, context) is not None
 
 
 def vector(request: Request, field: Field) -> Optional[str]:

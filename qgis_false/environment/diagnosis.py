@@ -78,7 +78,7 @@ def diagnose(feedback: QgsProcessingFeedback) -> str:
         ("Compute environment", _environment(host, feedback)),
         ("Check", _check(feedback)),
         ("Pythons and installers found", _pythons(host, feedback)),
-        ("Environment variables of QGIS", _variables(host)),
+        ("Environment variables of QGIS", shown_variables(host.variables, child_variables()) or ["none that matters"]),
         ("Last errors", _errors()),
     )
     lines = [f"FALSE diagnostics, {time.strftime('%Y-%m-%d %H:%M:%S')}"]
@@ -225,10 +225,6 @@ def _pythons(host: Host, feedback: QgsProcessingFeedback) -> Iterator[str]:
             continue
         reason = why_not(probed, host) or ("only where there is no other" if candidate.of_qgis else "could be used")
         yield f"{candidate.path} (from {candidate.origin}): Python {probed.version_text}, {probed.platform}: {reason}"
-
-
-def _variables(host: Host) -> List[str]:
-    return shown_variables(host.variables, child_variables()) or ["none that matters"]
 
 
 def shown_variables(variables: Mapping[str, str], passed_on: Mapping[str, str]) -> List[str]:

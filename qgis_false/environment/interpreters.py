@@ -144,7 +144,8 @@ class Candidate:
 
 def candidates(host: Host) -> List[Candidate]:
     """Return the interpreters an environment could be made from, the best first. Looks at names only, starts nothing."""
-    found = [*_registered(host), *_on_path(host), *_in_usual_folders(host)]
+    registered = [Candidate(path, "the registry") for path in host.registered if host.disk.is_program(path)]
+    found = [*registered, *_on_path(host), *_in_usual_folders(host)]
     ours = [one for one in found if not host.lies_in_qgis(one.path) and not _opens_a_window(host, one.path)]
     unique: Dict[str, Candidate] = {}
     for one in ours:
@@ -165,10 +166,6 @@ def uv_places(host: Host, own_folder: str) -> List[str]:
     folders += [join(own_folder, "bin"), join(own_folder, "Scripts")]
     places = dict.fromkeys(join(folder, name) for folder in folders if host.paths.isabs(folder))
     return [place for place in places if host.disk.is_program(place) and not host.lies_in_qgis(place)]
-
-
-def _registered(host: Host) -> List[Candidate]:
-    return [Candidate(path, "the registry") for path in host.registered if host.disk.is_program(path)]
 
 
 def _on_path(host: Host) -> List[Candidate]:

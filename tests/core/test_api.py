@@ -65,7 +65,7 @@ class TestAFunction:
 
     @pytest.mark.parametrize("job", api._RESULTS)
     def test_returns_every_file_and_value_of_its_job_by_name(self, job: type[jobs.Job]) -> None:
-        declared = {name for name, parameter in jobs.parameters(job).items() if parameter.is_output}
+        declared = {name for name, parameter in jobs.parameters(job).items() if parameter.kind.is_output}
         declared |= {result.name for result in job.RESULTS}
         named = set(inspect.signature(api._RESULTS[job]).parameters) - {"files", "values"}
         assert named == declared, f"Name what {job.__name__} returns in false_core/api.py"
