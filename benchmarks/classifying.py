@@ -53,7 +53,7 @@ from false_core.dispatch import run
 from false_core.inference.folding import for_inference
 from false_core.inference.tiles import TilePlan
 from false_core.jobs import Classify, ExportOnnx
-from false_core.memory import KEPT
+from false_core.memory import TRIM_THRESHOLD_BYTES
 from false_core.models.model_file import SEGMENTER, ModelCard, load_weights, read_card, save_model
 from false_core.models.segmenter import build_segmenter
 from false_core.raster.classes import ClassTable, LandCoverClass
@@ -64,7 +64,7 @@ CLASSES, BANDS, PIXEL_SIZE = 6, 4, 0.5
 DEEPNESS_TILE, DEEPNESS_OVERLAP = 512, 0.2
 TORCHGEO_TILE = 512
 OURS = "ours"
-KEEPING = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(KEPT), "MALLOC_ARENA_MAX": "1"}
+KEEPING = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(TRIM_THRESHOLD_BYTES), "MALLOC_ARENA_MAX": "1"}
 """What ``keep_memory`` asks for, said to a process before it starts."""
 OVERLAP = 96
 """Of tiles of a torchgeo loop: as many pixels as ours share."""

@@ -44,7 +44,7 @@ from false_core.raster.working_grid import on_working_grid, open_all
 from false_core.sampling.loading import loaded_ahead
 from false_core.sampling.views import PatchSampler, RawViews
 from false_core.synthetic import write_large
-from false_core.training.pretrain import Batch, Trainer
+from false_core.training.pretrain import LocalBatch, Trainer
 
 QUIET = Feedback(lambda event: None)
 CASES: dict[str, PretrainSettings] = {
@@ -92,9 +92,9 @@ class Case:
             settings.points, seed, 10**9, device,
         )  # fmt: skip
 
-        def make(step: int) -> Batch:
+        def make(step: int) -> LocalBatch:
             pairs = sampler.batch(step)
-            return Batch(pairs, self.trainer.prepare(pairs, step))
+            return LocalBatch(pairs, self.trainer.prepare(pairs, step))
 
         self._batches = loaded_ahead(make, count(), device)
         self._raw = next(self._batches).views

@@ -42,7 +42,7 @@ from false_core.raster.statistics import measure
 from false_core.sampling.loading import loaded_ahead
 from false_core.sampling.views import PatchSampler
 from false_core.synthetic import write_large
-from false_core.training.pretrain import Batch, Trainer
+from false_core.training.pretrain import LocalBatch, Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
 STEPS, WARM_UP = 8, 3
@@ -86,9 +86,9 @@ def work(raster: str, batch_size: int, world: World) -> Measured:
         settings.points, 0, 10**9, device,
     )  # fmt: skip
 
-    def make(number: int) -> Batch:
+    def make(number: int) -> LocalBatch:
         pairs = sampler.batch(number, world.share)
-        return Batch(pairs, trainer.prepare(pairs, number))
+        return LocalBatch(pairs, trainer.prepare(pairs, number))
 
     batches = loaded_ahead(make, count(), device)
     for _ in range(WARM_UP):

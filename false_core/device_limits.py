@@ -13,7 +13,7 @@ from false_core.errors import OutputError
 from false_core.publish import published
 from false_core.settings import cache_folder
 
-FILE = "device_limits.json"
+FILE_NAME = "device_limits.json"
 
 
 class DeviceLimit:
@@ -26,7 +26,7 @@ class DeviceLimit:
     """
 
     def __init__(self, what: str, device: torch.device, *decisive: Any) -> None:
-        self._path = cache_folder() / FILE
+        self._path = cache_folder() / FILE_NAME
         text = json.dumps([what, describe(device), memory_of(device), torch.__version__, decisive], default=str)
         self._key = hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -72,7 +72,7 @@ class Share:
         return slice(count * self.rank // self.world_size, count * (self.rank + 1) // self.world_size)
 
 
-WHOLE = Share()
+WHOLE_JOB = Share()
 """The share of a process that does the job alone: everything."""
 
 

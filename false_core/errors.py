@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import Iterator, Type
 
-LONGEST = 2000
+MAX_CHARACTERS = 2000
 """Characters of each part of an error. Names and values in it may come from files of any size."""
 
 
@@ -116,6 +116,6 @@ def _kinds(kind: Type[FalseError]) -> Iterator[Type[FalseError]]:
 
 
 def _readable(text: str) -> str:
-    if len(text) > LONGEST:
-        text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
+    if len(text) > MAX_CHARACTERS:
+        text = f"{text[: MAX_CHARACTERS // 2]} … {text[-MAX_CHARACTERS // 2 :]}"
     return "".join(character if character.isprintable() or character == "\n" else " " for character in text)

@@ -8,7 +8,7 @@ import sys
 
 # Of malloc.h, the same on every computer that has it.
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
-KEPT = 2**31 - 1
+TRIM_THRESHOLD_BYTES = 2**31 - 1
 """Bytes at the end of the heap above which glibc gives them back: the most that it takes."""
 
 
@@ -26,5 +26,5 @@ def keep_memory() -> None:
         return
     mallopt = ctypes.CDLL(None).mallopt
     mallopt(M_MMAP_MAX, 0)
-    mallopt(M_TRIM_THRESHOLD, KEPT)
+    mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES)
     mallopt(M_ARENA_MAX, 1)

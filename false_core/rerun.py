@@ -20,7 +20,7 @@ from false_core.errors import OutputError, RequestError
 from false_core.events import Event
 from false_core.feedback import Feedback
 from false_core.models.model_file import SEGMENTER, read_card
-from false_core.models.record import Record, fingerprint, here, made_with, read_by, read_record
+from false_core.models.record import Record, file_fingerprint, here, made_with, read_by, read_record
 
 SAME, CHANGED, MISSING, UNKNOWN = "as it was", "has changed", "is not there", "cannot be compared"
 
@@ -117,7 +117,7 @@ def _inputs(job: jobs.Job, record: Record) -> list[Input]:
     found, then = [], set(record.inputs.values()) - {""}
     for name, path, kind in read_by(job):
         file = path.partition("|")[0]
-        now = fingerprint(path, kind)
+        now = file_fingerprint(path, kind)
         if not os.path.exists(file) and not file.startswith("/vsi"):
             state = MISSING
         elif not now:

@@ -18,7 +18,7 @@ LONGEST_TEXT = 16_000_000
 """Bytes of a text that is read as a whole, such as a legend."""
 LARGEST_UNPACKED = 4_000_000_000
 """Bytes that an archive may unpack to where it is read as a whole, as labels and weights are."""
-DEEPEST = 32
+MAX_JSON_LEVELS = 32
 """Levels of lists and objects. Nothing of ours has more than ten."""
 # A text that is never closed is taken to the end, so that looking stays linear in the length whatever comes.
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{\]}]', re.DOTALL)
@@ -36,8 +36,8 @@ def parse_json(text: str, finite: bool = False) -> Any:
         finite: Also refuse NaN and Infinity, which Python writes and JSON does not know.
 
     Raises:
-        ValueError: It is not JSON, is nested deeper than ``DEEPEST``, or an object holds a key twice: what one reader takes
-            for its value another one does not.
+        ValueError: It is not JSON, is nested deeper than ``MAX_JSON_LEVELS``, or an object holds a key twice: what one
+            reader takes for its value another one does not.
     """
     _check_depth(text)
     if finite:
@@ -51,8 +51,8 @@ def _check_depth(text: str) -> None:
         token = match.group()
         if token in "[{":
             depth += 1
-            if depth > DEEPEST:
-                raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+            if depth > MAX_JSON_LEVELS:
+                raise ValueError(f"it is nested more than {MAX_JSON_LEVELS} levels deep")
         elif token in "]}":
             depth -= 1
 

@@ -51,7 +51,7 @@ class Launcher:
         """Return the words of the command line that runs ``job``, which lies in ``file``.
 
         Raises:
-            Cancelled: The user wants to stop.
+            ProcessingCancelled: The user wants to stop.
             QgsProcessingException: The template cannot be taken apart, or holds a name in braces that stands for nothing.
         """
         words = self._words()

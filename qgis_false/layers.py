@@ -181,10 +181,10 @@ def write_labels(source: QgsProcessingFeatureSource, field: str, folder: Path, f
     that are not saved yet. Broken geometries are passed on as they are; the library repairs them.
 
     Raises:
-        Cancelled: The user wants to stop.
+        ProcessingCancelled: The user wants to stop.
         QgsProcessingException: The field is not there, the source cannot be read, or the file cannot be written.
     """
-    from qgis_false.environment.processes import Cancelled  # Not needed when QGIS starts.
+    from qgis_false.environment.processes import ProcessingCancelled  # Not needed when QGIS starts.
 
     index = source.fields().lookupField(field) if field else -1
     if field and index < 0:
@@ -208,7 +208,7 @@ def write_labels(source: QgsProcessingFeatureSource, field: str, folder: Path, f
             if feedback.isCanceled() or not writer.addFeature(copy):
                 break
         if feedback.isCanceled():
-            raise Cancelled(tr("Cancelled."))  # Some of the labels are not those that were asked for.
+            raise ProcessingCancelled(tr("Cancelled."))  # Some of the labels are not those that were asked for.
         if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
             raise failure("The labels cannot be written to {path}: {reason}.", path=path, reason=writer.errorMessage())
         del writer  # Only now the file is complete.

@@ -114,15 +114,15 @@ DISK = Setting(
     "FALSE_DISK_GB",
     "10",
     "Disk for rasters far away (GB)",
-    "How much is kept on the disk of rasters that are read over the network, so that each piece travels once. What was "
-    "not used for longest goes first. 0: nothing.",
+    "How much of the rasters that are read over the network is kept on the disk, so that each block is downloaded once. "
+    "The blocks that were not used for longest are removed first. 0: nothing is kept.",
 )
 DISK_FOLDER = Setting(
     "false/disk_folder",
     "FALSE_DISK_FOLDER",
     "",
     "Folder for rasters far away",
-    "Best on a fast disk of this computer. Empty: in the cache folder.",
+    "A fast disk of this computer is best. Empty: the folder is in the cache folder.",
 )
 DISK_FOR = Setting(
     "false/disk_for",

@@ -84,7 +84,7 @@ class SetUpEnvironment:
 class Diagnostics:
     """Make a report about this computer, for when something does not work.
 
-    Collects versions, paths, GPUs, the state of the compute environment, the environment variables that matter,
+    It collects versions, paths, GPUs, the state of the compute environment, the environment variables that matter,
     and the last errors into a text that can be put into a bug report. The text is in English.
 
     It holds no passwords and no keys, and the name of the user is left out of paths. Read it before you pass it on. Nothing

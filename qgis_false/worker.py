@@ -32,9 +32,9 @@ from qgis_false.environment.processes import (
     LONGEST_LINE,
     POLL_S,
     TERMINATE_S,
-    Cancelled,
     CancelWatch,
-    Lines,
+    LineReader,
+    ProcessingCancelled,
     end,
     signal_group,
     start,
@@ -53,9 +53,9 @@ FAREWELL_S = 2.0
 TEXT_INTERVAL_S = 10.0
 """Between two progress texts of the same stage: the dialog keeps each of them in its log."""
 LAST_WORDS = 30
-"""Lines of the process's own output that are shown when it fails."""
+"""LineReader of the process's own output that are shown when it fails."""
 CHATTER_LINES = 200
-"""Lines of it that go to the log while it runs."""
+"""LineReader of it that go to the log while it runs."""
 SHARED_S = 10.0
 """How long an output that another computer wrote may take to be seen here."""
 
@@ -133,7 +133,7 @@ def _followed(job: jobs.Job, begin: Callable[[], _Process]) -> Dict[str, Any]:
         # A process that was killed could not tidy up.
         for folder in _half_written(job) - before:
             shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, QgsProcessingException) and not isinstance(error, Cancelled):
+        if isinstance(error, QgsProcessingException) and not isinstance(error, ProcessingCancelled):
             last_errors.remember(job.NAME, str(error))
         raise
 
@@ -158,7 +158,7 @@ class _Process:
         if self._log_level == "debug":
             feedback.pushDebugInfo(f"Starting {list(command)}")
         self._child = start(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=variables)
-        self._lines = Lines(self._child.stdout, events.LONGEST_LINE + 2)
+        self._lines = LineReader(self._child.stdout, events.LONGEST_LINE + 2)
         self._chatter_reader = self._thread(self._read_chatter)
         # In a thread, because a pipe that nobody empties must not keep this one from seeing the cancel button.
         self._writer = self._thread(self._send_first_line)
@@ -274,7 +274,7 @@ class _Process:
                 self._lines.get(POLL_S / 2)
             except queue.Empty:
                 continue
-        raise Cancelled(tr("Cancelled."))
+        raise ProcessingCancelled(tr("Cancelled."))
 
     def _tell_to_stop(self) -> None:
         # In a thread: the pipe of a process that does not read may be full.

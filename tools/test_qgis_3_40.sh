@@ -164,4 +164,6 @@ printf 'home = %s\ninclude-system-site-packages = false\n' "$(dirname "$program"
 ln -s "$program" "$SCRATCH/compute/bin/python"
 for library in "$(realpath .venv)"/lib/python*; do ln -s "$library" "$SCRATCH/compute/lib/"; done
 COMPUTE=/tmp/compute/bin/python
+printf '#!%s\nfrom torch.distributed.run import main\nmain()\n' "$COMPUTE" > "$SCRATCH/compute/bin/torchrun"
+chmod +x "$SCRATCH/compute/bin/torchrun"
 in_namespace run_tests "$@"

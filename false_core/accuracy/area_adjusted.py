@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from false_core.accuracy.metrics import IntArray
 
-FloatArray = npt.NDArray[np.float64]
+DoubleArray = npt.NDArray[np.float64]
 
 Z = 1.96
 """Standard errors in half of a 95 % confidence interval, as in the paper."""
@@ -25,8 +25,8 @@ Z = 1.96
 class Estimate:
     """An estimate, or one per class, and the half width of its 95 % confidence interval. NaN where there is too little."""
 
-    value: FloatArray
-    error: FloatArray
+    value: DoubleArray
+    error: DoubleArray
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class AreaAdjusted:
         covered: Share of the map that lies in classes with a sample. The estimates speak for that part alone.
     """
 
-    proportions: FloatArray
+    proportions: DoubleArray
     oa: Estimate
     users: Estimate
     producers: Estimate
@@ -86,11 +86,11 @@ def adjust(confusion: IntArray, mapped: npt.NDArray[np.integer]) -> AreaAdjusted
     )
 
 
-def _estimate(value: FloatArray, variance: FloatArray) -> Estimate:
+def _estimate(value: DoubleArray, variance: DoubleArray) -> Estimate:
     return Estimate(value, Z * np.sqrt(variance))
 
 
-def sample_size(weights: FloatArray, users_accuracy: FloatArray, standard_error: float) -> int:
+def sample_size(weights: DoubleArray, users_accuracy: DoubleArray, standard_error: float) -> int:
     """Return how many points give overall accuracy with a standard error, Eq. 13: n = (sum of W_i S_i / S(O))^2.
 
     That is Eq. 5.25 of Cochran, "Sampling Techniques", 3rd edition (1977), for a map with many more pixels than points.
@@ -137,7 +137,7 @@ def allocate(total: int, minimum: int, pixels: Sequence[int]) -> list[int]:
     return [min(number, size) for number, size in zip(points.tolist(), pixels)]
 
 
-def expected_error(weights: FloatArray, users_accuracy: FloatArray, points: npt.NDArray[np.integer]) -> float:
+def expected_error(weights: DoubleArray, users_accuracy: DoubleArray, points: npt.NDArray[np.integer]) -> float:
     """Return the standard error of overall accuracy to be expected from so many points per class.
 
     Eq. 5 before the sample is drawn: with the accuracies that are expected, and n_i in place of n_i - 1 (Cochran 1977,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from false_core.accuracy.area_adjusted import AreaAdjusted, adjust
-from false_core.accuracy.comparison import POINTS, RASTER, SHAPES, Comparison
+from false_core.accuracy.comparison import POINT_REFERENCE, RASTER_REFERENCE, SHAPE_REFERENCE, Comparison
 from false_core.accuracy.metrics import IntArray, Scores, score
 from false_core.errors import InputError
 from false_core.labels.matching import as_code, match, spelling
@@ -42,7 +42,7 @@ class Assessment:
 
     Attributes:
         map_name: File name of the map.
-        kind: ``POINTS``, ``SHAPES`` or ``RASTER``.
+        kind: ``POINT_REFERENCE``, ``SHAPE_REFERENCE`` or ``RASTER_REFERENCE``.
         classes: Of map and reference.
         confusion: Points or pixels of shape (classes, classes), true classes in rows.
         left_out: What could not be compared, in words, and how many of it; none that is 0.
@@ -75,7 +75,7 @@ class Assessment:
     @property
     def is_census(self) -> bool:
         """Whether every pixel of the map was compared: then nothing is estimated."""
-        return self.kind == RASTER and self.compared == self.pixels
+        return self.kind == RASTER_REFERENCE and self.compared == self.pixels
 
 
 def conclude(the_map: ClassMap, seen: Comparison) -> Assessment:
@@ -110,7 +110,7 @@ def conclude(the_map: ClassMap, seen: Comparison) -> Assessment:
 def _class_keys(the_map: ClassMap, seen: Comparison) -> dict[Hashable, int | str]:
     """Return the class of each value of the reference: a code, or a spelling where the map knows no such class."""
     values = sorted({value for value, _ in seen.pairs}, key=str)
-    if seen.kind == RASTER:  # It speaks in codes alone.
+    if seen.kind == RASTER_REFERENCE:  # It speaks in codes alone.
         return {value: value for value in values if isinstance(value, int)}
     found = match(values, the_map.classes_beside(seen.mapped))
     keys: dict[Hashable, int | str] = {}
@@ -129,18 +129,18 @@ def _assessed(the_map: ClassMap, key: int | str, names: dict[str, str], seen: Co
 
 def _notes_on_design(kind: str, left_out: dict[str, int]) -> list[str]:
     notes = []
-    if kind == SHAPES:
+    if kind == SHAPE_REFERENCE:
         notes.append(
             "The reference labels are lines or polygons. Pixels of one polygon are much alike, so many of them say "
             "little more than one, and polygons are seldom drawn where chance would have it. Do not rely on the intervals "
             "and on the estimates for the whole map. Points from 'Sample points to assess a map' do not have this problem."
         )
-    if kind == RASTER and left_out.get("pixels of the map without a truth"):
+    if kind == RASTER_REFERENCE and left_out.get("pixels of the map without a truth"):
         notes.append(
             f"The truth is not known for {left_out['pixels of the map without a truth']:,} pixels of the map. Unless chance "
             "chose the others, do not rely on the intervals and on the estimates for the whole map."
         )
-    if kind == POINTS and left_out.get("labels without a class"):
+    if kind == POINT_REFERENCE and left_out.get("labels without a class"):
         notes.append(
             f"{left_out['labels without a class']:,} points have no class and are left out. Where these are the ones that "
             "were hard to tell, the map is worse than it looks here."

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from false_core.accuracy.area_adjusted import Estimate
 from false_core.accuracy.assessment import Assessment
-from false_core.accuracy.comparison import POINTS
+from false_core.accuracy.comparison import POINT_REFERENCE
 from false_core.reports.figures import as_svg, confusion_figure
 from false_core.reports.page import page, percent
 from false_core.reports.sections import Section
@@ -25,7 +25,7 @@ def assessment_report(assessment: Assessment) -> str:
     tiles = [
         (f"overall accuracy of the {_units(a)}", percent(scores.oa)),
         # Up here only where it may be worth something.
-        *([("overall accuracy of the whole map", whole)] if a.kind == POINTS else []),
+        *([("overall accuracy of the whole map", whole)] if a.kind == POINT_REFERENCE else []),
         ("mean IoU", percent(scores.miou)),
         ("mean class accuracy", percent(scores.macc)),
         ("mean F1", percent(scores.mf1)),
@@ -41,7 +41,7 @@ def _compared(a: Assessment) -> Section:
 
 
 def _units(a: Assessment) -> str:
-    return "points" if a.kind == POINTS else "pixels"
+    return "points" if a.kind == POINT_REFERENCE else "pixels"
 
 
 def _scores(a: Assessment) -> Section:
@@ -62,8 +62,8 @@ def _scores(a: Assessment) -> Section:
     ]
     return Section(
         "Scores per class",
-        f"Of the {_units(a)} that were compared, each counting the same.{sample} Producer's accuracy: share of what is "
-        "truly of the class that the map shows as such. User's accuracy: share of what the map shows as the class that is.",
+        f"All {_units(a)} that were compared count the same.{sample} Producer's accuracy is the share of what is truly of "
+        "the class that the map shows as such. User's accuracy is the share of what the map shows as the class that is so.",
         header=("Class", "IoU", "Producer's accuracy", "User's accuracy", "F1", f"{what} in truth", f"{what} on map"),
         rows=rows,
         colors=[c.color for c in a.classes],
@@ -72,13 +72,13 @@ def _scores(a: Assessment) -> Section:
 
 def _confusion(a: Assessment) -> list[Section]:
     names = [c.name for c in a.classes]
-    text = "True class in rows, mapped class in columns, in percent of the row."
-    sections = [Section("What is mixed up with what", text, confusion_figure(a.confusion, names))]
+    text = "The rows are the true classes and the columns the mapped ones, in percent of the row."
+    sections = [Section("Confusion matrix", text, confusion_figure(a.confusion, names))]
     if len(names) <= MOST_COUNTED:
         rows = [[name, *(f"{int(n):,}" for n in row)] for name, row in zip(names, a.confusion)]
-        text = "True class in rows, mapped class in columns."
+        text = "The rows are the true classes and the columns the mapped ones."
         sections.append(
-            Section("The same in numbers", text, header=("", *names), rows=rows, colors=[c.color for c in a.classes])
+            Section("Confusion matrix in numbers", text, header=("", *names), rows=rows, colors=[c.color for c in a.classes])
         )
     return sections
 
@@ -119,7 +119,7 @@ def _whole_map(a: Assessment) -> list[Section]:
 
 
 def _trust(a: Assessment) -> str:
-    if a.kind == POINTS:
+    if a.kind == POINT_REFERENCE:
         return (
             "You may trust these numbers where chance alone chose the points, within each class of this very map, as "
             "'Sample points to assess a map' does, or all over it. You may not where points were set by hand, where they "

@@ -19,7 +19,7 @@ from false_core.raster.class_map import ClassMap, CodeArray, tally
 from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass
 from false_core.raster.source import BoolArray, Window
 
-POINTS, SHAPES, RASTER = "points", "lines and polygons", "raster"
+POINT_REFERENCE, SHAPE_REFERENCE, RASTER_REFERENCE = "points", "lines and polygons", "raster"
 """What the reference is made of."""
 
 
@@ -28,7 +28,7 @@ class Comparison:
     """What was seen.
 
     Attributes:
-        kind: ``POINTS``, ``SHAPES`` or ``RASTER``.
+        kind: ``POINT_REFERENCE``, ``SHAPE_REFERENCE`` or ``RASTER_REFERENCE``.
         mapped: Pixels of the map by code, in the order of the codes.
         pairs: Points or pixels by value of the reference and code of the map.
         left_out: What could not be compared, in words, and how many of it.
@@ -50,7 +50,7 @@ def compare_labels(the_map: ClassMap, labels: Labels, feedback: Feedback) -> Com
 
 
 def _compare_points(the_map: ClassMap, labels: Labels, feedback: Feedback) -> Comparison:
-    seen = Comparison(POINTS)
+    seen = Comparison(POINT_REFERENCE)
     column, row = np.floor(shapely.get_coordinates(labels.shapes)).astype(np.int64).T
     # A point on the outer edge of the map belongs to the pixel it touches.
     column, row = column.clip(0, the_map.source.width - 1), row.clip(0, the_map.source.height - 1)
@@ -67,7 +67,7 @@ def _compare_points(the_map: ClassMap, labels: Labels, feedback: Feedback) -> Co
 
 
 def _compare_shapes(the_map: ClassMap, labels: Labels, feedback: Feedback) -> Comparison:
-    seen = Comparison(SHAPES)
+    seen = Comparison(SHAPE_REFERENCE)
     values = list(dict.fromkeys(labels.values))
     if len(values) > MOST_CLASSES:
         raise InputError(
@@ -96,7 +96,7 @@ def _annotation(labels: Labels, values: list[Hashable]) -> Annotation:
 
 def compare_raster(the_map: ClassMap, path: str, feedback: Feedback) -> Comparison:
     """Compare every pixel of the map whose truth is known."""
-    seen = Comparison(RASTER)
+    seen = Comparison(RASTER_REFERENCE)
     with AlignedCodes(path, the_map.source, feedback) as truth:
         for _, codes, valid, (true, known) in ((*strip, truth.read(strip[0])) for strip in _strips(the_map, seen, feedback)):
             seen.left_out["pixels of the truth where the map has no data"] += int((known & ~valid).sum())

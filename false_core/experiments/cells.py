@@ -19,7 +19,7 @@ class Cell:
 
     Attributes:
         dataset: Name of the dataset.
-        method: One of ``config.METHODS``.
+        method: One of ``config.RUN_METHODS``.
         confidence: Confidence weight of FALSE; None for the other methods.
         seed: Of everything that is random in it.
         fraction: Share of the labels it learns from.

@@ -15,7 +15,7 @@ from false_core.publish import published
 from false_core.raster.classes import ClassTable
 from false_core.raster.source import GDAL_ERRORS
 
-UNKNOWN = 255
+UNKNOWN_CODE = 255
 """In rasters of codes: no class."""
 _HALF = 128
 _STRIP = 1024
@@ -23,7 +23,7 @@ _TILED = {"driver": "GTiff", "tiled": True, "blockxsize": 256, "blockysize": 256
 
 
 def colour_table(classes: ClassTable) -> npt.NDArray[np.uint8]:
-    """Return the class code of each of the 8 colours whose red, green and blue are none or full; ``UNKNOWN`` for the others.
+    """Return the class code of each of the 8 colours whose red, green and blue are none or full, and else ``UNKNOWN_CODE``.
 
     Both datasets use such colours only. Their masks are not always exact, so each channel is cut at half its range, as
     DeepGlobe's description asks for.
@@ -31,20 +31,20 @@ def colour_table(classes: ClassTable) -> npt.NDArray[np.uint8]:
     Raises:
         RequestError: A class has another colour, or two have the same.
     """
-    table = np.full(8, UNKNOWN, np.uint8)
+    table = np.full(8, UNKNOWN_CODE, np.uint8)
     for c in classes:
         levels = bytes.fromhex(c.color[1:])
         if not set(levels) <= {0, 255}:
             raise RequestError(f"The colour {c.color} of {c.name} cannot be in the truth.", "Use 00 and ff only.")
         index = 4 * (levels[0] > 0) + 2 * (levels[1] > 0) + (levels[2] > 0)
-        if table[index] != UNKNOWN:
+        if table[index] != UNKNOWN_CODE:
             raise RequestError(f"Two classes have the colour {c.color}.")
         table[index] = c.code
     return table
 
 
 def write_codes(colours: Path, target: Path, classes: ClassTable) -> None:
-    """Write the codes that a colour-coded truth stands for, as a GeoTIFF of one Byte band with nodata ``UNKNOWN``.
+    """Write the codes that a colour-coded truth stands for, as a GeoTIFF of one Byte band with nodata ``UNKNOWN_CODE``.
 
     Raises:
         InputError: The truth has fewer than 3 bands.
@@ -56,7 +56,7 @@ def write_codes(colours: Path, target: Path, classes: ClassTable) -> None:
             with rasterio.open(colours) as source:
                 if source.count < 3:
                     raise InputError(f"{colours} has {source.count} band(s); a colour-coded truth has 3.")
-                profile = {**_TILED, **_place(source), "count": 1, "dtype": "uint8", "nodata": UNKNOWN}
+                profile = {**_TILED, **_place(source), "count": 1, "dtype": "uint8", "nodata": UNKNOWN_CODE}
                 with rasterio.open(partial, "w", **profile) as codes:
                     for window in _strips(source.width, source.height):
                         full = source.read([1, 2, 3], window=window) >= _HALF

@@ -27,7 +27,7 @@ SUPERVISED = "supervised"
 NO_CLASSES = ClassTable(())
 WITH_FNCC = "+fncc"
 """Behind the name of a method: it finds false negatives and calibrates them, as FALSE does."""
-METHODS = (*jobs.METHODS, *(f"{method}{WITH_FNCC}" for method in jobs.CALIBRATED), SUPERVISED)
+RUN_METHODS = (*jobs.METHODS, *(f"{method}{WITH_FNCC}" for method in jobs.CALIBRATED), SUPERVISED)
 ADAPTIVE = "adaptive"
 
 _SET_BY_THE_GRID = {
@@ -99,7 +99,7 @@ class Experiment:
         protocol: ``"scene"``: one raster, some label polygons, the rest of it scored, as in QGIS. ``"patches"``: sheets cut
             in patches, a share of them labelled, other sheets scored, as published.
         datasets: What it runs on.
-        methods: Of ``METHODS``.
+        methods: Of ``RUN_METHODS``.
         confidences: Confidence weights of FALSE: numbers from 0 to 1, or ``"adaptive"``.
         seeds: One run each.
         fractions: Share of the label polygons (scene) or of the patches (patches) that is learned from.
@@ -152,7 +152,7 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
         output=table.path("output"),
         protocol=protocol,
         datasets=tuple(_dataset(part) for part in table.tables("datasets")),
-        methods=table.choices("methods", METHODS, ("false", SUPERVISED)),
+        methods=table.choices("methods", RUN_METHODS, ("false", SUPERVISED)),
         confidences=table.confidences("confidences", (1.0,)),
         seeds=table.whole_numbers("seeds", (0,)),
         fractions=table.shares("fractions", (0.01,) if protocol == PATCHES else (1.0,)),

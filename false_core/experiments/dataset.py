@@ -13,7 +13,7 @@ import rasterio
 from rasterio.windows import Window
 
 from false_core.errors import InputError
-from false_core.experiments.colour_truth import UNKNOWN, write_codes, write_tiled
+from false_core.experiments.colour_truth import UNKNOWN_CODE, write_codes, write_tiled
 from false_core.experiments.config import DatasetSpec, RasterPair
 from false_core.experiments.folders import Sheets, find_sheets
 from false_core.feedback import Feedback
@@ -60,7 +60,7 @@ class Dataset:
     legend: str
 
 
-def fingerprint(spec: DatasetSpec) -> dict[str, Any]:
+def dataset_fingerprint(spec: DatasetSpec) -> dict[str, Any]:
     """Return what tells a dataset from another of the same name: sizes of its files, and a hash of its labels.
 
     Dates are left out, as copying a dataset to another machine changes them.
@@ -93,7 +93,7 @@ def prepare(spec: DatasetSpec, output: Path, feedback: Feedback) -> Dataset:
         InputError: Files are missing or cannot be read, or a raster and its truth differ in size.
     """
     sheets = find_sheets(spec)
-    mark = hashlib.sha256(json.dumps([spec.as_written, fingerprint(spec)]).encode()).hexdigest()[:8]
+    mark = hashlib.sha256(json.dumps([spec.as_written, dataset_fingerprint(spec)]).encode()).hexdigest()[:8]
     folder = output / "datasets" / f"{spec.name}-{mark}"
     folder.mkdir(parents=True, exist_ok=True)
     for pair in (*sheets.train, *sheets.test):
@@ -148,16 +148,16 @@ def _classes_in(sheets: tuple[Sheet, ...]) -> ClassTable:
             for row in range(0, source.height, _STRIP):
                 strip = Window(0, row, source.width, min(_STRIP, source.height - row))
                 found |= set(np.unique(read_codes(source, strip)).tolist())
-    found -= {0, UNKNOWN}
+    found -= {0, UNKNOWN_CODE}
     if len(found) < 2:
         raise InputError("The truth holds fewer than two class codes from 1 to 254.", "Write the classes into the config.")
     return ClassTable(tuple(classes_from_values(sorted(found), [])[1]))
 
 
 def read_codes(truth: Any, window: Window) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return the codes in a window of an open truth as uint8 (height, width); ``UNKNOWN`` for nodata and what is no code."""
+    """Return the codes in a window of an open truth as uint8 (height, width); ``UNKNOWN_CODE`` where there is none."""
     values = truth.read(1, window=window)
-    known = (truth.read_masks(1, window=window) > 0) & (values >= 0) & (values < UNKNOWN)
+    known = (truth.read_masks(1, window=window) > 0) & (values >= 0) & (values < UNKNOWN_CODE)
     if not np.issubdtype(values.dtype, np.integer):
         known &= values == np.floor(values)
-    return np.where(known, values, UNKNOWN).astype(np.uint8)
+    return np.where(known, values, UNKNOWN_CODE).astype(np.uint8)

@@ -21,7 +21,7 @@ from rasterio.enums import Resampling
 from rasterio.windows import Window
 
 from false_core.errors import InputError
-from false_core.experiments.colour_truth import UNKNOWN
+from false_core.experiments.colour_truth import UNKNOWN_CODE
 from false_core.experiments.dataset import Dataset, Sheet, read_codes
 from false_core.feedback import Feedback
 from false_core.labels.annotation import Annotation, read_annotation
@@ -31,19 +31,19 @@ from false_core.raster.source import RasterSource
 from false_core.synthetic.digitising import digitise
 from false_core.synthetic.scene import Scene
 
-FIELD = "code"
+CODE_FIELD = "code"
 _MOST_PIXELS_TO_DRAW_ON = 4_000_000
 """Polygons are drawn on a thinned raster if there are more, as a person too draws on what the screen shows."""
 _DRAWING_SEED = 0
 
 
 @dataclass(frozen=True)
-class Labels:
+class RunLabels:
     """What one run learns from.
 
     Attributes:
         raster: The raster they lie on.
-        path: Label layer with the class codes in the field ``FIELD``.
+        path: Label layer with the class codes in the field ``CODE_FIELD``.
         excluded: By the name of a sheet, what must not be scored there.
     """
 
@@ -55,7 +55,7 @@ class Labels:
 # --- one scene and its polygons --------------------------------------------------------------------------------------------
 
 
-def scene_labels(dataset: Dataset, fraction: float, seed: int, feedback: Feedback) -> Labels:
+def scene_labels(dataset: Dataset, fraction: float, seed: int, feedback: Feedback) -> RunLabels:
     """Return a share of a scene's label polygons. None of its label polygons is scored, whatever the share.
 
     Args:
@@ -79,7 +79,7 @@ def scene_labels(dataset: Dataset, fraction: float, seed: int, feedback: Feedbac
     if not every.is_file():
         shapes, codes = _given_labels(dataset, source, feedback) if dataset.spec.labels else _draw_labels(dataset, sheet)
         _write_labels(every, shapes, codes, source)
-    annotation = read_annotation(str(every), FIELD, source, read_legend(dataset.legend), Feedback())
+    annotation = read_annotation(str(every), CODE_FIELD, source, read_legend(dataset.legend), Feedback())
     path = every
     if fraction < 1:
         path = dataset.folder / f"labels-{fraction}-seed{seed}.gpkg"
@@ -87,7 +87,7 @@ def scene_labels(dataset: Dataset, fraction: float, seed: int, feedback: Feedbac
             codes = np.array([c.code for c in annotation.classes])[annotation.targets]
             chosen = choose_polygons(codes, fraction, seed)
             _write_labels(path, annotation.shapes[chosen], codes[chosen], source)
-    return Labels(sheet.image, str(path), {sheet.name: annotation})
+    return RunLabels(sheet.image, str(path), {sheet.name: annotation})
 
 
 def choose_polygons(codes: npt.NDArray[np.integer], fraction: float, seed: int) -> npt.NDArray[np.intp]:
@@ -166,7 +166,7 @@ class Patch:
     height: int
 
 
-def patch_labels(dataset: Dataset, size: int, fraction: float, seed: int) -> Labels:
+def patch_labels(dataset: Dataset, size: int, fraction: float, seed: int) -> RunLabels:
     """Return a share of the patches that the training sheets are cut in, with the truth of each of their pixels.
 
     The labelled patches are put together in one raster, a patch width of nodata between them, so that none sees another.
@@ -181,7 +181,7 @@ def patch_labels(dataset: Dataset, size: int, fraction: float, seed: int) -> Lab
     Raises:
         InputError: Sheets differ in their number of bands, or no pixel of the labelled patches has a known class.
     """
-    patches = cut(dataset.train, size)
+    patches = cut_patches(dataset.train, size)
     chosen = choose_patches(patches, fraction, seed)
     stem = dataset.folder / f"patches-{size}-{fraction}-seed{seed}"
     raster, path = stem.with_name(stem.name + ".tif"), stem.with_name(stem.name + ".gpkg")
@@ -195,10 +195,10 @@ def patch_labels(dataset: Dataset, size: int, fraction: float, seed: int) -> Lab
         for number, sheet in enumerate(dataset.train)
         if any(patch.sheet == number for patch in chosen)
     }
-    return Labels(str(raster), str(path), excluded)
+    return RunLabels(str(raster), str(path), excluded)
 
 
-def cut(sheets: Sequence[Sheet], size: int) -> list[Patch]:
+def cut_patches(sheets: Sequence[Sheet], size: int) -> list[Patch]:
     """Cut sheets in patches of ``size`` x ``size`` pixels. The last of a row or column is moved in to stay whole."""
     patches = []
     for number, sheet in enumerate(sheets):
@@ -263,7 +263,7 @@ def _outlines(
     for patch, (column, row) in zip(patches, _places(len(patches), size)):
         with rasterio.open(dataset.train[patch.sheet].truth) as truth:
             codes = read_codes(truth, Window(patch.column, patch.row, patch.width, patch.height))
-        known = np.isin(codes, wanted) & (codes != UNKNOWN)
+        known = np.isin(codes, wanted) & (codes != UNKNOWN_CODE)
         outlines = rasterio.features.shapes(codes, mask=known, transform=Affine.translation(column, row))
         for outline, code in outlines:
             shapes.append(shapely.geometry.shape(outline))
@@ -289,7 +289,7 @@ def _write_labels(
     """Write shapes in pixel coordinates of ``source`` as a layer with their class codes."""
     a, b, c, d, e, f = source.transform[:6]
     on_map = shapely.transform(shapes, lambda xy: xy @ np.array([[a, d], [b, e]]) + np.array([c, f]))
-    table = geopandas.GeoDataFrame({FIELD: codes.astype(int)}, geometry=on_map, crs=source.crs and source.crs.to_wkt())
+    table = geopandas.GeoDataFrame({CODE_FIELD: codes.astype(int)}, geometry=on_map, crs=source.crs and source.crs.to_wkt())
     with published(target) as (partial,), warnings.catch_warnings():
         # A raster without a CRS has labels without one; nobody needs to be warned of that.
         warnings.filterwarnings("ignore", message="'crs' was not provided")

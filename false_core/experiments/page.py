@@ -14,13 +14,13 @@ from matplotlib.figure import Figure
 
 from false_core.experiments.cells import confidence_title, method_title
 from false_core.experiments.config import SCENE, SUPERVISED, Experiment
-from false_core.experiments.results import Result
+from false_core.experiments.results import RunResult
 from false_core.experiments.tables import ALL_SHEETS, METRICS, Group, Row, Spread, difference, spread
 from false_core.jobs import UNTRAINED
 from false_core.reports.figures import INK, as_svg
 from false_core.reports.page import write_report
 
-_MARKS = "Mean ± standard deviation over the seeds. Bold: the best mean. Underlined: the second best."
+_MARKS = "They are means ± standard deviations over the seeds. The best mean is bold, the second best is underlined."
 _DECIMALS = 2
 
 
@@ -51,7 +51,7 @@ def write_page(
     path: Path,
     experiment: Experiment,
     groups: Sequence[Group],
-    results: Sequence[Result],
+    results: Sequence[RunResult],
     cells: int,
     failed: Mapping[str, str],
 ) -> None:
@@ -68,11 +68,11 @@ def write_page(
         OutputError: It cannot be written.
     """
     protocol = (
-        "One scene, learned from label polygons; scored on every pixel of known class that no label polygon covers, and on "
-        "further rasters."
+        "The models learn from label polygons of one scene. They are scored on every pixel of known class that no label "
+        "polygon covers, and on further rasters."
         if experiment.protocol == SCENE
-        else f"Sheets cut in patches of {experiment.patch_size} x {experiment.patch_size} pixels; a share of the patches is "
-        "labelled, all of them pretrain; scored on other sheets."
+        else f"Sheets are cut in patches of {experiment.patch_size} x {experiment.patch_size} pixels. All patches are used "
+        "for pretraining, and a share of them for fine-tuning. The models are scored on other sheets."
     )
     parts = [
         *_methods(experiment, groups),
@@ -93,12 +93,12 @@ def write_page(
     write_report(str(path), html)
 
 
-def _notes(experiment: Experiment, results: Sequence[Result], cells: int, failed: Mapping[str, str]) -> list[str]:
+def _notes(experiment: Experiment, results: Sequence[RunResult], cells: int, failed: Mapping[str, str]) -> list[str]:
     notes = [f"{title} failed: {error}" for title, error in failed.items()]
     if len(results) < cells:
         notes.append(f"{cells - len(results)} of {cells} runs have no result yet. Run the experiment again to go on.")
     if len(experiment.seeds) < 3:
-        notes.append("Fewer than three seeds: small differences between methods may be chance.")
+        notes.append("There are fewer than three seeds, so small differences between methods may be chance.")
     versions = sorted({str(result.facts.get("version")) for result in results})
     if len(versions) > 1:
         notes.append(f"The results come from several versions of the library: {', '.join(versions)}.")
@@ -125,7 +125,7 @@ def _methods(experiment: Experiment, groups: Sequence[Group]) -> list[Part]:
             parts.append(
                 Part(
                     f"Methods: {_setting(fraction, frozen)}",
-                    f"In %. {_MARKS} As Table V of the paper.",
+                    f"The scores are in %. {_MARKS} Table V of the paper has the same layout.",
                     over=[(_where(group), 3) for group in chosen],
                     header=header,
                     rows=[[method_title(*key), *cells] for key, cells in zip(keys, table)],
@@ -150,8 +150,8 @@ def _differences(groups: Sequence[Group]) -> list[Part]:
             parts.append(
                 Part(
                     f"What a method adds: {_where(group)}, {_setting(group.fraction, group.frozen)}",
-                    "mIoU less that of another method with the same seed, in points: mean ± standard error over the seeds. "
-                    "Labels alone are always trained through.",
+                    "The numbers are the mIoU less that of another method with the same seed, in percentage points: mean ± "
+                    "standard error over the seeds. With labels alone, the encoder is always trained too.",
                     header=["Method", *(f"over {method_title(*_key(row))}" for row in baselines)],
                     rows=rows,
                 )
@@ -170,7 +170,8 @@ def _confidences(groups: Sequence[Group]) -> list[Part]:
         parts.append(
             Part(
                 f"Confidence weights: {_where(group)}, {_setting(group.fraction, group.frozen)}",
-                f"IoU (%) of the classes by confidence weight α. {_MARKS} As Tables II to IV of the paper.",
+                f"The numbers are the IoU of each class in % by confidence weight α. {_MARKS} Tables II to IV of the paper "
+                "have the same layout.",
                 header=["α", *(confidence_title(_weight(row)) for row in rows)],
                 # Here the best of a class stands in its row.
                 rows=[[c.name, *_mark(values)] for c, values in zip(group.classes, by_class)],
@@ -193,7 +194,10 @@ def _figure(groups: Sequence[Group]) -> list[Part]:
         _draw_weights(axes, group)
     for axes in panels[len(shown) :]:
         axes.set_visible(False)
-    text = "Mean mIoU by confidence weight, its standard deviation as a bar, each seed as a dot. As Fig. 3 of the paper."
+    text = (
+        "The line is the mean mIoU by confidence weight, a bar is its standard deviation, and a dot is one seed. Fig. 3 of "
+        "the paper has the same layout."
+    )
     return [Part("Confidence weights and mIoU", text, as_svg(figure))]
 
 
@@ -229,20 +233,20 @@ def _everything(group: Group) -> Part:
     seeds = [str(len(row.scores["oa"])) for row in group.rows]
     return Part(
         f"All scores: {_where(group)}, {_setting(group.fraction, group.frozen)}",
-        f"IoU of each class, then the scores of the whole map, all in %. {_MARKS}",
+        f"The IoU of each class comes first, then the scores of the whole map, all in %. {_MARKS}",
         header=["Method", *(c.name for c in group.classes), *METRICS.values(), "Seeds"],
         rows=[[method_title(*_key(row)), *cells, number] for row, cells, number in zip(group.rows, table, seeds)],
     )
 
 
-def _times(experiment: Experiment, results: Sequence[Result]) -> list[Part]:
+def _times(experiment: Experiment, results: Sequence[RunResult]) -> list[Part]:
     keys = list(dict.fromkeys((r.cell.dataset, r.cell.method, r.cell.confidence) for r in results))
     rows = []
     for key in keys:
         own = [r for r in results if (r.cell.dataset, r.cell.method, r.cell.confidence) == key]
         means = [spread(r.seconds.get(stage, math.nan) for r in own).mean for stage in ("pretrain", "finetune", "classify")]
         rows.append([f"{key[0]}, {method_title(key[1], key[2])}", *(f"{seconds:,.0f}" for seconds in means)])
-    text = f"Mean seconds of a run. Preset {experiment.preset}, device {experiment.device}."
+    text = f"The numbers are mean seconds of a run, with the preset {experiment.preset} on the device {experiment.device}."
     return [Part("Time", text, header=["Run", "Pretrain", "Fine-tune", "Classify"], rows=rows)] if rows else []
 
 

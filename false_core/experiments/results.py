@@ -17,7 +17,7 @@ from false_core.raster.classes import ClassTable
 
 
 @dataclass(frozen=True)
-class Result:
+class RunResult:
     """What a cell came to.
 
     Attributes:
@@ -40,7 +40,7 @@ class Result:
     inputs: dict[str, Any] = field(default_factory=dict)
 
 
-def write_result(path: Path, result: Result) -> None:
+def write_result(path: Path, result: RunResult) -> None:
     """Write a result, whole or not at all."""
     body = {
         "cell": dataclasses.asdict(result.cell),
@@ -58,7 +58,7 @@ def write_result(path: Path, result: Result) -> None:
         partial.write_text(json.dumps(body, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
-def read_result(path: Path) -> Result | None:
+def read_result(path: Path) -> RunResult | None:
     """Read a result; None where there is none, or none that can be read: its cell is run again then."""
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
@@ -70,6 +70,6 @@ def read_result(path: Path) -> Result | None:
         if any(tally.confusion.shape != (len(classes), len(classes)) for tally in tallies.values()):
             return None
         parts = (body[name] for name in ("seconds", "held_back", "facts", "inputs"))
-        return Result(Cell(**body["cell"]), classes, tallies, *parts)
+        return RunResult(Cell(**body["cell"]), classes, tallies, *parts)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

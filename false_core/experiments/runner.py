@@ -18,10 +18,10 @@ from false_core.errors import Cancelled, FalseError, OutputError
 from false_core.events import INFO, WARNING, Event, Message, Progress
 from false_core.experiments.cells import Cell, cell_key, encoder_key, expand, spec_of
 from false_core.experiments.config import SCENE, SUPERVISED, WITH_FNCC, DatasetSpec, Experiment
-from false_core.experiments.dataset import Dataset, Sheet, fingerprint, prepare
-from false_core.experiments.labelling import FIELD, Labels, patch_labels, scene_labels
+from false_core.experiments.dataset import Dataset, Sheet, dataset_fingerprint, prepare
+from false_core.experiments.labelling import CODE_FIELD, RunLabels, patch_labels, scene_labels
 from false_core.experiments.page import write_page
-from false_core.experiments.results import Result, read_result, write_result
+from false_core.experiments.results import RunResult, read_result, write_result
 from false_core.experiments.scoring import score_map
 from false_core.experiments.tables import confusions, group_results, scores_of, write_csv
 from false_core.feedback import Feedback
@@ -117,12 +117,12 @@ class _Runner:
         except OSError as error:
             raise OutputError(f"{folder} cannot be written to: {error.strerror}.", "Choose another output.") from error
 
-    def _look_at_inputs(self, results: dict[Cell, Result | None]) -> None:
+    def _look_at_inputs(self, results: dict[Cell, RunResult | None]) -> None:
         """Find the datasets; forget results of other data. A dataset that is not here is no harm where nothing is to run."""
         for spec in self._experiment.datasets:
             own = [cell for cell in results if cell.dataset == spec.name]
             try:
-                self._inputs[spec.name] = fingerprint(spec)
+                self._inputs[spec.name] = dataset_fingerprint(spec)
             except FalseError as error:
                 if any(results[cell] is None for cell in own):
                     raise
@@ -134,7 +134,7 @@ class _Runner:
                     self._say(f"The files of {spec.name} have changed: {cell.title} is run again.")
                     results[cell] = None
 
-    def _run_cell(self, cell: Cell, progress: _CellProgress) -> Result:
+    def _run_cell(self, cell: Cell, progress: _CellProgress) -> RunResult:
         dataset = self._dataset(spec_of(cell, self._experiment), progress)
         encoder, seconds = self._encoder(cell, dataset, progress)
         labels = self._labels(dataset, cell, progress)
@@ -146,7 +146,7 @@ class _Runner:
                 jobs.Finetune(
                     raster=labels.raster,
                     labels=labels.path,
-                    field=FIELD,
+                    field=CODE_FIELD,
                     model=model,
                     encoder=encoder,
                     preset=self._experiment.preset,
@@ -181,7 +181,7 @@ class _Runner:
             "encoder": Path(encoder).name if encoder else None,
         }
         scores = {name: value for name, value in held_back.items() if isinstance(value, float)}
-        result = Result(cell, dataset.classes, tallies, seconds, scores, facts, self._inputs[cell.dataset])
+        result = RunResult(cell, dataset.classes, tallies, seconds, scores, facts, self._inputs[cell.dataset])
         write_result(self._path_of(cell), result)
         return result
 
@@ -217,7 +217,7 @@ class _Runner:
             self._datasets[spec.name] = prepare(spec, self._output, Feedback(progress.pass_on, self._cancel))
         return self._datasets[spec.name]
 
-    def _labels(self, dataset: Dataset, cell: Cell, progress: _CellProgress) -> Labels:
+    def _labels(self, dataset: Dataset, cell: Cell, progress: _CellProgress) -> RunLabels:
         if self._experiment.protocol == SCENE:
             return scene_labels(dataset, cell.fraction, cell.seed, Feedback(progress.pass_on, self._cancel))
         return patch_labels(dataset, self._experiment.patch_size, cell.fraction, cell.seed)
@@ -245,7 +245,7 @@ class _Runner:
     def _path_of(self, cell: Cell) -> Path:
         return self._output / "cells" / f"{cell_key(cell, self._experiment)}.json"
 
-    def _write_tables(self, results: Sequence[Result], cells: int, failed: dict[str, str]) -> tuple[Path, Path]:
+    def _write_tables(self, results: Sequence[RunResult], cells: int, failed: dict[str, str]) -> tuple[Path, Path]:
         table, page = self._output / "results.csv", self._output / "results.html"
         write_csv(table, self._experiment, results)
         write_page(page, self._experiment, group_results(self._experiment, results), results, cells, failed)
@@ -294,7 +294,7 @@ class _CellProgress:
             self._on_event(event)
 
 
-def _in_short(experiment: Experiment, result: Result) -> str:
+def _in_short(experiment: Experiment, result: RunResult) -> str:
     scores = {name: scores_of(confusion)[0] for name, confusion in confusions(experiment, result).items()}
     return "; ".join(f"{name} OA {s['oa']:.3f}, mIoU {s['miou']:.3f}" for name, s in scores.items())
 

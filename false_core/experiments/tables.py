@@ -14,7 +14,7 @@ import numpy as np
 from false_core.accuracy.metrics import IntArray, score
 from false_core.experiments.cells import Cell
 from false_core.experiments.config import PATCHES, SUPERVISED, Experiment
-from false_core.experiments.results import Result
+from false_core.experiments.results import RunResult
 from false_core.publish import published
 from false_core.raster.classes import ClassTable
 
@@ -95,13 +95,13 @@ def scores_of(confusion: IntArray) -> tuple[dict[str, float], list[float]]:
     return whole, [float(value) for value in scores.iou]
 
 
-def confusions(experiment: Experiment, result: Result) -> dict[str, IntArray]:
+def confusions(experiment: Experiment, result: RunResult) -> dict[str, IntArray]:
     """Return what the tables show of a result: each raster of a scene by itself, the sheets of patches put together."""
     own = {name: tally.confusion for name, tally in result.tallies.items()}
     return {ALL_SHEETS: np.sum(list(own.values()), axis=0)} if experiment.protocol == PATCHES else own
 
 
-def group_results(experiment: Experiment, results: Sequence[Result]) -> list[Group]:
+def group_results(experiment: Experiment, results: Sequence[RunResult]) -> list[Group]:
     """Return a group per dataset, raster, fraction and way of fine-tuning, in the order of the config."""
     by_cell = {result.cell: result for result in results}
     groups = []
@@ -127,7 +127,7 @@ def group_results(experiment: Experiment, results: Sequence[Result]) -> list[Gro
     return groups
 
 
-def _row(experiment: Experiment, raster: str, results: Sequence[Result]) -> Row:
+def _row(experiment: Experiment, raster: str, results: Sequence[RunResult]) -> Row:
     scored = [scores_of(confusions(experiment, result)[raster]) for result in results]
     cell = results[0].cell
     return Row(
@@ -139,7 +139,7 @@ def _row(experiment: Experiment, raster: str, results: Sequence[Result]) -> Row:
     )
 
 
-def write_csv(path: Path, experiment: Experiment, results: Sequence[Result]) -> None:
+def write_csv(path: Path, experiment: Experiment, results: Sequence[RunResult]) -> None:
     """Write a row per run and scored raster. Scores run from 0 to 1; a score that does not exist is left empty."""
     names = list(dict.fromkeys(c.name for result in results for c in result.classes))
     stages = ("pretrain", "finetune", "classify")

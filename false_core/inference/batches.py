@@ -17,7 +17,7 @@ from false_core.models.segmenter import class_probabilities
 LARGEST_BATCH = 16
 WORTH = 1.03
 """A larger batch must be this much faster per tile, as it takes more memory."""
-ROUNDS = 3
+MEASUREMENTS_PER_SIZE = 3
 """Times that a batch is measured."""
 
 Result = TypeVar("Result")
@@ -117,7 +117,7 @@ def fastest_batch(seconds: Callable[[int], float]) -> int:
 def _seconds(network: nn.Module, device: torch.device, shape: tuple[int, ...]) -> float:
     pixels = torch.zeros(shape, device=device)
     taken = []
-    for _ in range(ROUNDS):
+    for _ in range(MEASUREMENTS_PER_SIZE):
         began = time.perf_counter()
         # Reading one number waits for the device.
         float(class_probabilities(network, pixels)[0, 0, 0, 0])

@@ -12,7 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from false_core.models.encoder import STRIDE, SmallMapConv2d
 from false_core.models.segformer import FoldedDecoder, SummingDecoder
 
-TOLERANCE = 1e-3
+FOLDING_TOLERANCE = 1e-3
 """Largest difference of scores, relative to how far they vary, at which two networks count as equal. Rounding gives 1e-6."""
 
 
@@ -42,7 +42,7 @@ def for_inference(segmenter: nn.Module, bands: int) -> nn.Module:
             rewritten.segmentation_head = nn.Sequential(head[0], _ClassByClass(), *list(head)[1:])
     with torch.inference_mode():
         difference = (rewritten(example) - wanted).abs().max()
-    return rewritten if difference <= TOLERANCE * wanted.std() else segmenter
+    return rewritten if difference <= FOLDING_TOLERANCE * wanted.std() else segmenter
 
 
 class _ClassByClass(nn.Module):

@@ -16,12 +16,12 @@ RAMP = 32
 """Working pixels over which two tiles are blended."""
 CONTEXT = 32
 """Working pixels that a tile sees beyond those that it counts for. How this was chosen: docs/performance.md."""
-LONGEST = 768
+MAX_STRIDE_PX = 768
 """Largest stride. Longer ones would save little and take much memory."""
 ALIGNED_STRIDE = 256
 """Strides on large areas are multiples of it, so that a tile completes whole blocks of the map's file. Half a block would
 have to be read, decompressed and written again when the next row of tiles completes it, once GDAL's cache has dropped it."""
-MANY = 16
+LARGE_AREA_TILES = 16
 """Tiles along the longer side from which on an area is large. Smaller ones have strides that fit them best."""
 SHORTEST = 256
 """Smallest stride, where memory allows."""
@@ -31,14 +31,14 @@ _LEAST = (32, 32, 16)
 """Stride, overlap and ramp where not even these fit the memory."""
 MOST_BYTES = 64_000_000
 """Largest probabilities of one tile, in bytes. About four times as much is in use at once."""
-MOST_PIXELS = 32_000_000
+MAX_FILE_PIXELS = 32_000_000
 """Largest number of pixels of the file under one tile."""
 MOST_WAITING_BYTES = 64_000_000
 """Largest probabilities that wait for the next row of tiles. A wider area is worked on in columns."""
 ENCODER_STRIDE = 32
 MOST_TILES = 20_000_000
 """Largest number of tiles of a plan. At twenty a second, which takes a GPU, they last for eleven days."""
-SHARE_OF_MEMORY = 0.5
+WAITING_SHARE_OF_MEMORY = 0.5
 """Share of the device's memory that probabilities may take which wait for their neighbours."""
 
 
@@ -84,11 +84,13 @@ class TilePlan:
             InputError: The area is so large that it would never be done.
         """
         overlap = RAMP + 2 * CONTEXT
-        step = ALIGNED_STRIDE if max(area.width, area.height) > MANY * LONGEST else ENCODER_STRIDE
-        strides = (*range(LONGEST, SHORTEST - 1, -step), *_SHORT_STRIDES)
+        step = ALIGNED_STRIDE if max(area.width, area.height) > LARGE_AREA_TILES * MAX_STRIDE_PX else ENCODER_STRIDE
+        strides = (*range(MAX_STRIDE_PX, SHORTEST - 1, -step), *_SHORT_STRIDES)
         plans = [cls(area, stride, overlap, RAMP) for stride in strides]
         fitting = [
-            plan for plan in plans if 4 * classes * plan.side**2 <= MOST_BYTES and (plan.side * factor) ** 2 <= MOST_PIXELS
+            plan
+            for plan in plans
+            if 4 * classes * plan.side**2 <= MOST_BYTES and (plan.side * factor) ** 2 <= MAX_FILE_PIXELS
         ] or [cls(area, *_LEAST)]
         best = min(fitting, key=lambda plan: len(plan) * plan.side**2)
         if len(best) > MOST_TILES:
@@ -165,7 +167,7 @@ class Blender:
         self._shared = plan.shared
         waiting = 4 * classes * self._shared * (len(self._columns) * plan.stride + self._shared)
         memory = memory_of(device)
-        if memory and waiting > SHARE_OF_MEMORY * memory:
+        if memory and waiting > WAITING_SHARE_OF_MEMORY * memory:
             raise OutOfMemoryError(
                 f"A map of {classes} classes, {plan.area.width:,} pixels wide, takes {waiting / 1e9:,.1f} GB of memory, and "
                 f"there are {memory / 1e9:,.1f} GB.",

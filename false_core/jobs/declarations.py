@@ -51,7 +51,7 @@ _STANDS_FOR_MANY = (
     " A name may stand for many rasters: a folder, a pattern such as tiles/**/*.tif, a text file with a path per line, or a "
     "STAC item, item collection or catalog on disk. Addresses such as /vsis3/bucket/a.tif are read where they are."
 )
-_STANDS_FOR_ONE = " A file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster."
+_STANDS_FOR_ONE = " It may be a file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster."
 
 
 def _seed() -> Any:
@@ -71,7 +71,7 @@ def _device() -> Any:
         TEXT,
         "Device",
         "auto takes a GPU where there is a working one, unless the options or FALSE_DEVICE name a device, and says what it "
-        "took. cuda, cuda:1, mps and cpu insist.",
+        "took. With cuda, cuda:1, mps or cpu the job fails where that device does not work.",
         "auto",
         advanced=True,
     )
@@ -101,7 +101,7 @@ def _from_preset(kind: Kind, label: str, help: str, **more: Any) -> Any:
 class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True):
     """Learn an encoder from rasters without labels.
 
-    FALSE pretraining: contrastive learning that finds its own false negatives (FNSD) and counts them as positives with a
+    FALSE is contrastive learning that finds its own false negatives (FNSD) and counts them as positives with a
     confidence weight (FNCC). The result is an encoder file, the input of fine-tuning. No labels are needed. Use the raster
     you want to map, and more of the same kind if you have them.
     """
@@ -124,11 +124,11 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
     method: str = parameter(
         CHOICE,
         "Method",
-        "false: FALSE, the default. simclr, barlow_twins and pcl: what it is compared with. On the one scene that was "
-        "measured simclr did as well, by 0.01 better with all labels. glcnet, grass, gfcnet and rissnet: others by the same "
-        "group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that "
-        "matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. random: no training at "
-        "all, an encoder as it comes, to see what pretraining adds.",
+        "false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was "
+        "measured simclr did as well, by 0.01 better with all labels. glcnet, grass, gfcnet and rissnet are others by the "
+        "same group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that "
+        "matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. random does not train "
+        "the encoder at all, which shows what pretraining adds.",
         "false",
         choices=tuple(METHODS),
         advanced=True,
@@ -352,7 +352,7 @@ class ClassifyMany(Job, done_by="false_core.mapping.classify.classify_many:class
         RASTERS, "Rasters", "The rasters to classify. They need the bands the model was made for." + _STANDS_FOR_MANY
     )
     model: str = parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
-    output: str = parameter(NEW_FOLDER, "Folder for the maps", "Is made where it does not exist.")
+    output: str = parameter(NEW_FOLDER, "Folder for the maps", "The folder is made where it does not exist.")
     device: str = _device()
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (Result("maps", "Maps made"), Result("left_out", "Rasters left out"))
@@ -360,11 +360,11 @@ class ClassifyMany(Job, done_by="false_core.mapping.classify.classify_many:class
 
 @dataclass(frozen=True)
 class Polygonise(Job, done_by="false_core.mapping.polygonise:polygonise"):
-    """Turn a map into polygons, one for each patch of a class.
+    """Turn a map into polygons, one for each region.
 
-    Neighbours share their border line point by point: no gaps, no overlaps, also when the lines are smoothed or small
-    patches are dissolved. Each polygon carries the code, the name and the colour of its class, and its area. Nodata
-    becomes no polygon.
+    A region is made of connected pixels of one class. Neighbours share their border line point by point: there are no gaps
+    and no overlaps, also where lines are smoothed or small regions are dissolved. Each polygon carries the code, the name
+    and the colour of its class, and its area. Nodata becomes no polygon.
     """
 
     map: str = parameter(RASTER, "Map", "A raster with one band of class codes, such as classifying writes it.")
@@ -376,8 +376,8 @@ class Polygonise(Job, done_by="false_core.mapping.polygonise:polygonise"):
     minimum_area: float = parameter(
         NUMBER,
         "Minimum area",
-        "Patches smaller than this become part of the neighbour they share the longest border with (minimum mapping unit). "
-        "In square map units; in m² where the map is in degrees. 0: all patches stay.",
+        "A region smaller than this becomes part of the neighbour with which it shares the longest border (minimum mapping "
+        "unit). The area is in square map units, or in m² where the map is in degrees. 0: all regions stay.",
         0.0,
         minimum=0.0,
     )
@@ -393,7 +393,7 @@ class Polygonise(Job, done_by="false_core.mapping.polygonise:polygonise"):
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (
         Result("polygons", "Polygons"),
-        Result("dissolved", "Patches dissolved"),
+        Result("dissolved", "Regions dissolved"),
     )
 
 
@@ -456,8 +456,8 @@ class SamplePoints(Job, done_by="false_core.accuracy.sample_points:sample_points
     standard_error: float = parameter(
         NUMBER,
         "Standard error wanted",
-        "Of the overall accuracy: half of it takes four times as many points. The 95 % interval reaches about twice as far "
-        "to either side.",
+        "This is the standard error of the overall accuracy. Half of it takes four times as many points. The 95 % interval "
+        "reaches about twice as far to either side.",
         0.02,
         minimum=0.001,
         maximum=0.2,
@@ -500,9 +500,9 @@ class SamplePoints(Job, done_by="false_core.accuracy.sample_points:sample_points
 class Assess(Job, done_by="false_core.accuracy.assess:assess"):
     """Find out how good a map is, from reference labels or a raster of the truth.
 
-    Says how often map and reference agree, and which class is taken for which. From points that were drawn at random within
-    the classes of the map it also estimates the accuracy of the whole map, and the area of each class, with 95 % confidence
-    intervals (Olofsson et al. 2014). Sample points to assess a map draws such points.
+    It says how often map and reference agree, and which class is taken for which. From points that were drawn at random
+    within the classes of the map it also estimates the accuracy of the whole map, and the area of each class, with 95 %
+    confidence intervals (Olofsson et al. 2014). Sample points to assess a map draws such points.
     """
 
     map: str = parameter(RASTER, "Map", "Raster of class codes, as Classify a raster writes it.")
@@ -549,9 +549,9 @@ class Assess(Job, done_by="false_core.accuracy.assess:assess"):
 class SuggestLabels(Job, done_by="false_core.mapping.suggest_labels:suggest_labels"):
     """Suggest where to digitise next.
 
-    Looks for the few small squares that would teach the model most: where it is not sure of the class, and which look unlike
-    each other and unlike what is labelled. Digitise all you can see in them, add it to your labels, and fine-tune again.
-    Squares with nodata or with labels are left out.
+    It looks for the few small squares that would teach the model most: where it is not sure of the class, and which look
+    unlike each other and unlike what is labelled. Digitise all you can see in them, add it to your labels, and fine-tune
+    again. Squares with nodata or with labels are left out.
     """
 
     raster: str = parameter(RASTER, "Raster", "The raster to digitise on." + _STANDS_FOR_ONE)
@@ -570,7 +570,7 @@ class SuggestLabels(Job, done_by="false_core.mapping.suggest_labels:suggest_labe
     size: Optional[float] = parameter(
         NUMBER,
         "Side of a square",
-        "Rounded to 4 pixels of the model. Empty: half a patch that the model was trained on.",
+        "The side is rounded to 4 working pixels. Empty: half the side of the patches that the model was trained on.",
         None,
         unit="CRS units",
         minimum=0.0,
@@ -589,7 +589,7 @@ class ExportOnnx(Job, done_by="false_core.models.onnx_file:export_onnx"):
 
     Deepness is a QGIS plugin that runs models in the ONNX format. The file holds the network, what it does to pixels first,
     class names and pixel size, so that Deepness opens it with the right settings. Deepness knows no nodata and blends no
-    tiles: Classify makes the better map. It takes the package onnx in the compute environment.
+    tiles: Classify a raster makes the better map. The export takes the package onnx in the compute environment.
     """
 
     model: str = parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")

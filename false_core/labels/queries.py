@@ -15,7 +15,7 @@ from false_core.errors import InputError
 
 QUERY_TIMEOUT_S = 20.0
 """Seconds that a view may take to give all its features."""
-DEEPEST = 8
+MAX_VRT_LEVELS_READ = 8
 """VRTs within VRTs."""
 _DATABASE, _VRT = b"SQLite format 3\x00", b"<ogrvrtdatasource"
 _SOURCE = re.compile(r"<srcdatasource[^>]*>([^<]*)<", re.IGNORECASE)
@@ -94,7 +94,7 @@ def check_layer_vrt(path: str) -> None:
     """
     # Each once: one that names itself often would be looked at for ever.
     level, seen = {os.path.realpath(path)}, set()
-    for _ in range(DEEPEST + 1):  # Deeper ones GDAL refuses by itself.
+    for _ in range(MAX_VRT_LEVELS_READ + 1):  # Deeper ones GDAL refuses by itself.
         seen |= level
         level = {source for one in level if _starts_with(one, _VRT) for source in _sources_of(one)} - seen
 

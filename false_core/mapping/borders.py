@@ -54,7 +54,7 @@ class Lines:
 
 
 @dataclass(frozen=True)
-class Network:
+class BorderGraph:
     """The lines of a map, and how they make polygons.
 
     Attributes:
@@ -78,7 +78,7 @@ class Network:
     polygon_starts: Integers
 
 
-def trace(land_cover: ClassMap, regions: Regions, feedback: Feedback) -> Network:
+def trace(land_cover: ClassMap, regions: Regions, feedback: Feedback) -> BorderGraph:
     """Trace the borders of the regions of a map."""
     blocks = regions.blocks
     above, left = np.full(blocks.width + 1, OUTSIDE, np.int32), np.zeros(0, np.int32)
@@ -187,7 +187,7 @@ def _gathered(parts: list[Lines]) -> Lines:
     return Lines(**columns)
 
 
-def _network(pieces: Lines, width: int, regions: int) -> Network:
+def _network(pieces: Lines, width: int, regions: int) -> BorderGraph:
     """Join pieces to lines, and lines to the rings of polygons."""
     place, ends = np.unique(np.concatenate([pieces.start, pieces.end]), return_inverse=True)
     goes_on = np.bincount(ends, minlength=len(place)) == 2
@@ -208,7 +208,7 @@ def _network(pieces: Lines, width: int, regions: int) -> Network:
     first, last, closed = first[order], last[order], closed[order]
     rings = _rings(pieces, first, last, lowest[order], regions)
     framed = pieces.right[first] == OUTSIDE
-    return Network(width, pieces, piece, np.r_[0, np.cumsum(sizes)], closed, framed, *rings)
+    return BorderGraph(width, pieces, piece, np.r_[0, np.cumsum(sizes)], closed, framed, *rings)
 
 
 def _rings(

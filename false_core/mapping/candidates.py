@@ -24,7 +24,7 @@ from false_core.models.segmenter import class_probabilities
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
 
-LONGEST_SIDE = 512
+MAX_CANDIDATE_SIDE = 512
 """Working pixels of a square."""
 LEAST_VALID = 0.9
 """Share of a square that must be valid."""

@@ -35,14 +35,14 @@ from false_core.raster.source import FloatArray, Window
 
 TILE, TILE_OF_MANY = 512, 256
 """Working pixels looked at at a time, and where there are many bands to hold."""
-MANY = 64
+MANY_BANDS = 64
 """Bands from which on a tile is smaller."""
 SAMPLE_TILE = 256
 """The same for the sample that the components are computed from, which must not depend on the number of bands."""
 HALO = 192
 """Working pixels of surroundings. A ResNet-50 looks up to 256 far, but what lies beyond 192 changes a feature by no more
 than a hundredth of its deviation: no seam, even among 254 levels of a colour."""
-COLOURS, NODATA = 3, 0
+COLOURS, COLOUR_NODATA = 3, 0
 LARGE_GB = 10.0
 """From this size on it is worth a warning."""
 
@@ -62,7 +62,7 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
             raise RequestError(
                 f"components is {bands}, but the encoder has {channels} features.", "Ask for fewer, or for 0."
             )
-        tile = TILE if bands <= MANY else TILE_OF_MANY
+        tile = TILE if bands <= MANY_BANDS else TILE_OF_MANY
         encoder = encoder.eval().to(device, memory_format=torch.channels_last)
         tiled = TiledEncoder(encoder, source, card.normalisation, device, tile, HALO, feedback)
         area = whole_feature_pixels(source.window_of(jobs.parse_extent(job.extent) if job.extent else None))
@@ -86,7 +86,7 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
         with feedback.stage("Embedding", 0.8):
             _write(scratch, tiled, area, components, bands, feedback)
         with feedback.stage("Building overviews", 0.06):
-            if bands <= MANY:
+            if bands <= MANY_BANDS:
                 build_overviews(scratch)
     explained = sum(components.explained) if components else 1.0
     return {"bands": bands, "explained": explained, "pixel_size": pixel}
@@ -120,7 +120,7 @@ def _write(
     found = False
     side, (height, width) = tiled.side // FEATURE_STRIDE, feature_size(area)
     before_column, before_row = (area.column - left) // FEATURE_STRIDE, (area.row - top) // FEATURE_STRIDE
-    nodata, dtype = (NODATA, "uint8") if in_colour else (np.nan, "float32")
+    nodata, dtype = (COLOUR_NODATA, "uint8") if in_colour else (np.nan, "float32")
     with (
         RasterFile(path, source, native, nodata, bands=bands, dtype=dtype, step=f * FEATURE_STRIDE, block=side) as out,
         closing(tiled.over(plan, values_of)) as computed,
@@ -144,7 +144,7 @@ def _written(item: TileFeatures[FloatArray], values: FloatArray, components: Com
     if in_colour:
         assert components is not None
         levels = (1 + components.stretched(values) * 254).round().astype(np.uint8)
-        return np.where(item.valid, levels, np.uint8(NODATA))
+        return np.where(item.valid, levels, np.uint8(COLOUR_NODATA))
     return np.where(item.valid, values, np.float32(np.nan))
 
 

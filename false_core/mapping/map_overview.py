@@ -15,9 +15,9 @@ from false_core.raster.classes import ClassTable
 from false_core.raster.source import FloatArray, Window
 from false_core.reports.figures import Colours, as_svg, in_colour, show_picture
 
-LONGEST = 900
+PICTURE_SIDE_PX = 900
 """Pixels of the longer side of a picture."""
-MOST_NAMES = 20
+MAX_LEGEND_CLASSES = 20
 """Classes in the legend of the picture; the table lists all."""
 
 
@@ -47,7 +47,7 @@ class MapOverview:
 
     def __init__(self, area: Window, classes: ClassTable) -> None:
         self._area, self._classes = area, classes
-        step = max(1, math.ceil(max(area.width, area.height) / LONGEST))
+        step = max(1, math.ceil(max(area.width, area.height) / PICTURE_SIDE_PX))
         self._rows, self._columns = _sampled(area.height, step), _sampled(area.width, step)
         shape = len(self._rows), len(self._columns)
         self._map = np.full(shape, classes.nodata, np.uint8)
@@ -110,7 +110,7 @@ class MapOverview:
         figure = Figure(figsize=(9.2, rows * height * scale + 0.9), layout="constrained")
         for axes, picture in zip(figure.subplots(rows, columns), (self._image, self._coloured())):
             show_picture(axes, picture)
-        present = [c for c in self._classes.classes if self.pixels[c.code]][:MOST_NAMES]
+        present = [c for c in self._classes.classes if self.pixels[c.code]][:MAX_LEGEND_CLASSES]
         handles = [Patch(facecolor=c.color, edgecolor="#888888", linewidth=0.5, label=c.name) for c in present]
         figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
         return as_svg(figure)

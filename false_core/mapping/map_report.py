@@ -26,11 +26,11 @@ def classification_report(card: ModelCard, overview: MapOverview, source: Raster
         for c, n in zip(card.classes, counts)
     ]
     sections = [
-        Section("The map", f"The raster, and what the model made of it. {bands_shown(card)}", overview.draw()),
+        Section("The map", f"The raster is shown with the map that was made of it. {bands_shown(card)}", overview.draw()),
         Section(
-            "How much there is of each class",
-            "Counted on the map. Where the map is wrong, these areas are too; points drawn at random and looked at tell how "
-            "wrong.",
+            "Area of each class",
+            "The areas are counted on the map. Where the map is wrong, they are wrong too. 'Assess a map' estimates the "
+            "true ones.",
             bars_figure([c.name for c in card.classes], [n / classified for n in counts], [c.color for c in card.classes]),
             header=("Class", "Code", "Pixels", "Share", *([f"Area ({unit.name})"] if area else [])),
             rows=rows,

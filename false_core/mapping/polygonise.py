@@ -20,7 +20,7 @@ import shapely
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import Polygonise
-from false_core.mapping.borders import Network, ragged, trace
+from false_core.mapping.borders import BorderGraph, ragged, trace
 from false_core.mapping.regions import Regions, find_regions
 from false_core.mapping.smoothing import paths
 from false_core.raster.areas import areas, unit_of_areas
@@ -29,11 +29,11 @@ from false_core.raster.source import RasterSource
 from false_core.vector.layer_file import driver_of
 from false_core.vector.polygon_file import polygon_file
 
-BLOCK = 1024
+BLOCK_PX = 1024
 """Side of a block in pixels."""
 EDGES_AT_ONCE = 1_000_000
 """Pixel edges of the polygons that are put together at a time."""
-MANY = 1_000_000
+MANY_POLYGONS = 1_000_000
 """Polygons from which on it is worth saying how to get fewer."""
 
 
@@ -43,10 +43,10 @@ def polygonise(job: Polygonise, feedback: Feedback) -> dict[str, Any]:
     land_cover = ClassMap(job.map)
     source = land_cover.source
     with feedback.stage("Finding regions", 0.3):
-        regions = find_regions(land_cover, BLOCK, job.minimum_area, feedback)
+        regions = find_regions(land_cover, BLOCK_PX, job.minimum_area, feedback)
         if not len(regions):
             raise InputError(f"There is no valid pixel in {source.name}.", "Everything is nodata; check the nodata value.")
-        if len(regions) > MANY:
+        if len(regions) > MANY_POLYGONS:
             feedback.warn(f"{source.name} has {len(regions):,} regions. A minimum area would make fewer polygons of them.")
     with feedback.stage("Tracing borders", 0.3):
         network = trace(land_cover, regions, feedback)
@@ -63,7 +63,7 @@ def polygonise(job: Polygonise, feedback: Feedback) -> dict[str, Any]:
 
 
 def _polygons(
-    network: Network, regions: Regions, source: RasterSource, smoothing: float, feedback: Feedback
+    network: BorderGraph, regions: Regions, source: RasterSource, smoothing: float, feedback: Feedback
 ) -> Iterator[tuple[slice, Any]]:
     """Yield some regions and their polygons in map coordinates, in the order of the regions, until all are done."""
     lengths = np.add.reduceat(network.lines.length[network.piece], network.piece_starts[:-1])
@@ -78,7 +78,7 @@ def _polygons(
         start = end
 
 
-def _assembled(network: Network, start: int, end: int, source: RasterSource, smoothing: float) -> Any:
+def _assembled(network: BorderGraph, start: int, end: int, source: RasterSource, smoothing: float) -> Any:
     """Return the polygons of the regions from ``start`` to ``end``."""
     rings = network.ring_starts[network.polygon_starts[start] : network.polygon_starts[end] + 1]
     half = network.half[rings[0] : rings[-1]]

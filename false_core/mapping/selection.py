@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 SPACING = 2
 """Squares between the positions of two that are chosen: with 2, one at least lies between them."""
-FAR = 90.0
+UNLIKE_PERCENTILE = 90.0
 """Percentile of the distances to what is labelled or chosen from which on one is called unlike it."""
 
 
@@ -61,7 +61,7 @@ def choose(
         # With nothing to be far from, the most uncertain comes first.
         score = uncertainty * np.square(np.where(np.isfinite(nearest), nearest, 1.0))
         index = int(np.argmax(np.where(open_, score, -1.0)))
-        unlike = bool(np.isfinite(nearest[index]) and nearest[index] >= np.percentile(nearest, FAR))
+        unlike = bool(np.isfinite(nearest[index]) and nearest[index] >= np.percentile(nearest, UNLIKE_PERCENTILE))
         choices.append(Choice(index, float(nearest[index]), float(score[index]), unlike))
         open_ &= np.abs(places - places[index]).max(axis=1) >= SPACING
         nearest = np.minimum(nearest, distances_to(features, features[index : index + 1]))

@@ -14,28 +14,28 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from false_core.mapping.borders import COLUMN_STEP, ROW_STEP, Bytes, Network, ragged
+from false_core.mapping.borders import COLUMN_STEP, ROW_STEP, BorderGraph, Bytes, ragged
 from false_core.mapping.regions import Integers
 
-Floats = npt.NDArray[np.float64]
+DoubleArray = npt.NDArray[np.float64]
 
-WIDEST = 0.4
+MAX_GATE_OFFSET_PX = 0.4
 """How far from the middle of a gate a line may go, in pixels. The gate ends at 0.5."""
-TOLERANCE = 0.06
-"""How far a line may move, in pixels, to do with fewer points. Less than the 0.07 that WIDEST leaves to the next square."""
+SIMPLIFY_TOLERANCE_PX = 0.06
+"""How far a line may move, in pixels, to do with fewer points. MAX_GATE_OFFSET_PX leaves 0.07 to the next square."""
 ROUNDS, PULL = 40, 0.5
 """Steps of the smoothing, and the share of the way to the middle of its neighbours that a point goes in each."""
 
 
 @dataclass(frozen=True)
-class Paths:
+class Polylines:
     """Points of some lines in pixel coordinates, of shape (n, 2), and where each line begins, with the end of the last."""
 
-    points: Floats
+    points: DoubleArray
     starts: Integers
 
 
-def paths(network: Network, lines: Integers, smoothing: float) -> Paths:
+def paths(network: BorderGraph, lines: Integers, smoothing: float) -> Polylines:
     """Return some of the lines of a network.
 
     Args:
@@ -46,11 +46,11 @@ def paths(network: Network, lines: Integers, smoothing: float) -> Paths:
     stairs = _without_straight_corners(corners, steps, starts)
     if not smoothing:
         return stairs
-    smoothed = _smoothed(corners, steps, starts, network.closed[lines], WIDEST * smoothing)
+    smoothed = _smoothed(corners, steps, starts, network.closed[lines], MAX_GATE_OFFSET_PX * smoothing)
     return _chosen(network.framed[lines], stairs, _with_fewer_points(smoothed))
 
 
-def _steps(network: Network, lines: Integers) -> tuple[Bytes, Integers, Integers]:
+def _steps(network: BorderGraph, lines: Integers) -> tuple[Bytes, Integers, Integers]:
     """Return the steps of lines, where each line's begin, and the corner it starts at."""
     of_pieces = network.lines
     counts = network.piece_starts[lines + 1] - network.piece_starts[lines]
@@ -92,7 +92,7 @@ def _corners(steps: Bytes, starts: Integers, begin: Integers, width: int) -> Int
     return corners
 
 
-def _without_straight_corners(corners: Integers, steps: Bytes, starts: Integers) -> Paths:
+def _without_straight_corners(corners: Integers, steps: Bytes, starts: Integers) -> Polylines:
     """Return lines with the corners only where they turn, and their ends."""
     lines = np.arange(len(starts) - 1)
     keep = np.ones(len(corners), bool)
@@ -101,10 +101,10 @@ def _without_straight_corners(corners: Integers, steps: Bytes, starts: Integers)
     line = np.repeat(lines, np.diff(starts))
     keep[np.arange(len(steps)) + line] = turns
     counts = np.add.reduceat(keep, starts[:-1] + lines, dtype=np.int64)
-    return Paths(corners[keep].astype(np.float64), np.r_[0, np.cumsum(counts)])
+    return Polylines(corners[keep].astype(np.float64), np.r_[0, np.cumsum(counts)])
 
 
-def _smoothed(corners: Integers, steps: Bytes, starts: Integers, closed: npt.NDArray[np.bool_], widest: float) -> Paths:
+def _smoothed(corners: Integers, steps: Bytes, starts: Integers, closed: npt.NDArray[np.bool_], widest: float) -> Polylines:
     """Return lines through their gates, as straight as the gates allow, with the same area on either side as before.
 
     Every point goes again and again towards the middle of its neighbours, as far as its gate lets it. That makes bends
@@ -129,7 +129,7 @@ def _smoothed(corners: Integers, steps: Bytes, starts: Integers, closed: npt.NDA
         points[inner] = middle + shift[:, None] * aside
         points[heads[circles]], points[tails[circles]] = points[tails[circles] - 1], points[heads[circles] + 1]
 
-    def area() -> Floats:
+    def area() -> DoubleArray:
         """Twice the area between each line and its origin."""
         here, there = points[:-1], points[1:]
         product = np.r_[here[:, 0] * there[:, 1] - here[:, 1] * there[:, 0], 0.0]
@@ -155,19 +155,19 @@ def _smoothed(corners: Integers, steps: Bytes, starts: Integers, closed: npt.NDA
     keep = np.ones(len(points), bool)
     keep[tails[circles]] = False
     counts = sizes + 2 - closed
-    return Paths(points[keep] + np.repeat(origin, counts, axis=0), np.r_[0, np.cumsum(counts)])
+    return Polylines(points[keep] + np.repeat(origin, counts, axis=0), np.r_[0, np.cumsum(counts)])
 
 
-def _with_fewer_points(full: Paths) -> Paths:
+def _with_fewer_points(full: Polylines) -> Polylines:
     """Return lines without the points that hardly matter (Douglas and Peucker 1973)."""
     line = np.repeat(np.arange(len(full.starts) - 1), np.diff(full.starts))
-    simple = shapely.simplify(shapely.linestrings(full.points, indices=line), TOLERANCE, preserve_topology=False)
+    simple = shapely.simplify(shapely.linestrings(full.points, indices=line), SIMPLIFY_TOLERANCE_PX, preserve_topology=False)
     points, line = shapely.get_coordinates(simple, return_index=True)
-    return Paths(points, np.r_[0, np.cumsum(np.bincount(line, minlength=len(full.starts) - 1))])
+    return Polylines(points, np.r_[0, np.cumsum(np.bincount(line, minlength=len(full.starts) - 1))])
 
 
-def _chosen(which: npt.NDArray[np.bool_], one: Paths, other: Paths) -> Paths:
+def _chosen(which: npt.NDArray[np.bool_], one: Polylines, other: Polylines) -> Polylines:
     """Return each line from ``one`` where ``which`` is true, else from ``other``."""
     starts = np.where(which, one.starts[:-1], other.starts[:-1] + len(one.points))
     sizes = np.where(which, np.diff(one.starts), np.diff(other.starts))
-    return Paths(np.concatenate([one.points, other.points])[ragged(starts, sizes)], np.r_[0, np.cumsum(sizes)])
+    return Polylines(np.concatenate([one.points, other.points])[ragged(starts, sizes)], np.r_[0, np.cumsum(sizes)])

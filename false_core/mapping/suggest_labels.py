@@ -20,7 +20,7 @@ from false_core.feedback import Feedback
 from false_core.inference.features import FEATURE_STRIDE
 from false_core.jobs import SuggestLabels
 from false_core.labels.annotation import read_labelled_ground
-from false_core.mapping.candidates import LONGEST_SIDE, Candidates, Grid, find_candidates
+from false_core.mapping.candidates import MAX_CANDIDATE_SIDE, Candidates, Grid, find_candidates
 from false_core.mapping.raster_for_model import open_for_model
 from false_core.mapping.selection import Choice, choose
 from false_core.models.from_file import segmenter_from
@@ -30,7 +30,7 @@ from false_core.vector.layer_file import write_vector
 
 PART_OF_PATCH = 2
 """A patch that the model was trained on is as many times as long as a square, where nobody says how long that is."""
-ENDINGS = (".gpkg", ".geojson")
+SUGGESTION_ENDINGS = (".gpkg", ".geojson")
 """Of formats that hold a reason of any length under a name of any length."""
 DOUBTFUL = 0.2
 """Mean uncertainty above which a square is called uncertain."""
@@ -39,9 +39,10 @@ DOUBTFUL = 0.2
 def suggest_labels(job: SuggestLabels, feedback: Feedback) -> dict[str, Any]:
     """Run a ``SuggestLabels`` job: write the squares. Return its results by name."""
     with feedback.stage("Starting", 0.05):
-        if Path(job.output).suffix.lower() not in ENDINGS:
+        if Path(job.output).suffix.lower() not in SUGGESTION_ENDINGS:
             raise OutputError(
-                f"{job.output} is of no kind that can be written.", f"Its name must end in {' or '.join(ENDINGS)}."
+                f"{job.output} is of no kind that can be written.",
+                f"Its name must end in {' or '.join(SUGGESTION_ENDINGS)}.",
             )
         device = choose_device(job.device, feedback)
         card = read_card(job.model, SEGMENTER)
@@ -80,9 +81,12 @@ def _grid(job: SuggestLabels, card: ModelCard, source: RasterSource, feedback: F
     """Return the squares to choose from: their side is a multiple of ``FEATURE_STRIDE`` working pixels."""
     working = source.pixel_size * source.factor
     wanted = card.patch_size / PART_OF_PATCH if job.size is None else job.size / working
-    side = max(1, round(min(wanted, LONGEST_SIDE) / FEATURE_STRIDE)) * FEATURE_STRIDE
-    if wanted > LONGEST_SIDE:
-        feedback.warn(f"Squares are at most {LONGEST_SIDE} pixels of the model, {LONGEST_SIDE * working:g} CRS units, long.")
+    side = max(1, round(min(wanted, MAX_CANDIDATE_SIDE) / FEATURE_STRIDE)) * FEATURE_STRIDE
+    if wanted > MAX_CANDIDATE_SIDE:
+        feedback.warn(
+            f"Squares are at most {MAX_CANDIDATE_SIDE} pixels of the model, "
+            f"{MAX_CANDIDATE_SIDE * working:g} CRS units, long."
+        )
     grid = Grid(source.window_of(jobs.parse_extent(job.extent) if job.extent else None), side)
     if not (grid.columns and grid.rows):
         raise InputError(

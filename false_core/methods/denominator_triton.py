@@ -14,7 +14,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-ANCHORS, OTHERS = 64, 64
+BLOCK_ROWS, BLOCK_COLUMNS = 64, 64
 """Rows and columns of the similarities that a program has at hand at a time."""
 MOST_DIMENSIONS = 256
 """Of an embedding. Longer ones do not fit on the chip."""
@@ -32,9 +32,9 @@ def scan(directions: Tensor, temperature: float, find: bool) -> tuple[Tensor, Te
     anchors, dimensions = z.shape
     denominator = z.new_empty(anchors)
     nearest = torch.empty(anchors, min(int(find), anchors - 2), dtype=torch.long, device=z.device)
-    _scan[(triton.cdiv(anchors, ANCHORS),)](
+    _scan[(triton.cdiv(anchors, BLOCK_ROWS),)](
         z, denominator, nearest, anchors, 1 / temperature, dimensions,
-        FIND=nearest.shape[1] > 0, WIDTH=_width(dimensions), ROWS=ANCHORS, COLUMNS=OTHERS,
+        FIND=nearest.shape[1] > 0, WIDTH=_width(dimensions), ROWS=BLOCK_ROWS, COLUMNS=BLOCK_COLUMNS,
     )  # fmt: skip
     return denominator, nearest
 
@@ -44,9 +44,9 @@ def gradient(directions: Tensor, denominator: Tensor, grad_output: Tensor, tempe
     z = directions.contiguous()
     anchors, dimensions = z.shape
     out = torch.empty_like(z)
-    _gradient[(triton.cdiv(anchors, ANCHORS),)](
+    _gradient[(triton.cdiv(anchors, BLOCK_ROWS),)](
         z, denominator.contiguous(), grad_output.contiguous(), out, anchors, 1 / temperature, dimensions,
-        WIDTH=_width(dimensions), ROWS=ANCHORS, COLUMNS=OTHERS,
+        WIDTH=_width(dimensions), ROWS=BLOCK_ROWS, COLUMNS=BLOCK_COLUMNS,
     )  # fmt: skip
     return out
 

@@ -30,7 +30,7 @@ from false_core.methods.method import Outcome
 from false_core.methods.pairs import blocks, directions, positives, similarities
 from false_core.methods.pictures import NeighbourPairs
 
-SHOWN = 8
+SHOWN_NEGATIVES = 8
 """Corrected negatives of an anchor that a picture shows."""
 
 
@@ -58,7 +58,7 @@ class GFCNet(GroundedMethod):
     """Contrast with negatives that a joint distance on the ground and in feature space has corrected."""
 
     curve_captions: ClassVar[Mapping[str, str]] = {
-        "negatives": "Negatives are what an anchor is pushed away from; shown is the share of all others that was left "
+        "negatives": "Negatives are what an anchor is pushed away from. The curve is the share of all others that was left "
         "after those were taken out that lie near and look alike."
     }
 
@@ -73,9 +73,9 @@ class GFCNet(GroundedMethod):
         """Return the corrected negatives of each anchor, the nearest in joint distance first."""
         found = []
         for level, (embeddings, ground) in by_level(representations).items():
-            indices, counts = corrected(directions(embeddings), ground, self.settings.radius, SHOWN)
+            indices, counts = corrected(directions(embeddings), ground, self.settings.radius, SHOWN_NEGATIVES)
             text = (
-                "Negatives that are none: they lie near the anchor and look like it. Those within the radius that look "
+                "These are no negatives, as they lie near the anchor and look like it. Those within the radius that look "
                 "unlike, and all others, stay negatives. They should show the same land cover as the anchor."
             )
             found.append(NeighbourPairs("Corrected negatives", text, "Corrected", level, indices, counts))

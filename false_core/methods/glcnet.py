@@ -33,9 +33,9 @@ from false_core.sampling.views import SamplingRequirements
 
 WINDOWS = 4
 """The number of windows in each pair of views."""
-STRIDE = 4
+DECODER_STRIDE = 4
 """Pixels of a view per pixel of what a decoder makes of it, along each axis."""
-SHOWN = 6
+SHOWN_PATCHES = 6
 """Patches in the picture of the report."""
 
 
@@ -82,7 +82,7 @@ class GLCNet(Method):
         """Return the embeddings of the patches (2B, d) and of the windows (2N, d)."""
         assert self.decoder is not None
         features = self.encoder(views.pixels)
-        windows = window_means(self.decoder(features), views.points, self.settings.window / STRIDE)
+        windows = window_means(self.decoder(features), views.points, self.settings.window / DECODER_STRIDE)
         return {IMAGE: self.style(style(features[-1])), POINTS: self.local(windows.flatten(0, 1)[views.kept])}
 
     def marked_views(self, views: Views) -> list[MarkedViews]:
@@ -95,7 +95,7 @@ class GLCNet(Method):
         seen = seen.view(2, count, -1)
         half = self.settings.window / 2
         columns = []
-        for patch in range(min(SHOWN, count)):
+        for patch in range(min(SHOWN_PATCHES, count)):
             marked = []
             for view in (0, 1):
                 shown = middles[view, patch][seen[view, patch] > 0].tolist()
@@ -103,8 +103,8 @@ class GLCNet(Method):
                 marked.append(MarkedView(views.pixels[view * count + patch].float().cpu(), boxes=boxes))
             columns.append(tuple(marked))
         text = (
-            "Two views of some patches. Windows of the same colour show the same place and are to have the same features, "
-            "different from those of all other windows."
+            "The rows are two views of some patches. Windows of the same colour show the same place and are to have the "
+            "same features, different from those of all other windows."
         )
         return [MarkedViews("Windows that were matched", text, ("View", "Other view"), tuple(columns))]
 

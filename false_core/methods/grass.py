@@ -15,7 +15,7 @@ All of that is done for the whole batch at once, on the device. Choices of ours:
 - The strongest region is the one that holds the highest value.
 - Where embeddings stand for points, those that both crops of a patch see take part. Where there are none, its views stay
   whole.
-- The warm-up takes ``WARM_UP`` of the steps; the description at hand gives no number.
+- The warm-up takes ``WHOLE_PATCH_SHARE`` of the steps; the description at hand gives no number.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from false_core.methods.simclr import nt_xent
 from false_core.models.encoder import STRIDE
 from false_core.presets import POINTS, PretrainSettings
 
-WARM_UP = 0.25
+WHOLE_PATCH_SHARE = 0.25
 """Share of the steps that look at whole patches."""
 CELL = 4
 """Pixels of a view per cell of the attention, along each axis."""
 AT_A_TIME = 8
 """Cells that a region grows by before the CPU asks whether it still grows."""
-SHOWN = 6
+SHOWN_PATCHES = 6
 """Patches in the picture of the report."""
 
 
@@ -58,7 +58,7 @@ class GraSS(PairMethod):
 
     def after_step(self, step: int, steps: int) -> None:
         """End the warm-up when it is time."""
-        self.warmed_up.fill_(step >= WARM_UP * steps)
+        self.warmed_up.fill_(step >= WHOLE_PATCH_SHARE * steps)
 
     def compare(self, embeddings: Tensor) -> Outcome:
         """Return the NT-Xent loss of embeddings (2N, d), or the FNCC loss where false negatives are asked for."""
@@ -113,12 +113,12 @@ class GraSS(PairMethod):
         crops = self.focused(views, focus).pixels.float().cpu()
         boxes = ((focus + 1) * (size / 2)).tolist()
         columns = []
-        for view in range(min(SHOWN, len(boxes) // 2)):
+        for view in range(min(SHOWN_PATCHES, len(boxes) // 2)):
             pixels, box = views.pixels[view].float().cpu(), (boxes[view][0], boxes[view][1], boxes[view][2], boxes[view][3])
             columns.append((MarkedView(pixels, boxes=(box,)), MarkedView(pixels, shown[view]), MarkedView(crops[view])))
         text = (
-            "Some views, the attention that the gradients of the loss give, from dark to bright, and the crop that is "
-            "trained on after the warm-up: the region of highest attention. It should hold one kind of land cover more "
+            "The columns are views, the attention that the gradients of the loss give, from dark to bright, and the crop "
+            "that is trained on after the warm-up, where attention is highest. It should hold one kind of land cover more "
             "often than the view does."
         )
         return [MarkedViews("Where the gradients look", text, ("View", "Attention", "Crop"), tuple(columns))]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-BLOCK = 1 << 22
+SIMILARITIES_AT_A_TIME = 1 << 22
 """Similarities in memory at a time. A batch of up to 2048 embeddings is one block; memory is linear in larger ones."""
 
 
@@ -45,8 +45,8 @@ def similarities(directions: Tensor, rows: slice) -> Tensor:
 
 
 def blocks(anchors: int) -> Iterator[slice]:
-    """Yield the rows of blocks of at most ``BLOCK`` similarities."""
-    rows = max(1, BLOCK // anchors)
+    """Yield the rows of blocks of at most ``SIMILARITIES_AT_A_TIME`` similarities."""
+    rows = max(1, SIMILARITIES_AT_A_TIME // anchors)
     for start in range(0, anchors, rows):
         yield slice(start, min(start + rows, anchors))
 

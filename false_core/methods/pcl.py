@@ -25,13 +25,13 @@ WARM_UP = 0.1
 """Share of the steps that go by before the first clusters, as the authors' 20 of 200 epochs."""
 CLUSTERINGS = 40
 """Times the clusters are made anew in the course of the training."""
-KEPT = 8192
+MEMORY_BANK_SIZE = 8192
 """Latest embeddings that are clustered."""
 PER_CLUSTER = (16, 32, 64)
 """Embeddings per cluster at each granularity; about the authors' 1.28 million images in 100,000, 50,000 and 25,000."""
 SMOOTHING = 10.0
 """alpha of the concentration estimate, as published."""
-ROUNDS = 20
+KMEANS_ITERATIONS = 20
 """The number of iterations of k-means."""
 
 
@@ -60,10 +60,12 @@ class PCL(ProjectedMethod):
         self.slow_encoder.requires_grad_(False)
         self.slow_heads.requires_grad_(False)
         for level in self.heads:
-            self.register_buffer(f"{level}_bank", torch.zeros(KEPT, settings.dimensions))
+            self.register_buffer(f"{level}_bank", torch.zeros(MEMORY_BANK_SIZE, settings.dimensions))
             for per_cluster in PER_CLUSTER:
-                self.register_buffer(f"{level}_centres_{per_cluster}", torch.zeros(KEPT // per_cluster, settings.dimensions))
-                self.register_buffer(f"{level}_concentration_{per_cluster}", torch.zeros(KEPT // per_cluster))
+                self.register_buffer(
+                    f"{level}_centres_{per_cluster}", torch.zeros(MEMORY_BANK_SIZE // per_cluster, settings.dimensions)
+                )
+                self.register_buffer(f"{level}_concentration_{per_cluster}", torch.zeros(MEMORY_BANK_SIZE // per_cluster))
         self.register_buffer("filled", torch.zeros(len(self.heads), dtype=torch.long))
         self.register_buffer("clustered", torch.zeros((), dtype=torch.bool))
         # Which clusters there are is looked up once after each clustering: looking makes the CPU wait for the device.
@@ -120,14 +122,14 @@ class PCL(ProjectedMethod):
 
     def _remember(self, number: int, level: str, keys: Tensor) -> None:
         bank = self.get_buffer(f"{level}_bank")
-        normalised = torch.nn.functional.normalize(keys[-KEPT:].to(bank.dtype), dim=1)
-        rows = (self.filled[number] + torch.arange(len(normalised), device=bank.device)) % KEPT
+        normalised = torch.nn.functional.normalize(keys[-MEMORY_BANK_SIZE:].to(bank.dtype), dim=1)
+        rows = (self.filled[number] + torch.arange(len(normalised), device=bank.device)) % MEMORY_BANK_SIZE
         bank[rows] = normalised
         self.filled[number] += len(normalised)
 
     def _cluster(self, step: int) -> None:
         for number, level in enumerate(self.heads):
-            bank = self.get_buffer(f"{level}_bank")[: min(KEPT, int(self.filled[number]))]
+            bank = self.get_buffer(f"{level}_bank")[: min(MEMORY_BANK_SIZE, int(self.filled[number]))]
             for per_cluster in PER_CLUSTER:
                 count = len(bank) // per_cluster
                 if count < 2:
@@ -184,7 +186,7 @@ def spherical_kmeans(vectors: Tensor, count: int, generator: torch.Generator) ->
     """
     centres = vectors[torch.randperm(len(vectors), generator=generator)[:count].to(vectors.device)]
     owner = (vectors @ centres.T).argmax(dim=1)
-    for _ in range(ROUNDS):
+    for _ in range(KMEANS_ITERATIONS):
         sums = torch.zeros_like(centres).index_add_(0, owner, vectors)
         # A cluster that lost its last vector stays where it was.
         empty = sums.norm(dim=1, keepdim=True) < 1e-6

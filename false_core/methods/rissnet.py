@@ -81,7 +81,7 @@ class RiSSNet(GroundedMethod):
     """Contrast in which the most similar places of an anchor's neighbourhood are positives."""
 
     curve_captions: ClassVar[Mapping[str, str]] = {
-        "relaxed": "Relaxed positives are places near an anchor that look most like it; shown is how many an anchor has."
+        "relaxed": "Relaxed positives are places near an anchor that look most like it. The curve is how many an anchor has."
     }
 
     @classmethod
@@ -104,7 +104,7 @@ class RiSSNet(GroundedMethod):
             # Of the two views of a place, one is enough to be shown.
             half = chosen.indices.shape[1] // 2
             text = (
-                "Neighbours that were chosen as positives: of what lies near the anchor, what looks most like it. They "
+                "These neighbours were chosen as positives: of what lies near the anchor, they look most like it. They "
                 "should show the same land cover as the anchor."
             )
             indices, counts = chosen.indices[:, :half], chosen.counts[:, :half]

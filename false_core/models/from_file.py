@@ -15,7 +15,7 @@ from false_core.models.encoder import STRIDE, build_encoder
 from false_core.models.model_file import ModelCard, check_layout, load_weights
 from false_core.models.segmenter import build_segmenter
 
-SHARE_OF_MEMORY = 0.4
+WEIGHTS_SHARE_OF_MEMORY = 0.4
 """Of the computer's, that the weights may take. While they are read they lie in it twice."""
 
 
@@ -47,7 +47,7 @@ def check_fits(path: str, build: Callable[[], nn.Module]) -> None:
     """
     memory = memory_of(torch.device("cpu"))
     size = os.path.getsize(path) if os.path.isfile(path) else 0
-    if memory and size > SHARE_OF_MEMORY * memory:
+    if memory and size > WEIGHTS_SHARE_OF_MEMORY * memory:
         raise ModelFileError(
             f"{path} is too large for this computer: {size / 1e9:.1f} GB of weights, and {memory / 1e9:.1f} GB of memory.",
             "Use a computer with more memory.",

@@ -29,7 +29,7 @@ from false_core.raster.classes import ClassTable
 from false_core.raster.statistics import LARGEST, Normalisation
 from false_core.untrusted import on_one_line, parse_json
 
-FORMAT = "false-model"
+MODEL_FORMAT = "false-model"
 FORMAT_VERSION = 2
 """2: an encoder may bring a decoder along. Files without one are written as 1, which older versions read too."""
 DECODER_PREFIX = "decoder."
@@ -110,7 +110,7 @@ def save_model(path: str, card: ModelCard, network: nn.Module, decoder: nn.Modul
         body["provenance"] = _without_inputs(body["provenance"])
         text = json.dumps(_printable(json.loads(json.dumps(body))), ensure_ascii=False)
     # One entry: several would come in a random order, and the same training is to give the same file.
-    header = {FORMAT: text}
+    header = {MODEL_FORMAT: text}
     state = dict(network.state_dict())
     if decoder:
         state |= {f"{DECODER_PREFIX}{name}": tensor for name, tensor in decoder.state_dict().items()}
@@ -125,7 +125,7 @@ def save_model(path: str, card: ModelCard, network: nn.Module, decoder: nn.Modul
 def is_model_file(path: str) -> bool:
     """Return whether a file calls itself a model of ours. It may be damaged all the same."""
     try:
-        return FORMAT in _metadata(_read_header(path), path)
+        return MODEL_FORMAT in _metadata(_read_header(path), path)
     except ModelFileError:
         return False
 
@@ -140,10 +140,10 @@ def read_card(path: str, kind: str | None = None) -> ModelCard:
         ModelFileError: It is missing, no model of ours, damaged, too new, or of the other kind.
     """
     header = _metadata(_read_header(path), path)
-    if FORMAT not in header:
+    if MODEL_FORMAT not in header:
         raise ModelFileError(f"{path} is not a model made by FALSE.", "Choose a file written by pretraining or fine-tuning.")
     try:
-        body = _printable(parse_json(header[FORMAT]))
+        body = _printable(parse_json(header[MODEL_FORMAT]))
         version = int(body["format_version"])
         if version > FORMAT_VERSION:
             raise ModelFileError(f"{path} was written by a newer version (format {version}).", "Update FALSE to use it.")

@@ -67,9 +67,9 @@ def _normalisation(card: ModelCard) -> Section:
     statistics = card.normalisation
     columns = (statistics.low, statistics.high, statistics.mean, statistics.deviation)
     return Section(
-        "What it does to pixels first",
-        "Values beyond the limits are brought to them. Then the mean is taken away, and what is left is divided by the "
-        "standard deviation. Nodata becomes the mean.",
+        "How pixels are normalised",
+        "Values beyond the limits are clipped. Then the mean is subtracted, and the result is divided by the standard "
+        "deviation. Nodata becomes the mean.",
         header=("Band", "From", "To", "Mean", "Standard deviation"),
         rows=[[name, *(f"{value:.6g}" for value in values)] for name, *values in zip(card.bands, *columns)],
     )
@@ -89,7 +89,7 @@ def _scores(card: ModelCard) -> list[Section]:
     titles = {"oa": "Overall accuracy", "miou": "Mean IoU", "macc": "Mean class accuracy", "kappa": "Cohen's kappa"}
     scores = card.provenance.get("scores", {})
     rows = [[title, f"{scores[name]:.3f}"] for name, title in titles.items() if name in scores]
-    return [Section("How good it is, on labels that were kept back", rows=rows)] if rows else []
+    return [Section("Scores on labels that were kept back", rows=rows)] if rows else []
 
 
 def _history(card: ModelCard) -> list[list[str]]:

@@ -22,10 +22,10 @@ from false_core.errors import ModelFileError
 from false_core.models.model_file import MADE_BY, ModelCard
 from false_core.raster.source import GDAL_ERRORS
 
-WHOLE = 64_000_000
+MAX_BYTES_HASHED_WHOLE = 64_000_000
 """Bytes up to which a file is looked at from end to end. Of a larger one it is ``PIECES`` pieces, spread evenly."""
 PIECE, PIECES = 1_000_000, 64
-MOST_PARTS = 1000
+MAX_FILES_HASHED = 1000
 """Files of a raster that are looked at."""
 _BESIDE = (".aux.xml", ".ovr", ".msk.ovr")
 """What programs put beside a raster without changing it."""
@@ -54,7 +54,7 @@ def record_of(job: jobs.Job, device: torch.device) -> dict[str, Any]:
     """
     declared = jobs.parameters(job)
     body = {name: value for name, value in dataclasses.asdict(job).items() if not declared[name].kind.is_output}
-    inputs = {path: fingerprint(path, kind) for _, path, kind in read_by(job)}
+    inputs = {path: file_fingerprint(path, kind) for _, path, kind in read_by(job)}
     for name, parameter in declared.items():
         paths = [_portable(path) for path in parameter.kind.paths(body.get(name))] if parameter.kind.is_input else []
         if paths:
@@ -102,7 +102,7 @@ def read_by(job: jobs.Job) -> Iterator[tuple[str, str, jobs.Kind]]:
                 yield name, path, parameter.kind
 
 
-def fingerprint(path: str, kind: jobs.Kind) -> str:
+def file_fingerprint(path: str, kind: jobs.Kind) -> str:
     """Return what tells the content of a file from another, or nothing where it is no file that can be read.
 
     Dates and names do not count. Of a raster all the files count that it is made of.
@@ -151,14 +151,14 @@ def _parts(raster: str) -> list[str]:
             files = [str(file) for file in dataset.files if not file.endswith(_BESIDE)]
     except GDAL_ERRORS:
         return [raster]
-    return [file for file in files[:MOST_PARTS] if os.path.isfile(file)] or [raster]
+    return [file for file in files[:MAX_FILES_HASHED] if os.path.isfile(file)] or [raster]
 
 
 def _add(digest: Any, file: str) -> None:
     size = os.path.getsize(file)
     digest.update(str(size).encode())
     with open(file, "rb") as stream:
-        if size <= WHOLE:
+        if size <= MAX_BYTES_HASHED_WHOLE:
             while piece := stream.read(PIECE):
                 digest.update(piece)
             return

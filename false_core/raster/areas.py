@@ -12,7 +12,7 @@ from rasterio.crs import CRS
 
 from false_core.raster.source import RasterSource
 
-Floats = npt.NDArray[np.float64]
+DoubleArray = npt.NDArray[np.float64]
 PIXELS, HECTARES, SQUARE_METRES, SQUARE_UNITS = "pixels", "ha", "m²", "square map units"
 WEB_MERCATOR = 3857
 
@@ -42,7 +42,7 @@ def unit_of_areas(crs: CRS | None) -> str:
     return SQUARE_METRES if crs is not None and crs.is_geographic else SQUARE_UNITS
 
 
-def pixel_areas(source: RasterSource, rows: npt.NDArray[np.int64]) -> Floats:
+def pixel_areas(source: RasterSource, rows: npt.NDArray[np.int64]) -> DoubleArray:
     """Return the area of a pixel of the file in each of ``rows``, of a rotated raster in degrees in the middle column."""
     area = abs(source.native_transform.determinant)
     if source.crs is None or not source.crs.is_geographic:
@@ -57,7 +57,7 @@ def pixel_areas(source: RasterSource, rows: npt.NDArray[np.int64]) -> Floats:
     return np.asarray(area * np.radians(1) ** 2 * square_radian, np.float64)
 
 
-def areas(geometries: npt.NDArray[np.object_], crs: CRS | None) -> Floats:
+def areas(geometries: npt.NDArray[np.object_], crs: CRS | None) -> DoubleArray:
     """Return the areas of ``geometries``: in square map units, or in m² on the ellipsoid where the CRS is geographic."""
     if crs is not None and crs.is_geographic:
         a, e2 = _ellipsoid(crs)
@@ -65,7 +65,7 @@ def areas(geometries: npt.NDArray[np.object_], crs: CRS | None) -> Floats:
     return np.asarray(shapely.area(geometries), np.float64)
 
 
-def _equal_area(lonlat: Floats, a: float, e2: float) -> Floats:
+def _equal_area(lonlat: DoubleArray, a: float, e2: float) -> DoubleArray:
     """Return cylindrical equal-area coordinates of degrees (n, 2): Snyder (1987), Eqs. 3-12, 10-14 and 10-15.
 
     Meridians and parallels stay straight, so the edges of pixels do too.

@@ -22,7 +22,7 @@ from rasterio.windows import Window
 
 from false_core.errors import InputError
 from false_core.raster.disk_cache import DiskCache
-from false_core.raster.file_state import MOST_FILES, forget, is_far, states_of
+from false_core.raster.file_state import MAX_REMOTE_FILES, forget, is_far, states_of
 from false_core.settings import disk_cache_bytes, disk_cache_folder, disk_cache_takes_all
 from false_core.untrusted import on_one_line
 
@@ -30,7 +30,7 @@ Pixels = npt.NDArray[Any]
 BoolArray = npt.NDArray[np.bool_]
 Read = Callable[[Window], "tuple[Pixels, BoolArray | None]"]
 
-FORMAT = 1
+CHUNK_FORMAT = 1
 LARGEST_SIDE, SMALLEST_SIDE = 512, 64
 LARGEST_CHUNK = 8_000_000
 """Bytes, taken for granted that a pixel takes four in each band."""
@@ -143,7 +143,7 @@ class ChunksOnDisk:
             if self._identity is None:
                 # Else what GDAL remembers of a raster that was replaced would be kept as a part of the new one.
                 forget(self._files)
-                states = states_of(self._files) if len(self._files) <= MOST_FILES else None
+                states = states_of(self._files) if len(self._files) <= MAX_REMOTE_FILES else None
                 self._states, self._asked = states, time.monotonic()
                 if states is None:
                     self._identity = ""
@@ -154,7 +154,7 @@ class ChunksOnDisk:
                         stacklevel=2,
                     )
                 else:
-                    text = json.dumps([FORMAT, states, self._facts, self._side], default=str)
+                    text = json.dumps([CHUNK_FORMAT, states, self._facts, self._side], default=str)
                     self._identity = hashlib.sha256(text.encode()).hexdigest()
             return self._identity
 

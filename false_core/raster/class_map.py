@@ -24,7 +24,7 @@ PIXELS_PER_WINDOW = 1_000_000
 LARGEST_CODE = 2**24 - 1
 """Rasters are read as float32, which holds every whole number up to here."""
 COUNTED_BELOW = 2**21
-LONGEST_SIDE, MOST_PIXELS = 2**27, 10**13
+MAX_MAP_SIDE_PX, MAX_MAP_PIXELS = 2**27, 10**13
 """Of a map that can be gone through. Memory grows with its sides; at 10 million pixels a second it takes eleven days."""
 
 
@@ -43,7 +43,7 @@ class ClassMap:
                 "Choose a map made by classifying.",
             )
         width, height = self.source.width, self.source.height
-        if max(width, height) > LONGEST_SIDE or width * height > MOST_PIXELS:
+        if max(width, height) > MAX_MAP_SIDE_PX or width * height > MAX_MAP_PIXELS:
             raise InputError(
                 f"{self.source.name} has {width:,} x {height:,} pixels: too many to go through.",
                 "Cut out the part you need.",

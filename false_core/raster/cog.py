@@ -14,14 +14,14 @@ import rasterio.shutil
 
 from false_core.errors import Cancelled, OutputError
 from false_core.feedback import Feedback
-from false_core.raster.map_file import BLOCK, check_complete
+from false_core.raster.map_file import FILE_BLOCK_PX, check_complete
 from false_core.raster.source import GDAL_ERRORS, Window
 
 LOOK_S = 0.2
 """Seconds between two looks at how far GDAL is, and whether to stop."""
-OPTIONS: dict[str, Any] = {
-    "compress": "deflate", "level": 6, "blocksize": BLOCK, "overview_resampling": "nearest", "num_threads": "ALL_CPUS",
-    "bigtiff": "IF_SAFER",
+COG_OPTIONS: dict[str, Any] = {
+    "compress": "deflate", "level": 6, "blocksize": FILE_BLOCK_PX, "overview_resampling": "nearest",
+    "num_threads": "ALL_CPUS", "bigtiff": "IF_SAFER",
 }  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def write_cog(path: Path, described: Path, strips: Iterable[StripFile], area: Wi
     vrt.write_bytes(_vrt(described, strips, area))
     # In a thread, as GDAL says nothing before it is done. It lets other threads go on, the one that hears of a cancel too.
     with ThreadPoolExecutor(1, "cog") as pool:
-        copy = pool.submit(rasterio.shutil.copy, vrt, path, driver="COG", **OPTIONS)
+        copy = pool.submit(rasterio.shutil.copy, vrt, path, driver="COG", **COG_OPTIONS)
         cancelled: Cancelled | None = None
         while not copy.done():
             try:
@@ -87,7 +87,7 @@ def simple_source(band: ET.Element, name: str, target: Window, of: Window, size:
     ET.SubElement(source, "SourceBand").text = "1"
     ET.SubElement(
         source, "SourceProperties", RasterXSize=str(size.width), RasterYSize=str(size.height), DataType="Byte",
-        BlockXSize=str(BLOCK), BlockYSize=str(BLOCK),
+        BlockXSize=str(FILE_BLOCK_PX), BlockYSize=str(FILE_BLOCK_PX),
     )  # fmt: skip
     for kind, window in (("SrcRect", of), ("DstRect", target)):
         ET.SubElement(
@@ -97,7 +97,9 @@ def simple_source(band: ET.Element, name: str, target: Window, of: Window, size:
 
 def _vrt(described: Path, strips: Iterable[StripFile], area: Window) -> bytes:
     root = ET.Element("VRTDataset", rasterXSize=str(area.width), rasterYSize=str(area.height))
-    band = ET.Element("VRTRasterBand", dataType="Byte", band="1", blockXSize=str(BLOCK), blockYSize=str(BLOCK))
+    band = ET.Element(
+        "VRTRasterBand", dataType="Byte", band="1", blockXSize=str(FILE_BLOCK_PX), blockYSize=str(FILE_BLOCK_PX)
+    )
     with rasterio.open(described) as file:
         if file.crs:
             ET.SubElement(root, "SRS", dataAxisToSRSAxisMapping="1,2").text = file.crs.to_wkt()

@@ -19,7 +19,7 @@ NETWORK = (
     "/vsicurl/", "/vsis3/", "/vsigs/", "/vsiaz/", "/vsiadls/", "/vsioss/", "/vsiswift/", "/vsihdfs/", "/vsiwebhdfs/",
 )  # fmt: skip
 """What GDAL reads over a network."""
-MOST_FILES = 100
+MAX_REMOTE_FILES = 100
 """Of one raster that servers are asked about. More, such as the parts of a large mosaic, would take too long."""
 _SIGNS = {"sig", "signature", "x-amz-signature", "x-goog-signature"}
 _SIGNATURES = re.compile(
@@ -42,7 +42,7 @@ def stamp_of(files: Iterable[str]) -> Stamp:
 def stamp_of_raster(files: Sequence[str]) -> Stamp:
     """Return the same for the files of one raster, also of those on servers, by what these say about them."""
     far = [file for file in files if file.startswith(NETWORK)]
-    states = [(unsigned(file), state_of(file)) for file in far] if len(far) <= MOST_FILES else []
+    states = [(unsigned(file), state_of(file)) for file in far] if len(far) <= MAX_REMOTE_FILES else []
     numbers = [(file, 0, int(hashlib.sha256(state.encode()).hexdigest()[:12], 16)) for file, state in states if state]
     return stamp_of(files) + numbers
 

@@ -18,7 +18,7 @@ from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.raster.stac import rasters_of_stac, read_stac
 
-ENDINGS = (".tif", ".tiff", ".vrt", ".img", ".jp2")
+RASTER_ENDINGS = (".tif", ".tiff", ".vrt", ".img", ".jp2")
 """Of what is taken for a raster in a folder. Anything else can be named by a pattern."""
 LARGEST_LIST = 100_000_000
 """Bytes of a text file of paths. A larger one was named by mistake."""
@@ -97,8 +97,8 @@ def _in_folder(folder: str) -> Iterator[str]:
     else:
         raise InputError(
             f"There is no raster in the folder {folder}.",
-            f"Rasters are what ends in {', '.join(ENDINGS)}. For others, and for folders in it, write a pattern, such as "
-            f"{os.path.join(folder, '**', '*.tif')}.",
+            f"Rasters are what ends in {', '.join(RASTER_ENDINGS)}. For others, and for folders in it, write a pattern, "
+            f"such as {os.path.join(folder, '**', '*.tif')}.",
         )
 
 
@@ -106,7 +106,7 @@ def _rasters_in(folder: str) -> list[str]:
     """Return the rasters that lie in ``folder`` itself, by name."""
     try:
         with os.scandir(folder) as entries:
-            names = [e.name for e in entries if e.name.lower().endswith(ENDINGS) and e.name[0] != "." and e.is_file()]
+            names = [e.name for e in entries if e.name.lower().endswith(RASTER_ENDINGS) and e.name[0] != "." and e.is_file()]
     except OSError as error:
         raise InputError(f"The folder {folder} cannot be read: {error.strerror}.") from error
     return [os.path.join(folder, name) for name in sorted(names)]
@@ -118,7 +118,7 @@ def _matching(pattern: str) -> Iterator[str]:
     found: list[str] = []
     for path in sorted(glob.iglob(pattern, recursive=True), key=lambda path: Path(path).parts):
         if not os.path.isdir(path):
-            found += [path] if ends or path.lower().endswith(ENDINGS) else []
+            found += [path] if ends or path.lower().endswith(RASTER_ENDINGS) else []
         elif ends:  # The rasters of some formats are folders.
             found.append(path)
         else:
@@ -141,7 +141,7 @@ def _far(name: str) -> Iterator[str]:
         there = pyogrio.vsi_listtree(folder)
     except OSError:  # No such folder, as far as the server tells.
         there = []
-    found = sorted(path for path in there if wanted.fullmatch(path) and (ends or path.lower().endswith(ENDINGS)))
+    found = sorted(path for path in there if wanted.fullmatch(path) and (ends or path.lower().endswith(RASTER_ENDINGS)))
     if not found:
         raise InputError(
             f"No raster is found at {name}.",

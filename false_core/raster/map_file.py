@@ -21,12 +21,12 @@ from false_core.raster.source import GDAL_ERRORS, RasterSource, Window
 from false_core.threads import BackgroundWriter
 
 CLASSES_TAG = "FALSE_CLASSES"
-BLOCK = 512
+FILE_BLOCK_PX = 512
 COMPRESSION: dict[str, Any] = {
     "tiled": True, "compress": "deflate", "zlevel": 6, "num_threads": "ALL_CPUS", "bigtiff": "IF_SAFER",
 }  # fmt: skip
 """Of what is written: any reader knows it."""
-WAITING = 4
+WAITING_WINDOWS = 4
 """Windows that may wait for the disk. More would only fill the memory."""
 
 
@@ -65,8 +65,8 @@ class RasterFile:
         bands: int = 1,
         dtype: str = "uint8",
         step: int = 1,
-        block: int = BLOCK,
-        waiting: int = WAITING,
+        block: int = FILE_BLOCK_PX,
+        waiting: int = WAITING_WINDOWS,
     ) -> None:
         transform = source.native_transform * Affine.translation(area.column, area.row) * Affine.scale(step)
         self._path = path
@@ -166,7 +166,7 @@ def build_overviews(path: Path) -> None:
     """Add overviews, so that the map shows at once at every scale."""
     with rasterio.Env(GDAL_NUM_THREADS="ALL_CPUS"), rasterio.open(path, "r+") as dataset:
         factors: list[int] = []
-        while max(dataset.width, dataset.height) // 2 ** len(factors) > BLOCK:
+        while max(dataset.width, dataset.height) // 2 ** len(factors) > FILE_BLOCK_PX:
             factors.append(2 ** (len(factors) + 1))
         if factors:
             dataset.build_overviews(factors, Resampling.nearest)

@@ -24,11 +24,11 @@ from false_core.feedback import Feedback
 from false_core.publish import settle
 from false_core.raster.classes import ClassTable
 from false_core.raster.cog import StripFile, add_colours, simple_source, write_cog
-from false_core.raster.map_file import BLOCK, CLASSES_TAG, RasterFile
+from false_core.raster.map_file import CLASSES_TAG, FILE_BLOCK_PX, RasterFile
 from false_core.raster.source import GDAL_ERRORS, RasterSource, Window
 
-ENDING = ".vrt"
-TILE = 64 * BLOCK
+VRT_ENDING = ".vrt"
+MAP_TILE_PX = 64 * FILE_BLOCK_PX
 """Pixels along each side: 10^9 in a tile, and hundreds of tiles in a map of 10^11 to 10^12."""
 _STAC = "1.1.0"
 _EXTENSIONS = (
@@ -117,10 +117,10 @@ class Mosaic:
         return f"{self.target.stem}_tiles_"
 
     def _tiles(self) -> Iterator[tuple[str, Window]]:
-        for row in range(0, self.area.height, TILE):
-            for column in range(0, self.area.width, TILE):
-                size = min(TILE, self.area.width - column), min(TILE, self.area.height - row)
-                yield f"tile_{row // TILE}_{column // TILE}.tif", Window(column, row, *size)
+        for row in range(0, self.area.height, MAP_TILE_PX):
+            for column in range(0, self.area.width, MAP_TILE_PX):
+                size = min(MAP_TILE_PX, self.area.width - column), min(MAP_TILE_PX, self.area.height - row)
+                yield f"tile_{row // MAP_TILE_PX}_{column // MAP_TILE_PX}.tif", Window(column, row, *size)
 
     @property
     def _transform(self) -> Affine:
@@ -136,7 +136,9 @@ class Mosaic:
             metadata = ET.SubElement(root, "Metadata")
             listed = json.dumps(self.classes.to_list(), ensure_ascii=False)
             ET.SubElement(metadata, "MDI", key=CLASSES_TAG).text = listed
-        band = ET.SubElement(root, "VRTRasterBand", dataType="Byte", band="1", blockXSize=str(BLOCK), blockYSize=str(BLOCK))
+        band = ET.SubElement(
+            root, "VRTRasterBand", dataType="Byte", band="1", blockXSize=str(FILE_BLOCK_PX), blockYSize=str(FILE_BLOCK_PX)
+        )
         ET.SubElement(band, "NoDataValue").text = str(self.nodata)
         if self.classes:
             self._add_classes(band, self.classes)

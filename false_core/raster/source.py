@@ -45,7 +45,7 @@ LARGEST_BLOCK = 2_000_000_000
 """Bytes of a block of the file."""
 MOST_OPEN = 8
 """Rasters whose files a thread keeps open. Thousands may take part in a job, and some systems allow 256 open files."""
-MOST_NAMES = 5
+MAX_NAMES_LISTED = 5
 FAR_AWAY = "Look at the address, the permission and the credentials. A folder on a server ends in a slash."
 """What to do about a raster on a server that cannot be opened."""
 _SMALL_INTEGERS = {np.dtype(name) for name in ("uint8", "int8", "uint16", "int16")}
@@ -418,7 +418,7 @@ def first_names(rasters: Sequence[RasterSource], most: int) -> list[str]:
 
 def names_of(rasters: Sequence[RasterSource]) -> str:
     """Return the names of rasters for messages: the first few of many."""
-    return ", ".join(first_names(rasters, MOST_NAMES))
+    return ", ".join(first_names(rasters, MAX_NAMES_LISTED))
 
 
 def describe_crs(crs: CRS | None) -> str:

@@ -21,8 +21,8 @@ from false_core.untrusted import parse_json
 
 LARGEST_FILE = 200_000_000
 """Bytes. A file of 100,000 items has about half of that."""
-MOST_FILES = 100_000
-DEEPEST = 32
+MAX_STAC_FILES = 100_000
+MAX_LINKS = 32
 """Links from a catalog to an item."""
 ITEM, ITEMS, CATALOG, COLLECTION = "Feature", "FeatureCollection", "Catalog", "Collection"
 BUCKETS = {"s3": "/vsis3/", "gs": "/vsigs/"}
@@ -87,9 +87,10 @@ def rasters_of_stac(file: str, document: Document, asset: str = "") -> Iterator[
         if place in seen:  # Catalogs may link to each other.
             continue
         seen.add(place)
-        if len(seen) > MOST_FILES or depth > DEEPEST:
+        if len(seen) > MAX_STAC_FILES or depth > MAX_LINKS:
             raise InputError(
-                f"{file} leads to more than {MOST_FILES:,} files, or deeper than {DEEPEST} links.", "Name a part of it."
+                f"{file} leads to more than {MAX_STAC_FILES:,} files, or deeper than {MAX_LINKS} links.",
+                "Name a part of it.",
             )
         found = found if found is not None else read_stac(path)
         if found is None:

@@ -19,7 +19,7 @@ SAMPLE_WINDOWS = 64
 SAMPLE_SIDE = 192
 LOOKED_AT_MOST = 200_000
 """Windows that are searched for a valid pixel: 7 billion pixels. A file may declare to be larger than anybody can read."""
-MANY = SAMPLE_WINDOWS
+MANY_RASTERS = SAMPLE_WINDOWS
 """Rasters, from which on not each of them is looked into."""
 MANY_WINDOWS, MANY_SIDE = 256, 96
 """As many pixels as of few rasters, from more places."""
@@ -79,11 +79,11 @@ def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback
     Raises:
         InputError: There is no valid pixel.
     """
-    sample = _sample_of_many(sources, windows, feedback) if len(sources) > MANY else []
+    sample = _sample_of_many(sources, windows, feedback) if len(sources) > MANY_RASTERS else []
     if not sample:
         for source, window in zip(sources, windows):
             sample += _sample(source, window, max(1, SAMPLE_WINDOWS // len(sources)), feedback)
-            if sample and len(sources) > MANY:
+            if sample and len(sources) > MANY_RASTERS:
                 break
     if not sample:
         raise InputError(

@@ -16,9 +16,9 @@ from functools import lru_cache
 from false_core.errors import InputError
 from false_core.untrusted import check_is_file
 
-DEEPEST = 16
+MAX_VRT_LEVELS = 16
 """VRTs within VRTs."""
-MOST_PARTS = 10**8
+MAX_VRT_SOURCES = 10**8
 """Parts that a VRT may come to once those within it are counted out: a mosaic of a million images, several times over."""
 LOOKED_INTO = 1000
 """Parts of one VRT that are looked into whatever they are called. Of more, those that are called .vrt: on a network drive a
@@ -94,8 +94,10 @@ def _count(path: str, above: tuple[str, ...], known: dict[str, int]) -> int:
     contents = _contents(real)
     if contents is None:
         return 1
-    if len(above) >= DEEPEST:
-        raise InputError(f"The raster {above[0]} holds VRTs more than {DEEPEST} levels deep.", "Translate it to GeoTIFF.")
+    if len(above) >= MAX_VRT_LEVELS:
+        raise InputError(
+            f"The raster {above[0]} holds VRTs more than {MAX_VRT_LEVELS} levels deep.", "Translate it to GeoTIFF."
+        )
     folder = os.path.dirname(real)
     _check_kind(real, folder, contents)
     parts: dict[str, int] = {}
@@ -109,7 +111,7 @@ def _count(path: str, above: tuple[str, ...], known: dict[str, int]) -> int:
         if look:
             check_is_file(part, "The part")
         total += times * (_count(part, (*above, real), known) if look else 1)
-    if total > MOST_PARTS:
+    if total > MAX_VRT_SOURCES:
         raise InputError(
             f"The raster {path} comes to {total:.3g} parts, as the VRTs in it hold each other many times over.",
             "Build one VRT from the images themselves.",

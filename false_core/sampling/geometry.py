@@ -91,11 +91,11 @@ def resample(windows: Tensor, placement: Placement, size: int) -> Tensor:
     Returns:
         Crops of shape (batch, bands, size, size), interpolated bilinearly; 0 outside the window.
     """
-    return cut(windows, sampling_maps(placement, side=windows.shape[-1], size=size).to(windows.device), size)
+    return resample_crops(windows, sampling_maps(placement, side=windows.shape[-1], size=size).to(windows.device), size)
 
 
 def sampling_maps(*placements: Placement, side: int, size: int) -> Tensor:
-    """Return the maps from crops to their source windows as ``cut`` wants them, of shape (batch, placements, 2, 3).
+    """Return the maps from crops to their source windows for ``resample_crops``, of shape (batch, placements, 2, 3).
 
     Args:
         placements: One or more for the same source windows.
@@ -109,7 +109,7 @@ def sampling_maps(*placements: Placement, side: int, size: int) -> Tensor:
     return torch.stack(maps, dim=1)
 
 
-def cut(windows: Tensor, maps: Tensor, size: int) -> Tensor:
+def resample_crops(windows: Tensor, maps: Tensor, size: int) -> Tensor:
     """Cut several crops out of each source window, in one resampling.
 
     Args:

@@ -15,7 +15,7 @@ from false_core.raster.source import GDAL_ERRORS, RasterSource, moved
 Positions = npt.NDArray[np.float64]
 
 GEOCENTRIC = "EPSG:4978"
-FAR = 1e9
+UNKNOWN_DISTANCE_M = 1e9
 """Metres between rasters of which nobody knows how far they are apart."""
 
 
@@ -45,7 +45,7 @@ class Ground:
                 out[mine] = self._geocentric(source, positions[mine]) - self._origin
             else:
                 flat = moved(source.transform, positions[mine]) - moved(source.transform, _middle(source))
-                out[mine] = np.column_stack([flat, np.full(len(flat), FAR * (number + 1))])
+                out[mine] = np.column_stack([flat, np.full(len(flat), UNKNOWN_DISTANCE_M * (number + 1))])
         return out
 
     def pixel_size(self) -> float:

@@ -12,7 +12,7 @@ import torch
 from affine import Affine
 from torch import Tensor
 
-from false_core.distributed import WHOLE, Share
+from false_core.distributed import WHOLE_JOB, Share
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, Annotation
@@ -51,7 +51,7 @@ class RawCrops:
 
     Attributes:
         windows, targets: See ``LabelledCrops``.
-        maps: Where the crops lie in the windows, as ``cut`` wants it, of shape (batch, 1, 2, 3).
+        maps: Where the crops lie in the windows, as ``resample_crops`` wants it, of shape (batch, 1, 2, 3).
     """
 
     windows: Tensor
@@ -135,7 +135,7 @@ class LabelSampler:
         self._chance = of_class[targets] * within / np.bincount(targets, within, len(by_class))[targets]
         self._chance /= self._chance.sum()
 
-    def batch(self, number: int, share: Share = WHOLE) -> LabelledCrops:
+    def batch(self, number: int, share: Share = WHOLE_JOB) -> LabelledCrops:
         """Return batch ``number``, counted from 0, or one process's share of it."""
         mine = share.of(self._batch_size)
         placement, targets, regions = self._draw(number, mine)

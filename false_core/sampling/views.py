@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from false_core.distributed import WHOLE, Share
+from false_core.distributed import WHOLE_JOB, Share
 from false_core.presets import IMAGE
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
@@ -131,7 +131,7 @@ class RawViews:
 
     Attributes:
         windows: Normalised source pixels, float16 of shape (B, bands, side, side).
-        maps: Where the two views lie in them, as ``cut`` wants it, of shape (B, 2, 2, 3).
+        maps: Where the two views lie in them, as ``resample_crops`` wants it, of shape (B, 2, 2, 3).
         changes: The changes of the 2B views, the first views before the second views.
         points: Positions in the views, of shape (2B, points, 2).
         kept: See ``ViewPairs``.
@@ -227,7 +227,7 @@ class PatchSampler:
         streams = self._active < len(self._chunks) and self._active > AHEAD
         self._readers = ThreadPoolExecutor(AHEAD, "chunks") if streams else None
 
-    def batch(self, number: int, share: Share = WHOLE) -> ViewPairs:
+    def batch(self, number: int, share: Share = WHOLE_JOB) -> ViewPairs:
         """Return batch ``number``, counted from 0, or one process's share of it."""
         whole = self._batch_size
         mine = share.of(whole)

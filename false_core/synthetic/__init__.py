@@ -8,6 +8,6 @@ shape and surroundings, as it does in real imagery. Everything follows from the 
 
 from false_core.synthetic.classes import CLASSES
 from false_core.synthetic.files import SceneFiles, write_large, write_scene
-from false_core.synthetic.scene import BANDS, Scene, generate
+from false_core.synthetic.scene import BAND_NAMES, Scene, generate
 
-__all__ = ["BANDS", "CLASSES", "Scene", "SceneFiles", "generate", "write_large", "write_scene"]
+__all__ = ["BAND_NAMES", "CLASSES", "Scene", "SceneFiles", "generate", "write_large", "write_scene"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from false_core.synthetic.canvas import Canvas, Floats, Mask, turned
+from false_core.synthetic.canvas import Canvas, FloatArray, Mask, turned
 from false_core.synthetic.classes import ROAD, ROOF
 from false_core.synthetic.parcels import Parcels
 from false_core.synthetic.roads import GRAVEL
@@ -43,7 +43,7 @@ class Village:
     angle: float
     ground: Mask
 
-    def distance_to_street(self, canvas: Canvas) -> Floats:
+    def distance_to_street(self, canvas: Canvas) -> FloatArray:
         """Return (H, W) metres to the middle of the nearest street, as if the village had no end."""
         u, v = turned(canvas.x - self.x, canvas.y - self.y, self.angle)
         v = v + _sway(u)
@@ -79,9 +79,9 @@ class Village:
         return House(self.x + x, self.y + y, half_length, half_width, along + across, rng.uniform(3.2, 5.5), flat, colour)
 
 
-def _sway(u: Floats | float) -> Floats | float:
+def _sway(u: FloatArray | float) -> FloatArray | float:
     """Return how far a street leaves its line, ``u`` metres along it."""
-    swayed: Floats | float = 7 * np.sin(u / 48)
+    swayed: FloatArray | float = 7 * np.sin(u / 48)
     return swayed
 
 
@@ -125,7 +125,7 @@ def _paint_yard(canvas: Canvas, yard: House) -> None:
         band[window][ground] = (value * worn)[ground]
 
 
-def paint_house(canvas: Canvas, house: House, sun: NDArray[np.float64], weathering: Floats) -> None:
+def paint_house(canvas: Canvas, house: House, sun: NDArray[np.float64], weathering: FloatArray) -> None:
     """Paint a roof. ``sun`` (2,) points towards the sun; ``weathering`` (H, W) multiplies the colour."""
     window, v, roof = _footprint(canvas, house)
     brightness = weathering[window].copy()
@@ -144,7 +144,7 @@ def paint_house(canvas: Canvas, house: House, sun: NDArray[np.float64], weatheri
         band[window][roof] = (value * brightness)[roof]
 
 
-def _footprint(canvas: Canvas, house: House, margin: float = 0.0) -> tuple[tuple[slice, slice], Floats, Mask]:
+def _footprint(canvas: Canvas, house: House, margin: float = 0.0) -> tuple[tuple[slice, slice], FloatArray, Mask]:
     """Return a window, metres across the house in it, and the mask of the house grown by ``margin`` metres."""
     window = canvas.window(house.x, house.y, house.half_length + house.half_width + margin)
     u, v = turned(canvas.x[window] - np.float32(house.x), canvas.y[window] - np.float32(house.y), house.angle)

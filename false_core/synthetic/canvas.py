@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 from scipy import ndimage
 
-Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
-Points = NDArray[np.float64]
+FloatArray = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+Points = npt.NDArray[np.float64]
 """(N, 2): x, y in metres."""
 Colour = tuple[float, float, float, float]
 
@@ -43,7 +43,7 @@ class Canvas:
         self.cover = np.zeros((height, width), np.uint8)
         self.height = np.zeros((height, width), np.float32)
 
-    def noise(self, scale: float) -> Floats:
+    def noise(self, scale: float) -> FloatArray:
         """Return (H, W) smooth noise with bumps of about ``scale`` metres, mean 0, standard deviation 1."""
         pixels = max(scale / self.gsd, 1.0)
         weights = []
@@ -55,14 +55,14 @@ class Canvas:
         smooth = weights[0] @ rough @ weights[1].T
         return np.asarray((smooth - smooth.mean()) / (smooth.std() + 1e-6), np.float32)
 
-    def paint(self, where: Mask, cover: int, colour: Colour, brightness: Floats | float = 1.0) -> None:
+    def paint(self, where: Mask, cover: int, colour: Colour, brightness: FloatArray | float = 1.0) -> None:
         """Cover ``where`` (H, W) with a class and a colour; ``brightness`` multiplies it, per pixel or for all."""
         self.cover[where] = cover
         share = brightness[where] if isinstance(brightness, np.ndarray) else brightness
         for band, value in zip(self.light, colour):
             band[where] = value * share
 
-    def distance_to(self, points: Points) -> Floats:
+    def distance_to(self, points: Points) -> FloatArray:
         """Return (H, W) metres from each pixel to the nearest of ``points``; infinite where none lies in the scene."""
         column, row = np.floor((points + self.extent / 2) / self.gsd).astype(int).T
         inside = (column >= 0) & (column < self.shape[1]) & (row >= 0) & (row < self.shape[0])
@@ -72,10 +72,10 @@ class Canvas:
         away[row[inside], column[inside]] = False
         return np.asarray(ndimage.distance_transform_edt(away) * self.gsd, np.float32)
 
-    def at(self, values: NDArray[Any], points: Points) -> NDArray[Any]:
+    def at(self, values: npt.NDArray[Any], points: Points) -> npt.NDArray[Any]:
         """Return the entries of ``values`` (H, W) at ``points``, (N,). Points outside take the nearest pixel."""
         column, row = np.floor((points + self.extent / 2) / self.gsd).astype(int).T
-        found: NDArray[Any] = values[np.clip(row, 0, self.shape[0] - 1), np.clip(column, 0, self.shape[1] - 1)]
+        found: npt.NDArray[Any] = values[np.clip(row, 0, self.shape[0] - 1), np.clip(column, 0, self.shape[1] - 1)]
         return found
 
     def window(self, x: float, y: float, reach: float) -> tuple[slice, slice]:

@@ -2,8 +2,8 @@
 
 from false_core.raster.classes import classes_from_values
 
-FIELD, MEADOW, ROAD, ROOF, TREE, WATER = 1, 2, 3, 4, 5, 6
-NAMES = {FIELD: "field", MEADOW: "meadow", ROAD: "road", ROOF: "roof", TREE: "tree", WATER: "water"}
+CROPLAND, MEADOW, ROAD, ROOF, TREE, WATER = 1, 2, 3, 4, 5, 6
+NAMES = {CROPLAND: "field", MEADOW: "meadow", ROAD: "road", ROOF: "roof", TREE: "tree", WATER: "water"}
 """Codes in the order of the names, so that labels by code and labels by name give the same map."""
 
 CLASSES = tuple(classes_from_values(list(NAMES.values()), [])[1])

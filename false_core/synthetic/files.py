@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from false_core.synthetic.classes import CLASSES, NAMES
-from false_core.synthetic.scene import BANDS, NODATA, SMALLEST, Scene, generate
+from false_core.synthetic.scene import BAND_NAMES, SCENE_NODATA, SMALLEST, Scene, generate
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -81,10 +81,10 @@ def _create_image(path: Path, width: int, height: int, transform: Affine) -> Any
     from rasterio.enums import ColorInterp
 
     target = rasterio.open(
-        path, "w", **_TILED, width=width, height=height, count=len(BANDS), dtype="uint16", nodata=NODATA,
+        path, "w", **_TILED, width=width, height=height, count=len(BAND_NAMES), dtype="uint16", nodata=SCENE_NODATA,
         transform=transform, predictor=2, zlevel=1, bigtiff="if_safer",
     )  # fmt: skip
-    target.descriptions = BANDS
+    target.descriptions = BAND_NAMES
     target.colorinterp = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.undefined)
     return target
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from false_core.synthetic.canvas import Canvas, Colour, Floats, turned
-from false_core.synthetic.classes import FIELD, MEADOW
+from false_core.synthetic.canvas import Canvas, Colour, FloatArray, turned
+from false_core.synthetic.classes import CROPLAND, MEADOW
 
 VERGE: Colour = (860, 1020, 600, 3300)
 """Grass that nobody sows, beside roads and between fields."""
@@ -40,13 +40,13 @@ class LandUse:
     trees: str = ""
 
 
-_RIPE_GRAIN = LandUse(FIELD, (1850, 1500, 900, 2900), 1.5, 0.03, 0.16, 0.07)
-_YOUNG_CEREAL = LandUse(FIELD, (700, 960, 520, 3800), 1.5, 0.05, 0.25, 0.10)
-_MAIZE = LandUse(FIELD, (520, 800, 400, 4300), 2.2, 0.16, 0.0, 0.10)
-_BEETS = LandUse(FIELD, (820, 1080, 520, 3900), 2.6, 0.14, 0.12, 0.14)
-_PLOUGHED = LandUse(FIELD, (1380, 1090, 800, 1950), 3.0, 0.06, 0.0, 0.16)
-_STUBBLE = LandUse(FIELD, (1780, 1500, 1080, 2500), 5.5, 0.06, 0.0, 0.09)
-_RAPESEED = LandUse(FIELD, (1500, 1460, 480, 4000), 1.5, 0.03, 0.2, 0.08)
+_RIPE_GRAIN = LandUse(CROPLAND, (1850, 1500, 900, 2900), 1.5, 0.03, 0.16, 0.07)
+_YOUNG_CEREAL = LandUse(CROPLAND, (700, 960, 520, 3800), 1.5, 0.05, 0.25, 0.10)
+_MAIZE = LandUse(CROPLAND, (520, 800, 400, 4300), 2.2, 0.16, 0.0, 0.10)
+_BEETS = LandUse(CROPLAND, (820, 1080, 520, 3900), 2.6, 0.14, 0.12, 0.14)
+_PLOUGHED = LandUse(CROPLAND, (1380, 1090, 800, 1950), 3.0, 0.06, 0.0, 0.16)
+_STUBBLE = LandUse(CROPLAND, (1780, 1500, 1080, 2500), 5.5, 0.06, 0.0, 0.09)
+_RAPESEED = LandUse(CROPLAND, (1500, 1460, 480, 4000), 1.5, 0.03, 0.2, 0.08)
 _GRASS = LandUse(MEADOW, (760, 1000, 540, 3750), patchiness=0.18)
 _MOWN_GRASS = LandUse(MEADOW, (1000, 1180, 660, 3500), 7.0, 0.05, 0.0, 0.14)
 _PASTURE = LandUse(MEADOW, (980, 1060, 620, 3100), patchiness=0.26, trees="few")
@@ -74,11 +74,11 @@ class Parcels:
     """
 
     number: NDArray[np.int32]
-    along: Floats
-    across: Floats
-    edge: Floats
-    lane: Floats
-    hedge: Floats
+    along: FloatArray
+    across: FloatArray
+    edge: FloatArray
+    lane: FloatArray
+    hedge: FloatArray
     uses: list[LandUse]
     angle: list[float]
 
@@ -109,7 +109,7 @@ def divide_land(canvas: Canvas) -> Parcels:
     return parcels
 
 
-def _nearest_centre(x: Floats, y: Floats, centres: NDArray[np.float64]) -> tuple[NDArray[np.int32], Floats]:
+def _nearest_centre(x: FloatArray, y: FloatArray, centres: NDArray[np.float64]) -> tuple[NDArray[np.int32], FloatArray]:
     """Return (H, W) the nearest of ``centres`` (N, 2), and metres to the line where another one becomes the nearest."""
     nearest, least = np.zeros(x.shape, np.int32), np.full(x.shape, np.inf, np.float32)
     for index, (cx, cy) in enumerate(centres):
@@ -126,7 +126,7 @@ def _nearest_centre(x: Floats, y: Floats, centres: NDArray[np.float64]) -> tuple
     return nearest, border
 
 
-def _divide(canvas: Canvas, parcels: Parcels, pixels: NDArray[np.intp], u: Floats, v: Floats, angle: float) -> None:
+def _divide(canvas: Canvas, parcels: Parcels, pixels: NDArray[np.intp], u: FloatArray, v: FloatArray, angle: float) -> None:
     """Halve a piece of land across its longer side until parcels remain; long cuts become lanes, some others hedges."""
     rng = canvas.rng
     inside_u, inside_v = u[pixels], v[pixels]
@@ -156,7 +156,7 @@ def paint_parcels(canvas: Canvas, parcels: Parcels) -> None:
     rng, number, uses = canvas.rng, parcels.number, parcels.uses
     count = len(uses)
 
-    def spread(per_parcel: Any) -> Floats:
+    def spread(per_parcel: Any) -> FloatArray:
         return np.asarray(per_parcel, np.float32)[number]
 
     patches = 0.6 * canvas.noise(28) + 0.5 * canvas.noise(9) + 0.5 * canvas.noise(2.5)
@@ -176,7 +176,7 @@ def paint_parcels(canvas: Canvas, parcels: Parcels) -> None:
     canvas.paint(margin, MEADOW, VERGE, 1 + np.float32(0.15) * patches)
 
 
-def _rows_and_tracks(canvas: Canvas, parcels: Parcels) -> tuple[Floats, Floats]:
+def _rows_and_tracks(canvas: Canvas, parcels: Parcels) -> tuple[FloatArray, FloatArray]:
     """Return (H, W) the change of brightness by rows, and the share of soil seen in wheel tracks."""
     rng, number, uses = canvas.rng, parcels.number, parcels.uses
     # On the headland, where the tractor turns, rows run along the border.

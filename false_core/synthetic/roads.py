@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from false_core.synthetic.canvas import Canvas, Colour, Floats, Mask
+from false_core.synthetic.canvas import Canvas, Colour, FloatArray, Mask
 from false_core.synthetic.classes import MEADOW, ROAD, WATER
 from false_core.synthetic.parcels import VERGE
 
@@ -17,7 +17,7 @@ _HALF_LANE, _HALF_STREET, _HALF_ROAD = 2.1, 2.4, 3.4
 _FINEST_MARKING_GSD = 0.6
 
 
-def paint_roads(canvas: Canvas, lanes: Floats, streets: Floats, main: Floats) -> Floats:
+def paint_roads(canvas: Canvas, lanes: FloatArray, streets: FloatArray, main: FloatArray) -> FloatArray:
     """Paint roads, given (H, W) metres to the middle of the nearest lane, street and main road.
 
     Returns:
@@ -38,7 +38,7 @@ def paint_roads(canvas: Canvas, lanes: Floats, streets: Floats, main: Floats) ->
     return np.asarray(np.minimum(np.minimum(to_lane, streets - _HALF_STREET), main - _HALF_ROAD), np.float32)
 
 
-def _paint_lanes(canvas: Canvas, to_lane: Floats, rough: Floats) -> None:
+def _paint_lanes(canvas: Canvas, to_lane: FloatArray, rough: FloatArray) -> None:
     land: Mask = canvas.cover != WATER  # Lanes end at the water; the other roads cross it on a bridge.
     canvas.paint(land & (to_lane < 1.5), MEADOW, VERGE, rough * (1 + np.float32(0.12) * canvas.noise(3)))
     canvas.paint(land & (to_lane < 0), ROAD, GRAVEL, rough * (np.float32(0.95) + np.float32(0.08) * canvas.noise(20)))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from false_core.synthetic.buildings import Village, build_farms, paint_house
-from false_core.synthetic.canvas import Canvas, Colour, Floats, Mask, Points, winding_line
+from false_core.synthetic.canvas import Canvas, Colour, FloatArray, Mask, Points, winding_line
 from false_core.synthetic.classes import MEADOW
 from false_core.synthetic.light import cast_shadows, flown_over, take_picture
 from false_core.synthetic.parcels import Parcels, divide_land, paint_parcels
@@ -16,8 +16,8 @@ from false_core.synthetic.roads import paint_roads
 from false_core.synthetic.trees import grow_trees
 from false_core.synthetic.water import paint_water
 
-BANDS = ("red", "green", "blue", "nir")
-NODATA = 0
+BAND_NAMES = ("red", "green", "blue", "nir")
+SCENE_NODATA = 0
 SMALLEST = 64
 """Pixels on the shorter side."""
 SMALLEST_EXTENT = 300.0
@@ -31,7 +31,7 @@ class Scene:
     """A generated scene.
 
     Attributes:
-        image: (4, H, W) uint16, reflectance times 10,000 in the order of ``BANDS``; 0 in all bands is nodata.
+        image: (4, H, W) uint16, reflectance times 10,000 in the order of ``BAND_NAMES``; 0 in all bands is nodata.
         truth: (H, W) uint8, class codes of ``CLASSES``; 0 where the image has no data.
         gsd: Ground sample distance, metres per pixel.
     """
@@ -74,13 +74,13 @@ def generate(width: int = 1024, height: int = 1024, seed: int = 0, gsd: float | 
     image, truth = take_picture(canvas), canvas.cover
     if border:
         empty = ~flown_over(canvas)
-        image[:, empty] = NODATA
+        image[:, empty] = SCENE_NODATA
         truth[empty] = 0
     return Scene(image, truth, gsd)
 
 
 def _settle(
-    canvas: Canvas, parcels: Parcels, shore: Floats, first: Points, direction: float, sun: NDArray[np.float64]
+    canvas: Canvas, parcels: Parcels, shore: FloatArray, first: Points, direction: float, sun: NDArray[np.float64]
 ) -> None:
     """Add what people made, villages, roads and farms, and then the trees around all of it.
 
@@ -107,7 +107,9 @@ def _settle(
     grow_trees(canvas, parcels, shore, road, main, gardens, sun)
 
 
-def _found_villages(canvas: Canvas, shore: Floats, first: Points, direction: float) -> tuple[list[Village], Floats, Floats]:
+def _found_villages(
+    canvas: Canvas, shore: FloatArray, first: Points, direction: float
+) -> tuple[list[Village], FloatArray, FloatArray]:
     """Return villages, one per 36 ha, and (H, W) metres to the middle of the nearest street and main road."""
     rng = canvas.rng
     count = max(1, round(float(np.prod(canvas.extent)) / 600**2))

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from false_core.synthetic.canvas import Canvas, Colour, Floats, Mask, Points, turned
-from false_core.synthetic.classes import FIELD, MEADOW, TREE
+from false_core.synthetic.canvas import Canvas, Colour, FloatArray, Mask, Points, turned
+from false_core.synthetic.classes import CROPLAND, MEADOW, TREE
 from false_core.synthetic.parcels import Parcels
 
 _KINDS = np.array([(430, 660, 360, 4150), (350, 540, 330, 3600), (290, 430, 300, 2700)], np.float32)
@@ -19,7 +19,13 @@ _PAIRS_AT_ONCE = 2_000_000
 
 
 def grow_trees(
-    canvas: Canvas, parcels: Parcels, shore: Floats, road: Floats, main: Floats, village: Mask, sun: NDArray[np.float64]
+    canvas: Canvas,
+    parcels: Parcels,
+    shore: FloatArray,
+    road: FloatArray,
+    main: FloatArray,
+    village: Mask,
+    sun: NDArray[np.float64],
 ) -> None:
     """Plant trees where they grow in such a land.
 
@@ -29,7 +35,7 @@ def grow_trees(
         sun: (2,) towards the sun.
     """
     rng = canvas.rng
-    soil = ((canvas.cover == MEADOW) | (canvas.cover == FIELD)) & (canvas.height == 0)
+    soil = ((canvas.cover == MEADOW) | (canvas.cover == CROPLAND)) & (canvas.height == 0)
     wood = (parcels.that_grow("dense") & (parcels.edge > 2)) | (canvas.noise(75) > 2.0)
     wood &= soil & ~village & (road > 1.5)
     floor = ndimage.binary_erosion(wood, iterations=max(1, round(2.5 / canvas.gsd)))
@@ -57,7 +63,7 @@ def grow_trees(
         _plant(canvas, points, radius, np.concatenate([kind, rng.integers(0, _CONIFER, len(rows))]), sun)
 
 
-def _scatter(canvas: Canvas, spacing: float, chance: Floats) -> Points:
+def _scatter(canvas: Canvas, spacing: float, chance: FloatArray) -> Points:
     """Return points about ``spacing`` metres apart, each kept with the chance given at its pixel."""
     rng = canvas.rng
     xs, ys = (np.arange(-size / 2, size / 2, spacing) for size in canvas.extent)
@@ -111,7 +117,7 @@ def _plant(
 
 
 def _keep_highest(
-    height: Floats, owner: NDArray[np.int32], tree: NDArray[np.intp], pixel: NDArray[np.intp], top: Floats
+    height: FloatArray, owner: NDArray[np.int32], tree: NDArray[np.intp], pixel: NDArray[np.intp], top: FloatArray
 ) -> None:
     """Raise ``height`` (H, W) to ``top`` (N,) at ``pixel`` (N, 2), and note in ``owner`` (H, W) whose crown is on top."""
     flat = pixel[:, 1] * height.shape[1] + pixel[:, 0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from false_core.synthetic.canvas import Canvas, Colour, Floats, Points, turned
+from false_core.synthetic.canvas import Canvas, Colour, FloatArray, Points, turned
 from false_core.synthetic.classes import MEADOW, WATER
 
 _CLEAR: Colour = (430, 560, 520, 260)
@@ -13,7 +13,7 @@ _BANK: Colour = (700, 900, 500, 3700)
 _SAND: Colour = (2050, 1800, 1400, 2500)
 
 
-def paint_water(canvas: Canvas, river: Points, pond: Points) -> Floats:
+def paint_water(canvas: Canvas, river: Points, pond: Points) -> FloatArray:
     """Paint a river along the line ``river`` and a pond at the point ``pond`` (2,), with their banks.
 
     Returns:
@@ -31,7 +31,7 @@ def paint_water(canvas: Canvas, river: Points, pond: Points) -> Floats:
     return shore
 
 
-def _shore(canvas: Canvas, river: Points, pond: Points) -> Floats:
+def _shore(canvas: Canvas, river: Points, pond: Points) -> FloatArray:
     rng = canvas.rng
     half_width = np.clip(7.0 + 2.2 * canvas.noise(70), 4.5, 13)
     radius = rng.uniform(16, 24) * (1 + 0.18 * canvas.noise(28))

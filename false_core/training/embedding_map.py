@@ -17,9 +17,9 @@ from false_core.raster.source import RasterSource, Window, block_mean
 from false_core.raster.statistics import Normalisation
 from false_core.reports.figures import Colours, as_bytes, as_svg, in_colour, show_picture
 
-TILE, HALO = 256, 64
+TILE_PX, HALO_PX = 256, 64
 """Working pixels looked at at a time, and the surroundings the network sees around them. For a picture, that is enough."""
-LONGEST = 10 * TILE
+MAX_SIDE_PX = 10 * TILE_PX
 """Longest side of the part that is mapped. Of a larger raster it is the middle."""
 
 
@@ -59,7 +59,7 @@ def map_embedding(
         The map, or None where nothing in that part is valid.
     """
     part = _middle(area)
-    tiled = TiledEncoder(encoder.eval(), source, normalisation, device, TILE, HALO, feedback)
+    tiled = TiledEncoder(encoder.eval(), source, normalisation, device, TILE_PX, HALO_PX, feedback)
     components = fit_components(tiled, part, 3, seed, feedback)
     if components is None:
         return None
@@ -70,7 +70,7 @@ def map_embedding(
     with closing(tiled.over(plan, lambda levels: tiled.inside(components.of(levels)).cpu().numpy())) as computed:
         for done, item in enumerate(computed):
             feedback.advance(done, len(plan))
-            tile = Window(part.column + item.tile.column * TILE, part.row + item.tile.row * TILE, TILE, TILE)
+            tile = Window(part.column + item.tile.column * TILE_PX, part.row + item.tile.row * TILE_PX, TILE_PX, TILE_PX)
             _paste(land, _picture(source, normalisation, tile, block), tile, part, block)
             if item.result is not None:
                 colours = as_bytes(components.stretched(item.result)).transpose(1, 2, 0).copy()
@@ -100,15 +100,15 @@ def _picture(source: RasterSource, normalisation: Normalisation, tile: Window, b
 
 
 def _middle(area: Window) -> Window:
-    """Return ``area``, or its middle where it is longer than ``LONGEST``."""
-    width, height = min(area.width, LONGEST), min(area.height, LONGEST)
+    """Return ``area``, or its middle where it is longer than ``MAX_SIDE_PX``."""
+    width, height = min(area.width, MAX_SIDE_PX), min(area.height, MAX_SIDE_PX)
     return Window(area.column + (area.width - width) // 2, area.row + (area.height - height) // 2, width, height)
 
 
 def _block(part: Window) -> int:
     """Return how many working pixels of the raster are shown as one, so that its picture is as fine as a screen."""
     longest = max(part.width, part.height)
-    return 1 if longest <= LONGEST // 4 else 2 if longest <= LONGEST // 2 else 4
+    return 1 if longest <= MAX_SIDE_PX // 4 else 2 if longest <= MAX_SIDE_PX // 2 else 4
 
 
 def _paste(target: np.ndarray, piece: np.ndarray, tile: Window, part: Window, step: int) -> None:

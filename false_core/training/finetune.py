@@ -41,7 +41,7 @@ from false_core.raster.statistics import Normalisation, measure
 from false_core.raster.working_grid import at_resolution_of_model, on_working_grid
 from false_core.reports.page import write_report
 from false_core.sampling.cache import ChunkCache
-from false_core.sampling.geometry import cut
+from false_core.sampling.geometry import resample_crops
 from false_core.sampling.labelled import LabelSampler, RawCrops, on_valid_pixels
 from false_core.sampling.loading import loaded_ahead
 from false_core.sampling.spectral import QUIET, torch_generator
@@ -55,7 +55,7 @@ from false_core.training.optimisers import parameter_groups, warm_up_and_cosine
 from false_core.training.validation import score_labels
 
 LOG_EVERY = 5
-ADVICE = "Try another seed, and look for extreme values in the raster."
+FINETUNE_REMEDY = "Try another seed, and look for extreme values in the raster."
 """The advice to give where the numbers run away."""
 REFIT_RATE = 0.5
 """Highest learning rate once the labels that were kept back train too, as a share of the first one."""
@@ -195,7 +195,7 @@ class _Trainer:
     def train_on(self, batch: RawCrops) -> Tensor:
         """Do one step and return its loss."""
         self._set_rates()
-        crops = batch.changes.apply(cut(batch.windows, batch.maps, self.settings.crop_size))
+        crops = batch.changes.apply(resample_crops(batch.windows, batch.maps, self.settings.crop_size))
         crops = crops.contiguous(memory_format=torch.channels_last)
         self.network.train()
         # Dropout goes by the step as all chance does, so that a run that was interrupted ends as if it had not been.
@@ -266,7 +266,7 @@ class _Run:
         self, trainer: _Trainer, checkpoint: Checkpoint, source: RasterSource, feedback: Feedback, world: World
     ) -> None:
         self._trainer, self._feedback, self._world = trainer, feedback, world
-        self._guard = TrainingGuard(checkpoint, self._state, [source], trainer.device, ADVICE)
+        self._guard = TrainingGuard(checkpoint, self._state, [source], trainer.device, FINETUNE_REMEDY)
         self.curves = Curves(feedback)
         self.confusion: IntArray | None = None
         state = checkpoint.load()

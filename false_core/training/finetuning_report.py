@@ -43,17 +43,17 @@ def finetuning_report(card: ModelCard, curves: Curves, confusion: IntArray | Non
         sections += [
             Section(
                 "Scores per class",
-                "On labels that were kept back in whole blocks of space. The model was scored before it learned from these "
-                "too. They tell how good the map is where it looks like the labels; for the whole map, check points that "
-                "were drawn at random. The bars show the IoU.",
+                "The scores come from labels that were kept back, in whole blocks of space. The model was scored before it "
+                "learned from these labels too. They hold for places like the labelled ones. How good the whole map is, "
+                "'Assess a map' says. The bars show the IoU.",
                 bars_figure(names, np.nan_to_num(scores.iou).tolist(), colors),
                 header=("Class", "IoU", "Producer's accuracy", "User's accuracy", "F1", "Pixels"),
                 rows=rows,
                 colors=colors,
             ),
             Section(
-                "What is mixed up with what",
-                "True class in rows, mapped class in columns, in percent of the row.",
+                "Confusion matrix",
+                "The rows are the true classes and the columns the mapped ones, in percent of the row.",
                 confusion_figure(confusion, names),
             ),
         ]

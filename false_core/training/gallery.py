@@ -22,7 +22,7 @@ from false_core.sampling.geometry import Placement, resample
 from false_core.sampling.views import EmbeddingPositions, ViewPairs
 from false_core.training.purity import Truth
 
-SHOWN = 8
+SHOWN_ANCHORS = 8
 """Anchors in a gallery."""
 MOST_OTHERS = 3
 """False negatives shown of one anchor."""
@@ -112,8 +112,8 @@ def draw_gallery(gallery: Gallery) -> str:
     if not exhibits:
         return ""
     rows = max(len(exhibit.pictures) for exhibit in exhibits)
-    figure = Figure(figsize=(1.15 * SHOWN + 0.3, 1.45 * rows + 0.1), layout="constrained")
-    grid = figure.subplots(rows, SHOWN, squeeze=False)
+    figure = Figure(figsize=(1.15 * SHOWN_ANCHORS + 0.3, 1.45 * rows + 0.1), layout="constrained")
+    grid = figure.subplots(rows, SHOWN_ANCHORS, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
     for column, exhibit in enumerate(exhibits):
@@ -149,7 +149,7 @@ class _Show:
     classes: FloatArray | None
 
     def choose(self, generator: np.random.Generator) -> list[int]:
-        """Return up to ``SHOWN`` anchors of different patches, spread over the similarities of what is beside them."""
+        """Return up to ``SHOWN_ANCHORS`` anchors of different patches, spread over the similarities beside them."""
         if not self.found.indices.shape[1]:
             return []
         anchors = generator.permutation(np.flatnonzero(self.found.benchmark.cpu().numpy()))
@@ -199,16 +199,18 @@ def _nearest(similarity: Tensor, positions: EmbeddingPositions) -> FalseNegative
 
 
 def _spread(exhibits: list[Exhibit]) -> list[Exhibit]:
-    """Return up to ``SHOWN`` of them, from the least to the most similar."""
+    """Return up to ``SHOWN_ANCHORS`` of them, from the least to the most similar."""
     return [exhibits[position] for position in _evenly(np.array([exhibit.similarities[1] for exhibit in exhibits]))]
 
 
 def _evenly(values: npt.NDArray[np.floating]) -> list[int]:
-    """Return where up to ``SHOWN`` values lie that are spread evenly over the sorted values, in that order."""
+    """Return where up to ``SHOWN_ANCHORS`` values lie that are spread evenly over the sorted values, in that order."""
     order = np.argsort(values, kind="stable")
     if not len(order):
         return []
-    return [int(order[place]) for place in np.linspace(0, len(order) - 1, min(SHOWN, len(order))).round().astype(int)]
+    return [
+        int(order[place]) for place in np.linspace(0, len(order) - 1, min(SHOWN_ANCHORS, len(order))).round().astype(int)
+    ]
 
 
 def _caption(exhibit: Exhibit, number: int) -> str:

@@ -24,14 +24,14 @@ COLUMNS = 6
 """Anchors of a figure."""
 MOST_OTHERS = 3
 """Related places whose surroundings are shown of one anchor."""
-MAP = 192
+MAX_MAP_PX = 192
 """Pixels of a map at most: larger ones are shown smaller."""
-WIDEST = 3.0
+MAX_REACH_WIDTHS = 3.0
 """Widths of a patch that a map reaches to either side at most."""
 BOX_COLOURS = ("#ffd92f", "#e7298a", "#1ee3cf", "#ff7f00", "#7fc97f", "#bc80bd", "#ffffff", "#386cb0")
-RELATED, OTHERS = "#ff9d2e", "#d0d4da"
+RELATED_COLOUR, OTHERS_COLOUR = "#ff9d2e", "#d0d4da"
 
-Ground = Callable[[int, tuple[float, float], int], FloatArray]
+PixelReader = Callable[[int, tuple[float, float], int], FloatArray]
 """Gives normalised pixels (bands, side, side) of a raster, by its number, around a place in its pixel coordinates."""
 
 
@@ -45,7 +45,7 @@ class Drawn:
     """
 
     batch: ViewPairs
-    ground: Ground
+    ground: PixelReader
     settings: PretrainSettings
     truth: Truth | None
 
@@ -121,9 +121,9 @@ def _section_of(pairs: NeighbourPairs, drawn: Drawn, named: bool) -> Section:
     figure, number = draw_neighbour_pairs(pairs, drawn)
     looked_at = len(pairs.indices)
     if not figure:
-        return Section(heading, f"None, of {looked_at:,} {what} looked at after the training.")
+        return Section(heading, f"There are none among {looked_at:,} {what} looked at after the training.")
     text = (
-        f"{pairs.text} {number:,} of {looked_at:,} {what} looked at after the training have some; shown are a few. On "
+        f"{pairs.text} {number:,} of {looked_at:,} {what} looked at after the training have some; a few are shown. On "
         "the map the anchor is a white ring, those related are orange ones, and dots are the other places of the batch."
         f"{' Classes are those of the truth raster.' if drawn.truth else ''}"
     )
@@ -148,16 +148,16 @@ def _draw_map(axes: Axes, anchor: int, others: Sequence[int], positions: Embeddi
     """Draw the ground around an anchor with all places of the batch on it."""
     raster, (x, y) = int(positions.rasters[anchor]), positions.pixels[anchor]
     settings = drawn.settings
-    side = round(settings.crop_size * (1 + 2 * min(max(settings.radius, 0.5), WIDEST)))
-    step = -(-side // MAP)
+    side = round(settings.crop_size * (1 + 2 * min(max(settings.radius, 0.5), MAX_REACH_WIDTHS)))
+    step = -(-side // MAX_MAP_PX)
     picture = in_colour(drawn.ground(raster, (float(x), float(y)), side)[:, ::step, ::step])
     axes.set_axis_on()
     show_picture(axes, picture)
     scale = picture.shape[0] / side
     there = (np.abs(positions.pixels - (x, y)) < side / 2).all(axis=1) & (positions.rasters == raster)
     on_picture = (positions.pixels - (x, y) + side / 2) * scale - 0.5
-    axes.plot(*on_picture[there].T, linestyle="", marker=".", markersize=2.5, color=OTHERS)
-    for row, colour in (*((other, RELATED) for other in others), (anchor, "white")):
+    axes.plot(*on_picture[there].T, linestyle="", marker=".", markersize=2.5, color=OTHERS_COLOUR)
+    for row, colour in (*((other, RELATED_COLOUR) for other in others), (anchor, "white")):
         if there[row]:
             for ring, width in (("black", 2.4), (colour, 1.2)):
                 axes.plot(

@@ -32,7 +32,7 @@ from false_core.raster.source import RasterSource, Window, first_names
 from false_core.raster.statistics import Normalisation, measure
 from false_core.raster.working_grid import on_working_grid, open_all
 from false_core.reports.page import write_report
-from false_core.sampling.geometry import cut
+from false_core.sampling.geometry import resample_crops
 from false_core.sampling.loading import STAYS, loaded_ahead, on_device
 from false_core.sampling.spectral import SpectralJitter
 from false_core.sampling.views import PatchSampler, RawViews, ViewPairs
@@ -56,9 +56,9 @@ DECIDE_MEMORY = (
 """Settings that decide how much memory a step takes."""
 MOST_WARNINGS = 5
 """The most rasters that a warning names one by one because the extent does not meet them."""
-MOST_NAMES = 20
+MAX_RASTER_NAMES = 20
 """The most names of rasters that the file of an encoder holds."""
-ADVICE = "Try a higher temperature or another seed, and look for extreme values in the raster."
+PRETRAIN_REMEDY = "Try a higher temperature or another seed, and look for extreme values in the raster."
 """The advice to give where the numbers run away."""
 GALLERY_BATCHES = 4
 """Looked at after the training, to choose what the report shows."""
@@ -99,7 +99,9 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         METHOD_CLASSES[settings.method].sampling_requirements(settings),
     )
     checkpoint, curves = Checkpoint(job, settings, feedback, world), Curves(feedback)
-    guard = TrainingGuard(checkpoint, lambda: {**trainer.state(), "curves": curves.state()}, sources, device, ADVICE)
+    guard = TrainingGuard(
+        checkpoint, lambda: {**trainer.state(), "curves": curves.state()}, sources, device, PRETRAIN_REMEDY
+    )
     with guard.checkpoint_on_exit():
         with feedback.stage("Pretraining", 0.92):
             state = checkpoint.load()
@@ -123,7 +125,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
 
 
 @dataclass(frozen=True)
-class Batch:
+class LocalBatch:
     """A share of a batch to train on: its patches, which stay in memory, and what becomes their views."""
 
     pairs: ViewPairs = field(metadata=STAYS)
@@ -281,7 +283,7 @@ class Trainer:
     @torch.no_grad()
     def views_of(self, views: RawViews) -> Views:
         """Cut the views out of their windows and change their colours, on the device."""
-        pixels = views.changes.apply(cut(views.windows, views.maps, self.settings.crop_size))
+        pixels = views.changes.apply(resample_crops(views.windows, views.maps, self.settings.crop_size))
         return Views(pixels.contiguous(memory_format=torch.channels_last), views.points, views.kept, views.ground)
 
     def state(self) -> dict[str, Any]:
@@ -312,9 +314,9 @@ def _train(
 ) -> None:
     batch_size, began = trainer.settings.batch_size, trainer.step
 
-    def make(step: int) -> Batch:
+    def make(step: int) -> LocalBatch:
         pairs = sampler.batch(step, world.share)
-        return Batch(pairs, trainer.prepare(pairs, step))
+        return LocalBatch(pairs, trainer.prepare(pairs, step))
 
     with closing(loaded_ahead(make, range(trainer.step, trainer.steps), trainer.device)) as batches:
         for batch in batches:
@@ -444,7 +446,7 @@ def _card(
         patch_size=settings.crop_size,
         method={"name": settings.method, "preset": preset, **asdict(settings), "steps": steps, "seed": job.seed},
         provenance={
-            "rasters": first_names(sources, MOST_NAMES),
+            "rasters": first_names(sources, MAX_RASTER_NAMES),
             "extent": job.extent,
             **({"weights": origin} if origin else {}),
             "loss": curves.last("loss"),

@@ -50,9 +50,7 @@ def pretraining_report(
 
 def _training(card: ModelCard, curves: Curves) -> list[Section]:
     if card.method.get("name") == UNTRAINED:
-        text = (
-            "There was none: the weights are as they were drawn. Only the scale of the features was adapted to the raster."
-        )
+        text = "The encoder was not trained. Only the scale of its features was adapted to the raster."
         return [Section("Training", text)]
     text = "The loss should fall and then level off."
     return [Section("Loss and learning rate", text, draw_curves(curves, [("loss",), ("learning rate",)]))]
@@ -66,19 +64,21 @@ def _alike(curves: Curves, of_method: Mapping[str, str]) -> list[Section]:
             kind, level = name.partition(" ")[0], name.partition("(")[2]
             panels.setdefault((level, kind), []).append(name)
     captions = {
-        "similarity": "Cosine similarity of two views of the same place (positives), of different places (negatives) and, "
-        "where the method looks for them, of the pairs taken for false negatives. Positives should rise above negatives.",
+        "similarity": "These are the cosine similarities of two views of the same place (positives), of different places "
+        "(negatives) and, where the method looks for them, of the pairs taken for false negatives. Positives should rise "
+        "above negatives.",
         "benchmark": "Benchmark anchors are those whose two views are more alike than the similarity threshold, which makes "
-        "them sure enough to look for a false negative; shown is their share.",
+        "them sure enough to look for a false negative. The curve is their share.",
         "confidence": "Confidence is how far the false negatives were trusted, on average.",
-        "correlation": "Correlation of each feature of an embedding between the two views, on average. It should near 1.",
+        "correlation": "Correlation is that of each feature of an embedding between the two views, on average. It should "
+        "come close to 1.",
         **of_method,
     }
     # In the order of the captions, level by level.
     order = sorted(panels, key=lambda key: (key[0], list(captions).index(key[1]) if key[1] in captions else len(captions)))
     text = " ".join(captions[kind] for kind in captions if any(kind == there for _, there in panels))
     figure = draw_curves(curves, [panels[key] for key in order])
-    return [Section("What the encoder takes for alike", text, figure)] if panels else []
+    return [Section("What looks alike to the encoder", text, figure)] if panels else []
 
 
 def _purity(curves: Curves) -> list[Section]:
@@ -88,14 +88,15 @@ def _purity(curves: Curves) -> list[Section]:
             panels.setdefault(name.partition("(")[2], []).append(name)
     several = any(name.startswith("purity in other patches") for name in curves.series)
     near = (
-        "Most pairs are points that lie near each other in one patch, where the class is often the same; those in other "
+        "Most pairs are points that lie near each other in one patch, where the class is often the same. Pairs in other "
         "patches are the harder test. "
         if several
         else ""
     )
     text = (
-        "Share of the pairs taken for false negatives whose two places are of the same class in the truth raster, beside "
-        "that of pairs drawn at random from the same batch. The further above chance, the more often FALSE is right. "
+        "The curves show in which share of the pairs taken for false negatives both places have the same class in the truth "
+        "raster, and the same for pairs drawn at random from the batch. The further the first curve is above the second, "
+        "the more often FALSE is right. "
         f"{near}The truth took no part in the learning."
     )
     return (
@@ -114,29 +115,28 @@ def _gallery(gallery: Gallery, card: ModelCard, named: bool) -> Section:
     classes = f" Classes are those of the truth raster {where}." if known else ""
     how = f"The numbers are cosine similarities to the anchor.{classes} {_crops(gallery, card)}"
     if not gallery.determined:
-        text = f"Places, another view of each, and the place in other patches of the batch that comes nearest to it. {how}"
+        text = f"The rows are places, another view of each, and the most similar place in other patches of the batch. {how}"
         return Section(f"Nearest neighbours{level}", text, draw_gallery(gallery))
     heading = f"False negatives that were found{level}"
     if not gallery.anchors:
         text = (
-            f"None. Of {gallery.looked_at:,} {what} looked at after the training, none has two views that are more alike "
-            f"than the similarity threshold, {card.method.get('threshold', math.nan):g}. A lower threshold finds some."
+            f"There are none. Of {gallery.looked_at:,} {what} looked at after the training, none has two views that are "
+            f"more alike than the similarity threshold, {card.method.get('threshold', math.nan):g}. A lower threshold finds "
+            "some."
         )
         return Section(heading, text)
     within = "" if gallery.level == IMAGE else ", often a point nearby in the same patch"
     text = (
-        "Benchmark anchors, another view of each, and what was taken for a false negative: the negative whose similarity "
-        f"comes closest to that of the other view{within}. It should show the same land cover as the anchor. "
-        f"{len(gallery.exhibits)} of {gallery.anchors:,} benchmark anchors among {gallery.looked_at:,} {what} looked at "
-        f"after the training, from the least to the most similar. {how}"
+        "The rows are benchmark anchors, another view of each, and what was taken for a false negative: the negative whose "
+        f"similarity comes closest to that of the other view{within}. It should show the same land cover as the anchor. "
+        f"These are {len(gallery.exhibits)} of the {gallery.anchors:,} benchmark anchors that were found among "
+        f"{gallery.looked_at:,} {what} after the training, from the least to the most similar. {how}"
     )
     return Section(heading, text, draw_gallery(gallery))
 
 
 def _crops(gallery: Gallery, card: ModelCard) -> str:
-    cut = (
-        "Patches are" if gallery.level == IMAGE else "Shown are the surroundings of points, which lie in the rings. They are"
-    )
+    cut = "Patches are" if gallery.level == IMAGE else "The points lie in the rings. Their surroundings are"
     return f"{cut} cut and turned as the encoder saw them, but in the raster's colours. Nodata is grey. {bands_shown(card)}"
 
 
@@ -144,9 +144,10 @@ def _embedding(embedding: EmbeddingMap, card: ModelCard) -> Section:
     area, size = embedding.area, f"{card.pixel_size:g}"
     part = "" if embedding.share == 1 else f", the middle {percent(embedding.share)} of it"
     text = (
-        "The raster, and beside it the first three principal components of the encoder's features as red, green and blue: "
-        "what has the same colour looks alike to the encoder. The colours themselves mean nothing. Land cover that differs "
-        f"should differ in colour. {embedding.name}{part}: {area.width:,} x {area.height:,} pixels of {size} CRS units. "
+        "The raster is shown beside the first three principal components of the encoder's features, as red, green and blue. "
+        "What has the same colour looks alike to the encoder. The colours themselves mean nothing. Land cover that differs "
+        f"should differ in colour. Both show {embedding.name}{part}: {area.width:,} x {area.height:,} pixels of {size} CRS "
+        "units. "
         f"Nodata is white. {bands_shown(card)}"
     )
     return Section("What the encoder sees", text, draw_map(embedding))

@@ -15,7 +15,7 @@ from false_core.methods.false_negatives import FalseNegatives
 from false_core.raster.source import FloatArray, RasterSource, Window, moved, names_of
 from false_core.sampling.views import EmbeddingPositions, Positions
 
-TILE = 256
+TRUTH_TILE_PX = 256
 KEPT_TILES = 64
 """Square pieces of the truth in memory, 256 kB each."""
 
@@ -45,8 +45,8 @@ class Truth:
         codes = np.full(len(positions.pixels), np.nan, np.float32)
         pixels = self._pixels_of(positions)
         inside = ((pixels >= 0) & (pixels < (self._source.width, self._source.height))).all(axis=1)
-        tiles, owner = np.unique(pixels[inside] // TILE, axis=0, return_inverse=True)
-        within, found = pixels[inside] % TILE, codes[inside]
+        tiles, owner = np.unique(pixels[inside] // TRUTH_TILE_PX, axis=0, return_inverse=True)
+        within, found = pixels[inside] % TRUTH_TILE_PX, codes[inside]
         for number, (column, row) in enumerate(tiles.tolist()):
             mine = owner.reshape(-1) == number
             found[mine] = self._tile(column, row)[within[mine, 1], within[mine, 0]]
@@ -98,7 +98,9 @@ class Truth:
         return True
 
     def _read_tile(self, column: int, row: int) -> FloatArray:
-        codes: FloatArray = self._source.read(Window(column * TILE, row * TILE, TILE, TILE))[0]
+        codes: FloatArray = self._source.read(
+            Window(column * TRUTH_TILE_PX, row * TRUTH_TILE_PX, TRUTH_TILE_PX, TRUTH_TILE_PX)
+        )[0]
         return codes
 
 

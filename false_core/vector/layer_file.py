@@ -14,7 +14,7 @@ from false_core.publish import published
 
 REMEDY = "Choose a name that ends in .gpkg, for example."
 GEOPACKAGE, SHAPEFILE = "GPKG", "ESRI Shapefile"
-OPTIONS = {
+DRIVER_OPTIONS = {
     # Version 1.2, which the GDAL of older QGIS releases knows too.
     GEOPACKAGE: {"VERSION": "1.2"},
     SHAPEFILE: {"ENCODING": "UTF-8"},
@@ -51,7 +51,7 @@ def write_vector(
     name = Path(path).name
     with published(path, with_parts=True) as (scratch,):
         try:
-            table.to_file(scratch, driver=driver, engine="pyogrio", layer=layer or None, **OPTIONS.get(driver, {}))
+            table.to_file(scratch, driver=driver, engine="pyogrio", layer=layer or None, **DRIVER_OPTIONS.get(driver, {}))
             # Some drivers leave a file without a layer where they found nothing to write.
             keeps_geometries = any(geometry is not None for _, geometry in pyogrio.list_layers(scratch))
         except WRITING_ERRORS as error:

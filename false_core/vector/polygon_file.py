@@ -18,7 +18,7 @@ from rasterio.crs import CRS
 from false_core.errors import OutputError
 from false_core.publish import published
 from false_core.raster.classes import LandCoverClass
-from false_core.vector.layer_file import GEOPACKAGE, OPTIONS, SHAPEFILE, driver_of
+from false_core.vector.layer_file import DRIVER_OPTIONS, GEOPACKAGE, SHAPEFILE, driver_of
 from false_core.vector.layer_style import keep_style, style_of_classes
 
 CODE, NAME, COLOR, AREA = "code", "name", "color", "area"
@@ -77,7 +77,7 @@ class PolygonFile:
             self._append(pd.concat(self._waiting))
 
     def _append(self, table: Any) -> None:
-        options = {} if self._begun else OPTIONS.get(self._driver, {})
+        options = {} if self._begun else DRIVER_OPTIONS.get(self._driver, {})
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="'crs' was not provided")

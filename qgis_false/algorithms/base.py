@@ -25,7 +25,7 @@ from qgis_false.algorithms.fields import shown_fields, the_only
 from qgis_false.algorithms.kinds import definition, job_fields
 from qgis_false.algorithms.problems import problems, with_names_of_rasters
 from qgis_false.algorithms.values import Request
-from qgis_false.environment.processes import Cancelled
+from qgis_false.environment.processes import ProcessingCancelled
 from qgis_false.help import help_page
 from qgis_false.translation import tr
 
@@ -101,7 +101,7 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
     def processAlgorithm(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         try:
             return self.carry_out(parameters, context, feedback)
-        except Cancelled as error:
+        except ProcessingCancelled as error:
             # Of anything but this very class QGIS shows the traceback to its user.
             raise QgsProcessingException(str(error)) from error
 

@@ -7,7 +7,7 @@ from qgis.core import QgsProcessingContext, QgsProcessingException, QgsProcessin
 from false_core import jobs
 from qgis_false import last_errors, tasks
 from qgis_false.algorithms.base import FalseAlgorithm, Values
-from qgis_false.environment.processes import Cancelled
+from qgis_false.environment.processes import ProcessingCancelled
 from qgis_false.translation import tr
 
 
@@ -29,7 +29,7 @@ class SetUpEnvironment(FalseAlgorithm):
         )
         try:
             ready = set_up(request, feedback)
-        except Cancelled:
+        except ProcessingCancelled:
             raise
         except QgsProcessingException as error:
             last_errors.remember(self.name(), str(error))

@@ -32,7 +32,7 @@ from qgis_false.environment.interpreters import (
     uv_places,
     why_not,
 )
-from qgis_false.environment.processes import Cancelled, ask, run_program
+from qgis_false.environment.processes import ProcessingCancelled, ask, run_program
 from qgis_false.environment.state import read_state
 from qgis_false.environment.variables import install_variables
 from qgis_false.redaction import HIDDEN, without_secrets, without_user
@@ -203,7 +203,7 @@ def _check(feedback: QgsProcessingFeedback) -> Iterator[str]:
         return
     try:
         results = run_job(jobs.Check(), feedback, worker_command(str(interpreter.path)))
-    except Cancelled:
+    except ProcessingCancelled:
         raise
     except QgsProcessingException as error:
         yield f"FAILED: {error}"
@@ -218,7 +218,7 @@ def _pythons(host: Host, feedback: QgsProcessingFeedback) -> Iterator[str]:
         yield f"{place}: {ask([place, '--version'], variables, feedback).strip() or 'does not answer'}"
     for candidate in candidates(host):
         if feedback.isCanceled():
-            raise Cancelled("Cancelled.")
+            raise ProcessingCancelled("Cancelled.")
         probed = probe(candidate.path, interpreter_variables(candidate, variables), (), feedback)
         if probed is None:
             yield f"{candidate.path} (from {candidate.origin}): does not answer"

@@ -17,7 +17,7 @@ def find_gpus(
     """Return the NVIDIA GPUs that have a driver.
 
     Raises:
-        Cancelled: The user wants to stop.
+        ProcessingCancelled: The user wants to stop.
     """
     for program in torch_build.nvidia_smi_places(host):
         for query in (torch_build.QUERY, torch_build.SHORT_QUERY):

@@ -39,7 +39,7 @@ from qgis_false.environment.interpreters import (
     uv_places,
     why_not,
 )
-from qgis_false.environment.processes import Cancelled, CancelWatch, ask, run_program
+from qgis_false.environment.processes import CancelWatch, ProcessingCancelled, ask, run_program
 from qgis_false.environment.state import INSTALLED, STARTED, STATE_FILE, WORKS, State, read_state, write_state
 from qgis_false.environment.torch_build import Build, Choice
 from qgis_false.environment.variables import compute_variables, install_variables
@@ -69,8 +69,8 @@ def set_up(request: SetUpEnvironment, feedback: QgsProcessingFeedback) -> Ready:
     """Set up the compute environment and run a real computation in it.
 
     Raises:
-        QgsProcessingException: What went wrong and what to do, or that it was cancelled (``Cancelled``). What was done is
-            kept.
+        QgsProcessingException: What went wrong and what to do, or that it was cancelled (``ProcessingCancelled``). What
+            was done is kept.
     """
     host = this_host()
     if request.existing_python:
@@ -83,8 +83,8 @@ def set_up(request: SetUpEnvironment, feedback: QgsProcessingFeedback) -> Ready:
         raise failure("Another QGIS is setting up the compute environment right now. Wait for it to end.")
     try:
         return _SetUp(request, host, feedback).run()
-    except Cancelled as error:
-        raise Cancelled(tr("Cancelled. What is done is kept: run it again to go on.")) from error
+    except ProcessingCancelled as error:
+        raise ProcessingCancelled(tr("Cancelled. What is done is kept: run it again to go on.")) from error
     finally:
         lock.unlock()
 
@@ -192,7 +192,7 @@ class _SetUp:
         last_tenth.setCurrentStep(9)
         try:
             results = run_job(jobs.Check(), last_tenth, worker_command(self.python))
-        except Cancelled:
+        except ProcessingCancelled:
             raise
         except QgsProcessingException as error:
             # A device that somebody insisted on and that is not there is not mended by other packages.
@@ -476,7 +476,7 @@ class _SetUp:
             # From the bottom up, as there are tens of thousands of files. What tells that it is ours goes last.
             for folder, _, _ in os.walk(self.folder, topdown=False):
                 if watch.is_cancelled():
-                    raise Cancelled(tr("Cancelled."))
+                    raise ProcessingCancelled(tr("Cancelled."))
                 # Newer versions of Python have another name for it.
                 shutil.rmtree(folder, **{"onexc" if sys.version_info >= (3, 12) else "onerror": _make_writable})
         except OSError as error:

@@ -307,7 +307,7 @@ def probe(
     """Ask an interpreter what it is and which of ``packages`` it has. None where it does not answer.
 
     Raises:
-        Cancelled: The user wants to stop.
+        ProcessingCancelled: The user wants to stop.
     """
     # -I would hide the PYTHONHOME that the interpreter of the macOS app needs.
     isolation = "-s" if "PYTHONHOME" in variables else "-I"

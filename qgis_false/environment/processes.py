@@ -37,10 +37,10 @@ LONGEST_ANSWER = 1_000_000
 LONGEST_LINE = 10_000
 """Bytes of a program's output that are passed on at once."""
 LAST_WORDS = 40
-"""Lines of a program's output that are kept for an error."""
+"""LineReader of a program's output that are kept for an error."""
 
 
-class Cancelled(QgsProcessingException):
+class ProcessingCancelled(QgsProcessingException):
     """The user has stopped it."""
 
 
@@ -128,7 +128,7 @@ class CancelWatch:
         return bool(self._feedback.isCanceled())
 
 
-class Lines:
+class LineReader:
     """The lines of a pipe, read by a thread: a pipe that nobody fills must not keep this one from seeing the cancel button.
 
     Some wait. A program that talks faster than QGIS can listen has to wait too.
@@ -189,15 +189,16 @@ def run_program(
     ``on_wait`` is called while it says nothing.
 
     Raises:
-        QgsProcessingException: It cannot be started, or was cancelled (``Cancelled``). Nothing it started is left then.
+        QgsProcessingException: It cannot be started, or was cancelled (``ProcessingCancelled``). Nothing it started is
+            left then.
     """
     child = start(command, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, env=dict(variables), cwd=folder)
-    lines, watch = Lines(child.stdout, LONGEST_LINE), CancelWatch(feedback)
+    lines, watch = LineReader(child.stdout, LONGEST_LINE), CancelWatch(feedback)
     words: Deque[str] = collections.deque(maxlen=LAST_WORDS)
     try:
         while True:
             if watch.is_cancelled():
-                raise Cancelled(tr("Cancelled."))
+                raise ProcessingCancelled(tr("Cancelled."))
             try:
                 raw = lines.get(POLL_S)
             except queue.Empty:
@@ -214,7 +215,7 @@ def run_program(
                 on_line(line)
         while child.poll() is None:
             if watch.is_cancelled():
-                raise Cancelled(tr("Cancelled."))
+                raise ProcessingCancelled(tr("Cancelled."))
             on_wait()
             time.sleep(POLL_S / 5)
         return Ran(child.returncode, "\n".join(words))
@@ -231,7 +232,7 @@ def answer(
     """Return what a program prints, or nothing where it cannot be started, fails, or has not ended after ``limit_s``.
 
     Raises:
-        Cancelled: The user wants to stop.
+        ProcessingCancelled: The user wants to stop.
     """
     try:
         child = start(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(variables))
@@ -245,7 +246,7 @@ def answer(
     try:
         while child.poll() is None and time.monotonic() < deadline:
             if watch.is_cancelled():
-                raise Cancelled(tr("Cancelled."))
+                raise ProcessingCancelled(tr("Cancelled."))
             time.sleep(POLL_S / 5)
         code = child.poll()
         reader.join(TERMINATE_S)  # The end of the pipe may never come: a process of its own can hold it open.
@@ -271,6 +272,6 @@ def ask(command: Sequence[str], variables: Mapping[str, str], feedback: Optional
     """Return what a program prints, or nothing where it fails or does not answer.
 
     Raises:
-        Cancelled: The user wants to stop.
+        ProcessingCancelled: The user wants to stop.
     """
     return answer(command, variables, QUERY_S, feedback)

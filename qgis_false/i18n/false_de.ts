@@ -8,8 +8,8 @@
         <translation>Lernt einen Encoder aus Rastern ohne Trainingsflächen.</translation>
     </message>
     <message>
-        <source>FALSE pretraining: contrastive learning that finds its own false negatives (FNSD) and counts them as positives with a confidence weight (FNCC). The result is an encoder file, the input of fine-tuning. No labels are needed. Use the raster you want to map, and more of the same kind if you have them.</source>
-        <translation>Vortraining mit FALSE: kontrastives Lernen, das seine falsch-negativen Paare selbst findet (FNSD) und sie mit einem Konfidenzgewicht als positiv zählt (FNCC). Das Ergebnis ist eine Encoder-Datei, die das Feintraining braucht. Trainingsflächen sind nicht nötig. Nehmen Sie das Raster, das Sie kartieren wollen, und weitere der gleichen Art, wenn Sie welche haben.</translation>
+        <source>FALSE is contrastive learning that finds its own false negatives (FNSD) and counts them as positives with a confidence weight (FNCC). The result is an encoder file, the input of fine-tuning. No labels are needed. Use the raster you want to map, and more of the same kind if you have them.</source>
+        <translation>FALSE ist kontrastives Lernen, das seine falsch-negativen Paare selbst findet (FNSD) und sie mit einem Konfidenzgewicht als positiv zählt (FNCC). Das Ergebnis ist eine Encoder-Datei, die das Feintraining braucht. Trainingsflächen sind nicht nötig. Nehmen Sie das Raster, das Sie kartieren wollen, und weitere der gleichen Art, wenn Sie welche haben.</translation>
     </message>
     <message>
         <source>Rasters</source>
@@ -56,8 +56,8 @@
         <translation>Methode</translation>
     </message>
     <message>
-        <source>false: FALSE, the default. simclr, barlow_twins and pcl: what it is compared with. On the one scene that was measured simclr did as well, by 0.01 better with all labels. glcnet, grass, gfcnet and rissnet: others by the same group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. random: no training at all, an encoder as it comes, to see what pretraining adds.</source>
-        <translation>false: FALSE, die Vorgabe. simclr, barlow_twins und pcl: womit es verglichen wird. Auf der einen Szene, die gemessen wurde, war simclr ebenso gut, mit allen Trainingsflächen um 0,01 besser. glcnet, grass, gfcnet und rissnet: andere Methoden derselben Gruppe. glcnet vergleicht kleine Fenster und trainiert auch den Decoder vor; grass schaut auf den Teil eines Ausschnitts, auf den es am meisten ankommt; gfcnet schiebt nicht auseinander, was nah und ähnlich ist; rissnet zieht es zusammen. random: gar kein Training, ein Encoder, wie er kommt, um zu sehen, was das Vortraining bringt.</translation>
+        <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured simclr did as well, by 0.01 better with all labels. glcnet, grass, gfcnet and rissnet are others by the same group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. random does not train the encoder at all, which shows what pretraining adds.</source>
+        <translation>false ist FALSE, die Vorgabe. simclr, barlow_twins und pcl sind die Methoden, mit denen es verglichen wird. Auf der einen Szene, die gemessen wurde, war simclr ebenso gut, mit allen Trainingsflächen um 0,01 besser. glcnet, grass, gfcnet und rissnet sind andere Methoden derselben Gruppe. glcnet vergleicht kleine Fenster und trainiert auch den Decoder vor; grass schaut auf den Teil eines Ausschnitts, auf den es am meisten ankommt; gfcnet schiebt nicht auseinander, was nah und ähnlich ist; rissnet zieht es zusammen. random trainiert den Encoder gar nicht und zeigt so, was das Vortraining bringt.</translation>
     </message>
     <message>
         <source>Weights to start from</source>
@@ -80,8 +80,8 @@
         <translation>Gerät</translation>
     </message>
     <message>
-        <source>auto takes a GPU where there is a working one, unless the options or FALSE_DEVICE name a device, and says what it took. cuda, cuda:1, mps and cpu insist.</source>
-        <translation>auto nimmt eine GPU, wenn eine da ist und funktioniert, außer die Optionen oder FALSE_DEVICE nennen ein Gerät, und sagt, was es genommen hat. cuda, cuda:1, mps und cpu bestehen darauf.</translation>
+        <source>auto takes a GPU where there is a working one, unless the options or FALSE_DEVICE name a device, and says what it took. With cuda, cuda:1, mps or cpu the job fails where that device does not work.</source>
+        <translation>auto nimmt eine GPU, wenn eine da ist und funktioniert, außer die Optionen oder FALSE_DEVICE nennen ein Gerät, und sagt, was es genommen hat. Mit cuda, cuda:1, mps oder cpu scheitert der Auftrag, wenn dieses Gerät nicht funktioniert.</translation>
     </message>
     <message>
         <source>Working pixel size</source>
@@ -212,8 +212,8 @@
         <translation>Raster</translation>
     </message>
     <message>
-        <source>The raster the labels were digitised on. A file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
-        <translation>Das Raster, auf dem die Trainingsflächen digitalisiert wurden. Eine Datei, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster.</translation>
+        <source>The raster the labels were digitised on. It may be a file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
+        <translation>Das Raster, auf dem die Trainingsflächen digitalisiert wurden. Es kann eine Datei, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster sein.</translation>
     </message>
     <message>
         <source>Labels</source>
@@ -292,8 +292,8 @@
         <translation>Das Raster wird Kachel für Kachel mit Überlappung klassifiziert, und die Überlappungen werden überblendet, so dass keine Nähte bleiben. Nodata bleibt Nodata. Die Karte trägt Namen und Farben der Klassen. Das Raster braucht die Kanäle, für die das Modell gemacht wurde.</translation>
     </message>
     <message>
-        <source>The raster to classify. A file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
-        <translation>Das Raster, das klassifiziert wird. Eine Datei, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster.</translation>
+        <source>The raster to classify. It may be a file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
+        <translation>Das Raster, das klassifiziert wird. Es kann eine Datei, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster sein.</translation>
     </message>
     <message>
         <source>Model file from fine-tuning.</source>
@@ -344,8 +344,8 @@
         <translation>Ordner für die Karten</translation>
     </message>
     <message>
-        <source>Is made where it does not exist.</source>
-        <translation>Wird angelegt, wo es ihn nicht gibt.</translation>
+        <source>The folder is made where it does not exist.</source>
+        <translation>Der Ordner wird angelegt, wenn es ihn nicht gibt.</translation>
     </message>
     <message>
         <source>Maps made</source>
@@ -356,12 +356,12 @@
         <translation>Ausgelassene Raster</translation>
     </message>
     <message>
-        <source>Turn a map into polygons, one for each patch of a class.</source>
-        <translation>Macht aus einer Karte Polygone, eines für jede zusammenhängende Fläche einer Klasse.</translation>
+        <source>Turn a map into polygons, one for each region.</source>
+        <translation>Macht aus einer Karte Polygone, eines für jedes Gebiet.</translation>
     </message>
     <message>
-        <source>Neighbours share their border line point by point: no gaps, no overlaps, also when the lines are smoothed or small patches are dissolved. Each polygon carries the code, the name and the colour of its class, and its area. Nodata becomes no polygon.</source>
-        <translation>Nachbarn teilen ihre Grenzlinie Punkt für Punkt: keine Lücken, keine Überlappungen, auch wenn Linien geglättet oder kleine Flächen aufgelöst werden. Jedes Polygon trägt Code, Namen und Farbe seiner Klasse und seine Fläche. Aus Nodata wird kein Polygon.</translation>
+        <source>A region is made of connected pixels of one class. Neighbours share their border line point by point: there are no gaps and no overlaps, also where lines are smoothed or small regions are dissolved. Each polygon carries the code, the name and the colour of its class, and its area. Nodata becomes no polygon.</source>
+        <translation>Ein Gebiet besteht aus zusammenhängenden Pixeln einer Klasse. Nachbarn teilen ihre Grenzlinie Punkt für Punkt: Es gibt keine Lücken und keine Überlappungen, auch wenn Linien geglättet oder kleine Gebiete aufgelöst werden. Jedes Polygon trägt Code, Namen und Farbe seiner Klasse und seine Fläche. Aus Nodata wird kein Polygon.</translation>
     </message>
     <message>
         <source>Map</source>
@@ -384,8 +384,8 @@
         <translation>Mindestfläche</translation>
     </message>
     <message>
-        <source>Patches smaller than this become part of the neighbour they share the longest border with (minimum mapping unit). In square map units; in m² where the map is in degrees. 0: all patches stay.</source>
-        <translation>Kleinere Flächen gehen in dem Nachbarn auf, mit dem sie die längste Grenze teilen (Mindestkartierfläche). In Quadrateinheiten der Karte; in m², wenn die Karte in Grad ist. 0: alle Flächen bleiben.</translation>
+        <source>A region smaller than this becomes part of the neighbour with which it shares the longest border (minimum mapping unit). The area is in square map units, or in m² where the map is in degrees. 0: all regions stay.</source>
+        <translation>Ein kleineres Gebiet geht in dem Nachbarn auf, mit dem es die längste Grenze teilt (Mindestkartierfläche). Die Fläche ist in Quadrateinheiten der Karte oder in m², wenn die Karte in Grad ist. 0: alle Gebiete bleiben.</translation>
     </message>
     <message>
         <source>Smoothing</source>
@@ -396,8 +396,8 @@
         <translation>0: die Polygone folgen den Kanten der Pixel. Bis 1: Grenzen laufen gerade über die Treppen der Pixel. Keine Grenze wandert um mehr als ein Pixel, und der Rand des Rasters bleibt, wie er ist.</translation>
     </message>
     <message>
-        <source>Patches dissolved</source>
-        <translation>Aufgelöste Flächen</translation>
+        <source>Regions dissolved</source>
+        <translation>Aufgelöste Gebiete</translation>
     </message>
     <message>
         <source>Show what the encoder sees: its features all over a raster, as colours or as numbers.</source>
@@ -408,8 +408,8 @@
         <translation>Was für den Encoder gleich aussieht, bekommt eine ähnliche Farbe. Wo verschiedene Landbedeckung die gleiche Farbe hat, wird es ein Modell aus diesem Encoder schwer haben. Die Merkmale sind gröber als das Raster: ein Pixel des Ergebnisses deckt 4 x 4 Pixel der Größe, mit der das Modell rechnet. Merkmale als Zahlen sind Eingabe für andere Klassifikatoren.</translation>
     </message>
     <message>
-        <source>The raster to look at. It needs the bands the model was made for. A file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
-        <translation>Das Raster, das betrachtet wird. Es braucht die Kanäle, für die das Modell gemacht wurde. Eine Datei, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster.</translation>
+        <source>The raster to look at. It needs the bands the model was made for. It may be a file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
+        <translation>Das Raster, das betrachtet wird. Es braucht die Kanäle, für die das Modell gemacht wurde. Es kann eine Datei, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster sein.</translation>
     </message>
     <message>
         <source>An encoder file from pretraining, or a model file from fine-tuning.</source>
@@ -472,8 +472,8 @@
         <translation>Gewünschter Standardfehler</translation>
     </message>
     <message>
-        <source>Of the overall accuracy: half of it takes four times as many points. The 95 % interval reaches about twice as far to either side.</source>
-        <translation>Der Gesamtgenauigkeit: die Hälfte braucht viermal so viele Punkte. Das 95-%-Intervall reicht nach jeder Seite etwa doppelt so weit.</translation>
+        <source>This is the standard error of the overall accuracy. Half of it takes four times as many points. The 95 % interval reaches about twice as far to either side.</source>
+        <translation>Das ist der Standardfehler der Gesamtgenauigkeit. Die Hälfte braucht viermal so viele Punkte. Das 95-%-Intervall reicht nach jeder Seite etwa doppelt so weit.</translation>
     </message>
     <message>
         <source>User's accuracy expected</source>
@@ -512,8 +512,8 @@
         <translation>Stellt fest, wie gut eine Karte ist, anhand von Referenzdaten oder einem Raster der Wahrheit.</translation>
     </message>
     <message>
-        <source>Says how often map and reference agree, and which class is taken for which. From points that were drawn at random within the classes of the map it also estimates the accuracy of the whole map, and the area of each class, with 95 % confidence intervals (Olofsson et al. 2014). Sample points to assess a map draws such points.</source>
-        <translation>Sagt, wie oft Karte und Referenz übereinstimmen und welche Klasse für welche gehalten wird. Aus Punkten, die zufällig in den Klassen der Karte gezogen wurden, schätzt es auch die Genauigkeit der ganzen Karte und die Fläche jeder Klasse, mit 95-%-Konfidenzintervallen (Olofsson et al. 2014). „Punkte ziehen, um eine Karte zu bewerten“ zieht solche Punkte.</translation>
+        <source>It says how often map and reference agree, and which class is taken for which. From points that were drawn at random within the classes of the map it also estimates the accuracy of the whole map, and the area of each class, with 95 % confidence intervals (Olofsson et al. 2014). Sample points to assess a map draws such points.</source>
+        <translation>Es sagt, wie oft Karte und Referenz übereinstimmen und welche Klasse für welche gehalten wird. Aus Punkten, die zufällig in den Klassen der Karte gezogen wurden, schätzt es auch die Genauigkeit der ganzen Karte und die Fläche jeder Klasse, mit 95-%-Konfidenzintervallen (Olofsson et al. 2014). „Punkte ziehen, um eine Karte zu bewerten“ zieht solche Punkte.</translation>
     </message>
     <message>
         <source>Reference labels</source>
@@ -568,12 +568,12 @@
         <translation>Schlägt vor, wo als Nächstes digitalisiert wird.</translation>
     </message>
     <message>
-        <source>Looks for the few small squares that would teach the model most: where it is not sure of the class, and which look unlike each other and unlike what is labelled. Digitise all you can see in them, add it to your labels, and fine-tune again. Squares with nodata or with labels are left out.</source>
-        <translation>Sucht die wenigen kleinen Quadrate, aus denen das Modell am meisten lernen würde: wo es sich der Klasse nicht sicher ist, und die einander und dem schon Digitalisierten nicht ähnlich sehen. Digitalisieren Sie alles, was Sie darin erkennen, fügen Sie es Ihren Trainingsflächen hinzu und trainieren Sie erneut. Quadrate mit Nodata oder mit Trainingsflächen werden ausgelassen.</translation>
+        <source>It looks for the few small squares that would teach the model most: where it is not sure of the class, and which look unlike each other and unlike what is labelled. Digitise all you can see in them, add it to your labels, and fine-tune again. Squares with nodata or with labels are left out.</source>
+        <translation>Es sucht die wenigen kleinen Quadrate, aus denen das Modell am meisten lernen würde: wo es sich der Klasse nicht sicher ist, und die einander und dem schon Digitalisierten nicht ähnlich sehen. Digitalisieren Sie alles, was Sie darin erkennen, fügen Sie es Ihren Trainingsflächen hinzu und trainieren Sie erneut. Quadrate mit Nodata oder mit Trainingsflächen werden ausgelassen.</translation>
     </message>
     <message>
-        <source>The raster to digitise on. A file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
-        <translation>Das Raster, auf dem digitalisiert wird. Eine Datei, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster.</translation>
+        <source>The raster to digitise on. It may be a file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
+        <translation>Das Raster, auf dem digitalisiert wird. Es kann eine Datei, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster sein.</translation>
     </message>
     <message>
         <source>Suggested places</source>
@@ -604,8 +604,8 @@
         <translation>Seitenlänge eines Quadrats</translation>
     </message>
     <message>
-        <source>Rounded to 4 pixels of the model. Empty: half a patch that the model was trained on.</source>
-        <translation>Auf 4 Pixel des Modells gerundet. Leer: ein halber Ausschnitt, mit dem das Modell trainiert wurde.</translation>
+        <source>The side is rounded to 4 working pixels. Empty: half the side of the patches that the model was trained on.</source>
+        <translation>Die Seite wird auf 4 Arbeitspixel gerundet. Leer: die halbe Seite der Ausschnitte, mit denen das Modell trainiert wurde.</translation>
     </message>
     <message>
         <source>Look only in this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everywhere.</source>
@@ -620,8 +620,8 @@
         <translation>Exportiert ein Modell für Deepness.</translation>
     </message>
     <message>
-        <source>Deepness is a QGIS plugin that runs models in the ONNX format. The file holds the network, what it does to pixels first, class names and pixel size, so that Deepness opens it with the right settings. Deepness knows no nodata and blends no tiles: Classify makes the better map. It takes the package onnx in the compute environment.</source>
-        <translation>Deepness ist ein QGIS-Plugin, das Modelle im ONNX-Format ausführt. Die Datei enthält das Netz, was es zuerst mit den Pixeln macht, Klassennamen und Pixelgröße, so dass Deepness sie mit den richtigen Einstellungen öffnet. Deepness kennt kein Nodata und überblendet keine Kacheln: „Ein Raster klassifizieren“ macht die bessere Karte. Gebraucht wird das Paket onnx in der Rechenumgebung.</translation>
+        <source>Deepness is a QGIS plugin that runs models in the ONNX format. The file holds the network, what it does to pixels first, class names and pixel size, so that Deepness opens it with the right settings. Deepness knows no nodata and blends no tiles: Classify a raster makes the better map. The export takes the package onnx in the compute environment.</source>
+        <translation>Deepness ist ein QGIS-Plugin, das Modelle im ONNX-Format ausführt. Die Datei enthält das Netz, was es zuerst mit den Pixeln macht, Klassennamen und Pixelgröße, so dass Deepness sie mit den richtigen Einstellungen öffnet. Deepness kennt kein Nodata und überblendet keine Kacheln: „Ein Raster klassifizieren“ macht die bessere Karte. Der Export braucht das Paket onnx in der Rechenumgebung.</translation>
     </message>
     <message>
         <source>ONNX model</source>
@@ -765,7 +765,7 @@
     </message>
     <message>
         <source>auto: by the GPU and its driver. cuda: for NVIDIA GPUs. cpu: without, smaller. index: what the package index has for this system, where only that can be reached.</source>
-        <translation>auto: nach der Grafikkarte und ihrem Treiber. cuda: für NVIDIA-Karten. cpu: ohne, kleiner. index: was der Paketindex für dieses System hat, wenn nur er erreichbar ist.</translation>
+        <translation>auto: nach der GPU und ihrem Treiber. cuda: für NVIDIA-GPUs. cpu: ohne, kleiner. index: was der Paketindex für dieses System hat, wenn nur er erreichbar ist.</translation>
     </message>
     <message>
         <source>Remove what is there first</source>
@@ -784,8 +784,8 @@
         <translation>Macht einen Bericht über diesen Rechner, für den Fall, dass etwas nicht geht.</translation>
     </message>
     <message>
-        <source>Collects versions, paths, GPUs, the state of the compute environment, the environment variables that matter, and the last errors into a text that can be put into a bug report. The text is in English.</source>
-        <translation>Sammelt Versionen, Pfade, Grafikkarten, den Zustand der Rechenumgebung, die wichtigen Umgebungsvariablen und die letzten Fehler in einem Text für eine Fehlermeldung. Der Text ist englisch.</translation>
+        <source>It collects versions, paths, GPUs, the state of the compute environment, the environment variables that matter, and the last errors into a text that can be put into a bug report. The text is in English.</source>
+        <translation>Es sammelt Versionen, Pfade, GPUs, den Zustand der Rechenumgebung, die wichtigen Umgebungsvariablen und die letzten Fehler in einem Text für eine Fehlermeldung. Der Text ist englisch.</translation>
     </message>
     <message>
         <source>It holds no passwords and no keys, and the name of the user is left out of paths. Read it before you pass it on. Nothing is sent anywhere.</source>
@@ -1456,16 +1456,16 @@
         <translation>Platte für entfernte Raster (GB)</translation>
     </message>
     <message>
-        <source>How much is kept on the disk of rasters that are read over the network, so that each piece travels once. What was not used for longest goes first. 0: nothing.</source>
-        <translation>Wie viel von Rastern, die über das Netz gelesen werden, auf der Platte bleibt, damit jedes Stück nur einmal übertragen wird. Was am längsten nicht gebraucht wurde, geht zuerst. 0: nichts.</translation>
+        <source>How much of the rasters that are read over the network is kept on the disk, so that each block is downloaded once. The blocks that were not used for longest are removed first. 0: nothing is kept.</source>
+        <translation>Wie viel von Rastern, die über das Netz gelesen werden, auf der Platte bleibt, damit jeder Block nur einmal heruntergeladen wird. Die Blöcke, die am längsten nicht gebraucht wurden, werden zuerst entfernt. 0: nichts bleibt.</translation>
     </message>
     <message>
         <source>Folder for rasters far away</source>
         <translation>Ordner für entfernte Raster</translation>
     </message>
     <message>
-        <source>Best on a fast disk of this computer. Empty: in the cache folder.</source>
-        <translation>Am besten auf einer schnellen Platte dieses Rechners. Leer: im Cache-Ordner.</translation>
+        <source>A fast disk of this computer is best. Empty: the folder is in the cache folder.</source>
+        <translation>Eine schnelle Platte dieses Rechners ist am besten. Leer: der Ordner liegt im Cache-Ordner.</translation>
     </message>
     <message>
         <source>Rasters kept on the disk</source>
@@ -1844,8 +1844,8 @@
         <translation type="vanished">Kanalnummern</translation>
     </message>
     <message>
-        <source>false: FALSE, the default. simclr, barlow_twins and pcl: what it is compared with. On the one scene that was measured simclr did as well, by 0.01 better with all labels. random: no training at all, an encoder as it comes, to see what pretraining adds.</source>
-        <translation type="vanished">false: FALSE, die Vorgabe. simclr, barlow_twins und pcl: womit es verglichen wird. Auf der einen Szene, die gemessen wurde, war simclr ebenso gut, mit allen Trainingsflächen um 0,01 besser. random: gar kein Training, ein Encoder, wie er kommt, um zu sehen, was das Vortraining bringt.</translation>
+        <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured simclr did as well, by 0.01 better with all labels. random does not train the encoder at all, which shows what pretraining adds.</source>
+        <translation type="vanished">false ist FALSE, die Vorgabe. simclr, barlow_twins und pcl sind die Methoden, mit denen es verglichen wird. Auf der einen Szene, die gemessen wurde, war simclr ebenso gut, mit allen Trainingsflächen um 0,01 besser. random trainiert den Encoder gar nicht und zeigt so, was das Vortraining bringt.</translation>
     </message>
     <message>
         <source>one or more rasters</source>

@@ -22,7 +22,7 @@ from small_world import CRS, GRID, label_boxes, on_map, write_labels, write_rast
 
 from false_core.device import memory_of
 from false_core.jobs import Classify, Finetune, Job, Polygonise, Pretrain
-from false_core.models.model_file import FORMAT, LONGEST_HEADER
+from false_core.models.model_file import LONGEST_HEADER, MODEL_FORMAT
 
 MODEL, ENCODER, WEIGHTS, RASTER, MAP, LABELS, LEGEND = "model", "encoder", "weights", "raster", "map", "labels", "legend"
 GREATEST = 2**31 - 1
@@ -156,7 +156,7 @@ def _described(folder: Path, good: str, **changes: Any) -> str:
     """Write a model again with some of its description changed."""
     header, weights = _parts_of(good)
     metadata = header["__metadata__"]
-    metadata[FORMAT] = json.dumps({**json.loads(metadata[FORMAT]), **changes})
+    metadata[MODEL_FORMAT] = json.dumps({**json.loads(metadata[MODEL_FORMAT]), **changes})
     return _write(folder / "hostile.safetensors", header, weights)
 
 
@@ -203,14 +203,14 @@ def _(folder: Path, good: Good) -> str:
 @animal("a description that says a thing twice", MODEL, "its description cannot be read.*kind.*twice")
 def _(folder: Path, good: Good) -> str:
     header, weights = _parts_of(good.model)
-    header["__metadata__"][FORMAT] = '{"kind": "encoder", ' + header["__metadata__"][FORMAT][1:]
+    header["__metadata__"][MODEL_FORMAT] = '{"kind": "encoder", ' + header["__metadata__"][MODEL_FORMAT][1:]
     return _write(folder / "hostile.safetensors", header, weights)
 
 
 @animal("a description of a hundred thousand levels", MODEL, "its description cannot be read.*levels deep")
 def _(folder: Path, good: Good) -> str:
     header, weights = _parts_of(good.model)
-    header["__metadata__"][FORMAT] = '{"a":' * 100_000
+    header["__metadata__"][MODEL_FORMAT] = '{"a":' * 100_000
     return _write(folder / "hostile.safetensors", header, weights)
 
 

@@ -25,20 +25,27 @@ def algorithm(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     return copy
 
 
-def check_style_and_types(copy: Copy) -> None:
+@pytest.fixture(scope="module")
+def known_types(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache of mypy. To find out the types of torch takes it a minute."""
+    cache = tmp_path_factory.mktemp("mypy") / "cache"
+    if (ROOT / ".mypy_cache").is_dir():
+        shutil.copytree(ROOT / ".mypy_cache", cache)
+    return cache
+
+
+def check_style_and_types(copy: Copy, known_types: Path) -> None:
     files = [name for name in dict.fromkeys(copy.changed) if name.endswith(".py")]
     copy.python("-m", "ruff", "check", "--no-cache", *files)
     copy.python("-m", "ruff", "format", "--no-cache", "--check", *files)
-    # What the types of torch are was found out before, or takes a minute.
-    if (ROOT / ".mypy_cache").is_dir():
-        shutil.copytree(ROOT / ".mypy_cache", copy.folder / ".mypy_cache")
-    copy.python("-m", "mypy", "--follow-imports=silent", *(name for name in files if name.startswith("false_core")))
+    checked = [name for name in files if name.startswith("false_core")]
+    copy.python("-m", "mypy", "--follow-imports=silent", "--cache-dir", str(known_types), *checked)
 
 
 @pytest.mark.thorough
 class TestTheNewMethod:
-    def test_has_the_style_and_the_types_of_the_rest(self, method: Copy) -> None:
-        check_style_and_types(method)
+    def test_has_the_style_and_the_types_of_the_rest(self, method: Copy, known_types: Path) -> None:
+        check_style_and_types(method, known_types)
 
     def test_passes_the_tests_that_the_guide_promises(self, method: Copy) -> None:
         method.test("methods/test_methods.py", "methods/test_vicreg.py", chosen="vicreg or Registry")
@@ -49,8 +56,8 @@ class TestTheNewMethod:
 
 class TestTheNewAlgorithm:
     @pytest.mark.thorough
-    def test_has_the_style_and_the_types_of_the_rest(self, algorithm: Copy) -> None:
-        check_style_and_types(algorithm)
+    def test_has_the_style_and_the_types_of_the_rest(self, algorithm: Copy, known_types: Path) -> None:
+        check_style_and_types(algorithm, known_types)
 
     @pytest.mark.thorough
     def test_passes_the_tests_that_the_guide_promises(self, algorithm: Copy) -> None:

@@ -32,7 +32,7 @@ from false_core.methods.method import Views
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation, measure
 from false_core.sampling.cache import chunk_bytes
-from false_core.sampling.geometry import cut
+from false_core.sampling.geometry import resample_crops
 from false_core.sampling.spectral import SpectralJitter
 from false_core.sampling.views import PatchSampler, RawViews, ViewPairs
 
@@ -122,7 +122,7 @@ class TestBatches:
 
     def views(self, pairs: ViewPairs) -> Views:
         raw = RawViews.of(pairs, SpectralJitter(), 0, 5)
-        return Views(raw.changes.apply(cut(raw.windows, raw.maps, 32)), raw.points, raw.kept)
+        return Views(raw.changes.apply(resample_crops(raw.windows, raw.maps, 32)), raw.points, raw.kept)
 
     def test_come_from_all_of_a_raster_that_does_not_fit_the_memory(self, tmp_path: Path) -> None:
         pixels = np.ones((1, 1536, 2048), "uint8")

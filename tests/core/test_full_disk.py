@@ -91,7 +91,7 @@ class TestTooLittleRoomForAModel:
         assert not checkpoints(cache)
 
     def test_is_an_error_too_where_a_file_may_only_be_so_large(
-        self, small_jobs: SmallJobs, tmp_path: Path, name: str
+        self, small_jobs: SmallJobs, tmp_path: Path, warm: list[str], name: str
     ) -> None:
         """The limit of a process stands for that of a user, a quota: the system answers in the same way."""
         if sys.platform == "win32":
@@ -99,7 +99,9 @@ class TestTooLittleRoomForAModel:
         (tmp_path / "out").mkdir()
         job = small_jobs.make(name, tmp_path / "out")
         output_of(job).write_text("earlier")
-        command = [sys.executable, "-c", SMALL_BATCHES + LIMITED, to_json(job), "100000"]
+        program = tmp_path / "program.py"
+        program.write_text(SMALL_BATCHES + LIMITED)
+        command = [*warm, str(program), to_json(job), "100000"]
         environment = {**os.environ, "FALSE_CACHE": str(tmp_path / "cache")}
         ended = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert ended.returncode == 1

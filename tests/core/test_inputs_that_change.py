@@ -89,7 +89,7 @@ class TestAServer:
         self, small_jobs: SmallJobs, web: WebFolder, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name, value in {
-            "false_core.inference.tiles.LONGEST": 256,
+            "false_core.inference.tiles.MAX_STRIDE_PX": 256,
             "false_core.mapping.classify.plan.LEAST_PIXELS": 1,
         }.items():
             monkeypatch.setattr(name, value)

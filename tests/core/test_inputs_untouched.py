@@ -6,7 +6,6 @@ import hashlib
 import os
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,7 +119,7 @@ def test_no_job_changes_its_inputs_or_writes_beside_them(inputs: Inputs, number:
     assert state(Path(inputs.model).parent) | state(Path(inputs.encoder).parent) == models
 
 
-def test_edits_that_a_database_has_not_taken_over_yet_are_read_and_stay(inputs: Inputs) -> None:
+def test_edits_that_a_database_has_not_taken_over_yet_are_read_and_stay(inputs: Inputs, warm: list[str]) -> None:
     # QGIS is open, with edits saved but not yet moved into the file itself.
     database = sqlite3.connect(inputs.labels)
     database.execute("PRAGMA wal_autocheckpoint = 0")
@@ -133,7 +132,7 @@ def test_edits_that_a_database_has_not_taken_over_yet_are_read_and_stay(inputs: 
     # In a process of its own, as it is beside QGIS: within one process the locks of two SQLites do not see each other.
     arguments = ["--raster", inputs.raster, "--labels", inputs.labels, "--field", "cover", "--model", model]
     arguments += ["--encoder", inputs.encoder, "--preset", "quick", "--device", "cpu", "--steps", "1"]
-    subprocess.run([sys.executable, "-m", "false_core", "finetune", *arguments], check=True, capture_output=True)
+    subprocess.run([*warm, "-m", "false_core", "finetune", *arguments], check=True, capture_output=True)
     from false_core.models.model_file import read_card
 
     assert "swamp" in [c.name for c in read_card(model).classes]

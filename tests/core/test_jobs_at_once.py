@@ -96,7 +96,7 @@ def _outputs(job: object) -> dict[str, str]:
 class TestTheSameCheckpoint:
     @pytest.mark.parametrize("name", TRAININGS)
     def test_of_two_jobs_that_learn_the_same_does_neither_harm(
-        self, small_jobs: SmallJobs, out: Path, cache: Path, tmp_path: Path, name: str
+        self, small_jobs: SmallJobs, out: Path, cache: Path, tmp_path: Path, warm: list[str], name: str
     ) -> None:
         job = small_jobs.make(name, out)
         wanted = undisturbed(job, tmp_path / "undisturbed")
@@ -104,10 +104,10 @@ class TestTheSameCheckpoint:
         for twin in ("one", "two"):
             (out / twin).mkdir()
             twins.append(small_jobs.make(name, out / twin))
-        program = SMALL_BATCHES + EACH_STEP
+        program = tmp_path / "program.py"
+        program.write_text(SMALL_BATCHES + EACH_STEP)
         processes = [
-            subprocess.Popen([sys.executable, "-c", program, to_json(job)], stderr=subprocess.PIPE, text=True)
-            for job in twins
+            subprocess.Popen([*warm, str(program), to_json(job)], stderr=subprocess.PIPE, text=True) for job in twins
         ]
         for process in processes:
             _, problem = process.communicate(timeout=600)

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from small_world import write_raster
 
-from false_core.inference.tiles import MOST_BYTES, MOST_PIXELS, TilePlan
+from false_core.inference.tiles import MAX_FILE_PIXELS, MOST_BYTES, TilePlan
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.cache import CHUNK, ChunkCache
@@ -113,7 +113,7 @@ class TestThePlanOfAnyArea:
         assert plan.side % 32 == 0
         assert 0 < plan.ramp < plan.overlap
         assert 2 * plan.lead + plan.ramp == plan.overlap
-        assert plan.side <= 64 or (4 * classes * plan.side**2 <= MOST_BYTES and (plan.side * factor) ** 2 <= MOST_PIXELS)
+        assert plan.side <= 64 or (4 * classes * plan.side**2 <= MOST_BYTES and (plan.side * factor) ** 2 <= MAX_FILE_PIXELS)
 
 
 class TestAnyCrop:

@@ -29,7 +29,7 @@ from false_core.distributed import Share, World
 from false_core.errors import InputError, ModelFileError, OutputError, RequestError
 from false_core.experiments.colour_truth import colour_table, write_codes, write_tiled
 from false_core.experiments.config import DEEPGLOBE, POTSDAM, RasterPair
-from false_core.experiments.dataset import _check_size, _classes_in, fingerprint
+from false_core.experiments.dataset import _check_size, _classes_in, dataset_fingerprint
 from false_core.experiments.folders import find_sheets
 from false_core.jobs import Assess, Classify, ExportOnnx, Finetune, ModelInfo, Polygonise, SamplePoints
 from false_core.models.segmenter import build_segmenter
@@ -343,7 +343,7 @@ class TestExperiments:
         pair = RasterPair("a", Path(write_raster(tmp_path / "r.tif", np.ones((1, 8, 8), "uint8"))), tmp_path / "r.tif")
         spec = self.spec(kind="pair", pair=pair, transfer=(), labels=str(tmp_path / "gone.gpkg"))
         with pytest.raises(InputError, match="d: the labels .*gone.gpkg cannot be read"):
-            fingerprint(spec)
+            dataset_fingerprint(spec)
 
     def test_a_truth_of_one_class(self, tmp_path: Path) -> None:
         truth = write_raster(tmp_path / "t.tif", np.ones((1, 8, 8), "uint8"))

@@ -22,7 +22,7 @@ from false_core.errors import ModelFileError, OutputError, RequestError
 from false_core.jobs import Finetune, Pretrain
 from false_core.models.from_file import segmenter_from
 from false_core.models.model_file import MADE_BY, read_card, save_model
-from false_core.models.record import PIECE, PIECES, fingerprint, read_record
+from false_core.models.record import PIECE, PIECES, file_fingerprint, read_record
 
 pytestmark = pytest.mark.thorough
 
@@ -183,27 +183,27 @@ class TestAFingerprint:
         path = tmp_path / "large.bin"
         with path.open("wb") as file:
             file.truncate(3 * PIECE * PIECES)
-        first = fingerprint(str(path), jobs.FILE)
-        assert first == fingerprint(str(path), jobs.FILE)
+        first = file_fingerprint(str(path), jobs.FILE)
+        assert first == file_fingerprint(str(path), jobs.FILE)
         for place in (0, 3 * PIECE * PIECES - 1):
             with path.open("r+b") as file:
                 file.seek(place)
                 file.write(b"x")
-            assert fingerprint(str(path), jobs.FILE) != first
+            assert file_fingerprint(str(path), jobs.FILE) != first
         path.open("ab").write(b"x")
-        assert fingerprint(str(path), jobs.FILE) != first
+        assert file_fingerprint(str(path), jobs.FILE) != first
 
     def test_of_a_vrt_is_that_of_its_parts_too(self, tmp_path: Path) -> None:
         part = write_raster(tmp_path / "part.tif", np.ones((1, 8, 8), "uint8"))
         with rasterio.open(part) as file:
             rasterio.shutil.copy(file, tmp_path / "all.vrt", driver="VRT")
-        first = fingerprint(str(tmp_path / "all.vrt"), jobs.RASTER)
+        first = file_fingerprint(str(tmp_path / "all.vrt"), jobs.RASTER)
         write_raster(tmp_path / "part.tif", np.full((1, 8, 8), 2, "uint8"))
-        assert fingerprint(str(tmp_path / "all.vrt"), jobs.RASTER) != first
+        assert file_fingerprint(str(tmp_path / "all.vrt"), jobs.RASTER) != first
 
     def test_of_what_is_no_file_there_is_none(self, tmp_path: Path) -> None:
-        assert fingerprint(str(tmp_path / "nowhere"), jobs.FILE) == ""
-        assert fingerprint("/vsicurl/http://127.0.0.1:9/x.tif", jobs.RASTER) == ""
+        assert file_fingerprint(str(tmp_path / "nowhere"), jobs.FILE) == ""
+        assert file_fingerprint("/vsicurl/http://127.0.0.1:9/x.tif", jobs.RASTER) == ""
 
 
 class TestTheCommand:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ PATIENCE_S = 240
 class Run:
     """A process that was named a job in a file."""
 
-    def __init__(self, file: Path, *options: str, stdin: Any = subprocess.PIPE, command: Any = PYTHON, **variables: str):
+    def __init__(self, file: Path, *options: str, command: Sequence[str], stdin: Any = subprocess.PIPE, **variables: str):
         self.process = subprocess.Popen(
             [*command, "run", str(file), *options], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **variables}, start_new_session=True,
@@ -59,12 +59,12 @@ class Run:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., Run]]:
+def start(warm: list[str]) -> Iterator[Callable[..., Run]]:
     """Return a function that starts a run. Whatever is still there at the end of the test is killed."""
     started: list[Run] = []
 
     def start_run(*arguments: Any, **more: Any) -> Run:
-        started.append(Run(*arguments, **more))
+        started.append(Run(*arguments, **{"command": [*warm, "-m", "false_core"], **more}))
         return started[-1]
 
     yield start_run
@@ -111,7 +111,7 @@ def check(tmp_path: Path) -> Path:
 
 class TestByHand:
     def test_it_ends_with_the_table_that_every_command_ends_with(self, start: Any, mapping: Path, out: Path) -> None:
-        process = start(mapping, stdin=subprocess.DEVNULL).process
+        process = start(mapping, stdin=subprocess.DEVNULL, command=PYTHON).process
         said, problem = process.communicate()
         assert process.returncode == 0, problem
         assert "Classify: done" in said.decode()
@@ -158,7 +158,7 @@ class TestByHand:
 
 class TestForAnotherProgram:
     def test_it_speaks_as_the_worker_does(self, start: Any, mapping: Path, out: Path) -> None:
-        run = start(mapping, "--events")
+        run = start(mapping, "--events", command=PYTHON)
         code, said = run.end()
         assert code == 0
         assert isinstance(said[0], Started) and said[0].pid == run.process.pid

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,25 @@ TERMINAL = (Finished, Failed)
 
 
 class Worker:
-    """A worker process that was handed a job."""
+    """A worker process that was handed a job.
 
-    def __init__(self, first_line: str | bytes, *command: str, cache: Path | None = None) -> None:
+    Args:
+        first_line: The job.
+        command: What stands behind ``python`` instead of the worker.
+        cache: The folder for checkpoints.
+        python: The words that stand for a Python.
+    """
+
+    def __init__(
+        self,
+        first_line: str | bytes,
+        *command: str,
+        cache: Path | None = None,
+        python: Sequence[str] = (sys.executable,),
+    ) -> None:
         environment = {**os.environ, **({"FALSE_CACHE": str(cache)} if cache else {})}
         self.process = subprocess.Popen(
-            [sys.executable, "-u", *(command or ("-m", "false_core.worker"))],
+            [*python, "-u", *(command or ("-m", "false_core.worker"))],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
         )  # fmt: skip
         self.events: list[Event] = []
@@ -70,8 +83,8 @@ def work(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
     started: list[Worker] = []
     guards: list[threading.Timer] = []
 
-    def start(job: Any, *command: str, cache: Path | None = None) -> Worker:
-        started.append(Worker(job if isinstance(job, (str, bytes)) else to_json(job), *command, cache=cache))
+    def start(job: Any, *command: str, **more: Any) -> Worker:
+        started.append(Worker(job if isinstance(job, (str, bytes)) else to_json(job), *command, **more))
         guards.append(threading.Timer(PATIENCE_S, started[-1].process.kill))
         guards[-1].start()
         return started[-1]
@@ -194,8 +207,8 @@ class TestCancelling:
 
     @pytest.mark.thorough
     @pytest.mark.parametrize("way", ["a line", "SIGTERM"])
-    def test_while_it_trains(self, work: Any, land: str, out: Path, way: str) -> None:
-        worker = work(endless(land, out))
+    def test_while_it_trains(self, work: Any, warm: list[str], land: str, out: Path, way: str) -> None:
+        worker = work(endless(land, out), python=warm)
         worker.read_until(lambda event: isinstance(event, Metric))
         if way == "a line":
             worker.write(b"something else\n\xff\xfe\ncancel\n")
@@ -263,8 +276,9 @@ class TestGoingOn:
             "finetune": Finetune(land, labels, "cover", str(out / "disturbed"), encoder, **common),
         }
 
+    # test_main_job.py shows the same of fine-tuning.
     @pytest.mark.thorough
-    @pytest.mark.parametrize("name", ["pretrain", "finetune"])
+    @pytest.mark.parametrize("name", ["pretrain", pytest.param("finetune", marks=pytest.mark.slow)])
     def test_the_weights_are_those_of_an_undisturbed_run(
         self, work: Any, jobs: dict[str, Any], out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:

@@ -14,7 +14,7 @@ from false_core.mapping.classify.store import CONFIDENCE, MAP, StripStore
 from false_core.mapping.map_overview import MapOverview
 from false_core.raster.cog import StripFile, write_cog
 from false_core.raster.map_file import RasterFile
-from false_core.raster.mosaic import ENDING, Mosaic
+from false_core.raster.mosaic import VRT_ENDING, Mosaic
 from false_core.raster.source import Window
 
 LOOK_AGAIN_S = 0.2
@@ -37,7 +37,7 @@ class Layer:
     @property
     def is_mosaic(self) -> bool:
         """Whether it becomes tiles, and not one file."""
-        return Path(self.target).suffix.lower() == ENDING
+        return Path(self.target).suffix.lower() == VRT_ENDING
 
 
 def layers_of(plan: MapPlan, output: str, confidence: str | None) -> list[Layer]:

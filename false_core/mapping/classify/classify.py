@@ -30,7 +30,7 @@ from false_core.models.model_file import SEGMENTER, ModelCard, read_card
 from false_core.publish import published
 from false_core.raster.file_state import stamp_of_raster, was_changed
 from false_core.raster.map_file import sidecars, write_class_names, write_style
-from false_core.raster.mosaic import ENDING
+from false_core.raster.mosaic import VRT_ENDING
 from false_core.reports.page import write_report
 
 BYTES_PER_PIXEL = {MAP: 0.05, CONFIDENCE: 0.5}
@@ -187,7 +187,7 @@ class Classification:
         if pixels > MANY_PIXELS and not self._layers[0].is_mosaic:
             self._feedback.info(
                 f"{pixels:,} pixels in one file are slow to copy and to read over a network. With a name that ends in "
-                f"{ENDING} the map becomes tiles."
+                f"{VRT_ENDING} the map becomes tiles."
             )
 
     def _overview(self) -> MapOverview:

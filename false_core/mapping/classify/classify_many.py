@@ -17,7 +17,7 @@ from false_core.jobs import Classify, ClassifyMany
 from false_core.mapping.classify.classify import Classification
 from false_core.mapping.classify.store import JobStart
 
-ENDING = "_classified.tif"
+MAP_ENDING = "_classified.tif"
 """After the name of the raster, in the name of its map."""
 
 
@@ -104,7 +104,7 @@ def _targets(job: ClassifyMany) -> dict[str, Path]:
     for raster in rasters:
         if os.path.realpath(Path(raster).parent) == folder:
             raise OutputError(f"The maps would mix with the rasters in {folder}.", "Choose another folder for the maps.")
-    return {raster: Path(job.output) / f"{name}{ENDING}" for raster, name in zip(rasters, _names(rasters))}
+    return {raster: Path(job.output) / f"{name}{MAP_ENDING}" for raster, name in zip(rasters, _names(rasters))}
 
 
 def _names(rasters: Sequence[str]) -> list[str]:

@@ -26,7 +26,7 @@ from false_core.raster.map_file import RasterFile
 from false_core.raster.source import Window
 from false_core.threads import BackgroundWriter
 
-WAITING = 2
+WAITING_TILES = 2
 """Tiles that may wait for the disk, per strip and layer. Two strips are written at once where the next one begins."""
 UNFINISHED = 2
 """Tiles whose classes are known, or soon will be, and that wait to be written."""
@@ -170,12 +170,12 @@ class _StripFiles:
         self._files = ExitStack()
         if not empty:
             self.map = self._files.enter_context(
-                RasterFile(self._scratch / MAP, plan.source, native, plan.card.classes.nodata, waiting=WAITING)
+                RasterFile(self._scratch / MAP, plan.source, native, plan.card.classes.nodata, waiting=WAITING_TILES)
             )
         self.confidence = None
         if plan.with_confidence and not empty:
             self.confidence = self._files.enter_context(
-                RasterFile(self._scratch / CONFIDENCE, plan.source, native, NO_CONFIDENCE, waiting=WAITING)
+                RasterFile(self._scratch / CONFIDENCE, plan.source, native, NO_CONFIDENCE, waiting=WAITING_TILES)
             )
 
     def finish(self) -> None:

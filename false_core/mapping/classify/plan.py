@@ -19,7 +19,7 @@ from false_core.distributed import Share
 from false_core.inference.tiles import MOST_WAITING_BYTES, Tile, TilePlan
 from false_core.models.model_file import ModelCard
 from false_core.raster.cog import intersection
-from false_core.raster.map_file import BLOCK
+from false_core.raster.map_file import FILE_BLOCK_PX
 from false_core.raster.source import RasterSource, Window
 
 LEAST_PIXELS = 1_000_000
@@ -181,7 +181,7 @@ def _cuts(plan: TilePlan, factor: int, tiles: int, least: int) -> list[int]:
     while tile < tiles:
         # A strip begins with the block in which its first tile begins. The pixels of that block before the tile are those of
         # the tile before, and must not lie where that one waits for yet another.
-        if tile * step % BLOCK <= step - plan.shared * factor:
+        if tile * step % FILE_BLOCK_PX <= step - plan.shared * factor:
             cuts.append(tile)
             tile += least
         else:
@@ -190,7 +190,7 @@ def _cuts(plan: TilePlan, factor: int, tiles: int, least: int) -> list[int]:
 
 
 def _first_pixel(tile: int, tiles: int, step: int, size: int) -> int:
-    return size if tile == tiles else tile * step // BLOCK * BLOCK
+    return size if tile == tiles else tile * step // FILE_BLOCK_PX * FILE_BLOCK_PX
 
 
 def _native(area: Window, source: RasterSource) -> Window:

@@ -35,7 +35,7 @@ from small_world import (
 from false_core.errors import Cancelled, FalseError, InputError, OutOfMemoryError, RequestError
 from false_core.experiments import runner
 from false_core.experiments.cells import Cell, cell_key, encoder_key, expand
-from false_core.experiments.colour_truth import UNKNOWN, colour_table, write_codes
+from false_core.experiments.colour_truth import UNKNOWN_CODE, colour_table, write_codes
 from false_core.experiments.config import Experiment, read_experiment
 from false_core.experiments.dataset import Dataset, Sheet, prepare
 from false_core.experiments.folders import (
@@ -45,9 +45,16 @@ from false_core.experiments.folders import (
     POTSDAM_TRAIN,
     find_sheets,
 )
-from false_core.experiments.labelling import FIELD, choose_patches, choose_polygons, cut, patch_labels, scene_labels
+from false_core.experiments.labelling import (
+    CODE_FIELD,
+    choose_patches,
+    choose_polygons,
+    cut_patches,
+    patch_labels,
+    scene_labels,
+)
 from false_core.experiments.page import write_page
-from false_core.experiments.results import Result, read_result, write_result
+from false_core.experiments.results import RunResult, read_result, write_result
 from false_core.experiments.runner import run_experiment
 from false_core.experiments.scoring import Tally, score_map
 from false_core.experiments.tables import ALL_SHEETS, difference, group_results, scores_of, spread, write_csv
@@ -351,7 +358,7 @@ class TestFolders:
         assert dataset.classes == DEEPGLOBE_CLASSES
         with rasterio.open(dataset.train[0].truth) as truth:
             codes = truth.read(1)
-        assert codes[40, 40] == 4 and codes[10, 40] == 5 and codes[0, 0] == UNKNOWN
+        assert codes[40, 40] == 4 and codes[10, 40] == 5 and codes[0, 0] == UNKNOWN_CODE
         assert Path(dataset.train[0].image).suffix == ".tif" and Path(dataset.test[0].image).suffix == ".jpg"
         with rasterio.open(dataset.train[0].image) as copy, rasterio.open(sheets.train[0].image) as original:
             assert np.array_equal(copy.read(), original.read())
@@ -410,7 +417,7 @@ class TestSceneLabels:
         table = geopandas.read_file(labels.path)
         with rasterio.open(dataset.train[0].truth) as truth:
             under = [next(truth.sample([(p.x, p.y)]))[0] for p in table.geometry.representative_point()]
-        assert table[FIELD].tolist() == under
+        assert table[CODE_FIELD].tolist() == under
         assert len(table) == 12
 
     def test_a_class_the_truth_does_not_have_is_refused(self, config: Write, land_folder: Path, tmp_path: Path) -> None:
@@ -423,7 +430,7 @@ class TestSceneLabels:
 
         def chosen(fraction: float, seed: int) -> set[str]:
             table = geopandas.read_file(scene_labels(dataset, fraction, seed, Feedback()).path)
-            assert set(table[FIELD]) == {1, 2, 3}
+            assert set(table[CODE_FIELD]) == {1, 2, 3}
             return set(table.geometry.normalize().to_wkt(rounding_precision=3))
 
         sets = [chosen(fraction, 5) for fraction in (0.01, 0.5, 0.75, 1.0)]
@@ -446,11 +453,11 @@ class TestSceneLabels:
         dataset = self.dataset(config, land_folder, tmp_path / "out", without="labels field classes")
         assert [c.code for c in dataset.classes] == [1, 2, 3]
         table = geopandas.read_file(scene_labels(dataset, 1.0, 0, Feedback()).path)
-        assert set(table[FIELD]) == {1, 2, 3}
+        assert set(table[CODE_FIELD]) == {1, 2, 3}
         assert 0.004 < table.area.sum() / ((HEIGHT - 2 * BORDER) * (WIDTH - 2 * BORDER)) < 0.02
         with rasterio.open(dataset.train[0].truth) as truth:
             burned = rasterio.features.rasterize(
-                list(zip(table.geometry, table[FIELD])), truth.shape, transform=truth.transform
+                list(zip(table.geometry, table[CODE_FIELD])), truth.shape, transform=truth.transform
             )
             codes = truth.read(1)
         assert (codes[burned > 0] == burned[burned > 0]).all()
@@ -473,7 +480,7 @@ class TestPatches:
         options = {"driver": "GTiff", "width": 6000, "height": 6000, "count": 1, "dtype": "uint8", "sparse_ok": True}
         with rasterio.open(path, "w", **options):
             pass
-        patches = cut([Sheet(str(n), str(path), "") for n in range(24)], 256)
+        patches = cut_patches([Sheet(str(n), str(path), "") for n in range(24)], 256)
         assert len(patches) == 13_824
         assert all(p.column + p.width <= 6000 and p.row + p.height <= 6000 and p.width == 256 for p in patches)
         one_percent = choose_patches(patches, 0.01, 3)
@@ -489,14 +496,14 @@ class TestPatches:
 
     def test_a_patch_keeps_its_pixels_and_its_truth_and_sees_no_other(self, dataset: Dataset) -> None:
         labels = patch_labels(dataset, 32, 0.3, 0)
-        chosen = choose_patches(cut(dataset.train, 32), 0.3, 0)
+        chosen = choose_patches(cut_patches(dataset.train, 32), 0.3, 0)
         assert len(chosen) == 5
         source = RasterSource(labels.raster)
         assert source.pixel_size == 1.0
         pixels, valid = source.read_with_validity(Window(0, 0, source.width, source.height))
         assert valid.sum() == 5 * 32 * 32
         assert not valid[:32, 32:64].any()
-        annotation = read_annotation(labels.path, FIELD, source, [], Feedback())
+        annotation = read_annotation(labels.path, CODE_FIELD, source, [], Feedback())
         codes = np.array([*(c.code for c in annotation.classes), *[0] * (256 - len(annotation.classes))])
         burned = codes[annotation.burn(Affine.identity(), source.height, source.width)]
         assert not burned[~valid].any()
@@ -510,7 +517,7 @@ class TestPatches:
             assert np.array_equal(burned[:32, 64:96], truth.read(1)[box])
 
     def test_the_last_patch_of_a_row_is_moved_in(self, dataset: Dataset) -> None:
-        patches = cut(dataset.train[:1], 40)
+        patches = cut_patches(dataset.train[:1], 40)
         assert len(patches) == 9
         assert max(p.column for p in patches) == 96 - 40
 
@@ -524,7 +531,7 @@ class TestPatches:
         dataset = prepare(read_experiment(config(of_kind("deepglobe", folder))).datasets[0], tmp_path / "out", Feedback())
         labels = patch_labels(dataset, 64, 1.0, 0)
         source = RasterSource(labels.raster)
-        annotation = read_annotation(labels.path, FIELD, source, [], Feedback())
+        annotation = read_annotation(labels.path, CODE_FIELD, source, [], Feedback())
         burned = annotation.burn(Affine.identity(), source.height, source.width)
         assert (burned != IGNORE).sum() == 2 * (64 * 64 - 8 * 8)
         assert burned[40, 10] == 0 and burned[20, 20] == 1  # Forest is class 4, water class 5.
@@ -556,9 +563,9 @@ class TestScoring:
             score_map(paths[0], paths[1], CLASSES, None)
 
 
-def made_up(cell: Cell, **confusions: list[list[int]]) -> Result:
+def made_up(cell: Cell, **confusions: list[list[int]]) -> RunResult:
     tallies = {name: Tally(np.array(matrix), 1, 2) for name, matrix in confusions.items()}
-    return Result(cell, CLASSES, tallies, {"pretrain": 3.0, "finetune": 2.0, "classify": 1.0}, facts={"version": "0"})
+    return RunResult(cell, CLASSES, tallies, {"pretrain": 3.0, "finetune": 2.0, "classify": 1.0}, facts={"version": "0"})
 
 
 class TestTables:
@@ -568,7 +575,7 @@ class TestTables:
         return read_experiment(config(HEAD + more + PAIR))
 
     @pytest.fixture
-    def results(self, experiment: Experiment) -> list[Result]:
+    def results(self, experiment: Experiment) -> list[RunResult]:
         hits = {0.0: 50, 1.0: 90, "adaptive": 80, None: 60}
         return [made_up(cell, land=[[hits[cell.confidence] + 4 * cell.seed, 10], [10, 30]]) for cell in expand(experiment)]
 
@@ -577,7 +584,7 @@ class TestTables:
         assert (s.mean, s.deviation, s.number) == (pytest.approx(0.2), pytest.approx(0.1 * 2**0.5), 2)
         assert np.isnan(spread([0.5]).deviation) and np.isnan(spread([]).mean)
 
-    def test_a_row_holds_the_seeds_of_a_method(self, experiment: Experiment, results: list[Result]) -> None:
+    def test_a_row_holds_the_seeds_of_a_method(self, experiment: Experiment, results: list[RunResult]) -> None:
         (group,) = group_results(experiment, results)
         assert [(row.method, row.confidence) for row in group.rows] == [
             ("false", 0.0), ("false", 1.0), ("false", "adaptive"), ("simclr", None),
@@ -586,7 +593,7 @@ class TestTables:
         assert group.rows[1].iou[0] == pytest.approx([90 / 110, 94 / 114])
 
     def test_the_page_has_the_papers_layout_and_the_best_in_bold(
-        self, experiment: Experiment, results: list[Result], tmp_path: Path
+        self, experiment: Experiment, results: list[RunResult], tmp_path: Path
     ) -> None:
         write_page(tmp_path / "p.html", experiment, group_results(experiment, results), results, len(results), {})
         parts = pieces((tmp_path / "p.html").read_text(encoding="utf-8"))
@@ -605,7 +612,9 @@ class TestTables:
         assert "<svg" in figure and "mIoU (%)" in figure
         assert "SimCLR</td><td>3</td><td>2</td><td>1</td>" in next(part for part in parts if part.startswith("Time"))
 
-    def test_methods_are_compared_seed_by_seed(self, experiment: Experiment, results: list[Result], tmp_path: Path) -> None:
+    def test_methods_are_compared_seed_by_seed(
+        self, experiment: Experiment, results: list[RunResult], tmp_path: Path
+    ) -> None:
         # SimCLR has one seed only: nothing may be compared with the other seed of FALSE.
         results = [result for result in results if (result.cell.method, result.cell.seed) != ("simclr", 0)]
         (group,) = group_results(experiment, results)
@@ -629,7 +638,7 @@ class TestTables:
         assert "<b>" not in (tmp_path / "p.html").read_text(encoding="utf-8")
 
     def test_the_csv_has_a_line_for_every_run_and_raster(
-        self, experiment: Experiment, results: list[Result], tmp_path: Path
+        self, experiment: Experiment, results: list[RunResult], tmp_path: Path
     ) -> None:
         write_csv(tmp_path / "t.csv", experiment, results)
         with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
@@ -784,7 +793,7 @@ class TestRunning:
         def gone(spec: object) -> None:
             raise InputError("land.tif does not exist.")
 
-        monkeypatch.setattr(runner, "fingerprint", gone)
+        monkeypatch.setattr(runner, "dataset_fingerprint", gone)
         monkeypatch.setattr(runner, "run", None)
         assert run_experiment(finished[0]).run == 0
 
@@ -797,7 +806,7 @@ class TestRunning:
             asked.append(job)
             raise OutOfMemoryError("The memory ran out.")
 
-        monkeypatch.setattr(runner, "fingerprint", lambda spec: {"files": "others"})
+        monkeypatch.setattr(runner, "dataset_fingerprint", lambda spec: {"files": "others"})
         monkeypatch.setattr(runner, "run", refuse)
         listener = Listener()
         tables = {path: path.read_bytes() for path in finished[0].output.glob("results.*")}

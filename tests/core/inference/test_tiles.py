@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from small_world import write_raster
 
 from false_core.feedback import Feedback
-from false_core.inference.tiles import MOST_BYTES, MOST_PIXELS, Blender, Tile, TilePlan
+from false_core.inference.tiles import MAX_FILE_PIXELS, MOST_BYTES, Blender, Tile, TilePlan
 from false_core.mapping.classify.assemble import Assembly, layers_of
 from false_core.mapping.classify.compute import compute_strips
 from false_core.mapping.classify.plan import NO_CONFIDENCE, MapPlan
@@ -99,7 +99,7 @@ class TestTheTiles:
     def test_are_as_large_as_the_memory_allows(self, classes: int, factor: int) -> None:
         plan = TilePlan.for_area(Window(0, 0, 5000, 5000), classes, factor)
         assert 4 * classes * plan.side**2 <= MOST_BYTES
-        assert (plan.side * factor) ** 2 <= MOST_PIXELS
+        assert (plan.side * factor) ** 2 <= MAX_FILE_PIXELS
         assert plan.overlap >= 32
         assert plan.side % 32 == 0, "as encoders want it"
 
@@ -280,7 +280,7 @@ class TestTheWayOfComputing:
     def test_changes_nothing(
         self, raster: RasterSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, readers: int
     ) -> None:
-        monkeypatch.setattr("false_core.inference.tiles.LONGEST", 256)
+        monkeypatch.setattr("false_core.inference.tiles.MAX_STRIDE_PX", 256)
         monkeypatch.setattr("false_core.inference.tiled.MOST_READERS", 1)
         one_by_one, sure = self.made(raster, tmp_path, Surroundings())
         monkeypatch.setattr("false_core.inference.tiled.MOST_READERS", readers)
@@ -293,7 +293,7 @@ class TestTheWayOfComputing:
     def test_a_network_that_sees_less_than_tiles_have_around_them_gives_the_same_as_on_the_whole(
         self, raster: RasterSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("false_core.inference.tiles.LONGEST", 256)
+        monkeypatch.setattr("false_core.inference.tiles.MAX_STRIDE_PX", 256)
         mapped, _ = self.made(raster, tmp_path, Surroundings())
         raw, valid = raster.read_with_validity(Window(0, 0, raster.width, raster.height))
         scores = Surroundings()(torch.from_numpy(TestAMapWithoutSeams.CARD.normalisation.apply(raw))[None])[0]

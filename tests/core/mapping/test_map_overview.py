@@ -46,7 +46,7 @@ def codes() -> np.ndarray:
 def test_the_picture_is_the_map_thinned_however_it_was_written(
     codes: np.ndarray, block: int, factor: int, longest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(map_overview, "LONGEST", longest)
+    monkeypatch.setattr(map_overview, "PICTURE_SIDE_PX", longest)
     overview = overview_of(codes, block, factor)
     assert [overview.pixels[code] for code in (0, 1, 7)] == [(codes == code).sum() for code in (0, 1, 7)]
     assert overview.classified == (codes > 0).sum() and overview.total == codes.size

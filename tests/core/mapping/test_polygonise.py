@@ -135,7 +135,7 @@ class TestTheBlocks:
         land_cover = write_map(tmp_path / "m.tif", patchwork(50, 40))
         whole = polygons(land_cover, tmp_path, smoothing=smoothing, minimum_area=minimum)
         for side in (1, 7, 16, 50):
-            monkeypatch.setattr(polygonise, "BLOCK", side)
+            monkeypatch.setattr(polygonise, "BLOCK_PX", side)
             monkeypatch.setattr(polygonise, "EDGES_AT_ONCE", 100 * side)
             made = polygons(land_cover, tmp_path, smoothing=smoothing, minimum_area=minimum)
             assert made.drop(columns="geometry").equals(whole.drop(columns="geometry"))

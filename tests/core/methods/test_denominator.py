@@ -36,7 +36,7 @@ def test_blocks_of_any_size_give_what_the_whole_matrix_gives(
     rows: int, temperature: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     z = embeddings(20)
-    monkeypatch.setattr(pairs, "BLOCK", 20 * rows)
+    monkeypatch.setattr(pairs, "SIMILARITIES_AT_A_TIME", 20 * rows)
     assert len(list(pairs.blocks(20))) == -(-20 // rows)
     mine = pairs.directions(z).requires_grad_()
     theirs = mine.detach().clone().requires_grad_()
@@ -55,7 +55,7 @@ def test_blocks_of_any_size_give_what_the_whole_matrix_gives(
 def test_single_precision_differs_by_rounding_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     z = embeddings(600, 64, torch.float32).requires_grad_()
     precise = z.detach().double().requires_grad_()
-    monkeypatch.setattr(pairs, "BLOCK", 600 * 100)
+    monkeypatch.setattr(pairs, "SIMILARITIES_AT_A_TIME", 600 * 100)
     loss, wanted = fncc_loss(z, 0.2, 0.9, 1.0), fncc_loss(precise, 0.2, 0.9, 1.0)
     assert loss.item() == pytest.approx(wanted.item(), rel=1e-6)
     torch.autograd.backward(loss)
@@ -66,7 +66,7 @@ def test_single_precision_differs_by_rounding_alone(monkeypatch: pytest.MonkeyPa
 
 
 def test_gradients_match_finite_differences(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pairs, "BLOCK", 24)
+    monkeypatch.setattr(pairs, "SIMILARITIES_AT_A_TIME", 24)
     z = embeddings(12, 4).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: log_denominator(x, 0.5)[0], (z,))
 

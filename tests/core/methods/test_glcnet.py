@@ -20,7 +20,7 @@ from false_core.dispatch import run
 from false_core.errors import RequestError
 from false_core.jobs import Embed, Finetune, ModelInfo, Pretrain
 from false_core.methods.fncc import Calibration, contrast
-from false_core.methods.glcnet import STRIDE, WINDOWS, GLCNet, glcnet_loss, style, window_means
+from false_core.methods.glcnet import DECODER_STRIDE, WINDOWS, GLCNet, glcnet_loss, style, window_means
 from false_core.methods.method import Views
 from false_core.models.encoder import build_encoder
 from false_core.models.model_file import DECODER_PREFIX, load_weights, read_card
@@ -261,4 +261,4 @@ def test_the_report_shows_matched_windows(report_of: Callable[..., str]) -> None
     figure = html[html.index("Windows that were matched") :]
     figure = figure[: figure.index("</svg>")]
     assert figure.count("data:image/png;base64") == 2 * 4
-    assert STRIDE == 4
+    assert DECODER_STRIDE == 4

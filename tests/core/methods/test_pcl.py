@@ -14,7 +14,7 @@ from torch import Tensor
 
 from false_core.methods.method import Views
 from false_core.methods.pcl import (
-    KEPT,
+    MEMORY_BANK_SIZE,
     MOMENTUM,
     PCL,
     PER_CLUSTER,
@@ -274,7 +274,7 @@ class TestTraining:
         assert not method.clustered, "the first tenth has not gone by"
         train(method, range(2, 4), total)
         assert method.clustered
-        latest = min(KEPT, int(method.filled[0]))
+        latest = min(MEMORY_BANK_SIZE, int(method.filled[0]))
         for per_cluster in PER_CLUSTER:
             made = method.get_buffer(f"points_concentration_{per_cluster}")
             assert 0 < (made > 0).sum() <= latest // per_cluster
@@ -285,7 +285,7 @@ class TestTraining:
         assert with_prototypes > method(some_views(9)).loss.item() + 0.01
 
     def test_only_the_latest_embeddings_are_clustered(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("false_core.methods.pcl.KEPT", 100)
+        monkeypatch.setattr("false_core.methods.pcl.MEMORY_BANK_SIZE", 100)
         method = new_pcl()
         keys = torch.randn(130, 8, generator=generator())
         method._remember(0, "points", keys[:70])

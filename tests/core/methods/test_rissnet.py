@@ -77,7 +77,7 @@ class TestTheLoss:
             return loss, torch.autograd.grad(loss, z)[0]
 
         whole = loss_and_slope()
-        monkeypatch.setattr("false_core.methods.pairs.BLOCK", 50)
+        monkeypatch.setattr("false_core.methods.pairs.SIMILARITIES_AT_A_TIME", 50)
         torch.testing.assert_close(loss_and_slope(), whole)
 
     def test_pulls_a_neighbour_and_pushes_what_is_far_away(self) -> None:

@@ -19,8 +19,8 @@ from false_core.errors import ModelFileError, OutputError
 from false_core.models.encoder import build_encoder
 from false_core.models.model_file import (
     ENCODER,
-    FORMAT,
     LONGEST_HEADER,
+    MODEL_FORMAT,
     SEGMENTER,
     ModelCard,
     check_bands,
@@ -67,7 +67,7 @@ def rewrite(path: Path, metadata: dict[str, str] | None = None, **changes: Any) 
     with safetensors.safe_open(path, "pt") as file:
         header = file.metadata()
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-    header[FORMAT] = json.dumps({**json.loads(header[FORMAT]), **changes})
+    header[MODEL_FORMAT] = json.dumps({**json.loads(header[MODEL_FORMAT]), **changes})
     safetensors.torch.save_file(weights, path, metadata={**header, **(metadata or {})})
     return str(path)
 
@@ -88,7 +88,7 @@ class TestAModelFile:
 
     def test_is_a_safetensors_file_that_any_tool_can_open(self, path: Path) -> None:
         with safetensors.safe_open(path, "pt") as file:
-            assert json.loads(file.metadata()[FORMAT])["bands"] == ["red", "Grün", "nir"]
+            assert json.loads(file.metadata()[MODEL_FORMAT])["bands"] == ["red", "Grün", "nir"]
             assert "0.weight" in list(file.keys())
 
     @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
@@ -180,7 +180,7 @@ class TestDamage:
     @pytest.mark.parametrize("body", ["", "{", "[]", "null", "1", "[" * 100_000], ids=lambda body: body[:4])
     def test_a_description_that_is_no_description(self, path: Path, body: str) -> None:
         with pytest.raises(ModelFileError, match="is damaged: its description cannot be read"):
-            read_card(rewrite(path, {FORMAT: body}))
+            read_card(rewrite(path, {MODEL_FORMAT: body}))
 
     @pytest.mark.parametrize(
         ("field", "value"),
@@ -233,10 +233,10 @@ class TestDamage:
     @pytest.mark.parametrize("field", ["kind", "encoder", "bands", "band_numbers", "normalisation", "pixel_size", "classes"])
     def test_a_description_that_lacks_something(self, path: Path, field: str) -> None:
         with safetensors.safe_open(path, "pt") as file:
-            body = json.loads(file.metadata()[FORMAT])
+            body = json.loads(file.metadata()[MODEL_FORMAT])
         del body[field]
         with pytest.raises(ModelFileError, match="is damaged: its description cannot be read"):
-            read_card(rewrite(path, {FORMAT: json.dumps(body)}))
+            read_card(rewrite(path, {MODEL_FORMAT: json.dumps(body)}))
 
     def test_weights_that_do_not_fit_the_description(self, path: Path) -> None:
         for other in (

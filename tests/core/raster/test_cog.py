@@ -137,7 +137,7 @@ class TestACloudOptimisedGeotiff:
 class TestAMosaic:
     @pytest.fixture
     def made(self, source: RasterSource, strips: list[StripFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mosaic:
-        monkeypatch.setattr(mosaic_module, "TILE", 1024)
+        monkeypatch.setattr(mosaic_module, "MAP_TILE_PX", 1024)
         (tmp_path / "maps").mkdir()
         (tmp_path / "scratch").mkdir()
         mosaic = Mosaic(source, AREA, 0, CLASSES, tmp_path / "maps" / "map.vrt", "key")

@@ -208,7 +208,7 @@ class TestWhatIsWrong:
             write(catalog(("child", f"{number + 1}.json")), f"{number}.json")
         with pytest.raises(InputError, match="deeper than 32 links"):
             find_rasters([write(catalog(("child", "0.json")), "root.json")])
-        monkeypatch.setattr("false_core.raster.stac.MOST_FILES", 10)
+        monkeypatch.setattr("false_core.raster.stac.MAX_STAC_FILES", 10)
         with pytest.raises(InputError, match="more than 10 files"):
             find_rasters([write(catalog(("child", "0.json")), "root.json")])
 

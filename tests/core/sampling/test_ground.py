@@ -13,7 +13,7 @@ from small_world import write_raster
 
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
-from false_core.sampling.ground import FAR, Ground
+from false_core.sampling.ground import UNKNOWN_DISTANCE_M, Ground
 from false_core.sampling.views import PatchSampler
 
 PIXELS = np.ones((1, 100, 140), "uint8")
@@ -72,7 +72,7 @@ class TestDistances:
             ground = Ground(rasters)
             here = ground.at(np.array([number, number, 1 - number]), np.array([[0.0, 0.0], [30.0, 40.0], [0.0, 0.0]]))
             assert np.linalg.norm(here[0] - here[1]) == pytest.approx(50 * size)
-            assert np.linalg.norm(here[0] - here[2]) > FAR / 2
+            assert np.linalg.norm(here[0] - here[2]) > UNKNOWN_DISTANCE_M / 2
         assert Ground([lost]).pixel_size() == pytest.approx(size)
 
     def test_of_a_local_crs_are_those_of_its_own_grid(self, tmp_path: Path) -> None:

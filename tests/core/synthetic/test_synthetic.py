@@ -14,12 +14,12 @@ from rasterio.features import rasterize
 from scipy import ndimage
 from sklearn.ensemble import RandomForestClassifier
 
-from false_core.synthetic import BANDS, CLASSES, Scene, SceneFiles, generate, write_large, write_scene
+from false_core.synthetic import BAND_NAMES, CLASSES, Scene, SceneFiles, generate, write_large, write_scene
 
 pytestmark = pytest.mark.thorough
 
 FIELD, MEADOW, ROAD, ROOF, TREE, WATER = (c.code for c in CLASSES)
-RED, NIR = BANDS.index("red"), BANDS.index("nir")
+RED, NIR = BAND_NAMES.index("red"), BAND_NAMES.index("nir")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_the_image_on_disk_says_what_it_is(files: SceneFiles) -> None:
     with rasterio.open(files.image) as source:
         assert (source.width, source.height, source.count) == (320, 256, 4)
         assert source.dtypes == ("uint16",) * 4
-        assert source.descriptions == BANDS
+        assert source.descriptions == BAND_NAMES
         assert source.nodata == 0
         assert source.crs.to_epsg() == 32633
         assert source.profile["tiled"]

@@ -109,7 +109,7 @@ class TestTheMap:
         assert made.embedding.shape == (2, 3, 3)
 
     def test_of_a_large_raster_shows_the_middle(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(embedding_map, "LONGEST", 256)
+        monkeypatch.setattr(embedding_map, "MAX_SIDE_PX", 256)
         raster = write_raster(tmp_path / "r.tif", squares(600, 300))
         made = look(raster)
         assert made is not None

@@ -18,7 +18,7 @@ from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.reports.figures import in_colour
 from false_core.sampling.views import PatchSampler, ViewPairs
-from false_core.training.gallery import SHOWN, Gallery, collect_galleries, draw_gallery
+from false_core.training.gallery import SHOWN_ANCHORS, Gallery, collect_galleries, draw_gallery
 from false_core.training.purity import Truth
 
 pytestmark = pytest.mark.thorough
@@ -60,7 +60,7 @@ def gallery(
 
 
 class TestChoosing:
-    @pytest.mark.parametrize(("alike", "shown"), [(1, 2), (3, 6), (6, SHOWN)])
+    @pytest.mark.parametrize(("alike", "shown"), [(1, 2), (3, 6), (6, SHOWN_ANCHORS)])
     def test_shows_benchmark_anchors_one_of_a_patch_and_as_many_as_there_are(
         self, sampler: PatchSampler, alike: int, shown: int
     ) -> None:

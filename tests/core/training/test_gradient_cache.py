@@ -26,7 +26,7 @@ from false_core.models.encoder import build_encoder
 from false_core.presets import BOTH, IMAGE, POINTS, PRETRAIN
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
-from false_core.sampling.geometry import cut, resample
+from false_core.sampling.geometry import resample, resample_crops
 from false_core.sampling.spectral import SpectralJitter, torch_generator
 from false_core.sampling.views import PatchSampler, RawViews
 from false_core.training.gradient_cache import accumulate_gradients
@@ -148,7 +148,7 @@ class TestViewsInParts:
         views = RawViews.of(pairs, jitter, 4, 2)
 
         def made(raw: RawViews) -> Tensor:
-            return raw.changes.apply(cut(raw.windows, raw.maps, 32))
+            return raw.changes.apply(resample_crops(raw.windows, raw.maps, 32))
 
         plainly = torch.cat([resample(pairs.windows, placement, 32) for placement in (pairs.first, pairs.second)])
         torch.testing.assert_close(made(views), jitter(plainly, torch_generator(4, 2)))

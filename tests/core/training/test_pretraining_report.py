@@ -50,7 +50,7 @@ class TestTheReport:
         html = report_of(tmp_path, land, steps=2, batch_size=4, threshold=-1.0, truth=truth)
         assert headings(html)[:5] == [
             "Loss and learning rate",
-            "What the encoder takes for alike",
+            "What looks alike to the encoder",
             "Are they of the same class?",
             "False negatives that were found",
             "What the encoder sees",
@@ -79,7 +79,7 @@ class TestTheReport:
     def test_says_where_no_false_negative_was_found(self, land: str, tmp_path: Path) -> None:
         html = report_of(tmp_path, land, steps=1, batch_size=2, threshold=1.0)
         assert "False negatives that were found" in headings(html)
-        assert "None. Of " in html and "more alike than the similarity threshold, 1." in html
+        assert "There are none. Of " in html and "more alike than the similarity threshold, 1." in html
 
     def test_shows_a_name_as_it_is(self, tmp_path: Path) -> None:
         raster = write_raster(tmp_path / "<b>a&amp;$x_1$.tif", textured_land(), nodata=0)
@@ -95,7 +95,7 @@ class TestTheReport:
         assert "Are they of the same class?" not in shown
         # Of two levels each has a part of its own.
         assert any(heading.startswith("Nearest neighbours") for heading in shown) == (method != "random")
-        assert ("What the encoder takes for alike" in shown) == (method != "random")
+        assert ("What looks alike to the encoder" in shown) == (method != "random")
 
     def test_of_two_levels_shows_both(self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         both = dataclasses.replace(presets.PRETRAIN["quick"], level="both", threshold=-1.0)

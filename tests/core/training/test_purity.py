@@ -22,7 +22,7 @@ from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.geometry import resample
 from false_core.sampling.views import EmbeddingPositions, PatchSampler, ViewPairs
-from false_core.training.purity import TILE, Truth, purity, purity_by_chance
+from false_core.training.purity import TRUTH_TILE_PX, Truth, purity, purity_by_chance
 
 pytestmark = pytest.mark.thorough
 
@@ -115,7 +115,7 @@ class TestTruth:
         assert truth.classes_at(places((50.5, 49.5))).tolist() == [wanted]
 
     def test_is_read_in_pieces_that_fit_together(self, tmp_path: Path) -> None:
-        codes = np.random.default_rng(0).integers(1, 9, (TILE + 40, 2 * TILE + 10))
+        codes = np.random.default_rng(0).integers(1, 9, (TRUTH_TILE_PX + 40, 2 * TRUTH_TILE_PX + 10))
         path = self.truth(tmp_path, codes)
         x, y = np.random.default_rng(1).integers(0, codes.shape[::-1], (500, 2)).T
         found = Truth(path, [RasterSource(path)]).classes_at(places(*zip(x + 0.5, y + 0.5)))

@@ -31,7 +31,7 @@ from false_core.mapping.classify.store import JobStart
 
 PATIENCE_S = 300
 SIDECARS = ["land_classified.qml", "land_classified.tif.aux.xml"]
-SMALL_STRIPS = {"false_core.inference.tiles.LONGEST": 256, "false_core.mapping.classify.plan.LEAST_PIXELS": 1}
+SMALL_STRIPS = {"false_core.inference.tiles.MAX_STRIDE_PX": 256, "false_core.mapping.classify.plan.LEAST_PIXELS": 1}
 PROCESS = """
 import json, os, signal, sys
 from importlib import import_module
@@ -248,6 +248,63 @@ def cancelled_after(parts: int, job: Classify, out: Path, on_event: Callable[[Ev
         run(job, look, cancel)
 
 
+@pytest.fixture(scope="module")
+def interrupted(strip: str, model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the job leaves when it is cancelled."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**SMALL_STRIPS, "false_core.feedback.SHORTEST_INTERVAL_S": 0.0}.items():
+            patch.setattr(name, value)
+        sure = str(folder / "sure.tif")
+        cancelled_after(1, Classify(strip, model, str(folder / "map.tif"), device="cpu", confidence=sure), folder)
+    return folder
+
+
+def place_of_strips(job: Classify, listener: Listener) -> Path:
+    """Begin a job, and return the folder that its strips would lie in."""
+    with Classification(job, JobStart.of([job.output], ALONE), ALONE.share, listener.feedback):
+        (folder,) = Path(job.output).parent.glob(".*.strips")
+        return folder
+
+
+def another_model(job: Classify, monkeypatch: pytest.MonkeyPatch) -> Classify:
+    weights = safetensors.torch.load_file(job.model)
+    with safetensors.safe_open(job.model, "pt") as file:
+        header = file.metadata()
+    last = next(name for name in reversed(weights) if weights[name].is_floating_point())
+    weights[last] = weights[last] + 1
+    safetensors.torch.save_file(weights, job.model, header)
+    return job
+
+
+def another_raster(job: Classify, monkeypatch: pytest.MonkeyPatch) -> Classify:
+    write_raster(Path(job.raster), textured_land(300, 1700)[:, ::-1], nodata=0)
+    return job
+
+
+def another_extent(job: Classify, monkeypatch: pytest.MonkeyPatch) -> Classify:
+    with rasterio.open(job.raster) as file:
+        left, bottom, right, top = file.bounds
+    return dataclasses.replace(job, extent=f"{left},{right},{bottom},{top - 5}")
+
+
+def no_confidence(job: Classify, monkeypatch: pytest.MonkeyPatch) -> Classify:
+    return dataclasses.replace(job, confidence=None)
+
+
+def larger_tiles(job: Classify, monkeypatch: pytest.MonkeyPatch) -> Classify:
+    monkeypatch.setattr("false_core.inference.tiles.MAX_STRIDE_PX", 320)
+    return job
+
+
+CHANGES = {
+    "the raster": another_raster, "the model": another_model, "the extent": another_extent, "the confidence": no_confidence,
+    "the size of tiles": larger_tiles,
+}  # fmt: skip
+# One is run to its end always. The others end the same, as after each of them the strips lie in another folder.
+ONCE_MORE = [pytest.param(change, marks=pytest.mark.slow) for change in CHANGES if change != "the raster"]
+
+
 @pytest.mark.usefixtures("small_strips")
 class TestWhatIsFinished:
     @pytest.fixture(autouse=True)
@@ -280,9 +337,9 @@ class TestWhatIsFinished:
     @pytest.mark.thorough
     @pytest.mark.parametrize("damage", ["a byte", "the end", "a file", "the list", "no list"])
     def test_is_computed_again_where_it_is_damaged(
-        self, job: Classify, undisturbed: dict[str, bytes], out: Path, listener: Listener, damage: str
+        self, job: Classify, undisturbed: dict[str, bytes], interrupted: Path, out: Path, listener: Listener, damage: str
     ) -> None:
-        cancelled_after(1, job, out)
+        shutil.copytree(interrupted, out, dirs_exist_ok=True)
         (part, *_) = kept(out)
         file, listed = part / "map.tif", part / "contents.json"
         if damage == "a byte":
@@ -302,31 +359,27 @@ class TestWhatIsFinished:
         if damage != "no list":
             assert "1 strip(s) of an interrupted run are damaged. They are computed again." in listener.warnings
 
-    @pytest.mark.thorough
-    @pytest.mark.parametrize("change", ["the model", "the raster", "the extent", "the confidence", "the size of tiles"])
-    def test_is_of_no_use_after_a_change(
-        self, job: Classify, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, listener: Listener
+    @pytest.fixture
+    def copied(self, job: Classify, tmp_path: Path) -> Classify:
+        """The job on inputs that may be changed."""
+        model, raster = (str(shutil.copy(path, tmp_path)) for path in (job.model, job.raster))
+        return dataclasses.replace(job, model=model, raster=raster)
+
+    @pytest.mark.parametrize("change", CHANGES)
+    def test_lies_apart_after_a_change(
+        self, copied: Classify, monkeypatch: pytest.MonkeyPatch, change: str, listener: Listener
     ) -> None:
-        model, raster = (shutil.copy(path, tmp_path) for path in (job.model, job.raster))
-        job = dataclasses.replace(job, model=str(model), raster=str(raster))
-        cancelled_after(1, job, out)
-        if change == "the model":
-            weights = safetensors.torch.load_file(model)
-            with safetensors.safe_open(model, "pt") as file:
-                header = file.metadata()
-            last = next(name for name in reversed(weights) if weights[name].is_floating_point())
-            weights[last] = weights[last] + 1
-            safetensors.torch.save_file(weights, model, header)
-        elif change == "the raster":
-            write_raster(Path(raster), textured_land(300, 1700)[:, ::-1], nodata=0)
-        elif change == "the extent":
-            with rasterio.open(raster) as file:
-                left, bottom, right, top = file.bounds
-            job = dataclasses.replace(job, extent=f"{left},{right},{bottom},{top - 5}")
-        elif change == "the confidence":
-            job = dataclasses.replace(job, confidence=None)
-        else:
-            monkeypatch.setattr("false_core.inference.tiles.LONGEST", 320)
+        before = place_of_strips(copied, listener)
+        assert place_of_strips(copied, listener) == before
+        assert place_of_strips(CHANGES[change](copied, monkeypatch), listener) != before
+
+    @pytest.mark.thorough
+    @pytest.mark.parametrize("change", ["the raster", *ONCE_MORE])
+    def test_is_of_no_use_after_a_change(
+        self, copied: Classify, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, listener: Listener
+    ) -> None:
+        cancelled_after(1, copied, out)
+        job = CHANGES[change](copied, monkeypatch)
         time.sleep(1.1)  # What is younger than a second might still be in use.
         run(job, listener)
         assert "interrupted run" not in listener.infos

@@ -12,7 +12,7 @@ from false_core.distributed import Share
 from false_core.inference.tiles import Blender, TilePlan
 from false_core.mapping.classify import plan as plan_module
 from false_core.mapping.classify.plan import Strip, cut_into_strips, own_share, runs_of
-from false_core.raster.map_file import BLOCK
+from false_core.raster.map_file import FILE_BLOCK_PX
 from false_core.raster.source import Window
 
 CPU = torch.device("cpu")
@@ -41,16 +41,16 @@ class TestParts:
             patch.setattr(plan_module, "MOST_WAITING_BYTES", most_strip)
             strips = cut_into_strips(plan, factor, width, height, CLASSES)
         assert [strip.number for strip in strips] == list(range(len(strips)))
-        covered = np.zeros((-(-height // BLOCK), -(-width // BLOCK)), int)
+        covered = np.zeros((-(-height // FILE_BLOCK_PX), -(-width // FILE_BLOCK_PX)), int)
         for strip in strips:
             window = strip.window
-            assert window.column % BLOCK == window.row % BLOCK == 0
+            assert window.column % FILE_BLOCK_PX == window.row % FILE_BLOCK_PX == 0
             assert window.width > 0 and window.height > 0
             for start, size, whole in ((window.column, window.width, width), (window.row, window.height, height)):
-                assert (start + size) % BLOCK == 0 or start + size == whole
+                assert (start + size) % FILE_BLOCK_PX == 0 or start + size == whole
             covered[
-                window.row // BLOCK : -(-(window.row + window.height) // BLOCK),
-                window.column // BLOCK : -(-(window.column + window.width) // BLOCK),
+                window.row // FILE_BLOCK_PX : -(-(window.row + window.height) // FILE_BLOCK_PX),
+                window.column // FILE_BLOCK_PX : -(-(window.column + window.width) // FILE_BLOCK_PX),
             ] += 1
         assert (covered == 1).all()
         assert sum(len(strip.rows) * len(strip.columns) for strip in strips) == len(plan)

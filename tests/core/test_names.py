@@ -1,0 +1,50 @@
+"""A public name of the library means one thing: no two modules define one with different meaning."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FACES = {
+    "main": "the two programs, the command line and the compute process, each start in a function of this name",
+    **dict.fromkeys(("pretrain", "finetune", "classify", "assess"), "the public function runs the job that this one does"),
+    "run": "the public function gives the results of the other one their types",
+}
+"""Names that two modules define on purpose, and why."""
+
+
+def definitions(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+    """Yield the public names of a module with what defines them: the name of a placeholder for types means nothing."""
+    for statement in body:
+        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            yield statement.name, ast.unparse(statement)
+        elif isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is not None:
+            if getattr(getattr(statement.value, "func", None), "id", "") == "TypeVar":
+                continue
+            for target in statement.targets if isinstance(statement, ast.Assign) else [statement.target]:
+                for name in target.elts if isinstance(target, ast.Tuple) else [target]:
+                    if isinstance(name, ast.Name):
+                        yield name.id, ast.unparse(statement.value)
+
+
+def homonyms() -> dict[str, list[str]]:
+    """Return the modules that define each public name of more than one meaning."""
+    meanings: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for file in sorted((ROOT / "false_core").rglob("*.py")):
+        for name, meaning in definitions(ast.parse(file.read_text("utf-8")).body):
+            if not name.startswith("_"):
+                meanings[name][meaning].append(str(file.relative_to(ROOT)))
+    found = {name: sorted({file for files in of.values() for file in files}) for name, of in meanings.items() if len(of) > 1}
+    return {name: files for name, files in found.items() if len(files) > 1}
+
+
+def test_no_two_modules_give_a_name_two_meanings() -> None:
+    found = {name: files for name, files in homonyms().items() if name not in FACES}
+    assert not found, "Say in each name what of what it is, such as MAX_STRIDE_PX."
+
+
+def test_each_exception_is_still_needed() -> None:
+    assert FACES.keys() == FACES.keys() & homonyms().keys()
