@@ -161,7 +161,7 @@ class _Process:
         self._lines = LineReader(self._child.stdout, events.LONGEST_LINE + 2)
         self._chatter_reader = self._thread(self._read_chatter)
         # In a thread, because a pipe that nobody empties must not keep this one from seeing the cancel button.
-        self._writer = self._thread(self._send_first_line)
+        self._writer = self._thread(lambda: self._send(self._first_line()))
 
     def outputs(self) -> Dict[str, Any]:
         """Follow the job to its end and return its outputs."""
@@ -177,20 +177,17 @@ class _Process:
         thread.start()
         return thread
 
-    def _send_first_line(self) -> None:
-        try:
-            self._write(self._first_line())
-        except OSError:
-            return  # The process is gone already. Its exit code says more than this.
-
     def _first_line(self) -> str:
         return jobs.to_json(self._job)
 
-    def _write(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         data = line.encode() + b"\n"
         stdin: IO[bytes] = self._child.stdin  # type: ignore[assignment]
-        while data:
-            data = data[stdin.write(data) or 0 :]
+        try:
+            while data:
+                data = data[stdin.write(data) or 0 :]
+        except OSError:
+            return  # The process is gone, or no longer listens. Its exit code says more than this.
 
     def _read_chatter(self) -> None:
         with open(self._child.stderr.fileno(), "rb", closefd=False) as stream:  # type: ignore[union-attr]
@@ -278,13 +275,7 @@ class _Process:
 
     def _tell_to_stop(self) -> None:
         # In a thread: the pipe of a process that does not read may be full.
-        self._writer = self._thread(self._send_cancel)
-
-    def _send_cancel(self) -> None:
-        try:
-            self._write("cancel")
-        except OSError:
-            return  # It is gone, or no longer listens: it will be ended.
+        self._writer = self._thread(lambda: self._send("cancel"))
 
     def _checked(self, last: Optional[Event]) -> Dict[str, Any]:
         """Return the outputs of a job that ended with the event ``last``, or say why they cannot be trusted."""
@@ -376,7 +367,9 @@ class _Launched(_Process):
 
     def _pass_on(self, event: Event) -> None:
         if isinstance(event, Started):
-            self._send_first_line()  # Once more, for torchrun may have started the job again, with a new process to read it.
+            self._send(
+                self._first_line()
+            )  # Once more, for torchrun may have started the job again, with a new process to read it.
         super()._pass_on(event)
 
     def _log_line(self, text: str) -> None:

@@ -68,13 +68,8 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
         area = whole_feature_pixels(source.window_of(jobs.parse_extent(job.extent) if job.extent else None))
         pixel = source.pixel_size * source.factor * FEATURE_STRIDE
         feedback.info(f"Writing {bands} bands with pixels of {pixel:g} CRS units.")
-        gigabytes = (
-            bands
-            * (area.width // FEATURE_STRIDE)
-            * (area.height // FEATURE_STRIDE)
-            * (1 if job.components == COLOURS else 4)
-            / 1e9
-        )
+        pixels = area.width // FEATURE_STRIDE * (area.height // FEATURE_STRIDE)
+        gigabytes = bands * pixels * (1 if job.components == COLOURS else 4) / 1e9
         if gigabytes > LARGE_GB:
             feedback.warn(f"The result takes up to {gigabytes:,.0f} GB. Components, or an extent, would make it smaller.")
     with feedback.stage("Finding components", 0.1):
@@ -95,11 +90,8 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
 def whole_feature_pixels(area: Window) -> Window:
     """Return the feature pixels that ``area`` touches, in working pixels. They do not depend on where it begins."""
     left, top = area.column // FEATURE_STRIDE * FEATURE_STRIDE, area.row // FEATURE_STRIDE * FEATURE_STRIDE
-    right, bottom = (
-        -(-(area.column + area.width) // FEATURE_STRIDE) * FEATURE_STRIDE,
-        -(-(area.row + area.height) // FEATURE_STRIDE) * FEATURE_STRIDE,
-    )
-    return Window(left, top, right - left, bottom - top)
+    height, width = feature_size(Window(0, 0, area.column + area.width - left, area.row + area.height - top))
+    return Window(left, top, width * FEATURE_STRIDE, height * FEATURE_STRIDE)
 
 
 def _write(

@@ -82,12 +82,8 @@ class ChunksOnDisk:
         identity = self._identified()
         if not identity:
             return read(window)
-        left, top, right, bottom = (
-            window.col_off,
-            window.row_off,
-            window.col_off + window.width,
-            window.row_off + window.height,
-        )
+        left, top = window.col_off, window.row_off
+        right, bottom = left + window.width, top + window.height
         pixels: Pixels | None = None
         invalid: BoolArray | None = None
         for y in range(top // self._side * self._side, bottom, self._side):

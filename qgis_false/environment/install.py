@@ -378,8 +378,8 @@ class _SetUp:
             if on_line is not None:
                 on_line(line)
 
-        ran = run_program(command, variables or self.variables, self.feedback, show, self._heartbeat, str(self.home))
-        return ran.code == 0
+        used = variables or self.variables
+        return run_program(command, used, self.feedback, show, self._heartbeat, str(self.home)) == 0
 
     def _stage(self, text: str, share: float) -> None:
         self._text, self._since = text, time.monotonic()
@@ -434,11 +434,11 @@ class _SetUp:
         self._stage(tr("Looking whether every file is there"), 0.86)
         said: List[str] = []
         source = Path(intact.__file__).read_text(encoding="utf-8")
-        ran = run_program(
+        code = run_program(
             [self.python, "-I", "-c", source], self.variables, self.feedback, said.append, self._heartbeat, str(self.home)
         )
         try:
-            return tuple(json.loads(said[-1] if ran.code == 0 else ""))
+            return tuple(json.loads(said[-1] if code == 0 else ""))
         except (IndexError, ValueError) as error:
             raise _Broken(tr("The environment's Python cannot say what is installed.")) from error
 

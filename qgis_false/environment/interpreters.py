@@ -13,7 +13,7 @@ from qgis.core import QgsApplication, QgsProcessingFeedback
 
 from qgis_false import LIBRARY_FOLDER, PLUGIN_FOLDER, settings
 from qgis_false.environment.host import MAC, Host, this_host
-from qgis_false.environment.processes import answer
+from qgis_false.environment.processes import ask
 from qgis_false.environment.supervisor import PlainPython
 from qgis_false.environment.variables import compute_variables
 from qgis_false.translation import tr
@@ -311,7 +311,7 @@ def probe(
     """
     # -I would hide the PYTHONHOME that the interpreter of the macOS app needs.
     isolation = "-s" if "PYTHONHOME" in variables else "-I"
-    return parse_probe(answer([python, isolation, "-c", PROBE, *packages], variables, PROBE_S, feedback))
+    return parse_probe(ask([python, isolation, "-c", PROBE, *packages], variables, feedback, PROBE_S))
 
 
 def why_not(probed: Probed, host: Host) -> str:

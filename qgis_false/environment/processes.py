@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import os
 import queue
 import re
@@ -10,8 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
-from typing import IO, Any, Callable, Deque, List, Mapping, Optional, Sequence
+from typing import IO, Any, Callable, List, Mapping, Optional, Sequence
 
 from qgis.core import QgsProcessingException, QgsProcessingFeedback
 from qgis.PyQt.QtCore import QCoreApplication, QThread
@@ -169,14 +167,6 @@ class LineReader:
                         continue
 
 
-@dataclass(frozen=True)
-class Ran:
-    """What a program left behind: its exit code and its last words, without passwords."""
-
-    code: int
-    last_words: str
-
-
 def run_program(
     command: Sequence[str],
     variables: Mapping[str, str],
@@ -184,9 +174,10 @@ def run_program(
     on_line: Callable[[str], None],
     on_wait: Callable[[], None],
     folder: str,
-) -> Ran:
-    """Run a program in ``folder`` to its end and end it when the user cancels. Each line it prints is passed on as it comes;
-    ``on_wait`` is called while it says nothing.
+) -> int:
+    """Run a program in ``folder`` to its end, or end it when the user cancels. Return its exit code.
+
+    Each line it prints is passed on as it comes; ``on_wait`` is called while it says nothing.
 
     Raises:
         QgsProcessingException: It cannot be started, or was cancelled (``ProcessingCancelled``). Nothing it started is
@@ -194,7 +185,6 @@ def run_program(
     """
     child = start(command, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, env=dict(variables), cwd=folder)
     lines, watch = LineReader(child.stdout, LONGEST_LINE), CancelWatch(feedback)
-    words: Deque[str] = collections.deque(maxlen=LAST_WORDS)
     try:
         while True:
             if watch.is_cancelled():
@@ -210,15 +200,13 @@ def run_program(
                 break
             # A bar that is drawn over itself comes as one line with returns in it.
             for part in filter(str.strip, re.split(r"[\r\n]+", raw.decode("utf-8", "replace"))):
-                line = without_secrets(part.rstrip())
-                words.append(line)
-                on_line(line)
+                on_line(without_secrets(part.rstrip()))
         while child.poll() is None:
             if watch.is_cancelled():
                 raise ProcessingCancelled(tr("Cancelled."))
             on_wait()
             time.sleep(POLL_S / 5)
-        return Ran(child.returncode, "\n".join(words))
+        return child.returncode
     finally:
         lines.abandon()
         if not end(child):
@@ -226,8 +214,11 @@ def run_program(
         lines.close()
 
 
-def answer(
-    command: Sequence[str], variables: Mapping[str, str], limit_s: float, feedback: Optional[QgsProcessingFeedback] = None
+def ask(
+    command: Sequence[str],
+    variables: Mapping[str, str],
+    feedback: Optional[QgsProcessingFeedback] = None,
+    limit_s: float = QUERY_S,
 ) -> str:
     """Return what a program prints, or nothing where it cannot be started, fails, or has not ended after ``limit_s``.
 
@@ -266,12 +257,3 @@ def _read_all(stream: IO[bytes], said: List[bytes]) -> None:
             return
         said.append(part)
         left -= len(part)
-
-
-def ask(command: Sequence[str], variables: Mapping[str, str], feedback: Optional[QgsProcessingFeedback] = None) -> str:
-    """Return what a program prints, or nothing where it fails or does not answer.
-
-    Raises:
-        ProcessingCancelled: The user wants to stop.
-    """
-    return answer(command, variables, QUERY_S, feedback)

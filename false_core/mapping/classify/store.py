@@ -24,7 +24,7 @@ import safetensors.numpy
 from false_core import __version__
 from false_core.distributed import World
 from false_core.errors import InputError, OutputError
-from false_core.hidden_names import FINISHED_STRIP, STRIPS_ENDING, start_of
+from false_core.hidden_names import EARLIER_STRIPS_ENDING, FINISHED_STRIP, STRIPS_ENDING, start_of
 from false_core.locks import FolderLock, is_abandoned
 from false_core.mapping.classify.plan import Strip
 from false_core.mapping.map_overview import MapOverview, Piece
@@ -223,9 +223,10 @@ class StripStore:
         # Of this map, which is there now, and of any other in the folder after some time.
         for other in self.path.parent.iterdir():
             with contextlib.suppress(OSError):
-                if not (other.name.startswith(".") and other.name.endswith(STRIPS_ENDING) and other.is_dir()):
+                endings = (STRIPS_ENDING, EARLIER_STRIPS_ENDING)
+                if not (other.name.startswith(".") and other.name.endswith(endings) and other.is_dir()):
                     continue
-                same = other.name.startswith(self._start) and len(other.name) == len(self.path.name)
+                same = other.name.startswith(self._start) and len(other.stem) == len(self.path.stem)
                 old = time.time() - other.stat().st_mtime > STORED_DAYS * 86400
                 if (same or old) and is_abandoned(other):
                     shutil.rmtree(other)
