@@ -257,7 +257,6 @@ def _ended_with(parent: int, stop: threading.Event) -> Iterator[None]:
 
     Args:
         parent: Of this process, when it started. A system that does not give it another one goes by patience alone.
-        stop: Ends the job.
     """
     over = threading.Event()
 

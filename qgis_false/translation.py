@@ -28,7 +28,6 @@ def tr(text: str, /, **values: Any) -> str:
 
     Args:
         text: In English. Written out in the call, or a text of a job or a setting: only then the translators get to see it.
-        values: What to put in the place of ``{name}`` in the text.
     """
     translated = text if _english.on else QCoreApplication.translate(CONTEXT, text) if text else ""
     return translated.format(**values) if values else translated

@@ -116,7 +116,6 @@ def read_labels(path: str, field: str, source: RasterSource, feedback: Feedback)
 
     Args:
         path: Vector file, with ``|layername=NAME`` where it holds several layers.
-        field: Field with the class.
 
     Raises:
         InputError: The file or field is missing, nothing usable is in it, or none touches the raster.

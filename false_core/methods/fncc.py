@@ -134,7 +134,6 @@ def adaptive_confidence(agreement: Tensor, of_positive: Tensor, of_negative: Ten
     encoder that cannot tell positives from negatives cannot be trusted with this either.
 
     Args:
-        agreement: See ``agreement``.
         of_positive, of_negative: Mean similarities of positives and of negatives, without shape.
     """
     apart = of_positive - of_negative

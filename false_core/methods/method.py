@@ -88,7 +88,6 @@ class Method(nn.Module, ABC):
 
     Args:
         encoder: As ``build_encoder`` makes it. It is what remains of the training.
-        settings: How to train.
 
     Attributes:
         most_steps: Steps after which there is nothing left to do.
@@ -154,8 +153,6 @@ class Method(nn.Module, ABC):
         """Return what of the views to look at, of shape (2B, ...), patch by patch.
 
         Args:
-            views: That were looked at first.
-            features: Of the first look.
             gradients: The gradients of the loss of the whole batch there.
         """
         raise NotImplementedError(f"{type(self).__name__} looks once")
@@ -180,12 +177,7 @@ class Method(nn.Module, ABC):
         return {}
 
     def after_step(self, step: int, steps: int) -> None:
-        """Do what follows an update of the weights, for example of a momentum encoder.
-
-        Args:
-            step: Number of updates done.
-            steps: Number of updates in all.
-        """
+        """Do what follows an update of the weights, for example of a momentum encoder."""
 
 
 class Heads(nn.ModuleDict):

@@ -52,11 +52,7 @@ def blocks(anchors: int) -> Iterator[slice]:
 
 
 def mean_similarities(directions: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean similarity of positives and that of negatives (0 where there are none), without gradients.
-
-    Args:
-        directions: A tensor of shape (2B, d).
-    """
+    """Return the mean similarity of positives and that of negatives (0 where there are none), without gradients."""
     with torch.no_grad():
         anchors = len(directions)
         of_positive = (directions * other_views(directions)).sum()

@@ -53,11 +53,7 @@ def chunks_on_disk(files: Sequence[str], *facts: Any, bands: int, width: int, he
 
 
 class ChunksOnDisk:
-    """The chunks of one raster, read through the disk cache. Safe from several threads and processes.
-
-    Args:
-        files, facts, bands, width, height: See ``chunks_on_disk``.
-    """
+    """The chunks of one raster, read through the disk cache. Safe from several threads and processes."""
 
     def __init__(self, cache: DiskCache, files: Sequence[str], facts: Any, bands: int, width: int, height: int) -> None:
         self._cache, self._files, self._facts = cache, files, facts

@@ -193,7 +193,6 @@ class PatchSampler:
 
     Args:
         areas: The window of each that may be used.
-        scales: Smallest and largest zoom of a view.
     """
 
     def __init__(

@@ -236,14 +236,8 @@ def shown_variables(variables: Mapping[str, str], passed_on: Mapping[str, str]) 
             lines.append(f"{name} is set")
         elif upper.startswith(SHOWN):
             secret = without_secrets(f"{name}={value}").endswith(f"={HIDDEN}")
-            kept = (
-                ""
-                if passed_on.get(name) == value
-                else " (not passed on)"
-                if name not in passed_on
-                else " (passed on in part)"
-            )
-            lines.append(f"{name}={HIDDEN if secret else value}{kept}")
+            kept = " (passed on in part)" if name in passed_on else " (not passed on)"
+            lines.append(f"{name}={HIDDEN if secret else value}{'' if passed_on.get(name) == value else kept}")
     return lines
 
 

@@ -58,9 +58,6 @@ class Classification:
     """A ``Classify`` job on its way. To be entered before anything is computed.
 
     What is finished stays where the job ends early, and the same job goes on with it.
-
-    Args:
-        first_owner: The process that gets the first strips of the map.
     """
 
     def __init__(self, job: Classify, start: JobStart, share: Share, feedback: Feedback, first_owner: int = 0) -> None:
