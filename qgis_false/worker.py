@@ -367,9 +367,8 @@ class _Launched(_Process):
 
     def _pass_on(self, event: Event) -> None:
         if isinstance(event, Started):
-            self._send(
-                self._first_line()
-            )  # Once more, for torchrun may have started the job again, with a new process to read it.
+            # Once more, for torchrun may have started the job again, with a new process to read it.
+            self._send(self._first_line())
         super()._pass_on(event)
 
     def _log_line(self, text: str) -> None:
