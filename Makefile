@@ -29,8 +29,9 @@ setup:  ## Install what everything below needs; returns at once when it is there
 demo: setup  ## Make a land-cover map of a generated scene through QGIS, and score it
 	@$(PYTHON) tools/demo.py $(DEMO_ARGS)
 
-test:  ## Run every test; a part that fails does not keep the others from running
-	@$(MAKE) --no-print-directory --keep-going test-core test-plugin test-process
+test: setup  ## Run every test on two cores; a part that fails does not keep the others from running
+	@echo 'The tests of the library run beside those of the plugin. Each part says what it found when it is done.'
+	@$(MAKE) --no-print-directory --keep-going -j2 --output-sync=target test-core test-plugin test-process
 
 test-quick: setup  ## Run what catches most of what breaks, in about a minute
 	@$(MAKE) --no-print-directory --keep-going -j2 --output-sync=target test-quick-core test-quick-plugin

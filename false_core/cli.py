@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import types
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any, NoReturn, TypeVar, get_type_hints
@@ -143,16 +144,27 @@ def _say(error: FalseError, console: Console) -> None:
 
 def _form(job: type[jobs.Job], with_parameters: bool = True) -> Any:
     """Return a dataclass like ``job`` whose types carry the help texts as tyro wants them, or an empty one."""
-    types = get_type_hints(job) if with_parameters else {}
     fields: list[tuple[str, Any, Any]] = []
     for f in dataclasses.fields(job) if with_parameters else ():
         parameter: jobs.Parameter = f.metadata["parameter"]
         unit = f" In {parameter.unit}." if parameter.unit else ""
         choices = f" One of {', '.join(parameter.choices)}." if parameter.choices else ""
-        value = types[f.name]
+        value = _type_of(f, job)
         hint = Annotated[value, tyro.conf.arg(help=parameter.help + unit + choices)]  # type: ignore[valid-type]
         fields.append((f.name, hint, dataclasses.field(default=f.default)))
     return dataclasses.make_dataclass(job.__name__, fields, frozen=True, namespace={"__doc__": job.__doc__})
+
+
+def _type_of(field: dataclasses.Field[Any], job: type[jobs.Job]) -> Any:
+    """Return the type of a parameter of ``job``, as Python resolves it in the module of the job."""
+    annotated = types.SimpleNamespace(__annotations__={field.name: field.type})
+    try:
+        return get_type_hints(annotated, vars(sys.modules[job.__module__]))[field.name]
+    except Exception as error:
+        raise FalseError(
+            f"The command {job.NAME} has no form: the type of its parameter {field.name} is not understood: {error}.",
+            "Mend its declaration. The other commands work.",
+        ) from error
 
 
 def _run(job: jobs.Job) -> None:

@@ -102,3 +102,22 @@ def test_pages_of_the_plugin_load_nothing(language):
     for file in pages:
         text = file.read_text("utf-8")
         assert not re.search(r"<script|<link|src=|url\(|https?:", html.unescape(text).replace("https://huggingface", ""))
+
+
+DOCUMENTS = sorted(file for folder in (".", "docs") for file in (ROOT / folder).glob("*.md") if file.name != "CHANGELOG.md")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: file.stem)
+def test_a_document_names_parameters_as_the_dialogs_show_them(document):
+    """In italics and with the capitals of the label; capitals throughout are for calls of ``qgis_process``."""
+    declared = [item for job in (*jobs.JOBS.values(), *TASKS.values()) for item in jobs.parameters(job).items()]
+    labels = {parameter.label for _, parameter in declared}
+    text = re.sub(r"```.*?```|^#.*?$", "", document.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    text = " ".join(text.split())
+    shown = {label.lower(): label for label in labels}
+    for italic in re.findall(r"(?<!\*)\*([^*\n]{1,60})\*(?!\*)", text):
+        assert shown.get(italic.lower(), italic) == italic, italic
+    for label in labels:
+        if " " in label:
+            assert not re.search(rf"[a-z,;:(] {re.escape(label)}\b", text), f"{label} is not in italics"
+    assert not {f"`{name.upper()}`" for name, _ in declared} & set(re.findall(r"`\w+`", text))

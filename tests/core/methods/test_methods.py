@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import threading
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from false_core.dispatch import run
 from false_core.errors import Cancelled, RequestError
 from false_core.events import Event, Metric
 from false_core.jobs import Pretrain
+from false_core.methods import method
 from false_core.methods.method import Method, Outcome, PairMethod, Views, average
 from false_core.methods.registry import METHOD_CLASSES, build_method
 from false_core.methods.untrained import Untrained
@@ -59,6 +62,15 @@ class TestTheRegistry:
             pytest.fail(f'Add the line "{name}": "what tables call it" to METHODS of false_core/jobs/declarations.py.')
         for name in jobs.METHODS.keys() - METHOD_CLASSES.keys():
             pytest.fail(f'Add the line "{name}": its class to METHOD_CLASSES of false_core/methods/registry.py.')
+
+    @pytest.mark.parametrize("file", sorted(Path(method.__file__).parent.glob("*.py")), ids=lambda file: file.stem)
+    def test_forgets_no_method_that_has_a_file(self, file: Path) -> None:
+        module = import_module(f"false_core.methods.{file.stem}")
+        written = {one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__}
+        for one in written - set(METHOD_CLASSES.values()):
+            # What has an abstract method is what others derive from.
+            if issubclass(one, Method) and not inspect.isabstract(one):
+                pytest.fail(f"Add a line with {one.__name__} to METHOD_CLASSES of false_core/methods/registry.py.")
 
     @each_method
     def test_gives_the_method_that_was_named(self, name: str) -> None:
@@ -142,9 +154,13 @@ class TestUntrained:
         assert outputs["steps"] == Untrained.most_steps
 
 
-@each_method
+# A method keeps all it knows in its state, see above. PCL keeps most. The others show the same once more.
+INTERRUPTED = [pytest.param(name, marks=[] if name in ("false", "pcl") else pytest.mark.slow) for name in jobs.METHODS]
+
+
 class TestPretraining:
     @pytest.mark.thorough
+    @each_method
     def test_ends_with_an_encoder_that_says_how_it_was_made(
         self, land: str, tmp_path: Path, listener: Listener, name: str
     ) -> None:
@@ -159,6 +175,7 @@ class TestPretraining:
         assert own <= {curve.partition(" (")[0] for curve in shown}
 
     @pytest.mark.thorough
+    @pytest.mark.parametrize("name", INTERRUPTED)
     def test_goes_on_where_it_was_interrupted_and_ends_as_if_nothing_had_happened(
         self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:
