@@ -56,12 +56,12 @@ def published(*targets: str | os.PathLike[str], with_parts: bool = False) -> Ite
             try:
                 # Readable for whoever may read new files here, also where the writer made it private, as safetensors does.
                 source.chmod(scratch.stat().st_mode & 0o666)
-                settle(source)
+                fsync_path(source)
             except OSError as error:
                 raise _unwritable(final, error) from error
         _replace_all(moves, scratch)
         for folder in {final.parent for final in finals}:
-            settle(folder)
+            fsync_path(folder)
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
@@ -159,7 +159,7 @@ def discard_abandoned(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def settle(path: Path) -> None:
+def fsync_path(path: Path) -> None:
     """Wait until the disk has a file, or the names in a folder, so that a power cut does not take them back.
 
     Raises:

@@ -18,7 +18,7 @@ MEMORY_GB = 1.0
 """Memory for pieces of rasters that training has read, where nobody set another."""
 DISK_GB = 10.0
 """Disk for pieces of rasters that are far away, where nobody set another."""
-FAR, ALL = "far", "all"
+REMOTE, ALL = "far", "all"
 PATIENCE_S = 60.0
 """Without a sign of life after which one of several processes is taken for lost, where nobody set another time."""
 
@@ -75,8 +75,8 @@ def disk_cache_takes_all() -> bool:
     Raises:
         RequestError: The variable holds another word.
     """
-    which = os.environ.get("FALSE_DISK_FOR", "").strip() or FAR
-    if which not in (FAR, ALL):
+    which = os.environ.get("FALSE_DISK_FOR", "").strip() or REMOTE
+    if which not in (REMOTE, ALL):
         raise RequestError(
             f"FALSE_DISK_FOR is {which!r}.", "It must be far, for rasters at addresses on the network, or all."
         )

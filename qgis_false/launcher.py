@@ -19,7 +19,7 @@ from qgis_false import LIBRARY_FOLDER, settings
 from qgis_false.environment.gpus import find_gpus
 from qgis_false.environment.host import this_host
 from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
-from qgis_false.environment.processes import WINDOWS
+from qgis_false.environment.processes import IS_WINDOWS
 from qgis_false.environment.variables import compute_variables
 from qgis_false.path_mapping import PathMapping, parse_mapping
 from qgis_false.translation import failure
@@ -81,7 +81,7 @@ class Launcher:
     def _words(self) -> List[str]:
         lexer = shlex.shlex(self.template, posix=True, punctuation_chars=False)
         lexer.whitespace_split, lexer.commenters = True, ""
-        if WINDOWS:
+        if IS_WINDOWS:
             lexer.escape = ""  # Paths are written with backslashes there.
         try:
             words = list(lexer)

@@ -30,7 +30,7 @@ from qgis_false.environment.host import this_host
 from qgis_false.environment.interpreters import REQUIRED_PACKAGES, NoEnvironment, find_interpreter, how_to_complete
 from qgis_false.environment.processes import (
     LONGEST_LINE,
-    POLL_S,
+    OUTPUT_POLL_S,
     TERMINATE_S,
     CancelWatch,
     LineReader,
@@ -48,7 +48,7 @@ from qgis_false.translation import tr
 
 KILL_AFTER_S = CANCEL_DEADLINE_S + 0.4
 """How long a cancelled job may take to end itself."""
-FAREWELL_S = 2.0
+CANCEL_EXIT_S = 2.0
 """How long the process may take to go after it said its last word."""
 TEXT_INTERVAL_S = 10.0
 """Between two progress texts of the same stage: the dialog keeps each of them in its log."""
@@ -141,7 +141,7 @@ def _followed(job: jobs.Job, begin: Callable[[], _Process]) -> Dict[str, Any]:
 class _Process:
     """The compute process of one job."""
 
-    _farewell_s = FAREWELL_S
+    _farewell_s = CANCEL_EXIT_S
 
     def __init__(
         self, job: jobs.Job, feedback: QgsProcessingFeedback, command: Sequence[str], variables: Dict[str, str]
@@ -203,13 +203,13 @@ class _Process:
             self._stop_if_cancelled()
             self._log_chatter()
             try:
-                line = self._lines.get(POLL_S)
+                line = self._lines.get(OUTPUT_POLL_S)
             except queue.Empty:
                 # The end of the process is not the end of the pipe: a process of its own may still hold it open.
                 if self._child.poll() is None:
                     continue
                 silent_since = silent_since or time.monotonic()
-                if time.monotonic() - silent_since > 3 * POLL_S:
+                if time.monotonic() - silent_since > 3 * OUTPUT_POLL_S:
                     return None
                 continue
             if line is None:
@@ -268,7 +268,7 @@ class _Process:
         while self._child.poll() is None and time.monotonic() < deadline:
             # Emptied on, so that the last words of the process find room in the pipe.
             try:
-                self._lines.get(POLL_S / 2)
+                self._lines.get(OUTPUT_POLL_S / 2)
             except queue.Empty:
                 continue
         raise ProcessingCancelled(tr("Cancelled."))
@@ -307,7 +307,7 @@ class _Process:
         while self._child.poll() is None:
             if time.monotonic() > deadline:
                 return None
-            time.sleep(POLL_S / 5)
+            time.sleep(OUTPUT_POLL_S / 5)
         return self._child.returncode
 
     def _failed(self, failed: Failed) -> QgsProcessingException:
@@ -321,7 +321,7 @@ class _Process:
         """Return an error with the last words of the process."""
         self._end()
         words = "\n".join(self._last_words).strip()
-        left = tr("Its last words:") + f"\n{words}" if words else tr("It left no message.")
+        left = tr("Its last lines:") + f"\n{words}" if words else tr("It left no message.")
         return QgsProcessingException(f"{what}\n{left}")
 
     def _end(self) -> None:
@@ -343,11 +343,11 @@ class _Process:
 class _Launched(_Process):
     """The launcher of one job. It may have more to say than the job, and the job may run on another computer."""
 
-    _farewell_s = 5 * FAREWELL_S
+    _farewell_s = 5 * CANCEL_EXIT_S
 
     def __init__(self, job: jobs.Job, feedback: QgsProcessingFeedback, launcher: Launcher, file: Path) -> None:
         self._launcher, self._file, self._started = launcher, file, False
-        self._before = {path: _stamp(path) for path in jobs.outputs(job).values()}
+        self._before = {path: _signature(path) for path in jobs.outputs(job).values()}
         command = launcher.command(job, str(file), feedback)
         self._name = command[0] if command else launcher.template
         shown = " ".join(map(shlex.quote, command))
@@ -419,7 +419,7 @@ class _Launched(_Process):
                     program=self._name,
                 )
             )
-        if code == 0 and all(self._is_there(path) and _stamp(path) != self._before[path] for path in outputs.values()):
+        if code == 0 and all(self._is_there(path) and _signature(path) != self._before[path] for path in outputs.values()):
             self._feedback.pushInfo(tr("The launcher passed on no events, but the outputs are there."))
             return Finished(dict(outputs))
         raise self._broken(
@@ -436,7 +436,7 @@ class _Launched(_Process):
         while not _is_written(path):
             if time.monotonic() > deadline or self._watch.is_cancelled():
                 return False
-            time.sleep(POLL_S)
+            time.sleep(OUTPUT_POLL_S)
         return True
 
 
@@ -444,7 +444,7 @@ def _is_written(path: str) -> bool:
     return os.path.isdir(path) or (os.path.isfile(path) and os.path.getsize(path) > 0)
 
 
-def _stamp(path: str) -> Optional[Tuple[int, int]]:
+def _signature(path: str) -> Optional[Tuple[int, int]]:
     """Return what changes when a file is written anew, or None where there is none."""
     try:
         known = os.stat(path)

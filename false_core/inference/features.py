@@ -206,9 +206,9 @@ def _principal_components(sample: Tensor, widths: Sequence[int], number: int, se
     Coarse levels have far more channels than fine ones. The weights make all levels count the same, so that the map shows
     objects and not only their wider surroundings.
     """
-    deviation, mean = torch.std_mean(sample, dim=0, correction=0)
+    std, mean = torch.std_mean(sample, dim=0, correction=0)
     share = torch.cat([torch.full((width,), width**-0.5) for width in widths])
-    scale = share / deviation.clamp(min=1e-6)
+    scale = share / std.clamp(min=1e-6)
     standardised = (sample - mean) * scale
     wanted = min(number, *standardised.shape)
     with torch.random.fork_rng(devices=[]):

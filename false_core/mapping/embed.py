@@ -33,15 +33,15 @@ from false_core.publish import published
 from false_core.raster.map_file import RasterFile, build_overviews
 from false_core.raster.source import FloatArray, Window
 
-TILE, TILE_OF_MANY = 512, 256
+EMBED_TILE_PX, EMBED_TILE_PX_OF_MANY_BANDS = 512, 256
 """Working pixels looked at at a time, and where there are many bands to hold."""
 MANY_BANDS = 64
 """Bands from which on a tile is smaller."""
 SAMPLE_TILE = 256
 """The same for the sample that the components are computed from, which must not depend on the number of bands."""
-HALO = 192
+EMBED_HALO_PX = 192
 """Working pixels of surroundings. A ResNet-50 looks up to 256 far, but what lies beyond 192 changes a feature by no more
-than a hundredth of its deviation: no seam, even among 254 levels of a colour."""
+than a hundredth of its standard deviation: no seam, even among 254 levels of a colour."""
 COLOURS, COLOUR_NODATA = 3, 0
 LARGE_GB = 10.0
 """From this size on it is worth a warning."""
@@ -62,9 +62,9 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
             raise RequestError(
                 f"components is {bands}, but the encoder has {channels} features.", "Ask for fewer, or for 0."
             )
-        tile = TILE if bands <= MANY_BANDS else TILE_OF_MANY
+        tile = EMBED_TILE_PX if bands <= MANY_BANDS else EMBED_TILE_PX_OF_MANY_BANDS
         encoder = encoder.eval().to(device, memory_format=torch.channels_last)
-        tiled = TiledEncoder(encoder, source, card.normalisation, device, tile, HALO, feedback)
+        tiled = TiledEncoder(encoder, source, card.normalisation, device, tile, EMBED_HALO_PX, feedback)
         area = whole_feature_pixels(source.window_of(jobs.parse_extent(job.extent) if job.extent else None))
         pixel = source.pixel_size * source.factor * FEATURE_STRIDE
         feedback.info(f"Writing {bands} bands with pixels of {pixel:g} CRS units.")

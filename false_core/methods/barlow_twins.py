@@ -46,6 +46,6 @@ class BarlowTwins(PairMethod):
 
 
 def _standardised(views: Tensor) -> Tensor:
-    """Return each dimension with mean 0 and deviation 1 over the batch."""
+    """Return each dimension with mean 0 and standard deviation 1 over the batch."""
     variance, mean = torch.var_mean(views, dim=0, correction=0)
     return (views - mean) / (variance + SMALLEST_VARIANCE).sqrt()

@@ -1,4 +1,4 @@
-"""The kernels of ``denominator`` for NVIDIA cards, in Triton: no similarity ever leaves the chip.
+"""The kernels of ``denominator`` for NVIDIA GPUs, in Triton: no similarity ever leaves the chip.
 
 Each program takes a few anchors and walks over all embeddings. Forward it keeps a running log-sum-exp (Milakov & Gimelshein,
 "Online normalizer calculation for softmax", 2018) and the best candidate so far; backward it makes the similarities anew.

@@ -60,7 +60,7 @@ def model_sections(card: ModelCard) -> list[Section]:
 
 def _normalisation(card: ModelCard) -> Section:
     statistics = card.normalisation
-    columns = (statistics.low, statistics.high, statistics.mean, statistics.deviation)
+    columns = (statistics.low, statistics.high, statistics.mean, statistics.std)
     return Section(
         "How pixels are normalised",
         "Values beyond the limits are clipped. Then the mean is subtracted, and the result is divided by the standard "

@@ -23,8 +23,8 @@ from false_core.models.model_file import MADE_BY, ModelCard
 from false_core.raster.source import GDAL_ERRORS
 
 MAX_BYTES_HASHED_WHOLE = 64_000_000
-"""Bytes up to which a file is looked at from end to end. Of a larger one it is ``PIECES`` pieces, spread evenly."""
-PIECE, PIECES = 1_000_000, 64
+"""Bytes up to which a file is looked at from end to end. Of a larger one it is ``SAMPLES_HASHED`` pieces, spread evenly."""
+SAMPLE_BYTES, SAMPLES_HASHED = 1_000_000, 64
 MAX_FILES_HASHED = 1000
 """Files of a raster that are looked at."""
 _BESIDE = (".aux.xml", ".ovr", ".msk.ovr")
@@ -159,9 +159,9 @@ def _add(digest: Any, file: str) -> None:
     digest.update(str(size).encode())
     with open(file, "rb") as stream:
         if size <= MAX_BYTES_HASHED_WHOLE:
-            while piece := stream.read(PIECE):
+            while piece := stream.read(SAMPLE_BYTES):
                 digest.update(piece)
             return
-        for number in range(PIECES):
-            stream.seek((size - PIECE) * number // (PIECES - 1))
-            digest.update(stream.read(PIECE))
+        for number in range(SAMPLES_HASHED):
+            stream.seek((size - SAMPLE_BYTES) * number // (SAMPLES_HASHED - 1))
+            digest.update(stream.read(SAMPLE_BYTES))

@@ -22,7 +22,7 @@ from rasterio.windows import Window
 
 from false_core.errors import InputError
 from false_core.raster.disk_cache import DiskCache
-from false_core.raster.file_state import MAX_REMOTE_FILES, forget, is_far, states_of
+from false_core.raster.file_state import MAX_REMOTE_FILES, forget, is_remote, states_of
 from false_core.settings import disk_cache_bytes, disk_cache_folder, disk_cache_takes_all
 from false_core.untrusted import on_one_line
 
@@ -47,7 +47,7 @@ def chunks_on_disk(files: Sequence[str], *facts: Any, bands: int, width: int, he
         facts: Whatever else decides what is read: values that look alike are taken to be alike.
     """
     limit = disk_cache_bytes()
-    if not limit or not (disk_cache_takes_all() or any(map(is_far, files))):
+    if not limit or not (disk_cache_takes_all() or any(map(is_remote, files))):
         return None
     return ChunksOnDisk(DiskCache(disk_cache_folder(), limit), files, (facts, bands, width, height), bands, width, height)
 

@@ -77,7 +77,7 @@ def _rasters_of(name: str) -> Iterator[str]:
     if not jobs.stands_for_rasters(name):
         yield name
     elif name.startswith("/vsi"):
-        yield from _far(name)
+        yield from _remote(name)
     elif os.path.isdir(name):
         yield from _in_folder(name)
     elif name.lower().endswith(jobs.LIST_ENDING):
@@ -128,7 +128,7 @@ def _matching(pattern: str) -> Iterator[str]:
     yield from found
 
 
-def _far(name: str) -> Iterator[str]:
+def _remote(name: str) -> Iterator[str]:
     """Yield what a folder or a pattern stands for on a server or in an archive, where GDAL looks."""
     import pyogrio  # Only here: a job that names its rasters plainly does not wait for it.
 

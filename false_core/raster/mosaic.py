@@ -21,7 +21,7 @@ from affine import Affine
 from rasterio.warp import transform_geom
 
 from false_core.feedback import Feedback
-from false_core.publish import settle
+from false_core.publish import fsync_path
 from false_core.raster.classes import ClassTable
 from false_core.raster.cog import StripFile, add_colours, simple_source, write_cog
 from false_core.raster.map_file import CLASSES_TAG, FILE_BLOCK_PX, RasterFile
@@ -95,9 +95,9 @@ class Mosaic:
         self.folder.mkdir(exist_ok=True)
         made = vrt.parent / self.folder.name
         for tile in sorted(made.iterdir()):
-            settle(tile)
+            fsync_path(tile)
             os.replace(tile, self.folder / tile.name)
-        settle(self.folder)
+        fsync_path(self.folder)
 
     def remove_earlier(self) -> None:
         """Remove the tiles of earlier mosaics of the same name, to which no VRT refers any more."""

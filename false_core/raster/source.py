@@ -29,7 +29,7 @@ from rasterio.windows import Window as RasterioWindow
 from false_core.errors import InputError
 from false_core.jobs import Extent
 from false_core.raster.chunks_on_disk import ChunksOnDisk, chunks_on_disk
-from false_core.raster.file_state import is_far
+from false_core.raster.file_state import is_remote
 from false_core.raster.vrt import check_vrt
 from false_core.untrusted import check_is_file, on_one_line
 
@@ -46,7 +46,7 @@ LARGEST_BLOCK = 2_000_000_000
 MOST_OPEN = 8
 """Rasters whose files a thread keeps open. Thousands may take part in a job, and some systems allow 256 open files."""
 MAX_NAMES_LISTED = 5
-FAR_AWAY = "Look at the address, the permission and the credentials. A folder on a server ends in a slash."
+REMOTE_REMEDY = "Look at the address, the permission and the credentials. A folder on a server ends in a slash."
 """What to do about a raster on a server that cannot be opened."""
 _SMALL_INTEGERS = {np.dtype(name) for name in ("uint8", "int8", "uint16", "int16")}
 """float32 holds them, and sums of 256 of them, exactly."""
@@ -309,7 +309,8 @@ class RasterSource:
                 dataset = WarpedVRT(dataset, src_crs=points_crs, add_alpha=unmarked)
         except (*GDAL_ERRORS, UnicodeError) as error:
             raise InputError(
-                f"The raster {self.path} cannot be opened: {str(error).rstrip('.')}.", FAR_AWAY if is_far(self.path) else ""
+                f"The raster {self.path} cannot be opened: {str(error).rstrip('.')}.",
+                REMOTE_REMEDY if is_remote(self.path) else "",
             ) from error
         return dataset
 
@@ -331,7 +332,7 @@ class RasterSource:
                 invalid = np.broadcast_to(clear, data.shape) if invalid is None else invalid | clear
         except GDAL_ERRORS as error:
             reason = str(error.__cause__ or error).rstrip(".")
-            if any(map(is_far, self.files or (self.path,))):
+            if any(map(is_remote, self.files or (self.path,))):
                 raise InputError(
                     f"The raster {self.path} can no longer be read over the network: {reason}.",
                     "Look at the network and the server, then run the job again: it goes on with what is kept.",

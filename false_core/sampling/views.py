@@ -17,7 +17,7 @@ from false_core.distributed import WHOLE_JOB, Share
 from false_core.presets import IMAGE
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
-from false_core.sampling.cache import CHUNK, CPU, ChunkCache, Chunks, Region, chunk_bytes
+from false_core.sampling.cache import CHUNK_PX, CPU, ChunkCache, Chunks, Region, chunk_bytes
 from false_core.sampling.geometry import Placement, matched_points, random_placement, sampling_maps, window_side
 from false_core.sampling.ground import Ground
 from false_core.sampling.loading import side_stream
@@ -354,14 +354,14 @@ class Shuffled:
         area, square = self._areas[number], place - (int(self._ends[number]) - self._counts[number])
         columns = _spans(area.column, area.width)
         column, row = columns[square % len(columns)], _spans(area.row, area.height)[square // len(columns)]
-        x0, y0 = max(area.column, column * CHUNK), max(area.row, row * CHUNK)
+        x0, y0 = max(area.column, column * CHUNK_PX), max(area.row, row * CHUNK_PX)
         right, bottom = area.column + area.width, area.row + area.height
-        return number, Window(x0, y0, min(right, (column + 1) * CHUNK) - x0, min(bottom, (row + 1) * CHUNK) - y0)
+        return number, Window(x0, y0, min(right, (column + 1) * CHUNK_PX) - x0, min(bottom, (row + 1) * CHUNK_PX) - y0)
 
 
 def _spans(start: int, length: int) -> range:
     """Return the numbers of the chunks, along an axis, that a part of it lies in."""
-    return range(start // CHUNK, -(-(start + length) // CHUNK))
+    return range(start // CHUNK_PX, -(-(start + length) // CHUNK_PX))
 
 
 def _central_share(valid: BoolArray, size: int) -> float:

@@ -17,7 +17,7 @@ from false_core.raster.source import FloatArray
 from false_core.reports.figures import as_svg, in_colour, show_picture
 from false_core.reports.sections import Section
 from false_core.sampling.views import EmbeddingPositions, ViewPairs
-from false_core.training.gallery import SURROUNDINGS, mark_middle, picture_at
+from false_core.training.gallery import SURROUNDINGS_PX, mark_middle, picture_at
 from false_core.training.purity import Truth
 
 COLUMNS = 6
@@ -95,7 +95,7 @@ def draw_neighbour_pairs(pairs: NeighbourPairs, drawn: Drawn) -> tuple[str, int]
     grid = figure.subplots(rows, COLUMNS, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
-    size = drawn.settings.crop_size if pairs.level == IMAGE else min(SURROUNDINGS, drawn.settings.crop_size)
+    size = drawn.settings.crop_size if pairs.level == IMAGE else min(SURROUNDINGS_PX, drawn.settings.crop_size)
     for column, (anchor, others) in enumerate(shown.items()):
         _draw_map(grid[0, column], anchor, others, positions, drawn)
         for row, place in enumerate([anchor, *others[:others_shown]], start=1):

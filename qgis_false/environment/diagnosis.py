@@ -59,7 +59,7 @@ for name in sys.argv[1:]:
 try:
     import torch
     said["torch"] = {"cuda build": torch.version.cuda, "cuda available": torch.cuda.is_available(),
-        "cards": [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())],
+        "gpus": [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())],
         "architectures": torch.cuda.get_arch_list(), "threads": torch.get_num_threads(),
         "mps": torch.backends.mps.is_available()}
 except Exception as error:
@@ -115,11 +115,11 @@ def _version_on_disk() -> str:
 
 def _computer(host: Host, feedback: QgsProcessingFeedback) -> Iterator[str]:
     yield f"{platform.platform()}, {host.machine}"
-    cards = find_gpus(host, install_variables(host), feedback)
-    for card in cards:
-        capability = ".".join(map(str, card.capability)) if card.capability else "unknown"
-        yield f"{card.name}, driver {'.'.join(map(str, card.driver))}, compute capability {capability}"
-    if not cards:
+    gpus = find_gpus(host, install_variables(host), feedback)
+    for gpu in gpus:
+        capability = ".".join(map(str, gpu.capability)) if gpu.capability else "unknown"
+        yield f"{gpu.name}, driver {'.'.join(map(str, gpu.driver))}, compute capability {capability}"
+    if not gpus:
         yield "no NVIDIA GPU with a driver (nvidia-smi says nothing)"
     for folder in (false_folder(host), managed_folder()):
         existing = next((one for one in (folder, *folder.parents) if one.exists()), None)

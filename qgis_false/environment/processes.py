@@ -16,11 +16,11 @@ from qgis.PyQt.QtCore import QCoreApplication, QThread
 
 from qgis_false.environment import watchdog
 from qgis_false.environment.supervisor import SUPERVISOR, own_process_group, quiet_start
-from qgis_false.environment.watchdog import WINDOWS
+from qgis_false.environment.watchdog import IS_WINDOWS
 from qgis_false.redaction import without_secrets
 from qgis_false.translation import failure, tr
 
-POLL_S = 0.1
+OUTPUT_POLL_S = 0.1
 """Longest time between two looks at the cancel button."""
 TERMINATE_S = 0.2
 """How long a process may take to react to the polite signal before it is killed."""
@@ -44,7 +44,7 @@ class ProcessingCancelled(QgsProcessingException):
 
 def signal_group(child: subprocess.Popen, kill: bool) -> None:
     """Ask the process and all it started to end, or end them."""
-    if WINDOWS:
+    if IS_WINDOWS:
         arguments = ["taskkill", "/T", "/PID", str(child.pid)] + (["/F"] if kill else [])
         try:
             subprocess.run(arguments, capture_output=True, check=False, timeout=TASKKILL_S, **quiet_start())
@@ -120,7 +120,7 @@ class CancelWatch:
         application = QCoreApplication.instance()
         if application is not None and QThread.currentThread() == application.thread():
             now = time.monotonic()
-            if now - self._events_served >= POLL_S:
+            if now - self._events_served >= OUTPUT_POLL_S:
                 self._events_served = now
                 QCoreApplication.processEvents()
         return bool(self._feedback.isCanceled())
@@ -161,7 +161,7 @@ class LineReader:
                 line = stream.readline(self._longest) or None
                 while not self._abandoned.is_set():
                     try:
-                        self._waiting.put(line, timeout=POLL_S)
+                        self._waiting.put(line, timeout=OUTPUT_POLL_S)
                         break
                     except queue.Full:
                         continue
@@ -190,7 +190,7 @@ def run_program(
             if watch.is_cancelled():
                 raise ProcessingCancelled(tr("Cancelled."))
             try:
-                raw = lines.get(POLL_S)
+                raw = lines.get(OUTPUT_POLL_S)
             except queue.Empty:
                 on_wait()
                 if child.poll() is not None:
@@ -205,7 +205,7 @@ def run_program(
             if watch.is_cancelled():
                 raise ProcessingCancelled(tr("Cancelled."))
             on_wait()
-            time.sleep(POLL_S / 5)
+            time.sleep(OUTPUT_POLL_S / 5)
         return child.returncode
     finally:
         lines.abandon()
@@ -238,7 +238,7 @@ def ask(
         while child.poll() is None and time.monotonic() < deadline:
             if watch.is_cancelled():
                 raise ProcessingCancelled(tr("Cancelled."))
-            time.sleep(POLL_S / 5)
+            time.sleep(OUTPUT_POLL_S / 5)
         code = child.poll()
         reader.join(TERMINATE_S)  # The end of the pipe may never come: a process of its own can hold it open.
     finally:

@@ -712,8 +712,8 @@
         <translation>Holt ins Projekt, was ein exportierter Auftrag gemacht hat.</translation>
     </message>
     <message>
-        <source>A dialog writes a job to a file instead of running it where Export the job names one, and its log says how to run the file elsewhere, also under torchrun or on a cluster. Then name it here: the map and other layers are loaded and drawn as if they had been made here, the report goes to the Results Viewer, and the model is handed on.</source>
-        <translation>Ein Dialog schreibt einen Auftrag in eine Datei, statt ihn auszuführen, wenn bei Auftrag exportieren eine genannt ist, und sein Protokoll sagt, wie die Datei anderswo ausgeführt wird, auch unter torchrun oder auf einem Cluster. Dann nennen Sie sie hier: Karte und andere Layer werden geladen und dargestellt, als wären sie hier entstanden, der Bericht kommt in die Ergebnisanzeige, und das Modell wird weitergegeben.</translation>
+        <source>Where Export the job names a file, a dialog writes its job there instead of running it. The log says how to run the file elsewhere, also under torchrun or on a cluster. Then name the file here: the map and other layers are loaded and drawn as if they had been made here, the report goes to the Results Viewer, and the model is an output.</source>
+        <translation>Wenn bei Auftrag exportieren eine Datei genannt ist, schreibt ein Dialog seinen Auftrag dorthin, statt ihn auszuführen. Das Protokoll sagt, wie die Datei anderswo ausgeführt wird, auch unter torchrun oder auf einem Cluster. Dann nennen Sie die Datei hier: Karte und andere Layer werden geladen und dargestellt, als wären sie hier entstanden, der Bericht kommt in die Ergebnisanzeige, und das Modell ist eine Ausgabe.</translation>
     </message>
     <message>
         <source>Job</source>
@@ -740,8 +740,8 @@
         <translation>Macht, repariert oder aktualisiert das Python, das rechnet.</translation>
     </message>
     <message>
-        <source>FALSE computes in a Python of its own, beside QGIS, with PyTorch and what else it needs. This makes it: it finds or gets a Python, downloads the packages (1 to 3 GB), computes something with them and says on what device.</source>
-        <translation>FALSE rechnet in einem eigenen Python neben QGIS, mit PyTorch und was es sonst braucht. Dies richtet es ein: findet oder holt ein Python, lädt die Pakete herunter (1 bis 3 GB), rechnet etwas damit und sagt, auf welchem Gerät.</translation>
+        <source>FALSE computes in a Python of its own, beside QGIS, with PyTorch and what else it needs. This algorithm finds or gets a Python, downloads the packages (1 to 3 GB), computes something with them and says on what device.</source>
+        <translation>FALSE rechnet in einem eigenen Python neben QGIS, mit PyTorch und was es sonst braucht. Dieser Algorithmus findet oder holt ein Python, lädt die Pakete herunter (1 bis 3 GB), rechnet etwas damit und sagt, auf welchem Gerät.</translation>
     </message>
     <message>
         <source>Run it again at any time. It goes on where it was cancelled, repairs what is broken, brings an environment of another version of the plugin up to date, and is done in a moment where nothing is to be done. The packages come from the index that pip or uv are set to.</source>
@@ -800,8 +800,8 @@
         <translation>Auftrag exportieren</translation>
     </message>
     <message>
-        <source>Writes the job to this JSON file instead of running it. false-core run FILE runs it elsewhere, and Import results brings back what it made. Labels, and outputs that were to be temporary, lie in a folder beside it. Empty: the job is run.</source>
-        <translation>Schreibt den Auftrag in diese JSON-Datei, statt ihn auszuführen. false-core run DATEI führt ihn anderswo aus, und Ergebnisse importieren holt zurück, was er gemacht hat. Trainingsflächen, und Ausgaben, die temporär sein sollten, liegen in einem Ordner daneben. Leer: der Auftrag wird ausgeführt.</translation>
+        <source>The job is written to this JSON file and not run. false-core run FILE runs it elsewhere, and Import results brings back what it made. Labels, and outputs that were to be temporary, lie in a folder beside it. Empty: the job is run.</source>
+        <translation>Der Auftrag wird in diese JSON-Datei geschrieben und nicht ausgeführt. false-core run DATEI führt ihn anderswo aus, und Ergebnisse importieren holt zurück, was er gemacht hat. Trainingsflächen, und Ausgaben, die temporär sein sollten, liegen in einem Ordner daneben. Leer: der Auftrag wird ausgeführt.</translation>
     </message>
     <message>
         <source>Assess a map</source>
@@ -1208,8 +1208,8 @@
         <translation>{program} lässt sich nicht starten: {reason}.</translation>
     </message>
     <message>
-        <source>{card}, driver {driver}</source>
-        <translation>{card}, Treiber {driver}</translation>
+        <source>{gpu}, driver {driver}</source>
+        <translation>{gpu}, Treiber {driver}</translation>
     </message>
     <message>
         <source>Install the driver {driver} or newer and run this again</source>
@@ -1240,12 +1240,12 @@
         <translation>die Ausgabe für die CPU: es wurde keine NVIDIA-Karte mit Treiber gefunden</translation>
     </message>
     <message>
-        <source>the CUDA build for {card}</source>
-        <translation>die CUDA-Ausgabe für {card}</translation>
+        <source>the CUDA build for {gpu}</source>
+        <translation>die CUDA-Ausgabe für {gpu}</translation>
     </message>
     <message>
-        <source>the last CUDA build for {card}</source>
-        <translation>die letzte CUDA-Ausgabe für {card}</translation>
+        <source>the last CUDA build for {gpu}</source>
+        <translation>die letzte CUDA-Ausgabe für {gpu}</translation>
     </message>
     <message>
         <source>Newer builds need the driver {driver} at least</source>
@@ -1256,8 +1256,8 @@
         <translation>Neuere Ausgaben brauchen eine Karte ab der Generation Turing</translation>
     </message>
     <message>
-        <source>the build for the CPU: {card} is too old for PyTorch</source>
-        <translation>die Ausgabe für die CPU: {card} ist zu alt für PyTorch</translation>
+        <source>the build for the CPU: {gpu} is too old for PyTorch</source>
+        <translation>die Ausgabe für die CPU: {gpu} ist zu alt für PyTorch</translation>
     </message>
     <message>
         <source>For Windows that is the build without CUDA: the GPU is not used</source>
@@ -1268,8 +1268,8 @@
         <translation>die CUDA-Ausgabe, wie gewünscht, obwohl keine NVIDIA-Karte gefunden wurde</translation>
     </message>
     <message>
-        <source>the build for the CPU: {card}</source>
-        <translation>die Ausgabe für die CPU: {card}</translation>
+        <source>the build for the CPU: {gpu}</source>
+        <translation>die Ausgabe für die CPU: {gpu}</translation>
     </message>
     <message>
         <source>The library that computes is of version {library}, the plugin that QGIS has loaded of {plugin}. The plugin was updated while QGIS was running: restart QGIS.</source>
@@ -1552,8 +1552,8 @@
         <translation>Der Rechenprozess wurde angehalten, aber nicht von QGIS.</translation>
     </message>
     <message>
-        <source>Its last words:</source>
-        <translation>Seine letzten Worte:</translation>
+        <source>Its last lines:</source>
+        <translation>Seine letzten Zeilen:</translation>
     </message>
     <message>
         <source>The path mapping says nothing about {paths}. The launcher is to find them under the same path.</source>
@@ -1600,8 +1600,8 @@
         <translation>FALSE für QGIS</translation>
     </message>
     <message>
-        <source>Makes a map better, one turn after the other: trains a model with all labels you have by now, classifies the raster, and suggests where to digitise next. Digitise what you see there, add it to your labels, and run this again. The encoder stays as it is, so a turn takes little time.</source>
-        <translation>Macht eine Karte besser, eine Runde nach der anderen: trainiert ein Modell mit allen bisherigen Trainingsflächen, klassifiziert das Raster und schlägt vor, wo als Nächstes digitalisiert wird. Digitalisieren Sie, was Sie dort sehen, fügen Sie es Ihren Trainingsflächen hinzu und führen Sie dies noch einmal aus. Der Encoder bleibt, wie er ist; deshalb dauert eine Runde nicht lange.</translation>
+        <source>This makes a map better, one turn after the other. It trains a model with all labels you have by now, classifies the raster, and suggests where to digitise next. Digitise what you see there, add it to your labels, and run this again. The encoder stays as it is, so a turn takes little time.</source>
+        <translation>Dies macht eine Karte besser, eine Runde nach der anderen. Es trainiert ein Modell mit allen bisherigen Trainingsflächen, klassifiziert das Raster und schlägt vor, wo als Nächstes digitalisiert wird. Digitalisieren Sie, was Sie dort sehen, fügen Sie es Ihren Trainingsflächen hinzu und führen Sie dies noch einmal aus. Der Encoder bleibt, wie er ist; deshalb dauert eine Runde nicht lange.</translation>
     </message>
     <message>
         <source>The map, with all labels so far.</source>
@@ -1652,8 +1652,8 @@
         <translation>1. Vortraining mit allen</translation>
     </message>
     <message>
-        <source>One land-cover map for each of many rasters, from labels on one of them: learns from all of them without labels, trains a model with the labels, and classifies them all. The rasters must come from the same sensor: same bands in the same order. Use Add Directory in the list of rasters to take a whole folder.</source>
-        <translation>Eine Landbedeckungskarte für jedes vieler Raster, aus Trainingsflächen auf einem von ihnen: lernt von allen ohne Trainingsflächen, trainiert mit den Trainingsflächen ein Modell und klassifiziert sie alle. Die Raster müssen vom selben Sensor stammen: gleiche Kanäle in gleicher Reihenfolge. Mit „Verzeichnis hinzufügen“ in der Liste der Raster nehmen Sie einen ganzen Ordner.</translation>
+        <source>This makes a land-cover map of each of many rasters, from labels on one of them. It learns from all of them without labels, trains a model with the labels, and classifies them all. The rasters must come from the same sensor: same bands in the same order. Use Add Directory in the list of rasters to take a whole folder.</source>
+        <translation>Dies macht von jedem vieler Raster eine Landbedeckungskarte, aus Trainingsflächen auf einem von ihnen. Es lernt von allen ohne Trainingsflächen, trainiert mit den Trainingsflächen ein Modell und klassifiziert sie alle. Die Raster müssen vom selben Sensor stammen: gleiche Kanäle in gleicher Reihenfolge. Mit „Verzeichnis hinzufügen“ in der Liste der Raster nehmen Sie einen ganzen Ordner.</translation>
     </message>
     <message>
         <source>The folder with the maps, one for each raster.</source>
@@ -1696,8 +1696,8 @@
         <translation>Bericht zum Encoder</translation>
     </message>
     <message>
-        <source>From a raster and a few labels to a land-cover map: learns from the raster without labels, trains a model with the labels, and classifies the raster. Style the label layer by categories of the class field, and the map takes names and colours from it.</source>
-        <translation>Von einem Raster und wenigen Trainingsflächen zur Landbedeckungskarte: lernt aus dem Raster ohne Trainingsflächen, trainiert damit ein Modell und klassifiziert das Raster. Stellen Sie den Layer der Trainingsflächen kategorisiert nach dem Klassenfeld dar; die Karte übernimmt dann Namen und Farben.</translation>
+        <source>This makes a land-cover map from a raster and a few labels. It learns from the raster without labels, trains a model with the labels, and classifies the raster. Style the label layer by categories of the class field, and the map takes names and colours from it.</source>
+        <translation>Dies macht aus einem Raster und wenigen Trainingsflächen eine Landbedeckungskarte. Es lernt aus dem Raster ohne Trainingsflächen, trainiert mit den Trainingsflächen ein Modell und klassifiziert das Raster. Stellen Sie den Layer der Trainingsflächen kategorisiert nach dem Klassenfeld dar; die Karte übernimmt dann Namen und Farben.</translation>
     </message>
     <message>
         <source>The map.</source>

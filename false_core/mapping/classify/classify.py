@@ -28,7 +28,7 @@ from false_core.mapping.raster_for_model import check_maps, open_for_model, prot
 from false_core.models.from_file import check_segmenter, segmenter_from
 from false_core.models.model_file import SEGMENTER, ModelCard, read_card
 from false_core.publish import published
-from false_core.raster.file_state import stamp_of_raster, was_changed
+from false_core.raster.file_state import raster_signature, was_changed
 from false_core.raster.map_file import sidecars, write_class_names, write_style
 from false_core.raster.mosaic import VRT_ENDING
 from false_core.reports.page import write_report
@@ -77,8 +77,8 @@ class Classification:
             self._own = list(
                 own_share(self._plan.strips, Share((share.rank - first_owner) % share.world_size, share.world_size))
             )
-            self._stamp = stamp_of_raster(source.files)
-            decisive = [job.raster, digest_of(Path(job.model)), job.extent, job.device, self._stamp, self._plan.decisive]
+            self._signature = raster_signature(source.files)
+            decisive = [job.raster, digest_of(Path(job.model)), job.extent, job.device, self._signature, self._plan.decisive]
             self._store = StripStore(job.output, decisive)
             self._assembly = Assembly(self._plan, self._store, start.run_id)
 
@@ -191,7 +191,7 @@ class Classification:
         """Return the overview of the map. Where it is of no use, the strips are not either, and are removed in the end."""
         source = self._plan.source
         try:
-            if was_changed(source.files, self._stamp):
+            if was_changed(source.files, self._signature):
                 raise InputError(f"{source.name} was changed while it was classified.", "Start the job again.")
             return self._assembly.overview()
         except InputError:

@@ -28,8 +28,8 @@ from false_core.hidden_names import EARLIER_STRIPS_ENDING, FINISHED_STRIP, STRIP
 from false_core.locks import FolderLock, is_abandoned
 from false_core.mapping.classify.plan import Strip
 from false_core.mapping.map_overview import MapOverview, Piece
-from false_core.publish import settle
-from false_core.raster.file_state import Stamp, stamp_of
+from false_core.publish import fsync_path
+from false_core.raster.file_state import FileSignature, signature_of
 
 STORED_DAYS = 30
 MAP, CONFIDENCE = "map.tif", "confidence.tif"
@@ -44,25 +44,28 @@ class JobStart:
 
     Attributes:
         run_id: A word that no other run of the job has.
-        stamps: What the outputs were like, by path, as ``stamp_of`` tells it.
+        signatures: What the outputs were like, by path, as ``signature_of`` tells it.
     """
 
     run_id: str
-    stamps: dict[str, Stamp]
+    signatures: dict[str, FileSignature]
 
     @classmethod
     def of(cls, outputs: Iterable[str], world: World) -> JobStart:
         """Find out. To be called by all processes."""
 
         def look() -> list[Any]:
-            return [secrets.token_hex(8), {output: [list(stamp) for stamp in stamp_of([output])] for output in outputs}]
+            return [
+                secrets.token_hex(8),
+                {output: [list(signature) for signature in signature_of([output])] for output in outputs},
+            ]
 
-        run_id, stamps = world.broadcast_object(look)
-        return cls(run_id, {output: [tuple(stamp) for stamp in found] for output, found in stamps.items()})
+        run_id, signatures = world.broadcast_object(look)
+        return cls(run_id, {output: [tuple(signature) for signature in found] for output, found in signatures.items()})
 
     def was_written(self, output: str) -> bool:
         """Return whether an output is another one than it was."""
-        return stamp_of([output]) != self.stamps.get(output)
+        return signature_of([output]) != self.signatures.get(output)
 
 
 class StripStore:
@@ -144,13 +147,13 @@ class StripStore:
             contents = {path.name: digest_of(path) for path in sorted(scratch.iterdir())}
             (scratch / _CONTENTS).write_text(json.dumps(contents), encoding="utf-8")
             for path in scratch.iterdir():
-                settle(path)
-            settle(scratch)
+                fsync_path(path)
+            fsync_path(scratch)
             # Whoever made the same strip in the meantime made the same bytes.
             if not self.is_finished(strip):
                 self.remove(strip)  # What is left of one that was being removed when its process was killed.
                 scratch.rename(self.folder(strip))
-            settle(self.path)
+            fsync_path(self.path)
         except (OSError, safetensors.SafetensorError) as error:
             raise OutputError(f"A strip of the map cannot be written: {error}.", "Is the disk full?") from error
 
