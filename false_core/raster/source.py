@@ -82,6 +82,15 @@ class RasterSource:
 
     Raises:
         InputError: The file is missing or unreadable, does not have those bands, or lies nowhere.
+
+    Examples:
+        A raster of 64 x 48 pixels and 3 bands, read on a grid of pixels twice as long:
+
+        >>> source = RasterSource("land.tif", bands=(1, 3), factor=2)
+        >>> source.width, source.height
+        (32, 24)
+        >>> source.read(Window(8, 0, 16, 24)).shape
+        (2, 24, 16)
     """
 
     def __init__(self, path: str, bands: Sequence[int] = (), factor: int = 1) -> None:
