@@ -1,4 +1,4 @@
-"""The examples of the loss and of the raster run and give what they say. That of ``false_core.run`` needs a trained model."""
+"""The examples of the loss and the raster give what they say. That of ``false_core.run`` needs a trained model."""
 
 from __future__ import annotations
 
