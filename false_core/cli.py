@@ -83,7 +83,7 @@ def entry() -> NoReturn:
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # Whoever read it is gone.
+        with suppress(OSError):  # The reader is gone.
             stream.flush()
     # Skips the teardown of torch, GDAL and their threads, which has been seen to abort after a cancel.
     os._exit(code)

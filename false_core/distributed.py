@@ -256,7 +256,7 @@ def _ended_with(parent: int, stop: threading.Event) -> Iterator[None]:
     """Set ``stop`` where torchrun is killed meanwhile: the process would try for long to reach a store that is gone.
 
     Args:
-        parent: Of this process, when it started. A system that does not give it another one goes by patience alone.
+        parent: The parent of this process at its start. A system that does not give it another one goes by patience alone.
     """
     over = threading.Event()
 
@@ -290,7 +290,7 @@ def _rendezvous(store: Any, mine: Share, limit: timedelta) -> str:
     """Return a name for this life of the job, on which all its processes agree.
 
     The store outlives processes that ``torchrun`` starts again, and so do the notes in it. Each process makes itself known
-    by a word that nobody has used before, and is answered.
+    by a word that was never used before, and is answered.
     """
     word, deadline = secrets.token_hex(8), time.monotonic() + limit.total_seconds()
     answered = set()
@@ -365,7 +365,7 @@ class _Board:
                 # Told by the user all are told at once, and by a torchrun that has lost a process all but that one.
                 self._wait(lambda: self._failure() is not None or self._all_wrote("told to stop"))
             elif _is_of_a_connection(error):
-                # Nobody's own failure: whoever caused it may be about to say what happened.
+                # Not a failure of this process: the one that caused it may be about to say what happened.
                 self._wait(lambda: self._failure() is not None)
             told = self._failure()
             if told is not None:

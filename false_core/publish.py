@@ -54,7 +54,7 @@ def published(*targets: str | os.PathLike[str], with_parts: bool = False) -> Ite
         moves = list(zip([*parts, *partial], [*(finals[0].parent / part.name for part in parts), *finals]))
         for source, final in moves:
             try:
-                # Readable for whoever may read new files here, also where the writer made it private, as safetensors does.
+                # Readable for all who may read new files here, even if the writer made it private, as safetensors does.
                 source.chmod(scratch.stat().st_mode & 0o666)
                 fsync_path(source)
             except OSError as error:

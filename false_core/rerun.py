@@ -39,7 +39,7 @@ class Plan:
     """What it takes to make a model again.
 
     Attributes:
-        job: To run; its outputs are empty where nobody has named them.
+        job: The job to run; its outputs are empty where they have not been named.
         inputs: What it reads.
         tools: What is of another version, or another device: name, then, now.
     """

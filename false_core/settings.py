@@ -15,12 +15,12 @@ from pathlib import Path
 from false_core.errors import RequestError
 
 MEMORY_GB = 1.0
-"""Memory for pieces of rasters that training has read, where nobody set another."""
+"""Memory for pieces of rasters that training has read, where the user set no other."""
 DISK_GB = 10.0
-"""Disk for pieces of rasters that are far away, where nobody set another."""
+"""Disk space for chunks of remote rasters, where the user set no other."""
 REMOTE, ALL = "far", "all"
 PATIENCE_S = 60.0
-"""Without a sign of life after which one of several processes is taken for lost, where nobody set another time."""
+"""Seconds without a sign of life after which one of several processes is taken for lost, where the user set no other."""
 
 
 def cache_folder() -> Path:

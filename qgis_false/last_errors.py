@@ -33,7 +33,7 @@ def recall() -> List[Dict[str, str]]:
         entries = json.loads(_file().read_text(encoding="utf-8"))
         return [{name: str(entry[name]) for name in ("when", "what", "text")} for entry in entries]
     except (OSError, ValueError, TypeError, KeyError):
-        return []  # None yet, or a file that somebody else has written.
+        return []  # None yet, or a file that another program has written.
 
 
 def _file() -> Path:

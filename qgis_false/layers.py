@@ -297,7 +297,7 @@ class ClassStyle(QgsProcessingLayerPostProcessorInterface):
 
 
 _STYLES: List[ClassStyle] = []
-"""Those in use. Some versions of QGIS keep a bare pointer to a post-processor, others delete it after the run."""
+"""The post-processors in use. Some versions of QGIS keep a bare pointer to one, others delete it after the run."""
 
 
 def class_style() -> ClassStyle:

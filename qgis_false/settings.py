@@ -21,7 +21,7 @@ class Setting:
     Attributes:
         key: Where QGIS keeps it.
         variable: The environment variable that does the same, also for the compute process.
-        default: What holds where nobody set it; empty for none.
+        default: The value where the user set none; may be empty.
         label, help: What the options page says, through ``tr``.
     """
 

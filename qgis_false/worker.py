@@ -160,7 +160,7 @@ class _Process:
         self._child = start(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=variables)
         self._lines = LineReader(self._child.stdout, events.LONGEST_LINE + 2)
         self._chatter_reader = self._thread(self._read_chatter)
-        # In a thread, because a pipe that nobody empties must not keep this one from seeing the cancel button.
+        # In a thread, because a pipe that is not emptied must not keep this one from seeing the cancel button.
         self._writer = self._thread(lambda: self._send(self._first_line()))
 
     def outputs(self) -> Dict[str, Any]:

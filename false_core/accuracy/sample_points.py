@@ -31,7 +31,7 @@ class Sample:
     """Pixels of a map, in random order.
 
     Attributes:
-        columns, rows: Of the pixels, of shape (n,).
+        columns, rows: Columns and rows of the pixels, of shape (n,).
         codes: What the map shows there, of shape (n,).
     """
 

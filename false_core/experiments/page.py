@@ -29,7 +29,7 @@ class Part:
     """One part of the page: a heading, then any of a text, a figure and a table.
 
     Attributes:
-        heading: Of the part.
+        heading: The heading of the section.
         text: A paragraph.
         figure: SVG source, drawn by us: it is not escaped.
         over: Titles over several columns, and how many, from the second column on.
@@ -58,7 +58,7 @@ def write_page(
     """Write the page of an experiment.
 
     Args:
-        path: Of the HTML file.
+        path: The path of the HTML file.
         experiment: What was asked for.
         groups, results: What there is.
         cells: Cells of the whole grid.

@@ -63,7 +63,7 @@ class Group:
         dataset: Name of the dataset.
         raster: What was scored: a raster, or all sheets together.
         fraction, frozen: As in ``Cell``.
-        classes: Of the dataset.
+        classes: The classes of the dataset.
         rows: One per method and confidence weight that has results.
     """
 

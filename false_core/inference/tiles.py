@@ -203,7 +203,7 @@ class Blender:
             sums = probabilities[:, first : first + size, first : first + size] * (down[:, None] * across)
         if tile.column > self._columns.start:
             sums[:, :, :shared] += self._right
-        # What two tiles of a row share is passed on to the right one, and down by it; the last one has nobody to pass it to.
+        # What two tiles of a row share is passed on to the right one, and down by it; the last one passes it to none.
         own = size if tile.column == self._columns[-1] else stride
         if tile.row:
             sums[:, :shared, :own] += self._below[:, :, left : left + own]

@@ -27,7 +27,7 @@ from false_core.untrusted import check_is_file, check_unpacked
 IGNORE = 255
 """Target of a pixel without a label."""
 MOST_FEATURES = 2_000_000
-"""Of a label layer."""
+"""The number of features that a label layer may have."""
 SMALL_POLYGON = 4.0
 """Pixels. A smaller polygon labels every pixel it touches, as it may hold no pixel's centre."""
 

@@ -39,7 +39,7 @@ class Grid:
     """Squares side by side over an area, in working pixels; what is left over at its right and lower edge is not looked at.
 
     Attributes:
-        side: Of a square, a multiple of ``FEATURE_STRIDE``.
+        side: The side of a square, a multiple of ``FEATURE_STRIDE``.
     """
 
     area: Window
@@ -215,7 +215,7 @@ class _Seen:
     """What a segmenter gave for a tile.
 
     Attributes:
-        probabilities: Of the classes, of shape (classes, side, side).
+        probabilities: The probabilities of the classes, of shape (classes, side, side).
         levels: Features of its encoder by level, each of shape (1, channels, height, width).
     """
 

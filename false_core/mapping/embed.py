@@ -44,7 +44,7 @@ EMBED_HALO_PX = 192
 than a hundredth of its standard deviation: no seam, even among 254 levels of a colour."""
 COLOURS, COLOUR_NODATA = 3, 0
 LARGE_GB = 10.0
-"""From this size on it is worth a warning."""
+"""The size from which on a warning is given."""
 
 
 def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:

@@ -29,9 +29,9 @@ from false_core.raster.source import RasterSource, moved
 from false_core.vector.layer_file import write_vector
 
 PART_OF_PATCH = 2
-"""A patch that the model was trained on is as many times as long as a square, where nobody says how long that is."""
+"""A patch that the model was trained on is as many times as long as a square, where the job does not say how long."""
 SUGGESTION_ENDINGS = (".gpkg", ".geojson")
-"""Of formats that hold a reason of any length under a name of any length."""
+"""The endings of formats that hold a reason of any length under a name of any length."""
 DOUBTFUL = 0.2
 """Mean uncertainty above which a square is called uncertain."""
 
@@ -133,7 +133,7 @@ def reason(uncertainty: float, probabilities: npt.NDArray[np.floating], names: S
     """Say in plain words why a square was chosen.
 
     Args:
-        uncertainty: Of the model in the square, on average, 0 to 1.
+        uncertainty: The uncertainty of the model in the square, on average, 0 to 1.
         probabilities: Probabilities of the classes, of shape (classes,).
         unlike: What it is unlike, or nothing.
     """

@@ -20,7 +20,7 @@ def barlow_twins(embeddings: Tensor, redundancy_weight: float = REDUNDANCY_WEIGH
     """Return the Barlow Twins loss (Eqs. 1 and 2).
 
     Args:
-        embeddings: Of shape (2B, d), the first views stacked on the second views. Half precision is computed in float32.
+        embeddings: A tensor (2B, d), the first views stacked on the second views. Half precision is computed in float32.
         redundancy_weight: lambda, the weight of what the dimensions share.
 
     Raises:

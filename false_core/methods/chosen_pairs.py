@@ -63,7 +63,7 @@ def contrast_chosen(
     N(i): the false negatives of a benchmark anchor, times the confidence weight.
 
     Args:
-        embeddings: Of shape (2B, d), the first views stacked on the second views. Need not be normalised. Half precision
+        embeddings: A tensor (2B, d), the first views stacked on the second ones. Need not be normalised. Half precision
             is computed in float32.
         temperature: tau.
         negatives: N(i).

@@ -17,7 +17,7 @@ from torch import Tensor
 BLOCK_ROWS, BLOCK_COLUMNS = 64, 64
 """Rows and columns of the similarities that a program has at hand at a time."""
 MOST_DIMENSIONS = 256
-"""Of an embedding. Longer ones do not fit on the chip."""
+"""The largest length of an embedding. Longer ones do not fit on the chip."""
 
 
 def scan(directions: Tensor, temperature: float, find: bool) -> tuple[Tensor, Tensor]:

@@ -83,7 +83,7 @@ def fncc_loss(
     ``confidence`` 0, or no benchmark anchor, gives NT-Xent exactly.
 
     Args:
-        embeddings: Of shape (2B, d), the first views stacked on the second views. Need not be normalised. Half precision
+        embeddings: A tensor (2B, d), the first views stacked on the second ones. Need not be normalised. Half precision
             is computed in float32.
         temperature: tau.
         threshold: T, see ``determine_false_negatives``.
@@ -92,6 +92,14 @@ def fncc_loss(
 
     Raises:
         ValueError: An argument is out of range.
+
+    Examples:
+        Two patches that look alike, of which the loss takes each for a false negative of the other:
+
+        >>> views = torch.tensor([[1.0, 0.0], [0.9, 0.1], [1.0, 0.1], [0.9, 0.2]])
+        >>> loss = fncc_loss(views, temperature=0.5, threshold=0.7, confidence=0.5, neighbours=1)
+        >>> bool(loss < fncc_loss(views, temperature=0.5, threshold=0.7, confidence=0.0, neighbours=1))
+        True
     """
     return contrast(embeddings, temperature, Calibration(threshold, confidence, neighbours)).loss
 

@@ -110,7 +110,7 @@ def corrected(directions: Tensor, ground: Tensor, radius: float, most: int) -> t
 
 def _negatives(ground: Tensor, radius: float) -> Negatives:
     def which(similarity: Tensor, rows: slice) -> Tensor:
-        # Written so that a pair whose distance nobody knows stays negative.
+        # Written so that a pair whose distance is unknown stays negative.
         return ~(_joint_distance(similarity, ground, rows, radius) < 1)
 
     return which

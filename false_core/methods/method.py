@@ -29,7 +29,7 @@ class Views:
         kept: Rows of the flattened (2B * points) that both views of a pair really see, those of the first views stacked on
             those of the second views.
         ground: Where the patches' centres and then their points lie on the ground, of shape (B, 1 + points, 3), in widths of
-            a view and in one frame for all batches. None where nobody asked.
+            a view and in one frame for all batches. None where the method did not ask.
     """
 
     pixels: Tensor
@@ -51,7 +51,7 @@ class FirstLook:
     """What a method that looks at a batch twice sees the first time.
 
     Attributes:
-        representations: As ``Method.represent`` returns them.
+        representations: The results of ``Method.represent``.
         features: What they depend on, of shape (2B, ...). Gradients are asked for here, and reach no weights.
     """
 
@@ -87,7 +87,7 @@ class Method(nn.Module, ABC):
     only then ``represent``, of the views that ``focused`` returns.
 
     Args:
-        encoder: As ``build_encoder`` makes it. It is what remains of the training.
+        encoder: A network that ``build_encoder`` made. It is what remains of the training.
 
     Attributes:
         most_steps: Steps after which there is nothing left to do.

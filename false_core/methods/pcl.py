@@ -20,7 +20,7 @@ from false_core.presets import PretrainSettings
 from false_core.sampling.spectral import torch_generator
 
 MOMENTUM = 0.999
-"""Of the momentum encoder, once it has been warmed up."""
+"""The momentum of the momentum encoder, once it has been warmed up."""
 WARM_UP = 0.1
 """Share of the steps that go by before the first clusters, as the authors' 20 of 200 epochs."""
 CLUSTERINGS = 40
@@ -179,7 +179,7 @@ def spherical_kmeans(vectors: Tensor, count: int, generator: torch.Generator) ->
     Args:
         vectors: A tensor of shape (n, d).
         count: Number of clusters, at most n.
-        generator: On the CPU; draws the first centres, so that every process finds the same clusters.
+        generator: A generator on the CPU that draws the first centres, so that every process finds the same clusters.
 
     Returns:
         Centres, unit vectors of shape (count, d), and the index of each vector's cluster, of shape (n,).

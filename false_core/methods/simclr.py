@@ -16,7 +16,7 @@ def nt_xent(embeddings: Tensor, temperature: float = 0.5) -> Outcome:
     """Return the NT-Xent loss (Eq. 1 and Algorithm 1), the mean over all 2B anchors.
 
     Args:
-        embeddings: Of shape (2B, d), the first views stacked on the second views. Need not be normalised. Half precision
+        embeddings: A tensor (2B, d), the first views stacked on the second ones. Need not be normalised. Half precision
             is computed in float32.
         temperature: tau.
 

@@ -33,7 +33,7 @@ MODEL_FORMAT = "false-model"
 FORMAT_VERSION = 2
 """2: an encoder may bring a decoder along. Files without one are written as 1, which older versions read too."""
 DECODER_PREFIX = "decoder."
-"""Of the weights of a decoder, in a file of an encoder as in that of a segmenter."""
+"""The prefix of the weights of a decoder, in a file of an encoder as in that of a segmenter."""
 METADATA = "__metadata__"
 """The key under which safetensors keeps texts."""
 MADE_BY = "made_by"
@@ -44,7 +44,7 @@ MOST_BANDS = 65_536
 """As many as GDAL reads."""
 LARGEST_PATCH = 65_536
 SIZES = (1e-9, 1e9)
-"""Of pixels, in any unit."""
+"""The range of sizes of pixels, in any unit."""
 MAX_STANDARD_DEVIATIONS = 1e12
 """Standard deviations that a pixel may be away from the mean of its band when normalised, far below the end of float32."""
 ENCODER, SEGMENTER = "encoder", "segmenter"

@@ -34,7 +34,7 @@ from false_core.raster.statistics import Normalisation
 
 OPSET = 17
 OVERLAP_PERCENT = 20
-"""Of a tile. Deepness does not blend: it keeps the middle of each tile, which has seen its surroundings."""
+"""The part of a tile that overlaps the next one. Deepness does not blend: it keeps the middle of each."""
 DIVISOR = 255.0
 """What Deepness divides pixels by."""
 DOCUMENTED_TYPE = "uint8"
@@ -79,7 +79,7 @@ class DeepnessNetwork(nn.Module):
     probabilities of the classes (batch, classes, side, side).
 
     Args:
-        segmenter: As ``build_segmenter`` makes it.
+        segmenter: A network that ``build_segmenter`` made.
         normalisation: What it wants done to pixels first.
         nodata: Value that means missing, band by band; None: only what is not a number does.
     """

@@ -1,6 +1,6 @@
 """How a model was made, kept in its file: the job, what it read, and with what, so that it can be made again.
 
-The paths in a record are texts to whoever reads a model. Only ``false_core.rerun`` opens them, when a person asks for that.
+The paths in a record are texts to the reader of a model. Only ``false_core.rerun`` opens them, when a person asks for that.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def read_record(card: ModelCard, path: str) -> Record:
     except (TypeError, KeyError, ValueError) as error:
         raise ModelFileError(f"{path} is damaged: how it was made cannot be read ({error!r}).") from error
     texts = [*inputs, *inputs.values(), *tools, *tools.values()]
-    # No outputs: where things are written is said by whoever makes the model again, not by the file.
+    # No outputs: where things are written is said by the user who makes the model again, not by the file.
     if (
         not known
         or not all(isinstance(text, str) for text in texts)

@@ -25,7 +25,7 @@ LARGEST_CODE = 2**24 - 1
 """Rasters are read as float32, which holds every whole number up to here."""
 COUNTED_BELOW = 2**21
 MAX_MAP_SIDE_PX, MAX_MAP_PIXELS = 2**27, 10**13
-"""Of a map that can be gone through. Memory grows with its sides; at 10 million pixels a second it takes eleven days."""
+"""The largest map that can be gone through. Memory grows with its sides; at 10 million pixels/s it takes eleven days."""
 
 
 class ClassMap:
@@ -152,7 +152,7 @@ def read_classes(path: str) -> tuple[LandCoverClass, ...]:
         try:
             return ClassTable.from_list(parse_json(tag)).classes
         except (ValueError, TypeError, KeyError):
-            pass  # Somebody else's tag: the names that GDAL knows count.
+            pass  # A tag of another program: the names that GDAL knows count.
     return tuple(
         LandCoverClass(code, " ".join(name.split()), colours.get(code) or default_colour(code))
         for code, name in enumerate(_category_names(Path(f"{path}.aux.xml")))
@@ -178,7 +178,7 @@ def _readable(path: str) -> Iterator[rasterio.DatasetReader]:
 
 def _category_names(aux_xml: Path) -> list[str | None]:
     try:
-        # Safe for files from strangers: without a document type there are no entities to blow up or to load.
+        # Safe for untrusted files: without a document type there are no entities to blow up or to load.
         root = ET.parse(aux_xml, ET.XMLParser(target=_WithoutDoctype())).getroot()  # nosec B314
         band = root.find("PAMRasterBand[@band='1']/CategoryNames")
     except (OSError, ET.ParseError):

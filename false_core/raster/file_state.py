@@ -20,7 +20,7 @@ NETWORK = (
 )  # fmt: skip
 """What GDAL reads over a network."""
 MAX_REMOTE_FILES = 100
-"""Of one raster that servers are asked about. More, such as the parts of a large mosaic, would take too long."""
+"""The number of files of one raster that servers are asked about. More, as of a large mosaic, would take too long."""
 _SIGNS = {"sig", "signature", "x-amz-signature", "x-goog-signature"}
 _SIGNATURES = re.compile(
     r"x-(amz|goog)-.*|awsaccesskeyid|googleaccessid|signature|expires|key-pair-id|policy|"
@@ -144,7 +144,7 @@ def forget(files: Iterable[str]) -> None:
 @functools.cache
 def _gdal() -> Any:
     """Return the GDAL that rasterio has loaded, for the calls that rasterio has no names for, or None."""
-    import rasterio  # Only here: whoever asks for something else does not wait for it.
+    import rasterio  # Only here, so that other questions do not wait for it.
 
     # Through the extension module on Linux and macOS; on Windows by the name of the library itself.
     folder = Path(rasterio.__file__).parent

@@ -19,7 +19,7 @@ from false_core.feedback import Feedback
 from false_core.raster.stac import rasters_of_stac, read_stac
 
 RASTER_ENDINGS = (".tif", ".tiff", ".vrt", ".img", ".jp2")
-"""Of what is taken for a raster in a folder. Anything else can be named by a pattern."""
+"""The endings of what is taken for a raster in a folder. Anything else can be named by a pattern."""
 LARGEST_LIST = 100_000_000
 """Bytes of a text file of paths. A larger one was named by mistake."""
 ASSET = "|asset="

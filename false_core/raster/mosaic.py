@@ -45,7 +45,7 @@ class Mosaic:
         source: The raster it goes with: same grid, CRS and georeferencing.
         area: The window of it that is covered, in pixels of the raster's file.
         nodata: Value of pixels without a result.
-        classes: Of a map, None for other rasters.
+        classes: The classes of a map, None for other rasters.
         target: The VRT to be.
         key: Different for different content. Tiles of another mosaic are never mixed with these.
     """
@@ -105,7 +105,7 @@ class Mosaic:
             if other != self.folder and other.name.startswith(self._start) and len(other.name) == len(self.folder.name):
                 for tile in other.glob("tile_*_*.tif"):
                     tile.unlink()
-                with contextlib.suppress(OSError):  # Somebody put something else there.
+                with contextlib.suppress(OSError):  # Another program put something else there.
                     other.rmdir()
 
     @property

@@ -51,7 +51,7 @@ REMOTE_REMEDY = "Look at the address, the permission and the credentials. A fold
 _SMALL_INTEGERS = {np.dtype(name) for name in ("uint8", "int8", "uint16", "int16")}
 """float32 holds them, and sums of 256 of them, exactly."""
 METRES_PER_DEGREE = 111_320.0
-"""Of latitude, and of longitude at the equator."""
+"""The length of a degree of latitude, and of longitude at the equator, in metres."""
 
 # A raster without georeferencing is welcome here, and one with both nodata and alpha is read with both.
 warnings.filterwarnings("ignore", category=rasterio.errors.NotGeoreferencedWarning)
@@ -82,6 +82,15 @@ class RasterSource:
 
     Raises:
         InputError: The file is missing or unreadable, does not have those bands, or lies nowhere.
+
+    Examples:
+        A raster of 64 x 48 pixels and 3 bands, read on a grid of pixels twice as long:
+
+        >>> source = RasterSource("land.tif", bands=(1, 3), factor=2)
+        >>> source.width, source.height
+        (32, 24)
+        >>> source.read(Window(8, 0, 16, 24)).shape
+        (2, 24, 16)
     """
 
     def __init__(self, path: str, bands: Sequence[int] = (), factor: int = 1) -> None:

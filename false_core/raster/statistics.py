@@ -18,7 +18,7 @@ from false_core.threads import prefetch
 SAMPLE_WINDOWS = 64
 SAMPLE_SIDE = 192
 LOOKED_AT_MOST = 200_000
-"""Windows that are searched for a valid pixel: 7 billion pixels. A file may declare to be larger than anybody can read."""
+"""Windows that are searched for a valid pixel: 7 billion pixels. A file may declare to be larger than can be read."""
 MANY_RASTERS = SAMPLE_WINDOWS
 """Rasters, from which on not each of them is looked into."""
 MANY_WINDOWS, MANY_SIDE = 256, 96

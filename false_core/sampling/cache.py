@@ -87,7 +87,7 @@ class Chunks:
         if known is None:
             try:
                 made.set_result(make())
-            except BaseException as error:  # noqa: BLE001 - whoever waits for the chunk is told, and the next one tries again.
+            except BaseException as error:  # noqa: BLE001 - the thread that waits for the chunk is told, and the next one tries again.
                 with self._lock:
                     self._chunks.pop(key, None)
                 made.set_exception(error)

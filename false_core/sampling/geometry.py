@@ -111,7 +111,7 @@ def resample_crops(windows: Tensor, maps: Tensor, size: int) -> Tensor:
 
     Args:
         windows: A tensor of shape (batch, bands, side, side), in any precision.
-        maps: As ``sampling_maps`` returns them, of shape (batch, crops, 2, 3).
+        maps: The maps of ``sampling_maps``, of shape (batch, crops, 2, 3).
 
     Returns:
         Crops of shape (crops * batch, bands, size, size): the first ones of all windows, then the second ones. Interpolated

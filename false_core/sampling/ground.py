@@ -16,7 +16,7 @@ Positions = npt.NDArray[np.float64]
 
 GEOCENTRIC = "EPSG:4978"
 UNKNOWN_DISTANCE_M = 1e9
-"""Metres between rasters of which nobody knows how far they are apart."""
+"""The distance that is assumed between rasters whose distance is unknown."""
 
 
 class Ground:

@@ -72,7 +72,7 @@ class SpectralChanges:
 
     Attributes:
         exponent: The exponent of the tone curve, of shape (batch, 1, 1, 1).
-        gain, offset: Of each band, of shape (batch, bands, 1, 1).
+        gain, offset: The gain and the offset of each band, of shape (batch, bands, 1, 1).
         blurred: Which crops are blurred at all, bool of shape (batch,).
         kernels: What each crop is blurred with along either axis, of shape (batch, 7).
         lost: Which bands are lost, bool of shape (batch, bands, 1, 1).
@@ -105,7 +105,7 @@ class SpectralChanges:
 
 
 RADIUS = 3
-"""Of a blur, in pixels."""
+"""The radius of a blur, in pixels."""
 
 
 def _gaussians(stds: Tensor) -> Tensor:

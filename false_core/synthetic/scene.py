@@ -89,7 +89,7 @@ def _settle(
     Args:
         shore: (H, W) metres to the water.
         first: (2,) where the first village lies.
-        direction: In which main roads run, about, in radians.
+        direction: The direction in which main roads run, about, in radians.
         sun: (2,) towards the sun.
     """
     villages, streets, main = _found_villages(canvas, shore, first, direction)

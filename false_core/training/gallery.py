@@ -57,7 +57,7 @@ class Gallery:
     Attributes:
         level: What an embedding stands for: a whole patch (``"image"``) or a point (``"points"``).
         determined: Whether the others are false negatives that FNSD determined; otherwise they are the nearest neighbours.
-        exhibits: From the least to the most similar.
+        exhibits: The exhibits from the least to the most similar.
         anchors: Number of anchors they were chosen from: benchmark anchors, or all.
         looked_at: Number of embeddings that were looked at.
     """

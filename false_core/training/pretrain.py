@@ -136,7 +136,7 @@ class Trainer:
     """The networks, their optimiser, and one step of training.
 
     Attributes:
-        patches_at_a_time: That may go through the networks together. Fewer than a batch where the memory is too small.
+        patches_at_a_time: The number that may go through the networks together. Fewer than a batch if the memory is small.
 
     Raises:
         RequestError: There are more processes than patches in a batch.

@@ -25,7 +25,7 @@ class Truth:
 
     Args:
         path: The path of the raster; its first band holds the classes.
-        rasters: Those the places lie in, on their working grids.
+        rasters: The rasters that the places lie in, on their working grids.
 
     Raises:
         InputError: It cannot be opened, or overlaps none of ``rasters``.

@@ -33,7 +33,7 @@ def keep_style(style: bytes, scratch: Path, path: str, raster: str) -> None:
     Args:
         style: QML, as the functions below write it.
         scratch: The file with the layer, as long as it is not published.
-        path: Of the file in the end.
+        path: The path of the file in the end.
 
     Raises:
         OutputError: It cannot be written.

@@ -110,7 +110,7 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
         raise NotImplementedError
 
     def warn_of_unknown(self, parameters: Values, feedback: QgsProcessingFeedback) -> None:
-        """QGIS passes over a name it does not know. Somebody who mistyped one should hear of it."""
+        """QGIS passes over a name it does not know. A user who mistyped one should hear of it."""
         known = [definition.name() for definition in self.parameterDefinitions()]
         for name in parameters:
             if name not in known:

@@ -119,7 +119,7 @@ def new_model(field: Field) -> QgsProcessingParameterDefinition:
 
 
 def new_report(field: Field) -> QgsProcessingParameterDefinition:
-    # Made unless somebody says no: it is how a run is understood, and costs next to nothing.
+    # Made unless the user says no: it is how a run is understood, and costs next to nothing.
     return _made(QgsProcessingParameterFileDestination, field, tr("HTML files (*.html)"), createByDefault=True)
 
 

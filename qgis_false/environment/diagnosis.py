@@ -1,4 +1,4 @@
-"""Writes down what a maintainer needs to know of a computer, and leaves out what is nobody's business."""
+"""Writes down what a maintainer needs to know of a computer, and leaves out what is private."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def diagnose(feedback: QgsProcessingFeedback) -> str:
         ("Last errors", _errors()),
     )
     lines = [f"FALSE diagnostics, {time.strftime('%Y-%m-%d %H:%M:%S')}"]
-    # Whoever gets the report need not know the user's language.
+    # The reader of the report need not know the user's language.
     with in_english():
         for heading, content in sections:
             feedback.setProgressText(heading)

@@ -90,7 +90,7 @@ def set_up(request: SetUpEnvironment, feedback: QgsProcessingFeedback) -> Ready:
 
 
 def _use(python: str, host: Host, feedback: QgsProcessingFeedback) -> Ready:
-    """Check an interpreter that somebody named, and remember it. Nothing is installed into it: it is not ours."""
+    """Check an interpreter that the user named, and remember it. Nothing is installed into it: it is not ours."""
     path = os.path.abspath(os.path.expanduser(python))
     feedback.setProgressText(tr("Looking at {path}", path=path))
     probed = probe(path, compute_variables(host), REQUIRED_PACKAGES, feedback)
@@ -195,7 +195,7 @@ class _SetUp:
         except ProcessingCancelled:
             raise
         except QgsProcessingException as error:
-            # A device that somebody insisted on and that is not there is not mended by other packages.
+            # A device that the user insisted on and that is not there is not mended by other packages.
             if from_scratch or str(error).startswith("The device"):
                 raise
             raise _Broken(tr("The environment does not compute: {error}", error=error)) from error
@@ -414,7 +414,7 @@ class _SetUp:
     def _index_variables(self, uv: str) -> Mapping[str, str]:
         """Return the variables for the installer.
 
-        uv does not read pip's configuration: where that names an index in place of the default one, and nobody told uv of
+        uv does not read pip's configuration: where that names an index in place of the default one, and uv was not told of
         another, uv is told of it.
         """
         if not uv or uv_is_configured(self.host):

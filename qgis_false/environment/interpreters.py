@@ -113,7 +113,7 @@ def how_to_complete(interpreter: str) -> str:
 
 
 def _usual() -> Iterator[Tuple[Path, str]]:
-    """Places where an environment lies when nobody chose one."""
+    """Places where an environment lies when the user chose none."""
     host = this_host()
     if LIBRARY_FOLDER == PLUGIN_FOLDER.parent:
         yield Path(host.python_in(str(LIBRARY_FOLDER / ".venv"))), tr("the checkout's .venv")

@@ -49,12 +49,12 @@ def signal_group(child: subprocess.Popen, kill: bool) -> None:
         try:
             subprocess.run(arguments, capture_output=True, check=False, timeout=TASKKILL_S, **quiet_start())
         except subprocess.TimeoutExpired:
-            pass  # Whoever asked looks whether the process has ended.
+            pass  # The caller looks whether the process has ended.
         return
     try:
         os.killpg(child.pid, signal.SIGKILL if kill else signal.SIGTERM)
     except ProcessLookupError:
-        pass  # Nobody is left: what was wanted.
+        pass  # No process is left: what was wanted.
     except PermissionError:
         pass  # macOS says so of a group in which only the dead are left.
 
@@ -76,7 +76,7 @@ def start(command: Sequence[str], **options: Any) -> subprocess.Popen:
 
 def end(child: subprocess.Popen) -> bool:
     """End the process and all it started, in whatever group. Return whether it is gone."""
-    # While it lives: later nobody knows whom it has started.
+    # While it lives: later it is unknown what it has started.
     others = watchdog.family(child.pid) if child.poll() is None else set()
     if child.poll() is None:
         signal_group(child, kill=False)
@@ -114,7 +114,7 @@ class CancelWatch:
         self._feedback, self._events_served = feedback, 0.0
 
     def is_cancelled(self) -> bool:
-        """Whether the user wants to stop. Nobody can where nobody is told how it goes."""
+        """Whether the user wants to stop. Without feedback, nothing tells."""
         if self._feedback is None:
             return False
         application = QCoreApplication.instance()

@@ -80,7 +80,7 @@ class Supervisor:
             try:
                 self._process.wait(WATCHDOG_EXIT_S)
             except subprocess.TimeoutExpired:
-                pass  # It has somebody to end.
+                pass  # It still has processes to end.
 
     def _told(self, lines: List[str]) -> bool:
         if self._process is None or self._process.stdin is None or self._process.poll() is not None:

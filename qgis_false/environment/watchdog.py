@@ -34,7 +34,7 @@ Process = Tuple[int, str]
 def family(leader: int) -> Set[Process]:
     """Return the processes in the group of ``leader`` and those that it or they have started, in whatever group.
 
-    ``torchrun`` puts what it starts into groups of their own. On Windows it is nobody: there ``taskkill`` finds them.
+    ``torchrun`` puts what it starts into groups of their own. On Windows it is none: there ``taskkill`` finds them.
     """
     if IS_WINDOWS:
         return set()
@@ -119,7 +119,7 @@ def _signal(leader: int, number: int) -> None:
     try:
         os.killpg(leader, number)
     except (ProcessLookupError, PermissionError):
-        pass  # Nobody is left there.
+        pass  # No process is left there.
 
 
 def remove_all(folders: Iterable[str]) -> None:

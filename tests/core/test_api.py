@@ -75,7 +75,9 @@ class TestAFunction:
         self, job: type[jobs.Job], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(api.dispatch, "run", lambda *_: {})
-        asked = job(**{name: p.example for name, p in jobs.parameters(job).items() if p.is_output or not p.kind.is_number})
+        asked = job(
+            **{name: p.example for name, p in jobs.parameters(job).items() if p.kind.is_output or not p.kind.is_number}
+        )
         results = false_core.run(asked)
         assert {name: str(path) for name, path in results.files.items()} == jobs.outputs(asked)
         assert results.values == {result.name: None for result in job.RESULTS}

@@ -18,7 +18,7 @@ from false_core.mapping.classify.classify import Classification
 from false_core.mapping.classify.store import JobStart
 
 MAP_ENDING = "_classified.tif"
-"""After the name of the raster, in the name of its map."""
+"""The ending of a map's name, after the name of its raster."""
 
 
 def classify_many(job: ClassifyMany, feedback: Feedback, world: World = ALONE) -> dict[str, Any]:

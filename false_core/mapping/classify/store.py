@@ -149,7 +149,7 @@ class StripStore:
             for path in scratch.iterdir():
                 fsync_path(path)
             fsync_path(scratch)
-            # Whoever made the same strip in the meantime made the same bytes.
+            # A process that made the same strip in the meantime made the same bytes.
             if not self.is_finished(strip):
                 self.remove(strip)  # What is left of one that was being removed when its process was killed.
                 scratch.rename(self.folder(strip))
@@ -158,9 +158,9 @@ class StripStore:
             raise OutputError(f"A strip of the map cannot be written: {error}.", "Is the disk full?") from error
 
     def report_failure(self, run_id: str, error: InputError) -> None:
-        """Leave word that a strip will not come because of the raster, for whoever waits for it in this run of the job."""
+        """Leave word that a strip will not come because of the raster, for the process of this run that waits for it."""
         note = {"run": run_id, "what": error.what, "remedy": error.remedy}
-        with contextlib.suppress(OSError):  # Then nobody can write here, which is a failure of its own.
+        with contextlib.suppress(OSError):  # Then no process can write here, which is a failure of its own.
             partial = self.path / f"failed-{secrets.token_hex(4)}"
             partial.write_text(json.dumps(note), encoding="utf-8")
             os.replace(partial, self.path / _FAILED)
