@@ -1,4 +1,4 @@
-"""Chunks of rasters that are far away, kept on the disk as they were decoded.
+"""Chunks of remote rasters, kept on the disk as they were decoded.
 
 What identifies a chunk is the raster's files with their sizes and dates, or what the server calls their contents, the bands,
 what is nodata, and the place. A raster of which it cannot be told whether it is the same again is not kept.

@@ -73,7 +73,7 @@ class RasterSource:
 
     All widths, heights, windows and transforms are those of the working grid. On a coarser grid each pixel is the mean of
     the valid pixels it covers. Reading is safe from several threads: each opens the file for itself, and closes it when it
-    has read from many others since. Of a raster that is far away, pixels go through the cache on the disk.
+    has read from many others since. The pixels of a remote raster go through the cache on the disk.
 
     Args:
         path: A file or anything else GDAL opens, such as a VRT or a subdataset name.

@@ -27,7 +27,7 @@ from false_core.errors import InputError, OutputError
 from false_core.hidden_names import EARLIER_STRIPS_ENDING, FINISHED_STRIP, STRIPS_ENDING, start_of
 from false_core.locks import FolderLock, is_abandoned
 from false_core.mapping.classify.plan import Strip
-from false_core.mapping.map_overview import MapOverview, Piece
+from false_core.mapping.map_overview import MapOverview, StripOverview
 from false_core.publish import fsync_path
 from false_core.raster.file_state import FileSignature, signature_of
 
@@ -135,14 +135,14 @@ class StripStore:
             raise OutputError(f"{self.path} cannot be written to: {error.strerror}.") from error
         return scratch
 
-    def finish(self, strip: Strip, scratch: Path, piece: Piece) -> None:
+    def finish(self, strip: Strip, scratch: Path, overview: StripOverview) -> None:
         """Turn what was written into a finished strip, once the disk has it.
 
         Raises:
             OutputError: The disk is full.
         """
         try:
-            tensors: dict[str, Any] = {"pixels": piece.pixels, "map": piece.map, "image": piece.image}
+            tensors: dict[str, Any] = {"pixels": overview.pixels, "map": overview.map, "image": overview.image}
             safetensors.numpy.save_file(tensors, scratch / _SEEN)
             contents = {path.name: digest_of(path) for path in sorted(scratch.iterdir())}
             (scratch / _CONTENTS).write_text(json.dumps(contents), encoding="utf-8")
@@ -205,7 +205,7 @@ class StripStore:
         """Put together what finished strips look like from afar."""
         for strip in strips:
             seen = safetensors.numpy.load_file(self.folder(strip) / _SEEN)
-            overview.put(strip.window, Piece(seen["pixels"], seen["map"], seen["image"]))
+            overview.put(strip.window, StripOverview(seen["pixels"], seen["map"], seen["image"]))
 
     def close(self, done: bool, others: bool) -> None:
         """Unlock the folder, and remove it where it is of no more use.

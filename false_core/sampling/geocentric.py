@@ -19,7 +19,7 @@ UNKNOWN_DISTANCE_M = 1e9
 """The distance that is assumed between rasters whose distance is unknown."""
 
 
-class Ground:
+class GeocentricPositions:
     """The ground under rasters, in geocentric coordinates: straight distances, in whatever CRS a raster is, also in degrees.
 
     A straight line is shorter than the way along the ground: by 1 metre on 100 kilometres. A raster without a place on the

@@ -1,4 +1,4 @@
-"""What methods have in common that ask how far apart things lie on the ground."""
+"""Methods that ask how far apart things lie on the ground, and what they have in common."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from false_core.presets import IMAGE
 _GROUND = " on the ground"
 
 
-class GroundedMethod(ProjectedMethod):
+class GeolocatedMethod(ProjectedMethod):
     """A method that compares embeddings and knows where on the ground each of them lies.
 
     A subclass says how: ``compare`` is its loss. Where embeddings stand for patches and for points of them, the two losses
@@ -48,7 +48,7 @@ class GroundedMethod(ProjectedMethod):
 
 
 def by_level(representations: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return embeddings and where they lie, by level, of what ``GroundedMethod.represent`` returned."""
+    """Return embeddings and where they lie, by level, of what ``GeolocatedMethod.represent`` returned."""
     levels = [name for name in representations if not name.endswith(_GROUND)]
     return {level: (representations[level], representations[f"{level}{_GROUND}"].detach()) for level in levels}
 
