@@ -2,7 +2,7 @@
 
     python benchmarks/pretraining.py                    the quick preset, and ResNet-50 at 224 pixels
     python benchmarks/pretraining.py --only quick       one of the two
-    python benchmarks/pretraining.py --device cuda      on a graphics card
+    python benchmarks/pretraining.py --device cuda      on a GPU
     python benchmarks/pretraining.py --raster file.tif  on another raster than a generated one
 
 Three variants take their turns, round after round, so that whatever else the machine does meets all of them:

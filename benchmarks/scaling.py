@@ -1,7 +1,7 @@
 """Pretraining on 1, 2 and 4 processes of this computer: what they take, and what ``scaling_model.py`` said they would.
 
     python benchmarks/scaling.py                        1, 2 and 4 processes of one thread each
-    python benchmarks/scaling.py --processes 1 2 4 8    as many cards, where there are such
+    python benchmarks/scaling.py --processes 1 2 4 8    as many GPUs, where there are such
     python benchmarks/scaling.py --batch-size 64
 
 What goes into the model is measured on one process: what a patch, a step, reading a patch and comparing two embeddings take;

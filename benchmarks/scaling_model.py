@@ -1,8 +1,8 @@
 """What a job costs on many processes, from what its parts cost on one: on paper, before anybody rents a cluster.
 
     python benchmarks/scaling_model.py                       the two examples of docs/scaling.md
-    python benchmarks/scaling_model.py --processes 8 64 512  for other numbers of cards
-    python benchmarks/scaling_model.py --price 3.5           money for an hour of a card
+    python benchmarks/scaling_model.py --processes 8 64 512  for other numbers of GPUs
+    python benchmarks/scaling_model.py --price 3.5           money for an hour of a GPU
 
 Every number that goes in stands below under its name, with its unit. ``benchmarks/scaling.py`` measures them for the
 processors of one computer, and compares what this model makes of them with what 1, 2 and 4 processes really take.
@@ -159,7 +159,7 @@ def mapped(mapping: Mapping, machine: Machine, processes: int) -> Mapped:
 
 
 # An NVIDIA H100 by its data sheet and common experience, not measured here: 990 TFLOP/s in bfloat16, of which convolutions
-# reach a quarter; 400 Gbit/s between computers; 20 GB/s from a parallel file system; 16 cores for each card. Measured on one
+# reach a quarter; 400 Gbit/s between computers; 20 GB/s from a parallel file system; 16 cores for each GPU. Measured on one
 # core: 26 ns to decode a pixel of 4 bands of 16 bits in Deflate, half its size, and 2 ms to read and cut a patch.
 CARD_FLOPS = 0.25 * 990e12
 CORES = 16
@@ -198,14 +198,14 @@ def main() -> None:
     """Print both examples."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 8, 64, 512])
-    parser.add_argument("--price", type=float, default=3.0, help="for an hour of a card")
+    parser.add_argument("--price", type=float, default=3.0, help="for an hour of a GPU")
     parser.add_argument("--epochs", type=float, default=1.0, help="times that every patch is seen")
     parser.add_argument("--batch", type=int, default=PAPER.batch)
     choice = parser.parse_args()
     console, training = Console(width=120), replace(PAPER, batch=choice.batch)
     steps = choice.epochs * IMAGERY_BYTES / training.patch_bytes / training.batch
     table = Table(
-        "Cards", "Step", "Compute", "Data", "Gradients", "Embeddings", "Compare", "Norms", "Hours", "Efficiency", "Cost",
+        "GPUs", "Step", "Compute", "Data", "Gradients", "Embeddings", "Compare", "Norms", "Hours", "Efficiency", "Cost",
         title=f"Pretraining on 100 TB, ResNet-50 at 224, batch {training.batch}, {steps:,.0f} steps",
     )  # fmt: skip
     alone = step(training, CLUSTER, 1).total
@@ -219,7 +219,7 @@ def main() -> None:
         )  # fmt: skip
     console.print(table)
     table = Table(
-        "Cards",
+        "GPUs",
         "Compute",
         "Decode",
         "Storage",

@@ -22,7 +22,11 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """The results of a job: the files it wrote and the values it found, by the names in its declaration."""
+    """The results of a job: the files it wrote and the values it found, by the names in its declaration.
+
+    Of several processes under ``torchrun``, that of rank 0 has them all. In another one the files are those that rank 0
+    writes, perhaps later, and a value that only rank 0 knows is None, whatever its type says.
+    """
 
     files: dict[str, Path] = field(repr=False)
     values: dict[str, Any] = field(repr=False)
@@ -116,8 +120,9 @@ def run(job: jobs.Job, on_event: Callable[[Event], None] = lambda event: None, c
         PosixPath('confidence.tif')
     """
     found = dispatch.run(job, on_event, cancel)
-    files = {name: Path(path) for name, path in jobs.outputs(job).items() if name in found}
-    values = {name: value for name, value in found.items() if name not in files}
+    files = {name: Path(path) for name, path in jobs.outputs(job).items()}
+    # Beyond rank 0 some are missing. None keeps a script going that does the same in every process.
+    values = dict.fromkeys(result.name for result in job.RESULTS) | {n: v for n, v in found.items() if n not in files}
     kind = _RESULTS.get(type(job), Results)
     named = {f.name for f in dataclasses.fields(kind)}
     return kind(files=files, values=values, **{name: value for name, value in {**files, **values}.items() if name in named})

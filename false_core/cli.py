@@ -8,8 +8,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import types
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any, NoReturn, TypeVar, get_type_hints
 
 import tyro
@@ -82,7 +83,7 @@ def entry() -> NoReturn:
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # Whoever read it is gone.
+        with suppress(OSError):  # The reader is gone.
             stream.flush()
     # Skips the teardown of torch, GDAL and their threads, which has been seen to abort after a cancel.
     os._exit(code)
@@ -100,18 +101,15 @@ def main() -> None:
         if isinstance(command, RunJob):
             if command.events:
                 serve_file(command.job)
-            _run(jobs.from_file(command.job), console)
-            return
-        if isinstance(command, Info):
+            _run(jobs.from_file(command.job))
+        elif isinstance(command, Info):
             _print_info(command.model)
-            return
-        if isinstance(command, Rerun):
+        elif isinstance(command, Rerun):
             _rerun(command, console)
-            return
-        if isinstance(command, RunExperiment):
+        elif isinstance(command, RunExperiment):
             _run_experiment(command.config, console)
-            return
-        _run(jobs.JOBS[arguments[0]](**dataclasses.asdict(command)), console)
+        else:
+            _run(jobs.JOBS[arguments[0]](**dataclasses.asdict(command)))
     except FalseError as error:
         _say(error, console)
         sys.exit(error.exit_code)
@@ -146,24 +144,34 @@ def _say(error: FalseError, console: Console) -> None:
 
 def _form(job: type[jobs.Job], with_parameters: bool = True) -> Any:
     """Return a dataclass like ``job`` whose types carry the help texts as tyro wants them, or an empty one."""
-    types = get_type_hints(job) if with_parameters else {}
     fields: list[tuple[str, Any, Any]] = []
     for f in dataclasses.fields(job) if with_parameters else ():
         parameter: jobs.Parameter = f.metadata["parameter"]
         unit = f" In {parameter.unit}." if parameter.unit else ""
         choices = f" One of {', '.join(parameter.choices)}." if parameter.choices else ""
-        value = types[f.name]
+        value = _type_of(f, job)
         hint = Annotated[value, tyro.conf.arg(help=parameter.help + unit + choices)]  # type: ignore[valid-type]
         fields.append((f.name, hint, dataclasses.field(default=f.default)))
     return dataclasses.make_dataclass(job.__name__, fields, frozen=True, namespace={"__doc__": job.__doc__})
 
 
-def _run(job: jobs.Job, console: Console) -> None:
+def _type_of(field: dataclasses.Field[Any], job: type[jobs.Job]) -> Any:
+    """Return the type of a parameter of ``job``, as Python resolves it in the module of the job."""
+    annotated = types.SimpleNamespace(__annotations__={field.name: field.type})
+    try:
+        return get_type_hints(annotated, vars(sys.modules[job.__module__]))[field.name]
+    except Exception as error:
+        raise FalseError(
+            f"The command {job.NAME} has no form: the type of its parameter {field.name} is not understood: {error}.",
+            "Mend its declaration. The other commands work.",
+        ) from error
+
+
+def _run(job: jobs.Job) -> None:
     began = time.monotonic()
-    # Of several processes one shows how it goes.
+    # Of several processes one shows how it goes. What is wrong is said all the same, after the work.
     quiet = not share().is_main
-    with _quiet(console, quiet):
-        outputs = _watched(lambda on_event, cancel: run(job, on_event, cancel), console)
+    outputs = _watched(lambda on_event, cancel: run(job, on_event, cancel), Console(stderr=True, quiet=quiet))
     table = Table(title=f"{type(job).__name__}: done in {_duration(time.monotonic() - began)}", show_header=False)
     labels = {result.name: result.label for result in job.RESULTS}
     labels.update({name: parameter.label for name, parameter in jobs.parameters(job).items()})
@@ -171,16 +179,6 @@ def _run(job: jobs.Job, console: Console) -> None:
         shown = f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
         table.add_row(labels.get(name, name), escape(shown))
     Console(quiet=quiet).print(table)
-
-
-@contextmanager
-def _quiet(console: Console, quiet: bool) -> Iterator[None]:
-    """Show nothing while the work goes on. What is wrong is said all the same, after it."""
-    console.quiet = quiet
-    try:
-        yield
-    finally:
-        console.quiet = False
 
 
 def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], Outcome], console: Console) -> Outcome:

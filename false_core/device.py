@@ -86,7 +86,7 @@ def check(job: Check, feedback: Feedback) -> dict[str, Any]:
 
 
 def _card_of_this_process() -> int:
-    """Return which NVIDIA card this process takes: of several processes on a computer, each its own."""
+    """Return which NVIDIA GPU this process takes: of several processes on a computer, each its own."""
     return share().local_rank % max(1, torch.cuda.device_count())
 
 
@@ -133,7 +133,7 @@ def _measure(device: torch.device) -> float:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that memory ran out, of a device or of the computer."""
-    # torch has a class for it on NVIDIA cards, and elsewhere only words.
+    # torch has a class for it on NVIDIA GPUs, and elsewhere only words.
     in_words = "DefaultCPUAllocator" in str(error) or "MPS backend out of memory" in str(error)
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or in_words
 

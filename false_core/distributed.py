@@ -166,17 +166,18 @@ class World:
 
     def all_reduce(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by the sum of those of all processes."""
-        self._in_one(tensors, lambda flat: _dist().all_reduce(flat))
+        self._in_one(tensors, lambda dist, flat: dist.all_reduce(flat))
 
     def broadcast(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by that of the process of rank 0."""
-        self._in_one(tensors, lambda flat: _dist().broadcast(flat, 0))
+        self._in_one(tensors, lambda dist, flat: dist.broadcast(flat, 0))
 
-    def _in_one(self, tensors: Sequence[Tensor], talk: Callable[[Tensor], object]) -> None:
+    def _in_one(self, tensors: Sequence[Tensor], talk: Callable[[Any, Tensor], object]) -> None:
         """Send all tensors of a kind at once: a message each would wait for the network, not use it."""
         if not self.is_shared:
             return
         import torch
+        import torch.distributed as dist
 
         kinds: dict[tuple[Any, Any], list[Tensor]] = {}
         for tensor in tensors:
@@ -184,7 +185,7 @@ class World:
         with torch.no_grad():
             for alike in kinds.values():
                 flat = torch.cat([tensor.reshape(-1) for tensor in alike])
-                talk(flat)
+                talk(dist, flat)
                 for tensor, new in zip(alike, torch.split(flat, [tensor.numel() for tensor in alike])):
                     tensor.copy_(new.view(tensor.shape))
 
@@ -255,8 +256,7 @@ def _ended_with(parent: int, stop: threading.Event) -> Iterator[None]:
     """Set ``stop`` where torchrun is killed meanwhile: the process would try for long to reach a store that is gone.
 
     Args:
-        parent: Of this process, when it started. A system that does not give it another one goes by patience alone.
-        stop: Ends the job.
+        parent: The parent of this process at its start. A system that does not give it another one goes by patience alone.
     """
     over = threading.Event()
 
@@ -290,7 +290,7 @@ def _rendezvous(store: Any, mine: Share, limit: timedelta) -> str:
     """Return a name for this life of the job, on which all its processes agree.
 
     The store outlives processes that ``torchrun`` starts again, and so do the notes in it. Each process makes itself known
-    by a word that nobody has used before, and is answered.
+    by a word that was never used before, and is answered.
     """
     word, deadline = secrets.token_hex(8), time.monotonic() + limit.total_seconds()
     answered = set()
@@ -365,7 +365,7 @@ class _Board:
                 # Told by the user all are told at once, and by a torchrun that has lost a process all but that one.
                 self._wait(lambda: self._failure() is not None or self._all_wrote("told to stop"))
             elif _is_of_a_connection(error):
-                # Nobody's own failure: whoever caused it may be about to say what happened.
+                # Not a failure of this process: the one that caused it may be about to say what happened.
                 self._wait(lambda: self._failure() is not None)
             told = self._failure()
             if told is not None:
@@ -470,9 +470,3 @@ def _is_of_a_connection(error: Exception) -> bool:
     return isinstance(error, dist.DistError) or (
         isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
     )
-
-
-def _dist() -> Any:
-    import torch.distributed
-
-    return torch.distributed

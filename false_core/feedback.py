@@ -1,4 +1,4 @@
-"""The wire between running code and whoever watches: progress, messages, metrics, and the question whether to stop.
+"""The wire between running code and its listener: progress, messages, metrics, and the question whether to stop.
 
 Standard library only. Code that computes takes a ``Feedback`` and knows nothing of bars, dialogs or processes.
 """
@@ -22,7 +22,7 @@ class Feedback:
 
     Args:
         on_event: Called with every event, from the thread that reports it.
-        cancel: Set by anybody at any time to end the job at its next step.
+        cancel: An event that any thread may set at any time to end the job at its next step.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Feedback:
         self._on_event(events.Metric(step, name, value))
 
     def stop_if_cancelled(self) -> None:
-        """Raise ``Cancelled`` if somebody asked the job to stop. Cheap: call it at every step."""
+        """Raise ``Cancelled`` if the job was asked to stop. Cheap: call it at every step."""
         raise_if_set(self._cancel)
 
     @contextmanager

@@ -66,7 +66,7 @@ class NameLock:
             if held:
                 self._descriptor = descriptor
                 return
-            # Whoever held it removed the file between the two lines that open and lock it.
+            # The process that held it removed the file between the two lines that open and lock it.
             os.close(descriptor)
 
     def release(self) -> None:

@@ -24,7 +24,7 @@ class PretrainSettings:
         batch_size: Patches per step; each gives two views.
         steps: Training steps; 0: as many as ``epochs`` take.
         epochs: Passes over the raster cut in patches of ``crop_size``, where ``steps`` is 0.
-        hidden, dimensions: Of the projector.
+        hidden, dimensions: Widths of the hidden layer and of the output of the projector.
         temperature, threshold, confidence, neighbours: See ``false_core.methods.fncc``.
         optimiser: ``"adamw"`` or ``"larc"`` (SGD with LARC, as published).
         learning_rate: Highest rate.

@@ -54,14 +54,14 @@ def published(*targets: str | os.PathLike[str], with_parts: bool = False) -> Ite
         moves = list(zip([*parts, *partial], [*(finals[0].parent / part.name for part in parts), *finals]))
         for source, final in moves:
             try:
-                # Readable for whoever may read new files here, also where the writer made it private, as safetensors does.
+                # Readable for all who may read new files here, even if the writer made it private, as safetensors does.
                 source.chmod(scratch.stat().st_mode & 0o666)
-                settle(source)
+                fsync_path(source)
             except OSError as error:
                 raise _unwritable(final, error) from error
         _replace_all(moves, scratch)
         for folder in {final.parent for final in finals}:
-            settle(folder)
+            fsync_path(folder)
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
@@ -159,7 +159,7 @@ def discard_abandoned(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def settle(path: Path) -> None:
+def fsync_path(path: Path) -> None:
     """Wait until the disk has a file, or the names in a folder, so that a power cut does not take them back.
 
     Raises:
@@ -220,6 +220,6 @@ def check_destinations(job: jobs.Job) -> None:
 
 def _input_files(job: jobs.Job) -> Iterator[str]:
     for name, parameter in jobs.parameters(job).items():
-        for path in parameter.kind.paths(getattr(job, name)) if parameter.is_input else []:
+        for path in parameter.kind.paths(getattr(job, name)) if parameter.kind.is_input else []:
             yield path
             yield path.partition("|")[0]  # Of labels, without the name of the layer.

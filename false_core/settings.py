@@ -2,7 +2,7 @@
 
 ``FALSE_DEVICE``: what a job takes whose device is ``auto``. ``FALSE_MEMORY_GB``: memory for pixels. ``FALSE_CACHE``: the
 folder for files that can be made again. ``FALSE_DISK_GB``, ``FALSE_DISK_FOLDER``, ``FALSE_DISK_FOR``: how much of rasters
-that are far away is kept on the disk, where, and of which rasters. ``FALSE_PATIENCE_S``: how long a process of several may
+that are remote is kept on the disk, where, and of which rasters. ``FALSE_PATIENCE_S``: how long a process of several may
 be silent.
 """
 
@@ -15,12 +15,12 @@ from pathlib import Path
 from false_core.errors import RequestError
 
 MEMORY_GB = 1.0
-"""Memory for pieces of rasters that training has read, where nobody set another."""
+"""Memory for pieces of rasters that training has read, where the user set no other."""
 DISK_GB = 10.0
-"""Disk for pieces of rasters that are far away, where nobody set another."""
-FAR, ALL = "far", "all"
+"""Disk space for chunks of remote rasters, where the user set no other."""
+REMOTE, ALL = "far", "all"
 PATIENCE_S = 60.0
-"""Without a sign of life after which one of several processes is taken for lost, where nobody set another time."""
+"""Seconds without a sign of life after which one of several processes is taken for lost, where the user set no other."""
 
 
 def cache_folder() -> Path:
@@ -75,8 +75,8 @@ def disk_cache_takes_all() -> bool:
     Raises:
         RequestError: The variable holds another word.
     """
-    which = os.environ.get("FALSE_DISK_FOR", "").strip() or FAR
-    if which not in (FAR, ALL):
+    which = os.environ.get("FALSE_DISK_FOR", "").strip() or REMOTE
+    if which not in (REMOTE, ALL):
         raise RequestError(
             f"FALSE_DISK_FOR is {which!r}.", "It must be far, for rasters at addresses on the network, or all."
         )

@@ -1,4 +1,4 @@
-"""Input that is not trusted: text, JSON and files that may come from anybody, read within bounds.
+"""Input that is not trusted: text, JSON and files from any source, read within bounds.
 
 Standard library only, Python 3.9: the jobs are read with it, also in QGIS.
 """
@@ -74,7 +74,7 @@ def check_is_file(path: str, what: str) -> None:
     """Raise InputError where ``path`` is there, but is neither a file nor a folder; ``what`` says what it should be."""
     try:
         mode = os.stat(path).st_mode
-    except (OSError, ValueError):  # Not there, or no name for a file: whoever opens it says so.
+    except (OSError, ValueError):  # Not there, or no name for a file: the function that opens it says so.
         return
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise InputError(f"{what} {path} is a pipe or a device, not a file.", "Copy what it gives into a file.")
@@ -98,7 +98,7 @@ def read_text(path: str, what: str) -> str:
 def check_unpacked(path: str) -> None:
     """Raise InputError where ``path`` is a zip archive that unpacks to more than a computer can be asked to hold.
 
-    What is no archive is left to whoever reads it.
+    What is no archive is left to its reader.
     """
     try:
         with zipfile.ZipFile(path) as archive:

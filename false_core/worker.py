@@ -5,7 +5,7 @@ One line of JSON on stdin is the job; one line of JSON per event on stdout is th
 time is ended all the same, and what it was writing is removed. Exit codes: 0 finished, 1 failed, 2 bad request, 3 cancelled.
 
 ``false-core run JOB.json --events`` is the same for a job in a file, which reaches it through torchrun, srun or ssh, and
-each of several ranks. There may be nobody at the other end of stdin then, or /dev/null: its end counts only after a line has
+each of several ranks. Stdin may have no process at its other end then, or be /dev/null: its end counts only after a line has
 come. That the file is removed ends the job too, where neither stdin nor signals arrive.
 """
 
@@ -49,7 +49,7 @@ class _Speaker:
             try:
                 self._stream.write(events.encode(event) + "\n")
                 self._stream.flush()
-            except OSError:  # The reader is gone. Its closed stdin ends this job; there is nobody left to tell.
+            except OSError:  # The reader is gone. Its closed stdin ends this job; there is no reader left to tell.
                 self._closed = True
 
 
@@ -112,7 +112,7 @@ def _received(cancel: threading.Event) -> Job:
 
 
 def _read(path: str, cancel: threading.Event) -> Job:
-    """Return the job in a file, watch the file, and listen to whoever may be at the other end of stdin."""
+    """Return the job in a file, watch the file, and listen to the process that may be at the other end of stdin."""
     job = from_file(path)
     threading.Thread(target=_watch, args=(path, cancel), daemon=True).start()
     # The ranks of torchrun share one stdin. Only one of them can read it; torchrun ends the others.

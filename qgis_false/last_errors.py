@@ -11,18 +11,18 @@ from qgis.core import QgsApplication
 
 from qgis_false.redaction import without_secrets
 
-KEPT = 10
-LONGEST = 4000
+MAX_ENTRIES = 10
+MAX_CHARACTERS = 4000
 """Characters of one entry."""
 
 
 def remember(what: str, text: str) -> None:
     """Add an error of ``what``, a job or the set-up."""
-    entry = {"when": time.strftime("%Y-%m-%d %H:%M:%S"), "what": what, "text": without_secrets(text)[-LONGEST:]}
+    entry = {"when": time.strftime("%Y-%m-%d %H:%M:%S"), "what": what, "text": without_secrets(text)[-MAX_CHARACTERS:]}
     try:
         file = _file()
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps([*recall(), entry][-KEPT:], indent=1), encoding="utf-8")
+        file.write_text(json.dumps([*recall(), entry][-MAX_ENTRIES:], indent=1), encoding="utf-8")
     except OSError:
         pass  # Without room for it the error itself is still shown; a second one about this would only hide it.
 
@@ -33,7 +33,7 @@ def recall() -> List[Dict[str, str]]:
         entries = json.loads(_file().read_text(encoding="utf-8"))
         return [{name: str(entry[name]) for name in ("when", "what", "text")} for entry in entries]
     except (OSError, ValueError, TypeError, KeyError):
-        return []  # None yet, or a file that somebody else has written.
+        return []  # None yet, or a file that another program has written.
 
 
 def _file() -> Path:

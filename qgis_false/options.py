@@ -34,7 +34,7 @@ DEVICES = ("auto", "cuda", "cuda:0", "cuda:1", "mps", "cpu")
 
 
 class OptionsFactory(QgsOptionsWidgetFactory):
-    """Makes the page when somebody opens the options."""
+    """Makes the page when the user opens the options."""
 
     def __init__(self) -> None:
         super().__init__("FALSE", QIcon(str(ICON_FILE)))
@@ -198,7 +198,7 @@ def _show(field: Any, setting: Setting) -> None:
         try:
             field.setValue(float(value))
         except ValueError:
-            field.setValue(float(setting.default))  # Somebody wrote a word into the settings file.
+            field.setValue(float(setting.default))  # A word was written into the settings file.
     elif isinstance(field, QLineEdit):
         field.setText(value)
     else:

@@ -1,4 +1,4 @@
-"""Takes out of a text what is nobody else's business: passwords, keys, the user's name."""
+"""Takes out of a text what is private: passwords, keys, the user's name."""
 
 from __future__ import annotations
 

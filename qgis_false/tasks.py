@@ -17,9 +17,8 @@ EXPORT_NAME = "export"
 EXPORT = Parameter(
     jobs.NEW_FILE,
     "Export the job",
-    "Writes the job to this JSON file instead of running it. false-core run FILE runs it elsewhere, and Import results "
-    "brings back what it made. Labels, and outputs that were to be temporary, lie in a folder beside it. Empty: the job is "
-    "run.",
+    "The job is written to this JSON file and not run. false-core run FILE runs it elsewhere, and Import results brings "
+    "back what it made. Labels, and outputs that were to be temporary, lie in a folder beside it. Empty: the job is run.",
     of="json",
     advanced=True,
 )
@@ -33,14 +32,14 @@ def name_of(job: Type[Any]) -> str:
 
 def can_be_exported(job: Type[Any]) -> bool:
     """Whether ``job`` is one of the library, and makes files to bring back."""
-    return job in jobs.JOBS.values() and any(parameter.is_output for parameter in jobs.parameters(job).values())
+    return job in jobs.JOBS.values() and any(parameter.kind.is_output for parameter in jobs.parameters(job).values())
 
 
 @dataclass(frozen=True)
 class SetUpEnvironment:
     """Make, repair or update the Python that computes.
 
-    FALSE computes in a Python of its own, beside QGIS, with PyTorch and what else it needs. This makes it: it finds or gets
+    FALSE computes in a Python of its own, beside QGIS, with PyTorch and what else it needs. This algorithm finds or gets
     a Python, downloads the packages (1 to 3 GB), computes something with them and says on what device.
 
     Run it again at any time. It goes on where it was cancelled, repairs what is broken, brings an environment of another
@@ -106,9 +105,9 @@ class Diagnostics:
 class ImportResults:
     """Bring what an exported job made into the project.
 
-    A dialog writes a job to a file instead of running it where Export the job names one, and its log says how to run the
-    file elsewhere, also under torchrun or on a cluster. Then name it here: the map and other layers are loaded and drawn as
-    if they had been made here, the report goes to the Results Viewer, and the model is handed on.
+    Where Export the job names a file, a dialog writes its job there instead of running it. The log says how to run the file
+    elsewhere, also under torchrun or on a cluster. Then name the file here: the map and other layers are loaded and drawn
+    as if they had been made here, the report goes to the Results Viewer, and the model is an output.
     """
 
     job: str = parameter(

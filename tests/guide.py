@@ -55,7 +55,7 @@ class Copy:
         before = "".join(f"{line[1:]}\n" for line in lines if line[0] != "+")
         after = "".join(f"{line[1:]}\n" for line in lines if line[0] != "-")
         text = (self.folder / name).read_text(encoding="utf-8")
-        assert text.count(before) == 1, f"CONTRIBUTING.md quotes lines that {name} does not have:\n{before}"
+        assert text.count(before) == 1, f"{name} does not have what CONTRIBUTING.md quotes; quote it anew:\n{before}"
         (self.folder / name).write_text(text.replace(before, after), encoding="utf-8")
 
     def python(self, *words: str, status: int = 0) -> str:

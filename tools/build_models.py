@@ -37,19 +37,19 @@ from false_core import jobs  # noqa: E402
 
 FOLDER = ROOT / "qgis_false" / "models"
 FROM_A_FEW_LABELS = (
-    "From a raster and a few labels to a land-cover map: learns from the raster without labels, trains a model with the "
-    "labels, and classifies the raster. Style the label layer by categories of the class field, and the map takes names and "
-    "colours from it."
+    "This makes a land-cover map from a raster and a few labels. It learns from the raster without labels, trains a model "
+    "with the labels, and classifies the raster. Style the label layer by categories of the class field, and the map takes "
+    "names and colours from it."
 )
 FOLDER_OF_RASTERS = (
-    "One land-cover map for each of many rasters, from labels on one of them: learns from all of them without labels, "
-    "trains a model with the labels, and classifies them all. The rasters must come from the same sensor: same bands in the "
-    "same order. Use Add Directory in the list of rasters to take a whole folder."
+    "This makes a land-cover map of each of many rasters, from labels on one of them. It learns from all of them without "
+    "labels, trains a model with the labels, and classifies them all. The rasters must come from the same sensor: same "
+    "bands in the same order. Use Add Directory in the list of rasters to take a whole folder."
 )
 IMPROVE = (
-    "Makes a map better, one turn after the other: trains a model with all labels you have by now, classifies the raster, "
-    "and suggests where to digitise next. Digitise what you see there, add it to your labels, and run this again. The "
-    "encoder stays as it is, so a turn takes little time."
+    "This makes a map better, one turn after the other. It trains a model with all labels you have by now, classifies the "
+    "raster, and suggests where to digitise next. Digitise what you see there, add it to your labels, and run this again. "
+    "The encoder stays as it is, so a turn takes little time."
 )
 
 

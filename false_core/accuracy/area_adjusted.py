@@ -98,7 +98,7 @@ def sample_size(weights: DoubleArray, users_accuracy: DoubleArray, standard_erro
     Args:
         weights: Shares W_i of the map, of shape (classes,), with sum 1.
         users_accuracy: Expected for each class, U_i, of shape (classes,); S_i = sqrt(U_i (1 - U_i)).
-        standard_error: Of overall accuracy, S(O).
+        standard_error: The standard error of overall accuracy, S(O).
     """
     deviations = np.sqrt(users_accuracy * (1 - users_accuracy))
     exact = (float((weights * deviations).sum()) / standard_error) ** 2
@@ -115,7 +115,7 @@ def allocate(total: int, minimum: int, pixels: Sequence[int]) -> list[int]:
     Args:
         total: Points wanted in all. With many classes the minimum can make it more.
         minimum: Points that every class gets at least.
-        pixels: Of each class, at least 1.
+        pixels: The number of pixels of each class, at least 1.
 
     Returns:
         The number of points of each class.

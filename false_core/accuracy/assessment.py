@@ -16,7 +16,7 @@ from false_core.raster.areas import PIXELS, AreaUnit, unit_of_map
 from false_core.raster.class_map import ClassMap
 
 FEWEST_SAMPLES = 2
-"""Of a mapped class, to tell how much they vary (Olofsson et al. 2014, Eq. 5)."""
+"""The least number of points of a mapped class, to tell how much they vary (Olofsson et al. 2014, Eq. 5)."""
 GREY = "#9a9a9a"
 
 
@@ -25,9 +25,9 @@ class AssessedClass:
     """A class of the map, of the reference or of both.
 
     Attributes:
-        code: On the map; None for one that only the reference has, by its name.
+        code: Its code on the map; None for one that only the reference has, by its name.
         name, color: As the map shows it.
-        pixels: On the map.
+        pixels: The number of its pixels on the map.
     """
 
     code: int | None
@@ -43,11 +43,11 @@ class Assessment:
     Attributes:
         map_name: File name of the map.
         kind: ``POINT_REFERENCE``, ``SHAPE_REFERENCE`` or ``RASTER_REFERENCE``.
-        classes: Of map and reference.
+        classes: The classes of map and reference.
         confusion: Points or pixels of shape (classes, classes), true classes in rows.
         left_out: What could not be compared, in words, and how many of it; none that is 0.
-        unit: Of areas.
-        scores: On what was compared.
+        unit: The unit of areas.
+        scores: The scores on what was compared.
         adjusted: For the whole map.
         notes: What may spoil the result, in sentences.
     """

@@ -21,7 +21,7 @@ class Cell:
         dataset: Name of the dataset.
         method: One of ``config.RUN_METHODS``.
         confidence: Confidence weight of FALSE; None for the other methods.
-        seed: Of everything that is random in it.
+        seed: The seed of everything that is random in it.
         fraction: Share of the labels it learns from.
         frozen: Whether its encoder stays as pretrained. False without pretraining: there is nothing to preserve.
     """
@@ -84,7 +84,7 @@ def encoder_key(cell: Cell, experiment: Experiment, inputs: dict[str, Any]) -> s
     """Return the name of the encoder a cell uses. Cells that differ only in what comes after pretraining share it.
 
     Args:
-        cell, experiment: Of which the encoder is a part.
+        cell, experiment: The cell and the experiment that the encoder is a part of.
         inputs: What tells the dataset from others of its name.
     """
     return "-".join([*_stem(cell), _mark({**_pretraining(cell, experiment), "files": inputs["files"]})])

@@ -56,7 +56,7 @@ class DatasetSpec:
     """A dataset as the config names it.
 
     Attributes:
-        name: In tables and file names.
+        name: Its name in tables and file names.
         kind: ``"pair"``, ``"potsdam"`` or ``"deepglobe"``.
         pair: Of a pair, the raster that is learned from.
         transfer: Of a pair, further rasters that are only mapped and scored.
@@ -99,13 +99,13 @@ class Experiment:
         protocol: ``"scene"``: one raster, some label polygons, the rest of it scored, as in QGIS. ``"patches"``: sheets cut
             in patches, a share of them labelled, other sheets scored, as published.
         datasets: What it runs on.
-        methods: Of ``RUN_METHODS``.
+        methods: Names from ``RUN_METHODS``.
         confidences: Confidence weights of FALSE: numbers from 0 to 1, or ``"adaptive"``.
         seeds: One run each.
         fractions: Share of the label polygons (scene) or of the patches (patches) that is learned from.
         frozen: Whether the encoder stays as it is while the decoder learns. Both may be asked for.
-        preset: Of the jobs.
-        device: Of the jobs.
+        preset: The preset of the jobs.
+        device: The device of the jobs.
         patch_size: Side of a patch in pixels of the sheets.
         keep: Whether models and maps are kept too.
         pretrain, finetune: Values of the jobs' own parameters.
@@ -244,7 +244,7 @@ def _classes(table: _Table) -> ClassTable:
 
 
 class _Table:
-    """A table of the file, read key by key. What nobody asked for is an error in the end.
+    """A table of the file, read key by key. A key that was not read is an error in the end.
 
     Args:
         body: The table.

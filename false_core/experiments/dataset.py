@@ -30,7 +30,7 @@ class Sheet:
     """One raster and its truth.
 
     Attributes:
-        name: In tables.
+        name: Its name in tables.
         image: Path of the raster.
         truth: Path of a raster of class codes on the same pixels. What is no code of a class is unknown.
     """
@@ -87,7 +87,7 @@ def prepare(spec: DatasetSpec, output: Path, feedback: Feedback) -> Dataset:
     Args:
         spec: The dataset.
         output: Folder of the experiment.
-        feedback: Told of what takes time.
+        feedback: The listener that is told what takes time.
 
     Raises:
         InputError: Files are missing or cannot be read, or a raster and its truth differ in size.

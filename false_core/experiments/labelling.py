@@ -63,7 +63,7 @@ def scene_labels(dataset: Dataset, fraction: float, seed: int, feedback: Feedbac
         fraction: Share of the polygons of every class, at least one each. Those of a smaller share are among those of a
             larger one with the same seed.
         seed: Decides which ones.
-        feedback: Told what was repaired or left out.
+        feedback: The listener that is told what was repaired or left out.
 
     Raises:
         InputError: There are several training sheets, or the labels and the classes do not go together.
@@ -115,10 +115,10 @@ def _given_labels(
     by_code = {str(c.code): c.code for c in dataset.classes}
     # A field of text names classes, a field of whole numbers holds their codes.
     codes = [by_name.get(c.name.casefold(), by_code.get(c.name)) for c in annotation.classes]
-    strangers = [c.name for c, code in zip(annotation.classes, codes) if code is None]
-    if strangers:
+    unknown = [c.name for c, code in zip(annotation.classes, codes) if code is None]
+    if unknown:
         raise InputError(
-            f"{dataset.spec.name}: the truth does not have the classes {', '.join(strangers)} of the labels; it has "
+            f"{dataset.spec.name}: the truth does not have the classes {', '.join(unknown)} of the labels; it has "
             f"{', '.join(f'{c.code} {c.name}' for c in dataset.classes)}.",
             "Write codes and names under [[datasets.classes]], or choose the field with the codes.",
         )
@@ -291,6 +291,6 @@ def _write_labels(
     on_map = shapely.transform(shapes, lambda xy: xy @ np.array([[a, d], [b, e]]) + np.array([c, f]))
     table = geopandas.GeoDataFrame({CODE_FIELD: codes.astype(int)}, geometry=on_map, crs=source.crs and source.crs.to_wkt())
     with published(target) as (partial,), warnings.catch_warnings():
-        # A raster without a CRS has labels without one; nobody needs to be warned of that.
+        # A raster without a CRS has labels without one; that needs no warning.
         warnings.filterwarnings("ignore", message="'crs' was not provided")
         table.to_file(partial, layer="labels", driver="GPKG", engine="pyogrio", VERSION="1.2")

@@ -29,7 +29,7 @@ class Part:
     """One part of the page: a heading, then any of a text, a figure and a table.
 
     Attributes:
-        heading: Of the part.
+        heading: The heading of the section.
         text: A paragraph.
         figure: SVG source, drawn by us: it is not escaped.
         over: Titles over several columns, and how many, from the second column on.
@@ -58,7 +58,7 @@ def write_page(
     """Write the page of an experiment.
 
     Args:
-        path: Of the HTML file.
+        path: The path of the HTML file.
         experiment: What was asked for.
         groups, results: What there is.
         cells: Cells of the whole grid.
@@ -214,7 +214,7 @@ def _draw_weights(axes: Axes, group: Group) -> None:
         chosen = [(place[_weight(row)], mean) for row, mean in zip(rows, means) if row in part]
         chosen.sort(key=lambda pair: pair[0])
         if chosen:
-            bars = [0.0 if math.isnan(mean.deviation) else 100 * mean.deviation for _, mean in chosen]
+            bars = [0.0 if math.isnan(mean.std) else 100 * mean.std for _, mean in chosen]
             heights = [100 * mean.mean for _, mean in chosen]
             axes.errorbar(
                 [x for x, _ in chosen], heights, yerr=bars, linestyle=line, marker="o", markersize=4, capsize=3, color=INK
@@ -271,7 +271,7 @@ def _percent(value: Spread) -> str:
     if math.isnan(value.mean):
         return "-"
     mean = f"{100 * value.mean:.{_DECIMALS}f}"
-    return mean if math.isnan(value.deviation) else f"{mean} ± {100 * value.deviation:.{_DECIMALS}f}"
+    return mean if math.isnan(value.std) else f"{mean} ± {100 * value.std:.{_DECIMALS}f}"
 
 
 def _gain(value: Spread) -> str:

@@ -22,8 +22,8 @@ class RunResult:
 
     Attributes:
         cell: Which one.
-        classes: Of the confusion matrices.
-        tallies: By the name of the raster that was scored.
+        classes: The classes of the confusion matrices.
+        tallies: Tallies by the name of the raster that was scored.
         seconds: By stage: ``pretrain``, ``finetune``, ``classify``. Of a stage that was interrupted and resumed, those since
             it was resumed last. Of pretraining, those it took when the encoder was made, for whichever cell.
         held_back: Scores that fine-tuning reported from labels it kept back, by name.

@@ -28,13 +28,13 @@ class Spread:
     """Mean and sample standard deviation of ``number`` values. NaN where there are too few of them."""
 
     mean: float
-    deviation: float
+    std: float
     number: int
 
     @property
     def error(self) -> float:
         """Standard error of the mean."""
-        return self.deviation / math.sqrt(self.number) if self.number else math.nan
+        return self.std / math.sqrt(self.number) if self.number else math.nan
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Group:
         dataset: Name of the dataset.
         raster: What was scored: a raster, or all sheets together.
         fraction, frozen: As in ``Cell``.
-        classes: Of the dataset.
+        classes: The classes of the dataset.
         rows: One per method and confidence weight that has results.
     """
 

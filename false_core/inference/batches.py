@@ -82,7 +82,7 @@ def best_batch(network: nn.Module, device: torch.device, shape: tuple[int, int, 
 
     Args:
         device: A CPU gains nothing from batches of tiles as large as ours, and is not measured.
-        shape: Of a tile: bands, height, width.
+        shape: The shape of a tile: bands, height, width.
         limit: What is known of this device, this network and tiles of this shape.
     """
     if device.type == "cpu":

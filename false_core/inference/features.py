@@ -21,7 +21,7 @@ from false_core.raster.statistics import Normalisation
 FEATURE_STRIDE = 4
 """Working pixels per feature pixel along each axis: the stride of the finest features used."""
 FINEST_LEVEL = 2
-"""Of the encoder's pyramid: the input and the finest features, which mirror the colours of single pixels, are left out."""
+"""The finest level used of the encoder's pyramid. The input and finer features mirror the colours of single pixels."""
 SAMPLE, PER_TILE = 4096, 256
 """Feature pixels the components are computed from, in all and from one of many tiles."""
 STRETCH = (2.0, 98.0)
@@ -34,7 +34,7 @@ def dense_features(encoder: nn.Module, pixels: Tensor) -> list[Tensor]:
     """Return the features of each level from stride 4 on, all brought to that stride.
 
     Args:
-        encoder: As ``build_encoder`` makes it.
+        encoder: A network that ``build_encoder`` made.
         pixels: Normalised, of shape (batch, bands, height, width), with sides that are multiples of 32.
 
     Returns:
@@ -49,9 +49,9 @@ class Components:
     """Principal components of features, after each feature was brought to mean 0 and its weight.
 
     Attributes:
-        mean: Of shape (channels,).
+        mean: The mean of each feature, of shape (channels,).
         scale: What a feature is multiplied with, of shape (channels,).
-        axes: Of shape (channels, components). 0 where there are fewer components than were asked for.
+        axes: The axes, of shape (channels, components). 0 where there are fewer components than were asked for.
         explained: Share of the weighted variance of the sample that lies in each component.
         low, high: Percentiles of each component in the sample.
     """
@@ -104,7 +104,7 @@ class TiledEncoder:
     """An encoder and the raster that it runs over.
 
     Attributes:
-        encoder: On ``device``, in evaluation mode.
+        encoder: The encoder on ``device``, in evaluation mode.
         side, halo: Working pixels of a tile, and those the network sees around it; multiples of 32.
     """
 
@@ -206,9 +206,9 @@ def _principal_components(sample: Tensor, widths: Sequence[int], number: int, se
     Coarse levels have far more channels than fine ones. The weights make all levels count the same, so that the map shows
     objects and not only their wider surroundings.
     """
-    deviation, mean = torch.std_mean(sample, dim=0, correction=0)
+    std, mean = torch.std_mean(sample, dim=0, correction=0)
     share = torch.cat([torch.full((width,), width**-0.5) for width in widths])
-    scale = share / deviation.clamp(min=1e-6)
+    scale = share / std.clamp(min=1e-6)
     standardised = (sample - mean) * scale
     wanted = min(number, *standardised.shape)
     with torch.random.fork_rng(devices=[]):

@@ -25,7 +25,7 @@ def for_inference(segmenter: nn.Module, bands: int) -> nn.Module:
     What the rewritten network gives is compared with what it should give; where it differs, ``segmenter`` is returned.
 
     Args:
-        segmenter: As ``build_segmenter`` makes it, in evaluation mode, on the CPU.
+        segmenter: A network that ``build_segmenter`` made, in evaluation mode, on the CPU.
     """
     example = torch.randn(1, bands, 2 * STRIDE, 2 * STRIDE, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():

@@ -12,9 +12,9 @@ from false_core.device import memory_of
 from false_core.errors import InputError, OutOfMemoryError
 from false_core.raster.source import Window
 
-RAMP = 32
+RAMP_PX = 32
 """Working pixels over which two tiles are blended."""
-CONTEXT = 32
+CONTEXT_PX = 32
 """Working pixels that a tile sees beyond those that it counts for. How this was chosen: docs/performance.md."""
 MAX_STRIDE_PX = 768
 """Largest stride. Longer ones would save little and take much memory."""
@@ -23,7 +23,7 @@ ALIGNED_STRIDE = 256
 have to be read, decompressed and written again when the next row of tiles completes it, once GDAL's cache has dropped it."""
 LARGE_AREA_TILES = 16
 """Tiles along the longer side from which on an area is large. Smaller ones have strides that fit them best."""
-SHORTEST = 256
+MIN_STRIDE_PX = 256
 """Smallest stride, where memory allows."""
 _SHORT_STRIDES = (128, 64)
 """For small areas, very many classes or very coarse grids. A stride must be longer than the ramp."""
@@ -83,10 +83,10 @@ class TilePlan:
         Raises:
             InputError: The area is so large that it would never be done.
         """
-        overlap = RAMP + 2 * CONTEXT
+        overlap = RAMP_PX + 2 * CONTEXT_PX
         step = ALIGNED_STRIDE if max(area.width, area.height) > LARGE_AREA_TILES * MAX_STRIDE_PX else ENCODER_STRIDE
-        strides = (*range(MAX_STRIDE_PX, SHORTEST - 1, -step), *_SHORT_STRIDES)
-        plans = [cls(area, stride, overlap, RAMP) for stride in strides]
+        strides = (*range(MAX_STRIDE_PX, MIN_STRIDE_PX - 1, -step), *_SHORT_STRIDES)
+        plans = [cls(area, stride, overlap, RAMP_PX) for stride in strides]
         fitting = [
             plan
             for plan in plans
@@ -203,7 +203,7 @@ class Blender:
             sums = probabilities[:, first : first + size, first : first + size] * (down[:, None] * across)
         if tile.column > self._columns.start:
             sums[:, :, :shared] += self._right
-        # What two tiles of a row share is passed on to the right one, and down by it; the last one has nobody to pass it to.
+        # What two tiles of a row share is passed on to the right one, and down by it; the last one passes it to none.
         own = size if tile.column == self._columns[-1] else stride
         if tile.row:
             sums[:, :shared, :own] += self._below[:, :, left : left + own]

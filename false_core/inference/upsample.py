@@ -29,7 +29,7 @@ def upsample(probabilities: Tensor, factor: int, codes: Tensor, with_percent: bo
     """Return the class of the highest probability, bilinearly interpolated, at each pixel of the file.
 
     Args:
-        probabilities: Of shape (classes, height + 2, width + 2) in working pixels: with one pixel around what is mapped.
+        probabilities: A tensor of shape (classes, height + 2, width + 2) in working pixels, one around what is mapped.
         codes: Codes of the classes, uint8 of shape (classes,).
         with_percent: Whether the probabilities are wanted too.
 

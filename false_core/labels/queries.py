@@ -1,4 +1,4 @@
-"""Layers that are queries: views of a database, SQL in a VRT. Those of a stranger may never end, or do more than read."""
+"""Layers that are queries: views of a database, SQL in a VRT. Untrusted ones may never end, or do more than read."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class _Views:
             self.names = [name for (name,) in self.run("", "SELECT name FROM sqlite_master WHERE type = 'view'")]
 
     def run(self, view: str, query: str) -> list[tuple[Any, ...]]:
-        """Return what a query gives; nothing where it is damaged or not for SQLite alone: whoever reads it says so."""
+        """Return what a query gives; nothing where it is damaged or not for SQLite alone: its reader says so."""
         assert self._database is not None
         try:
             return self._database.execute(query).fetchall()

@@ -30,7 +30,7 @@ LEAST_VALID = 0.9
 """Share of a square that must be valid."""
 _LAYOUTS = ((512, 96), (256, 64), (128, 64), (64, 32), (32, 32))
 """Stride and overlap of the tiles looked at, in working pixels, the most economical first."""
-MOST = 5000
+MAX_CANDIDATES = 5000
 """Squares that are kept to choose from, and labelled ones that are kept to compare with. More are drawn from at random."""
 
 
@@ -39,7 +39,7 @@ class Grid:
     """Squares side by side over an area, in working pixels; what is left over at its right and lower edge is not looked at.
 
     Attributes:
-        side: Of a square, a multiple of ``FEATURE_STRIDE``.
+        side: The side of a square, a multiple of ``FEATURE_STRIDE``.
     """
 
     area: Window
@@ -98,8 +98,8 @@ def find_candidates(
 ) -> Candidates:
     """Look at every square of ``grid``, tile by tile. Memory grows with the number of squares kept, which is limited.
 
-    Where there are more squares than ``MOST``, those kept are a random sample without replacement, in which a square is as
-    likely as it is uncertain (Efraimidis & Spirakis 2006, algorithm A-Res).
+    Where there are more squares than ``MAX_CANDIDATES``, those kept are a random sample without replacement, in which a
+    square is as likely as it is uncertain (Efraimidis & Spirakis 2006, algorithm A-Res).
 
     Args:
         network: A segmenter on ``device``, as ``build_segmenter`` makes it.
@@ -215,7 +215,7 @@ class _Seen:
     """What a segmenter gave for a tile.
 
     Attributes:
-        probabilities: Of the classes, of shape (classes, side, side).
+        probabilities: The probabilities of the classes, of shape (classes, side, side).
         levels: Features of its encoder by level, each of shape (1, channels, height, width).
     """
 
@@ -263,7 +263,7 @@ class _EncoderTap:
 
 
 class _Sample:
-    """Rows of several arrays, of which at most ``MOST`` are kept: a weighted random sample without replacement."""
+    """Rows of several arrays, of which at most ``MAX_CANDIDATES`` are kept: a weighted random sample without replacement."""
 
     def __init__(self, generator: np.random.Generator) -> None:
         self._generator = generator
@@ -278,8 +278,8 @@ class _Sample:
         self.seen += len(keys)
         self._keys = np.concatenate([self._keys, keys])
         self._columns = [np.concatenate(pair) for pair in zip(self._columns, columns)] if self._columns else list(columns)
-        if len(self._keys) > MOST:
-            kept = np.sort(np.argpartition(self._keys, -MOST)[-MOST:])
+        if len(self._keys) > MAX_CANDIDATES:
+            kept = np.sort(np.argpartition(self._keys, -MAX_CANDIDATES)[-MAX_CANDIDATES:])
             self._keys = self._keys[kept]
             self._columns = [column[kept] for column in self._columns]
 
@@ -304,7 +304,7 @@ def _standardised(
     Squares drawn at random are then sqrt(2) per level apart, on average over their squared distances; that is divided by.
     """
     one = features.astype(np.float32)
-    mean, deviation = one.mean(axis=0), np.maximum(one.std(axis=0), 1e-6)
+    mean, std = one.mean(axis=0), np.maximum(one.std(axis=0), 1e-6)
     share = np.concatenate([np.full(width, width**-0.5, np.float32) for width in widths])
-    scale = (share / deviation / np.sqrt(2 * len(widths))).astype(np.float32)
+    scale = (share / std / np.sqrt(2 * len(widths))).astype(np.float32)
     return (one - mean) * scale, (labelled.astype(np.float32) - mean) * scale

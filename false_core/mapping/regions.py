@@ -99,8 +99,8 @@ def find_regions(land_cover: ClassMap, side: int, minimum_area: float, feedback:
     smallest go first, and what they join counts with its new size. A region that touches nodata only stays, however small.
 
     Args:
-        side: Of the blocks, in pixels. It does not change the result.
-        minimum_area: In the unit of ``unit_of_areas``.
+        side: The side of the blocks, in pixels. It does not change the result.
+        minimum_area: The least area of a region, in the unit of ``unit_of_areas``.
     """
     source = land_cover.source
     blocks = Blocks(source.native_width, source.native_height, side)

@@ -18,7 +18,7 @@ class Choice:
     """One that was chosen.
 
     Attributes:
-        distance: To the nearest that was labelled or chosen before; infinite where there was none.
+        distance: The distance to the nearest that was labelled or chosen before; infinite where there was none.
         score: Its uncertainty times the square of that distance.
         unlike: Whether it is one of the tenth that is farthest from all that was labelled or chosen before.
     """
@@ -45,8 +45,8 @@ def choose(
     is a rank.
 
     Args:
-        uncertainty: Of each, of shape (n,).
-        features: Of shape (n, channels).
+        uncertainty: The uncertainty of each, of shape (n,).
+        features: The features of each, of shape (n, channels).
         places: Column and row in a grid, of shape (n, 2). Those nearer than ``SPACING`` to one chosen are passed over.
         labelled: Features of what is labelled, of shape (m, channels).
         count: How many to choose. There are fewer where no more are left.

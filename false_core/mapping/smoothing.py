@@ -23,7 +23,7 @@ MAX_GATE_OFFSET_PX = 0.4
 """How far from the middle of a gate a line may go, in pixels. The gate ends at 0.5."""
 SIMPLIFY_TOLERANCE_PX = 0.06
 """How far a line may move, in pixels, to do with fewer points. MAX_GATE_OFFSET_PX leaves 0.07 to the next square."""
-ROUNDS, PULL = 40, 0.5
+SMOOTHING_STEPS, PULL = 40, 0.5
 """Steps of the smoothing, and the share of the way to the middle of its neighbours that a point goes in each."""
 
 
@@ -142,11 +142,11 @@ def _smoothed(corners: Integers, steps: Bytes, starts: Integers, closed: npt.NDA
     product[starts[1:] + lines] = 0.0
     wanted = np.add.reduceat(product, starts[:-1] + lines)
     place()
-    for number in range(1, ROUNDS + 1):
+    for number in range(1, SMOOTHING_STEPS + 1):
         pull = (points[inner - 1] + points[inner + 1]) / 2 - points[inner]
         shift = (shift + PULL * (pull * aside).sum(axis=1)).clip(-widest, widest)
         place()
-        if number % (ROUNDS // 4) == 0:
+        if number % (SMOOTHING_STEPS // 4) == 0:
             chord = points[inner + 1] - points[inner - 1]
             gain = np.add.reduceat(aside[:, 0] * chord[:, 1] - aside[:, 1] * chord[:, 0], starts[:-1])
             shift = (shift + ((wanted - area()) / gain)[line]).clip(-widest, widest)

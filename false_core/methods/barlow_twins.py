@@ -16,28 +16,16 @@ REDUNDANCY_WEIGHT = 5e-3
 SMALLEST_VARIANCE = 1e-5
 
 
-def barlow_twins_loss(embeddings: Tensor, redundancy_weight: float = REDUNDANCY_WEIGHT) -> Tensor:
+def barlow_twins(embeddings: Tensor, redundancy_weight: float = REDUNDANCY_WEIGHT) -> Outcome:
     """Return the Barlow Twins loss (Eqs. 1 and 2).
 
     Args:
-        embeddings: Of shape (2B, d), the first views stacked on the second views. Half precision is computed in float32.
+        embeddings: A tensor (2B, d), the first views stacked on the second views. Half precision is computed in float32.
         redundancy_weight: lambda, the weight of what the dimensions share.
 
     Raises:
         ValueError: ``embeddings`` is no such stack.
     """
-    return _decorrelate(embeddings, redundancy_weight).loss
-
-
-class BarlowTwins(PairMethod):
-    """Makes the cross-correlation of the two views' embeddings the identity."""
-
-    def compare(self, embeddings: Tensor) -> Outcome:
-        """Return the Barlow Twins loss of embeddings (2N, d)."""
-        return _decorrelate(embeddings, REDUNDANCY_WEIGHT)
-
-
-def _decorrelate(embeddings: Tensor, redundancy_weight: float) -> Outcome:
     check_pairs(embeddings)
     precise = embeddings if embeddings.dtype == torch.float64 else embeddings.float()
     with torch.autocast(embeddings.device.type, enabled=False):
@@ -49,7 +37,15 @@ def _decorrelate(embeddings: Tensor, redundancy_weight: float) -> Outcome:
     return Outcome(invariance + redundancy_weight * redundancy, curves)
 
 
+class BarlowTwins(PairMethod):
+    """Makes the cross-correlation of the two views' embeddings the identity."""
+
+    def compare(self, embeddings: Tensor) -> Outcome:
+        """Return the Barlow Twins loss of embeddings (2N, d)."""
+        return barlow_twins(embeddings)
+
+
 def _standardised(views: Tensor) -> Tensor:
-    """Return each dimension with mean 0 and deviation 1 over the batch."""
+    """Return each dimension with mean 0 and standard deviation 1 over the batch."""
     variance, mean = torch.var_mean(views, dim=0, correction=0)
     return (views - mean) / (variance + SMALLEST_VARIANCE).sqrt()

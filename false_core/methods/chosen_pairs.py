@@ -26,7 +26,7 @@ from false_core.methods.pairs import (
     similarities,
 )
 
-NEVER = -1e9
+IGNORED_LOGIT = -1e9
 """The logit of what does not count. Its exponential is 0, and other than that of -inf its gradient is no NaN."""
 
 Negatives = Callable[[Tensor, slice], Tensor]
@@ -63,7 +63,7 @@ def contrast_chosen(
     N(i): the false negatives of a benchmark anchor, times the confidence weight.
 
     Args:
-        embeddings: Of shape (2B, d), the first views stacked on the second views. Need not be normalised. Half precision
+        embeddings: A tensor (2B, d), the first views stacked on the second ones. Need not be normalised. Half precision
             is computed in float32.
         temperature: tau.
         negatives: N(i).
@@ -74,9 +74,7 @@ def contrast_chosen(
     Raises:
         ValueError: An argument is out of range.
     """
-    check_pairs(embeddings)
-    if temperature <= 0:
-        raise ValueError(f"temperature must be above 0; it is {temperature}")
+    check_pairs(embeddings, temperature)
     z = directions(embeddings)
     own = positives(len(z), z.device)[:, None]
     chosen, counts = own, torch.ones_like(own, dtype=torch.bool)
@@ -101,7 +99,7 @@ def contrast_chosen(
     if positive_among_negatives:
         denominator = torch.logaddexp(logits, log_negatives[:, None])
     else:
-        denominator = torch.where(log_negatives[:, None] > NEVER / 2, log_negatives[:, None], numerator)
+        denominator = torch.where(log_negatives[:, None] > IGNORED_LOGIT / 2, log_negatives[:, None], numerator)
     losses = ((denominator - numerator) * counts).sum(dim=1) / counts.sum(dim=1)
     return Outcome(losses.mean(), curves, found)
 
@@ -112,8 +110,8 @@ def every_other(similarity: Tensor, rows: slice) -> Tensor:
 
 
 def _scan(z: Tensor, temperature: float, negatives: Negatives, neighbours: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the log of the sum over N(i) of exp(s_ij / tau), (2B,), ``NEVER`` where there is none; which share of the
-    others is in N(i), (2B,); the possible false negatives among N(i), (2B, k); and which of those there are."""
+    """Return the log of the sum over N(i) of exp(s_ij / tau), (2B,), ``IGNORED_LOGIT`` where there is none; which share of
+    the others is in N(i), (2B,); the possible false negatives among N(i), (2B, k); and which of those there are."""
     of_positive = (z * other_views(z)).sum(dim=1).detach()
 
     def look(z: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -123,7 +121,7 @@ def _scan(z: Tensor, temperature: float, negatives: Negatives, neighbours: int) 
         counts = negatives(plain, rows) & ~_of_own_place(plain, rows)
         nearest, there = _nearest(plain, of_positive[rows], counts, neighbours)
         share = counts.sum(dim=1) / max(1, len(z) - 2)
-        return (similarity / temperature).masked_fill(~counts, NEVER).logsumexp(dim=1), share, nearest, there
+        return (similarity / temperature).masked_fill(~counts, IGNORED_LOGIT).logsumexp(dim=1), share, nearest, there
 
     # Made anew for the backward pass instead of kept, so that memory is linear in the batch.
     parts = [checkpoint(look, z, b.start, b.stop, use_reentrant=False, preserve_rng_state=False) for b in blocks(len(z))]

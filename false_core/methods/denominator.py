@@ -2,7 +2,7 @@
 
 One pass over blocks of similarities takes what the loss needs of them: the log-sum-exp of each anchor and, for FNSD, its
 possible false negatives. The backward pass makes the blocks anew instead of keeping them, so that memory is linear in the
-batch. On an NVIDIA card the kernels of ``denominator_triton`` do the same.
+batch. On an NVIDIA GPU the kernels of ``denominator_triton`` do the same.
 """
 
 from __future__ import annotations

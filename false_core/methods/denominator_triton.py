@@ -1,4 +1,4 @@
-"""The kernels of ``denominator`` for NVIDIA cards, in Triton: no similarity ever leaves the chip.
+"""The kernels of ``denominator`` for NVIDIA GPUs, in Triton: no similarity ever leaves the chip.
 
 Each program takes a few anchors and walks over all embeddings. Forward it keeps a running log-sum-exp (Milakov & Gimelshein,
 "Online normalizer calculation for softmax", 2018) and the best candidate so far; backward it makes the similarities anew.
@@ -17,7 +17,7 @@ from torch import Tensor
 BLOCK_ROWS, BLOCK_COLUMNS = 64, 64
 """Rows and columns of the similarities that a program has at hand at a time."""
 MOST_DIMENSIONS = 256
-"""Of an embedding. Longer ones do not fit on the chip."""
+"""The largest length of an embedding. Longer ones do not fit on the chip."""
 
 
 def scan(directions: Tensor, temperature: float, find: bool) -> tuple[Tensor, Tensor]:

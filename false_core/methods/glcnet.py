@@ -31,7 +31,7 @@ from false_core.models.segmenter import build_segmenter
 from false_core.presets import BOTH, IMAGE, POINTS, PretrainSettings
 from false_core.sampling.views import SamplingRequirements
 
-WINDOWS = 4
+LOCAL_WINDOWS = 4
 """The number of windows in each pair of views."""
 DECODER_STRIDE = 4
 """Pixels of a view per pixel of what a decoder makes of it, along each axis."""
@@ -61,7 +61,7 @@ class GLCNet(Method):
                 f"Windows of {settings.window} pixels are too large for patches of {settings.crop_size} pixels.",
                 "Set window to at most half of that.",
             )
-        return replace(settings, level=BOTH, points=WINDOWS)
+        return replace(settings, level=BOTH, points=LOCAL_WINDOWS)
 
     @classmethod
     def sampling_requirements(cls, settings: PretrainSettings) -> SamplingRequirements:

@@ -34,7 +34,7 @@ class MarkedView:
 
     Attributes:
         pixels: Normalised, of shape (bands, height, width).
-        attention: From 0 to 1, of shape (height, width); None: there is none.
+        attention: Weights from 0 to 1, of shape (height, width); None: there is none.
         boxes: Parts of the view. Those in the same place of the list have the same colour in all of them.
     """
 

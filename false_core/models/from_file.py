@@ -1,4 +1,4 @@
-"""Networks from model files, which may come from anybody: nothing is made that the file does not hold."""
+"""Networks from model files, which are not trusted: nothing is made that the file does not hold."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from false_core.models.model_file import ModelCard, check_layout, load_weights
 from false_core.models.segmenter import build_segmenter
 
 WEIGHTS_SHARE_OF_MEMORY = 0.4
-"""Of the computer's, that the weights may take. While they are read they lie in it twice."""
+"""The share of the computer's memory that the weights may take. While they are read they lie in it twice."""
 
 
 def segmenter_from(path: str, card: ModelCard) -> Any:
     """Return the segmenter in a model file, in evaluation mode.
 
     Raises:
-        ModelFileError: It names a network that nobody knows, does not hold that network, is larger than the computer's
+        ModelFileError: It names an unknown network, does not hold that network, is larger than the computer's
             memory, is damaged, or holds weights that compute nothing.
     """
     return _loaded(path, len(card.bands), lambda: _segmenter(card))

@@ -26,14 +26,14 @@ from false_core import __version__
 from false_core.errors import ModelFileError, OutputError
 from false_core.publish import published
 from false_core.raster.classes import ClassTable
-from false_core.raster.statistics import LARGEST, Normalisation
+from false_core.raster.statistics import MAX_FLOAT32, Normalisation
 from false_core.untrusted import on_one_line, parse_json
 
 MODEL_FORMAT = "false-model"
 FORMAT_VERSION = 2
 """2: an encoder may bring a decoder along. Files without one are written as 1, which older versions read too."""
 DECODER_PREFIX = "decoder."
-"""Of the weights of a decoder, in a file of an encoder as in that of a segmenter."""
+"""The prefix of the weights of a decoder, in a file of an encoder as in that of a segmenter."""
 METADATA = "__metadata__"
 """The key under which safetensors keeps texts."""
 MADE_BY = "made_by"
@@ -44,9 +44,9 @@ MOST_BANDS = 65_536
 """As many as GDAL reads."""
 LARGEST_PATCH = 65_536
 SIZES = (1e-9, 1e9)
-"""Of pixels, in any unit."""
-FARTHEST = 1e12
-"""Deviations that a pixel may be away from the mean of its band after normalisation, far below where float32 ends."""
+"""The range of sizes of pixels, in any unit."""
+MAX_STANDARD_DEVIATIONS = 1e12
+"""Standard deviations that a pixel may be away from the mean of its band when normalised, far below the end of float32."""
 ENCODER, SEGMENTER = "encoder", "segmenter"
 _DTYPES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
@@ -94,7 +94,6 @@ def save_model(path: str, card: ModelCard, network: nn.Module, decoder: nn.Modul
     """Write a model file, whole or not at all.
 
     Args:
-        network: A segmenter or an encoder.
         decoder: Beside an encoder, the decoder that was pretrained with it; ``card.decoder`` is its name.
 
     Raises:
@@ -161,7 +160,6 @@ def check_layout(path: str, network: nn.Module, prefix: str = "") -> None:
 
     Args:
         network: What should be in it. An encoder leaves a decoder that is beside it alone.
-        prefix: The prefix of the names in the file.
 
     Raises:
         ModelFileError: They differ, or the header cannot be read.
@@ -290,12 +288,12 @@ def _card(body: Any) -> ModelCard:
 def _check(card: ModelCard) -> None:
     """Raise ValueError where a card cannot be used, so that nothing after it needs to look again."""
     statistics = card.normalisation
-    lists = (statistics.low, statistics.high, statistics.mean, statistics.deviation, card.band_numbers)
+    lists = (statistics.low, statistics.high, statistics.mean, statistics.std, card.band_numbers)
     if card.kind not in (ENCODER, SEGMENTER) or not card.bands or any(len(v) != len(card.bands) for v in lists):
         raise ValueError("kind, bands and normalisation do not go together")
     if min(card.band_numbers) < 1 or max(card.band_numbers) > MOST_BANDS or len(card.bands) > MOST_BANDS:
         raise ValueError(f"bands are counted from 1 to {MOST_BANDS}")
-    if not all(map(_is_possible, statistics.low, statistics.high, statistics.mean, statistics.deviation)):
+    if not all(map(_is_possible, statistics.low, statistics.high, statistics.mean, statistics.std)):
         raise ValueError("the normalisation holds impossible numbers")
     for size in (card.pixel_size, 1 if card.ground_sample_distance is None else card.ground_sample_distance):
         if not _is_number(size) or not SIZES[0] <= size <= SIZES[1]:
@@ -316,10 +314,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
-def _is_possible(low: float, high: float, mean: float, deviation: float) -> bool:
+def _is_possible(low: float, high: float, mean: float, std: float) -> bool:
     """Return whether a band can be normalised with these in single precision, as pixels are."""
-    finite = all(abs(value) <= LARGEST for value in (low, high, mean, deviation))
-    return finite and low <= high and deviation > 0 and max(abs(low - mean), abs(high - mean)) / deviation <= FARTHEST
+    finite = all(abs(value) <= MAX_FLOAT32 for value in (low, high, mean, std))
+    return finite and low <= high and std > 0 and max(abs(low - mean), abs(high - mean)) / std <= MAX_STANDARD_DEVIATIONS
 
 
 def _check_provenance(provenance: dict[str, Any]) -> None:

@@ -14,12 +14,7 @@ _SCORES = (("oa", "overall accuracy"), ("miou", "mean IoU"))
 
 
 def model_report(card: ModelCard, name: str, megabytes: float, weights: int) -> str:
-    """Return the report on a model or encoder file, as HTML.
-
-    Args:
-        megabytes: Its size.
-        weights: Numbers in it.
-    """
+    """Return the report on a model or encoder file, as HTML."""
     tiles = [("bands", str(len(card.bands))), ("CRS units per pixel", f"{card.pixel_size:g}")]
     if card.classes.classes:
         tiles.insert(0, ("classes", str(len(card.classes))))
@@ -65,7 +60,7 @@ def model_sections(card: ModelCard) -> list[Section]:
 
 def _normalisation(card: ModelCard) -> Section:
     statistics = card.normalisation
-    columns = (statistics.low, statistics.high, statistics.mean, statistics.deviation)
+    columns = (statistics.low, statistics.high, statistics.mean, statistics.std)
     return Section(
         "How pixels are normalised",
         "Values beyond the limits are clipped. Then the mean is subtracted, and the result is divided by the standard "

@@ -5,7 +5,7 @@ What Deepness 0.6.5 does is written here as its code has it; its documentation d
 - It cuts square tiles of the input's fixed size from the raster, at the ``resolution`` of the metadata in cm per pixel, and
   gives them as float32 of shape (batch, bands, side, side), RGB first.
 - It divides every value by 255, whatever the raster's data type is, then takes away ``standardization_mean`` and divides by
-  ``standardization_std``. Only 8-bit rasters are documented. Here mean and deviation are 0 and 1, and the first step of the
+  ``standardization_std``. Only 8-bit rasters are documented. Here mean and std are 0 and 1, and the first step of the
   network multiplies by 255, so that raw pixels arrive: of 8 bits exactly, of others to seven digits.
 - It takes the class of the highest probability. Probabilities below ``seg_thresh`` are set to 0 before, after which a pixel
   without any left is of the first class. Here the threshold is 0, as in ``Classify``, and no background class is needed.
@@ -34,7 +34,7 @@ from false_core.raster.statistics import Normalisation
 
 OPSET = 17
 OVERLAP_PERCENT = 20
-"""Of a tile. Deepness does not blend: it keeps the middle of each tile, which has seen its surroundings."""
+"""The part of a tile that overlaps the next one. Deepness does not blend: it keeps the middle of each."""
 DIVISOR = 255.0
 """What Deepness divides pixels by."""
 DOCUMENTED_TYPE = "uint8"
@@ -79,7 +79,7 @@ class DeepnessNetwork(nn.Module):
     probabilities of the classes (batch, classes, side, side).
 
     Args:
-        segmenter: As ``build_segmenter`` makes it.
+        segmenter: A network that ``build_segmenter`` made.
         normalisation: What it wants done to pixels first.
         nodata: Value that means missing, band by band; None: only what is not a number does.
     """
@@ -93,7 +93,7 @@ class DeepnessNetwork(nn.Module):
 
     def forward(self, shared: Tensor) -> Tensor:
         """Return probabilities of shape (batch, classes, side, side)."""
-        low, high, mean, deviation = (self.get_buffer(name) for name in ("low", "high", "mean", "deviation"))
+        low, high, mean, std = (self.get_buffer(name) for name in ("low", "high", "mean", "deviation"))
         pixels = shared * DIVISOR
         missing = torch.isnan(pixels)
         if self.nodata is not None:
@@ -101,7 +101,7 @@ class DeepnessNetwork(nn.Module):
             missing = missing | ((pixels - self.nodata).abs() <= 1e-6 * max(1.0, abs(self.nodata)))
         # Filled first, as runtimes differ in what the smaller of a number and no number is.
         filled = torch.where(missing, mean, pixels)
-        normalised = (torch.minimum(torch.maximum(filled, low), high) - mean) / deviation
+        normalised = (torch.minimum(torch.maximum(filled, low), high) - mean) / std
         scores: Tensor = self.segmenter(torch.where(missing, torch.zeros_like(normalised), normalised))
         return scores.softmax(dim=1)
 

@@ -1,6 +1,6 @@
 """How a model was made, kept in its file: the job, what it read, and with what, so that it can be made again.
 
-The paths in a record are texts to whoever reads a model. Only ``false_core.rerun`` opens them, when a person asks for that.
+The paths in a record are texts to the reader of a model. Only ``false_core.rerun`` opens them, when a person asks for that.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from false_core.models.model_file import MADE_BY, ModelCard
 from false_core.raster.source import GDAL_ERRORS
 
 MAX_BYTES_HASHED_WHOLE = 64_000_000
-"""Bytes up to which a file is looked at from end to end. Of a larger one it is ``PIECES`` pieces, spread evenly."""
-PIECE, PIECES = 1_000_000, 64
+"""Bytes up to which a file is looked at from end to end. Of a larger one it is ``SAMPLES_HASHED`` pieces, spread evenly."""
+SAMPLE_BYTES, SAMPLES_HASHED = 1_000_000, 64
 MAX_FILES_HASHED = 1000
 """Files of a raster that are looked at."""
 _BESIDE = (".aux.xml", ".ovr", ".msk.ovr")
@@ -53,12 +53,12 @@ def record_of(job: jobs.Job, device: torch.device) -> dict[str, Any]:
     Paths are absolute, but the folder of the user is written ``~``: models are passed on, and their names need not be.
     """
     declared = jobs.parameters(job)
-    body = {name: value for name, value in dataclasses.asdict(job).items() if not declared[name].is_output}
+    body = {name: value for name, value in dataclasses.asdict(job).items() if not declared[name].kind.is_output}
     inputs = {path: file_fingerprint(path, kind) for _, path, kind in read_by(job)}
     for name, parameter in declared.items():
-        paths = [_portable(path) for path in parameter.kind.paths(body.get(name))] if parameter.is_input else []
+        paths = [_portable(path) for path in parameter.kind.paths(body.get(name))] if parameter.kind.is_input else []
         if paths:
-            body[name] = paths if parameter.is_many else paths[0]
+            body[name] = paths if parameter.kind.is_many else paths[0]
     return {
         "job": {"job": job.NAME, **body},
         "inputs": {_portable(path): print_ for path, print_ in inputs.items()},
@@ -84,8 +84,12 @@ def read_record(card: ModelCard, path: str) -> Record:
     except (TypeError, KeyError, ValueError) as error:
         raise ModelFileError(f"{path} is damaged: how it was made cannot be read ({error!r}).") from error
     texts = [*inputs, *inputs.values(), *tools, *tools.values()]
-    # No outputs: where things are written is said by whoever makes the model again, not by the file.
-    if not known or not all(isinstance(text, str) for text in texts) or any(known[n].is_output for n in job if n in known):
+    # No outputs: where things are written is said by the user who makes the model again, not by the file.
+    if (
+        not known
+        or not all(isinstance(text, str) for text in texts)
+        or any(known[n].kind.is_output for n in job if n in known)
+    ):
         raise ModelFileError(f"{path} is damaged: how it was made cannot be read.")
     return Record(job, inputs, tools)
 
@@ -93,7 +97,7 @@ def read_record(card: ModelCard, path: str) -> Record:
 def read_by(job: jobs.Job) -> Iterator[tuple[str, str, jobs.Kind]]:
     """Go through what a job reads: name of the parameter, path as it was given, and kind of the parameter."""
     for name, parameter in jobs.parameters(job).items():
-        for path in parameter.kind.paths(getattr(job, name)) if parameter.is_input else []:
+        for path in parameter.kind.paths(getattr(job, name)) if parameter.kind.is_input else []:
             if not parameter.kind.may_be_a_name or os.path.isfile(path):
                 yield name, path, parameter.kind
 
@@ -155,9 +159,9 @@ def _add(digest: Any, file: str) -> None:
     digest.update(str(size).encode())
     with open(file, "rb") as stream:
         if size <= MAX_BYTES_HASHED_WHOLE:
-            while piece := stream.read(PIECE):
+            while piece := stream.read(SAMPLE_BYTES):
                 digest.update(piece)
             return
-        for number in range(PIECES):
-            stream.seek((size - PIECE) * number // (PIECES - 1))
-            digest.update(stream.read(PIECE))
+        for number in range(SAMPLES_HASHED):
+            stream.seek((size - SAMPLE_BYTES) * number // (SAMPLES_HASHED - 1))
+            digest.update(stream.read(SAMPLE_BYTES))

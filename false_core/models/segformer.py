@@ -36,7 +36,7 @@ class FoldedDecoder(nn.Module):
     """The same for using a model: matrices multiplied beforehand, the batch norm among them.
 
     Args:
-        decoder: In evaluation mode.
+        decoder: The decoder in evaluation mode.
     """
 
     def __init__(self, decoder: SummingDecoder) -> None:

@@ -58,7 +58,7 @@ def with_prior(segmenter: nn.Module, ratio: Tensor) -> nn.Module:
     et al. 2002, Eq. 2.4), which a shift of the last bias does.
 
     Args:
-        segmenter: As ``build_segmenter`` makes it.
+        segmenter: A network that ``build_segmenter`` made.
         ratio: New prior over the one it was trained with, of shape (classes,), above 0.
     """
     moved = copy.deepcopy(segmenter)

@@ -38,7 +38,7 @@ def start_from(weights: str, encoder: Any, backbone: str, raster: str) -> dict[s
             timm state dict of the backbone: safetensors, or written by ``torch.save``. Or a name of timm weights such as
             ``"resnet50.a1_in1k"``, or ``"imagenet"`` for those timm takes by default; these are downloaded unless they
             are in the cache already. The last two may be for another number of bands, see ``fit_to_bands``.
-        encoder: As ``build_encoder`` makes it.
+        encoder: A network that ``build_encoder`` made.
 
     Raises:
         ModelFileError: There are no such weights, they cannot be read or downloaded, or do not fit.

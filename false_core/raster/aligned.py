@@ -21,7 +21,7 @@ class AlignedCodes:
     """The codes of a raster at the centres of another one's pixels: nearest neighbour, read window by window.
 
     Args:
-        path: Of the raster; its first band holds the codes.
+        path: The path of the raster; its first band holds the codes.
         grid: The other raster, on the grid of its file.
 
     Raises:

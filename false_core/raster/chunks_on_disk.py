@@ -1,4 +1,4 @@
-"""Chunks of rasters that are far away, kept on the disk as they were decoded.
+"""Chunks of remote rasters, kept on the disk as they were decoded.
 
 What identifies a chunk is the raster's files with their sizes and dates, or what the server calls their contents, the bands,
 what is nodata, and the place. A raster of which it cannot be told whether it is the same again is not kept.
@@ -22,7 +22,7 @@ from rasterio.windows import Window
 
 from false_core.errors import InputError
 from false_core.raster.disk_cache import DiskCache
-from false_core.raster.file_state import MAX_REMOTE_FILES, forget, is_far, states_of
+from false_core.raster.file_state import MAX_REMOTE_FILES, forget, is_remote, states_of
 from false_core.settings import disk_cache_bytes, disk_cache_folder, disk_cache_takes_all
 from false_core.untrusted import on_one_line
 
@@ -47,17 +47,13 @@ def chunks_on_disk(files: Sequence[str], *facts: Any, bands: int, width: int, he
         facts: Whatever else decides what is read: values that look alike are taken to be alike.
     """
     limit = disk_cache_bytes()
-    if not limit or not (disk_cache_takes_all() or any(map(is_far, files))):
+    if not limit or not (disk_cache_takes_all() or any(map(is_remote, files))):
         return None
     return ChunksOnDisk(DiskCache(disk_cache_folder(), limit), files, (facts, bands, width, height), bands, width, height)
 
 
 class ChunksOnDisk:
-    """The chunks of one raster, read through the disk cache. Safe from several threads and processes.
-
-    Args:
-        files, facts, bands, width, height: See ``chunks_on_disk``.
-    """
+    """The chunks of one raster, read through the disk cache. Safe from several threads and processes."""
 
     def __init__(self, cache: DiskCache, files: Sequence[str], facts: Any, bands: int, width: int, height: int) -> None:
         self._cache, self._files, self._facts = cache, files, facts
@@ -82,12 +78,8 @@ class ChunksOnDisk:
         identity = self._identified()
         if not identity:
             return read(window)
-        left, top, right, bottom = (
-            window.col_off,
-            window.row_off,
-            window.col_off + window.width,
-            window.row_off + window.height,
-        )
+        left, top = window.col_off, window.row_off
+        right, bottom = left + window.width, top + window.height
         pixels: Pixels | None = None
         invalid: BoolArray | None = None
         for y in range(top // self._side * self._side, bottom, self._side):

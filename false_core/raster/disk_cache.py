@@ -22,14 +22,14 @@ from false_core.publish import published
 
 MAGIC = b"FALSE\x01\r\n"
 SHARE_BYTES = 256_000_000
-"""Of the limit that are looked after together, at least."""
+"""The least number of bytes of the limit that are looked after together."""
 MOST_SHARES = FOLDERS = 256
 LARGEST_PART = 4
 """An entry that takes more than this part of a share is not kept: it would drive out all others."""
 LEAST_FREE = 1_000_000_000
 """Bytes that stay free on the disk, whatever the limit."""
 ABANDONED_S = 3600.0
-"""After which something unfinished is nobody's."""
+"""The age from which on an unfinished file is taken for abandoned."""
 
 
 @dataclass(frozen=True)

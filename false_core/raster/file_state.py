@@ -1,4 +1,4 @@
-"""Whether a file is far away, and what tells that it is still the same: its size and its date, or what a server calls it."""
+"""Whether a file is remote, and what tells that it is still the same: its size and its date, or what a server calls it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-Stamp = list[tuple[str, int, int]]
+FileSignature = list[tuple[str, int, int]]
 
 NETWORK = (
     "/vsicurl/", "/vsis3/", "/vsigs/", "/vsiaz/", "/vsiadls/", "/vsioss/", "/vsiswift/", "/vsihdfs/", "/vsiwebhdfs/",
 )  # fmt: skip
 """What GDAL reads over a network."""
 MAX_REMOTE_FILES = 100
-"""Of one raster that servers are asked about. More, such as the parts of a large mosaic, would take too long."""
+"""The number of files of one raster that servers are asked about. More, as of a large mosaic, would take too long."""
 _SIGNS = {"sig", "signature", "x-amz-signature", "x-goog-signature"}
 _SIGNATURES = re.compile(
     r"x-(amz|goog)-.*|awsaccesskeyid|googleaccessid|signature|expires|key-pair-id|policy|"
@@ -29,35 +29,35 @@ _SIGNATURES = re.compile(
 """Parameters of addresses that are signed for S3, Google Cloud Storage, CloudFront and Azure."""
 
 
-def stamp_of(files: Iterable[str]) -> Stamp:
+def signature_of(files: Iterable[str]) -> FileSignature:
     """Return what tells whether files were changed: sizes and dates. Files that the system does not know are left out."""
-    stamps = []
+    signatures = []
     for file in files:
         with contextlib.suppress(OSError):
             status = os.stat(file)
-            stamps.append((file, status.st_size, status.st_mtime_ns))
-    return stamps
+            signatures.append((file, status.st_size, status.st_mtime_ns))
+    return signatures
 
 
-def stamp_of_raster(files: Sequence[str]) -> Stamp:
+def raster_signature(files: Sequence[str]) -> FileSignature:
     """Return the same for the files of one raster, also of those on servers, by what these say about them."""
-    far = [file for file in files if file.startswith(NETWORK)]
-    states = [(unsigned(file), state_of(file)) for file in far] if len(far) <= MAX_REMOTE_FILES else []
+    remote = [file for file in files if file.startswith(NETWORK)]
+    states = [(unsigned(file), state_of(file)) for file in remote] if len(remote) <= MAX_REMOTE_FILES else []
     numbers = [(file, 0, int(hashlib.sha256(state.encode()).hexdigest()[:12], 16)) for file, state in states if state]
-    return stamp_of(files) + numbers
+    return signature_of(files) + numbers
 
 
-def was_changed(files: Sequence[str], stamp: Stamp) -> bool:
-    """Return whether ``files`` are not what they were when ``stamp`` was taken of them by ``stamp_of_raster``.
+def was_changed(files: Sequence[str], signature: FileSignature) -> bool:
+    """Return whether ``files`` are not what they were when ``signature`` was taken of them by ``raster_signature``.
 
     A server that does not say what it has now is taken to have what it had.
     """
-    now = stamp_of_raster(files)
+    now = raster_signature(files)
     known = {file for file, _, _ in now}
-    return now != [one for one in stamp if one[0] in known or not one[0].startswith(NETWORK)]
+    return now != [one for one in signature if one[0] in known or not one[0].startswith(NETWORK)]
 
 
-def is_far(path: str) -> bool:
+def is_remote(path: str) -> bool:
     """Return whether reading ``path`` goes over a network, as far as the path tells. A mounted share looks like a disk."""
     return any(prefix in path for prefix in NETWORK) or path.startswith("\\\\") or "://" in path
 
@@ -95,7 +95,7 @@ def state_of(file: str) -> str | None:
 
 def unsigned(path: str) -> str:
     """Return an address without its signature, which is another one every time it is asked for."""
-    parts = urlsplit(path) if "?" in path and is_far(path) else None
+    parts = urlsplit(path) if "?" in path and is_remote(path) else None
     if parts is None:
         return path
     asked = parse_qsl(parts.query, keep_blank_values=True)
@@ -144,7 +144,7 @@ def forget(files: Iterable[str]) -> None:
 @functools.cache
 def _gdal() -> Any:
     """Return the GDAL that rasterio has loaded, for the calls that rasterio has no names for, or None."""
-    import rasterio  # Only here: whoever asks for something else does not wait for it.
+    import rasterio  # Only here, so that other questions do not wait for it.
 
     # Through the extension module on Linux and macOS; on Windows by the name of the library itself.
     folder = Path(rasterio.__file__).parent

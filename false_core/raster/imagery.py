@@ -19,7 +19,7 @@ from false_core.feedback import Feedback
 from false_core.raster.stac import rasters_of_stac, read_stac
 
 RASTER_ENDINGS = (".tif", ".tiff", ".vrt", ".img", ".jp2")
-"""Of what is taken for a raster in a folder. Anything else can be named by a pattern."""
+"""The endings of what is taken for a raster in a folder. Anything else can be named by a pattern."""
 LARGEST_LIST = 100_000_000
 """Bytes of a text file of paths. A larger one was named by mistake."""
 ASSET = "|asset="
@@ -37,7 +37,7 @@ def with_rasters_found(job: jobs.Job, feedback: Feedback) -> jobs.Job:
         value = getattr(job, name)
         if not parameter.kind.is_raster:
             continue
-        if parameter.is_many:
+        if parameter.kind.is_many:
             found[name] = tuple(find_rasters(value))
             if found[name] != value:
                 feedback.info(f"{len(found[name]):,} raster(s) are meant by {_shortened(value)}.")
@@ -77,7 +77,7 @@ def _rasters_of(name: str) -> Iterator[str]:
     if not jobs.stands_for_rasters(name):
         yield name
     elif name.startswith("/vsi"):
-        yield from _far(name)
+        yield from _remote(name)
     elif os.path.isdir(name):
         yield from _in_folder(name)
     elif name.lower().endswith(jobs.LIST_ENDING):
@@ -128,7 +128,7 @@ def _matching(pattern: str) -> Iterator[str]:
     yield from found
 
 
-def _far(name: str) -> Iterator[str]:
+def _remote(name: str) -> Iterator[str]:
     """Yield what a folder or a pattern stands for on a server or in an archive, where GDAL looks."""
     import pyogrio  # Only here: a job that names its rasters plainly does not wait for it.
 

@@ -25,7 +25,7 @@ FILE_BLOCK_PX = 512
 COMPRESSION: dict[str, Any] = {
     "tiled": True, "compress": "deflate", "zlevel": 6, "num_threads": "ALL_CPUS", "bigtiff": "IF_SAFER",
 }  # fmt: skip
-"""Of what is written: any reader knows it."""
+"""The compression of what is written: any reader knows it."""
 WAITING_WINDOWS = 4
 """Windows that may wait for the disk. More would only fill the memory."""
 

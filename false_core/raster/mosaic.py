@@ -21,7 +21,7 @@ from affine import Affine
 from rasterio.warp import transform_geom
 
 from false_core.feedback import Feedback
-from false_core.publish import settle
+from false_core.publish import fsync_path
 from false_core.raster.classes import ClassTable
 from false_core.raster.cog import StripFile, add_colours, simple_source, write_cog
 from false_core.raster.map_file import CLASSES_TAG, FILE_BLOCK_PX, RasterFile
@@ -45,7 +45,7 @@ class Mosaic:
         source: The raster it goes with: same grid, CRS and georeferencing.
         area: The window of it that is covered, in pixels of the raster's file.
         nodata: Value of pixels without a result.
-        classes: Of a map, None for other rasters.
+        classes: The classes of a map, None for other rasters.
         target: The VRT to be.
         key: Different for different content. Tiles of another mosaic are never mixed with these.
     """
@@ -68,11 +68,7 @@ class Mosaic:
         return self.target.with_suffix(".stac.json")
 
     def write(self, vrt: Path, strips: Sequence[StripFile], feedback: Feedback) -> None:
-        """Write tiles into a folder beside ``vrt``, and ``vrt`` and the item as they will be in the end.
-
-        Args:
-            vrt: Scratch path of the VRT.
-        """
+        """Write tiles into a folder beside ``vrt``, and ``vrt`` and the item as they will be in the end."""
         folder = vrt.parent / self.folder.name
         folder.mkdir()
         tiles = list(self._tiles())
@@ -99,9 +95,9 @@ class Mosaic:
         self.folder.mkdir(exist_ok=True)
         made = vrt.parent / self.folder.name
         for tile in sorted(made.iterdir()):
-            settle(tile)
+            fsync_path(tile)
             os.replace(tile, self.folder / tile.name)
-        settle(self.folder)
+        fsync_path(self.folder)
 
     def remove_earlier(self) -> None:
         """Remove the tiles of earlier mosaics of the same name, to which no VRT refers any more."""
@@ -109,7 +105,7 @@ class Mosaic:
             if other != self.folder and other.name.startswith(self._start) and len(other.name) == len(self.folder.name):
                 for tile in other.glob("tile_*_*.tif"):
                     tile.unlink()
-                with contextlib.suppress(OSError):  # Somebody put something else there.
+                with contextlib.suppress(OSError):  # Another program put something else there.
                     other.rmdir()
 
     @property

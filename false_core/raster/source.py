@@ -29,7 +29,7 @@ from rasterio.windows import Window as RasterioWindow
 from false_core.errors import InputError
 from false_core.jobs import Extent
 from false_core.raster.chunks_on_disk import ChunksOnDisk, chunks_on_disk
-from false_core.raster.file_state import is_far
+from false_core.raster.file_state import is_remote
 from false_core.raster.vrt import check_vrt
 from false_core.untrusted import check_is_file, on_one_line
 
@@ -46,12 +46,12 @@ LARGEST_BLOCK = 2_000_000_000
 MOST_OPEN = 8
 """Rasters whose files a thread keeps open. Thousands may take part in a job, and some systems allow 256 open files."""
 MAX_NAMES_LISTED = 5
-FAR_AWAY = "Look at the address, the permission and the credentials. A folder on a server ends in a slash."
+REMOTE_REMEDY = "Look at the address, the permission and the credentials. A folder on a server ends in a slash."
 """What to do about a raster on a server that cannot be opened."""
 _SMALL_INTEGERS = {np.dtype(name) for name in ("uint8", "int8", "uint16", "int16")}
 """float32 holds them, and sums of 256 of them, exactly."""
 METRES_PER_DEGREE = 111_320.0
-"""Of latitude, and of longitude at the equator."""
+"""The length of a degree of latitude, and of longitude at the equator, in metres."""
 
 # A raster without georeferencing is welcome here, and one with both nodata and alpha is read with both.
 warnings.filterwarnings("ignore", category=rasterio.errors.NotGeoreferencedWarning)
@@ -73,7 +73,7 @@ class RasterSource:
 
     All widths, heights, windows and transforms are those of the working grid. On a coarser grid each pixel is the mean of
     the valid pixels it covers. Reading is safe from several threads: each opens the file for itself, and closes it when it
-    has read from many others since. Of a raster that is far away, pixels go through the cache on the disk.
+    has read from many others since. The pixels of a remote raster go through the cache on the disk.
 
     Args:
         path: A file or anything else GDAL opens, such as a VRT or a subdataset name.
@@ -82,6 +82,15 @@ class RasterSource:
 
     Raises:
         InputError: The file is missing or unreadable, does not have those bands, or lies nowhere.
+
+    Examples:
+        A raster of 64 x 48 pixels and 3 bands, read on a grid of pixels twice as long:
+
+        >>> source = RasterSource("land.tif", bands=(1, 3), factor=2)
+        >>> source.width, source.height
+        (32, 24)
+        >>> source.read(Window(8, 0, 16, 24)).shape
+        (2, 24, 16)
     """
 
     def __init__(self, path: str, bands: Sequence[int] = (), factor: int = 1) -> None:
@@ -309,7 +318,8 @@ class RasterSource:
                 dataset = WarpedVRT(dataset, src_crs=points_crs, add_alpha=unmarked)
         except (*GDAL_ERRORS, UnicodeError) as error:
             raise InputError(
-                f"The raster {self.path} cannot be opened: {str(error).rstrip('.')}.", FAR_AWAY if is_far(self.path) else ""
+                f"The raster {self.path} cannot be opened: {str(error).rstrip('.')}.",
+                REMOTE_REMEDY if is_remote(self.path) else "",
             ) from error
         return dataset
 
@@ -331,7 +341,7 @@ class RasterSource:
                 invalid = np.broadcast_to(clear, data.shape) if invalid is None else invalid | clear
         except GDAL_ERRORS as error:
             reason = str(error.__cause__ or error).rstrip(".")
-            if any(map(is_far, self.files or (self.path,))):
+            if any(map(is_remote, self.files or (self.path,))):
                 raise InputError(
                     f"The raster {self.path} can no longer be read over the network: {reason}.",
                     "Look at the network and the server, then run the job again: it goes on with what is kept.",
@@ -432,6 +442,12 @@ def describe_crs(crs: CRS | None) -> str:
 def describe_extent(extent: tuple[float, float, float, float]) -> str:
     """Return an extent for messages: to the metre where it is in metres, to six digits where it is in degrees."""
     return "(" + ", ".join(f"{value:g}" if abs(value) < 1e5 else f"{value:.0f}" for value in extent) + ")"
+
+
+def moved(transform: Affine, positions: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Return where ``transform`` takes positions (n, 2), x first."""
+    a, b, c, d, e, f = transform[:6]
+    return np.asarray(positions @ np.array([[a, d], [b, e]]) + (c, f), np.float64)
 
 
 def block_mean(data: FloatArray, factor: int) -> FloatArray:

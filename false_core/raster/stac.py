@@ -27,9 +27,9 @@ MAX_LINKS = 32
 ITEM, ITEMS, CATALOG, COLLECTION = "Feature", "FeatureCollection", "Catalog", "Collection"
 BUCKETS = {"s3": "/vsis3/", "gs": "/vsigs/"}
 _MEDIA_TYPES = ("application/x-hdf", "application/x-hdf5", "application/netcdf", "application/x-netcdf")
-"""Of rasters, beside those of images."""
+"""The media types of rasters, beside those of images."""
 _ENDINGS = (".tif", ".tiff", ".jp2", ".vrt", ".img", ".png", ".jpg", ".jpeg")
-"""Of rasters whose media type is not given."""
+"""The endings of rasters whose media type is not given."""
 _PICTURES = {"thumbnail", "overview", "visual-thumbnail", "metadata"}
 """Roles of what is only to look at."""
 
@@ -230,5 +230,5 @@ def _listing(names: Mapping[str, Document] | list[str]) -> str:
 
 
 def _named(text: Any) -> str:
-    """Return a stranger's name for messages: short, and without what a terminal might obey."""
+    """Return an untrusted name for messages: short, and without what a terminal might obey."""
     return repr(text if isinstance(text, str) else "")[:60]

@@ -18,7 +18,7 @@ from false_core.threads import prefetch
 SAMPLE_WINDOWS = 64
 SAMPLE_SIDE = 192
 LOOKED_AT_MOST = 200_000
-"""Windows that are searched for a valid pixel: 7 billion pixels. A file may declare to be larger than anybody can read."""
+"""Windows that are searched for a valid pixel: 7 billion pixels. A file may declare to be larger than can be read."""
 MANY_RASTERS = SAMPLE_WINDOWS
 """Rasters, from which on not each of them is looked into."""
 MANY_WINDOWS, MANY_SIDE = 256, 96
@@ -26,48 +26,51 @@ MANY_WINDOWS, MANY_SIDE = 256, 96
 MOST_WINDOWS = 1024
 """Looked into while most of them turn out to be nodata."""
 READERS = 8
-"""Threads that read them: to read from a raster far away is to wait for a server."""
+"""Threads that read them: to read from a remote raster is to wait for a server."""
 CLIP_PERCENTILES = (0.5, 99.5)
 HEADROOM = 0.5
 """How far beyond the percentiles values are kept, as a share of the range between them."""
 
-LARGEST = float(np.finfo(np.float32).max)
+MAX_FLOAT32 = float(np.finfo(np.float32).max)
+
+KEYS = {"low": "low", "high": "high", "mean": "mean", "std": "deviation"}
+"""The keys under which a model file keeps the fields of a ``Normalisation``."""
 
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Brings each band to about zero mean and unit deviation. Travels in the model file.
+    """Brings each band to about zero mean and unit standard deviation. Travels in the model file.
 
     Attributes:
         low, high: Per band, the values between which pixels are kept as they are; beyond, they are clipped.
-        mean, deviation: Per band, of the sample within those limits.
+        mean, std: The mean and the standard deviation of each band, of the sample within those limits.
     """
 
     low: tuple[float, ...]
     high: tuple[float, ...]
     mean: tuple[float, ...]
-    deviation: tuple[float, ...]
+    std: tuple[float, ...]
 
     def apply(self, pixels: FloatArray) -> FloatArray:
         """Normalise (bands, height, width); invalid values, NaN, become 0, which is the mean of the band."""
         column = (slice(None), None, None)
-        low, high, mean, deviation = (
-            np.array(values, np.float32)[column] for values in (self.low, self.high, self.mean, self.deviation)
+        low, high, mean, std = (
+            np.array(values, np.float32)[column] for values in (self.low, self.high, self.mean, self.std)
         )
         out = np.clip(pixels, low, high)
         out -= mean
-        out /= deviation
+        out /= std
         np.copyto(out, 0, where=np.isnan(out))
         return out
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists for the model file."""
-        return {key: list(value) for key, value in asdict(self).items()}
+        return {KEYS[name]: list(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, body: dict[str, Any]) -> Normalisation:
         """Read what ``to_dict`` wrote."""
-        return cls(**{key: tuple(float(v) for v in body[key]) for key in ("low", "high", "mean", "deviation")})
+        return cls(**{name: tuple(float(v) for v in body[key]) for name, key in KEYS.items()})
 
 
 def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback: Feedback) -> Normalisation:
@@ -90,7 +93,7 @@ def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback
             f"There is no valid pixel in {names_of(sources)}.", "Everything is nodata or masked; check the nodata value."
         )
     values = np.concatenate(sample, axis=1)
-    low, high, mean, deviation = [], [], [], []
+    low, high, mean, std = [], [], [], []
     for number, band in enumerate(values):
         # In double precision, as the square of a large float32 is infinite.
         band = band[np.isfinite(band)].astype(np.float64)
@@ -101,12 +104,12 @@ def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback
         bottom, top = np.percentile(band, CLIP_PERCENTILES)
         margin = HEADROOM * (top - bottom)
         kept = np.clip(band, bottom - margin, top + margin)
-        low.append(max(float(bottom - margin), -LARGEST))
-        high.append(min(float(top + margin), LARGEST))
+        low.append(max(float(bottom - margin), -MAX_FLOAT32))
+        high.append(min(float(top + margin), MAX_FLOAT32))
         mean.append(float(kept.mean()))
         # A band without any variation says nothing; 1 keeps it at zero instead of dividing by zero.
-        deviation.append(float(kept.std()) or 1.0)
-    return Normalisation(tuple(low), tuple(high), tuple(mean), tuple(deviation))
+        std.append(float(kept.std()) or 1.0)
+    return Normalisation(tuple(low), tuple(high), tuple(mean), tuple(std))
 
 
 def _sample_of_many(sources: Sequence[RasterSource], windows: Sequence[Window], feedback: Feedback) -> list[FloatArray]:

@@ -2,7 +2,7 @@
 
 A VRT is a text that names other files, anywhere, and any of these may be a VRT again. That is what makes it useful, so it
 may name files outside its folder, or addresses. Refused is only what cannot work, and what a file should not be able to do:
-lead back to itself, multiply until nobody can read it, run a program, or have any file of the computer shown as pixels.
+lead back to itself, multiply until it cannot be read, run a program, or have any file of the computer shown as pixels.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _Contents:
 
     Attributes:
         parts: Names of what it is made of, as often as they occur, and whether each is given relative to the VRT.
-        raw: Those that are to be read byte by byte.
+        raw: The files that are to be read byte by byte.
         has_program: Whether pixels are computed by a program in it.
     """
 
@@ -152,7 +152,7 @@ def _parsed(path: str, *_version: int) -> _Contents | None:
             if _START not in piece[:4096]:
                 return None
             contents = _Contents()
-            # Of text, as the names of files need not be UTF-8. Safe for files from strangers: without a document type
+            # Of text, as the names of files need not be UTF-8. Safe for untrusted files: without a document type
             # there are no entities to blow up or to load.
             parser = ET.XMLParser(target=contents)  # nosec B314
             decoder = codecs.getincrementaldecoder("utf-8")("replace")

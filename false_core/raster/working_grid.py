@@ -16,11 +16,11 @@ COARSEST_BY_ITSELF_M = 2.0
 LARGEST_FACTOR_BY_ITSELF = 4
 """Without being asked, rasters are coarsened at most this much and never beyond 2 m: houses and roads must stay visible."""
 LARGEST_FACTOR = 32
-"""At any request. Each tile of a map is held at the pixels of the file."""
+"""The largest factor at any request. Each tile of a map is held at the pixels of the file."""
 MOST_MESSAGES = 5
-"""On as many rasters of many."""
+"""The number of rasters of many that are reported one by one."""
 OPENERS = 8
-"""Threads that open rasters: to open one far away is to wait for a server."""
+"""Threads that open rasters: to open a remote one is to wait for a server."""
 
 
 def open_all(paths: Sequence[str], bands: Sequence[int], feedback: Feedback | None = None) -> list[RasterSource]:

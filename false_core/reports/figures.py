@@ -21,7 +21,7 @@ LINE_COLOURS = (INK, "#8a8f98", "#d9822b", "#5b7db1")
 # Names of classes may hold dollars: they are names, not formulas. A text keeps what holds when it is made.
 matplotlib.rcParams["text.parse_math"] = False
 RANGE = 2.5
-"""Deviations from the mean of a band that are shown from dark to bright."""
+"""Standard deviations from the mean of a band that are shown from dark to bright."""
 
 
 def in_colour(pixels: npt.NDArray[np.floating]) -> Colours:

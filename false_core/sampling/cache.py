@@ -17,7 +17,7 @@ from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.loading import side_stream
 
-CHUNK = 512
+CHUNK_PX = 512
 """Side of a cached square in pixels of the working grid."""
 CPU = torch.device("cpu")
 
@@ -87,7 +87,7 @@ class Chunks:
         if known is None:
             try:
                 made.set_result(make())
-            except BaseException as error:  # noqa: BLE001 - whoever waits for the chunk is told, and the next one tries again.
+            except BaseException as error:  # noqa: BLE001 - the thread that waits for the chunk is told, and the next one tries again.
                 with self._lock:
                     self._chunks.pop(key, None)
                 made.set_exception(error)
@@ -103,7 +103,7 @@ class ChunkCache:
     Args:
         normalisation: Applied to every pixel once.
         kept: Where its chunks are kept: shared with other rasters, or bytes for those of this one alone.
-        device: An NVIDIA card keeps the pixels itself, so that each chunk travels once. Of other devices they are in memory.
+        device: An NVIDIA GPU keeps the pixels itself, so that each chunk travels once. Of other devices they are in memory.
     """
 
     def __init__(
@@ -128,12 +128,15 @@ class ChunkCache:
         bottom = min(window.row + window.height, self.source.height)
         pieces = []
         # A window may lie beyond the raster altogether.
-        for row in range(top // CHUNK, -(-bottom // CHUNK) if bottom > top else 0):
-            for column in range(left // CHUNK, -(-right // CHUNK) if right > left else 0):
-                x0, x1 = max(left, column * CHUNK), min(right, (column + 1) * CHUNK)
-                y0, y1 = max(top, row * CHUNK), min(bottom, (row + 1) * CHUNK)
+        for row in range(top // CHUNK_PX, -(-bottom // CHUNK_PX) if bottom > top else 0):
+            for column in range(left // CHUNK_PX, -(-right // CHUNK_PX) if right > left else 0):
+                x0, x1 = max(left, column * CHUNK_PX), min(right, (column + 1) * CHUNK_PX)
+                y0, y1 = max(top, row * CHUNK_PX), min(bottom, (row + 1) * CHUNK_PX)
                 inside = (slice(y0 - window.row, y1 - window.row), slice(x0 - window.column, x1 - window.column))
-                taken = (slice(y0 - row * CHUNK, y1 - row * CHUNK), slice(x0 - column * CHUNK, x1 - column * CHUNK))
+                taken = (
+                    slice(y0 - row * CHUNK_PX, y1 - row * CHUNK_PX),
+                    slice(x0 - column * CHUNK_PX, x1 - column * CHUNK_PX),
+                )
                 pieces.append(_Piece(self._chunk(column, row), inside, taken))
         return Region(window, tuple(pieces))
 
@@ -145,7 +148,7 @@ class ChunkCache:
         return self._chunks.get((self, column, row), lambda: self._decoded(column, row))
 
     def _decoded(self, column: int, row: int) -> _Chunk:
-        raw = self.source.read(Window(column * CHUNK, row * CHUNK, CHUNK, CHUNK))
+        raw = self.source.read(Window(column * CHUNK_PX, row * CHUNK_PX, CHUNK_PX, CHUNK_PX))
         pixels: Any = self._normalisation.apply(raw).astype(np.float16)
         if self.device.type == "cuda":
             with side_stream(self.device):
@@ -155,4 +158,4 @@ class ChunkCache:
 
 def chunk_bytes(bands: int) -> int:
     """Return how many bytes a chunk takes."""
-    return CHUNK * CHUNK * (2 * bands + 1)
+    return CHUNK_PX * CHUNK_PX * (2 * bands + 1)

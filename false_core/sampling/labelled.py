@@ -18,7 +18,7 @@ from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, Annotation
 from false_core.raster.classes import ClassTable
 from false_core.raster.source import BoolArray, Window
-from false_core.sampling.cache import CHUNK, ChunkCache, Region
+from false_core.sampling.cache import CHUNK_PX, ChunkCache, Region
 from false_core.sampling.geometry import Placement, random_placement, resample, sampling_maps, window_side
 from false_core.sampling.loading import side_stream
 from false_core.sampling.spectral import SpectralChanges, SpectralJitter, torch_generator
@@ -94,7 +94,7 @@ def on_valid_pixels(annotation: Annotation, cache: ChunkCache, feedback: Feedbac
 
 
 def _shows_something(shape: Annotation, cache: ChunkCache) -> bool:
-    for part in shape.cut(CHUNK).shapes:
+    for part in shape.cut(CHUNK_PX).shapes:
         left, top, right, bottom = shapely.bounds(part)
         column, row = int(left), int(top)
         window = Window(column, row, int(right) - column + 1, int(bottom) - row + 1)
@@ -112,7 +112,6 @@ class LabelSampler:
 
     Args:
         annotation: The labels, in pixel coordinates of the cache's raster.
-        scales: Smallest and largest zoom of a crop.
     """
 
     def __init__(

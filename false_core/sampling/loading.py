@@ -1,6 +1,6 @@
 """Batches on the device before they are needed, without the computation waiting for them.
 
-On NVIDIA cards a thread makes them on a stream of its own: what it copies from pinned memory, and cuts out of pixels that
+On NVIDIA GPUs a thread makes them on a stream of its own: what it copies from pinned memory, and cuts out of pixels that
 are there already, overlaps with the computation. On other devices the thread makes them in memory.
 """
 

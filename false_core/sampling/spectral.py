@@ -13,12 +13,12 @@ from false_core.sampling.loading import on_device
 
 @dataclass(frozen=True)
 class SpectralJitter:
-    """Random changes of normalised pixels (mean 0, deviation 1 per band).
+    """Random changes of normalised pixels (mean 0, standard deviation 1 per band).
 
     Attributes:
-        brightness: Deviation of an offset shared by all bands, and of half as large ones per band.
-        contrast: Deviation of the logarithm of a gain shared by all bands, and of half as large ones per band.
-        gamma: Deviation of the logarithm of the exponent of a tone curve.
+        brightness: Standard deviation of an offset shared by all bands, and of half as large ones per band.
+        contrast: Standard deviation of the logarithm of a gain shared by all bands, and of half as large ones per band.
+        gamma: Standard deviation of the logarithm of the exponent of a tone curve.
         blur: Share of crops blurred with a Gaussian of 0.1 to 2 pixels.
         drop: Share of crops that lose one band (only where there are at least three).
     """
@@ -72,7 +72,7 @@ class SpectralChanges:
 
     Attributes:
         exponent: The exponent of the tone curve, of shape (batch, 1, 1, 1).
-        gain, offset: Of each band, of shape (batch, bands, 1, 1).
+        gain, offset: The gain and the offset of each band, of shape (batch, bands, 1, 1).
         blurred: Which crops are blurred at all, bool of shape (batch,).
         kernels: What each crop is blurred with along either axis, of shape (batch, 7).
         lost: Which bands are lost, bool of shape (batch, bands, 1, 1).
@@ -105,12 +105,12 @@ class SpectralChanges:
 
 
 RADIUS = 3
-"""Of a blur, in pixels."""
+"""The radius of a blur, in pixels."""
 
 
-def _gaussians(deviations: Tensor) -> Tensor:
+def _gaussians(stds: Tensor) -> Tensor:
     offsets = torch.arange(-RADIUS, RADIUS + 1, dtype=torch.float32)
-    kernels = torch.exp(-(offsets**2) / (2 * deviations[:, None] ** 2))
+    kernels = torch.exp(-(offsets**2) / (2 * stds[:, None] ** 2))
     return kernels / kernels.sum(dim=1, keepdim=True)
 
 

@@ -17,9 +17,9 @@ from false_core.distributed import WHOLE_JOB, Share
 from false_core.presets import IMAGE
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
-from false_core.sampling.cache import CHUNK, CPU, ChunkCache, Chunks, Region, chunk_bytes
+from false_core.sampling.cache import CHUNK_PX, CPU, ChunkCache, Chunks, Region, chunk_bytes
+from false_core.sampling.geocentric import GeocentricPositions
 from false_core.sampling.geometry import Placement, matched_points, random_placement, sampling_maps, window_side
-from false_core.sampling.ground import Ground
 from false_core.sampling.loading import side_stream
 from false_core.sampling.spectral import SpectralChanges, SpectralJitter, torch_generator
 
@@ -193,7 +193,6 @@ class PatchSampler:
 
     Args:
         areas: The window of each that may be used.
-        scales: Smallest and largest zoom of a view.
     """
 
     def __init__(
@@ -211,7 +210,7 @@ class PatchSampler:
         requirements: SamplingRequirements = NO_REQUIREMENTS,
     ) -> None:
         self._areas, self._requirements = areas, requirements
-        self._ground = Ground(sources)
+        self._ground = GeocentricPositions(sources)
         self._width = crop_size * self._ground.pixel_size()
         kept = Chunks(budget, len(sources[0].bands))
         self._caches = [ChunkCache(source, normalisation, kept, device) for source in sources]
@@ -355,14 +354,14 @@ class Shuffled:
         area, square = self._areas[number], place - (int(self._ends[number]) - self._counts[number])
         columns = _spans(area.column, area.width)
         column, row = columns[square % len(columns)], _spans(area.row, area.height)[square // len(columns)]
-        x0, y0 = max(area.column, column * CHUNK), max(area.row, row * CHUNK)
+        x0, y0 = max(area.column, column * CHUNK_PX), max(area.row, row * CHUNK_PX)
         right, bottom = area.column + area.width, area.row + area.height
-        return number, Window(x0, y0, min(right, (column + 1) * CHUNK) - x0, min(bottom, (row + 1) * CHUNK) - y0)
+        return number, Window(x0, y0, min(right, (column + 1) * CHUNK_PX) - x0, min(bottom, (row + 1) * CHUNK_PX) - y0)
 
 
 def _spans(start: int, length: int) -> range:
     """Return the numbers of the chunks, along an axis, that a part of it lies in."""
-    return range(start // CHUNK, -(-(start + length) // CHUNK))
+    return range(start // CHUNK_PX, -(-(start + length) // CHUNK_PX))
 
 
 def _central_share(valid: BoolArray, size: int) -> float:

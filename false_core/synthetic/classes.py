@@ -7,4 +7,4 @@ NAMES = {CROPLAND: "field", MEADOW: "meadow", ROAD: "road", ROOF: "roof", TREE: 
 """Codes in the order of the names, so that labels by code and labels by name give the same map."""
 
 CLASSES = tuple(classes_from_values(list(NAMES.values()), [])[1])
-"""With the colours a map made from the labels has too."""
+"""The classes with the colours that a map made from the labels has too."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from false_core.synthetic.classes import CLASSES, NAMES
-from false_core.synthetic.scene import BAND_NAMES, SCENE_NODATA, SMALLEST, Scene, generate
+from false_core.synthetic.scene import BAND_NAMES, MIN_SCENE_SIDE_PX, SCENE_NODATA, Scene, generate
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -58,7 +58,7 @@ def write_large(path: str | Path, width: int, height: int, seed: int = 0, block:
     """
     from rasterio.windows import Window
 
-    side = max(SMALLEST, min(block, max(width, height)))
+    side = max(MIN_SCENE_SIDE_PX, min(block, max(width, height)))
     scene = generate(side, side, seed, gsd=0.5, border=False).image
     rng = np.random.default_rng(seed)
     with _create_image(Path(path), width, height, _transform(0.5)) as target:

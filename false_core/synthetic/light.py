@@ -20,7 +20,7 @@ def cast_shadows(canvas: Canvas, sun: NDArray[np.float64], elevation: float) -> 
 
     Args:
         sun: (2,) towards the sun, x east and y south, length 1.
-        elevation: Of the sun over the horizon, radians.
+        elevation: The height of the sun over the horizon, radians.
     """
     drop = np.tan(elevation) * canvas.gsd
     rows, columns = canvas.shape

@@ -18,7 +18,7 @@ from false_core.synthetic.water import paint_water
 
 BAND_NAMES = ("red", "green", "blue", "nir")
 SCENE_NODATA = 0
-SMALLEST = 64
+MIN_SCENE_SIDE_PX = 64
 """Pixels on the shorter side."""
 SMALLEST_EXTENT = 300.0
 """Metres on the shorter side that it takes to show every class."""
@@ -45,16 +45,18 @@ def generate(width: int = 1024, height: int = 1024, seed: int = 0, gsd: float | 
     """Generate a scene.
 
     Args:
-        width, height: Pixels, at least ``SMALLEST``.
+        width, height: Pixels, at least ``MIN_SCENE_SIDE_PX``.
         seed: The same seed gives the same scene.
         gsd: Metres per pixel. None: 0.5, and more for small scenes, so that they show every class.
         border: Whether to leave an irregular border without data.
 
     Raises:
-        ValueError: The size is smaller than ``SMALLEST``.
+        ValueError: The size is smaller than ``MIN_SCENE_SIDE_PX``.
     """
-    if min(width, height) < SMALLEST:
-        raise ValueError(f"A scene is at least {SMALLEST} x {SMALLEST} pixels; {width} x {height} were asked for.")
+    if min(width, height) < MIN_SCENE_SIDE_PX:
+        raise ValueError(
+            f"A scene is at least {MIN_SCENE_SIDE_PX} x {MIN_SCENE_SIDE_PX} pixels; {width} x {height} were asked for."
+        )
     gsd = gsd or max(_FINEST_GSD, SMALLEST_EXTENT / min(width, height))
     rng = np.random.default_rng(seed)
     canvas = Canvas(width, height, gsd, rng)
@@ -87,7 +89,7 @@ def _settle(
     Args:
         shore: (H, W) metres to the water.
         first: (2,) where the first village lies.
-        direction: In which main roads run, about, in radians.
+        direction: The direction in which main roads run, about, in radians.
         sun: (2,) towards the sun.
     """
     villages, streets, main = _found_villages(canvas, shore, first, direction)

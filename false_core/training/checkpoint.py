@@ -45,7 +45,7 @@ class Checkpoint:
 
     Attributes:
         path, path_before: Where the last state and the one before it lie.
-        step: That of the last state, None where there is none yet.
+        step: The step of the last state, None where there is none yet.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Checkpoint:
             self._feedback.warn(f"The checkpoint cannot be written: {error}. If the run is interrupted it starts again.")
 
     def remove(self) -> None:
-        """Forget the checkpoint of a finished run, and those nobody came back for."""
+        """Forget the checkpoint of a finished run, and those of runs that were never resumed."""
         # What cannot be removed does no harm: a checkpoint is only ever found by the very same job.
         if not self._world.share.is_main:
             return
@@ -174,7 +174,7 @@ def _planted(node: Any, tensors: dict[str, Tensor]) -> Any:
 
 def _fingerprint(job: jobs.Job, settings: PretrainSettings | FinetuneSettings) -> str:
     declared = jobs.parameters(job)
-    body = {name: value for name, value in dataclasses.asdict(job).items() if not declared[name].is_output}
+    body = {name: value for name, value in dataclasses.asdict(job).items() if not declared[name].kind.is_output}
     files: list[tuple[str, int, int]] = []
     for name, parameter in declared.items():
         for path in parameter.kind.paths(body.get(name)):

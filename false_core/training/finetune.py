@@ -17,7 +17,7 @@ from false_core.distributed import ALONE, World
 from false_core.feedback import Feedback
 from false_core.jobs import Finetune
 from false_core.labels.annotation import IGNORE, Annotation, read_annotation
-from false_core.labels.doubts import doubts
+from false_core.labels.label_warnings import label_warnings
 from false_core.labels.split import split
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import check_fits
@@ -84,8 +84,8 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
         cache = ChunkCache(source, normalisation, memory_for_pixels(), device)
         annotation = on_valid_pixels(annotation, cache, feedback)
         training, held_back = split(annotation, job.validation, source.width, source.height, job.seed)
-        for doubt in doubts(annotation, held_back, job.validation > 0, source.width, source.height):
-            feedback.warn(doubt)
+        for warning in label_warnings(annotation, held_back, job.validation > 0, source.width, source.height):
+            feedback.warn(warning)
     torch.manual_seed(job.seed)
     trainer = _Trainer(settings, len(source.bands), len(annotation.classes), job.seed, device, world)
     if base and job.encoder:

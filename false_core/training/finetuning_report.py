@@ -19,7 +19,7 @@ def finetuning_report(card: ModelCard, curves: Curves, confusion: IntArray | Non
     """Return the report of a fine-tuning run, as HTML.
 
     Args:
-        confusion: On the labels kept back, true classes in rows; None where none were.
+        confusion: The confusion matrix on the labels kept back, true classes in rows; None where none were.
     """
     names, colors = [c.name for c in card.classes], [c.color for c in card.classes]
     tiles: list[tuple[str, str]] = []

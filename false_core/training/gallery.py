@@ -26,9 +26,9 @@ SHOWN_ANCHORS = 8
 """Anchors in a gallery."""
 MOST_OTHERS = 3
 """False negatives shown of one anchor."""
-SURROUNDINGS = 64
+SURROUNDINGS_PX = 64
 """Pixels of the view shown around a point."""
-PICTURE = 96
+THUMBNAIL_PX = 96
 """Pixels of a picture at most: larger patches are shown smaller."""
 
 Look = Callable[[int], tuple[ViewPairs, dict[str, Tensor]]]
@@ -57,7 +57,7 @@ class Gallery:
     Attributes:
         level: What an embedding stands for: a whole patch (``"image"``) or a point (``"points"``).
         determined: Whether the others are false negatives that FNSD determined; otherwise they are the nearest neighbours.
-        exhibits: From the least to the most similar.
+        exhibits: The exhibits from the least to the most similar.
         anchors: Number of anchors they were chosen from: benchmark anchors, or all.
         looked_at: Number of embeddings that were looked at.
     """
@@ -76,9 +76,6 @@ def collect_galleries(
 
     One batch is in memory at a time. The anchors are of different patches, and spread evenly between those whose false
     negative is least alike and those whose is most.
-
-    Args:
-        truth: Says which classes the places are of, if there is one.
     """
     determined = settings.method == "false" or settings.false_negatives
     exhibits: dict[str, list[Exhibit]] = {}
@@ -162,7 +159,7 @@ class _Show:
         """Return what is shown of ``anchor``."""
         other_view = int(positives(len(self.similarity), torch.device("cpu"))[anchor])
         others = [other_view, *self.found.indices[anchor, :MOST_OTHERS].tolist()]
-        size = self.settings.crop_size if level == IMAGE else min(SURROUNDINGS, self.settings.crop_size)
+        size = self.settings.crop_size if level == IMAGE else min(SURROUNDINGS_PX, self.settings.crop_size)
         return Exhibit(
             tuple(picture_at(self.batch, self.positions, row, size) for row in (anchor, *others)),
             tuple(float(self.similarity[anchor, row]) for row in others),
@@ -179,14 +176,14 @@ def picture_at(batch: ViewPairs, positions: EmbeddingPositions, row: int, size: 
     """Return the ground around a place as its view sees it, but in the colours of the raster.
 
     Args:
-        size: Side of what is seen in pixels of the view; larger ones than ``PICTURE`` are made smaller.
+        size: Side of what is seen in pixels of the view; larger ones than ``THUMBNAIL_PX`` are made smaller.
     """
     view, patch = int(positions.views[row]), int(positions.patches[row])
     matrix = (batch.first if view == patch else batch.second).matrix[patch]
     offset = (positions.pixels[row] - batch.centres[patch]).astype(np.float32)
     crop = resample(batch.windows[patch : patch + 1], Placement(matrix[None], offset[None]), size)
-    if size > PICTURE:
-        crop = torch.nn.functional.interpolate(crop, (PICTURE, PICTURE), mode="bilinear", antialias=True)
+    if size > THUMBNAIL_PX:
+        crop = torch.nn.functional.interpolate(crop, (THUMBNAIL_PX, THUMBNAIL_PX), mode="bilinear", antialias=True)
     return in_colour(crop[0].cpu().numpy())
 
 

@@ -1,6 +1,6 @@
 """Batch norms over the batch of all processes, where several train together.
 
-On NVIDIA cards PyTorch has one (``SyncBatchNorm``). It has none for the CPU; this is the same arithmetic.
+On NVIDIA GPUs PyTorch has one (``SyncBatchNorm``). It has none for the CPU; this is the same arithmetic.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def with_global_batch_norms(network: Network, world: World, device: torch.device
 
 
 class _GlobalBatchNorm(_BatchNorm):
-    """Normalises by mean and deviation over the batch of all processes while it trains."""
+    """Normalises by mean and standard deviation over the batch of all processes while it trains."""
 
     def forward(self, input: Tensor) -> Tensor:
         return _normalised(self, input)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from false_core.device import describe, is_failure_of_device, is_out_of_memory
 from false_core.errors import Cancelled, DeviceError, FalseError, InputError, OutOfMemoryError
-from false_core.raster.file_state import stamp_of
+from false_core.raster.file_state import signature_of
 from false_core.raster.source import RasterSource
 from false_core.training.checkpoint import Checkpoint
 
@@ -23,7 +23,6 @@ class TrainingGuard:
 
     Args:
         state: Returns the state, which is whole between two steps.
-        advice: The advice to give where its numbers run away.
     """
 
     def __init__(
@@ -36,7 +35,7 @@ class TrainingGuard:
     ) -> None:
         self._checkpoint, self._state, self._rasters, self._device = checkpoint, state, rasters, device
         self._advice = advice
-        self._stamps = [stamp_of(raster.files) for raster in rasters]
+        self._signatures = [signature_of(raster.files) for raster in rasters]
         # On the device, as asking for each loss would make it wait.
         self._broke_down_at = torch.tensor(UNTRIED, device=device)
 
@@ -101,8 +100,8 @@ class TrainingGuard:
             InputError: A raster is another one now.
         """
         self.check()
-        for raster, stamp in zip(self._rasters, self._stamps):
-            if stamp_of(raster.files) != stamp:
+        for raster, signature in zip(self._rasters, self._signatures):
+            if signature_of(raster.files) != signature:
                 raise InputError(
                     f"{raster.name} was changed or removed while it was learned from.",
                     "Start the job again when nothing writes to it any more.",
@@ -122,7 +121,9 @@ class TrainingGuard:
             self.save()
 
     def _is_sound(self) -> bool:
-        unchanged = all(stamp_of(raster.files) == stamp for raster, stamp in zip(self._rasters, self._stamps))
+        unchanged = all(
+            signature_of(raster.files) == signature for raster, signature in zip(self._rasters, self._signatures)
+        )
         return unchanged and int(self._broke_down_at) == UNTRIED
 
     def _what_is_kept(self) -> str:

@@ -136,7 +136,7 @@ class Trainer:
     """The networks, their optimiser, and one step of training.
 
     Attributes:
-        patches_at_a_time: That may go through the networks together. Fewer than a batch where the memory is too small.
+        patches_at_a_time: The number that may go through the networks together. Fewer than a batch if the memory is small.
 
     Raises:
         RequestError: There are more processes than patches in a batch.
@@ -278,10 +278,7 @@ class Trainer:
         if parts == 1:
             return [partial(self.views_of, views)]
         bounds = [patches * part // parts for part in range(parts + 1)]
-        return [partial(self._views_of_some, views, slice(*ends)) for ends in pairwise(bounds)]
-
-    def _views_of_some(self, views: RawViews, patches: slice) -> Views:
-        return self.views_of(views.part(patches))
+        return [partial(lambda ends: self.views_of(views.part(slice(*ends))), ends) for ends in pairwise(bounds)]
 
     @torch.no_grad()
     def views_of(self, views: RawViews) -> Views:

@@ -34,7 +34,7 @@ def polygon_file(path: str, raster: str, crs: CRS | None, classes: Sequence[Land
     With it comes a style for QGIS, see ``keep_style``.
 
     Args:
-        path: Of the file. Its ending says the format.
+        path: The path of the file. Its ending says the format.
 
     Raises:
         OutputError: It cannot be written, for example because the disk is full.

@@ -1,4 +1,4 @@
-"""Writes down what a maintainer needs to know of a computer, and leaves out what is nobody's business."""
+"""Writes down what a maintainer needs to know of a computer, and leaves out what is private."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ for name in sys.argv[1:]:
 try:
     import torch
     said["torch"] = {"cuda build": torch.version.cuda, "cuda available": torch.cuda.is_available(),
-        "cards": [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())],
+        "gpus": [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())],
         "architectures": torch.cuda.get_arch_list(), "threads": torch.get_num_threads(),
         "mps": torch.backends.mps.is_available()}
 except Exception as error:
@@ -78,11 +78,11 @@ def diagnose(feedback: QgsProcessingFeedback) -> str:
         ("Compute environment", _environment(host, feedback)),
         ("Check", _check(feedback)),
         ("Pythons and installers found", _pythons(host, feedback)),
-        ("Environment variables of QGIS", _variables(host)),
+        ("Environment variables of QGIS", shown_variables(host.variables, child_variables()) or ["none that matters"]),
         ("Last errors", _errors()),
     )
     lines = [f"FALSE diagnostics, {time.strftime('%Y-%m-%d %H:%M:%S')}"]
-    # Whoever gets the report need not know the user's language.
+    # The reader of the report need not know the user's language.
     with in_english():
         for heading, content in sections:
             feedback.setProgressText(heading)
@@ -115,11 +115,11 @@ def _version_on_disk() -> str:
 
 def _computer(host: Host, feedback: QgsProcessingFeedback) -> Iterator[str]:
     yield f"{platform.platform()}, {host.machine}"
-    cards = find_gpus(host, install_variables(host), feedback)
-    for card in cards:
-        capability = ".".join(map(str, card.capability)) if card.capability else "unknown"
-        yield f"{card.name}, driver {'.'.join(map(str, card.driver))}, compute capability {capability}"
-    if not cards:
+    gpus = find_gpus(host, install_variables(host), feedback)
+    for gpu in gpus:
+        capability = ".".join(map(str, gpu.capability)) if gpu.capability else "unknown"
+        yield f"{gpu.name}, driver {'.'.join(map(str, gpu.driver))}, compute capability {capability}"
+    if not gpus:
         yield "no NVIDIA GPU with a driver (nvidia-smi says nothing)"
     for folder in (false_folder(host), managed_folder()):
         existing = next((one for one in (folder, *folder.parents) if one.exists()), None)
@@ -227,10 +227,6 @@ def _pythons(host: Host, feedback: QgsProcessingFeedback) -> Iterator[str]:
         yield f"{candidate.path} (from {candidate.origin}): Python {probed.version_text}, {probed.platform}: {reason}"
 
 
-def _variables(host: Host) -> List[str]:
-    return shown_variables(host.variables, child_variables()) or ["none that matters"]
-
-
 def shown_variables(variables: Mapping[str, str], passed_on: Mapping[str, str]) -> List[str]:
     """Return one line for each variable that matters, without values that may be secret."""
     lines = []
@@ -240,14 +236,8 @@ def shown_variables(variables: Mapping[str, str], passed_on: Mapping[str, str]) 
             lines.append(f"{name} is set")
         elif upper.startswith(SHOWN):
             secret = without_secrets(f"{name}={value}").endswith(f"={HIDDEN}")
-            kept = (
-                ""
-                if passed_on.get(name) == value
-                else " (not passed on)"
-                if name not in passed_on
-                else " (passed on in part)"
-            )
-            lines.append(f"{name}={HIDDEN if secret else value}{kept}")
+            kept = " (passed on in part)" if name in passed_on else " (not passed on)"
+            lines.append(f"{name}={HIDDEN if secret else value}{'' if passed_on.get(name) == value else kept}")
     return lines
 
 

@@ -19,20 +19,20 @@ _NO_WINDOW: int = getattr(subprocess, "CREATE_NO_WINDOW", 0x08000000)
 _NEW_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0x00000200)
 PlainPython = Tuple[str, Dict[str, str]]
 """An interpreter, and the variables to start it with."""
-FAREWELL_S = 0.5
+WATCHDOG_EXIT_S = 0.5
 """How long the watchdog may take to go when QGIS ends."""
 
 
 def own_process_group() -> Dict[str, Any]:
     """Keep Ctrl-C in the terminal from reaching the process, and make it possible to end it with all it started."""
-    if watchdog.WINDOWS:
+    if watchdog.IS_WINDOWS:
         return {"creationflags": _NO_WINDOW | _NEW_GROUP}
     return {"start_new_session": True}
 
 
 def quiet_start() -> Dict[str, Any]:
     """Return what keeps Windows from opening a console for a short call."""
-    return {"creationflags": _NO_WINDOW} if watchdog.WINDOWS else {}
+    return {"creationflags": _NO_WINDOW} if watchdog.IS_WINDOWS else {}
 
 
 class Supervisor:
@@ -78,9 +78,9 @@ class Supervisor:
                 return
             self._process.stdin.close()
             try:
-                self._process.wait(FAREWELL_S)
+                self._process.wait(WATCHDOG_EXIT_S)
             except subprocess.TimeoutExpired:
-                pass  # It has somebody to end.
+                pass  # It still has processes to end.
 
     def _told(self, lines: List[str]) -> bool:
         if self._process is None or self._process.stdin is None or self._process.poll() is not None:
@@ -124,6 +124,6 @@ def _started(found: Optional[PlainPython]) -> Optional[subprocess.Popen]:
         )  # fmt: skip
     except OSError:
         return None
-    if process.stdin is not None and not watchdog.WINDOWS:
+    if process.stdin is not None and not watchdog.IS_WINDOWS:
         os.set_blocking(process.stdin.fileno(), False)
     return process

@@ -123,23 +123,23 @@ def choose(host: Host, gpus: Sequence[Gpu], wanted: str = AUTO, has_uv: bool = T
     return _for_gpu(host, best, cpu, _cuda(host, from_index))
 
 
-def _for_gpu(host: Host, card: Gpu, cpu: Tuple[Build, ...], cuda: Tuple[Build, ...]) -> Choice:
-    driver = ".".join(map(str, card.driver))
-    capability = card.capability or CUDA_CAPABILITY
-    told = tr("{card}, driver {driver}", card=card.name, driver=driver)
-    if card.driver[0] >= CUDA_DRIVER and capability >= CUDA_CAPABILITY:
-        return Choice(cuda, tr("the CUDA build for {card}", card=told))
-    if card.driver[0] >= OLD_DRIVER and OLD_CAPABILITIES[0] <= capability <= OLD_CAPABILITIES[1]:
-        why = tr("the last CUDA build for {card}", card=told) + ". "
+def _for_gpu(host: Host, gpu: Gpu, cpu: Tuple[Build, ...], cuda: Tuple[Build, ...]) -> Choice:
+    driver = ".".join(map(str, gpu.driver))
+    capability = gpu.capability or CUDA_CAPABILITY
+    told = tr("{gpu}, driver {driver}", gpu=gpu.name, driver=driver)
+    if gpu.driver[0] >= CUDA_DRIVER and capability >= CUDA_CAPABILITY:
+        return Choice(cuda, tr("the CUDA build for {gpu}", gpu=told))
+    if gpu.driver[0] >= OLD_DRIVER and OLD_CAPABILITIES[0] <= capability <= OLD_CAPABILITIES[1]:
+        why = tr("the last CUDA build for {gpu}", gpu=told) + ". "
         if capability >= CUDA_CAPABILITY:
             why += tr("Newer builds need the driver {driver} at least", driver=CUDA_DRIVER)
         else:
             why += tr("Newer builds need a GPU of the generation Turing or later")
         return Choice((Build(CUDA, OLD_BACKEND, OLD_BOUND), *cpu), why)
     if capability < OLD_CAPABILITIES[0]:
-        return Choice(cpu, tr("the build for the CPU: {card} is too old for PyTorch", card=told))
+        return Choice(cpu, tr("the build for the CPU: {gpu} is too old for PyTorch", gpu=told))
     install = tr("Install the driver {driver} or newer and run this again", driver=CUDA_DRIVER)
-    return Choice(cpu, tr("the build for the CPU: {card}", card=told) + ". " + install)
+    return Choice(cpu, tr("the build for the CPU: {gpu}", gpu=told) + ". " + install)
 
 
 def _cpu(host: Host) -> Tuple[Build, ...]:

@@ -18,10 +18,10 @@ import sys
 import time
 from typing import Dict, Iterable, List, Optional, Set, Tuple
 
-WINDOWS = os.name == "nt"
+IS_WINDOWS = os.name == "nt"
 POLITE_S = 2.0
 """Seconds that processes may take which were told to end. A job ends within ``events.CANCEL_DEADLINE_S``."""
-POLL_S = 0.05
+EXIT_POLL_S = 0.05
 LISTING_S = 5.0
 """How long the system may take to list its processes."""
 FOLDER = "false-"
@@ -34,9 +34,9 @@ Process = Tuple[int, str]
 def family(leader: int) -> Set[Process]:
     """Return the processes in the group of ``leader`` and those that it or they have started, in whatever group.
 
-    ``torchrun`` puts what it starts into groups of their own. On Windows it is nobody: there ``taskkill`` finds them.
+    ``torchrun`` puts what it starts into groups of their own. On Windows it is none: there ``taskkill`` finds them.
     """
-    if WINDOWS:
+    if IS_WINDOWS:
         return set()
     known = _processes()
     found = {one for one, (_, _, group) in known.items() if leader in (one, group)}
@@ -95,7 +95,7 @@ def _listed() -> Dict[int, Tuple[str, int, int]]:
 
 def end_all(leaders: List[int]) -> None:
     """End the groups of ``leaders`` and all they started: first they are told to, then they are killed."""
-    if WINDOWS:
+    if IS_WINDOWS:
         time.sleep(POLITE_S)  # Nothing there is told politely; the end of stdin is what a job hears.
         for leader in leaders:
             command = ["taskkill", "/T", "/F", "/PID", str(leader)]
@@ -111,7 +111,7 @@ def end_all(leaders: List[int]) -> None:
         wanted = {(one, since) for one, since in wanted if one in known and known[one][0] == since}
         if not wanted:
             return
-        time.sleep(POLL_S)
+        time.sleep(EXIT_POLL_S)
     kill_all(wanted)
 
 
@@ -119,7 +119,7 @@ def _signal(leader: int, number: int) -> None:
     try:
         os.killpg(leader, number)
     except (ProcessLookupError, PermissionError):
-        pass  # Nobody is left there.
+        pass  # No process is left there.
 
 
 def remove_all(folders: Iterable[str]) -> None:

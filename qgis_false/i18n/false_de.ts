@@ -712,8 +712,8 @@
         <translation>Holt ins Projekt, was ein exportierter Auftrag gemacht hat.</translation>
     </message>
     <message>
-        <source>A dialog writes a job to a file instead of running it where Export the job names one, and its log says how to run the file elsewhere, also under torchrun or on a cluster. Then name it here: the map and other layers are loaded and drawn as if they had been made here, the report goes to the Results Viewer, and the model is handed on.</source>
-        <translation>Ein Dialog schreibt einen Auftrag in eine Datei, statt ihn auszuführen, wenn bei Auftrag exportieren eine genannt ist, und sein Protokoll sagt, wie die Datei anderswo ausgeführt wird, auch unter torchrun oder auf einem Cluster. Dann nennen Sie sie hier: Karte und andere Layer werden geladen und dargestellt, als wären sie hier entstanden, der Bericht kommt in die Ergebnisanzeige, und das Modell wird weitergegeben.</translation>
+        <source>Where Export the job names a file, a dialog writes its job there instead of running it. The log says how to run the file elsewhere, also under torchrun or on a cluster. Then name the file here: the map and other layers are loaded and drawn as if they had been made here, the report goes to the Results Viewer, and the model is an output.</source>
+        <translation>Wenn bei Auftrag exportieren eine Datei genannt ist, schreibt ein Dialog seinen Auftrag dorthin, statt ihn auszuführen. Das Protokoll sagt, wie die Datei anderswo ausgeführt wird, auch unter torchrun oder auf einem Cluster. Dann nennen Sie die Datei hier: Karte und andere Layer werden geladen und dargestellt, als wären sie hier entstanden, der Bericht kommt in die Ergebnisanzeige, und das Modell ist eine Ausgabe.</translation>
     </message>
     <message>
         <source>Job</source>
@@ -740,8 +740,8 @@
         <translation>Macht, repariert oder aktualisiert das Python, das rechnet.</translation>
     </message>
     <message>
-        <source>FALSE computes in a Python of its own, beside QGIS, with PyTorch and what else it needs. This makes it: it finds or gets a Python, downloads the packages (1 to 3 GB), computes something with them and says on what device.</source>
-        <translation>FALSE rechnet in einem eigenen Python neben QGIS, mit PyTorch und was es sonst braucht. Dies richtet es ein: findet oder holt ein Python, lädt die Pakete herunter (1 bis 3 GB), rechnet etwas damit und sagt, auf welchem Gerät.</translation>
+        <source>FALSE computes in a Python of its own, beside QGIS, with PyTorch and what else it needs. This algorithm finds or gets a Python, downloads the packages (1 to 3 GB), computes something with them and says on what device.</source>
+        <translation>FALSE rechnet in einem eigenen Python neben QGIS, mit PyTorch und was es sonst braucht. Dieser Algorithmus findet oder holt ein Python, lädt die Pakete herunter (1 bis 3 GB), rechnet etwas damit und sagt, auf welchem Gerät.</translation>
     </message>
     <message>
         <source>Run it again at any time. It goes on where it was cancelled, repairs what is broken, brings an environment of another version of the plugin up to date, and is done in a moment where nothing is to be done. The packages come from the index that pip or uv are set to.</source>
@@ -800,8 +800,8 @@
         <translation>Auftrag exportieren</translation>
     </message>
     <message>
-        <source>Writes the job to this JSON file instead of running it. false-core run FILE runs it elsewhere, and Import results brings back what it made. Labels, and outputs that were to be temporary, lie in a folder beside it. Empty: the job is run.</source>
-        <translation>Schreibt den Auftrag in diese JSON-Datei, statt ihn auszuführen. false-core run DATEI führt ihn anderswo aus, und Ergebnisse importieren holt zurück, was er gemacht hat. Trainingsflächen, und Ausgaben, die temporär sein sollten, liegen in einem Ordner daneben. Leer: der Auftrag wird ausgeführt.</translation>
+        <source>The job is written to this JSON file and not run. false-core run FILE runs it elsewhere, and Import results brings back what it made. Labels, and outputs that were to be temporary, lie in a folder beside it. Empty: the job is run.</source>
+        <translation>Der Auftrag wird in diese JSON-Datei geschrieben und nicht ausgeführt. false-core run DATEI führt ihn anderswo aus, und Ergebnisse importieren holt zurück, was er gemacht hat. Trainingsflächen, und Ausgaben, die temporär sein sollten, liegen in einem Ordner daneben. Leer: der Auftrag wird ausgeführt.</translation>
     </message>
     <message>
         <source>Assess a map</source>
@@ -832,12 +832,12 @@
         <translation>{kind}-Dateien (*.{extension})</translation>
     </message>
     <message>
-        <source>All files (*)</source>
-        <translation>Alle Dateien (*)</translation>
-    </message>
-    <message>
         <source>{label}, as 1,2,3</source>
         <translation>{label}, als 1,2,3</translation>
+    </message>
+    <message>
+        <source>All files (*)</source>
+        <translation>Alle Dateien (*)</translation>
     </message>
     <message>
         <source>HTML files (*.html)</source>
@@ -852,12 +852,12 @@
         <translation>Diagnose</translation>
     </message>
     <message>
-        <source>The report is in the clipboard: paste it into your bug report.</source>
-        <translation>Der Bericht ist in der Zwischenablage: Fügen Sie ihn in Ihre Fehlermeldung ein.</translation>
-    </message>
-    <message>
         <source>The report cannot be written to {path}: {reason}.</source>
         <translation>Der Bericht lässt sich nicht nach {path} schreiben: {reason}.</translation>
+    </message>
+    <message>
+        <source>The report is in the clipboard: paste it into your bug report.</source>
+        <translation>Der Bericht ist in der Zwischenablage: Fügen Sie ihn in Ihre Fehlermeldung ein.</translation>
     </message>
     <message>
         <source>What the encoder sees</source>
@@ -964,8 +964,20 @@
         <translation>{name} muss eine Datei sein, zum Beispiel ein GeoPackage; es ist {path}.</translation>
     </message>
     <message>
+        <source>Another QGIS is setting up the compute environment right now. Wait for it to end.</source>
+        <translation>Ein anderes QGIS richtet gerade die Rechenumgebung ein. Warten Sie, bis es fertig ist.</translation>
+    </message>
+    <message>
         <source>Looking at {path}</source>
         <translation>{path} wird untersucht</translation>
+    </message>
+    <message>
+        <source>{path} does not answer as a Python does. Name the interpreter itself.</source>
+        <translation>{path} antwortet nicht wie ein Python. Nennen Sie den Interpreter selbst.</translation>
+    </message>
+    <message>
+        <source>{path} is Python {version}. At least {oldest} is needed.</source>
+        <translation>{path} ist Python {version}. Gebraucht wird mindestens {oldest}.</translation>
     </message>
     <message>
         <source>{path} has no {packages}.</source>
@@ -976,20 +988,12 @@
         <translation>Aus {python} lässt sich keine Umgebung machen; der Grund steht oben. Unter Debian und Ubuntu fehlt vielleicht das Paket python3-venv.</translation>
     </message>
     <message>
+        <source>The packages cannot be installed; the reason stands above. Behind a proxy or with an index of your own, pip and uv need to know of it, by their configuration files or variables. What was downloaded is kept: run this again to go on.</source>
+        <translation>Die Pakete lassen sich nicht installieren; der Grund steht oben. Hinter einem Proxy oder mit einem eigenen Index müssen pip und uv davon wissen, durch ihre Konfigurationsdateien oder Variablen. Was heruntergeladen ist, bleibt: führen Sie dies noch einmal aus, um weiterzumachen.</translation>
+    </message>
+    <message>
         <source>Mending {packages}</source>
         <translation>Wird repariert: {packages}</translation>
-    </message>
-    <message>
-        <source>Another QGIS is setting up the compute environment right now. Wait for it to end.</source>
-        <translation>Ein anderes QGIS richtet gerade die Rechenumgebung ein. Warten Sie, bis es fertig ist.</translation>
-    </message>
-    <message>
-        <source>{path} does not answer as a Python does. Name the interpreter itself.</source>
-        <translation>{path} antwortet nicht wie ein Python. Nennen Sie den Interpreter selbst.</translation>
-    </message>
-    <message>
-        <source>{path} is Python {version}. At least {oldest} is needed.</source>
-        <translation>{path} ist Python {version}. Gebraucht wird mindestens {oldest}.</translation>
     </message>
     <message>
         <source>The variable {variable} names {path}. As long as it is set, that one computes.</source>
@@ -1032,12 +1036,16 @@
         <translation>Installieren Sie eines oder uv, und führen Sie dies noch einmal aus.</translation>
     </message>
     <message>
-        <source>The packages cannot be installed; the reason stands above. Behind a proxy or with an index of your own, pip and uv need to know of it, by their configuration files or variables. What was downloaded is kept: run this again to go on.</source>
-        <translation>Die Pakete lassen sich nicht installieren; der Grund steht oben. Hinter einem Proxy oder mit einem eigenen Index müssen pip und uv davon wissen, durch ihre Konfigurationsdateien oder Variablen. Was heruntergeladen ist, bleibt: führen Sie dies noch einmal aus, um weiterzumachen.</translation>
-    </message>
-    <message>
         <source>Looking whether every file is there</source>
         <translation>Sieht nach, ob alle Dateien da sind</translation>
+    </message>
+    <message>
+        <source>There are {free} GB free on the disk of {folder}, and the environment needs about {needed}. Make room, or ask for the build cpu, which is smaller.</source>
+        <translation>Auf dem Datenträger von {folder} sind {free} GB frei, und die Umgebung braucht etwa {needed}. Schaffen Sie Platz, oder wählen Sie die Ausgabe cpu, die kleiner ist.</translation>
+    </message>
+    <message>
+        <source>{folder} is in the way, and was not made by the set-up. Move it somewhere else and run this again.</source>
+        <translation>{folder} ist im Weg und stammt nicht vom Einrichten. Verschieben Sie es, und führen Sie dies noch einmal aus.</translation>
     </message>
     <message>
         <source>Removing the old environment</source>
@@ -1080,12 +1088,8 @@
         <translation>{stage} (seit {time})</translation>
     </message>
     <message>
-        <source>There are {free} GB free on the disk of {folder}, and the environment needs about {needed}. Make room, or ask for the build cpu, which is smaller.</source>
-        <translation>Auf dem Datenträger von {folder} sind {free} GB frei, und die Umgebung braucht etwa {needed}. Schaffen Sie Platz, oder wählen Sie die Ausgabe cpu, die kleiner ist.</translation>
-    </message>
-    <message>
-        <source>{folder} is in the way, and was not made by the set-up. Move it somewhere else and run this again.</source>
-        <translation>{folder} ist im Weg und stammt nicht vom Einrichten. Verschieben Sie es, und führen Sie dies noch einmal aus.</translation>
+        <source>{path} cannot be removed: {reason}. It may be in use: close other QGIS windows and runs, then run this again.</source>
+        <translation>{path} lässt sich nicht entfernen: {reason}. Vielleicht ist es in Gebrauch: schließen Sie andere Fenster und Läufe von QGIS, und führen Sie dies noch einmal aus.</translation>
     </message>
     <message>
         <source>{problem} The environment is made anew.</source>
@@ -1118,10 +1122,6 @@
     <message>
         <source>The environment's Python cannot say what is installed.</source>
         <translation>Das Python der Umgebung kann nicht sagen, was installiert ist.</translation>
-    </message>
-    <message>
-        <source>{path} cannot be removed: {reason}. It may be in use: close other QGIS windows and runs, then run this again.</source>
-        <translation>{path} lässt sich nicht entfernen: {reason}. Vielleicht ist es in Gebrauch: schließen Sie andere Fenster und Läufe von QGIS, und führen Sie dies noch einmal aus.</translation>
     </message>
     <message>
         <source>It does not use the GPU.</source>
@@ -1208,8 +1208,8 @@
         <translation>{program} lässt sich nicht starten: {reason}.</translation>
     </message>
     <message>
-        <source>{card}, driver {driver}</source>
-        <translation>{card}, Treiber {driver}</translation>
+        <source>{gpu}, driver {driver}</source>
+        <translation>{gpu}, Treiber {driver}</translation>
     </message>
     <message>
         <source>Install the driver {driver} or newer and run this again</source>
@@ -1240,12 +1240,12 @@
         <translation>die Ausgabe für die CPU: es wurde keine NVIDIA-Karte mit Treiber gefunden</translation>
     </message>
     <message>
-        <source>the CUDA build for {card}</source>
-        <translation>die CUDA-Ausgabe für {card}</translation>
+        <source>the CUDA build for {gpu}</source>
+        <translation>die CUDA-Ausgabe für {gpu}</translation>
     </message>
     <message>
-        <source>the last CUDA build for {card}</source>
-        <translation>die letzte CUDA-Ausgabe für {card}</translation>
+        <source>the last CUDA build for {gpu}</source>
+        <translation>die letzte CUDA-Ausgabe für {gpu}</translation>
     </message>
     <message>
         <source>Newer builds need the driver {driver} at least</source>
@@ -1256,8 +1256,8 @@
         <translation>Neuere Ausgaben brauchen eine Karte ab der Generation Turing</translation>
     </message>
     <message>
-        <source>the build for the CPU: {card} is too old for PyTorch</source>
-        <translation>die Ausgabe für die CPU: {card} ist zu alt für PyTorch</translation>
+        <source>the build for the CPU: {gpu} is too old for PyTorch</source>
+        <translation>die Ausgabe für die CPU: {gpu} ist zu alt für PyTorch</translation>
     </message>
     <message>
         <source>For Windows that is the build without CUDA: the GPU is not used</source>
@@ -1268,8 +1268,8 @@
         <translation>die CUDA-Ausgabe, wie gewünscht, obwohl keine NVIDIA-Karte gefunden wurde</translation>
     </message>
     <message>
-        <source>the build for the CPU: {card}</source>
-        <translation>die Ausgabe für die CPU: {card}</translation>
+        <source>the build for the CPU: {gpu}</source>
+        <translation>die Ausgabe für die CPU: {gpu}</translation>
     </message>
     <message>
         <source>The library that computes is of version {library}, the plugin that QGIS has loaded of {plugin}. The plugin was updated while QGIS was running: restart QGIS.</source>
@@ -1288,6 +1288,14 @@
         <translation>Das Einrichten der Rechenumgebung wurde unterbrochen. Führen Sie „Rechenumgebung einrichten“ aus: es macht weiter, wo es aufgehört hat.</translation>
     </message>
     <message>
+        <source>{name} is a temporary file. Name one that stays.</source>
+        <translation>{name} ist eine temporäre Datei. Nennen Sie eine, die bleibt.</translation>
+    </message>
+    <message>
+        <source>A temporary file of QGIS cannot go with an exported job, as it is gone when QGIS ends: {paths}. Save it elsewhere, and choose that.</source>
+        <translation>Eine temporäre Datei von QGIS kann nicht mit einem exportierten Auftrag gehen, denn sie ist weg, wenn QGIS endet: {paths}. Speichern Sie sie anderswo und wählen Sie diese.</translation>
+    </message>
+    <message>
         <source>The job is in {path}. Nothing was run.</source>
         <translation>Der Auftrag ist in {path}. Ausgeführt wurde nichts.</translation>
     </message>
@@ -1300,28 +1308,24 @@
         <translation>Nichts von dem, was der Auftrag {path} macht, ist da.</translation>
     </message>
     <message>
-        <source>{name} is a temporary file. Name one that stays.</source>
-        <translation>{name} ist eine temporäre Datei. Nennen Sie eine, die bleibt.</translation>
+        <source>The folder {path} cannot be made: {reason}.</source>
+        <translation>Der Ordner {path} kann nicht angelegt werden: {reason}.</translation>
     </message>
     <message>
-        <source>A temporary file of QGIS cannot go with an exported job, as it is gone when QGIS ends: {paths}. Save it elsewhere, and choose that.</source>
-        <translation>Eine temporäre Datei von QGIS kann nicht mit einem exportierten Auftrag gehen, denn sie ist weg, wenn QGIS endet: {paths}. Speichern Sie sie anderswo und wählen Sie diese.</translation>
+        <source>The job cannot be written to {path}: {reason}.</source>
+        <translation>Der Auftrag kann nicht nach {path} geschrieben werden: {reason}.</translation>
     </message>
     <message>
         <source>What goes with it is in {folder}: keep the two together.</source>
         <translation>Was dazugehört, ist in {folder}: lassen Sie die beiden zusammen.</translation>
     </message>
     <message>
-        <source>The folder {path} cannot be made: {reason}.</source>
-        <translation>Der Ordner {path} kann nicht angelegt werden: {reason}.</translation>
-    </message>
-    <message>
         <source>{name} was to be a temporary file. It goes to {path}.</source>
         <translation>{name} sollte eine temporäre Datei sein. Sie kommt nach {path}.</translation>
     </message>
     <message>
-        <source>The job cannot be written to {path}: {reason}.</source>
-        <translation>Der Auftrag kann nicht nach {path} geschrieben werden: {reason}.</translation>
+        <source>{name} is not there: {path}. Either the job is not finished, or its files have another path here: say so as path mapping.</source>
+        <translation>{name} ist nicht da: {path}. Entweder ist der Auftrag nicht fertig, oder seine Dateien haben hier einen anderen Pfad: sagen Sie das als Zuordnung der Pfade.</translation>
     </message>
     <message>
         <source>The job {path} makes no files.</source>
@@ -1330,10 +1334,6 @@
     <message>
         <source>{path} is older than the job: perhaps another run made it.</source>
         <translation>{path} ist älter als der Auftrag: vielleicht stammt die Datei von einem anderen Lauf.</translation>
-    </message>
-    <message>
-        <source>{name} is not there: {path}. Either the job is not finished, or its files have another path here: say so as path mapping.</source>
-        <translation>{name} ist nicht da: {path}. Entweder ist der Auftrag nicht fertig, oder seine Dateien haben hier einen anderen Pfad: sagen Sie das als Zuordnung der Pfade.</translation>
     </message>
     <message>
         <source>{name} is not there: {path}.</source>
@@ -1356,12 +1356,12 @@
         <translation>Der Layer {layer} kommt von {origin}, nicht aus einer Rasterdatei. Speichern Sie ihn als GeoTIFF (Layer &gt; Speichern als...) und nehmen Sie das.</translation>
     </message>
     <message>
-        <source>none</source>
-        <translation>keine</translation>
-    </message>
-    <message>
         <source>The label layer has no field {field}. Its fields are: {names}.</source>
         <translation>Der Layer der Trainingsflächen hat kein Feld {field}. Seine Felder sind: {names}.</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>keine</translation>
     </message>
     <message>
         <source>The labels cannot be written to {path}: {reason}.</source>
@@ -1552,8 +1552,8 @@
         <translation>Der Rechenprozess wurde angehalten, aber nicht von QGIS.</translation>
     </message>
     <message>
-        <source>Its last words:</source>
-        <translation>Seine letzten Worte:</translation>
+        <source>Its last lines:</source>
+        <translation>Seine letzten Zeilen:</translation>
     </message>
     <message>
         <source>The path mapping says nothing about {paths}. The launcher is to find them under the same path.</source>
@@ -1600,8 +1600,8 @@
         <translation>FALSE für QGIS</translation>
     </message>
     <message>
-        <source>Makes a map better, one turn after the other: trains a model with all labels you have by now, classifies the raster, and suggests where to digitise next. Digitise what you see there, add it to your labels, and run this again. The encoder stays as it is, so a turn takes little time.</source>
-        <translation>Macht eine Karte besser, eine Runde nach der anderen: trainiert ein Modell mit allen bisherigen Trainingsflächen, klassifiziert das Raster und schlägt vor, wo als Nächstes digitalisiert wird. Digitalisieren Sie, was Sie dort sehen, fügen Sie es Ihren Trainingsflächen hinzu und führen Sie dies noch einmal aus. Der Encoder bleibt, wie er ist; deshalb dauert eine Runde nicht lange.</translation>
+        <source>This makes a map better, one turn after the other. It trains a model with all labels you have by now, classifies the raster, and suggests where to digitise next. Digitise what you see there, add it to your labels, and run this again. The encoder stays as it is, so a turn takes little time.</source>
+        <translation>Dies macht eine Karte besser, eine Runde nach der anderen. Es trainiert ein Modell mit allen bisherigen Trainingsflächen, klassifiziert das Raster und schlägt vor, wo als Nächstes digitalisiert wird. Digitalisieren Sie, was Sie dort sehen, fügen Sie es Ihren Trainingsflächen hinzu und führen Sie dies noch einmal aus. Der Encoder bleibt, wie er ist; deshalb dauert eine Runde nicht lange.</translation>
     </message>
     <message>
         <source>The map, with all labels so far.</source>
@@ -1652,8 +1652,8 @@
         <translation>1. Vortraining mit allen</translation>
     </message>
     <message>
-        <source>One land-cover map for each of many rasters, from labels on one of them: learns from all of them without labels, trains a model with the labels, and classifies them all. The rasters must come from the same sensor: same bands in the same order. Use Add Directory in the list of rasters to take a whole folder.</source>
-        <translation>Eine Landbedeckungskarte für jedes vieler Raster, aus Trainingsflächen auf einem von ihnen: lernt von allen ohne Trainingsflächen, trainiert mit den Trainingsflächen ein Modell und klassifiziert sie alle. Die Raster müssen vom selben Sensor stammen: gleiche Kanäle in gleicher Reihenfolge. Mit „Verzeichnis hinzufügen“ in der Liste der Raster nehmen Sie einen ganzen Ordner.</translation>
+        <source>This makes a land-cover map of each of many rasters, from labels on one of them. It learns from all of them without labels, trains a model with the labels, and classifies them all. The rasters must come from the same sensor: same bands in the same order. Use Add Directory in the list of rasters to take a whole folder.</source>
+        <translation>Dies macht von jedem vieler Raster eine Landbedeckungskarte, aus Trainingsflächen auf einem von ihnen. Es lernt von allen ohne Trainingsflächen, trainiert mit den Trainingsflächen ein Modell und klassifiziert sie alle. Die Raster müssen vom selben Sensor stammen: gleiche Kanäle in gleicher Reihenfolge. Mit „Verzeichnis hinzufügen“ in der Liste der Raster nehmen Sie einen ganzen Ordner.</translation>
     </message>
     <message>
         <source>The folder with the maps, one for each raster.</source>
@@ -1696,8 +1696,8 @@
         <translation>Bericht zum Encoder</translation>
     </message>
     <message>
-        <source>From a raster and a few labels to a land-cover map: learns from the raster without labels, trains a model with the labels, and classifies the raster. Style the label layer by categories of the class field, and the map takes names and colours from it.</source>
-        <translation>Von einem Raster und wenigen Trainingsflächen zur Landbedeckungskarte: lernt aus dem Raster ohne Trainingsflächen, trainiert damit ein Modell und klassifiziert das Raster. Stellen Sie den Layer der Trainingsflächen kategorisiert nach dem Klassenfeld dar; die Karte übernimmt dann Namen und Farben.</translation>
+        <source>This makes a land-cover map from a raster and a few labels. It learns from the raster without labels, trains a model with the labels, and classifies the raster. Style the label layer by categories of the class field, and the map takes names and colours from it.</source>
+        <translation>Dies macht aus einem Raster und wenigen Trainingsflächen eine Landbedeckungskarte. Es lernt aus dem Raster ohne Trainingsflächen, trainiert mit den Trainingsflächen ein Modell und klassifiziert das Raster. Stellen Sie den Layer der Trainingsflächen kategorisiert nach dem Klassenfeld dar; die Karte übernimmt dann Namen und Farben.</translation>
     </message>
     <message>
         <source>The map.</source>

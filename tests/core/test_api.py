@@ -65,10 +65,29 @@ class TestAFunction:
 
     @pytest.mark.parametrize("job", api._RESULTS)
     def test_returns_every_file_and_value_of_its_job_by_name(self, job: type[jobs.Job]) -> None:
-        declared = {name for name, parameter in jobs.parameters(job).items() if parameter.is_output}
+        declared = {name for name, parameter in jobs.parameters(job).items() if parameter.kind.is_output}
         declared |= {result.name for result in job.RESULTS}
         named = set(inspect.signature(api._RESULTS[job]).parameters) - {"files", "values"}
         assert named == declared, f"Name what {job.__name__} returns in false_core/api.py"
+
+    @pytest.mark.parametrize("job", jobs.JOBS.values())
+    def test_returns_in_other_processes_than_the_first_what_is_known_there(
+        self, job: type[jobs.Job], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(api.dispatch, "run", lambda *_: {})
+        asked = job(
+            **{name: p.example for name, p in jobs.parameters(job).items() if p.kind.is_output or not p.kind.is_number}
+        )
+        results = false_core.run(asked)
+        assert {name: str(path) for name, path in results.files.items()} == jobs.outputs(asked)
+        assert results.values == {result.name: None for result in job.RESULTS}
+
+    def test_of_a_job_that_is_not_shared_is_done_by_the_first_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+            monkeypatch.setenv(name, value)
+        assessed = false_core.assess(map="no map.tif", reference="nothing.gpkg", field="class", report="report.html")
+        assert assessed.oa is None
+        assert assessed.report == Path("report.html")
 
     def test_says_what_is_wrong_as_every_door_does(self) -> None:
         with pytest.raises(RequestError, match="confidence must be a text"):

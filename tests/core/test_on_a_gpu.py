@@ -1,6 +1,6 @@
 """What would happen on an NVIDIA card, found out without one: with tensors that are said to lie there and hold no numbers.
 
-Such tensors complain where one that lies elsewhere is mixed in, and where the CPU asks for a number of theirs: on a card it
+Such tensors complain where one that lies elsewhere is mixed in, and where the CPU asks for a number of theirs: on a GPU it
 would have to wait for all that was computed up to there, in every step.
 """
 
@@ -35,28 +35,28 @@ from false_core.training.pretrain import Trainer
 
 pytestmark = pytest.mark.thorough
 
-CPU, CARD = torch.device("cpu"), torch.device("cuda", 0)
+CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 PATCHES = 6
 WITH_FNCC = "+fncc"
 
 
 @contextmanager
 def without_numbers() -> Iterator[FakeTensorMode]:
-    """Within it tensors hold no numbers. Backward passes to a card that is not there are not possible, so none are made."""
+    """Within it tensors hold no numbers. Backward passes to a GPU that is not there are not possible, so none are made."""
     with FakeTensorMode() as mode, torch.no_grad():
         yield mode
 
 
 @pytest.fixture(autouse=True)
 def no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Triton looks for a real card; the plain form of the loss stands in."""
+    """Triton looks for a real GPU; the plain form of the loss stands in."""
     monkeypatch.setattr(denominator, "_working_kernels", lambda device: None)
 
 
 def put_on_card(mode: FakeTensorMode, made: Any) -> Any:
     """Return a tensor, or a dataclass of such, as if it lay on a card. What stays in memory for good is left as it is."""
     if isinstance(made, Tensor):
-        return mode.from_tensor(made).to(CARD)
+        return mode.from_tensor(made).to(GPU)
     if not dataclasses.is_dataclass(made):
         return made
     changed = {field.name: put_on_card(mode, getattr(made, field.name)) for field in dataclasses.fields(made)}
@@ -64,7 +64,7 @@ def put_on_card(mode: FakeTensorMode, made: Any) -> Any:
 
 
 def move(mode: FakeTensorMode, network: nn.Module) -> nn.Module:
-    """Move a network to the card that is not there."""
+    """Move a network to the GPU that is not there."""
     for module in network.modules():
         for kept in (module._parameters, module._buffers):
             for name, tensor in list(kept.items()):
@@ -104,8 +104,8 @@ class TestAStepOfPretraining:
             move(mode, trainer.method)
             seen = trainer.views_of(put_on_card(mode, views))
             outcome = trainer.method.compare_all(trainer.method.represent(seen))
-        assert seen.pixels.device == outcome.loss.device == CARD
-        assert {value.device for value in outcome.curves.values()} <= {CARD}
+        assert seen.pixels.device == outcome.loss.device == GPU
+        assert {value.device for value in outcome.curves.values()} <= {GPU}
 
     def test_that_waited_would_be_found_out(self) -> None:
         with without_numbers() as mode:
@@ -129,10 +129,10 @@ class TestATileOfAMap:
         with without_numbers() as mode:
             move(mode, network)
             codes = put_on_card(mode, torch.arange(classes, dtype=torch.uint8))
-            blender = Blender(plan, classes, CARD)
+            blender = Blender(plan, classes, GPU)
             for tile in plan:
                 found = class_probabilities(network, put_on_card(mode, torch.zeros(1, bands, plan.side, plan.side)))
                 mapped = upsample(blender.add(tile, found[0]), factor, codes, True)
                 assert mapped.percent is not None
-                assert mapped.codes.device == mapped.percent.device == CARD
+                assert mapped.codes.device == mapped.percent.device == GPU
                 assert mapped.codes.shape == (plan.stride * factor, plan.stride * factor)

@@ -103,7 +103,7 @@ class TestAPowerCut:
     ) -> None:
         """Shows that the two above can fail."""
         write(disk, 0)
-        monkeypatch.setattr(publish, "settle", lambda _: None)
+        monkeypatch.setattr(publish, "fsync_path", lambda _: None)
         write(disk, 1)
         time.sleep(3)  # The journal has the new name by now, and not what it stands for.
         shutil.copy(tmp_path / "image", tmp_path / "cut")
@@ -113,9 +113,9 @@ class TestAPowerCut:
     def test_leaves_a_scratch_folder_that_the_next_run_removes(self, disk: Disk, tmp_path: Path) -> None:
         with published(disk.folder / "map.tif") as (partial,):
             partial.write_bytes(version(1))
-            publish.settle(partial)
-            publish.settle(partial.parent)
-            publish.settle(disk.folder)
+            publish.fsync_path(partial)
+            publish.fsync_path(partial.parent)
+            publish.fsync_path(disk.folder)
             shutil.copy(tmp_path / "image", tmp_path / "cut")
         with disk_in_file(tmp_path / "after", tmp_path / "cut") as copy:
             assert [path.suffix for path in copy.folder.iterdir() if path.name != "lost+found"] == [".partial"]

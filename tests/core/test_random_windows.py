@@ -17,7 +17,7 @@ from small_world import write_raster
 from false_core.inference.tiles import MAX_FILE_PIXELS, MOST_BYTES, TilePlan
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
-from false_core.sampling.cache import CHUNK, ChunkCache
+from false_core.sampling.cache import CHUNK_PX, ChunkCache
 from false_core.sampling.geometry import Placement, matched_points, random_placement, resample, window_side
 
 WIDTH, HEIGHT, NODATA = 61, 47, 7
@@ -96,7 +96,7 @@ class TestAnyWindowOfARaster:
     @given(st.integers(-5, 3), st.integers(-5, 3), st.integers(-30, 30), st.integers(-30, 30))
     def test_over_the_borders_of_chunks_is_no_other(self, path: str, column: int, row: int, x: int, y: int) -> None:
         source = RasterSource(path)
-        window = Window(column * CHUNK + x, row * CHUNK + y, CHUNK + 17, CHUNK + 31)
+        window = Window(column * CHUNK_PX + x, row * CHUNK_PX + y, CHUNK_PX + 17, CHUNK_PX + 31)
         pixels, _ = ChunkCache(source, NORMAL, 0).read(window)
         np.testing.assert_allclose(pixels, NORMAL.apply(source.read(window)), atol=4e-3)
 

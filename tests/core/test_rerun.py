@@ -22,7 +22,7 @@ from false_core.errors import ModelFileError, OutputError, RequestError
 from false_core.jobs import Finetune, Pretrain
 from false_core.models.from_file import segmenter_from
 from false_core.models.model_file import MADE_BY, read_card, save_model
-from false_core.models.record import PIECE, PIECES, file_fingerprint, read_record
+from false_core.models.record import SAMPLE_BYTES, SAMPLES_HASHED, file_fingerprint, read_record
 
 pytestmark = pytest.mark.thorough
 
@@ -182,10 +182,10 @@ class TestAFingerprint:
     def test_of_a_large_file_sees_what_changed_at_its_ends_and_its_size(self, tmp_path: Path) -> None:
         path = tmp_path / "large.bin"
         with path.open("wb") as file:
-            file.truncate(3 * PIECE * PIECES)
+            file.truncate(3 * SAMPLE_BYTES * SAMPLES_HASHED)
         first = file_fingerprint(str(path), jobs.FILE)
         assert first == file_fingerprint(str(path), jobs.FILE)
-        for place in (0, 3 * PIECE * PIECES - 1):
+        for place in (0, 3 * SAMPLE_BYTES * SAMPLES_HASHED - 1):
             with path.open("r+b") as file:
                 file.seek(place)
                 file.write(b"x")

@@ -47,7 +47,8 @@ def test_the_choices_that_help_explains_are_named_as_they_are(file):
     for job in jobs.JOBS.values():
         for parameter in jobs.parameters(job).values():
             for choice in parameter.choices:
-                assert (choice in parameter.help) == (choice in known[parameter.help]), choice
+                # One that is not there is missed by the test above.
+                assert (choice in parameter.help) == (choice in known.get(parameter.help, parameter.help)), choice
 
 
 def test_a_text_that_is_new_is_missed(tmp_path):

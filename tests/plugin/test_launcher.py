@@ -169,7 +169,7 @@ class TestTheCommandLine:
             "srun", "$(reboot)", "`reboot`", ">", "x", "|", "y", ";", "z", "&&", "python"]  # fmt: skip
 
     def test_on_windows_a_backslash_is_no_escape(self, words, monkeypatch):
-        monkeypatch.setattr("qgis_false.launcher.WINDOWS", True)
+        monkeypatch.setattr("qgis_false.launcher.IS_WINDOWS", True)
         assert words(r'C:\env\python.exe "\\server\a b\c.py"')[:2] == [r"C:\env\python.exe", r"\\server\a b\c.py"]
 
     def test_what_computes_goes_through_it_and_what_does_not_is_done_here(self, provider, monkeypatch):

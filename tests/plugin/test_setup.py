@@ -187,14 +187,14 @@ def hanging(folder: Path, bench: Bench) -> str:
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     "stage",
-    ["asking for graphics cards", "asking uv", "asking a Python", "making the environment", "installing", "checking"],
+    ["asking for GPUs", "asking uv", "asking a Python", "making the environment", "installing", "checking"],
 )
 def test_every_stage_can_be_cancelled_and_nothing_lives_on(bench, feedback, tmp_path, monkeypatch, stage):
     from qgis_false.environment import install, torch_build
     from qgis_false.environment.interpreters import Candidate
     from qgis_false.worker import run_job
 
-    if stage == "asking for graphics cards":
+    if stage == "asking for GPUs":
         monkeypatch.setattr(install, "find_gpus", bench.find_gpus)
         monkeypatch.setattr(torch_build, "nvidia_smi_places", lambda host: [hanging(tmp_path, bench)])
     elif stage == "asking a Python":

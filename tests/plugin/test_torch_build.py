@@ -1,4 +1,4 @@
-"""The build of PyTorch fits the system, the card and the driver."""
+"""The build of PyTorch fits the system, the GPU and the driver."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from recorded_hosts import recorded_host
 TURING, AMPERE, BLACKWELL, PASCAL, KEPLER = (7, 5), (8, 6), (12, 0), (6, 1), (3, 5)
 
 
-def choice(name: str, *cards: tuple[int, tuple[int, int] | None], wanted: str = "auto", has_uv: bool = True):
+def choice(name: str, *gpus: tuple[int, tuple[int, int] | None], wanted: str = "auto", has_uv: bool = True):
     from qgis_false.environment.torch_build import Gpu, choose
 
-    gpus = [Gpu("a card", (driver, 0), capability) for driver, capability in cards]
+    gpus = [Gpu("a GPU", (driver, 0), capability) for driver, capability in gpus]
     return choose(recorded_host(name), gpus, wanted, has_uv)
 
 
 @pytest.mark.parametrize(
-    ("name", "cards", "builds"),
+    ("name", "gpus", "builds"),
     [
         # Linux: the package index has the CUDA build, without a choice.
         ("debian", [(580, TURING)], ["cuda index"]),
@@ -25,7 +25,7 @@ def choice(name: str, *cards: tuple[int, tuple[int, int] | None], wanted: str = 
         # Windows: the package index has the CPU build, without a choice.
         ("osgeo4w", [(581, AMPERE)], ["cuda auto", "cpu index"]),
         ("osgeo4w", [], ["cpu index"]),
-        # An old driver or an old card: the last builds for CUDA 12.
+        # An old driver or an old GPU: the last builds for CUDA 12.
         ("debian", [(535, AMPERE)], ["cuda cu126 <2.15", "cpu cpu", "cuda index"]),
         ("osgeo4w", [(552, AMPERE)], ["cuda cu126 <2.15", "cpu index"]),
         ("osgeo4w", [(580, PASCAL)], ["cuda cu126 <2.15", "cpu index"]),
@@ -33,15 +33,15 @@ def choice(name: str, *cards: tuple[int, tuple[int, int] | None], wanted: str = 
         ("osgeo4w", [(570, BLACKWELL)], ["cpu index"]),
         ("osgeo4w", [(470, TURING)], ["cpu index"]),
         ("debian", [(470, KEPLER)], ["cpu cpu", "cuda index"]),
-        # The better of two cards counts.
+        # The better of two GPUs counts.
         ("osgeo4w", [(581, PASCAL), (581, AMPERE)], ["cuda auto", "cpu index"]),
         # An old driver does not tell the capability.
         ("osgeo4w", [(530, None)], ["cuda cu126 <2.15", "cpu index"]),
         ("macos_app", [], ["cpu index"]),
     ],
 )
-def test_by_card_and_driver(provider, name, cards, builds):
-    told = choice(name, *cards).builds
+def test_by_gpu_and_driver(provider, name, gpus, builds):
+    told = choice(name, *gpus).builds
     assert [f"{build.gives} {build.backend or 'index'} {build.bound}".strip() for build in told] == builds
 
 
@@ -77,7 +77,7 @@ def test_a_backend_that_uv_was_told_is_left_to_uv(provider):
 
 
 @pytest.mark.parametrize(
-    ("answer", "cards"),
+    ("answer", "gpus"),
     [
         ("NVIDIA GeForce RTX 3060, 581.29, 8.6\n", [("NVIDIA GeForce RTX 3060", (581, 29), (8, 6))]),
         ("Tesla V100-SXM2-32GB, 535.183.01, 7.0\nTesla T4, 535.183.01, 7.5\n",
@@ -89,10 +89,10 @@ def test_a_backend_that_uv_was_told_is_left_to_uv(provider):
         ("", []),
     ],
 )  # fmt: skip
-def test_the_answers_of_nvidia_smi_are_understood(provider, answer, cards):
+def test_the_answers_of_nvidia_smi_are_understood(provider, answer, gpus):
     from qgis_false.environment.torch_build import Gpu, parse_nvidia_smi
 
-    assert parse_nvidia_smi(answer) == [Gpu(*card) for card in cards]
+    assert parse_nvidia_smi(answer) == [Gpu(*gpu) for gpu in gpus]
 
 
 def test_the_driver_s_program_is_looked_for_where_windows_has_it(provider):

@@ -218,7 +218,7 @@ def test_cancel_arrives_by_qt_s_event_loop_too(run, feedback, tmp_path):
 def test_the_steps_of_a_cancel_add_up_to_what_users_are_promised(provider):
     from qgis_false import worker
 
-    assert worker.POLL_S + worker.KILL_AFTER_S + worker.TERMINATE_S <= 2.0
+    assert worker.OUTPUT_POLL_S + worker.KILL_AFTER_S + worker.TERMINATE_S <= 2.0
 
 
 def test_cancel_does_not_wait_for_a_process_that_never_read_its_job(provider, feedback, tmp_path):
@@ -270,8 +270,8 @@ def windows(provider, monkeypatch):
     from qgis_false.environment import processes
 
     called: list[list[str]] = []
-    monkeypatch.setattr(processes, "WINDOWS", True)
-    monkeypatch.setattr(processes.watchdog, "WINDOWS", True)
+    monkeypatch.setattr(processes, "IS_WINDOWS", True)
+    monkeypatch.setattr(processes.watchdog, "IS_WINDOWS", True)
     monkeypatch.setattr(processes.subprocess, "run", lambda command, **more: called.append(command))
     return called
 

@@ -99,7 +99,7 @@ def make_small() -> None:
     from false_core.training import checkpoint
 
     FINETUNE["quick"] = replace(FINETUNE["quick"], batch_size=8)
-    tiles.MAX_STRIDE_PX, tiles.CONTEXT, plan.LEAST_PIXELS = 0, 16, 1
+    tiles.MAX_STRIDE_PX, tiles.CONTEXT_PX, plan.LEAST_PIXELS = 0, 16, 1
     checkpoint.INTERVAL_S = CHECKPOINT_EVERY_S
 
 

@@ -28,7 +28,7 @@ from false_core.mapping.raster_for_model import check_maps, open_for_model, prot
 from false_core.models.from_file import check_segmenter, segmenter_from
 from false_core.models.model_file import SEGMENTER, ModelCard, read_card
 from false_core.publish import published
-from false_core.raster.file_state import stamp_of_raster, was_changed
+from false_core.raster.file_state import raster_signature, was_changed
 from false_core.raster.map_file import sidecars, write_class_names, write_style
 from false_core.raster.mosaic import VRT_ENDING
 from false_core.reports.page import write_report
@@ -58,9 +58,6 @@ class Classification:
     """A ``Classify`` job on its way. To be entered before anything is computed.
 
     What is finished stays where the job ends early, and the same job goes on with it.
-
-    Args:
-        first_owner: The process that gets the first strips of the map.
     """
 
     def __init__(self, job: Classify, start: JobStart, share: Share, feedback: Feedback, first_owner: int = 0) -> None:
@@ -80,8 +77,8 @@ class Classification:
             self._own = list(
                 own_share(self._plan.strips, Share((share.rank - first_owner) % share.world_size, share.world_size))
             )
-            self._stamp = stamp_of_raster(source.files)
-            decisive = [job.raster, digest_of(Path(job.model)), job.extent, job.device, self._stamp, self._plan.decisive]
+            self._signature = raster_signature(source.files)
+            decisive = [job.raster, digest_of(Path(job.model)), job.extent, job.device, self._signature, self._plan.decisive]
             self._store = StripStore(job.output, decisive)
             self._assembly = Assembly(self._plan, self._store, start.run_id)
 
@@ -89,8 +86,8 @@ class Classification:
         if self.is_first:
             self._store.open()
             self._store.lock()
-        elif self._has_come_too_late():
-            self._own.clear()
+        elif not self._store.path.exists() and self._start.was_written(self._job.output):
+            self._own.clear()  # The first process has put the map together, of strips from an earlier run, before this came.
         elif self._own:
             self._store.open()
         return self
@@ -194,16 +191,12 @@ class Classification:
         """Return the overview of the map. Where it is of no use, the strips are not either, and are removed in the end."""
         source = self._plan.source
         try:
-            if was_changed(source.files, self._stamp):
+            if was_changed(source.files, self._signature):
                 raise InputError(f"{source.name} was changed while it was classified.", "Start the job again.")
             return self._assembly.overview()
         except InputError:
             self._is_done = True
             raise
-
-    def _has_come_too_late(self) -> bool:
-        """Return whether the first process has put the map together, of strips from an earlier run, before this came."""
-        return not self._store.path.exists() and self._start.was_written(self._job.output)
 
 
 def _network(model: str, card: ModelCard, device: torch.device) -> nn.Module:

@@ -33,7 +33,7 @@ class Strip:
     """Full-width rows of a map; where it is very wide, of one of its columns.
 
     Attributes:
-        number: From 0; down the first column of strips, then down the next.
+        number: Its number from 0; down the first column of strips, then down the next.
         window: What it holds, in pixels of the map.
         columns, rows: The columns and rows of the tiles that complete it, besides those above it and left of it.
     """
@@ -49,7 +49,7 @@ class StripRun:
     """Strips that lie below one another and are computed in one go.
 
     Attributes:
-        strips: From top to bottom.
+        strips: The strips from top to bottom.
         columns, rows: The columns and rows of all tiles that takes.
     """
 

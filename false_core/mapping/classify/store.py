@@ -24,12 +24,12 @@ import safetensors.numpy
 from false_core import __version__
 from false_core.distributed import World
 from false_core.errors import InputError, OutputError
-from false_core.hidden_names import FINISHED_STRIP, STRIPS_ENDING, start_of
+from false_core.hidden_names import EARLIER_STRIPS_ENDING, FINISHED_STRIP, STRIPS_ENDING, start_of
 from false_core.locks import FolderLock, is_abandoned
 from false_core.mapping.classify.plan import Strip
-from false_core.mapping.map_overview import MapOverview, Piece
-from false_core.publish import settle
-from false_core.raster.file_state import Stamp, stamp_of
+from false_core.mapping.map_overview import MapOverview, StripOverview
+from false_core.publish import fsync_path
+from false_core.raster.file_state import FileSignature, signature_of
 
 STORED_DAYS = 30
 MAP, CONFIDENCE = "map.tif", "confidence.tif"
@@ -44,25 +44,28 @@ class JobStart:
 
     Attributes:
         run_id: A word that no other run of the job has.
-        stamps: What the outputs were like, by path, as ``stamp_of`` tells it.
+        signatures: What the outputs were like, by path, as ``signature_of`` tells it.
     """
 
     run_id: str
-    stamps: dict[str, Stamp]
+    signatures: dict[str, FileSignature]
 
     @classmethod
     def of(cls, outputs: Iterable[str], world: World) -> JobStart:
         """Find out. To be called by all processes."""
 
         def look() -> list[Any]:
-            return [secrets.token_hex(8), {output: [list(stamp) for stamp in stamp_of([output])] for output in outputs}]
+            return [
+                secrets.token_hex(8),
+                {output: [list(signature) for signature in signature_of([output])] for output in outputs},
+            ]
 
-        run_id, stamps = world.broadcast_object(look)
-        return cls(run_id, {output: [tuple(stamp) for stamp in found] for output, found in stamps.items()})
+        run_id, signatures = world.broadcast_object(look)
+        return cls(run_id, {output: [tuple(signature) for signature in found] for output, found in signatures.items()})
 
     def was_written(self, output: str) -> bool:
         """Return whether an output is another one than it was."""
-        return stamp_of([output]) != self.stamps.get(output)
+        return signature_of([output]) != self.signatures.get(output)
 
 
 class StripStore:
@@ -132,32 +135,32 @@ class StripStore:
             raise OutputError(f"{self.path} cannot be written to: {error.strerror}.") from error
         return scratch
 
-    def finish(self, strip: Strip, scratch: Path, piece: Piece) -> None:
+    def finish(self, strip: Strip, scratch: Path, overview: StripOverview) -> None:
         """Turn what was written into a finished strip, once the disk has it.
 
         Raises:
             OutputError: The disk is full.
         """
         try:
-            tensors: dict[str, Any] = {"pixels": piece.pixels, "map": piece.map, "image": piece.image}
+            tensors: dict[str, Any] = {"pixels": overview.pixels, "map": overview.map, "image": overview.image}
             safetensors.numpy.save_file(tensors, scratch / _SEEN)
             contents = {path.name: digest_of(path) for path in sorted(scratch.iterdir())}
             (scratch / _CONTENTS).write_text(json.dumps(contents), encoding="utf-8")
             for path in scratch.iterdir():
-                settle(path)
-            settle(scratch)
-            # Whoever made the same strip in the meantime made the same bytes.
+                fsync_path(path)
+            fsync_path(scratch)
+            # A process that made the same strip in the meantime made the same bytes.
             if not self.is_finished(strip):
                 self.remove(strip)  # What is left of one that was being removed when its process was killed.
                 scratch.rename(self.folder(strip))
-            settle(self.path)
+            fsync_path(self.path)
         except (OSError, safetensors.SafetensorError) as error:
             raise OutputError(f"A strip of the map cannot be written: {error}.", "Is the disk full?") from error
 
     def report_failure(self, run_id: str, error: InputError) -> None:
-        """Leave word that a strip will not come because of the raster, for whoever waits for it in this run of the job."""
+        """Leave word that a strip will not come because of the raster, for the process of this run that waits for it."""
         note = {"run": run_id, "what": error.what, "remedy": error.remedy}
-        with contextlib.suppress(OSError):  # Then nobody can write here, which is a failure of its own.
+        with contextlib.suppress(OSError):  # Then no process can write here, which is a failure of its own.
             partial = self.path / f"failed-{secrets.token_hex(4)}"
             partial.write_text(json.dumps(note), encoding="utf-8")
             os.replace(partial, self.path / _FAILED)
@@ -202,7 +205,7 @@ class StripStore:
         """Put together what finished strips look like from afar."""
         for strip in strips:
             seen = safetensors.numpy.load_file(self.folder(strip) / _SEEN)
-            overview.put(strip.window, Piece(seen["pixels"], seen["map"], seen["image"]))
+            overview.put(strip.window, StripOverview(seen["pixels"], seen["map"], seen["image"]))
 
     def close(self, done: bool, others: bool) -> None:
         """Unlock the folder, and remove it where it is of no more use.
@@ -223,9 +226,10 @@ class StripStore:
         # Of this map, which is there now, and of any other in the folder after some time.
         for other in self.path.parent.iterdir():
             with contextlib.suppress(OSError):
-                if not (other.name.startswith(".") and other.name.endswith(STRIPS_ENDING) and other.is_dir()):
+                endings = (STRIPS_ENDING, EARLIER_STRIPS_ENDING)
+                if not (other.name.startswith(".") and other.name.endswith(endings) and other.is_dir()):
                     continue
-                same = other.name.startswith(self._start) and len(other.name) == len(self.path.name)
+                same = other.name.startswith(self._start) and len(other.stem) == len(self.path.stem)
                 old = time.time() - other.stat().st_mtime > STORED_DAYS * 86400
                 if (same or old) and is_abandoned(other):
                     shutil.rmtree(other)

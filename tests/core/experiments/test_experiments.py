@@ -581,8 +581,8 @@ class TestTables:
 
     def test_mean_and_standard_deviation_are_those_of_a_sample(self) -> None:
         s = spread([0.1, 0.3, float("nan")])
-        assert (s.mean, s.deviation, s.number) == (pytest.approx(0.2), pytest.approx(0.1 * 2**0.5), 2)
-        assert np.isnan(spread([0.5]).deviation) and np.isnan(spread([]).mean)
+        assert (s.mean, s.std, s.number) == (pytest.approx(0.2), pytest.approx(0.1 * 2**0.5), 2)
+        assert np.isnan(spread([0.5]).std) and np.isnan(spread([]).mean)
 
     def test_a_row_holds_the_seeds_of_a_method(self, experiment: Experiment, results: list[RunResult]) -> None:
         (group,) = group_results(experiment, results)
@@ -599,10 +599,8 @@ class TestTables:
         parts = pieces((tmp_path / "p.html").read_text(encoding="utf-8"))
         methods = next(part for part in parts if part.startswith("Methods"))
         best, second = spread([120 / 140, 124 / 144]), spread([110 / 130, 114 / 134])
-        assert f"<td>FALSE (α 1)</td><td><b>{100 * best.mean:.2f} ± {100 * best.deviation:.2f}</b></td>" in methods
-        assert (
-            f"<td>FALSE (α adaptive)</td><td><u>{100 * second.mean:.2f} ± {100 * second.deviation:.2f}</u></td>" in methods
-        )
+        assert f"<td>FALSE (α 1)</td><td><b>{100 * best.mean:.2f} ± {100 * best.std:.2f}</b></td>" in methods
+        assert f"<td>FALSE (α adaptive)</td><td><u>{100 * second.mean:.2f} ± {100 * second.std:.2f}</u></td>" in methods
         weights = next(part for part in parts if part.startswith("Confidence weights: land"))
         assert "<th>α</th><th>0</th><th>1</th><th>adaptive</th>" in weights
         assert "</span> field</td>" in weights and weights.count("<b>") == 1  # Forest is the same for all.
@@ -733,7 +731,7 @@ class TestRunning:
         accuracy = spread([np.trace(matrix) / matrix.sum() for matrix in matrices])
         page = (experiment.output / "results.html").read_text(encoding="utf-8")
         assert "Land &lt;&amp; co&gt;" in page
-        assert f"{100 * accuracy.mean:.2f} ± {100 * accuracy.deviation:.2f}" in page
+        assert f"{100 * accuracy.mean:.2f} ± {100 * accuracy.std:.2f}" in page
         assert "land: again" in page
         with (experiment.output / "results.csv").open(encoding="utf-8", newline="") as file:
             lines = list(csv.DictReader(file))

@@ -19,7 +19,7 @@ from small_world import CRS, LEFT, TOP, Listener, on_map, pixel_box, write_label
 
 from false_core.errors import InputError
 from false_core.labels.annotation import IGNORE, Annotation, read_annotation
-from false_core.labels.doubts import doubts
+from false_core.labels.label_warnings import label_warnings
 from false_core.labels.split import BLOCKS_ALONG_SIDE, split
 from false_core.raster.classes import ClassTable, LandCoverClass, classes_from_values, default_colour, read_legend
 from false_core.raster.source import RasterSource
@@ -539,7 +539,7 @@ class TestDoubts:
     """What the user is told before the training, when it can still be mended."""
 
     def said(self, annotation: Annotation, held_back: Annotation | None = None, scored: bool = False) -> str:
-        return " ".join(doubts(annotation, held_back, scored, WIDTH, HEIGHT))
+        return " ".join(label_warnings(annotation, held_back, scored, WIDTH, HEIGHT))
 
     def test_there_are_none_about_good_labels(self, read: Any) -> None:
         good = read(["a", "a", "b", "b"], [pixel_box(x, y, 20, 20) for x in (2, 70) for y in (2, 60)])

@@ -79,7 +79,7 @@ class TestNoSeams:
         raster = wide_land(tmp_path)
         made = []
         for tile in (256, 128):
-            monkeypatch.setattr(embed, "TILE", tile)
+            monkeypatch.setattr(embed, "EMBED_TILE_PX", tile)
             made.append(embedded(raster, encoder, tmp_path / f"{tile}.tif", components)[0].astype(float))
         spread = np.nanstd(made[0])
         for other in made[1:]:
@@ -89,8 +89,8 @@ class TestNoSeams:
     def test_a_context_too_small_would_show(self, encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raster = wide_land(tmp_path)
         whole = embedded(raster, encoder, tmp_path / "whole.tif")[0].astype(float)
-        monkeypatch.setattr(embed, "TILE", 64)
-        monkeypatch.setattr(embed, "HALO", 32)
+        monkeypatch.setattr(embed, "EMBED_TILE_PX", 64)
+        monkeypatch.setattr(embed, "EMBED_HALO_PX", 32)
         assert np.abs(embedded(raster, encoder, tmp_path / "cut.tif")[0] - whole).max() > 3
 
     def test_a_part_is_a_part_of_the_whole(self, encoder: str, tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ class TestBadInput:
             run(Embed(land, encoder, str(tmp_path / "s.png"), device="cpu"))
 
     def test_cancelled_in_the_middle(self, encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(embed, "TILE", 64)
+        monkeypatch.setattr(embed, "EMBED_TILE_PX", 64)
         raster, cancel, listener = wide_land(tmp_path), threading.Event(), Listener()
 
         def stop_while_embedding(event: Any) -> None:

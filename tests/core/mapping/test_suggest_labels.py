@@ -217,12 +217,12 @@ class TestWhatIsKnownOfASquare:
         self, land: str, model: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         every = look(land, model, 4)
-        monkeypatch.setattr(candidates, "MOST", 40)
+        monkeypatch.setattr(candidates, "MAX_CANDIDATES", 40)
         samples = [look(land, model, 4, seed=seed) for seed in (0, 0, 1, 2)]
         assert all(len(sample.positions) == 40 and sample.seen == every.seen for sample in samples)
         np.testing.assert_array_equal(samples[0].positions, samples[1].positions)
         assert not np.array_equal(samples[0].positions, samples[2].positions)
-        monkeypatch.setattr(candidates, "MOST", every.seen // 4)
+        monkeypatch.setattr(candidates, "MAX_CANDIDATES", every.seen // 4)
         kept = look(land, model, 4)
         left_out = set(map(tuple, every.positions)) - set(map(tuple, kept.positions))
         others = [u for place, u in zip(every.positions, every.uncertainty) if tuple(place) in left_out]

@@ -1,4 +1,4 @@
-"""The kernels for NVIDIA cards compute what the plain form computes: on a card where there is one, in Triton's interpreter
+"""The kernels for NVIDIA GPUs compute what the plain form computes: on a GPU where there is one, in Triton's interpreter
 everywhere else."""
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ def test_in_the_interpreter_they_agree_with_the_plain_form() -> None:
     assert run_check("cpu", TRITON_INTERPRET="1").strip() == "agrees"
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no NVIDIA card")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no NVIDIA GPU")
 def test_on_the_card_they_agree_with_the_plain_form() -> None:
     assert run_check("cuda").strip() == "agrees"
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no NVIDIA card")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no NVIDIA GPU")
 def test_on_the_card_the_loss_uses_them() -> None:
     from false_core.methods.denominator import _working_kernels
 

@@ -20,7 +20,7 @@ from false_core.dispatch import run
 from false_core.errors import RequestError
 from false_core.jobs import Embed, Finetune, ModelInfo, Pretrain
 from false_core.methods.fncc import Calibration, contrast
-from false_core.methods.glcnet import DECODER_STRIDE, WINDOWS, GLCNet, glcnet_loss, style, window_means
+from false_core.methods.glcnet import DECODER_STRIDE, LOCAL_WINDOWS, GLCNet, glcnet_loss, style, window_means
 from false_core.methods.method import Views
 from false_core.models.encoder import build_encoder
 from false_core.models.model_file import DECODER_PREFIX, load_weights, read_card
@@ -45,7 +45,7 @@ def naive_glcnet(z: np.ndarray, temperature: float) -> float:
     return total / len(rows)
 
 
-def some_views(pairs: int = 4, seed: int = 0, windows: int = WINDOWS) -> Views:
+def some_views(pairs: int = 4, seed: int = 0, windows: int = LOCAL_WINDOWS) -> Views:
     chance = torch.Generator().manual_seed(seed)
     points = torch.rand(2 * pairs, windows, 2, generator=chance) - 0.5
     kept = torch.tensor([row for row in range(pairs * windows) if row % windows])
@@ -179,7 +179,7 @@ class TestTheDecoder:
     def test_lies_in_the_encoder_file_beside_the_encoder(self, encoder_file: str, tmp_path: Path) -> None:
         card = read_card(encoder_file, "encoder")
         assert card.decoder == "segformer"
-        assert (card.method["level"], card.method["points"]) == (BOTH, WINDOWS)
+        assert (card.method["level"], card.method["points"]) == (BOTH, LOCAL_WINDOWS)
         network = build_segmenter(card.encoder, card.decoder, 4, 2)
         load_weights(encoder_file, build_encoder(card.encoder, 4))
         load_weights(encoder_file, network.encoder)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import threading
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from false_core.dispatch import run
 from false_core.errors import Cancelled, RequestError
 from false_core.events import Event, Metric
 from false_core.jobs import Pretrain
+from false_core.methods import method
 from false_core.methods.method import Method, Outcome, PairMethod, Views, average
 from false_core.methods.registry import METHOD_CLASSES, build_method
 from false_core.methods.untrained import Untrained
@@ -59,6 +62,15 @@ class TestTheRegistry:
             pytest.fail(f'Add the line "{name}": "what tables call it" to METHODS of false_core/jobs/declarations.py.')
         for name in jobs.METHODS.keys() - METHOD_CLASSES.keys():
             pytest.fail(f'Add the line "{name}": its class to METHOD_CLASSES of false_core/methods/registry.py.')
+
+    @pytest.mark.parametrize("file", sorted(Path(method.__file__).parent.glob("*.py")), ids=lambda file: file.stem)
+    def test_forgets_no_method_that_has_a_file(self, file: Path) -> None:
+        module = import_module(f"false_core.methods.{file.stem}")
+        written = {one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__}
+        for one in written - set(METHOD_CLASSES.values()):
+            # What has an abstract method is what others derive from.
+            if issubclass(one, Method) and not inspect.isabstract(one):
+                pytest.fail(f"Add a line with {one.__name__} to METHOD_CLASSES of false_core/methods/registry.py.")
 
     @each_method
     def test_gives_the_method_that_was_named(self, name: str) -> None:

@@ -40,7 +40,7 @@ class TestOfAModel:
         assert f"learning rate {card.method['learning_rate']:g}" in said
         assert "Overall accuracy" in said and "Fine-tuned on land.tif" in said and "Pretrained on land.tif" in said
         statistics = card.normalisation
-        values = (statistics.low[1], statistics.high[1], statistics.mean[1], statistics.deviation[1])
+        values = (statistics.low[1], statistics.high[1], statistics.mean[1], statistics.std[1])
         assert f"{card.bands[1]} " + " ".join(f"{value:.6g}" for value in values) in said
         assert {key: value for key, value in results.items() if key != "report"} == {
             "kind": "segmenter", "classes": 3, "pixel_size": 1.0, "encoder": "resnet10t"

@@ -336,7 +336,7 @@ class TestPretrainingFromWeights:
         run(dataclasses.replace(job, rasters=(bright,), weights=encoder))
         old, new = read_card(encoder).normalisation, read_card(job.encoder).normalisation
         np.testing.assert_allclose(new.mean, 1000 * np.array(old.mean), rtol=0.05)
-        np.testing.assert_allclose(new.deviation, 1000 * np.array(old.deviation), rtol=0.05)
+        np.testing.assert_allclose(new.std, 1000 * np.array(old.std), rtol=0.05)
 
     def test_of_an_encoder_of_another_preset_or_for_other_bands_is_refused(
         self, job: Pretrain, encoder: str, model: str

@@ -437,7 +437,7 @@ class TestStatistics:
         holed = RasterSource(write_raster(tmp_path / "holed.tif", holed, nodata=-9999))
         wanted, got = (measure([s], [s.window_of(None)], listener.feedback) for s in (clean, holed))
         assert got.mean[0] == pytest.approx(wanted.mean[0], abs=2)
-        assert got.deviation[0] == pytest.approx(wanted.deviation[0], rel=0.03)
+        assert got.std[0] == pytest.approx(wanted.std[0], rel=0.03)
 
     def test_are_not_moved_by_a_few_extreme_pixels(self, tmp_path: Path, listener: Listener) -> None:
         pixels = generator.normal(100, 10, (1, 300, 400)).astype("float32")
@@ -446,7 +446,7 @@ class TestStatistics:
         source = RasterSource(write_raster(tmp_path / "r.tif", pixels))
         normal = measure([source], [source.window_of(None)], listener.feedback)
         assert normal.mean[0] == pytest.approx(100, abs=1)
-        assert normal.deviation[0] == pytest.approx(10, rel=0.1)
+        assert normal.std[0] == pytest.approx(10, rel=0.1)
         assert np.abs(normal.apply(whole(source))).max() < 10
 
     def test_bear_the_largest_numbers_there_are(self, tmp_path: Path, listener: Listener) -> None:
@@ -461,7 +461,7 @@ class TestStatistics:
         source = RasterSource(write_raster(tmp_path / "r.tif", pixels))
         normal = measure([source], [source.window_of(None)], listener.feedback)
         assert np.abs(normal.apply(whole(source))[0]).max() < 1e-3
-        assert normal.deviation[0] > 0
+        assert normal.std[0] > 0
 
     def test_are_those_of_the_whole_raster_however_it_is_cut(
         self, tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch

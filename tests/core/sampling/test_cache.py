@@ -11,7 +11,7 @@ from small_world import write_raster
 
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
-from false_core.sampling.cache import CHUNK, ChunkCache, Chunks, chunk_bytes
+from false_core.sampling.cache import CHUNK_PX, ChunkCache, Chunks, chunk_bytes
 from false_core.sampling.views import Shuffled
 from false_core.threads import prefetch
 
@@ -20,7 +20,7 @@ NORMAL = Normalisation((0.0, 0.0), (255.0, 255.0), (100.0, 50.0), (50.0, 25.0))
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> RasterSource:
-    pixels = np.random.default_rng(0).integers(0, 255, (2, CHUNK + 90, 2 * CHUNK + 30)).astype("uint8")
+    pixels = np.random.default_rng(0).integers(0, 255, (2, CHUNK_PX + 90, 2 * CHUNK_PX + 30)).astype("uint8")
     path = tmp_path_factory.mktemp("cache") / "r.tif"
     return RasterSource(write_raster(path, pixels, nodata=0, tiled=True, blockxsize=128, blockysize=128))
 
@@ -33,7 +33,7 @@ class TestTheCache:
         cache = ChunkCache(raster, NORMAL, budget)
         for window in (
             Window(0, 0, 20, 30),
-            Window(CHUNK - 40, CHUNK - 40, 80, 80),
+            Window(CHUNK_PX - 40, CHUNK_PX - 40, 80, 80),
             Window(-30, -20, 64, 64),
             Window(raster.width - 10, raster.height - 10, 64, 64),
             Window(5000, 5000, 16, 16),
@@ -51,18 +51,18 @@ class TestTheCache:
         real = RasterSource.read
 
         def watched(self: RasterSource, window: Window) -> np.ndarray:
-            decoded.append((window.column // CHUNK, window.row // CHUNK))
+            decoded.append((window.column // CHUNK_PX, window.row // CHUNK_PX))
             return real(self, window)
 
         monkeypatch.setattr(RasterSource, "read", watched)
-        cache = ChunkCache(source, NORMAL, 2 * CHUNK * CHUNK * 5)
-        first, second, third = (Window(column * CHUNK, 0, 8, 8) for column in range(3))
+        cache = ChunkCache(source, NORMAL, 2 * CHUNK_PX * CHUNK_PX * 5)
+        first, second, third = (Window(column * CHUNK_PX, 0, 8, 8) for column in range(3))
         for window in (first, second, first, third, first, second):
             cache.read(window)
         assert decoded == [(0, 0), (1, 0), (2, 0), (1, 0)]
 
     def test_can_be_read_from_several_threads(self, source: RasterSource) -> None:
-        cache = ChunkCache(source, NORMAL, 2 * CHUNK * CHUNK * 5)
+        cache = ChunkCache(source, NORMAL, 2 * CHUNK_PX * CHUNK_PX * 5)
         wanted = NORMAL.apply(source.read(Window(0, 0, source.width, source.height)))
         wrong: list[int] = []
 
@@ -148,10 +148,10 @@ class TestManyRasters:
         listed = []
         for number, area in enumerate(areas):
             right, bottom = area.column + area.width, area.row + area.height
-            for top in range(0, 2048, CHUNK):
-                for left in range(0, 2048, CHUNK):
+            for top in range(0, 2048, CHUNK_PX):
+                for left in range(0, 2048, CHUNK_PX):
                     x0, y0 = max(left, area.column), max(top, area.row)
-                    x1, y1 = min(left + CHUNK, right), min(top + CHUNK, bottom)
+                    x1, y1 = min(left + CHUNK_PX, right), min(top + CHUNK_PX, bottom)
                     if x1 > x0 and y1 > y0:
                         listed.append((number, Window(x0, y0, x1 - x0, y1 - y0)))
         shuffled = Shuffled(areas, 5)

@@ -29,7 +29,7 @@ from false_core.training.validation import score_labels
 @pytest.fixture
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles that are smaller than the land, so that there is something to blend."""
-    monkeypatch.setattr(tiles, "SHORTEST", 10_000)
+    monkeypatch.setattr(tiles, "MIN_STRIDE_PX", 10_000)
     monkeypatch.setattr(tiles, "_SHORT_STRIDES", (64,))
 
 

@@ -20,7 +20,7 @@ from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError
 from false_core.events import Event, Progress
 from false_core.jobs import Classify, Pretrain
-from false_core.raster.file_state import is_far, stamp_of_raster, state_of, states_of, unsigned, was_changed
+from false_core.raster.file_state import is_remote, raster_signature, state_of, states_of, unsigned, was_changed
 from false_core.raster.source import RasterSource, Window
 
 pytestmark = pytest.mark.thorough
@@ -374,7 +374,7 @@ class TestTheStateOfAFile:
     def test_on_a_server_tells_whether_a_raster_was_changed(self, web: WebFolder) -> None:
         (web.folder / "a.bin").write_bytes(b"abc")
         files = [web.path("a.bin")]
-        stamp = stamp_of_raster(files)
+        stamp = raster_signature(files)
         assert not was_changed(files, stamp)
         (web.folder / "a.bin").write_bytes(b"abd")
         assert was_changed(files, stamp)
@@ -390,7 +390,7 @@ class TestTheStateOfAFile:
         ],
     )  # fmt: skip
     def test_that_is_far_is_told_by_its_path(self, path: str, far: bool) -> None:
-        assert is_far(path) == far
+        assert is_remote(path) == far
 
     @pytest.mark.parametrize(
         ("path", "plain"),

@@ -14,7 +14,9 @@ CORNER = 0.1
 """Share of the raster's area that labels should at least be spread over."""
 
 
-def doubts(annotation: Annotation, held_back: Annotation | None, scored: bool, width: int, height: int) -> Iterator[str]:
+def label_warnings(
+    annotation: Annotation, held_back: Annotation | None, scored: bool, width: int, height: int
+) -> Iterator[str]:
     """Give what may spoil the model or its score, a sentence each.
 
     Args:
