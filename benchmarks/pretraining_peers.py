@@ -40,7 +40,7 @@ from torch import Tensor, nn
 
 from false_core.feedback import Feedback
 from false_core.memory import keep_memory
-from false_core.methods.simclr import nt_xent_loss
+from false_core.methods.simclr import nt_xent
 from false_core.models.encoder import ImageProjector, build_encoder, channels_of
 from false_core.presets import IMAGE, PRETRAIN
 from false_core.raster.source import RasterSource
@@ -122,7 +122,7 @@ def torchgeo(raster: str) -> Step:
         images = next(batches)["image"][:, :BANDS].float() / 255
         with torch.no_grad():
             views = torch.cat([augment(images), augment(images)])
-        network.descend(nt_xent_loss(network(views), SETTINGS.temperature))
+        network.descend(nt_xent(network(views), SETTINGS.temperature).loss)
 
     return step
 

@@ -9,8 +9,8 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any, NoReturn, TypeVar, get_type_hints
 
 import tyro
@@ -101,18 +101,15 @@ def main() -> None:
         if isinstance(command, RunJob):
             if command.events:
                 serve_file(command.job)
-            _run(jobs.from_file(command.job), console)
-            return
-        if isinstance(command, Info):
+            _run(jobs.from_file(command.job))
+        elif isinstance(command, Info):
             _print_info(command.model)
-            return
-        if isinstance(command, Rerun):
+        elif isinstance(command, Rerun):
             _rerun(command, console)
-            return
-        if isinstance(command, RunExperiment):
+        elif isinstance(command, RunExperiment):
             _run_experiment(command.config, console)
-            return
-        _run(jobs.JOBS[arguments[0]](**dataclasses.asdict(command)), console)
+        else:
+            _run(jobs.JOBS[arguments[0]](**dataclasses.asdict(command)))
     except FalseError as error:
         _say(error, console)
         sys.exit(error.exit_code)
@@ -170,12 +167,11 @@ def _type_of(field: dataclasses.Field[Any], job: type[jobs.Job]) -> Any:
         ) from error
 
 
-def _run(job: jobs.Job, console: Console) -> None:
+def _run(job: jobs.Job) -> None:
     began = time.monotonic()
-    # Of several processes one shows how it goes.
+    # Of several processes one shows how it goes. What is wrong is said all the same, after the work.
     quiet = not share().is_main
-    with _quiet(console, quiet):
-        outputs = _watched(lambda on_event, cancel: run(job, on_event, cancel), console)
+    outputs = _watched(lambda on_event, cancel: run(job, on_event, cancel), Console(stderr=True, quiet=quiet))
     table = Table(title=f"{type(job).__name__}: done in {_duration(time.monotonic() - began)}", show_header=False)
     labels = {result.name: result.label for result in job.RESULTS}
     labels.update({name: parameter.label for name, parameter in jobs.parameters(job).items()})
@@ -183,16 +179,6 @@ def _run(job: jobs.Job, console: Console) -> None:
         shown = f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
         table.add_row(labels.get(name, name), escape(shown))
     Console(quiet=quiet).print(table)
-
-
-@contextmanager
-def _quiet(console: Console, quiet: bool) -> Iterator[None]:
-    """Show nothing while the work goes on. What is wrong is said all the same, after it."""
-    console.quiet = quiet
-    try:
-        yield
-    finally:
-        console.quiet = False
 
 
 def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], Outcome], console: Console) -> Outcome:

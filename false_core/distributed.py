@@ -166,17 +166,18 @@ class World:
 
     def all_reduce(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by the sum of those of all processes."""
-        self._in_one(tensors, lambda flat: _dist().all_reduce(flat))
+        self._in_one(tensors, lambda dist, flat: dist.all_reduce(flat))
 
     def broadcast(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by that of the process of rank 0."""
-        self._in_one(tensors, lambda flat: _dist().broadcast(flat, 0))
+        self._in_one(tensors, lambda dist, flat: dist.broadcast(flat, 0))
 
-    def _in_one(self, tensors: Sequence[Tensor], talk: Callable[[Tensor], object]) -> None:
+    def _in_one(self, tensors: Sequence[Tensor], talk: Callable[[Any, Tensor], object]) -> None:
         """Send all tensors of a kind at once: a message each would wait for the network, not use it."""
         if not self.is_shared:
             return
         import torch
+        import torch.distributed as dist
 
         kinds: dict[tuple[Any, Any], list[Tensor]] = {}
         for tensor in tensors:
@@ -184,7 +185,7 @@ class World:
         with torch.no_grad():
             for alike in kinds.values():
                 flat = torch.cat([tensor.reshape(-1) for tensor in alike])
-                talk(flat)
+                talk(dist, flat)
                 for tensor, new in zip(alike, torch.split(flat, [tensor.numel() for tensor in alike])):
                     tensor.copy_(new.view(tensor.shape))
 
@@ -256,7 +257,6 @@ def _ended_with(parent: int, stop: threading.Event) -> Iterator[None]:
 
     Args:
         parent: The parent of this process at its start. A system that does not give it another one goes by patience alone.
-        stop: Ends the job.
     """
     over = threading.Event()
 
@@ -470,9 +470,3 @@ def _is_of_a_connection(error: Exception) -> bool:
     return isinstance(error, dist.DistError) or (
         isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
     )
-
-
-def _dist() -> Any:
-    import torch.distributed
-
-    return torch.distributed

@@ -13,6 +13,8 @@ UNFINISHED_ENDING = ".partial"
 """Ending of folders in which an output grows."""
 STRIPS_ENDING = ".strips"
 """Ending of folders with the finished strips of a map that is not complete."""
+EARLIER_STRIPS_ENDING = ".parts"
+"""The ending that these folders had in earlier versions. They are removed alone."""
 FINISHED_STRIP = "strip-"
 """Start of the names of finished strips in such a folder."""
 

@@ -220,6 +220,6 @@ def check_destinations(job: jobs.Job) -> None:
 
 def _input_files(job: jobs.Job) -> Iterator[str]:
     for name, parameter in jobs.parameters(job).items():
-        for path in parameter.kind.paths(getattr(job, name)) if parameter.is_input else []:
+        for path in parameter.kind.paths(getattr(job, name)) if parameter.kind.is_input else []:
             yield path
             yield path.partition("|")[0]  # Of labels, without the name of the layer.

@@ -2,7 +2,7 @@
 
 ``FALSE_DEVICE``: what a job takes whose device is ``auto``. ``FALSE_MEMORY_GB``: memory for pixels. ``FALSE_CACHE``: the
 folder for files that can be made again. ``FALSE_DISK_GB``, ``FALSE_DISK_FOLDER``, ``FALSE_DISK_FOR``: how much of rasters
-that are far away is kept on the disk, where, and of which rasters. ``FALSE_PATIENCE_S``: how long a process of several may
+that are remote is kept on the disk, where, and of which rasters. ``FALSE_PATIENCE_S``: how long a process of several may
 be silent.
 """
 

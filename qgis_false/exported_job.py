@@ -17,7 +17,7 @@ from false_core.errors import FalseError
 from qgis_false import settings
 from qgis_false.path_mapping import PathMapping, parse_mapping, paths_of
 from qgis_false.tasks import EXPORT_NAME
-from qgis_false.translation import tr
+from qgis_false.translation import failure, tr
 
 SUFFIX = "_files"
 
@@ -37,15 +37,13 @@ def files_folder_for(target: str) -> Iterator[Path]:
         QgsProcessingException: It cannot be made, or ``target`` is a temporary file.
     """
     if _is_temporary(target):
-        raise QgsProcessingException(tr("{name} is a temporary file. Name one that stays.", name=EXPORT_NAME.upper()))
+        raise failure("{name} is a temporary file. Name one that stays.", name=EXPORT_NAME.upper())
     folder = files_folder(target)
     was_there = folder.is_dir()
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise QgsProcessingException(
-            tr("The folder {path} cannot be made: {reason}.", path=folder, reason=error.strerror or error)
-        ) from error
+        raise failure("The folder {path} cannot be made: {reason}.", path=folder, reason=error.strerror or error) from error
     try:
         yield folder
     except BaseException:
@@ -63,14 +61,14 @@ def export(job: jobs.Job, target: str, folder: Path, feedback: QgsProcessingFeed
     Raises:
         QgsProcessingException: An input would be gone when QGIS ends, or the file cannot be written.
     """
-    fleeting = [path for name, path in paths_of(job) if not jobs.parameters(job)[name].is_output and _is_temporary(path)]
+    fleeting = [
+        path for name, path in paths_of(job) if not jobs.parameters(job)[name].kind.is_output and _is_temporary(path)
+    ]
     if fleeting:
-        raise QgsProcessingException(
-            tr(
-                "A temporary file of QGIS cannot go with an exported job, as it is gone when QGIS ends: {paths}. Save it "
-                "elsewhere, and choose that.",
-                paths=", ".join(fleeting),
-            )
+        raise failure(
+            "A temporary file of QGIS cannot go with an exported job, as it is gone when QGIS ends: {paths}. Save it "
+            "elsewhere, and choose that.",
+            paths=", ".join(fleeting),
         )
     kept = _with_lasting_outputs(job, folder)
     for name, path in jobs.outputs(kept).items():
@@ -80,8 +78,8 @@ def export(job: jobs.Job, target: str, folder: Path, feedback: QgsProcessingFeed
     try:
         _write(mapping.job_there(kept), target)
     except OSError as error:
-        raise QgsProcessingException(
-            tr("The job cannot be written to {path}: {reason}.", path=target, reason=error.strerror or error)
+        raise failure(
+            "The job cannot be written to {path}: {reason}.", path=target, reason=error.strerror or error
         ) from error
     feedback.pushInfo(tr("The job is in {path}. Nothing was run.", path=target))
     if kept == job and not any(folder.iterdir()):
@@ -110,13 +108,11 @@ def made_by(target: str, mapping: PathMapping, feedback: QgsProcessingFeedback) 
             if os.path.getmtime(path) < os.path.getmtime(target):
                 feedback.pushWarning(tr("{path} is older than the job: perhaps another run made it.", path=path))
         elif name not in optional:
-            raise QgsProcessingException(
-                tr(
-                    "{name} is not there: {path}. Either the job is not finished, or its files have another path here: say "
-                    "so as path mapping.",
-                    name=name.upper(),
-                    path=path,
-                )
+            raise failure(
+                "{name} is not there: {path}. Either the job is not finished, or its files have another path here: say "
+                "so as path mapping.",
+                name=name.upper(),
+                path=path,
             )
         else:
             feedback.pushWarning(tr("{name} is not there: {path}.", name=name.upper(), path=path))

@@ -22,7 +22,7 @@ from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
 from qgis_false.environment.processes import IS_WINDOWS
 from qgis_false.environment.variables import compute_variables
 from qgis_false.path_mapping import PathMapping, parse_mapping
-from qgis_false.translation import tr
+from qgis_false.translation import failure
 
 JOB_FILE = "job.json"
 RUN = ("-m", "false_core", "run", "{job}", "--events")
@@ -86,8 +86,8 @@ class Launcher:
         try:
             words = list(lexer)
         except ValueError as error:
-            raise QgsProcessingException(
-                tr("The launcher {template} cannot be read: a quotation mark is left open.", template=self.template)
+            raise failure(
+                "The launcher {template} cannot be read: a quotation mark is left open.", template=self.template
             ) from error
         return words
 
@@ -117,8 +117,8 @@ def folder_for_files(job: Type[Any]) -> str:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise QgsProcessingException(
-            tr("The cache folder {folder} cannot be written to: {reason}.", folder=cache, reason=error.strerror or error)
+        raise failure(
+            "The cache folder {folder} cannot be written to: {reason}.", folder=cache, reason=error.strerror or error
         ) from error
     return str(folder)
 
@@ -151,8 +151,8 @@ def _filled(word: str, values: Dict[str, Callable[[], str]]) -> str:
         name = match[1]
         if name not in values:
             names = ", ".join(f"{{{known}}}" for known in values)
-            raise QgsProcessingException(
-                tr("The launcher has {name}, which stands for nothing. It may have {names}.", name=match[0], names=names)
+            raise failure(
+                "The launcher has {name}, which stands for nothing. It may have {names}.", name=match[0], names=names
             )
         return values[name]()
 

@@ -23,7 +23,6 @@ from qgis.core import (
     QgsMapLayer,
     QgsPalettedRasterRenderer,
     QgsProcessingContext,
-    QgsProcessingException,
     QgsProcessingFeatureSource,
     QgsProcessingFeatureSourceDefinition,
     QgsProcessingFeedback,
@@ -42,7 +41,7 @@ from qgis.PyQt import sip
 from qgis.PyQt.QtGui import QColor
 
 from false_core import jobs
-from qgis_false.translation import tr
+from qgis_false.translation import failure, tr
 
 CLASSES_ITEM = "FALSE_CLASSES"
 """Metadata item of a classified raster: a JSON list of {code, name, color}."""
@@ -59,13 +58,11 @@ def raster_path(layer: QgsRasterLayer) -> str:
         QgsProcessingException: The layer is not a file that GDAL reads.
     """
     if layer.providerType() != "gdal":
-        raise QgsProcessingException(
-            tr(
-                "The layer {layer} comes from {origin}, not from a raster file. Save it as GeoTIFF (Layer > Save As...) and "
-                "use that.",
-                layer=layer.name(),
-                origin=layer.providerType(),
-            )
+        raise failure(
+            "The layer {layer} comes from {origin}, not from a raster file. Save it as GeoTIFF (Layer > Save As...) and "
+            "use that.",
+            layer=layer.name(),
+            origin=layer.providerType(),
         )
     source = _plain(layer.source())
     return os.path.abspath(source) if os.path.exists(source) else source
@@ -192,9 +189,7 @@ def write_labels(source: QgsProcessingFeatureSource, field: str, folder: Path, f
     index = source.fields().lookupField(field) if field else -1
     if field and index < 0:
         names = ", ".join(f.name() for f in source.fields()) or tr("none")
-        raise QgsProcessingException(
-            tr("The label layer has no field {field}. Its fields are: {names}.", field=field, names=names)
-        )
+        raise failure("The label layer has no field {field}. Its fields are: {names}.", field=field, names=names)
     fields = QgsFields()
     if field:
         class_field = QgsField(source.fields().at(index))
@@ -215,9 +210,7 @@ def write_labels(source: QgsProcessingFeatureSource, field: str, folder: Path, f
         if feedback.isCanceled():
             raise ProcessingCancelled(tr("Cancelled."))  # Some of the labels are not those that were asked for.
         if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
-            raise QgsProcessingException(
-                tr("The labels cannot be written to {path}: {reason}.", path=path, reason=writer.errorMessage())
-            )
+            raise failure("The labels cannot be written to {path}: {reason}.", path=path, reason=writer.errorMessage())
         del writer  # Only now the file is complete.
     return path
 

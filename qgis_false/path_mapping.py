@@ -9,11 +9,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
-from qgis.core import QgsProcessingException
-
 from false_core import jobs
 from false_core.events import Artifact, Event, Finished
-from qgis_false.translation import tr
+from qgis_false.translation import failure
 
 # What GDAL has before a path, /vsizip/ or NETCDF:", and what may follow a folder. One letter and a colon are a drive.
 _BEFORE = r'^(?P<before>(?:/vsi\w+/)+\{?|\w{2,}:(?://)?"?|)'
@@ -71,12 +69,10 @@ def parse_mapping(text: str) -> PathMapping:
     for part in filter(None, (part.strip() for part in re.split(r"[;\r\n]", text))):
         here, equals, there = (piece.strip() for piece in part.partition("="))
         if not equals or not all(posixpath.isabs(one) or _is_of_windows(one) for one in (here, there)):
-            raise QgsProcessingException(
-                tr(
-                    "The path mapping {part} cannot be read. Write it as FOLDER HERE=FOLDER THERE, both from the root, and "
-                    "several with semicolons between them.",
-                    part=part,
-                )
+            raise failure(
+                "The path mapping {part} cannot be read. Write it as FOLDER HERE=FOLDER THERE, both from the root, and "
+                "several with semicolons between them.",
+                part=part,
             )
         pairs.append((here.rstrip("/\\"), there.rstrip("/\\")))
     return PathMapping(tuple(pairs))

@@ -8,7 +8,7 @@ from typing import Dict, Tuple
 
 from qgis.core import QgsSettings
 
-from qgis_false.translation import to_translate, tr
+from qgis_false.translation import tr
 
 LOG_LEVELS = ("warning", "info", "debug")
 KEPT_ON_DISK = ("far", "all")
@@ -66,94 +66,77 @@ INTERPRETER = Setting(
     "false/interpreter",
     "FALSE_CORE_PYTHON",
     "",
-    to_translate("Python"),
-    to_translate(
-        "The Python that computes. Empty: the environment that was set up here. Any Python of at least 3.10 that has the "
-        "packages will do, also one of conda, a cluster or a container."
-    ),
+    "Python",
+    "The Python that computes. Empty: the environment that was set up here. Any Python of at least 3.10 that has the "
+    "packages will do, also one of conda, a cluster or a container.",
 )
 DEVICE = Setting(
     "false/device",
     "FALSE_DEVICE",
     "auto",
-    to_translate("Device"),
-    to_translate(
-        "What a run takes whose device is auto. auto: a GPU where there is a working one. cuda:1: the second NVIDIA GPU. "
-        "mps: the GPU of an Apple computer. cpu: no GPU."
-    ),
+    "Device",
+    "What a run takes whose device is auto. auto: a GPU where there is a working one. cuda:1: the second NVIDIA GPU. "
+    "mps: the GPU of an Apple computer. cpu: no GPU.",
 )
 MEMORY = Setting(
     "false/memory_gb",
     "FALSE_MEMORY_GB",
     "1",
-    to_translate("Memory for pixels (GB)"),
-    to_translate(
-        "How much of the raster training keeps at hand. More is faster on a large raster. The program itself takes 1 to 3 "
-        "GB beside it."
-    ),
+    "Memory for pixels (GB)",
+    "How much of the raster training keeps at hand. More is faster on a large raster. The program itself takes 1 to 3 "
+    "GB beside it.",
 )
 CACHE = Setting(
     "false/cache",
     "FALSE_CACHE",
     "",
-    to_translate("Cache folder"),
-    to_translate(
-        "For files that can be made again, such as checkpoints of runs that were interrupted. Empty: the system's cache "
-        "folder."
-    ),
+    "Cache folder",
+    "For files that can be made again, such as checkpoints of runs that were interrupted. Empty: the system's cache folder.",
 )
 LAUNCHER = Setting(
     "false/launcher",
     "FALSE_LAUNCHER",
     "",
-    to_translate("Launcher"),
-    to_translate(
-        "A command that starts what computes, such as {python} -m torch.distributed.run --nproc-per-node {devices}, "
-        "srun --gpus=1 python or ssh server python. What is to be run is put at its end. Empty: it is started here."
-    ),
+    "Launcher",
+    "A command that starts what computes, such as {python} -m torch.distributed.run --nproc-per-node {devices}, "
+    "srun --gpus=1 python or ssh server python. What is to be run is put at its end. Empty: it is started here.",
 )
 PATHS = Setting(
     "false/paths",
     "FALSE_PATHS",
     "",
-    to_translate("Path mapping"),
-    to_translate(
-        "What folders are called where the launcher computes, as /home/me/maps=/scratch/me/maps; several with semicolons. "
-        "It holds for exported jobs and imported results too."
-    ),
+    "Path mapping",
+    "What folders are called where the launcher computes, as /home/me/maps=/scratch/me/maps; several with semicolons. "
+    "It holds for exported jobs and imported results too.",
 )
 DISK = Setting(
     "false/disk_gb",
     "FALSE_DISK_GB",
     "10",
-    to_translate("Disk for rasters far away (GB)"),
-    to_translate(
-        "How much of the rasters that are read over the network is kept on the disk, so that each block is downloaded once. "
-        "The blocks that were not used for longest are removed first. 0: nothing is kept."
-    ),
+    "Disk for rasters far away (GB)",
+    "How much of the rasters that are read over the network is kept on the disk, so that each block is downloaded once. "
+    "The blocks that were not used for longest are removed first. 0: nothing is kept.",
 )
 DISK_FOLDER = Setting(
     "false/disk_folder",
     "FALSE_DISK_FOLDER",
     "",
-    to_translate("Folder for rasters far away"),
-    to_translate("A fast disk of this computer is best. Empty: the folder is in the cache folder."),
+    "Folder for rasters far away",
+    "A fast disk of this computer is best. Empty: the folder is in the cache folder.",
 )
 DISK_FOR = Setting(
     "false/disk_for",
     "FALSE_DISK_FOR",
     "far",
-    to_translate("Rasters kept on the disk"),
-    to_translate("far: those at addresses, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow."),
+    "Rasters kept on the disk",
+    "far: those at addresses, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow.",
 )
 LOG_LEVEL = Setting(
     "false/log_level",
     "FALSE_LOG_LEVEL",
     "info",
-    to_translate("Log"),
-    to_translate(
-        "What a run writes to its log. warning: only what may be wrong. debug: everything the compute process says."
-    ),
+    "Log",
+    "What a run writes to its log. warning: only what may be wrong. debug: everything the compute process says.",
 )
 ALL: Tuple[Setting, ...] = (
     INTERPRETER, DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR, LAUNCHER, PATHS, LOG_LEVEL

@@ -32,7 +32,7 @@ def name_of(job: Type[Any]) -> str:
 
 def can_be_exported(job: Type[Any]) -> bool:
     """Whether ``job`` is one of the library, and makes files to bring back."""
-    return job in jobs.JOBS.values() and any(parameter.is_output for parameter in jobs.parameters(job).values())
+    return job in jobs.JOBS.values() and any(parameter.kind.is_output for parameter in jobs.parameters(job).values())
 
 
 @dataclass(frozen=True)

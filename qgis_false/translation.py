@@ -1,7 +1,7 @@
 """The plugin in the language of QGIS.
 
 The texts of the jobs are plain Python and know nothing of Qt; ``tr`` translates them where the plugin shows them, and so it
-does with texts in constants, which ``to_translate`` marks.
+does with those of the settings.
 ``tools/build_translations.py`` collects every text that passes through here into ``i18n/false_*.ts``, and makes the ``.qm``
 beside it that is loaded. What the compute process says while it runs is English everywhere.
 """
@@ -12,7 +12,7 @@ import threading
 from contextlib import contextmanager
 from typing import Any, Iterator, Optional
 
-from qgis.core import QgsApplication, QgsProcessingModelAlgorithm
+from qgis.core import QgsApplication, QgsProcessingException, QgsProcessingModelAlgorithm
 from qgis.PyQt.QtCore import QCoreApplication, QLocale, QTranslator
 
 from qgis_false import PLUGIN_FOLDER
@@ -27,17 +27,15 @@ def tr(text: str, /, **values: Any) -> str:
     """Return ``text`` in the language of QGIS, or as it is where there is no translation.
 
     Args:
-        text: In English. Written out in the call or in one of ``to_translate``, or a text of a job: only then the
-            translators get to see it.
-        values: What to put in the place of ``{name}`` in the text.
+        text: In English. Written out in the call, or a text of a job or a setting: only then the translators get to see it.
     """
     translated = text if _english.on else QCoreApplication.translate(CONTEXT, text) if text else ""
     return translated.format(**values) if values else translated
 
 
-def to_translate(text: str) -> str:
-    """Return ``text`` as it is. Stands around a text in a constant: QGIS has no language yet when a module is loaded."""
-    return text
+def failure(text: str, /, **values: Any) -> QgsProcessingException:
+    """Return the error that tells the user ``text`` in the language of QGIS, as ``tr`` does."""
+    return QgsProcessingException(tr(text, **values))
 
 
 class _English(threading.local):

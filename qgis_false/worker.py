@@ -29,9 +29,11 @@ from qgis_false.environment import versions
 from qgis_false.environment.host import this_host
 from qgis_false.environment.interpreters import REQUIRED_PACKAGES, NoEnvironment, find_interpreter, how_to_complete
 from qgis_false.environment.processes import (
+    LONGEST_LINE,
     OUTPUT_POLL_S,
     TERMINATE_S,
     CancelWatch,
+    LineReader,
     ProcessingCancelled,
     end,
     signal_group,
@@ -51,9 +53,9 @@ CANCEL_EXIT_S = 2.0
 TEXT_INTERVAL_S = 10.0
 """Between two progress texts of the same stage: the dialog keeps each of them in its log."""
 LAST_WORDS = 30
-"""Lines of the process's own output that are shown when it fails."""
+"""LineReader of the process's own output that are shown when it fails."""
 CHATTER_LINES = 200
-"""Lines of it that go to the log while it runs."""
+"""LineReader of it that go to the log while it runs."""
 SHARED_S = 10.0
 """How long an output that another computer wrote may take to be seen here."""
 
@@ -155,20 +157,11 @@ class _Process:
         self._watch = CancelWatch(feedback)
         if self._log_level == "debug":
             feedback.pushDebugInfo(f"Starting {list(command)}")
-        # Bounded: a process that talks faster than QGIS can listen has to wait.
-        self._lines: queue.Queue[Optional[bytes]] = queue.Queue(maxsize=1000)
-        self._abandoned = threading.Event()
-        try:
-            self._child = start(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, env=variables
-            )
-        except OSError as error:
-            raise QgsProcessingException(
-                tr("{program} cannot be started: {reason}.", program=command[0], reason=error.strerror or error)
-            ) from error
-        # Threads, because a pipe that is not emptied or filled must not keep this thread from seeing the cancel button.
-        self._writer = self._thread(self._send_first_line)
-        self._readers = [self._thread(self._read_events), self._thread(self._read_chatter)]
+        self._child = start(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=variables)
+        self._lines = LineReader(self._child.stdout, events.LONGEST_LINE + 2)
+        self._chatter_reader = self._thread(self._read_chatter)
+        # In a thread, because a pipe that is not emptied must not keep this one from seeing the cancel button.
+        self._writer = self._thread(lambda: self._send(self._first_line()))
 
     def outputs(self) -> Dict[str, Any]:
         """Follow the job to its end and return its outputs."""
@@ -184,47 +177,24 @@ class _Process:
         thread.start()
         return thread
 
-    def _send_first_line(self) -> None:
-        try:
-            self._write(self._first_line())
-        except OSError:
-            return  # The process is gone already. Its exit code says more than this.
-
     def _first_line(self) -> str:
         return jobs.to_json(self._job)
 
-    def _write(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         data = line.encode() + b"\n"
         stdin: IO[bytes] = self._child.stdin  # type: ignore[assignment]
-        while data:
-            data = data[stdin.write(data) or 0 :]
-
-    def _read_events(self) -> None:
-        # Opened anew with a buffer: reading lines from an unbuffered pipe takes one system call per byte.
-        with open(self._child.stdout.fileno(), "rb", closefd=False) as stream:  # type: ignore[union-attr]
-            while True:
-                line = stream.readline(events.LONGEST_LINE + 2)
-                self._put(line or None)
-                if not line:
-                    return
+        try:
+            while data:
+                data = data[stdin.write(data) or 0 :]
+        except OSError:
+            return  # The process is gone, or no longer listens. Its exit code says more than this.
 
     def _read_chatter(self) -> None:
         with open(self._child.stderr.fileno(), "rb", closefd=False) as stream:  # type: ignore[union-attr]
-            while True:
-                line = stream.readline(10_000)
-                if not line:
-                    return
+            for line in iter(lambda: stream.readline(LONGEST_LINE), b""):
                 text = line.decode("utf-8", "replace").rstrip()
                 self._last_words.append(text)
                 self._chatter.append(text)
-
-    def _put(self, line: Optional[bytes]) -> None:
-        while not self._abandoned.is_set():
-            try:
-                self._lines.put(line, timeout=OUTPUT_POLL_S)
-                return
-            except queue.Full:
-                continue
 
     def _listen(self) -> Optional[Event]:
         """Pass events on until the last one. Return it, or None where the process ended without one."""
@@ -233,7 +203,7 @@ class _Process:
             self._stop_if_cancelled()
             self._log_chatter()
             try:
-                line = self._lines.get(timeout=OUTPUT_POLL_S)
+                line = self._lines.get(OUTPUT_POLL_S)
             except queue.Empty:
                 # The end of the process is not the end of the pipe: a process of its own may still hold it open.
                 if self._child.poll() is None:
@@ -298,20 +268,14 @@ class _Process:
         while self._child.poll() is None and time.monotonic() < deadline:
             # Emptied on, so that the last words of the process find room in the pipe.
             try:
-                self._lines.get(timeout=OUTPUT_POLL_S / 2)
+                self._lines.get(OUTPUT_POLL_S / 2)
             except queue.Empty:
                 continue
         raise ProcessingCancelled(tr("Cancelled."))
 
     def _tell_to_stop(self) -> None:
         # In a thread: the pipe of a process that does not read may be full.
-        self._writer = self._thread(self._send_cancel)
-
-    def _send_cancel(self) -> None:
-        try:
-            self._write("cancel")
-        except OSError:
-            return  # It is gone, or no longer listens: it will be ended.
+        self._writer = self._thread(lambda: self._send("cancel"))
 
     def _checked(self, last: Optional[Event]) -> Dict[str, Any]:
         """Return the outputs of a job that ended with the event ``last``, or say why they cannot be trusted."""
@@ -365,15 +329,13 @@ class _Process:
         if self._ended:
             return
         self._ended = True
-        self._abandoned.set()
+        self._lines.abandon()
         if not end(self._child):
             self._feedback.pushWarning(still_there(self._child))
-        for reader in self._readers:
-            reader.join(TERMINATE_S)
-        for pipe, reader in zip((self._child.stdout, self._child.stderr), self._readers):
-            # A pipe that is still being read belongs to a process that escaped the group. It is left to its thread.
-            if pipe is not None and not reader.is_alive():
-                pipe.close()
+        self._lines.close()
+        self._chatter_reader.join(TERMINATE_S)
+        if self._child.stderr is not None and not self._chatter_reader.is_alive():
+            self._child.stderr.close()
         if self._child.stdin is not None and not self._writer.is_alive():
             self._child.stdin.close()
 
@@ -405,7 +367,8 @@ class _Launched(_Process):
 
     def _pass_on(self, event: Event) -> None:
         if isinstance(event, Started):
-            self._send_first_line()  # Once more, for torchrun may have started the job again, with a new process to read it.
+            # Once more, for torchrun may have started the job again, with a new process to read it.
+            self._send(self._first_line())
         super()._pass_on(event)
 
     def _log_line(self, text: str) -> None:

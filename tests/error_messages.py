@@ -21,9 +21,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 ERRORS = {
     "FalseError", "RequestError", "InputError", "ModelFileError", "OutputError", "DeviceError", "OutOfMemoryError",
-    "QgsProcessingException", "NoEnvironment",
+    "QgsProcessingException", "failure", "NoEnvironment",
 }  # fmt: skip
 """Those that end as a message to a person. ``Cancelled`` is none: nothing is wrong. ``ValueError`` is for programmers."""
+MAKERS = ("errors.py", "translation.py")
+"""Files that define errors, and ``failure``."""
 PROVOKED = pytest.StashKey[set[str]]()
 """Places of the errors that were made during the run."""
 FOLDER = pytest.StashKey[str]()
@@ -52,7 +54,7 @@ class Site:
 
 def sites_in(folder: str) -> list[Site]:
     """Return every place in ``false_core`` or ``qgis_false`` that makes an error for a person."""
-    return [site for path in sorted((ROOT / folder).rglob("*.py")) if path.name != "errors.py" for site in _sites(path)]
+    return [site for path in sorted((ROOT / folder).rglob("*.py")) if path.name not in MAKERS for site in _sites(path)]
 
 
 def _sites(path: Path) -> Iterator[Site]:

@@ -37,8 +37,8 @@ def values(job: type[jobs.Job], folder: str = "") -> dict[str, Any]:
     found = {}
     for name, parameter in jobs.parameters(job).items():
         value = parameter.example
-        if parameter.is_path and folder:
-            value = tuple(f"{folder}/{one}" for one in value) if parameter.is_many else f"{folder}/{name}_{value}"
+        if parameter.kind.is_path and folder:
+            value = tuple(f"{folder}/{one}" for one in value) if parameter.kind.is_many else f"{folder}/{name}_{value}"
         found[name] = value
     return found
 

@@ -168,7 +168,7 @@ def default_in_words(value: Any, parameter: jobs.Parameter, tr: Translate) -> st
     if value is dataclasses.MISSING:
         return tr("must be given")
     if value is None or value == ():
-        return tr("not written") if parameter.is_output else tr("empty")
+        return tr("not written") if parameter.kind.is_output else tr("empty")
     if isinstance(value, bool):
         return tr("yes") if value else tr("no")
     return f"{value:.15g}" if isinstance(value, float) else str(value)
@@ -203,7 +203,7 @@ def qgis_call(job: type[Any], name: str) -> str:
 
 def _texts(value: Any, job: type[Any] | None = None, key: str = "") -> list[str]:
     if isinstance(value, tuple):
-        joined = job is not None and not jobs.parameters(job)[key].is_path
+        joined = job is not None and not jobs.parameters(job)[key].kind.is_path
         return [",".join(map(str, value))] if joined else [str(one) for one in value]
     return [str(value)]
 
@@ -280,9 +280,9 @@ def _in_qgis(job: type[Any]) -> dict[str, jobs.Parameter]:
 def _tables(job: type[Any]) -> Iterator[str]:
     declared, given = {**jobs.parameters(job), **_in_qgis(job)}, defaults(job)
     groups = {
-        "## Parameters": {n: p for n, p in declared.items() if not p.advanced and not p.is_output},
-        "## Advanced parameters": {n: p for n, p in declared.items() if p.advanced and not p.is_output},
-        "## Files written": {n: p for n, p in declared.items() if p.is_output},
+        "## Parameters": {n: p for n, p in declared.items() if not p.advanced and not p.kind.is_output},
+        "## Advanced parameters": {n: p for n, p in declared.items() if p.advanced and not p.kind.is_output},
+        "## Files written": {n: p for n, p in declared.items() if p.kind.is_output},
     }
     for heading, group in groups.items():
         if not group:
@@ -392,9 +392,9 @@ def as_html(page: Page, language: str, tr: Translate) -> str:
 def _definitions(job: type[Any], tr: Translate) -> Iterator[str]:
     shown = _in_qgis(job)
     groups = {
-        tr("Parameters"): {n: p for n, p in shown.items() if not p.advanced and not p.is_output},
-        tr("Advanced parameters"): {n: p for n, p in shown.items() if p.advanced and not p.is_output},
-        tr("Files written"): {n: p for n, p in shown.items() if p.is_output},
+        tr("Parameters"): {n: p for n, p in shown.items() if not p.advanced and not p.kind.is_output},
+        tr("Advanced parameters"): {n: p for n, p in shown.items() if p.advanced and not p.kind.is_output},
+        tr("Files written"): {n: p for n, p in shown.items() if p.kind.is_output},
     }
     for heading, group in groups.items():
         if not group:

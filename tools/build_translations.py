@@ -3,9 +3,9 @@
     python tools/build_translations.py           after a text has changed: brings the .ts files up to date, compiles them
     python tools/build_translations.py --check   writes nothing; fails where something would be written or is not translated
 
-Texts come from the declarations of the jobs, from the calls of ``tr`` and ``to_translate`` in the plugin, from the titles of
-its algorithms and from its models. A text that is gone stays in the .ts as ``vanished``, and its translation comes back with
-it. Write the missing translations into the .ts, with Qt Linguist or an editor, and run this again.
+Texts come from the declarations of the jobs, from the calls of ``tr``, ``failure`` and ``Setting`` in the plugin, from the
+titles of its algorithms and from its models. A text that is gone stays in the .ts as ``vanished``, and its translation
+comes back with it. Write the missing translations into the .ts, with Qt Linguist or an editor, and run this again.
 
 The .qm files that QGIS loads are compiled with Qt's ``lrelease`` and are kept in the repository beside the .ts. They are
 small, and a checkout that is linked into a QGIS profile, as the demo and the tests do it, speaks German without Qt's tools.
@@ -37,7 +37,8 @@ LANGUAGES = ("de",)
 CONTEXT = "FALSE"
 VANISHED = "vanished"
 UNFINISHED = "unfinished"
-MARKS = ("tr", "to_translate")
+MARKS = {"tr": (0,), "failure": (0,), "Setting": (3, 4)}
+"""Calls in the plugin that hold texts, and which of their arguments these are."""
 OF_A_MODEL = ("model_name", "description", "component_description")
 
 
@@ -95,11 +96,11 @@ def texts_of_help() -> Iterator[str]:
 def _given_to_tr(tree: ast.AST, constants: Mapping[str, str]) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKS and node.args:
-            text = node.args[0]
-            if isinstance(text, ast.Constant):
-                yield text.value
-            elif isinstance(text, ast.Name) and text.id in constants:
-                yield constants[text.id]
+            for text in (node.args[place] for place in MARKS[node.func.id]):
+                if isinstance(text, ast.Constant):
+                    yield text.value
+                elif isinstance(text, ast.Name) and text.id in constants:
+                    yield constants[text.id]
 
 
 def _constants(node: ast.AST) -> Iterator[tuple[str, str]]:

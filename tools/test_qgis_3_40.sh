@@ -54,6 +54,10 @@ run_tests() {
   mount_here "$PWD"
   local place
   while read -r place; do mount_here "$place"; done < "$SCRATCH/places"
+  # torchrun looks for itself under the name of the computer.
+  { cat /etc/hosts; echo "127.0.0.1 $(uname -n)"; } > "$SCRATCH/hosts"
+  touch "$DEBIAN/etc/hosts"
+  mount --bind "$SCRATCH/hosts" "$DEBIAN/etc/hosts"
   mkdir -m 700 "$SCRATCH/runtime"
   in_debian "$COMPUTE" -c 'import torch, rasterio' ||
     fail "the compute environment .venv does not run in Debian $RELEASE; the reason stands above. " \

@@ -113,10 +113,7 @@ def compare_raster(the_map: ClassMap, path: str, feedback: Feedback) -> Comparis
 
 def _strips(the_map: ClassMap, seen: Comparison, feedback: Feedback) -> Iterator[tuple[Window, CodeArray, BoolArray]]:
     """Read the map from top to bottom, and count what is on it."""
-    windows = the_map.windows()
-    for done, window in enumerate(windows):
-        feedback.advance(done, len(windows))
-        codes, valid = the_map.read(window)
+    for window, codes, valid in the_map.strips(feedback):
         the_map.add_counts(seen.mapped, codes[valid])
         yield window, codes, valid
     seen.mapped = the_map.checked(seen.mapped)

@@ -85,10 +85,7 @@ def draw(the_map: ClassMap, pixels: dict[int, int], points: dict[int, int], seed
     chosen = {code: np.sort(generator.choice(pixels[code], points[code], replace=False)) for code in pixels}
     passed = dict.fromkeys(pixels, 0)
     found: list[PixelArray] = []
-    windows = the_map.windows()
-    for done, window in enumerate(windows):
-        feedback.advance(done, len(windows))
-        codes, valid = the_map.read(window)
+    for window, codes, valid in the_map.strips(feedback):
         codes, place = codes[valid], np.flatnonzero(valid)
         for code, here in tally(codes).items():
             first, last = np.searchsorted(chosen[code], [passed[code], passed[code] + here])

@@ -63,7 +63,7 @@ def from_mapping(body: Mapping[str, Any]) -> Job:
     if missing:
         raise RequestError(f"{name} needs {', '.join(missing)}.")
     for key, value in given.items():
-        if declared[key].is_many and isinstance(value, (list, tuple)):
+        if declared[key].kind.is_many and isinstance(value, (list, tuple)):
             given[key] = tuple(value)
     job: Job = kind(**given)
     validate(job)
@@ -84,7 +84,7 @@ def validate(job: Job) -> None:
         problem = parameter.kind.problem(parameter, value)
         if problem:
             raise RequestError(f"{f.name} {problem}; it is {value!r}.")
-        if parameter.is_input and not value:
+        if parameter.kind.is_input and not value:
             raise RequestError(f"{f.name} is empty.", f"Name at least one {parameter.kind.layer or 'file'}.")
     given = [f.name for f in dataclasses.fields(job) if getattr(job, f.name) is not None]
     contradiction = job.contradiction() or missing_together(type(job), given)

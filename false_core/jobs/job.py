@@ -58,5 +58,7 @@ def parameters(job: Union[Job, Type[Any]]) -> Dict[str, Parameter]:
 def outputs(job: Job) -> Dict[str, str]:
     """Return what ``job`` writes: parameter name to path, without the optional ones that were not asked for."""
     return {
-        name: getattr(job, name) for name, parameter in parameters(job).items() if parameter.is_output and getattr(job, name)
+        name: getattr(job, name)
+        for name, parameter in parameters(job).items()
+        if parameter.kind.is_output and getattr(job, name)
     }

@@ -102,26 +102,6 @@ class Parameter:
     dialog: bool = True
 
     @property
-    def is_input(self) -> bool:
-        """Whether the parameter names files that the job reads."""
-        return self.kind.is_input
-
-    @property
-    def is_output(self) -> bool:
-        """Whether the parameter names a file that the job writes, or a folder of them."""
-        return self.kind.is_output
-
-    @property
-    def is_many(self) -> bool:
-        """Whether a value is a tuple."""
-        return self.kind.is_many
-
-    @property
-    def is_path(self) -> bool:
-        """Whether the parameter names files or folders, read or written."""
-        return self.kind.is_path
-
-    @property
     def example(self) -> Any:
         """A value that is admitted."""
         return self.kind.example(self)
@@ -204,7 +184,7 @@ def _is_usable_text(text: str) -> bool:
 
 def _file_name(parameter: Parameter) -> str:
     stem = re.sub(r"\W+", "_", parameter.label.lower()).strip("_")
-    ending = parameter.kind.ending or (parameter.of if parameter.is_path else "")
+    ending = parameter.kind.ending or (parameter.of if parameter.kind.is_path else "")
     return f"{stem}.{ending}" if ending else stem
 
 

@@ -21,7 +21,7 @@ from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.queries import check_layer_vrt, check_view, check_views
 from false_core.raster.classes import ClassTable, LandCoverClass, LegendEntry, classes_from_values
-from false_core.raster.source import RasterSource, describe_crs, describe_extent
+from false_core.raster.source import RasterSource, describe_crs, describe_extent, moved
 from false_core.untrusted import check_is_file, check_unpacked
 
 IGNORE = 255
@@ -50,7 +50,8 @@ class Annotation:
     @property
     def pixels(self) -> npt.NDArray[np.float64]:
         """Pixels each shape labels, roughly: area, or length of a line, at least 1. Of shape (n,)."""
-        size: npt.NDArray[np.float64] = np.maximum(shapely.area(self.shapes), self._lengths())
+        lengths = np.where(shapely.get_dimensions(self.shapes) == 1, shapely.length(self.shapes), 0.0)
+        size: npt.NDArray[np.float64] = np.maximum(shapely.area(self.shapes), lengths)
         return np.maximum(1.0, size)
 
     def subset(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> Annotation:
@@ -90,18 +91,14 @@ class Annotation:
         near = np.sort(self.tree.query(box))
         if not near.size:
             return target
-        a, b, c, d, e, f = to_pixels[:6]
-        moved = shapely.transform(self.shapes[near], lambda xy: xy @ np.array([[a, d], [b, e]]) + np.array([c, f]))
-        thick = (shapely.get_dimensions(moved) == 2) & (shapely.area(moved) >= SMALL_POLYGON)
+        here = shapely.transform(self.shapes[near], lambda xy: moved(to_pixels, xy))
+        thick = (shapely.get_dimensions(here) == 2) & (shapely.area(here) >= SMALL_POLYGON)
         for group, all_touched in ((thick, False), (~thick, True)):
-            pairs = [(shape, int(value)) for shape, value in zip(moved[group], values[near][group])]
+            pairs = [(shape, int(value)) for shape, value in zip(here[group], values[near][group])]
             if pairs:
                 # The identity is what rasterio assumes anyway; naming it avoids a warning about a missing georeference.
                 rasterio.features.rasterize(pairs, out=target, transform=Affine.identity(), all_touched=all_touched)
         return target
-
-    def _lengths(self) -> npt.NDArray[np.float64]:
-        return np.where(shapely.get_dimensions(self.shapes) == 1, shapely.length(self.shapes), 0.0)
 
 
 @dataclass(frozen=True)
@@ -128,7 +125,6 @@ def read_labels(path: str, field: str, source: RasterSource, feedback: Feedback)
 
     Args:
         path: Vector file, with ``|layername=NAME`` where it holds several layers.
-        field: Field with the class.
 
     Raises:
         InputError: The file or field is missing, nothing usable is in it, or none touches the raster.
@@ -143,8 +139,8 @@ def read_labels(path: str, field: str, source: RasterSource, feedback: Feedback)
     if table.empty:
         raise InputError(f"The field {field!r} of {path} holds no value.", "Choose the field with the class, or fill it.")
     values = values.dropna()
-    moved, extent = _to_pixels(table, source, feedback)
-    shapes, owners = _simple_shapes(moved, feedback)
+    geometries, extent = _to_pixels(table, source, feedback)
+    shapes, owners = _simple_shapes(geometries, feedback)
     parts, inside = _clipped(shapes, source.width, source.height)
     if not len(parts):
         raise InputError(
@@ -299,11 +295,9 @@ def _to_pixels(
     geometries = shapely.force_2d(table.geometry.to_numpy())
     # Coordinates that cannot be reprojected come back infinite; such shapes lie nowhere near the raster.
     finite = np.isfinite(shapely.bounds(geometries)).all(axis=1)
-    a, b, c, d, e, f = (~source.transform)[:6]
-    matrix, offset = np.array([[a, d], [b, e]]), np.array([c, f])
-    moved = np.full(len(geometries), shapely.Point(), dtype=object)
-    moved[finite] = shapely.transform(geometries[finite], lambda xy: xy @ matrix + offset)
-    return moved, (xmin, xmax, ymin, ymax)
+    on_grid = np.full(len(geometries), shapely.Point(), dtype=object)
+    on_grid[finite] = shapely.transform(geometries[finite], lambda xy: moved(~source.transform, xy))
+    return on_grid, (xmin, xmax, ymin, ymax)
 
 
 def _simple_shapes(

@@ -54,15 +54,9 @@ def _choose(pieces: Annotation, share: float, side: float, seed: int) -> npt.NDA
         if (wanted & involved).any() and ((affordable & (left > number)) | ~involved).all():
             held[members] = True
             taken, left = taken + gives, left - number
-    _give_each_class_a_score(held, targets, pixels)
-    return held
-
-
-def _give_each_class_a_score(
-    held: npt.NDArray[np.bool_], targets: npt.NDArray[np.int64], pixels: npt.NDArray[np.float64]
-) -> None:
-    """Where a class is not scored yet and has shapes to spare, keep back its smallest one."""
+    # Where a class is not scored yet and has shapes to spare, its smallest one is kept back.
     for target in np.unique(targets):
         members = np.flatnonzero(targets == target)
         if not held[members].any() and len(members) >= FEWEST_SHAPES:
             held[members[np.argmin(pixels[members])]] = True
+    return held

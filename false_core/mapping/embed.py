@@ -28,7 +28,7 @@ from false_core.jobs import Embed
 from false_core.mapping.raster_for_model import check_geotiffs, open_for_model, protect
 from false_core.models.encoder import STRIDE, channels_of
 from false_core.models.from_file import encoder_from, segmenter_from
-from false_core.models.model_file import ENCODER, ModelCard, read_card
+from false_core.models.model_file import ENCODER, read_card
 from false_core.publish import published
 from false_core.raster.map_file import RasterFile, build_overviews
 from false_core.raster.source import FloatArray, Window
@@ -55,7 +55,7 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
         card = read_card(job.model)
         source = open_for_model(job.raster, job.model, card, feedback)
         protect(source, job.output)
-        encoder = _load(job.model, card)
+        encoder = encoder_from(job.model, card) if card.kind == ENCODER else segmenter_from(job.model, card).encoder
         channels = sum(channels_of(encoder)[FINEST_LEVEL:])
         bands = job.components or channels
         if bands > channels:
@@ -63,18 +63,13 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
                 f"components is {bands}, but the encoder has {channels} features.", "Ask for fewer, or for 0."
             )
         tile = EMBED_TILE_PX if bands <= MANY_BANDS else EMBED_TILE_PX_OF_MANY_BANDS
-        encoder = encoder.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        encoder = encoder.eval().to(device, memory_format=torch.channels_last)
         tiled = TiledEncoder(encoder, source, card.normalisation, device, tile, EMBED_HALO_PX, feedback)
         area = whole_feature_pixels(source.window_of(jobs.parse_extent(job.extent) if job.extent else None))
         pixel = source.pixel_size * source.factor * FEATURE_STRIDE
         feedback.info(f"Writing {bands} bands with pixels of {pixel:g} CRS units.")
-        gigabytes = (
-            bands
-            * (area.width // FEATURE_STRIDE)
-            * (area.height // FEATURE_STRIDE)
-            * (1 if job.components == COLOURS else 4)
-            / 1e9
-        )
+        pixels = area.width // FEATURE_STRIDE * (area.height // FEATURE_STRIDE)
+        gigabytes = bands * pixels * (1 if job.components == COLOURS else 4) / 1e9
         if gigabytes > LARGE_GB:
             feedback.warn(f"The result takes up to {gigabytes:,.0f} GB. Components, or an extent, would make it smaller.")
     with feedback.stage("Finding components", 0.1):
@@ -95,17 +90,8 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
 def whole_feature_pixels(area: Window) -> Window:
     """Return the feature pixels that ``area`` touches, in working pixels. They do not depend on where it begins."""
     left, top = area.column // FEATURE_STRIDE * FEATURE_STRIDE, area.row // FEATURE_STRIDE * FEATURE_STRIDE
-    right, bottom = (
-        -(-(area.column + area.width) // FEATURE_STRIDE) * FEATURE_STRIDE,
-        -(-(area.row + area.height) // FEATURE_STRIDE) * FEATURE_STRIDE,
-    )
-    return Window(left, top, right - left, bottom - top)
-
-
-def _load(model: str, card: ModelCard) -> nn.Module:
-    """Return the encoder in a file, be it that of an encoder or that of a segmenter."""
-    encoder: nn.Module = encoder_from(model, card) if card.kind == ENCODER else segmenter_from(model, card).encoder
-    return encoder
+    height, width = feature_size(Window(0, 0, area.column + area.width - left, area.row + area.height - top))
+    return Window(left, top, width * FEATURE_STRIDE, height * FEATURE_STRIDE)
 
 
 def _write(

@@ -22,8 +22,8 @@ MAX_LEGEND_CLASSES = 20
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A part of an overview.
+class StripOverview:
+    """The overview of a strip.
 
     Attributes:
         pixels: Pixels of each code, of shape (256,).
@@ -84,17 +84,17 @@ class MapOverview:
         self._map[down, across] = shown
         self._image[down, across] = np.where((shown == self._classes.nodata)[..., None], np.uint8(255), colours)
 
-    def piece(self, place: Window) -> Piece:
+    def strip_overview(self, place: Window) -> StripOverview:
         """Return what was taken in, all of which must lie in ``place``."""
         down, across = self._within(place)
-        return Piece(self.pixels.copy(), self._map[down, across].copy(), self._image[down, across].copy())
+        return StripOverview(self.pixels.copy(), self._map[down, across].copy(), self._image[down, across].copy())
 
-    def put(self, place: Window, piece: Piece) -> None:
-        """Take in a piece of an overview of the same map."""
+    def put(self, place: Window, strip: StripOverview) -> None:
+        """Take in the overview of a strip of the same map."""
         down, across = self._within(place)
-        self.pixels += piece.pixels
-        self._map[down, across] = piece.map
-        self._image[down, across] = piece.image
+        self.pixels += strip.pixels
+        self._map[down, across] = strip.map
+        self._image[down, across] = strip.image
 
     def _within(self, place: Window) -> tuple[slice, slice]:
         down = slice(*np.searchsorted(self._rows, (place.row, place.row + place.height)).tolist())

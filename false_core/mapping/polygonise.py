@@ -21,7 +21,7 @@ from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import Polygonise
 from false_core.mapping.borders import BorderGraph, ragged, trace
-from false_core.mapping.regions import Integers, Regions, find_regions
+from false_core.mapping.regions import Regions, find_regions
 from false_core.mapping.smoothing import paths
 from false_core.raster.areas import areas, unit_of_areas
 from false_core.raster.class_map import ClassMap
@@ -66,7 +66,8 @@ def _polygons(
     network: BorderGraph, regions: Regions, source: RasterSource, smoothing: float, feedback: Feedback
 ) -> Iterator[tuple[slice, Any]]:
     """Yield some regions and their polygons in map coordinates, in the order of the regions, until all are done."""
-    edges = np.add.reduceat(_lengths(network)[network.half // 2], network.ring_starts[:-1])
+    lengths = np.add.reduceat(network.lines.length[network.piece], network.piece_starts[:-1])
+    edges = np.add.reduceat(lengths[network.half // 2], network.ring_starts[:-1])
     done = np.cumsum(np.add.reduceat(edges, network.polygon_starts[:-1]))
     start = 0
     while start < len(regions):
@@ -75,11 +76,6 @@ def _polygons(
         end = max(start + 1, int(np.searchsorted(done, before + EDGES_AT_ONCE, side="right")))
         yield slice(start, end), _assembled(network, start, end, source, smoothing)
         start = end
-
-
-def _lengths(network: BorderGraph) -> Integers:
-    """Return the number of steps of each line."""
-    return np.asarray(np.add.reduceat(network.lines.length[network.piece], network.piece_starts[:-1]))
 
 
 def _assembled(network: BorderGraph, start: int, end: int, source: RasterSource, smoothing: float) -> Any:

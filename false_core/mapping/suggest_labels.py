@@ -25,7 +25,7 @@ from false_core.mapping.raster_for_model import open_for_model
 from false_core.mapping.selection import Choice, choose
 from false_core.models.from_file import segmenter_from
 from false_core.models.model_file import SEGMENTER, ModelCard, read_card
-from false_core.raster.source import RasterSource
+from false_core.raster.source import RasterSource, moved
 from false_core.vector.layer_file import write_vector
 
 PART_OF_PATCH = 2
@@ -56,9 +56,9 @@ def suggest_labels(job: SuggestLabels, feedback: Feedback) -> dict[str, Any]:
             network, card.normalisation, len(card.classes), source, grid, labels, device, job.seed, feedback
         )
         if not found.seen:
+            side = grid.side * source.pixel_size * source.factor
             raise InputError(
-                f"There is nothing to suggest in {source.name}: every square of {_side(source, grid):g} CRS units holds "
-                "nodata or labels.",
+                f"There is nothing to suggest in {source.name}: every square of {side:g} CRS units holds nodata or labels.",
                 "Check the extent, or choose smaller squares.",
             )
         if found.seen > len(found.positions):
@@ -97,10 +97,6 @@ def _grid(job: SuggestLabels, card: ModelCard, source: RasterSource, feedback: F
     return grid
 
 
-def _side(source: RasterSource, grid: Grid) -> float:
-    return grid.side * source.pixel_size * source.factor
-
-
 def _table(
     choices: list[Choice], found: Candidates, card: ModelCard, source: RasterSource, grid: Grid
 ) -> geopandas.GeoDataFrame:
@@ -120,10 +116,7 @@ def _table(
         }
         for rank, choice in enumerate(choices, start=1)
     ]
-    a, b, c, d, e, f = source.transform[:6]
-    boxes = shapely.transform(
-        grid.boxes(found.positions[indices]), lambda xy: xy @ np.array([[a, d], [b, e]]) + np.array([c, f])
-    )
+    boxes = shapely.transform(grid.boxes(found.positions[indices]), lambda xy: moved(source.transform, xy))
     return geopandas.GeoDataFrame(rows, geometry=boxes, crs=source.crs.to_wkt() if source.crs else None)
 
 

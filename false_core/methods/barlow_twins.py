@@ -16,7 +16,7 @@ REDUNDANCY_WEIGHT = 5e-3
 SMALLEST_VARIANCE = 1e-5
 
 
-def barlow_twins_loss(embeddings: Tensor, redundancy_weight: float = REDUNDANCY_WEIGHT) -> Tensor:
+def barlow_twins(embeddings: Tensor, redundancy_weight: float = REDUNDANCY_WEIGHT) -> Outcome:
     """Return the Barlow Twins loss (Eqs. 1 and 2).
 
     Args:
@@ -26,18 +26,6 @@ def barlow_twins_loss(embeddings: Tensor, redundancy_weight: float = REDUNDANCY_
     Raises:
         ValueError: ``embeddings`` is no such stack.
     """
-    return _decorrelate(embeddings, redundancy_weight).loss
-
-
-class BarlowTwins(PairMethod):
-    """Makes the cross-correlation of the two views' embeddings the identity."""
-
-    def compare(self, embeddings: Tensor) -> Outcome:
-        """Return the Barlow Twins loss of embeddings (2N, d)."""
-        return _decorrelate(embeddings, REDUNDANCY_WEIGHT)
-
-
-def _decorrelate(embeddings: Tensor, redundancy_weight: float) -> Outcome:
     check_pairs(embeddings)
     precise = embeddings if embeddings.dtype == torch.float64 else embeddings.float()
     with torch.autocast(embeddings.device.type, enabled=False):
@@ -47,6 +35,14 @@ def _decorrelate(embeddings: Tensor, redundancy_weight: float) -> Outcome:
     redundancy = correlation.square().sum() - correlation.diagonal().square().sum()
     curves = {"correlation of the two views": correlation.diagonal().mean().detach()}
     return Outcome(invariance + redundancy_weight * redundancy, curves)
+
+
+class BarlowTwins(PairMethod):
+    """Makes the cross-correlation of the two views' embeddings the identity."""
+
+    def compare(self, embeddings: Tensor) -> Outcome:
+        """Return the Barlow Twins loss of embeddings (2N, d)."""
+        return barlow_twins(embeddings)
 
 
 def _standardised(views: Tensor) -> Tensor:

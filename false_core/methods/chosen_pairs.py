@@ -74,9 +74,7 @@ def contrast_chosen(
     Raises:
         ValueError: An argument is out of range.
     """
-    check_pairs(embeddings)
-    if temperature <= 0:
-        raise ValueError(f"temperature must be above 0; it is {temperature}")
+    check_pairs(embeddings, temperature)
     z = directions(embeddings)
     own = positives(len(z), z.device)[:, None]
     chosen, counts = own, torch.ones_like(own, dtype=torch.bool)

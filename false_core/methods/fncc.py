@@ -92,15 +92,21 @@ def fncc_loss(
 
     Raises:
         ValueError: An argument is out of range.
+
+    Examples:
+        Two patches that look alike, of which the loss takes each for a false negative of the other:
+
+        >>> views = torch.tensor([[1.0, 0.0], [0.9, 0.1], [1.0, 0.1], [0.9, 0.2]])
+        >>> loss = fncc_loss(views, temperature=0.5, threshold=0.7, confidence=0.5, neighbours=1)
+        >>> bool(loss < fncc_loss(views, temperature=0.5, threshold=0.7, confidence=0.0, neighbours=1))
+        True
     """
     return contrast(embeddings, temperature, Calibration(threshold, confidence, neighbours)).loss
 
 
 def contrast(embeddings: Tensor, temperature: float, calibration: Calibration) -> Outcome:
     """Return the loss of ``fncc_loss`` together with what it saw."""
-    check_pairs(embeddings)
-    if temperature <= 0:
-        raise ValueError(f"temperature must be above 0; it is {temperature}")
+    check_pairs(embeddings, temperature)
     z = directions(embeddings)
     denominator, nearest = log_denominator(z, temperature, calibration.neighbours)
     of_positive = (z * other_views(z)).sum(dim=1)
@@ -136,7 +142,6 @@ def adaptive_confidence(agreement: Tensor, of_positive: Tensor, of_negative: Ten
     encoder that cannot tell positives from negatives cannot be trusted with this either.
 
     Args:
-        agreement: See ``agreement``.
         of_positive, of_negative: Mean similarities of positives and of negatives, without shape.
     """
     apart = of_positive - of_negative

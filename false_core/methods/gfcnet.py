@@ -25,7 +25,7 @@ from torch import Tensor
 
 from false_core.methods.chosen_pairs import Negatives, contrast_chosen
 from false_core.methods.fncc import Calibration
-from false_core.methods.grounded import GroundedMethod, by_level, distances
+from false_core.methods.geolocated import GeolocatedMethod, by_level, distances
 from false_core.methods.method import Outcome
 from false_core.methods.pairs import blocks, directions, positives, similarities
 from false_core.methods.pictures import NeighbourPairs
@@ -54,7 +54,7 @@ def gfcnet_loss(
     return contrast_chosen(embeddings, temperature, _negatives(ground, radius), calibration=calibration)
 
 
-class GFCNet(GroundedMethod):
+class GFCNet(GeolocatedMethod):
     """Contrast with negatives that a joint distance on the ground and in feature space has corrected."""
 
     curve_captions: ClassVar[Mapping[str, str]] = {

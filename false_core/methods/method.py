@@ -88,7 +88,6 @@ class Method(nn.Module, ABC):
 
     Args:
         encoder: A network that ``build_encoder`` made. It is what remains of the training.
-        settings: How to train.
 
     Attributes:
         most_steps: Steps after which there is nothing left to do.
@@ -154,8 +153,6 @@ class Method(nn.Module, ABC):
         """Return what of the views to look at, of shape (2B, ...), patch by patch.
 
         Args:
-            views: That were looked at first.
-            features: Of the first look.
             gradients: The gradients of the loss of the whole batch there.
         """
         raise NotImplementedError(f"{type(self).__name__} looks once")
@@ -180,12 +177,7 @@ class Method(nn.Module, ABC):
         return {}
 
     def after_step(self, step: int, steps: int) -> None:
-        """Do what follows an update of the weights, for example of a momentum encoder.
-
-        Args:
-            step: Number of updates done.
-            steps: Number of updates in all.
-        """
+        """Do what follows an update of the weights, for example of a momentum encoder."""
 
 
 class Heads(nn.ModuleDict):
@@ -209,16 +201,25 @@ class Heads(nn.ModuleDict):
         return out
 
 
-class PairMethod(Method):
+class ProjectedMethod(Method):
+    """A method whose embeddings are those of projectors on top of the encoder."""
+
+    def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
+        super().__init__(encoder, settings)
+        self.heads = Heads(encoder, settings)
+
+    def embed(self, views: Views) -> dict[str, Tensor]:
+        """Return the embeddings (2N, d) of each level, of both views by the trained encoder."""
+        embeddings: dict[str, Tensor] = self.heads(self.encoder(views.pixels), views.points, views.kept)
+        return embeddings
+
+
+class PairMethod(ProjectedMethod):
     """A method that compares the embeddings of two views, all of one batch with each other.
 
     A subclass says how: ``compare`` is its loss. Where embeddings stand for patches and for points of them, the two losses
     are averaged.
     """
-
-    def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
-        super().__init__(encoder, settings)
-        self.heads = Heads(encoder, settings)
 
     @abstractmethod
     def compare(self, embeddings: Tensor) -> Outcome:
@@ -231,11 +232,6 @@ class PairMethod(Method):
     def represent(self, views: Views) -> dict[str, Tensor]:
         """Return the embeddings (2N, d) of each level."""
         return self.embed(views)
-
-    def embed(self, views: Views) -> dict[str, Tensor]:
-        """Return the embeddings (2N, d) of each level."""
-        embeddings: dict[str, Tensor] = self.heads(self.encoder(views.pixels), views.points, views.kept)
-        return embeddings
 
 
 def average(outcomes: Mapping[str, Outcome]) -> Outcome:

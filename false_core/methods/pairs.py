@@ -11,12 +11,14 @@ SIMILARITIES_AT_A_TIME = 1 << 22
 """Similarities in memory at a time. A batch of up to 2048 embeddings is one block; memory is linear in larger ones."""
 
 
-def check_pairs(embeddings: Tensor) -> None:
-    """Raise ValueError unless ``embeddings`` can be two stacked views."""
+def check_pairs(embeddings: Tensor, temperature: float = 1.0) -> None:
+    """Raise ValueError unless ``embeddings`` can be two stacked views, and something can be divided by ``temperature``."""
     if embeddings.ndim != 2 or len(embeddings) < 2 or len(embeddings) % 2:
         raise ValueError(
             f"embeddings must have shape (2B, d), first views stacked on second views; it is {tuple(embeddings.shape)}"
         )
+    if temperature <= 0:
+        raise ValueError(f"temperature must be above 0; it is {temperature}")
 
 
 def directions(embeddings: Tensor) -> Tensor:
@@ -50,11 +52,7 @@ def blocks(anchors: int) -> Iterator[slice]:
 
 
 def mean_similarities(directions: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean similarity of positives and that of negatives (0 where there are none), without gradients.
-
-    Args:
-        directions: A tensor of shape (2B, d).
-    """
+    """Return the mean similarity of positives and that of negatives (0 where there are none), without gradients."""
     with torch.no_grad():
         anchors = len(directions)
         of_positive = (directions * other_views(directions)).sum()

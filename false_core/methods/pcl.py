@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from false_core.methods.method import Heads, Method, Outcome, Views, average, pair_curves
+from false_core.methods.method import Outcome, ProjectedMethod, Views, average, pair_curves
 from false_core.presets import PretrainSettings
 from false_core.sampling.spectral import torch_generator
 
@@ -48,7 +48,7 @@ class Prototypes:
     concentration: Tensor
 
 
-class PCL(Method):
+class PCL(ProjectedMethod):
     """Contrast with the other patches (InfoNCE against a momentum encoder) and with prototypes (ProtoNCE, Eq. 11)."""
 
     filled: Tensor
@@ -56,7 +56,6 @@ class PCL(Method):
 
     def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
         super().__init__(encoder, settings)
-        self.heads = Heads(encoder, settings)
         self.slow_encoder, self.slow_heads = copy.deepcopy(encoder), copy.deepcopy(self.heads)
         self.slow_encoder.requires_grad_(False)
         self.slow_heads.requires_grad_(False)
@@ -94,11 +93,6 @@ class PCL(Method):
             outcomes[level] = proto_nce(query, key, self._known[level], self.settings.temperature)
             self._remember(number, level, key)
         return average(outcomes)
-
-    def embed(self, views: Views) -> dict[str, Tensor]:
-        """Return the embeddings (2N, d) of each level, of both views by the trained encoder."""
-        embeddings: dict[str, Tensor] = self.heads(self.encoder(views.pixels), views.points, views.kept)
-        return embeddings
 
     @torch.no_grad()
     def after_step(self, step: int, steps: int) -> None:

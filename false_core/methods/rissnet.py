@@ -23,7 +23,7 @@ from torch import Tensor
 
 from false_core.methods.chosen_pairs import Relatives, contrast_chosen
 from false_core.methods.fncc import Calibration
-from false_core.methods.grounded import GroundedMethod, by_level, distances
+from false_core.methods.geolocated import GeolocatedMethod, by_level, distances
 from false_core.methods.method import Outcome
 from false_core.methods.pairs import blocks, directions
 from false_core.methods.pictures import NeighbourPairs
@@ -77,7 +77,7 @@ def rissnet_loss(
     return Outcome(outcome.loss, curves, outcome.found)
 
 
-class RiSSNet(GroundedMethod):
+class RiSSNet(GeolocatedMethod):
     """Contrast in which the most similar places of an anchor's neighbourhood are positives."""
 
     curve_captions: ClassVar[Mapping[str, str]] = {

@@ -12,7 +12,7 @@ from false_core.methods.method import Outcome, PairMethod, pair_curves
 from false_core.methods.pairs import check_pairs, directions, mean_similarities, other_views
 
 
-def nt_xent_loss(embeddings: Tensor, temperature: float = 0.5) -> Tensor:
+def nt_xent(embeddings: Tensor, temperature: float = 0.5) -> Outcome:
     """Return the NT-Xent loss (Eq. 1 and Algorithm 1), the mean over all 2B anchors.
 
     Args:
@@ -23,7 +23,11 @@ def nt_xent_loss(embeddings: Tensor, temperature: float = 0.5) -> Tensor:
     Raises:
         ValueError: An argument is out of range.
     """
-    return nt_xent(embeddings, temperature).loss
+    check_pairs(embeddings, temperature)
+    z = directions(embeddings)
+    denominator, _ = log_denominator(z, temperature)
+    of_positive = (z * other_views(z)).sum(dim=1) / temperature
+    return Outcome((denominator - of_positive).mean(), pair_curves(*mean_similarities(z)))
 
 
 class SimCLR(PairMethod):
@@ -32,14 +36,3 @@ class SimCLR(PairMethod):
     def compare(self, embeddings: Tensor) -> Outcome:
         """Return the NT-Xent loss of embeddings (2N, d)."""
         return nt_xent(embeddings, self.settings.temperature)
-
-
-def nt_xent(embeddings: Tensor, temperature: float = 0.5) -> Outcome:
-    """Return the loss of ``nt_xent_loss`` together with what it saw."""
-    check_pairs(embeddings)
-    if temperature <= 0:
-        raise ValueError(f"temperature must be above 0; it is {temperature}")
-    z = directions(embeddings)
-    denominator, _ = log_denominator(z, temperature)
-    of_positive = (z * other_views(z)).sum(dim=1) / temperature
-    return Outcome((denominator - of_positive).mean(), pair_curves(*mean_similarities(z)))

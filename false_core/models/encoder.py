@@ -112,7 +112,6 @@ class PointProjector(nn.Module):
         """Return embeddings of shape (batch * points, dimensions).
 
         Args:
-            features: Pyramid of the encoder.
             points: Of shape (batch, points, 2), x first, from -1 to 1 across the patch.
         """
         grid = points[:, :, None]

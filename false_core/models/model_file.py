@@ -102,7 +102,6 @@ def save_model(path: str, card: ModelCard, network: nn.Module, decoder: nn.Modul
     """Write a model file, whole or not at all.
 
     Args:
-        network: A segmenter or an encoder.
         decoder: Beside an encoder, the decoder that was pretrained with it; ``card.decoder`` is its name.
 
     Raises:
@@ -171,7 +170,6 @@ def check_layout(path: str, network: nn.Module, prefix: str = "") -> None:
 
     Args:
         network: What should be in it. An encoder leaves a decoder that is beside it alone.
-        prefix: The prefix of the names in the file.
 
     Raises:
         ModelFileError: They differ, or the header cannot be read.

@@ -12,12 +12,7 @@ from false_core.reports.sections import Section
 
 
 def model_report(card: ModelCard, name: str, megabytes: float, weights: int) -> str:
-    """Return the report on a model or encoder file, as HTML.
-
-    Args:
-        megabytes: Its size.
-        weights: Numbers in it.
-    """
+    """Return the report on a model or encoder file, as HTML."""
     tiles = [("bands", str(len(card.bands))), ("CRS units per pixel", f"{card.pixel_size:g}")]
     if card.classes.classes:
         tiles.insert(0, ("classes", str(len(card.classes))))

@@ -53,12 +53,12 @@ def record_of(job: jobs.Job, device: torch.device) -> dict[str, Any]:
     Paths are absolute, but the folder of the user is written ``~``: models are passed on, and their names need not be.
     """
     declared = jobs.parameters(job)
-    body = {name: value for name, value in dataclasses.asdict(job).items() if not declared[name].is_output}
+    body = {name: value for name, value in dataclasses.asdict(job).items() if not declared[name].kind.is_output}
     inputs = {path: file_fingerprint(path, kind) for _, path, kind in read_by(job)}
     for name, parameter in declared.items():
-        paths = [_portable(path) for path in parameter.kind.paths(body.get(name))] if parameter.is_input else []
+        paths = [_portable(path) for path in parameter.kind.paths(body.get(name))] if parameter.kind.is_input else []
         if paths:
-            body[name] = paths if parameter.is_many else paths[0]
+            body[name] = paths if parameter.kind.is_many else paths[0]
     return {
         "job": {"job": job.NAME, **body},
         "inputs": {_portable(path): print_ for path, print_ in inputs.items()},
@@ -85,7 +85,11 @@ def read_record(card: ModelCard, path: str) -> Record:
         raise ModelFileError(f"{path} is damaged: how it was made cannot be read ({error!r}).") from error
     texts = [*inputs, *inputs.values(), *tools, *tools.values()]
     # No outputs: where things are written is said by the user who makes the model again, not by the file.
-    if not known or not all(isinstance(text, str) for text in texts) or any(known[n].is_output for n in job if n in known):
+    if (
+        not known
+        or not all(isinstance(text, str) for text in texts)
+        or any(known[n].kind.is_output for n in job if n in known)
+    ):
         raise ModelFileError(f"{path} is damaged: how it was made cannot be read.")
     return Record(job, inputs, tools)
 
@@ -93,7 +97,7 @@ def read_record(card: ModelCard, path: str) -> Record:
 def read_by(job: jobs.Job) -> Iterator[tuple[str, str, jobs.Kind]]:
     """Go through what a job reads: name of the parameter, path as it was given, and kind of the parameter."""
     for name, parameter in jobs.parameters(job).items():
-        for path in parameter.kind.paths(getattr(job, name)) if parameter.is_input else []:
+        for path in parameter.kind.paths(getattr(job, name)) if parameter.kind.is_input else []:
             if not parameter.kind.may_be_a_name or os.path.isfile(path):
                 yield name, path, parameter.kind
 

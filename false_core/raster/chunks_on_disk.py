@@ -1,4 +1,4 @@
-"""Chunks of rasters that are far away, kept on the disk as they were decoded.
+"""Chunks of remote rasters, kept on the disk as they were decoded.
 
 What identifies a chunk is the raster's files with their sizes and dates, or what the server calls their contents, the bands,
 what is nodata, and the place. A raster of which it cannot be told whether it is the same again is not kept.
@@ -53,11 +53,7 @@ def chunks_on_disk(files: Sequence[str], *facts: Any, bands: int, width: int, he
 
 
 class ChunksOnDisk:
-    """The chunks of one raster, read through the disk cache. Safe from several threads and processes.
-
-    Args:
-        files, facts, bands, width, height: See ``chunks_on_disk``.
-    """
+    """The chunks of one raster, read through the disk cache. Safe from several threads and processes."""
 
     def __init__(self, cache: DiskCache, files: Sequence[str], facts: Any, bands: int, width: int, height: int) -> None:
         self._cache, self._files, self._facts = cache, files, facts
@@ -82,12 +78,8 @@ class ChunksOnDisk:
         identity = self._identified()
         if not identity:
             return read(window)
-        left, top, right, bottom = (
-            window.col_off,
-            window.row_off,
-            window.col_off + window.width,
-            window.row_off + window.height,
-        )
+        left, top = window.col_off, window.row_off
+        right, bottom = left + window.width, top + window.height
         pixels: Pixels | None = None
         invalid: BoolArray | None = None
         for y in range(top // self._side * self._side, bottom, self._side):

@@ -51,11 +51,14 @@ class ClassMap:
         self._known = {c.code: c for c in read_classes(path)}
         self._colours = _colour_table(path)
 
-    def windows(self) -> list[Window]:
-        """Return the strips, in order."""
+    def strips(self, feedback: Feedback) -> Iterator[tuple[Window, CodeArray, BoolArray]]:
+        """Yield the strips, in order, each with its codes and validity."""
         width, height = self.source.width, self.source.height
         rows = max(1, PIXELS_PER_WINDOW // width)
-        return [Window(0, row, width, min(rows, height - row)) for row in range(0, height, rows)]
+        for row in range(0, height, rows):
+            feedback.advance(row, height)
+            window = Window(0, row, width, min(rows, height - row))
+            yield window, *self.read(window)
 
     def read(self, window: Window) -> tuple[CodeArray, BoolArray]:
         """Return codes and validity of a window, each of shape (height, width). The code of an invalid pixel is 0.
@@ -72,8 +75,7 @@ class ClassMap:
             InputError: No pixel is valid, or there are more codes than a map has classes.
         """
         counts: dict[int, int] = {}
-        for window in self._watched(feedback):
-            codes, valid = self.read(window)
+        for _, codes, valid in self.strips(feedback):
             self.add_counts(counts, codes[valid])
         return self.checked(counts)
 
@@ -101,12 +103,6 @@ class ClassMap:
     def classes_beside(self, codes: Iterable[int]) -> list[LandCoverClass]:
         """Return the classes with ``codes``, and all others that the map carries, in the order of their codes."""
         return [self.class_of(code) for code in sorted({*codes, *self._known})]
-
-    def _watched(self, feedback: Feedback) -> Iterator[Window]:
-        windows = self.windows()
-        for done, window in enumerate(windows):
-            feedback.advance(done, len(windows))
-            yield window
 
 
 def tally(values: npt.NDArray[np.integer]) -> dict[int, int]:
@@ -168,7 +164,7 @@ def _colour_table(path: str) -> dict[int, str]:
     """Return the colours that a raster carries, by code."""
     with _readable(path) as dataset:
         table = dataset.colormap(1) if dataset.colorinterp[0].name == "palette" else {}
-    return {code: _as_hex(colour) for code, colour in table.items()}
+    return {code: "#{:02x}{:02x}{:02x}".format(*colour) for code, colour in table.items()}
 
 
 @contextmanager
@@ -195,7 +191,3 @@ class _WithoutDoctype(ET.TreeBuilder):
 
     def doctype(self, *_: object) -> None:
         raise ET.ParseError("There is a document type.")
-
-
-def _as_hex(colour: tuple[int, ...]) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*colour)

@@ -1,4 +1,4 @@
-"""Whether a file is far away, and what tells that it is still the same: its size and its date, or what a server calls it."""
+"""Whether a file is remote, and what tells that it is still the same: its size and its date, or what a server calls it."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def with_rasters_found(job: jobs.Job, feedback: Feedback) -> jobs.Job:
         value = getattr(job, name)
         if not parameter.kind.is_raster:
             continue
-        if parameter.is_many:
+        if parameter.kind.is_many:
             found[name] = tuple(find_rasters(value))
             if found[name] != value:
                 feedback.info(f"{len(found[name]):,} raster(s) are meant by {_shortened(value)}.")

@@ -68,11 +68,7 @@ class Mosaic:
         return self.target.with_suffix(".stac.json")
 
     def write(self, vrt: Path, strips: Sequence[StripFile], feedback: Feedback) -> None:
-        """Write tiles into a folder beside ``vrt``, and ``vrt`` and the item as they will be in the end.
-
-        Args:
-            vrt: Scratch path of the VRT.
-        """
+        """Write tiles into a folder beside ``vrt``, and ``vrt`` and the item as they will be in the end."""
         folder = vrt.parent / self.folder.name
         folder.mkdir()
         tiles = list(self._tiles())

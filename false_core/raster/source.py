@@ -73,7 +73,7 @@ class RasterSource:
 
     All widths, heights, windows and transforms are those of the working grid. On a coarser grid each pixel is the mean of
     the valid pixels it covers. Reading is safe from several threads: each opens the file for itself, and closes it when it
-    has read from many others since. Of a raster that is far away, pixels go through the cache on the disk.
+    has read from many others since. The pixels of a remote raster go through the cache on the disk.
 
     Args:
         path: A file or anything else GDAL opens, such as a VRT or a subdataset name.
@@ -82,6 +82,15 @@ class RasterSource:
 
     Raises:
         InputError: The file is missing or unreadable, does not have those bands, or lies nowhere.
+
+    Examples:
+        A raster of 64 x 48 pixels and 3 bands, read on a grid of pixels twice as long:
+
+        >>> source = RasterSource("land.tif", bands=(1, 3), factor=2)
+        >>> source.width, source.height
+        (32, 24)
+        >>> source.read(Window(8, 0, 16, 24)).shape
+        (2, 24, 16)
     """
 
     def __init__(self, path: str, bands: Sequence[int] = (), factor: int = 1) -> None:
@@ -433,6 +442,12 @@ def describe_crs(crs: CRS | None) -> str:
 def describe_extent(extent: tuple[float, float, float, float]) -> str:
     """Return an extent for messages: to the metre where it is in metres, to six digits where it is in degrees."""
     return "(" + ", ".join(f"{value:g}" if abs(value) < 1e5 else f"{value:.0f}" for value in extent) + ")"
+
+
+def moved(transform: Affine, positions: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Return where ``transform`` takes positions (n, 2), x first."""
+    a, b, c, d, e, f = transform[:6]
+    return np.asarray(positions @ np.array([[a, d], [b, e]]) + (c, f), np.float64)
 
 
 def block_mean(data: FloatArray, factor: int) -> FloatArray:

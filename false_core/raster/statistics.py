@@ -26,7 +26,7 @@ MANY_WINDOWS, MANY_SIDE = 256, 96
 MOST_WINDOWS = 1024
 """Looked into while most of them turn out to be nodata."""
 READERS = 8
-"""Threads that read them: to read from a raster far away is to wait for a server."""
+"""Threads that read them: to read from a remote raster is to wait for a server."""
 CLIP_PERCENTILES = (0.5, 99.5)
 HEADROOM = 0.5
 """How far beyond the percentiles values are kept, as a share of the range between them."""

@@ -20,7 +20,7 @@ LARGEST_FACTOR = 32
 MOST_MESSAGES = 5
 """The number of rasters of many that are reported one by one."""
 OPENERS = 8
-"""Threads that open rasters: to open one far away is to wait for a server."""
+"""Threads that open rasters: to open a remote one is to wait for a server."""
 
 
 def open_all(paths: Sequence[str], bands: Sequence[int], feedback: Feedback | None = None) -> list[RasterSource]:

@@ -86,7 +86,6 @@ def resample(windows: Tensor, placement: Placement, size: int) -> Tensor:
 
     Args:
         windows: A tensor of shape (batch, bands, side, side).
-        size: Side of a crop in pixels.
 
     Returns:
         Crops of shape (batch, bands, size, size), interpolated bilinearly; 0 outside the window.
@@ -99,8 +98,6 @@ def sampling_maps(*placements: Placement, side: int, size: int) -> Tensor:
 
     Args:
         placements: One or more for the same source windows.
-        side: The side of a source window in pixels.
-        size: The size of a crop in pixels.
     """
     maps = [
         torch.cat([torch.from_numpy(p.matrix) * (size / side), torch.from_numpy(p.shift)[..., None] * (2.0 / side)], dim=-1)
@@ -115,7 +112,6 @@ def resample_crops(windows: Tensor, maps: Tensor, size: int) -> Tensor:
     Args:
         windows: A tensor of shape (batch, bands, side, side), in any precision.
         maps: The maps of ``sampling_maps``, of shape (batch, crops, 2, 3).
-        size: Side of a crop in pixels.
 
     Returns:
         Crops of shape (crops * batch, bands, size, size): the first ones of all windows, then the second ones. Interpolated
@@ -136,7 +132,6 @@ def matched_points(
 
     Args:
         first, second: Placements of the two crops in the same source windows.
-        size: Side of the crops in pixels.
         count: Points wanted per pair.
         margin: Distance in pixels to keep from the crops' edges.
 

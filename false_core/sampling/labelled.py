@@ -112,7 +112,6 @@ class LabelSampler:
 
     Args:
         annotation: The labels, in pixel coordinates of the cache's raster.
-        scales: Smallest and largest zoom of a crop.
     """
 
     def __init__(

@@ -18,8 +18,8 @@ from false_core.presets import IMAGE
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.cache import CHUNK_PX, CPU, ChunkCache, Chunks, Region, chunk_bytes
+from false_core.sampling.geocentric import GeocentricPositions
 from false_core.sampling.geometry import Placement, matched_points, random_placement, sampling_maps, window_side
-from false_core.sampling.ground import Ground
 from false_core.sampling.loading import side_stream
 from false_core.sampling.spectral import SpectralChanges, SpectralJitter, torch_generator
 
@@ -193,7 +193,6 @@ class PatchSampler:
 
     Args:
         areas: The window of each that may be used.
-        scales: Smallest and largest zoom of a view.
     """
 
     def __init__(
@@ -211,7 +210,7 @@ class PatchSampler:
         requirements: SamplingRequirements = NO_REQUIREMENTS,
     ) -> None:
         self._areas, self._requirements = areas, requirements
-        self._ground = Ground(sources)
+        self._ground = GeocentricPositions(sources)
         self._width = crop_size * self._ground.pixel_size()
         kept = Chunks(budget, len(sources[0].bands))
         self._caches = [ChunkCache(source, normalisation, kept, device) for source in sources]

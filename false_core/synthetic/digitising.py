@@ -36,9 +36,6 @@ class _Drawing:
 def digitise(scene: Scene, transform: Affine, share: float, rng: np.random.Generator) -> tuple[list[Polygon], list[int]]:
     """Draw polygons inside objects of every class until about ``share`` (0 to 1) of the known area is covered.
 
-    Args:
-        share: The share of the area.
-
     Returns:
         Polygons in map coordinates, and the class code of each.
     """

@@ -174,7 +174,7 @@ def _planted(node: Any, tensors: dict[str, Tensor]) -> Any:
 
 def _fingerprint(job: jobs.Job, settings: PretrainSettings | FinetuneSettings) -> str:
     declared = jobs.parameters(job)
-    body = {name: value for name, value in dataclasses.asdict(job).items() if not declared[name].is_output}
+    body = {name: value for name, value in dataclasses.asdict(job).items() if not declared[name].kind.is_output}
     files: list[tuple[str, int, int]] = []
     for name, parameter in declared.items():
         for path in parameter.kind.paths(body.get(name)):

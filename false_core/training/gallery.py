@@ -76,9 +76,6 @@ def collect_galleries(
 
     One batch is in memory at a time. The anchors are of different patches, and spread evenly between those whose false
     negative is least alike and those whose is most.
-
-    Args:
-        truth: Says which classes the places are of, if there is one.
     """
     determined = settings.method == "false" or settings.false_negatives
     exhibits: dict[str, list[Exhibit]] = {}

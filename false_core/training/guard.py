@@ -23,7 +23,6 @@ class TrainingGuard:
 
     Args:
         state: Returns the state, which is whole between two steps.
-        advice: The advice to give where its numbers run away.
     """
 
     def __init__(

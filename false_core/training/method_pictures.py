@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from false_core.methods.pictures import MarkedView, MarkedViews, NeighbourPairs
 from false_core.presets import IMAGE, PretrainSettings
 from false_core.raster.source import FloatArray
-from false_core.reports.figures import Colours, as_svg, in_colour, show_picture
+from false_core.reports.figures import as_svg, in_colour, show_picture
 from false_core.reports.sections import Section
 from false_core.sampling.views import EmbeddingPositions, ViewPairs
 from false_core.training.gallery import SURROUNDINGS_PX, mark_middle, picture_at
@@ -149,7 +149,8 @@ def _draw_map(axes: Axes, anchor: int, others: Sequence[int], positions: Embeddi
     raster, (x, y) = int(positions.rasters[anchor]), positions.pixels[anchor]
     settings = drawn.settings
     side = round(settings.crop_size * (1 + 2 * min(max(settings.radius, 0.5), MAX_REACH_WIDTHS)))
-    picture = _smaller(drawn.ground(raster, (float(x), float(y)), side))
+    step = -(-side // MAX_MAP_PX)
+    picture = in_colour(drawn.ground(raster, (float(x), float(y)), side)[:, ::step, ::step])
     axes.set_axis_on()
     show_picture(axes, picture)
     scale = picture.shape[0] / side
@@ -165,11 +166,6 @@ def _draw_map(axes: Axes, anchor: int, others: Sequence[int], positions: Embeddi
                 )  # fmt: skip
     axes.set_xlim(-0.5, picture.shape[1] - 0.5)
     axes.set_ylim(picture.shape[0] - 0.5, -0.5)
-
-
-def _smaller(pixels: FloatArray) -> Colours:
-    step = -(-pixels.shape[-1] // MAX_MAP_PX)
-    return in_colour(pixels[:, ::step, ::step])
 
 
 def _chosen(related: npt.NDArray[np.int64], positions: EmbeddingPositions) -> list[int]:

@@ -280,10 +280,7 @@ class Trainer:
         if parts == 1:
             return [partial(self.views_of, views)]
         bounds = [patches * part // parts for part in range(parts + 1)]
-        return [partial(self._views_of_some, views, slice(*ends)) for ends in pairwise(bounds)]
-
-    def _views_of_some(self, views: RawViews, patches: slice) -> Views:
-        return self.views_of(views.part(patches))
+        return [partial(lambda ends: self.views_of(views.part(slice(*ends))), ends) for ends in pairwise(bounds)]
 
     @torch.no_grad()
     def views_of(self, views: RawViews) -> Views:

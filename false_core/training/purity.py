@@ -8,12 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import rasterio.warp
-from affine import Affine
 
 from false_core.errors import InputError
 from false_core.jobs import Extent
 from false_core.methods.false_negatives import FalseNegatives
-from false_core.raster.source import FloatArray, RasterSource, Window, names_of
+from false_core.raster.source import FloatArray, RasterSource, Window, moved, names_of
 from false_core.sampling.views import EmbeddingPositions, Positions
 
 TRUTH_TILE_PX = 256
@@ -78,13 +77,13 @@ class Truth:
         out = np.full((len(positions.pixels), 2), -1, np.int64)
         for number in np.unique(positions.rasters):
             mine = positions.rasters == number
-            pixels = _moved(~self._source.transform, self._in_crs_of_truth(self._rasters[number], positions.pixels[mine]))
+            pixels = moved(~self._source.transform, self._in_crs_of_truth(self._rasters[number], positions.pixels[mine]))
             # Clipped first, as what cannot be projected comes back infinite.
             out[mine] = np.floor(np.nan_to_num(pixels, nan=-1).clip(-1, 2**40)).astype(np.int64)
         return out
 
     def _in_crs_of_truth(self, raster: RasterSource, positions: Positions) -> Positions:
-        on_map = _moved(raster.transform, positions)
+        on_map = moved(raster.transform, positions)
         theirs, ours = raster.crs, self._source.crs
         if theirs is None or ours is None or theirs == ours:
             return on_map
@@ -103,13 +102,6 @@ class Truth:
             Window(column * TRUTH_TILE_PX, row * TRUTH_TILE_PX, TRUTH_TILE_PX, TRUTH_TILE_PX)
         )[0]
         return codes
-
-
-def _moved(transform: Affine, positions: Positions) -> Positions:
-    """Return where ``transform`` takes positions (n, 2)."""
-    a, b, c, d, e, f = transform[:6]
-    moved: Positions = positions @ np.array([[a, d], [b, e]]) + (c, f)
-    return moved
 
 
 def purity(classes: FloatArray, chosen: npt.NDArray[np.bool_], indices: npt.NDArray[np.int64]) -> float:

@@ -77,11 +77,7 @@ def style_of_classes(field: str, classes: Sequence[LandCoverClass]) -> bytes:
 
 
 def style_of_points_to_fill_in(field: str, names: Sequence[str]) -> bytes:
-    """Return a style for points that wait for a class: rings, so that the pixel shows, and a form that offers the classes.
-
-    Args:
-        field: The field that is to be filled in.
-    """
+    """Return a style for points without a class: rings, so that the pixel shows, and a form that offers the classes."""
     root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology|Fields|Forms")
     configuration = ET.SubElement(ET.SubElement(root, "fieldConfiguration"), "field", name=field)
     options = ET.SubElement(ET.SubElement(configuration, "editWidget", type="ValueMap"), "config")

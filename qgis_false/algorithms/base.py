@@ -29,6 +29,8 @@ from qgis_false.environment.processes import ProcessingCancelled
 from qgis_false.help import help_page
 from qgis_false.translation import tr
 
+Values = Dict[str, Any]
+"""Values of parameters, or outputs, by their names, as Processing hands them over."""
 EXPORT = tasks.EXPORT_NAME.upper()
 ICONS_FOLDER = PLUGIN_FOLDER / "icons"
 """Holds one SVG for each algorithm, under its name."""
@@ -82,7 +84,7 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
             output = QgsProcessingOutputNumber if result.kind == jobs.NUMBER else QgsProcessingOutputString
             self.addOutput(output(result.name.upper(), tr(result.label)))
 
-    def checkParameterValues(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> Tuple[bool, str]:
+    def checkParameterValues(self, parameters: Values, context: QgsProcessingContext) -> Tuple[bool, str]:
         found = problems(self.JOB, parameters, context)
         if found:
             return False, " ".join(found)
@@ -96,22 +98,18 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
                 return False, tr("{name} cannot be used: {value}.", name=name, value=value)
         return True, ""
 
-    def processAlgorithm(
-        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> Dict[str, Any]:
+    def processAlgorithm(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         try:
             return self.carry_out(parameters, context, feedback)
         except ProcessingCancelled as error:
             # Of anything but this very class QGIS shows the traceback to its user.
             raise QgsProcessingException(str(error)) from error
 
-    def carry_out(
-        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> Dict[str, Any]:
+    def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         """Do what was asked for, and return the outputs. See ``QgsProcessingAlgorithm.processAlgorithm``."""
         raise NotImplementedError
 
-    def warn_of_unknown(self, parameters: Dict[str, Any], feedback: QgsProcessingFeedback) -> None:
+    def warn_of_unknown(self, parameters: Values, feedback: QgsProcessingFeedback) -> None:
         """QGIS passes over a name it does not know. A user who mistyped one should hear of it."""
         known = [definition.name() for definition in self.parameterDefinitions()]
         for name in parameters:
@@ -152,9 +150,7 @@ class JobAlgorithm(FalseAlgorithm):
             return False, str(error)
         return True, ""
 
-    def prepareAlgorithm(
-        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> bool:
+    def prepareAlgorithm(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> bool:
         # Here and not later, because this is the main thread, where the style of a layer may be read.
         if "legend" in jobs.parameters(self.JOB):
             layer = layers.layer_of(parameters[the_only(self.JOB, jobs.VECTOR)], context)
@@ -163,9 +159,7 @@ class JobAlgorithm(FalseAlgorithm):
             )
         return True
 
-    def carry_out(
-        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> Dict[str, Any]:
+    def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         # Not needed when QGIS starts.
         from qgis_false.environment.supervisor import folder_for_a_job
         from qgis_false.launcher import folder_for_files
@@ -182,7 +176,7 @@ class JobAlgorithm(FalseAlgorithm):
         return {name.upper(): results[name] for name in declared if name in results}
 
     def _job(
-        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
+        self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
     ) -> jobs.Job:
         """Return the job that was asked for. Layers and styles that are not files are written to ``folder``."""
         fields = job_fields(Request(self, parameters, context, feedback, folder), self.JOB)
@@ -194,8 +188,8 @@ class JobAlgorithm(FalseAlgorithm):
             raise QgsProcessingException(str(error)) from error
 
     def _exported(
-        self, target: str, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> Dict[str, Any]:
+        self, target: str, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> Values:
         """Write the job to a file, and return where its outputs will be, so that a model can export its next step too."""
         from qgis_false import exported_job  # Not needed when QGIS starts.
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
-
 from qgis.core import QgsProcessingContext, QgsProcessingFeedback
 
 from false_core import jobs
-from qgis_false.algorithms.base import JobAlgorithm
+from qgis_false.algorithms.base import JobAlgorithm, Values
 from qgis_false.translation import tr
 
 
@@ -19,9 +17,7 @@ class CheckEnvironment(JobAlgorithm):
     TITLE = "Check the compute environment"
     TAGS = ("gpu", "cuda", "torch", "install", "version", "diagnose")
 
-    def carry_out(
-        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> Dict[str, Any]:
+    def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         results = super().carry_out(parameters, context, feedback)
         for result in self.JOB.RESULTS:
             feedback.pushInfo(f"{tr(result.label)}: {results.get(result.name.upper())}")

@@ -42,53 +42,48 @@ def export_definition() -> QgsProcessingParameterDefinition:
     return made
 
 
+def _made(kind: Any, field: Field, *given: Any, **named: Any) -> QgsProcessingParameterDefinition:
+    return kind(field.processing_name, field.label, *given, optional=field.optional, **named)
+
+
 def raster(field: Field) -> QgsProcessingParameterDefinition:
-    return QgsProcessingParameterRasterLayer(field.processing_name, field.label, optional=field.optional)
+    return _made(QgsProcessingParameterRasterLayer, field)
 
 
 def rasters(field: Field) -> QgsProcessingParameterDefinition:
-    return QgsProcessingParameterMultipleLayers(
-        field.processing_name, field.label, QgsProcessing.SourceType.TypeRaster, optional=field.optional
-    )
+    return _made(QgsProcessingParameterMultipleLayers, field, QgsProcessing.SourceType.TypeRaster)
 
 
 def vector(field: Field) -> QgsProcessingParameterDefinition:
-    return QgsProcessingParameterFeatureSource(
-        field.processing_name, field.label, [QgsProcessing.SourceType.TypeVectorAnyGeometry], optional=field.optional
-    )
+    return _made(QgsProcessingParameterFeatureSource, field, [QgsProcessing.SourceType.TypeVectorAnyGeometry])
 
 
 def field_of_layer(field: Field) -> QgsProcessingParameterDefinition:
-    return QgsProcessingParameterField(
-        field.processing_name, field.label, parentLayerParameterName=field.layer.processing_name, optional=field.optional
-    )
+    return _made(QgsProcessingParameterField, field, parentLayerParameterName=field.layer.processing_name)
 
 
 def model(field: Field) -> QgsProcessingParameterDefinition:
     # With the second filter any file may be named: the library says better than QGIS what is wrong with it.
     pattern = f"FALSE {field.parameter.of or 'model'} (*.{jobs.MODEL_FILES});;{tr('All files (*)')}"
-    return QgsProcessingParameterFile(field.processing_name, field.label, optional=field.optional, fileFilter=pattern)
+    return _made(QgsProcessingParameterFile, field, fileFilter=pattern)
 
 
 def any_file(field: Field) -> QgsProcessingParameterDefinition:
     # A file widget, whose line also takes a name where one may be given. Without "All files" QGIS would refuse it.
     pattern = f"{_files_of(field)};;{tr('All files (*)')}" if field.parameter.of else tr("All files (*)")
-    return QgsProcessingParameterFile(field.processing_name, field.label, optional=field.optional, fileFilter=pattern)
+    return _made(QgsProcessingParameterFile, field, fileFilter=pattern)
 
 
 def bands(field: Field) -> QgsProcessingParameterDefinition:
     if field.layer.parameter.kind == jobs.RASTER:
-        return QgsProcessingParameterBand(
-            field.processing_name, field.label, parentLayerParameterName=field.layer.processing_name,
-            optional=field.optional, allowMultiple=True,
-        )  # fmt: skip
-    return QgsProcessingParameterString(
-        field.processing_name, tr("{label}, as 1,2,3", label=field.label), optional=field.optional
-    )
+        layer = field.layer.processing_name
+        return _made(QgsProcessingParameterBand, field, parentLayerParameterName=layer, allowMultiple=True)
+    label = tr("{label}, as 1,2,3", label=field.label)
+    return QgsProcessingParameterString(field.processing_name, label, optional=field.optional)
 
 
 def extent(field: Field) -> QgsProcessingParameterDefinition:
-    return QgsProcessingParameterExtent(field.processing_name, field.label, optional=field.optional)
+    return _made(QgsProcessingParameterExtent, field)
 
 
 def choice(field: Field) -> QgsProcessingParameterDefinition:
@@ -97,9 +92,7 @@ def choice(field: Field) -> QgsProcessingParameterDefinition:
 
 def number(field: Field) -> QgsProcessingParameterDefinition:
     types = {jobs.INTEGER: QgsProcessingParameterNumber.Type.Integer, jobs.NUMBER: QgsProcessingParameterNumber.Type.Double}
-    number = QgsProcessingParameterNumber(
-        field.processing_name, field.label, types[field.parameter.kind], field.default, field.optional
-    )
+    number = _made(QgsProcessingParameterNumber, field, types[field.parameter.kind], field.default)
     if field.parameter.minimum is not None:
         number.setMinimum(field.parameter.minimum)
     if field.parameter.maximum is not None:
@@ -118,7 +111,7 @@ def flag(field: Field) -> QgsProcessingParameterDefinition:
 
 
 def text(field: Field) -> QgsProcessingParameterDefinition:
-    return QgsProcessingParameterString(field.processing_name, field.label, field.default, optional=field.optional)
+    return _made(QgsProcessingParameterString, field, field.default)
 
 
 def new_model(field: Field) -> QgsProcessingParameterDefinition:
@@ -127,21 +120,15 @@ def new_model(field: Field) -> QgsProcessingParameterDefinition:
 
 def new_report(field: Field) -> QgsProcessingParameterDefinition:
     # Made unless the user says no: it is how a run is understood, and costs next to nothing.
-    return QgsProcessingParameterFileDestination(
-        field.processing_name, field.label, tr("HTML files (*.html)"), optional=field.optional, createByDefault=True
-    )
+    return _made(QgsProcessingParameterFileDestination, field, tr("HTML files (*.html)"), createByDefault=True)
 
 
 def new_raster(field: Field) -> QgsProcessingParameterDefinition:
-    return QgsProcessingParameterRasterDestination(
-        field.processing_name, field.label, optional=field.optional, createByDefault=not field.optional
-    )
+    return _made(QgsProcessingParameterRasterDestination, field, createByDefault=not field.optional)
 
 
 def new_vector(field: Field) -> QgsProcessingParameterDefinition:
-    return QgsProcessingParameterVectorDestination(
-        field.processing_name, field.label, optional=field.optional, createByDefault=not field.optional
-    )
+    return _made(QgsProcessingParameterVectorDestination, field, createByDefault=not field.optional)
 
 
 def new_table(field: Field) -> QgsProcessingParameterDefinition:
@@ -158,18 +145,13 @@ def _files_of(field: Field) -> str:
 
 
 def _new_file(field: Field, pattern: str) -> QgsProcessingParameterDefinition:
-    return QgsProcessingParameterFileDestination(
-        field.processing_name, field.label, pattern, optional=field.optional, createByDefault=not field.optional
-    )
+    return _made(QgsProcessingParameterFileDestination, field, pattern, createByDefault=not field.optional)
 
 
 def new_folder(field: Field) -> QgsProcessingParameterDefinition:
-    return QgsProcessingParameterFolderDestination(field.processing_name, field.label, optional=field.optional)
+    return _made(QgsProcessingParameterFolderDestination, field)
 
 
 def _enum(field: Field, choices: Any) -> QgsProcessingParameterDefinition:
     # Static strings, so that names work on the command line and in scripts, and survive a new choice.
-    return QgsProcessingParameterEnum(
-        field.processing_name, field.label, list(choices), defaultValue=field.default, optional=field.optional,
-        usesStaticStrings=True,
-    )  # fmt: skip
+    return _made(QgsProcessingParameterEnum, field, list(choices), defaultValue=field.default, usesStaticStrings=True)

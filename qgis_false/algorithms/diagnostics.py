@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Dict, Optional
 
 from qgis import utils
-from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingException, QgsProcessingFeedback
+from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingFeedback
 
 from qgis_false import tasks
-from qgis_false.algorithms.base import FalseAlgorithm
-from qgis_false.translation import tr
+from qgis_false.algorithms.base import FalseAlgorithm, Values
+from qgis_false.translation import failure, tr
 
 REPORT = "REPORT"
 
@@ -38,9 +38,7 @@ class Diagnostics(FalseAlgorithm):
         # It may be left out, but it is what the dialog is opened for.
         self.parameterDefinition(REPORT).setCreateByDefault(True)
 
-    def carry_out(
-        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> Dict[str, Any]:
+    def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         from qgis_false.environment.diagnosis import diagnose  # Not before: the start of QGIS must not wait for it.
 
         self.warn_of_unknown(parameters, feedback)
@@ -53,9 +51,7 @@ class Diagnostics(FalseAlgorithm):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
         except OSError as error:
-            raise QgsProcessingException(
-                tr("The report cannot be written to {path}: {reason}.", path=path, reason=error.strerror)
-            ) from error
+            raise failure("The report cannot be written to {path}: {reason}.", path=path, reason=error.strerror) from error
         return {REPORT: path}
 
     def postProcessAlgorithm(self, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Dict[str, Any]:

@@ -16,7 +16,7 @@ from qgis.core import (
 
 from false_core import jobs
 from qgis_false import layers, settings, tasks
-from qgis_false.algorithms.base import FalseAlgorithm
+from qgis_false.algorithms.base import FalseAlgorithm, Values
 from qgis_false.translation import tr
 
 _LAYERS = {
@@ -45,9 +45,7 @@ class ImportResults(FalseAlgorithm):
             else:
                 self.addOutput(QgsProcessingOutputFile(name.upper(), _label(name)))
 
-    def carry_out(
-        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> Dict[str, Any]:
+    def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         # Not needed when QGIS starts.
         from qgis_false.exported_job import made_by
         from qgis_false.path_mapping import parse_mapping
@@ -73,7 +71,7 @@ def output_kinds() -> Dict[str, Set[jobs.Kind]]:
     found: Dict[str, Set[jobs.Kind]] = {}
     for job in jobs.JOBS.values():
         for name, parameter in jobs.parameters(job).items():
-            if parameter.is_output:
+            if parameter.kind.is_output:
                 found.setdefault(name, set()).add(parameter.kind)
     return found
 

@@ -28,7 +28,7 @@ def problems(job: Type[Any], parameters: Dict[str, Any], context: QgsProcessingC
         if _is_empty(value):
             if not field.optional and field.default is None:
                 found.append(tr("{name} is missing: {label}.", name=name, label=field.label))
-        elif field.parameter.is_input and field.parameter.kind.layer:
+        elif field.parameter.kind.is_input and field.parameter.kind.layer:
             found += [f"{name}: {_why_not(source)}" for source in _sources(value) if not _opens(source, field, context)]
         elif field.parameter.kind.is_number and not isinstance(value, QgsProperty):
             found += _number_problems(field, value)
@@ -37,7 +37,7 @@ def problems(job: Type[Any], parameters: Dict[str, Any], context: QgsProcessingC
             if value not in choices:
                 names = ", ".join(choices)
                 found.append(tr("{name} must be one of {names}; it is {value}.", name=name, names=names, value=value))
-        elif field.parameter.is_output:
+        elif field.parameter.kind.is_output:
             found += _folder_problems(name, value)
     export = tasks.EXPORT_NAME.upper()
     found += _folder_problems(export, parameters.get(export))

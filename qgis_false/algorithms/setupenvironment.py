@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
-
 from qgis.core import QgsProcessingContext, QgsProcessingException, QgsProcessingFeedback
 
 from false_core import jobs
 from qgis_false import last_errors, tasks
-from qgis_false.algorithms.base import FalseAlgorithm
+from qgis_false.algorithms.base import FalseAlgorithm, Values
 from qgis_false.environment.processes import ProcessingCancelled
 from qgis_false.translation import tr
 
@@ -20,9 +18,7 @@ class SetUpEnvironment(FalseAlgorithm):
     TITLE = "Set up the compute environment"
     TAGS = ("install", "repair", "update", "python", "torch", "cuda", "gpu", "uv", "pip", "environment")
 
-    def carry_out(
-        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> Dict[str, Any]:
+    def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         from qgis_false.environment.install import set_up  # Not before: the start of QGIS must not wait for it.
 
         self.warn_of_unknown(parameters, feedback)

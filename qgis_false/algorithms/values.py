@@ -21,7 +21,7 @@ from qgis.core import (
 from false_core import jobs
 from qgis_false import layers
 from qgis_false.algorithms.fields import YES, Field, the_only
-from qgis_false.translation import tr
+from qgis_false.translation import failure
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,10 @@ def _opened(request: Request, field: Field, entered: List[Any]) -> List[QgsRaste
     found = request.algorithm.parameterAsLayerList(parameters, field.processing_name, request.context)
     if len(found) < len(entered):
         # Processing leaves out what it cannot open. A job must not quietly learn from less than was asked for.
-        lost = [str(one) for one in entered if isinstance(one, str) and not _opens(one, request.context)]
-        raise QgsProcessingException(tr("Not a raster that can be opened: {names}.", names=", ".join(lost) or entered))
+        texts = [one for one in entered if isinstance(one, str)]
+        lost = [text for text in texts if QgsProcessingUtils.mapLayerFromString(text, request.context) is None]
+        raise failure("Not a raster that can be opened: {names}.", names=", ".join(lost) or entered)
     return found
-
-
-def _opens(source: str, context: QgsProcessingContext) -> bool:
-    return QgsProcessingUtils.mapLayerFromString(source, context) is not None
 
 
 def vector(request: Request, field: Field) -> Optional[str]:
@@ -129,11 +126,9 @@ def extent(request: Request, field: Field) -> Optional[str]:
         extent = request.algorithm.parameterAsExtent(values, name, context, layer.crs())
         text = layers.extent_text(extent, layer)
     if extent.isEmpty():
-        raise QgsProcessingException(
-            tr(
-                "The extent {extent} cannot be read or is empty. Write it as xmin,xmax,ymin,ymax [EPSG:code].",
-                extent=request.raw(field),
-            )
+        raise failure(
+            "The extent {extent} cannot be read or is empty. Write it as xmin,xmax,ymin,ymax [EPSG:code].",
+            extent=request.raw(field),
         )
     return text
 
@@ -192,8 +187,8 @@ def new_vector(request: Request, field: Field) -> Optional[str]:
         return None
     path = _output_layer(request, field)
     if not os.path.isabs(path):
-        raise QgsProcessingException(
-            tr("{name} must be a file, for example a GeoPackage; it is {path}.", name=field.processing_name, path=path)
+        raise failure(
+            "{name} must be a file, for example a GeoPackage; it is {path}.", name=field.processing_name, path=path
         )
     return path
 

@@ -78,7 +78,7 @@ def diagnose(feedback: QgsProcessingFeedback) -> str:
         ("Compute environment", _environment(host, feedback)),
         ("Check", _check(feedback)),
         ("Pythons and installers found", _pythons(host, feedback)),
-        ("Environment variables of QGIS", _variables(host)),
+        ("Environment variables of QGIS", shown_variables(host.variables, child_variables()) or ["none that matters"]),
         ("Last errors", _errors()),
     )
     lines = [f"FALSE diagnostics, {time.strftime('%Y-%m-%d %H:%M:%S')}"]
@@ -227,10 +227,6 @@ def _pythons(host: Host, feedback: QgsProcessingFeedback) -> Iterator[str]:
         yield f"{candidate.path} (from {candidate.origin}): Python {probed.version_text}, {probed.platform}: {reason}"
 
 
-def _variables(host: Host) -> List[str]:
-    return shown_variables(host.variables, child_variables()) or ["none that matters"]
-
-
 def shown_variables(variables: Mapping[str, str], passed_on: Mapping[str, str]) -> List[str]:
     """Return one line for each variable that matters, without values that may be secret."""
     lines = []
@@ -240,14 +236,8 @@ def shown_variables(variables: Mapping[str, str], passed_on: Mapping[str, str]) 
             lines.append(f"{name} is set")
         elif upper.startswith(SHOWN):
             secret = without_secrets(f"{name}={value}").endswith(f"={HIDDEN}")
-            kept = (
-                ""
-                if passed_on.get(name) == value
-                else " (not passed on)"
-                if name not in passed_on
-                else " (passed on in part)"
-            )
-            lines.append(f"{name}={HIDDEN if secret else value}{kept}")
+            kept = " (passed on in part)" if name in passed_on else " (not passed on)"
+            lines.append(f"{name}={HIDDEN if secret else value}{'' if passed_on.get(name) == value else kept}")
     return lines
 
 

@@ -45,7 +45,7 @@ from qgis_false.environment.torch_build import Build, Choice
 from qgis_false.environment.variables import compute_variables, install_variables
 from qgis_false.redaction import without_secrets
 from qgis_false.tasks import SetUpEnvironment
-from qgis_false.translation import tr
+from qgis_false.translation import failure, tr
 from qgis_false.worker import run_job, worker_command
 
 HEARTBEAT_S = 10.0
@@ -80,7 +80,7 @@ def set_up(request: SetUpEnvironment, feedback: QgsProcessingFeedback) -> Ready:
     lock = QLockFile(str(folder / "setup.lock"))
     lock.setStaleLockTime(0)  # Only the end of its process makes it stale: an installation may take an hour.
     if not lock.tryLock(0):
-        raise QgsProcessingException(tr("Another QGIS is setting up the compute environment right now. Wait for it to end."))
+        raise failure("Another QGIS is setting up the compute environment right now. Wait for it to end.")
     try:
         return _SetUp(request, host, feedback).run()
     except ProcessingCancelled as error:
@@ -95,13 +95,11 @@ def _use(python: str, host: Host, feedback: QgsProcessingFeedback) -> Ready:
     feedback.setProgressText(tr("Looking at {path}", path=path))
     probed = probe(path, compute_variables(host), REQUIRED_PACKAGES, feedback)
     if probed is None:
-        raise QgsProcessingException(tr("{path} does not answer as a Python does. Name the interpreter itself.", path=path))
+        raise failure("{path} does not answer as a Python does. Name the interpreter itself.", path=path)
     if probed.version[:2] < OLDEST:
         oldest = ".".join(map(str, OLDEST))
-        raise QgsProcessingException(
-            tr("{path} is Python {version}. At least {oldest} is needed.", path=path, version=probed.version_text,
-               oldest=oldest)
-        )  # fmt: skip
+        version = probed.version_text
+        raise failure("{path} is Python {version}. At least {oldest} is needed.", path=path, version=version, oldest=oldest)
     if probed.missing:
         lacks = tr("{path} has no {packages}.", path=path, packages=", ".join(probed.missing))
         raise QgsProcessingException(f"{lacks} {how_to_complete(path)}")
@@ -336,12 +334,10 @@ class _SetUp:
                     tr("It does not use the GPU.") if loses else "",
                 ]
                 self.feedback.pushWarning(" ".join(filter(None, sentences)))
-        raise QgsProcessingException(
-            tr(
-                "The packages cannot be installed; the reason stands above. Behind a proxy or with an index of your own, "
-                "pip and uv need to know of it, by their configuration files or variables. What was downloaded is kept: "
-                "run this again to go on."
-            )
+        raise failure(
+            "The packages cannot be installed; the reason stands above. Behind a proxy or with an index of your own, "
+            "pip and uv need to know of it, by their configuration files or variables. What was downloaded is kept: "
+            "run this again to go on."
         )
 
     def _mend(self, uv: str, build: Build, broken: Sequence[str]) -> None:
@@ -382,8 +378,8 @@ class _SetUp:
             if on_line is not None:
                 on_line(line)
 
-        ran = run_program(command, variables or self.variables, self.feedback, show, self._heartbeat, str(self.home))
-        return ran.code == 0
+        used = variables or self.variables
+        return run_program(command, used, self.feedback, show, self._heartbeat, str(self.home)) == 0
 
     def _stage(self, text: str, share: float) -> None:
         self._text, self._since = text, time.monotonic()
@@ -438,11 +434,11 @@ class _SetUp:
         self._stage(tr("Looking whether every file is there"), 0.86)
         said: List[str] = []
         source = Path(intact.__file__).read_text(encoding="utf-8")
-        ran = run_program(
+        code = run_program(
             [self.python, "-I", "-c", source], self.variables, self.feedback, said.append, self._heartbeat, str(self.home)
         )
         try:
-            return tuple(json.loads(said[-1] if ran.code == 0 else ""))
+            return tuple(json.loads(said[-1] if code == 0 else ""))
         except (IndexError, ValueError) as error:
             raise _Broken(tr("The environment's Python cannot say what is installed.")) from error
 
@@ -451,14 +447,12 @@ class _SetUp:
         free = shutil.disk_usage(self.home).free / 1e9
         # What is there already was counted when it was made.
         if free < needed and not (self.folder / "pyvenv.cfg").exists():
-            raise QgsProcessingException(
-                tr(
-                    "There are {free} GB free on the disk of {folder}, and the environment needs about {needed}. Make "
-                    "room, or ask for the build cpu, which is smaller.",
-                    free=f"{free:.1f}",
-                    folder=self.home,
-                    needed=f"{needed:.0f}",
-                )
+            raise failure(
+                "There are {free} GB free on the disk of {folder}, and the environment needs about {needed}. Make "
+                "room, or ask for the build cpu, which is smaller.",
+                free=f"{free:.1f}",
+                folder=self.home,
+                needed=f"{needed:.0f}",
             )
 
     def _remove(self) -> None:
@@ -467,11 +461,9 @@ class _SetUp:
             return
         ours = any((self.folder / name).exists() for name in (STATE_FILE, "pyvenv.cfg"))
         if not ours and any(self.folder.iterdir()):
-            raise QgsProcessingException(
-                tr(
-                    "{folder} is in the way, and was not made by the set-up. Move it somewhere else and run this again.",
-                    folder=self.folder,
-                )
+            raise failure(
+                "{folder} is in the way, and was not made by the set-up. Move it somewhere else and run this again.",
+                folder=self.folder,
             )
         self._stage(tr("Removing the old environment"), 0.04)
         # A state that says it works must not outlive what it speaks of.
@@ -488,13 +480,11 @@ class _SetUp:
                 # Newer versions of Python have another name for it.
                 shutil.rmtree(folder, **{"onexc" if sys.version_info >= (3, 12) else "onerror": _make_writable})
         except OSError as error:
-            raise QgsProcessingException(
-                tr(
-                    "{path} cannot be removed: {reason}. It may be in use: close other QGIS windows and runs, then run "
-                    "this again.",
-                    path=error.filename or self.folder,
-                    reason=error.strerror or error,
-                )
+            raise failure(
+                "{path} cannot be removed: {reason}. It may be in use: close other QGIS windows and runs, then run "
+                "this again.",
+                path=error.filename or self.folder,
+                reason=error.strerror or error,
             ) from error
 
 

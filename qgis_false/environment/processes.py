@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import os
 import queue
 import re
@@ -10,8 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
-from typing import IO, Any, Callable, Deque, List, Mapping, Optional, Sequence
+from typing import IO, Any, Callable, List, Mapping, Optional, Sequence
 
 from qgis.core import QgsProcessingException, QgsProcessingFeedback
 from qgis.PyQt.QtCore import QCoreApplication, QThread
@@ -20,7 +18,7 @@ from qgis_false.environment import watchdog
 from qgis_false.environment.supervisor import SUPERVISOR, own_process_group, quiet_start
 from qgis_false.environment.watchdog import IS_WINDOWS
 from qgis_false.redaction import without_secrets
-from qgis_false.translation import tr
+from qgis_false.translation import failure, tr
 
 OUTPUT_POLL_S = 0.1
 """Longest time between two looks at the cancel button."""
@@ -34,8 +32,10 @@ QUERY_S = 20.0
 """How long a program may take to answer a question about the computer."""
 LONGEST_ANSWER = 1_000_000
 """Bytes that are read of what a program answers."""
+LONGEST_LINE = 10_000
+"""Bytes of a program's output that are passed on at once."""
 LAST_WORDS = 40
-"""Lines of a program's output that are kept for an error."""
+"""LineReader of a program's output that are kept for an error."""
 
 
 class ProcessingCancelled(QgsProcessingException):
@@ -63,9 +63,13 @@ def start(command: Sequence[str], **options: Any) -> subprocess.Popen:
     """Start a program in a group of its own. It is ended, with all it starts, by ``end``, or when QGIS is gone.
 
     Raises:
-        OSError: It cannot be started.
+        QgsProcessingException: It cannot be started.
     """
-    child = subprocess.Popen(list(command), **options, **own_process_group())
+    try:
+        child = subprocess.Popen(list(command), stdout=subprocess.PIPE, bufsize=0, **options, **own_process_group())
+    except OSError as error:
+        reason = error.strerror or error
+        raise failure("{program} cannot be started: {reason}.", program=command[0], reason=reason) from error
     SUPERVISOR.watch(child.pid)
     return child
 
@@ -122,12 +126,45 @@ class CancelWatch:
         return bool(self._feedback.isCanceled())
 
 
-@dataclass(frozen=True)
-class Ran:
-    """What a program left behind: its exit code and its last words, without passwords."""
+class LineReader:
+    """The lines of a pipe, read by a thread: a pipe that nobody fills must not keep this one from seeing the cancel button.
 
-    code: int
-    last_words: str
+    Some wait. A program that talks faster than QGIS can listen has to wait too.
+    """
+
+    def __init__(self, pipe: Optional[IO[bytes]], longest: int) -> None:
+        self._pipe, self._longest = pipe, longest
+        self._waiting: queue.Queue[Optional[bytes]] = queue.Queue(maxsize=1000)
+        self._abandoned = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def get(self, timeout: float) -> Optional[bytes]:
+        """Return the next line, or None at the end of the pipe. Raises ``queue.Empty`` where none comes in time."""
+        return self._waiting.get(timeout=timeout)
+
+    def abandon(self) -> None:
+        """Nobody listens any more."""
+        self._abandoned.set()
+
+    def close(self) -> None:
+        """Close the pipe. One that is still read belongs to somebody who escaped the group, and is left to its thread."""
+        self._thread.join(TERMINATE_S)
+        if self._pipe is not None and not self._thread.is_alive():
+            self._pipe.close()
+
+    def _read(self) -> None:
+        # Opened anew with a buffer: reading lines from an unbuffered pipe takes one system call per byte.
+        with open(self._pipe.fileno(), "rb", closefd=False) as stream:  # type: ignore[union-attr]
+            line: Optional[bytes] = b""
+            while line is not None:
+                line = stream.readline(self._longest) or None
+                while not self._abandoned.is_set():
+                    try:
+                        self._waiting.put(line, timeout=OUTPUT_POLL_S)
+                        break
+                    except queue.Full:
+                        continue
 
 
 def run_program(
@@ -137,62 +174,51 @@ def run_program(
     on_line: Callable[[str], None],
     on_wait: Callable[[], None],
     folder: str,
-) -> Ran:
-    """Run a program in ``folder`` to its end and end it when the user cancels. Each line it prints is passed on as it comes;
-    ``on_wait`` is called while it says nothing.
+) -> int:
+    """Run a program in ``folder`` to its end, or end it when the user cancels. Return its exit code.
+
+    Each line it prints is passed on as it comes; ``on_wait`` is called while it says nothing.
 
     Raises:
         QgsProcessingException: It cannot be started, or was cancelled (``ProcessingCancelled``). Nothing it started is
             left then.
     """
-    try:
-        child = start(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0,
-            env=dict(variables), cwd=folder,
-        )  # fmt: skip
-    except OSError as error:
-        raise QgsProcessingException(
-            tr("{program} cannot be started: {reason}.", program=command[0], reason=error.strerror or error)
-        ) from error
-    lines: queue.Queue[Optional[str]] = queue.Queue(maxsize=1000)
-    abandoned = threading.Event()
-    reader = threading.Thread(target=_read, args=(child, lines, abandoned), daemon=True)
-    reader.start()
-    watch = CancelWatch(feedback)
-    words: Deque[str] = collections.deque(maxlen=LAST_WORDS)
+    child = start(command, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, env=dict(variables), cwd=folder)
+    lines, watch = LineReader(child.stdout, LONGEST_LINE), CancelWatch(feedback)
     try:
         while True:
             if watch.is_cancelled():
                 raise ProcessingCancelled(tr("Cancelled."))
             try:
-                line = lines.get(timeout=OUTPUT_POLL_S)
+                raw = lines.get(OUTPUT_POLL_S)
             except queue.Empty:
                 on_wait()
                 if child.poll() is not None:
                     break  # The end of the pipe may never come: a process of its own can hold it open.
                 continue
-            if line is None:
+            if raw is None:
                 break
-            line = without_secrets(line)
-            words.append(line)
-            on_line(line)
+            # A bar that is drawn over itself comes as one line with returns in it.
+            for part in filter(str.strip, re.split(r"[\r\n]+", raw.decode("utf-8", "replace"))):
+                on_line(without_secrets(part.rstrip()))
         while child.poll() is None:
             if watch.is_cancelled():
                 raise ProcessingCancelled(tr("Cancelled."))
             on_wait()
             time.sleep(OUTPUT_POLL_S / 5)
-        return Ran(child.returncode, "\n".join(words))
+        return child.returncode
     finally:
-        abandoned.set()
+        lines.abandon()
         if not end(child):
             feedback.pushWarning(still_there(child))
-        reader.join(TERMINATE_S)
-        if child.stdout is not None and not reader.is_alive():
-            child.stdout.close()
+        lines.close()
 
 
-def answer(
-    command: Sequence[str], variables: Mapping[str, str], limit_s: float, feedback: Optional[QgsProcessingFeedback] = None
+def ask(
+    command: Sequence[str],
+    variables: Mapping[str, str],
+    feedback: Optional[QgsProcessingFeedback] = None,
+    limit_s: float = QUERY_S,
 ) -> str:
     """Return what a program prints, or nothing where it cannot be started, fails, or has not ended after ``limit_s``.
 
@@ -200,11 +226,8 @@ def answer(
         ProcessingCancelled: The user wants to stop.
     """
     try:
-        child = start(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
-            env=dict(variables),
-        )  # fmt: skip
-    except OSError:
+        child = start(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(variables))
+    except QgsProcessingException:
         return ""
     said: List[bytes] = []
     stream: IO[bytes] = child.stdout  # type: ignore[assignment]
@@ -234,29 +257,3 @@ def _read_all(stream: IO[bytes], said: List[bytes]) -> None:
             return
         said.append(part)
         left -= len(part)
-
-
-def _read(child: subprocess.Popen, lines: queue.Queue[Optional[str]], abandoned: threading.Event) -> None:
-    with open(child.stdout.fileno(), "rb", closefd=False) as stream:  # type: ignore[union-attr]
-        while True:
-            raw = stream.readline(10_000)
-            # A bar that is drawn over itself comes as one line with returns in it.
-            parts: List[str] = re.split(r"[\r\n]+", raw.decode("utf-8", "replace"))
-            for line in [part.rstrip() for part in parts if part.strip()] if raw else [None]:
-                while not abandoned.is_set():
-                    try:
-                        lines.put(line, timeout=OUTPUT_POLL_S)
-                        break
-                    except queue.Full:
-                        continue
-            if not raw:
-                return
-
-
-def ask(command: Sequence[str], variables: Mapping[str, str], feedback: Optional[QgsProcessingFeedback] = None) -> str:
-    """Return what a program prints, or nothing where it fails or does not answer.
-
-    Raises:
-        ProcessingCancelled: The user wants to stop.
-    """
-    return answer(command, variables, QUERY_S, feedback)

@@ -868,12 +868,12 @@
         <translation>{kind}-Dateien (*.{extension})</translation>
     </message>
     <message>
-        <source>All files (*)</source>
-        <translation>Alle Dateien (*)</translation>
-    </message>
-    <message>
         <source>{label}, as 1,2,3</source>
         <translation>{label}, als 1,2,3</translation>
+    </message>
+    <message>
+        <source>All files (*)</source>
+        <translation>Alle Dateien (*)</translation>
     </message>
     <message>
         <source>HTML files (*.html)</source>
@@ -888,12 +888,12 @@
         <translation>Diagnose</translation>
     </message>
     <message>
-        <source>The report is in the clipboard: paste it into your bug report.</source>
-        <translation>Der Bericht ist in der Zwischenablage: Fügen Sie ihn in Ihre Fehlermeldung ein.</translation>
-    </message>
-    <message>
         <source>The report cannot be written to {path}: {reason}.</source>
         <translation>Der Bericht lässt sich nicht nach {path} schreiben: {reason}.</translation>
+    </message>
+    <message>
+        <source>The report is in the clipboard: paste it into your bug report.</source>
+        <translation>Der Bericht ist in der Zwischenablage: Fügen Sie ihn in Ihre Fehlermeldung ein.</translation>
     </message>
     <message>
         <source>What the encoder sees</source>
@@ -1000,8 +1000,20 @@
         <translation>{name} muss eine Datei sein, zum Beispiel ein GeoPackage; es ist {path}.</translation>
     </message>
     <message>
+        <source>Another QGIS is setting up the compute environment right now. Wait for it to end.</source>
+        <translation>Ein anderes QGIS richtet gerade die Rechenumgebung ein. Warten Sie, bis es fertig ist.</translation>
+    </message>
+    <message>
         <source>Looking at {path}</source>
         <translation>{path} wird untersucht</translation>
+    </message>
+    <message>
+        <source>{path} does not answer as a Python does. Name the interpreter itself.</source>
+        <translation>{path} antwortet nicht wie ein Python. Nennen Sie den Interpreter selbst.</translation>
+    </message>
+    <message>
+        <source>{path} is Python {version}. At least {oldest} is needed.</source>
+        <translation>{path} ist Python {version}. Gebraucht wird mindestens {oldest}.</translation>
     </message>
     <message>
         <source>{path} has no {packages}.</source>
@@ -1012,20 +1024,12 @@
         <translation>Aus {python} lässt sich keine Umgebung machen; der Grund steht oben. Unter Debian und Ubuntu fehlt vielleicht das Paket python3-venv.</translation>
     </message>
     <message>
+        <source>The packages cannot be installed; the reason stands above. Behind a proxy or with an index of your own, pip and uv need to know of it, by their configuration files or variables. What was downloaded is kept: run this again to go on.</source>
+        <translation>Die Pakete lassen sich nicht installieren; der Grund steht oben. Hinter einem Proxy oder mit einem eigenen Index müssen pip und uv davon wissen, durch ihre Konfigurationsdateien oder Variablen. Was heruntergeladen ist, bleibt: führen Sie dies noch einmal aus, um weiterzumachen.</translation>
+    </message>
+    <message>
         <source>Mending {packages}</source>
         <translation>Wird repariert: {packages}</translation>
-    </message>
-    <message>
-        <source>Another QGIS is setting up the compute environment right now. Wait for it to end.</source>
-        <translation>Ein anderes QGIS richtet gerade die Rechenumgebung ein. Warten Sie, bis es fertig ist.</translation>
-    </message>
-    <message>
-        <source>{path} does not answer as a Python does. Name the interpreter itself.</source>
-        <translation>{path} antwortet nicht wie ein Python. Nennen Sie den Interpreter selbst.</translation>
-    </message>
-    <message>
-        <source>{path} is Python {version}. At least {oldest} is needed.</source>
-        <translation>{path} ist Python {version}. Gebraucht wird mindestens {oldest}.</translation>
     </message>
     <message>
         <source>The variable {variable} names {path}. As long as it is set, that one computes.</source>
@@ -1068,12 +1072,16 @@
         <translation>Installieren Sie eines oder uv, und führen Sie dies noch einmal aus.</translation>
     </message>
     <message>
-        <source>The packages cannot be installed; the reason stands above. Behind a proxy or with an index of your own, pip and uv need to know of it, by their configuration files or variables. What was downloaded is kept: run this again to go on.</source>
-        <translation>Die Pakete lassen sich nicht installieren; der Grund steht oben. Hinter einem Proxy oder mit einem eigenen Index müssen pip und uv davon wissen, durch ihre Konfigurationsdateien oder Variablen. Was heruntergeladen ist, bleibt: führen Sie dies noch einmal aus, um weiterzumachen.</translation>
-    </message>
-    <message>
         <source>Looking whether every file is there</source>
         <translation>Sieht nach, ob alle Dateien da sind</translation>
+    </message>
+    <message>
+        <source>There are {free} GB free on the disk of {folder}, and the environment needs about {needed}. Make room, or ask for the build cpu, which is smaller.</source>
+        <translation>Auf dem Datenträger von {folder} sind {free} GB frei, und die Umgebung braucht etwa {needed}. Schaffen Sie Platz, oder wählen Sie die Ausgabe cpu, die kleiner ist.</translation>
+    </message>
+    <message>
+        <source>{folder} is in the way, and was not made by the set-up. Move it somewhere else and run this again.</source>
+        <translation>{folder} ist im Weg und stammt nicht vom Einrichten. Verschieben Sie es, und führen Sie dies noch einmal aus.</translation>
     </message>
     <message>
         <source>Removing the old environment</source>
@@ -1116,12 +1124,8 @@
         <translation>{stage} (seit {time})</translation>
     </message>
     <message>
-        <source>There are {free} GB free on the disk of {folder}, and the environment needs about {needed}. Make room, or ask for the build cpu, which is smaller.</source>
-        <translation>Auf dem Datenträger von {folder} sind {free} GB frei, und die Umgebung braucht etwa {needed}. Schaffen Sie Platz, oder wählen Sie die Ausgabe cpu, die kleiner ist.</translation>
-    </message>
-    <message>
-        <source>{folder} is in the way, and was not made by the set-up. Move it somewhere else and run this again.</source>
-        <translation>{folder} ist im Weg und stammt nicht vom Einrichten. Verschieben Sie es, und führen Sie dies noch einmal aus.</translation>
+        <source>{path} cannot be removed: {reason}. It may be in use: close other QGIS windows and runs, then run this again.</source>
+        <translation>{path} lässt sich nicht entfernen: {reason}. Vielleicht ist es in Gebrauch: schließen Sie andere Fenster und Läufe von QGIS, und führen Sie dies noch einmal aus.</translation>
     </message>
     <message>
         <source>{problem} The environment is made anew.</source>
@@ -1154,10 +1158,6 @@
     <message>
         <source>The environment's Python cannot say what is installed.</source>
         <translation>Das Python der Umgebung kann nicht sagen, was installiert ist.</translation>
-    </message>
-    <message>
-        <source>{path} cannot be removed: {reason}. It may be in use: close other QGIS windows and runs, then run this again.</source>
-        <translation>{path} lässt sich nicht entfernen: {reason}. Vielleicht ist es in Gebrauch: schließen Sie andere Fenster und Läufe von QGIS, und führen Sie dies noch einmal aus.</translation>
     </message>
     <message>
         <source>It does not use the GPU.</source>
@@ -1324,6 +1324,14 @@
         <translation>Das Einrichten der Rechenumgebung wurde unterbrochen. Führen Sie „Rechenumgebung einrichten“ aus: es macht weiter, wo es aufgehört hat.</translation>
     </message>
     <message>
+        <source>{name} is a temporary file. Name one that stays.</source>
+        <translation>{name} ist eine temporäre Datei. Nennen Sie eine, die bleibt.</translation>
+    </message>
+    <message>
+        <source>A temporary file of QGIS cannot go with an exported job, as it is gone when QGIS ends: {paths}. Save it elsewhere, and choose that.</source>
+        <translation>Eine temporäre Datei von QGIS kann nicht mit einem exportierten Auftrag gehen, denn sie ist weg, wenn QGIS endet: {paths}. Speichern Sie sie anderswo und wählen Sie diese.</translation>
+    </message>
+    <message>
         <source>The job is in {path}. Nothing was run.</source>
         <translation>Der Auftrag ist in {path}. Ausgeführt wurde nichts.</translation>
     </message>
@@ -1336,28 +1344,24 @@
         <translation>Nichts von dem, was der Auftrag {path} macht, ist da.</translation>
     </message>
     <message>
-        <source>{name} is a temporary file. Name one that stays.</source>
-        <translation>{name} ist eine temporäre Datei. Nennen Sie eine, die bleibt.</translation>
+        <source>The folder {path} cannot be made: {reason}.</source>
+        <translation>Der Ordner {path} kann nicht angelegt werden: {reason}.</translation>
     </message>
     <message>
-        <source>A temporary file of QGIS cannot go with an exported job, as it is gone when QGIS ends: {paths}. Save it elsewhere, and choose that.</source>
-        <translation>Eine temporäre Datei von QGIS kann nicht mit einem exportierten Auftrag gehen, denn sie ist weg, wenn QGIS endet: {paths}. Speichern Sie sie anderswo und wählen Sie diese.</translation>
+        <source>The job cannot be written to {path}: {reason}.</source>
+        <translation>Der Auftrag kann nicht nach {path} geschrieben werden: {reason}.</translation>
     </message>
     <message>
         <source>What goes with it is in {folder}: keep the two together.</source>
         <translation>Was dazugehört, ist in {folder}: lassen Sie die beiden zusammen.</translation>
     </message>
     <message>
-        <source>The folder {path} cannot be made: {reason}.</source>
-        <translation>Der Ordner {path} kann nicht angelegt werden: {reason}.</translation>
-    </message>
-    <message>
         <source>{name} was to be a temporary file. It goes to {path}.</source>
         <translation>{name} sollte eine temporäre Datei sein. Sie kommt nach {path}.</translation>
     </message>
     <message>
-        <source>The job cannot be written to {path}: {reason}.</source>
-        <translation>Der Auftrag kann nicht nach {path} geschrieben werden: {reason}.</translation>
+        <source>{name} is not there: {path}. Either the job is not finished, or its files have another path here: say so as path mapping.</source>
+        <translation>{name} ist nicht da: {path}. Entweder ist der Auftrag nicht fertig, oder seine Dateien haben hier einen anderen Pfad: sagen Sie das als Zuordnung der Pfade.</translation>
     </message>
     <message>
         <source>The job {path} makes no files.</source>
@@ -1366,10 +1370,6 @@
     <message>
         <source>{path} is older than the job: perhaps another run made it.</source>
         <translation>{path} ist älter als der Auftrag: vielleicht stammt die Datei von einem anderen Lauf.</translation>
-    </message>
-    <message>
-        <source>{name} is not there: {path}. Either the job is not finished, or its files have another path here: say so as path mapping.</source>
-        <translation>{name} ist nicht da: {path}. Entweder ist der Auftrag nicht fertig, oder seine Dateien haben hier einen anderen Pfad: sagen Sie das als Zuordnung der Pfade.</translation>
     </message>
     <message>
         <source>{name} is not there: {path}.</source>
@@ -1392,12 +1392,12 @@
         <translation>Der Layer {layer} kommt von {origin}, nicht aus einer Rasterdatei. Speichern Sie ihn als GeoTIFF (Layer &gt; Speichern als...) und nehmen Sie das.</translation>
     </message>
     <message>
-        <source>none</source>
-        <translation>keine</translation>
-    </message>
-    <message>
         <source>The label layer has no field {field}. Its fields are: {names}.</source>
         <translation>Der Layer der Trainingsflächen hat kein Feld {field}. Seine Felder sind: {names}.</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>keine</translation>
     </message>
     <message>
         <source>The labels cannot be written to {path}: {reason}.</source>

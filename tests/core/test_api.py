@@ -65,7 +65,7 @@ class TestAFunction:
 
     @pytest.mark.parametrize("job", api._RESULTS)
     def test_returns_every_file_and_value_of_its_job_by_name(self, job: type[jobs.Job]) -> None:
-        declared = {name for name, parameter in jobs.parameters(job).items() if parameter.is_output}
+        declared = {name for name, parameter in jobs.parameters(job).items() if parameter.kind.is_output}
         declared |= {result.name for result in job.RESULTS}
         named = set(inspect.signature(api._RESULTS[job]).parameters) - {"files", "values"}
         assert named == declared, f"Name what {job.__name__} returns in false_core/api.py"
@@ -75,7 +75,9 @@ class TestAFunction:
         self, job: type[jobs.Job], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(api.dispatch, "run", lambda *_: {})
-        asked = job(**{name: p.example for name, p in jobs.parameters(job).items() if p.is_output or not p.kind.is_number})
+        asked = job(
+            **{name: p.example for name, p in jobs.parameters(job).items() if p.kind.is_output or not p.kind.is_number}
+        )
         results = false_core.run(asked)
         assert {name: str(path) for name, path in results.files.items()} == jobs.outputs(asked)
         assert results.values == {result.name: None for result in job.RESULTS}

@@ -68,7 +68,7 @@ class TestExporting:
         for algorithm in provider.algorithms():
             job = getattr(algorithm, "JOB", None)
             if job in jobs.JOBS.values():
-                writes = any(parameter.is_output for parameter in jobs.parameters(job).values())
+                writes = any(parameter.kind.is_output for parameter in jobs.parameters(job).values())
                 assert (algorithm.parameterDefinition("EXPORT") is not None) == writes, algorithm.name()
 
     def test_labels_and_their_legend_go_with_it(self, run, raster, labels, target, tmp_path):  # noqa: F811
@@ -291,5 +291,5 @@ class TestImporting:
 
     def test_it_has_the_outputs_of_every_job(self, algorithm):
         declared = {output.name() for output in algorithm("importresults").outputDefinitions()}
-        wanted = {name.upper() for job in jobs.JOBS.values() for name, p in jobs.parameters(job).items() if p.is_output}
+        wanted = {name.upper() for job in jobs.JOBS.values() for name, p in jobs.parameters(job).items() if p.kind.is_output}
         assert wanted <= declared

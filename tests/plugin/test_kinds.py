@@ -51,7 +51,7 @@ def entered(every_kind, labels, tmp_path):
                 write_raster(Path(path))
         elif parameter.kind == jobs.VECTOR:
             found[name] = labels
-        elif parameter.is_input:
+        elif parameter.kind.is_input:
             Path(found[name]).touch()
     return found
 
@@ -81,7 +81,7 @@ def test_every_path_has_another_name_on_another_computer(entered, every_kind, tm
     there = PathMapping(((str(tmp_path), "/scratch"),)).job_there(job)
     for name, parameter in jobs.parameters(job).items():
         paths = parameter.kind.paths(getattr(there, name))
-        assert bool(paths) == parameter.is_path
+        assert bool(paths) == parameter.kind.is_path
         assert all(path.startswith("/scratch/") for path in paths), name
     changed = {field.name for field in dataclasses.fields(job) if getattr(job, field.name) != getattr(there, field.name)}
-    assert changed == {name for name, parameter in jobs.parameters(job).items() if parameter.is_path}
+    assert changed == {name for name, parameter in jobs.parameters(job).items() if parameter.kind.is_path}

@@ -76,7 +76,7 @@ def test_parameters_are_the_job_s_fields_in_capitals(algorithm, name):
     declared = jobs.parameters(ALGORITHMS[name])
     shown = [field.upper() for field, parameter in declared.items() if parameter.dialog]
     # What makes files can be exported too.
-    shown += ["EXPORT"] if any(parameter.is_output for parameter in declared.values()) else []
+    shown += ["EXPORT"] if any(parameter.kind.is_output for parameter in declared.values()) else []
     assert [definition.name() for definition in algorithm(name).parameterDefinitions()] == shown
 
 

@@ -212,8 +212,8 @@ def _name(function: ast.expr) -> str:
 
 
 def _bare(node: ast.AST):
-    """Yield the texts with words in them that no ``tr`` stands around."""
-    if isinstance(node, ast.Call) and _name(node.func) == "tr":
+    """Yield the texts with words in them that neither ``tr`` nor ``failure`` stands around."""
+    if isinstance(node, ast.Call) and _name(node.func) in ("tr", "failure"):
         return
     if (
         isinstance(node, ast.Constant)

@@ -58,9 +58,6 @@ class Classification:
     """A ``Classify`` job on its way. To be entered before anything is computed.
 
     What is finished stays where the job ends early, and the same job goes on with it.
-
-    Args:
-        first_owner: The process that gets the first strips of the map.
     """
 
     def __init__(self, job: Classify, start: JobStart, share: Share, feedback: Feedback, first_owner: int = 0) -> None:
@@ -89,8 +86,8 @@ class Classification:
         if self.is_first:
             self._store.open()
             self._store.lock()
-        elif self._has_come_too_late():
-            self._own.clear()
+        elif not self._store.path.exists() and self._start.was_written(self._job.output):
+            self._own.clear()  # The first process has put the map together, of strips from an earlier run, before this came.
         elif self._own:
             self._store.open()
         return self
@@ -200,10 +197,6 @@ class Classification:
         except InputError:
             self._is_done = True
             raise
-
-    def _has_come_too_late(self) -> bool:
-        """Return whether the first process has put the map together, of strips from an earlier run, before this came."""
-        return not self._store.path.exists() and self._start.was_written(self._job.output)
 
 
 def _network(model: str, card: ModelCard, device: torch.device) -> nn.Module:

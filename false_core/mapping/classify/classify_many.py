@@ -113,7 +113,8 @@ def _names(rasters: Sequence[str]) -> list[str]:
     parts = [[*Path(raster).parts[:-1], Path(raster).stem] for raster in rasters]
     depths = [1] * len(rasters)
     while True:
-        names = [_plain("_".join(part[-depth:])) for part, depth in zip(parts, depths)]
+        # Without signs that a file's name cannot hold on every system.
+        names = [re.sub(r'[<>:"/\\|?*\0]', "_", "_".join(part[-depth:])) for part, depth in zip(parts, depths)]
         times = Counter(map(str.casefold, names))
         twins = [number for number, name in enumerate(names) if times[name.casefold()] > 1]
         longer = [number for number in twins if depths[number] < len(parts[number])]
@@ -126,8 +127,3 @@ def _names(rasters: Sequence[str]) -> list[str]:
             )
         for number in longer:
             depths[number] += 1
-
-
-def _plain(name: str) -> str:
-    """Return a name without signs that a file's name cannot hold on every system."""
-    return re.sub(r'[<>:"/\\|?*\0]', "_", name)

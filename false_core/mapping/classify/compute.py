@@ -183,7 +183,7 @@ class _StripFiles:
         """Close the files and store them."""
         with self._stack:
             self._files.close()
-            self._store.finish(self._strip, self._scratch, self.overview.piece(self._strip.window))
+            self._store.finish(self._strip, self._scratch, self.overview.strip_overview(self._strip.window))
 
     def drop(self) -> None:
         """Remove the files."""

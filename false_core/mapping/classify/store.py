@@ -24,10 +24,10 @@ import safetensors.numpy
 from false_core import __version__
 from false_core.distributed import World
 from false_core.errors import InputError, OutputError
-from false_core.hidden_names import FINISHED_STRIP, STRIPS_ENDING, start_of
+from false_core.hidden_names import EARLIER_STRIPS_ENDING, FINISHED_STRIP, STRIPS_ENDING, start_of
 from false_core.locks import FolderLock, is_abandoned
 from false_core.mapping.classify.plan import Strip
-from false_core.mapping.map_overview import MapOverview, Piece
+from false_core.mapping.map_overview import MapOverview, StripOverview
 from false_core.publish import fsync_path
 from false_core.raster.file_state import FileSignature, signature_of
 
@@ -135,14 +135,14 @@ class StripStore:
             raise OutputError(f"{self.path} cannot be written to: {error.strerror}.") from error
         return scratch
 
-    def finish(self, strip: Strip, scratch: Path, piece: Piece) -> None:
+    def finish(self, strip: Strip, scratch: Path, overview: StripOverview) -> None:
         """Turn what was written into a finished strip, once the disk has it.
 
         Raises:
             OutputError: The disk is full.
         """
         try:
-            tensors: dict[str, Any] = {"pixels": piece.pixels, "map": piece.map, "image": piece.image}
+            tensors: dict[str, Any] = {"pixels": overview.pixels, "map": overview.map, "image": overview.image}
             safetensors.numpy.save_file(tensors, scratch / _SEEN)
             contents = {path.name: digest_of(path) for path in sorted(scratch.iterdir())}
             (scratch / _CONTENTS).write_text(json.dumps(contents), encoding="utf-8")
@@ -205,7 +205,7 @@ class StripStore:
         """Put together what finished strips look like from afar."""
         for strip in strips:
             seen = safetensors.numpy.load_file(self.folder(strip) / _SEEN)
-            overview.put(strip.window, Piece(seen["pixels"], seen["map"], seen["image"]))
+            overview.put(strip.window, StripOverview(seen["pixels"], seen["map"], seen["image"]))
 
     def close(self, done: bool, others: bool) -> None:
         """Unlock the folder, and remove it where it is of no more use.
@@ -226,9 +226,10 @@ class StripStore:
         # Of this map, which is there now, and of any other in the folder after some time.
         for other in self.path.parent.iterdir():
             with contextlib.suppress(OSError):
-                if not (other.name.startswith(".") and other.name.endswith(STRIPS_ENDING) and other.is_dir()):
+                endings = (STRIPS_ENDING, EARLIER_STRIPS_ENDING)
+                if not (other.name.startswith(".") and other.name.endswith(endings) and other.is_dir()):
                     continue
-                same = other.name.startswith(self._start) and len(other.name) == len(self.path.name)
+                same = other.name.startswith(self._start) and len(other.stem) == len(self.path.stem)
                 old = time.time() - other.stat().st_mtime > STORED_DAYS * 86400
                 if (same or old) and is_abandoned(other):
                     shutil.rmtree(other)

@@ -100,7 +100,7 @@ class TestAJobWithEveryKind:
 
     def test_overwrites_none_of_its_inputs(self, asked: jobs.Job) -> None:
         for name, parameter in jobs.parameters(asked).items():
-            for path in parameter.kind.paths(getattr(asked, name)) if parameter.is_input else []:
+            for path in parameter.kind.paths(getattr(asked, name)) if parameter.kind.is_input else []:
                 with pytest.raises(OutputError, match="would overwrite an input"):
                     check_destinations(dataclasses.replace(asked, new_file=path))  # type: ignore[call-arg]
 
@@ -108,7 +108,7 @@ class TestAJobWithEveryKind:
         read = [
             path
             for name, parameter in jobs.parameters(asked).items()
-            for path in (parameter.kind.paths(getattr(asked, name)) if parameter.is_input else [])
+            for path in (parameter.kind.paths(getattr(asked, name)) if parameter.kind.is_input else [])
         ]
         for path in read:
             Path(path).write_text(path)
@@ -122,7 +122,7 @@ class TestAJobWithEveryKind:
             return Checkpoint(asked, FINETUNE["quick"], Feedback(lambda event: None)).path.name
 
         for name_of_kind, parameter in jobs.parameters(asked).items():
-            for path in parameter.kind.paths(getattr(asked, name_of_kind)) if parameter.is_input else []:
+            for path in parameter.kind.paths(getattr(asked, name_of_kind)) if parameter.kind.is_input else []:
                 before = name()
                 Path(path).write_text("some content")
                 assert name() != before, f"A change of the {name_of_kind} goes unnoticed."

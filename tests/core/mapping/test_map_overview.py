@@ -31,7 +31,7 @@ def overview_of(codes: np.ndarray, block: int, factor: int = 1) -> MapOverview:
             place = Window(column, row, part.shape[1], part.shape[0])
             (overview if row == 0 else other_half).add(place, part, place, seen, factor)
     rest = Window(0, block, width, max(0, height - block))
-    overview.put(rest, other_half.piece(rest))
+    overview.put(rest, other_half.strip_overview(rest))
     return overview
 
 

@@ -19,7 +19,7 @@ from false_core.methods.fncc import Calibration, fncc_loss
 from false_core.methods.gfcnet import GFCNet, corrected, gfcnet_loss
 from false_core.methods.method import Views
 from false_core.methods.pairs import directions
-from false_core.methods.simclr import nt_xent_loss
+from false_core.methods.simclr import nt_xent
 from false_core.models.encoder import build_encoder
 from false_core.presets import BOTH, PRETRAIN
 
@@ -65,7 +65,7 @@ class TestTheLoss:
 
     def test_is_nt_xent_without_a_radius_and_fncc_with_false_negatives_besides(self) -> None:
         z, ground = embeddings(9), places(9)
-        assert gfcnet_loss(z, ground, 0.0, 0.3).loss.item() == pytest.approx(nt_xent_loss(z, 0.3).item(), rel=1e-12)
+        assert gfcnet_loss(z, ground, 0.0, 0.3).loss.item() == pytest.approx(nt_xent(z, 0.3).loss.item(), rel=1e-12)
         wanted = fncc_loss(z, 0.3, 0.5, 0.7, 2).item()
         assert gfcnet_loss(z, ground, 0.0, 0.3, Calibration(0.5, 0.7, 2)).loss.item() == pytest.approx(wanted, rel=1e-12)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from false_core.methods.fncc import fncc_loss
 from false_core.methods.grass import CELL, GraSS, attention, strongest_regions
 from false_core.methods.method import Views
-from false_core.methods.simclr import nt_xent_loss
+from false_core.methods.simclr import nt_xent
 from false_core.models.encoder import build_encoder
 from false_core.presets import BOTH, IMAGE, POINTS, PRETRAIN
 from false_core.training.gradient_cache import accumulate_gradients
@@ -190,7 +190,7 @@ class TestAStep:
 
         def loss(embeddings: dict[str, Tensor]) -> Tensor:
             each = [
-                fncc_loss(e, s.temperature, s.threshold) if false_negatives else nt_xent_loss(e, s.temperature)
+                fncc_loss(e, s.temperature, s.threshold) if false_negatives else nt_xent(e, s.temperature).loss
                 for e in embeddings.values()
             ]
             return torch.stack(each).mean()

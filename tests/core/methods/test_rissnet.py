@@ -15,7 +15,7 @@ from torch import Tensor
 from false_core.methods.fncc import Calibration, fncc_loss
 from false_core.methods.pairs import directions
 from false_core.methods.rissnet import DRAWN, RELAXED, RiSSNet, relaxed_positives, rissnet_loss
-from false_core.methods.simclr import nt_xent_loss
+from false_core.methods.simclr import nt_xent
 from false_core.presets import IMAGE, POINTS, PRETRAIN
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
@@ -57,7 +57,7 @@ class TestTheLoss:
         self, radius: float, relaxed: int
     ) -> None:
         z, ground = embeddings(9), places(9)
-        wanted = nt_xent_loss(z, 0.3).item()
+        wanted = nt_xent(z, 0.3).loss.item()
         assert rissnet_loss(z, ground, radius, relaxed, 0.3).loss.item() == pytest.approx(wanted, rel=1e-12)
         wanted = fncc_loss(z, 0.3, 0.5, 0.7, 2).item()
         loss = rissnet_loss(z, ground, radius, relaxed, 0.3, Calibration(0.5, 0.7, 2)).loss

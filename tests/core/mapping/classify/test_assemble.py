@@ -405,6 +405,13 @@ class TestWhatIsFinished:
         run(job)
         assert [path.name for path in out.glob(".*")] == [".young.tif.0123456789abcdef.strips"]
 
+    def test_of_the_same_map_by_an_earlier_version_is_removed(self, job: Classify, out: Path) -> None:
+        folder = out / f".{Path(job.output).name}.0123456789abcdef.parts"
+        folder.mkdir()
+        os.utime(folder, (time.time() - 60,) * 2)
+        run(job)
+        assert not list(out.glob(".*"))
+
 
 @pytest.mark.usefixtures("small_strips")
 class TestWhatGoesOnAtTheSameTime:

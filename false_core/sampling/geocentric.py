@@ -10,7 +10,7 @@ import numpy.typing as npt
 import rasterio.warp
 from rasterio.crs import CRS
 
-from false_core.raster.source import GDAL_ERRORS, RasterSource
+from false_core.raster.source import GDAL_ERRORS, RasterSource, moved
 
 Positions = npt.NDArray[np.float64]
 
@@ -19,7 +19,7 @@ UNKNOWN_DISTANCE_M = 1e9
 """The distance that is assumed between rasters whose distance is unknown."""
 
 
-class Ground:
+class GeocentricPositions:
     """The ground under rasters, in geocentric coordinates: straight distances, in whatever CRS a raster is, also in degrees.
 
     A straight line is shorter than the way along the ground: by 1 metre on 100 kilometres. A raster without a place on the
@@ -44,7 +44,7 @@ class Ground:
             if np.isfinite(self._origins[number]).all():
                 out[mine] = self._geocentric(source, positions[mine]) - self._origin
             else:
-                flat = _on_map(source, positions[mine]) - _on_map(source, _middle(source))
+                flat = moved(source.transform, positions[mine]) - moved(source.transform, _middle(source))
                 out[mine] = np.column_stack([flat, np.full(len(flat), UNKNOWN_DISTANCE_M * (number + 1))])
         return out
 
@@ -74,7 +74,7 @@ class Ground:
         nowhere = np.full((len(positions), 3), np.nan)
         if source.crs is None:
             return nowhere
-        x, y = _on_map(source, positions).T
+        x, y = moved(source.transform, positions).T
         try:
             found = rasterio.warp.transform(source.crs, CRS.from_string(GEOCENTRIC), x, y, np.zeros_like(x))
         except (*GDAL_ERRORS, ValueError):
@@ -84,9 +84,3 @@ class Ground:
 
 def _middle(source: RasterSource) -> Positions:
     return np.array([[source.width / 2, source.height / 2]])
-
-
-def _on_map(source: RasterSource, positions: Positions) -> Positions:
-    a, b, c, d, e, f = source.transform[:6]
-    moved: Positions = positions @ np.array([[a, d], [b, e]]) + (c, f)
-    return moved

@@ -1,4 +1,4 @@
-"""What methods have in common that ask how far apart things lie on the ground."""
+"""Methods that ask how far apart things lie on the ground, and what they have in common."""
 
 from __future__ import annotations
 
@@ -6,24 +6,20 @@ from abc import abstractmethod
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from false_core.methods.method import Heads, Method, Outcome, Views, average
-from false_core.presets import IMAGE, PretrainSettings
+from false_core.methods.method import Outcome, ProjectedMethod, Views, average
+from false_core.presets import IMAGE
 
 _GROUND = " on the ground"
 
 
-class GroundedMethod(Method):
+class GeolocatedMethod(ProjectedMethod):
     """A method that compares embeddings and knows where on the ground each of them lies.
 
     A subclass says how: ``compare`` is its loss. Where embeddings stand for patches and for points of them, the two losses
     are averaged.
     """
-
-    def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
-        super().__init__(encoder, settings)
-        self.heads = Heads(encoder, settings)
 
     @abstractmethod
     def compare(self, embeddings: Tensor, ground: Tensor) -> Outcome:
@@ -50,14 +46,9 @@ class GroundedMethod(Method):
         """Return the mean of the losses of all levels."""
         return average({level: self.compare(*both) for level, both in by_level(representations).items()})
 
-    def embed(self, views: Views) -> dict[str, Tensor]:
-        """Return the embeddings (2N, d) of each level."""
-        embeddings: dict[str, Tensor] = self.heads(self.encoder(views.pixels), views.points, views.kept)
-        return embeddings
-
 
 def by_level(representations: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return embeddings and where they lie, by level, of what ``GroundedMethod.represent`` returned."""
+    """Return embeddings and where they lie, by level, of what ``GeolocatedMethod.represent`` returned."""
     levels = [name for name in representations if not name.endswith(_GROUND)]
     return {level: (representations[level], representations[f"{level}{_GROUND}"].detach()) for level in levels}
 
