@@ -19,7 +19,7 @@ from false_core.inference.batches import BatchedNetwork
 from false_core.inference.tiled import TiledNetwork
 from false_core.inference.tiles import TilePlan
 from false_core.labels.annotation import Annotation
-from false_core.models.fused import FeatureParts
+from false_core.models.fused import FeatureParts, reduced
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.training.heads.spaces import principal_axes
@@ -236,8 +236,7 @@ def adapt_batch_norms(encoder: nn.Module, images: Sequence[Tensor], zooms: Seque
     with torch.no_grad():
         for image in images:
             for zoom in zooms:
-                pixels = image if zoom == 1 else nn.functional.avg_pool2d(image, zoom)
-                encoder(pixels.contiguous(memory_format=torch.channels_last))
+                encoder(reduced(image, zoom).contiguous(memory_format=torch.channels_last))
     encoder.eval()
     for norm, momentum in zip(norms, momenta):
         norm.momentum = momentum

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
+import pickle  # To write files with that must be refused. Nothing reads one.
 import sys
 from collections.abc import Iterator
 from pathlib import Path
