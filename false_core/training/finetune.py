@@ -162,11 +162,11 @@ def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
         annotation = _labels(job, source, cache, feedback)
         _warn_of_labels(annotation, None, False, source, feedback)
         smoothing = job.smoothing / (source.pixel_size * source.factor)
-    encoders, origin = _encoders(job, base, len(source.bands), feedback)
     if not world.share.is_main:
         scores: dict[str, float] = world.broadcast_object(dict)
         card = _card(start, source, normalisation, annotation, None, None, "", {})
         return _Made(replace(card, provenance={"scores": scores}), nn.Identity(), None)
+    encoders, origin = _encoders(job, base, len(source.bands), feedback)
     zooms = zooms_for(source.width, source.height)
     with feedback.stage("Fitting", 0.9):
         fitted = fit_head(
