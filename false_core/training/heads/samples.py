@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from math import ceil
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -97,6 +98,16 @@ def _pixels_of(annotation: Annotation, number: int, grid: int) -> npt.NDArray[np
         rows, columns = np.nonzero(annotation.burn_numbers(to_grid, height, width) == number)
         found.append(np.stack([(column + columns + 0.5) * grid, (row + rows + 0.5) * grid], axis=1))
     return np.concatenate(found)
+
+
+class FeatureSource(Protocol):
+    """Where the features that heads are fitted to come from."""
+
+    def get_used_to_raster(self, seed: int) -> dict[str, FloatArray]:
+        """Show the batch norms of the encoders the raster, and return features of random pixels by part."""
+
+    def at(self, points: LabelledPoints) -> tuple[dict[str, FloatArray], LabelledPoints]:
+        """Return the features of points by part, and those of the points that are valid."""
 
 
 @dataclass(frozen=True)
