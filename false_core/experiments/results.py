@@ -90,8 +90,10 @@ def read_result(path: Path) -> RunResult | None:
         }
         if any(tally.confusion.shape != (len(classes), len(classes)) for tally in tallies.values()):
             return None
-        parts = (body[name] for name in ("seconds", "held_back", "facts", "inputs"))
         choices = {name: Choice(str(c["chosen"]), dict(c["scores"])) for name, c in body["choices"].items()}
-        return RunResult(Cell.from_dict(body["cell"]), classes, tallies, *parts, choices=choices)
+        cell = Cell.from_dict(body["cell"])
+        return RunResult(
+            cell, classes, tallies, body["seconds"], body["held_back"], body["facts"], body["inputs"], choices
+        )
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
