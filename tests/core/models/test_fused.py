@@ -113,6 +113,29 @@ def test_images_of_a_batch_do_not_touch_each_other() -> None:
         torch.testing.assert_close(network(images)[1:], network(images[1:]), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("size", [(64, 128), (40, 70)])
+def test_the_grid_that_is_classified_is_what_is_enlarged(size: tuple[int, int]) -> None:
+    network, image = segmenter(), pixels(*size)
+    coarse, fine = (class_probabilities(network, image, on_grid) for on_grid in (True, False))
+    assert coarse.shape == (1, CLASSES, size[0] // 2, size[1] // 2)
+    # Scores are enlarged, not probabilities: both agree in which class is likeliest where it is clear.
+    means = nn.functional.avg_pool2d(fine, 2)
+    clear = coarse.topk(2, dim=1).values.diff(dim=1).abs()[:, 0] > 0.5
+    assert clear.any() and (means.argmax(dim=1) == coarse.argmax(dim=1))[clear].all()
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_encoders_may_compute_in_half_precision(half: torch.dtype) -> None:
+    """As they do on a GPU. Classifiers do not."""
+    network, image = segmenter(smoothing=3.0), pixels()
+    with torch.inference_mode():
+        wanted = network(image)
+        with torch.autocast("cpu", half):
+            found = network(image)
+    assert found.dtype == torch.float32
+    assert float((found.softmax(dim=1) - wanted.softmax(dim=1)).abs().max()) < 0.05
+
+
 def test_scores_are_the_same_after_folding() -> None:
     network, image = segmenter(), pixels()
     for module in network.modules():
