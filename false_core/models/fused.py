@@ -17,9 +17,20 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, log_softmax
 
 from false_core.models.encoder import DEPTH, build_encoder, channels_of, levels_up_to
-from false_core.models.texture import MAX_PIXELS_AT_A_TIME, RANDOM_FEATURES, LocalStatistics, RandomFeatures, smoothed
+from false_core.models.texture import (
+    MAX_PIXELS_AT_A_TIME,
+    MOST_STEP,
+    RANDOM_FEATURES,
+    LocalStatistics,
+    RandomFeatures,
+    reach_of,
+    smoothed,
+)
 
 TEXTURE, SPECTRUM = "texture", "spectrum"
+CONTEXT_PX = 48
+"""Working pixels around a place beyond which features hardly depend on the image. How this was chosen:
+docs/performance.md."""
 MOST_ZOOM, MOST_GRID, MOST_ENCODERS, MOST_MEMBERS = 8, 4, 4, 32
 
 
@@ -37,7 +48,7 @@ class Pass(NamedTuple):
     @property
     def stride(self) -> int:
         """Working pixels per pixel of its coarsest features."""
-        return self.zoom * 2**self.deepest
+        return self.zoom << self.deepest
 
 
 PASSES = (Pass(1), Pass(2), Pass(4))
@@ -79,8 +90,10 @@ class FusedSpec:
     def stride(self) -> int:
         """What the sides of an image are multiples of, in working pixels."""
         wanted = set(self.parts)
+        # Of windows in which is averaged, too, so that they lie the same in tiles of one image.
+        averaged = MOST_STEP if self.smoothing or TEXTURE in wanted else 1
         return lcm(
-            self.grid,
+            self.grid * averaged,
             *(
                 one.stride
                 for number, passes in enumerate(self.passes)
@@ -88,6 +101,11 @@ class FusedSpec:
                 if encoder_part(number, one.zoom) in wanted
             ),
         )
+
+    @property
+    def context(self) -> int:
+        """Working pixels around a place that scores there depend on."""
+        return CONTEXT_PX + (self.grid * reach_of(self.smoothing / self.grid) if self.smoothing else 0)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -228,6 +246,11 @@ class FusedSegmenter(nn.Module):
         """What the sides of an image are multiples of, in pixels."""
         return self.spec.stride
 
+    @property
+    def grid(self) -> int:
+        """Pixels per pixel that is classified."""
+        return self.spec.grid
+
     def set_member(self, number: int, weights: dict[str, Tensor], bias: Tensor) -> None:
         """Put in the weights of a member, by part of shape (classes, channels), and its bias of shape (classes,)."""
         for part, values in weights.items():
@@ -238,11 +261,16 @@ class FusedSegmenter(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Return scores before softmax of shape (batch, classes, height, width). Sides are multiples of ``stride``."""
         height, width = pixels.shape[-2:]
+        return _resized(self.scores_on_grid(pixels), (height, width))
+
+    def scores_on_grid(self, pixels: Tensor) -> Tensor:
+        """Return the same for the pixels that are classified, of shape (batch, classes, height / grid, width / grid)."""
+        height, width = pixels.shape[-2:]
         size = height // self.spec.grid, width // self.spec.grid
         # Encoders may compute in half precision. Scores are sums of many terms that nearly cancel, and may not.
         features = {part: self.features.levels(pixels, part) for part in self.spec.parts if part not in (TEXTURE, SPECTRUM)}
         with torch.autocast(pixels.device.type, enabled=False):
-            return _resized(self._fused(pixels.float(), features, size), (height, width))
+            return self._fused(pixels.float(), features, size)
 
     def _fused(self, pixels: Tensor, features: dict[str, list[Tensor]], size: tuple[int, int]) -> Tensor:
         """Return the logarithms of the fused probabilities on the grid that is classified."""

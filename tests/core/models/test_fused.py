@@ -113,6 +113,31 @@ def test_images_of_a_batch_do_not_touch_each_other() -> None:
         torch.testing.assert_close(network(images)[1:], network(images[1:]), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("size", [(64, 128), (40, 70)])
+def test_the_grid_that_is_classified_is_what_is_enlarged(size: tuple[int, int]) -> None:
+    network, image = segmenter(), pixels(*size)
+    coarse, fine = (class_probabilities(network, image, on_grid) for on_grid in (True, False))
+    assert coarse.shape == (1, CLASSES, size[0] // 2, size[1] // 2)
+    with torch.inference_mode():
+        filled = nn.functional.pad(image, (0, -size[1] % network.stride, 0, -size[0] % network.stride))
+        scores = network.scores_on_grid(filled)
+        enlarged = nn.functional.interpolate(scores, scale_factor=2, mode="bilinear")
+    torch.testing.assert_close(coarse, scores.softmax(dim=1)[..., : size[0] // 2, : size[1] // 2])
+    torch.testing.assert_close(fine, enlarged.softmax(dim=1)[..., : size[0], : size[1]])
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_encoders_may_compute_in_half_precision(half: torch.dtype) -> None:
+    """As they do on a GPU. Classifiers do not."""
+    network, image = segmenter(smoothing=3.0), pixels()
+    with torch.inference_mode():
+        wanted = network(image)
+        with torch.autocast("cpu", half):
+            found = network(image)
+    assert found.dtype == torch.float32
+    assert float((found.softmax(dim=1) - wanted.softmax(dim=1)).abs().max()) < 0.05
+
+
 def test_scores_are_the_same_after_folding() -> None:
     network, image = segmenter(), pixels()
     for module in network.modules():
