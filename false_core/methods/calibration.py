@@ -96,9 +96,10 @@ def agreement(directions: Tensor, nearest: Tensor) -> Tensor:
     parts = []
     # As many at a time as there are similarities at a time: all would be k vectors for each anchor.
     rows = max(1, pairs.SIMILARITIES_AT_A_TIME // max(1, nearest.shape[1] * directions.shape[1]))
-    for near, own, own_other in zip(nearest.split(rows), directions.split(rows), other.split(rows)):
-        own_with_other = (own[:, None] * other[near]).sum(dim=2)
-        other_with_both = (own_other[:, None] * (directions + other)[near]).sum(dim=2)
+    for start in range(0, len(nearest), rows):
+        block = slice(start, start + rows)
+        own_with_other = (directions[block, None] * other[nearest[block]]).sum(dim=2)
+        other_with_both = (other[block, None] * (directions + other)[nearest[block]]).sum(dim=2)
         parts.append((own_with_other + other_with_both) / 3)
     return torch.cat(parts)
 

@@ -51,6 +51,7 @@ def fncc_loss(
     Examples:
         Two patches that look alike, of which the loss takes each for a false negative of the other:
 
+        >>> import torch
         >>> views = torch.tensor([[1.0, 0.0], [0.9, 0.1], [1.0, 0.1], [0.9, 0.2]])
         >>> loss = fncc_loss(views, temperature=0.5, threshold=0.7, confidence=0.5, neighbours=1)
         >>> bool(loss < fncc_loss(views, temperature=0.5, threshold=0.7, confidence=0.0, neighbours=1))
