@@ -92,8 +92,6 @@ def read_result(path: Path) -> RunResult | None:
             return None
         choices = {name: Choice(str(c["chosen"]), dict(c["scores"])) for name, c in body["choices"].items()}
         cell = Cell.from_dict(body["cell"])
-        return RunResult(
-            cell, classes, tallies, body["seconds"], body["held_back"], body["facts"], body["inputs"], choices
-        )
+        return RunResult(cell, classes, tallies, body["seconds"], body["held_back"], body["facts"], body["inputs"], choices)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
