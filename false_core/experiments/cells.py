@@ -99,7 +99,9 @@ def cell_title(cell: Cell, experiment: Experiment) -> str:
 def variant_title(variant: Variant, experiment: Experiment) -> str:
     """Return what a row is called: its method, and what else is not the same in all rows."""
     words = [method_title(variant.method, variant.confidence)]
-    if variant.method not in BASELINES:
+    if variant.head == TEXTURE_HEAD:
+        words.append(variant.head)
+    elif variant.method not in BASELINES:
         words += [str(variant.backbone or "preset's backbone")] if len(experiment.backbones) > 1 else []
         words += [f"weights {variant.weights or 'of the preset'}"] if len(experiment.weights) > 1 else []
         words += [f"{name} {value}" for name, value in variant.settings]

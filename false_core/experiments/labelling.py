@@ -49,12 +49,14 @@ class RunLabels:
         path: Label layer with the class codes in the field ``CODE_FIELD``.
         excluded: By the name of a sheet, what must not be scored there.
         inside: What alone is scored, in pixel coordinates of the raster; None: all of it, and further rasters.
+        codes: Codes of the classes whose pixels alone are scored; None: of all classes.
     """
 
     raster: str
     path: str
     excluded: dict[str, Annotation]
     inside: Annotation | None = None
+    codes: tuple[int, ...] | None = None
 
 
 # --- one scene and its polygons --------------------------------------------------------------------------------------------
@@ -84,7 +86,8 @@ def scene_labels(dataset: Dataset, fraction: float, seed: int, feedback: Feedbac
 def labels_of_parts(dataset: Dataset, protocol: str, fraction: float, seed: int, feedback: Feedback) -> dict[str, RunLabels]:
     """Return by the name of each part of a scene what it is mapped from: its own labels, or those of all other parts.
 
-    A label is of the part in which its centre lies. A part is left out where its labels are of fewer than two classes.
+    A label is of the part in which its centre lies. A part is left out where its labels are of fewer than two classes. With
+    its own labels it is scored on the classes that these show: nobody can map what they were not told of.
 
     Args:
         dataset: Of one training sheet, the scene.
@@ -108,7 +111,10 @@ def labels_of_parts(dataset: Dataset, protocol: str, fraction: float, seed: int,
             continue
         path = dataset.folder / f"labels-{protocol}-{number + 1}-{fraction}-seed{seed}.gpkg"
         _write_share(path, annotation.subset(chosen), fraction, seed, source)
-        found[name] = RunLabels(sheet.image, str(path), {sheet.name: annotation}, parts.subset(np.array([number])))
+        shown = np.unique(annotation.targets[chosen])
+        codes = tuple(annotation.classes.classes[k].code for k in shown) if protocol == TILES_ALONE else None
+        part = parts.subset(np.array([number]))
+        found[name] = RunLabels(sheet.image, str(path), {sheet.name: annotation}, part, codes)
     if not found:
         raise InputError(f"{dataset.spec.name}: no part has labels of two classes.", "Choose larger parts.")
     return found

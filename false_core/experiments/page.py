@@ -113,8 +113,8 @@ def _summary(experiment: Experiment, results: Sequence[RunResult]) -> str:
     said = {
         SCENE: "The models learn from label polygons of one scene. They are scored on pixels of known class that no label "
         "polygon covers, and on further rasters.",
-        TILES_ALONE: "Each part of a scene learns from its own label polygons and is scored on itself; the figure is the "
-        "mean over the parts. Encoders see the whole scene.",
+        TILES_ALONE: "Each part of a scene learns from its own label polygons and is scored on itself, on the classes that "
+        "these show; the figure is the mean over the parts. Encoders see the whole scene.",
         TILES_LEFT_OUT: "Each part of a scene is mapped with the label polygons of all other parts; the figure is the "
         "mean over the parts. Encoders see the whole scene.",
         PATCHES: f"Sheets are cut in patches of {experiment.patch_size} x {experiment.patch_size} pixels. All patches are "

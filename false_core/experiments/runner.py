@@ -8,9 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from false_core import __version__, jobs
 from false_core.dispatch import run
@@ -227,7 +230,9 @@ class _Runner:
                 seconds["classify"] += time.monotonic() - began
                 excluded = labels.excluded.get(sheet.name)
                 name = part.name or sheet.name
-                tallies[name] = score_map(output, sheet.truth, dataset.classes, excluded, labels.inside)
+                tally = score_map(output, sheet.truth, dataset.classes, excluded, labels.inside)
+                scored_rows = tally.confusion * _are_scored(dataset, labels)[:, None]
+                tallies[name] = replace(tally, confusion=scored_rows)
             card = read_card(model)
         facts = {
             "preset": card.method.get("preset"),
@@ -252,7 +257,8 @@ class _Runner:
             asked = [Asked(sheet.name, sheet, self._pixels_of(dataset, sheet, labels)) for sheet in self._scored(dataset)]
         else:
             (shape,) = part.labels.inside.shapes
-            asked = [Asked(part.name, scene, in_part(self._pixels_of(dataset, scene, labels), shape))]
+            pixels = in_part(self._pixels_of(dataset, scene, labels), shape)
+            asked = [Asked(part.name, scene, pixels.subset(_are_scored(dataset, labels)[pixels.targets]))]
         began = time.monotonic()
         progress.enter("finetune", part.number, part.of)
         fitted = SampledRun(
@@ -391,6 +397,11 @@ class _Part:
     def file(self, name: str) -> str:
         """Return the name of a file that belongs to the part."""
         return f"{self.name} {name}".strip()
+
+
+def _are_scored(dataset: Dataset, labels: RunLabels) -> npt.NDArray[np.bool_]:
+    """Return which classes are scored, of shape (classes,)."""
+    return np.array([labels.codes is None or c.code in labels.codes for c in dataset.classes])
 
 
 def _beside(variant: Variant, encoder: str | None) -> str:

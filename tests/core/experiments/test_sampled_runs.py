@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
@@ -31,12 +32,15 @@ from false_core.errors import InputError
 from false_core.experiments import baselines, runner
 from false_core.experiments.cells import Cell, Variant
 from false_core.experiments.config import Experiment, read_experiment
+from false_core.experiments.dataset import prepare
+from false_core.experiments.labelling import labels_of_parts
 from false_core.experiments.partition import NO_PART, as_ground, part_at
 from false_core.experiments.results import Choice, RunResult, read_result
 from false_core.experiments.runner import run_experiment
 from false_core.experiments.sampled import SampledRun, Wanted
 from false_core.experiments.scoring import Tally, draw_pixels
 from false_core.experiments.tables import MEAN_OF_PARTS, group_results, interval_holds, regret_of, scored_of, scores_of
+from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, read_annotation
 from false_core.models.from_file import segmenter_from
 from false_core.models.model_file import SEGMENTER, read_card
@@ -199,6 +203,16 @@ class TestParts:
         assert [row["raster"] for row in rows[:3]] == ["part 1", "part 2", MEAN_OF_PARTS]
         page = (experiment.output / "results.html").read_text(encoding="utf-8")
         assert "each tile alone" in page and "tiles left out" in page and "coordinates alone" in page
+
+    def test_a_part_alone_is_scored_on_the_classes_that_its_labels_show(self, config: Config, tmp_path: Path) -> None:
+        dataset = prepare(config('protocol = "tiles_alone"\n', "parts_across = 2\n").datasets[0], tmp_path, Feedback())
+        alone = labels_of_parts(dataset, "tiles_alone", 1.0, 0, Feedback())
+        others = labels_of_parts(dataset, "tiles_left_out", 1.0, 0, Feedback())
+        assert {name: labels.codes for name, labels in alone.items()} == {"part 1": (1, 2), "part 2": (2, 3)}
+        assert [labels.codes for labels in others.values()] == [None, None]
+        for labels in alone.values():
+            table = geopandas.read_file(labels.path)
+            assert labels.codes == tuple(sorted(set(table["code"])))
 
     def test_polygons_of_a_layer_may_be_the_parts(self, config: Config, land_folder: Path) -> None:
         halves = [on_map(pixel_box(0, 0, WIDTH, HEIGHT // 2)), on_map(pixel_box(0, HEIGHT // 2, WIDTH, HEIGHT // 2))]
