@@ -21,10 +21,11 @@ from torch import Tensor, nn
 from false_core.dispatch import run
 from false_core.errors import Cancelled, ModelFileError, OutputError
 from false_core.events import Metric
-from false_core.jobs import Pretrain
+from false_core.jobs import Finetune, Pretrain
 from false_core.models.encoder import build_encoder
+from false_core.models.from_file import encoder_from, general_from
 from false_core.models.general import general_weights
-from false_core.models.model_file import read_card
+from false_core.models.model_file import GENERAL_PREFIX, read_card
 from false_core.models.model_report import model_sections
 from false_core.models.weights import fit_to_bands, start_from
 
@@ -299,7 +300,11 @@ class TestPretrainingFromWeights:
     ) -> None:
         run(dataclasses.replace(job, method="random", weights=rgb_file), listener)
         assert "Starting from rgb.safetensors." in listener.infos
-        made = safetensors.torch.load_file(job.encoder)
+        made = {
+            name: tensor
+            for name, tensor in safetensors.torch.load_file(job.encoder).items()
+            if not name.startswith(GENERAL_PREFIX)
+        }
         given = network.state_dict()
         seen = 0
         for name, tensor in made.items():
@@ -420,3 +425,33 @@ class TestTheGeneralEncoder:
         assert read_card(job.encoder).encoder == BACKBONE
         assert "cannot be downloaded" in listener.warnings
         assert "The encoder starts from random weights." in listener.warnings
+
+    def test_keeps_the_encoder_that_it_began_with_beside_the_pretrained_one(
+        self, job: Pretrain, rgb_file: str, land: str, labels: str, tmp_path: Path
+    ) -> None:
+        run(dataclasses.replace(job, weights=rgb_file))
+        card = read_card(job.encoder)
+        assert card.general == BACKBONE
+        began = started(rgb_file, 4).state_dict()
+        kept = general_from(job.encoder, card).state_dict()
+        assert kept.keys() == began.keys() and all(kept[name].equal(began[name]) for name in kept)
+        trained = encoder_from(job.encoder, card).state_dict()
+        assert not any(trained[name].equal(kept[name]) for name in kept if name.endswith("conv1.weight"))
+        assert any("heads see both" in row[1] for part in model_sections(card) for row in part.rows)
+
+        # Going on from the file hands the first one on.
+        further = dataclasses.replace(job, weights=job.encoder, encoder=str(tmp_path / "further.safetensors"))
+        run(further)
+        again = general_from(further.encoder, read_card(further.encoder)).state_dict()
+        assert all(again[name].equal(began[name]) for name in began)
+
+        # Both are in a model that is fitted to their features.
+        model = str(tmp_path / "model.safetensors")
+        run(Finetune(land, labels, "cover", model, further.encoder, head="linear", device="cpu"))
+        head = read_card(model).head
+        assert head is not None and head.encoders == (BACKBONE, BACKBONE)
+
+    def test_keeps_none_beside_what_was_pretrained_from_nothing(self, job: Pretrain) -> None:
+        run(dataclasses.replace(job, weights="none"))
+        assert not read_card(job.encoder).general
+        assert not any(name.startswith(GENERAL_PREFIX) for name in safetensors.torch.load_file(job.encoder))
