@@ -66,7 +66,7 @@ def halo_of(encoder: nn.Module, bands: int, device: torch.device) -> int:
         encoder(torch.zeros(1, bands, side, side, device=device))
     for hook in hooks:
         hook.remove()
-    return min(max(LEAST_HALO_PX, math.ceil(reach / STRIDE) * STRIDE), MOST_HALO_PX)
+    return int(min(max(LEAST_HALO_PX, math.ceil(reach / STRIDE) * STRIDE), MOST_HALO_PX))
 
 
 def _longest(sides: int | tuple[int, ...]) -> int:

@@ -48,7 +48,7 @@ class Pass(NamedTuple):
     @property
     def stride(self) -> int:
         """Working pixels per pixel of its coarsest features."""
-        return self.zoom * 2**self.deepest
+        return self.zoom << self.deepest
 
 
 PASSES = (Pass(1), Pass(2), Pass(4))
