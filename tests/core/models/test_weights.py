@@ -287,6 +287,12 @@ class TestNamesOfTimm:
         assert "does not exist" in refusal(name)
 
 
+def pretrained_weights(path: str) -> dict[str, Tensor]:
+    """Return the weights of the encoder in an encoder file, without those of the one that it began with."""
+    stored = safetensors.torch.load_file(path)
+    return {name: tensor for name, tensor in stored.items() if not name.startswith(GENERAL_PREFIX)}
+
+
 @pytest.fixture
 def job(land: str, tmp_path: Path) -> Pretrain:
     return Pretrain(
@@ -300,11 +306,7 @@ class TestPretrainingFromWeights:
     ) -> None:
         run(dataclasses.replace(job, method="random", weights=rgb_file), listener)
         assert "Starting from rgb.safetensors." in listener.infos
-        made = {
-            name: tensor
-            for name, tensor in safetensors.torch.load_file(job.encoder).items()
-            if not name.startswith(GENERAL_PREFIX)
-        }
+        made = pretrained_weights(job.encoder)
         given = network.state_dict()
         seen = 0
         for name, tensor in made.items():
@@ -404,7 +406,7 @@ class TestTheGeneralEncoder:
     def test_is_where_pretraining_starts_unless_told_otherwise(self, job: Pretrain, listener: Listener) -> None:
         run(dataclasses.replace(job, method="random", backbone=None), listener)
         given = {name.replace(".", "_"): tensor for name, tensor in general_weights().items()}
-        made = safetensors.torch.load_file(job.encoder)
+        made = pretrained_weights(job.encoder)
         for name, tensor in made.items():
             own = given[name.removeprefix("model.").replace(".", "_")]
             if not name.endswith(("running_mean", "running_var", "num_batches_tracked")) and tensor.shape == own.shape:
