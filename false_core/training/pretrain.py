@@ -118,8 +118,8 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         if not world.share.is_main:
             return results
         card = _card(job, preset, settings, steps, sources, normalisation, origin, curves, made_by)
-        beside = {"decoder": settings.decoder if trainer.decoder else "", "general": settings.encoder if general else ""}
-        card = replace(card, **beside)
+        backbone = settings.encoder if general else ""
+        card = replace(card, decoder=settings.decoder if trainer.decoder else "", general=backbone)
         with feedback.stage("Looking at what it learned", 0.03):
             report = _report(trainer, sampler, card, curves, sources[0], areas[0], truth, feedback) if job.report else ""
     with feedback.stage("Writing", 0.01):
