@@ -22,7 +22,7 @@ from false_core.labels.annotation import Annotation, read_annotation
 from false_core.labels.label_warnings import label_warnings
 from false_core.labels.split import split
 from false_core.models.encoder import build_encoder
-from false_core.models.from_file import check_fits, encoder_from
+from false_core.models.from_file import check_fits, encoder_from, general_from
 from false_core.models.general import BACKBONE, GENERAL
 from false_core.models.model_file import (
     ENCODER,
@@ -234,7 +234,9 @@ def frozen_encoders(
     passes = passes_for(source.width, source.height)
     encoders: list[FrozenEncoder] = []
     origin: dict[str, Any] = {}
-    if job.weights == GENERAL:
+    if base and base.general and job.encoder and job.weights == GENERAL:
+        encoders.append(FrozenEncoder(base.general, general_from(job.encoder, base).state_dict(), passes))
+    elif job.weights == GENERAL:
         encoder = build_encoder(BACKBONE, len(source.bands))
         origin = start_from(GENERAL, encoder, BACKBONE, "", feedback)
         encoders.append(FrozenEncoder(BACKBONE, encoder.state_dict(), passes))
