@@ -8,6 +8,7 @@ that encoders which several cells share are looked through once.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 from collections.abc import Callable
@@ -20,9 +21,11 @@ import safetensors.numpy
 import safetensors.torch
 from torch import Tensor
 
+from false_core.models import encoder, fused, texture
 from false_core.models.fused import FeatureParts
 from false_core.publish import published
 from false_core.raster.source import RasterSource
+from false_core.training.heads import samples
 from false_core.training.heads.samples import FeatureSampler, FloatArray, LabelledPoints
 
 HalfArray = npt.NDArray[np.float16]
@@ -56,7 +59,7 @@ class KeptFeatures:
     def __post_init__(self) -> None:
         self.names = tuple(dict.fromkeys((*self.sampler.names, *self.names)))
         if not self.marks:
-            weights = [_digest(encoder.state_dict()) for encoder in self.sampler.parts.encoders]
+            weights = [_digest(network.state_dict()) for network in self.sampler.parts.encoders]
             self.marks = _marks(self.sampler.parts, self.names, weights)
             told = json.dumps([weights, self.sampler.parts.passes])
             self.together = hashlib.sha256(told.encode()).hexdigest()[:16]
@@ -203,8 +206,14 @@ def _digest(weights: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def _mark_of_code() -> str:
+    """Return what tells the code that makes features from other versions of it."""
+    sources = "".join(inspect.getsource(module) for module in (encoder, fused, samples, texture))
+    return hashlib.sha256(sources.encode()).hexdigest()
+
+
 def _mark_of_raster(sampler: FeatureSampler) -> str:
     source, file = sampler.source, Path(sampler.source.path)
     what = [file.stat().st_size, source.width, source.height, source.factor, source.bands, sampler.parts.grid]
-    told = json.dumps([os.path.basename(file), *what, sampler.normalisation.to_dict()], default=str)
+    told = json.dumps([_mark_of_code(), os.path.basename(file), *what, sampler.normalisation.to_dict()], default=str)
     return f"{file.stem}-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
