@@ -7,7 +7,9 @@ IEEE TGRS 60, 2022, arXiv 2106.10605.
 - Local matching: in each pair of views some windows at positions that both see. What the decoder makes of the views is
   averaged over each window and projected.
 
-Both are compared by NT-Xent with the negatives alone in the denominator, and weigh the same. Windows are squares of the
+Both are compared by NT-Xent, and weigh the same. (The paper's equation has the negatives alone in the denominator; the code
+published with it has the positive there too, as NT-Xent has, and so has this: FNCC then differs in its numerator alone.)
+Windows are squares of the
 same size in both views; they match in their middles, as the views are turned and scaled. The patch counts as a level of its
 own whatever the preset says, and the windows are its points. The decoder is that of fine-tuning with the same preset,
 without its dropout: ``represent`` leaves nothing to chance.
@@ -22,10 +24,10 @@ import torch
 from torch import Tensor, nn
 
 from false_core.errors import RequestError
-from false_core.methods.chosen_pairs import contrast_chosen, every_other
 from false_core.methods.fncc import Calibration, contrast
 from false_core.methods.method import Method, Outcome, Views, average
 from false_core.methods.pictures import MarkedView, MarkedViews
+from false_core.methods.simclr import nt_xent
 from false_core.models.encoder import channels_of
 from false_core.models.segmenter import build_segmenter
 from false_core.presets import BOTH, IMAGE, POINTS, PretrainSettings
@@ -112,22 +114,7 @@ class GLCNet(Method):
         s = self.settings
         if s.false_negatives:
             return contrast(embeddings, s.temperature, Calibration.of(s))
-        return glcnet_loss(embeddings, s.temperature)
-
-
-def glcnet_loss(embeddings: Tensor, temperature: float = 0.5) -> Outcome:
-    """Return NT-Xent with the negatives alone in the denominator, the mean over all 2B anchors.
-
-    Args:
-        embeddings: A tensor of shape (2B, d), the first views stacked on the second views. Need not be normalised.
-        temperature: tau.
-
-    Raises:
-        ValueError: An argument is out of range.
-    """
-    outcome = contrast_chosen(embeddings, temperature, every_other, positive_among_negatives=False)
-    curves = {name: value for name, value in outcome.curves.items() if name != "negatives"}
-    return Outcome(outcome.loss, curves)
+        return nt_xent(embeddings, s.temperature)
 
 
 def style(features: Tensor) -> Tensor:
