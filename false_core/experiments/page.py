@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from false_core.experiments.cells import confidence_title, method_title
 from false_core.experiments.config import SCENE, SUPERVISED, Experiment
+from false_core.experiments.folders import BLACK
 from false_core.experiments.results import RunResult
 from false_core.experiments.tables import ALL_SHEETS, METRICS, Group, Row, Spread, difference, spread
 from false_core.jobs import UNTRAINED
@@ -76,6 +77,7 @@ def write_page(
     )
     parts = [
         *_methods(experiment, groups),
+        *_without_black(groups),
         *_differences(groups),
         *_confidences(groups),
         *_figure(groups),
@@ -131,6 +133,29 @@ def _methods(experiment: Experiment, groups: Sequence[Group]) -> list[Part]:
                     rows=[[method_title(*key), *cells] for key, cells in zip(keys, table)],
                 )
             )
+    return parts
+
+
+def _without_black(groups: Sequence[Group]) -> list[Part]:
+    """Return mIoU with and without the class that is drawn in black: what an image does not show, easy as that is to map."""
+    parts = []
+    for group in groups:
+        shown = [number for number, c in enumerate(group.classes) if c.color != BLACK]
+        name = next((c.name for c in group.classes if c.color == BLACK), None)
+        if name is None:
+            continue
+        table = []
+        for row in group.rows:
+            without = [spread(values).mean for values in zip(*(row.iou[number] for number in shown))]
+            table.append([spread(row.scores["miou"]), spread(without)])
+        parts.append(
+            Part(
+                f"With and without {name}: {_where(group)}, {_setting(group.fraction, group.frozen)}",
+                f"The published mIoU counts a class of black pixels too, which lifts the mean. {_MARKS}",
+                header=["Method", f"mIoU of all {len(group.classes)} classes", f"mIoU without {name}"],
+                rows=[[method_title(*_key(row)), *cells] for row, cells in zip(group.rows, _marked(table))],
+            )
+        )
     return parts
 
 
