@@ -3,7 +3,8 @@
 Li et al., "Global and Local Contrastive Self-Supervised Learning for Semantic Segmentation of HR Remote Sensing Images",
 IEEE TGRS 60, 2022, arXiv 2106.10605.
 
-- Global style: mean and variance over a patch of the encoder's coarsest features, joined and projected.
+- Global style: mean and variance over a patch, joined and projected: of what the pyramid of DeepLab makes of the coarsest
+  features, as published, where the decoder has one (preset paper), and of the coarsest features themselves where not.
 - Local matching: in each pair of views some windows at positions that both see. What the decoder makes of the views is
   averaged over each window and projected.
 
@@ -28,6 +29,7 @@ from false_core.methods.fncc import Calibration, contrast
 from false_core.methods.method import Method, Outcome, Views, average
 from false_core.methods.pictures import MarkedView, MarkedViews
 from false_core.methods.simclr import nt_xent
+from false_core.models.deeplab import CHANNELS, DilatedDecoder
 from false_core.models.encoder import channels_of
 from false_core.models.segmenter import build_segmenter
 from false_core.presets import BOTH, IMAGE, POINTS, PretrainSettings
@@ -52,7 +54,8 @@ class GLCNet(Method):
         super().__init__(network.encoder, settings)
         self.decoder = _without_dropout(network.decoder)
         decoded = int(network.segmentation_head[0].in_channels)
-        self.style = _projector(2 * channels[-1], settings)
+        styled = CHANNELS if isinstance(self.decoder, DilatedDecoder) else channels[-1]
+        self.style = _projector(2 * styled, settings)
         self.local = _projector(decoded, settings)
 
     @classmethod
@@ -84,8 +87,13 @@ class GLCNet(Method):
         """Return the embeddings of the patches (2B, d) and of the windows (2N, d)."""
         assert self.decoder is not None
         features = self.encoder(views.pixels)
-        windows = window_means(self.decoder(features), views.points, self.settings.window / DECODER_STRIDE)
-        return {IMAGE: self.style(style(features[-1])), POINTS: self.local(windows.flatten(0, 1)[views.kept])}
+        if isinstance(self.decoder, DilatedDecoder):
+            coarse = self.decoder.context(features)
+            decoded = self.decoder.join(coarse, features)
+        else:
+            coarse, decoded = features[-1], self.decoder(features)
+        windows = window_means(decoded, views.points, self.settings.window / DECODER_STRIDE)
+        return {IMAGE: self.style(style(coarse)), POINTS: self.local(windows.flatten(0, 1)[views.kept])}
 
     def marked_views(self, views: Views) -> list[MarkedViews]:
         """Return the windows that are matched."""

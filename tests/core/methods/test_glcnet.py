@@ -91,6 +91,18 @@ class TestTheLoss:
 
 
 class TestWhatIsCompared:
+    def test_with_the_published_decoder_style_is_that_of_its_pyramid(self) -> None:
+        method = new(replace(SETTINGS, decoder="deeplabv3plus-d8")).eval()
+        views, seen = some_views(), []
+        handle = method.decoder.bottleneck.register_forward_hook(lambda *given: seen.append(given[2]))  # type: ignore[union-attr, operator]
+        with torch.inference_mode():
+            made = method.represent(views)
+        handle.remove()
+        (pyramid,) = seen
+        assert pyramid.shape == (8, 512, 8, 8)
+        variance, mean = pyramid.var(dim=(2, 3), correction=0), pyramid.mean(dim=(2, 3))
+        torch.testing.assert_close(made["image"], method.style(torch.cat([mean, variance], dim=1)))
+
     def test_style_is_mean_and_variance(self) -> None:
         features = torch.randn(3, 5, 4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         for one, wanted in zip(style(features).numpy(), features.numpy()):
