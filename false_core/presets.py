@@ -41,8 +41,8 @@ class PretrainSettings:
         colour: How colours change between views: ``"bands"``, for any number of bands (``SpectralJitter``), or ``"simclr"``,
             as published for red, green and blue (``SimCLRColour``).
         jitter: Strength of the changes of colour. At 1 those of ``"bands"`` move two views of a patch apart by about half as
-            much as the published ones do (0.80 and 1.57 standard deviations of the bands, root mean square). An encoder
-            learns to ignore what changes, and on one scene colour tells classes apart.
+            much as the published ones do (1.0 and 2.0 standard deviations of the bands, root mean square, on 128 patches of
+            a scene). An encoder learns to ignore what changes, and on one scene colour tells classes apart.
         blur: Share of views that are blurred.
         blur_radius: Pixels on either side that the blur looks at.
         method: One of ``jobs.METHODS``.
