@@ -25,7 +25,8 @@ import torch
 from torch import Tensor, nn
 
 from false_core.errors import RequestError
-from false_core.methods.fncc import Calibration, contrast
+from false_core.methods.calibration import Calibration
+from false_core.methods.fncc import contrast
 from false_core.methods.method import Method, Outcome, Views, average
 from false_core.methods.pictures import MarkedView, MarkedViews
 from false_core.methods.simclr import nt_xent
@@ -60,13 +61,13 @@ class GLCNet(Method):
 
     @classmethod
     def adapted(cls, settings: PretrainSettings) -> PretrainSettings:
-        """Return ``settings`` with the levels and windows of GLCNet."""
+        """Return ``settings`` with the levels and windows of GLCNet, which does not know where its windows lie."""
         if 2 * settings.window > settings.crop_size:
             raise RequestError(
                 f"Windows of {settings.window} pixels are too large for patches of {settings.crop_size} pixels.",
                 "Set window to at most half of that.",
             )
-        return replace(settings, level=BOTH, points=LOCAL_WINDOWS)
+        return replace(settings, level=BOTH, points=LOCAL_WINDOWS, apart=0.0)
 
     @classmethod
     def sampling_requirements(cls, settings: PretrainSettings) -> SamplingRequirements:
