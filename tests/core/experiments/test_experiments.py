@@ -905,6 +905,7 @@ name = "Potsdam"
 output = "out"
 protocol = "patches"
 methods = ["random"]
+heads = ["network"]
 fractions = [0.6]
 preset = "quick"
 device = "cpu"
