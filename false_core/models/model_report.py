@@ -6,7 +6,7 @@ from typing import Any
 
 from false_core import __version__
 from false_core.models.model_file import MISSING_SHAPES, SEGMENTER, SHAPES, ModelCard
-from false_core.models.weights import origin_in_words
+from false_core.models.weights import BANDS, origin_in_words
 from false_core.reports.page import page, percent
 from false_core.reports.sections import Section
 
@@ -142,12 +142,13 @@ def _history(card: ModelCard) -> list[list[str]]:
 
 
 def _origin(provenance: dict[str, Any]) -> list[list[str]]:
-    """Return a row on the weights that an encoder started from, where they were given."""
+    """Return rows on the weights that an encoder started from, where they were given."""
     weights = provenance.get("weights")
     if not isinstance(weights, dict):
         return []
     made = f": {_show(weights['method'])}" if "method" in weights else ""
-    return [["Started from", f"{origin_in_words(weights)}{made}"]]
+    rows = [["Started from", f"{origin_in_words(weights)}{made}"]]
+    return [*rows, ["Bands for its colours", str(weights[BANDS])]] if BANDS in weights else rows
 
 
 def _show(value: Any) -> str:

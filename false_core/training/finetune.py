@@ -166,7 +166,7 @@ def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
         scores: dict[str, float] = world.broadcast_object(dict)
         card = _card(start, source, normalisation, annotation, None, None, "", {})
         return _Made(replace(card, provenance={"scores": scores}), nn.Identity(), None)
-    encoders, origin = _encoders(job, base, len(source.bands), feedback)
+    encoders, origin = _encoders(job, base, source, feedback)
     zooms = zooms_for(source.width, source.height)
     with feedback.stage("Fitting", 0.9):
         fitted = fit_head(
@@ -191,14 +191,14 @@ def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
 
 
 def _encoders(
-    job: Finetune, base: ModelCard | None, bands: int, feedback: Feedback
+    job: Finetune, base: ModelCard | None, source: RasterSource, feedback: Feedback
 ) -> tuple[list[FrozenEncoder], dict[str, Any]]:
     """Return the encoders to build on, the general one first, and where that comes from."""
     encoders: list[FrozenEncoder] = []
     origin: dict[str, Any] = {}
     if job.weights == GENERAL:
-        encoder = build_encoder(BACKBONE, bands)
-        origin = start_from(GENERAL, encoder, BACKBONE, "", feedback)
+        encoder = build_encoder(BACKBONE, len(source.bands))
+        origin = start_from(GENERAL, encoder, BACKBONE, source.name, source.colours, feedback)
         encoders.append(FrozenEncoder(BACKBONE, encoder.state_dict()))
     if base and job.encoder:
         encoders.append(FrozenEncoder(base.encoder, encoder_from(job.encoder, base).state_dict()))
