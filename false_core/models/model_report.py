@@ -10,6 +10,8 @@ from false_core.models.weights import BANDS, origin_in_words
 from false_core.reports.page import page, percent
 from false_core.reports.sections import Section
 
+UNKNOWN = "unknown"
+
 
 def model_report(card: ModelCard, name: str, megabytes: float, weights: int) -> str:
     """Return the report on a model or encoder file, as HTML."""
@@ -91,7 +93,7 @@ def accuracy_tiles(card: ModelCard) -> list[tuple[str, str]]:
     scores = card.provenance.get("scores", {})
     title = "overall accuracy"
     if card.provenance.get(MISSING_SHAPES):
-        return [(title, "unknown")]
+        return [(title, UNKNOWN)]
     if "oa" not in scores:
         return []
     limits = "interval unknown"
@@ -99,6 +101,11 @@ def accuracy_tiles(card: ModelCard) -> list[tuple[str, str]]:
         limits = f"{percent(scores['oa_low'])} to {percent(scores['oa_high'])}"
     tiles = [(title, f"{percent(scores['oa'])} ({limits})")]
     return [*tiles, ("mean IoU", percent(scores["miou"]))] if "miou" in scores else tiles
+
+
+def accuracy_in_short(card: ModelCard) -> str:
+    """Return the overall accuracy and its limits, or the word for not knowing it."""
+    return next((value for _, value in accuracy_tiles(card)), UNKNOWN)
 
 
 def accuracy_in_words(card: ModelCard) -> str:

@@ -35,6 +35,7 @@ from false_core.models.model_file import (
     read_card,
     save_model,
 )
+from false_core.models.model_report import accuracy_in_short
 from false_core.models.record import record_of
 from false_core.models.weights import NONE, start_from
 from false_core.presets import FINETUNE, FinetuneSettings, announcement, preset_for, with_overrides
@@ -83,7 +84,9 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
         start = _Start(job, preset, base, record_of(job, device), device)
     made = (_train if job.head == NETWORK_HEAD else _fit)(start, feedback, world)
     told: dict[str, float] = made.card.provenance["scores"]
-    scores = {name: value for name, value in told.items() if name != SHAPES}
+    # Where nothing is known no number is told: any could be taken for a score.
+    scores: dict[str, Any] = {name: value for name, value in told.items() if name != SHAPES}
+    scores["accuracy"] = accuracy_in_short(made.card)
     if not world.share.is_main:
         return scores
     with feedback.stage("Writing", 0.03):
