@@ -125,7 +125,7 @@ def fit_to_bands(weight: Tensor, bands: int, colours: Sequence[str] = ()) -> Ten
 
 def _shares(colours: Sequence[str]) -> Tensor:
     """Return the share of each band in each colour, of shape (3, bands). Those of a colour add up to 1."""
-    shares = torch.full((len(COLOURS), len(colours)), 1 / len(colours))
+    shares = torch.full((len(COLOURS), len(colours)), 1 / len(colours), dtype=torch.float64)
     others = [place for place, colour in enumerate(colours) if not colour]
     own = {colour: [place for place, of in enumerate(colours) if of == colour] for colour in COLOURS}
     for colour in COLOURS:
@@ -157,7 +157,7 @@ def bands_in_words(bands: BandColours, given: int) -> str:
         own = [band for band, of in zip(bands.numbers, bands.colours) if of == colour]
         if own:
             known.append(f"band{'s' * (len(own) > 1)} {number_ranges(own)} for {colour}")
-    return f"The weights take {', '.join(known)}, as {bands.told_by} say."
+    return f"The weights take {', '.join(known)}, {bands.told_by}."
 
 
 def _continue(path: str, encoder: Any, backbone: str, raster: str) -> dict[str, Any]:

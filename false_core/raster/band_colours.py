@@ -49,9 +49,9 @@ def colours_of(dataset: Any, bands: Sequence[int]) -> BandColours:
         bands: Their numbers, from 1.
     """
     ways: tuple[tuple[str, Callable[[Any, Sequence[int]], list[str]]], ...] = (
-        ("their wavelengths", _by_wavelength),
-        ("their names", _by_name),
-        ("their colour interpretation", _by_interpretation),
+        ("as their wavelengths say", _by_wavelength),
+        ("as their names say", _by_name),
+        ("as their colour interpretation says", _by_interpretation),
     )
     for told_by, way in ways:
         colours = way(dataset, bands)

@@ -232,9 +232,9 @@ class TestBandsOfKnownColours:
     @pytest.mark.parametrize(
         ("bands", "given", "said"),
         [
-            (BandColours((1, 2, 3), RGB[::-1], "their names"), 3,
+            (BandColours((1, 2, 3), RGB[::-1], "as their names say"), 3,
              "The weights take band 3 for red, band 2 for green, band 1 for blue, as their names say."),
-            (BandColours((2, 3, 4, 7), ("red", "red", "red", "green"), "their wavelengths"), 3,
+            (BandColours((2, 3, 4, 7), ("red", "red", "red", "green"), "as their wavelengths say"), 3,
              "The weights take bands 2 to 4 for red, band 7 for green, as their wavelengths say."),
             (of_unknown_colours(4), 3, IN_TURN),
             (of_unknown_colours(3), 3,

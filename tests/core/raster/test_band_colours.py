@@ -56,14 +56,14 @@ def found(source: RasterSource) -> str:
 def test_names_tell_colours(tmp_path: Path, names: list[str | None], wanted: str) -> None:
     source = RasterSource(raster(tmp_path, names))
     assert found(source) == wanted
-    assert source.colours.told_by == ("their names" if wanted.strip("-") else "")
+    assert source.colours.told_by == ("as their names say" if wanted.strip("-") else "")
 
 
 @pytest.mark.parametrize("meanings", ["rgb", "bgr", "rgb-", "-rg"])
 def test_colour_interpretation_tells_them_where_names_do_not(tmp_path: Path, meanings: str) -> None:
     source = RasterSource(raster(tmp_path, [None] * len(meanings), meanings))
     assert found(source) == meanings
-    assert source.colours.told_by == "their colour interpretation"
+    assert source.colours.told_by == "as their colour interpretation says"
 
 
 def test_names_are_believed_before_colours_to_draw_in(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_names_are_believed_before_colours_to_draw_in(tmp_path: Path) -> None:
 
 def test_of_chosen_bands_those_are_told_that_were_chosen(tmp_path: Path) -> None:
     source = RasterSource(raster(tmp_path, ["blue", "green", "red", "nir"]), bands=(4, 3, 2))
-    assert source.colours == BandColours((4, 3, 2), ("", "red", "green"), "their names")
+    assert source.colours == BandColours((4, 3, 2), ("", "red", "green"), "as their names say")
 
 
 def test_wavelengths_are_believed_first(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_wavelengths_are_believed_first(tmp_path: Path) -> None:
         for band, length in enumerate(("0.842", "0.665", "0.56", "0.49"), 1):
             file.update_tags(band, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=length)
     source = RasterSource(path)
-    assert (found(source), source.colours.told_by) == ("-rgb", "their wavelengths")
+    assert (found(source), source.colours.told_by) == ("-rgb", "as their wavelengths say")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_header_of_envi_names_them_with_their_unit(tmp_path: Path, unit: str, 
     with (tmp_path / "land.hdr").open("a") as header:
         header.write(f"wavelength units = {unit}\nwavelength = {{{', '.join(map(str, lengths))}}}\n")
     source = RasterSource(path)
-    assert (found(source), source.colours.told_by) == ("-bgr-", "their wavelengths")
+    assert (found(source), source.colours.told_by) == ("-bgr-", "as their wavelengths say")
 
 
 def test_wavelengths_in_names_count(tmp_path: Path) -> None:
