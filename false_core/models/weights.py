@@ -103,7 +103,7 @@ def _start_from_general(encoder: Any, backbone: str, bands: BandColours, feedbac
 def fit_to_bands(weight: Tensor, bands: int, colours: Sequence[str] = ()) -> Tensor:
     """Return the weight of a first convolution for other bands: an image that is grey in all of them gives what it gave.
 
-    Where the colours of bands are known, each takes the filter of its colour, and all other bands share the mean of the three.
+    Where the colours of bands are known, each takes the filter of its colour, and all others share the mean of the three.
     Otherwise bands take the filters of the given ones in turn, as in timm; then the same is added to all of them.
 
     Args:
