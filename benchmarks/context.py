@@ -4,8 +4,7 @@
 
 A window is computed twice: as a part of a larger tile, and as a tile of its own that begins some pixels later. By the
 distance from the border of the second it gives the mean and the 99th percentile of the largest difference of a class
-probability, and the share of pixels whose class differs. Scores are enlarged as the model has it, from the outer corners of
-a tile, which moves them by up to 1.5 pixels at its borders; "centred" enlarges them without that, and shows context alone.
+probability, and the share of pixels whose class differs.
 """
 
 from __future__ import annotations
@@ -14,20 +13,21 @@ import argparse
 
 import numpy as np
 import torch
-from torch import nn
 
 from false_core.feedback import Feedback
 from false_core.mapping.raster_for_model import open_for_model
-from false_core.models.model_file import SEGMENTER, load_weights, read_card
-from false_core.models.segmenter import build_segmenter, class_probabilities
+from false_core.models.from_file import segmenter_from
+from false_core.models.model_file import SEGMENTER, read_card
+from false_core.models.segmenter import class_probabilities
 from false_core.raster.source import Window
 
-LARGE, SMALL, SHIFT = 896, 448, 256
+LARGE, SMALL, SHIFT = 1280, 640, 256
+"""Multiples of the strides of all models."""
 DISTANCES = (0, 8, 16, 24, 32, 48, 64, 96, 128, 192)
 
 
 def main() -> None:
-    """Print one table per way of enlarging."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description="What the border of a tile changes.")
     parser.add_argument("model")
     parser.add_argument("raster")
@@ -35,38 +35,30 @@ def main() -> None:
     choice = parser.parse_args()
     card = read_card(choice.model, SEGMENTER)
     source = open_for_model(choice.raster, choice.model, card, Feedback())
-    network = build_segmenter(card.encoder, card.decoder, len(card.bands), len(card.classes))
-    load_weights(choice.model, network)
-    network.eval()
+    network = segmenter_from(choice.model, card)
     chance = np.random.default_rng(0)
     places = [
         [int(chance.integers(0, max(1, side - LARGE))) for side in (source.width, source.height)]
         for _ in range(choice.windows)
     ]
-    for title, aligned in (("as the model has it", True), ("centred", False)):
-        for module in network.segmentation_head.modules():
-            if isinstance(module, nn.Upsample):
-                module.align_corners = aligned
-        differences, changed = [], []
-        for column, row in places:
-            raw = source.read(Window(column, row, LARGE, LARGE))
-            pixels = torch.from_numpy(card.normalisation.apply(raw))[None]
-            part = slice(SHIFT, SHIFT + SMALL)
-            whole = class_probabilities(network, pixels)[0][:, part, part]
-            alone = class_probabilities(network, pixels[:, :, part, part])[0]
-            # Distance from the left border, in the rows that are far from the upper and lower one.
-            middle = slice(SMALL // 2 - 32, SMALL // 2 + 32)
-            differences.append((whole - alone).abs().amax(dim=0)[middle].numpy())
-            changed.append((whole.argmax(dim=0) != alone.argmax(dim=0))[middle].numpy())
-        difference, other = np.concatenate(differences), np.concatenate(changed)
-        print(f"{title}: {card.encoder} with {card.decoder}, {choice.windows} windows")
-        print(f"{'distance px':>12s} {'mean':>8s} {'99th pc':>8s} {'class differs':>14s}")
-        for distance in DISTANCES:
-            near = slice(distance, distance + 8)
-            values = difference[:, near]
-            print(
-                f"{distance:12d} {values.mean():8.4f} {np.percentile(values, 99):8.4f} {100 * other[:, near].mean():12.2f} %"
-            )
+    differences, changed = [], []
+    for column, row in places:
+        raw = source.read(Window(column, row, LARGE, LARGE))
+        pixels = torch.from_numpy(card.normalisation.apply(raw))[None]
+        part = slice(SHIFT, SHIFT + SMALL)
+        whole = class_probabilities(network, pixels)[0][:, part, part]
+        alone = class_probabilities(network, pixels[:, :, part, part])[0]
+        # Distance from the left border, in the rows that are far from the upper and lower one.
+        middle = slice(SMALL // 2 - 32, SMALL // 2 + 32)
+        differences.append((whole - alone).abs().amax(dim=0)[middle].numpy())
+        changed.append((whole.argmax(dim=0) != alone.argmax(dim=0))[middle].numpy())
+    difference, other = np.concatenate(differences), np.concatenate(changed)
+    print(f"{card.encoder} with {'a linear head' if card.head else card.decoder}, {choice.windows} windows")
+    print(f"{'distance px':>12s} {'mean':>8s} {'99th pc':>8s} {'class differs':>14s}")
+    for distance in DISTANCES:
+        near = slice(distance, distance + 8)
+        values = difference[:, near]
+        print(f"{distance:12d} {values.mean():8.4f} {np.percentile(values, 99):8.4f} {100 * other[:, near].mean():12.2f} %")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,11 @@ class PretrainSettings:
         steps: Training steps; 0: as many as ``epochs`` take.
         epochs: Passes over the raster cut in patches of ``crop_size``, where ``steps`` is 0.
         hidden, dimensions: Widths of the hidden layer and of the output of the projector.
-        temperature, threshold, confidence, neighbours: See ``false_core.methods.fncc``.
+        temperature, confidence: See ``false_core.methods.fncc``.
+        threshold, neighbours, benchmark, closest_to, surest_by: See ``false_core.methods.false_negatives.Search``.
+        apart: How far off its anchor a false negative lies at least, in widths of a view, and in another patch; 0: anywhere
+            (as published). Methods that do not know where their embeddings lie, glcnet and grass, do not look at it.
+        near_negatives: Whether what is nearer than ``apart`` is in the denominator of FALSE.
         optimiser: ``"adamw"`` or ``"larc"`` (SGD with LARC, as published).
         learning_rate: Highest rate.
         rate_from_nothing: The same where the encoder starts from random weights, of which nothing can be forgotten; 0: no
@@ -53,7 +57,12 @@ class PretrainSettings:
     temperature: float = 0.2
     threshold: float = 0.9
     confidence: float | str = 1.0
-    neighbours: int = 1
+    neighbours: float = 1
+    benchmark: float = 0.0
+    closest_to: str = "positive"
+    surest_by: str = "positive"
+    apart: float = 0.0
+    near_negatives: bool = True
     optimiser: str = "adamw"
     learning_rate: float
     rate_from_nothing: float = 0.0

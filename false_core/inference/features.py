@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from false_core.feedback import Feedback
 from false_core.inference.batches import BatchedNetwork
 from false_core.inference.tiled import TiledNetwork
 from false_core.inference.tiles import Tile, TilePlan
+from false_core.models.encoder import STRIDE
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window, block_mean
 from false_core.raster.statistics import Normalisation
 
@@ -24,6 +26,8 @@ FINEST_LEVEL = 2
 """The finest level used of the encoder's pyramid. The input and finer features mirror the colours of single pixels."""
 SAMPLE, PER_TILE = 4096, 256
 """Feature pixels the components are computed from, in all and from one of many tiles."""
+LEAST_HALO_PX, MOST_HALO_PX = 192, 448
+"""Working pixels of surroundings: the least, which networks take that do not look by convolutions alone, and the most."""
 STRETCH = (2.0, 98.0)
 """Percentiles of a component that are shown as dark and bright."""
 
@@ -42,6 +46,31 @@ def dense_features(encoder: nn.Module, pixels: Tensor) -> list[Tensor]:
     """
     levels = encoder(pixels)[FINEST_LEVEL:]
     return [_at_size_of(levels[0], level.float()) for level in levels]
+
+
+def halo_of(encoder: nn.Module, bands: int, device: torch.device) -> int:
+    """Return how many working pixels of surroundings make the features of a tile those of the whole raster.
+
+    Every convolution, and every pooling, looks half a kernel further than the one before, on its own grid.
+    """
+    side, reach = 2 * STRIDE, 0.0
+
+    def add(module: Any, given: tuple[Tensor, ...]) -> None:
+        nonlocal reach
+        kernel, dilation = (_longest(getattr(module, name, 1)) for name in ("kernel_size", "dilation"))
+        reach += (kernel - 1) / 2 * dilation * side / given[0].shape[-1]
+
+    looking = [module for module in encoder.modules() if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d)]
+    hooks = [module.register_forward_pre_hook(add) for module in looking]
+    with torch.inference_mode():
+        encoder(torch.zeros(1, bands, side, side, device=device))
+    for hook in hooks:
+        hook.remove()
+    return int(min(max(LEAST_HALO_PX, math.ceil(reach / STRIDE) * STRIDE), MOST_HALO_PX))
+
+
+def _longest(sides: int | tuple[int, ...]) -> int:
+    return sides if isinstance(sides, int) else max(sides)
 
 
 @dataclass(frozen=True)

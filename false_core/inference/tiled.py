@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Generic, TypeVar
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from false_core.inference.batches import BatchedNetwork
 from false_core.inference.tiles import Blender, Tile, TilePlan
-from false_core.raster.source import BoolArray, RasterSource
+from false_core.raster.source import BoolArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.threads import prefetch
 
@@ -25,7 +25,7 @@ MOST_READERS = 4
 
 Result = TypeVar("Result")
 Wanted = Callable[[Tile, BoolArray], bool]
-"""Says whether a tile is computed, given its valid pixels of the file, of shape (side * factor, side * factor)."""
+"""Says whether a tile is computed, given its valid pixels of the file."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ class ReadTile:
     """A tile as it was read.
 
     Attributes:
-        valid: Its valid pixels of the file, of shape (side * factor, side * factor); None where there are none.
-        pixels: Its normalised pixels, of shape (bands, side, side); None where the network has nothing to compute.
+        valid: Its valid pixels of the file; None where there are none.
+        pixels: Its normalised pixels, of shape (bands, side * grid, side * grid); None where the network has nothing to
+            compute.
     """
 
     tile: Tile
@@ -48,11 +49,14 @@ class TiledNetwork(Generic[Result]):
 
     Attributes:
         network: What computes the results of normalised pixels.
+        source: The raster on the grid that the network sees.
+        grid: Pixels of that grid per pixel in which tiles are given.
     """
 
     network: BatchedNetwork[Result]
     source: RasterSource
     normalisation: Normalisation
+    grid: int = 1
 
     def over(
         self, tiles: Iterable[Tile], wanted: Wanted = lambda tile, valid: True
@@ -70,9 +74,10 @@ class TiledNetwork(Generic[Result]):
                     yield item, None if item.pixels is None else results.pop(0)
 
     def _read(self, tile: Tile, wanted: Wanted) -> ReadTile:
-        if self.source.is_hole(tile.window):
+        window = Window(*(self.grid * number for number in astuple(tile.window)))
+        if self.source.is_hole(window):
             return ReadTile(tile, None, None)
-        raw, valid = self.source.read_with_validity(tile.window)
+        raw, valid = self.source.read_with_validity(window)
         if not valid.any():
             return ReadTile(tile, None, None)
         if not wanted(tile, valid):

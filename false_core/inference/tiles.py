@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import lcm
 
 import torch
 from torch import Tensor
 
 from false_core.device import memory_of
 from false_core.errors import InputError, OutOfMemoryError
+from false_core.models.fused import FusedSpec
 from false_core.raster.source import Window
 
 RAMP_PX = 32
@@ -17,7 +19,7 @@ RAMP_PX = 32
 CONTEXT_PX = 32
 """Working pixels that a tile sees beyond those that it counts for. How this was chosen: docs/performance.md."""
 MAX_STRIDE_PX = 768
-"""Largest stride. Longer ones would save little and take much memory."""
+"""Largest stride, in pixels that the network sees, as the next ones. Longer ones would save little and take much memory."""
 ALIGNED_STRIDE = 256
 """Strides on large areas are multiples of it, so that a tile completes whole blocks of the map's file. Half a block would
 have to be read, decompressed and written again when the next row of tiles completes it, once GDAL's cache has dropped it."""
@@ -25,10 +27,6 @@ LARGE_AREA_TILES = 16
 """Tiles along the longer side from which on an area is large. Smaller ones have strides that fit them best."""
 MIN_STRIDE_PX = 256
 """Smallest stride, where memory allows."""
-_SHORT_STRIDES = (128, 64)
-"""For small areas, very many classes or very coarse grids. A stride must be longer than the ramp."""
-_LEAST = (32, 32, 16)
-"""Stride, overlap and ramp where not even these fit the memory."""
 MOST_BYTES = 64_000_000
 """Largest probabilities of one tile, in bytes. About four times as much is in use at once."""
 MAX_FILE_PIXELS = 32_000_000
@@ -40,6 +38,38 @@ MOST_TILES = 20_000_000
 """Largest number of tiles of a plan. At twenty a second, which takes a GPU, they last for eleven days."""
 WAITING_SHARE_OF_MEMORY = 0.5
 """Share of the device's memory that probabilities may take which wait for their neighbours."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """How a network looks at a tile. Lengths are pixels that it classifies.
+
+    Attributes:
+        grid: Pixels that it sees per pixel that it classifies.
+        stride: What the distances and the sides of tiles are multiples of.
+        context: Pixels that a tile sees beyond those that it counts for.
+    """
+
+    grid: int = 1
+    stride: int = ENCODER_STRIDE
+    context: int = CONTEXT_PX
+
+    @classmethod
+    def of(cls, head: FusedSpec | None) -> Sight:
+        """Return how a model with such a head looks, or without one: a model with a decoder."""
+        if head is None:
+            return cls()
+        return cls(head.grid, lcm(ENCODER_STRIDE, head.stride) // head.grid, -(-head.context // head.grid))
+
+    @property
+    def ramp(self) -> int:
+        """Pixels over which two tiles are blended."""
+        return RAMP_PX // self.grid // 2 * 2
+
+    @property
+    def overlap(self) -> int:
+        """Pixels that two tiles share."""
+        return -(-(self.ramp + 2 * self.context) // self.stride) * self.stride
 
 
 @dataclass(frozen=True)
@@ -77,26 +107,28 @@ class TilePlan:
     ramp: int
 
     @classmethod
-    def for_area(cls, area: Window, classes: int, factor: int) -> TilePlan:
+    def for_area(cls, area: Window, classes: int, factor: int, sight: Sight = Sight()) -> TilePlan:
         """Return the most economical plan whose tiles fit the memory.
 
         Args:
-            area: What is to be covered, in working pixels.
+            area: What is to be covered, in pixels that are classified.
             classes: Number of classes.
-            factor: Pixels of the file per working pixel.
+            factor: Pixels of the file per such pixel.
+            sight: How the network looks at a tile.
 
         Raises:
             InputError: The area is so large that it would never be done.
         """
-        overlap = RAMP_PX + 2 * CONTEXT_PX
-        step = ALIGNED_STRIDE if max(area.width, area.height) > LARGE_AREA_TILES * MAX_STRIDE_PX else ENCODER_STRIDE
-        strides = (*range(MAX_STRIDE_PX, MIN_STRIDE_PX - 1, -step), *_SHORT_STRIDES)
-        plans = [cls(area, stride, overlap, RAMP_PX) for stride in strides]
+        longest, shortest = MAX_STRIDE_PX // sight.grid, MIN_STRIDE_PX // sight.grid
+        is_large = max(area.width, area.height) > LARGE_AREA_TILES * longest
+        step = lcm(ALIGNED_STRIDE // sight.grid, sight.stride) if is_large else sight.stride
+        strides = [*range(longest // step * step, shortest - 1, -step), *(4 * sight.stride, 2 * sight.stride)]
+        plans = [cls(area, stride, sight.overlap, sight.ramp) for stride in strides]
         fitting = [
             plan
             for plan in plans
             if 4 * classes * plan.side**2 <= MOST_BYTES and (plan.side * factor) ** 2 <= MAX_FILE_PIXELS
-        ] or [cls(area, *_LEAST)]
+        ] or [cls(area, sight.stride, sight.stride, sight.stride // 4 * 2)]
         best = min(fitting, key=lambda plan: len(plan) * plan.side**2)
         if len(best) > MOST_TILES:
             raise InputError(

@@ -639,8 +639,8 @@ class ExportOnnx(Job, done_by="false_core.models.onnx_file:export_onnx"):
     tile: int = parameter(
         INTEGER,
         "Tile size",
-        "Side of the tiles that Deepness cuts the raster into: a multiple of 32. Larger ones show the model more around "
-        "each pixel and take more memory.",
+        "Side of the tiles that Deepness cuts the raster into: a multiple of 32, for some models of 64 or 128. Larger ones "
+        "show the model more around each pixel and take more memory.",
         512,
         unit="pixels",
         minimum=64,

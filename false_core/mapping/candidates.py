@@ -243,22 +243,23 @@ class _EncoderTap:
     def __init__(self, network: nn.Module) -> None:
         self._network = network
         self._levels: Sequence[Tensor] = ()
+        self._side = 0
         self._hook = network.get_submodule("encoder").register_forward_hook(self._keep)
         self.widths: list[int] = []
 
     def forward(self, pixels: Tensor) -> list[_Seen]:
         """Return what the network gives for one tile, of shape (1, bands, side, side)."""
-        self._levels = ()
+        self._levels, self._side = (), pixels.shape[-1]
         probabilities = class_probabilities(self._network, pixels)[0]
         if not self._levels:
-            # The head of this segmenter does not look at its encoder.
+            # The head of this segmenter does not look at its encoder, or not at all levels of it.
             with torch.inference_mode():
                 self._network.get_submodule("encoder")(pixels)
         return [_Seen(probabilities, self._levels)]
 
     def _keep(self, module: nn.Module, given: Any, levels: Sequence[Tensor]) -> None:
-        # An encoder that is shown several pixel sizes sees the finest one first.
-        if self._levels:
+        # An encoder may be shown several pixel sizes; wanted is what it sees of working pixels.
+        if self._levels or given[0].shape[-1] < self._side:
             return
         self._levels = levels[FINEST_LEVEL:]
         self.widths = [level.shape[1] for level in self._levels]

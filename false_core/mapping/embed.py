@@ -23,6 +23,7 @@ from false_core.inference.features import (
     TileFeatures,
     feature_size,
     fit_components,
+    halo_of,
 )
 from false_core.jobs import Embed
 from false_core.mapping.raster_for_model import check_geotiffs, open_for_model, protect
@@ -39,9 +40,6 @@ MANY_BANDS = 64
 """Bands from which on a tile is smaller."""
 SAMPLE_TILE = 256
 """The same for the sample that the components are computed from, which must not depend on the number of bands."""
-EMBED_HALO_PX = 192
-"""Working pixels of surroundings. A ResNet-50 looks up to 256 far, but what lies beyond 192 changes a feature by no more
-than a hundredth of its standard deviation: no seam, even among 254 levels of a colour."""
 COLOURS, COLOUR_NODATA = 3, 0
 LARGE_GB = 10.0
 """The size from which on a warning is given."""
@@ -64,7 +62,8 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
             )
         tile = EMBED_TILE_PX if bands <= MANY_BANDS else EMBED_TILE_PX_OF_MANY_BANDS
         encoder = encoder.eval().to(device, memory_format=torch.channels_last)
-        tiled = TiledEncoder(encoder, source, card.normalisation, device, tile, EMBED_HALO_PX, feedback)
+        halo = halo_of(encoder, len(card.bands), device)
+        tiled = TiledEncoder(encoder, source, card.normalisation, device, tile, halo, feedback)
         area = whole_feature_pixels(source.window_of(jobs.parse_extent(job.extent) if job.extent else None))
         pixel = source.pixel_size * source.factor * FEATURE_STRIDE
         feedback.info(f"Writing {bands} bands with pixels of {pixel:g} CRS units.")

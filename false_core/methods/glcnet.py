@@ -22,9 +22,11 @@ import torch
 from torch import Tensor, nn
 
 from false_core.errors import RequestError
-from false_core.methods.chosen_pairs import contrast_chosen, every_other
-from false_core.methods.fncc import Calibration, contrast
+from false_core.methods.calibration import Calibration
+from false_core.methods.chosen_pairs import contrast_chosen
+from false_core.methods.fncc import contrast
 from false_core.methods.method import Method, Outcome, Views, average
+from false_core.methods.pairs import every_other
 from false_core.methods.pictures import MarkedView, MarkedViews
 from false_core.models.encoder import channels_of
 from false_core.models.segmenter import build_segmenter
@@ -55,13 +57,13 @@ class GLCNet(Method):
 
     @classmethod
     def adapted(cls, settings: PretrainSettings) -> PretrainSettings:
-        """Return ``settings`` with the levels and windows of GLCNet."""
+        """Return ``settings`` with the levels and windows of GLCNet, which does not know where its windows lie."""
         if 2 * settings.window > settings.crop_size:
             raise RequestError(
                 f"Windows of {settings.window} pixels are too large for patches of {settings.crop_size} pixels.",
                 "Set window to at most half of that.",
             )
-        return replace(settings, level=BOTH, points=LOCAL_WINDOWS)
+        return replace(settings, level=BOTH, points=LOCAL_WINDOWS, apart=0.0)
 
     @classmethod
     def sampling_requirements(cls, settings: PretrainSettings) -> SamplingRequirements:

@@ -25,7 +25,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from false_core.methods.fncc import Calibration, contrast
+from false_core.methods.calibration import Calibration
+from false_core.methods.fncc import contrast
 from false_core.methods.method import FirstLook, Outcome, PairMethod, Views
 from false_core.methods.pictures import MarkedView, MarkedViews
 from false_core.methods.simclr import nt_xent
@@ -50,6 +51,11 @@ class GraSS(PairMethod):
     def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
         super().__init__(encoder, settings)
         self.register_buffer("warmed_up", torch.zeros((), dtype=torch.bool))
+
+    @classmethod
+    def adapted(cls, settings: PretrainSettings) -> PretrainSettings:
+        """Return ``settings`` without distances on the ground, which the parts of patches do not know."""
+        return replace(settings, apart=0.0)
 
     @property
     def looks_twice(self) -> bool:

@@ -9,19 +9,50 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from math import lcm
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, log_softmax
 
-from false_core.models.encoder import STRIDE, build_encoder, channels_of
-from false_core.models.texture import MAX_PIXELS_AT_A_TIME, RANDOM_FEATURES, LocalStatistics, RandomFeatures, smoothed
+from false_core.models.encoder import DEPTH, build_encoder, channels_of, levels_up_to
+from false_core.models.texture import (
+    MAX_PIXELS_AT_A_TIME,
+    MOST_STEP,
+    RANDOM_FEATURES,
+    LocalStatistics,
+    RandomFeatures,
+    reach_of,
+    smoothed,
+)
 
 TEXTURE, SPECTRUM = "texture", "spectrum"
-ZOOMS = (1, 2, 4)
-"""Working pixels per pixel that an encoder sees."""
+CONTEXT_PX = 48
+"""Working pixels around a place beyond which features hardly depend on the image. How this was chosen:
+docs/performance.md."""
 MOST_ZOOM, MOST_GRID, MOST_ENCODERS, MOST_MEMBERS = 8, 4, 4, 32
+
+
+class Pass(NamedTuple):
+    """One look of an encoder at an image.
+
+    Attributes:
+        zoom: Working pixels per pixel that the encoder sees.
+        deepest: The coarsest level whose features are taken, from 1; it has a stride of 2 to the power of ``deepest``.
+    """
+
+    zoom: int
+    deepest: int = DEPTH
+
+    @property
+    def stride(self) -> int:
+        """Working pixels per pixel of its coarsest features."""
+        return self.zoom << self.deepest
+
+
+PASSES = (Pass(1), Pass(2), Pass(4))
+"""Those of every encoder, where the image is large enough."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +74,14 @@ class FusedSpec:
 
     Attributes:
         encoders: timm backbones.
-        zooms: Working pixels per pixel that the encoders see, for each pass over an image.
+        passes: The passes of each encoder over an image, each at another zoom.
         grid: Working pixels per pixel that is classified.
         members: The classifiers.
         smoothing: Standard deviation of the Gaussian window in which probabilities are averaged, in working pixels; 0: none.
     """
 
     encoders: tuple[str, ...]
-    zooms: tuple[int, ...]
+    passes: tuple[tuple[Pass, ...], ...]
     grid: int
     members: tuple[Member, ...]
     smoothing: float = 0.0
@@ -58,14 +89,29 @@ class FusedSpec:
     @property
     def stride(self) -> int:
         """What the sides of an image are multiples of, in working pixels."""
-        return int(STRIDE * max((1, *self.zooms)))
+        wanted = set(self.parts)
+        # Of windows in which is averaged, too, so that they lie the same in tiles of one image.
+        averaged = MOST_STEP if self.smoothing or TEXTURE in wanted else 1
+        return lcm(
+            self.grid * averaged,
+            *(
+                one.stride
+                for number, passes in enumerate(self.passes)
+                for one in passes
+                if encoder_part(number, one.zoom) in wanted
+            ),
+        )
+
+    @property
+    def context(self) -> int:
+        """Working pixels around a place that scores there depend on."""
+        return CONTEXT_PX + (self.grid * reach_of(self.smoothing / self.grid) if self.smoothing else 0)
 
     @property
     def parts(self) -> tuple[str, ...]:
         """The names of the parts whose features some member takes, in the order in which they are computed."""
         wanted = {part for member in self.members for part in member.parts}
-        known = [encoder_part(number, zoom) for number in range(len(self.encoders)) for zoom in self.zooms]
-        return tuple(part for part in (*known, TEXTURE, SPECTRUM) if part in wanted)
+        return tuple(part for part in known_parts(self.passes) if part in wanted)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a model file keeps."""
@@ -81,18 +127,18 @@ class FusedSpec:
         members = tuple(Member(tuple(map(str, m["parts"])), float(m["weight"])) for m in body["members"])
         spec = cls(
             tuple(map(str, body["encoders"])),
-            tuple(int(zoom) for zoom in body["zooms"]),
+            tuple(tuple(Pass(int(zoom), int(deepest)) for zoom, deepest in passes) for passes in body["passes"]),
             int(body["grid"]),
             members,
             float(body["smoothing"]),
         )
-        every = {encoder_part(n, zoom) for n in range(len(spec.encoders)) for zoom in spec.zooms} | {TEXTURE, SPECTRUM}
+        every = set(known_parts(spec.passes))
         if (
             not 1 <= len(members) <= MOST_MEMBERS
-            or len(spec.encoders) > MOST_ENCODERS
+            or not len(spec.passes) == len(spec.encoders) <= MOST_ENCODERS
             or not 1 <= spec.grid <= MOST_GRID
-            or len(spec.zooms) > MOST_ZOOM
-            or not all(1 <= zoom <= MOST_ZOOM for zoom in spec.zooms)
+            or not all(1 <= one.zoom <= MOST_ZOOM and 1 <= one.deepest <= DEPTH for own in spec.passes for one in own)
+            or not all(len({one.zoom for one in own}) == len(own) for own in spec.passes)
             or not all(member.parts and set(member.parts) <= every and 0 < member.weight <= 1 for member in members)
             or not 0 <= spec.smoothing <= 1000
         ):
@@ -105,19 +151,24 @@ def encoder_part(number: int, zoom: int) -> str:
     return f"encoder {number} at {zoom}"
 
 
+def known_parts(passes: Sequence[Sequence[Pass]]) -> tuple[str, ...]:
+    """Return the names of all parts where encoders make these passes."""
+    return (*(encoder_part(n, one.zoom) for n, own in enumerate(passes) for one in own), TEXTURE, SPECTRUM)
+
+
 class FeatureParts(nn.Module):
     """All features that classifiers may take, by part: frozen encoders at several pixel sizes, texture, spectrum.
 
     Args:
         encoders: timm backbones.
-        zooms: Working pixels per pixel that they see.
+        passes: The passes of each.
         grid: Working pixels per pixel of the texture and the spectrum.
         bands: Number of input bands.
     """
 
-    def __init__(self, encoders: Sequence[str], zooms: Sequence[int], grid: int, bands: int) -> None:
+    def __init__(self, encoders: Sequence[str], passes: Sequence[Sequence[Pass]], grid: int, bands: int) -> None:
         super().__init__()
-        self.zooms, self.grid, self.bands = tuple(zooms), grid, bands
+        self.passes, self.grid, self.bands = tuple(map(tuple, passes)), grid, bands
         self.encoders = nn.ModuleList([build_encoder(name, bands) for name in encoders])
         self.statistics = LocalStatistics(bands)
         self.random_features = RandomFeatures(self.statistics.channels)
@@ -128,7 +179,8 @@ class FeatureParts(nn.Module):
             return [RANDOM_FEATURES]
         if part == SPECTRUM:
             return [self.bands]
-        return channels_of(self.encoders[self._number_and_zoom(part)[0]])[1:]
+        number, one = self._pass_of(part)
+        return channels_of(self.encoders[number])[1 : one.deepest + 1]
 
     def levels(self, pixels: Tensor, part: str) -> list[Tensor]:
         """Return the features of each level of a part, each (batch, channels, height, width) at its own stride.
@@ -139,13 +191,18 @@ class FeatureParts(nn.Module):
             return [reduced(pixels, self.grid)]
         if part == TEXTURE:
             return [self.statistics(reduced(pixels, self.grid))]
-        number, zoom = self._number_and_zoom(part)
-        levels: list[Tensor] = self.encoders[number](reduced(pixels, zoom).contiguous(memory_format=torch.channels_last))[1:]
-        return levels
+        number, one = self._pass_of(part)
+        seen = reduced(pixels, one.zoom).contiguous(memory_format=torch.channels_last)
+        return levels_up_to(one.deepest, self.encoders[number], seen)
 
-    def _number_and_zoom(self, part: str) -> tuple[int, int]:
-        number, zoom = part.removeprefix("encoder ").split(" at ")
-        return int(number), int(zoom)
+    def _pass_of(self, part: str) -> tuple[int, Pass]:
+        """Return the number of the encoder that a part comes from, and its pass."""
+        return next(
+            (number, one)
+            for number, passes in enumerate(self.passes)
+            for one in passes
+            if encoder_part(number, one.zoom) == part
+        )
 
 
 def reduced(pixels: Tensor, factor: int) -> Tensor:
@@ -165,7 +222,7 @@ class FusedSegmenter(nn.Module):
     def __init__(self, spec: FusedSpec, bands: int, classes: int) -> None:
         super().__init__()
         self.spec, self.classes = spec, classes
-        self.features = FeatureParts(spec.encoders, spec.zooms, spec.grid, bands)
+        self.features = FeatureParts(spec.encoders, spec.passes, spec.grid, bands)
         self.weights = nn.ParameterDict()
         """By part: of each of its members the weights of all classes, of shape (members * classes, channels)."""
         for part in spec.parts:
@@ -185,6 +242,11 @@ class FusedSegmenter(nn.Module):
         """What the sides of an image are multiples of, in pixels."""
         return self.spec.stride
 
+    @property
+    def grid(self) -> int:
+        """Pixels per pixel that is classified."""
+        return self.spec.grid
+
     def set_member(self, number: int, weights: dict[str, Tensor], bias: Tensor) -> None:
         """Put in the weights of a member, by part of shape (classes, channels), and its bias of shape (classes,)."""
         for part, values in weights.items():
@@ -195,11 +257,16 @@ class FusedSegmenter(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Return scores before softmax of shape (batch, classes, height, width). Sides are multiples of ``stride``."""
         height, width = pixels.shape[-2:]
+        return _resized(self.scores_on_grid(pixels), (height, width))
+
+    def scores_on_grid(self, pixels: Tensor) -> Tensor:
+        """Return the same for the pixels that are classified, of shape (batch, classes, height / grid, width / grid)."""
+        height, width = pixels.shape[-2:]
         size = height // self.spec.grid, width // self.spec.grid
         # Encoders may compute in half precision. Scores are sums of many terms that nearly cancel, and may not.
         features = {part: self.features.levels(pixels, part) for part in self.spec.parts if part not in (TEXTURE, SPECTRUM)}
         with torch.autocast(pixels.device.type, enabled=False):
-            return _resized(self._fused(pixels.float(), features, size), (height, width))
+            return self._fused(pixels.float(), features, size)
 
     def _fused(self, pixels: Tensor, features: dict[str, list[Tensor]], size: tuple[int, int]) -> Tensor:
         """Return the logarithms of the fused probabilities on the grid that is classified."""

@@ -12,6 +12,10 @@ from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad
 
 SCALES = (1, 2, 4, 8, 16)
 """Standard deviations of the Gaussian windows, in pixels of the texture's grid."""
+MOST_STEP = 16
+"""Largest number of pixels, along each axis, that are averaged to one before a Gaussian mean is taken."""
+MOST_REACH = 256
+"""Pixels beyond which a Gaussian window is cut off. Up to a standard deviation of 85 it is narrower anyway."""
 MAX_TEXTURE_BANDS = 6
 """Bands, or principal components of more bands, whose statistics are taken."""
 RANDOM_FEATURES = 256
@@ -56,20 +60,32 @@ class LocalStatistics(nn.Module):
         return torch.cat(statistics, dim=1)
 
 
+def reach_of(std: float) -> int:
+    """Return how many pixels away from a pixel a Gaussian mean with that standard deviation still depends on pixels."""
+    step, radius = _grid_and_radius(std)
+    # One more, as values of the coarse grid are interpolated.
+    return (radius + 1) * step
+
+
+def _grid_and_radius(std: float) -> tuple[int, int]:
+    """Return the pixels per pixel of the coarse grid of a Gaussian mean, and the radius of its window on that grid."""
+    step = 1
+    while std / (2 * step) >= 1 and 2 * step <= MOST_STEP:
+        step *= 2
+    return step, max(1, min(round(3 * std / step), MOST_REACH // step))
+
+
 def smoothed(values: Tensor, std: float) -> Tensor:
     """Return a Gaussian mean of values (batch, channels, height, width) in windows of a standard deviation in pixels.
 
     It is taken on a grid as coarse as the window allows.
     """
     height, width = values.shape[-2:]
-    step = 1
-    while std / (2 * step) >= 1 and 2 * step <= min(height, width):
-        step *= 2
+    step, radius = _grid_and_radius(std)
     fill = (0, -width % step, 0, -height % step)
     coarse = values
     if step > 1:
         coarse = avg_pool2d(pad(values, fill, mode="replicate") if any(fill) else values, step)
-    radius = max(1, round(3 * std / step))
     offsets = torch.arange(-radius, radius + 1, device=values.device, dtype=values.dtype)
     kernel = torch.exp(-0.5 * (offsets * step / std).square())
     kernel = (kernel / kernel.sum())[None, None]

@@ -17,9 +17,9 @@ from false_core.raster.source import RasterSource, Window, block_mean
 from false_core.raster.statistics import Normalisation
 from false_core.reports.figures import Colours, as_bytes, as_svg, in_colour, show_picture
 
-TILE_PX, HALO_PX = 256, 64
+TILE_PX, HALO_PX = 512, 192
 """Working pixels looked at at a time, and the surroundings the network sees around them. For a picture, that is enough."""
-MAX_SIDE_PX = 10 * TILE_PX
+MAX_SIDE_PX = 5 * TILE_PX
 """Longest side of the part that is mapped. Of a larger raster it is the middle."""
 
 

@@ -51,7 +51,7 @@ from false_core.training.bands import measured_bands
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.finetuning_report import finetuning_report
-from false_core.training.heads.fit import FrozenEncoder, fit_head, zooms_for
+from false_core.training.heads.fit import FrozenEncoder, fit_head, passes_for
 from false_core.training.segmenter_training import train_segmenter
 
 NETWORK_HEAD = "network"
@@ -170,10 +170,9 @@ def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
         card = _card(start, source, normalisation, annotation, None, None, "", {})
         return _Made(replace(card, provenance={"scores": scores}), nn.Identity(), None)
     encoders, origin = _encoders(job, base, source, feedback)
-    zooms = zooms_for(source.width, source.height)
     with feedback.stage("Fitting", 0.9):
         fitted = fit_head(
-            job.head, encoders, zooms, grid, smoothing, source, normalisation, annotation, job.seed, start.device, feedback
+            job.head, encoders, grid, smoothing, source, normalisation, annotation, job.seed, start.device, feedback
         )
     comparison = fitted.comparison
     method = {
@@ -197,14 +196,15 @@ def _encoders(
     job: Finetune, base: ModelCard | None, source: RasterSource, feedback: Feedback
 ) -> tuple[list[FrozenEncoder], dict[str, Any]]:
     """Return the encoders to build on, the general one first, and where that comes from."""
+    passes = passes_for(source.width, source.height)
     encoders: list[FrozenEncoder] = []
     origin: dict[str, Any] = {}
     if job.weights == GENERAL:
         encoder = build_encoder(BACKBONE, len(source.bands))
         origin = start_from(GENERAL, encoder, BACKBONE, source.name, source.colours, feedback)
-        encoders.append(FrozenEncoder(BACKBONE, encoder.state_dict()))
+        encoders.append(FrozenEncoder(BACKBONE, encoder.state_dict(), passes))
     if base and job.encoder:
-        encoders.append(FrozenEncoder(base.encoder, encoder_from(job.encoder, base).state_dict()))
+        encoders.append(FrozenEncoder(base.encoder, encoder_from(job.encoder, base).state_dict(), passes))
     return encoders, origin
 
 

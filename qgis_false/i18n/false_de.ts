@@ -676,8 +676,8 @@
         <translation>Kachelgröße</translation>
     </message>
     <message>
-        <source>Side of the tiles that Deepness cuts the raster into: a multiple of 32. Larger ones show the model more around each pixel and take more memory.</source>
-        <translation>Seitenlänge der Kacheln, in die Deepness das Raster schneidet: ein Vielfaches von 32. Größere zeigen dem Modell mehr um jedes Pixel herum und brauchen mehr Speicher.</translation>
+        <source>Side of the tiles that Deepness cuts the raster into: a multiple of 32, for some models of 64 or 128. Larger ones show the model more around each pixel and take more memory.</source>
+        <translation>Seitenlänge der Kacheln, in die Deepness das Raster schneidet: ein Vielfaches von 32, bei manchen Modellen von 64 oder 128. Größere zeigen dem Modell mehr um jedes Pixel herum und brauchen mehr Speicher.</translation>
     </message>
     <message>
         <source>Nodata value</source>

@@ -13,8 +13,7 @@ from torch import Tensor
 from false_core.accuracy.cross_validated import AccuracyEstimate, confusion_of_shapes, estimate_accuracy
 from false_core.feedback import Feedback
 from false_core.labels.annotation import Annotation
-from false_core.models.encoder import STRIDE
-from false_core.models.fused import TEXTURE, ZOOMS, FeatureParts, FusedSegmenter, FusedSpec
+from false_core.models.fused import PASSES, TEXTURE, FeatureParts, FusedSegmenter, FusedSpec, Pass
 from false_core.models.texture import RANDOM_FEATURES
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
@@ -44,10 +43,12 @@ class FrozenEncoder:
     Attributes:
         backbone: Name in timm.
         weights: Its state dict.
+        passes: Its passes over an image.
     """
 
     backbone: str
     weights: Mapping[str, Tensor]
+    passes: tuple[Pass, ...]
 
 
 @dataclass(frozen=True)
@@ -68,15 +69,14 @@ class Fitted:
     confusion: npt.NDArray[np.float64] | None
 
 
-def zooms_for(width: int, height: int) -> tuple[int, ...]:
-    """Return the zooms at which an encoder sees enough of a raster of that size in working pixels."""
-    return tuple(zoom for zoom in ZOOMS if zoom == 1 or min(width, height) >= FEWEST_COARSE_PIXELS * STRIDE * zoom)
+def passes_for(width: int, height: int) -> tuple[Pass, ...]:
+    """Return the passes in which an encoder sees enough of a raster of that size in working pixels."""
+    return tuple(one for one in PASSES if one.zoom == 1 or min(width, height) >= FEWEST_COARSE_PIXELS * one.stride)
 
 
 def fit_head(
     head: str,
     encoders: Sequence[FrozenEncoder],
-    zooms: Sequence[int],
     grid: int,
     smoothing: float,
     source: RasterSource,
@@ -91,7 +91,6 @@ def fit_head(
     Args:
         head: ``"auto"``, ``"linear"`` or ``"texture"``.
         encoders: The encoders, the general one first.
-        zooms: Working pixels per pixel that they see.
         grid: Working pixels per pixel that is classified.
         smoothing: See ``FusedSpec``.
         source: The raster on its working grid.
@@ -102,9 +101,11 @@ def fit_head(
         feedback: Told how far it is.
     """
     bands, classes = len(source.bands), len(annotation.classes)
-    candidates = candidates_for(head, len(encoders), zooms, bands)
+    backbones = tuple(encoder.backbone for encoder in encoders)
+    passes = tuple(encoder.passes for encoder in encoders)
+    candidates = candidates_for(head, passes, bands)
     names = names_in([member.parts for candidate in candidates for member in candidate.members])
-    parts = FeatureParts([encoder.backbone for encoder in encoders], zooms, grid, bands).eval()
+    parts = FeatureParts(backbones, passes, grid, bands).eval()
     for module, encoder in zip(parts.encoders, encoders):
         module.load_state_dict(dict(encoder.weights))
     parts.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -123,9 +124,7 @@ def fit_head(
         sample = {name: _as_seen(name, values[chosen], parts) for name, values in sample.items()}
         comparison = compare(candidates, spaces, features, sample, points, folds, classes, feedback)
     with feedback.stage("Fitting the best", 0.1):
-        spec = FusedSpec(
-            tuple(encoder.backbone for encoder in encoders), tuple(zooms), grid, comparison.chosen.members, smoothing
-        )
+        spec = FusedSpec(backbones, passes, grid, comparison.chosen.members, smoothing)
         segmenter = _segmenter(spec, parts, spaces, features, points, bands, classes)
     held = points.subset(comparison.held_out)
     shapes_of_class = np.bincount(annotation.targets[np.unique(points.owners)], minlength=classes)

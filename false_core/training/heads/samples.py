@@ -20,7 +20,8 @@ from false_core.inference.batches import BatchedNetwork
 from false_core.inference.tiled import TiledNetwork
 from false_core.inference.tiles import TilePlan
 from false_core.labels.annotation import Annotation
-from false_core.models.fused import FeatureParts, reduced
+from false_core.models.encoder import levels_up_to
+from false_core.models.fused import FeatureParts, Pass, reduced
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.training.heads.spaces import principal_axes
@@ -154,8 +155,8 @@ class FeatureSampler:
         """Show the batch norms of the encoders the raster, and return features of random pixels by part."""
         chance = np.random.default_rng(seed)
         looks = list(self._looks(chance))
-        for encoder in self.parts.encoders:
-            adapt_batch_norms(encoder, [pixels for pixels, _ in looks], self.parts.zooms)
+        for encoder, passes in zip(self.parts.encoders, self.parts.passes):
+            adapt_batch_norms(encoder, [pixels for pixels, _ in looks], passes)
         self._mix_bands([pixels for pixels, _ in looks])
         each = -(-SAMPLED_PIXELS // max(1, len(looks)))
         sample: dict[str, list[FloatArray]] = {name: [] for name in self.names}
@@ -251,8 +252,8 @@ MIN_VALID_SHARE = 0.2
 """Share of a place that must be valid, unless all are needed."""
 
 
-def adapt_batch_norms(encoder: nn.Module, images: Sequence[Tensor], zooms: Sequence[int]) -> None:
-    """Have the batch norms of an encoder measure images (1, bands, side, side) at all zooms, and nothing else.
+def adapt_batch_norms(encoder: nn.Module, images: Sequence[Tensor], passes: Sequence[Pass]) -> None:
+    """Have the batch norms of an encoder measure images (1, bands, side, side) in all passes, and nothing else.
 
     Weights trained on photographs meet other colours, other contrasts and another scale here. What they learned stays as it
     is; only the means and variances between the layers become those of the raster (Li et al. 2018, AdaBN).
@@ -267,8 +268,8 @@ def adapt_batch_norms(encoder: nn.Module, images: Sequence[Tensor], zooms: Seque
     encoder.train()
     with torch.no_grad():
         for image in images:
-            for zoom in zooms:
-                encoder(reduced(image, zoom).contiguous(memory_format=torch.channels_last))
+            for zoom, deepest in passes:
+                levels_up_to(deepest, encoder, reduced(image, zoom).contiguous(memory_format=torch.channels_last))
     encoder.eval()
     for norm, momentum in zip(norms, momenta):
         norm.momentum = momentum

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +16,17 @@ from hypothesis import strategies as st
 from small_world import write_raster
 
 from false_core.feedback import Feedback
-from false_core.inference.tiles import MAX_FILE_PIXELS, MOST_BYTES, Blender, Tile, TilePlan
+from false_core.inference.batches import BatchedNetwork
+from false_core.inference.tiled import TiledNetwork, blended
+from false_core.inference.tiles import MAX_FILE_PIXELS, MOST_BYTES, Blender, Sight, Tile, TilePlan
 from false_core.mapping.classify.assemble import Assembly, layers_of
 from false_core.mapping.classify.compute import compute_strips
-from false_core.mapping.classify.plan import NO_CONFIDENCE, MapPlan
+from false_core.mapping.classify.plan import NO_CONFIDENCE, MapPlan, as_classified
 from false_core.mapping.classify.store import StripStore
 from false_core.mapping.map_overview import MapOverview
+from false_core.models.fused import SPECTRUM, TEXTURE, FusedSegmenter, FusedSpec, Member, Pass
 from false_core.models.model_file import SEGMENTER, ModelCard
+from false_core.models.segmenter import class_probabilities
 from false_core.publish import published
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window
@@ -112,6 +118,30 @@ class TestTheTiles:
     def test_see_less_than_one_and_a_half_times_the_pixels_of_a_large_area(self, side: int) -> None:
         plan = TilePlan.for_area(Window(0, 0, side, side), 6, 1)
         assert len(plan) * plan.side**2 <= 1.5 * side**2
+
+
+HEADS = [
+    FusedSpec(("a",), ((Pass(1, 3), Pass(2), Pass(4)),), 2, (Member(("encoder 0 at 1", "encoder 0 at 4"), 1.0),)),
+    FusedSpec(("a",), ((Pass(1), Pass(2)),), 1, (Member(("encoder 0 at 2", TEXTURE), 1.0),), 20.0),
+    FusedSpec(("a",), ((Pass(1),),), 2, (Member((TEXTURE,), 1.0),)),
+    FusedSpec((), (), 2, (Member((SPECTRUM,), 1.0),), 900.0),
+]
+
+
+class TestTilesForAHead:
+    @pytest.mark.parametrize("head", HEADS)
+    @pytest.mark.parametrize("side", [300, 2_448, 30_000])
+    @pytest.mark.parametrize("classes", [2, 6, 254])
+    def test_lie_alike_on_the_grids_of_its_features(self, head: FusedSpec, side: int, classes: int) -> None:
+        plan = TilePlan.for_area(Window(0, 0, side, side), classes, 2 * head.grid, Sight.of(head))
+        assert plan.stride * head.grid % head.stride == plan.side * head.grid % head.stride == 0
+        assert 0 < plan.ramp < plan.overlap and plan.ramp % 2 == 0 and plan.stride >= plan.ramp + 2
+
+    @pytest.mark.parametrize("head", HEADS)
+    def test_see_what_it_depends_on(self, head: FusedSpec) -> None:
+        plan = TilePlan.for_area(Window(0, 0, 2448, 2448), 6, 2 * head.grid, Sight.of(head))
+        assert plan.lead * head.grid >= head.context >= 3 * min(head.smoothing, 80)
+        assert plan.side * head.grid <= 768 + 2 * head.context + 2 * head.stride, "and hardly more"
 
 
 class TestBlending:
@@ -246,6 +276,35 @@ class TestAMapWithoutSeams:
         inner = (slice(8, -8), slice(8, -8))  # Tiles see nothing beyond the raster, the whole repeats its edge.
         assert margin.mean() > 0.99
         assert (mapped == np.array([3, 5, 9])[whole.argmax(dim=0)])[inner][margin[inner]].all()
+
+
+class TestAModelThatSmoothes:
+    """It sees as much around a tile as its window of smoothing reaches."""
+
+    @pytest.mark.parametrize(("smoothing", "grid"), [(3.0, 1), (9.0, 2), (40.0, 2)])
+    def test_gives_the_same_whatever_the_size_of_its_tiles(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, smoothing: float, grid: int
+    ) -> None:
+        pixels = np.random.default_rng(0).integers(1, 256, (1, 500, 700)).astype("uint8")
+        seen = RasterSource(write_raster(tmp_path / "r.tif", pixels))
+        head = FusedSpec((), (), grid, (Member((SPECTRUM,), 1.0),), smoothing)
+        network = FusedSegmenter(head, 1, 3).eval()
+        network.set_member(0, {SPECTRUM: torch.tensor([[-2.0], [0.0], [2.0]])}, torch.zeros(3))
+        card = dataclasses.replace(TestAMapWithoutSeams.CARD, head=head)
+        made = []
+        for longest in (768, 256):
+            monkeypatch.setattr("false_core.inference.tiles.MAX_STRIDE_PX", longest)
+            area = as_classified(card, seen).window_of(None)
+            plan = MapPlan.of(card, seen, area, False).tiles
+            batched = BatchedNetwork(partial(class_probabilities, network, on_grid=True), CPU, Feedback())
+            tiled = TiledNetwork(batched, seen, card.normalisation, grid)
+            found = np.zeros((3, plan.rows * plan.stride, plan.columns * plan.stride), np.float32)
+            for item, core in blended(tiled, plan, 3, range(plan.columns), plan):
+                x, y = item.tile.column * plan.stride, item.tile.row * plan.stride
+                found[:, y : y + plan.stride, x : x + plan.stride] = core[:, 1:-1, 1:-1].numpy()
+            made.append(found[:, : area.height, : area.width])
+        assert made[0].std() > 1e-3
+        np.testing.assert_allclose(made[1], made[0], atol=1e-5)
 
 
 class Surroundings(torch.nn.Module):

@@ -90,7 +90,7 @@ class TestNoSeams:
         raster = wide_land(tmp_path)
         whole = embedded(raster, encoder, tmp_path / "whole.tif")[0].astype(float)
         monkeypatch.setattr(embed, "EMBED_TILE_PX", 64)
-        monkeypatch.setattr(embed, "EMBED_HALO_PX", 32)
+        monkeypatch.setattr(embed, "halo_of", lambda *_: 32)
         assert np.abs(embedded(raster, encoder, tmp_path / "cut.tif")[0] - whole).max() > 3
 
     def test_a_part_is_a_part_of_the_whole(self, encoder: str, tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from false_core.dispatch import run
 from false_core.errors import RequestError
 from false_core.jobs import Embed, Finetune, ModelInfo, Pretrain
-from false_core.methods.fncc import Calibration, contrast
+from false_core.methods.calibration import Calibration
+from false_core.methods.fncc import contrast
 from false_core.methods.glcnet import DECODER_STRIDE, LOCAL_WINDOWS, GLCNet, glcnet_loss, style, window_means
 from false_core.methods.method import Views
 from false_core.models.encoder import build_encoder

@@ -30,11 +30,11 @@ from false_core.jobs import Classify, Finetune
 from false_core.labels.annotation import read_annotation
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import segmenter_from
-from false_core.models.fused import ZOOMS
+from false_core.models.fused import PASSES, Pass
 from false_core.models.model_file import SEGMENTER, read_card
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import measure
-from false_core.training.heads.fit import Fitted, FrozenEncoder, fit_head, zooms_for
+from false_core.training.heads.fit import Fitted, FrozenEncoder, fit_head, passes_for
 
 BACKBONE = "resnet10t"
 
@@ -42,7 +42,7 @@ BACKBONE = "resnet10t"
 def encoder(bands: int) -> FrozenEncoder:
     """Return an encoder that was never trained: its features are random, but features all the same."""
     torch.manual_seed(1)
-    return FrozenEncoder(BACKBONE, build_encoder(BACKBONE, bands).state_dict())
+    return FrozenEncoder(BACKBONE, build_encoder(BACKBONE, bands).state_dict(), (Pass(1), Pass(2)))
 
 
 def fitted(raster: str, labels: str, head: str = "auto", encoders: int = 1, grid: int = 1) -> Fitted:
@@ -51,7 +51,7 @@ def fitted(raster: str, labels: str, head: str = "auto", encoders: int = 1, grid
     normalisation = measure([source], [source.window_of(None)], feedback)
     given = [encoder(len(source.bands))] * encoders
     device = torch.device("cpu")
-    return fit_head(head, given, (1, 2), grid, 0.0, source, normalisation, annotation, 0, device, feedback)
+    return fit_head(head, given, grid, 0.0, source, normalisation, annotation, 0, device, feedback)
 
 
 def share_right(fitted: Fitted, raster: str) -> float:
@@ -175,12 +175,13 @@ def test_a_raster_smaller_than_what_an_encoder_sees_will_do(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("size", "zooms"), [((40, 50), (1,)), ((300, 256), (1, 2)), ((9000, 511), (1, 2)), ((512, 600), ZOOMS)]
+    ("size", "passes"),
+    [((40, 50), PASSES[:1]), ((300, 256), PASSES[:2]), ((9000, 511), PASSES[:2]), ((512, 600), PASSES)],
 )
 def test_an_encoder_looks_only_from_where_it_sees_several_coarse_pixels(
-    size: tuple[int, int], zooms: tuple[int, ...]
+    size: tuple[int, int], passes: tuple[Pass, ...]
 ) -> None:
-    assert zooms_for(*size) == zooms_for(*size[::-1]) == zooms
+    assert passes_for(*size) == passes_for(*size[::-1]) == passes
 
 
 @pytest.mark.parametrize("head", ["auto", "linear", "texture"])

@@ -14,7 +14,7 @@ from small_world import Listener, write_raster
 from torch import nn
 
 from false_core.labels.annotation import Annotation
-from false_core.models.fused import SPECTRUM, TEXTURE, FeatureParts, reduced
+from false_core.models.fused import SPECTRUM, TEXTURE, FeatureParts, Pass, reduced
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
@@ -119,7 +119,7 @@ def raster(tmp_path_factory: pytest.TempPathFactory) -> str:
 def sampler(raster: str, names: Sequence[str], factor: int = 1, grid: int = 1) -> FeatureSampler:
     torch.manual_seed(0)
     source = RasterSource(raster).at_factor(factor)
-    parts = FeatureParts(["resnet10t"], (1, 2), grid, 3).eval()
+    parts = FeatureParts(["resnet10t"], [(Pass(1), Pass(2))], grid, 3).eval()
     plain = Normalisation((-500.0,) * 3, (500.0,) * 3, (0.0,) * 3, (1.0,) * 3)
     return FeatureSampler(parts, tuple(names), source, plain, torch.device("cpu"), Listener().feedback)
 
@@ -157,13 +157,13 @@ def test_what_the_raster_is_like_comes_from_pixels_with_data_and_is_the_same_eac
 
 def test_batch_norms_measure_the_raster_and_weights_stay() -> None:
     torch.manual_seed(0)
-    encoder = FeatureParts(["resnet10t"], (1, 2), 1, 3).encoders[0]
+    encoder = FeatureParts(["resnet10t"], [(Pass(1), Pass(2))], 1, 3).encoders[0]
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     images = [5 + 3 * torch.randn(1, 3, 128, 128) for _ in range(2)]
     seen: list[torch.Tensor] = []
     first = next(module for module in encoder.modules() if isinstance(module, nn.BatchNorm2d))
     hook = first.register_forward_pre_hook(lambda module, given: seen.append(given[0].detach().clone()))
-    adapt_batch_norms(encoder, images, (1, 2))
+    adapt_batch_norms(encoder, images, (Pass(1), Pass(2)))
     hook.remove()
     assert not encoder.training and first.momentum == 0.1
     assert len(seen) == 4
@@ -181,7 +181,7 @@ def test_many_bands_are_mixed_to_components_of_unit_variance(tmp_path: Path) -> 
     chance = np.random.default_rng(0)
     pixels = np.einsum("cb,bhw->chw", chance.normal(size=(9, 9)), chance.normal(size=(9, 128, 128))).astype(np.float32)
     source = RasterSource(write_raster(tmp_path / "nine.tif", pixels))
-    parts = FeatureParts([], (1,), 1, 9).eval()
+    parts = FeatureParts([], [], 1, 9).eval()
     plain = Normalisation((-500.0,) * 9, (500.0,) * 9, (0.0,) * 9, (1.0,) * 9)
     FeatureSampler(parts, (TEXTURE,), source, plain, torch.device("cpu"), Listener().feedback).get_used_to_raster(0)
     mixed = torch.einsum("cb,bhw->chw", parts.statistics.mixing, torch.from_numpy(pixels)).flatten(1)
