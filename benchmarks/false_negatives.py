@@ -91,7 +91,7 @@ class Scene:
         bands = len(sources[0].bands)
         torch.manual_seed(seed)
         encoder = build_encoder(settings.encoder, bands)
-        if not start_from(settings.weights, encoder, settings.encoder, raster, QUIET) and settings.rate_from_nothing:
+        if not start_from(settings.weights, encoder, settings.encoder, raster, sources[0].colours, QUIET) and settings.rate_from_nothing:
             settings = replace(settings, learning_rate=settings.rate_from_nothing)
         self.settings = settings
         self.truth = Truth(truth, sources)

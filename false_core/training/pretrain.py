@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -24,7 +25,8 @@ from false_core.methods.method import Outcome, Views, named_after_level
 from false_core.methods.pictures import MarkedViews, NeighbourPairs
 from false_core.methods.registry import METHOD_CLASSES, build_method
 from false_core.models.encoder import build_encoder
-from false_core.models.model_file import ENCODER, MADE_BY, ModelCard, save_model
+from false_core.models.from_file import general_from
+from false_core.models.model_file import ENCODER, MADE_BY, ModelCard, is_model_file, read_card, save_model
 from false_core.models.record import record_of
 from false_core.models.weights import start_from
 from false_core.presets import PRETRAIN, PretrainSettings, announcement, preset_for, with_overrides
@@ -83,6 +85,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         # standard deviation 1, as they had when the weights were made, on rasters of whatever sensor and data type.
         sources, normalisation = measured_bands(sources, areas, bool(job.bands), feedback, world)
         encoder, origin = _encoder(settings, sources[0], feedback)
+        general = _general(settings, encoder, origin)
         if not origin and settings.rate_from_nothing:
             settings = replace(settings, learning_rate=settings.rate_from_nothing)
     steps = min(settings.steps or _steps_of_epochs(settings, areas), METHOD_CLASSES[settings.method].most_steps)
@@ -115,11 +118,12 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         if not world.share.is_main:
             return results
         card = _card(job, preset, settings, steps, sources, normalisation, origin, curves, made_by)
-        card = replace(card, decoder=settings.decoder if trainer.decoder else "")
+        backbone = settings.encoder if general else ""
+        card = replace(card, decoder=settings.decoder if trainer.decoder else "", general=backbone)
         with feedback.stage("Looking at what it learned", 0.03):
             report = _report(trainer, sampler, card, curves, sources[0], areas[0], truth, feedback) if job.report else ""
     with feedback.stage("Writing", 0.01):
-        save_model(job.encoder, card, trainer.encoder, trainer.decoder)
+        save_model(job.encoder, card, trainer.encoder, trainer.decoder, general)
         if job.report:
             write_report(job.report, report)
     checkpoint.remove()
@@ -410,6 +414,16 @@ def _encoder(settings: PretrainSettings, source: RasterSource, feedback: Feedbac
     """Return the encoder to train, and where its weights come from; nothing where they are random."""
     encoder = build_encoder(settings.encoder, len(source.bands))
     return encoder, start_from(settings.weights, encoder, settings.encoder, source.name, source.colours, feedback)
+
+
+def _general(settings: PretrainSettings, encoder: nn.Module, origin: dict[str, Any]) -> nn.Module | None:
+    """Return what heads see beside the pretrained encoder: the one that it starts from, or that its file began with."""
+    if not origin:
+        return None
+    if not is_model_file(settings.weights):
+        return copy.deepcopy(encoder)
+    card = read_card(settings.weights, ENCODER)
+    return general_from(settings.weights, card) if card.general else None
 
 
 def _steps_of_epochs(settings: PretrainSettings, areas: Sequence[Window]) -> int:

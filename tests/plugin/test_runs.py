@@ -144,7 +144,8 @@ def test_a_model_is_told_an_accuracy_or_that_it_is_unknown(
         registry.addProvider(QgsNativeAlgorithms(registry))
     fit = QgsProcessingModelChildAlgorithm("false:finetune")
     fit.setChildId("fit")
-    values = {definition.name(): definition.defaultValue() for definition in provider.algorithm("finetune").parameterDefinitions()}
+    asked = provider.algorithm("finetune").parameterDefinitions()
+    values = {definition.name(): definition.defaultValue() for definition in asked}
     values |= {"RASTER": raster.source(), "LABELS": labels.id(), "FIELD": "class", "MODEL": str(tmp_path / "m.safetensors")}
     for name, value in values.items():
         fit.addParameterSources(name, [QgsProcessingModelChildParameterSource.fromStaticValue(value)])
