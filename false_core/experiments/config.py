@@ -73,6 +73,8 @@ class DatasetSpec:
         transfer: Of a pair, further rasters that are only mapped and scored.
         folder: Of the others, the dataset as it was distributed.
         images, truths: Of Potsdam, the folders to use. Empty: the usual ones.
+        pad: Of Potsdam, the side of the patches that sheets are filled up to with black, which is then a class of its own,
+            as published; 0: they stay as they are.
         train, test: Of the others, names of sheets. Empty: the published split, or a seeded one.
         test_share: Of DeepGlobe, the share of the tiles that is kept for the test, where ``test`` is empty.
         labels, field: Label layer and class field of the scene. Without one, polygons are drawn.
@@ -90,6 +92,7 @@ class DatasetSpec:
     folder: Path | None = None
     images: str = ""
     truths: str = ""
+    pad: int = 0
     train: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
     test_share: float = 0.2
@@ -274,6 +277,7 @@ def _dataset(table: _Table) -> DatasetSpec:
             folder=table.path("folder"),
             images=table.text("images", "") if kind == POTSDAM else "",
             truths=table.text("truths", "") if kind == POTSDAM else "",
+            pad=table.whole_number("pad", 0) if kind == POTSDAM else 0,
             train=table.texts("train"),
             test=table.texts("test"),
             test_share=table.share("test_share", 0.2) if kind == DEEPGLOBE else 0.0,

@@ -25,6 +25,7 @@ from false_core.experiments.config import (
     TILES_LEFT_OUT,
     Experiment,
 )
+from false_core.experiments.folders import BLACK
 from false_core.experiments.results import RunResult
 from false_core.experiments.tables import (
     METRICS,
@@ -91,6 +92,7 @@ def write_page(
     """
     parts = [
         *_methods(experiment, groups),
+        *_without_black(experiment, groups),
         *_differences(experiment, groups),
         *_choices(experiment, groups),
         *_confidences(experiment, groups),
@@ -164,6 +166,29 @@ def _methods(experiment: Experiment, groups: Sequence[Group]) -> list[Part]:
                 over=[(group.where, 3) for group in chosen],
                 header=header,
                 rows=[[variant_title(key, experiment), *cells] for key, cells in zip(keys, _marked(table))],
+            )
+        )
+    return parts
+
+
+def _without_black(experiment: Experiment, groups: Sequence[Group]) -> list[Part]:
+    """Return mIoU with and without the class that is drawn in black: what an image does not show, easy as that is to map."""
+    parts = []
+    for group in groups:
+        shown = [number for number, c in enumerate(group.classes) if c.color != BLACK]
+        name = next((c.name for c in group.classes if c.color == BLACK), None)
+        if name is None:
+            continue
+        table = []
+        for row in group.rows:
+            without = [spread(values).mean for values in zip(*(row.iou[number] for number in shown))]
+            table.append([spread(row.scores["miou"]), spread(without)])
+        parts.append(
+            Part(
+                f"With and without {name}: {group.where}, {_setting(experiment, group)}",
+                f"The published mIoU counts a class of black pixels too, which lifts the mean. {_MARKS}",
+                header=["Method", f"mIoU of all {len(group.classes)} classes", f"mIoU without {name}"],
+                rows=[[variant_title(row.variant, experiment), *cells] for row, cells in zip(group.rows, _marked(table))],
             )
         )
     return parts

@@ -372,6 +372,26 @@ class TestFolders:
         assert codes[0, 0] == 2 and codes[0, 16] == 3
         assert (codes[40:48, 20:28] == 5).all()
 
+    def test_sheets_of_potsdam_can_be_filled_up_to_whole_patches_with_a_class_of_its_own(
+        self, config: Write, tmp_path: Path
+    ) -> None:
+        folder = potsdam_folder(tmp_path / "potsdam")
+        dataset = prepare(self.spec(config, "potsdam", folder, "pad = 64"), tmp_path / "out", Feedback())
+        assert [c.name for c in dataset.classes][5:] == ["clutter/background", "outside"]
+        for sheet in (*dataset.train, *dataset.test):
+            with rasterio.open(sheet.truth) as truth, rasterio.open(sheet.image) as image:
+                codes, pixels, nodata = truth.read(1), image.read(), image.nodata
+                place = image.transform
+            original = next((folder / "2_Ortho_RGB").glob(f"top_potsdam_{sheet.name}_*"))
+            with rasterio.open(original) as source:
+                assert np.array_equal(pixels[:, :96, :96], source.read()) and place == source.transform
+            assert pixels.shape == (3, 128, 128) and codes.shape == (128, 128)
+            outside = np.ones((128, 128), bool)
+            outside[:96, :96] = False
+            assert ((codes == 7) == outside).all()
+            assert nodata is None and not pixels[:, outside].any(), "black, and not without data"
+        assert len(cut_patches(dataset.train, 64)) == 2 * 4
+
     def test_deepglobe_is_split_by_seed_and_its_jpegs_are_made_quick_to_read(self, config: Write, tmp_path: Path) -> None:
         folder = deepglobe_folder(tmp_path / "deepglobe")
         (folder / "train" / "999_sat.jpg").write_bytes((folder / "train" / "100_sat.jpg").read_bytes())  # Has no mask.
@@ -875,6 +895,44 @@ class TestTrouble:
         (tmp_path / "out").write_text("a file")
         with pytest.raises(FalseError, match="cannot be written to"):
             run_experiment(read_experiment(config(land_config(land_folder, tmp_path / "out"))))
+
+
+def test_the_published_protocol_runs_on_potsdam_filled_up(config: Write, tmp_path: Path) -> None:
+    """The page has mIoU of all seven classes, as published, and of the six that are land cover."""
+    folder = potsdam_folder(tmp_path / "potsdam")
+    text = f"""
+name = "Potsdam"
+output = "out"
+protocol = "patches"
+methods = ["random"]
+heads = ["network"]
+fractions = [0.6]
+preset = "quick"
+device = "cpu"
+patch_size = 64
+[pretrain]
+batch_size = 2
+[finetune]
+steps = 2
+[[datasets]]
+name = "potsdam"
+kind = "potsdam"
+folder = "{folder.as_posix()}"
+pad = 64
+"""
+    summary = run_experiment(read_experiment(config(text)))
+    assert not summary.failed
+    (file,) = (tmp_path / "out" / "cells").iterdir()
+    result = read_result(file)
+    assert result is not None
+    confusion = result.tallies["2_13"].confusion
+    assert confusion[6].sum() == 128 * 128 - 96 * 96
+    iou = np.diag(confusion) / np.maximum(1, confusion.sum(axis=0) + confusion.sum(axis=1) - np.diag(confusion))
+    there = confusion.sum(axis=1) > 0
+    page = (tmp_path / "out" / "results.html").read_text(encoding="utf-8")
+    assert "mIoU of all 7 classes" in page
+    for classes in (there, there & (np.arange(7) < 6)):
+        assert f"{100 * iou[classes].mean():.2f}" in page
 
 
 def test_the_published_protocol_runs_on_potsdam_as_distributed(config: Write, tmp_path: Path) -> None:
