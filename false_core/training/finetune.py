@@ -35,6 +35,7 @@ from false_core.models.model_file import (
     read_card,
     save_model,
 )
+from false_core.models.model_report import accuracy_in_short
 from false_core.models.record import record_of
 from false_core.models.weights import NONE, start_from
 from false_core.presets import FINETUNE, FinetuneSettings, announcement, preset_for, with_overrides
@@ -72,7 +73,9 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
         start = begin(job, feedback)
     made = (_train if job.head == NETWORK_HEAD else _fit)(start, feedback, world)
     told: dict[str, float] = made.card.provenance["scores"]
-    scores = {name: value for name, value in told.items() if name != SHAPES}
+    # Where nothing is known no number is told: any could be taken for a score.
+    scores: dict[str, Any] = {name: value for name, value in told.items() if name != SHAPES}
+    scores["accuracy"] = accuracy_in_short(made.card)
     if not world.share.is_main:
         return scores
     with feedback.stage("Writing", 0.03):
@@ -238,7 +241,7 @@ def frozen_encoders(
         encoders.append(FrozenEncoder(base.general, general_from(job.encoder, base).state_dict(), passes))
     elif job.weights == GENERAL:
         encoder = build_encoder(BACKBONE, len(source.bands))
-        origin = start_from(GENERAL, encoder, BACKBONE, "", feedback)
+        origin = start_from(GENERAL, encoder, BACKBONE, source.name, source.colours, feedback)
         encoders.append(FrozenEncoder(BACKBONE, encoder.state_dict(), passes))
     if base and job.encoder:
         encoders.append(FrozenEncoder(base.encoder, encoder_from(job.encoder, base).state_dict(), passes))

@@ -418,7 +418,7 @@ def _areas(
 def _encoder(settings: PretrainSettings, source: RasterSource, feedback: Feedback) -> tuple[nn.Module, dict[str, Any]]:
     """Return the encoder to train, and where its weights come from; nothing where they are random."""
     encoder = build_encoder(settings.encoder, len(source.bands))
-    return encoder, start_from(settings.weights, encoder, settings.encoder, source.name, feedback)
+    return encoder, start_from(settings.weights, encoder, settings.encoder, source.name, source.colours, feedback)
 
 
 def _jitter(settings: PretrainSettings, ends: BlackAndWhite | None) -> SpectralJitter:

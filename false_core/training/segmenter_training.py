@@ -106,7 +106,7 @@ def train_segmenter(
             )
     origin: dict[str, Any] = {}
     if not base:
-        origin = start_from(job.weights, trainer.encoder, settings.encoder, source.name, feedback)
+        origin = start_from(job.weights, trainer.encoder, settings.encoder, source.name, source.colours, feedback)
         world.broadcast([*trainer.encoder.parameters(), *trainer.encoder.buffers()])
     checkpoint = Checkpoint(job, settings, feedback, world)
     run = _Run(trainer, checkpoint, source, _jitter(settings, normalisation, source.dtype), feedback, world)

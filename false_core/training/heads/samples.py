@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+import shapely
 import torch
 from affine import Affine
 from torch import Tensor, nn
@@ -33,6 +34,8 @@ MAX_POINTS = 4_000
 MIN_POINTS_PER_SHAPE = 8
 MAX_PART_SIDE_PX = 256
 """Working pixels. Larger polygons are looked at in squares of this side."""
+SMALL_SIDE_PX, SQUARE_SIDE_PX = 8, 128
+"""Working pixels. Points and what else is small are looked at square by square: there may be a hundred thousand of them."""
 LOOKS, LOOK_SIDE_PX = 32, 512
 """Places of the raster, and working pixels of the side of each, that say what is normal there."""
 SAMPLED_PIXELS = 8_192
@@ -71,9 +74,10 @@ def labelled_points(annotation: Annotation, grid: int, seed: int) -> LabelledPoi
     chance = np.random.default_rng(seed)
     shapes = len(annotation.shapes)
     each = max(MIN_POINTS_PER_SHAPE, MAX_POINTS // shapes)
+    small = _pixels_of_small_shapes(annotation, grid)
     places, owners = [], []
     for number in range(shapes):
-        found = _pixels_of(annotation, number, grid)
+        found = small[number] if number in small else _pixels_of(annotation, number, grid)
         places.append(found[np.sort(chance.permutation(len(found))[:each])])
         owners += [number] * len(places[-1])
     owner = np.array(owners, np.int64)
@@ -85,18 +89,46 @@ def labelled_points(annotation: Annotation, grid: int, seed: int) -> LabelledPoi
     return points.subset(kept)
 
 
+def _pixels_of_small_shapes(annotation: Annotation, grid: int) -> dict[int, npt.NDArray[np.float64]]:
+    """Return what ``_pixels_of`` does of the small shapes within a square of a regular grid, burned square by square."""
+    bounds = shapely.bounds(annotation.shapes)
+    squares = bounds // SQUARE_SIDE_PX
+    is_small = (bounds[:, 2:] - bounds[:, :2]).max(axis=1) <= SMALL_SIDE_PX
+    small = np.flatnonzero(is_small & (squares[:, :2] == squares[:, 2:]).all(axis=1))
+    _, square = np.unique(squares[small, :2], axis=0, return_inverse=True)
+    order = np.argsort(square.reshape(-1), kind="stable")
+    found: dict[int, npt.NDArray[np.float64]] = {}
+    for members in np.split(small[order], np.flatnonzero(np.diff(square.reshape(-1)[order])) + 1) if len(small) else []:
+        own = bounds[members]
+        numbers, places = _burned_numbers(annotation, (*own[:, :2].min(axis=0), *own[:, 2:].max(axis=0)), grid)
+        by_number = np.argsort(numbers, kind="stable")
+        starts = np.searchsorted(numbers[by_number], members)
+        ends = np.searchsorted(numbers[by_number], members, side="right")
+        found |= {int(n): places[by_number[start:end]] for n, start, end in zip(members, starts, ends)}
+    return found
+
+
 def _pixels_of(annotation: Annotation, number: int, grid: int) -> npt.NDArray[np.float64]:
     """Return the middles of the pixels that one shape labels, where no later one covers it, of shape (n, 2)."""
     found = []
     for part in annotation.subset(np.array([number])).cut(MAX_PART_SIDE_PX).shapes:
-        left, top, right, bottom = part.bounds
-        column, row = int(left // grid), int(top // grid)
-        # Up to its far edges, where the next part begins.
-        width, height = max(1, ceil(right / grid) - column), max(1, ceil(bottom / grid) - row)
-        to_grid = Affine.translation(-column, -row) * Affine.scale(1 / grid)
-        rows, columns = np.nonzero(annotation.burn_numbers(to_grid, height, width) == number)
-        found.append(np.stack([(column + columns + 0.5) * grid, (row + rows + 0.5) * grid], axis=1))
+        numbers, places = _burned_numbers(annotation, part.bounds, grid)
+        found.append(places[numbers == number])
     return np.concatenate(found)
+
+
+def _burned_numbers(
+    annotation: Annotation, bounds: Sequence[float], grid: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """Return the labelled pixels within bounds, row by row: the number of the shape of each, and its middle (n, 2)."""
+    left, top, right, bottom = bounds
+    column, row = int(left // grid), int(top // grid)
+    # Up to its far edges, where the next part begins.
+    width, height = max(1, ceil(right / grid) - column), max(1, ceil(bottom / grid) - row)
+    to_grid = Affine.translation(-column, -row) * Affine.scale(1 / grid)
+    burned = annotation.burn_numbers(to_grid, height, width)
+    rows, columns = np.nonzero(burned >= 0)
+    return burned[rows, columns], np.stack([(column + columns + 0.5) * grid, (row + rows + 0.5) * grid], axis=1)
 
 
 class FeatureSource(Protocol):
