@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
-from false_core.jobs import Finetune, Pretrain
+from false_core.jobs import ELSEWHERE, PUBLISHED, Finetune, Pretrain
 
 IMAGE, POINTS, BOTH = "image", "points", "both"
 BANDS, SIMCLR, PHOTOMETRIC = "bands", "simclr", "photometric"
@@ -31,6 +31,7 @@ class PretrainSettings:
         epochs: Passes over the raster cut in patches of ``patch_size``, or ``crop_size``, where ``steps`` is 0.
         hidden, dimensions: Widths of the hidden layer and of the output of the projector.
         temperature, confidence: See ``false_core.methods.fncc``.
+        search: How false negatives are looked for, a name in ``SEARCHES``, which says the next six.
         threshold, neighbours, benchmark, closest_to, surest_by: See ``false_core.methods.false_negatives.Search``.
         apart: How far off its anchor a false negative lies at least, in widths of a view, and in another patch; 0: anywhere
             (as published). Methods that do not know where their embeddings lie, glcnet and grass, do not look at it.
@@ -67,6 +68,7 @@ class PretrainSettings:
     hidden: int = 2048
     dimensions: int = 128
     temperature: float = 0.2
+    search: str = PUBLISHED
     threshold: float = 0.9
     confidence: float | str = 1.0
     neighbours: float = 1
@@ -230,6 +232,20 @@ FINETUNE = {
     ),
 }
 
+SEARCHES: dict[str, dict[str, Any]] = {
+    PUBLISHED: {},
+    ELSEWHERE: {
+        "apart": 1.0,
+        "neighbours": 0.05,
+        "benchmark": 0.25,
+        "closest_to": "anchor",
+        "surest_by": "found",
+        "near_negatives": False,
+    },
+}
+"""How false negatives are looked for. As published: one for each anchor, anywhere. Elsewhere: on ground that is not the
+anchor's own, the most similar 5 % for the surest quarter of the anchors. How this was chosen: docs/methods.md."""
+
 Settings = TypeVar("Settings", PretrainSettings, FinetuneSettings)
 
 
@@ -261,4 +277,4 @@ def pretrain_settings(preset: str, job: Pretrain) -> PretrainSettings:
     settings = PRETRAIN[preset]
     if preset == "paper":
         settings = replace(settings, **PUBLISHED_WITH.get(job.method or settings.method, {}))
-    return with_overrides(settings, job)
+    return with_overrides(replace(settings, **SEARCHES[job.search or settings.search]), job)

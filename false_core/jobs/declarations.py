@@ -45,6 +45,9 @@ METHODS = {
 """Methods of pretraining, and what they are called in tables."""
 CALIBRATED = ("rissnet", "gfcnet", "glcnet", "grass")
 """Methods that can take FNSD and FNCC, which FALSE always does, for their contrastive loss."""
+PUBLISHED, ELSEWHERE = "published", "elsewhere"
+SEARCHES = (PUBLISHED, ELSEWHERE)
+"""Ways to look for false negatives."""
 PRESETS = ("auto", "quick", "standard", "paper")
 HEADS = ("auto", "linear", "texture", "network")
 GENERAL_WEIGHTS = ("general", "none")
@@ -176,6 +179,14 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
         "Temperature of the contrastive loss (tau). Lower looks harder at the nearest negatives.",
         minimum=0.01,
         maximum=10.0,
+    )
+    search: Optional[str] = _from_preset(
+        CHOICE,
+        "Search for false negatives",
+        "Where and how many false negatives are looked for. published: as in the paper, one for each benchmark anchor, which "
+        "mostly lies beside it. elsewhere: the 5 % of the places that look most like the anchor and are not of its own "
+        "ground, for the surest quarter of the anchors.",
+        choices=SEARCHES,
     )
     threshold: Optional[float] = _from_preset(
         NUMBER,

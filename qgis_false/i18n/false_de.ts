@@ -128,6 +128,14 @@
         <translation>Temperatur der kontrastiven Verlustfunktion (tau). Niedriger achtet mehr auf die ähnlichsten Negative. Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
+        <source>Search for false negatives</source>
+        <translation>Suche nach falschen Negativen</translation>
+    </message>
+    <message>
+        <source>Where and how many false negatives are looked for. published: as in the paper, one for each benchmark anchor, which mostly lies beside it. elsewhere: the 5 % of the places that look most like the anchor and are not of its own ground, for the surest quarter of the anchors. Empty: from the preset.</source>
+        <translation>Wo und wie viele falsche Negative gesucht werden. published: wie im Artikel, eines je Vergleichsanker, das meist neben ihm liegt. elsewhere: die 5 % der Stellen, die dem Anker am ähnlichsten sind und nicht auf seinem Boden liegen, für das sicherste Viertel der Anker. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
         <source>Similarity threshold</source>
         <translation>Schwelle der Ähnlichkeit</translation>
     </message>

@@ -159,3 +159,12 @@ def test_the_second_loss_is_four_tenths_of_that_of_an_fcn_head(
     assert totals == [pytest.approx(float(losses[0]) + 0.4 * float(losses[1]))]
     (trainer,) = steps_of_training
     assert isinstance(trainer.auxiliary, nn.Sequential)
+
+
+def test_false_negatives_are_looked_for_as_published_unless_the_job_says_elsewhere() -> None:
+    published = pretrain_settings("paper", job())
+    assert (published.neighbours, published.benchmark, published.apart, published.near_negatives) == (1, 0.0, 0.0, True)
+    elsewhere = pretrain_settings("paper", job(search="elsewhere"))
+    assert (elsewhere.neighbours, elsewhere.benchmark, elsewhere.apart, elsewhere.near_negatives) == (0.05, 0.25, 1.0, False)
+    assert pretrain_settings("paper", job(search="elsewhere", neighbours=3)).neighbours == 3
+    assert pretrain_settings("quick", job(search="published")).apart == 0.0
