@@ -102,7 +102,8 @@ class Scene:
         bands = len(sources[0].bands)
         torch.manual_seed(seed)
         encoder = build_encoder(settings.encoder, bands)
-        if not start_from(settings.weights, encoder, settings.encoder, raster, QUIET) and settings.rate_from_nothing:
+        origin = start_from(settings.weights, encoder, settings.encoder, raster, sources[0].colours, QUIET)
+        if not origin and settings.rate_from_nothing:
             settings = replace(settings, learning_rate=settings.rate_from_nothing)
         self.settings = settings
         self.truth = Truth(truth, sources)

@@ -18,6 +18,7 @@ from qgis.core import (
     QgsProcessingFeedback,
     QgsProcessingMultiStepFeedback,
     QgsProcessingOutputNumber,
+    QgsProcessingOutputString,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
     QgsProcessingParameterFeatureSource,
@@ -66,6 +67,7 @@ class MapFromAFewLabels(QgsProcessingAlgorithm):
         steps.setFlags(steps.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
         self.addParameter(steps)
         self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", "Folder for the results"))
+        self.addOutput(QgsProcessingOutputString("ACCURACY", "Overall accuracy and its limits, or: unknown"))
         self.addOutput(QgsProcessingOutputNumber("MIOU", "Mean intersection over union"))
 
     def processAlgorithm(
@@ -101,4 +103,5 @@ class MapFromAFewLabels(QgsProcessingAlgorithm):
             2, "false:classify", RASTER=raster, MODEL=tuned["MODEL"], OUTPUT=os.path.join(folder, "map.tif"),
             CONFIDENCE=os.path.join(folder, "confidence.tif"),
         )  # fmt: skip
-        return {"OUTPUT": folder, "MIOU": tuned.get("MIOU")}
+        # With few labels the scores are unknown, and then there are none.
+        return {"OUTPUT": folder, **{name: tuned[name] for name in ("ACCURACY", "MIOU") if name in tuned}}

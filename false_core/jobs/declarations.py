@@ -341,6 +341,7 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
     report: Optional[str] = parameter(NEW_REPORT, "Report", "HTML report with scores, curves and settings.", None)
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("accuracy", "Overall accuracy and its limits, or: unknown", TEXT),
         Result("oa", "Overall accuracy"),
         Result("oa_low", "Lower limit of the overall accuracy (95 %)"),
         Result("oa_high", "Upper limit of the overall accuracy (95 %)"),

@@ -52,7 +52,6 @@ def contrast_chosen(
     negatives: Others,
     relatives: Relatives | None = None,
     calibration: Calibration | None = None,
-    positive_among_negatives: bool = True,
     candidates: Others = every_other,
 ) -> Outcome:
     """Return the mean over the anchors i, and of each the mean over its positives p, of
@@ -69,7 +68,6 @@ def contrast_chosen(
         negatives: N(i).
         relatives: Positives beside the other view. They should not be negatives too.
         calibration: How FNSD finds false negatives and how FNCC weighs them; None: not at all.
-        positive_among_negatives: Whether e_ip is in the denominator. Without it an anchor that has no negative adds nothing.
         candidates: Which negatives may be false ones.
 
     Raises:
@@ -96,10 +94,7 @@ def contrast_chosen(
         )
         found = FalseNegatives(benchmark, scan.nearest, scan.there)
         curves |= calibration.curves(found, scan.of_nearest, weights)
-    if positive_among_negatives:
-        denominator = torch.logaddexp(logits, scan.log_negatives[:, None])
-    else:
-        denominator = torch.where(scan.log_negatives[:, None] > IGNORED_LOGIT / 2, scan.log_negatives[:, None], numerator)
+    denominator = torch.logaddexp(logits, scan.log_negatives[:, None])
     losses = ((denominator - numerator) * counts).sum(dim=1) / counts.sum(dim=1)
     return Outcome(losses.mean(), curves, found)
 

@@ -6,9 +6,11 @@ from typing import Any
 
 from false_core import __version__
 from false_core.models.model_file import MISSING_SHAPES, SEGMENTER, SHAPES, ModelCard
-from false_core.models.weights import origin_in_words
+from false_core.models.weights import BANDS, origin_in_words
 from false_core.reports.page import page, percent
 from false_core.reports.sections import Section
+
+UNKNOWN = "unknown"
 
 
 def model_report(card: ModelCard, name: str, megabytes: float, weights: int) -> str:
@@ -91,7 +93,7 @@ def accuracy_tiles(card: ModelCard) -> list[tuple[str, str]]:
     scores = card.provenance.get("scores", {})
     title = "overall accuracy"
     if card.provenance.get(MISSING_SHAPES):
-        return [(title, "unknown")]
+        return [(title, UNKNOWN)]
     if "oa" not in scores:
         return []
     limits = "interval unknown"
@@ -99,6 +101,11 @@ def accuracy_tiles(card: ModelCard) -> list[tuple[str, str]]:
         limits = f"{percent(scores['oa_low'])} to {percent(scores['oa_high'])}"
     tiles = [(title, f"{percent(scores['oa'])} ({limits})")]
     return [*tiles, ("mean IoU", percent(scores["miou"]))] if "miou" in scores else tiles
+
+
+def accuracy_in_short(card: ModelCard) -> str:
+    """Return the overall accuracy and its limits, or the word for not knowing it."""
+    return next((value for _, value in accuracy_tiles(card)), UNKNOWN)
 
 
 def accuracy_in_words(card: ModelCard) -> str:
@@ -137,17 +144,20 @@ def _history(card: ModelCard) -> list[list[str]]:
         rows.append(["Pretraining", _show(card.method)])
         rows.append(["Pretrained on", ", ".join(card.provenance.get("rasters", ()))])
         rows += _origin(card.provenance)
+        if card.general:
+            rows.append(["Kept beside it", f"the {card.general} that its pretraining began with; heads see both"])
     rows.append(["Library version", str(card.provenance.get("false_core", __version__))])
     return rows
 
 
 def _origin(provenance: dict[str, Any]) -> list[list[str]]:
-    """Return a row on the weights that an encoder started from, where they were given."""
+    """Return rows on the weights that an encoder started from, where they were given."""
     weights = provenance.get("weights")
     if not isinstance(weights, dict):
         return []
     made = f": {_show(weights['method'])}" if "method" in weights else ""
-    return [["Started from", f"{origin_in_words(weights)}{made}"]]
+    rows = [["Started from", f"{origin_in_words(weights)}{made}"]]
+    return [*rows, ["Bands for its colours", str(weights[BANDS])]] if BANDS in weights else rows
 
 
 def _show(value: Any) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError  # What torch.load raises when it refuses a program. Nothing here unpickles.
 from typing import Any
@@ -22,19 +22,25 @@ from false_core.feedback import Feedback
 from false_core.models.encoder import channels_of
 from false_core.models.general import BACKBONE, GENERAL, ORIGIN, general_weights
 from false_core.models.model_file import ENCODER, check_bands, is_model_file, load_weights, read_card
+from false_core.raster.band_colours import COLOURS, BandColours
+from false_core.raster.statistics import number_ranges
 from false_core.untrusted import check_unpacked
 
 NONE = "none"
 """Stands for no weights, where a name of weights is asked for."""
 DEFAULT_OF_TIMM = "imagenet"
 """Stands for the weights that timm itself takes for a backbone; nearly all of those were trained on ImageNet."""
+BANDS = "bands"
+"""Under this name the card of a model says what the weights make of the bands."""
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
 """Under one of these names a training checkpoint keeps the weights."""
 _PREFIXES = re.compile(r"^(?:_orig_mod\.|module\.)*")
 """What wrappers for compiling and for several GPUs put in front of every name."""
 
 
-def start_from(weights: str, encoder: Any, backbone: str, raster: str, feedback: Feedback) -> dict[str, Any]:
+def start_from(
+    weights: str, encoder: Any, backbone: str, raster: str, bands: BandColours, feedback: Feedback
+) -> dict[str, Any]:
     """Fill an encoder with given weights, and return what they are, for the card of the model; nothing where it has none.
 
     Args:
@@ -47,7 +53,8 @@ def start_from(weights: str, encoder: Any, backbone: str, raster: str, feedback:
         encoder: A network that ``build_encoder`` made.
         backbone: Its name.
         raster: Name of the raster, for messages.
-        feedback: Told what the encoder starts from.
+        bands: What is known of the colours of its bands.
+        feedback: Told what the encoder starts from, and which bands its colours look at.
 
     Raises:
         ModelFileError: There are no such weights, they cannot be read or downloaded, or do not fit.
@@ -55,17 +62,17 @@ def start_from(weights: str, encoder: Any, backbone: str, raster: str, feedback:
     if weights == NONE:
         return {}
     if weights == GENERAL:
-        origin = _start_from_general(encoder, backbone, feedback)
+        origin = _start_from_general(encoder, backbone, bands, feedback)
     elif is_model_file(weights):
         origin = _continue(weights, encoder, backbone, raster)
     elif _is_path(weights):
         origin = {"file": Path(weights).name}
-        fill(encoder, _read(weights), backbone, origin["file"])
+        origin |= _told(fill(encoder, _read(weights), backbone, origin["file"], bands))
     else:
         origin = {"timm": _timm_name(weights, backbone)}
-        fill(encoder, _download(origin["timm"]), backbone, origin["timm"])
+        origin |= _told(fill(encoder, _download(origin["timm"]), backbone, origin["timm"], bands))
     if origin:
-        feedback.info(f"Starting from {origin_in_words(origin)}.")
+        feedback.info(f"Starting from {origin_in_words(origin)}. {origin.get(BANDS, '')}".rstrip())
     return origin
 
 
@@ -77,36 +84,80 @@ def origin_in_words(origin: Mapping[str, Any]) -> str:
     return str(origin.get("file") or origin.get("timm", ""))
 
 
-def _start_from_general(encoder: Any, backbone: str, feedback: Feedback) -> dict[str, Any]:
+def _told(bands: str) -> dict[str, str]:
+    return {BANDS: bands} if bands else {}
+
+
+def _start_from_general(encoder: Any, backbone: str, bands: BandColours, feedback: Feedback) -> dict[str, Any]:
     if backbone == BACKBONE:
-        fill(encoder, general_weights(), backbone, GENERAL)
-        return dict(ORIGIN)
+        return ORIGIN | _told(fill(encoder, general_weights(), backbone, GENERAL, bands))
     try:
         name = _timm_name(DEFAULT_OF_TIMM, backbone)
-        fill(encoder, _download(name), backbone, name)
+        told = _told(fill(encoder, _download(name), backbone, name, bands))
     except ModelFileError as error:
         feedback.warn(f"{error.what} The encoder starts from random weights.")
         return {}
-    return {"timm": name}
+    return {"timm": name, **told}
 
 
-def fit_to_bands(weight: Tensor, bands: int) -> Tensor:
-    """Return the weight of a first convolution for another number of bands.
+def fit_to_bands(weight: Tensor, bands: int, colours: Sequence[str] = ()) -> Tensor:
+    """Return the weight of a first convolution for other bands: an image that is grey in all of them gives what it gave.
 
-    Bands take the filters of the given ones in turn, as in timm. Then the same is added to all of them, so that an image
-    with the same value in all bands, a grey one, gives what it gave before.
+    Where the colours of bands are known, each takes the filter of its colour, and all others share the mean of the three.
+    Otherwise bands take the filters of the given ones in turn, as in timm; then the same is added to all of them.
 
     Args:
-        weight: A tensor of shape (out, given bands, height, width).
+        weight: A tensor of shape (out, given bands, height, width); of three bands these are red, green and blue.
+        bands: Number of bands wanted.
+        colours: What is known of their colours, see ``BandColours``; empty where nothing is.
 
     Returns:
-        Of shape (out, bands, height, width). With as many bands as before, ``weight`` itself.
+        Of shape (out, bands, height, width). Of bands like those before, ``weight`` itself.
     """
     given = weight.shape[1]
+    if given == len(COLOURS) and any(colours):
+        return torch.einsum("ocyx,cb->obyx", weight, _shares(colours).to(weight))
     if given == bands:
         return weight
     in_turn = weight[:, torch.arange(bands) % given] * (given / bands)
     return in_turn + (weight.sum(dim=1, keepdim=True) - in_turn.sum(dim=1, keepdim=True)) / bands
+
+
+def _shares(colours: Sequence[str]) -> Tensor:
+    """Return the share of each band in each colour, of shape (3, bands). Those of a colour add up to 1."""
+    shares = torch.full((len(COLOURS), len(colours)), 1 / len(colours), dtype=torch.float64)
+    others = [place for place, colour in enumerate(colours) if not colour]
+    own = {colour: [place for place, of in enumerate(colours) if of == colour] for colour in COLOURS}
+    for colour in COLOURS:
+        # What the raster lacks is looked for in another band: near infrared tells as much as blue.
+        if not own[colour] and others:
+            own[colour] = [others.pop(0)]
+    for row, colour in zip(shares, COLOURS):
+        if own[colour]:
+            row[:] = 0
+            row[own[colour]] = 1 / len(own[colour])
+            # All others together weigh as much as one: the colours are not to drown among two hundred bands.
+            row[others] = 1 / len(COLOURS) / max(1, len(others))
+            row /= row.sum()
+    return shares
+
+
+def bands_in_words(bands: BandColours, given: int) -> str:
+    """Say in a sentence what weights for ``given`` bands make of a raster's bands; nothing where it goes without saying."""
+    number = len(bands.numbers)
+    if given != len(COLOURS):
+        return "" if number == given else f"The weights were made for {given} bands and take the {number} bands in turn."
+    if number == 1:
+        return "The weights take the only band for grey."
+    if not bands.told_by:
+        how = f"take the bands {number_ranges(bands.numbers)} for these" if number == given else "take the bands in turn"
+        return f"Nothing says which bands are red, green and blue: the weights {how}."
+    known = []
+    for colour in COLOURS:
+        own = [band for band, of in zip(bands.numbers, bands.colours) if of == colour]
+        if own:
+            known.append(f"band{'s' * (len(own) > 1)} {number_ranges(own)} for {colour}")
+    return f"The weights take {', '.join(known)}, {bands.told_by}."
 
 
 def _continue(path: str, encoder: Any, backbone: str, raster: str) -> dict[str, Any]:
@@ -190,8 +241,8 @@ def _download(timm_name: str) -> dict[str, Tensor]:
     return tensors
 
 
-def fill(encoder: Any, given: Mapping[str, Tensor], backbone: str, source: str) -> None:
-    """Fill ``encoder`` with weights named as timm names them.
+def fill(encoder: Any, given: Mapping[str, Tensor], backbone: str, source: str, bands: BandColours) -> str:
+    """Fill ``encoder`` with weights named as timm names them. Return what they make of the bands, in words.
 
     Raises:
         ModelFileError: They are not those of ``backbone``.
@@ -201,11 +252,13 @@ def fill(encoder: Any, given: Mapping[str, Tensor], backbone: str, source: str) 
     first = encoder.model.pretrained_cfg.get("first_conv") or ()
     adapted = {_plain(f"{name}.weight") for name in ([first] if isinstance(first, str) else first)}
     fitted: dict[str, Tensor] = {}
+    told = ""
     for name, wanted in own.items():
         # Files of old do not hold the number of batches that batch norms have seen, and nothing depends on it.
         value = plain.get(_plain(name), wanted if name.endswith("num_batches_tracked") else None)
         if value is not None and _plain(name) in adapted and value.ndim == wanted.ndim:
-            value = fit_to_bands(value.float(), wanted.shape[1])
+            told = bands_in_words(bands, value.shape[1])
+            value = fit_to_bands(value.float(), wanted.shape[1], bands.colours)
         if value is not None and value.shape == wanted.shape:
             fitted[name] = value
     missing, strange = sorted(own.keys() - fitted.keys()), sorted(plain.keys() - _names_of(backbone))
@@ -218,6 +271,7 @@ def fill(encoder: Any, given: Mapping[str, Tensor], backbone: str, source: str) 
             "Choose a file with the state dict of that timm model, or another preset.",
         )
     encoder.model.load_state_dict(fitted)
+    return told
 
 
 def _names_of(backbone: str) -> set[str]:

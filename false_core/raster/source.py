@@ -28,6 +28,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from false_core.errors import InputError
 from false_core.jobs import Extent
+from false_core.raster.band_colours import BandColours, colours_of
 from false_core.raster.chunks_on_disk import ChunksOnDisk, chunks_on_disk
 from false_core.raster.file_state import is_remote
 from false_core.raster.vrt import check_vrt
@@ -152,6 +153,11 @@ class RasterSource:
     def name(self) -> str:
         """The file's name, for messages."""
         return on_one_line(Path(self.path).name or self.path)
+
+    @property
+    def colours(self) -> BandColours:
+        """Which of the bands are red, green and blue."""
+        return colours_of(self._dataset(), self.bands)
 
     @property
     def pixel_size(self) -> float:

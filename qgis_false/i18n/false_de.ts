@@ -300,6 +300,10 @@
         <translation>HTML-Bericht mit Bewertung, Kurven und Einstellungen.</translation>
     </message>
     <message>
+        <source>Overall accuracy and its limits, or: unknown</source>
+        <translation>Gesamtgenauigkeit und ihre Grenzen, oder: unknown (unbekannt)</translation>
+    </message>
+    <message>
         <source>Overall accuracy</source>
         <translation>Gesamtgenauigkeit</translation>
     </message>

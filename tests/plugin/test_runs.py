@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from osgeo import gdal, ogr
+from qgis.analysis import QgsNativeAlgorithms
 from qgis.core import (
+    QgsApplication,
     QgsCategorizedSymbolRenderer,
     QgsFeature,
     QgsFillSymbol,
@@ -15,6 +17,10 @@ from qgis.core import (
     QgsPalettedRasterRenderer,
     QgsProcessingException,
     QgsProcessingFeatureSourceDefinition,
+    QgsProcessingModelAlgorithm,
+    QgsProcessingModelChildAlgorithm,
+    QgsProcessingModelChildDependency,
+    QgsProcessingModelChildParameterSource,
     QgsProcessingOutputLayerDefinition,
     QgsProject,
     QgsRendererCategory,
@@ -37,6 +43,7 @@ class Compute:
         self.shapes: list[str] = []
         self.temporary = Path()
         self.polygons: list[tuple[int, str, str]] = []
+        self.told: dict[str, object] = {"accuracy": "90.0 % (80.1 % to 95.2 %)", "oa": 0.9}
 
     def __call__(self, job: jobs.Job, feedback: object) -> dict[str, object]:
         self.job = job
@@ -59,7 +66,7 @@ class Compute:
                 write_polygons(path, self.polygons)
             else:
                 Path(path).write_bytes(b"made")
-        return {**jobs.outputs(job), "oa": 0.9, "pixels": 12, "of no concern": 1}
+        return {**jobs.outputs(job), **self.told, "pixels": 12, "of no concern": 1}
 
 
 def write_polygons(path: str, classes: list[tuple[int, str, str]]) -> None:
@@ -114,7 +121,7 @@ def labels(qgis_app) -> QgsVectorLayer:
 def test_labels_and_their_style_reach_the_job(compute, run, raster, labels, tmp_path):
     model = str(tmp_path / "m.safetensors")
     results = run("finetune", RASTER=raster, LABELS=labels, FIELD="class", MODEL=model, FREEZE="yes")
-    assert results == {"MODEL": model, "OA": 0.9}
+    assert results == {"MODEL": model, "ACCURACY": "90.0 % (80.1 % to 95.2 %)", "OA": 0.9}
     assert compute.job.raster == raster.source()
     assert compute.job.freeze is True
     assert compute.labels == ["road", "roof"]
@@ -122,6 +129,39 @@ def test_labels_and_their_style_reach_the_job(compute, run, raster, labels, tmp_
         {"value": "road", "name": "Paved road", "color": "#808080"},
         {"value": "roof", "name": "Roof", "color": "#ff0000"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [({"accuracy": "unknown"}, "unknown: no number"), ({"accuracy": "90.0 % (...)", "oa": 0.9}, "90.0 % (...): 0.9")],
+)  # fmt: skip
+def test_a_model_is_told_an_accuracy_or_that_it_is_unknown(
+    compute, provider, raster, labels, context, feedback, tmp_path, told, shown
+):
+    compute.told = told
+    registry = QgsApplication.processingRegistry()
+    if registry.providerById("native") is None:
+        registry.addProvider(QgsNativeAlgorithms(registry))
+    fit = QgsProcessingModelChildAlgorithm("false:finetune")
+    fit.setChildId("fit")
+    asked = provider.algorithm("finetune").parameterDefinitions()
+    values = {definition.name(): definition.defaultValue() for definition in asked}
+    values |= {"RASTER": raster.source(), "LABELS": labels.id(), "FIELD": "class", "MODEL": str(tmp_path / "m.safetensors")}
+    for name, value in values.items():
+        fit.addParameterSources(name, [QgsProcessingModelChildParameterSource.fromStaticValue(value)])
+    say = QgsProcessingModelChildAlgorithm("native:stringconcatenation")
+    say.setChildId("say")
+    for name, text in {"INPUT_1": "@fit_ACCURACY", "INPUT_2": "': ' || coalesce(@fit_OA, 'no number')"}.items():
+        say.addParameterSources(name, [QgsProcessingModelChildParameterSource.fromExpression(text)])
+    model = QgsProcessingModelAlgorithm("a model")
+    say.setDependencies([QgsProcessingModelChildDependency("fit")])
+    for child in (fit, say):
+        model.addChildAlgorithm(child)
+    assert model.validate() == (True, [])
+    results, succeeded = model.run({}, context, feedback, {}, False)
+    assert succeeded
+    assert results["CHILD_RESULTS"]["say"]["CONCATENATION"] == shown
+    assert ("OA" in results["CHILD_RESULTS"]["fit"]) == ("oa" in told)
 
 
 def test_labels_reach_a_job_that_asks_for_no_field_as_shapes(compute, run, raster, labels, tmp_path):

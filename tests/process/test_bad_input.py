@@ -221,3 +221,16 @@ def test_a_mistyped_parameter_is_mentioned(profile, scene, output):
     )
     assert outcome.code == 1
     assert "pretrain has no parameter STEP" in outcome.said
+
+
+def test_with_too_few_labels_the_accuracy_is_told_as_unknown_and_not_as_a_number(profile, scene, corner, tmp_path):
+    labels = write_labels(tmp_path / "few.gpkg", ["road", "roof", "road", "roof"], *corner)
+    bare = str(tmp_path / "bare.tif")
+    gdal.Translate(bare, scene.image, options="-a_srs none")
+    for raster in (scene.image, bare):
+        results = profile.run(
+            "false:finetune", RASTER=raster, LABELS=labels, FIELD="land_cover", MODEL=tmp_path / "m.safetensors",
+            PRESET="quick", DEVICE="cpu",
+        ).results  # fmt: skip
+        assert results["ACCURACY"] == "unknown"
+        assert not {"OA", "OA_LOW", "OA_HIGH", "MIOU", "MACC", "KAPPA"} & set(results)

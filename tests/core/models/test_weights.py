@@ -12,25 +12,31 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 import safetensors.torch
 import timm
 import torch
+from rasterio.enums import ColorInterp
 from small_world import Listener, textured_land, write_raster
 from torch import Tensor, nn
 
 from false_core.dispatch import run
 from false_core.errors import Cancelled, ModelFileError, OutputError
 from false_core.events import Metric
-from false_core.jobs import Pretrain
+from false_core.jobs import Finetune, Pretrain
 from false_core.models.encoder import build_encoder
+from false_core.models.from_file import encoder_from, general_from
 from false_core.models.general import general_weights
-from false_core.models.model_file import read_card
+from false_core.models.model_file import GENERAL_PREFIX, read_card
 from false_core.models.model_report import model_sections
-from false_core.models.weights import fit_to_bands, start_from
+from false_core.models.weights import bands_in_words, fit_to_bands, start_from
+from false_core.raster.band_colours import BandColours
+from false_core.raster.source import RasterSource
 
 pytestmark = pytest.mark.thorough
 
 BACKBONE = "resnet10t"
+IN_TURN = "Nothing says which bands are red, green and blue: the weights take the bands in turn."
 
 
 def timm_network(bands: int = 3, backbone: str = BACKBONE) -> nn.Module:
@@ -53,10 +59,14 @@ def rgb_file(network: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> st
     return path
 
 
+def of_unknown_colours(bands: int) -> BandColours:
+    return BandColours(tuple(range(1, bands + 1)), ("",) * bands)
+
+
 def started(weights: str, bands: int = 3, backbone: str = BACKBONE) -> nn.Module:
     """Return an encoder that was filled with ``weights``."""
     encoder = build_encoder(backbone, bands)
-    start_from(weights, encoder, backbone, "image.tif", Listener().feedback)
+    start_from(weights, encoder, backbone, "image.tif", of_unknown_colours(bands), Listener().feedback)
     return encoder.eval()
 
 
@@ -64,7 +74,7 @@ def refusal(weights: str | Path, bands: int = 3, backbone: str = BACKBONE) -> st
     encoder = build_encoder(backbone, bands)
     before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     with pytest.raises(ModelFileError) as caught:
-        start_from(str(weights), encoder, backbone, "image.tif", Listener().feedback)
+        start_from(str(weights), encoder, backbone, "image.tif", of_unknown_colours(bands), Listener().feedback)
     assert all(tensor.equal(before[name]) for name, tensor in encoder.state_dict().items()), "nothing was filled in"
     return str(caught.value)
 
@@ -159,6 +169,86 @@ class TestFirstConvolutions:
         torch.testing.assert_close(between, (self.WEIGHT[:, 0] - self.WEIGHT[:, 1]) * 3 / 4)
 
 
+class TestBandsOfKnownColours:
+    WEIGHT = TestFirstConvolutions.WEIGHT
+    RGB = ("red", "green", "blue")
+
+    @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+    def test_take_the_filters_of_their_colours(self, order: tuple[int, ...]) -> None:
+        fitted = fit_to_bands(self.WEIGHT, 3, [self.RGB[number] for number in order])
+        torch.testing.assert_close(fitted, self.WEIGHT[:, list(order)], rtol=0, atol=0)
+
+    @pytest.mark.parametrize(
+        "colours",
+        [
+            ("blue", "green", "red", ""), ("", "", "red", "", "green", "blue"), ("", "red", "green"), ("red", "", "", ""),
+            ("blue", "blue", "", "green", "green", "green", "red", *[""] * 200), ("green",), ("red", "blue"),
+        ],
+    )  # fmt: skip
+    def test_keep_the_response_to_grey(self, colours: tuple[str, ...]) -> None:
+        fitted = fit_to_bands(self.WEIGHT, len(colours), colours)
+        assert fitted.shape == (7, len(colours), 5, 5)
+        torch.testing.assert_close(fitted.sum(dim=1), self.WEIGHT.sum(dim=1), rtol=1e-6, atol=1e-6)
+
+    def test_leave_the_mean_of_the_three_to_near_infrared(self) -> None:
+        fitted = fit_to_bands(self.WEIGHT, 4, ("blue", "green", "red", ""))
+        torch.testing.assert_close(fitted[:, :3], 0.75 * self.WEIGHT[:, [2, 1, 0]])
+        torch.testing.assert_close(fitted[:, 3], 0.75 * self.WEIGHT.mean(dim=1))
+
+    def test_do_not_drown_among_many_others(self) -> None:
+        fitted = fit_to_bands(self.WEIGHT, 203, (*self.RGB, *[""] * 200))
+        torch.testing.assert_close(fitted[:, :3], 0.75 * self.WEIGHT)
+
+    def test_of_one_colour_share_its_filter(self) -> None:
+        fitted = fit_to_bands(self.WEIGHT, 4, ("red", "green", "green", "blue"))
+        torch.testing.assert_close(fitted[:, 1], self.WEIGHT[:, 1] / 2)
+        torch.testing.assert_close(fitted[:, 2], self.WEIGHT[:, 1] / 2)
+
+    def test_put_near_infrared_in_the_place_of_a_colour_that_is_missing(self) -> None:
+        fitted = fit_to_bands(self.WEIGHT, 3, ("", "red", "green"))
+        torch.testing.assert_close(fitted, self.WEIGHT[:, [2, 0, 1]])
+
+    @pytest.mark.parametrize("colours", [("red", "green", "blue"), ("blue", "green", "red")])
+    def test_make_the_order_in_a_file_indifferent(self, tmp_path: Path, colours: tuple[str, ...]) -> None:
+        land = textured_land(64, 64, 3, "uint8")
+        stored = land[[self.RGB.index(colour) for colour in colours]]
+        path = write_raster(tmp_path / "land.tif", stored)
+        with rasterio.open(path, "r+") as file:
+            file.colorinterp = [ColorInterp[colour] for colour in colours]
+        source = RasterSource(path)
+        encoder = build_encoder("tf_efficientnet_lite0", 3)
+        listener = Listener()
+        origin = start_from("general", encoder, "tf_efficientnet_lite0", source.name, source.colours, listener.feedback)
+        network = timm.create_model("tf_efficientnet_lite0")
+        network.load_state_dict(general_weights())
+        pixels = torch.from_numpy(land.astype(np.float32) / 100)[None]
+        shown = pixels[:, [self.RGB.index(colour) for colour in colours]]
+        with torch.no_grad():
+            found = encoder.eval()(shown)[-1]
+            wanted = network.eval().blocks(network.bn1(network.conv_stem(pixels)))
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+        assert origin["bands"] in listener.infos
+        assert f"band {1 + colours.index('red')} for red" in origin["bands"]
+
+    @pytest.mark.parametrize(
+        ("bands", "given", "said"),
+        [
+            (BandColours((1, 2, 3), RGB[::-1], "as their names say"), 3,
+             "The weights take band 3 for red, band 2 for green, band 1 for blue, as their names say."),
+            (BandColours((2, 3, 4, 7), ("red", "red", "red", "green"), "as their wavelengths say"), 3,
+             "The weights take bands 2 to 4 for red, band 7 for green, as their wavelengths say."),
+            (of_unknown_colours(4), 3, IN_TURN),
+            (of_unknown_colours(3), 3,
+             "Nothing says which bands are red, green and blue: the weights take the bands 1 to 3 for these."),
+            (of_unknown_colours(1), 3, "The weights take the only band for grey."),
+            (of_unknown_colours(13), 13, ""),
+            (of_unknown_colours(4), 13, "The weights were made for 13 bands and take the 4 bands in turn."),
+        ],
+    )  # fmt: skip
+    def test_are_told_of_in_a_sentence(self, bands: BandColours, given: int, said: str) -> None:
+        assert bands_in_words(bands, given) == said
+
+
 class Program:
     """Pickled, it is a program that leaves a file behind."""
 
@@ -221,7 +311,7 @@ class TestWhatIsRefused:
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
             path.write_bytes(damaged)
             with pytest.raises(ModelFileError, match=path.name):
-                start_from(str(path), self.ENCODER, BACKBONE, "image.tif", Listener().feedback)
+                start_from(str(path), self.ENCODER, BACKBONE, "image.tif", of_unknown_colours(3), Listener().feedback)
 
     @pytest.mark.parametrize("way", ["torch", "pickle"])
     def test_a_program_and_it_does_not_run(self, tmp_path: Path, way: str) -> None:
@@ -267,7 +357,8 @@ class TestNamesOfTimm:
         create = timm.create_model
         monkeypatch.setattr("timm.create_model", create_model)
         encoder = build_encoder(BACKBONE, 4)
-        assert start_from(name, encoder, BACKBONE, "image.tif", Listener().feedback) == {"timm": "resnet10t.c3_in1k"}
+        origin = start_from(name, encoder, BACKBONE, "image.tif", of_unknown_colours(4), Listener().feedback)
+        assert origin == {"timm": "resnet10t.c3_in1k", "bands": IN_TURN}
         assert asked == ["resnet10t.c3_in1k"]
         grey = torch.randn(1, 1, 64, 64)
         torch.testing.assert_close(
@@ -286,6 +377,12 @@ class TestNamesOfTimm:
         assert "does not exist" in refusal(name)
 
 
+def pretrained_weights(path: str) -> dict[str, Tensor]:
+    """Return the weights of the encoder in an encoder file, without those of the one that it began with."""
+    stored = safetensors.torch.load_file(path)
+    return {name: tensor for name, tensor in stored.items() if not name.startswith(GENERAL_PREFIX)}
+
+
 @pytest.fixture
 def job(land: str, tmp_path: Path) -> Pretrain:
     return Pretrain(
@@ -298,8 +395,8 @@ class TestPretrainingFromWeights:
         self, job: Pretrain, network: nn.Module, rgb_file: str, listener: Listener
     ) -> None:
         run(dataclasses.replace(job, method="random", weights=rgb_file), listener)
-        assert "Starting from rgb.safetensors." in listener.infos
-        made = safetensors.torch.load_file(job.encoder)
+        assert f"Starting from rgb.safetensors. {IN_TURN}" in listener.infos
+        made = pretrained_weights(job.encoder)
         given = network.state_dict()
         seen = 0
         for name, tensor in made.items():
@@ -312,7 +409,7 @@ class TestPretrainingFromWeights:
                 torch.testing.assert_close(tensor, fit_to_bands(own, 4))
         assert seen, "the batch norms got used to the raster"
         card = read_card(job.encoder)
-        assert card.provenance["weights"] == {"file": "rgb.safetensors"}
+        assert card.provenance["weights"] == {"file": "rgb.safetensors", "bands": IN_TURN}
         assert ["Started from", "rgb.safetensors"] in [list(row) for part in model_sections(card) for row in part.rows]
 
     def test_of_an_encoder_file_goes_on_from_it(self, job: Pretrain, encoder: str) -> None:
@@ -399,7 +496,7 @@ class TestTheGeneralEncoder:
     def test_is_where_pretraining_starts_unless_told_otherwise(self, job: Pretrain, listener: Listener) -> None:
         run(dataclasses.replace(job, method="random", backbone=None), listener)
         given = {name.replace(".", "_"): tensor for name, tensor in general_weights().items()}
-        made = safetensors.torch.load_file(job.encoder)
+        made = pretrained_weights(job.encoder)
         for name, tensor in made.items():
             own = given[name.removeprefix("model.").replace(".", "_")]
             if not name.endswith(("running_mean", "running_var", "num_batches_tracked")) and tensor.shape == own.shape:
@@ -420,3 +517,33 @@ class TestTheGeneralEncoder:
         assert read_card(job.encoder).encoder == BACKBONE
         assert "cannot be downloaded" in listener.warnings
         assert "The encoder starts from random weights." in listener.warnings
+
+    def test_keeps_the_encoder_that_it_began_with_beside_the_pretrained_one(
+        self, job: Pretrain, rgb_file: str, land: str, labels: str, tmp_path: Path
+    ) -> None:
+        run(dataclasses.replace(job, weights=rgb_file))
+        card = read_card(job.encoder)
+        assert card.general == BACKBONE
+        began = started(rgb_file, 4).state_dict()
+        kept = general_from(job.encoder, card).state_dict()
+        assert kept.keys() == began.keys() and all(kept[name].equal(began[name]) for name in kept)
+        trained = encoder_from(job.encoder, card).state_dict()
+        assert not any(trained[name].equal(kept[name]) for name in kept if name.endswith("conv1.weight"))
+        assert any("heads see both" in row[1] for part in model_sections(card) for row in part.rows)
+
+        # Going on from the file hands the first one on.
+        further = dataclasses.replace(job, weights=job.encoder, encoder=str(tmp_path / "further.safetensors"))
+        run(further)
+        again = general_from(further.encoder, read_card(further.encoder)).state_dict()
+        assert all(again[name].equal(began[name]) for name in began)
+
+        # Both are in a model that is fitted to their features.
+        model = str(tmp_path / "model.safetensors")
+        run(Finetune(land, labels, "cover", model, further.encoder, head="linear", device="cpu"))
+        head = read_card(model).head
+        assert head is not None and head.encoders == (BACKBONE, BACKBONE)
+
+    def test_keeps_none_beside_what_was_pretrained_from_nothing(self, job: Pretrain) -> None:
+        run(dataclasses.replace(job, weights="none"))
+        assert not read_card(job.encoder).general
+        assert not any(name.startswith(GENERAL_PREFIX) for name in safetensors.torch.load_file(job.encoder))

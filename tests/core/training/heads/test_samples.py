@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,6 +71,27 @@ def test_of_many_shapes_not_more_points_are_taken_than_may_be() -> None:
     points = labelled_points(annotation(boxes, [k % 2 for k in range(1000)]), 1, 0)
     assert len(points.owners) == len(points.places) == len(points.targets) == samples.MAX_POINTS
     assert len(np.unique(points.owners)) > 900
+
+
+def test_small_shapes_that_are_looked_at_together_give_the_same_points() -> None:
+    chance = np.random.default_rng(0)
+    middles = chance.uniform(0, 300, (400, 2))
+    small = [shapely.Point(x, y).buffer(r) if r else shapely.Point(x, y) for (x, y), r in zip(middles, [0, 0, 1, 3] * 100)]
+    labels = annotation([BLOB, SQUARE, LINE, *small], [0, 1, 2, *([0, 1, 2, 1] * 100)])
+    together = labelled_points(labels, 2, 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(samples, "SMALL_SIDE_PX", -1)
+        one_by_one = labelled_points(labels, 2, 0)
+    for name in ("places", "owners", "targets"):
+        np.testing.assert_array_equal(getattr(together, name), getattr(one_by_one, name))
+
+
+def test_the_points_of_a_hundred_thousand_are_drawn_in_a_moment() -> None:
+    middles = np.random.default_rng(0).uniform(0, 2000, (100_000, 2))
+    labels = annotation(list(shapely.points(middles)), [0, 1] * 50_000)
+    start = time.process_time()
+    assert len(labelled_points(labels, 1, 0).owners) == samples.MAX_POINTS
+    assert time.process_time() - start < 20, "seconds; it takes 2"
 
 
 def test_the_seed_decides_which_points_are_taken() -> None:
@@ -141,10 +163,10 @@ def test_batch_norms_measure_the_raster_and_weights_stay() -> None:
     seen: list[torch.Tensor] = []
     first = next(module for module in encoder.modules() if isinstance(module, nn.BatchNorm2d))
     hook = first.register_forward_pre_hook(lambda module, given: seen.append(given[0].detach().clone()))
-    adapt_batch_norms(encoder, images, (Pass(1), Pass(2)))
+    adapt_batch_norms(encoder, images, 2)
     hook.remove()
     assert not encoder.training and first.momentum == 0.1
-    assert len(seen) == 4
+    assert len(seen) == 2
     torch.testing.assert_close(first.running_mean, torch.stack([x.mean(dim=(0, 2, 3)) for x in seen]).mean(dim=0))
     torch.testing.assert_close(
         first.running_var, torch.stack([x.var(dim=(0, 2, 3)) for x in seen]).mean(dim=0), rtol=1e-3, atol=1e-4
