@@ -1,10 +1,9 @@
 """What FNSD finds, and whether the gradient of FALSE is another one than SimCLR's: configurations side by side.
 
     python benchmarks/false_negatives.py --raster scene.tif --truth scene_truth.tif
-    python benchmarks/false_negatives.py ... --only published,apart     some of the configurations
-    python benchmarks/false_negatives.py ... --try "apart=1 neighbours=0.02 benchmark=0.25"     another one
-    python benchmarks/false_negatives.py ... --weights none             from nothing
-    python benchmarks/false_negatives.py ... --share                    purity against the share of the negatives
+    python benchmarks/false_negatives.py ... --try "apart=1 neighbours=0.02 benchmark=0.25"     another configuration instead
+    python benchmarks/false_negatives.py ... --weights none                                     from nothing
+    python benchmarks/false_negatives.py ... --share         purity against distance and the share of the negatives
 
 Each configuration pretrains the preset quick for some steps. Before the first, after 50 and after the last it is looked at,
 on batches that train nothing: how far the gradients that the encoder gets of FALSE and of SimCLR agree there (cosine, and
@@ -18,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -50,11 +50,22 @@ QUIET = Feedback(lambda event: None)
 CPU = torch.device("cpu")
 NOT_TRAINED_ON = 1_000_000
 """The number of the first batch that is looked at."""
+PUBLISHED: dict[str, Any] = {
+    "neighbours": 1, "threshold": 0.9, "benchmark": 0.0, "closest_to": "positive", "surest_by": "positive", "apart": 0.0,
+}  # fmt: skip
+ELSEWHERE: dict[str, Any] = {
+    **PUBLISHED, "apart": 1.0, "neighbours": 0.02, "benchmark": 0.25, "closest_to": "anchor", "near_negatives": False,
+}  # fmt: skip
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
-    "published": {"neighbours": 1, "threshold": 0.9},
+    "published": PUBLISHED,
+    "elsewhere, surest by positives": ELSEWHERE,
+    "elsewhere, surest by found": {**ELSEWHERE, "surest_by": "found"},
+    "the same, half the anchors": {**ELSEWHERE, "surest_by": "found", "benchmark": 0.5},
+    "the same, near ones negative": {**ELSEWHERE, "surest_by": "found", "near_negatives": True},
+    "the same, patches and points": {**ELSEWHERE, "surest_by": "found", "level": "both"},
 }
 SHARES = (1, 4, 0.005, 0.01, 0.02, 0.05, 0.1)
-APART = (0.0, 1.0, 2.0)
+APART = (0.0, 1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -193,32 +204,35 @@ def settings_of(configuration: Mapping[str, Any], weights: str) -> PretrainSetti
     return replace(quick, **{"weights": weights, "method": "false", **configuration})
 
 
-def purity_by_share(scene: Scene, batches: int) -> dict[tuple[float, float, str], tuple[float, float]]:
-    """Return purity and chance by distance, share of the negatives and what is closest, for the settings' anchors."""
-    found: dict[tuple[float, float, str], list[Seen]] = {}
+def purity_by_share(scene: Scene, batches: int) -> Table:
+    """Return the purity by share of the negatives, for each distance and each way to choose; and by chance."""
+    table = Table("Apart", "Closest to", "Surest by", *map(str, SHARES), "By chance")
     settings = scene.settings
     for apart in APART:
-        for neighbours in SHARES:
-            for closest_to in ("positive", "anchor"):
-                scene.trainer.method.settings = replace(settings, apart=apart, neighbours=neighbours, closest_to=closest_to)
-                found[apart, neighbours, closest_to] = scene.looked_at(batches)
+        for closest_to, surest_by in (("positive", "positive"), ("anchor", "positive"), ("anchor", "found")):
+            purities = []
+            for neighbours in SHARES:
+                scene.trainer.method.settings = replace(
+                    settings, apart=apart, neighbours=neighbours, closest_to=closest_to, surest_by=surest_by,
+                    benchmark=settings.benchmark or 0.25,
+                )  # fmt: skip
+                purities.append(mean(scene.looked_at(batches)))
+            chance = purities[-1].chance_elsewhere if apart else purities[-1].chance
+            row = [f"{one.purity:.2f}" for one in purities]
+            table.add_row(f"{apart:g}", closest_to, surest_by, *row, f"{chance:.2f}")
     scene.trainer.method.settings = settings
-    means = {key: mean(seen) for key, seen in found.items()}
-    return {key: (one.purity, one.chance_elsewhere if key[0] else one.chance) for key, one in means.items()}
+    return table
 
 
 def parsed(text: str) -> dict[str, Any]:
     """Return the values of ``name=value name=value``."""
-    kinds = {field.name: type(getattr(PRETRAIN["quick"], field.name)) for field in dataclasses.fields(PretrainSettings)}
     out: dict[str, Any] = {}
     for part in text.split():
         name, _, value = part.partition("=")
-        if kinds[name] is bool:
-            out[name] = value in ("1", "yes", "true", "True")
-        elif (name == "confidence" and value == "adaptive") or kinds[name] is str:
+        try:
+            out[name] = json.loads(value)
+        except json.JSONDecodeError:
             out[name] = value
-        else:
-            out[name] = kinds[name](float(value)) if name != "neighbours" else float(value)
     return out
 
 
@@ -230,17 +244,15 @@ def main() -> None:
     parser.add_argument("--weights", default="general")
     parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--batches", type=int, default=3, help="looked at each time")
-    parser.add_argument("--only", help="names of configurations, with commas between them")
-    parser.add_argument("--try", dest="tried", action="append", default=[], help="settings of one more configuration")
+    parser.add_argument("--only", action="append", choices=CONFIGURATIONS, help="one of the configurations")
+    parser.add_argument("--try", dest="tried", action="append", default=[], help="settings of another configuration")
     parser.add_argument("--share", action="store_true", help="purity against the share of the negatives instead")
     parser.add_argument("--seed", type=int, default=0)
     choice = parser.parse_args()
     torch.set_num_threads(1)
     console = Console(width=170)
-    wanted = {name: CONFIGURATIONS[name] for name in choice.only.split(",")} if choice.only else dict(CONFIGURATIONS)
-    if choice.tried and not choice.only:
-        wanted = {}
-    wanted |= {text: parsed(text) for text in choice.tried}
+    names = choice.only or ([] if choice.tried else list(CONFIGURATIONS))
+    wanted = {**{name: CONFIGURATIONS[name] for name in names}, **{text: parsed(text) for text in choice.tried}}
     table = Table(
         "Configuration", "Step", "Cosine", "Length", "Benchmark", "In own patch", "Nearer than a patch", "Purity",
         "Elsewhere", "By chance", "Elsewhere", "Mass",
@@ -251,18 +263,14 @@ def main() -> None:
             for step in sorted({0, min(50, choice.steps), choice.steps}):
                 scene.train_until(step)
                 if choice.share:
-                    shares = purity_by_share(scene, choice.batches)
-                    for (apart, neighbours, closest_to), (purity, chance) in shares.items():
-                        console.print(
-                            f"{name} step {step} apart {apart} neighbours {neighbours} {closest_to}: {purity:.3f} "
-                            f"({chance:.3f})"
-                        )
+                    console.print(name, f"after {step} steps", purity_by_share(scene, choice.batches))
                     continue
                 one = mean(scene.looked_at(choice.batches))
                 values = [f"{getattr(one, field.name):.3f}" for field in dataclasses.fields(Seen)]
                 table.add_row(name, str(step), *values)
-                print(name, step, *(f"{f.name}={v}" for f, v in zip(dataclasses.fields(Seen), values)), flush=True)
-    console.print(table)
+                console.print(f"{name}, after {step} steps: cosine {one.cosine:.3f}, purity {one.purity:.3f}")
+    if not choice.share:
+        console.print(table)
 
 
 if __name__ == "__main__":
