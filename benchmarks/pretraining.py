@@ -38,7 +38,7 @@ from false_core.feedback import Feedback
 from false_core.memory import keep_memory
 from false_core.methods.method import Views
 from false_core.models.encoder import build_encoder
-from false_core.presets import IMAGE, PRETRAIN, PretrainSettings
+from false_core.presets import BANDS, IMAGE, PRETRAIN, PretrainSettings
 from false_core.raster.statistics import measure
 from false_core.raster.working_grid import on_working_grid, open_all
 from false_core.sampling.loading import loaded_ahead
@@ -50,7 +50,7 @@ QUIET = Feedback(lambda event: None)
 CASES: dict[str, PretrainSettings] = {
     "quick": PRETRAIN["quick"],
     # The published network and size; the batch is small, so that a few steps do not take an hour on two cores.
-    "resnet50": replace(PRETRAIN["paper"], level=IMAGE, batch_size=4, optimiser="adamw", learning_rate=1e-3),
+    "resnet50": replace(PRETRAIN["paper"], level=IMAGE, batch_size=4, optimiser="adamw", learning_rate=1e-3, colour=BANDS),
 }
 
 
@@ -89,7 +89,7 @@ class Case:
         self.trainer = TrainerAtRest(settings, 10_000, encoder, seed, device, bands, QUIET)
         sampler = PatchSampler(
             sources, areas, measure(sources, areas, QUIET), settings.batch_size, settings.crop_size, settings.scales,
-            settings.points, seed, 10**9, device,
+            settings.points, seed, 10**9, device, patch_size=settings.patch_size,
         )  # fmt: skip
 
         def make(step: int) -> LocalBatch:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from false_core.jobs import Finetune, Pretrain
 
 IMAGE, POINTS, BOTH = "image", "points", "both"
+BANDS, SIMCLR, PHOTOMETRIC = "bands", "simclr", "photometric"
+WEIGHTS, BIASES, ALL = "weights", "biases", "all"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,22 +24,36 @@ class PretrainSettings:
         points: Points per pair of views, where ``level`` is not ``"image"``.
         crop_size: Side of a view in working pixels.
         scales: Smallest and largest zoom of a view, working pixels per pixel of the view.
+        patch_size: Side of the patches in working pixels that views are cut out of, without turning them, as published; see
+            ``false_core.sampling.geometry.resized_crops``. 0: ``scales`` say how large they are.
         batch_size: Patches per step; each gives two views.
         steps: Training steps; 0: as many as ``epochs`` take.
-        epochs: Passes over the raster cut in patches of ``crop_size``, where ``steps`` is 0.
+        epochs: Passes over the raster cut in patches of ``patch_size``, or ``crop_size``, where ``steps`` is 0.
         hidden, dimensions: Widths of the hidden layer and of the output of the projector.
-        temperature, threshold, confidence, neighbours: See ``false_core.methods.fncc``.
+        temperature, confidence: See ``false_core.methods.fncc``.
+        threshold, neighbours, benchmark, closest_to, surest_by: See ``false_core.methods.false_negatives.Search``.
+        apart: How far off its anchor a false negative lies at least, in widths of a view, and in another patch; 0: anywhere
+            (as published). Methods that do not know where their embeddings lie, glcnet and grass, do not look at it.
+        near_negatives: Whether what is nearer than ``apart`` is in the denominator of FALSE.
         optimiser: ``"adamw"`` or ``"larc"`` (SGD with LARC, as published).
         learning_rate: Highest rate.
+        decays: What decays: ``"weights"``, ``"biases"`` too, or ``"all"``; see ``parameter_groups``.
+        mixed_precision: Whether a GPU computes in bfloat16.
         rate_from_nothing: The same where the encoder starts from random weights, of which nothing can be forgotten; 0: no
             other.
         most_pixels: The quick preset coarsens rasters to about this number of pixels; 0: never.
-        jitter: Strength of the changes of colour between views. 1 is about the published one. An encoder learns to ignore
-            what changes, and on one scene colour tells classes apart.
+        colour: How colours change between views: ``"bands"``, for any number of bands (``SpectralJitter``), or ``"simclr"``,
+            as published for red, green and blue (``SimCLRColour``).
+        jitter: Strength of the changes of colour. At 1 those of ``"bands"`` move two views of a patch apart by about half as
+            much as the published ones do (1.0 and 2.0 standard deviations of the bands, root mean square, on 128 patches of
+            a scene). An encoder learns to ignore what changes, and on one scene colour tells classes apart.
+        blur: Share of views that are blurred.
+        blur_radius: Pixels on either side that the blur looks at.
         method: One of ``jobs.METHODS``.
         false_negatives: Whether a method that is not FALSE finds false negatives (FNSD) and calibrates them (FNCC) too.
         radius: How far a neighbourhood reaches on the ground, in widths of a view; see ``false_core.methods.gfcnet`` and
             ``rissnet``.
+        queue: Latest embeddings that are the negatives of ``pcl``; 0: the others of the batch are, see there.
         window: Side of what ``false_core.methods.glcnet`` compares locally, in pixels of a view.
         decoder: What a method trains beside the encoder, if it does. That of fine-tuning with the same preset.
     """
@@ -53,19 +69,31 @@ class PretrainSettings:
     temperature: float = 0.2
     threshold: float = 0.9
     confidence: float | str = 1.0
-    neighbours: int = 1
+    neighbours: float = 1
+    benchmark: float = 0.0
+    closest_to: str = "positive"
+    surest_by: str = "positive"
+    apart: float = 0.0
+    near_negatives: bool = True
     optimiser: str = "adamw"
     learning_rate: float
     rate_from_nothing: float = 0.0
     weight_decay: float = 1e-4
+    decays: str = WEIGHTS
+    mixed_precision: bool = True
     scales: tuple[float, float] = (0.6, 1.6)
+    patch_size: int = 0
     points: int = 0
     epochs: int = 0
     most_pixels: int = 0
+    colour: str = BANDS
     jitter: float = 1.0
+    blur: float = 0.3
+    blur_radius: int = 3
     method: str = "false"
     false_negatives: bool = False
     radius: float = 1.0
+    queue: int = 0
     window: int = 16
     decoder: str = "segformer"
 
@@ -78,12 +106,22 @@ class FinetuneSettings:
         encoder: timm backbone where no encoder file is given.
         decoder: See ``false_core.models.segmenter``.
         crop_size: Side of a training crop in working pixels.
-        scales: Smallest and largest zoom of a crop.
+        scales: Smallest and largest zoom of a crop, working pixels per pixel of the crop.
+        turns: Whether crops are turned by any angle. Otherwise, as published, they are only flipped, and how much they are
+            enlarged is uniform.
+        colour: How colours change: ``"bands"``, a little, for any number of bands, or ``"photometric"``, as published
+            (``PhotometricDistortion``).
+        balanced: Whether rare classes are drawn more often, and the model takes that back in the end. Otherwise every
+            labelled pixel has the same chance.
         batch_size: Crops per step.
         steps: Training steps.
         freeze: Whether the encoder stays as it is (the paper's protocol).
         decoder_first: Share of the steps that train the decoder alone, where the encoder is not frozen.
+        auxiliary: Weight of the loss of a second head, on the last but one level of the encoder. It teaches the encoder:
+            where that is frozen there is none, as it would change nothing that is kept.
+        optimiser: ``"adamw"``, with a rise and a cosine, or ``"sgd"`` with momentum and a polynomial, as published.
         learning_rate: Highest rate of the decoder.
+        decays, mixed_precision: As in ``PretrainSettings``.
         encoder_rate: Rate of the encoder, as a share of the decoder's.
         refit: Steps on all labels, once those kept back have scored the model, as a share of ``steps``.
         average: Decay of the running average of the weights, which is what is kept; 0: the weights of the last step are.
@@ -97,10 +135,17 @@ class FinetuneSettings:
     steps: int
     freeze: bool = False
     decoder_first: float
+    optimiser: str = "adamw"
     learning_rate: float = 1e-3
     encoder_rate: float
     weight_decay: float = 1e-2
+    decays: str = WEIGHTS
+    mixed_precision: bool = True
+    auxiliary: float = 0.0
     scales: tuple[float, float] = (0.7, 1.4)
+    turns: bool = True
+    colour: str = BANDS
+    balanced: bool = True
     refit: float = 0.3
     average: float = 0.0
     most_pixels: int = 0
@@ -133,7 +178,7 @@ PRETRAIN = {
         weights="none",
         level=IMAGE,
         crop_size=224,
-        scales=(0.5, 1.0),
+        patch_size=256,
         batch_size=256,
         steps=0,
         epochs=200,
@@ -141,9 +186,17 @@ PRETRAIN = {
         optimiser="larc",
         learning_rate=4.8,
         weight_decay=1e-6,
-        decoder="deeplabv3plus",
+        decays=BIASES,
+        mixed_precision=False,
+        colour=SIMCLR,
+        blur=0.5,
+        blur_radius=6,
+        decoder="deeplabv3plus-d8",
     ),
 }
+
+PUBLISHED_WITH: dict[str, dict[str, Any]] = {"pcl": {"temperature": 0.2, "queue": 16_384}, "glcnet": {"window": 48}}
+"""What the authors of other methods published, for the preset ``paper``."""
 
 FINETUNE = {
     "quick": FinetuneSettings(
@@ -158,7 +211,22 @@ FINETUNE = {
     ),
     "standard": FinetuneSettings(steps=2_000, decoder_first=0.25, encoder_rate=0.1, average=0.995),
     "paper": FinetuneSettings(
-        decoder="deeplabv3plus", batch_size=16, steps=5_000, freeze=True, decoder_first=1.0, encoder_rate=0.0
+        decoder="deeplabv3plus-d8",
+        batch_size=16,
+        steps=1_300,
+        freeze=True,
+        decoder_first=0.0,
+        encoder_rate=1.0,
+        optimiser="sgd",
+        learning_rate=0.01,
+        weight_decay=5e-4,
+        decays=ALL,
+        mixed_precision=False,
+        auxiliary=0.4,
+        scales=(0.5, 2.0),
+        turns=False,
+        colour=PHOTOMETRIC,
+        balanced=False,
     ),
 }
 
@@ -186,3 +254,11 @@ def with_overrides(settings: Settings, job: Pretrain | Finetune) -> Settings:
     named = {f.name: getattr(job, f.name, None) for f in fields(settings) if f.name != "encoder"}
     named["encoder"] = job.backbone
     return replace(settings, **{name: value for name, value in named.items() if value is not None})
+
+
+def pretrain_settings(preset: str, job: Pretrain) -> PretrainSettings:
+    """Return the settings of a preset for the method that ``job`` names, with every value the job names itself."""
+    settings = PRETRAIN[preset]
+    if preset == "paper":
+        settings = replace(settings, **PUBLISHED_WITH.get(job.method or settings.method, {}))
+    return with_overrides(settings, job)

@@ -70,6 +70,8 @@ def read_curves(rows: list[dict[str, str]]) -> dict[Key, list[Point]]:
     """Return the points of each curve, with a rising share of the labels."""
     found: dict[Key, dict[float, Point]] = defaultdict(dict)
     for row in rows:
+        if row["method"] not in TITLES:  # What stands beside the figures to compare with.
+            continue
         fraction = float(row["fraction"])
         point = found[row["raster"], row["method"], row["frozen"]].setdefault(fraction, Point(fraction, [], []))
         point.oa.append(float(row["oa"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,11 @@ def colour_table(classes: ClassTable) -> npt.NDArray[np.uint8]:
     return table
 
 
-def write_codes(colours: Path, target: Path, classes: ClassTable) -> None:
+def write_codes(colours: Path, target: Path, classes: ClassTable, pad: int = 0) -> None:
     """Write the codes that a colour-coded truth stands for, as a GeoTIFF of one Byte band with nodata ``UNKNOWN_CODE``.
+
+    Args:
+        pad: Fill the truth up with black to a multiple of so many pixels; 0: leave its size as it is.
 
     Raises:
         InputError: The truth has fewer than 3 bands.
@@ -56,17 +60,20 @@ def write_codes(colours: Path, target: Path, classes: ClassTable) -> None:
             with rasterio.open(colours) as source:
                 if source.count < 3:
                     raise InputError(f"{colours} has {source.count} band(s); a colour-coded truth has 3.")
-                profile = {**_TILED, **_place(source), "count": 1, "dtype": "uint8", "nodata": UNKNOWN_CODE}
+                profile = {**_TILED, **_place(source, pad), "count": 1, "dtype": "uint8", "nodata": UNKNOWN_CODE}
                 with rasterio.open(partial, "w", **profile) as codes:
-                    for window in _strips(source.width, source.height):
-                        full = source.read([1, 2, 3], window=window) >= _HALF
+                    for window in _strips(codes.width, codes.height):
+                        full = np.greater_equal(_filled_up(source, window)[:3], _HALF)
                         codes.write(table[4 * full[0] + 2 * full[1] + full[2]], 1, window=window)
         except GDAL_ERRORS as error:
             raise OutputError(f"{colours} cannot be turned into {target}: {error}.") from error
 
 
-def write_tiled(image: Path, target: Path) -> None:
+def write_tiled(image: Path, target: Path, pad: int = 0) -> None:
     """Write an image again as a tiled GeoTIFF, without loss: a JPEG would be decoded from its top for every crop.
+
+    Args:
+        pad: As for ``write_codes``.
 
     Raises:
         OutputError: The image cannot be read, or the copy cannot be written.
@@ -74,16 +81,27 @@ def write_tiled(image: Path, target: Path) -> None:
     with published(target) as (partial,):
         try:
             with rasterio.open(image) as source:
-                profile = {**_TILED, **_place(source), "count": source.count, "dtype": source.dtypes[0], "predictor": 2}
+                profile = {**_TILED, **_place(source, pad), "count": source.count, "dtype": source.dtypes[0], "predictor": 2}
                 with rasterio.open(partial, "w", **profile) as copy:
-                    for window in _strips(source.width, source.height):
-                        copy.write(source.read(window=window), window=window)
+                    for window in _strips(copy.width, copy.height):
+                        copy.write(_filled_up(source, window), window=window)
         except GDAL_ERRORS as error:
             raise OutputError(f"{image} cannot be turned into {target}: {error}.") from error
 
 
-def _place(source: Any) -> dict[str, object]:
-    place: dict[str, object] = {"width": source.width, "height": source.height, "crs": source.crs}
+def _filled_up(source: Any, window: Window) -> npt.NDArray[np.number[Any]]:
+    """Return the pixels of all bands in a window that starts at the left edge; black beyond the raster."""
+    rows = max(0, min(window.height, source.height - window.row_off))
+    columns = min(window.width, source.width)
+    pixels: npt.NDArray[np.number[Any]] = np.zeros((source.count, window.height, window.width), source.dtypes[0])
+    if rows:
+        pixels[:, :rows, :columns] = source.read(window=Window(0, window.row_off, columns, rows))
+    return pixels
+
+
+def _place(source: Any, pad: int) -> dict[str, object]:
+    height, width = (math.ceil(side / pad) * pad if pad else side for side in source.shape)
+    place: dict[str, object] = {"width": width, "height": height, "crs": source.crs}
     return place if source.transform.is_identity else {**place, "transform": source.transform}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -20,24 +21,34 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-SCENE, PATCHES = "scene", "patches"
+SCENE, TILES_ALONE, TILES_LEFT_OUT, PATCHES = "scene", "tiles_alone", "tiles_left_out", "patches"
+PROTOCOLS = (SCENE, TILES_ALONE, TILES_LEFT_OUT, PATCHES)
+PIXELS, MAP = "pixels", "map"
+"""What is scored: random pixels, at which alone a model is asked, or a whole map."""
 PAIR, POTSDAM, DEEPGLOBE = "pair", "potsdam", "deepglobe"
 SUPERVISED = "supervised"
 """Fine-tuning alone, without an encoder."""
 NO_CLASSES = ClassTable(())
 WITH_FNCC = "+fncc"
 """Behind the name of a method: it finds false negatives and calibrates them, as FALSE does."""
+COORDINATES, FOREST = "coordinates", "forest"
+BASELINES = (COORDINATES, FOREST)
+"""What every figure stands beside: the place alone, without the image, and trees on texture."""
+NETWORK = "network"
+"""The head that is a decoder, trained step by step."""
 RUN_METHODS = (*jobs.METHODS, *(f"{method}{WITH_FNCC}" for method in jobs.CALIBRATED), SUPERVISED)
 ADAPTIVE = "adaptive"
+SCORED_PIXELS = 20_000
+"""An overall accuracy of 0.8 is told to 0.003 by as many."""
 
 _SET_BY_THE_GRID = {
     jobs.Pretrain: (
         *("rasters", "encoder", "preset", "method", "seed", "device"),
-        *("confidence", "false_negatives", "report"),
+        *("confidence", "false_negatives", "backbone", "weights", "report"),
     ),
     jobs.Finetune: (
         *("raster", "labels", "field", "model", "encoder"),
-        *("preset", "seed", "device", "freeze", "legend", "report"),
+        *("preset", "seed", "device", "freeze", "head", "backbone", "weights", "legend", "report"),
     ),
 }
 
@@ -62,10 +73,14 @@ class DatasetSpec:
         transfer: Of a pair, further rasters that are only mapped and scored.
         folder: Of the others, the dataset as it was distributed.
         images, truths: Of Potsdam, the folders to use. Empty: the usual ones.
+        pad: Of Potsdam, the side of the patches that sheets are filled up to with black, which is then a class of its own,
+            as published; 0: they stay as they are.
         train, test: Of the others, names of sheets. Empty: the published split, or a seeded one.
         test_share: Of DeepGlobe, the share of the tiles that is kept for the test, where ``test`` is empty.
         labels, field: Label layer and class field of the scene. Without one, polygons are drawn.
         label_share: Share of the area that such polygons cover.
+        parts: Layer of polygons that part the scene.
+        parts_across, parts_down: Or how many equal rectangles part it.
         classes: Codes, names and colours. Empty: the kind's own, or the codes in the truth.
         as_written: The dataset as JSON, with paths as in the config. Part of the name of every result.
     """
@@ -77,12 +92,16 @@ class DatasetSpec:
     folder: Path | None = None
     images: str = ""
     truths: str = ""
+    pad: int = 0
     train: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
     test_share: float = 0.2
     labels: str = ""
     field: str = ""
     label_share: float = 0.01
+    parts: str = ""
+    parts_across: int = 1
+    parts_down: int = 1
     classes: ClassTable = NO_CLASSES
     as_written: str = ""
 
@@ -96,37 +115,58 @@ class Experiment:
         output: Folder for everything it writes.
         encoders: Folder for the encoders, where it is not in ``output``. Experiments that name the same one share those
             that are alike.
-        protocol: ``"scene"``: one raster, some label polygons, the rest of it scored, as in QGIS. ``"patches"``: sheets cut
-            in patches, a share of them labelled, other sheets scored, as published.
+        protocols: ``"scene"``: one raster, some label polygons, the rest of it scored, as in QGIS. ``"tiles_alone"``: each
+            part of the raster learns from its own labels and is scored on itself. ``"tiles_left_out"``: each part is scored
+            with the labels of all others. ``"patches"``: sheets cut in patches, a share of them labelled, other sheets
+            scored, as published; it stands alone.
         datasets: What it runs on.
         methods: Names from ``RUN_METHODS``.
+        backbones: Names in timm; None: the preset's.
+        weights: What encoders start from, as the parameter of pretraining says it; None: the preset's.
+        heads: Names from ``jobs.HEADS``.
+        baselines: Names from ``BASELINES``.
         confidences: Confidence weights of FALSE: numbers from 0 to 1, or ``"adaptive"``.
         seeds: One run each.
         fractions: Share of the label polygons (scene) or of the patches (patches) that is learned from.
         frozen: Whether the encoder stays as it is while the decoder learns. Both may be asked for.
+        score: ``"pixels"`` or ``"map"``. A network is always scored on its map.
+        scored_pixels: Number of random pixels of each raster that are scored.
         preset: The preset of the jobs.
         device: The device of the jobs.
         patch_size: Side of a patch in pixels of the sheets.
         keep: Whether models and maps are kept too.
         pretrain, finetune: Values of the jobs' own parameters.
+        varied: Parameters of pretraining of which several values are compared, with those.
     """
 
     name: str
     output: Path
     encoders: Path
-    protocol: str
+    protocols: tuple[str, ...]
     datasets: tuple[DatasetSpec, ...]
     methods: tuple[str, ...] = ("false", "supervised")
     confidences: tuple[float | str, ...] = (1.0,)
+    backbones: tuple[str | None, ...] = (None,)
+    weights: tuple[str | None, ...] = (None,)
+    heads: tuple[str, ...] = ("auto",)
+    baselines: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)
     fractions: tuple[float, ...] = (1.0,)
     frozen: tuple[bool, ...] = (False,)
+    score: str = PIXELS
+    scored_pixels: int = SCORED_PIXELS
     preset: str = "auto"
     device: str = "auto"
     patch_size: int = 256
     keep: bool = False
     pretrain: Mapping[str, Any] | None = None
     finetune: Mapping[str, Any] | None = None
+    varied: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+
+    @property
+    def on_patches(self) -> bool:
+        """Whether sheets are cut in patches, as published."""
+        return PATCHES in self.protocols
 
 
 def read_experiment(path: str | os.PathLike[str]) -> Experiment:
@@ -146,22 +186,33 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"The experiment {file} is not valid TOML: {error}.") from error
     table = _Table(body, file.name, file.resolve().parent)
-    protocol = table.choice("protocol", (SCENE, PATCHES))
+    protocols = table.one_or_more("protocol", PROTOCOLS)
+    on_patches = PATCHES in protocols
+    if on_patches and len(protocols) > 1:
+        raise RequestError(f"{file.name}: the protocol {PATCHES} stands alone.", "Write another config for the others.")
+    pretrain, varied = table.pretraining("pretrain")
     experiment = Experiment(
         name=table.text("name"),
         output=table.path("output"),
-        protocol=protocol,
+        protocols=protocols,
         datasets=tuple(_dataset(part) for part in table.tables("datasets")),
         methods=table.choices("methods", RUN_METHODS, ("false", SUPERVISED)),
         confidences=table.confidences("confidences", (1.0,)),
+        backbones=table.texts("backbones") or (None,),
+        weights=table.weights("weights") or (None,),
+        heads=table.choices("heads", jobs.HEADS, ("auto",)),
+        baselines=table.texts("baselines", BASELINES) if "baselines" in body else () if on_patches else _known_baselines(),
         seeds=table.whole_numbers("seeds", (0,)),
-        fractions=table.shares("fractions", (0.01,) if protocol == PATCHES else (1.0,)),
-        frozen=table.frozen("frozen", protocol == PATCHES),
+        fractions=table.shares("fractions", (0.01,) if on_patches else (1.0,)),
+        frozen=table.frozen("frozen", on_patches),
+        score=table.choice("score", (MAP,) if on_patches else (PIXELS, MAP), MAP if on_patches else PIXELS),
+        scored_pixels=table.whole_number("scored_pixels", SCORED_PIXELS, minimum=100),
         preset=table.choice("preset", jobs.PRESETS, "auto"),
         device=table.text("device", "auto"),
         patch_size=table.whole_number("patch_size", 256, minimum=8),
         keep=table.flag("keep", False),
-        pretrain=table.overrides("pretrain", jobs.Pretrain),
+        pretrain=pretrain,
+        varied=varied,
         finetune=table.overrides("finetune", jobs.Finetune),
         encoders=table.path("encoders", f"{table.text('output')}/encoders"),
     )
@@ -171,7 +222,28 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
         raise RequestError(f"{file.name} names no dataset.", "Add one under [[datasets]].")
     if len({name.casefold() for name in names}) < len(names):
         raise RequestError(f"{file.name} has two datasets with the same name.", "Their results would be mixed up.")
+    for dataset in experiment.datasets:
+        _check_parts(dataset, protocols)
+    if experiment.score == PIXELS and (experiment.finetune or {}).get("smoothing"):
+        raise RequestError(
+            f"{file.name}: single pixels cannot be smoothed.", 'Leave smoothing out of [finetune], or write score = "map".'
+        )
     return experiment
+
+
+def _known_baselines() -> tuple[str, ...]:
+    """Return the baselines that can be computed here: trees take scikit-learn, which the library does not need itself."""
+    return BASELINES if importlib.util.find_spec("sklearn") else (COORDINATES,)
+
+
+def _check_parts(dataset: DatasetSpec, protocols: tuple[str, ...]) -> None:
+    of_parts = [protocol for protocol in protocols if protocol in (TILES_ALONE, TILES_LEFT_OUT)]
+    parted = bool(dataset.parts) or dataset.parts_across * dataset.parts_down > 1
+    if of_parts and not parted:
+        raise RequestError(
+            f"{dataset.name} has no parts for the protocol {of_parts[0]}.",
+            "Name a layer of polygons with parts, or say how many equal parts with parts_across and parts_down.",
+        )
 
 
 def _dataset(table: _Table) -> DatasetSpec:
@@ -186,6 +258,9 @@ def _dataset(table: _Table) -> DatasetSpec:
         "labels": labels,
         "field": field,
         "label_share": table.share("label_share", 0.01),
+        "parts": table.label_path("parts"),
+        "parts_across": table.whole_number("parts_across", 1, minimum=1),
+        "parts_down": table.whole_number("parts_down", 1, minimum=1),
         "classes": _classes(table),
         "as_written": json.dumps(table.body, sort_keys=True, default=str),
     }
@@ -202,6 +277,7 @@ def _dataset(table: _Table) -> DatasetSpec:
             folder=table.path("folder"),
             images=table.text("images", "") if kind == POTSDAM else "",
             truths=table.text("truths", "") if kind == POTSDAM else "",
+            pad=table.whole_number("pad", 0) if kind == POTSDAM else 0,
             train=table.texts("train"),
             test=table.texts("test"),
             test_share=table.share("test_share", 0.2) if kind == DEEPGLOBE else 0.0,
@@ -270,8 +346,21 @@ class _Table:
             raise self._wrong(key, "a text that is not empty")
         return value
 
-    def texts(self, key: str) -> tuple[str, ...]:
-        return self._list(key, (), lambda v: isinstance(v, str), "a list of texts")
+    def texts(self, key: str, admitted: tuple[str, ...] | None = None) -> tuple[str, ...]:
+        if admitted is not None:
+            return self._list(key, (), lambda v: v in admitted, f"a list of {', '.join(admitted)}")
+        return self._list(key, (), lambda v: isinstance(v, str) and bool(v.strip()), "a list of texts")
+
+    def one_or_more(self, key: str, admitted: tuple[str, ...]) -> tuple[str, ...]:
+        """Return a text, or the texts of a list."""
+        if isinstance(self._get(key, None), list):
+            return self.choices(key, admitted, ())
+        return (self.choice(key, admitted),)
+
+    def weights(self, key: str) -> tuple[str, ...]:
+        """Return names of weights, and paths of those that are files."""
+        files = [(text, self._folder / self._expanded(text)) for text in self.texts(key)]
+        return tuple(str(file) if file.is_file() else text for text, file in files)
 
     def choice(self, key: str, admitted: tuple[str, ...], default: str | None = None) -> str:
         value = self._get(key, default)
@@ -355,6 +444,24 @@ class _Table:
         except RequestError as error:
             raise RequestError(f"[{key}]: {error.what}", error.remedy) from error
         return {name: getattr(whole, name) for name in value}
+
+    def pretraining(self, key: str) -> tuple[dict[str, Any], tuple[tuple[str, tuple[Any, ...]], ...]]:
+        """Return values of pretraining, and those parameters of which a list says that several values are compared."""
+        value = self._get(key, {})
+        if not isinstance(value, dict):
+            raise self._wrong(key, f"a table, written [{key}]")
+        takes_lists = {name for name, p in jobs.parameters(jobs.Pretrain).items() if p.kind in (jobs.BANDS, jobs.RASTERS)}
+        lists = {name: values for name, values in value.items() if isinstance(values, list) and name not in takes_lists}
+        plain = {name: one for name, one in value.items() if name not in lists}
+        varied = []
+        for name, values in lists.items():
+            parts = [_Table({key: {**plain, name: one}}, self.where, self._folder) for one in values]
+            found = tuple(part.overrides(key, jobs.Pretrain)[name] for part in parts)
+            if not found or len(set(found)) < len(found):
+                raise RequestError(f"[{key}]: {name} must be a value or a list of several, each once; it is {values!r}.")
+            varied.append((name, found))
+        self.body = {**self.body, key: plain}
+        return self.overrides(key, jobs.Pretrain), tuple(varied)
 
     def _some(self, key: str, default: tuple[Any, ...], admitted: Any, wanted: str) -> tuple[Any, ...]:
         values = self._list(key, default, admitted, wanted)

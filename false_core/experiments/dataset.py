@@ -131,12 +131,12 @@ def _sheet(pair: RasterPair, sheets: Sheets, folder: Path, learned_from: bool, f
         if not truth.is_file():
             feedback.info(f"Reading the truth of {pair.name}.")
             truth.parent.mkdir(exist_ok=True)
-            write_codes(pair.truth, truth, sheets.classes)
-    if learned_from and image.suffix.lower() in _SLOW_TO_SEEK:
+            write_codes(pair.truth, truth, sheets.classes, sheets.pad)
+    if sheets.pad or (learned_from and image.suffix.lower() in _SLOW_TO_SEEK):
         image = folder / "images" / f"{pair.name}.tif"
         if not image.is_file():
             image.parent.mkdir(exist_ok=True)
-            write_tiled(pair.image, image)
+            write_tiled(pair.image, image, sheets.pad)
     return Sheet(pair.name, str(image), str(truth))
 
 

@@ -13,6 +13,7 @@ from false_core.errors import InputError, RequestError
 from false_core.experiments.config import DEEPGLOBE, PAIR, DatasetSpec, RasterPair
 from false_core.raster.classes import ClassTable, LandCoverClass
 
+BLACK = "#000000"
 POTSDAM_CLASSES = ClassTable(
     (
         LandCoverClass(1, "impervious surface", "#ffffff"),
@@ -23,6 +24,8 @@ POTSDAM_CLASSES = ClassTable(
         LandCoverClass(6, "clutter/background", "#ff0000"),
     )
 )
+OUTSIDE = LandCoverClass(7, "outside", BLACK)
+"""What sheets are filled up with, where they are."""
 DEEPGLOBE_CLASSES = ClassTable(
     (
         LandCoverClass(1, "urban", "#00ffff"),
@@ -59,12 +62,14 @@ class Sheets:
         test: What is only mapped and scored.
         classes: Empty where they are the codes that the truth holds.
         colour_coded: Whether the truth shows classes by their colours; otherwise it holds codes.
+        pad: See ``DatasetSpec``.
     """
 
     train: tuple[RasterPair, ...]
     test: tuple[RasterPair, ...]
     classes: ClassTable
     colour_coded: bool
+    pad: int = 0
 
 
 def find_sheets(spec: DatasetSpec) -> Sheets:
@@ -93,8 +98,8 @@ def find_sheets(spec: DatasetSpec) -> Sheets:
         there = [sheet.name for sheet in sheets]
         train = spec.train or tuple(name for name in POTSDAM_TRAIN if name in there and name not in spec.test)
         test = spec.test or tuple(name for name in POTSDAM_TEST if name in there and name not in spec.train)
-        classes = spec.classes or POTSDAM_CLASSES
-    return Sheets(_chosen(spec, sheets, train, "train"), _chosen(spec, sheets, test, "test"), classes, colour_coded=True)
+        classes = spec.classes or ClassTable((*POTSDAM_CLASSES, OUTSIDE) if spec.pad else tuple(POTSDAM_CLASSES))
+    return Sheets(_chosen(spec, sheets, train, "train"), _chosen(spec, sheets, test, "test"), classes, True, spec.pad)
 
 
 def _potsdam(spec: DatasetSpec, folder: Path) -> list[RasterPair]:

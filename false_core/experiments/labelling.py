@@ -22,9 +22,12 @@ from rasterio.windows import Window
 
 from false_core.errors import InputError
 from false_core.experiments.colour_truth import UNKNOWN_CODE
+from false_core.experiments.config import TILES_ALONE
 from false_core.experiments.dataset import Dataset, Sheet, read_codes
+from false_core.experiments.partition import NO_PART, part_at, parts_of
 from false_core.feedback import Feedback
 from false_core.labels.annotation import Annotation, read_annotation
+from false_core.labels.drawing import draw_shapes
 from false_core.publish import published
 from false_core.raster.classes import ClassTable, LandCoverClass, read_legend
 from false_core.raster.source import RasterSource
@@ -45,11 +48,15 @@ class RunLabels:
         raster: The raster they lie on.
         path: Label layer with the class codes in the field ``CODE_FIELD``.
         excluded: By the name of a sheet, what must not be scored there.
+        inside: What alone is scored, in pixel coordinates of the raster; None: all of it, and further rasters.
+        codes: Codes of the classes whose pixels alone are scored; None: of all classes.
     """
 
     raster: str
     path: str
     excluded: dict[str, Annotation]
+    inside: Annotation | None = None
+    codes: tuple[int, ...] | None = None
 
 
 # --- one scene and its polygons --------------------------------------------------------------------------------------------
@@ -68,6 +75,53 @@ def scene_labels(dataset: Dataset, fraction: float, seed: int, feedback: Feedbac
     Raises:
         InputError: There are several training sheets, or the labels and the classes do not go together.
     """
+    sheet, source, every, annotation = _every_label(dataset, feedback)
+    path = every
+    if fraction < 1:
+        path = dataset.folder / f"labels-{fraction}-seed{seed}.gpkg"
+        _write_share(path, annotation, fraction, seed, source)
+    return RunLabels(sheet.image, str(path), {sheet.name: annotation})
+
+
+def labels_of_parts(dataset: Dataset, protocol: str, fraction: float, seed: int, feedback: Feedback) -> dict[str, RunLabels]:
+    """Return by the name of each part of a scene what it is mapped from: its own labels, or those of all other parts.
+
+    A label is of the part in which its centre lies. A part is left out where its labels are of fewer than two classes. With
+    its own labels it is scored on the classes that these show: nobody can map what they were not told of.
+
+    Args:
+        dataset: Of one training sheet, the scene.
+        protocol: ``"tiles_alone"`` or ``"tiles_left_out"``.
+        fraction: Share of the polygons of every class in what is learned from, at least one each.
+        seed: Decides which ones.
+        feedback: The listener that is told what was left out.
+
+    Raises:
+        InputError: As for ``scene_labels``; or no part has labels.
+    """
+    sheet, source, _, annotation = _every_label(dataset, feedback)
+    parts = parts_of(dataset.spec, source, feedback)
+    owner = part_at(parts, shapely.get_coordinates(shapely.centroid(annotation.shapes)))
+    found = {}
+    for number in range(len(parts.shapes)):
+        chosen = owner == number if protocol == TILES_ALONE else (owner != number) & (owner != NO_PART)
+        name = f"part {number + 1}"
+        if len(np.unique(annotation.targets[chosen])) < 2:
+            feedback.info(f"{dataset.spec.name}: {name} is left out: what it would learn from has fewer than two classes.")
+            continue
+        path = dataset.folder / f"labels-{protocol}-{number + 1}-{fraction}-seed{seed}.gpkg"
+        _write_share(path, annotation.subset(chosen), fraction, seed, source)
+        shown = np.unique(annotation.targets[chosen])
+        codes = tuple(annotation.classes.classes[k].code for k in shown) if protocol == TILES_ALONE else None
+        part = parts.subset(np.array([number]))
+        found[name] = RunLabels(sheet.image, str(path), {sheet.name: annotation}, part, codes)
+    if not found:
+        raise InputError(f"{dataset.spec.name}: no part has labels of two classes.", "Choose larger parts.")
+    return found
+
+
+def _every_label(dataset: Dataset, feedback: Feedback) -> tuple[Sheet, RasterSource, Path, Annotation]:
+    """Return the scene, and all of its labels as a layer and in pixel coordinates."""
     if len(dataset.train) != 1:
         raise InputError(
             f"{dataset.spec.name} has {len(dataset.train)} training sheets; the scene protocol takes one.",
@@ -79,31 +133,15 @@ def scene_labels(dataset: Dataset, fraction: float, seed: int, feedback: Feedbac
     if not every.is_file():
         shapes, codes = _given_labels(dataset, source, feedback) if dataset.spec.labels else _draw_labels(dataset, sheet)
         _write_labels(every, shapes, codes, source)
-    annotation = read_annotation(str(every), CODE_FIELD, source, read_legend(dataset.legend), Feedback())
-    path = every
-    if fraction < 1:
-        path = dataset.folder / f"labels-{fraction}-seed{seed}.gpkg"
-        if not path.is_file():
-            codes = np.array([c.code for c in annotation.classes])[annotation.targets]
-            chosen = choose_polygons(codes, fraction, seed)
-            _write_labels(path, annotation.shapes[chosen], codes[chosen], source)
-    return RunLabels(sheet.image, str(path), {sheet.name: annotation})
+    return sheet, source, every, read_annotation(str(every), CODE_FIELD, source, read_legend(dataset.legend), Feedback())
 
 
-def choose_polygons(codes: npt.NDArray[np.integer], fraction: float, seed: int) -> npt.NDArray[np.intp]:
-    """Return the indices of a share of the polygons of each class, in rising order.
-
-    Args:
-        codes: Class of each polygon, of shape (n,).
-        fraction: Share of each class, at least one polygon.
-        seed: The same seed puts the polygons of a class in the same order, from which the first ones are taken.
-    """
-    chosen = []
-    for code in np.unique(codes):
-        own = np.flatnonzero(codes == code)
-        order = np.random.default_rng([seed, int(code)]).permutation(len(own))
-        chosen.append(own[order[: max(1, round(fraction * len(own)))]])
-    return np.sort(np.concatenate(chosen))
+def _write_share(path: Path, annotation: Annotation, fraction: float, seed: int, source: RasterSource) -> None:
+    """Write a share of the labels of each class, unless it is there."""
+    if not path.is_file():
+        codes = np.array([c.code for c in annotation.classes])[annotation.targets]
+        chosen = draw_shapes(codes, fraction, seed)
+        _write_labels(path, annotation.shapes[chosen], codes[chosen], source)
 
 
 def _given_labels(

@@ -17,6 +17,24 @@ from false_core.raster.classes import ClassTable
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Which candidate the head *auto* chose, and how well each would have done.
+
+    Attributes:
+        chosen: Its name.
+        scores: mIoU by the name of each candidate, each fitted to the same features and scored on the same pixels.
+    """
+
+    chosen: str
+    scores: dict[str, float]
+
+    @property
+    def regret(self) -> float:
+        """By how much the best candidate is better than the chosen one."""
+        return max(self.scores.values()) - self.scores[self.chosen]
+
+
+@dataclass(frozen=True)
 class RunResult:
     """What a cell came to.
 
@@ -26,9 +44,10 @@ class RunResult:
         tallies: Tallies by the name of the raster that was scored.
         seconds: By stage: ``pretrain``, ``finetune``, ``classify``. Of a stage that was interrupted and resumed, those since
             it was resumed last. Of pretraining, those it took when the encoder was made, for whichever cell.
-        held_back: Scores that fine-tuning reported from labels it kept back, by name.
+        held_back: Scores that fine-tuning reported from labels it had not learned from, by name.
         facts: What it ran with: ``version``, ``preset``, ``device``, ``pixel_size``, ``label_shapes`` and such.
         inputs: What tells the dataset from another of the same name.
+        choices: Those of the head *auto*, by the name of the raster.
     """
 
     cell: Cell
@@ -38,12 +57,13 @@ class RunResult:
     held_back: dict[str, float] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, Any] = field(default_factory=dict)
+    choices: dict[str, Choice] = field(default_factory=dict)
 
 
 def write_result(path: Path, result: RunResult) -> None:
     """Write a result, whole or not at all."""
     body = {
-        "cell": dataclasses.asdict(result.cell),
+        "cell": result.cell.to_dict(),
         "classes": result.classes.to_list(),
         "rasters": {
             name: {"confusion": t.confusion.tolist(), "without_data": t.without_data, "labelled": t.labelled}
@@ -53,6 +73,7 @@ def write_result(path: Path, result: RunResult) -> None:
         "held_back": result.held_back,
         "facts": result.facts,
         "inputs": result.inputs,
+        "choices": {name: dataclasses.asdict(choice) for name, choice in result.choices.items()},
     }
     with published(path) as (partial,):
         partial.write_text(json.dumps(body, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -69,7 +90,8 @@ def read_result(path: Path) -> RunResult | None:
         }
         if any(tally.confusion.shape != (len(classes), len(classes)) for tally in tallies.values()):
             return None
-        parts = (body[name] for name in ("seconds", "held_back", "facts", "inputs"))
-        return RunResult(Cell(**body["cell"]), classes, tallies, *parts)
+        choices = {name: Choice(str(c["chosen"]), dict(c["scores"])) for name, c in body["choices"].items()}
+        cell = Cell.from_dict(body["cell"])
+        return RunResult(cell, classes, tallies, body["seconds"], body["held_back"], body["facts"], body["inputs"], choices)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

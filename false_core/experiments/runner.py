@@ -8,22 +8,36 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from false_core import __version__, jobs
 from false_core.dispatch import run
 from false_core.errors import Cancelled, FalseError, OutputError
 from false_core.events import INFO, WARNING, Event, Message, Progress
-from false_core.experiments.cells import Cell, cell_key, encoder_key, expand, spec_of
-from false_core.experiments.config import SCENE, SUPERVISED, WITH_FNCC, DatasetSpec, Experiment
+from false_core.experiments.baselines import classifier_in_words
+from false_core.experiments.cells import Cell, Variant, cell_key, cell_title, encoder_key, expand, scored_on_map, spec_of
+from false_core.experiments.config import (
+    BASELINES,
+    NETWORK,
+    PATCHES,
+    SCENE,
+    SUPERVISED,
+    WITH_FNCC,
+    DatasetSpec,
+    Experiment,
+)
 from false_core.experiments.dataset import Dataset, Sheet, dataset_fingerprint, prepare
-from false_core.experiments.labelling import CODE_FIELD, RunLabels, patch_labels, scene_labels
+from false_core.experiments.labelling import CODE_FIELD, RunLabels, labels_of_parts, patch_labels, scene_labels
 from false_core.experiments.page import write_page
-from false_core.experiments.results import RunResult, read_result, write_result
-from false_core.experiments.scoring import score_map
-from false_core.experiments.tables import confusions, group_results, scores_of, write_csv
+from false_core.experiments.results import Choice, RunResult, read_result, write_result
+from false_core.experiments.sampled import Answered, Asked, SampledRun, Wanted, in_part
+from false_core.experiments.scoring import ScoredPixels, Tally, draw_pixels, score_map
+from false_core.experiments.tables import group_results, scored_of, write_csv
 from false_core.feedback import Feedback
 from false_core.models.model_file import read_card
 
@@ -83,6 +97,7 @@ class _Runner:
         self._inputs: dict[str, dict[str, Any]] = {}
         self._datasets: dict[str, Dataset] = {}
         self._said: set[str] = set()
+        self._pixels: dict[tuple[str, str], ScoredPixels] = {}
 
     def run(self) -> Summary:
         cells = expand(self._experiment)
@@ -97,15 +112,16 @@ class _Runner:
         try:
             for number, cell in enumerate(missing):
                 self._stop_if_cancelled()
-                progress = _CellProgress(self._on_event, number, len(missing), cell.title, began, self._said)
+                title = cell_title(cell, self._experiment)
+                progress = _CellProgress(self._on_event, number, len(missing), title, began, self._said)
                 try:
                     results[cell] = result = self._run_cell(cell, progress)
-                    self._say(f"{cell.title}: {_in_short(self._experiment, result)}")
+                    self._say(f"{title}: {_in_short(self._experiment, result)}")
                 except Cancelled:
                     raise
                 except FalseError as error:
-                    failed[cell.title] = str(error)
-                    self._on_event(Message(WARNING, f"{cell.title} failed: {error}"))
+                    failed[title] = str(error)
+                    self._on_event(Message(WARNING, f"{title} failed: {error}"))
         finally:
             table, page = self._write_tables([result for result in results.values() if result], len(cells), failed)
         return Summary(table, page, len(cells), len(missing) - len(failed), failed)
@@ -131,80 +147,181 @@ class _Runner:
             for cell in own:
                 result = results[cell]
                 if result and result.inputs != self._inputs[spec.name]:
-                    self._say(f"The files of {spec.name} have changed: {cell.title} is run again.")
+                    self._say(f"The files of {spec.name} have changed: {cell_title(cell, self._experiment)} is run again.")
                     results[cell] = None
 
     def _run_cell(self, cell: Cell, progress: _CellProgress) -> RunResult:
         dataset = self._dataset(spec_of(cell, self._experiment), progress)
         encoder, seconds = self._encoder(cell, dataset, progress)
-        labels = self._labels(dataset, cell, progress)
-        with self._workplace(cell) as folder:
-            model = str(folder / "model.safetensors")
-            began = time.monotonic()
-            progress.enter("finetune")
-            held_back = run(
-                jobs.Finetune(
-                    raster=labels.raster,
-                    labels=labels.path,
-                    field=CODE_FIELD,
-                    model=model,
-                    encoder=encoder,
-                    preset=self._experiment.preset,
-                    seed=cell.seed,
-                    device=self._experiment.device,
-                    # Without an encoder there is nothing to preserve, whatever the preset says.
-                    freeze=cell.frozen,
-                    legend=dataset.legend,
-                    **(self._experiment.finetune or {}),
-                ),
-                progress,
-                self._cancel,
+        seconds |= {"finetune": 0.0, "classify": 0.0}
+        tallies: dict[str, Tally] = {}
+        choices: dict[str, Choice] = {}
+        estimate: dict[str, float] = {}
+        facts: dict[str, Any] = {}
+        labels_by_name = self._labels(dataset, cell, progress)
+        for number, (name, labels) in enumerate(labels_by_name.items()):
+            part = _Part(number, len(labels_by_name), name, labels)
+            made = (self._from_map if scored_on_map(cell, self._experiment) else self._from_pixels)(
+                cell, dataset, encoder, part, seconds, progress
             )
-            seconds["finetune"] = time.monotonic() - began
-            tallies = {}
-            seconds["classify"] = 0.0
-            scored = self._scored(dataset)
-            for number, sheet in enumerate(scored):
-                output = str(folder / f"{sheet.name}.tif")
-                began = time.monotonic()
-                progress.enter("classify", number, len(scored))
-                run(jobs.Classify(sheet.image, model, output, device=self._experiment.device), progress, self._cancel)
-                seconds["classify"] += time.monotonic() - began
-                tallies[sheet.name] = score_map(output, sheet.truth, dataset.classes, labels.excluded.get(sheet.name))
-            card = read_card(model)
-        facts = {
+            tallies |= made.tallies
+            choices |= made.choices
+            # What the labels of a part promise is meant for a map of the whole scene.
+            estimate = made.estimate if cell.protocol in (SCENE, PATCHES) else {}
+            facts = made.facts
+        facts |= {
             "version": __version__,
-            "preset": card.method.get("preset"),
             "device": self._experiment.device,
-            "pixel_size": card.pixel_size,
-            "labels": card.provenance.get("labels", {}),
             "encoder": Path(encoder).name if encoder else None,
         }
-        scores = {name: value for name, value in held_back.items() if isinstance(value, float)}
-        result = RunResult(cell, dataset.classes, tallies, seconds, scores, facts, self._inputs[cell.dataset])
+        if cell.variant.method in BASELINES:
+            facts["classifier"] = classifier_in_words()
+        inputs = self._inputs[cell.dataset]
+        result = RunResult(cell, dataset.classes, tallies, seconds, estimate, facts, inputs, choices)
         write_result(self._path_of(cell), result)
         return result
 
+    def _job(self, cell: Cell, dataset: Dataset, encoder: str | None, labels: RunLabels, model: str) -> jobs.Finetune:
+        """Return the job that makes the model of a cell. A baseline takes its features from that of the texture."""
+        variant = cell.variant
+        is_baseline = variant.method in BASELINES
+        return jobs.Finetune(
+            raster=labels.raster,
+            labels=labels.path,
+            field=CODE_FIELD,
+            model=model,
+            encoder=encoder,
+            head="texture" if is_baseline else variant.head,
+            backbone=variant.backbone,
+            weights=_beside(variant, encoder),
+            preset=self._experiment.preset,
+            seed=cell.seed,
+            device=self._experiment.device,
+            # Without an encoder there is nothing to preserve, whatever the preset says.
+            freeze=cell.frozen,
+            legend=dataset.legend,
+            **(self._experiment.finetune or {}),
+        )
+
+    def _from_map(
+        self,
+        cell: Cell,
+        dataset: Dataset,
+        encoder: str | None,
+        part: _Part,
+        seconds: dict[str, float],
+        progress: _CellProgress,
+    ) -> Answered:
+        """Make a model and whole maps, and score them."""
+        labels = part.labels
+        with self._workplace(cell) as folder:
+            model = str(folder / part.file("model.safetensors"))
+            began = time.monotonic()
+            progress.enter("finetune", part.number, part.of)
+            told = run(self._job(cell, dataset, encoder, labels, model), progress, self._cancel)
+            seconds["finetune"] += time.monotonic() - began
+            tallies = {}
+            scored = dataset.train if labels.inside else self._scored(dataset)
+            for number, sheet in enumerate(scored):
+                output = str(folder / part.file(f"{sheet.name}.tif"))
+                began = time.monotonic()
+                progress.enter("classify", part.number * len(scored) + number, part.of * len(scored))
+                run(jobs.Classify(sheet.image, model, output, device=self._experiment.device), progress, self._cancel)
+                seconds["classify"] += time.monotonic() - began
+                excluded = labels.excluded.get(sheet.name)
+                name = part.name or sheet.name
+                tally = score_map(output, sheet.truth, dataset.classes, excluded, labels.inside)
+                scored_rows = tally.confusion * _are_scored(dataset, labels)[:, None]
+                tallies[name] = replace(tally, confusion=scored_rows)
+            card = read_card(model)
+        facts = {
+            "preset": card.method.get("preset"),
+            "pixel_size": card.pixel_size,
+            "labels": card.provenance.get("labels", {}),
+            "chosen": card.method.get("head"),
+        }
+        return Answered(tallies, {}, {name: value for name, value in told.items() if isinstance(value, float)}, facts)
+
+    def _from_pixels(
+        self,
+        cell: Cell,
+        dataset: Dataset,
+        encoder: str | None,
+        part: _Part,
+        seconds: dict[str, float],
+        progress: _CellProgress,
+    ) -> Answered:
+        """Fit a head to kept features, and ask it about random pixels."""
+        labels, scene = part.labels, dataset.train[0]
+        if part.labels.inside is None:
+            asked = [Asked(sheet.name, sheet, self._pixels_of(dataset, sheet, labels)) for sheet in self._scored(dataset)]
+        else:
+            (shape,) = part.labels.inside.shapes
+            pixels = in_part(self._pixels_of(dataset, scene, labels), shape)
+            asked = [Asked(part.name, scene, pixels.subset(_are_scored(dataset, labels)[pixels.targets]))]
+        began = time.monotonic()
+        progress.enter("finetune", part.number, part.of)
+        fitted = SampledRun(
+            self._job(cell, dataset, encoder, labels, ""),
+            dataset.classes,
+            self._wanted(cell, dataset, labels),
+            Feedback(progress, self._cancel),
+        )
+        seconds["finetune"] += time.monotonic() - began
+        began = time.monotonic()
+        progress.enter("classify", part.number, part.of)
+        method = cell.variant.method
+        answered = fitted.answers_of_baseline(method, asked) if method in BASELINES else fitted.answers(asked)
+        seconds["classify"] += time.monotonic() - began
+        return answered
+
+    def _pixels_of(self, dataset: Dataset, sheet: Sheet, labels: RunLabels) -> ScoredPixels:
+        """Return the pixels of a sheet that are scored, the same ones for all cells."""
+        key = dataset.spec.name, sheet.name
+        if key not in self._pixels:
+            excluded = labels.excluded.get(sheet.name)
+            self._pixels[key] = draw_pixels(sheet.truth, dataset.classes, excluded, self._experiment.scored_pixels)
+        return self._pixels[key]
+
+    def _wanted(self, cell: Cell, dataset: Dataset, labels: RunLabels) -> Wanted:
+        """Return what all cells of this one's dataset and seed ask of the features."""
+        files = [
+            own.path
+            for protocol in self._experiment.protocols
+            for fraction in self._experiment.fractions
+            for own in self._labels_of(dataset, protocol, fraction, cell.seed, Feedback()).values()
+        ]
+        looks_at_encoders = any(head not in (NETWORK, "texture") for head in self._experiment.heads)
+        pixels = self._pixels_of(dataset, dataset.train[0], labels)
+        return Wanted(self._output / "features", looks_at_encoders, files, CODE_FIELD, pixels)
+
     def _encoder(self, cell: Cell, dataset: Dataset, progress: _CellProgress) -> tuple[str | None, dict[str, float]]:
-        """Return the encoder file of a cell, trained now unless it is there, and the seconds that took."""
-        if cell.method == SUPERVISED:
+        """Return the encoder file of a cell, made now unless it is there, and the seconds that took."""
+        variant = cell.variant
+        method = variant.method.removesuffix(WITH_FNCC)
+        if variant.method in BASELINES or (variant.method == SUPERVISED and not _takes_a_file(cell)):
             return None, {"pretrain": 0.0}
+        if method == SUPERVISED:
+            method = jobs.UNTRAINED
         path = self._encoders / f"{encoder_key(cell, self._experiment, self._inputs[cell.dataset])}.safetensors"
         clock = path.with_suffix(".seconds")
         if not (path.is_file() and clock.is_file()):
             began = time.monotonic()
             progress.enter("pretrain")
+            values = {} if method == jobs.UNTRAINED and variant.method == SUPERVISED else self._experiment.pretrain or {}
             run(
                 jobs.Pretrain(
                     rasters=tuple(sheet.image for sheet in dataset.train),
                     encoder=str(path),
                     preset=self._experiment.preset,
-                    method=cell.method.removesuffix(WITH_FNCC),
-                    confidence=cell.confidence,
-                    false_negatives=cell.method.endswith(WITH_FNCC) or None,
+                    method=method,
+                    confidence=variant.confidence,
+                    false_negatives=variant.method.endswith(WITH_FNCC) or None,
+                    backbone=variant.backbone,
+                    weights=variant.weights,
                     seed=cell.seed,
                     device=self._experiment.device,
-                    **(self._experiment.pretrain or {}),
+                    **{**values, **dict(variant.settings)},
                 ),
                 progress,
                 self._cancel,
@@ -217,16 +334,25 @@ class _Runner:
             self._datasets[spec.name] = prepare(spec, self._output, Feedback(progress.pass_on, self._cancel))
         return self._datasets[spec.name]
 
-    def _labels(self, dataset: Dataset, cell: Cell, progress: _CellProgress) -> RunLabels:
-        if self._experiment.protocol == SCENE:
-            return scene_labels(dataset, cell.fraction, cell.seed, Feedback(progress.pass_on, self._cancel))
-        return patch_labels(dataset, self._experiment.patch_size, cell.fraction, cell.seed)
+    def _labels(self, dataset: Dataset, cell: Cell, progress: _CellProgress) -> dict[str, RunLabels]:
+        feedback = Feedback(progress.pass_on, self._cancel)
+        return self._labels_of(dataset, cell.protocol, cell.fraction, cell.seed, feedback)
+
+    def _labels_of(
+        self, dataset: Dataset, protocol: str, fraction: float, seed: int, feedback: Feedback
+    ) -> dict[str, RunLabels]:
+        """Return what models learn from, by the name of the part that each of them is for."""
+        if protocol == PATCHES:
+            return {"": patch_labels(dataset, self._experiment.patch_size, fraction, seed)}
+        if protocol == SCENE:
+            return {"": scene_labels(dataset, fraction, seed, feedback)}
+        return dict(labels_of_parts(dataset, protocol, fraction, seed, feedback))
 
     def _scored(self, dataset: Dataset) -> Sequence[Sheet]:
         """Return what is mapped and scored. Of patches, the sheets they come from only where there are no others."""
-        if self._experiment.protocol == SCENE:
-            return (*dataset.train, *dataset.test)
-        return dataset.test or dataset.train
+        if self._experiment.on_patches:
+            return dataset.test or dataset.train
+        return (*dataset.train, *dataset.test)
 
     @contextmanager
     def _workplace(self, cell: Cell) -> Iterator[Path]:
@@ -257,6 +383,41 @@ class _Runner:
 
     def _say(self, text: str) -> None:
         self._on_event(Message(INFO, text))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a cell makes a model for: the ``number``-th of some parts of a scene; without a name, all of it."""
+
+    number: int
+    of: int
+    name: str
+    labels: RunLabels
+
+    def file(self, name: str) -> str:
+        """Return the name of a file that belongs to the part."""
+        return f"{self.name} {name}".strip()
+
+
+def _are_scored(dataset: Dataset, labels: RunLabels) -> npt.NDArray[np.bool_]:
+    """Return which classes are scored, of shape (classes,)."""
+    return np.array([labels.codes is None or c.code in labels.codes for c in dataset.classes])
+
+
+def _beside(variant: Variant, encoder: str | None) -> str:
+    """Return the general encoder where it is looked at: without an encoder file, or beside one that started from it."""
+    general, none = jobs.GENERAL_WEIGHTS
+    if encoder is None:
+        return variant.weights or general
+    return general if variant.method != SUPERVISED and variant.weights in (None, general) else none
+
+
+def _takes_a_file(cell: Cell) -> bool:
+    """Return whether labels alone need an encoder file, as fine-tuning takes such weights from nothing else."""
+    variant = cell.variant
+    if variant.head == NETWORK:
+        return variant.weights not in (None, *jobs.GENERAL_WEIGHTS)
+    return variant.backbone is not None or variant.weights not in (None, jobs.GENERAL_WEIGHTS[0])
 
 
 class _CellProgress:
@@ -295,8 +456,8 @@ class _CellProgress:
 
 
 def _in_short(experiment: Experiment, result: RunResult) -> str:
-    scores = {name: scores_of(confusion)[0] for name, confusion in confusions(experiment, result).items()}
-    return "; ".join(f"{name} OA {s['oa']:.3f}, mIoU {s['miou']:.3f}" for name, s in scores.items())
+    scored = scored_of(experiment, result)
+    return "; ".join(f"{name} OA {s.whole['oa']:.3f}, mIoU {s.whole['miou']:.3f}" for name, s in scored.items())
 
 
 def _allow_open_files() -> None:

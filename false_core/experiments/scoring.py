@@ -1,10 +1,12 @@
-"""A map against the truth, strip by strip."""
+"""What a model says against the truth: of a whole map, strip by strip, or of random pixels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import rasterio
 from affine import Affine
 from rasterio.windows import Window
@@ -15,6 +17,9 @@ from false_core.labels.annotation import IGNORE, Annotation
 from false_core.raster.classes import ClassTable
 
 _STRIP = 512
+_DRAWING_SEED = 0
+UNKNOWN = -1
+"""Class of a pixel whose truth is not known, or that is not scored."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,60 @@ class Tally:
     labelled: int
 
 
-def score_map(mapped: str, truth: str, classes: ClassTable, excluded: Annotation | None) -> Tally:
+@dataclass(frozen=True)
+class ScoredPixels:
+    """Random pixels of a raster whose class is known.
+
+    Attributes:
+        columns, rows: Where they are, each of shape (n,).
+        targets: Class of each, of shape (n,).
+    """
+
+    columns: IntArray
+    rows: IntArray
+    targets: IntArray
+
+    @property
+    def middles(self) -> npt.NDArray[np.float64]:
+        """Their middles in pixel coordinates, x first, of shape (n, 2)."""
+        middles: npt.NDArray[np.float64] = np.stack([self.columns, self.rows], axis=1).astype(np.float64) + 0.5
+        return middles
+
+    def subset(self, chosen: npt.NDArray[np.bool_]) -> ScoredPixels:
+        """Return some of them."""
+        return ScoredPixels(self.columns[chosen], self.rows[chosen], self.targets[chosen])
+
+
+def draw_pixels(truth: str, classes: ClassTable, excluded: Annotation | None, number: int) -> ScoredPixels:
+    """Draw pixels whose class is known and that no label covers, always the same ones.
+
+    Args:
+        truth: Path of a raster of class codes.
+        classes: The classes; class k has the target k.
+        excluded: Labels, in pixel coordinates of the truth.
+        number: How many, or all that there are.
+    """
+    index = _index_of(classes)
+    with rasterio.open(truth) as file:
+        strips = [_truth(file, row, index, excluded)[0] for row in range(0, file.height, _STRIP)]
+    known = [np.flatnonzero(strip >= 0).astype(np.int32) for strip in strips]
+    ends = np.cumsum([len(places) for places in known])
+    total = int(ends[-1])
+    chance = np.random.default_rng(_DRAWING_SEED)
+    drawn = np.sort(chance.choice(total, min(number, total), replace=False, shuffle=False))
+    columns, rows, targets = [], [], []
+    for number_of_strip, (strip, places) in enumerate(zip(strips, known)):
+        begin = ends[number_of_strip] - len(places)
+        own = places[drawn[(drawn >= begin) & (drawn < begin + len(places))] - begin].astype(np.int64)
+        columns.append(own % strip.shape[1])
+        rows.append(own // strip.shape[1] + number_of_strip * _STRIP)
+        targets.append(strip.ravel()[own])
+    return ScoredPixels(np.concatenate(columns), np.concatenate(rows), np.concatenate(targets).astype(np.int64))
+
+
+def score_map(
+    mapped: str, truth: str, classes: ClassTable, excluded: Annotation | None, inside: Annotation | None = None
+) -> Tally:
     """Compare a map with the truth on all pixels of a known class.
 
     Args:
@@ -40,10 +98,9 @@ def score_map(mapped: str, truth: str, classes: ClassTable, excluded: Annotation
         truth: Path of a raster of class codes.
         classes: The classes; class k is in row and column k.
         excluded: Labels, in pixel coordinates of the truth. Pixels that they label, in training as well, are left out.
+        inside: What alone is scored, in pixel coordinates too; None: everything.
     """
-    index = np.full(256, -1, np.int64)
-    for number, c in enumerate(classes):
-        index[c.code] = number
+    index = _index_of(classes)
     confusion: IntArray = np.zeros((len(classes), len(classes)), np.int64)
     without_data = labelled = 0
     with rasterio.open(mapped) as map_file, rasterio.open(truth) as truth_file:
@@ -51,13 +108,35 @@ def score_map(mapped: str, truth: str, classes: ClassTable, excluded: Annotation
             raise ValueError("the map and the truth are not on the same pixels")
         for row in range(0, truth_file.height, _STRIP):
             strip = Window(0, row, truth_file.width, min(_STRIP, truth_file.height - row))
-            true, found = index[read_codes(truth_file, strip)], index[read_codes(map_file, strip)]
-            if excluded is not None:
-                burned = excluded.burn(Affine.translation(0, -row), strip.height, strip.width) != IGNORE
-                labelled += int((burned & (true >= 0)).sum())
-                true[burned] = -1
+            true, covered = _truth(truth_file, row, index, excluded, inside)
+            found = index[read_codes(map_file, strip)]
+            labelled += covered
             empty = (found < 0) & (true >= 0)
             without_data += int(empty.sum())
             true[empty] = -1
             confusion += confusion_matrix(true, found, len(classes))
     return Tally(confusion, without_data, labelled)
+
+
+def _index_of(classes: ClassTable) -> npt.NDArray[np.int16]:
+    index = np.full(256, UNKNOWN, np.int16)
+    for number, c in enumerate(classes):
+        index[c.code] = number
+    return index
+
+
+def _truth(
+    file: Any, row: int, index: npt.NDArray[np.int16], excluded: Annotation | None, inside: Annotation | None = None
+) -> tuple[npt.NDArray[np.int16], int]:
+    """Return the classes in a strip of an open truth, and how many pixels of known class labels cover."""
+    strip = Window(0, row, file.width, min(_STRIP, file.height - row))
+    true = index[read_codes(file, strip)]
+    to_strip = Affine.translation(0, -row)
+    if inside is not None:
+        true[inside.burn(to_strip, strip.height, strip.width) == IGNORE] = UNKNOWN
+    if excluded is None:
+        return true, 0
+    burned = excluded.burn(to_strip, strip.height, strip.width) != IGNORE
+    covered = int((burned & (true >= 0)).sum())
+    true[burned] = UNKNOWN
+    return true, covered

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,15 +13,16 @@ from typing import Any
 import numpy as np
 
 from false_core.accuracy.metrics import IntArray, score
-from false_core.experiments.cells import Cell
-from false_core.experiments.config import PATCHES, SUPERVISED, Experiment
+from false_core.experiments.cells import PROTOCOL_TITLES, Variant, cells_of, variants
+from false_core.experiments.config import PATCHES, SCENE, Experiment
 from false_core.experiments.results import RunResult
 from false_core.publish import published
 from false_core.raster.classes import ClassTable
 
 METRICS = {"oa": "OA", "miou": "mIoU", "macc": "mAcc", "kappa": "kappa", "f1": "F1"}
 """The scores of a whole map. F1 is the mean over the classes present in the truth, as mIoU and mAcc are."""
-ALL_SHEETS = "all sheets"
+_TOLD = {"oa_told": "oa", "oa_low": "oa_low", "oa_high": "oa_high"}
+ALL_SHEETS, MEAN_OF_PARTS = "all sheets", "mean over the parts"
 
 
 @dataclass(frozen=True)
@@ -38,41 +40,63 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Row:
-    """What the seeds of one method came to on one raster.
+class Scored:
+    """The scores of a map, or the means of those of several parts.
 
     Attributes:
-        method, confidence: As in ``Cell``.
+        whole: By name of ``METRICS``.
+        iou: Of each class; NaN for a class that is neither in the truth nor on the map.
+    """
+
+    whole: dict[str, float]
+    iou: list[float]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the seeds of one variant came to on one raster.
+
+    Attributes:
+        variant: What it is.
         seeds: Those that have results, in the order of the config.
         scores: By name of ``METRICS``, a value per seed.
         iou: By class, a value per seed; NaN for a class that is neither in the truth nor on the map.
+        results: Of each seed.
     """
 
-    method: str
-    confidence: float | str | None
+    variant: Variant
     seeds: list[int]
     scores: dict[str, list[float]]
     iou: list[list[float]]
+    results: list[RunResult]
 
 
 @dataclass(frozen=True)
 class Group:
-    """What is compared in one table: everything but the method is the same.
+    """What is compared in one table: everything but the variant is the same.
 
     Attributes:
         dataset: Name of the dataset.
-        raster: What was scored: a raster, or all sheets together.
-        fraction, frozen: As in ``Cell``.
+        raster: What was scored: a raster, all sheets together, or the mean over the parts of a scene.
+        protocol, fraction, frozen: As in ``Cell``.
         classes: The classes of the dataset.
-        rows: One per method and confidence weight that has results.
+        rows: One per variant that has results.
     """
 
     dataset: str
     raster: str
+    protocol: str
     fraction: float
     frozen: bool
     classes: ClassTable
     rows: list[Row]
+
+    @property
+    def where(self) -> str:
+        """What was scored, in words."""
+        if self.protocol in (SCENE, PATCHES):
+            return self.dataset if self.raster in (self.dataset, ALL_SHEETS) else f"{self.dataset}: {self.raster}"
+        return f"{self.dataset}: {PROTOCOL_TITLES[self.protocol]}"
 
 
 def spread(values: Iterable[float]) -> Spread:
@@ -95,47 +119,74 @@ def scores_of(confusion: IntArray) -> tuple[dict[str, float], list[float]]:
     return whole, [float(value) for value in scores.iou]
 
 
-def confusions(experiment: Experiment, result: RunResult) -> dict[str, IntArray]:
-    """Return what the tables show of a result: each raster of a scene by itself, the sheets of patches put together."""
+def scored_of(experiment: Experiment, result: RunResult) -> dict[str, Scored]:
+    """Return what the tables show of a result: each raster of a scene by itself, the sheets of patches put together, and of
+    the parts of a scene the mean over them."""
     own = {name: tally.confusion for name, tally in result.tallies.items()}
-    return {ALL_SHEETS: np.sum(list(own.values()), axis=0)} if experiment.protocol == PATCHES else own
+    if experiment.on_patches:
+        return {ALL_SHEETS: Scored(*scores_of(np.sum(list(own.values()), axis=0)))}
+    scored = {name: Scored(*scores_of(confusion)) for name, confusion in own.items()}
+    if result.cell.protocol == SCENE:
+        return scored
+    parts = list(scored.values())
+    whole = {name: spread(part.whole[name] for part in parts).mean for name in METRICS}
+    return {MEAN_OF_PARTS: Scored(whole, [spread(values).mean for values in zip(*(part.iou for part in parts))])}
+
+
+def regret_of(result: RunResult, raster: str) -> float:
+    """Return by how much the best candidate of *auto* beats the chosen one, in mIoU; NaN where that is not known."""
+    if raster == MEAN_OF_PARTS:
+        return spread(choice.regret for choice in result.choices.values()).mean
+    return result.choices[raster].regret if raster in result.choices else math.nan
+
+
+def chosen_of(result: RunResult, raster: str) -> str:
+    """Return the names of the candidates that *auto* chose, each once; empty where there was no choice."""
+    names = [choice.chosen for name, choice in result.choices.items() if raster in (name, MEAN_OF_PARTS)]
+    if not names and result.cell.variant.head == "auto":
+        return str(result.facts.get("chosen") or "")
+    return "; ".join(dict.fromkeys(names))
+
+
+def interval_holds(result: RunResult, raster: str) -> bool | None:
+    """Return whether the interval told from the labels holds the accuracy of the map; None where there is none."""
+    told = result.held_back
+    learned_from = next(iter(result.tallies), "")
+    if raster != learned_from or result.cell.protocol != SCENE or not {"oa_low", "oa_high"} <= told.keys():
+        return None
+    return bool(told["oa_low"] <= scores_of(result.tallies[raster].confusion)[0]["oa"] <= told["oa_high"])
 
 
 def group_results(experiment: Experiment, results: Sequence[RunResult]) -> list[Group]:
-    """Return a group per dataset, raster, fraction and way of fine-tuning, in the order of the config."""
+    """Return a group per dataset, protocol, raster, fraction and way of fine-tuning, in the order of the config."""
     by_cell = {result.cell: result for result in results}
     groups = []
-    for spec in experiment.datasets:
-        first = next((result for result in results if result.cell.dataset == spec.name), None)
-        if first is None:
-            continue
-        for raster in confusions(experiment, first):
-            for fraction in experiment.fractions:
-                for frozen in experiment.frozen:
-                    rows = []
-                    for method in experiment.methods:
-                        for confidence in experiment.confidences if method == "false" else (None,):
-                            cells = [
-                                Cell(spec.name, method, confidence, seed, fraction, frozen and method != SUPERVISED)
-                                for seed in experiment.seeds
-                            ]
-                            found = [by_cell[cell] for cell in cells if cell in by_cell]
-                            if found:
-                                rows.append(_row(experiment, raster, found))
-                    if rows:
-                        groups.append(Group(spec.name, raster, fraction, frozen, first.classes, rows))
+    for spec, protocol in itertools.product(experiment.datasets, experiment.protocols):
+        first = next((r for r in results if (r.cell.dataset, r.cell.protocol) == (spec.name, protocol)), None)
+        rasters = list(dict.fromkeys(n for r in results if r.cell.dataset == spec.name and r.cell.protocol == protocol
+                                     for n in scored_of(experiment, r)))  # fmt: skip
+        for raster, fraction, frozen in itertools.product(rasters, experiment.fractions, experiment.frozen):
+            assert first is not None
+            rows = []
+            for variant in variants(experiment):
+                cells = cells_of(variant, spec.name, protocol, fraction, frozen, experiment)
+                found = [by_cell[cell] for cell in cells if cell in by_cell]
+                found = [result for result in found if raster in scored_of(experiment, result)]
+                if found:
+                    rows.append(_row(experiment, raster, found))
+            if rows:
+                groups.append(Group(spec.name, raster, protocol, fraction, frozen, first.classes, rows))
     return groups
 
 
 def _row(experiment: Experiment, raster: str, results: Sequence[RunResult]) -> Row:
-    scored = [scores_of(confusions(experiment, result)[raster]) for result in results]
-    cell = results[0].cell
+    scored = [scored_of(experiment, result)[raster] for result in results]
     return Row(
-        cell.method,
-        cell.confidence,
+        results[0].cell.variant,
         [result.cell.seed for result in results],
-        {name: [whole[name] for whole, _ in scored] for name in METRICS},
-        [list(values) for values in zip(*(iou for _, iou in scored))],
+        {name: [one.whole[name] for one in scored] for name in METRICS},
+        [list(values) for values in zip(*(one.iou for one in scored))],
+        list(results),
     )
 
 
@@ -144,9 +195,12 @@ def write_csv(path: Path, experiment: Experiment, results: Sequence[RunResult]) 
     names = list(dict.fromkeys(c.name for result in results for c in result.classes))
     stages = ("pretrain", "finetune", "classify")
     header = [
-        *("experiment", "protocol", "dataset", "raster", "method", "confidence", "seed", "fraction", "frozen"),
+        *("experiment", "protocol", "dataset", "raster", "method", "confidence", "backbone", "weights", "head"),
+        *(name for name, _ in experiment.varied),
+        *("seed", "fraction", "frozen"),
         *METRICS,
         *(f"iou {name}" for name in names),
+        *("chosen", "regret", "oa_told", "oa_low", "oa_high", "holds"),
         *("pixels", "pixels_without_data", "pixels_labelled"),
         *(f"seconds_{stage}" for stage in stages),
         *("preset", "pixel_size", "version"),
@@ -156,29 +210,38 @@ def write_csv(path: Path, experiment: Experiment, results: Sequence[RunResult]) 
         writer.writeheader()
         for result in results:
             cell = result.cell
+            variant = cell.variant
             shared: dict[str, Any] = {
                 "experiment": experiment.name,
-                "protocol": experiment.protocol,
+                "protocol": cell.protocol,
                 "dataset": cell.dataset,
-                "method": cell.method,
-                "confidence": "" if cell.confidence is None else cell.confidence,
+                "method": variant.method,
+                "confidence": "" if variant.confidence is None else variant.confidence,
+                "backbone": variant.backbone or "",
+                "weights": variant.weights or "",
+                "head": variant.head,
+                **dict(variant.settings),
                 "seed": cell.seed,
                 "fraction": cell.fraction,
                 "frozen": int(cell.frozen),
                 **{f"seconds_{stage}": f"{result.seconds.get(stage, 0.0):.1f}" for stage in stages},
                 **{name: result.facts.get(name, "") for name in ("preset", "pixel_size", "version")},
             }
-            matrices = {name: tally.confusion for name, tally in result.tallies.items()}
-            for raster, confusion in {**matrices, **confusions(experiment, result)}.items():
-                whole, iou = scores_of(confusion)
-                tallies = [t for name, t in result.tallies.items() if raster in (name, ALL_SHEETS)]
-                values = {**whole, **{f"iou {c.name}": value for c, value in zip(result.classes, iou)}}
+            parts = {name: Scored(*scores_of(tally.confusion)) for name, tally in result.tallies.items()}
+            for raster, scored in {**parts, **scored_of(experiment, result)}.items():
+                tallies = [t for name, t in result.tallies.items() if raster in (name, ALL_SHEETS, MEAN_OF_PARTS)]
+                values = {**scored.whole, **{f"iou {c.name}": value for c, value in zip(result.classes, scored.iou)}}
+                holds = interval_holds(result, raster)
+                told = {} if holds is None else {column: result.held_back[name] for column, name in _TOLD.items()}
+                values |= {"regret": regret_of(result, raster), **told}
                 writer.writerow(
                     {
                         **shared,
                         "raster": raster,
                         **{name: "" if math.isnan(value) else f"{value:.6f}" for name, value in values.items()},
-                        "pixels": int(confusion.sum()),
+                        "chosen": chosen_of(result, raster),
+                        "holds": "" if holds is None else int(holds),
+                        "pixels": sum(int(tally.confusion.sum()) for tally in tallies),
                         "pixels_without_data": sum(tally.without_data for tally in tallies),
                         "pixels_labelled": sum(tally.labelled for tally in tallies),
                     }

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from false_core.methods.false_negatives import nearest_to_positive
-from false_core.methods.pairs import blocks, directions, other_views
+from false_core.methods.false_negatives import Search
+from false_core.methods.pairs import blocks, directions, of_own_place, other_views
 
 
 def log_denominator(directions: Tensor, temperature: float, neighbours: int = 0) -> tuple[Tensor, Tensor]:
@@ -60,14 +60,15 @@ class _LogDenominator(torch.autograd.Function):
 def _scan(z: Tensor, temperature: float, neighbours: int) -> tuple[Tensor, Tensor]:
     anchors = len(z)
     denominator = z.new_empty(anchors)
-    nearest = torch.empty(anchors, min(neighbours, anchors - 2), dtype=torch.long, device=z.device)
+    search = Search(neighbours=neighbours) if neighbours else None
+    nearest = torch.empty(anchors, search.number(anchors) if search else 0, dtype=torch.long, device=z.device)
     # Outside autocast, which would round the products to half precision.
     with torch.autocast(z.device.type, enabled=False):
         of_positive = (z * other_views(z)).sum(dim=1)
         for rows in blocks(anchors):
             similarity = z[rows] @ z.T
-            if neighbours:
-                nearest[rows] = nearest_to_positive(similarity, of_positive, rows, neighbours)
+            if search:
+                nearest[rows], _ = search.among(similarity, of_positive[rows], ~of_own_place(similarity, rows))
             similarity.div_(temperature).diagonal(rows.start).fill_(-torch.inf)
             denominator[rows] = similarity.logsumexp(dim=1)
     return denominator, nearest

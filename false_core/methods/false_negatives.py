@@ -3,6 +3,9 @@
 Zhang et al., "FALSE: False Negative Samples Aware Contrastive Learning for Semantic Segmentation of High-Resolution Remote
 Sensing Image", IEEE GRSL 19, 2022, Eqs. 1-3. The published code takes one pair in the whole batch and compares
 exponentials; this follows the paper: one decision per benchmark anchor, on cosine similarities.
+
+The defaults of ``Search`` are the paper's. Its other values go beyond it, for batches of thousands of places, among which
+one false negative hardly counts.
 """
 
 from __future__ import annotations
@@ -12,7 +15,103 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from false_core.methods.pairs import blocks, check_pairs, directions, other_views, positives
+from false_core.methods.pairs import (
+    Others,
+    blocks,
+    check_pairs,
+    directions,
+    every_other,
+    of_own_place,
+    other_views,
+    similarities,
+)
+
+POSITIVE, ANCHOR, FOUND = "positive", "anchor", "found"
+"""What similarities are compared with or gone by: the positive, the anchor itself, and what was found."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """How false negatives are looked for.
+
+    Attributes:
+        threshold: Similarity of positives above which an anchor is a benchmark anchor (T), cosine.
+        neighbours: Possible false negatives per benchmark anchor: their number (k; the paper's is 1), or below 1 a share of
+            the 2B - 2 negatives. At least one, at most all are found.
+        benchmark: Share of the anchors that are benchmark anchors, the surest ones, whatever ``threshold`` is; 0: those
+            above the threshold.
+        surest_by: Which anchors are the surest: those whose positives are most similar (``POSITIVE``), or those whose
+            possible false negatives are, on average (``FOUND``).
+        closest_to: ``POSITIVE``: a false negative is as similar to the anchor as its positive is (Eq. 2). ``ANCHOR``: it is
+            as similar as can be.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    threshold: float = 0.9
+    neighbours: float = 1
+    benchmark: float = 0.0
+    closest_to: str = POSITIVE
+    surest_by: str = POSITIVE
+
+    def __post_init__(self) -> None:
+        if self.neighbours <= 0 or (self.neighbours > 1 and self.neighbours % 1):
+            raise ValueError(f"neighbours must be a whole number of at least 1 or a share below 1; it is {self.neighbours}")
+        if not 0 <= self.benchmark <= 1:
+            raise ValueError(f"benchmark must be from 0 to 1; it is {self.benchmark}")
+        if self.closest_to not in (POSITIVE, ANCHOR):
+            raise ValueError(f"closest_to must be {POSITIVE!r} or {ANCHOR!r}; it is {self.closest_to!r}")
+        if self.surest_by not in (POSITIVE, FOUND):
+            raise ValueError(f"surest_by must be {POSITIVE!r} or {FOUND!r}; it is {self.surest_by!r}")
+
+    @property
+    def is_published(self) -> bool:
+        """Whether this is what the paper does, for whatever T and k."""
+        return self.neighbours >= 1 and not self.benchmark and self.closest_to == POSITIVE
+
+    def number(self, anchors: int) -> int:
+        """Return how many possible false negatives each of ``anchors`` (2B) takes."""
+        negatives = anchors - 2
+        wanted = max(1, round(self.neighbours * negatives)) if self.neighbours < 1 else int(self.neighbours)
+        return min(wanted, negatives)
+
+    def benchmarks(self, of_positive: Tensor, of_found: Tensor, there: Tensor) -> Tensor:
+        """Return which anchors are benchmark anchors. One that found nothing is none.
+
+        Args:
+            of_positive: The similarities of all with their positives, of shape (2B,), without gradients.
+            of_found: Those with their possible false negatives, of shape (2B, k), without gradients.
+            there: Which of these there are.
+        """
+        some = there.any(dim=1)
+        if not self.benchmark:
+            return (of_positive > self.threshold) & some
+        sure = of_positive
+        if self.surest_by == FOUND:
+            sure = (of_found * there).sum(dim=1) / there.sum(dim=1)
+        sure = sure.masked_fill(~some, -torch.inf)
+        return (sure >= sure.topk(max(1, round(self.benchmark * len(sure)))).values[-1]) & some
+
+    def among(self, similarity: Tensor, of_positive: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the possible false negatives of a block of anchors among some of the others.
+
+        Args:
+            similarity: The similarity of these anchors with all 2B, of shape (rows, 2B), without gradients.
+            of_positive: That of these anchors with their positives, of shape (rows,).
+            chosen: Which of the others may be some, of the shape of ``similarity``.
+
+        Returns:
+            Indices of shape (rows, k), nearest first, the lowest index of equals, and which of them are some.
+        """
+        distance = -similarity if self.closest_to == ANCHOR else (similarity - of_positive[:, None]).abs_()
+        distance.masked_fill_(~chosen, torch.inf)
+        nearest = lowest(distance, self.number(similarity.shape[1]))
+        return nearest, distance.gather(1, nearest).isfinite()
+
+
+PUBLISHED = Search()
+"""What the paper looks for."""
 
 
 @dataclass(frozen=True)
@@ -23,54 +122,57 @@ class FalseNegatives:
         benchmark: Which anchors are benchmark anchors (Eq. 1), bool of shape (2B,).
         indices: Possible false negatives of each anchor (Eq. 2), nearest first, int64 of shape (2B, k). Meaningful
             where ``benchmark`` is true.
+        counts: Which of them are some, bool of the same shape, where there may be fewer than k; None: all are.
     """
 
     benchmark: Tensor
     indices: Tensor
+    counts: Tensor | None = None
+
+    def pairs(self) -> Tensor:
+        """Return which of ``indices`` are false negatives of a benchmark anchor, bool of the same shape."""
+        of_benchmark = self.benchmark[:, None].expand(self.indices.shape)
+        return of_benchmark if self.counts is None else of_benchmark & self.counts
 
 
-def determine_false_negatives(embeddings: Tensor, threshold: float, neighbours: int = 1) -> FalseNegatives:
+def determine_false_negatives(
+    embeddings: Tensor, search: Search = PUBLISHED, candidates: Others = every_other
+) -> FalseNegatives:
     """Find the possible false negatives of every benchmark anchor.
 
-    An anchor is a benchmark anchor when its two views are more alike than ``threshold`` (Eq. 1, strictly). Its possible
+    An anchor is a benchmark anchor when its two views are more alike than a threshold (Eq. 1, strictly). Its possible
     false negatives are the negatives whose similarity comes closest to that of its positive (Eq. 2); the lowest index wins
     a tie. The choice is a decision, not a path for gradients.
 
     Args:
         embeddings: A tensor of shape (2B, d), the first views stacked on the second views. Need not be normalised.
-        threshold: Similarity of positives above which an anchor is a benchmark anchor (T), cosine.
-        neighbours: Possible false negatives per benchmark anchor (k; the paper's is 1). At most 2B - 2 are found.
+        search: What is looked for.
+        candidates: Where it is looked for.
 
     Raises:
-        ValueError: ``embeddings`` is not of shape (2B, d) with B at least 1, or ``neighbours`` is below 1.
+        ValueError: ``embeddings`` is not of shape (2B, d) with B at least 1.
     """
     check_pairs(embeddings)
-    if neighbours < 1:
-        raise ValueError(f"neighbours must be at least 1; it is {neighbours}")
-    # Outside autocast, which would round the products to half precision.
-    with torch.no_grad(), torch.autocast(embeddings.device.type, enabled=False):
+    with torch.no_grad():
         z = directions(embeddings)
         of_positive = (z * other_views(z)).sum(dim=1)
-        nearest = [nearest_to_positive(z[rows] @ z.T, of_positive, rows, neighbours) for rows in blocks(len(z))]
-        return FalseNegatives(of_positive > threshold, torch.cat(nearest))
+        found = []
+        for rows in blocks(len(z)):
+            similarity = similarities(z, rows)
+            chosen = candidates(similarity, rows) & ~of_own_place(similarity, rows)
+            nearest, there = search.among(similarity, of_positive[rows], chosen)
+            found.append((nearest, there, similarity.gather(1, nearest)))
+        indices, counts, of_found = (torch.cat(column) for column in zip(*found))
+        return FalseNegatives(search.benchmarks(of_positive, of_found, counts), indices, counts)
 
 
-def nearest_to_positive(similarity: Tensor, of_positive: Tensor, rows: slice, neighbours: int) -> Tensor:
-    """Return the possible false negatives (Eq. 2) of a block of anchors, nearest first, of shape (rows, k).
-
-    Args:
-        similarity: The similarity of the anchors ``rows`` with all 2B, of shape (rows, 2B).
-        of_positive: Similarity of each of the 2B anchors with its positive.
-        rows: Which anchors.
-        neighbours: k.
-    """
-    anchors = len(of_positive)
-    block = torch.arange(len(similarity), device=similarity.device)
-    distance = (similarity - of_positive[rows, None]).abs_()
-    distance[block, block + rows.start] = torch.inf
-    distance[block, positives(anchors, similarity.device)[rows]] = torch.inf
-    if neighbours == 1:
-        # Where there is no negative at all (B = 1) there is nothing to find either.
-        return distance.argmin(dim=1, keepdim=True)[:, : max(0, anchors - 2)]
-    # A stable sort, as topk promises nothing about ties.
-    return distance.sort(dim=1, stable=True).indices[:, : min(neighbours, anchors - 2)]
+def lowest(values: Tensor, number: int) -> Tensor:
+    """Return where the lowest ``number`` values of each row are, lowest first, and of equals the first ones first."""
+    if number <= 1:
+        return values.argmin(dim=1, keepdim=True)[:, :number]
+    # topk promises nothing about ties, and a stable sort of whole rows takes many times as long.
+    last = values.topk(number, dim=1, largest=False).values[:, -1:]
+    below, equal = values < last, values == last
+    taken = below | (equal & (equal.cumsum(dim=1) <= number - below.sum(dim=1, keepdim=True)))
+    found = taken.nonzero()[:, 1].view(len(values), number)
+    return found.gather(1, values.gather(1, found).sort(dim=1, stable=True).indices)

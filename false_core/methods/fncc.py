@@ -5,64 +5,19 @@ Zhang et al., "FALSE", IEEE GRSL 19, 2022, Eqs. 4-6.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import ClassVar
 
-import torch
 from torch import Tensor
 
+from false_core.methods.calibration import Calibration, log_numerator
+from false_core.methods.chosen_pairs import contrast_chosen
 from false_core.methods.denominator import log_denominator
-from false_core.methods.false_negatives import FalseNegatives
-from false_core.methods.method import Outcome, PairMethod, pair_curves
-from false_core.methods.pairs import check_pairs, directions, mean_similarities, other_views
-from false_core.presets import PretrainSettings
-
-ADAPTIVE = "adaptive"
-"""Instead of one confidence weight for all: one for each pair, see ``adaptive_confidence``."""
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How false negatives are found and how far they are trusted; see ``fncc_loss``.
-
-    Raises:
-        ValueError: An argument is out of range.
-    """
-
-    threshold: float = 0.9
-    confidence: float | str = 1.0
-    neighbours: int = 1
-
-    def __post_init__(self) -> None:
-        alpha = self.confidence
-        if not (alpha == ADAPTIVE or (not isinstance(alpha, str) and 0 <= alpha <= 1)):
-            raise ValueError(f"confidence must be from 0 to 1 or {ADAPTIVE!r}; it is {alpha!r}")
-        if self.neighbours < 1:
-            raise ValueError(f"neighbours must be at least 1; it is {self.neighbours}")
-
-    @classmethod
-    def of(cls, settings: PretrainSettings) -> Calibration:
-        """Return what the settings of a training say."""
-        return cls(settings.threshold, settings.confidence, settings.neighbours)
-
-    def weights(self, directions: Tensor, nearest: Tensor, means: tuple[Tensor, Tensor]) -> Tensor:
-        """Return the confidence weight of each possible false negative, of shape (2B, k), without gradients.
-
-        Args:
-            directions: Unit vectors of shape (2B, d).
-            nearest: The possible false negatives of each anchor, of shape (2B, k).
-            means: Mean similarities of positives and of negatives.
-        """
-        if isinstance(self.confidence, str):
-            return adaptive_confidence(agreement(directions.detach(), nearest), *means)
-        return torch.full_like(nearest, self.confidence, dtype=directions.dtype)
-
-    def curves(self, benchmark: Tensor, of_nearest: Tensor, weights: Tensor) -> dict[str, Tensor]:
-        """Return what is plotted of the false negatives: of which anchors, how alike, and how far trusted."""
-        return {
-            "benchmark anchors": benchmark.float().mean(),
-            "similarity of false negatives": _mean(of_nearest.detach(), benchmark),
-            **({"confidence": _mean(weights, benchmark)} if isinstance(self.confidence, str) else {}),
-        }
+from false_core.methods.false_negatives import FalseNegatives, Search
+from false_core.methods.geolocated import beside, by_level
+from false_core.methods.method import Outcome, PairMethod, Views, average, pair_curves
+from false_core.methods.pairs import Others, check_pairs, directions, every_other, mean_similarities, other_views
 
 
 def fncc_loss(
@@ -86,7 +41,7 @@ def fncc_loss(
         embeddings: A tensor (2B, d), the first views stacked on the second ones. Need not be normalised. Half precision
             is computed in float32.
         temperature: tau.
-        threshold: T, see ``determine_false_negatives``.
+        threshold: T, see ``false_negatives.Search``.
         confidence: Confidence weight alpha, 0 to 1, or ``"adaptive"``.
         neighbours: Possible false negatives per benchmark anchor.
 
@@ -96,85 +51,79 @@ def fncc_loss(
     Examples:
         Two patches that look alike, of which the loss takes each for a false negative of the other:
 
+        >>> import torch
         >>> views = torch.tensor([[1.0, 0.0], [0.9, 0.1], [1.0, 0.1], [0.9, 0.2]])
         >>> loss = fncc_loss(views, temperature=0.5, threshold=0.7, confidence=0.5, neighbours=1)
         >>> bool(loss < fncc_loss(views, temperature=0.5, threshold=0.7, confidence=0.0, neighbours=1))
         True
     """
-    return contrast(embeddings, temperature, Calibration(threshold, confidence, neighbours)).loss
+    return contrast(embeddings, temperature, Calibration(Search(threshold, neighbours), confidence)).loss
 
 
-def contrast(embeddings: Tensor, temperature: float, calibration: Calibration) -> Outcome:
-    """Return the loss of ``fncc_loss`` together with what it saw."""
+def contrast(
+    embeddings: Tensor,
+    temperature: float,
+    calibration: Calibration,
+    candidates: Others | None = None,
+    negatives: Others = every_other,
+) -> Outcome:
+    """Return the loss of ``fncc_loss`` together with what it saw.
+
+    Args:
+        candidates: Which negatives may be false ones; None: all, as in the paper.
+        negatives: What is in the denominator.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+    if candidates is not None or not calibration.search.is_published:
+        outcome = contrast_chosen(
+            embeddings, temperature, negatives, calibration=calibration, candidates=candidates or every_other
+        )
+        if negatives is every_other:
+            return replace(outcome, curves={n: value for n, value in outcome.curves.items() if n != "negatives"})
+        return outcome
     check_pairs(embeddings, temperature)
     z = directions(embeddings)
-    denominator, nearest = log_denominator(z, temperature, calibration.neighbours)
+    denominator, nearest = log_denominator(z, temperature, int(calibration.search.neighbours))
     of_positive = (z * other_views(z)).sum(dim=1)
     of_nearest = (z[:, None] * z[nearest]).sum(dim=2)
-    found = FalseNegatives(of_positive.detach() > calibration.threshold, nearest)
+    found = FalseNegatives(of_positive.detach() > calibration.search.threshold, nearest)
     means = mean_similarities(z)
     weights = calibration.weights(z, nearest, means)
     numerator = log_numerator(of_positive / temperature, of_nearest / temperature, found.benchmark, weights)
-    curves = {**pair_curves(*means), **calibration.curves(found.benchmark, of_nearest, weights)}
+    curves = {**pair_curves(*means), **calibration.curves(found, of_nearest, weights)}
     return Outcome((denominator - numerator).mean(), curves, found)
 
 
-def agreement(directions: Tensor, nearest: Tensor) -> Tensor:
-    """Return how much the other views of two patches agree, the mean of three cosine similarities, of shape (2B, k).
-
-    Args:
-        directions: Unit vectors of shape (2B, d).
-        nearest: The possible false negatives of each anchor, of shape (2B, k). Two patches have two views each, which
-            makes four pairs of views; this is the mean of the three that FNSD did not look at.
-    """
-    other = other_views(directions)
-    own_with_other = (directions[:, None] * other[nearest]).sum(dim=2)
-    other_with_both = (other[:, None] * (directions + other)[nearest]).sum(dim=2)
-    return (own_with_other + other_with_both) / 3
-
-
-def adaptive_confidence(agreement: Tensor, of_positive: Tensor, of_negative: Tensor) -> Tensor:
-    """Return a confidence weight from 0 to 1 for each possible false negative, of shape (2B, k).
-
-    This goes beyond the paper, which names a weight that adapts as future work. FNSD looks at one of the four pairs of
-    views of two patches; chance may have made that one alike. The weight is where the agreement of the other three lies
-    between the mean similarity of negatives (0) and that of positives (1), times how far those two means lie apart, as an
-    encoder that cannot tell positives from negatives cannot be trusted with this either.
-
-    Args:
-        of_positive, of_negative: Mean similarities of positives and of negatives, without shape.
-    """
-    apart = of_positive - of_negative
-    weights: Tensor = ((agreement - of_negative) / apart.clamp(min=1e-6)).clamp(0, 1) * apart.clamp(0, 1)
-    return weights
-
-
 class FALSE(PairMethod):
-    """Contrast that determines its false negatives (FNSD) and counts them as positives with a confidence weight (FNCC)."""
+    """Contrast that determines its false negatives (FNSD) and counts them as positives with a confidence weight (FNCC).
+
+    As published it knows nothing of the ground. With ``apart`` it looks for false negatives off the ground of the anchor.
+    """
+
+    curve_captions: ClassVar[Mapping[str, str]] = {
+        "negatives": "Negatives are what an anchor is pushed away from. The curve is the share of all others that was left "
+        "after those near the anchor were taken out."
+    }
+
+    def represent(self, views: Views) -> dict[str, Tensor]:
+        """Return the embeddings (2N, d) of each level and, where that matters, where they lie."""
+        made = self.embed(views)
+        return {**made, **beside(made, views)} if self.settings.apart else made
 
     def compare(self, embeddings: Tensor) -> Outcome:
         """Return the FNCC loss of embeddings (2N, d)."""
+        return contrast(embeddings, self.settings.temperature, Calibration.of(self.settings))
+
+    def compare_all(self, representations: Mapping[str, Tensor]) -> Outcome:
+        """Return the mean of the losses of all levels."""
         s = self.settings
-        return contrast(embeddings, s.temperature, Calibration.of(s))
-
-
-def _mean(values: Tensor, rows: Tensor) -> Tensor:
-    """Return the mean of some rows, NaN where there are none. Picking them would make the CPU wait for the device."""
-    return (values * rows[:, None]).sum() / (rows.sum() * values.shape[1])
-
-
-def log_numerator(of_positive: Tensor, of_nearest: Tensor, benchmark: Tensor, weights: Tensor) -> Tensor:
-    """Return the log of Eq. 6's numerator: the positive and, for benchmark anchors, the weighted false negatives.
-
-    Args:
-        of_positive, of_nearest: Similarities divided by the temperature, of shapes (2B,) and (2B, k).
-        benchmark: Which anchors are benchmark anchors, of shape (2B,).
-        weights: Confidence weights, of shape (2B, k).
-    """
-    weighted = benchmark[:, None] & (weights > 0)
-    counts = weighted.any(dim=1)
-    # Only where something counts: -inf on both sides of logaddexp would turn into NaN gradients.
-    safe = torch.where(weighted, weights, torch.ones_like(weights)).log()
-    of_false_negatives = (of_nearest + safe).masked_fill(~weighted, -torch.inf)
-    of_false_negatives = torch.where(counts[:, None], of_false_negatives, of_positive[:, None]).logsumexp(dim=1)
-    return torch.where(counts, torch.logaddexp(of_positive, of_false_negatives), of_positive)
+        if not s.apart:
+            return super().compare_all(representations)
+        outcomes = {}
+        for level, (embeddings, places) in by_level(representations).items():
+            elsewhere = places.farther_than(s.apart)
+            negatives = every_other if s.near_negatives else elsewhere
+            outcomes[level] = contrast(embeddings, s.temperature, Calibration.of(s), elsewhere, negatives)
+        return average(outcomes)

@@ -4,14 +4,39 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from false_core.methods.method import Outcome, ProjectedMethod, Views, average
+from false_core.methods.pairs import Others
 from false_core.presets import IMAGE
 
-_GROUND = " on the ground"
+_GROUND, _PATCHES = " on the ground", " in patches"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where embeddings lie, in widths of a patch: the two views of a place lie at one place.
+
+    Attributes:
+        ground: Where they lie themselves, of shape (2N, 3).
+        patches: Where the centres of the patches lie that they are of, of the same shape.
+    """
+
+    ground: Tensor
+    patches: Tensor
+
+    def farther_than(self, apart: float) -> Others:
+        """Return what chooses the places of other patches at least so far from an anchor, or who knows how far."""
+
+        def which(similarity: Tensor, rows: slice) -> Tensor:
+            # Two patches with one centre are one.
+            same = torch.cdist(self.patches[rows], self.patches, compute_mode="donot_use_mm_for_euclid_dist") == 0
+            return ~(same | (distances(self.ground[rows], self.ground) < apart))
+
+        return which
 
 
 class GeolocatedMethod(ProjectedMethod):
@@ -22,35 +47,53 @@ class GeolocatedMethod(ProjectedMethod):
     """
 
     @abstractmethod
-    def compare(self, embeddings: Tensor, ground: Tensor) -> Outcome:
-        """Return the loss of embeddings.
-
-        Args:
-            embeddings: Of shape (2N, d), first views stacked on second views.
-            ground: Where they lie, of shape (2N, 3), in widths of a patch: the two views of a place lie at one place.
-        """
+    def compare(self, embeddings: Tensor, places: Places) -> Outcome:
+        """Return the loss of embeddings (2N, d), first views stacked on second views, at places."""
 
     def represent(self, views: Views) -> dict[str, Tensor]:
         """Return the embeddings (2N, d) of each level and, beside them, where they lie (2N, 3)."""
-        if views.ground is None:
-            raise ValueError("this method needs to know where the views lie on the ground")
-        centres, points = views.ground[:, 0], views.ground[:, 1:].flatten(0, 1)
         made = self.embed(views)
-        for level in list(made):
-            made[f"{level}{_GROUND}"] = (
-                centres.repeat(2, 1) if level == IMAGE else points.repeat(2, 1)[views.kept]
-            )  # fmt: skip
-        return made
+        return {**made, **beside(made, views)}
 
     def compare_all(self, representations: Mapping[str, Tensor]) -> Outcome:
         """Return the mean of the losses of all levels."""
         return average({level: self.compare(*both) for level, both in by_level(representations).items()})
 
 
-def by_level(representations: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
+def places_of(level: str, ground: Tensor, kept: Tensor) -> Places:
+    """Return where the embeddings of a level lie, for what ``Views`` say of themselves."""
+    centres, points = ground[:, :1], ground[:, 1:]
+    if level == IMAGE:
+        return Places(centres[:, 0].repeat(2, 1), centres[:, 0].repeat(2, 1))
+    of_points = [where.flatten(0, 1).repeat(2, 1)[kept] for where in (points, centres.expand_as(points))]
+    return Places(*of_points)
+
+
+def beside(embeddings: Mapping[str, Tensor], views: Views) -> dict[str, Tensor]:
+    """Return what goes beside the embeddings of each level, so that ``by_level`` knows their places.
+
+    Raises:
+        ValueError: The views do not say where they lie.
+    """
+    if views.ground is None:
+        raise ValueError("this method needs to know where the views lie on the ground")
+    places = {level: places_of(level, views.ground, views.kept) for level in embeddings}
+    return {
+        **{f"{level}{_GROUND}": place.ground for level, place in places.items()},
+        **{f"{level}{_PATCHES}": place.patches for level, place in places.items()},
+    }
+
+
+def by_level(representations: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Places]]:
     """Return embeddings and where they lie, by level, of what ``GeolocatedMethod.represent`` returned."""
-    levels = [name for name in representations if not name.endswith(_GROUND)]
-    return {level: (representations[level], representations[f"{level}{_GROUND}"].detach()) for level in levels}
+    levels = [name for name in representations if not name.endswith((_GROUND, _PATCHES))]
+    return {
+        level: (
+            representations[level],
+            Places(representations[f"{level}{_GROUND}"].detach(), representations[f"{level}{_PATCHES}"].detach()),
+        )
+        for level in levels
+    }
 
 
 def distances(some: Tensor, others: Tensor) -> Tensor:

@@ -23,11 +23,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from false_core.methods.chosen_pairs import Negatives, contrast_chosen
-from false_core.methods.fncc import Calibration
-from false_core.methods.geolocated import GeolocatedMethod, by_level, distances
+from false_core.methods.calibration import Calibration
+from false_core.methods.chosen_pairs import contrast_chosen
+from false_core.methods.geolocated import GeolocatedMethod, Places, by_level, distances
 from false_core.methods.method import Outcome
-from false_core.methods.pairs import blocks, directions, positives, similarities
+from false_core.methods.pairs import Others, blocks, directions, every_other, positives, similarities
 from false_core.methods.pictures import NeighbourPairs
 
 SHOWN_NEGATIVES = 8
@@ -35,7 +35,12 @@ SHOWN_NEGATIVES = 8
 
 
 def gfcnet_loss(
-    embeddings: Tensor, ground: Tensor, radius: float, temperature: float = 0.5, calibration: Calibration | None = None
+    embeddings: Tensor,
+    ground: Tensor,
+    radius: float,
+    temperature: float = 0.5,
+    calibration: Calibration | None = None,
+    candidates: Others = every_other,
 ) -> Outcome:
     """Return NT-Xent over corrected negatives.
 
@@ -45,13 +50,16 @@ def gfcnet_loss(
         radius: r, in that unit.
         temperature: tau.
         calibration: The calibration of false negatives among the negatives that are left; None: they are not looked for.
+        candidates: Which of those may be false ones.
 
     Raises:
         ValueError: An argument is out of range.
     """
     if radius < 0:
         raise ValueError(f"radius must be at least 0; it is {radius}")
-    return contrast_chosen(embeddings, temperature, _negatives(ground, radius), calibration=calibration)
+    return contrast_chosen(
+        embeddings, temperature, _negatives(ground, radius), calibration=calibration, candidates=candidates
+    )
 
 
 class GFCNet(GeolocatedMethod):
@@ -62,18 +70,18 @@ class GFCNet(GeolocatedMethod):
         "after those were taken out that lie near and look alike."
     }
 
-    def compare(self, embeddings: Tensor, ground: Tensor) -> Outcome:
-        """Return the loss of embeddings (2N, d) at positions (2N, 3)."""
+    def compare(self, embeddings: Tensor, places: Places) -> Outcome:
+        """Return the loss of embeddings (2N, d) at places."""
         s = self.settings
-        return gfcnet_loss(
-            embeddings, ground, s.radius, s.temperature, Calibration.of(s) if s.false_negatives else None
-        )  # fmt: skip
+        calibration = Calibration.of(s) if s.false_negatives else None
+        candidates = places.farther_than(s.apart) if s.apart else every_other
+        return gfcnet_loss(embeddings, places.ground, s.radius, s.temperature, calibration, candidates)
 
     def neighbour_pairs(self, representations: Mapping[str, Tensor]) -> list[NeighbourPairs]:
         """Return the corrected negatives of each anchor, the nearest in joint distance first."""
         found = []
-        for level, (embeddings, ground) in by_level(representations).items():
-            indices, counts = corrected(directions(embeddings), ground, self.settings.radius, SHOWN_NEGATIVES)
+        for level, (embeddings, places) in by_level(representations).items():
+            indices, counts = corrected(directions(embeddings), places.ground, self.settings.radius, SHOWN_NEGATIVES)
             text = (
                 "These are no negatives, as they lie near the anchor and look like it. Those within the radius that look "
                 "unlike, and all others, stay negatives. They should show the same land cover as the anchor."
@@ -108,7 +116,7 @@ def corrected(directions: Tensor, ground: Tensor, radius: float, most: int) -> t
     return torch.cat(indices), torch.cat(counts)
 
 
-def _negatives(ground: Tensor, radius: float) -> Negatives:
+def _negatives(ground: Tensor, radius: float) -> Others:
     def which(similarity: Tensor, rows: slice) -> Tensor:
         # Written so that a pair whose distance is unknown stays negative.
         return ~(_joint_distance(similarity, ground, rows, radius) < 1)

@@ -3,11 +3,14 @@
 Li et al., "Global and Local Contrastive Self-Supervised Learning for Semantic Segmentation of HR Remote Sensing Images",
 IEEE TGRS 60, 2022, arXiv 2106.10605.
 
-- Global style: mean and variance over a patch of the encoder's coarsest features, joined and projected.
+- Global style: mean and variance over a patch, joined and projected: of what the pyramid of DeepLab makes of the coarsest
+  features, as published, where the decoder has one (preset paper), and of the coarsest features themselves where not.
 - Local matching: in each pair of views some windows at positions that both see. What the decoder makes of the views is
   averaged over each window and projected.
 
-Both are compared by NT-Xent with the negatives alone in the denominator, and weigh the same. Windows are squares of the
+Both are compared by NT-Xent, and weigh the same. (The paper's equation has the negatives alone in the denominator; the code
+published with it has the positive there too, as NT-Xent has, and so has this: FNCC then differs in its numerator alone.)
+Windows are squares of the
 same size in both views; they match in their middles, as the views are turned and scaled. The patch counts as a level of its
 own whatever the preset says, and the windows are its points. The decoder is that of fine-tuning with the same preset,
 without its dropout: ``represent`` leaves nothing to chance.
@@ -22,10 +25,12 @@ import torch
 from torch import Tensor, nn
 
 from false_core.errors import RequestError
-from false_core.methods.chosen_pairs import contrast_chosen, every_other
-from false_core.methods.fncc import Calibration, contrast
+from false_core.methods.calibration import Calibration
+from false_core.methods.fncc import contrast
 from false_core.methods.method import Method, Outcome, Views, average
 from false_core.methods.pictures import MarkedView, MarkedViews
+from false_core.methods.simclr import nt_xent
+from false_core.models.deeplab import CHANNELS, DilatedDecoder
 from false_core.models.encoder import channels_of
 from false_core.models.segmenter import build_segmenter
 from false_core.presets import BOTH, IMAGE, POINTS, PretrainSettings
@@ -50,18 +55,19 @@ class GLCNet(Method):
         super().__init__(network.encoder, settings)
         self.decoder = _without_dropout(network.decoder)
         decoded = int(network.segmentation_head[0].in_channels)
-        self.style = _projector(2 * channels[-1], settings)
+        styled = CHANNELS if isinstance(self.decoder, DilatedDecoder) else channels[-1]
+        self.style = _projector(2 * styled, settings)
         self.local = _projector(decoded, settings)
 
     @classmethod
     def adapted(cls, settings: PretrainSettings) -> PretrainSettings:
-        """Return ``settings`` with the levels and windows of GLCNet."""
+        """Return ``settings`` with the levels and windows of GLCNet, which does not know where its windows lie."""
         if 2 * settings.window > settings.crop_size:
             raise RequestError(
                 f"Windows of {settings.window} pixels are too large for patches of {settings.crop_size} pixels.",
                 "Set window to at most half of that.",
             )
-        return replace(settings, level=BOTH, points=LOCAL_WINDOWS)
+        return replace(settings, level=BOTH, points=LOCAL_WINDOWS, apart=0.0)
 
     @classmethod
     def sampling_requirements(cls, settings: PretrainSettings) -> SamplingRequirements:
@@ -82,8 +88,13 @@ class GLCNet(Method):
         """Return the embeddings of the patches (2B, d) and of the windows (2N, d)."""
         assert self.decoder is not None
         features = self.encoder(views.pixels)
-        windows = window_means(self.decoder(features), views.points, self.settings.window / DECODER_STRIDE)
-        return {IMAGE: self.style(style(features[-1])), POINTS: self.local(windows.flatten(0, 1)[views.kept])}
+        if isinstance(self.decoder, DilatedDecoder):
+            coarse = self.decoder.context(features)
+            decoded = self.decoder.join(coarse, features)
+        else:
+            coarse, decoded = features[-1], self.decoder(features)
+        windows = window_means(decoded, views.points, self.settings.window / DECODER_STRIDE)
+        return {IMAGE: self.style(style(coarse)), POINTS: self.local(windows.flatten(0, 1)[views.kept])}
 
     def marked_views(self, views: Views) -> list[MarkedViews]:
         """Return the windows that are matched."""
@@ -112,22 +123,7 @@ class GLCNet(Method):
         s = self.settings
         if s.false_negatives:
             return contrast(embeddings, s.temperature, Calibration.of(s))
-        return glcnet_loss(embeddings, s.temperature)
-
-
-def glcnet_loss(embeddings: Tensor, temperature: float = 0.5) -> Outcome:
-    """Return NT-Xent with the negatives alone in the denominator, the mean over all 2B anchors.
-
-    Args:
-        embeddings: A tensor of shape (2B, d), the first views stacked on the second views. Need not be normalised.
-        temperature: tau.
-
-    Raises:
-        ValueError: An argument is out of range.
-    """
-    outcome = contrast_chosen(embeddings, temperature, every_other, positive_among_negatives=False)
-    curves = {name: value for name, value in outcome.curves.items() if name != "negatives"}
-    return Outcome(outcome.loss, curves)
+        return nt_xent(embeddings, s.temperature)
 
 
 def style(features: Tensor) -> Tensor:

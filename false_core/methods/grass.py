@@ -5,14 +5,15 @@ Segmentation", IEEE TGRS 2023, arXiv 2306.15868.
 
 First, as a warm-up, patches are told apart by NT-Xent. After that each step looks at its batch twice. The gradients of the
 loss at the coarsest features, averaged over the patch, are the weights of the channels; the weighted mean of the channels
-is the attention. It is enlarged and cut half-way between its lowest and its highest value. Of the regions above, the
-bounding box of the one with the highest attention is cut out of the view and enlarged to its size, and these crops are what
-the step trains on.
+is the attention. It is enlarged and cut half-way between its lowest and its highest value. Cells above that touch, if only
+at a corner, are a region. The bounding box of the region with the highest attention is cut out of the view and enlarged to
+its size by repeating pixels, and these crops are what the step trains on.
 
 All of that is done for the whole batch at once, on the device. Choices of ours:
 
-- Boxes lie on a grid of 4 pixels and are at least 32 pixels wide, which is what one of the coarsest features stands for.
-- The strongest region is the one that holds the highest value.
+- Boxes lie on a grid of 4 pixels.
+- The strongest region is the one that holds the highest value. The published code takes the last one whose box holds it,
+  which is hardly ever another.
 - Where embeddings stand for points, those that both crops of a patch see take part. Where there are none, its views stay
   whole.
 - The warm-up takes ``WHOLE_PATCH_SHARE`` of the steps; the description at hand gives no number.
@@ -25,11 +26,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from false_core.methods.fncc import Calibration, contrast
+from false_core.methods.calibration import Calibration
+from false_core.methods.fncc import contrast
 from false_core.methods.method import FirstLook, Outcome, PairMethod, Views
 from false_core.methods.pictures import MarkedView, MarkedViews
 from false_core.methods.simclr import nt_xent
-from false_core.models.encoder import STRIDE
 from false_core.presets import POINTS, PretrainSettings
 
 WHOLE_PATCH_SHARE = 0.25
@@ -50,6 +51,11 @@ class GraSS(PairMethod):
     def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
         super().__init__(encoder, settings)
         self.register_buffer("warmed_up", torch.zeros((), dtype=torch.bool))
+
+    @classmethod
+    def adapted(cls, settings: PretrainSettings) -> PretrainSettings:
+        """Return ``settings`` without distances on the ground, which the parts of patches do not know."""
+        return replace(settings, apart=0.0)
 
     @property
     def looks_twice(self) -> bool:
@@ -77,9 +83,7 @@ class GraSS(PairMethod):
     def focus(self, views: Views, features: Tensor, gradients: Tensor) -> Tensor:
         """Return the parts of the views to look at, of shape (2B, 4): left, top, right and bottom from -1 to 1."""
         height, width = (side // CELL for side in views.pixels.shape[-2:])
-        least = -(-STRIDE // CELL)
         boxes = strongest_regions(_enlarged(attention(features, gradients), height, width))
-        boxes = _widened(boxes, min(least, width), min(least, height), width, height)
         size = boxes.new_tensor([width, height, width, height])
         parts = boxes / size * 2 - 1
         if POINTS in self.heads:
@@ -92,7 +96,9 @@ class GraSS(PairMethod):
         middle, half = (focus[:, :2] + focus[:, 2:]) / 2, (focus[:, 2:] - focus[:, :2]) / 2
         maps = torch.cat([torch.diag_embed(half), middle[:, :, None]], dim=2).to(views.pixels.dtype)
         grid = torch.nn.functional.affine_grid(maps, list(views.pixels.shape), align_corners=False)
-        pixels = torch.nn.functional.grid_sample(views.pixels, grid, align_corners=False, padding_mode="border")
+        pixels = torch.nn.functional.grid_sample(
+            views.pixels, grid, mode="nearest", align_corners=False, padding_mode="border"
+        )
         points = (views.points - middle[:, None].to(views.points.dtype)) / half[:, None].to(views.points.dtype)
         kept = _shared(views, focus).flatten().nonzero()[:, 0]
         kept = torch.cat([kept, kept + len(views.points) // 2 * views.points.shape[1]])
@@ -148,7 +154,7 @@ def attention(features: Tensor, gradients: Tensor) -> Tensor:
 def strongest_regions(attention: Tensor) -> Tensor:
     """Return the bounding box of the strongest region of each view, of shape (B, 4).
 
-    A region is what hangs together, along the axes, above the mean of the lowest and the highest attention. The strongest
+    A region is what hangs together, corners included, above the mean of the lowest and the highest attention. The strongest
     is the one with the highest attention; of several equals the first cell, row by row, decides.
 
     Args:
@@ -176,23 +182,8 @@ def strongest_regions(attention: Tensor) -> Tensor:
 
 
 def _spread(region: Tensor) -> Tensor:
-    """Return a region and the cells beside it."""
-    cells = region[:, None].float()
-    across = torch.nn.functional.max_pool2d(cells, (1, 3), stride=1, padding=(0, 1))
-    down = torch.nn.functional.max_pool2d(cells, (3, 1), stride=1, padding=(1, 0))
-    return torch.maximum(across, down)[:, 0] > 0
-
-
-def _widened(boxes: Tensor, least_width: int, least_height: int, width: int, height: int) -> Tensor:
-    """Return boxes (B, 4) that are at least so large, around the same middle as far as that is inside."""
-    out = []
-    for low, high, least, limit in ((0, 2, least_width, width), (1, 3, least_height, height)):
-        side = (boxes[:, high] - boxes[:, low]).clamp(min=least)
-        start = ((boxes[:, low] + boxes[:, high] - side) / 2).clamp(min=0)
-        start = torch.minimum(start, limit - side)
-        out.append((start, start + side))
-    (left, right), (top, bottom) = out
-    return torch.stack([left, top, right, bottom], dim=1)
+    """Return a region and the cells around it."""
+    return torch.nn.functional.max_pool2d(region[:, None].float(), 3, stride=1, padding=1)[:, 0] > 0
 
 
 def _shared(views: Views, parts: Tensor) -> Tensor:

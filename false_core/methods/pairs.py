@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 SIMILARITIES_AT_A_TIME = 1 << 22
 """Similarities in memory at a time. A batch of up to 2048 embeddings is one block; memory is linear in larger ones."""
+
+
+Others = Callable[[Tensor, slice], Tensor]
+"""Chooses some of all 2B for each anchor of a block: takes their similarities (rows, 2B), which have no gradients, and which
+anchors they are, and returns a mask of the same shape. Anchors themselves and their other views never count."""
+
+
+def every_other(similarity: Tensor, rows: slice) -> Tensor:
+    """Choose all others, as NT-Xent does for negatives."""
+    return torch.ones_like(similarity, dtype=torch.bool)
 
 
 def check_pairs(embeddings: Tensor, temperature: float = 1.0) -> None:
@@ -42,6 +52,15 @@ def similarities(directions: Tensor, rows: slice) -> Tensor:
     # Outside autocast, which would round the products to half precision.
     with torch.autocast(directions.device.type, enabled=False):
         return directions[rows] @ directions.T
+
+
+def of_own_place(similarity: Tensor, rows: slice) -> Tensor:
+    """Return which of the others are the anchors of a block themselves or their other views, as a mask (rows, 2B)."""
+    mask = torch.zeros_like(similarity, dtype=torch.bool)
+    block = torch.arange(len(similarity), device=similarity.device)
+    mask[block, block + rows.start] = True
+    mask[block, positives(similarity.shape[1], similarity.device)[rows]] = True
+    return mask
 
 
 def blocks(anchors: int) -> Iterator[slice]:

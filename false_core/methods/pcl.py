@@ -2,8 +2,11 @@
 
 Li et al., "Prototypical Contrastive Learning of Unsupervised Representations", ICLR 2021. The published code clusters the
 embeddings of the whole, finite data set before each epoch. Rasters are sampled at random here, so there is no such set: the
-clusters are those of the momentum encoder's latest embeddings, and a patch belongs to the cluster nearest to its own. The
-negatives of a patch are the others of its batch, not a queue of earlier ones.
+clusters are those of the momentum encoder's latest embeddings, and a patch belongs to the cluster nearest to its own.
+
+With ``settings.queue`` (the preset paper), as published: the negatives of a patch are that many latest embeddings of earlier
+batches, at first random ones, and the momentum is the same from the first step on. Without, for short trainings, the
+negatives are the others of its batch, and the momentum rises to that.
 """
 
 from __future__ import annotations
@@ -68,6 +71,10 @@ class PCL(ProjectedMethod):
                 self.register_buffer(f"{level}_concentration_{per_cluster}", torch.zeros(MEMORY_BANK_SIZE // per_cluster))
         self.register_buffer("filled", torch.zeros(len(self.heads), dtype=torch.long))
         self.register_buffer("clustered", torch.zeros((), dtype=torch.bool))
+        if settings.queue:
+            for level in self.heads:
+                random = torch.randn(settings.queue, settings.dimensions)
+                self.register_buffer(f"{level}_queue", torch.nn.functional.normalize(random, dim=1))
         # Which clusters there are is looked up once after each clustering: looking makes the CPU wait for the device.
         self._known: dict[str, list[Prototypes]] = {}
         self.register_load_state_dict_post_hook(lambda method, _: method._known.clear())  # type: ignore[no-untyped-call]
@@ -90,7 +97,8 @@ class PCL(ProjectedMethod):
             key = key.detach()
             if level not in self._known:
                 self._known[level] = self._prototypes(level) if self.clustered else []
-            outcomes[level] = proto_nce(query, key, self._known[level], self.settings.temperature)
+            queue = self.get_buffer(f"{level}_queue") if self.settings.queue else None
+            outcomes[level] = proto_nce(query, key, self._known[level], self.settings.temperature, queue)
             self._remember(number, level, key)
         return average(outcomes)
 
@@ -98,7 +106,7 @@ class PCL(ProjectedMethod):
     def after_step(self, step: int, steps: int) -> None:
         """Let the momentum encoder follow, and cluster when it is time."""
         # At first the weights change fast, and a slow average of them would be one of noise.
-        momentum = min(MOMENTUM, (1 + step) / (10 + step))
+        momentum = MOMENTUM if self.settings.queue else min(MOMENTUM, (1 + step) / (10 + step))
         for slow, fast in ((self.slow_encoder, self.encoder), (self.slow_heads, self.heads)):
             for kept, new in zip(slow.state_dict().values(), fast.state_dict().values()):
                 if kept.is_floating_point():
@@ -126,6 +134,9 @@ class PCL(ProjectedMethod):
         rows = (self.filled[number] + torch.arange(len(normalised), device=bank.device)) % MEMORY_BANK_SIZE
         bank[rows] = normalised
         self.filled[number] += len(normalised)
+        if self.settings.queue:
+            queue = self.get_buffer(f"{level}_queue")
+            queue.copy_(torch.cat([queue, normalised])[-len(queue) :])
 
     def _cluster(self, step: int) -> None:
         for number, level in enumerate(self.heads):
@@ -143,15 +154,18 @@ class PCL(ProjectedMethod):
         self._known.clear()
 
 
-def proto_nce(query: Tensor, key: Tensor, prototypes: list[Prototypes], temperature: float) -> Outcome:
+def proto_nce(
+    query: Tensor, key: Tensor, prototypes: list[Prototypes], temperature: float, queue: Tensor | None = None
+) -> Outcome:
     """Return the loss of Eq. 11, the mean over the queries.
 
     Args:
         query: Embeddings (n, d) with gradients. Need not be normalised.
-        key: The momentum encoder's embeddings (n, d) of their other views, the negatives of each other.
+        key: The momentum encoder's embeddings (n, d) of their other views.
         prototypes: Clusterings at several granularities. A query belongs to the cluster nearest to its key. Empty: only
             the first term, InfoNCE.
         temperature: tau.
+        queue: The negatives, unit vectors of shape (m, d); None: the keys are those of each other.
     """
     with torch.autocast(query.device.type, enabled=False):
         query, key = (
@@ -159,12 +173,18 @@ def proto_nce(query: Tensor, key: Tensor, prototypes: list[Prototypes], temperat
         )
         similarity = query @ key.T
         own = torch.arange(len(query), device=query.device)
-        loss = torch.nn.functional.cross_entropy(similarity / temperature, own)
+        if queue is None:
+            logits = similarity
+        else:
+            # The queue moves on before the backward pass.
+            logits = torch.cat([similarity.diagonal()[:, None], query @ queue.clone().to(query.dtype).T], dim=1)
+            own = torch.zeros_like(own)
+        loss = torch.nn.functional.cross_entropy(logits / temperature, own)
         terms = []
         for clustering in prototypes:
             mine = (key @ clustering.centres.T).argmax(dim=1)
-            logits = query @ clustering.centres.T / clustering.concentration
-            terms.append(torch.nn.functional.cross_entropy(logits, mine))
+            to_centres = query @ clustering.centres.T / clustering.concentration
+            terms.append(torch.nn.functional.cross_entropy(to_centres, mine))
         if terms:
             loss = loss + torch.stack(terms).mean()
     n = len(query)

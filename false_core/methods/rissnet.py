@@ -21,11 +21,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from false_core.methods.calibration import Calibration
 from false_core.methods.chosen_pairs import Relatives, contrast_chosen
-from false_core.methods.fncc import Calibration
-from false_core.methods.geolocated import GeolocatedMethod, by_level, distances
+from false_core.methods.geolocated import GeolocatedMethod, Places, by_level, distances
 from false_core.methods.method import Outcome
-from false_core.methods.pairs import blocks, directions
+from false_core.methods.pairs import Others, blocks, directions, every_other
 from false_core.methods.pictures import NeighbourPairs
 from false_core.presets import IMAGE, PretrainSettings
 from false_core.sampling.views import SamplingRequirements
@@ -43,6 +43,7 @@ def rissnet_loss(
     relaxed: int = RELAXED,
     temperature: float = 0.5,
     calibration: Calibration | None = None,
+    candidates: Others = every_other,
 ) -> Outcome:
     """Return InfoNCE with relaxed positives.
 
@@ -53,6 +54,7 @@ def rissnet_loss(
         relaxed: Places of the neighbourhood that count as positives, the best ranked.
         temperature: tau.
         calibration: The calibration of false negatives among the negatives; None: they are not looked for.
+        candidates: Which negatives may be false ones.
 
     Raises:
         ValueError: An argument is out of range.
@@ -66,7 +68,7 @@ def rissnet_loss(
         mask = torch.ones_like(similarity, dtype=torch.bool)
         return mask.scatter_(1, chosen.indices[rows], ~chosen.counts[rows])
 
-    outcome = contrast_chosen(embeddings, temperature, others, chosen, calibration)
+    outcome = contrast_chosen(embeddings, temperature, others, chosen, calibration, candidates=candidates)
     of_chosen = (z[:, None] * z[chosen.indices]).sum(dim=2)
     curves = {
         **outcome.curves,
@@ -90,17 +92,18 @@ class RiSSNet(GeolocatedMethod):
         in_groups = settings.level == IMAGE and settings.radius > 0
         return SamplingRequirements(neighbours=DRAWN, reach=settings.radius) if in_groups else SamplingRequirements()
 
-    def compare(self, embeddings: Tensor, ground: Tensor) -> Outcome:
-        """Return the loss of embeddings (2N, d) at positions (2N, 3)."""
+    def compare(self, embeddings: Tensor, places: Places) -> Outcome:
+        """Return the loss of embeddings (2N, d) at places."""
         s = self.settings
         calibration = Calibration.of(s) if s.false_negatives else None
-        return rissnet_loss(embeddings, ground, s.radius, RELAXED, s.temperature, calibration)
+        candidates = places.farther_than(s.apart) if s.apart else every_other
+        return rissnet_loss(embeddings, places.ground, s.radius, RELAXED, s.temperature, calibration, candidates)
 
     def neighbour_pairs(self, representations: Mapping[str, Tensor]) -> list[NeighbourPairs]:
         """Return the relaxed positives of each anchor."""
         found = []
-        for level, (embeddings, ground) in by_level(representations).items():
-            chosen = relaxed_positives(directions(embeddings), ground, self.settings.radius, RELAXED)
+        for level, (embeddings, places) in by_level(representations).items():
+            chosen = relaxed_positives(directions(embeddings), places.ground, self.settings.radius, RELAXED)
             # Of the two views of a place, one is enough to be shown.
             half = chosen.indices.shape[1] // 2
             text = (

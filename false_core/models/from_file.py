@@ -13,7 +13,7 @@ from false_core.device import memory_of
 from false_core.errors import ModelFileError
 from false_core.models.encoder import build_encoder
 from false_core.models.fused import FusedSegmenter
-from false_core.models.model_file import ModelCard, check_layout, load_weights
+from false_core.models.model_file import GENERAL_PREFIX, ModelCard, check_layout, load_weights
 from false_core.models.segmenter import build_segmenter, stride_of
 
 WEIGHTS_SHARE_OF_MEMORY = 0.4
@@ -40,7 +40,12 @@ def encoder_from(path: str, card: ModelCard) -> Any:
     return _loaded(path, len(card.bands), lambda: build_encoder(card.encoder, len(card.bands)))
 
 
-def check_fits(path: str, build: Callable[[], nn.Module]) -> None:
+def general_from(path: str, card: ModelCard) -> Any:
+    """Return the general encoder beside the one in an encoder file, ``card.general``. Raises as ``segmenter_from``."""
+    return _loaded(path, len(card.bands), lambda: build_encoder(card.general, len(card.bands)), GENERAL_PREFIX)
+
+
+def check_fits(path: str, build: Callable[[], nn.Module], prefix: str = "") -> None:
     """Find out from its header whether a model file holds the network that ``build`` makes, without memory for its weights.
 
     Raises:
@@ -56,7 +61,7 @@ def check_fits(path: str, build: Callable[[], nn.Module]) -> None:
     # Of shapes only, so that it does not matter how large the network would be.
     with torch.device("meta"):
         network = build()
-    check_layout(path, network)
+    check_layout(path, network, prefix)
 
 
 def _segmenter(card: ModelCard) -> Any:
@@ -65,10 +70,10 @@ def _segmenter(card: ModelCard) -> Any:
     return build_segmenter(card.encoder, card.decoder, len(card.bands), len(card.classes))
 
 
-def _loaded(path: str, bands: int, build: Callable[[], nn.Module]) -> Any:
-    check_fits(path, build)
+def _loaded(path: str, bands: int, build: Callable[[], nn.Module], prefix: str = "") -> Any:
+    check_fits(path, build, prefix)
     network = build()
-    load_weights(path, network)
+    load_weights(path, network, prefix)
     network.eval()
     # Numbers that are finite can still be too large, or a variance negative.
     with torch.inference_mode():

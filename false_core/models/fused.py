@@ -195,6 +195,10 @@ class FeatureParts(nn.Module):
         seen = reduced(pixels, one.zoom).contiguous(memory_format=torch.channels_last)
         return levels_up_to(one.deepest, self.encoders[number], seen)
 
+    def encoder_of(self, part: str) -> int | None:
+        """Return the number of the encoder that a part comes from; None for texture and spectrum."""
+        return None if part in (TEXTURE, SPECTRUM) else self._pass_of(part)[0]
+
     def _pass_of(self, part: str) -> tuple[int, Pass]:
         """Return the number of the encoder that a part comes from, and its pass."""
         return next(

@@ -32,10 +32,12 @@ from false_core.untrusted import on_one_line, parse_json
 
 MODEL_FORMAT = "false-model"
 FORMAT_VERSION = 3
-"""2: an encoder may bring a decoder along. 3: a segmenter may have a head on frozen features. Files without these are
-written as 1, which older versions read too."""
+"""2: an encoder may bring a decoder along. 3: a segmenter may have a head on frozen features, and an encoder the general one
+that it was pretrained from. Files without these are written as 1, which older versions read too."""
 DECODER_PREFIX = "decoder."
 """The prefix of the weights of a decoder, in a file of an encoder as in that of a segmenter."""
+GENERAL_PREFIX = "general."
+"""The prefix of the weights of the general encoder that an encoder was pretrained from, in the file of that encoder."""
 METADATA = "__metadata__"
 """The key under which safetensors keeps texts."""
 MADE_BY = "made_by"
@@ -69,6 +71,8 @@ class ModelCard:
         kind: ``"encoder"`` or ``"segmenter"``.
         encoder: Name of the timm backbone.
         decoder: Name of the decoder. Of an encoder, of the decoder that was pretrained with it; empty where none was.
+        general: Of an encoder, the timm backbone of the general encoder that its pretraining began with; empty where it
+            began from nothing.
         bands: Names of the bands it takes, in order.
         band_numbers: Their numbers in the raster it was made on, counted from 1.
         dtype: Data type of that raster.
@@ -92,22 +96,26 @@ class ModelCard:
     ground_sample_distance: float | None
     patch_size: int
     decoder: str = ""
+    general: str = ""
     head: FusedSpec | None = None
     classes: ClassTable = field(default_factory=lambda: ClassTable(()))
     method: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
 
 
-def save_model(path: str, card: ModelCard, network: nn.Module, decoder: nn.Module | None = None) -> None:
+def save_model(
+    path: str, card: ModelCard, network: nn.Module, decoder: nn.Module | None = None, general: nn.Module | None = None
+) -> None:
     """Write a model file, whole or not at all.
 
     Args:
         decoder: Beside an encoder, the decoder that was pretrained with it; ``card.decoder`` is its name.
+        general: Beside an encoder, the one that its pretraining began with; ``card.general`` is its name.
 
     Raises:
         OutputError: It cannot be written, for example because the disk is full.
     """
-    version = 3 if card.head else 2 if decoder else 1
+    version = 3 if card.head or general else 2 if decoder else 1
     body = {"format_version": version, **{f.name: getattr(card, f.name) for f in dataclasses.fields(card)}}
     body["head"] = card.head.to_dict() if card.head else None
     body["normalisation"] = card.normalisation.to_dict()
@@ -121,8 +129,9 @@ def save_model(path: str, card: ModelCard, network: nn.Module, decoder: nn.Modul
     # One entry: several would come in a random order, and the same training is to give the same file.
     header = {MODEL_FORMAT: text}
     state = dict(network.state_dict())
-    if decoder:
-        state |= {f"{DECODER_PREFIX}{name}": tensor for name, tensor in decoder.state_dict().items()}
+    for prefix, beside in ((DECODER_PREFIX, decoder), (GENERAL_PREFIX, general)):
+        if beside:
+            state |= {f"{prefix}{name}": tensor for name, tensor in beside.state_dict().items()}
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     with published(path) as (partial,):
         try:
@@ -169,7 +178,8 @@ def check_layout(path: str, network: nn.Module, prefix: str = "") -> None:
     """Compare the header of a model file with a network, which may be on the meta device: names, shapes and types.
 
     Args:
-        network: What should be in it. An encoder leaves a decoder that is beside it alone.
+        network: What should be in it. An encoder leaves alone what is beside it.
+        prefix: As of ``load_weights``.
 
     Raises:
         ModelFileError: They differ, or the header cannot be read.
@@ -185,10 +195,10 @@ def check_layout(path: str, network: nn.Module, prefix: str = "") -> None:
 
 
 def load_weights(path: str, network: nn.Module, prefix: str = "") -> None:
-    """Fill ``network`` with the weights in a model file. An encoder leaves a decoder that is beside it alone.
+    """Fill ``network`` with the weights in a model file. An encoder leaves alone what is beside it.
 
     Args:
-        prefix: The prefix of the names in the file: ``DECODER_PREFIX`` for its decoder alone.
+        prefix: The prefix of the names in the file, for its decoder or its general encoder alone.
 
     Raises:
         ModelFileError: Names, shapes or types of the weights differ from the network's, or some are no finite numbers.
@@ -210,11 +220,11 @@ def load_weights(path: str, network: nn.Module, prefix: str = "") -> None:
 
 
 def _names_for(own: Mapping[str, Tensor], stored: Sequence[str], prefix: str) -> set[str]:
-    """Return those of the names in a file that should be the network's: of a decoder, its own; else all but a decoder's."""
+    """Return those of the names in a file that should be the network's: with a prefix, or all but what is beside it."""
     if prefix:
         return {name for name in stored if name.startswith(prefix)}
-    has_decoder = any(name.startswith(DECODER_PREFIX) for name in own)
-    return {name for name in stored if has_decoder or not name.startswith(DECODER_PREFIX)}
+    beside = tuple(p for p in (DECODER_PREFIX, GENERAL_PREFIX) if not any(name.startswith(p) for name in own))
+    return {name for name in stored if not name.startswith(beside)}
 
 
 def check_bands(card: ModelCard, path: str, bands: int, raster: str) -> None:
@@ -312,9 +322,11 @@ def _check(card: ModelCard) -> None:
     if type(card.patch_size) is not int or not 1 <= card.patch_size <= LARGEST_PATCH:
         raise ValueError("patch_size must be a number of pixels")
     # timm would look up a name with a slash or a colon in it in the network.
-    networks = (card.encoder, card.decoder, *(card.head.encoders if card.head else ()))
+    networks = (card.encoder, card.decoder, card.general, *(card.head.encoders if card.head else ()))
     if not all(re.fullmatch(r"[\w.-]*", name) for name in networks):
-        raise ValueError("the names of encoder and decoder must be plain ones")
+        raise ValueError("the names of encoders and decoder must be plain ones")
+    if card.general and card.kind != ENCODER:
+        raise ValueError("only an encoder has a general one beside it")
     if not all(isinstance(part, dict) for part in (card.method, card.provenance)) or not isinstance(card.dtype, str):
         raise ValueError("method and provenance must be objects, dtype a text")
     _check_provenance(card.provenance)

@@ -137,6 +137,8 @@ def _history(card: ModelCard) -> list[list[str]]:
         rows.append(["Pretraining", _show(card.method)])
         rows.append(["Pretrained on", ", ".join(card.provenance.get("rasters", ()))])
         rows += _origin(card.provenance)
+        if card.general:
+            rows.append(["Kept beside it", f"the {card.general} that its pretraining began with; heads see both"])
     rows.append(["Library version", str(card.provenance.get("false_core", __version__))])
     return rows
 

@@ -11,13 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from false_core.errors import ModelFileError
+from false_core.models.deeplab import dilated_deeplab
 from false_core.models.encoder import DEPTH, STRIDE, quick_on_small_maps
 from false_core.models.segformer import SummingDecoder
 
 # segformer: all levels of the encoder, projected, upsampled to a stride of 4 and joined (Xie et al. 2021). Of the decoders
-# tried on few labels and small encoders it learned best, and it is the cheapest. deeplabv3plus: the paper's.
+# tried on few labels and small encoders it learned best, and it is the cheapest. deeplabv3plus-d8: as published with FALSE.
+# deeplabv3plus: that of the library; files of earlier versions hold it.
 _DECODERS: dict[str, Callable[..., nn.Module]] = {
     "segformer": lambda **common: _summing(smp.Segformer(encoder_depth=DEPTH, decoder_segmentation_channels=128, **common)),
+    "deeplabv3plus-d8": dilated_deeplab,
     "deeplabv3plus": lambda **common: smp.DeepLabV3Plus(encoder_depth=DEPTH, **common),
 }
 

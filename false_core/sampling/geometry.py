@@ -76,6 +76,42 @@ def random_placement(
     return Placement(matrix.astype(np.float32), shift.astype(np.float32))
 
 
+def resized_crops(count: int, patch: int, size: int, generator: Generator) -> Placement:
+    """Draw placements as torchvision's RandomResizedCrop and RandomHorizontalFlip do, as published: no rotation.
+
+    The crop covers 0.08 to 1 of a square patch, is 3/4 to 4/3 times as wide as it is high (log-uniform), and lies anywhere
+    inside. Of ten that are drawn the first that fits counts, and where none does the whole patch.
+
+    Args:
+        patch: Side of the patch, which is the middle of the source window, in source pixels.
+        size: Side of the crop in its own pixels.
+    """
+    area = generator.uniform(0.08, 1, (count, 10)) * patch**2
+    aspect = np.exp(generator.uniform(math.log(3 / 4), math.log(4 / 3), (count, 10)))
+    sides = np.stack([np.round(np.sqrt(area * aspect)), np.round(np.sqrt(area / aspect))], axis=-1)
+    fits: npt.NDArray[np.bool_] = np.all((sides > 0) & (sides <= patch), axis=-1)
+    sides = np.where(np.any(fits, axis=1, keepdims=True), sides[np.arange(count), fits.argmax(axis=1)], patch)
+    corner = generator.integers(0, patch - sides.astype(np.int64) + 1)
+    return _upright(sides / size, corner + sides / 2 - patch / 2, generator)
+
+
+def zoomed_crops(count: int, scales: tuple[float, float], generator: Generator) -> Placement:
+    """Draw placements as published for fine-tuning: enlarged by a uniform factor, flipped or not, not turned, not shifted.
+
+    Args:
+        scales: Smallest and largest scale, source pixels per crop pixel.
+    """
+    enlarged = generator.uniform(1 / scales[1], 1 / scales[0], (count, 1))
+    return _upright(np.repeat(1 / enlarged, 2, axis=1), np.zeros((count, 2)), generator)
+
+
+def _upright(zoom: npt.NDArray[np.floating], shift: npt.NDArray[np.floating], generator: Generator) -> Placement:
+    """Return placements with a zoom along x and y each, half of them flipped from left to right."""
+    matrix = np.zeros((len(zoom), 2, 2), np.float32)
+    matrix[:, 0, 0], matrix[:, 1, 1] = zoom[:, 0] * generator.choice([-1.0, 1.0], len(zoom)), zoom[:, 1]
+    return Placement(matrix, shift.astype(np.float32))
+
+
 def window_side(size: int, largest_scale: float, farthest: float) -> int:
     """Return the side of a source window that holds every crop of ``size`` pixels drawn with these limits."""
     return math.ceil(size * largest_scale * math.sqrt(2) + 2 * farthest) + 2

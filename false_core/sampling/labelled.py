@@ -19,7 +19,7 @@ from false_core.labels.annotation import IGNORE, Annotation
 from false_core.raster.classes import ClassTable
 from false_core.raster.source import BoolArray, Window
 from false_core.sampling.cache import CHUNK_PX, ChunkCache, Region
-from false_core.sampling.geometry import Placement, random_placement, resample, sampling_maps, window_side
+from false_core.sampling.geometry import Placement, random_placement, resample, sampling_maps, window_side, zoomed_crops
 from false_core.sampling.loading import side_stream
 from false_core.sampling.spectral import SpectralChanges, SpectralJitter, torch_generator
 
@@ -107,11 +107,11 @@ def _shows_something(shape: Annotation, cache: ChunkCache) -> bool:
 class LabelSampler:
     """Draws batches of crops that each hold labels. Batch n depends on the seed and n alone.
 
-    Rare classes are drawn more often than their share: a class comes up in proportion to the square root of its labelled
-    pixels, and so does a shape within its class.
-
     Args:
         annotation: The labels, in pixel coordinates of the cache's raster.
+        balanced: Whether rare classes are drawn more often than their share: a class comes up in proportion to the square
+            root of its labelled pixels, and so does a shape within its class. Otherwise all pixels have the same chance.
+        turns: Whether crops are turned by any angle; otherwise see ``zoomed_crops``.
     """
 
     def __init__(
@@ -122,11 +122,16 @@ class LabelSampler:
         crop_size: int,
         scales: tuple[float, float],
         seed: int,
+        balanced: bool = True,
+        turns: bool = True,
     ) -> None:
-        self._cache, self._annotation = cache, annotation
+        self._cache, self._annotation, self._turns = cache, annotation, turns
         self._batch_size, self._size, self._scales, self._seed = batch_size, crop_size, scales, seed
         self._side = window_side(crop_size, scales[1], 0.0)
         pixels, targets = annotation.pixels, annotation.targets
+        if not balanced:
+            self._chance = pixels / pixels.sum()
+            return
         by_class = np.bincount(targets, pixels, len(annotation.classes))
         within = np.sqrt(pixels)
         # Probability of a shape: that of its class, shared out within the class.
@@ -147,7 +152,9 @@ class LabelSampler:
     def _draw(self, number: int, mine: slice) -> tuple[Placement, Tensor, list[Region]]:
         """Return how some crops of batch ``number`` lie, their targets, and the chunks under them."""
         generator = np.random.default_rng([self._seed, number])
-        placement = random_placement(self._batch_size, self._scales, 0.0, generator).part(mine)
+        count, scales = self._batch_size, self._scales
+        drawn = random_placement(count, scales, 0.0, generator) if self._turns else zoomed_crops(count, scales, generator)
+        placement = drawn.part(mine)
         shapes = generator.choice(len(self._chance), self._batch_size, p=self._chance)[mine]
         regions: list[Region] = []
         valid: list[BoolArray] = []

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from false_core.sampling.colour import ColourChanges, PhotometricDistortion, SimCLRColour
 from false_core.sampling.loading import on_device
 
 
@@ -21,6 +23,8 @@ class SpectralJitter:
         gamma: Standard deviation of the logarithm of the exponent of a tone curve.
         blur: Share of crops blurred with a Gaussian of 0.1 to 2 pixels.
         drop: Share of crops that lose one band (only where there are at least three).
+        radius: Pixels on either side that the blur looks at. 6 hold a Gaussian of 2 pixels to three standard deviations.
+        colour: Published changes of colour, which come first.
     """
 
     brightness: float = 0.3
@@ -28,6 +32,8 @@ class SpectralJitter:
     gamma: float = 0.2
     blur: float = 0.3
     drop: float = 0.1
+    radius: int = 3
+    colour: SimCLRColour | PhotometricDistortion | None = None
 
     def scaled(self, strength: float) -> SpectralJitter:
         """Return changes ``strength`` times as strong. Blur stays: it changes sharpness, not colour."""
@@ -59,11 +65,12 @@ class SpectralJitter:
         blurred, kernels, lost = None, None, None
         if self.blur:
             blurred, width = uniform(batch) < self.blur, uniform(batch)
-            kernels = _gaussians(torch.where(blurred, 0.1 + 1.9 * width, 1e-3))
+            kernels = _gaussians(torch.where(blurred, 0.1 + 1.9 * width, 1e-3), self.radius)
         if self.drop and bands >= 3:
             lost = (uniform(batch, bands).argsort(dim=1) == 0) & (uniform(batch, 1) < self.drop)
             lost = lost[:, :, None, None]
-        return SpectralChanges(exponent, gain, offset, blurred, kernels, lost)
+        colours = self.colour.draw(batch, generator) if self.colour else None
+        return SpectralChanges(exponent, gain, offset, blurred, kernels, lost, colours)
 
 
 @dataclass(frozen=True)
@@ -74,8 +81,9 @@ class SpectralChanges:
         exponent: The exponent of the tone curve, of shape (batch, 1, 1, 1).
         gain, offset: The gain and the offset of each band, of shape (batch, bands, 1, 1).
         blurred: Which crops are blurred at all, bool of shape (batch,).
-        kernels: What each crop is blurred with along either axis, of shape (batch, 7).
+        kernels: What each crop is blurred with along either axis, of shape (batch, 2 * radius + 1).
         lost: Which bands are lost, bool of shape (batch, bands, 1, 1).
+        colours: Published changes of colour.
     """
 
     exponent: Tensor | None
@@ -84,14 +92,22 @@ class SpectralChanges:
     blurred: Tensor | None
     kernels: Tensor | None
     lost: Tensor | None
+    colours: ColourChanges | None = None
 
     def picked(self, pick: Callable[[Tensor], Tensor]) -> SpectralChanges:
         """Return the changes of some of the crops; ``pick`` takes their rows out of one attribute."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: pick(value) for name, value in values.items() if value is not None})
+        picked: dict[str, Any] = {
+            name: value.picked(pick) if isinstance(value, ColourChanges) else pick(value)
+            for name, value in values.items()
+            if value is not None
+        }
+        return replace(self, **picked)
 
     def apply(self, crops: Tensor) -> Tensor:
         """Return changed ``crops`` (batch, bands, height, width), which are on the same device and stay as they are."""
+        if self.colours is not None:
+            crops = self.colours.apply(crops)
         gain, offset = self.gain, self.offset
         if self.exponent is not None:
             # A tone curve over the range where nearly all normalised values lie; its ends stay where they are. The way
@@ -104,12 +120,8 @@ class SpectralChanges:
         return crops if self.lost is None else crops.masked_fill_(self.lost, 0.0)
 
 
-RADIUS = 3
-"""The radius of a blur, in pixels."""
-
-
-def _gaussians(stds: Tensor) -> Tensor:
-    offsets = torch.arange(-RADIUS, RADIUS + 1, dtype=torch.float32)
+def _gaussians(stds: Tensor, radius: int) -> Tensor:
+    offsets = torch.arange(-radius, radius + 1, dtype=torch.float32)
     kernels = torch.exp(-(offsets**2) / (2 * stds[:, None] ** 2))
     return kernels / kernels.sum(dim=1, keepdim=True)
 
@@ -126,7 +138,7 @@ def _convolved(crops: Tensor, kernels: Tensor) -> Tensor:
     batch, bands, height, width = crops.shape
     weights = kernels.repeat_interleave(bands, dim=0)
     flat = crops.reshape(1, batch * bands, height, width)
-    flat = torch.nn.functional.pad(flat, (RADIUS, RADIUS, RADIUS, RADIUS), mode="replicate")
+    flat = torch.nn.functional.pad(flat, [kernels.shape[1] // 2] * 4, mode="replicate")
     flat = torch.nn.functional.conv2d(flat, weights[:, None, None, :], groups=batch * bands)
     flat = torch.nn.functional.conv2d(flat, weights[:, None, :, None], groups=batch * bands)
     return flat.reshape(batch, bands, height, width)

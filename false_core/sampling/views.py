@@ -19,7 +19,14 @@ from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.cache import CHUNK_PX, CPU, ChunkCache, Chunks, Region, chunk_bytes
 from false_core.sampling.geocentric import GeocentricPositions
-from false_core.sampling.geometry import Placement, matched_points, random_placement, sampling_maps, window_side
+from false_core.sampling.geometry import (
+    Placement,
+    matched_points,
+    random_placement,
+    resized_crops,
+    sampling_maps,
+    window_side,
+)
 from false_core.sampling.loading import side_stream
 from false_core.sampling.spectral import SpectralChanges, SpectralJitter, torch_generator
 
@@ -193,6 +200,8 @@ class PatchSampler:
 
     Args:
         areas: The window of each that may be used.
+        patch_size: Side of the patches that views are cut out of by ``resized_crops``; 0: views are zoomed by ``scales``,
+            and turned by any angle.
     """
 
     def __init__(
@@ -208,6 +217,7 @@ class PatchSampler:
         budget: int,
         device: torch.device = CPU,
         requirements: SamplingRequirements = NO_REQUIREMENTS,
+        patch_size: int = 0,
     ) -> None:
         self._areas, self._requirements = areas, requirements
         self._ground = GeocentricPositions(sources)
@@ -216,8 +226,8 @@ class PatchSampler:
         self._caches = [ChunkCache(source, normalisation, kept, device) for source in sources]
         self._batch_size, self._crop_size, self._scales = batch_size, crop_size, scales
         self._points, self._seed = points, seed
-        self._farthest = crop_size / 4
-        self._side = window_side(crop_size, scales[1], self._farthest)
+        self._farthest, self._patch_size = crop_size / 4, patch_size
+        self._side = patch_size or window_side(crop_size, scales[1], self._farthest)
         self._chunks = Shuffled(areas, seed)
         # A patch reaches into up to three neighbours of its chunk, so a quarter of what fits is in use at a time.
         self._active = min(len(self._chunks), max(1, budget // chunk_bytes(len(sources[0].bands)) // 4))
@@ -237,8 +247,7 @@ class PatchSampler:
             for patch, window in zip(patches, windows):
                 patch.region.copy_to(window)
         generator = np.random.default_rng([self._seed, number])
-        first = random_placement(whole, self._scales, self._farthest, generator)
-        second = random_placement(whole, self._scales, self._farthest, generator)
+        first, second = self._placement(generator), self._placement(generator)
         one, two, seen = matched_points(first, second, self._crop_size, self._points, self._requirements.margin, generator)
         first = first.part(mine)
         rasters = np.array([patch.raster for patch in patches])
@@ -258,6 +267,11 @@ class PatchSampler:
             share=mine,
             whole=whole,
         )
+
+    def _placement(self, generator: np.random.Generator) -> Placement:
+        if self._patch_size:
+            return resized_crops(self._batch_size, self._patch_size, self._crop_size, generator)
+        return random_placement(self._batch_size, self._scales, self._farthest, generator)
 
     def ground(self, raster: int, centre: tuple[float, float], side: int) -> FloatArray:
         """Return the normalised pixels (bands, side, side) of a raster around a place, 0 where invalid."""

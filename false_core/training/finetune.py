@@ -22,7 +22,7 @@ from false_core.labels.annotation import Annotation, read_annotation
 from false_core.labels.label_warnings import label_warnings
 from false_core.labels.split import split
 from false_core.models.encoder import build_encoder
-from false_core.models.from_file import check_fits, encoder_from
+from false_core.models.from_file import check_fits, encoder_from, general_from
 from false_core.models.general import BACKBONE, GENERAL
 from false_core.models.model_file import (
     ENCODER,
@@ -69,18 +69,7 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
             heads are a matter of seconds, and the first process fits them.
     """
     with feedback.stage("Starting", 0.02):
-        device = choose_device(job.device, feedback)
-        preset = preset_for(job.preset, device.type)
-        feedback.info(announcement(job.preset, preset, device.type))
-        base = read_card(job.encoder, ENCODER) if job.encoder else None
-        if base and job.encoder:
-            check_fits(job.encoder, lambda: build_encoder(base.encoder, len(base.bands)))
-        if job.head != NETWORK_HEAD and job.weights != GENERAL and not base:
-            raise RequestError(
-                f"The head {job.head} has no encoder to build on: no encoder file is given, and the general encoder is off.",
-                "Choose an encoder file, or the general encoder.",
-            )
-        start = _Start(job, preset, base, record_of(job, device), device)
+        start = begin(job, feedback)
     made = (_train if job.head == NETWORK_HEAD else _fit)(start, feedback, world)
     told: dict[str, float] = made.card.provenance["scores"]
     scores = {name: value for name, value in told.items() if name != SHAPES}
@@ -97,7 +86,7 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
 
 
 @dataclass(frozen=True)
-class _Start:
+class Start:
     """What is known before the raster is opened: job, preset, card of the encoder file, record of the making, device."""
 
     job: Finetune
@@ -105,6 +94,22 @@ class _Start:
     base: ModelCard | None
     made_by: dict[str, Any]
     device: torch.device
+
+
+def begin(job: Finetune, feedback: Feedback) -> Start:
+    """Return what a job starts from, once it is clear that it can."""
+    device = choose_device(job.device, feedback)
+    preset = preset_for(job.preset, device.type)
+    feedback.info(announcement(job.preset, preset, device.type))
+    base = read_card(job.encoder, ENCODER) if job.encoder else None
+    if base and job.encoder:
+        check_fits(job.encoder, lambda: build_encoder(base.encoder, len(base.bands)))
+    if job.head != NETWORK_HEAD and job.weights != GENERAL and not base:
+        raise RequestError(
+            f"The head {job.head} has no encoder to build on: no encoder file is given, and the general encoder is off.",
+            "Choose an encoder file, or the general encoder.",
+        )
+    return Start(job, preset, base, record_of(job, device), device)
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ class _Made:
     checkpoint: Checkpoint | None = None
 
 
-def _train(start: _Start, feedback: Feedback, world: World) -> _Made:
+def _train(start: Start, feedback: Feedback, world: World) -> _Made:
     """Train a decoder, and the encoder with it unless that is frozen."""
     job, base = start.job, start.base
     settings = with_overrides(FINETUNE[start.preset], job)
@@ -151,25 +156,29 @@ def _train(start: _Start, feedback: Feedback, world: World) -> _Made:
     return _Made(card, trained.network, trained.confusion, trained.curves, trained.checkpoint)
 
 
-def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
+def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
     """Fit linear classifiers to features of frozen encoders."""
-    job, base = start.job, start.base
-    settings = FINETUNE[start.preset]
+    job = start.job
     with feedback.stage("Reading the labels", 0.05):
-        source, grid = _at_half_the_pixel_size(_open(job, base, settings, feedback))
-        source, normalisation = _measured(job, base, source, feedback, world)
-        cache = ChunkCache(source, normalisation, memory_for_pixels(), start.device)
-        annotation = _labels(job, source, cache, feedback)
-        _warn_of_labels(annotation, None, False, source, feedback)
-        smoothing = job.smoothing / (source.pixel_size * source.factor)
+        raster = labelled_raster(start, feedback, world)
+    source, normalisation, annotation = raster.source, raster.normalisation, raster.annotation
     if not world.share.is_main:
         scores: dict[str, float] = world.broadcast_object(dict)
         card = _card(start, source, normalisation, annotation, None, None, "", {})
         return _Made(replace(card, provenance={"scores": scores}), nn.Identity(), None)
-    encoders, origin = _encoders(job, base, source, feedback)
+    encoders, origin = frozen_encoders(job, start.base, source, feedback)
     with feedback.stage("Fitting", 0.9):
         fitted = fit_head(
-            job.head, encoders, grid, smoothing, source, normalisation, annotation, job.seed, start.device, feedback
+            job.head,
+            encoders,
+            raster.grid,
+            raster.smoothing,
+            source,
+            normalisation,
+            annotation,
+            job.seed,
+            start.device,
+            feedback,
         )
     comparison = fitted.comparison
     method = {
@@ -183,20 +192,51 @@ def _fit(start: _Start, feedback: Feedback, world: World) -> _Made:
     }
     card = _card(start, source, normalisation, annotation, fitted.accuracy, fitted.confusion, encoders[-1].backbone, method)
     card = replace(
-        card, head=fitted.segmenter.spec, patch_size=PATCH * grid, provenance={**card.provenance, "weights": origin}
+        card, head=fitted.segmenter.spec, patch_size=PATCH * raster.grid, provenance={**card.provenance, "weights": origin}
     )
     world.broadcast_object(lambda: card.provenance["scores"])
     return _Made(card, fitted.segmenter, fitted.confusion)
 
 
-def _encoders(
+@dataclass(frozen=True)
+class LabelledRaster:
+    """What a head of frozen features learns from.
+
+    Attributes:
+        source: The raster on the working grid of its encoders.
+        grid: Working pixels per pixel that is classified.
+        normalisation: The normalisation of its bands.
+        annotation: The labels in working pixels.
+        smoothing: Standard deviation of the window in which probabilities are averaged, in working pixels.
+    """
+
+    source: RasterSource
+    grid: int
+    normalisation: Normalisation
+    annotation: Annotation
+    smoothing: float
+
+
+def labelled_raster(start: Start, feedback: Feedback, world: World = ALONE) -> LabelledRaster:
+    """Open the raster of a job with a head of frozen features, and read its labels."""
+    job, base = start.job, start.base
+    source, grid = _at_half_the_pixel_size(_open(job, base, FINETUNE[start.preset], feedback))
+    source, normalisation = _measured(job, base, source, feedback, world)
+    annotation = _labels(job, source, ChunkCache(source, normalisation, memory_for_pixels(), start.device), feedback)
+    _warn_of_labels(annotation, None, False, source, feedback)
+    return LabelledRaster(source, grid, normalisation, annotation, job.smoothing / (source.pixel_size * source.factor))
+
+
+def frozen_encoders(
     job: Finetune, base: ModelCard | None, source: RasterSource, feedback: Feedback
 ) -> tuple[list[FrozenEncoder], dict[str, Any]]:
     """Return the encoders to build on, the general one first, and where that comes from."""
     passes = passes_for(source.width, source.height)
     encoders: list[FrozenEncoder] = []
     origin: dict[str, Any] = {}
-    if job.weights == GENERAL:
+    if base and base.general and job.encoder and job.weights == GENERAL:
+        encoders.append(FrozenEncoder(base.general, general_from(job.encoder, base).state_dict(), passes))
+    elif job.weights == GENERAL:
         encoder = build_encoder(BACKBONE, len(source.bands))
         origin = start_from(GENERAL, encoder, BACKBONE, "", feedback)
         encoders.append(FrozenEncoder(BACKBONE, encoder.state_dict(), passes))
@@ -262,7 +302,7 @@ def _counts(annotation: Annotation) -> dict[str, list[int]]:
 
 
 def _card(
-    start: _Start,
+    start: Start,
     source: RasterSource,
     normalisation: Normalisation,
     annotation: Annotation,

@@ -13,8 +13,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from false_core.feedback import Feedback
+from false_core.methods.calibration import Calibration
 from false_core.methods.false_negatives import FalseNegatives, determine_false_negatives
-from false_core.methods.pairs import directions, positives
+from false_core.methods.geolocated import places_of
+from false_core.methods.pairs import Others, directions, every_other, positives
 from false_core.presets import IMAGE, PretrainSettings
 from false_core.raster.source import FloatArray
 from false_core.reports.figures import Colours, as_svg, in_colour, show_picture
@@ -90,7 +92,10 @@ def collect_galleries(
             z = directions(own)
             similarity = z @ z.T
             if determined:
-                found = determine_false_negatives(z, settings.threshold, settings.neighbours)
+                candidates: Others = every_other
+                if settings.apart:
+                    candidates = places_of(level, batch.ground, batch.kept).farther_than(settings.apart)
+                found = determine_false_negatives(z, Calibration.of(settings).search, candidates)
             else:
                 found = _nearest(similarity, positions)
             show = _Show(batch, positions, similarity, found, settings, truth.classes_at(positions) if truth else None)

@@ -8,6 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from false_core.presets import ALL, BIASES, WEIGHTS
+
+NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm)
 
 
 class LARC(torch.optim.SGD):
@@ -54,12 +59,22 @@ class LARC(torch.optim.SGD):
         gradient.add_(weights * (decay * adapts)).mul_(rate)
 
 
-def parameter_groups(*modules: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Return the trainable parameters in two groups: weights, and what must not decay (biases, normalisation)."""
+def parameter_groups(*modules: nn.Module, weight_decay: float, decays: str = WEIGHTS) -> list[dict[str, Any]]:
+    """Return the trainable parameters in two groups: what decays, and what does not.
+
+    Args:
+        decays: ``"weights"`` alone; ``"biases"`` too, but not what normalises (VISSL's ``regularize_bias``); or ``"all"``.
+    """
+    within = [module for root in modules for module in root.modules()]
+    norms = {p for module in within if isinstance(module, NORMS) for p in module.parameters(recurse=False)}
+
+    def decaying(parameter: nn.Parameter) -> bool:
+        return decays == ALL or (parameter not in norms if decays == BIASES else parameter.ndim > 1)
+
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in parameters if decaying(p)], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if not decaying(p)], "weight_decay": 0.0},
     ]
 
 
@@ -69,6 +84,12 @@ def warm_up_and_cosine(step: int, steps: int, warm_up: float = 0.1) -> float:
     if step < rise:
         return (step + 1) / rise
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+
+
+def polynomial(step: int, steps: int, lowest: float = 0.01, power: float = 0.9) -> float:
+    """Return the share of the highest rate at ``step``, from 1 to ``lowest``: MMSegmentation's ``poly``, as published."""
+    share: float = (1 - step / steps) ** power
+    return lowest + (1 - lowest) * share
 
 
 def published_schedule(step: int, steps: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -24,14 +25,16 @@ from false_core.methods.method import Outcome, Views, named_after_level
 from false_core.methods.pictures import MarkedViews, NeighbourPairs
 from false_core.methods.registry import METHOD_CLASSES, build_method
 from false_core.models.encoder import build_encoder
-from false_core.models.model_file import ENCODER, MADE_BY, ModelCard, save_model
+from false_core.models.from_file import general_from
+from false_core.models.model_file import ENCODER, MADE_BY, ModelCard, is_model_file, read_card, save_model
 from false_core.models.record import record_of
 from false_core.models.weights import start_from
-from false_core.presets import PRETRAIN, PretrainSettings, announcement, preset_for, with_overrides
+from false_core.presets import SIMCLR, PretrainSettings, announcement, preset_for, pretrain_settings
 from false_core.raster.source import RasterSource, Window, first_names
 from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import on_working_grid, open_all
 from false_core.reports.page import write_report
+from false_core.sampling.colour import BlackAndWhite, SimCLRColour
 from false_core.sampling.geometry import resample_crops
 from false_core.sampling.loading import STAYS, loaded_ahead, on_device
 from false_core.sampling.spectral import SpectralJitter
@@ -70,7 +73,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
     with feedback.stage("Starting", 0.01):
         device = choose_device(job.device, feedback)
         preset = preset_for(job.preset, device.type)
-        settings = with_overrides(PRETRAIN[preset], job)
+        settings = pretrain_settings(preset, job)
         settings = METHOD_CLASSES[settings.method].adapted(settings)
         feedback.info(announcement(job.preset, preset, device.type))
         made_by = record_of(job, device)
@@ -83,10 +86,12 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         # standard deviation 1, as they had when the weights were made, on rasters of whatever sensor and data type.
         sources, normalisation = measured_bands(sources, areas, bool(job.bands), feedback, world)
         encoder, origin = _encoder(settings, sources[0], feedback)
+        general = _general(settings, encoder, origin)
         if not origin and settings.rate_from_nothing:
             settings = replace(settings, learning_rate=settings.rate_from_nothing)
     steps = min(settings.steps or _steps_of_epochs(settings, areas), METHOD_CLASSES[settings.method].most_steps)
-    trainer = Trainer(settings, steps, encoder, job.seed, device, len(sources[0].bands), feedback, world)
+    ends = BlackAndWhite.of(normalisation, sources[0].dtype)
+    trainer = Trainer(settings, steps, encoder, job.seed, device, len(sources[0].bands), feedback, world, ends)
     sampler = PatchSampler(
         sources,
         areas,
@@ -99,6 +104,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         memory_for_pixels(),
         device,
         METHOD_CLASSES[settings.method].sampling_requirements(settings),
+        settings.patch_size,
     )
     checkpoint, curves = Checkpoint(job, settings, feedback, world), Curves(feedback)
     guard = TrainingGuard(
@@ -115,11 +121,12 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         if not world.share.is_main:
             return results
         card = _card(job, preset, settings, steps, sources, normalisation, origin, curves, made_by)
-        card = replace(card, decoder=settings.decoder if trainer.decoder else "")
+        backbone = settings.encoder if general else ""
+        card = replace(card, decoder=settings.decoder if trainer.decoder else "", general=backbone)
         with feedback.stage("Looking at what it learned", 0.03):
             report = _report(trainer, sampler, card, curves, sources[0], areas[0], truth, feedback) if job.report else ""
     with feedback.stage("Writing", 0.01):
-        save_model(job.encoder, card, trainer.encoder, trainer.decoder)
+        save_model(job.encoder, card, trainer.encoder, trainer.decoder, general)
         if job.report:
             write_report(job.report, report)
     checkpoint.remove()
@@ -154,6 +161,7 @@ class Trainer:
         bands: int,
         feedback: Feedback,
         world: World = ALONE,
+        ends: BlackAndWhite | None = None,
     ) -> None:
         self.settings, self.steps, self.seed, self.device = settings, steps, seed, device
         self.step = 0
@@ -170,14 +178,14 @@ class Trainer:
         self.method = with_global_batch_norms(method, world, device)
         # Drawn alike in all processes, but not where their computers or versions differ.
         world.broadcast([*self.method.parameters(), *self.method.buffers()])
-        groups = parameter_groups(self.method, weight_decay=settings.weight_decay)
+        groups = parameter_groups(self.method, weight_decay=settings.weight_decay, decays=settings.decays)
         self.optimiser: torch.optim.Optimizer
         if settings.optimiser == "larc":
             self.optimiser = LARC(groups, settings.learning_rate)
         else:
             # Not fused: that form goes by the layout in memory, and a checkpoint keeps moments in another one than weights.
             self.optimiser = torch.optim.AdamW(groups, settings.learning_rate)
-        self.jitter = SpectralJitter().scaled(settings.jitter)
+        self.jitter = replace(_jitter(settings, ends), blur=settings.blur, radius=settings.blur_radius)
 
     @property
     def encoder(self) -> nn.Module:
@@ -265,7 +273,8 @@ class Trainer:
         return math.ceil(min(self.patches_at_a_time, most) / 2)
 
     def _precision(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+        enabled = self.device.type == "cuda" and self.settings.mixed_precision
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
 
     def _in_parts(self) -> str:
         return (
@@ -412,8 +421,28 @@ def _encoder(settings: PretrainSettings, source: RasterSource, feedback: Feedbac
     return encoder, start_from(settings.weights, encoder, settings.encoder, source.name, feedback)
 
 
+def _jitter(settings: PretrainSettings, ends: BlackAndWhite | None) -> SpectralJitter:
+    if settings.colour != SIMCLR:
+        return SpectralJitter().scaled(settings.jitter)
+    assert ends is not None
+    return replace(SpectralJitter().scaled(0.0), colour=SimCLRColour(ends, settings.jitter))
+
+
+def _general(settings: PretrainSettings, encoder: nn.Module, origin: dict[str, Any]) -> nn.Module | None:
+    """Return what heads see beside the pretrained encoder: the one that it starts from, or that its file began with."""
+    if not origin:
+        return None
+    if not is_model_file(settings.weights):
+        return copy.deepcopy(encoder)
+    card = read_card(settings.weights, ENCODER)
+    return general_from(settings.weights, card) if card.general else None
+
+
 def _steps_of_epochs(settings: PretrainSettings, areas: Sequence[Window]) -> int:
-    patches = sum(math.ceil(a.width / settings.crop_size) * math.ceil(a.height / settings.crop_size) for a in areas)
+    """Return the steps of the epochs. As published, what is left over at the edges is a patch too, and the last batch of an
+    epoch is left out where it is not full."""
+    side = settings.patch_size or settings.crop_size
+    patches = sum(math.ceil(a.width / side) * math.ceil(a.height / side) for a in areas)
     return max(1, settings.epochs * max(1, patches // settings.batch_size))
 
 

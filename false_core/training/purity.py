@@ -63,12 +63,13 @@ class Truth:
             positions: Of the embeddings, in the order of their stack (2N).
         """
         benchmark, indices = found.benchmark.cpu().numpy(), found.indices.cpu().numpy()
+        pairs = found.pairs().cpu().numpy()
         classes = self.classes_at(positions)
         elsewhere = positions.patches[indices] != positions.patches[:, None]
         several = len(positions.patches) > 2 * len(np.unique(positions.patches))
         return {
-            "purity of false negatives": purity(classes, benchmark[:, None], indices),
-            **({"purity in other patches": purity(classes, benchmark[:, None] & elsewhere, indices)} if several else {}),
+            "purity of false negatives": purity(classes, pairs, indices),
+            **({"purity in other patches": purity(classes, pairs & elsewhere, indices)} if several else {}),
             "purity by chance": purity_by_chance(classes, benchmark),
         }
 
@@ -109,7 +110,7 @@ def purity(classes: FloatArray, chosen: npt.NDArray[np.bool_], indices: npt.NDAr
 
     Args:
         classes: The classes of the anchors, of shape (2N,). Pairs with a NaN are not counted.
-        chosen: Which pairs count, of shape (2N, k), or (2N, 1) for all pairs of some anchors.
+        chosen: Which pairs count, of shape (2N, k).
         indices: The indices of the false negatives of each anchor, of shape (2N, k).
 
     Returns:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,22 +16,25 @@ from false_core.distributed import World
 from false_core.feedback import Feedback
 from false_core.jobs import Finetune
 from false_core.labels.annotation import IGNORE, Annotation
+from false_core.models.deeplab import auxiliary_head
+from false_core.models.encoder import channels_of
 from false_core.models.model_file import DECODER_PREFIX, ModelCard, load_weights
 from false_core.models.segmenter import build_segmenter, with_prior
 from false_core.models.weights import start_from
-from false_core.presets import FinetuneSettings
+from false_core.presets import PHOTOMETRIC, FinetuneSettings
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.cache import ChunkCache
+from false_core.sampling.colour import BlackAndWhite, PhotometricDistortion
 from false_core.sampling.geometry import resample_crops
 from false_core.sampling.labelled import LabelSampler, RawCrops
 from false_core.sampling.loading import loaded_ahead
-from false_core.sampling.spectral import QUIET, torch_generator
+from false_core.sampling.spectral import QUIET, SpectralJitter, torch_generator
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.global_batch_norm import with_global_batch_norms
 from false_core.training.guard import TrainingGuard
-from false_core.training.optimisers import parameter_groups, warm_up_and_cosine
+from false_core.training.optimisers import parameter_groups, polynomial, warm_up_and_cosine
 from false_core.training.validation import score_labels
 
 LOG_EVERY = 5
@@ -105,7 +109,7 @@ def train_segmenter(
         origin = start_from(job.weights, trainer.encoder, settings.encoder, source.name, feedback)
         world.broadcast([*trainer.encoder.parameters(), *trainer.encoder.buffers()])
     checkpoint = Checkpoint(job, settings, feedback, world)
-    run = _Run(trainer, checkpoint, source, feedback, world)
+    run = _Run(trainer, checkpoint, source, _jitter(settings, normalisation, source.dtype), feedback, world)
     with feedback.stage("Training on the labels", 0.65 if held_back else 0.89):
         sampler = _sampler(cache, training, settings, job.seed)
         run.train(sampler, settings.steps)
@@ -113,16 +117,29 @@ def train_segmenter(
         with feedback.stage("Scoring on the labels kept back", 0.04):
             # A run that was interrupted after this point has seen those labels: its score must not be taken again.
             if run.confusion is None:
-                scored = with_prior(trainer.result, sampler.prior_ratio())
+                scored = _without_balance(trainer.result, sampler, settings)
                 run.confusion = score_labels(scored, source, normalisation, held_back, device, feedback, world)
         with feedback.stage("Training on all labels", 0.2):
             sampler = _sampler(cache, annotation, settings, job.seed)
             run.train(sampler, settings.steps + settings.refit_steps)
-    return TrainedSegmenter(with_prior(trainer.result, sampler.prior_ratio()), run.curves, run.confusion, checkpoint, origin)
+    kept = _without_balance(trainer.result, sampler, settings)
+    return TrainedSegmenter(kept, run.curves, run.confusion, checkpoint, origin)
 
 
 def _sampler(cache: ChunkCache, annotation: Annotation, settings: FinetuneSettings, seed: int) -> LabelSampler:
-    return LabelSampler(cache, annotation, settings.batch_size, settings.crop_size, settings.scales, seed)
+    s = settings
+    return LabelSampler(cache, annotation, s.batch_size, s.crop_size, s.scales, seed, s.balanced, s.turns)
+
+
+def _without_balance(network: nn.Module, sampler: LabelSampler, settings: FinetuneSettings) -> nn.Module:
+    """Return a network that takes classes to be as common as they are labelled, however they were drawn."""
+    return with_prior(network, sampler.prior_ratio()) if settings.balanced else network
+
+
+def _jitter(settings: FinetuneSettings, normalisation: Normalisation, dtype: str) -> SpectralJitter:
+    if settings.colour != PHOTOMETRIC:
+        return QUIET
+    return replace(QUIET.scaled(0.0), colour=PhotometricDistortion(BlackAndWhite.of(normalisation, dtype)))
 
 
 class _Trainer:
@@ -151,14 +168,21 @@ class _Trainer:
             else None
         )
         head = [module for name, module in self.network.named_children() if name != "encoder"]
-        self.optimiser = torch.optim.AdamW(
-            [{**group, "share": 1.0} for group in parameter_groups(*head, weight_decay=settings.weight_decay)]
-            + [
-                {**group, "share": settings.encoder_rate}
-                for group in parameter_groups(self.encoder, weight_decay=settings.weight_decay)
-            ],
-            settings.learning_rate,
-        )
+        self.auxiliary: nn.Module | None = None
+        if settings.auxiliary and not settings.freeze:
+            auxiliary = auxiliary_head(channels_of(self.encoder)[-2], classes)
+            auxiliary = auxiliary.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.auxiliary = with_global_batch_norms(auxiliary, world, device)
+            world.broadcast([*self.auxiliary.parameters(), *self.auxiliary.buffers()])
+            head.append(self.auxiliary)
+        groups = partial(parameter_groups, weight_decay=settings.weight_decay, decays=settings.decays)
+        shares = [{**group, "share": 1.0} for group in groups(*head)]
+        shares += [{**group, "share": settings.encoder_rate} for group in groups(self.encoder)]
+        self.optimiser: torch.optim.Optimizer
+        if settings.optimiser == "sgd":
+            self.optimiser = torch.optim.SGD(shares, settings.learning_rate, momentum=0.9)
+        else:
+            self.optimiser = torch.optim.AdamW(shares, settings.learning_rate)
 
     @property
     def result(self) -> nn.Module:
@@ -182,12 +206,17 @@ class _Trainer:
         # a backward pass either. Its features cannot be kept for later: every crop lies, and is lit, as none before it.
         self.encoder.train(not self.encoder_is_fixed)
         self.encoder.requires_grad_(not self.encoder_is_fixed)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            scores = self.network(crops)
-        loss = self._loss(scores.float(), batch.targets)
+        mixed = self.device.type == "cuda" and self.settings.mixed_precision
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
+            scores = self._scores(crops)
+        loss = self._loss(scores[0].float(), batch.targets)
+        for second in scores[1:]:
+            enlarged = nn.functional.interpolate(second.float(), crops.shape[-2:], mode="bilinear", align_corners=False)
+            loss = loss + self.settings.auxiliary * self._loss(enlarged, batch.targets)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        self._world.all_reduce([weights.grad for weights in self.network.parameters() if weights.grad is not None])
+        weights = [p for group in self.optimiser.param_groups for p in group["params"]]
+        self._world.all_reduce([p.grad for p in weights if p.grad is not None])
         self.optimiser.step()
         if self._averaged:
             self._averaged.update_parameters(self.network)
@@ -195,6 +224,13 @@ class _Trainer:
         loss = loss.detach()
         self._world.all_reduce([loss])
         return loss
+
+    def _scores(self, crops: Tensor) -> list[Tensor]:
+        """Return the scores of the network, and where there is one those of the auxiliary head, which are coarser."""
+        if not self.auxiliary:
+            return [self.network(crops)]
+        features = self.encoder(crops)
+        return [self.network.segmentation_head(self.network.decoder(features)), self.auxiliary(features[-2])]
 
     def _loss(self, scores: Tensor, targets: Tensor) -> Tensor:
         """Return this process's share of the mean cross entropy of all labelled pixels of the batch."""
@@ -206,10 +242,11 @@ class _Trainer:
 
     def _set_rates(self) -> None:
         s = self.settings
+        schedule = polynomial if s.optimiser == "sgd" else warm_up_and_cosine
         if self.step < s.steps:
-            share = warm_up_and_cosine(self.step, s.steps)
+            share = schedule(self.step, s.steps)
         else:
-            share = REFIT_RATE * warm_up_and_cosine(self.step - s.steps, s.refit_steps)
+            share = REFIT_RATE * schedule(self.step - s.steps, s.refit_steps)
         rate = s.learning_rate * share
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["share"]
@@ -217,11 +254,13 @@ class _Trainer:
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint holds."""
         averaged = {"averaged": self._averaged.state_dict()} if self._averaged else {}
+        auxiliary = {"auxiliary": self.auxiliary.state_dict()} if self.auxiliary else {}
         return {
             "step": self.step,
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             **averaged,
+            **auxiliary,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -231,6 +270,8 @@ class _Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         if self._averaged:
             self._averaged.load_state_dict(state["averaged"])
+        if self.auxiliary:
+            self.auxiliary.load_state_dict(state["auxiliary"])
 
 
 class _Run:
@@ -241,9 +282,15 @@ class _Run:
     """
 
     def __init__(
-        self, trainer: _Trainer, checkpoint: Checkpoint, source: RasterSource, feedback: Feedback, world: World
+        self,
+        trainer: _Trainer,
+        checkpoint: Checkpoint,
+        source: RasterSource,
+        jitter: SpectralJitter,
+        feedback: Feedback,
+        world: World,
     ) -> None:
-        self._trainer, self._feedback, self._world = trainer, feedback, world
+        self._trainer, self._jitter, self._feedback, self._world = trainer, jitter, feedback, world
         self._guard = TrainingGuard(checkpoint, self._state, [source], trainer.device, FINETUNE_REMEDY)
         self.curves = Curves(feedback)
         self.confusion: IntArray | None = None
@@ -259,7 +306,7 @@ class _Run:
         batch_size = trainer.settings.batch_size
 
         def make(step: int) -> RawCrops:
-            return RawCrops.of(sampler.batch(step, self._world.share), QUIET, trainer.seed, step)
+            return RawCrops.of(sampler.batch(step, self._world.share), self._jitter, trainer.seed, step)
 
         with guard.checkpoint_on_exit(), closing(loaded_ahead(make, range(began, until), trainer.device)) as batches:
             for batch in batches:

@@ -19,7 +19,7 @@ import safetensors.torch
 import torch
 from faulty_rank import with_small_batches
 from small_world import write_raster
-from training_steps import account, account_file
+from training_steps import ELSEWHERE, account, account_file
 
 from false_core import events, jobs, presets
 from false_core.cancellation import Stop
@@ -142,7 +142,8 @@ class TestBatches:
 
 # Two processes by every method, and four by one, are run always. Four by the other methods show the same once more.
 OTHERS = tuple(method for method in jobs.METHODS if method != "false")
-SHARED = [(2, tuple(jobs.METHODS), method) for method in jobs.METHODS] + [(4, ("false",), "false")]
+TOGETHER = (*jobs.METHODS, ELSEWHERE)
+SHARED = [(2, TOGETHER, method) for method in TOGETHER] + [(4, ("false",), "false")]
 ONCE_MORE = [pytest.param(4, OTHERS, method, marks=pytest.mark.slow) for method in OTHERS]
 
 

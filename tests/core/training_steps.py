@@ -19,6 +19,7 @@ from false_core import jobs
 from false_core.distributed import World, process_group, share
 from false_core.feedback import Feedback
 from false_core.methods import pcl
+from false_core.methods.false_negatives import ANCHOR, FOUND
 from false_core.methods.method import Views
 from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.encoder import build_encoder
@@ -30,6 +31,8 @@ from false_core.training.pretrain import Trainer
 
 CPU = torch.device("cpu")
 STEPS = 3
+ELSEWHERE = "false elsewhere"
+"""FALSE with another search than the published one."""
 PATCHES = 6
 """In a batch: four processes do not have as many each."""
 
@@ -46,8 +49,13 @@ class PreciseTrainer(Trainer):
 # So few embeddings make clusters only where these are small.
 @patch.object(pcl, "PER_CLUSTER", (2, 3))
 def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> list[dict[str, Tensor]]:
-    """Return what each step comes to: loss, curves, gradients, and all that the method remembers."""
+    """Return what each step comes to: loss, curves, gradients, and all that the method remembers.
+
+    Args:
+        name: A method, or ``ELSEWHERE``.
+    """
     quiet = Feedback()
+    name, _, elsewhere = name.partition(" ")
     settings = replace(
         PRETRAIN["quick"], encoder="resnet10t", method=name, level=BOTH, batch_size=PATCHES,
         crop_size=32, points=5, hidden=16, dimensions=8,
@@ -56,6 +64,10 @@ def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> l
     if name == "grass":
         # Of larger patches it chooses a part. Its warm-up ends after the first step.
         settings = replace(settings, crop_size=64)
+    if elsewhere:
+        # False negatives off the own ground, a share of the negatives, for a share of the anchors.
+        settings = replace(settings, apart=0.3, near_negatives=False, neighbours=0.1, benchmark=0.5)
+        settings = replace(settings, closest_to=ANCHOR, surest_by=FOUND)
     settings = METHOD_CLASSES[name].adapted(settings)
     source = RasterSource(raster)
     area = source.window_of(None)

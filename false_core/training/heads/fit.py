@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,10 @@ from false_core.models.fused import PASSES, TEXTURE, FeatureParts, FusedSegmente
 from false_core.models.texture import RANDOM_FEATURES
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
-from false_core.training.heads.choice import HeadComparison, candidates_for, compare, design, fit_member
+from false_core.training.heads.choice import Candidate, HeadComparison, candidates_for, compare, design, fit_member
 from false_core.training.heads.folds import folds_of
-from false_core.training.heads.samples import FeatureSampler, LabelledPoints, labelled_points
+from false_core.training.heads.regression import Linear
+from false_core.training.heads.samples import FeatureSampler, FeatureSource, LabelledPoints, labelled_points
 from false_core.training.heads.spaces import Space, names_in, plain_space, space_of
 
 FloatArray = npt.NDArray[np.float32]
@@ -52,6 +53,43 @@ class FrozenEncoder:
 
 
 @dataclass(frozen=True)
+class Classifiers:
+    """The linear classifiers of a head, each fitted to all labels when it is asked for.
+
+    Attributes:
+        parts: The features, used to the raster.
+        spaces: What the features of a part are brought to before a classifier sees them, by part.
+        features: Of the labelled points, by part, random features instead of the statistics of the texture.
+        points: The labelled points.
+        classes: Number of classes.
+        fitted: Those that were asked for, by the names of their parts.
+    """
+
+    parts: FeatureParts
+    spaces: Mapping[str, Space]
+    features: Mapping[str, FloatArray]
+    points: LabelledPoints
+    classes: int
+    fitted: dict[tuple[str, ...], Linear] = field(default_factory=dict)
+
+    def of(self, parts: tuple[str, ...]) -> Linear:
+        """Return the classifier that takes some parts together."""
+        if parts not in self.fitted:
+            self.fitted[parts] = fit_member(design(parts, self.spaces, self.features), self.points, self.classes)
+        return self.fitted[parts]
+
+    def log_probabilities(self, candidate: Candidate, features: Mapping[str, FloatArray]) -> FloatArray:
+        """Return what a candidate makes of features as a ``FeatureSource`` gives them, of shape (n, classes)."""
+        names = names_in([member.parts for member in candidate.members])
+        seen = {name: _as_seen(name, features[name], self.parts) for name in names}
+        answers = [
+            member.weight * self.of(member.parts).log_probabilities(design(member.parts, self.spaces, seen))
+            for member in candidate.members
+        ]
+        return np.asarray(np.sum(answers, axis=0), np.float32)
+
+
+@dataclass(frozen=True)
 class Fitted:
     """A segmenter, and how well its like did on labels it had not seen.
 
@@ -61,12 +99,14 @@ class Fitted:
         accuracy: What that says of a map of the raster.
         confusion: Of the chosen candidate over held-out samples, true classes in rows, every shape counting 1; None where
             none could be held out.
+        classifiers: Those of the segmenter, and of all other candidates when they are asked for.
     """
 
     segmenter: FusedSegmenter
     comparison: HeadComparison
     accuracy: AccuracyEstimate
     confusion: npt.NDArray[np.float64] | None
+    classifiers: Classifiers
 
 
 def passes_for(width: int, height: int) -> tuple[Pass, ...]:
@@ -85,6 +125,7 @@ def fit_head(
     seed: int,
     device: torch.device,
     feedback: Feedback,
+    keep: Callable[[FeatureSampler], FeatureSource] | None = None,
 ) -> Fitted:
     """Fit the classifiers of a head and choose among them.
 
@@ -99,6 +140,7 @@ def fit_head(
         seed: Source of all chance.
         device: Where to compute features.
         feedback: Told how far it is.
+        keep: Gives a source of features that asks a sampler for those alone that it does not have yet.
     """
     bands, classes = len(source.bands), len(annotation.classes)
     backbones = tuple(encoder.backbone for encoder in encoders)
@@ -110,13 +152,14 @@ def fit_head(
         module.load_state_dict(dict(encoder.weights))
     parts.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     sampler = FeatureSampler(parts, names, source, normalisation, device, feedback)
+    found = keep(sampler) if keep else sampler
     with feedback.stage("Looking at the raster", 0.2):
-        sample = sampler.get_used_to_raster(seed)
+        sample = found.get_used_to_raster(seed)
         if TEXTURE in sample:
             parts.random_features.draw(*_mean_and_std(sample[TEXTURE]), torch.Generator().manual_seed(seed))
         spaces = {name: _space(name, values) for name, values in sample.items()}
     with feedback.stage("Looking at the labels", 0.4):
-        features, points = sampler.at(labelled_points(annotation, grid, seed))
+        features, points = found.at(labelled_points(annotation, grid, seed))
         features = {name: _as_seen(name, values, parts) for name, values in features.items()}
     with feedback.stage("Comparing heads", 0.3):
         folds = folds_of(annotation, source.width, source.height, seed)
@@ -125,7 +168,8 @@ def fit_head(
         comparison = compare(candidates, spaces, features, sample, points, folds, classes, feedback)
     with feedback.stage("Fitting the best", 0.1):
         spec = FusedSpec(backbones, passes, grid, comparison.chosen.members, smoothing)
-        segmenter = _segmenter(spec, parts, spaces, features, points, bands, classes)
+        classifiers = Classifiers(parts.cpu(), spaces, features, points, classes)
+        segmenter = _segmenter(spec, classifiers, bands)
     held = points.subset(comparison.held_out)
     shapes_of_class = np.bincount(annotation.targets[np.unique(points.owners)], minlength=classes)
     accuracy = estimate_accuracy(
@@ -133,7 +177,7 @@ def fit_head(
     )
     answers = comparison.log_probabilities.argmax(axis=1)
     confusion = confusion_of_shapes(held.owners, held.targets, answers, classes) if len(answers) else None
-    return Fitted(segmenter, comparison, accuracy, confusion)
+    return Fitted(segmenter, comparison, accuracy, confusion, classifiers)
 
 
 def _space(name: str, sample: FloatArray) -> Space:
@@ -153,26 +197,19 @@ def _mean_and_std(values: FloatArray) -> tuple[Tensor, Tensor]:
     return mean, std.clamp(min=1e-6)
 
 
-def _segmenter(
-    spec: FusedSpec,
-    parts: FeatureParts,
-    spaces: Mapping[str, Space],
-    features: Mapping[str, FloatArray],
-    points: LabelledPoints,
-    bands: int,
-    classes: int,
-) -> FusedSegmenter:
-    segmenter = FusedSegmenter(spec, bands, classes)
-    segmenter.features.load_state_dict(parts.cpu().state_dict())
+def _segmenter(spec: FusedSpec, classifiers: Classifiers, bands: int) -> FusedSegmenter:
+    segmenter = FusedSegmenter(spec, bands, classifiers.classes)
+    segmenter.features.load_state_dict(classifiers.parts.state_dict())
     for number, member in enumerate(spec.members):
         alone = len(member.parts) == 1
-        fitted = fit_member(design(member.parts, spaces, features), points, classes)
+        fitted = classifiers.of(member.parts)
         bias = fitted.bias.copy()
         weights: dict[str, Tensor] = {}
         start = 0
         for part in member.parts:
-            width = spaces[part].axes.shape[1]
-            on_features, shift = spaces[part].folded(fitted.weights[start : start + width], alone)
+            space = classifiers.spaces[part]
+            width = space.axes.shape[1]
+            on_features, shift = space.folded(fitted.weights[start : start + width], alone)
             weights[part] = torch.from_numpy(on_features.T.copy())
             bias += shift
             start += width

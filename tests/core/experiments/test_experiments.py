@@ -34,7 +34,7 @@ from small_world import (
 
 from false_core.errors import Cancelled, FalseError, InputError, OutOfMemoryError, RequestError
 from false_core.experiments import runner
-from false_core.experiments.cells import Cell, cell_key, encoder_key, expand
+from false_core.experiments.cells import Cell, Variant, cell_key, cell_title, encoder_key, expand
 from false_core.experiments.colour_truth import UNKNOWN_CODE, colour_table, write_codes
 from false_core.experiments.config import Experiment, read_experiment
 from false_core.experiments.dataset import Dataset, Sheet, prepare
@@ -48,7 +48,6 @@ from false_core.experiments.folders import (
 from false_core.experiments.labelling import (
     CODE_FIELD,
     choose_patches,
-    choose_polygons,
     cut_patches,
     patch_labels,
     scene_labels,
@@ -67,8 +66,10 @@ pytestmark = pytest.mark.thorough
 
 ROOT = Path(__file__).resolve().parents[3]
 CLASSES = ClassTable((LandCoverClass(1, "field", "#ffd92f"), LandCoverClass(2, "forest", "#1b7837")))
-HEAD = 'name = "test"\noutput = "out"\nprotocol = "scene"\n'
+HEAD = 'name = "test"\noutput = "out"\nprotocol = "scene"\nbaselines = []\nheads = ["network"]\n'
 PAIR = '[[datasets]]\nname = "land"\nkind = "pair"\nraster = "land.tif"\ntruth = "truth.tif"\n'
+
+NETWORK_ALONE = 'heads = ["network"]\nbaselines = []'
 
 Write = Callable[[str], Path]
 
@@ -106,6 +107,7 @@ output = "{output.as_posix()}"
 protocol = "scene"
 preset = "quick"
 device = "cpu"
+{"" if "heads" in more else NETWORK_ALONE}
 {more}
 [pretrain]
 steps = 1
@@ -176,6 +178,14 @@ class TestConfig:
         [
             (HEAD, "names no dataset"),
             (PAIR, "needs protocol"),
+            (HEAD.replace('"scene"', '["scene", "patches"]') + PAIR, "patches stands alone"),
+            (HEAD.replace('"scene"', '"tiles_alone"') + PAIR, "land has no parts for the protocol tiles_alone"),
+            (HEAD.replace("network", "forest") + PAIR, "heads must be a list of auto"),
+            (HEAD + 'score = "map"\nscored_pixels = 5\n' + PAIR, "a whole number of at least 100"),
+            (HEAD + PAIR + "[pretrain]\nsteps = [3, 3]\n", "steps must be a value or a list of several, each once"),
+            (HEAD + PAIR + "[pretrain]\nsteps = [3, 0]\n", "steps must be at least 1"),
+            (HEAD + PAIR + "[pretrain]\nweights = \"none\"\n", "cannot set weights"),
+            (HEAD + PAIR + "[finetune]\nsmoothing = 3.0\n", "single pixels cannot be smoothed"),
             ("protocol = ", "not valid TOML"),
             (HEAD + "colour = 1\n" + PAIR, "has no colour"),
             (HEAD + PAIR + 'folder = "x"\n', "has no folder"),
@@ -224,14 +234,19 @@ class TestGrid:
         more = 'methods = ["false", "simclr", "supervised"]\nconfidences = [0, 1]\nseeds = [0, 1]\nfrozen = "both"\n'
         cells = expand(self.experiment(config, more))
         assert len(cells) == len(set(cells)) == 2 * (2 * (2 + 1) + 1)
-        assert {cell.confidence for cell in cells if cell.method == "simclr"} == {None}
-        assert {cell.frozen for cell in cells if cell.method == "supervised"} == {False}
+        assert {cell.variant.confidence for cell in cells if cell.variant.method == "simclr"} == {None}
+        assert {cell.frozen for cell in cells if cell.variant.method == "supervised"} == {False}
         assert [cell.seed for cell in cells] == sorted(cell.seed for cell in cells)
 
     def test_methods_may_take_false_negatives_along(self, config: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-        cells = expand(self.experiment(config, 'methods = ["rissnet", "rissnet+fncc", "grass+fncc"]\n'))
-        assert [cell.confidence for cell in cells] == [None] * 3
-        assert [cell.title.split(",")[1] for cell in cells] == [" RiSSNet", " RiSSNet + FNCC", " GraSS + FNCC"]
+        experiment = self.experiment(config, 'methods = ["rissnet", "rissnet+fncc", "grass+fncc"]\n')
+        cells = expand(experiment)
+        assert [cell.variant.confidence for cell in cells] == [None] * 3
+        assert [cell_title(cell, experiment).split(",")[1] for cell in cells] == [
+            " RiSSNet",
+            " RiSSNet + FNCC",
+            " GraSS + FNCC",
+        ]
         keys = {cell_key(cell, self.experiment(config)) for cell in cells}
         assert len(keys) == 3
         with pytest.raises(RequestError, match="methods must be a list"):
@@ -239,13 +254,14 @@ class TestGrid:
 
     def test_an_untrained_encoder_that_is_trained_through_is_not_run_beside_labels_alone(self, config: Write) -> None:
         cells = expand(self.experiment(config, 'methods = ["random", "supervised"]\nfrozen = "both"\n'))
-        assert {(cell.method, cell.frozen) for cell in cells} == {("random", True), ("supervised", False)}
+        assert {(cell.variant.method, cell.frozen) for cell in cells} == {("random", True), ("supervised", False)}
         assert len(expand(self.experiment(config, 'methods = ["random"]\nfrozen = "both"\n'))) == 2
 
     def test_a_key_changes_with_what_decides_the_result_and_with_nothing_else(self, config: Write) -> None:
         experiment = self.experiment(config)
-        cell = Cell("land", "false", 0.5, 0, 1.0, False)
-        alone = dataclasses.replace(cell, method="supervised", confidence=None)
+        variant = Variant("false", 0.5, head="network")
+        cell = Cell("land", variant, 0, 1.0)
+        alone = dataclasses.replace(cell, variant=Variant("supervised", head="network"))
         key, key_alone = cell_key(cell, experiment), cell_key(alone, experiment)
         assert key.startswith("land-false-0.5-seed0-1-trained-")
         unchanged = dataclasses.replace(experiment, name="other", output=Path("/x"), seeds=(0, 1), device="cuda", keep=True)
@@ -255,12 +271,24 @@ class TestGrid:
         assert cell_key(alone, longer) == key_alone
         assert cell_key(cell, dataclasses.replace(experiment, finetune={"steps": 9})) != key
         assert cell_key(cell, dataclasses.replace(experiment, preset="paper")) != key
-        for other in ({"seed": 1}, {"fraction": 0.5}, {"frozen": True}, {"confidence": "adaptive"}):
-            assert cell_key(dataclasses.replace(cell, **other), experiment) != key
+        others: list[dict[str, Any]] = [
+            *({"seed": 1}, {"fraction": 0.5}, {"frozen": True}, {"protocol": "tiles_alone"}),
+            *(
+                {"variant": dataclasses.replace(variant, **change)}
+                for change in (
+                    *({"confidence": "adaptive"}, {"backbone": "resnet18"}, {"weights": "none"}),
+                    *({"settings": (("steps", 9),)}, {"head": "auto"}),
+                )
+            ),
+        ]
+        assert len({key, *(cell_key(dataclasses.replace(cell, **other), experiment) for other in others)}) == 10
+        on_pixels = dataclasses.replace(alone, variant=Variant("supervised", head="auto"))
+        fewer = dataclasses.replace(experiment, scored_pixels=500)
+        assert cell_key(on_pixels, fewer) != cell_key(on_pixels, experiment) and cell_key(cell, fewer) == key
 
     def test_cells_that_differ_after_pretraining_share_an_encoder(self, config: Write) -> None:
         experiment = self.experiment(config)
-        cell = Cell("land", "false", 1.0, 0, 1.0, False)
+        cell = Cell("land", Variant("false", 1.0, head="network"), 0, 1.0)
         key = encoder_key(cell, experiment, {"files": "abc"})
         assert encoder_key(dataclasses.replace(cell, fraction=0.5, frozen=True), experiment, {"files": "abc"}) == key
         assert encoder_key(cell, dataclasses.replace(experiment, finetune={"steps": 9}), {"files": "abc"}) == key
@@ -343,6 +371,26 @@ class TestFolders:
             codes = truth.read(1)
         assert codes[0, 0] == 2 and codes[0, 16] == 3
         assert (codes[40:48, 20:28] == 5).all()
+
+    def test_sheets_of_potsdam_can_be_filled_up_to_whole_patches_with_a_class_of_its_own(
+        self, config: Write, tmp_path: Path
+    ) -> None:
+        folder = potsdam_folder(tmp_path / "potsdam")
+        dataset = prepare(self.spec(config, "potsdam", folder, "pad = 64"), tmp_path / "out", Feedback())
+        assert [c.name for c in dataset.classes][5:] == ["clutter/background", "outside"]
+        for sheet in (*dataset.train, *dataset.test):
+            with rasterio.open(sheet.truth) as truth, rasterio.open(sheet.image) as image:
+                codes, pixels, nodata = truth.read(1), image.read(), image.nodata
+                place = image.transform
+            original = next((folder / "2_Ortho_RGB").glob(f"top_potsdam_{sheet.name}_*"))
+            with rasterio.open(original) as source:
+                assert np.array_equal(pixels[:, :96, :96], source.read()) and place == source.transform
+            assert pixels.shape == (3, 128, 128) and codes.shape == (128, 128)
+            outside = np.ones((128, 128), bool)
+            outside[:96, :96] = False
+            assert ((codes == 7) == outside).all()
+            assert nodata is None and not pixels[:, outside].any(), "black, and not without data"
+        assert len(cut_patches(dataset.train, 64)) == 2 * 4
 
     def test_deepglobe_is_split_by_seed_and_its_jpegs_are_made_quick_to_read(self, config: Write, tmp_path: Path) -> None:
         folder = deepglobe_folder(tmp_path / "deepglobe")
@@ -468,11 +516,6 @@ class TestSceneLabels:
         with pytest.raises(InputError, match="2 training sheets; the scene protocol takes one"):
             scene_labels(prepare(spec, tmp_path / "out", Feedback()), 1.0, 0, Feedback())
 
-    def test_every_class_keeps_a_polygon(self) -> None:
-        codes = np.array([1] * 10 + [2] * 3 + [7])
-        chosen = choose_polygons(codes, 0.1, 0)
-        assert codes[chosen].tolist() == [1, 2, 7]
-
 
 class TestPatches:
     def test_potsdam_gives_the_published_number_of_patches(self, tmp_path: Path) -> None:
@@ -577,7 +620,10 @@ class TestTables:
     @pytest.fixture
     def results(self, experiment: Experiment) -> list[RunResult]:
         hits = {0.0: 50, 1.0: 90, "adaptive": 80, None: 60}
-        return [made_up(cell, land=[[hits[cell.confidence] + 4 * cell.seed, 10], [10, 30]]) for cell in expand(experiment)]
+        return [
+            made_up(cell, land=[[hits[cell.variant.confidence] + 4 * cell.seed, 10], [10, 30]])
+            for cell in expand(experiment)
+        ]
 
     def test_mean_and_standard_deviation_are_those_of_a_sample(self) -> None:
         s = spread([0.1, 0.3, float("nan")])
@@ -586,7 +632,7 @@ class TestTables:
 
     def test_a_row_holds_the_seeds_of_a_method(self, experiment: Experiment, results: list[RunResult]) -> None:
         (group,) = group_results(experiment, results)
-        assert [(row.method, row.confidence) for row in group.rows] == [
+        assert [(row.variant.method, row.variant.confidence) for row in group.rows] == [
             ("false", 0.0), ("false", 1.0), ("false", "adaptive"), ("simclr", None),
         ]  # fmt: skip
         assert group.rows[1].scores["oa"] == pytest.approx([120 / 140, 124 / 144])
@@ -614,7 +660,7 @@ class TestTables:
         self, experiment: Experiment, results: list[RunResult], tmp_path: Path
     ) -> None:
         # SimCLR has one seed only: nothing may be compared with the other seed of FALSE.
-        results = [result for result in results if (result.cell.method, result.cell.seed) != ("simclr", 0)]
+        results = [result for result in results if (result.cell.variant.method, result.cell.seed) != ("simclr", 0)]
         (group,) = group_results(experiment, results)
         false, simclr = group.rows[1], group.rows[3]
         assert (false.seeds, simclr.seeds) == ([0, 1], [1])
@@ -650,7 +696,7 @@ class TestTables:
         assert (line["pixels"], line["pixels_without_data"], line["pixels_labelled"]) == ("134", "1", "2")
 
     def test_sheets_of_patches_are_scored_together(self, experiment: Experiment, tmp_path: Path) -> None:
-        experiment = dataclasses.replace(experiment, protocol="patches")
+        experiment = dataclasses.replace(experiment, protocols=("patches",))
         results = [made_up(cell, a=[[9, 1], [0, 0]], b=[[0, 0], [5, 5]]) for cell in expand(experiment)]
         (group,) = group_results(experiment, results)
         assert group.raster == ALL_SHEETS
@@ -668,10 +714,12 @@ class TestTables:
         groups = group_results(experiment, results)
         assert [group.frozen for group in groups] == [True, False]
         # Trained through, the untrained encoder is what labels alone are.
-        assert [[row.method for row in group.rows] for group in groups] == [["random", "supervised"], ["supervised"]]
+        assert [[row.variant.method for row in group.rows] for group in groups] == [["random", "supervised"], ["supervised"]]
 
     def test_a_result_can_be_read_again_and_a_damaged_one_cannot(self, tmp_path: Path) -> None:
-        result = made_up(Cell("land", "false", "adaptive", 1, 0.5, True), land=[[9, 1], [1, 9]])
+        result = made_up(
+            Cell("land", Variant("false", "adaptive", settings=(("steps", 9),)), 1, 0.5, frozen=True), land=[[9, 1], [1, 9]]
+        )
         write_result(tmp_path / "r.json", result)
         again = read_result(tmp_path / "r.json")
         assert again is not None and again.cell == result.cell and again.classes == result.classes
@@ -849,6 +897,44 @@ class TestTrouble:
             run_experiment(read_experiment(config(land_config(land_folder, tmp_path / "out"))))
 
 
+def test_the_published_protocol_runs_on_potsdam_filled_up(config: Write, tmp_path: Path) -> None:
+    """The page has mIoU of all seven classes, as published, and of the six that are land cover."""
+    folder = potsdam_folder(tmp_path / "potsdam")
+    text = f"""
+name = "Potsdam"
+output = "out"
+protocol = "patches"
+methods = ["random"]
+heads = ["network"]
+fractions = [0.6]
+preset = "quick"
+device = "cpu"
+patch_size = 64
+[pretrain]
+batch_size = 2
+[finetune]
+steps = 2
+[[datasets]]
+name = "potsdam"
+kind = "potsdam"
+folder = "{folder.as_posix()}"
+pad = 64
+"""
+    summary = run_experiment(read_experiment(config(text)))
+    assert not summary.failed
+    (file,) = (tmp_path / "out" / "cells").iterdir()
+    result = read_result(file)
+    assert result is not None
+    confusion = result.tallies["2_13"].confusion
+    assert confusion[6].sum() == 128 * 128 - 96 * 96
+    iou = np.diag(confusion) / np.maximum(1, confusion.sum(axis=0) + confusion.sum(axis=1) - np.diag(confusion))
+    there = confusion.sum(axis=1) > 0
+    page = (tmp_path / "out" / "results.html").read_text(encoding="utf-8")
+    assert "mIoU of all 7 classes" in page
+    for classes in (there, there & (np.arange(7) < 6)):
+        assert f"{100 * iou[classes].mean():.2f}" in page
+
+
 def test_the_published_protocol_runs_on_potsdam_as_distributed(config: Write, tmp_path: Path) -> None:
     folder = potsdam_folder(tmp_path / "potsdam")
     text = f"""
@@ -856,6 +942,7 @@ name = "Potsdam"
 output = "out"
 protocol = "patches"
 methods = ["random"]
+heads = ["network"]
 fractions = [0.3]
 preset = "quick"
 device = "cpu"

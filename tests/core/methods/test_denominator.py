@@ -10,7 +10,7 @@ import torch
 
 from false_core.methods import pairs
 from false_core.methods.denominator import log_denominator
-from false_core.methods.false_negatives import determine_false_negatives
+from false_core.methods.false_negatives import Search, determine_false_negatives
 from false_core.methods.fncc import fncc_loss
 
 
@@ -45,7 +45,7 @@ def test_blocks_of_any_size_give_what_the_whole_matrix_gives(
     denominator, nearest = log_denominator(mine, temperature, 3)
     wanted = plain(theirs, temperature)
     torch.testing.assert_close(denominator, wanted, rtol=1e-12, atol=1e-12)
-    assert torch.equal(nearest, determine_false_negatives(z, 0.9, 3).indices)
+    assert torch.equal(nearest, determine_false_negatives(z, Search(0.9, 3)).indices)
     torch.autograd.backward((denominator * weights).sum())
     torch.autograd.backward((wanted * weights).sum())
     assert mine.grad is not None

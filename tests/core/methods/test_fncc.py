@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lightly.loss import NTXentLoss
 
-from false_core.methods.false_negatives import determine_false_negatives
-from false_core.methods.fncc import Calibration, adaptive_confidence, agreement, contrast, fncc_loss
+from false_core.methods.calibration import Calibration, adaptive_confidence, agreement
+from false_core.methods.false_negatives import Search, determine_false_negatives
+from false_core.methods.fncc import contrast, fncc_loss
 from false_core.methods.pairs import directions, mean_similarities
 
 
@@ -32,7 +33,7 @@ def views(
 def confidences(z: torch.Tensor, threshold: float = 0.9, neighbours: int = 1) -> torch.Tensor:
     """Return the adaptive confidence weights (2B, k) of a batch."""
     unit = directions(z)
-    found = determine_false_negatives(z, threshold, neighbours)
+    found = determine_false_negatives(z, Search(threshold, neighbours))
     return adaptive_confidence(agreement(unit, found.indices), *mean_similarities(unit))
 
 
@@ -53,7 +54,7 @@ class TestByHand:
 
     @pytest.mark.parametrize("confidence", [0.0, 0.3, 1.0])
     def test_two_benchmark_anchors(self, confidence: float) -> None:
-        found = determine_false_negatives(self.Z, 0.8)
+        found = determine_false_negatives(self.Z, Search(0.8))
         assert found.benchmark.tolist() == [True, False, True, False]
         assert found.indices[[0, 2], 0].tolist() == [1, 1]
         assert fncc_loss(self.Z, 1.0, 0.8, confidence).item() == pytest.approx(self.by_hand(confidence), abs=1e-12)
@@ -105,8 +106,8 @@ class TestAgainstTheEquations:
     @pytest.mark.parametrize("neighbours", [1, 3])
     def test_gradients_match_finite_differences(self, confidence: float, neighbours: int) -> None:
         z = views(5).requires_grad_()
-        assert determine_false_negatives(z, 0.9).benchmark.any()
-        assert not determine_false_negatives(z, 0.9).benchmark.all()
+        assert determine_false_negatives(z, Search(0.9)).benchmark.any()
+        assert not determine_false_negatives(z, Search(0.9)).benchmark.all()
         assert torch.autograd.gradcheck(lambda x: fncc_loss(x, 0.5, 0.9, confidence, neighbours), (z,))
 
     def test_the_gradient_reaches_every_embedding(self) -> None:
@@ -187,7 +188,7 @@ class TestAdaptiveConfidence:
         assert any(0 < weight < 1 for row in weights for weight in row)
         wanted = naive_contrast.loss(z.numpy(), 0.3, threshold, weights, neighbours)
         assert fncc_loss(z, 0.3, threshold, "adaptive", neighbours).item() == pytest.approx(wanted, rel=1e-10)
-        seen = contrast(z, 0.3, Calibration(threshold, "adaptive", neighbours)).curves["confidence"]
+        seen = contrast(z, 0.3, Calibration(Search(threshold, neighbours), "adaptive")).curves["confidence"]
         assert seen.item() == pytest.approx(np.mean([weight for row in weights for weight in row]))
 
     @settings(max_examples=40, deadline=None)
@@ -214,7 +215,7 @@ class TestAdaptiveConfidence:
     def test_an_encoder_that_cannot_tell_positives_from_negatives_is_not_trusted(self) -> None:
         # Both views of all patches come from the same cloud: positives are as alike as negatives, or less.
         cloud = torch.randn(40, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 3
-        found = determine_false_negatives(cloud, 0.5)
+        found = determine_false_negatives(cloud, Search(0.5))
         assert found.benchmark.any(), "they are alike enough to look for false negatives"
         of_positive, of_negative = mean_similarities(directions(cloud))
         assert of_positive < of_negative
@@ -288,7 +289,7 @@ class TestWhatItSaw:
         count = len(s)
         positive = [s[i, (i + 6) % 12] for i in range(count)]
         possible = naive_contrast.false_negatives(z.numpy(), 0.9)
-        seen = contrast(z, 0.5, Calibration(0.9, 1.0)).curves
+        seen = contrast(z, 0.5, Calibration()).curves
         assert seen["benchmark anchors"].item() == pytest.approx(sum(map(bool, possible)) / count)
         assert 0 < seen["benchmark anchors"].item() < 1
         assert seen["similarity of positives"].item() == pytest.approx(np.mean(positive))
@@ -299,4 +300,4 @@ class TestWhatItSaw:
         )
 
     def test_without_a_benchmark_anchor_has_no_similarity_of_false_negatives(self) -> None:
-        assert contrast(views(6), 0.5, Calibration(1.0)).curves["similarity of false negatives"].isnan()
+        assert contrast(views(6), 0.5, Calibration(Search(1.0))).curves["similarity of false negatives"].isnan()

@@ -15,7 +15,9 @@ from torch import Tensor
 from false_core.dispatch import run
 from false_core.events import Metric
 from false_core.jobs import Pretrain
-from false_core.methods.fncc import Calibration, fncc_loss
+from false_core.methods.calibration import Calibration
+from false_core.methods.false_negatives import Search
+from false_core.methods.fncc import fncc_loss
 from false_core.methods.gfcnet import GFCNet, corrected, gfcnet_loss
 from false_core.methods.method import Views
 from false_core.methods.pairs import directions
@@ -59,7 +61,7 @@ class TestTheLoss:
     @pytest.mark.parametrize("fncc", [{}, {"threshold": 0.5, "confidence": 0.7, "neighbours": 2}], ids=["plain", "fncc"])
     def test_is_that_of_a_plain_loop(self, radius: float, fncc: dict[str, float]) -> None:
         z, ground = embeddings(9), places(9)
-        calibration = Calibration(**fncc) if fncc else None  # type: ignore[arg-type]
+        calibration = Calibration(Search(fncc["threshold"], fncc["neighbours"]), fncc["confidence"]) if fncc else None
         wanted = naive_neighbourhoods.gfcnet(z.tolist(), ground.tolist(), radius, 0.3, **fncc)
         assert gfcnet_loss(z, ground, radius, 0.3, calibration).loss.item() == pytest.approx(wanted, rel=1e-9)
 
@@ -67,7 +69,9 @@ class TestTheLoss:
         z, ground = embeddings(9), places(9)
         assert gfcnet_loss(z, ground, 0.0, 0.3).loss.item() == pytest.approx(nt_xent(z, 0.3).loss.item(), rel=1e-12)
         wanted = fncc_loss(z, 0.3, 0.5, 0.7, 2).item()
-        assert gfcnet_loss(z, ground, 0.0, 0.3, Calibration(0.5, 0.7, 2)).loss.item() == pytest.approx(wanted, rel=1e-12)
+        assert gfcnet_loss(z, ground, 0.0, 0.3, Calibration(Search(0.5, 2), 0.7)).loss.item() == pytest.approx(
+            wanted, rel=1e-12
+        )
 
     def test_keeps_what_looks_unlike_however_near_and_what_is_far_however_alike(self) -> None:
         z = torch.cat([torch.eye(4, dtype=torch.float64)] * 2)
@@ -82,13 +86,13 @@ class TestTheLoss:
 
     def test_stays_finite_where_no_negative_is_left(self) -> None:
         z = torch.ones(6, 3, dtype=torch.float32).requires_grad_()
-        outcome = gfcnet_loss(z, torch.zeros(6, 3), 1.0, calibration=Calibration(threshold=-1.0))
+        outcome = gfcnet_loss(z, torch.zeros(6, 3), 1.0, calibration=Calibration(Search(-1.0)))
         torch.autograd.backward(outcome.loss)
         assert outcome.loss.item() == pytest.approx(0, abs=1e-6)
         assert z.grad is not None and z.grad.isfinite().all()
         assert outcome.found is not None and not outcome.found.benchmark.any()
 
-    @pytest.mark.parametrize("calibration", [None, Calibration(0.5, 0.7, 2)])
+    @pytest.mark.parametrize("calibration", [None, Calibration(Search(0.5, 2), 0.7)])
     def test_has_the_gradients_of_finite_differences(self, calibration: Calibration | None) -> None:
         z, ground = embeddings(5).requires_grad_(), places(5)
         assert torch.autograd.gradcheck(lambda x: gfcnet_loss(x, ground, 0.7, 0.3, calibration).loss, (z,))
@@ -98,7 +102,7 @@ class TestTheLoss:
 
         def loss_and_slope() -> tuple[Tensor, Tensor]:
             z = embeddings(9).requires_grad_()
-            loss = gfcnet_loss(z, ground, 0.7, 0.3, Calibration(0.5)).loss
+            loss = gfcnet_loss(z, ground, 0.7, 0.3, Calibration(Search(0.5))).loss
             return loss, torch.autograd.grad(loss, z)[0]
 
         whole = loss_and_slope()

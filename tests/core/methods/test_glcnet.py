@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import naive_contrast
 import numpy as np
 import pytest
 import safetensors.torch
@@ -19,9 +17,11 @@ from torch import Tensor, nn
 from false_core.dispatch import run
 from false_core.errors import RequestError
 from false_core.jobs import Embed, Finetune, ModelInfo, Pretrain
-from false_core.methods.fncc import Calibration, contrast
-from false_core.methods.glcnet import DECODER_STRIDE, LOCAL_WINDOWS, GLCNet, glcnet_loss, style, window_means
+from false_core.methods.calibration import Calibration
+from false_core.methods.fncc import contrast
+from false_core.methods.glcnet import DECODER_STRIDE, LOCAL_WINDOWS, GLCNet, style, window_means
 from false_core.methods.method import Views
+from false_core.methods.simclr import nt_xent
 from false_core.models.encoder import build_encoder
 from false_core.models.model_file import DECODER_PREFIX, load_weights, read_card
 from false_core.models.segmenter import build_segmenter
@@ -33,16 +33,15 @@ from false_core.sampling.views import PatchSampler
 SETTINGS = GLCNet.adapted(replace(PRETRAIN["quick"], encoder="resnet10t", hidden=16, dimensions=8, method="glcnet"))
 
 
-def naive_glcnet(z: np.ndarray, temperature: float) -> float:
-    """NT-Xent as it is described for GLCNet: the positive above, the negatives alone below."""
-    rows, total = [naive_contrast.unit(row) for row in z.tolist()], 0.0
-    for i in range(len(rows)):
-
-        def e(j: int, i: int = i) -> float:
-            return math.exp(naive_contrast.cosine(rows[i], rows[j]) / temperature)
-
-        total -= math.log(e((i + len(rows) // 2) % len(rows)) / sum(e(j) for j in naive_contrast.negatives_of(i, len(rows))))
-    return total / len(rows)
+def as_published(z: np.ndarray, temperature: float) -> float:
+    """The loss of the code published with GLCNet: its mask of negatives is all but the diagonal, the positive among them."""
+    unit = z / np.linalg.norm(z, axis=1, keepdims=True)
+    similarity = np.exp(unit @ unit.T / temperature)
+    pairs = len(z) // 2
+    eye, none = np.eye(pairs), np.zeros((pairs, pairs))
+    positive = np.block([[none, eye], [eye, none]]) > 0
+    negative = ~np.eye(2 * pairs, dtype=bool)
+    return float(-np.log(similarity[positive] / (similarity * negative).sum(axis=1)).mean())
 
 
 def some_views(pairs: int = 4, seed: int = 0, windows: int = LOCAL_WINDOWS) -> Views:
@@ -60,26 +59,21 @@ def new(settings: PretrainSettings = SETTINGS) -> GLCNet:
 class TestTheLoss:
     @pytest.mark.parametrize("temperature", [0.05, 0.5])
     @pytest.mark.parametrize("pairs", [2, 9])
-    def test_is_that_of_a_plain_loop(self, pairs: int, temperature: float) -> None:
+    def test_is_that_of_the_published_code(self, pairs: int, temperature: float) -> None:
         z = embeddings(pairs)
-        assert glcnet_loss(z, temperature).loss.item() == pytest.approx(naive_glcnet(z.numpy(), temperature), rel=1e-9)
+        method = new(replace(SETTINGS, temperature=temperature))
+        assert method.compare_all({"image": z}).loss.item() == pytest.approx(as_published(z.numpy(), temperature), rel=1e-9)
 
-    def test_has_the_gradients_of_finite_differences(self) -> None:
-        z = embeddings(5).requires_grad_()
-        assert torch.autograd.gradcheck(lambda x: glcnet_loss(x, 0.3).loss, (z,))
-
-    def test_of_a_single_pair_says_nothing_as_there_is_no_negative(self) -> None:
-        z = embeddings(1).requires_grad_()
-        loss = glcnet_loss(z).loss
-        torch.autograd.backward(loss)
-        assert loss.item() == 0
-        assert z.grad is not None and z.grad.isfinite().all()
+    def test_without_confidence_in_false_negatives_fncc_is_the_same(self) -> None:
+        z = embeddings(7)
+        with_fncc = new(replace(SETTINGS, false_negatives=True, confidence=0.0))
+        torch.testing.assert_close(new().compare_all({"image": z}).loss, with_fncc.compare_all({"image": z}).loss)
 
     def test_weighs_style_and_windows_the_same(self) -> None:
         method = new().eval()
         made = method.represent(some_views())
         assert {level: len(rows) for level, rows in made.items()} == {"image": 8, "points": 2 * 4 * 3}
-        wanted = 0.5 * sum(glcnet_loss(rows, SETTINGS.temperature).loss for rows in made.values())
+        wanted = 0.5 * sum(nt_xent(rows, SETTINGS.temperature).loss for rows in made.values())
         torch.testing.assert_close(method(some_views()).loss, wanted)
 
     def test_is_fncc_where_false_negatives_are_asked_for(self) -> None:
@@ -93,11 +87,23 @@ class TestTheLoss:
         views = replace(some_views(), kept=torch.zeros(0, dtype=torch.long))
         method = new().eval()
         assert method(views).loss.item() == pytest.approx(
-            glcnet_loss(method.represent(views)["image"], SETTINGS.temperature).loss.item()
+            nt_xent(method.represent(views)["image"], SETTINGS.temperature).loss.item()
         )
 
 
 class TestWhatIsCompared:
+    def test_with_the_published_decoder_style_is_that_of_its_pyramid(self) -> None:
+        method = new(replace(SETTINGS, decoder="deeplabv3plus-d8")).eval()
+        views, seen = some_views(), []
+        handle = method.decoder.bottleneck.register_forward_hook(lambda *given: seen.append(given[2]))  # type: ignore[union-attr, operator]
+        with torch.inference_mode():
+            made = method.represent(views)
+        handle.remove()
+        (pyramid,) = seen
+        assert pyramid.shape == (8, 512, 8, 8)
+        variance, mean = pyramid.var(dim=(2, 3), correction=0), pyramid.mean(dim=(2, 3))
+        torch.testing.assert_close(made["image"], method.style(torch.cat([mean, variance], dim=1)))
+
     def test_style_is_mean_and_variance(self) -> None:
         features = torch.randn(3, 5, 4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         for one, wanted in zip(style(features).numpy(), features.numpy()):

@@ -117,6 +117,15 @@ class TestProtoNCE:
         wanted = naive_proto_nce(query, key, prototypes, temperature)
         assert proto_nce(query, key, prototypes, temperature).loss.item() == pytest.approx(wanted, rel=1e-10)
 
+    def test_with_a_queue_its_vectors_are_the_negatives(self) -> None:
+        query, key, queue = 3 * unit_vectors(9, seed=3), unit_vectors(9, seed=4), unit_vectors(30, seed=6)
+        total = 0.0
+        for v, own in zip(query.tolist(), key.tolist()):
+            v = naive_contrast.unit(v)
+            e = [math.exp(naive_contrast.cosine(v, other) / 0.2) for other in (own, *queue.tolist())]
+            total -= math.log(e[0] / sum(e))
+        assert proto_nce(query, key, [], 0.2, queue).loss.item() == pytest.approx(total / 9, rel=1e-10)
+
     def test_gradients_match_finite_differences(self) -> None:
         key, prototypes = unit_vectors(5, seed=4), list(self.PROTOTYPES)
         query = unit_vectors(5, seed=3).requires_grad_()
@@ -251,6 +260,26 @@ class TestTraining:
             torch.testing.assert_close(parameter, start[name] + 9 / 11)
         for (_, kept), (_, new) in zip(method.slow_heads.named_parameters(), method.heads.named_parameters()):
             torch.testing.assert_close(kept, new - 2 / 11)
+
+    def test_as_published_the_queue_holds_the_latest_keys_and_the_momentum_never_changes(self) -> None:
+        torch.manual_seed(0)
+        method = PCL(build_encoder("resnet10t", 2), replace(SETTINGS, encoder="resnet10t", queue=50))
+        (level,) = method.heads
+        queue = method.get_buffer(f"{level}_queue")
+        started = queue.clone()
+        torch.testing.assert_close(started.norm(dim=1), torch.ones(50))
+        views = some_views(0, pairs=2, points=12)
+        made = method.represent(views)
+        count = len(made[level]) // 2
+        torch.autograd.backward(method.compare_all(made).loss)
+        torch.testing.assert_close(queue[: 50 - count], started[count:])
+        wanted = torch.nn.functional.normalize(made[level][count:].detach(), dim=1)
+        torch.testing.assert_close(queue[50 - count :], wanted)
+        slow = next(method.slow_encoder.parameters()).clone()
+        with torch.no_grad():
+            next(method.encoder.parameters()).add_(1.0)
+        method.after_step(1, 1000)
+        torch.testing.assert_close(next(method.slow_encoder.parameters()), slow + (1 - MOMENTUM))
 
     def test_the_momentum_encoder_is_slow_in_the_end(self) -> None:
         method = new_pcl()

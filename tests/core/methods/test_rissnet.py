@@ -12,7 +12,9 @@ import torch
 from test_gfcnet import embeddings, places
 from torch import Tensor
 
-from false_core.methods.fncc import Calibration, fncc_loss
+from false_core.methods.calibration import Calibration
+from false_core.methods.false_negatives import Search
+from false_core.methods.fncc import fncc_loss
 from false_core.methods.pairs import directions
 from false_core.methods.rissnet import DRAWN, RELAXED, RiSSNet, relaxed_positives, rissnet_loss
 from false_core.methods.simclr import nt_xent
@@ -48,7 +50,7 @@ class TestTheLoss:
         z, ground = embeddings(9), places(9)
         if fncc and relaxed == 20 and radius == 100:
             z, ground = embeddings(3), places(3)  # No negative is left: FNSD finds nothing.
-        calibration = Calibration(**fncc) if fncc else None  # type: ignore[arg-type]
+        calibration = Calibration(Search(fncc["threshold"], fncc["neighbours"]), fncc["confidence"]) if fncc else None
         wanted = naive_neighbourhoods.rissnet(z.tolist(), ground.tolist(), radius, relaxed, 0.3, **fncc)
         assert rissnet_loss(z, ground, radius, relaxed, 0.3, calibration).loss.item() == pytest.approx(wanted, rel=1e-9)
 
@@ -60,10 +62,10 @@ class TestTheLoss:
         wanted = nt_xent(z, 0.3).loss.item()
         assert rissnet_loss(z, ground, radius, relaxed, 0.3).loss.item() == pytest.approx(wanted, rel=1e-12)
         wanted = fncc_loss(z, 0.3, 0.5, 0.7, 2).item()
-        loss = rissnet_loss(z, ground, radius, relaxed, 0.3, Calibration(0.5, 0.7, 2)).loss
+        loss = rissnet_loss(z, ground, radius, relaxed, 0.3, Calibration(Search(0.5, 2), 0.7)).loss
         assert loss.item() == pytest.approx(wanted, rel=1e-12)
 
-    @pytest.mark.parametrize("calibration", [None, Calibration(0.5, 0.7, 2)])
+    @pytest.mark.parametrize("calibration", [None, Calibration(Search(0.5, 2), 0.7)])
     def test_has_the_gradients_of_finite_differences(self, calibration: Calibration | None) -> None:
         z, ground = embeddings(5).requires_grad_(), places(5)
         assert torch.autograd.gradcheck(lambda x: rissnet_loss(x, ground, 0.7, 2, 0.3, calibration).loss, (z,))
@@ -73,7 +75,7 @@ class TestTheLoss:
 
         def loss_and_slope() -> tuple[Tensor, Tensor]:
             z = embeddings(9).requires_grad_()
-            loss = rissnet_loss(z, ground, 0.7, 2, 0.3, Calibration(0.5)).loss
+            loss = rissnet_loss(z, ground, 0.7, 2, 0.3, Calibration(Search(0.5))).loss
             return loss, torch.autograd.grad(loss, z)[0]
 
         whole = loss_and_slope()

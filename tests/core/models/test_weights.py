@@ -21,10 +21,11 @@ from torch import Tensor, nn
 from false_core.dispatch import run
 from false_core.errors import Cancelled, ModelFileError, OutputError
 from false_core.events import Metric
-from false_core.jobs import Pretrain
+from false_core.jobs import Finetune, Pretrain
 from false_core.models.encoder import build_encoder
+from false_core.models.from_file import encoder_from, general_from
 from false_core.models.general import general_weights
-from false_core.models.model_file import read_card
+from false_core.models.model_file import GENERAL_PREFIX, read_card
 from false_core.models.model_report import model_sections
 from false_core.models.weights import fit_to_bands, start_from
 
@@ -286,6 +287,12 @@ class TestNamesOfTimm:
         assert "does not exist" in refusal(name)
 
 
+def pretrained_weights(path: str) -> dict[str, Tensor]:
+    """Return the weights of the encoder in an encoder file, without those of the one that it began with."""
+    stored = safetensors.torch.load_file(path)
+    return {name: tensor for name, tensor in stored.items() if not name.startswith(GENERAL_PREFIX)}
+
+
 @pytest.fixture
 def job(land: str, tmp_path: Path) -> Pretrain:
     return Pretrain(
@@ -299,7 +306,7 @@ class TestPretrainingFromWeights:
     ) -> None:
         run(dataclasses.replace(job, method="random", weights=rgb_file), listener)
         assert "Starting from rgb.safetensors." in listener.infos
-        made = safetensors.torch.load_file(job.encoder)
+        made = pretrained_weights(job.encoder)
         given = network.state_dict()
         seen = 0
         for name, tensor in made.items():
@@ -399,7 +406,7 @@ class TestTheGeneralEncoder:
     def test_is_where_pretraining_starts_unless_told_otherwise(self, job: Pretrain, listener: Listener) -> None:
         run(dataclasses.replace(job, method="random", backbone=None), listener)
         given = {name.replace(".", "_"): tensor for name, tensor in general_weights().items()}
-        made = safetensors.torch.load_file(job.encoder)
+        made = pretrained_weights(job.encoder)
         for name, tensor in made.items():
             own = given[name.removeprefix("model.").replace(".", "_")]
             if not name.endswith(("running_mean", "running_var", "num_batches_tracked")) and tensor.shape == own.shape:
@@ -420,3 +427,33 @@ class TestTheGeneralEncoder:
         assert read_card(job.encoder).encoder == BACKBONE
         assert "cannot be downloaded" in listener.warnings
         assert "The encoder starts from random weights." in listener.warnings
+
+    def test_keeps_the_encoder_that_it_began_with_beside_the_pretrained_one(
+        self, job: Pretrain, rgb_file: str, land: str, labels: str, tmp_path: Path
+    ) -> None:
+        run(dataclasses.replace(job, weights=rgb_file))
+        card = read_card(job.encoder)
+        assert card.general == BACKBONE
+        began = started(rgb_file, 4).state_dict()
+        kept = general_from(job.encoder, card).state_dict()
+        assert kept.keys() == began.keys() and all(kept[name].equal(began[name]) for name in kept)
+        trained = encoder_from(job.encoder, card).state_dict()
+        assert not any(trained[name].equal(kept[name]) for name in kept if name.endswith("conv1.weight"))
+        assert any("heads see both" in row[1] for part in model_sections(card) for row in part.rows)
+
+        # Going on from the file hands the first one on.
+        further = dataclasses.replace(job, weights=job.encoder, encoder=str(tmp_path / "further.safetensors"))
+        run(further)
+        again = general_from(further.encoder, read_card(further.encoder)).state_dict()
+        assert all(again[name].equal(began[name]) for name in began)
+
+        # Both are in a model that is fitted to their features.
+        model = str(tmp_path / "model.safetensors")
+        run(Finetune(land, labels, "cover", model, further.encoder, head="linear", device="cpu"))
+        head = read_card(model).head
+        assert head is not None and head.encoders == (BACKBONE, BACKBONE)
+
+    def test_keeps_none_beside_what_was_pretrained_from_nothing(self, job: Pretrain) -> None:
+        run(dataclasses.replace(job, weights="none"))
+        assert not read_card(job.encoder).general
+        assert not any(name.startswith(GENERAL_PREFIX) for name in safetensors.torch.load_file(job.encoder))

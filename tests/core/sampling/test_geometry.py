@@ -8,8 +8,17 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torchvision.transforms import RandomResizedCrop
+from torchvision.transforms.functional import resized_crop
 
-from false_core.sampling.geometry import Placement, matched_points, random_placement, resample, window_side
+from false_core.sampling.geometry import (
+    Placement,
+    matched_points,
+    random_placement,
+    resample,
+    resized_crops,
+    window_side,
+)
 
 each_number_of_bands = pytest.mark.parametrize("bands", [1, 2, 4, 11])
 
@@ -142,3 +151,59 @@ class TestMatchedPoints:
         _, two, seen = matched_points(placed([[1, 0], [0, 1]]), apart, 32, 5, 2.0, np.random.default_rng(0))
         assert not seen.any()
         assert (np.abs(two).max(axis=-1) > 1).all()
+
+
+class TestResizedCrops:
+    """Against torchvision's own draws: 20,000 of them, for a patch of 256 pixels and crops of 224."""
+
+    COUNT = 20_000
+
+    def boxes(self) -> np.ndarray:
+        """Return left, top, width and height of our crops, in pixels of the patch."""
+        placed = resized_crops(self.COUNT, 256, 224, np.random.default_rng(0))
+        sides = 224 * np.abs(placed.matrix[:, [0, 1], [0, 1]])
+        return np.concatenate([placed.shift + 128 - sides / 2, sides], axis=1)
+
+    def theirs(self) -> np.ndarray:
+        torch.manual_seed(0)
+        patch = torch.empty(1, 256, 256)
+        draws = [RandomResizedCrop.get_params(patch, (0.08, 1.0), (3 / 4, 4 / 3)) for _ in range(self.COUNT)]
+        return np.array([(left, top, width, height) for top, left, height, width in draws], float)
+
+    def test_have_the_areas_the_shapes_and_the_places_of_torchvision_s(self) -> None:
+        ours, theirs = self.boxes(), self.theirs()
+        for what in (
+            lambda box: box[:, 2] * box[:, 3],
+            lambda box: box[:, 2] / box[:, 3],
+            lambda box: box[:, 0] / (257 - box[:, 2]),
+            lambda box: box[:, 1] / (257 - box[:, 3]),
+        ):
+            one, other = np.sort(what(ours)), np.sort(what(theirs))
+            # The largest distance of the two distributions (Kolmogorov and Smirnov): 1.95 stands for one in a thousand.
+            both = np.concatenate([one, other])
+            apart = np.abs(np.searchsorted(one, both, "right") - np.searchsorted(other, both, "right")).max() / self.COUNT
+            assert apart < 1.95 * math.sqrt(2 / self.COUNT)
+
+    def test_lie_within_the_patch_at_whole_pixels(self) -> None:
+        boxes = self.boxes()
+        assert np.abs(boxes - boxes.round()).max() < 1e-3
+        assert boxes.min() > -1e-3
+        assert (boxes[:, :2] + boxes[:, 2:]).max() < 256 + 1e-3
+
+    def test_are_flipped_half_of_the_time_and_never_turned(self) -> None:
+        matrix = resized_crops(self.COUNT, 256, 224, np.random.default_rng(1)).matrix
+        assert (matrix[:, 0, 1] == 0).all()
+        assert (matrix[:, 1, 0] == 0).all()
+        assert (matrix[:, 1, 1] > 0).all()
+        assert (matrix[:, 0, 0] < 0).mean() == pytest.approx(0.5, abs=0.02)
+
+    def test_show_what_torchvision_would_show(self) -> None:
+        patch = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+        placed = resized_crops(1, 64, 48, np.random.default_rng(3))
+        width, height = (48 * np.abs(placed.matrix[0, [0, 1], [0, 1]])).round().astype(int)
+        left, top = (placed.shift[0] + 32 - np.array([width, height]) / 2).round().astype(int)
+        wanted = resized_crop(patch, top, left, height, width, [48, 48], antialias=False)
+        wanted = wanted.flip(-1) if placed.matrix[0, 0, 0] < 0 else wanted
+        ours = resample(patch, placed, 48)
+        # At the edges torchvision repeats the last pixel of the crop, where ours sees on into the patch.
+        torch.testing.assert_close(ours[..., 2:-2, 2:-2], wanted[..., 2:-2, 2:-2], atol=1e-4, rtol=0)

@@ -63,6 +63,17 @@ class TestAnyNumberOfBands:
 
 
 class TestEachChange:
+    @pytest.mark.parametrize(("radius", "least"), [(3, 0.80), (6, 0.995)])
+    def test_a_blur_has_the_width_it_says_where_its_kernel_is_wide_enough(self, radius: int, least: float) -> None:
+        """A spot that is blurred with the widest Gaussians, of 2 pixels, has their variance."""
+        spot = torch.zeros(400, 1, 31, 31)
+        spot[:, :, 15, 15] = 1
+        jitter = SpectralJitter(**{**NOTHING, "blur": 1.0}, radius=radius)
+        changes = jitter.draw(400, 1, torch_generator(0))
+        across = changes.apply(spot)[:, 0].sum(dim=1)
+        widths = (across * (torch.arange(31) - 15.0).square()).sum(dim=1).sqrt()
+        assert least - 0.01 < widths.max().item() / 2 < least + 0.06
+
     def test_without_strength_leaves_all_as_it_is(self) -> None:
         given = crops(3, 4)
         torch.testing.assert_close(only()(given, torch_generator(0)), given)

@@ -11,7 +11,7 @@ import torch
 from small_world import Listener, write_raster
 
 from false_core.errors import Cancelled
-from false_core.methods.false_negatives import determine_false_negatives
+from false_core.methods.false_negatives import Search, determine_false_negatives
 from false_core.methods.pairs import directions
 from false_core.presets import PRETRAIN, PretrainSettings
 from false_core.raster.source import RasterSource
@@ -73,7 +73,7 @@ class TestChoosing:
         # Every similarity shown is that of a benchmark anchor, its other view and the false negative determined for it.
         admitted = set()
         for _, embeddings in embedder.given.values():
-            found = determine_false_negatives(embeddings, SETTINGS.threshold)
+            found = determine_false_negatives(embeddings, Search(SETTINGS.threshold))
             similarity = directions(embeddings) @ directions(embeddings).T
             for anchor in found.benchmark.nonzero().flatten().tolist():
                 other, false_negative = (anchor + PATCHES) % (2 * PATCHES), int(found.indices[anchor, 0])

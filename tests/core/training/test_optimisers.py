@@ -12,7 +12,7 @@ import torch
 from timm.optim import Lars
 from torch import Tensor, nn
 
-from false_core.training.optimisers import LARC, parameter_groups, published_schedule, warm_up_and_cosine
+from false_core.training.optimisers import LARC, parameter_groups, polynomial, published_schedule, warm_up_and_cosine
 
 
 def naive_larc(
@@ -108,12 +108,33 @@ class TestParameterGroups:
         assert {id(p) for p in decay["params"]} == {id(network[0].weight), id(network[2].weight)}
         assert len(decay["params"]) + len(rest["params"]) == len(list(network.parameters()))
 
+    def test_as_published_for_pretraining_biases_decay_too_and_normalisation_does_not(self) -> None:
+        network = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.Sequential(nn.LayerNorm(3), nn.Linear(3, 2)))
+        decay, rest = parameter_groups(network, weight_decay=0.1, decays="biases")
+        inner = network[2]
+        layers = (network[0].weight, network[0].bias, inner[1].weight, inner[1].bias)
+        assert {id(p) for p in decay["params"]} == {id(p) for p in layers}
+        assert {id(p) for p in rest["params"]} == {id(p) for p in (*network[1].parameters(), *inner[0].parameters())}
+
+    def test_as_published_for_fine_tuning_all_decay(self) -> None:
+        network = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3))
+        decay, rest = parameter_groups(network, weight_decay=5e-4, decays="all")
+        assert (len(decay["params"]), rest["params"]) == (4, [])
+
     def test_what_is_not_trained_is_left_out(self) -> None:
         network = nn.Linear(3, 2)
         network.weight.requires_grad_(False)
         decay, rest = parameter_groups(network, weight_decay=0.1)
         assert decay["params"] == []
         assert len(rest["params"]) == 1
+
+
+class TestThePolynomialSchedule:
+    @pytest.mark.parametrize("step", [0, 1, 13, 650, 1299])
+    def test_is_that_of_the_published_configuration(self, step: int) -> None:
+        """``poly`` from 0.01 to 1e-4 with a power of 0.9 over 1,300 steps: (0.01 - 1e-4) (1 - t / T)^0.9 + 1e-4."""
+        wanted = (0.01 - 1e-4) * (1 - step / 1300) ** 0.9 + 1e-4
+        assert 0.01 * polynomial(step, 1300, lowest=0.01) == pytest.approx(wanted, rel=1e-12)
 
 
 class TestThePublishedSchedule:

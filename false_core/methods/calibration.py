@@ -1,0 +1,125 @@
+"""FNCC's calibration: how false negatives are found, and how far they are trusted as positives.
+
+Zhang et al., "FALSE", IEEE GRSL 19, 2022, Eqs. 4-6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from false_core.methods import pairs
+from false_core.methods.false_negatives import PUBLISHED, FalseNegatives, Search
+from false_core.methods.pairs import other_views
+from false_core.presets import PretrainSettings
+
+ADAPTIVE = "adaptive"
+"""Instead of one confidence weight for all: one for each pair, see ``adaptive_confidence``."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How false negatives are found and how far they are trusted; see ``fncc.fncc_loss``.
+
+    Attributes:
+        search: How FNSD looks for them.
+        confidence: Confidence weight alpha, 0 to 1, or ``ADAPTIVE``.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    search: Search = PUBLISHED
+    confidence: float | str = 1.0
+
+    def __post_init__(self) -> None:
+        alpha = self.confidence
+        if not (alpha == ADAPTIVE or (not isinstance(alpha, str) and 0 <= alpha <= 1)):
+            raise ValueError(f"confidence must be from 0 to 1 or {ADAPTIVE!r}; it is {alpha!r}")
+
+    @classmethod
+    def of(cls, settings: PretrainSettings) -> Calibration:
+        """Return what the settings of a training say."""
+        s = settings
+        return cls(Search(s.threshold, s.neighbours, s.benchmark, s.closest_to, s.surest_by), s.confidence)
+
+    def weights(self, directions: Tensor, nearest: Tensor, means: tuple[Tensor, Tensor]) -> Tensor:
+        """Return the confidence weight of each possible false negative, of shape (2B, k), without gradients.
+
+        Args:
+            directions: Unit vectors of shape (2B, d).
+            nearest: The possible false negatives of each anchor, of shape (2B, k).
+            means: Mean similarities of positives and of negatives.
+        """
+        if isinstance(self.confidence, str):
+            return adaptive_confidence(agreement(directions.detach(), nearest), *means)
+        return torch.full_like(nearest, self.confidence, dtype=directions.dtype)
+
+    def curves(self, found: FalseNegatives, of_nearest: Tensor, weights: Tensor) -> dict[str, Tensor]:
+        """Return what is plotted of the false negatives: of which anchors, how alike, and how far trusted."""
+        of_pairs = found.pairs()
+        return {
+            "benchmark anchors": found.benchmark.float().mean(),
+            "similarity of false negatives": _mean(of_nearest.detach(), of_pairs),
+            **({"confidence": _mean(weights, of_pairs)} if isinstance(self.confidence, str) else {}),
+        }
+
+
+def log_numerator(of_positive: Tensor, of_nearest: Tensor, benchmark: Tensor, weights: Tensor) -> Tensor:
+    """Return the log of Eq. 6's numerator: the positive and, for benchmark anchors, the weighted false negatives.
+
+    Args:
+        of_positive, of_nearest: Similarities divided by the temperature, of shapes (2B,) and (2B, k).
+        benchmark: Which anchors are benchmark anchors, of shape (2B,).
+        weights: Confidence weights, of shape (2B, k).
+    """
+    weighted = benchmark[:, None] & (weights > 0)
+    counts = weighted.any(dim=1)
+    # Only where something counts: -inf on both sides of logaddexp would turn into NaN gradients.
+    safe = torch.where(weighted, weights, torch.ones_like(weights)).log()
+    of_false_negatives = (of_nearest + safe).masked_fill(~weighted, -torch.inf)
+    of_false_negatives = torch.where(counts[:, None], of_false_negatives, of_positive[:, None]).logsumexp(dim=1)
+    return torch.where(counts, torch.logaddexp(of_positive, of_false_negatives), of_positive)
+
+
+def agreement(directions: Tensor, nearest: Tensor) -> Tensor:
+    """Return how much the other views of two patches agree, the mean of three cosine similarities, of shape (2B, k).
+
+    Args:
+        directions: Unit vectors of shape (2B, d).
+        nearest: The possible false negatives of each anchor, of shape (2B, k). Two patches have two views each, which
+            makes four pairs of views; this is the mean of the three that FNSD did not look at.
+    """
+    other = other_views(directions)
+    parts = []
+    # As many at a time as there are similarities at a time: all would be k vectors for each anchor.
+    rows = max(1, pairs.SIMILARITIES_AT_A_TIME // max(1, nearest.shape[1] * directions.shape[1]))
+    for start in range(0, len(nearest), rows):
+        block = slice(start, start + rows)
+        own_with_other = (directions[block, None] * other[nearest[block]]).sum(dim=2)
+        other_with_both = (other[block, None] * (directions + other)[nearest[block]]).sum(dim=2)
+        parts.append((own_with_other + other_with_both) / 3)
+    return torch.cat(parts)
+
+
+def adaptive_confidence(agreement: Tensor, of_positive: Tensor, of_negative: Tensor) -> Tensor:
+    """Return a confidence weight from 0 to 1 for each possible false negative, of shape (2B, k).
+
+    This goes beyond the paper, which names a weight that adapts as future work. FNSD looks at one of the four pairs of
+    views of two patches; chance may have made that one alike. The weight is where the agreement of the other three lies
+    between the mean similarity of negatives (0) and that of positives (1), times how far those two means lie apart, as an
+    encoder that cannot tell positives from negatives cannot be trusted with this either.
+
+    Args:
+        of_positive, of_negative: Mean similarities of positives and of negatives, without shape.
+    """
+    apart = of_positive - of_negative
+    weights: Tensor = ((agreement - of_negative) / apart.clamp(min=1e-6)).clamp(0, 1) * apart.clamp(0, 1)
+    return weights
+
+
+def _mean(values: Tensor, pairs: Tensor) -> Tensor:
+    """Return the mean of some values, NaN where there are none. Picking them would make the CPU wait for the device."""
+    return (values * pairs).sum() / pairs.sum()
