@@ -22,8 +22,8 @@ def for_inference(segmenter: nn.Module, bands: int) -> nn.Module:
     """Return a network that gives the same scores as ``segmenter``, up to rounding, in less time and memory.
 
     Batch norms are folded into the convolutions before them, and the matrices of SegFormer's decoder into one for each
-    level. Convolutions pad by themselves what would be copied for that. Scores are enlarged with one class after the other in
-    memory, as softmax wants them.
+    level. Convolutions pad by themselves what would be copied for that. Scores are enlarged with one class after the other
+    in memory, as softmax wants them.
 
     What the rewritten network gives is compared with what it should give; where it differs, ``segmenter`` is returned.
 
