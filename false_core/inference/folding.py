@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import torch
+from timm.layers import Conv2dSame
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -21,7 +22,8 @@ def for_inference(segmenter: nn.Module, bands: int) -> nn.Module:
     """Return a network that gives the same scores as ``segmenter``, up to rounding, in less time and memory.
 
     Batch norms are folded into the convolutions before them, and the matrices of SegFormer's decoder into one for each
-    level. Scores are enlarged with one class after the other in memory, as softmax wants them.
+    level. Convolutions pad by themselves what would be copied for that. Scores are enlarged with one class after the other
+    in memory, as softmax wants them.
 
     What the rewritten network gives is compared with what it should give; where it differs, ``segmenter`` is returned.
 
@@ -37,6 +39,7 @@ def for_inference(segmenter: nn.Module, bands: int) -> nn.Module:
         decoder = getattr(rewritten, "decoder", None)
         if isinstance(decoder, SummingDecoder):
             rewritten.decoder = FoldedDecoder(decoder)
+        _pad_within_convolutions(rewritten)
         _fold_batch_norms(rewritten, example)
         head: Any = getattr(rewritten, "segmentation_head", None)
         if isinstance(head, nn.Sequential):
@@ -51,6 +54,25 @@ class _ClassByClass(nn.Module):
 
     def forward(self, scores: Tensor) -> Tensor:
         return scores.contiguous()
+
+
+def _pad_within_convolutions(network: nn.Module) -> None:
+    """Replace convolutions of stride 2 that add a row and a column less before an image of even sides than after it.
+
+    TensorFlow pads like that. PyTorch has it copy the whole image; a kernel that begins with zeros does not.
+    """
+    for name, conv in list(network.named_modules()):
+        kernel, stride = getattr(conv, "kernel_size", (0, 0)), getattr(conv, "stride", (0, 0))
+        if not isinstance(conv, Conv2dSame) or stride != (2, 2) or kernel not in ((3, 3), (5, 5)) or conv.dilation != (1, 1):
+            continue
+        padding = kernel[0] // 2
+        wider = [side + 1 for side in kernel]
+        plain = nn.Conv2d(conv.in_channels, conv.out_channels, wider, 2, padding, 1, conv.groups, conv.bias is not None)
+        plain.weight.copy_(nn.functional.pad(conv.weight, (1, 0, 1, 0)))
+        if plain.bias is not None and conv.bias is not None:
+            plain.bias.copy_(conv.bias)
+        parent, _, leaf = name.rpartition(".")
+        setattr(network.get_submodule(parent), leaf, plain.requires_grad_(False).eval())
 
 
 def _fold_batch_norms(network: nn.Module, example: Tensor) -> None:
