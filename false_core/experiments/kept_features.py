@@ -214,6 +214,6 @@ def _mark_of_code() -> str:
 
 def _mark_of_raster(sampler: FeatureSampler) -> str:
     source, file = sampler.source, Path(sampler.source.path)
-    what = [file.stat().st_size, source.width, source.height, source.factor, source.bands, sampler.parts.grid]
+    what = [file.stat().st_size, source.width, source.height, source.factor, source.bands]
     told = json.dumps([_mark_of_code(), os.path.basename(file), *what, sampler.normalisation.to_dict()], default=str)
     return f"{file.stem}-{hashlib.sha256(told.encode()).hexdigest()[:12]}"

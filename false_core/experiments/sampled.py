@@ -142,7 +142,6 @@ class SampledRun:
         return fit_head(
             self._job.head,
             encoders,
-            raster.grid,
             raster.smoothing,
             raster.source,
             raster.normalisation,
@@ -168,7 +167,7 @@ class SampledRun:
         places = [self._wanted.pixels.middles / source.factor]
         for path in self._wanted.label_files:
             annotation = read_annotation(path, self._wanted.field, source, legend, Feedback())
-            places.append(labelled_points(annotation, self._raster.grid, self._job.seed).places)
+            places.append(labelled_points(annotation, self._job.seed).places)
         return np.concatenate(places)
 
     def _features(self, one: Asked) -> tuple[Mapping[str, FloatArray], LabelledPoints]:

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import torch
-from timm.layers import Conv2dSame
+from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -66,7 +66,7 @@ def _pad_within_convolutions(network: nn.Module) -> None:
         if not isinstance(conv, Conv2dSame) or stride != (2, 2) or kernel not in ((3, 3), (5, 5)) or conv.dilation != (1, 1):
             continue
         padding = kernel[0] // 2
-        wider = [side + 1 for side in kernel]
+        wider = (kernel[0] + 1, kernel[1] + 1)
         plain = nn.Conv2d(conv.in_channels, conv.out_channels, wider, 2, padding, 1, conv.groups, conv.bias is not None)
         plain.weight.copy_(nn.functional.pad(conv.weight, (1, 0, 1, 0)))
         if plain.bias is not None and conv.bias is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from false_core.inference.batches import BatchedNetwork
 from false_core.inference.tiles import Blender, Tile, TilePlan
-from false_core.raster.source import BoolArray, RasterSource, Window
+from false_core.raster.source import BoolArray, RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.threads import prefetch
 
@@ -34,8 +34,7 @@ class ReadTile:
 
     Attributes:
         valid: Its valid pixels of the file; None where there are none.
-        pixels: Its normalised pixels, of shape (bands, side * grid, side * grid); None where the network has nothing to
-            compute.
+        pixels: Its normalised pixels, of shape (bands, side, side); None where the network has nothing to compute.
     """
 
     tile: Tile
@@ -49,14 +48,11 @@ class TiledNetwork(Generic[Result]):
 
     Attributes:
         network: What computes the results of normalised pixels.
-        source: The raster on the grid that the network sees.
-        grid: Pixels of that grid per pixel in which tiles are given.
     """
 
     network: BatchedNetwork[Result]
     source: RasterSource
     normalisation: Normalisation
-    grid: int = 1
 
     def over(
         self, tiles: Iterable[Tile], wanted: Wanted = lambda tile, valid: True
@@ -74,10 +70,9 @@ class TiledNetwork(Generic[Result]):
                     yield item, None if item.pixels is None else results.pop(0)
 
     def _read(self, tile: Tile, wanted: Wanted) -> ReadTile:
-        window = Window(*(self.grid * number for number in astuple(tile.window)))
-        if self.source.is_hole(window):
+        if self.source.is_hole(tile.window):
             return ReadTile(tile, None, None)
-        raw, valid = self.source.read_with_validity(window)
+        raw, valid = self.source.read_with_validity(tile.window)
         if not valid.any():
             return ReadTile(tile, None, None)
         if not wanted(tile, valid):

@@ -19,7 +19,7 @@ RAMP_PX = 32
 CONTEXT_PX = 32
 """Working pixels that a tile sees beyond those that it counts for. How this was chosen: docs/performance.md."""
 MAX_STRIDE_PX = 768
-"""Largest stride, in pixels that the network sees, as the next ones. Longer ones would save little and take much memory."""
+"""Largest stride. Longer ones would save little and take much memory."""
 ALIGNED_STRIDE = 256
 """Strides on large areas are multiples of it, so that a tile completes whole blocks of the map's file. Half a block would
 have to be read, decompressed and written again when the next row of tiles completes it, once GDAL's cache has dropped it."""
@@ -42,15 +42,13 @@ WAITING_SHARE_OF_MEMORY = 0.5
 
 @dataclass(frozen=True)
 class Sight:
-    """How a network looks at a tile. Lengths are pixels that it classifies.
+    """How a network looks at a tile.
 
     Attributes:
-        grid: Pixels that it sees per pixel that it classifies.
         stride: What the distances and the sides of tiles are multiples of.
         context: Pixels that a tile sees beyond those that it counts for.
     """
 
-    grid: int = 1
     stride: int = ENCODER_STRIDE
     context: int = CONTEXT_PX
 
@@ -59,17 +57,12 @@ class Sight:
         """Return how a model with such a head looks, or without one: a model with a decoder."""
         if head is None:
             return cls()
-        return cls(head.grid, lcm(ENCODER_STRIDE, head.stride) // head.grid, -(-head.context // head.grid))
-
-    @property
-    def ramp(self) -> int:
-        """Pixels over which two tiles are blended."""
-        return RAMP_PX // self.grid // 2 * 2
+        return cls(lcm(ENCODER_STRIDE, head.stride), head.context)
 
     @property
     def overlap(self) -> int:
         """Pixels that two tiles share."""
-        return -(-(self.ramp + 2 * self.context) // self.stride) * self.stride
+        return -(-(RAMP_PX + 2 * self.context) // self.stride) * self.stride
 
 
 @dataclass(frozen=True)
@@ -111,19 +104,18 @@ class TilePlan:
         """Return the most economical plan whose tiles fit the memory.
 
         Args:
-            area: What is to be covered, in pixels that are classified.
+            area: What is to be covered, in working pixels.
             classes: Number of classes.
-            factor: Pixels of the file per such pixel.
+            factor: Pixels of the file per working pixel.
             sight: How the network looks at a tile.
 
         Raises:
             InputError: The area is so large that it would never be done.
         """
-        longest, shortest = MAX_STRIDE_PX // sight.grid, MIN_STRIDE_PX // sight.grid
-        is_large = max(area.width, area.height) > LARGE_AREA_TILES * longest
-        step = lcm(ALIGNED_STRIDE // sight.grid, sight.stride) if is_large else sight.stride
-        strides = [*range(longest // step * step, shortest - 1, -step), *(4 * sight.stride, 2 * sight.stride)]
-        plans = [cls(area, stride, sight.overlap, sight.ramp) for stride in strides]
+        is_large = max(area.width, area.height) > LARGE_AREA_TILES * MAX_STRIDE_PX
+        step = lcm(ALIGNED_STRIDE, sight.stride) if is_large else sight.stride
+        strides = [*range(MAX_STRIDE_PX // step * step, MIN_STRIDE_PX - 1, -step), *(4 * sight.stride, 2 * sight.stride)]
+        plans = [cls(area, stride, sight.overlap, RAMP_PX) for stride in strides]
         fitting = [
             plan
             for plan in plans

@@ -31,7 +31,7 @@ TEXTURE, SPECTRUM = "texture", "spectrum"
 CONTEXT_PX = 48
 """Working pixels around a place beyond which features hardly depend on the image. How this was chosen:
 docs/performance.md."""
-MOST_ZOOM, MOST_GRID, MOST_ENCODERS, MOST_MEMBERS = 8, 4, 4, 32
+MOST_ZOOM, MOST_ENCODERS, MOST_MEMBERS = 8, 4, 32
 
 
 class Pass(NamedTuple):
@@ -51,7 +51,7 @@ class Pass(NamedTuple):
         return self.zoom << self.deepest
 
 
-PASSES = (Pass(1), Pass(2), Pass(4))
+PASSES = (Pass(1), Pass(2))
 """Those of every encoder, where the image is large enough."""
 
 
@@ -75,14 +75,12 @@ class FusedSpec:
     Attributes:
         encoders: timm backbones.
         passes: The passes of each encoder over an image, each at another zoom.
-        grid: Working pixels per pixel that is classified.
         members: The classifiers.
         smoothing: Standard deviation of the Gaussian window in which probabilities are averaged, in working pixels; 0: none.
     """
 
     encoders: tuple[str, ...]
     passes: tuple[tuple[Pass, ...], ...]
-    grid: int
     members: tuple[Member, ...]
     smoothing: float = 0.0
 
@@ -93,7 +91,7 @@ class FusedSpec:
         # Of windows in which is averaged, too, so that they lie the same in tiles of one image.
         averaged = MOST_STEP if self.smoothing or TEXTURE in wanted else 1
         return lcm(
-            self.grid * averaged,
+            averaged,
             *(
                 one.stride
                 for number, passes in enumerate(self.passes)
@@ -105,7 +103,7 @@ class FusedSpec:
     @property
     def context(self) -> int:
         """Working pixels around a place that scores there depend on."""
-        return CONTEXT_PX + (self.grid * reach_of(self.smoothing / self.grid) if self.smoothing else 0)
+        return CONTEXT_PX + (reach_of(self.smoothing) if self.smoothing else 0)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -128,7 +126,6 @@ class FusedSpec:
         spec = cls(
             tuple(map(str, body["encoders"])),
             tuple(tuple(Pass(int(zoom), int(deepest)) for zoom, deepest in passes) for passes in body["passes"]),
-            int(body["grid"]),
             members,
             float(body["smoothing"]),
         )
@@ -136,7 +133,6 @@ class FusedSpec:
         if (
             not 1 <= len(members) <= MOST_MEMBERS
             or not len(spec.passes) == len(spec.encoders) <= MOST_ENCODERS
-            or not 1 <= spec.grid <= MOST_GRID
             or not all(1 <= one.zoom <= MOST_ZOOM and 1 <= one.deepest <= DEPTH for own in spec.passes for one in own)
             or not all(len({one.zoom for one in own}) == len(own) for own in spec.passes)
             or not all(member.parts and set(member.parts) <= every and 0 < member.weight <= 1 for member in members)
@@ -162,13 +158,12 @@ class FeatureParts(nn.Module):
     Args:
         encoders: timm backbones.
         passes: The passes of each.
-        grid: Working pixels per pixel of the texture and the spectrum.
         bands: Number of input bands.
     """
 
-    def __init__(self, encoders: Sequence[str], passes: Sequence[Sequence[Pass]], grid: int, bands: int) -> None:
+    def __init__(self, encoders: Sequence[str], passes: Sequence[Sequence[Pass]], bands: int) -> None:
         super().__init__()
-        self.passes, self.grid, self.bands = tuple(map(tuple, passes)), grid, bands
+        self.passes, self.bands = tuple(map(tuple, passes)), bands
         self.encoders = nn.ModuleList([build_encoder(name, bands) for name in encoders])
         self.statistics = LocalStatistics(bands)
         self.random_features = RandomFeatures(self.statistics.channels)
@@ -188,9 +183,9 @@ class FeatureParts(nn.Module):
         Those of the texture are the statistics that the random features are made of, as these take much memory.
         """
         if part == SPECTRUM:
-            return [reduced(pixels, self.grid)]
+            return [pixels]
         if part == TEXTURE:
-            return [self.statistics(reduced(pixels, self.grid))]
+            return [self.statistics(pixels)]
         number, one = self._pass_of(part)
         seen = reduced(pixels, one.zoom).contiguous(memory_format=torch.channels_last)
         return levels_up_to(one.deepest, self.encoders[number], seen)
@@ -226,7 +221,7 @@ class FusedSegmenter(nn.Module):
     def __init__(self, spec: FusedSpec, bands: int, classes: int) -> None:
         super().__init__()
         self.spec, self.classes = spec, classes
-        self.features = FeatureParts(spec.encoders, spec.passes, spec.grid, bands)
+        self.features = FeatureParts(spec.encoders, spec.passes, bands)
         self.weights = nn.ParameterDict()
         """By part: of each of its members the weights of all classes, of shape (members * classes, channels)."""
         for part in spec.parts:
@@ -246,11 +241,6 @@ class FusedSegmenter(nn.Module):
         """What the sides of an image are multiples of, in pixels."""
         return self.spec.stride
 
-    @property
-    def grid(self) -> int:
-        """Pixels per pixel that is classified."""
-        return self.spec.grid
-
     def set_member(self, number: int, weights: dict[str, Tensor], bias: Tensor) -> None:
         """Put in the weights of a member, by part of shape (classes, channels), and its bias of shape (classes,)."""
         for part, values in weights.items():
@@ -261,19 +251,13 @@ class FusedSegmenter(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Return scores before softmax of shape (batch, classes, height, width). Sides are multiples of ``stride``."""
         height, width = pixels.shape[-2:]
-        return _resized(self.scores_on_grid(pixels), (height, width))
-
-    def scores_on_grid(self, pixels: Tensor) -> Tensor:
-        """Return the same for the pixels that are classified, of shape (batch, classes, height / grid, width / grid)."""
-        height, width = pixels.shape[-2:]
-        size = height // self.spec.grid, width // self.spec.grid
         # Encoders may compute in half precision. Scores are sums of many terms that nearly cancel, and may not.
         features = {part: self.features.levels(pixels, part) for part in self.spec.parts if part not in (TEXTURE, SPECTRUM)}
         with torch.autocast(pixels.device.type, enabled=False):
-            return self._fused(pixels.float(), features, size)
+            return self._fused(pixels.float(), features, (height, width))
 
     def _fused(self, pixels: Tensor, features: dict[str, list[Tensor]], size: tuple[int, int]) -> Tensor:
-        """Return the logarithms of the fused probabilities on the grid that is classified."""
+        """Return the logarithms of the fused probabilities."""
         totals = [self.bias[number][None, :, None, None] for number in range(len(self.spec.members))]
         for part in self.spec.parts:
             takers = [number for number, member in enumerate(self.spec.members) if part in member.parts]
@@ -285,7 +269,7 @@ class FusedSegmenter(nn.Module):
         for member, total in zip(self.spec.members, totals):
             fused = fused + member.weight * log_softmax(total, dim=1)
         if self.spec.smoothing:
-            fused = smoothed(fused.softmax(dim=1), self.spec.smoothing / self.spec.grid).clamp(min=1e-12).log()
+            fused = smoothed(fused.softmax(dim=1), self.spec.smoothing).clamp(min=1e-12).log()
         return fused
 
     def _scores(self, levels: list[Tensor], part: str, size: tuple[int, int]) -> Tensor:

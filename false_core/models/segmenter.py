@@ -76,12 +76,7 @@ def stride_of(network: nn.Module) -> int:
     return int(getattr(network, "stride", STRIDE))
 
 
-def grid_of(network: nn.Module) -> int:
-    """Return how many of the pixels that a segmenter sees make one that it classifies, along each axis."""
-    return int(getattr(network, "grid", 1))
-
-
-def class_probabilities(network: nn.Module, pixels: Tensor, on_grid: bool = False) -> Tensor:
+def class_probabilities(network: nn.Module, pixels: Tensor) -> Tensor:
     """Return probabilities of shape (batch, classes, height, width) for patches of any size.
 
     Sides are filled up with 0, which is how nodata looks to the network, to what the encoder's stride asks for.
@@ -89,8 +84,6 @@ def class_probabilities(network: nn.Module, pixels: Tensor, on_grid: bool = Fals
     Args:
         network: A segmenter in evaluation mode.
         pixels: Normalised pixels.
-        on_grid: Whether to return those of the pixels that are classified, which may be coarser than those seen. Sides are
-            multiples of ``grid_of(network)`` then.
     """
     height, width = pixels.shape[-2:]
     stride = stride_of(network)
@@ -99,10 +92,6 @@ def class_probabilities(network: nn.Module, pixels: Tensor, on_grid: bool = Fals
         pixels = torch.nn.functional.pad(pixels, fill)
     pixels = pixels.contiguous(memory_format=torch.channels_last)
     with torch.inference_mode(), torch.autocast(pixels.device.type, torch.bfloat16, enabled=pixels.device.type == "cuda"):
-        if on_grid and grid_of(network) > 1:
-            height, width = height // grid_of(network), width // grid_of(network)
-            scores = network.scores_on_grid(pixels)  # type: ignore[operator]
-        else:
-            scores = network(pixels)
+        scores = network(pixels)
     probabilities: Tensor = scores[..., :height, :width].float().softmax(dim=1)
     return probabilities

@@ -57,7 +57,7 @@ from false_core.training.segmenter_training import train_segmenter
 NETWORK_HEAD = "network"
 """The head that is trained step by step: a decoder, with the encoder below it."""
 PATCH = 64
-"""Pixels of the grid that is classified that a model of frozen features is said to look at, where a length is needed."""
+"""Working pixels that a model of frozen features is said to look at, where a length is needed."""
 
 
 def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[str, Any]:
@@ -174,7 +174,6 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
         fitted = fit_head(
             job.head,
             encoders,
-            raster.grid,
             raster.smoothing,
             source,
             normalisation,
@@ -194,9 +193,7 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
         "seed": job.seed,
     }
     card = _card(start, source, normalisation, annotation, fitted.accuracy, fitted.confusion, encoders[-1].backbone, method)
-    card = replace(
-        card, head=fitted.segmenter.spec, patch_size=PATCH * raster.grid, provenance={**card.provenance, "weights": origin}
-    )
+    card = replace(card, head=fitted.segmenter.spec, patch_size=PATCH, provenance={**card.provenance, "weights": origin})
     world.broadcast_object(lambda: card.provenance["scores"])
     return _Made(card, fitted.segmenter, fitted.confusion)
 
@@ -206,15 +203,13 @@ class LabelledRaster:
     """What a head of frozen features learns from.
 
     Attributes:
-        source: The raster on the working grid of its encoders.
-        grid: Working pixels per pixel that is classified.
+        source: The raster on its working grid.
         normalisation: The normalisation of its bands.
         annotation: The labels in working pixels.
         smoothing: Standard deviation of the window in which probabilities are averaged, in working pixels.
     """
 
     source: RasterSource
-    grid: int
     normalisation: Normalisation
     annotation: Annotation
     smoothing: float
@@ -223,11 +218,11 @@ class LabelledRaster:
 def labelled_raster(start: Start, feedback: Feedback, world: World = ALONE) -> LabelledRaster:
     """Open the raster of a job with a head of frozen features, and read its labels."""
     job, base = start.job, start.base
-    source, grid = _at_half_the_pixel_size(_open(job, base, FINETUNE[start.preset], feedback))
+    source = _open(job, base, FINETUNE[start.preset], feedback)
     source, normalisation = _measured(job, base, source, feedback, world)
     annotation = _labels(job, source, ChunkCache(source, normalisation, memory_for_pixels(), start.device), feedback)
     _warn_of_labels(annotation, None, False, source, feedback)
-    return LabelledRaster(source, grid, normalisation, annotation, job.smoothing / (source.pixel_size * source.factor))
+    return LabelledRaster(source, normalisation, annotation, job.smoothing / (source.pixel_size * source.factor))
 
 
 def frozen_encoders(
@@ -246,17 +241,6 @@ def frozen_encoders(
     if base and job.encoder:
         encoders.append(FrozenEncoder(base.encoder, encoder_from(job.encoder, base).state_dict(), passes))
     return encoders, origin
-
-
-def _at_half_the_pixel_size(source: RasterSource) -> tuple[RasterSource, int]:
-    """Return a raster on a working grid twice as fine, and how many of its pixels make one that is classified.
-
-    Encoders look at it at several pixel sizes, the finest of which is half of the one that would be worked on otherwise.
-    Where the pixels of the file are worked on, there is none finer.
-    """
-    if source.factor % 2:
-        return source, 1
-    return source.at_factor(source.factor // 2), 2
 
 
 def _labels(job: Finetune, source: RasterSource, cache: ChunkCache, feedback: Feedback) -> Annotation:

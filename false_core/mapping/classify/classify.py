@@ -20,7 +20,7 @@ from false_core.inference.folding import for_inference
 from false_core.jobs import Classify
 from false_core.mapping.classify.assemble import Assembly, layers_of
 from false_core.mapping.classify.compute import compute_strips
-from false_core.mapping.classify.plan import MapPlan, Strip, as_classified, own_share
+from false_core.mapping.classify.plan import MapPlan, Strip, own_share
 from false_core.mapping.classify.store import CONFIDENCE, MAP, JobStart, StripStore, digest_of
 from false_core.mapping.map_overview import MapOverview
 from false_core.mapping.map_report import classification_report
@@ -72,7 +72,7 @@ class Classification:
             source = open_for_model(job.raster, job.model, self._card, feedback)
             protect(source, job.output, job.confidence)
             extent = jobs.parse_extent(job.extent) if job.extent else None
-            area = as_classified(self._card, source).window_of(extent)
+            area = source.window_of(extent)
             self._plan = MapPlan.of(self._card, source, area, bool(job.confidence))
             self._layers = layers_of(self._plan, job.output, job.confidence)
             self._own = list(

@@ -70,17 +70,16 @@ def compute_strips(
 def _tiled(
     plan: MapPlan, network: nn.Module, device: torch.device, store: StripStore, feedback: Feedback
 ) -> TiledNetwork[torch.Tensor]:
-    card, grid = plan.card, plan.source.factor // plan.seen.factor
-    side = grid * plan.tiles.side
-    shape = len(card.bands), side, side
+    card = plan.card
+    shape = len(card.bands), plan.tiles.side, plan.tiles.side
     head = card.head.to_dict() if card.head else card.decoder
     limit = DeviceLimit("tiles at a time", device, card.encoder, head, len(card.classes), shape)
     batch = best_batch(network, device, shape, limit)
     if device.type != "cpu":
         # Which is found by taking the time, and on which rounding depends.
         batch = store.agreed_on("tiles at a time", batch)
-    batched = BatchedNetwork(functools.partial(class_probabilities, network, on_grid=True), device, feedback, batch, limit)
-    return TiledNetwork(batched, plan.seen, card.normalisation, grid)
+    batched = BatchedNetwork(functools.partial(class_probabilities, network), device, feedback, batch, limit)
+    return TiledNetwork(batched, plan.source, card.normalisation)
 
 
 class _StripWriter:
@@ -111,9 +110,7 @@ class _StripWriter:
         percent = None
         if mapped.percent is not None:
             percent = np.where(valid, mapped.percent.numpy()[: core.height, : core.width], np.uint8(NO_CONFIDENCE))
-        # Of the pixels that the network sees, which may be finer than those that it classifies.
-        finer, start = self._plan.seen.factor, lead * factor // self._plan.seen.factor
-        down, across = (slice(start, start - (-length // finer)) for length in (core.height, core.width))
+        down, across = (slice(lead, lead - (-length // factor)) for length in (core.height, core.width))
         seen = item.pixels[:, down, across].numpy()
         for strip, window in run.meeting(core):
             here = (
@@ -127,7 +124,7 @@ class _StripWriter:
             files.map.write(column, row, codes[here])
             if files.confidence and percent is not None:
                 files.confidence.write(column, row, percent[here])
-            files.overview.add(window, codes[here], core, seen, finer)
+            files.overview.add(window, codes[here], core, seen, factor)
 
     def complete(self, strip: Strip) -> None:
         """Have the files of a strip closed and stored."""

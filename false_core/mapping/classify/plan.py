@@ -89,28 +89,26 @@ class MapPlan:
 
     Attributes:
         card: What goes into the network and comes out of it.
-        source: The raster on the grid that is classified.
-        seen: The same on the grid that the network sees, which may be finer.
+        source: The raster on its working grid.
         window: The window of it that is mapped, in pixels of the file.
         with_confidence: Whether the probability of the class chosen is written too.
     """
 
     card: ModelCard
     source: RasterSource
-    seen: RasterSource
     window: Window
     tiles: TilePlan
     strips: tuple[Strip, ...]
     with_confidence: bool
 
     @classmethod
-    def of(cls, card: ModelCard, seen: RasterSource, area: Window, with_confidence: bool) -> MapPlan:
-        """Plan the map of an area, given in pixels that are classified, of a raster on the grid that the network sees."""
-        source, classes, sight = as_classified(card, seen), len(card.classes), Sight.of(card.head)
-        tiles = TilePlan.for_area(area, classes, source.factor, sight)
+    def of(cls, card: ModelCard, source: RasterSource, area: Window, with_confidence: bool) -> MapPlan:
+        """Plan the map of an area, given in working pixels."""
+        classes = len(card.classes)
+        tiles = TilePlan.for_area(area, classes, source.factor, Sight.of(card.head))
         window = _native(area, source)
         strips = cut_into_strips(tiles, source.factor, window.width, window.height, classes)
-        return cls(card, source, seen, window, tiles, tuple(strips), with_confidence)
+        return cls(card, source, window, tiles, tuple(strips), with_confidence)
 
     def core(self, tile: Tile) -> Window:
         """Return what a tile completes, in pixels of the map."""
@@ -120,13 +118,7 @@ class MapPlan:
     def decisive(self) -> list[Any]:
         """What decides the pixels of the map, besides the model and the content of the raster."""
         windows = [(strip.window, strip.rows, strip.columns) for strip in self.strips]
-        return [asdict(self.tiles), self.source.factor, self.seen.factor, self.source.bands, self.with_confidence, windows]
-
-
-def as_classified(card: ModelCard, seen: RasterSource) -> RasterSource:
-    """Return a raster on the grid on which a model classifies what it sees on a grid that may be finer."""
-    grid = Sight.of(card.head).grid
-    return seen.at_factor(seen.factor * grid) if grid > 1 else seen
+        return [asdict(self.tiles), self.source.factor, self.source.bands, self.with_confidence, windows]
 
 
 def cut_into_strips(plan: TilePlan, factor: int, width: int, height: int, classes: int) -> list[Strip]:

@@ -117,7 +117,6 @@ def passes_for(width: int, height: int) -> tuple[Pass, ...]:
 def fit_head(
     head: str,
     encoders: Sequence[FrozenEncoder],
-    grid: int,
     smoothing: float,
     source: RasterSource,
     normalisation: Normalisation,
@@ -132,7 +131,6 @@ def fit_head(
     Args:
         head: ``"auto"``, ``"linear"`` or ``"texture"``.
         encoders: The encoders, the general one first.
-        grid: Working pixels per pixel that is classified.
         smoothing: See ``FusedSpec``.
         source: The raster on its working grid.
         normalisation: The normalisation of its bands.
@@ -147,7 +145,7 @@ def fit_head(
     passes = tuple(encoder.passes for encoder in encoders)
     candidates = candidates_for(head, passes, bands)
     names = names_in([member.parts for candidate in candidates for member in candidate.members])
-    parts = FeatureParts(backbones, passes, grid, bands).eval()
+    parts = FeatureParts(backbones, passes, bands).eval()
     for module, encoder in zip(parts.encoders, encoders):
         module.load_state_dict(dict(encoder.weights))
     parts.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -159,7 +157,7 @@ def fit_head(
             parts.random_features.draw(*_mean_and_std(sample[TEXTURE]), torch.Generator().manual_seed(seed))
         spaces = {name: _space(name, values) for name, values in sample.items()}
     with feedback.stage("Looking at the labels", 0.4):
-        features, points = found.at(labelled_points(annotation, grid, seed))
+        features, points = found.at(labelled_points(annotation, seed))
         features = {name: _as_seen(name, values, parts) for name, values in features.items()}
     with feedback.stage("Comparing heads", 0.3):
         folds = folds_of(annotation, source.width, source.height, seed)
@@ -167,7 +165,7 @@ def fit_head(
         sample = {name: _as_seen(name, values[chosen], parts) for name, values in sample.items()}
         comparison = compare(candidates, spaces, features, sample, points, folds, classes, feedback)
     with feedback.stage("Fitting the best", 0.1):
-        spec = FusedSpec(backbones, passes, grid, comparison.chosen.members, smoothing)
+        spec = FusedSpec(backbones, passes, comparison.chosen.members, smoothing)
         classifiers = Classifiers(parts.cpu(), spaces, features, points, classes)
         segmenter = _segmenter(spec, classifiers, bands)
     held = points.subset(comparison.held_out)

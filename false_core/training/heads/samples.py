@@ -46,7 +46,7 @@ MAX_LOOK_BYTES = 400_000_000
 
 @dataclass(frozen=True)
 class LabelledPoints:
-    """Labelled pixels of the grid that is classified.
+    """Labelled working pixels.
 
     Attributes:
         places: Their middles in working pixels, x first, of shape (n, 2).
@@ -63,21 +63,20 @@ class LabelledPoints:
         return LabelledPoints(self.places[chosen], self.owners[chosen], self.targets[chosen])
 
 
-def labelled_points(annotation: Annotation, grid: int, seed: int) -> LabelledPoints:
+def labelled_points(annotation: Annotation, seed: int) -> LabelledPoints:
     """Draw pixels under the labels, about as many from each shape.
 
     Args:
         annotation: The labels in working pixels.
-        grid: Working pixels per pixel that is classified.
         seed: Decides which ones.
     """
     chance = np.random.default_rng(seed)
     shapes = len(annotation.shapes)
     each = max(MIN_POINTS_PER_SHAPE, MAX_POINTS // shapes)
-    small = _pixels_of_small_shapes(annotation, grid)
+    small = _pixels_of_small_shapes(annotation)
     places, owners = [], []
     for number in range(shapes):
-        found = small[number] if number in small else _pixels_of(annotation, number, grid)
+        found = small[number] if number in small else _pixels_of(annotation, number)
         places.append(found[np.sort(chance.permutation(len(found))[:each])])
         owners += [number] * len(places[-1])
     owner = np.array(owners, np.int64)
@@ -89,7 +88,7 @@ def labelled_points(annotation: Annotation, grid: int, seed: int) -> LabelledPoi
     return points.subset(kept)
 
 
-def _pixels_of_small_shapes(annotation: Annotation, grid: int) -> dict[int, npt.NDArray[np.float64]]:
+def _pixels_of_small_shapes(annotation: Annotation) -> dict[int, npt.NDArray[np.float64]]:
     """Return what ``_pixels_of`` does of the small shapes within a square of a regular grid, burned square by square."""
     bounds = shapely.bounds(annotation.shapes)
     squares = bounds // SQUARE_SIDE_PX
@@ -100,7 +99,7 @@ def _pixels_of_small_shapes(annotation: Annotation, grid: int) -> dict[int, npt.
     found: dict[int, npt.NDArray[np.float64]] = {}
     for members in np.split(small[order], np.flatnonzero(np.diff(square.reshape(-1)[order])) + 1) if len(small) else []:
         own = bounds[members]
-        numbers, places = _burned_numbers(annotation, (*own[:, :2].min(axis=0), *own[:, 2:].max(axis=0)), grid)
+        numbers, places = _burned_numbers(annotation, (*own[:, :2].min(axis=0), *own[:, 2:].max(axis=0)))
         by_number = np.argsort(numbers, kind="stable")
         starts = np.searchsorted(numbers[by_number], members)
         ends = np.searchsorted(numbers[by_number], members, side="right")
@@ -108,27 +107,26 @@ def _pixels_of_small_shapes(annotation: Annotation, grid: int) -> dict[int, npt.
     return found
 
 
-def _pixels_of(annotation: Annotation, number: int, grid: int) -> npt.NDArray[np.float64]:
+def _pixels_of(annotation: Annotation, number: int) -> npt.NDArray[np.float64]:
     """Return the middles of the pixels that one shape labels, where no later one covers it, of shape (n, 2)."""
     found = []
     for part in annotation.subset(np.array([number])).cut(MAX_PART_SIDE_PX).shapes:
-        numbers, places = _burned_numbers(annotation, part.bounds, grid)
+        numbers, places = _burned_numbers(annotation, part.bounds)
         found.append(places[numbers == number])
     return np.concatenate(found)
 
 
 def _burned_numbers(
-    annotation: Annotation, bounds: Sequence[float], grid: int
+    annotation: Annotation, bounds: Sequence[float]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
     """Return the labelled pixels within bounds, row by row: the number of the shape of each, and its middle (n, 2)."""
     left, top, right, bottom = bounds
-    column, row = int(left // grid), int(top // grid)
+    column, row = int(left), int(top)
     # Up to its far edges, where the next part begins.
-    width, height = max(1, ceil(right / grid) - column), max(1, ceil(bottom / grid) - row)
-    to_grid = Affine.translation(-column, -row) * Affine.scale(1 / grid)
-    burned = annotation.burn_numbers(to_grid, height, width)
+    width, height = max(1, ceil(right) - column), max(1, ceil(bottom) - row)
+    burned = annotation.burn_numbers(Affine.translation(-column, -row), height, width)
     rows, columns = np.nonzero(burned >= 0)
-    return burned[rows, columns], np.stack([(column + columns + 0.5) * grid, (row + rows + 0.5) * grid], axis=1)
+    return burned[rows, columns], np.stack([column + columns + 0.5, row + rows + 0.5], axis=1)
 
 
 class FeatureSource(Protocol):

@@ -21,7 +21,7 @@ from false_core.inference.tiled import TiledNetwork, blended
 from false_core.inference.tiles import MAX_FILE_PIXELS, MOST_BYTES, Blender, Sight, Tile, TilePlan
 from false_core.mapping.classify.assemble import Assembly, layers_of
 from false_core.mapping.classify.compute import compute_strips
-from false_core.mapping.classify.plan import NO_CONFIDENCE, MapPlan, as_classified
+from false_core.mapping.classify.plan import NO_CONFIDENCE, MapPlan
 from false_core.mapping.classify.store import StripStore
 from false_core.mapping.map_overview import MapOverview
 from false_core.models.fused import SPECTRUM, TEXTURE, FusedSegmenter, FusedSpec, Member, Pass
@@ -121,10 +121,10 @@ class TestTheTiles:
 
 
 HEADS = [
-    FusedSpec(("a",), ((Pass(1, 3), Pass(2), Pass(4)),), 2, (Member(("encoder 0 at 1", "encoder 0 at 4"), 1.0),)),
-    FusedSpec(("a",), ((Pass(1), Pass(2)),), 1, (Member(("encoder 0 at 2", TEXTURE), 1.0),), 20.0),
-    FusedSpec(("a",), ((Pass(1),),), 2, (Member((TEXTURE,), 1.0),)),
-    FusedSpec((), (), 2, (Member((SPECTRUM,), 1.0),), 900.0),
+    FusedSpec(("a",), ((Pass(1, 3), Pass(2), Pass(4)),), (Member(("encoder 0 at 1", "encoder 0 at 4"), 1.0),)),
+    FusedSpec(("a",), ((Pass(1), Pass(2)),), (Member(("encoder 0 at 2", TEXTURE), 1.0),), 20.0),
+    FusedSpec(("a",), ((Pass(1),),), (Member((TEXTURE,), 1.0),)),
+    FusedSpec((), (), (Member((SPECTRUM,), 1.0),), 900.0),
 ]
 
 
@@ -133,15 +133,15 @@ class TestTilesForAHead:
     @pytest.mark.parametrize("side", [300, 2_448, 30_000])
     @pytest.mark.parametrize("classes", [2, 6, 254])
     def test_lie_alike_on_the_grids_of_its_features(self, head: FusedSpec, side: int, classes: int) -> None:
-        plan = TilePlan.for_area(Window(0, 0, side, side), classes, 2 * head.grid, Sight.of(head))
-        assert plan.stride * head.grid % head.stride == plan.side * head.grid % head.stride == 0
+        plan = TilePlan.for_area(Window(0, 0, side, side), classes, 2, Sight.of(head))
+        assert plan.stride % head.stride == plan.side % head.stride == 0
         assert 0 < plan.ramp < plan.overlap and plan.ramp % 2 == 0 and plan.stride >= plan.ramp + 2
 
     @pytest.mark.parametrize("head", HEADS)
     def test_see_what_it_depends_on(self, head: FusedSpec) -> None:
-        plan = TilePlan.for_area(Window(0, 0, 2448, 2448), 6, 2 * head.grid, Sight.of(head))
-        assert plan.lead * head.grid >= head.context >= 3 * min(head.smoothing, 80)
-        assert plan.side * head.grid <= 768 + 2 * head.context + 2 * head.stride, "and hardly more"
+        plan = TilePlan.for_area(Window(0, 0, 2448, 2448), 6, 2, Sight.of(head))
+        assert plan.lead >= head.context >= 3 * min(head.smoothing, 80)
+        assert plan.side <= 768 + 2 * head.context + 2 * head.stride, "and hardly more"
 
 
 class TestBlending:
@@ -281,23 +281,23 @@ class TestAMapWithoutSeams:
 class TestAModelThatSmoothes:
     """It sees as much around a tile as its window of smoothing reaches."""
 
-    @pytest.mark.parametrize(("smoothing", "grid"), [(3.0, 1), (9.0, 2), (40.0, 2)])
+    @pytest.mark.parametrize("smoothing", [3.0, 9.0, 40.0])
     def test_gives_the_same_whatever_the_size_of_its_tiles(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, smoothing: float, grid: int
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, smoothing: float
     ) -> None:
         pixels = np.random.default_rng(0).integers(1, 256, (1, 500, 700)).astype("uint8")
         seen = RasterSource(write_raster(tmp_path / "r.tif", pixels))
-        head = FusedSpec((), (), grid, (Member((SPECTRUM,), 1.0),), smoothing)
+        head = FusedSpec((), (), (Member((SPECTRUM,), 1.0),), smoothing)
         network = FusedSegmenter(head, 1, 3).eval()
         network.set_member(0, {SPECTRUM: torch.tensor([[-2.0], [0.0], [2.0]])}, torch.zeros(3))
         card = dataclasses.replace(TestAMapWithoutSeams.CARD, head=head)
         made = []
         for longest in (768, 256):
             monkeypatch.setattr("false_core.inference.tiles.MAX_STRIDE_PX", longest)
-            area = as_classified(card, seen).window_of(None)
+            area = seen.window_of(None)
             plan = MapPlan.of(card, seen, area, False).tiles
-            batched = BatchedNetwork(partial(class_probabilities, network, on_grid=True), CPU, Feedback())
-            tiled = TiledNetwork(batched, seen, card.normalisation, grid)
+            batched = BatchedNetwork(partial(class_probabilities, network), CPU, Feedback())
+            tiled = TiledNetwork(batched, seen, card.normalisation)
             found = np.zeros((3, plan.rows * plan.stride, plan.columns * plan.stride), np.float32)
             for item, core in blended(tiled, plan, 3, range(plan.columns), plan):
                 x, y = item.tile.column * plan.stride, item.tile.row * plan.stride

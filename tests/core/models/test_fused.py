@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +35,13 @@ MEMBERS = (
 
 
 def segmenter(
-    grid: int = 2,
     smoothing: float = 0.0,
     encoders: tuple[str, ...] = ("resnet10t",),
     passes: tuple[Pass, ...] = (Pass(1), Pass(2)),
 ) -> FusedSegmenter:
     """Return a segmenter with random encoders and random classifiers."""
-    torch.manual_seed(grid)
-    network = FusedSegmenter(FusedSpec(encoders, (passes,) * len(encoders), grid, MEMBERS, smoothing), BANDS, CLASSES).eval()
+    torch.manual_seed(2)
+    network = FusedSegmenter(FusedSpec(encoders, (passes,) * len(encoders), MEMBERS, smoothing), BANDS, CLASSES).eval()
     features = network.features
     features.random_features.draw(
         torch.zeros(features.statistics.channels), torch.ones(features.statistics.channels), torch.Generator().manual_seed(0)
@@ -70,10 +68,9 @@ def sampled(level: np.ndarray, x: float, y: float) -> np.ndarray:
     return total
 
 
-@pytest.mark.parametrize("grid", [1, 2])
-def test_scores_are_features_times_weights_at_each_place(grid: int) -> None:
+def test_scores_are_features_times_weights_at_each_place() -> None:
     """By another way: features are sampled first, and multiplied and fused place by place."""
-    network, image = segmenter(grid), pixels()
+    network, image = segmenter(), pixels()
     height, width = image.shape[-2:]
     with torch.inference_mode():
         found = network(image)[0].double().numpy()
@@ -81,9 +78,8 @@ def test_scores_are_features_times_weights_at_each_place(grid: int) -> None:
     layer = network.features.random_features
     directions, offsets = layer.directions.double().numpy(), layer.offsets.double().numpy()
 
-    @cache
     def fused(row: int, column: int) -> np.ndarray:
-        x, y = (column + 0.5) * grid / width, (row + 0.5) * grid / height
+        x, y = (column + 0.5) / width, (row + 0.5) / height
         features = {part: np.concatenate([sampled(level, x, y) for level in levels[part]]) for part in levels}
         features[TEXTURE] = np.maximum(features[TEXTURE] @ directions + offsets, 0)
         total = np.zeros(CLASSES)
@@ -99,32 +95,13 @@ def test_scores_are_features_times_weights_at_each_place(grid: int) -> None:
 
     chance = np.random.default_rng(0)
     for row, column in zip(chance.integers(0, height, 40), chance.integers(0, width, 40)):
-        r, c = (np.clip((at + 0.5) / grid - 0.5, 0, side // grid - 1) for at, side in ((row, height), (column, width)))
-        wanted = np.zeros(CLASSES)
-        for i, of_row in ((int(r), 1 - r % 1), (int(r) + 1, r % 1)):
-            for j, of_column in ((int(c), 1 - c % 1), (int(c) + 1, c % 1)):
-                if of_row * of_column:
-                    wanted += of_row * of_column * fused(i, j)
-        np.testing.assert_allclose(found[:, row, column], wanted, atol=2e-4)
+        np.testing.assert_allclose(found[:, row, column], fused(row, column), atol=2e-4)
 
 
 def test_images_of_a_batch_do_not_touch_each_other() -> None:
     network, images = segmenter(), pixels(batch=2)
     with torch.inference_mode():
         torch.testing.assert_close(network(images)[1:], network(images[1:]), atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize("size", [(64, 128), (40, 70)])
-def test_the_grid_that_is_classified_is_what_is_enlarged(size: tuple[int, int]) -> None:
-    network, image = segmenter(), pixels(*size)
-    coarse, fine = (class_probabilities(network, image, on_grid) for on_grid in (True, False))
-    assert coarse.shape == (1, CLASSES, size[0] // 2, size[1] // 2)
-    with torch.inference_mode():
-        filled = nn.functional.pad(image, (0, -size[1] % network.stride, 0, -size[0] % network.stride))
-        scores = network.scores_on_grid(filled)
-        enlarged = nn.functional.interpolate(scores, scale_factor=2, mode="bilinear")
-    torch.testing.assert_close(coarse, scores.softmax(dim=1)[..., : size[0] // 2, : size[1] // 2])
-    torch.testing.assert_close(fine, enlarged.softmax(dim=1)[..., : size[0], : size[1]])
 
 
 @pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
@@ -208,7 +185,7 @@ def test_a_model_file_brings_back_the_same_network(tmp_path: Path) -> None:
 
 def test_a_spec_survives_json() -> None:
     passes = ((Pass(1, 3), Pass(2)), (Pass(2), Pass(4, 4)))
-    spec = FusedSpec(("resnet10t", "resnet18"), passes, 2, (Member(("encoder 1 at 4", SPECTRUM), 1.0),), 3.5)
+    spec = FusedSpec(("resnet10t", "resnet18"), passes, (Member(("encoder 1 at 4", SPECTRUM), 1.0),), 3.5)
     assert FusedSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
     assert spec.parts == ("encoder 1 at 4", SPECTRUM) and spec.stride == 64
 
@@ -265,9 +242,6 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "a pass without a level": {"passes": [[[1], [2]]]},
     "passes of no encoder": {"passes": [[[1, 5], [2, 5]]] * 2},
     "an encoder without passes": {"passes": []},
-    "a grid of 0": {"grid": 0},
-    "a grid too coarse": {"grid": 10**9},
-    "a grid without end": {"grid": math.inf},
     "smoothing below 0": {"smoothing": -1.0},
     "smoothing without end": {"smoothing": "inf"},
     "smoothing that is no number": {"smoothing": "nan"},
@@ -292,6 +266,6 @@ def test_a_head_that_the_weights_do_not_fit_is_refused(tmp_path: Path) -> None:
     """Before there is memory for it."""
     network, path = segmenter(), str(tmp_path / "model.safetensors")
     other = copy.deepcopy(network.spec)
-    save_model(path, card(FusedSpec(other.encoders, other.passes, other.grid, other.members[:1])), network)
+    save_model(path, card(FusedSpec(other.encoders, other.passes, other.members[:1])), network)
     with pytest.raises(ModelFileError, match="do not fit its own description"):
         segmenter_from(path, read_card(path, SEGMENTER))

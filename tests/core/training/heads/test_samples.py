@@ -36,39 +36,37 @@ LABELS = annotation([BLOB, SQUARE, LINE, POINT], [0, 1, 2, 0])
 """A round polygon, a square that lies on it, a line and a point."""
 
 
-@pytest.mark.parametrize("grid", [1, 2])
-def test_points_lie_under_their_shapes_and_the_uppermost_one_wins(grid: int) -> None:
-    points = labelled_points(LABELS, grid, 0)
+def test_points_lie_under_their_shapes_and_the_uppermost_one_wins() -> None:
+    points = labelled_points(LABELS, 0)
     assert set(points.owners.tolist()) == {0, 1, 2, 3}
     np.testing.assert_array_equal(points.targets, LABELS.targets[points.owners])
     places = shapely.points(points.places)
     for number, shape in enumerate(LABELS.shapes):
-        assert (shapely.distance(places[points.owners == number], shape) <= grid).all()
+        assert (shapely.distance(places[points.owners == number], shape) <= 1).all()
     polygon = points.owners < 2
     assert shapely.covers(LABELS.shapes[points.owners[polygon]], places[polygon]).all()
     assert not shapely.contains_properly(LABELS.shapes[1], places[points.owners == 0]).any()
-    np.testing.assert_allclose(points.places / grid % 1, 0.5)
+    np.testing.assert_allclose(points.places % 1, 0.5)
 
 
-@pytest.mark.parametrize("grid", [1, 2])
-def test_no_pixel_is_taken_twice_also_where_a_polygon_is_looked_at_in_squares(grid: int) -> None:
+def test_no_pixel_is_taken_twice_also_where_a_polygon_is_looked_at_in_squares() -> None:
     labels = annotation([shapely.box(0, 0, 600, 700), shapely.box(900, 3, 903, 40)], [0, 1])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(samples, "MAX_POINTS", 10**6)
-        points = labelled_points(labels, grid, 0)
+        points = labelled_points(labels, 0)
     assert len(np.unique(points.places, axis=0)) == len(points.places)
-    assert (points.owners == 0).sum() == 600 * 700 // grid**2
+    assert (points.owners == 0).sum() == 600 * 700
 
 
 def test_shapes_give_about_as_many_points_as_each_other() -> None:
     boxes = [shapely.box(10, 10 + 60 * k, 10 + 40 * (k + 1), 60 + 60 * k) for k in range(4)]
-    points = labelled_points(annotation(boxes, [0, 1, 0, 1]), 1, 0)
+    points = labelled_points(annotation(boxes, [0, 1, 0, 1]), 0)
     np.testing.assert_array_equal(np.bincount(points.owners), [samples.MAX_POINTS // 4] * 4)
 
 
 def test_of_many_shapes_not_more_points_are_taken_than_may_be() -> None:
     boxes = [shapely.box(6 * (k % 40), 6 * (k // 40), 6 * (k % 40) + 5, 6 * (k // 40) + 5) for k in range(1000)]
-    points = labelled_points(annotation(boxes, [k % 2 for k in range(1000)]), 1, 0)
+    points = labelled_points(annotation(boxes, [k % 2 for k in range(1000)]), 0)
     assert len(points.owners) == len(points.places) == len(points.targets) == samples.MAX_POINTS
     assert len(np.unique(points.owners)) > 900
 
@@ -78,10 +76,10 @@ def test_small_shapes_that_are_looked_at_together_give_the_same_points() -> None
     middles = chance.uniform(0, 300, (400, 2))
     small = [shapely.Point(x, y).buffer(r) if r else shapely.Point(x, y) for (x, y), r in zip(middles, [0, 0, 1, 3] * 100)]
     labels = annotation([BLOB, SQUARE, LINE, *small], [0, 1, 2, *([0, 1, 2, 1] * 100)])
-    together = labelled_points(labels, 2, 0)
+    together = labelled_points(labels, 0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(samples, "SMALL_SIDE_PX", -1)
-        one_by_one = labelled_points(labels, 2, 0)
+        one_by_one = labelled_points(labels, 0)
     for name in ("places", "owners", "targets"):
         np.testing.assert_array_equal(getattr(together, name), getattr(one_by_one, name))
 
@@ -90,20 +88,20 @@ def test_the_points_of_a_hundred_thousand_are_drawn_in_a_moment() -> None:
     middles = np.random.default_rng(0).uniform(0, 2000, (100_000, 2))
     labels = annotation(list(shapely.points(middles)), [0, 1] * 50_000)
     start = time.process_time()
-    assert len(labelled_points(labels, 1, 0).owners) == samples.MAX_POINTS
+    assert len(labelled_points(labels, 0).owners) == samples.MAX_POINTS
     assert time.process_time() - start < 20, "seconds; it takes 2"
 
 
 def test_the_seed_decides_which_points_are_taken() -> None:
     boxes = annotation([shapely.box(0, 0, 90, 90), shapely.box(100, 0, 190, 90)], [0, 1])
-    first, again, other = (labelled_points(boxes, 1, seed).places for seed in (1, 1, 2))
+    first, again, other = (labelled_points(boxes, seed).places for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
 
 def test_a_shape_that_another_one_covers_gives_none() -> None:
     covered = annotation([shapely.box(0, 0, 9, 9), shapely.box(0, 0, 9, 9), shapely.box(20, 0, 29, 9)], [0, 1, 0])
-    assert set(labelled_points(covered, 1, 0).owners.tolist()) == {1, 2}
+    assert set(labelled_points(covered, 0).owners.tolist()) == {1, 2}
 
 
 @pytest.fixture(scope="module")
@@ -116,22 +114,21 @@ def raster(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_raster(tmp_path_factory.mktemp("samples") / "raster.tif", pixels, nodata=-9999)
 
 
-def sampler(raster: str, names: Sequence[str], factor: int = 1, grid: int = 1) -> FeatureSampler:
+def sampler(raster: str, names: Sequence[str], factor: int = 1) -> FeatureSampler:
     torch.manual_seed(0)
     source = RasterSource(raster).at_factor(factor)
-    parts = FeatureParts(["resnet10t"], [(Pass(1), Pass(2))], grid, 3).eval()
+    parts = FeatureParts(["resnet10t"], [(Pass(1), Pass(2))], 3).eval()
     plain = Normalisation((-500.0,) * 3, (500.0,) * 3, (0.0,) * 3, (1.0,) * 3)
     return FeatureSampler(parts, tuple(names), source, plain, torch.device("cpu"), Listener().feedback)
 
 
 @pytest.mark.parametrize("factor", [1, 2])
-@pytest.mark.parametrize("grid", [1, 2])
-def test_features_are_those_of_the_pixel(raster: str, factor: int, grid: int) -> None:
+def test_features_are_those_of_the_pixel(raster: str, factor: int) -> None:
     boxes = [shapely.box(20 / factor, 30 / factor, 120 / factor, 160 / factor), shapely.box(40, 20, 60, 29)]
-    points = labelled_points(annotation(boxes, [0, 1]), grid, 0)
-    features, kept = sampler(raster, [SPECTRUM], factor, grid).at(points)
+    points = labelled_points(annotation(boxes, [0, 1]), 0)
+    features, kept = sampler(raster, [SPECTRUM], factor).at(points)
     np.testing.assert_array_equal(kept.places, points.places)
-    # The pixels of the file whose mean a pixel of the grid is lie around its middle.
+    # The pixels of the file whose mean a working pixel is lie around its middle.
     np.testing.assert_allclose(features[SPECTRUM][:, :2], kept.places * factor - 0.5, atol=1e-2)
 
 
@@ -139,7 +136,7 @@ def test_pixels_without_data_are_left_out(raster: str) -> None:
     boxes = annotation(
         [shapely.box(190, 50, 210, 90), shapely.box(250, 50, 260, 60), shapely.box(20, 20, 30, 30)], [0, 1, 1]
     )
-    points = labelled_points(boxes, 1, 0)
+    points = labelled_points(boxes, 0)
     features, kept = sampler(raster, [SPECTRUM, TEXTURE]).at(points)
     assert (kept.places[:, 0] < 200).all() and set(kept.owners.tolist()) == {0, 2}
     assert (points.places[:, 0] < 200).sum() == len(kept.owners) == len(features[SPECTRUM]) == len(features[TEXTURE])
@@ -157,7 +154,7 @@ def test_what_the_raster_is_like_comes_from_pixels_with_data_and_is_the_same_eac
 
 def test_batch_norms_measure_the_raster_and_weights_stay() -> None:
     torch.manual_seed(0)
-    encoder = FeatureParts(["resnet10t"], [(Pass(1), Pass(2))], 1, 3).encoders[0]
+    encoder = FeatureParts(["resnet10t"], [(Pass(1), Pass(2))], 3).encoders[0]
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     images = [5 + 3 * torch.randn(1, 3, 128, 128) for _ in range(2)]
     seen: list[torch.Tensor] = []
@@ -181,7 +178,7 @@ def test_many_bands_are_mixed_to_components_of_unit_variance(tmp_path: Path) -> 
     chance = np.random.default_rng(0)
     pixels = np.einsum("cb,bhw->chw", chance.normal(size=(9, 9)), chance.normal(size=(9, 128, 128))).astype(np.float32)
     source = RasterSource(write_raster(tmp_path / "nine.tif", pixels))
-    parts = FeatureParts([], [], 1, 9).eval()
+    parts = FeatureParts([], [], 9).eval()
     plain = Normalisation((-500.0,) * 9, (500.0,) * 9, (0.0,) * 9, (1.0,) * 9)
     FeatureSampler(parts, (TEXTURE,), source, plain, torch.device("cpu"), Listener().feedback).get_used_to_raster(0)
     mixed = torch.einsum("cb,bhw->chw", parts.statistics.mixing, torch.from_numpy(pixels)).flatten(1)
