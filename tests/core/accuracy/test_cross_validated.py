@@ -135,7 +135,7 @@ def test_the_confusion_matrix_of_shapes_is_that_of_samples_that_count_as_a_part_
 
 
 def test_the_interval_of_equal_shapes_is_wilsons(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cross_validated.t, "ppf", lambda share, _: norm.ppf(share))
+    monkeypatch.setattr(cross_validated, "stdtrit", lambda _, share: norm.ppf(share))
     found = accuracy_of_held_back(np.array([[300, 100], [0, 100]]), np.full(20, 25.0))
     wanted = binomtest(16, 20).proportion_ci(method="wilson")
     assert found is not None and found.value == 0.8
