@@ -48,6 +48,7 @@ def raster(shares: tuple[float, ...], chance: np.random.Generator, number: int =
     ("shapes", "shares"),
     [((10, 10, 10), (1 / 3, 1 / 3, 1 / 3)), ((40, 40, 40), (1 / 3, 1 / 3, 1 / 3)), ((8, 8, 8), (0.6, 0.3, 0.1))],
 )
+@pytest.mark.thorough
 def test_the_interval_holds_the_truth_in_at_least_ninety_of_a_hundred_draws(
     shapes: tuple[int, ...], shares: tuple[float, ...], alike: float
 ) -> None:
