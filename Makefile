@@ -6,6 +6,9 @@ QGIS_PYTHON := .venv-qgis/bin/python
 # What the tests need around them: Qt without a screen, and the interpreter the plugin computes with.
 IN_QGIS = QT_QPA_PLATFORM=offscreen XDG_RUNTIME_DIR="$$PWD/.tools/runtime" FALSE_CORE_PYTHON="$$PWD/$(PYTHON)" PYTHONDONTWRITEBYTECODE=1
 
+# Threads of numpy are more in each other's way than of use: false_core.dispatch says more, but here numpy is imported first.
+IN_CORE = OMP_WAIT_POLICY=PASSIVE OPENBLAS_NUM_THREADS=1
+
 # More for pytest, for example: make test-core PYTEST_ARGS="-k metrics -x"
 PYTEST_ARGS ?=
 # More for the demo, for example: make demo DEMO_ARGS="--steps 200 60"
@@ -37,16 +40,16 @@ test-quick: setup  ## Run what catches most of what breaks, in about a minute
 	@$(MAKE) --no-print-directory --keep-going -j2 --output-sync=target test-quick-core test-quick-plugin
 
 test-quick-core: setup
-	OMP_WAIT_POLICY=PASSIVE $(PYTHON) -m pytest tests/core -q -n 2 --dist worksteal -m "not slow and not thorough" $(PYTEST_ARGS)
+	$(IN_CORE) $(PYTHON) -m pytest tests/core -q -n 2 --dist worksteal -m "not slow and not thorough" $(PYTEST_ARGS)
 
 test-quick-plugin: setup
 	$(call run-in-qgis,tests/plugin -q -m "not slow and not thorough")
 
 test-slow: setup  ## Run what shows once more, or on a larger scale, what make test shows; some ten minutes
-	OMP_WAIT_POLICY=PASSIVE $(PYTHON) -m pytest tests/core -m slow $(PYTEST_ARGS)
+	$(IN_CORE) $(PYTHON) -m pytest tests/core -m slow $(PYTEST_ARGS)
 
 test-core: setup  ## Run the tests of the library
-	OMP_WAIT_POLICY=PASSIVE $(PYTHON) -m pytest tests/core -m "not slow" $(or $(PYTEST_ARGS),--every-error)
+	$(IN_CORE) $(PYTHON) -m pytest tests/core -m "not slow" $(or $(PYTEST_ARGS),--every-error)
 
 test-plugin: setup  ## Run the tests of the plugin inside QGIS's Python
 	$(call run-in-qgis,tests/plugin $(if $(PYTEST_ARGS),,--every-error))

@@ -41,6 +41,7 @@ from typing import Any
 
 # Before torch: threads that wait for each other sleep, as in the library's own jobs. Spinning would count as processor time.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("GDAL_CACHEMAX", "160")
 
 import numpy as np

@@ -47,6 +47,7 @@ class Finetuned(Results):
     """The results of fine-tuning: files, and scores from 0 to 1 on the labels held out; None where those are too few.
 
     ``oa_low`` and ``oa_high`` are the limits of the 95 % interval of ``oa``, which counts label shapes, not pixels.
+    ``accuracy`` says the same in words.
     """
 
     model: Path
@@ -54,6 +55,7 @@ class Finetuned(Results):
     oa: float | None = None
     oa_low: float | None = None
     oa_high: float | None = None
+    accuracy: str | None = None
     miou: float | None = None
     macc: float | None = None
     kappa: float | None = None

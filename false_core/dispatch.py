@@ -32,8 +32,11 @@ GDAL_SETTINGS = {
 """What holds where the user has set no other."""
 
 # Threads of a computation that wait for each other sleep instead of spinning. Where two programs share the cores, spinning
-# made a training step two to four times slower. It counts only where it is set before torch is imported.
+# made a training step two to four times slower. Those of numpy and scipy have no such setting, and are two groups that take
+# the cores from each other: on two busy cores they fitted the classifiers of a head forty times more slowly than one thread.
+# It counts only where it is set before torch and numpy are imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def run(

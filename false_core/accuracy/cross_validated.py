@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t
+from scipy.special import stdtrit
 
 RealArray = npt.NDArray[np.floating]
 
@@ -131,7 +131,7 @@ def confusion_of_shapes(
 
 def _wilson(share: float, number: float, shapes: int) -> tuple[float, float]:
     """Return Wilson's interval of a share of ``number`` answers, with the quantile of Student's t for so many shapes."""
-    z = float(t.ppf(0.5 + CONFIDENCE_LEVEL / 2, max(1, shapes - 1)))
+    z = float(stdtrit(max(1, shapes - 1), 0.5 + CONFIDENCE_LEVEL / 2))
     whole = 1 + z * z / number
     centre = (share + z * z / (2 * number)) / whole
     half = z / whole * math.sqrt(share * (1 - share) / number + z * z / (4 * number * number))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import geopandas
 import numpy as np
+import pytest
 import rasterio
 import torch
 
@@ -15,6 +16,8 @@ from false_core.models.from_file import segmenter_from
 from false_core.models.model_file import read_card
 from false_core.models.segmenter import class_probabilities
 from false_core.raster.source import RasterSource
+
+pytestmark = pytest.mark.thorough
 
 
 def test_the_map_shows_what_the_network_says(frozen_model: str, land: str, tmp_path: Path) -> None:

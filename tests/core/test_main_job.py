@@ -280,6 +280,7 @@ class TestTheMap:
         with rasterio.open(tmp_path / "map.tif") as file:
             assert file.nodata == 255
 
+    @pytest.mark.thorough
     def test_with_a_name_that_ends_in_vrt_becomes_tiles(self, mapped: Path, land: str, model: str, tmp_path: Path) -> None:
         for name in ("first", "second"):  # The second time in place of the first.
             run(Classify(land, model, str(tmp_path / "map.vrt"), device="cpu", confidence=str(tmp_path / "sure.vrt")))
@@ -290,6 +291,7 @@ class TestTheMap:
         files = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
         assert files == ["map.qml", "map.stac.json", "map.vrt", "sure.stac.json", "sure.vrt"]
 
+    @pytest.mark.thorough
     def test_of_a_large_raster_has_overviews(self, model: str, tmp_path: Path) -> None:
         pixels = np.zeros((4, 600, 1100), "uint16")
         pixels[:, :HEIGHT, :WIDTH] = textured_land()

@@ -344,6 +344,7 @@ class TestGoingOn:
         assert code == 0, said[-1]
         return said
 
+    @pytest.mark.thorough
     def test_another_job_or_a_changed_input_starts_from_the_beginning(
         self, jobs: dict[str, Any], land: str, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

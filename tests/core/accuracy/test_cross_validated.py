@@ -48,6 +48,7 @@ def raster(shares: tuple[float, ...], chance: np.random.Generator, number: int =
     ("shapes", "shares"),
     [((10, 10, 10), (1 / 3, 1 / 3, 1 / 3)), ((40, 40, 40), (1 / 3, 1 / 3, 1 / 3)), ((8, 8, 8), (0.6, 0.3, 0.1))],
 )
+@pytest.mark.thorough
 def test_the_interval_holds_the_truth_in_at_least_ninety_of_a_hundred_draws(
     shapes: tuple[int, ...], shares: tuple[float, ...], alike: float
 ) -> None:
@@ -135,7 +136,7 @@ def test_the_confusion_matrix_of_shapes_is_that_of_samples_that_count_as_a_part_
 
 
 def test_the_interval_of_equal_shapes_is_wilsons(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cross_validated.t, "ppf", lambda share, _: norm.ppf(share))
+    monkeypatch.setattr(cross_validated, "stdtrit", lambda _, share: norm.ppf(share))
     found = accuracy_of_held_back(np.array([[300, 100], [0, 100]]), np.full(20, 25.0))
     wanted = binomtest(16, 20).proportion_ci(method="wilson")
     assert found is not None and found.value == 0.8

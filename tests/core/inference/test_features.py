@@ -13,6 +13,7 @@ SIDE = 64
 
 
 @pytest.mark.parametrize(("backbone", "halo"), [("resnet10t", LEAST_HALO_PX), ("tf_efficientnet_lite0", MOST_HALO_PX)])
+@pytest.mark.thorough
 def test_what_lies_beyond_the_halo_changes_no_feature(backbone: str, halo: int) -> None:
     torch.manual_seed(0)
     encoder = build_encoder(backbone, 3).eval()

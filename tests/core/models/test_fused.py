@@ -190,7 +190,10 @@ def test_a_spec_survives_json() -> None:
     assert spec.parts == ("encoder 1 at 4", SPECTRUM) and spec.stride == 64
 
 
-@pytest.mark.parametrize("backbone", ["resnet10t", "tf_efficientnet_lite0", "convnext_atto", "vgg11_bn"])
+@pytest.mark.parametrize(
+    "backbone",
+    ["resnet10t", "tf_efficientnet_lite0", "convnext_atto", pytest.param("vgg11_bn", marks=pytest.mark.thorough)],
+)
 @pytest.mark.parametrize("deepest", [1, 2, 3, 4, 5])
 def test_levels_that_are_not_wanted_change_nothing_about_the_others(backbone: str, deepest: int) -> None:
     torch.manual_seed(0)

@@ -29,8 +29,8 @@ from false_core.training.validation import score_labels
 @pytest.fixture
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles that are smaller than the land, so that there is something to blend."""
-    monkeypatch.setattr(tiles, "MIN_STRIDE_PX", 10_000)
-    monkeypatch.setattr(tiles, "_SHORT_STRIDES", (64,))
+    monkeypatch.setattr(tiles, "MAX_STRIDE_PX", 64)
+    monkeypatch.setattr(tiles, "MIN_STRIDE_PX", 64)
 
 
 def shown(path: Path, held_back: Annotation, factor: int) -> np.ndarray:

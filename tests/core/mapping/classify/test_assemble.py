@@ -173,6 +173,7 @@ class TestSeveralProcesses:
         assert "'maps': 1" in said and "'left_out': 1" in said
         assert sorted(contents_of_outputs(tmp_path / "maps")) == sorted(["land_classified.tif", *SIDECARS])
 
+    @pytest.mark.thorough
     def test_hear_from_each_other_that_the_raster_cannot_be_read(
         self, strip: str, job: Classify, tmp_path: Path, small_strips: None, out: Path, listener: Listener
     ) -> None:
@@ -405,6 +406,7 @@ class TestWhatIsFinished:
         run(job)
         assert [path.name for path in out.glob(".*")] == [".young.tif.0123456789abcdef.strips"]
 
+    @pytest.mark.thorough
     def test_of_the_same_map_by_an_earlier_version_is_removed(self, job: Classify, out: Path) -> None:
         folder = out / f".{Path(job.output).name}.0123456789abcdef.parts"
         folder.mkdir()

@@ -84,6 +84,7 @@ def test_small_shapes_that_are_looked_at_together_give_the_same_points() -> None
         np.testing.assert_array_equal(getattr(together, name), getattr(one_by_one, name))
 
 
+@pytest.mark.thorough
 def test_the_points_of_a_hundred_thousand_are_drawn_in_a_moment() -> None:
     middles = np.random.default_rng(0).uniform(0, 2000, (100_000, 2))
     labels = annotation(list(shapely.points(middles)), [0, 1] * 50_000)
