@@ -153,10 +153,8 @@ def test_two_polygons_make_a_model_file_with_nothing_said_of_its_scores(land: st
     boxes = [pixel_box(20, 40, 20, 20), pixel_box(80, 40, 20, 20)]
     two = write_labels(tmp_path / "two.gpkg", ["field", "forest"], [on_map(box) for box in boxes])
     path, report = str(tmp_path / "model.safetensors"), tmp_path / "report.html"
-    assert run(Finetune(land, two, "cover", path, device="cpu", preset="quick", report=str(report))).keys() == {
-        "model",
-        "report",
-    }
+    told = run(Finetune(land, two, "cover", path, device="cpu", preset="quick", report=str(report)))
+    assert told == {"model": path, "report": str(report), "accuracy": "unknown"}
     assert read_card(path, SEGMENTER).provenance["scores"] == {"shapes": 0}
     assert "nan" not in report.read_text(encoding="utf-8").lower().split("<style")[0]
 
