@@ -183,9 +183,9 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
     search: Optional[str] = _from_preset(
         CHOICE,
         "Search for false negatives",
-        "Where and how many false negatives are looked for. published: as in the paper, one for each benchmark anchor, which "
-        "mostly lies beside it. elsewhere: the 5 % of the places that look most like the anchor and are not of its own "
-        "ground, for the surest quarter of the anchors.",
+        "Where and how many false negatives are looked for. published: as in the paper, one for each benchmark anchor, "
+        "which mostly lies beside it. elsewhere: the 5 % of the places that look most like the anchor and are not of its "
+        "own ground, for the surest quarter of the anchors.",
         choices=SEARCHES,
     )
     threshold: Optional[float] = _from_preset(
