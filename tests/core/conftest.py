@@ -43,6 +43,8 @@ def quiet_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             patch.setenv(name, "1")
+        # For one process that does one job: here the memory of the largest of all tests would stay, and more.
+        patch.setattr("false_core.cli.keep_memory", lambda: None)
         patch.setenv("FALSE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))))
         # A shell that runs the tests in its background has Ctrl-C ignored, and what they start would inherit that.

@@ -426,6 +426,7 @@ class TestTheSameSeed:
             classify(land, file, tmp_path / name / "map.tif")
         assert (tmp_path / "one" / "map.tif").read_bytes() == (tmp_path / "two" / "map.tif").read_bytes()
 
+    @pytest.mark.thorough
     def test_another_seed_gives_others(self, land: str, encoder: str, tmp_path: Path) -> None:
         path = str(tmp_path / "e.safetensors")
         run(Pretrain((land,), path, preset="quick", device="cpu", steps=2, batch_size=4, seed=1))

@@ -30,5 +30,6 @@ def test_what_lies_beyond_the_halo_changes_no_feature(backbone: str, halo: int) 
             assert float(difference) <= 1e-3 * float(one.std()), level
 
 
+@pytest.mark.thorough
 def test_networks_that_look_very_far_get_no_more_than_the_memory_holds() -> None:
     assert halo_of(build_encoder("resnet101", 1), 1, CPU) == MOST_HALO_PX

@@ -92,6 +92,7 @@ class TestTheLoss:
 
 
 class TestWhatIsCompared:
+    @pytest.mark.thorough
     def test_with_the_published_decoder_style_is_that_of_its_pyramid(self) -> None:
         method = new(replace(SETTINGS, decoder="deeplabv3plus-d8")).eval()
         views, seen = some_views(), []

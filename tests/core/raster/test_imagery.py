@@ -231,6 +231,7 @@ class TestOnAServer:
         assert find_rasters([there]) == [f"{there}a.tif", f"{there}b.tif"]
         assert find_rasters([f"{there}**/*.tif"]) == [f"{there}a.tif", f"{there}b.tif", f"{there}y/c.tif"]
 
+    @pytest.mark.thorough
     def test_a_job_learns_from_a_folder_there(self, web: WebFolder, tmp_path: Path) -> None:
         encoder = str(tmp_path / "e.safetensors")
         done = run(Pretrain((web.path(""),), encoder, preset="quick", steps=2, batch_size=4, device="cpu"))
@@ -280,6 +281,7 @@ class TestAJob:
         with pytest.raises(OutputError, match="mix with the rasters"):
             run(ClassifyMany((str(tmp_path / "tiles"),), model, str(tmp_path / "tiles"), device="cpu"))
 
+    @pytest.mark.thorough
     def test_maps_what_a_text_file_names(self, land: str, model: str, tmp_path: Path) -> None:
         (tmp_path / "sheets").mkdir()
         for name in ("north", "south"):

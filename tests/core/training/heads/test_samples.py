@@ -143,6 +143,7 @@ def test_pixels_without_data_are_left_out(raster: str) -> None:
     assert (points.places[:, 0] < 200).sum() == len(kept.owners) == len(features[SPECTRUM]) == len(features[TEXTURE])
 
 
+@pytest.mark.thorough
 def test_what_the_raster_is_like_comes_from_pixels_with_data_and_is_the_same_each_time(raster: str) -> None:
     names = (SPECTRUM, TEXTURE, "encoder 0 at 1", "encoder 0 at 2")
     first, again = (sampler(raster, names).get_used_to_raster(3) for _ in range(2))
