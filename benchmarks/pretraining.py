@@ -38,7 +38,7 @@ from false_core.feedback import Feedback
 from false_core.memory import keep_memory
 from false_core.methods.method import Views
 from false_core.models.encoder import build_encoder
-from false_core.presets import BANDS, IMAGE, PRETRAIN, PretrainSettings
+from false_core.presets import ANY_BANDS, IMAGE, PRETRAIN, PretrainSettings
 from false_core.raster.statistics import measure
 from false_core.raster.working_grid import on_working_grid, open_all
 from false_core.sampling.loading import loaded_ahead
@@ -50,7 +50,9 @@ QUIET = Feedback(lambda event: None)
 CASES: dict[str, PretrainSettings] = {
     "quick": PRETRAIN["quick"],
     # The published network and size; the batch is small, so that a few steps do not take an hour on two cores.
-    "resnet50": replace(PRETRAIN["paper"], level=IMAGE, batch_size=4, optimiser="adamw", learning_rate=1e-3, colour=BANDS),
+    "resnet50": replace(
+        PRETRAIN["paper"], level=IMAGE, batch_size=4, optimiser="adamw", learning_rate=1e-3, colour=ANY_BANDS
+    ),
 }
 
 

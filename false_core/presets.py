@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from false_core.jobs import ELSEWHERE, PUBLISHED, Finetune, Pretrain
 
 IMAGE, POINTS, BOTH = "image", "points", "both"
-BANDS, SIMCLR, PHOTOMETRIC = "bands", "simclr", "photometric"
-WEIGHTS, BIASES, ALL = "weights", "biases", "all"
+ANY_BANDS, SIMCLR, PHOTOMETRIC = "bands", "simclr", "photometric"
+WEIGHTS, BIASES, EVERYTHING = "weights", "biases", "all"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class PretrainSettings:
         epochs: Passes over the raster cut in patches of ``patch_size``, or ``crop_size``, where ``steps`` is 0.
         hidden, dimensions: Widths of the hidden layer and of the output of the projector.
         temperature, confidence: See ``false_core.methods.fncc``.
-        search: How false negatives are looked for, a name in ``SEARCHES``, which says the next six.
+        search: How false negatives are looked for, a name in ``SEARCH_SETTINGS``, which says the next six.
         threshold, neighbours, benchmark, closest_to, surest_by: See ``false_core.methods.false_negatives.Search``.
         apart: How far off its anchor a false negative lies at least, in widths of a view, and in another patch; 0: anywhere
             (as published). Methods that do not know where their embeddings lie, glcnet and grass, do not look at it.
@@ -88,7 +88,7 @@ class PretrainSettings:
     points: int = 0
     epochs: int = 0
     most_pixels: int = 0
-    colour: str = BANDS
+    colour: str = ANY_BANDS
     jitter: float = 1.0
     blur: float = 0.3
     blur_radius: int = 3
@@ -146,7 +146,7 @@ class FinetuneSettings:
     auxiliary: float = 0.0
     scales: tuple[float, float] = (0.7, 1.4)
     turns: bool = True
-    colour: str = BANDS
+    colour: str = ANY_BANDS
     balanced: bool = True
     refit: float = 0.3
     average: float = 0.0
@@ -222,7 +222,7 @@ FINETUNE = {
         optimiser="sgd",
         learning_rate=0.01,
         weight_decay=5e-4,
-        decays=ALL,
+        decays=EVERYTHING,
         mixed_precision=False,
         auxiliary=0.4,
         scales=(0.5, 2.0),
@@ -232,7 +232,7 @@ FINETUNE = {
     ),
 }
 
-SEARCHES: dict[str, dict[str, Any]] = {
+SEARCH_SETTINGS: dict[str, dict[str, Any]] = {
     PUBLISHED: {},
     ELSEWHERE: {
         "apart": 1.0,
@@ -277,4 +277,4 @@ def pretrain_settings(preset: str, job: Pretrain) -> PretrainSettings:
     settings = PRETRAIN[preset]
     if preset == "paper":
         settings = replace(settings, **PUBLISHED_WITH.get(job.method or settings.method, {}))
-    return with_overrides(replace(settings, **SEARCHES[job.search or settings.search]), job)
+    return with_overrides(replace(settings, **SEARCH_SETTINGS[job.search or settings.search]), job)

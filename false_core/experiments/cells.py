@@ -15,10 +15,10 @@ from false_core.experiments.config import (
     BASELINES,
     COORDINATES,
     FOREST,
-    MAP,
-    NETWORK,
+    NETWORK_HEAD,
     PATCHES,
     SCENE,
+    SCORE_MAP,
     SUPERVISED,
     TILES_ALONE,
     TILES_LEFT_OUT,
@@ -142,7 +142,7 @@ def cells_of(
     variant: Variant, dataset: str, protocol: str, fraction: float, frozen: bool, experiment: Experiment
 ) -> list[Cell]:
     """Return the cells of a row of a table, one for each seed."""
-    stays = frozen and variant.head == NETWORK and variant.method != SUPERVISED
+    stays = frozen and variant.head == NETWORK_HEAD and variant.method != SUPERVISED
     return [Cell(dataset, variant, seed, fraction, protocol, stays) for seed in experiment.seeds]
 
 
@@ -165,7 +165,7 @@ def expand(experiment: Experiment) -> list[Cell]:
 
 def _is_labels_alone_again(cell: Cell, experiment: Experiment) -> bool:
     """Whether a cell trains through an encoder that was random, where the grid has that already under another name."""
-    untrained = cell.variant.method == jobs.UNTRAINED and cell.variant.head == NETWORK
+    untrained = cell.variant.method == jobs.UNTRAINED and cell.variant.head == NETWORK_HEAD
     return untrained and not cell.frozen and SUPERVISED in experiment.methods
 
 
@@ -173,7 +173,7 @@ def scored_on_map(cell: Cell, experiment: Experiment) -> bool:
     """Return whether a whole map is made of a cell and scored."""
     if cell.variant.method in BASELINES:
         return False
-    return experiment.score == MAP or cell.variant.head == NETWORK
+    return experiment.score == SCORE_MAP or cell.variant.head == NETWORK_HEAD
 
 
 def cell_key(cell: Cell, experiment: Experiment) -> str:
@@ -184,7 +184,7 @@ def cell_key(cell: Cell, experiment: Experiment) -> str:
         decisive["patch_size"] = experiment.patch_size
     if not scored_on_map(cell, experiment):
         decisive["scored_pixels"] = experiment.scored_pixels
-    how = ("frozen" if cell.frozen else "trained") if cell.variant.head == NETWORK else cell.variant.head
+    how = ("frozen" if cell.frozen else "trained") if cell.variant.head == NETWORK_HEAD else cell.variant.head
     protocol = () if cell.protocol in (SCENE, PATCHES) else (cell.protocol,)
     return "-".join(filter(None, [*_stem(cell), *protocol, f"{cell.fraction:g}", how, _mark(decisive)]))
 

@@ -23,7 +23,7 @@ else:
 
 SCENE, TILES_ALONE, TILES_LEFT_OUT, PATCHES = "scene", "tiles_alone", "tiles_left_out", "patches"
 PROTOCOLS = (SCENE, TILES_ALONE, TILES_LEFT_OUT, PATCHES)
-PIXELS, MAP = "pixels", "map"
+SCORE_PIXELS, SCORE_MAP = "pixels", "map"
 """What is scored: random pixels, at which alone a model is asked, or a whole map."""
 PAIR, POTSDAM, DEEPGLOBE = "pair", "potsdam", "deepglobe"
 SUPERVISED = "supervised"
@@ -34,7 +34,7 @@ WITH_FNCC = "+fncc"
 COORDINATES, FOREST = "coordinates", "forest"
 BASELINES = (COORDINATES, FOREST)
 """What every figure stands beside: the place alone, without the image, and trees on texture."""
-NETWORK = "network"
+NETWORK_HEAD = "network"
 """The head that is a decoder, trained step by step."""
 RUN_METHODS = (*jobs.METHODS, *(f"{method}{WITH_FNCC}" for method in jobs.CALIBRATED), SUPERVISED)
 ADAPTIVE = "adaptive"
@@ -153,7 +153,7 @@ class Experiment:
     seeds: tuple[int, ...] = (0,)
     fractions: tuple[float, ...] = (1.0,)
     frozen: tuple[bool, ...] = (False,)
-    score: str = PIXELS
+    score: str = SCORE_PIXELS
     scored_pixels: int = SCORED_PIXELS
     preset: str = "auto"
     device: str = "auto"
@@ -205,7 +205,9 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
         seeds=table.whole_numbers("seeds", (0,)),
         fractions=table.shares("fractions", (0.01,) if on_patches else (1.0,)),
         frozen=table.frozen("frozen", on_patches),
-        score=table.choice("score", (MAP,) if on_patches else (PIXELS, MAP), MAP if on_patches else PIXELS),
+        score=table.choice(
+            "score", (SCORE_MAP,) if on_patches else (SCORE_PIXELS, SCORE_MAP), SCORE_MAP if on_patches else SCORE_PIXELS
+        ),
         scored_pixels=table.whole_number("scored_pixels", SCORED_PIXELS, minimum=100),
         preset=table.choice("preset", jobs.PRESETS, "auto"),
         device=table.text("device", "auto"),
@@ -224,7 +226,7 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
         raise RequestError(f"{file.name} has two datasets with the same name.", "Their results would be mixed up.")
     for dataset in experiment.datasets:
         _check_parts(dataset, protocols)
-    if experiment.score == PIXELS and (experiment.finetune or {}).get("smoothing"):
+    if experiment.score == SCORE_PIXELS and (experiment.finetune or {}).get("smoothing"):
         raise RequestError(
             f"{file.name}: single pixels cannot be smoothed.", 'Leave smoothing out of [finetune], or write score = "map".'
         )

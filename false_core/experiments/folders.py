@@ -24,7 +24,7 @@ POTSDAM_CLASSES = ClassTable(
         LandCoverClass(6, "clutter/background", "#ff0000"),
     )
 )
-OUTSIDE = LandCoverClass(7, "outside", BLACK)
+OUTSIDE_CLASS = LandCoverClass(7, "outside", BLACK)
 """What sheets are filled up with, where they are."""
 DEEPGLOBE_CLASSES = ClassTable(
     (
@@ -98,7 +98,7 @@ def find_sheets(spec: DatasetSpec) -> Sheets:
         there = [sheet.name for sheet in sheets]
         train = spec.train or tuple(name for name in POTSDAM_TRAIN if name in there and name not in spec.test)
         test = spec.test or tuple(name for name in POTSDAM_TEST if name in there and name not in spec.train)
-        classes = spec.classes or ClassTable((*POTSDAM_CLASSES, OUTSIDE) if spec.pad else tuple(POTSDAM_CLASSES))
+        classes = spec.classes or ClassTable((*POTSDAM_CLASSES, OUTSIDE_CLASS) if spec.pad else tuple(POTSDAM_CLASSES))
     return Sheets(_chosen(spec, sheets, train, "train"), _chosen(spec, sheets, test, "test"), classes, True, spec.pad)
 
 

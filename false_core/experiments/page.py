@@ -16,10 +16,10 @@ from false_core.experiments.cells import PROTOCOL_TITLES, confidence_title, vari
 from false_core.experiments.config import (
     BASELINES,
     COORDINATES,
-    NETWORK,
+    NETWORK_HEAD,
     PATCHES,
-    PIXELS,
     SCENE,
+    SCORE_PIXELS,
     SUPERVISED,
     TILES_ALONE,
     TILES_LEFT_OUT,
@@ -123,7 +123,7 @@ def _summary(experiment: Experiment, results: Sequence[RunResult]) -> str:
         "used for pretraining, and a share of them for fine-tuning. The models are scored on other sheets.",
     }
     words = [said[protocol] for protocol in experiment.protocols]
-    if experiment.score == PIXELS:
+    if experiment.score == SCORE_PIXELS:
         words.append(f"Heads are scored on {experiment.scored_pixels:,} random pixels of each raster, networks on all.")
     found = {str(r.facts["classifier"]) for r in results if "classifier" in r.facts}
     if found:
@@ -213,7 +213,9 @@ def _differences(experiment: Experiment, groups: Sequence[Group]) -> list[Part]:
                     f"What a method adds: {group.where}, {_setting(experiment, group)}",
                     "The numbers are the mIoU less that of another row with the same seed, in percentage points: mean ± "
                     "standard error over the seeds."
-                    + (" With labels alone, a network's encoder is always trained too." * (NETWORK in experiment.heads)),
+                    + (
+                        " With labels alone, a network's encoder is always trained too." * (NETWORK_HEAD in experiment.heads)
+                    ),
                     header=["Method", *(f"over {variant_title(row.variant, experiment)}" for row in baselines)],
                     rows=rows,
                 )
@@ -341,7 +343,7 @@ def _times(experiment: Experiment, results: Sequence[RunResult]) -> list[Part]:
         means = [spread(r.seconds.get(stage, math.nan) for r in own).mean for stage in ("pretrain", "finetune", "classify")]
         words = [key[0], variant_title(key[2], experiment), PROTOCOL_TITLES[key[1]]]
         rows.append([", ".join(filter(None, words)), *(f"{seconds:,.0f}" for seconds in means)])
-    text = "The first run with a seed computes the features for the others. " if experiment.score == PIXELS else ""
+    text = "The first run with a seed computes the features for the others. " if experiment.score == SCORE_PIXELS else ""
     text += f"The numbers are mean seconds of a run, with the preset {experiment.preset} on the device {experiment.device}."
     return [Part("Time", text, header=["Run", "Pretrain", "Fine-tune", "Classify or score"], rows=rows)] if rows else []
 
@@ -390,4 +392,4 @@ def _weight(row: Row) -> float | str:
 
 def _setting(experiment: Experiment, group: Group) -> str:
     words = f"{100 * group.fraction:.3g} % of the labels"
-    return f"{words}, encoder {'frozen' if group.frozen else 'trained too'}" if NETWORK in experiment.heads else words
+    return f"{words}, encoder {'frozen' if group.frozen else 'trained too'}" if NETWORK_HEAD in experiment.heads else words

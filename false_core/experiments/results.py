@@ -17,7 +17,7 @@ from false_core.raster.classes import ClassTable
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenHead:
     """Which candidate the head *auto* chose, and how well each would have done.
 
     Attributes:
@@ -57,7 +57,7 @@ class RunResult:
     held_back: dict[str, float] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, Any] = field(default_factory=dict)
-    choices: dict[str, Choice] = field(default_factory=dict)
+    choices: dict[str, ChosenHead] = field(default_factory=dict)
 
 
 def write_result(path: Path, result: RunResult) -> None:
@@ -90,7 +90,7 @@ def read_result(path: Path) -> RunResult | None:
         }
         if any(tally.confusion.shape != (len(classes), len(classes)) for tally in tallies.values()):
             return None
-        choices = {name: Choice(str(c["chosen"]), dict(c["scores"])) for name, c in body["choices"].items()}
+        choices = {name: ChosenHead(str(c["chosen"]), dict(c["scores"])) for name, c in body["choices"].items()}
         cell = Cell.from_dict(body["cell"])
         return RunResult(cell, classes, tallies, body["seconds"], body["held_back"], body["facts"], body["inputs"], choices)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):

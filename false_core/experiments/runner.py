@@ -23,7 +23,7 @@ from false_core.experiments.baselines import classifier_in_words
 from false_core.experiments.cells import Cell, Variant, cell_key, cell_title, encoder_key, expand, scored_on_map, spec_of
 from false_core.experiments.config import (
     BASELINES,
-    NETWORK,
+    NETWORK_HEAD,
     PATCHES,
     SCENE,
     SUPERVISED,
@@ -34,8 +34,8 @@ from false_core.experiments.config import (
 from false_core.experiments.dataset import Dataset, Sheet, dataset_fingerprint, prepare
 from false_core.experiments.labelling import CODE_FIELD, RunLabels, labels_of_parts, patch_labels, scene_labels
 from false_core.experiments.page import write_page
-from false_core.experiments.results import Choice, RunResult, read_result, write_result
-from false_core.experiments.sampled import Answered, Asked, SampledRun, Wanted, in_part
+from false_core.experiments.results import ChosenHead, RunResult, read_result, write_result
+from false_core.experiments.sampled import Answered, Asked, SampledRun, WantedFeatures, in_part
 from false_core.experiments.scoring import ScoredPixels, Tally, draw_pixels, score_map
 from false_core.experiments.tables import group_results, scored_of, write_csv
 from false_core.feedback import Feedback
@@ -155,7 +155,7 @@ class _Runner:
         encoder, seconds = self._encoder(cell, dataset, progress)
         seconds |= {"finetune": 0.0, "classify": 0.0}
         tallies: dict[str, Tally] = {}
-        choices: dict[str, Choice] = {}
+        choices: dict[str, ChosenHead] = {}
         estimate: dict[str, float] = {}
         facts: dict[str, Any] = {}
         labels_by_name = self._labels(dataset, cell, progress)
@@ -283,7 +283,7 @@ class _Runner:
             self._pixels[key] = draw_pixels(sheet.truth, dataset.classes, excluded, self._experiment.scored_pixels)
         return self._pixels[key]
 
-    def _wanted(self, cell: Cell, dataset: Dataset, labels: RunLabels) -> Wanted:
+    def _wanted(self, cell: Cell, dataset: Dataset, labels: RunLabels) -> WantedFeatures:
         """Return what all cells of this one's dataset and seed ask of the features."""
         files = [
             own.path
@@ -291,9 +291,9 @@ class _Runner:
             for fraction in self._experiment.fractions
             for own in self._labels_of(dataset, protocol, fraction, cell.seed, Feedback()).values()
         ]
-        looks_at_encoders = any(head not in (NETWORK, "texture") for head in self._experiment.heads)
+        looks_at_encoders = any(head not in (NETWORK_HEAD, "texture") for head in self._experiment.heads)
         pixels = self._pixels_of(dataset, dataset.train[0], labels)
-        return Wanted(self._output / "features", looks_at_encoders, files, CODE_FIELD, pixels)
+        return WantedFeatures(self._output / "features", looks_at_encoders, files, CODE_FIELD, pixels)
 
     def _encoder(self, cell: Cell, dataset: Dataset, progress: _CellProgress) -> tuple[str | None, dict[str, float]]:
         """Return the encoder file of a cell, made now unless it is there, and the seconds that took."""
@@ -415,7 +415,7 @@ def _beside(variant: Variant, encoder: str | None) -> str:
 def _takes_a_file(cell: Cell) -> bool:
     """Return whether labels alone need an encoder file, as fine-tuning takes such weights from nothing else."""
     variant = cell.variant
-    if variant.head == NETWORK:
+    if variant.head == NETWORK_HEAD:
         return variant.weights not in (None, *jobs.GENERAL_WEIGHTS)
     return variant.backbone is not None or variant.weights not in (None, jobs.GENERAL_WEIGHTS[0])
 

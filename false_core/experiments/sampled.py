@@ -16,7 +16,7 @@ from false_core.experiments.baselines import Baseline
 from false_core.experiments.config import COORDINATES
 from false_core.experiments.dataset import Sheet
 from false_core.experiments.kept_features import KeptFeatures
-from false_core.experiments.results import Choice
+from false_core.experiments.results import ChosenHead
 from false_core.experiments.scoring import ScoredPixels, Tally
 from false_core.feedback import Feedback
 from false_core.labels.annotation import read_annotation
@@ -33,7 +33,7 @@ Answers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedFeatures:
     """What all cells of an experiment ask of the features of a scene, so that they are computed together.
 
     Attributes:
@@ -78,7 +78,7 @@ class Answered:
     """
 
     tallies: dict[str, Tally]
-    choices: dict[str, Choice]
+    choices: dict[str, ChosenHead]
     estimate: dict[str, float]
     facts: dict[str, object]
 
@@ -93,7 +93,7 @@ class SampledRun:
         feedback: Told how far it is.
     """
 
-    def __init__(self, job: jobs.Finetune, classes: ClassTable, wanted: Wanted, feedback: Feedback) -> None:
+    def __init__(self, job: jobs.Finetune, classes: ClassTable, wanted: WantedFeatures, feedback: Feedback) -> None:
         self._job, self._classes, self._wanted, self._feedback = job, classes, wanted, feedback
         self._kept: KeptFeatures | None = None
         with feedback.stage("Reading the labels", 0.1):
@@ -116,7 +116,7 @@ class SampledRun:
             tallies[one.name] = Tally(confusions[comparison.chosen.name], len(one.pixels.targets) - len(points.targets), 0)
             if len(comparison.candidates) > 1:
                 scores = {name: score(confusion).miou for name, confusion in confusions.items()}
-                choices[one.name] = Choice(comparison.chosen.name, scores)
+                choices[one.name] = ChosenHead(comparison.chosen.name, scores)
         return Answered(tallies, choices, self._estimate(), self._facts())
 
     def answers_of_baseline(self, method: str, asked: Sequence[Asked]) -> Answered:

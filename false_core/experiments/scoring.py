@@ -18,7 +18,7 @@ from false_core.raster.classes import ClassTable
 
 _STRIP = 512
 _DRAWING_SEED = 0
-UNKNOWN = -1
+UNKNOWN_INDEX = -1
 """Class of a pixel whose truth is not known, or that is not scored."""
 
 
@@ -119,7 +119,7 @@ def score_map(
 
 
 def _index_of(classes: ClassTable) -> npt.NDArray[np.int16]:
-    index = np.full(256, UNKNOWN, np.int16)
+    index = np.full(256, UNKNOWN_INDEX, np.int16)
     for number, c in enumerate(classes):
         index[c.code] = number
     return index
@@ -133,10 +133,10 @@ def _truth(
     true = index[read_codes(file, strip)]
     to_strip = Affine.translation(0, -row)
     if inside is not None:
-        true[inside.burn(to_strip, strip.height, strip.width) == IGNORE] = UNKNOWN
+        true[inside.burn(to_strip, strip.height, strip.width) == IGNORE] = UNKNOWN_INDEX
     if excluded is None:
         return true, 0
     burned = excluded.burn(to_strip, strip.height, strip.width) != IGNORE
     covered = int((burned & (true >= 0)).sum())
-    true[burned] = UNKNOWN
+    true[burned] = UNKNOWN_INDEX
     return true, covered

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from false_core.methods import pairs
-from false_core.methods.false_negatives import PUBLISHED, FalseNegatives, Search
+from false_core.methods.false_negatives import PUBLISHED_SEARCH, FalseNegatives, Search
 from false_core.methods.pairs import other_views
 from false_core.presets import PretrainSettings
 
@@ -31,7 +31,7 @@ class Calibration:
         ValueError: An argument is out of range.
     """
 
-    search: Search = PUBLISHED
+    search: Search = PUBLISHED_SEARCH
     confidence: float | str = 1.0
 
     def __post_init__(self) -> None:

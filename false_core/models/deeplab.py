@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from false_core.models.encoder import DEPTH
 
-STRIDE = 8
+DILATED_STRIDE = 8
 """Pixels per feature of the three coarsest levels of the encoder, along each axis."""
 CHANNELS, FINE_CHANNELS, AUXILIARY_CHANNELS = 512, 48, 256
 RATES = (12, 24, 36)
@@ -62,7 +62,7 @@ class DilatedDecoder(nn.Module):
 def dilated_deeplab(encoder_name: str, encoder_weights: None, in_channels: int, classes: int) -> Any:
     """Return an untrained DeepLabV3+ with an encoder dilated to a stride of 8."""
     network = smp.DeepLabV3Plus(
-        encoder_name, DEPTH, encoder_weights, STRIDE, CHANNELS, in_channels=in_channels, classes=classes
+        encoder_name, DEPTH, encoder_weights, DILATED_STRIDE, CHANNELS, in_channels=in_channels, classes=classes
     )  # fmt: skip
     channels = network.encoder.out_channels
     network.decoder = DilatedDecoder(channels[-1], channels[2])

@@ -28,7 +28,7 @@ from false_core.models.texture import (
 )
 
 TEXTURE, SPECTRUM = "texture", "spectrum"
-CONTEXT_PX = 48
+HEAD_CONTEXT_PX = 48
 """Working pixels around a place beyond which features hardly depend on the image. How this was chosen:
 docs/performance.md."""
 MOST_ZOOM, MOST_ENCODERS, MOST_MEMBERS = 8, 4, 32
@@ -103,7 +103,7 @@ class FusedSpec:
     @property
     def context(self) -> int:
         """Working pixels around a place that scores there depend on."""
-        return CONTEXT_PX + (reach_of(self.smoothing) if self.smoothing else 0)
+        return HEAD_CONTEXT_PX + (reach_of(self.smoothing) if self.smoothing else 0)
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -6,11 +6,11 @@ from typing import Any
 
 from false_core import __version__
 from false_core.models.model_file import MISSING_SHAPES, SEGMENTER, SHAPES, ModelCard
-from false_core.models.weights import BANDS, origin_in_words
+from false_core.models.weights import CHOSEN_BANDS, origin_in_words
 from false_core.reports.page import page, percent
 from false_core.reports.sections import Section
 
-UNKNOWN = "unknown"
+UNKNOWN_ACCURACY = "unknown"
 
 
 def model_report(card: ModelCard, name: str, megabytes: float, weights: int) -> str:
@@ -93,7 +93,7 @@ def accuracy_tiles(card: ModelCard) -> list[tuple[str, str]]:
     scores = card.provenance.get("scores", {})
     title = "overall accuracy"
     if card.provenance.get(MISSING_SHAPES):
-        return [(title, UNKNOWN)]
+        return [(title, UNKNOWN_ACCURACY)]
     if "oa" not in scores:
         return []
     limits = "interval unknown"
@@ -105,7 +105,7 @@ def accuracy_tiles(card: ModelCard) -> list[tuple[str, str]]:
 
 def accuracy_in_short(card: ModelCard) -> str:
     """Return the overall accuracy and its limits, or the word for not knowing it."""
-    return next((value for _, value in accuracy_tiles(card)), UNKNOWN)
+    return next((value for _, value in accuracy_tiles(card)), UNKNOWN_ACCURACY)
 
 
 def accuracy_in_words(card: ModelCard) -> str:
@@ -157,7 +157,7 @@ def _origin(provenance: dict[str, Any]) -> list[list[str]]:
         return []
     made = f": {_show(weights['method'])}" if "method" in weights else ""
     rows = [["Started from", f"{origin_in_words(weights)}{made}"]]
-    return [*rows, ["Bands for its colours", str(weights[BANDS])]] if BANDS in weights else rows
+    return [*rows, ["Bands for its colours", str(weights[CHOSEN_BANDS])]] if CHOSEN_BANDS in weights else rows
 
 
 def _show(value: Any) -> str:

@@ -51,7 +51,7 @@ class LocalStatistics(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return statistics of shape (batch, channels, height, width) for bands (batch, bands, height, width)."""
-        mixed = conv2d(pixels, self.mixing[:, :, None, None])
+        mixed = conv2d(pixels, self.mixing[:, :, None, None]).contiguous(memory_format=torch.channels_last)
         both = torch.cat([mixed, mixed.square()], dim=1)
         statistics = [mixed]
         for scale in SCALES:
@@ -89,13 +89,26 @@ def smoothed(values: Tensor, std: float) -> Tensor:
     offsets = torch.arange(-radius, radius + 1, device=values.device, dtype=values.dtype)
     kernel = torch.exp(-0.5 * (offsets * step / std).square())
     kernel = (kernel / kernel.sum())[None, None]
-    # Channels as images of one channel, so that the kernel has a known shape where the network is exported.
-    around = pad(coarse.flatten(0, 1)[:, None], (radius, radius, radius, radius), mode="replicate")
-    around = conv2d(conv2d(around, kernel[:, :, None, :]), kernel[:, :, :, None]).view(coarse.shape)
+    around = _filtered(coarse, kernel, radius)
     if step == 1:
         return around
     size = height + fill[3], width + fill[1]
     return interpolate(around, size, mode="bilinear", align_corners=False)[..., :height, :width]
+
+
+def _filtered(values: Tensor, kernel: Tensor, radius: int) -> Tensor:
+    """Return values filtered along rows and along columns by a kernel of shape (1, 1, 2 * radius + 1)."""
+    across, down = kernel[:, :, None, :], kernel[:, :, :, None]
+    around = (radius, radius, radius, radius)
+    if torch.onnx.is_in_onnx_export():
+        # Channels as images of one channel, so that the kernel has a known shape.
+        one_by_one = pad(values.flatten(0, 1)[:, None], around, mode="replicate")
+        return conv2d(conv2d(one_by_one, across), down).view(values.shape)
+    channels = values.shape[1]
+    # All channels of a pixel beside each other, which is twenty times as fast.
+    padded = pad(values, around, mode="replicate").contiguous(memory_format=torch.channels_last)
+    across, down = (side.expand(channels, -1, -1, -1) for side in (across, down))
+    return conv2d(conv2d(padded, across, groups=channels), down, groups=channels)
 
 
 class RandomFeatures(nn.Module):

@@ -22,7 +22,7 @@ from false_core.feedback import Feedback
 from false_core.models.encoder import channels_of
 from false_core.models.general import BACKBONE, GENERAL, ORIGIN, general_weights
 from false_core.models.model_file import ENCODER, check_bands, is_model_file, load_weights, read_card
-from false_core.raster.band_colours import COLOURS, BandColours
+from false_core.raster.band_colours import BAND_COLOURS, BandColours
 from false_core.raster.statistics import number_ranges
 from false_core.untrusted import check_unpacked
 
@@ -30,7 +30,7 @@ NONE = "none"
 """Stands for no weights, where a name of weights is asked for."""
 DEFAULT_OF_TIMM = "imagenet"
 """Stands for the weights that timm itself takes for a backbone; nearly all of those were trained on ImageNet."""
-BANDS = "bands"
+CHOSEN_BANDS = "bands"
 """Under this name the card of a model says what the weights make of the bands."""
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
 """Under one of these names a training checkpoint keeps the weights."""
@@ -72,7 +72,7 @@ def start_from(
         origin = {"timm": _timm_name(weights, backbone)}
         origin |= _told(fill(encoder, _download(origin["timm"]), backbone, origin["timm"], bands))
     if origin:
-        feedback.info(f"Starting from {origin_in_words(origin)}. {origin.get(BANDS, '')}".rstrip())
+        feedback.info(f"Starting from {origin_in_words(origin)}. {origin.get(CHOSEN_BANDS, '')}".rstrip())
     return origin
 
 
@@ -85,7 +85,7 @@ def origin_in_words(origin: Mapping[str, Any]) -> str:
 
 
 def _told(bands: str) -> dict[str, str]:
-    return {BANDS: bands} if bands else {}
+    return {CHOSEN_BANDS: bands} if bands else {}
 
 
 def _start_from_general(encoder: Any, backbone: str, bands: BandColours, feedback: Feedback) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def fit_to_bands(weight: Tensor, bands: int, colours: Sequence[str] = ()) -> Ten
         Of shape (out, bands, height, width). Of bands like those before, ``weight`` itself.
     """
     given = weight.shape[1]
-    if given == len(COLOURS) and any(colours):
+    if given == len(BAND_COLOURS) and any(colours):
         return torch.einsum("ocyx,cb->obyx", weight, _shares(colours).to(weight))
     if given == bands:
         return weight
@@ -125,19 +125,19 @@ def fit_to_bands(weight: Tensor, bands: int, colours: Sequence[str] = ()) -> Ten
 
 def _shares(colours: Sequence[str]) -> Tensor:
     """Return the share of each band in each colour, of shape (3, bands). Those of a colour add up to 1."""
-    shares = torch.full((len(COLOURS), len(colours)), 1 / len(colours), dtype=torch.float64)
+    shares = torch.full((len(BAND_COLOURS), len(colours)), 1 / len(colours), dtype=torch.float64)
     others = [place for place, colour in enumerate(colours) if not colour]
-    own = {colour: [place for place, of in enumerate(colours) if of == colour] for colour in COLOURS}
-    for colour in COLOURS:
+    own = {colour: [place for place, of in enumerate(colours) if of == colour] for colour in BAND_COLOURS}
+    for colour in BAND_COLOURS:
         # What the raster lacks is looked for in another band: near infrared tells as much as blue.
         if not own[colour] and others:
             own[colour] = [others.pop(0)]
-    for row, colour in zip(shares, COLOURS):
+    for row, colour in zip(shares, BAND_COLOURS):
         if own[colour]:
             row[:] = 0
             row[own[colour]] = 1 / len(own[colour])
             # All others together weigh as much as one: the colours are not to drown among two hundred bands.
-            row[others] = 1 / len(COLOURS) / max(1, len(others))
+            row[others] = 1 / len(BAND_COLOURS) / max(1, len(others))
             row /= row.sum()
     return shares
 
@@ -145,7 +145,7 @@ def _shares(colours: Sequence[str]) -> Tensor:
 def bands_in_words(bands: BandColours, given: int) -> str:
     """Say in a sentence what weights for ``given`` bands make of a raster's bands; nothing where it goes without saying."""
     number = len(bands.numbers)
-    if given != len(COLOURS):
+    if given != len(BAND_COLOURS):
         return "" if number == given else f"The weights were made for {given} bands and take the {number} bands in turn."
     if number == 1:
         return "The weights take the only band for grey."
@@ -153,7 +153,7 @@ def bands_in_words(bands: BandColours, given: int) -> str:
         how = f"take the bands {number_ranges(bands.numbers)} for these" if number == given else "take the bands in turn"
         return f"Nothing says which bands are red, green and blue: the weights {how}."
     known = []
-    for colour in COLOURS:
+    for colour in BAND_COLOURS:
         own = [band for band, of in zip(bands.numbers, bands.colours) if of == colour]
         if own:
             known.append(f"band{'s' * (len(own) > 1)} {number_ranges(own)} for {colour}")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-COLOURS = ("red", "green", "blue")
+BAND_COLOURS = ("red", "green", "blue")
 WAVELENGTHS_UM: Mapping[str, tuple[float, float]] = {"red": (0.62, 0.69), "green": (0.52, 0.6), "blue": (0.45, 0.52)}
 """From and to, in micrometres, where the middle of a band of that colour lies. Wide enough for the usual satellites."""
 _WORDS = {
@@ -32,7 +32,7 @@ class BandColours:
 
     Attributes:
         numbers: Of the bands in the file, from 1.
-        colours: Of each band, one of ``COLOURS``, or nothing for another or an unknown one. Several bands may be of one.
+        colours: Of each band, one of ``BAND_COLOURS``, or nothing for another or an unknown one. Several may be of one.
         told_by: What tells them, for the end of a sentence; empty where nothing does.
     """
 
@@ -104,7 +104,7 @@ def _by_name(dataset: Any, bands: Sequence[int]) -> list[str]:
     if any(found):
         return found
     letters = [_LETTERS.get(name, "") for name in names]
-    if set(COLOURS) <= set(letters):
+    if set(BAND_COLOURS) <= set(letters):
         return letters
     return _by_number(names, bands)
 
@@ -133,4 +133,4 @@ def _by_number(names: Sequence[str], bands: Sequence[int]) -> list[str]:
 
 def _by_interpretation(dataset: Any, bands: Sequence[int]) -> list[str]:
     meanings = [dataset.colorinterp[band - 1].name for band in bands]
-    return [meaning if meaning in COLOURS else "" for meaning in meanings]
+    return [meaning if meaning in BAND_COLOURS else "" for meaning in meanings]

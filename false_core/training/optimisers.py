@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from false_core.presets import ALL, BIASES, WEIGHTS
+from false_core.presets import BIASES, EVERYTHING, WEIGHTS
 
 NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm)
 
@@ -69,7 +69,7 @@ def parameter_groups(*modules: nn.Module, weight_decay: float, decays: str = WEI
     norms = {p for module in within if isinstance(module, NORMS) for p in module.parameters(recurse=False)}
 
     def decaying(parameter: nn.Parameter) -> bool:
-        return decays == ALL or (parameter not in norms if decays == BIASES else parameter.ndim > 1)
+        return decays == EVERYTHING or (parameter not in norms if decays == BIASES else parameter.ndim > 1)
 
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     return [

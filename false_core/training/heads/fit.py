@@ -29,7 +29,7 @@ SHARE = {TEXTURE: 0.25}
 """How much of a part's scale is left where it is joined to others; 0.5 for those not named."""
 SAMPLED_FOR_ACCURACY = 4_096
 """Random pixels of the raster that held-out labels are compared with."""
-GAIN = (1000 / RANDOM_FEATURES) ** 0.5
+TEXTURE_GAIN = (1000 / RANDOM_FEATURES) ** 0.5
 """Of the random features, so that the penalty means the same whatever their number."""
 
 
@@ -180,7 +180,7 @@ def fit_head(
 
 def _space(name: str, sample: FloatArray) -> Space:
     share = SHARE.get(name, 0.5)
-    return plain_space(RANDOM_FEATURES, GAIN, share) if name == TEXTURE else space_of(sample, share)
+    return plain_space(RANDOM_FEATURES, TEXTURE_GAIN, share) if name == TEXTURE else space_of(sample, share)
 
 
 def _as_seen(name: str, values: FloatArray, parts: FeatureParts) -> FloatArray:

@@ -35,9 +35,9 @@ from false_core.experiments.config import Experiment, read_experiment
 from false_core.experiments.dataset import prepare
 from false_core.experiments.labelling import labels_of_parts
 from false_core.experiments.partition import NO_PART, as_ground, part_at
-from false_core.experiments.results import Choice, RunResult, read_result
+from false_core.experiments.results import ChosenHead, RunResult, read_result
 from false_core.experiments.runner import run_experiment
-from false_core.experiments.sampled import SampledRun, Wanted
+from false_core.experiments.sampled import SampledRun, WantedFeatures
 from false_core.experiments.scoring import Tally, draw_pixels
 from false_core.experiments.tables import MEAN_OF_PARTS, group_results, interval_holds, regret_of, scored_of, scores_of
 from false_core.feedback import Feedback
@@ -119,7 +119,7 @@ class TestTheSameModel:
         run(job)
         card = read_card(job.model, SEGMENTER)
         made = segmenter_from(job.model, card)
-        wanted = Wanted(tmp_path / "features", True, [job.labels], "cover", pixels)
+        wanted = WantedFeatures(tmp_path / "features", True, [job.labels], "cover", pixels)
         for _ in range(2):  # Computed, and then read.
             fitted = SampledRun(job, CLASSES, wanted, Listener().feedback)._fitted
             assert fitted.segmenter.spec == card.head
@@ -236,20 +236,20 @@ class TestParts:
 
 
 class TestChoices:
-    def result(self, told: dict[str, float], choices: dict[str, Choice], protocol: str = "scene") -> RunResult:
+    def result(self, told: dict[str, float], choices: dict[str, ChosenHead], protocol: str = "scene") -> RunResult:
         cell = Cell("land", Variant("supervised"), 0, 1.0, protocol)
         tallies = {name: Tally(np.array([[8, 2], [0, 10]]), 0, 0) for name in choices}
         return RunResult(cell, CLASSES, tallies, {}, told, choices=choices)
 
     def test_the_regret_is_what_the_best_candidate_does_better(self) -> None:
-        land = Choice("linear", {"linear": 0.6, "texture": 0.65, "fused": 0.5})
+        land = ChosenHead("linear", {"linear": 0.6, "texture": 0.65, "fused": 0.5})
         assert land.regret == pytest.approx(0.05)
         assert regret_of(self.result({}, {"land": land}), "land") == pytest.approx(0.05)
-        parts = {"part 1": land, "part 2": Choice("texture", {"linear": 0.6, "texture": 0.65})}
+        parts = {"part 1": land, "part 2": ChosenHead("texture", {"linear": 0.6, "texture": 0.65})}
         assert regret_of(self.result({}, parts, "tiles_alone"), MEAN_OF_PARTS) == pytest.approx(0.025)
 
     def test_an_interval_holds_the_accuracy_or_not_or_is_unknown(self) -> None:
-        choices = {"land": Choice("linear", {"linear": 0.6}), "unseen": Choice("linear", {"linear": 0.6})}
+        choices = {"land": ChosenHead("linear", {"linear": 0.6}), "unseen": ChosenHead("linear", {"linear": 0.6})}
         holds = self.result({"oa": 0.8, "oa_low": 0.7, "oa_high": 0.95}, choices)
         assert interval_holds(holds, "land") is True and interval_holds(holds, "unseen") is None
         assert interval_holds(self.result({"oa": 0.8, "oa_low": 0.7, "oa_high": 0.85}, choices), "land") is False
