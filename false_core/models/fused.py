@@ -29,8 +29,7 @@ from false_core.models.texture import (
 
 TEXTURE, SPECTRUM = "texture", "spectrum"
 HEAD_CONTEXT_PX = 48
-"""Working pixels around a place beyond which features hardly depend on the image. How this was chosen:
-docs/performance.md."""
+"""Working pixels around a place that a tile of a map sees at least. What depends on more: docs/performance.md."""
 MOST_ZOOM, MOST_ENCODERS, MOST_MEMBERS = 8, 4, 32
 
 
