@@ -238,6 +238,6 @@ class TestTooLittleMemory:
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
         monkeypatch.setattr(Method, "forward", never)
-        monkeypatch.setattr("false_core.methods.method.PairMethod.represent", never)
+        monkeypatch.setattr("false_core.methods.method.ProjectedMethod.embed", never)
         with pytest.raises(OutOfMemoryError, match="smaller batch size"):
             run(self.job(land, tmp_path, "false"))
