@@ -10,6 +10,9 @@ import os
 import sys
 from pathlib import Path
 
+# Qt draws the order of attributes anew in each process, and every line of the models would change each time.
+os.environ["QT_HASH_SEED"] = "0"
+
 from qgis.core import (
     QgsApplication,
     QgsProcessing,

@@ -255,7 +255,7 @@ class FeatureSampler:
 
 
 LOOK_STEP_PX = 128
-"""Sides of places are multiples of it: the coarsest features at the largest zoom."""
+"""Sides of places are multiples of it, and with it of the stride of the coarsest features of any pass."""
 MIN_VALID_SHARE = 0.2
 """Share of a place that must be valid, unless all are needed."""
 
