@@ -1388,6 +1388,18 @@
         <translation>{name} ist nicht da: {path}.</translation>
     </message>
     <message>
+        <source>The label layer has no field {field}. Its fields are: {names}.</source>
+        <translation>Der Layer der Trainingsflächen hat kein Feld {field}. Seine Felder sind: {names}.</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>keine</translation>
+    </message>
+    <message>
+        <source>The labels cannot be written to {path}: {reason}.</source>
+        <translation>Die Trainingsflächen lassen sich nicht nach {path} schreiben: {reason}.</translation>
+    </message>
+    <message>
         <source>The cache folder {folder} cannot be written to: {reason}.</source>
         <translation>In den Cache-Ordner {folder} kann nicht geschrieben werden: {reason}.</translation>
     </message>
@@ -1402,18 +1414,6 @@
     <message>
         <source>The layer {layer} comes from {origin}, not from a raster file. Save it as GeoTIFF (Layer &gt; Save As...) and use that.</source>
         <translation>Der Layer {layer} kommt von {origin}, nicht aus einer Rasterdatei. Speichern Sie ihn als GeoTIFF (Layer &gt; Speichern als...) und nehmen Sie das.</translation>
-    </message>
-    <message>
-        <source>The label layer has no field {field}. Its fields are: {names}.</source>
-        <translation>Der Layer der Trainingsflächen hat kein Feld {field}. Seine Felder sind: {names}.</translation>
-    </message>
-    <message>
-        <source>none</source>
-        <translation>keine</translation>
-    </message>
-    <message>
-        <source>The labels cannot be written to {path}: {reason}.</source>
-        <translation>Die Trainingsflächen lassen sich nicht nach {path} schreiben: {reason}.</translation>
     </message>
     <message>
         <source>The variable {variable} is set and comes first.</source>
@@ -1522,6 +1522,14 @@
     <message>
         <source>far: those at addresses, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow.</source>
         <translation>far: Raster unter Adressen wie /vsicurl/ und /vsis3/. all: auch Dateien, wo ein Netzlaufwerk langsam ist.</translation>
+    </message>
+    <message>
+        <source>Formats beside the usual ones</source>
+        <translation>Weitere Formate</translation>
+    </message>
+    <message>
+        <source>GDAL's names of further formats that may be opened, with commas, such as NITF, SENTINEL2. Only those that people commonly use are opened by themselves: with others a file may write, ask a server, or show other files of the computer as pixels. Name one where you trust whoever made your files. /vsicurl/ lets a VRT on the disk lead to addresses.</source>
+        <translation>Die Namen weiterer Formate in GDAL, die geöffnet werden dürfen, mit Kommas, etwa NITF, SENTINEL2. Von sich aus werden nur die verbreiteten geöffnet: in anderen kann eine Datei schreiben, einen Server fragen oder andere Dateien des Rechners als Pixel zeigen. Nennen Sie eines, wenn Sie dem trauen, der Ihre Dateien gemacht hat. /vsicurl/ lässt ein VRT auf der Platte zu Adressen führen.</translation>
     </message>
     <message>
         <source>Log</source>
