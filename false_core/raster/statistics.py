@@ -73,6 +73,21 @@ class Normalisation:
         return cls(**{name: tuple(float(v) for v in body[key]) for name, key in KEYS.items()})
 
 
+@dataclass(frozen=True)
+class MeasuredRasters:
+    """Rasters to learn from together.
+
+    Attributes:
+        sources: The rasters on their working grids, with the same bands.
+        areas: The window of each that may be used.
+        normalisation: The normalisation of the bands of all.
+    """
+
+    sources: Sequence[RasterSource]
+    areas: Sequence[Window]
+    normalisation: Normalisation
+
+
 def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback: Feedback) -> Normalisation:
     """Measure the bands of ``sources`` within ``windows`` (one per source), all rasters together.
 

@@ -27,12 +27,12 @@ from false_core.models.record import record_of
 from false_core.models.weights import start_from
 from false_core.presets import PretrainSettings, announcement, preset_for, pretrain_settings
 from false_core.raster.source import RasterSource, Window, first_names
-from false_core.raster.statistics import Normalisation
+from false_core.raster.statistics import MeasuredRasters
 from false_core.raster.working_grid import on_working_grid, open_all
 from false_core.reports.page import write_report
 from false_core.sampling.colour import BlackAndWhite
 from false_core.sampling.loading import loaded_ahead
-from false_core.sampling.views import PatchSampler, ViewPairs
+from false_core.sampling.views import PatchDraw, PatchSampler, ViewPairs
 from false_core.settings import memory_for_pixels
 from false_core.training.bands import measured_bands
 from false_core.training.checkpoint import Checkpoint
@@ -73,6 +73,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         # Also for given weights, and an encoder of ours with statistics of its own: measured anew, the bands have mean 0 and
         # standard deviation 1, as they had when the weights were made, on rasters of whatever sensor and data type.
         sources, normalisation = measured_bands(sources, areas, bool(job.bands), feedback, world)
+        rasters = MeasuredRasters(sources, areas, normalisation)
         encoder, origin = _encoder(settings, sources[0], feedback)
         general = _general(settings, encoder, origin)
         if not origin and settings.rate_from_nothing:
@@ -81,18 +82,11 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
     ends = BlackAndWhite.of(normalisation, sources[0].dtype)
     trainer = Trainer(settings, steps, encoder, job.seed, device, len(sources[0].bands), feedback, world, ends)
     sampler = PatchSampler(
-        sources,
-        areas,
-        normalisation,
-        settings.batch_size,
-        settings.crop_size,
-        settings.scales,
-        settings.points,
-        job.seed,
+        rasters,
+        PatchDraw(settings.batch_size, settings.crop_size, settings.scales, settings.points, job.seed, settings.patch_size),
         memory_for_pixels(),
         device,
         METHOD_CLASSES[settings.method].sampling_requirements(settings),
-        settings.patch_size,
     )
     checkpoint, curves = Checkpoint(job, settings, feedback, world), Curves(feedback)
     guard = TrainingGuard(
@@ -108,7 +102,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         results = {"loss": curves.last("loss"), "steps": steps}
         if not world.share.is_main:
             return results
-        card = _card(job, preset, settings, steps, sources, normalisation, origin, curves, made_by)
+        card = _card(job, preset, settings, steps, rasters, origin, curves, made_by)
         backbone = settings.encoder if general else ""
         card = replace(card, decoder=settings.decoder if trainer.decoder else "", general=backbone)
         with feedback.stage("Looking at what it learned", 0.03):
@@ -251,13 +245,12 @@ def _card(
     preset: str,
     settings: PretrainSettings,
     steps: int,
-    sources: Sequence[RasterSource],
-    normalisation: Normalisation,
+    rasters: MeasuredRasters,
     origin: dict[str, Any],
     curves: Curves,
     made_by: dict[str, Any],
 ) -> ModelCard:
-    first = sources[0]
+    first = rasters.sources[0]
     distance = first.ground_sample_distance
     # Where the weights came from stands in the provenance; a path of this computer need not.
     kept = {name: value for name, value in asdict(settings).items() if name != "weights"}
@@ -267,13 +260,13 @@ def _card(
         bands=first.band_names,
         band_numbers=first.bands,
         dtype=first.dtype,
-        normalisation=normalisation,
+        normalisation=rasters.normalisation,
         pixel_size=first.pixel_size * first.factor,
         ground_sample_distance=None if distance is None else distance * first.factor,
         patch_size=settings.crop_size,
         method={"name": settings.method, "preset": preset, **kept, "steps": steps, "seed": job.seed},
         provenance={
-            "rasters": first_names(sources, MAX_RASTER_NAMES),
+            "rasters": first_names(rasters.sources, MAX_RASTER_NAMES),
             "extent": job.extent,
             **({"weights": origin} if origin else {}),
             "loss": curves.last("loss"),
