@@ -1,4 +1,4 @@
-"""QGIS layers to files that another process can open, and results back to layers with names and colours."""
+"""QGIS layers as names of files that another process can open, and results back to layers with names and colours."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import json
 import os
 import re
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
 from osgeo import gdal
@@ -15,15 +13,11 @@ from qgis.core import (
     NULL,
     QgsCategorizedSymbolRenderer,
     QgsCoordinateReferenceSystem,
-    QgsFeature,
     QgsFeatureRequest,
-    QgsField,
-    QgsFields,
     QgsFillSymbol,
     QgsMapLayer,
     QgsPalettedRasterRenderer,
     QgsProcessingContext,
-    QgsProcessingFeatureSource,
     QgsProcessingFeatureSourceDefinition,
     QgsProcessingFeedback,
     QgsProcessingLayerPostProcessorInterface,
@@ -33,22 +27,18 @@ from qgis.core import (
     QgsRasterLayer,
     QgsRectangle,
     QgsRendererCategory,
-    QgsVectorFileWriter,
     QgsVectorLayer,
-    QgsWkbTypes,
 )
 from qgis.PyQt import sip
 from qgis.PyQt.QtGui import QColor
 
 from false_core import jobs
-from qgis_false.translation import failure, tr
+from qgis_false.translation import failure
 
 CLASSES_ITEM = "FALSE_CLASSES"
 """Metadata item of a classified raster: a JSON list of {code, name, color}."""
 CODE_FIELD, NAME_FIELD, COLOR_FIELD = "code", "name", "color"
 """Fields of the polygons made from a map."""
-LABELS_FILE = "labels.gpkg"
-LEGEND_FILE = "legend.json"
 
 
 def raster_path(layer: QgsRasterLayer) -> str:
@@ -136,113 +126,6 @@ def layer_of(value: Any, context: QgsProcessingContext) -> Optional[QgsMapLayer]
     if isinstance(value, QgsProperty):
         value = value.valueAsString(context.expressionContext())[0]
     return QgsProcessingUtils.mapLayerFromString(value, context) if isinstance(value, str) else value
-
-
-@dataclass(frozen=True)
-class LegendEntry:
-    """What one value of the class field is called and how it is drawn."""
-
-    value: Any
-    name: str
-    color: str
-
-
-def legend_of(layer: Optional[QgsMapLayer], field: str) -> List[LegendEntry]:
-    """Return names and colours of the classes where ``layer`` is styled by categories of ``field``, or an empty list.
-
-    Call it in the main thread: the style belongs to the layer the user sees.
-    """
-    renderer = layer.renderer() if isinstance(layer, QgsVectorLayer) else None
-    if renderer is None or renderer.type() != "categorizedSymbol" or renderer.classAttribute().strip('"') != field:
-        return []
-    entries = []
-    for category in renderer.categories():
-        value = category.value()
-        # One category can stand for several values in QGIS 3.30 and later.
-        for single in value if isinstance(value, (list, tuple)) else [value]:
-            if is_null(single) or single == "":
-                continue  # "All other values" is no class.
-            color = category.symbol().color().name()
-            entries.append(LegendEntry(single, category.label().strip() or str(single), color))
-    return entries
-
-
-def write_legend(entries: List[LegendEntry], folder: Path) -> str:
-    """Write ``entries`` as a job's ``legend`` into ``folder`` and return the path."""
-    path = folder / LEGEND_FILE
-    path.write_text(json.dumps([asdict(entry) for entry in entries], default=str), encoding="utf-8")
-    return str(path)
-
-
-def write_labels(source: QgsProcessingFeatureSource, field: str, folder: Path, feedback: QgsProcessingFeedback) -> str:
-    """Write geometry and class field of ``source`` as a GeoPackage into ``folder`` and return the path.
-
-    Where ``field`` is empty, the geometry alone. What the user sees is what is written: the selection, the filter, edits
-    that are not saved yet. Broken geometries are passed on as they are; the library repairs them.
-
-    Raises:
-        ProcessingCancelled: The user wants to stop.
-        QgsProcessingException: The field is not there, the source cannot be read, or the file cannot be written.
-    """
-    from qgis_false.environment.processes import ProcessingCancelled  # Not needed when QGIS starts.
-
-    index = source.fields().lookupField(field) if field else -1
-    if field and index < 0:
-        names = ", ".join(f.name() for f in source.fields()) or tr("none")
-        raise failure("The label layer has no field {field}. Its fields are: {names}.", field=field, names=names)
-    fields = QgsFields()
-    if field:
-        class_field = QgsField(source.fields().at(index))
-        class_field.setName(field)  # QGIS takes a name in other capitals too; the job says it as it was entered.
-        fields.append(class_field)
-    path = str(folder / LABELS_FILE)
-    with _undated():
-        writer = _label_writer(path, fields, source)
-        request = QgsFeatureRequest().setSubsetOfAttributes([index] if field else [])
-        request.setFeedback(feedback)  # A server that is slow to give features is not waited for after a cancel.
-        for feature in source.getFeatures(request, QgsProcessingFeatureSource.Flag.FlagSkipGeometryValidityChecks):
-            copy = QgsFeature(fields)
-            if field:
-                copy.setAttributes([feature.attributes()[index]])
-            copy.setGeometry(_straight(feature.geometry()))
-            if feedback.isCanceled() or not writer.addFeature(copy):
-                break
-        if feedback.isCanceled():
-            raise ProcessingCancelled(tr("Cancelled."))  # Some of the labels are not those that were asked for.
-        if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
-            raise failure("The labels cannot be written to {path}: {reason}.", path=path, reason=writer.errorMessage())
-        del writer  # Only now the file is complete.
-    return path
-
-
-def _label_writer(path: str, fields: QgsFields, source: QgsProcessingFeatureSource) -> QgsVectorFileWriter:
-    options = QgsVectorFileWriter.SaveVectorOptions()
-    options.driverName, options.fileEncoding, options.layerName = "GPKG", "UTF-8", "labels"
-    # A class field may well be called fid, like the key that the format adds by itself.
-    options.layerOptions = ["FID=false_fid"]
-    # Any geometry, so that a layer which mixes single and multi-part ones is passed on as it is.
-    has_geometry = source.wkbType() != QgsWkbTypes.Type.NoGeometry
-    kind = QgsWkbTypes.Type.Unknown if has_geometry else QgsWkbTypes.Type.NoGeometry
-    transformations = QgsProcessingContext().transformContext()
-    return QgsVectorFileWriter.create(path, fields, kind, source.sourceCrs(), transformations, options)
-
-
-@contextmanager
-def _undated() -> Iterator[None]:
-    """Leave the date out of what is written: the same labels give the same bytes, by which a training that was
-    interrupted finds its checkpoint."""
-    gdal.SetThreadLocalConfigOption("OGR_CURRENT_DATE", "2000-01-01T00:00:00.000Z")
-    try:
-        yield
-    finally:
-        gdal.SetThreadLocalConfigOption("OGR_CURRENT_DATE", None)
-
-
-def _straight(geometry: Any) -> Any:
-    """Return ``geometry`` without curves, which other programs do not know."""
-    if not geometry.isNull() and QgsWkbTypes.isCurvedType(geometry.wkbType()):
-        geometry.convertToStraightSegment()
-    return geometry
 
 
 def is_null(value: Any) -> bool:

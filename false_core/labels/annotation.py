@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import geopandas
 import numpy as np
 import numpy.typing as npt
-import pyogrio
-import pyogrio.errors
-import pyproj.exceptions
 import rasterio.features
 import shapely
 from affine import Affine
 
 from false_core.errors import InputError
 from false_core.feedback import Feedback
-from false_core.labels.queries import check_layer_vrt, check_view, check_views
+from false_core.labels.label_file import read_table
+from false_core.labels.placement import to_pixels
 from false_core.raster.classes import ClassTable, LandCoverClass, LegendEntry, classes_from_values
 from false_core.raster.source import RasterSource, describe_crs, describe_extent, moved
-from false_core.untrusted import check_is_file, check_unpacked
 
 IGNORE = 255
 """Target of a pixel without a label."""
-MOST_FEATURES = 2_000_000
-"""The number of features that a label layer may have."""
 SMALL_POLYGON = 4.0
 """Pixels. A smaller polygon labels every pixel it touches, as it may hold no pixel's centre."""
 
@@ -129,7 +122,7 @@ def read_labels(path: str, field: str, source: RasterSource, feedback: Feedback)
     Raises:
         InputError: The file or field is missing, nothing usable is in it, or none touches the raster.
     """
-    table = _read_table(path, field)
+    table = read_table(path, field)
     table = table[~table.geometry.isna() & ~table.geometry.is_empty]
     if table.empty:
         raise InputError(f"{path} holds no geometry.", "Digitise points, lines or polygons first.")
@@ -139,7 +132,7 @@ def read_labels(path: str, field: str, source: RasterSource, feedback: Feedback)
     if table.empty:
         raise InputError(f"The field {field!r} of {path} holds no value.", "Choose the field with the class, or fill it.")
     values = values.dropna()
-    geometries, extent = _to_pixels(table, source, feedback)
+    geometries, extent = to_pixels(table, source, feedback)
     shapes, owners = _simple_shapes(geometries, feedback)
     parts, inside = _clipped(shapes, source.width, source.height)
     if not len(parts):
@@ -201,58 +194,15 @@ def read_labelled_ground(path: str, source: RasterSource, feedback: Feedback) ->
     Raises:
         InputError: The file is missing or cannot be read.
     """
-    table = _read_table(path, None)
+    table = read_table(path, None)
     table = table[~table.geometry.isna() & ~table.geometry.is_empty]
-    shapes = _simple_shapes(_to_pixels(table, source, feedback)[0], feedback)[0] if len(table) else np.zeros(0, object)
+    shapes = _simple_shapes(to_pixels(table, source, feedback)[0], feedback)[0] if len(table) else np.zeros(0, object)
     parts = _clipped(shapes, source.width, source.height)[0]
     if not len(parts):
         feedback.warn(f"No label lies over {source.name}. If some should, check that both layers have the right CRS.")
         return None
     ground = ClassTable((LandCoverClass(1, "labelled", "#000000"),))
     return Annotation(ground, parts, np.zeros(len(parts), np.int64), shapely.STRtree(parts))
-
-
-def _read_table(path: str, field: str | None) -> geopandas.GeoDataFrame:
-    file, _, options = path.partition("|")
-    layer = next((o[len("layername=") :] for o in options.split("|") if o.lower().startswith("layername=")), None)
-    if not file.startswith("/vsi") and not os.path.exists(file):
-        raise InputError(f"The label file {file} does not exist.")
-    check_is_file(file, "The label file")
-    check_unpacked(file)
-    check_layer_vrt(file)
-    check_views(file)
-    try:
-        # QGIS keeps styles in a table of the file itself, which is no layer to choose from.
-        layers = [str(name) for name in pyogrio.list_layers(file)[:, 0] if name != "layer_styles"]
-        if not layers:
-            raise InputError(f"{file} holds no layer.", "Choose a file with points, lines or polygons.")
-        layer = layers[0] if layer is None and len(layers) == 1 else layer
-        if layer is None:
-            raise InputError(
-                f"{file} holds {len(layers)} layers: {', '.join(layers)}.", f"Name one: {file}|layername={layers[0]}"
-            )
-        if layer not in layers:
-            raise InputError(f"{file} has no layer {layer!r}; it has {', '.join(layers)}.")
-        check_view(file, layer, MOST_FEATURES)
-        fields = list(pyogrio.read_info(file, layer=layer)["fields"])
-        if field is not None and field not in fields:
-            raise InputError(f"The labels have no field {field!r}.", f"They have {', '.join(fields) or 'no field at all'}.")
-        columns = [field] if field is not None else []
-        # One more than may be: a layer can be a query that never ends.
-        table = geopandas.read_file(
-            file, layer=layer, columns=columns, rows=MOST_FEATURES + 1, engine="pyogrio", on_invalid="ignore"
-        )
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError, UnicodeError) as error:
-        raise InputError(
-            f"The label file {file} cannot be read: {error}.", "It may be damaged or of an unknown kind."
-        ) from error
-    if not isinstance(table, geopandas.GeoDataFrame):
-        raise InputError(f"{file} holds a table without geometries.", "Choose a layer of points, lines or polygons.")
-    if len(table) > MOST_FEATURES:
-        raise InputError(
-            f"{file} holds more than {MOST_FEATURES:,} features; labels are read as a whole.", "Choose fewer of them."
-        )
-    return table
 
 
 def _clean_values(values: Any) -> Any:
@@ -272,32 +222,6 @@ def _clean_values(values: Any) -> Any:
         return str(value)
 
     return values.astype(object).map(clean).astype(object)
-
-
-def _to_pixels(
-    table: geopandas.GeoDataFrame, source: RasterSource, feedback: Feedback
-) -> tuple[npt.NDArray[np.object_], tuple[float, float, float, float]]:
-    """Return the geometries in pixel coordinates, and their extent (xmin, xmax, ymin, ymax) in their own CRS."""
-    xmin, ymin, xmax, ymax = (float(v) for v in table.total_bounds)
-    if table.crs is None and source.crs is not None:
-        feedback.warn(f"The labels have no CRS; they are taken to be in that of the raster, {describe_crs(source.crs)}.")
-    elif table.crs is not None and source.crs is None:
-        feedback.warn("The raster has no CRS; the labels are taken to be in its coordinates as they are.")
-    elif table.crs is not None and source.crs is not None:
-        try:
-            table = table.to_crs(source.crs.to_wkt())
-        except pyproj.exceptions.ProjError as error:
-            raise InputError(
-                f"The labels [{describe_crs(table.crs)}] cannot be brought to the CRS of the raster, "
-                f"{describe_crs(source.crs)}: {error}.",
-                "Save them in that CRS.",
-            ) from error
-    geometries = shapely.force_2d(table.geometry.to_numpy())
-    # Coordinates that cannot be reprojected come back infinite; such shapes lie nowhere near the raster.
-    finite = np.isfinite(shapely.bounds(geometries)).all(axis=1)
-    on_grid = np.full(len(geometries), shapely.Point(), dtype=object)
-    on_grid[finite] = shapely.transform(geometries[finite], lambda xy: moved(~source.transform, xy))
-    return on_grid, (xmin, xmax, ymin, ymax)
 
 
 def _simple_shapes(

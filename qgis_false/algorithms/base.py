@@ -19,7 +19,7 @@ from qgis.PyQt.QtGui import QIcon
 
 from false_core import jobs
 from false_core.errors import FalseError
-from qgis_false import PLUGIN_FOLDER, layers, tasks
+from qgis_false import PLUGIN_FOLDER, layers, legend, tasks
 from qgis_false.algorithms.definitions import export_definition
 from qgis_false.algorithms.fields import shown_fields, the_only
 from qgis_false.algorithms.kinds import definition, job_fields
@@ -130,7 +130,7 @@ class JobAlgorithm(FalseAlgorithm):
 
     def __init__(self) -> None:
         super().__init__()
-        self._legend: List[layers.LegendEntry] = []
+        self._legend: List[legend.LegendEntry] = []
 
     def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:
         super().initAlgorithm(configuration)
@@ -154,7 +154,7 @@ class JobAlgorithm(FalseAlgorithm):
         # Here and not later, because this is the main thread, where the style of a layer may be read.
         if "legend" in jobs.parameters(self.JOB):
             layer = layers.layer_of(parameters[the_only(self.JOB, jobs.VECTOR)], context)
-            self._legend = layers.legend_of(
+            self._legend = legend.legend_of(
                 layer, self.parameterAsString(parameters, the_only(self.JOB, jobs.FIELD), context)
             )
         return True
@@ -181,7 +181,7 @@ class JobAlgorithm(FalseAlgorithm):
         """Return the job that was asked for. Layers and styles that are not files are written to ``folder``."""
         fields = job_fields(Request(self, parameters, context, feedback, folder), self.JOB)
         if self._legend:
-            fields["legend"] = layers.write_legend(self._legend, folder)
+            fields["legend"] = legend.write_legend(self._legend, folder)
         try:
             return jobs.from_mapping({"job": self.JOB.NAME, **fields})
         except FalseError as error:

@@ -19,7 +19,7 @@ from qgis.core import (
 )
 
 from false_core import jobs
-from qgis_false import layers
+from qgis_false import label_layers, layers
 from qgis_false.algorithms.fields import YES, Field, the_only
 from qgis_false.translation import failure
 
@@ -93,7 +93,7 @@ def vector(request: Request, field: Field) -> Optional[str]:
         raise QgsProcessingException(request.algorithm.invalidSourceError(request.parameters, field.processing_name))
     named = the_only(field.job, jobs.FIELD)
     class_field = request.algorithm.parameterAsString(request.parameters, named, request.context) if named else ""
-    return layers.write_labels(source, class_field, request.folder, request.feedback)
+    return label_layers.write_labels(source, class_field, request.folder, request.feedback)
 
 
 def file(request: Request, field: Field) -> Optional[str]:

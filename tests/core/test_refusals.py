@@ -257,7 +257,7 @@ class TestTraining:
                 values = ["'everything'" if name in ("table_name", column) else f'"{name}"' for name in names]
                 database.execute(f"INSERT INTO {table} SELECT {', '.join(values)} FROM {table} WHERE table_name = 'labels'")
             database.commit()
-        monkeypatch.setattr("false_core.labels.annotation.MOST_FEATURES", 11)
+        monkeypatch.setattr("false_core.labels.label_file.MOST_FEATURES", 11)
         job = Finetune(land, f"{package}|layername=everything", "cover", str(tmp_path / "m.safetensors"), device="cpu")
         with pytest.raises(
             InputError, match=r"The layer everything of .*l\.gpkg is a query that gives more than 11 features"

@@ -124,7 +124,7 @@ def test_a_sparse_raster_is_gone_on_with_and_takes_no_more_memory_than_a_small_o
 def test_more_features_than_are_read_as_a_whole(
     tmp_path: Path, source: RasterSource, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("false_core.labels.annotation.MOST_FEATURES", 100)
+    monkeypatch.setattr("false_core.labels.label_file.MOST_FEATURES", 100)
     points = [on_map(shapely.Point(k, k)) for k in range(101)]
     path = write_labels(tmp_path / "many.gpkg", ["a", "b"] * 50 + ["a"], points)
     with pytest.raises(InputError, match="holds more than 100 features"):

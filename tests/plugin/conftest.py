@@ -16,6 +16,7 @@ from qgis.core import (
     QgsProject,
     QgsRasterLayer,
 )
+from small_labels import add, memory_layer, square
 from small_raster import write_raster
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,4 +123,12 @@ def compute_python() -> str:
 def raster(qgis_app, tmp_path) -> QgsRasterLayer:
     layer = QgsRasterLayer(str(write_raster(tmp_path / "raster.tif")), "raster")
     assert layer.isValid()
+    return layer
+
+
+@pytest.fixture
+def labels(qgis_app):
+    layer = memory_layer()
+    for x, value in ((0, "road"), (10, "roof"), (20, "tree"), (30, None)):
+        add(layer, square(x), value)
     return layer

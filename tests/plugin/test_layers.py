@@ -5,248 +5,28 @@ from __future__ import annotations
 import gc
 import json
 import subprocess
-import time
 import zipfile
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from osgeo import gdal, ogr
+from osgeo import gdal
 from qgis.core import (
     QgsCategorizedSymbolRenderer,
     QgsCoordinateReferenceSystem,
-    QgsFeature,
     QgsFeatureRequest,
-    QgsFillSymbol,
-    QgsGeometry,
     QgsPalettedRasterRenderer,
     QgsProcessingContext,
     QgsProcessingException,
-    QgsProcessingFeatureSourceDefinition,
-    QgsProject,
-    QgsProperty,
     QgsRasterLayer,
     QgsRectangle,
     QgsRenderContext,
-    QgsRendererCategory,
-    QgsVectorFileWriter,
     QgsVectorLayer,
 )
 from small_raster import write_raster
 
 from false_core.jobs import Classify, Pretrain
 from qgis_false.layers import as_it_is
-
-BOW_TIE = "Polygon((0 0, 10 10, 10 0, 0 10, 0 0))"
-
-
-def memory_layer(kind: str = "Polygon", field: str = "class:string", crs: str = "EPSG:32633") -> QgsVectorLayer:
-    layer = QgsVectorLayer(f"{kind}?crs={crs}&field={field}&field=other:integer", "labels", "memory")
-    assert layer.isValid()
-    return layer
-
-
-def add(layer: QgsVectorLayer, wkt: str, value: object) -> None:
-    feature = QgsFeature(layer.fields())
-    feature.setGeometry(QgsGeometry.fromWkt(wkt))
-    feature.setAttribute(0, value)
-    assert (layer.isEditable() and layer.addFeature(feature)) or layer.dataProvider().addFeatures([feature])[0]
-
-
-def square(x: float) -> str:
-    return f"Polygon(({x} 0, {x + 5} 0, {x + 5} 5, {x} 5, {x} 0))"
-
-
-@pytest.fixture
-def labels(qgis_app):
-    layer = memory_layer()
-    for x, value in ((0, "road"), (10, "roof"), (20, "tree"), (30, None)):
-        add(layer, square(x), value)
-    return layer
-
-
-@pytest.fixture
-def written(algorithm, context, feedback, tmp_path):
-    """Write the value of LABELS as the algorithm would and return (values, WKTs, CRS) as another program reads them."""
-    from qgis_false.layers import write_labels
-
-    def write(value: object, field: str = "class"):
-        source = algorithm("finetune").parameterAsSource({"LABELS": value}, "LABELS", context)
-        assert source is not None
-        path = write_labels(source, field, tmp_path, feedback)
-        dataset = ogr.Open(path)
-        assert dataset.GetLayerCount() == 1
-        layer = dataset.GetLayer(0)
-        rows = [(feature.GetField(field), feature.GetGeometryRef().ExportToWkt()) for feature in layer]
-        crs = layer.GetSpatialRef()
-        return [row[0] for row in rows], [row[1] for row in rows], crs.GetAuthorityCode(None) if crs else None
-
-    return write
-
-
-class TestLabels:
-    def test_memory_layer(self, written, labels):
-        values, geometries, crs = written(labels)
-        assert values == ["road", "roof", "tree", None]
-        assert geometries[0].startswith("POLYGON ((0 0")
-        assert crs == "32633"
-
-    def test_only_the_class_field_travels(self, written, labels, tmp_path):
-        written(labels)
-        dataset = ogr.Open(str(tmp_path / "labels.gpkg"))
-        definition = dataset.GetLayer(0).GetLayerDefn()
-        assert [definition.GetFieldDefn(n).GetName() for n in range(definition.GetFieldCount())] == ["class"]
-
-    def test_half_of_them_are_not_passed_on_after_a_cancel(self, written, labels, feedback):
-        feedback.cancel()
-        with pytest.raises(QgsProcessingException, match="Cancelled"):
-            written(labels)
-
-    def test_filtered_layer(self, written, labels, tmp_path):
-        layer = saved(labels, tmp_path / "source.gpkg")
-        assert layer.setSubsetString("\"class\" <> 'roof'")
-        assert written(layer)[0] == ["road", "tree"]
-
-    def test_selected_features_only(self, written, labels):
-        QgsProject.instance().addMapLayer(labels)
-        labels.selectByExpression("\"class\" = 'tree'")
-        assert written(QgsProcessingFeatureSourceDefinition(labels.id(), True))[0] == ["tree"]
-
-    def test_edits_that_are_not_saved_yet(self, written, labels, tmp_path):
-        layer = saved(labels, tmp_path / "source.gpkg")
-        layer.startEditing()
-        feature = QgsFeature(layer.fields())
-        feature.setGeometry(QgsGeometry.fromWkt(square(50)))
-        feature.setAttribute("class", "water")
-        assert layer.addFeature(feature)
-        assert sorted(filter(None, written(layer)[0])) == ["road", "roof", "tree", "water"]
-        layer.rollBack()
-
-    def test_one_layer_of_many_in_a_file(self, written, labels, tmp_path):
-        path = tmp_path / "source.gpkg"
-        saved(labels, path, "first")
-        second = memory_layer()
-        add(second, square(0), "from the second")
-        saved(second, path, "second")
-        assert written(f"{path}|layername=second")[0] == ["from the second"]
-
-    def test_broken_geometries_are_left_to_the_library(self, written, labels, context):
-        add(labels, BOW_TIE, "bow tie")
-        context.setInvalidGeometryCheck(QgsFeatureRequest.GeometryAbortOnInvalid)
-        values, geometries, _ = written(labels)
-        assert "bow tie" in values
-        assert "POLYGON ((0 0,10 10,10 0,0 10,0 0))" in geometries
-
-    @pytest.mark.parametrize(
-        ("kind", "wkt"),
-        [("Point", "Point(1 2)"), ("LineString", "LineString(0 0, 5 5)"), ("MultiPoint", "MultiPoint((1 2),(3 4))")],
-    )
-    def test_points_and_lines(self, written, qgis_app, kind, wkt):
-        layer = memory_layer(kind)
-        add(layer, wkt, "road")
-        assert written(layer)[0] == ["road"]
-
-    def test_curves_become_straight(self, written, qgis_app):
-        layer = memory_layer("CurvePolygon")
-        add(layer, "CurvePolygon(CircularString(0 0, 5 5, 10 0, 5 -5, 0 0))", "pond")
-        _, geometries, _ = written(layer)
-        assert geometries[0].startswith("POLYGON")
-        assert ogr.CreateGeometryFromWkt(geometries[0]).GetArea() == pytest.approx(78.5, rel=0.01)
-
-    def test_numbers_stay_numbers(self, written, qgis_app):
-        layer = memory_layer(field="class:integer")
-        add(layer, square(0), 7)
-        assert written(layer)[0] == [7]
-
-    def test_the_layer_keeps_its_own_crs(self, written, qgis_app):
-        layer = memory_layer(crs="EPSG:4326")
-        add(layer, "Polygon((15 50, 15.1 50, 15.1 50.1, 15 50))", "road")
-        assert written(layer)[2] == "4326"
-
-    def test_the_same_labels_give_the_same_bytes(self, written, labels, tmp_path):
-        """An interrupted training is found again by the contents of its inputs."""
-        first = written(labels) and (tmp_path / "labels.gpkg").read_bytes()
-        (tmp_path / "labels.gpkg").unlink()
-        time.sleep(0.01)  # The format dates its layers to the millisecond.
-        assert written(labels) and (tmp_path / "labels.gpkg").read_bytes() == first
-
-    def test_a_field_in_other_capitals_is_written_as_it_was_entered(self, written, labels):
-        assert written(labels, "CLASS")[0] == ["road", "roof", "tree", None]
-
-    def test_a_class_field_called_fid(self, written, qgis_app):
-        layer = memory_layer(field="fid:string")
-        add(layer, square(0), "road")
-        assert written(layer, "fid")[0] == ["road"]
-
-    def test_a_field_that_is_not_there_names_those_that_are(self, written, labels):
-        with pytest.raises(QgsProcessingException, match=r"no field klass\. Its fields are: class, other"):
-            written(labels, "klass")
-
-
-def saved(layer: QgsVectorLayer, path: Path, name: str = "labels") -> QgsVectorLayer:
-    options = QgsVectorFileWriter.SaveVectorOptions()
-    options.layerName = name
-    if path.exists():
-        options.actionOnExistingFile = QgsVectorFileWriter.CreateOrOverwriteLayer
-    error = QgsVectorFileWriter.writeAsVectorFormatV3(layer, str(path), QgsProject.instance().transformContext(), options)
-    assert error[0] == QgsVectorFileWriter.NoError, error
-    return QgsVectorLayer(f"{path}|layername={name}", name, "ogr")
-
-
-class TestLegend:
-    @staticmethod
-    def style(layer: QgsVectorLayer, categories: list[tuple[object, str, str]], field: str = "class") -> None:
-        made = [
-            QgsRendererCategory(value, QgsFillSymbol.createSimple({"color": color}), label)
-            for value, color, label in categories
-        ]
-        layer.setRenderer(QgsCategorizedSymbolRenderer(field, made))
-
-    @pytest.fixture
-    def legend(self, provider):
-        from qgis_false.layers import legend_of
-
-        return lambda layer, field="class": [(e.value, e.name, e.color) for e in legend_of(layer, field)]
-
-    def test_names_and_colours_of_the_categories(self, legend, labels):
-        self.style(labels, [("road", "#808080", "Paved road"), ("roof", "#ff0000", "")])
-        assert legend(labels) == [("road", "Paved road", "#808080"), ("roof", "roof", "#ff0000")]
-
-    def test_all_other_values_is_no_class(self, legend, labels):
-        self.style(labels, [("road", "#808080", "Road"), ("", "#000000", "other"), (None, "#000000", "null")])
-        assert legend(labels) == [("road", "Road", "#808080")]
-
-    def test_a_quoted_field_is_the_same_field(self, legend, labels):
-        self.style(labels, [("road", "#808080", "Road")], field='"class"')
-        assert legend(labels) == [("road", "Road", "#808080")]
-
-    def test_a_category_of_several_values(self, legend, labels):
-        self.style(labels, [(["road", "roof"], "#808080", "Sealed")])
-        assert legend(labels) == [("road", "Sealed", "#808080"), ("roof", "Sealed", "#808080")]
-
-    def test_another_field_or_another_style_gives_none(self, legend, labels):
-        assert legend(labels) == []
-        self.style(labels, [(1, "#808080", "One")], field="other")
-        assert legend(labels) == []
-
-    def test_it_is_written_as_the_job_wants_it(self, provider, tmp_path):
-        from qgis_false.layers import LegendEntry, write_legend
-
-        path = write_legend([LegendEntry("Straße", "Straße, öffentlich", "#808080")], tmp_path)
-        assert json.loads(Path(path).read_text("utf-8")) == [
-            {"value": "Straße", "name": "Straße, öffentlich", "color": "#808080"}
-        ]
-
-    @pytest.mark.parametrize("how", ["layer", "id", "selected only", "property"])
-    def test_the_style_is_found_however_the_layer_is_named(self, provider, labels, context, how):
-        from qgis_false.layers import layer_of
-
-        QgsProject.instance().addMapLayer(labels)
-        value = {
-            "layer": labels, "id": labels.id(), "selected only": QgsProcessingFeatureSourceDefinition(labels.id(), True),
-            "property": QgsProperty.fromValue(labels.id()),
-        }[how]  # fmt: skip
-        assert layer_of(value, context) == labels
 
 
 class TestRasters:
