@@ -272,4 +272,5 @@ def _card(
             "loss": curves.last("loss"),
             MADE_BY: made_by,
         },
+        descriptions=first.descriptions,
     )
