@@ -43,8 +43,8 @@ from false_core.raster.statistics import measure
 from false_core.raster.working_grid import on_working_grid, open_all
 from false_core.sampling.loading import loaded_ahead
 from false_core.sampling.views import PatchSampler, ViewPairs
-from false_core.training.pretrain import LocalBatch, Trainer
 from false_core.training.purity import Truth
+from false_core.training.trainer import LocalBatch, Trainer
 
 QUIET = Feedback(lambda event: None)
 CPU = torch.device("cpu")

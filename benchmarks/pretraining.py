@@ -44,7 +44,7 @@ from false_core.raster.working_grid import on_working_grid, open_all
 from false_core.sampling.loading import loaded_ahead
 from false_core.sampling.views import PatchSampler, RawViews
 from false_core.synthetic import write_large
-from false_core.training.pretrain import LocalBatch, Trainer
+from false_core.training.trainer import LocalBatch, Trainer
 
 QUIET = Feedback(lambda event: None)
 CASES: dict[str, PretrainSettings] = {

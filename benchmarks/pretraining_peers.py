@@ -48,7 +48,7 @@ from false_core.raster.statistics import measure
 from false_core.sampling.loading import loaded_ahead
 from false_core.sampling.views import PatchSampler, RawViews
 from false_core.synthetic import write_large
-from false_core.training.pretrain import Trainer
+from false_core.training.trainer import Trainer
 
 SIZE, BATCH, BANDS = 64, 32, 3
 SETTINGS = replace(

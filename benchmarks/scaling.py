@@ -42,7 +42,7 @@ from false_core.raster.statistics import measure
 from false_core.sampling.loading import loaded_ahead
 from false_core.sampling.views import PatchSampler
 from false_core.synthetic import write_large
-from false_core.training.pretrain import LocalBatch, Trainer
+from false_core.training.trainer import LocalBatch, Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
 STEPS, WARM_UP = 8, 3

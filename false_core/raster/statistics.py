@@ -138,7 +138,7 @@ def without_empty_bands(sources: Sequence[RasterSource], filled: Sequence[int], 
         return list(sources)
     what, verb = ("band", "is") if len(empty) == 1 else ("bands", "are")
     feedback.warn(f"{sources[0].name}: {what} {number_ranges(empty)} {verb} nodata everywhere and left out.")
-    return [RasterSource(source.path, [source.bands[place] for place in filled], source.factor) for source in sources]
+    return [source.with_bands([source.bands[place] for place in filled]) for source in sources]
 
 
 def number_ranges(numbers: Sequence[int]) -> str:

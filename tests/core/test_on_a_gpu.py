@@ -31,7 +31,7 @@ from false_core.presets import BOTH, PRETRAIN
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import measure
 from false_core.sampling.views import PatchSampler, RawViews
-from false_core.training.pretrain import Trainer
+from false_core.training.trainer import Trainer
 
 pytestmark = pytest.mark.thorough
 
