@@ -49,7 +49,7 @@ test-slow: setup  ## Run what shows once more, or on a larger scale, what make t
 	$(IN_CORE) $(PYTHON) -m pytest tests/core -m slow $(PYTEST_ARGS)
 
 test-core: setup  ## Run the tests of the library
-	$(IN_CORE) $(PYTHON) -m pytest tests/core -m "not slow" $(or $(PYTEST_ARGS),--every-error)
+	$(IN_CORE) $(PYTHON) -m pytest tests/core -n 2 --dist worksteal -m "not slow" $(or $(PYTEST_ARGS),--every-error)
 
 test-plugin: setup  ## Run the tests of the plugin inside QGIS's Python
 	$(call run-in-qgis,tests/plugin $(if $(PYTEST_ARGS),,--every-error))

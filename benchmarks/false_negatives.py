@@ -39,12 +39,12 @@ from false_core.methods.simclr import nt_xent
 from false_core.models.encoder import build_encoder
 from false_core.models.weights import start_from
 from false_core.presets import PRETRAIN, PretrainSettings
-from false_core.raster.statistics import measure
+from false_core.raster.statistics import MeasuredRasters, measure
 from false_core.raster.working_grid import on_working_grid, open_all
 from false_core.sampling.loading import loaded_ahead
-from false_core.sampling.views import PatchSampler, ViewPairs
-from false_core.training.pretrain import LocalBatch, Trainer
+from false_core.sampling.views import PatchDraw, PatchSampler, ViewPairs
 from false_core.training.purity import Truth
+from false_core.training.trainer import LocalBatch, Trainer
 
 QUIET = Feedback(lambda event: None)
 CPU = torch.device("cpu")
@@ -109,9 +109,11 @@ class Scene:
         self.truth = Truth(truth, sources)
         self.trainer = Trainer(settings, steps, encoder, seed, CPU, bands, QUIET)
         self.sampler = PatchSampler(
-            sources, areas, measure(sources, areas, QUIET), settings.batch_size, settings.crop_size, settings.scales,
-            settings.points, seed, 10**9, CPU,
-        )  # fmt: skip
+            MeasuredRasters(sources, areas, measure(sources, areas, QUIET)),
+            PatchDraw(settings.batch_size, settings.crop_size, settings.scales, settings.points, seed),
+            10**9,
+            CPU,
+        )
         self._batches = loaded_ahead(self._make, count(), CPU)
 
     def _make(self, step: int) -> LocalBatch:

@@ -39,12 +39,12 @@ from false_core.memory import keep_memory
 from false_core.methods.method import Views
 from false_core.models.encoder import build_encoder
 from false_core.presets import ANY_BANDS, IMAGE, PRETRAIN, PretrainSettings
-from false_core.raster.statistics import measure
+from false_core.raster.statistics import MeasuredRasters, measure
 from false_core.raster.working_grid import on_working_grid, open_all
 from false_core.sampling.loading import loaded_ahead
-from false_core.sampling.views import PatchSampler, RawViews
+from false_core.sampling.views import PatchDraw, PatchSampler, RawViews
 from false_core.synthetic import write_large
-from false_core.training.pretrain import LocalBatch, Trainer
+from false_core.training.trainer import LocalBatch, Trainer
 
 QUIET = Feedback(lambda event: None)
 CASES: dict[str, PretrainSettings] = {
@@ -90,9 +90,11 @@ class Case:
         self.settings, self.device = settings, device
         self.trainer = TrainerAtRest(settings, 10_000, encoder, seed, device, bands, QUIET)
         sampler = PatchSampler(
-            sources, areas, measure(sources, areas, QUIET), settings.batch_size, settings.crop_size, settings.scales,
-            settings.points, seed, 10**9, device, patch_size=settings.patch_size,
-        )  # fmt: skip
+            MeasuredRasters(sources, areas, measure(sources, areas, QUIET)),
+            PatchDraw(settings.batch_size, settings.crop_size, settings.scales, settings.points, seed, settings.patch_size),
+            10**9,
+            device,
+        )
 
         def make(step: int) -> LocalBatch:
             pairs = sampler.batch(step)

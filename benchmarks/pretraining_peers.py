@@ -44,11 +44,11 @@ from false_core.methods.simclr import nt_xent
 from false_core.models.encoder import ImageProjector, build_encoder, channels_of
 from false_core.presets import IMAGE, PRETRAIN
 from false_core.raster.source import RasterSource
-from false_core.raster.statistics import measure
+from false_core.raster.statistics import MeasuredRasters, measure
 from false_core.sampling.loading import loaded_ahead
-from false_core.sampling.views import PatchSampler, RawViews
+from false_core.sampling.views import PatchDraw, PatchSampler, RawViews
 from false_core.synthetic import write_large
-from false_core.training.pretrain import Trainer
+from false_core.training.trainer import Trainer
 
 SIZE, BATCH, BANDS = 64, 32, 3
 SETTINGS = replace(
@@ -67,8 +67,10 @@ def ours(raster: str) -> Step:
     torch.manual_seed(0)
     trainer = Trainer(SETTINGS, 10_000, build_encoder(SETTINGS.encoder, BANDS), 0, CPU, BANDS, QUIET)
     sampler = PatchSampler(
-        [source], [area], measure([source], [area], QUIET), BATCH, SIZE, SETTINGS.scales, 0, 0, 10**9
-    )  # fmt: skip
+        MeasuredRasters([source], [area], measure([source], [area], QUIET)),
+        PatchDraw(BATCH, SIZE, SETTINGS.scales, 0, 0),
+        10**9,
+    )
 
     def make(step: int) -> RawViews:
         return trainer.prepare(sampler.batch(step), step)

@@ -38,11 +38,11 @@ from false_core.methods.fncc import fncc_loss
 from false_core.models.encoder import build_encoder
 from false_core.presets import PRETRAIN
 from false_core.raster.source import RasterSource
-from false_core.raster.statistics import measure
+from false_core.raster.statistics import MeasuredRasters, measure
 from false_core.sampling.loading import loaded_ahead
-from false_core.sampling.views import PatchSampler
+from false_core.sampling.views import PatchDraw, PatchSampler
 from false_core.synthetic import write_large
-from false_core.training.pretrain import LocalBatch, Trainer
+from false_core.training.trainer import LocalBatch, Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
 STEPS, WARM_UP = 8, 3
@@ -82,9 +82,11 @@ def work(raster: str, batch_size: int, world: World) -> Measured:
     encoder = build_encoder(settings.encoder, len(source.bands))
     trainer = Trainer(settings, 10_000, encoder, 0, device, len(source.bands), quiet, world)
     sampler = PatchSampler(
-        [source], [area], measure([source], [area], quiet), batch_size, settings.crop_size, settings.scales,
-        settings.points, 0, 10**9, device,
-    )  # fmt: skip
+        MeasuredRasters([source], [area], measure([source], [area], quiet)),
+        PatchDraw(batch_size, settings.crop_size, settings.scales, settings.points, 0),
+        10**9,
+        device,
+    )
 
     def make(number: int) -> LocalBatch:
         pairs = sampler.batch(number, world.share)

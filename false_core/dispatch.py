@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from false_core import jobs
@@ -17,6 +18,7 @@ from false_core.events import Artifact, Event
 from false_core.feedback import Feedback
 from false_core.publish import check_destinations, locked_outputs
 from false_core.raster.imagery import with_rasters_found
+from false_core.sidecars import styles_kept
 from false_core.untrusted.drivers import allow_by_list
 
 GDAL_SETTINGS = {
@@ -82,6 +84,8 @@ def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
         job = jobs.from_json(world.broadcast_object(lambda: jobs.to_json(with_rasters_found(job, feedback))))
     if world.share.is_main:
         check_destinations(job)
+        for style in [style for path in jobs.outputs(job).values() for style in styles_kept(Path(path))]:
+            feedback.info(f"The style {style.name} was made or changed by a person, and is kept. Delete it for a new one.")
     try:
         with locked_outputs(job) if world.share.is_main else nullcontext():
             return _do(job, feedback, world)

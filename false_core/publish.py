@@ -1,8 +1,8 @@
 """Outputs appear whole or not at all.
 
 A file is written under a hidden name in the folder it belongs to, and renamed over its final name when it is complete and
-the disk has it. What a process that was killed left behind is removed by the next one that writes the same output. Standard
-library only.
+the disk has it. What belonged to the one it replaces goes with that (``false_core.sidecars``). What a process that was
+killed left behind is removed by the next one that writes the same output. Standard library only.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from false_core.errors import OutputError
 from false_core.hidden_names import FINISHED_STRIP, STRIPS_ENDING, UNFINISHED_ENDING, start_of
 from false_core.locks import FolderLock, NameLock, is_abandoned
 from false_core.settings import cache_folder
+from false_core.sidecars import check_parts, check_replaceable, left_over
 
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _unfinished: set[Path] = set()
@@ -39,7 +40,7 @@ def published(*targets: str | os.PathLike[str], with_parts: bool = False) -> Ite
     drivers which go by the file extension, and files that refer to each other, work as they will in the end.
 
     Raises:
-        OutputError: A target cannot be written.
+        OutputError: A target cannot be written, or is a database that is open and changed.
     """
     finals = [Path(target) for target in targets]
     with scratch_folder(finals[0].parent, finals[0].name) as scratch:
@@ -59,7 +60,11 @@ def published(*targets: str | os.PathLike[str], with_parts: bool = False) -> Ite
                 fsync_path(source)
             except OSError as error:
                 raise _unwritable(final, error) from error
-        _replace_all(moves, scratch)
+        new = [final for _, final in moves]
+        for final in finals:
+            check_replaceable(final)
+            check_parts(final, set(new) - set(finals))
+        _replace_all(moves, [path for final in finals for path in left_over(final, new)], scratch)
         for folder in {final.parent for final in finals}:
             fsync_path(folder)
 
@@ -68,23 +73,28 @@ def _unwritable(path: Path, error: OSError) -> OutputError:
     return OutputError(f"{path} cannot be written: {error.strerror}.", "Is the disk full?")
 
 
-def _replace_all(moves: Sequence[tuple[Path, Path]], scratch: Path) -> None:
-    """Move files to their final names. Where one cannot be replaced, those that were get back what they were before."""
+def _replace_all(moves: Sequence[tuple[Path, Path]], gone: Sequence[Path], scratch: Path) -> None:
+    """Remove files, and move others to their final names. Where one cannot be, all get back what they were before."""
     earlier: list[tuple[Path, Path]] = []
-    for number, (source, final) in enumerate(moves):
+    # What goes first: had only the new file appeared, it would be read with what belonged to the old one.
+    steps = [*((None, path) for path in gone), *moves]
+    for number, (source, final) in enumerate(steps):
         before = scratch / f"before-{number}"
-        with contextlib.suppress(OSError):  # Not there, no file, or on a file system without links.
-            os.link(final, before)
         try:
-            os.replace(source, final)
+            if source is not None:
+                with contextlib.suppress(OSError):  # Not there, no file, or on a file system without links.
+                    os.link(final, before)
+                os.replace(source, final)
+            elif os.path.lexists(final):
+                os.replace(final, before)
         except OSError as error:
-            for other, content in earlier:
+            for other, content in reversed(earlier):
                 with contextlib.suppress(OSError):
                     os.replace(content, other)
             raise OutputError(
                 f"{final} cannot be replaced: {error.strerror}.", "Close the programs that have it open, then try again."
             ) from error
-        if before.exists():
+        if os.path.lexists(before):
             earlier.append((final, before))
 
 
@@ -192,7 +202,8 @@ def check_destinations(job: jobs.Job) -> None:
     """Find out before the work, not after it, whether every output of ``job`` can be written.
 
     Raises:
-        OutputError: A folder is missing or not writable, a target is not on a disk, is a folder, or is one of the inputs.
+        OutputError: A folder is missing or not writable, a target is not on a disk, is a folder, is one of the inputs, or
+            is a database that is open and changed.
     """
     inputs = [os.path.realpath(path) for path in _input_files(job)]
     for name, path in jobs.outputs(job).items():
@@ -209,6 +220,8 @@ def check_destinations(job: jobs.Job) -> None:
             raise OutputError(f"{name} is a folder: {target}.", "Name a file in it.")
         if os.path.realpath(path) in inputs:
             raise OutputError(f"{name} would overwrite an input: {target}.", "Choose another file.")
+        if not is_folder:
+            check_replaceable(target)
         try:
             # Has no name where the system can do that, so that nothing stays where the process is killed.
             tempfile.TemporaryFile(dir=folder).close()

@@ -26,7 +26,9 @@ def classification_report(card: ModelCard, overview: MapOverview, source: Raster
         for c, n in zip(card.classes, counts)
     ]
     sections = [
-        Section("The map", f"The raster is shown with the map that was made of it. {bands_shown(card)}", overview.draw()),
+        Section(
+            "The map", f"The raster is shown with the map that was made of it. {bands_shown(source.bands)}", overview.draw()
+        ),
         Section(
             "Area of each class",
             "The areas are counted on the map. Where the map is wrong, they are wrong too. 'Assess a map' estimates the "

@@ -3,38 +3,41 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from false_core.errors import OutputError
 from false_core.feedback import Feedback
-from false_core.models.model_file import ModelCard, check_bands
+from false_core.models.model_file import ModelCard, wrong_bands
+from false_core.raster.same_bands import Remarks, with_bands_of
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import number_ranges
 from false_core.raster.working_grid import at_resolution_of_model
 
 
-def open_for_model(raster: str, model: str, card: ModelCard, feedback: Feedback) -> RasterSource:
-    """Open a raster with the bands and on the working grid that a model expects, and say what differs.
+def open_for_model(raster: str, model: str, card: ModelCard, feedback: Feedback, bands: Sequence[int] = ()) -> RasterSource:
+    """Open a raster with the bands, in the numbers and on the working grid that a model expects, and say what differs.
+
+    Args:
+        bands: The numbers of the bands, where they were asked for by number.
 
     Raises:
         InputError: The raster cannot be opened.
         ModelFileError: It has another number of bands than the model was made for.
     """
-    every = RasterSource(raster)
+    every = RasterSource(raster, bands)
     # The same bands as on the raster the model was made on; a raster that holds just as many is taken to hold the same.
-    if max(card.band_numbers) > len(every.bands):
-        check_bands(card, model, len(every.bands), every.name)
-        bands: tuple[int, ...] = every.bands
+    if not bands and max(card.band_numbers) <= len(every.bands):
+        in_order: tuple[int, ...] | None = card.band_numbers
     else:
-        bands = card.band_numbers
-    source = RasterSource(raster, bands)
-    if source.dtype != card.dtype:
-        feedback.warn(
-            f"{source.name} holds {source.dtype} values, the model was made on {card.dtype} ones. Expect a poor map unless "
-            "the same value means the same in both."
-        )
-    if len(every.bands) != len(bands):
-        feedback.info(f"Using bands {number_ranges(bands)} of {source.name}, as the model was made with.")
+        in_order = every.bands if len(every.bands) == len(card.bands) else None
+    remarks = Remarks()
+    source = with_bands_of(card.reference, every, in_order, remarks, named=bool(bands))
+    if source is None:
+        raise wrong_bands(card, model, len(every.bands), every.name)
+    if len(every.bands) != len(source.bands) and source.bands == in_order:
+        feedback.info(f"Using bands {number_ranges(source.bands)} of {source.name}, as the model was made with.")
+    remarks.tell(feedback)
     return at_resolution_of_model(source, card.pixel_size, card.ground_sample_distance, feedback)
 
 

@@ -26,7 +26,9 @@ from false_core import __version__
 from false_core.errors import ModelFileError, OutputError
 from false_core.models.fused import FusedSpec
 from false_core.publish import published
+from false_core.raster.band_descriptions import BandDescription
 from false_core.raster.classes import ClassTable
+from false_core.raster.same_bands import BandReference
 from false_core.raster.statistics import MAX_FLOAT32, Normalisation
 from false_core.untrusted import on_one_line, parse_json
 
@@ -84,6 +86,8 @@ class ModelCard:
         head: Of a segmenter of frozen features, what it is made of; None for a decoder.
         method: How it was made, for example ``"false"``, and with which settings.
         provenance: From what: inputs, label counts, scores, steps, and the library's version.
+        descriptions: What the raster said of each band, in whose scale and offset the model takes pixels. None at all in a
+            file of an older version.
     """
 
     kind: str
@@ -101,6 +105,15 @@ class ModelCard:
     classes: ClassTable = field(default_factory=lambda: ClassTable(()))
     method: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    descriptions: tuple[BandDescription, ...] = ()
+
+    @property
+    def reference(self) -> BandReference:
+        """What another raster is compared with."""
+        known = self.descriptions or tuple(
+            BandDescription("" if name == f"Band {number}" else name) for name, number in zip(self.bands, self.band_numbers)
+        )
+        return BandReference("the model", "the model was made on", known, self.band_numbers, self.dtype)
 
 
 def save_model(
@@ -120,6 +133,7 @@ def save_model(
     body["head"] = card.head.to_dict() if card.head else None
     body["normalisation"] = card.normalisation.to_dict()
     body["classes"] = card.classes.to_list()
+    body["descriptions"] = [description.to_dict() for description in card.descriptions]
     body["provenance"] = {**card.provenance, "false_core": __version__}
     text = json.dumps(_printable(json.loads(json.dumps(body))), ensure_ascii=False)
     if len(text.encode()) > LONGEST_HEADER // 2:
@@ -230,11 +244,16 @@ def _names_for(own: Mapping[str, Tensor], stored: Sequence[str], prefix: str) ->
 def check_bands(card: ModelCard, path: str, bands: int, raster: str) -> None:
     """Raise ModelFileError unless a model and the chosen bands of a raster go together."""
     if len(card.bands) != bands:
-        raise ModelFileError(
-            f"{Path(path).name} was made for {len(card.bands)} bands ({', '.join(card.bands)}), but {bands} of {raster} "
-            "would be used.",
-            "Use a raster of the same sensor with the same bands.",
-        )
+        raise wrong_bands(card, path, bands, raster)
+
+
+def wrong_bands(card: ModelCard, path: str, bands: int, raster: str) -> ModelFileError:
+    """Return the error that a raster has not the bands that a model was made for."""
+    return ModelFileError(
+        f"{Path(path).name} was made for {len(card.bands)} bands ({', '.join(card.bands)}), but {bands} of {raster} "
+        "would be used.",
+        "Use a raster of the same sensor with the same bands.",
+    )
 
 
 def _without_inputs(provenance: dict[str, Any]) -> dict[str, Any]:
@@ -300,6 +319,7 @@ def _card(body: Any) -> ModelCard:
             "normalisation": Normalisation.from_dict(body["normalisation"]),
             "head": FusedSpec.from_dict(body["head"]) if body.get("head") else None,
             "classes": ClassTable.from_list(body["classes"]) if body["classes"] else ClassTable(()),
+            "descriptions": tuple(map(BandDescription.from_dict, body.get("descriptions", ()))),
         }
     )
     _check(card)
@@ -312,6 +332,8 @@ def _check(card: ModelCard) -> None:
     lists = (statistics.low, statistics.high, statistics.mean, statistics.std, card.band_numbers)
     if card.kind not in (ENCODER, SEGMENTER) or not card.bands or any(len(v) != len(card.bands) for v in lists):
         raise ValueError("kind, bands and normalisation do not go together")
+    if card.descriptions and len(card.descriptions) != len(card.bands):
+        raise ValueError("there must be a description of each band")
     if min(card.band_numbers) < 1 or max(card.band_numbers) > MOST_BANDS or len(card.bands) > MOST_BANDS:
         raise ValueError(f"bands are counted from 1 to {MOST_BANDS}")
     if not all(map(_is_possible, statistics.low, statistics.high, statistics.mean, statistics.std)):

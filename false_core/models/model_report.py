@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from false_core import __version__
@@ -24,11 +25,11 @@ def model_report(card: ModelCard, name: str, megabytes: float, weights: int) -> 
     return page(name, summary, tiles, [], model_sections(card))
 
 
-def bands_shown(card: ModelCard) -> str:
-    if len(card.bands) < 3:
-        return f"The raster's band {card.band_numbers[0]} is shown in grey."
-    numbers = ", ".join(map(str, card.band_numbers[:3]))
-    return f"The raster's bands {numbers} are shown as red, green and blue."
+def bands_shown(numbers: Sequence[int]) -> str:
+    """Say which of the bands with these numbers are shown, and how."""
+    if len(numbers) < 3:
+        return f"The raster's band {numbers[0]} is shown in grey."
+    return f"The raster's bands {', '.join(map(str, numbers[:3]))} are shown as red, green and blue."
 
 
 def kind_in_words(card: ModelCard) -> str:

@@ -61,7 +61,7 @@ def colours_of(dataset: Any, bands: Sequence[int]) -> BandColours:
 
 
 def _by_wavelength(dataset: Any, bands: Sequence[int]) -> list[str]:
-    return [_colour_at(_wavelength_um(dataset, band)) for band in bands]
+    return [_colour_at(wavelength_um(dataset, band)) for band in bands]
 
 
 def _colour_at(wavelength: float | None) -> str:
@@ -70,7 +70,7 @@ def _colour_at(wavelength: float | None) -> str:
     return next((colour for colour, (low, high) in WAVELENGTHS_UM.items() if low <= wavelength < high), "")
 
 
-def _wavelength_um(dataset: Any, band: int) -> float | None:
+def wavelength_um(dataset: Any, band: int) -> float | None:
     """Return the middle of a band in micrometres, as GDAL, a header of ENVI or the name of the band gives it."""
     found = _number(dataset.tags(band, ns="IMAGERY").get("CENTRAL_WAVELENGTH_UM", ""))
     if found is not None:
@@ -100,7 +100,7 @@ def _number(text: str) -> float | None:
 
 def _by_name(dataset: Any, bands: Sequence[int]) -> list[str]:
     names = [(dataset.descriptions[band - 1] or "").strip().lower() for band in bands]
-    found = [_colour_in(name) for name in names]
+    found = [colour_in_name(name) for name in names]
     if any(found):
         return found
     letters = [_LETTERS.get(name, "") for name in names]
@@ -109,7 +109,7 @@ def _by_name(dataset: Any, bands: Sequence[int]) -> list[str]:
     return _by_number(names, bands)
 
 
-def _colour_in(name: str) -> str:
+def colour_in_name(name: str) -> str:
     words = re.split(r"[^a-zäöüß]+", name)
     colours = {_WORDS[word] for word in words if word in _WORDS}
     return colours.pop() if len(colours) == 1 and not _OF_ANOTHER_BAND.search(name) else ""

@@ -18,6 +18,7 @@ from rasterio.windows import Window as RasterioWindow
 from false_core.errors import OutputError
 from false_core.raster.classes import ClassTable
 from false_core.raster.source import GDAL_ERRORS, RasterSource, Window
+from false_core.sidecars import is_style_of_user, signed_style
 from false_core.threads import BackgroundWriter
 
 CLASSES_TAG = "FALSE_CLASSES"
@@ -33,10 +34,12 @@ WAITING_WINDOWS = 4
 def sidecars(path: str, raster: str) -> list[str]:
     """Return the files that belong to a map of ``raster``: GDAL's, with the class names, and QGIS's, with its style.
 
-    No style where QGIS would take it for that of the raster: when only the endings of their names differ.
+    No style where QGIS would take it for that of the raster: when only the endings of their names differ. None where a
+    person has made one.
     """
     names, style = f"{path}.aux.xml", Path(path).with_suffix(".qml")
-    return [names] if os.path.realpath(style) == os.path.realpath(Path(raster).with_suffix(".qml")) else [names, str(style)]
+    is_of_raster = os.path.realpath(style) == os.path.realpath(Path(raster).with_suffix(".qml"))
+    return [names] if is_of_raster or is_style_of_user(style) else [names, str(style)]
 
 
 class RasterFile:
@@ -190,4 +193,4 @@ def write_style(qml: Path, classes: ClassTable) -> None:
     palette = ET.SubElement(renderer, "colorPalette")
     for c in classes:
         ET.SubElement(palette, "paletteEntry", value=str(c.code), color=c.color, label=c.name, alpha="255")
-    ET.ElementTree(root).write(qml, encoding="utf-8")
+    qml.write_bytes(signed_style(ET.tostring(root, encoding="unicode").encode()))

@@ -103,7 +103,7 @@ class Mosaic:
         """Remove the tiles of earlier mosaics of the same name, to which no VRT refers any more."""
         for other in self.target.parent.iterdir():
             if other != self.folder and other.name.startswith(self._start) and len(other.name) == len(self.folder.name):
-                for tile in other.glob("tile_*_*.tif"):
+                for tile in other.glob("tile_*_*.tif*"):  # With what GDAL and QGIS have put beside them.
                     tile.unlink()
                 with contextlib.suppress(OSError):  # Another program put something else there.
                     other.rmdir()

@@ -10,7 +10,7 @@ import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,10 @@ from rasterio.windows import Window as RasterioWindow
 from false_core.errors import InputError
 from false_core.jobs import Extent
 from false_core.raster.band_colours import BandColours, colours_of
+from false_core.raster.band_descriptions import BandDescription, describe_bands
 from false_core.raster.chunks_on_disk import ChunksOnDisk, chunks_on_disk
 from false_core.raster.file_state import is_remote
+from false_core.raster.ground import is_true_to_scale, scale_at
 from false_core.raster.vrt import check_vrt
 from false_core.untrusted import check_is_file, on_one_line
 from false_core.untrusted.drivers import is_allowed_driver
@@ -124,7 +126,8 @@ class RasterSource:
         if any("complex" in dataset.dtypes[band - 1] for band in self.bands):
             raise InputError(f"{path} holds complex numbers.", "Convert it to amplitude or intensity first.")
         self.dtype = str(dataset.dtypes[self.bands[0] - 1])
-        self.band_names = tuple(dataset.descriptions[band - 1] or f"Band {band}" for band in self.bands)
+        self.descriptions: tuple[BandDescription, ...] = describe_bands(dataset, self.bands)
+        self._change: tuple[FloatArray, FloatArray] | None = None
         self.files: tuple[str, ...] = tuple(dataset.files)
         # One object for all rasters with the same CRS: it is large.
         self.crs: CRS | None = dataset.crs and _crs.setdefault(dataset.crs.to_wkt(), dataset.crs)
@@ -150,6 +153,37 @@ class RasterSource:
         other._coarsen(factor)
         return other
 
+    def with_bands(self, bands: Sequence[int]) -> RasterSource:
+        """Return the same raster with some of its bands, in the order of ``bands``."""
+        other = RasterSource(self.path, bands, self.factor)
+        if self._change is not None:
+            places = [self.bands.index(band) for band in bands]
+            gain, offset = self._change
+            other._change = gain[places], offset[places]
+            other.descriptions, other.dtype = tuple(self.descriptions[place] for place in places), self.dtype
+        return other
+
+    def in_numbers_of(self, reference: Sequence[BandDescription], dtype: str, convert: bool) -> RasterSource:
+        """Return the same raster in the numbers of a reference.
+
+        Args:
+            reference: The bands of the reference, one for each band of this raster.
+            dtype: The data type of the reference.
+            convert: Whether pixels are brought from this raster's scale and offset to those of the reference. If not, the
+                numbers of the file are taken to be in those of the reference already.
+        """
+        other = copy.copy(self)
+        other._local = threading.local()
+        pairs = list(zip(self.descriptions, reference))
+        other.descriptions = tuple(replace(own, scale=ref.scale, offset=ref.offset) for own, ref in pairs)
+        if convert:
+            gain = [own.scale / ref.scale for own, ref in pairs]
+            offset = [(own.offset - ref.offset) / ref.scale for own, ref in pairs]
+            column = (slice(None), None, None)
+            other._change = np.array(gain, np.float32)[column], np.array(offset, np.float32)[column]
+            other.dtype = dtype
+        return other
+
     def _coarsen(self, factor: int) -> None:
         self.factor = factor
         self.width, self.height = math.ceil(self.native_width / factor), math.ceil(self.native_height / factor)
@@ -159,6 +193,11 @@ class RasterSource:
     def name(self) -> str:
         """The file's name, for messages."""
         return on_one_line(Path(self.path).name or self.path)
+
+    @property
+    def band_names(self) -> tuple[str, ...]:
+        """The names of the bands; where the file gives none, their numbers."""
+        return tuple(description.name or f"Band {band}" for description, band in zip(self.descriptions, self.bands))
 
     @property
     def colours(self) -> BandColours:
@@ -172,16 +211,21 @@ class RasterSource:
 
     @property
     def ground_sample_distance(self) -> float | None:
-        """Side of a pixel of the file in metres, or None where it cannot be known."""
+        """Side of a pixel of the file in metres of ground in the middle of the raster, or None where it cannot be known."""
         if self.crs is None:
             return None
+        middle = moved(self.native_transform, np.array([(self.native_width / 2, self.native_height / 2)]))
         if self.crs.is_geographic:
-            latitude = (self.native_transform * (self.native_width / 2, self.native_height / 2))[1]
-            if abs(latitude) >= 90:  # The CRS is a wrong one: these are no degrees.
+            radians = float(self.crs.units_factor[1])
+            latitude = float(middle[0, 1]) * radians
+            if abs(latitude) >= math.pi / 2:  # The CRS is a wrong one: these are no degrees.
                 return None
-            return self.pixel_size * METRES_PER_DEGREE * math.sqrt(math.cos(math.radians(latitude)))
+            return self.pixel_size * math.degrees(radians) * METRES_PER_DEGREE * math.sqrt(math.cos(latitude))
         # A local CRS, of a building site for example, need not say what its unit is.
-        return self.pixel_size * float(self.crs.linear_units_factor[1]) if self.crs.is_projected else None
+        if not self.crs.is_projected:
+            return None
+        metres = self.pixel_size * float(self.crs.linear_units_factor[1])
+        return metres if is_true_to_scale(middle, self.crs) else metres * float(scale_at(middle, self.crs)[0])
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -194,6 +238,7 @@ class RasterSource:
         """Return the pixels of ``window`` as float32 of shape (bands, height, width), NaN where invalid.
 
         Invalid is what the file calls nodata, transparent or masked, what is not a finite number, and what lies outside.
+        The numbers are those of the file: its scale and offset count where ``in_numbers_of`` compares them with others.
         """
         return self.read_with_validity(window)[0]
 
@@ -219,6 +264,11 @@ class RasterSource:
                     part[invalid] = np.nan
             inside = valid[y * f : (y + height) * f, x * f : (x + width) * f]
             inside[:] = True if invalid is None else ~invalid.all(axis=0)
+        if self._change is not None:
+            gain, offset = self._change
+            with np.errstate(over="ignore"):
+                pixels *= gain
+                pixels += offset
         return pixels, valid
 
     def is_hole(self, window: Window) -> bool:

@@ -73,6 +73,21 @@ class Normalisation:
         return cls(**{name: tuple(float(v) for v in body[key]) for name, key in KEYS.items()})
 
 
+@dataclass(frozen=True)
+class MeasuredRasters:
+    """Rasters to learn from together.
+
+    Attributes:
+        sources: The rasters on their working grids, with the same bands.
+        areas: The window of each that may be used.
+        normalisation: The normalisation of the bands of all.
+    """
+
+    sources: Sequence[RasterSource]
+    areas: Sequence[Window]
+    normalisation: Normalisation
+
+
 def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback: Feedback) -> Normalisation:
     """Measure the bands of ``sources`` within ``windows`` (one per source), all rasters together.
 
@@ -138,7 +153,7 @@ def without_empty_bands(sources: Sequence[RasterSource], filled: Sequence[int], 
         return list(sources)
     what, verb = ("band", "is") if len(empty) == 1 else ("bands", "are")
     feedback.warn(f"{sources[0].name}: {what} {number_ranges(empty)} {verb} nodata everywhere and left out.")
-    return [RasterSource(source.path, [source.bands[place] for place in filled], source.factor) for source in sources]
+    return [source.with_bands([source.bands[place] for place in filled]) for source in sources]
 
 
 def number_ranges(numbers: Sequence[int]) -> str:

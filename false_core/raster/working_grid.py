@@ -9,6 +9,7 @@ from contextlib import closing
 
 from false_core.errors import InputError
 from false_core.feedback import Feedback
+from false_core.raster.same_bands import BandReference, Remarks, with_bands_of
 from false_core.raster.source import RasterSource
 from false_core.threads import prefetch
 
@@ -24,23 +25,31 @@ OPENERS = 8
 
 
 def open_all(paths: Sequence[str], bands: Sequence[int], feedback: Feedback | None = None) -> list[RasterSource]:
-    """Open rasters that are to be used together.
+    """Open rasters that are to be used together, each with the bands of the first one, in its scale and offset.
 
     Raises:
-        InputError: One cannot be opened, or they differ in the number of bands.
+        InputError: One cannot be opened, or they differ in the number of bands and do not say which are the same.
     """
     sources: list[RasterSource] = []
+    remarks = Remarks()
     threads = min(OPENERS, len(paths))
     with closing(prefetch(lambda path: RasterSource(path, bands), paths, 4 * threads, threads)) as opened:
-        for source in opened:
+        for every in opened:
             if feedback:
                 feedback.advance(len(sources), len(paths))
-            sources.append(source)
-            if len(source.bands) != len(sources[0].bands):
+            first = sources[0] if sources else every
+            in_order = every.bands if len(every.bands) == len(first.bands) else None
+            source = (
+                every if every is first else with_bands_of(BandReference.of(first), every, in_order, remarks, bool(bands))
+            )
+            if source is None:
                 raise InputError(
-                    f"{sources[0].name} has {len(sources[0].bands)} band(s), {source.name} has {len(source.bands)}.",
+                    f"{first.name} has {len(first.bands)} band(s), {every.name} has {len(every.bands)}.",
                     "Rasters used together need the same bands; name the common ones.",
                 )
+            sources.append(source)
+    if feedback:
+        remarks.tell(feedback)
     return sources
 
 

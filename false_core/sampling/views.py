@@ -15,8 +15,8 @@ from torch import Tensor
 
 from false_core.distributed import WHOLE_JOB, Share
 from false_core.presets import IMAGE
-from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
-from false_core.raster.statistics import Normalisation
+from false_core.raster.source import BoolArray, FloatArray, Window
+from false_core.raster.statistics import MeasuredRasters
 from false_core.sampling.cache import CHUNK_PX, CPU, ChunkCache, Chunks, Region, chunk_bytes
 from false_core.sampling.geocentric import GeocentricPositions
 from false_core.sampling.geometry import (
@@ -191,6 +191,28 @@ class _Patch:
     region: Region
 
 
+@dataclass(frozen=True)
+class PatchDraw:
+    """Which patches are drawn.
+
+    Attributes:
+        batch_size: Patches of a batch.
+        crop_size: Side of a view in pixels.
+        scales: Smallest and largest zoom of a view, working pixels per pixel of the view.
+        points: Points that both views of a patch see.
+        seed: Source of all chance.
+        patch_size: Side of the patches that views are cut out of by ``resized_crops``; 0: views are zoomed by ``scales``,
+            and turned by any angle.
+    """
+
+    batch_size: int
+    crop_size: int
+    scales: tuple[float, float]
+    points: int
+    seed: int
+    patch_size: int = 0
+
+
 class PatchSampler:
     """Draws batches of view pairs from rasters of any size. Batch n depends on the seed and n alone.
 
@@ -199,46 +221,40 @@ class PatchSampler:
     choose from: a process that fills some places of every batch reads some of the chunks.
 
     Args:
-        areas: The window of each that may be used.
-        patch_size: Side of the patches that views are cut out of by ``resized_crops``; 0: views are zoomed by ``scales``,
-            and turned by any angle.
+        rasters: What patches are drawn from.
+        draw: Which patches are drawn.
+        budget: Bytes that chunks may take in memory.
+        device: Where chunks are kept.
+        requirements: What the method asks of its patches.
     """
 
     def __init__(
         self,
-        sources: Sequence[RasterSource],
-        areas: Sequence[Window],
-        normalisation: Normalisation,
-        batch_size: int,
-        crop_size: int,
-        scales: tuple[float, float],
-        points: int,
-        seed: int,
+        rasters: MeasuredRasters,
+        draw: PatchDraw,
         budget: int,
         device: torch.device = CPU,
         requirements: SamplingRequirements = NO_REQUIREMENTS,
-        patch_size: int = 0,
     ) -> None:
-        self._areas, self._requirements = areas, requirements
+        sources = rasters.sources
+        self._areas, self._draw, self._requirements = rasters.areas, draw, requirements
         self._ground = GeocentricPositions(sources)
-        self._width = crop_size * self._ground.pixel_size()
+        self._width = draw.crop_size * self._ground.pixel_size()
         kept = Chunks(budget, len(sources[0].bands))
-        self._caches = [ChunkCache(source, normalisation, kept, device) for source in sources]
-        self._batch_size, self._crop_size, self._scales = batch_size, crop_size, scales
-        self._points, self._seed = points, seed
-        self._farthest, self._patch_size = crop_size / 4, patch_size
-        self._side = patch_size or window_side(crop_size, scales[1], self._farthest)
-        self._chunks = Shuffled(areas, seed)
+        self._caches = [ChunkCache(source, rasters.normalisation, kept, device) for source in sources]
+        self._farthest = draw.crop_size / 4
+        self._side = draw.patch_size or window_side(draw.crop_size, draw.scales[1], self._farthest)
+        self._chunks = Shuffled(rasters.areas, draw.seed)
         # A patch reaches into up to three neighbours of its chunk, so a quarter of what fits is in use at a time.
         self._active = min(len(self._chunks), max(1, budget // chunk_bytes(len(sources[0].bands)) // 4))
-        self._kinds = min(self._active, batch_size)
+        self._kinds = min(self._active, draw.batch_size)
         # Where there is room for more than the chunks in use, the ones after them are read in the meantime.
         streams = self._active < len(self._chunks) and self._active > AHEAD
         self._readers = ThreadPoolExecutor(AHEAD, "chunks") if streams else None
 
     def batch(self, number: int, share: Share = WHOLE_JOB) -> ViewPairs:
         """Return batch ``number``, counted from 0, or one process's share of it."""
-        whole = self._batch_size
+        draw, whole = self._draw, self._draw.batch_size
         mine = share.of(whole)
         self._read_ahead(number, mine)
         patches = [self._patch_at(number, place) for place in range(mine.start, mine.stop)]
@@ -246,18 +262,18 @@ class PatchSampler:
             windows = self._caches[0].blank(len(patches), self._side, self._side)
             for patch, window in zip(patches, windows):
                 patch.region.copy_to(window)
-        generator = np.random.default_rng([self._seed, number])
+        generator = np.random.default_rng([draw.seed, number])
         first, second = self._placement(generator), self._placement(generator)
-        one, two, seen = matched_points(first, second, self._crop_size, self._points, self._requirements.margin, generator)
+        one, two, seen = matched_points(first, second, draw.crop_size, draw.points, self._requirements.margin, generator)
         first = first.part(mine)
         rasters = np.array([patch.raster for patch in patches])
         centres = np.array([patch.corner for patch in patches]) + self._side / 2
-        offsets = first.to_window(one[mine] * (self._crop_size / 2)).astype(np.float64)
+        offsets = first.to_window(one[mine] * (draw.crop_size / 2)).astype(np.float64)
         ground = self._ground.around(rasters, centres, offsets) / self._width
         return ViewPairs(
             rasters=rasters,
             centres=centres,
-            size=self._crop_size,
+            size=draw.crop_size,
             windows=windows,
             first=first,
             second=second.part(mine),
@@ -269,9 +285,10 @@ class PatchSampler:
         )
 
     def _placement(self, generator: np.random.Generator) -> Placement:
-        if self._patch_size:
-            return resized_crops(self._batch_size, self._patch_size, self._crop_size, generator)
-        return random_placement(self._batch_size, self._scales, self._farthest, generator)
+        draw = self._draw
+        if draw.patch_size:
+            return resized_crops(draw.batch_size, draw.patch_size, draw.crop_size, generator)
+        return random_placement(draw.batch_size, draw.scales, self._farthest, generator)
 
     def ground(self, raster: int, centre: tuple[float, float], side: int) -> FloatArray:
         """Return the normalised pixels (bands, side, side) of a raster around a place, 0 where invalid."""
@@ -295,7 +312,7 @@ class PatchSampler:
     def _near(self, middle: _Patch, generator: np.random.Generator) -> tuple[int, int, int]:
         """Return the same for a pixel around a patch: anywhere in the disc around it, as far as that is inside."""
         area = self._areas[middle.raster]
-        radius = self._requirements.reach * self._crop_size * math.sqrt(generator.uniform())
+        radius = self._requirements.reach * self._draw.crop_size * math.sqrt(generator.uniform())
         angle = generator.uniform(0, 2 * math.pi)
         column, row = (corner + self._side // 2 for corner in middle.corner)
         column = round(min(max(column + radius * math.cos(angle), area.column), area.column + area.width - 1))
@@ -306,13 +323,13 @@ class PatchSampler:
         self, number: int, place: int, draw: Callable[[np.random.Generator, int, int], tuple[int, int, int]]
     ) -> _Patch:
         """Return the best of a few patches around pixels that are drawn: the first that is valid enough."""
-        generator = np.random.default_rng([self._seed, number, place])
+        generator = np.random.default_rng([self._draw.seed, number, place])
         best: tuple[float, _Patch] | None = None
         for _ in range(ATTEMPTS):
             source, column, row = draw(generator, number, place)
             column, row = column - self._side // 2, row - self._side // 2
             region = self._caches[source].look_at(Window(column, row, self._side, self._side))
-            share = _central_share(region.valid(), self._crop_size)
+            share = _central_share(region.valid(), self._draw.crop_size)
             if best is None or share > best[0]:
                 best = share, _Patch(source, (column, row), region)
             if share >= FEWEST_VALID:
@@ -326,14 +343,14 @@ class PatchSampler:
         Each batch lets one chunk go and takes up the next one of the shuffled order. Every chunk belongs to one place, or
         where there are fewer chunks than places, to some places in a row.
         """
-        kind = place * self._kinds // self._batch_size
+        kind = place * self._kinds // self._draw.batch_size
         first = number + (kind - number) % self._kinds
         count = -(-(number + self._active - first) // self._kinds)
         return (first + self._kinds * int(generator.integers(count))) % len(self._chunks)
 
     def _read_ahead(self, number: int, mine: slice) -> None:
         coming = number + self._active
-        places = {place * self._kinds // self._batch_size for place in range(mine.start, mine.stop)}
+        places = {place * self._kinds // self._draw.batch_size for place in range(mine.start, mine.stop)}
         if self._readers and coming % self._kinds in places:
             source, area = self._chunks[coming % len(self._chunks)]
             self._readers.submit(self._caches[source].look_at, area)

@@ -21,6 +21,7 @@ from false_core.jobs import Finetune
 from false_core.labels.annotation import Annotation, read_annotation
 from false_core.labels.label_warnings import label_warnings
 from false_core.labels.split import split
+from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import check_fits, encoder_from, general_from
 from false_core.models.general import BACKBONE, GENERAL
@@ -31,7 +32,6 @@ from false_core.models.model_file import (
     SEGMENTER,
     SHAPES,
     ModelCard,
-    check_bands,
     read_card,
     save_model,
 )
@@ -42,7 +42,7 @@ from false_core.presets import FINETUNE, FinetuneSettings, announcement, preset_
 from false_core.raster.classes import read_legend
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
-from false_core.raster.working_grid import at_resolution_of_model, on_working_grid
+from false_core.raster.working_grid import on_working_grid
 from false_core.reports.page import write_report
 from false_core.sampling.cache import ChunkCache
 from false_core.sampling.labelled import on_valid_pixels
@@ -267,16 +267,9 @@ def _measured(
 
 def _open(job: Finetune, base: ModelCard | None, settings: FinetuneSettings, feedback: Feedback) -> RasterSource:
     """Open the raster on the working grid the encoder was trained on, or on the preset's."""
-    bands = job.bands or (base.band_numbers if base else ())
-    native = RasterSource(job.raster)
-    # The encoder's band numbers are those of its own raster; where this one has fewer, say what is wrong in its words.
-    if base and not job.bands and max(bands) > len(native.bands):
-        check_bands(base, str(job.encoder), len(native.bands), native.name)
-    source = RasterSource(job.raster, bands)
     if base:
-        check_bands(base, str(job.encoder), len(source.bands), source.name)
-        return at_resolution_of_model(source, base.pixel_size, base.ground_sample_distance, feedback)
-    return on_working_grid([source], None, settings.most_pixels, feedback)[0]
+        return open_for_model(job.raster, str(job.encoder), base, feedback, job.bands)
+    return on_working_grid([RasterSource(job.raster, job.bands)], None, settings.most_pixels, feedback)[0]
 
 
 def _counts(annotation: Annotation) -> dict[str, list[int]]:
@@ -321,6 +314,7 @@ def _card(
             MISSING_SHAPES: {str(c.code): number for c, number in zip(annotation.classes, missing) if number},
             MADE_BY: start.made_by,
         },
+        descriptions=source.descriptions,
     )
 
 

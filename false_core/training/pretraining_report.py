@@ -137,7 +137,8 @@ def _gallery(gallery: Gallery, card: ModelCard, named: bool) -> Section:
 
 def _crops(gallery: Gallery, card: ModelCard) -> str:
     cut = "Patches are" if gallery.level == IMAGE else "The points lie in the rings. Their surroundings are"
-    return f"{cut} cut and turned as the encoder saw them, but in the raster's colours. Nodata is grey. {bands_shown(card)}"
+    shown = bands_shown(card.band_numbers)
+    return f"{cut} cut and turned as the encoder saw them, but in the raster's colours. Nodata is grey. {shown}"
 
 
 def _embedding(embedding: EmbeddingMap, card: ModelCard) -> Section:
@@ -148,6 +149,6 @@ def _embedding(embedding: EmbeddingMap, card: ModelCard) -> Section:
         "What has the same colour looks alike to the encoder. The colours themselves mean nothing. Land cover that differs "
         f"should differ in colour. Both show {embedding.name}{part}: {area.width:,} x {area.height:,} pixels of {size} CRS "
         "units. "
-        f"Nodata is white. {bands_shown(card)}"
+        f"Nodata is white. {bands_shown(card.band_numbers)}"
     )
     return Section("What the encoder sees", text, draw_map(embedding))

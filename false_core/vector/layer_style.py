@@ -11,6 +11,7 @@ from pathlib import Path
 
 from false_core.errors import OutputError
 from false_core.raster.classes import LandCoverClass
+from false_core.sidecars import is_style_of_user, signed_style
 from false_core.vector.layer_file import GEOPACKAGE, driver_of
 
 _TABLE_OF_STYLES = """
@@ -28,7 +29,7 @@ def keep_style(style: bytes, scratch: Path, path: str, raster: str) -> None:
     """Put a style where QGIS looks for it when it opens a layer.
 
     A GeoPackage holds its style itself; beside any other file lies one of the same name that ends in ``.qml``, unless QGIS
-    would take it for that of the raster the layer was made from.
+    would take it for that of the raster the layer was made from, or a person has made one.
 
     Args:
         style: QML, as the functions below write it.
@@ -41,8 +42,8 @@ def keep_style(style: bytes, scratch: Path, path: str, raster: str) -> None:
     beside, of_raster = Path(path).with_suffix(".qml"), Path(raster).with_suffix(".qml")
     if driver_of(path) == GEOPACKAGE:
         _keep_in_package(style, scratch)
-    elif os.path.realpath(beside) != os.path.realpath(of_raster):
-        scratch.with_suffix(".qml").write_bytes(style)
+    elif os.path.realpath(beside) != os.path.realpath(of_raster) and not is_style_of_user(beside):
+        scratch.with_suffix(".qml").write_bytes(signed_style(style))
 
 
 def _keep_in_package(style: bytes, package: Path) -> None:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import re
 import shutil
-import stat
-import subprocess
-import sys
-import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, ClassVar, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from qgis.core import QgsProcessingException, QgsProcessingFeedback, QgsProcessingMultiStepFeedback
 from qgis.PyQt.QtCore import QLockFile
@@ -39,18 +33,16 @@ from qgis_false.environment.interpreters import (
     uv_places,
     why_not,
 )
-from qgis_false.environment.processes import CancelWatch, ProcessingCancelled, ask, run_program
-from qgis_false.environment.state import INSTALLED, STARTED, STATE_FILE, WORKS, State, read_state, write_state
+from qgis_false.environment.package_index import pip_index, uv_is_configured
+from qgis_false.environment.processes import ProcessingCancelled, ask, run_program
+from qgis_false.environment.progress import SetUpProgress
+from qgis_false.environment.removal import remove_environment
+from qgis_false.environment.state import INSTALLED, STARTED, WORKS, State, read_state, write_state
 from qgis_false.environment.torch_build import Build, Choice
 from qgis_false.environment.variables import compute_variables, install_variables
-from qgis_false.redaction import without_secrets
 from qgis_false.tasks import SetUpEnvironment
 from qgis_false.translation import failure, tr
 from qgis_false.worker import run_job, worker_command
-
-HEARTBEAT_S = 10.0
-"""Between two texts while a program says nothing."""
-INDEX_OPTIONS = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "trusted-host": "UV_INSECURE_HOST"}
 
 
 @dataclass(frozen=True)
@@ -130,12 +122,12 @@ class _SetUp:
         self.python = host.python_in(str(self.folder))
         self.variables = install_variables(host)
         self.variables.setdefault("UV_PYTHON_INSTALL_DIR", str(self.home / "python"))
-        self._text, self._since, self._spoke, self._share = "", 0.0, 0.0, 0.0
+        self._progress = SetUpProgress(feedback, self.variables, str(self.home))
         self._answers: Optional[List[Tuple[Candidate, Probed]]] = None
 
     def run(self) -> Ready:
         """Carry out the plan. Where what is there cannot be mended, start again from nothing, once."""
-        self._stage(tr("Looking at what is there"), 0.0)
+        self._progress.stage(tr("Looking at what is there"), 0.0)
         gpus = find_gpus(self.host, self.variables, self.feedback)
         uv = self._uv()
         choice = torch_build.choose(self.host, gpus, self.request.build, bool(uv))
@@ -187,7 +179,7 @@ class _SetUp:
             self._mend(uv, Build(**state.build), broken)
         state = replace(state, stage=INSTALLED)
         write_state(self.folder, state)
-        self._stage(tr("Computing something in it"), 0.9)
+        self._progress.stage(tr("Computing something in it"), 0.9)
         last_tenth = QgsProcessingMultiStepFeedback(10, self.feedback)
         last_tenth.setCurrentStep(9)
         try:
@@ -230,12 +222,12 @@ class _SetUp:
                     tr("Installing with {program} {version}.", program=place, version=".".join(map(str, version)))
                 )
                 return place
-        self._stage(tr("Getting uv, which installs packages"), 0.01)
+        self._progress.stage(tr("Getting uv, which installs packages"), 0.01)
         for candidate, _ in self._answering():
             variables = interpreter_variables(candidate, self.variables)
             if "pip " not in ask([candidate.path, "-m", "pip", "--version"], variables, self.feedback):
                 continue
-            ran = self._program(plan.fetch_uv(candidate.path, own, self.host), variables)
+            ran = self._progress.run(plan.fetch_uv(candidate.path, own, self.host), variables)
             places = uv_places(self.host, own)
             if ran and places:
                 return places[-1]
@@ -246,15 +238,15 @@ class _SetUp:
     def _create(self, uv: str, choice: Choice, relink_to: str = "") -> None:
         """Make the environment, or, where it is there already, the links to the interpreter it was made from."""
         if relink_to:
-            self._stage(tr("Making the links to Python again"), 0.05)
-            self._program(plan.create(uv, relink_to, str(self.folder), keep=True))
+            self._progress.stage(tr("Making the links to Python again"), 0.05)
+            self._progress.run(plan.create(uv, relink_to, str(self.folder), keep=True))
             return
         self._need_room(choice)
-        self._remove()
-        self._stage(tr("Making the environment"), 0.05)
+        remove_environment(self.folder, self._progress)
+        self._progress.stage(tr("Making the environment"), 0.05)
         python = self._base(uv)
         self.feedback.pushInfo(tr("Made from {python} in {folder}.", python=python, folder=self.folder))
-        if self._program(plan.create(uv, python, str(self.folder))) and self.host.disk.is_program(self.python):
+        if self._progress.run(plan.create(uv, python, str(self.folder))) and self.host.disk.is_program(self.python):
             return
         if not uv and self._without_ensurepip(python):
             return
@@ -266,9 +258,10 @@ class _SetUp:
         raise QgsProcessingException(f"{problem} {how_to()}")
 
     def _without_ensurepip(self, python: str) -> bool:
-        """In Flatpak's Python pip comes only as a second step."""
-        self._remove()
-        return self._program([python, "-m", "venv", "--without-pip", str(self.folder)]) and self._program(
+        """Make it in two steps, which Flatpak's Python needs to have pip. Return whether that worked."""
+        remove_environment(self.folder, self._progress)
+        run = self._progress.run
+        return run([python, "-m", "venv", "--without-pip", str(self.folder)]) and run(
             [self.python, "-m", "ensurepip", "--default-pip", "--upgrade"]
         )
 
@@ -321,9 +314,9 @@ class _SetUp:
         variables = self._index_variables(uv)
         for number, build in enumerate(choice.builds):
             pytorch = f"PyTorch ({build.backend})" if build.backend else "PyTorch"
-            self._stage(tr("Installing {pytorch} and the rest, which may take a while", pytorch=pytorch), 0.1)
+            self._progress.stage(tr("Installing {pytorch} and the rest, which may take a while", pytorch=pytorch), 0.1)
             command = plan.install(uv, self.python, self._constraints(build), str(LIBRARY_FOLDER), build)
-            if self._program(command, variables, self._follow_downloads()):
+            if self._progress.run(command, variables, self._progress.follow_downloads()):
                 return asdict(build)
             if number + 1 < len(choice.builds):
                 other = choice.builds[number + 1]
@@ -342,16 +335,16 @@ class _SetUp:
 
     def _mend(self, uv: str, build: Build, broken: Sequence[str]) -> None:
         mending = tr("Mending {packages}", packages=", ".join(broken))
-        self._stage(mending, 0.87)
+        self._progress.stage(mending, 0.87)
         constraints, library, variables = self._constraints(build), str(LIBRARY_FOLDER), self._index_variables(uv)
         if not uv:
-            self._program(plan.mend_with_pip(self.python, constraints, library, broken), variables)
+            self._progress.run(plan.mend_with_pip(self.python, constraints, library, broken), variables)
             still: Sequence[str] = self._broken_packages()
         else:
             still = broken
             for attempt in plan.mend_with_uv(uv, self.python, constraints, library, build, broken):
-                self._stage(mending, 0.87)
-                ended = [self._program(command, variables) for command in attempt]
+                self._progress.stage(mending, 0.87)
+                ended = [self._progress.run(command, variables) for command in attempt]
                 if all(ended):
                     still = self._broken_packages()
                 if not still:
@@ -363,47 +356,6 @@ class _SetUp:
 
     def _probe(self, python: str, packages: Sequence[str] = ()) -> Optional[Probed]:
         return probe(python, self.variables, packages, self.feedback)
-
-    def _program(
-        self,
-        command: Sequence[str],
-        variables: Optional[Mapping[str, str]] = None,
-        on_line: Optional[Callable[[str], None]] = None,
-    ) -> bool:
-        """Run a program and show what it says. Return whether it ended well."""
-        self.feedback.pushCommandInfo(without_secrets(subprocess.list2cmdline(command)))
-
-        def show(line: str) -> None:
-            self.feedback.pushConsoleInfo(line)
-            if on_line is not None:
-                on_line(line)
-
-        used = variables or self.variables
-        return run_program(command, used, self.feedback, show, self._heartbeat, str(self.home)) == 0
-
-    def _stage(self, text: str, share: float) -> None:
-        self._text, self._since = text, time.monotonic()
-        self._spoke = self._since
-        self._share = max(self._share, share)  # A bar that goes back looks broken itself.
-        self.feedback.setProgress(100.0 * self._share)
-        self.feedback.setProgressText(text)
-
-    def _heartbeat(self) -> None:
-        now = time.monotonic()
-        if now - self._spoke >= HEARTBEAT_S:
-            self._spoke = now
-            self.feedback.setProgressText(tr("{stage} ({time} so far)", stage=self._text, time=_duration(now - self._since)))
-
-    def _follow_downloads(self) -> Callable[[str], None]:
-        """Return what turns the lines of pip and uv into progress from 0.1 to 0.85."""
-        followed = Downloads()
-
-        def follow(line: str) -> None:
-            if followed.take(line):
-                self._share = max(self._share, 0.1 + 0.75 * followed.share)
-                self.feedback.setProgress(100.0 * self._share)
-
-        return follow
 
     def _constraints(self, build: Build) -> str:
         text = (LIBRARY_FOLDER / "constraints.txt").read_text(encoding="utf-8")
@@ -431,11 +383,16 @@ class _SetUp:
         return self.variables
 
     def _broken_packages(self) -> Tuple[str, ...]:
-        self._stage(tr("Looking whether every file is there"), 0.86)
+        self._progress.stage(tr("Looking whether every file is there"), 0.86)
         said: List[str] = []
         source = Path(intact.__file__).read_text(encoding="utf-8")
         code = run_program(
-            [self.python, "-I", "-c", source], self.variables, self.feedback, said.append, self._heartbeat, str(self.home)
+            [self.python, "-I", "-c", source],
+            self.variables,
+            self.feedback,
+            said.append,
+            self._progress.heartbeat,
+            str(self.home),
         )
         try:
             return tuple(json.loads(said[-1] if code == 0 else ""))
@@ -454,103 +411,3 @@ class _SetUp:
                 folder=self.home,
                 needed=f"{needed:.0f}",
             )
-
-    def _remove(self) -> None:
-        """Remove the environment, if it is one of ours."""
-        if not self.folder.exists():
-            return
-        ours = any((self.folder / name).exists() for name in (STATE_FILE, "pyvenv.cfg"))
-        if not ours and any(self.folder.iterdir()):
-            raise failure(
-                "{folder} is in the way, and was not made by the set-up. Move it somewhere else and run this again.",
-                folder=self.folder,
-            )
-        self._stage(tr("Removing the old environment"), 0.04)
-        # A state that says it works must not outlive what it speaks of.
-        if (self.folder / STATE_FILE).exists():
-            (self.folder / STATE_FILE).unlink()
-        watch = CancelWatch(self.feedback)
-        try:
-            if self.folder.is_symlink():
-                raise OSError(errno.EPERM, "it is a link to a folder elsewhere", str(self.folder))
-            # From the bottom up, as there are tens of thousands of files. What tells that it is ours goes last.
-            for folder, _, _ in os.walk(self.folder, topdown=False):
-                if watch.is_cancelled():
-                    raise ProcessingCancelled(tr("Cancelled."))
-                # Newer versions of Python have another name for it.
-                shutil.rmtree(folder, **{"onexc" if sys.version_info >= (3, 12) else "onerror": _make_writable})
-        except OSError as error:
-            raise failure(
-                "{path} cannot be removed: {reason}. It may be in use: close other QGIS windows and runs, then run "
-                "this again.",
-                path=error.filename or self.folder,
-                reason=error.strerror or error,
-            ) from error
-
-
-def uv_is_configured(host: Host) -> bool:
-    """Whether the user has told uv where to take packages from."""
-    if any(name.upper().startswith(("UV_INDEX", "UV_DEFAULT_INDEX", "UV_CONFIG_FILE")) for name in host.variables):
-        return True
-    join, get = host.paths.join, host.variables.get
-    if host.is_windows:
-        folders = [get("APPDATA", ""), get("PROGRAMDATA", "")]
-    else:
-        folders = [get("XDG_CONFIG_HOME", "") or join(host.home, ".config"), *get("XDG_CONFIG_DIRS", "").split(":"), "/etc"]
-    return any(host.disk.exists(join(folder, "uv", "uv.toml")) for folder in folders if folder)
-
-
-def pip_index(said: str) -> Dict[str, str]:
-    """Return variables that tell uv what ``pip config list`` told, or nothing where pip takes the default index."""
-    told: Dict[str, str] = {}
-    for line in said.splitlines():
-        match = re.match(r"(?:global|install|:env:)\.([\w-]+)=(['\"])(.*)\2\s*$", line.strip())
-        if match and match[1] in INDEX_OPTIONS:
-            told[INDEX_OPTIONS[match[1]]] = " ".join(match[3].replace("\\n", " ").split())
-    if "UV_DEFAULT_INDEX" not in told:
-        return {}
-    # pip looks at all of its indexes alike.
-    return {**told, "UV_INDEX_STRATEGY": "unsafe-best-match"}
-
-
-class Downloads:
-    """Follows what pip or uv print while they install, to tell how far they are."""
-
-    _UNITS: ClassVar[Dict[str, float]] = {"k": 1e3, "m": 1e6, "g": 1e9}
-
-    def __init__(self) -> None:
-        self._sizes: Dict[str, float] = {}
-        self._done: Dict[str, float] = {}
-        self._installed = 0
-
-    def take(self, line: str) -> bool:
-        """Look at a line. Return whether it told anything."""
-        line = line.strip()
-        announced = re.match(r"Downloading (\S+) \(([\d.]+)\s*([kKMG])i?B\)", line)
-        if announced:
-            # pip tells one at a time, when it begins; uv all at first, and each when it is done.
-            self._sizes[announced[1]] = float(announced[2]) * self._UNITS[announced[3].lower()]
-            return True
-        done = re.match(r"Downloaded (\S+)", line)
-        if done and done[1] in self._sizes:
-            self._done[done[1]] = self._sizes[done[1]]
-            return True
-        if re.match(r"(\+ \S+==|Installing collected packages|Installed \d+ package)", line):
-            self._installed += 1
-            return True
-        return False
-
-    @property
-    def share(self) -> float:
-        """How far the installation is, 0 to 1."""
-        return plan.share_done(sum(self._done.values()), sum(self._sizes.values()), self._installed)
-
-
-def _make_writable(retry: Callable[[str], Any], path: str, _: Any) -> None:
-    """Try again to remove what Windows keeps because it is marked as read-only."""
-    os.chmod(path, stat.S_IWRITE | stat.S_IREAD)
-    retry(path)
-
-
-def _duration(seconds: float) -> str:
-    return f"{round(seconds)} s" if seconds < 60 else f"{round(seconds / 60)} min"

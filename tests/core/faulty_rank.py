@@ -15,7 +15,7 @@ from typing import Any
 from false_core import presets, worker
 from false_core.distributed import share
 from false_core.errors import InputError
-from false_core.training import checkpoint, pretrain, segmenter_training
+from false_core.training import checkpoint, segmenter_training, trainer
 
 ENDS_THE_SLEEPER = """
 import os, re, signal, sys, time
@@ -68,7 +68,7 @@ def main() -> int:
 
         setattr(module, name, call)
 
-    interrupted(pretrain, "accumulate_gradients")
+    interrupted(trainer, "accumulate_gradients")
     interrupted(segmenter_training._Trainer, "_loss")
     return worker.main(job)
 

@@ -53,14 +53,12 @@ class Listener:
 
 def write_raster(path: Path, pixels: np.ndarray, mask: np.ndarray | None = None, **profile: Any) -> str:
     """Write a GeoTIFF of (bands, height, width), with an internal mask (0 where invalid) if there is one."""
-    profile = {"crs": CRS, "transform": GRID, "photometric": "minisblack", "alpha": "no"} | profile
+    profile = {"driver": "GTiff", "crs": CRS, "transform": GRID, "photometric": "minisblack", "alpha": "no"} | profile
     profile = {key: value for key, value in profile.items() if value is not None}
     bands, height, width = pixels.shape
     with (
         rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
-        rasterio.open(
-            path, "w", driver="GTiff", count=bands, height=height, width=width, dtype=pixels.dtype, **profile
-        ) as f,
+        rasterio.open(path, "w", count=bands, height=height, width=width, dtype=pixels.dtype, **profile) as f,
     ):
         f.write(pixels)
         if mask is not None:

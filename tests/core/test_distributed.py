@@ -30,11 +30,11 @@ from false_core.feedback import Feedback
 from false_core.jobs import Finetune, Pretrain
 from false_core.methods.method import Views
 from false_core.raster.source import RasterSource
-from false_core.raster.statistics import Normalisation, measure
+from false_core.raster.statistics import MeasuredRasters, Normalisation, measure
 from false_core.sampling.cache import chunk_bytes
 from false_core.sampling.geometry import resample_crops
 from false_core.sampling.spectral import SpectralJitter
-from false_core.sampling.views import PatchSampler, RawViews, ViewPairs
+from false_core.sampling.views import PatchDraw, PatchSampler, RawViews, ViewPairs
 
 pytestmark = pytest.mark.thorough
 
@@ -109,7 +109,7 @@ class TestBatches:
         source = RasterSource(land)
         area = source.window_of(None)
         normalisation = measure([source], [area], Feedback())
-        sampler = PatchSampler([source], [area], normalisation, 8, 32, (0.8, 1.3), 4, 0, 10**8)
+        sampler = PatchSampler(MeasuredRasters([source], [area], normalisation), PatchDraw(8, 32, (0.8, 1.3), 4, 0), 10**8)
         whole = sampler.batch(5)
         parts = [sampler.batch(5, Share(rank, 3)) for rank in range(3)]
         assert [len(part.windows) for part in parts] == [2, 3, 3]
@@ -131,7 +131,10 @@ class TestBatches:
         twelve_chunks, five = 12, 20 * chunk_bytes(1)
         area = source.window_of(None)
         for world in (1, 2, 5):
-            samplers = [PatchSampler([source], [area], plain, 6, 32, (1, 1), 1, 0, five) for _ in range(world)]
+            samplers = [
+                PatchSampler(MeasuredRasters([source], [area], plain), PatchDraw(6, 32, (1, 1), 1, 0), five)
+                for _ in range(world)
+            ]
             centres = np.concatenate(
                 [one.batch(n, Share(rank, world)).centres for rank, one in enumerate(samplers) for n in range(60)]
             )

@@ -29,9 +29,9 @@ from false_core.models.encoder import build_encoder
 from false_core.models.segmenter import build_segmenter, class_probabilities
 from false_core.presets import BOTH, PRETRAIN
 from false_core.raster.source import RasterSource, Window
-from false_core.raster.statistics import measure
-from false_core.sampling.views import PatchSampler, RawViews
-from false_core.training.pretrain import Trainer
+from false_core.raster.statistics import MeasuredRasters, measure
+from false_core.sampling.views import PatchDraw, PatchSampler, RawViews
+from false_core.training.trainer import Trainer
 
 pytestmark = pytest.mark.thorough
 
@@ -86,9 +86,11 @@ def training(name: str, raster: str) -> tuple[Trainer, RawViews]:
     area = source.window_of(None)
     trainer = Trainer(settings, 3, build_encoder("resnet10t", len(source.bands)), 0, CPU, len(source.bands), quiet)
     sampler = PatchSampler(
-        [source], [area], measure([source], [area], quiet), PATCHES, settings.crop_size, settings.scales, settings.points, 0,
-        10**8, requirements=METHOD_CLASSES[plain].sampling_requirements(settings),
-    )  # fmt: skip
+        MeasuredRasters([source], [area], measure([source], [area], quiet)),
+        PatchDraw(PATCHES, settings.crop_size, settings.scales, settings.points, 0),
+        10**8,
+        requirements=METHOD_CLASSES[plain].sampling_requirements(settings),
+    )
     return trainer, trainer.prepare(sampler.batch(0), 0)
 
 

@@ -25,9 +25,9 @@ from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.encoder import build_encoder
 from false_core.presets import BOTH, PRETRAIN
 from false_core.raster.source import RasterSource
-from false_core.raster.statistics import measure
-from false_core.sampling.views import PatchSampler, RawViews
-from false_core.training.pretrain import Trainer
+from false_core.raster.statistics import MeasuredRasters, measure
+from false_core.sampling.views import PatchDraw, PatchSampler, RawViews
+from false_core.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 STEPS = 3
@@ -77,9 +77,11 @@ def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> l
     trainer.method.double()
     trainer.patches_at_a_time = at_a_time
     sampler = PatchSampler(
-        [source], [area], normalisation, PATCHES, settings.crop_size, settings.scales, settings.points, 0, 10**8,
+        MeasuredRasters([source], [area], normalisation),
+        PatchDraw(PATCHES, settings.crop_size, settings.scales, settings.points, 0),
+        10**8,
         requirements=METHOD_CLASSES[name].sampling_requirements(settings),
-    )  # fmt: skip
+    )
     steps = []
     for step in range(STEPS):
         outcome = trainer.train_on(trainer.prepare(sampler.batch(step, world.share), step))

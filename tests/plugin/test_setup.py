@@ -507,7 +507,7 @@ def test_a_program_that_is_no_python_is_refused(bench):
     ],
 )  # fmt: skip
 def test_uv_is_told_of_the_index_that_pip_is_set_to(provider, said, told):
-    from qgis_false.environment.install import pip_index
+    from qgis_false.environment.package_index import pip_index
 
     assert pip_index(said) == told
 
@@ -522,7 +522,7 @@ def test_uv_is_told_of_the_index_that_pip_is_set_to(provider, said, told):
     ],
 )
 def test_how_far_it_is_can_be_told_from_what_uv_and_pip_print(provider, lines, share):
-    from qgis_false.environment.install import Downloads
+    from qgis_false.environment.downloads import Downloads
 
     followed = Downloads()
     for line in lines:

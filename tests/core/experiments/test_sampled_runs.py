@@ -234,6 +234,11 @@ class TestParts:
         (said,) = run_experiment(experiment).failed.values()
         assert "fewer than two polygons" in said
 
+    def test_parts_of_one_class_each_cannot_be_mapped_alone(self, config: Config) -> None:
+        experiment = config('protocol = "tiles_alone"\nmethods = ["supervised"]\nbaselines = []\n', "parts_across = 3\n")
+        (said,) = run_experiment(experiment).failed.values()
+        assert "no part has labels of two classes" in said and "Choose larger parts" in said
+
 
 class TestChoices:
     def result(self, told: dict[str, float], choices: dict[str, ChosenHead], protocol: str = "scene") -> RunResult:

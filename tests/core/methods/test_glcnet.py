@@ -27,8 +27,8 @@ from false_core.models.model_file import DECODER_PREFIX, load_weights, read_card
 from false_core.models.segmenter import build_segmenter
 from false_core.presets import BOTH, FINETUNE, PRETRAIN, PretrainSettings
 from false_core.raster.source import RasterSource
-from false_core.raster.statistics import Normalisation
-from false_core.sampling.views import PatchSampler
+from false_core.raster.statistics import MeasuredRasters, Normalisation
+from false_core.sampling.views import PatchDraw, PatchSampler
 
 SETTINGS = GLCNet.adapted(replace(PRETRAIN["quick"], encoder="resnet10t", hidden=16, dimensions=8, method="glcnet"))
 
@@ -137,9 +137,11 @@ class TestWhatIsCompared:
         plain = Normalisation((0.0,) * 4, (255.0,) * 4, (90.0,) * 4, (40.0,) * 4)
         settings = replace(SETTINGS, crop_size=48, window=16)
         batch = PatchSampler(
-            [source], [source.window_of(None)], plain, 8, 48, (0.8, 1.2), settings.points, 0, 10**7,
+            MeasuredRasters([source], [source.window_of(None)], plain),
+            PatchDraw(8, 48, (0.8, 1.2), settings.points, 0),
+            10**7,
             requirements=GLCNet.sampling_requirements(settings),
-        ).batch(0)  # fmt: skip
+        ).batch(0)
         assert batch.seen.any()
         for points in batch.points:
             middles = points[batch.seen].numpy() * 24

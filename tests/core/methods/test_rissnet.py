@@ -20,8 +20,8 @@ from false_core.methods.rissnet import DRAWN, RELAXED, RiSSNet, relaxed_positive
 from false_core.methods.simclr import nt_xent
 from false_core.presets import IMAGE, POINTS, PRETRAIN
 from false_core.raster.source import RasterSource, Window
-from false_core.raster.statistics import Normalisation
-from false_core.sampling.views import PatchSampler, SamplingRequirements
+from false_core.raster.statistics import MeasuredRasters, Normalisation
+from false_core.sampling.views import PatchDraw, PatchSampler, SamplingRequirements
 
 
 class TestByHand:
@@ -118,8 +118,11 @@ class TestSampling:
         source = RasterSource(path)
         plain = Normalisation((0.0,) * 4, (255.0,) * 4, (90.0,) * 4, (40.0,) * 4)
         return PatchSampler(
-            [source], [area or source.window_of(None)], plain, 10, 16, (0.8, 1.2), 0, 0, 10**7, requirements=requirements
-        )  # fmt: skip
+            MeasuredRasters([source], [area or source.window_of(None)], plain),
+            PatchDraw(10, 16, (0.8, 1.2), 0, 0),
+            10**7,
+            requirements=requirements,
+        )
 
     def test_draws_groups_of_neighbours(self, land: str) -> None:
         sampler = self.sampler(land, SamplingRequirements(neighbours=3, reach=1.5))

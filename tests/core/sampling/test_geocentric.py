@@ -12,9 +12,9 @@ from affine import Affine
 from small_world import write_raster
 
 from false_core.raster.source import RasterSource
-from false_core.raster.statistics import Normalisation
+from false_core.raster.statistics import MeasuredRasters, Normalisation
 from false_core.sampling.geocentric import UNKNOWN_DISTANCE_M, GeocentricPositions
-from false_core.sampling.views import PatchSampler
+from false_core.sampling.views import PatchDraw, PatchSampler
 
 PIXELS = np.ones((1, 100, 140), "uint8")
 
@@ -93,7 +93,9 @@ class TestBatches:
     def test_say_where_centres_and_points_lie_in_widths_of_a_view(self, tmp_path: Path) -> None:
         raster = source(tmp_path / "a.tif", "EPSG:4326", Affine(1e-4, 0, 15, 0, -1e-4, 60))
         plain = Normalisation((0.0,), (255.0,), (1.0,), (1.0,))
-        batch = PatchSampler([raster], [raster.window_of(None)], plain, 5, 16, (0.8, 1.2), 7, 0, 10**7).batch(0)
+        batch = PatchSampler(
+            MeasuredRasters([raster], [raster.window_of(None)], plain), PatchDraw(5, 16, (0.8, 1.2), 7, 0), 10**7
+        ).batch(0)
         assert batch.ground.shape == (5, 8, 3)
         # In the order of the first views' rows, of all points whether they are seen or not.
         offsets = batch.first.to_window(batch.points[0].numpy() * 8.0)
@@ -107,7 +109,9 @@ class TestBatches:
     def test_of_points_are_the_places_that_the_report_shows(self, land: str) -> None:
         raster = RasterSource(land)
         plain = Normalisation((0.0,) * 4, (255.0,) * 4, (1.0,) * 4, (1.0,) * 4)
-        batch = PatchSampler([raster], [raster.window_of(None)], plain, 4, 32, (0.8, 1.2), 6, 0, 10**7).batch(1)
+        batch = PatchSampler(
+            MeasuredRasters([raster], [raster.window_of(None)], plain), PatchDraw(4, 32, (0.8, 1.2), 6, 0), 10**7
+        ).batch(1)
         where = batch.positions("points").pixels
         ground = batch.ground[:, 1:].reshape(-1, 3)[batch.kept[: len(where) // 2]].numpy()
         in_pixels = np.linalg.norm(where[: len(ground), None] - where[None, : len(ground)], axis=2)

@@ -15,9 +15,9 @@ from false_core.methods.false_negatives import Search, determine_false_negatives
 from false_core.methods.pairs import directions
 from false_core.presets import PRETRAIN, PretrainSettings
 from false_core.raster.source import RasterSource
-from false_core.raster.statistics import Normalisation
+from false_core.raster.statistics import MeasuredRasters, Normalisation
 from false_core.reports.figures import in_colour
-from false_core.sampling.views import PatchSampler, ViewPairs
+from false_core.sampling.views import PatchDraw, PatchSampler, ViewPairs
 from false_core.training.gallery import SHOWN_ANCHORS, Gallery, collect_galleries, draw_gallery
 from false_core.training.purity import Truth
 
@@ -31,7 +31,9 @@ SETTINGS = dataclasses.replace(PRETRAIN["quick"], crop_size=32, batch_size=PATCH
 def sampler(land: str) -> PatchSampler:
     source = RasterSource(land)
     plain = Normalisation((0.0,) * 4, (300.0,) * 4, (90.0,) * 4, (50.0,) * 4)
-    return PatchSampler([source], [source.window_of(None)], plain, PATCHES, 32, (0.8, 1.2), POINTS, 0, 10**7)
+    return PatchSampler(
+        MeasuredRasters([source], [source.window_of(None)], plain), PatchDraw(PATCHES, 32, (0.8, 1.2), POINTS, 0), 10**7
+    )
 
 
 class Embedder:
@@ -131,7 +133,9 @@ class TestPictures:
         pixels[0, 20:44, 20:44] = 200
         source = RasterSource(write_raster(tmp_path / "spot.tif", pixels))
         plain = Normalisation((0.0,), (255.0,), (100.0,), (50.0,))
-        sampler = PatchSampler([source], [source.window_of(None)], plain, 8, 32, (0.8, 1.2), 12, 0, 10**7)
+        sampler = PatchSampler(
+            MeasuredRasters([source], [source.window_of(None)], plain), PatchDraw(8, 32, (0.8, 1.2), 12, 0), 10**7
+        )
 
         def look(number: int) -> tuple[ViewPairs, dict[str, torch.Tensor]]:
             batch = sampler.batch(number)
@@ -152,7 +156,9 @@ class TestPictures:
     def test_larger_than_a_thumbnail_are_made_smaller(self, land: str) -> None:
         source = RasterSource(land)
         plain = Normalisation((0.0,) * 4, (300.0,) * 4, (90.0,) * 4, (50.0,) * 4)
-        sampler = PatchSampler([source], [source.window_of(None)], plain, PATCHES, 128, (0.8, 1.2), 0, 0, 10**7)
+        sampler = PatchSampler(
+            MeasuredRasters([source], [source.window_of(None)], plain), PatchDraw(PATCHES, 128, (0.8, 1.2), 0, 0), 10**7
+        )
         made = gallery(Embedder(sampler, 6), dataclasses.replace(SETTINGS, crop_size=128), numbers=1)
         assert {picture.shape for exhibit in made.exhibits for picture in exhibit.pictures} == {(96, 96, 3)}
 

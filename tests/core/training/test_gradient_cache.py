@@ -25,10 +25,10 @@ from false_core.methods.registry import METHOD_CLASSES, build_method
 from false_core.models.encoder import build_encoder
 from false_core.presets import BOTH, IMAGE, POINTS, PRETRAIN
 from false_core.raster.source import RasterSource
-from false_core.raster.statistics import Normalisation
+from false_core.raster.statistics import MeasuredRasters, Normalisation
 from false_core.sampling.geometry import resample, resample_crops
 from false_core.sampling.spectral import SpectralJitter, torch_generator
-from false_core.sampling.views import PatchSampler, RawViews
+from false_core.sampling.views import PatchDraw, PatchSampler, RawViews
 from false_core.training.gradient_cache import accumulate_gradients
 
 pytestmark = pytest.mark.thorough
@@ -151,7 +151,11 @@ class TestViewsInParts:
     def test_are_the_rows_of_the_whole(self, land: str) -> None:
         source = RasterSource(land)
         plain = Normalisation((0.0,) * 4, (255.0,) * 4, (90.0,) * 4, (40.0,) * 4)
-        sampler = PatchSampler([source], [source.window_of(None)], plain, PATCHES, 32, (0.7, 1.4), POINTS_EACH, 0, 10**7)
+        sampler = PatchSampler(
+            MeasuredRasters([source], [source.window_of(None)], plain),
+            PatchDraw(PATCHES, 32, (0.7, 1.4), POINTS_EACH, 0),
+            10**7,
+        )
         pairs, jitter = sampler.batch(0), SpectralJitter()
         views = RawViews.of(pairs, jitter, 4, 2)
 

@@ -14,7 +14,7 @@ from small_jobs import TRAININGS, SmallJobs, checkpoints, goes_on, interrupt, ou
 from false_core import presets
 from false_core.dispatch import run
 from false_core.errors import DeviceError, FalseError, OutOfMemoryError
-from false_core.training import pretrain, segmenter_training
+from false_core.training import segmenter_training, trainer
 
 pytestmark = pytest.mark.thorough
 
@@ -34,7 +34,7 @@ def out(tmp_path: Path) -> Path:
 
 def before_step(monkeypatch: pytest.MonkeyPatch, step: int, happens: Callable[[Any], None]) -> None:
     """Have something happen to the networks while a step makes its gradients, in either training."""
-    accumulate, loss = pretrain.accumulate_gradients, segmenter_training._Trainer._loss
+    accumulate, loss = trainer.accumulate_gradients, segmenter_training._Trainer._loss
     calls = iter(range(1, 1000))
 
     def accumulated(method: Any, *given: Any, **named: Any) -> Any:
@@ -43,13 +43,13 @@ def before_step(monkeypatch: pytest.MonkeyPatch, step: int, happens: Callable[[A
             happens(method)
         return outcome
 
-    def lost(trainer: Any, *given: Any) -> Any:
-        value = loss(trainer, *given)
+    def lost(trained: Any, *given: Any) -> Any:
+        value = loss(trained, *given)
         if next(calls) == step:
-            value.register_hook(lambda gradient: happens(trainer.network) or gradient)
+            value.register_hook(lambda gradient: happens(trained.network) or gradient)
         return value
 
-    monkeypatch.setattr(pretrain, "accumulate_gradients", accumulated)
+    monkeypatch.setattr(trainer, "accumulate_gradients", accumulated)
     monkeypatch.setattr(segmenter_training._Trainer, "_loss", lost)
 
 
@@ -80,8 +80,8 @@ class TestNumbersThatRunAway:
     ) -> None:
         """Also between the steps whose losses are told."""
         job = small_jobs.make(name, out)
-        trainer = pretrain.Trainer if name == "pretrain" else segmenter_training._Trainer
-        train = trainer.train_on
+        trained = trainer.Trainer if name == "pretrain" else segmenter_training._Trainer
+        train = trained.train_on
 
         def spoilt(self: Any, batch: Any) -> Any:
             result = train(self, batch)
@@ -90,7 +90,7 @@ class TestNumbersThatRunAway:
             nothing = torch.tensor(float("inf"))
             return dataclasses.replace(result, loss=nothing) if name == "pretrain" else nothing
 
-        monkeypatch.setattr(trainer, "train_on", spoilt)
+        monkeypatch.setattr(trained, "train_on", spoilt)
         with pytest.raises(FalseError, match=r"broke down at step 3: the loss is no finite .*The state of step 2 is kept\."):
             run(job)
         assert [step_of(path) for path in checkpoints(cache)] == [2]
@@ -132,7 +132,7 @@ class TestADeviceThatFails:
         with monkeypatch.context() as patch:
             before_step(patch, 3, fail)
             # Pretraining would go on with fewer patches at a time.
-            patch.setattr(pretrain, "is_out_of_memory", lambda _: False)
+            patch.setattr(trainer, "is_out_of_memory", lambda _: False)
             with pytest.raises(kind, match=words) as raised:
                 run(job)
         assert str(raised.value).endswith("The state of step 2 is kept.")

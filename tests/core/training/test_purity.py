@@ -19,9 +19,9 @@ from false_core.events import Metric
 from false_core.jobs import Pretrain
 from false_core.methods.false_negatives import FalseNegatives
 from false_core.raster.source import RasterSource
-from false_core.raster.statistics import Normalisation
+from false_core.raster.statistics import MeasuredRasters, Normalisation
 from false_core.sampling.geometry import resample
-from false_core.sampling.views import EmbeddingPositions, PatchSampler, ViewPairs
+from false_core.sampling.views import EmbeddingPositions, PatchDraw, PatchSampler, ViewPairs
 from false_core.training.purity import TRUTH_TILE_PX, Truth, purity, purity_by_chance
 
 pytestmark = pytest.mark.thorough
@@ -45,7 +45,7 @@ class TestPlaces:
         source = RasterSource(path)
         plain = Normalisation((0.0, 0.0), (150.0, 110.0), (75.0, 55.0), (30.0, 30.0))
         sampler = PatchSampler(
-            [source, source], [source.window_of(None)] * 2, plain, 6, 16, (0.6, 1.4), 5, seed=3, budget=10**7
+            MeasuredRasters([source, source], [source.window_of(None)] * 2, plain), PatchDraw(6, 16, (0.6, 1.4), 5, 3), 10**7
         )
         return sampler.batch(0)
 
