@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,13 +12,16 @@ from false_core.accuracy.area_adjusted import AreaAdjusted, adjust
 from false_core.accuracy.comparison import POINT_REFERENCE, RASTER_REFERENCE, SHAPE_REFERENCE, Comparison
 from false_core.accuracy.metrics import IntArray, Scores, score
 from false_core.errors import InputError
-from false_core.labels.matching import as_code, match, spelling
+from false_core.labels.matching import match, match_by_names, spelling
 from false_core.raster.areas import PIXELS, AreaUnit, unit_of_map
 from false_core.raster.class_map import ClassMap
+from false_core.raster.classes import LandCoverClass, whole_number
 
 FEWEST_SAMPLES = 2
 """The least number of points of a mapped class, to tell how much they vary (Olofsson et al. 2014, Eq. 5)."""
 GREY = "#9a9a9a"
+MOST_NAMED = 5
+"""Classes that one sentence names."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +93,8 @@ def conclude(the_map: ClassMap, seen: Comparison) -> Assessment:
             f"Nothing can be compared: no reference lies on a pixel of {the_map.source.name} with data.",
             "Check that both are of the same area.",
         )
-    class_of_value = _class_keys(the_map, seen)
+    class_of_value, names, doubts = _class_keys(the_map, seen)
     keys: list[int | str] = sorted({*seen.mapped, *(key for key in class_of_value.values() if isinstance(key, int))})
-    names: dict[str, str] = {}
-    for value, key in class_of_value.items():
-        if isinstance(key, str):
-            names.setdefault(key, str(value))
     keys += sorted(names)
     classes = tuple(_assessed(the_map, key, names, seen) for key in keys)
     confusion = np.zeros((len(keys), len(keys)), np.int64)
@@ -103,21 +103,59 @@ def conclude(the_map: ClassMap, seen: Comparison) -> Assessment:
     adjusted = adjust(confusion, np.array([c.pixels for c in classes]))
     unit = unit_of_map(the_map.source)
     left_out = {what: number for what, number in seen.left_out.items() if number}
-    notes = (*_notes_on_design(seen.kind, left_out), *_notes_on_classes(classes, confusion), *_notes_on_area(unit))
+    notes = (
+        *doubts,
+        *_notes_on_design(seen.kind, left_out),
+        *_notes_on_classes(classes, confusion),
+        *_notes_on_area(unit),
+    )
     return Assessment(the_map.source.name, seen.kind, classes, confusion, left_out, unit, score(confusion), adjusted, notes)
 
 
-def _class_keys(the_map: ClassMap, seen: Comparison) -> dict[Hashable, int | str]:
-    """Return the class of each value of the reference: a code, or a spelling where the map knows no such class."""
+def _class_keys(the_map: ClassMap, seen: Comparison) -> tuple[dict[Hashable, int | str], dict[str, str], list[str]]:
+    """Return the class of each value of the reference: a code, or a spelling where the map knows no such class.
+
+    Also what the classes that have but a spelling are called, and sentences about what the values could mean otherwise.
+    """
     values = sorted({value for value, _ in seen.pairs}, key=str)
-    if seen.kind == RASTER_REFERENCE:  # It speaks in codes alone.
-        return {value: value for value in values if isinstance(value, int)}
-    found = match(values, the_map.classes_beside(seen.mapped))
+    classes = the_map.classes_beside(seen.mapped)
+    matched = match(values, classes)
+    found, doubts = matched.classes, [matched.doubt] if matched.doubt else []
+    by_names = match_by_names({value: name for value, name in seen.names.items() if value in found}, classes)
+    own_names: dict[Any, str] = {}
+    if any(named and named != found[value] for value, named in by_names.items()):
+        # Class names that both have say another thing than the numbers: the reference has codes of its own.
+        found, own_names, doubts = {value: by_names.get(value) for value in values}, dict(seen.names), []
+    else:
+        doubts += _notes_on_names({value: seen.names[value] for value in by_names}, found)
+    known, taken = {c.code for c in classes}, {spelling(c.name) for c in classes}
     keys: dict[Hashable, int | str] = {}
-    for value, known in found.items():
-        code = known.code if known else as_code(value)
-        keys[value] = spelling(str(value)) if code is None else code
-    return keys
+    names: dict[str, str] = {}
+    for value, one in found.items():
+        number = whole_number(value)
+        if one is not None:
+            keys[value] = one.code
+        elif number is not None and number not in known and value not in own_names:
+            keys[value] = number
+        else:
+            name = own_names.get(value, str(value))
+            # Beside a class of the map of the same name, which it is not.
+            name = f"{name} (another)" if spelling(name) in taken else name
+            keys[value] = spelling(name)
+            names.setdefault(spelling(name), name)
+    return keys, names, doubts
+
+
+def _notes_on_names(names: Mapping[Any, str], found: Mapping[Any, LandCoverClass | None]) -> list[str]:
+    """Tell where a reference calls a code by another name than the map."""
+    differ = [
+        f"{value} is {name} there and {one.name} on the map"
+        for value, name in names.items()
+        if (one := found.get(value)) and spelling(one.name) not in (spelling(name), spelling(str(one.code)))
+    ]
+    if not differ:
+        return []
+    return [f"The reference was compared by its codes, but has other names for some of them: {_list(differ[:MOST_NAMED])}."]
 
 
 def _assessed(the_map: ClassMap, key: int | str, names: dict[str, str], seen: Comparison) -> AssessedClass:

@@ -15,6 +15,7 @@ from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, Annotation, Labels
 from false_core.raster.aligned import AlignedCodes
+from false_core.raster.carried_classes import read_carried_classes
 from false_core.raster.class_map import ClassMap, CodeArray, tally
 from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass
 from false_core.raster.source import BoolArray, Window
@@ -32,12 +33,14 @@ class Comparison:
         mapped: Pixels of the map by code, in the order of the codes.
         pairs: Points or pixels by value of the reference and code of the map.
         left_out: What could not be compared, in words, and how many of it.
+        names: What a reference raster itself calls its codes.
     """
 
     kind: str
     mapped: dict[int, int] = field(default_factory=dict)
     pairs: Counter[tuple[Hashable, int]] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
+    names: dict[int, str] = field(default_factory=dict)
 
 
 def compare_labels(the_map: ClassMap, labels: Labels, feedback: Feedback) -> Comparison:
@@ -96,7 +99,7 @@ def _annotation(labels: Labels, values: list[Hashable]) -> Annotation:
 
 def compare_raster(the_map: ClassMap, path: str, feedback: Feedback) -> Comparison:
     """Compare every pixel of the map whose truth is known."""
-    seen = Comparison(RASTER_REFERENCE)
+    seen = Comparison(RASTER_REFERENCE, names={c.code: c.name for c in read_carried_classes(path).classes})
     with AlignedCodes(path, the_map.source, feedback) as truth:
         for _, codes, valid, (true, known) in ((*strip, truth.read(strip[0])) for strip in _strips(the_map, seen, feedback)):
             seen.left_out["pixels of the truth where the map has no data"] += int((known & ~valid).sum())

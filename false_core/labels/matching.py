@@ -1,52 +1,113 @@
-"""Which class of a map a reference label means: by the class's name, or by its code."""
+"""Which class of a map a value of the reference means: by the class's name, or by its code."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from false_core.errors import InputError
-from false_core.raster.classes import LandCoverClass
+from false_core.raster.classes import LandCoverClass, whole_number
 from false_core.untrusted import on_one_line
 
 
-def match(values: Iterable[Any], classes: Sequence[LandCoverClass]) -> dict[Any, LandCoverClass | None]:
-    """Find the class that each value of a class field stands for.
+@dataclass(frozen=True)
+class Match:
+    """What the values of a reference mean on a map.
 
-    Names come first, in capitals or not: where a map was made from numbers that could not be its codes, they are the names
-    of its classes. Otherwise a whole number, also one that is written as text, is a code.
+    Attributes:
+        classes: The class of each value, or None where the map has no such class.
+        doubt: A sentence where the values could also have meant something else; mostly empty.
+    """
+
+    classes: dict[Any, LandCoverClass | None]
+    doubt: str = ""
+
+
+def match(values: Iterable[Any], classes: Sequence[LandCoverClass]) -> Match:
+    """Find the class that each value of a class field, or of a raster of codes, stands for.
+
+    A text that is no number is a name, in capitals or not. Numbers, also those that are kept as text, are all names or all
+    codes: a map that was made from numbers which could not be its codes has them as names of its classes. They are what more
+    of them can be, and names where it is the same.
 
     Args:
-        values: Distinct values of the field: numbers, or text that is not empty.
-
-    Returns:
-        The class of each value, or None where the map has no such class.
+        values: Distinct values: numbers, or text that is not empty.
 
     Raises:
         InputError: A value is the name of several classes.
     """
+    names = _Names(classes)
     by_code = {c.code: c for c in classes}
     found: dict[Any, LandCoverClass | None] = {}
+    numbers: dict[Any, int] = {}
     for value in values:
-        named = [c for c in classes if spelling(c.name) == spelling(str(value))]
-        if len(named) > 1:
-            codes = ", ".join(str(c.code) for c in named)
+        number = whole_number(value)
+        if number is None:
+            found[value] = names.of(value)
+        else:
+            numbers[value] = number
+    coded = {value: by_code.get(number) for value, number in numbers.items()}
+    if not any(names.know(value) for value in numbers):
+        return Match({**found, **coded})
+    if sum(c is not None for c in coded.values()) > sum(names.know(value) for value in numbers):
+        return Match({**found, **coded})
+    named = {value: names.of(value) for value in numbers}
+    differ = [value for value in numbers if named[value] and coded[value] and named[value] != coded[value]]
+    if differ or any(named[value] and not coded[value] for value in numbers):
+        # The names are numbers of another kind than the codes: a number that is no name is no code either.
+        return Match({**found, **named}, _doubt(differ[0], named[differ[0]]) if differ and all(coded.values()) else "")
+    return Match({**found, **{value: named[value] or coded[value] for value in numbers}})
+
+
+def match_by_names(
+    names_of_values: Mapping[int, str], classes: Sequence[LandCoverClass]
+) -> dict[Any, LandCoverClass | None]:
+    """Find the class of each value of a reference that carries names of its own, by these names alone."""
+    names = _Names(classes)
+    return {value: names.of(name) for value, name in names_of_values.items()}
+
+
+class _Names:
+    """The classes of a map by their names; numbers among these in any spelling."""
+
+    def __init__(self, classes: Sequence[LandCoverClass]) -> None:
+        self._by_spelling: dict[str, list[LandCoverClass]] = {}
+        self._by_number: dict[int, list[LandCoverClass]] = {}
+        for one in classes:
+            self._by_spelling.setdefault(spelling(one.name), []).append(one)
+            number = whole_number(one.name)
+            if number is not None:
+                self._by_number.setdefault(number, []).append(one)
+
+    def know(self, value: Any) -> bool:
+        """Whether ``value`` is the name of a class."""
+        return bool(self._called(value))
+
+    def of(self, value: Any) -> LandCoverClass | None:
+        """Return the class that is called ``value``, or None. Raises InputError where several are."""
+        called = self._called(value)
+        if len(called) > 1:
+            codes = ", ".join(str(c.code) for c in called)
             raise InputError(
-                f"The map has {len(named)} classes called {str(value)!r}, with the codes {codes}.",
+                f"The map has {len(called)} classes called {str(value)!r}, with the codes {codes}.",
                 "Write the codes into the class field instead of the names.",
             )
-        code = as_code(value)
-        found[value] = named[0] if named else by_code.get(code) if code is not None else None
-    return found
+        return called[0] if called else None
+
+    def _called(self, value: Any) -> list[LandCoverClass]:
+        exactly = self._by_spelling.get(spelling(str(value)), [])
+        number = whole_number(value)
+        in_numbers = self._by_number.get(number, []) if number is not None else []
+        return exactly or (in_numbers if len(in_numbers) == 1 else [])
 
 
-def as_code(value: Any) -> int | None:
-    """Return the whole number that ``value`` is or spells, or None."""
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return int(number) if number.is_integer() else None
+def _doubt(value: Any, called: LandCoverClass | None) -> str:
+    assert called
+    return (
+        "The numbers of the reference are taken for names of the map's classes. They could also be their codes: "
+        f"{value} is the name of code {called.code}, and a code itself."
+    )
 
 
 def spelling(name: str) -> str:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 
 from false_core.errors import InputError
 from false_core.feedback import Feedback
-from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass, default_colour
-from false_core.raster.map_file import CLASSES_TAG
-from false_core.raster.source import GDAL_ERRORS, BoolArray, FloatArray, RasterSource, Window
-from false_core.untrusted import parse_json
+from false_core.raster.carried_classes import read_carried_classes
+from false_core.raster.classes import MOST_CLASSES, LandCoverClass, default_colour
+from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 
 CodeArray = npt.NDArray[np.int32]
 
@@ -48,8 +43,9 @@ class ClassMap:
                 f"{self.source.name} has {width:,} x {height:,} pixels: too many to go through.",
                 "Cut out the part you need.",
             )
-        self._known = {c.code: c for c in read_classes(path)}
-        self._colours = _colour_table(path)
+        carried = read_carried_classes(path)
+        self._known = {c.code: c for c in carried.classes}
+        self._colours = carried.colours
 
     def strips(self, feedback: Feedback) -> Iterator[tuple[Window, CodeArray, BoolArray]]:
         """Yield the strips, in order, each with its codes and validity."""
@@ -137,57 +133,3 @@ def as_codes(values: FloatArray, name: str) -> tuple[CodeArray, BoolArray]:
             f"{name} holds {whole[codes != whole][0]:g}; class codes are whole numbers.", "Choose a raster of class codes."
         )
     return codes, valid
-
-
-def read_classes(path: str) -> tuple[LandCoverClass, ...]:
-    """Return the classes that a raster carries; empty where it carries none.
-
-    Maps of ours have them in a tag of the file. Other rasters may have names as GDAL keeps them, in a file beside the
-    raster (``.aux.xml``), and a colour table.
-    """
-    colours = _colour_table(path)
-    with _readable(path) as dataset:
-        tag = dataset.tags().get(CLASSES_TAG)
-    if tag:
-        try:
-            return ClassTable.from_list(parse_json(tag)).classes
-        except (ValueError, TypeError, KeyError):
-            pass  # A tag of another program: the names that GDAL knows count.
-    return tuple(
-        LandCoverClass(code, " ".join(name.split()), colours.get(code) or default_colour(code))
-        for code, name in enumerate(_category_names(Path(f"{path}.aux.xml")))
-        if name and name.strip()
-    )
-
-
-def _colour_table(path: str) -> dict[int, str]:
-    """Return the colours that a raster carries, by code."""
-    with _readable(path) as dataset:
-        table = dataset.colormap(1) if dataset.colorinterp[0].name == "palette" else {}
-    return {code: "#{:02x}{:02x}{:02x}".format(*colour) for code, colour in table.items()}
-
-
-@contextmanager
-def _readable(path: str) -> Iterator[rasterio.DatasetReader]:
-    try:
-        with rasterio.open(path) as dataset:
-            yield dataset
-    except (*GDAL_ERRORS, ValueError) as error:
-        raise InputError(f"The raster {path} cannot be read: {error}.") from error
-
-
-def _category_names(aux_xml: Path) -> list[str | None]:
-    try:
-        # Safe for untrusted files: without a document type there are no entities to blow up or to load.
-        root = ET.parse(aux_xml, ET.XMLParser(target=_WithoutDoctype())).getroot()  # nosec B314
-        band = root.find("PAMRasterBand[@band='1']/CategoryNames")
-    except (OSError, ET.ParseError):
-        return []
-    return [] if band is None else [category.text for category in band.findall("Category")]
-
-
-class _WithoutDoctype(ET.TreeBuilder):
-    """Refuses a document type, which GDAL never writes."""
-
-    def doctype(self, *_: object) -> None:
-        raise ET.ParseError("There is a document type.")

@@ -12,6 +12,9 @@ from false_core.errors import InputError
 from false_core.untrusted import on_one_line, parse_json, read_text
 
 MOST_CLASSES = 254
+LARGEST_MAP_CODE = 254
+_WHOLE = re.compile(r"[+-]?[0-9]{1,15}(\.0*)?")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _FIRST_COLOURS = (
     "#e31a1c",
     "#ffd92f",
@@ -91,15 +94,20 @@ class ClassTable:
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """What the user calls the class that has ``value`` in the label field, and the colour they gave it."""
+    """What the user calls the class that has ``value`` in the label field, and the colour they gave it.
+
+    A list of values makes them one class. Without a name the value is the name, and without a colour one is chosen.
+    """
 
     value: Any
     name: str
-    color: str
+    color: str | None
 
 
 def read_legend(path: str | None) -> list[LegendEntry]:
     """Read a legend: a JSON list of ``{"value": ..., "name": ..., "color": "#rrggbb"}``.
+
+    The value may be a list of values, which make one class. Where ``color`` is null, the class gets a usual colour.
 
     Raises:
         InputError: The file is missing or is not such a list.
@@ -108,7 +116,7 @@ def read_legend(path: str | None) -> list[LegendEntry]:
         return []
     try:
         body = parse_json(read_text(path, "The legend"))
-        return [LegendEntry(entry["value"], str(entry["name"]), _colour(str(entry["color"]))) for entry in body]
+        return [LegendEntry(entry["value"], str(entry["name"]), _colour(entry["color"])) for entry in body]
     except OSError as error:
         raise InputError(f"The legend {path} cannot be read: {error.strerror}.") from error
     except (ValueError, TypeError, KeyError) as error:
@@ -121,11 +129,12 @@ def read_legend(path: str | None) -> list[LegendEntry]:
 def classes_from_values(values: Sequence[Any], legend: Sequence[LegendEntry]) -> tuple[dict[Any, int], list[LandCoverClass]]:
     """Give each distinct value of a label field its class.
 
-    Whole numbers from 0 to 254 keep their codes. Anything else gets 1, 2, 3... in sorted order.
+    Whole numbers from 0 to 254 keep their codes, also where they are kept as text, such as ``"01"``, as long as all values
+    are such numbers and no two are the same. Anything else gets 1, 2, 3... in sorted order.
 
     Args:
         values: Values of the label field, without nulls, in any order and number.
-        legend: Names and colours the user chose; values without an entry get a default.
+        legend: Names and colours the user chose, and which values are one class; values without an entry get a default.
 
     Returns:
         Code by value, and the classes ordered by code.
@@ -134,21 +143,60 @@ def classes_from_values(values: Sequence[Any], legend: Sequence[LegendEntry]) ->
         InputError: There are more than 254 classes.
     """
     distinct = sorted(set(values)) if all(isinstance(v, (int, float)) for v in values) else sorted(set(values), key=str)
-    if len(distinct) > MOST_CLASSES:
+    entry_of = _entries(distinct, legend)
+    leader_of = _leaders(distinct, entry_of)
+    leaders = [value for value in distinct if leader_of[value] == value]
+    if len(leaders) > MOST_CLASSES:
         raise InputError(
-            f"The class field has {len(distinct)} different values; a map can hold {MOST_CLASSES}.",
+            f"The class field has {len(leaders)} different values; a map can hold {MOST_CLASSES}.",
             "Check that it is the field with the class, or merge classes.",
         )
-    keep = all(_is_code(value) for value in distinct)
-    codes = {value: int(value) if keep else number for number, value in enumerate(distinct, start=1)}
-    chosen = {_key(entry.value): entry for entry in legend}
+    kept = [_as_code(value) for value in leaders]
+    if None in kept or len(set(kept)) < len(kept):
+        kept = list(range(1, len(leaders) + 1))
+    codes = {value: int(code) for value, code in zip(leaders, kept) if code is not None}
     classes: list[LandCoverClass] = []
-    for number, value in enumerate(distinct):
-        entry = chosen.get(_key(value))
+    for value in sorted(leaders, key=codes.__getitem__):
+        entry = entry_of.get(value)
         name = on_one_line((entry.name if entry else "") or _text(value))
-        color = entry.color if entry else _unused_colour(name, number, {c.color for c in classes})
+        color = (entry.color if entry else None) or _unused_colour(name, len(classes), {c.color for c in classes})
         classes.append(LandCoverClass(codes[value], name, color))
-    return codes, classes
+    return {value: codes[leader_of[value]] for value in distinct}, classes
+
+
+def _entries(values: Sequence[Any], legend: Sequence[LegendEntry]) -> dict[Any, LegendEntry]:
+    """Return the entry of each value that has one.
+
+    A value is known by its text, letter by letter, as QGIS compares them: ``01`` is not ``1``, and ``91E0`` no number. A
+    number is also known by a text that spells it otherwise.
+    """
+    by_text: dict[str, LegendEntry] = {}
+    by_number: dict[float, LegendEntry] = {}
+    for entry in legend:
+        for value in entry.value if isinstance(entry.value, list) else [entry.value]:
+            text = _text(value).strip()
+            by_text[text] = entry
+            if _NUMBER.fullmatch(text):
+                by_number[float(text)] = entry
+    found = {}
+    for value in values:
+        entry_of_value = by_text.get(_text(value).strip())
+        if entry_of_value is None and isinstance(value, (int, float)):
+            entry_of_value = by_number.get(value)
+        if entry_of_value is not None:
+            found[value] = entry_of_value
+    return found
+
+
+def _leaders(values: Sequence[Any], entry_of: dict[Any, LegendEntry]) -> dict[Any, Any]:
+    """Return for each value the one that gives its class the code: the first of those that an entry makes one class."""
+    first: dict[int, Any] = {}
+    leader_of = {}
+    for value in values:
+        entry = entry_of.get(value)
+        merged = entry is not None and isinstance(entry.value, list)
+        leader_of[value] = first.setdefault(id(entry), value) if merged else value
+    return leader_of
 
 
 def _unused_colour(name: str, number: int, used: set[str]) -> str:
@@ -168,25 +216,32 @@ def default_colour(number: int) -> str:
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
 
-def _is_code(value: Any) -> bool:
-    return isinstance(value, (int, float)) and float(value).is_integer() and 0 <= value <= 254
+def _as_code(value: Any) -> int | None:
+    """Return the code on a map that ``value`` is or spells, or None."""
+    number = whole_number(value)
+    return number if number is not None and 0 <= number <= LARGEST_MAP_CODE else None
+
+
+def whole_number(value: Any) -> int | None:
+    """Return the whole number that ``value`` is or spells, or None.
+
+    A text spells one with digits alone, zeros before them or behind a point included: ``01`` and ``1.0`` are 1, but ``3_1``
+    and ``91E0`` are names.
+    """
+    if isinstance(value, str):
+        return int(float(value)) if _WHOLE.fullmatch(value.strip()) else None
+    return int(value) if isinstance(value, (int, float)) and float(value).is_integer() else None
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _key(value: Any) -> str:
-    """One spelling for the same value from a layer's style (often text) and from its field (often a number)."""
-    text = str(value).lower() if isinstance(value, bool) else _text(value).strip()
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return str(int(number)) if number.is_integer() else str(number)
-
-
-def _colour(text: str) -> str:
-    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
+def _colour(text: Any) -> str | None:
+    if text is None:
+        return None
+    if not isinstance(text, str) or not re.fullmatch("#[0-9a-fA-F]{6}", text):
         raise ValueError(f"{text!r} is not a colour written #rrggbb")
     return text.lower()

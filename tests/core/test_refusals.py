@@ -34,7 +34,7 @@ from false_core.experiments.folders import find_sheets
 from false_core.jobs import Assess, Classify, ExportOnnx, Finetune, ModelInfo, Polygonise, SamplePoints
 from false_core.models.segmenter import build_segmenter
 from false_core.raster.aligned import AlignedCodes
-from false_core.raster.class_map import read_classes
+from false_core.raster.carried_classes import read_carried_classes
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.map_file import RasterFile
 from false_core.raster.source import RasterSource, Window
@@ -201,7 +201,7 @@ class TestMaps:
 
     def test_a_raster_whose_classes_are_asked_for_and_that_is_gone(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="gone.tif cannot be read"):
-            read_classes(str(tmp_path / "gone.tif"))
+            read_carried_classes(str(tmp_path / "gone.tif"))
 
     def test_a_file_that_holds_rasters_but_is_none(self, tmp_path: Path) -> None:
         path = tmp_path / "several.gpkg"

@@ -173,6 +173,81 @@ class TestAgainstATruthRaster:
             run(Assess(mapped, truth=path))
 
 
+def named_map(folder: Path, names: dict[int, str], name: str = "map.tif") -> str:
+    """A map of one row, two pixels of each code, with class names as another program leaves them beside it."""
+    path = write_raster(folder / name, np.repeat(list(names), 2)[None, None].astype("uint8"), nodata=255)
+    classes = tuple(LandCoverClass(code, called, f"#{code:06x}") for code, called in names.items())
+    write_class_names(Path(f"{path}.aux.xml"), ClassTable(classes))
+    return path
+
+
+class TestInTheWordsOfTheMap:
+    """A reference may say its classes as the map names them or as it codes them, and a perfect map is right in either."""
+
+    @pytest.mark.parametrize(
+        ("names", "truth", "doubted"),
+        [({1: "112", 2: "311", 3: "512"}, [112, 311, 512], False), ({1: "112", 2: "311", 3: "512"}, [1, 2, 3], False),
+         ({1: "1", 2: "11", 3: "2"}, [1, 11, 2], False), ({1: "1", 2: "11", 3: "2"}, [1, 2, 3], False),
+         ({1: "01", 2: "11", 3: "02"}, [1, 11, 2], False), ({1: "-5", 2: "0", 3: "5"}, [-5, 0, 5], False),
+         ({3: "1", 1: "2", 2: "3"}, [1, 2, 3], True), ({7: "field", 20: "forest", 9: "water"}, [7, 20, 9], False),
+         ({1: "1.0", 2: "2.5", 3: "300"}, [1, 2, 300], False)],
+    )  # fmt: skip
+    def test_a_truth_raster(self, tmp_path: Path, names: dict[int, str], truth: list[int], doubted: bool) -> None:
+        mapped = named_map(tmp_path, names)
+        true = write_raster(tmp_path / "truth.tif", np.repeat(truth, 2)[None, None].astype("int32"))
+        listener = Listener()
+        results = run(Assess(mapped, truth=true), listener)
+        assert results["oa"] == (1 if truth != [1, 2, 300] else pytest.approx(2 / 3))
+        assert ("could also be their codes" in listener.warnings) == doubted
+        if results["oa"] == 1:
+            assert "reference has" not in listener.warnings
+
+    @pytest.mark.parametrize(
+        "values", [[112, 311, 512], ["112", "311", "512"], [1, 2, 3], ["01", "2", "3"], [112.0, 311, 512]]
+    )
+    def test_labels(self, tmp_path: Path, values: list[Any]) -> None:
+        mapped = named_map(tmp_path, {1: "112", 2: "311", 3: "512"})
+        assert by_points(tmp_path, mapped, values, [(0.5, 0.5), (2.5, 0.5), (4.5, 0.5)])["oa"] == 1
+
+    def test_labels_with_names_that_look_like_numbers(self, tmp_path: Path) -> None:
+        names = {1: "91E0", 2: "3_1", 31: "nan", 91: "1e2", 100: "inf"}
+        places = [(0.5, 0.5), (2.5, 0.5), (4.5, 0.5), (6.5, 0.5), (8.5, 0.5)]
+        assert by_points(tmp_path, named_map(tmp_path, names), list(names.values()), places)["oa"] == 1
+        listener, mapped = Listener(), named_map(tmp_path, {31: "field", 91: "water"}, "other.tif")
+        (tmp_path / "points.gpkg").unlink()
+        assert by_points(tmp_path, mapped, ["91E0", "3_1"], [(0.5, 0.5), (2.5, 0.5)], listener=listener)["oa"] == 0
+        assert "count as mapped wrong: 3_1 (1), 91E0 (1)" in listener.warnings
+
+    def test_a_truth_raster_with_names_of_its_own(self, tmp_path: Path) -> None:
+        """The same classes under other codes."""
+        mapped = named_map(tmp_path, {1: "field", 2: "forest", 3: "water"})
+        listener, truth = Listener(), named_map(tmp_path, {2: "Field", 3: "forest", 1: "water"}, "truth.tif")
+        assert run(Assess(mapped, truth=truth), listener)["oa"] == 1
+        assert "reference" not in listener.warnings
+
+    def test_a_class_that_such_a_truth_has_alone_is_called_by_its_name(self, tmp_path: Path) -> None:
+        mapped = named_map(tmp_path, {1: "field", 2: "forest", 3: "water"})
+        listener, truth = Listener(), named_map(tmp_path, {2: "field", 3: "forest", 1: "rock"}, "truth.tif")
+        assert run(Assess(mapped, truth=truth), listener)["oa"] == pytest.approx(2 / 3)
+        assert "count as mapped wrong: rock (2)" in listener.warnings
+
+    def test_names_in_another_language_leave_the_codes_and_are_told(self, tmp_path: Path) -> None:
+        mapped = named_map(tmp_path, {1: "field", 2: "forest", 3: "water"})
+        listener, truth = Listener(), named_map(tmp_path, {1: "Acker", 2: "Wald", 3: "Wasser"}, "truth.tif")
+        assert run(Assess(mapped, truth=truth), listener)["oa"] == 1
+        assert "compared by its codes, but has other names" in listener.warnings
+        assert "1 is Acker there and field on the map" in listener.warnings
+
+    def test_a_value_that_is_no_class_never_bears_the_name_of_one(self, tmp_path: Path) -> None:
+        mapped = named_map(tmp_path, {1: "1", 2: "2", 3: "11", 4: "4", 5: "5"})
+        listener, truth = (
+            Listener(),
+            write_raster(tmp_path / "t.tif", np.repeat([1, 2, 3, 11, 5], 2)[None, None].astype("u1")),
+        )
+        assert run(Assess(mapped, truth=truth), listener)["oa"] == pytest.approx(3 / 5)
+        assert "count as mapped wrong: 3 (2)" in listener.warnings
+
+
 class TestAgainstPoints:
     @pytest.mark.parametrize("crs", [CRS, "EPSG:4326", "EPSG:3035"])
     def test_each_is_compared_with_the_pixel_it_lies_in(

@@ -256,6 +256,19 @@ class TestTheClassField:
         annotation = read(values, [A, B, C])
         assert names_by_code(annotation) == {k: str(value) for k, value in enumerate(sorted(values), start=1)}
 
+    @pytest.mark.parametrize(
+        ("values", "codes"),
+        [(["2", "11", "1"], {"1": 1, "2": 2, "11": 11}), (["01", "02", "10"], {"01": 1, "02": 2, "10": 10}),
+         (["1.0", "2.0", "3.0"], {"1.0": 1, "2.0": 2, "3.0": 3}), (["01", "1", "2"], {"01": 1, "1": 2, "2": 3}),
+         (["311", "112", "512"], {"112": 1, "311": 2, "512": 3}), (["3_1", "31", "4"], {"31": 1, "3_1": 2, "4": 3}),
+         (["-1", "1", "2"], {"-1": 1, "1": 2, "2": 3}), (["٣", "1", "2"], {"1": 1, "2": 2, "٣": 3})],
+    )  # fmt: skip
+    def test_numbers_that_are_kept_as_text_are_codes_where_they_can_be(
+        self, read: Any, values: list[str], codes: dict[str, int]
+    ) -> None:
+        annotation = read(values, [A, B, C])
+        assert {name: code for code, name in names_by_code(annotation).items()} == codes
+
     def test_yes_and_no_are_two_classes(self, read: Any) -> None:
         assert names_by_code(read([True, False, True], [A, B, C])) == {1: "false", 2: "true"}
 
@@ -377,6 +390,34 @@ class TestTheLegend:
         codes, classes = classes_from_values([value, value], entries)
         assert [c.name for c in classes] == ["Named"]
         assert set(codes) == {value}
+
+    @pytest.mark.parametrize(
+        "values",
+        [("01", "1", "2"), ("3_1", "31", "4"), ("6210", "91", "91E0"), ("1", "1.0", "2"), ("NaN", "nan"), ("1e3", "1000"),
+         ("Inf", "inf", "infinity"), ("1,5", "15"), (1, "01"), (0.5, 5)],
+    )  # fmt: skip
+    @pytest.mark.parametrize("backwards", [False, True])
+    def test_no_value_gets_the_name_of_another(self, tmp_path: Path, values: tuple[Any, ...], backwards: bool) -> None:
+        entries = self.legend(
+            tmp_path, [{"value": v, "name": f"class {v}", "color": f"#{n:06x}"} for n, v in enumerate(values)]
+        )
+        codes, classes = classes_from_values(values[:: -1 if backwards else 1], entries)
+        assert len(set(codes.values())) == len(values)
+        assert {value: (c.name, c.color) for value in values for c in classes if c.code == codes[value]} == {
+            value: (f"class {value}", f"#{n:06x}") for n, value in enumerate(values)
+        }
+
+    def test_several_values_can_be_one_class(self, tmp_path: Path) -> None:
+        entries = self.legend(tmp_path, [{"value": ["pine", "oak", "fir"], "name": "Forest", "color": "#00ff00"}])
+        codes, classes = classes_from_values(["water", "pine", "oak"], entries)
+        assert [(c.code, c.name) for c in classes] == [(1, "Forest"), (2, "water")]
+        assert codes == {"pine": 1, "oak": 1, "water": 2}
+        entries = self.legend(tmp_path, [{"value": [7, "3"], "name": "Forest", "color": "#00ff00"}])
+        assert classes_from_values([3, 7, 20], entries)[0] == {3: 3, 7: 3, 20: 20}
+
+    def test_without_a_colour_the_class_gets_a_usual_one(self, tmp_path: Path) -> None:
+        entries = self.legend(tmp_path, [{"value": 3, "name": "Wald", "color": None}])
+        assert classes_from_values([3, 4], entries)[1][0] == LandCoverClass(3, "Wald", "#1b7837")
 
     def test_without_a_name_the_value_is_the_name(self, tmp_path: Path) -> None:
         entries = self.legend(tmp_path, [{"value": 3, "name": "", "color": "#123456"}])

@@ -1,0 +1,165 @@
+"""The names and colours of classes that a raster carries, whoever made it."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import rasterio
+import rasterio.shutil
+from rasterio.io import MemoryFile
+
+from false_core.errors import InputError
+from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass, default_colour
+from false_core.raster.map_file import CLASSES_TAG
+from false_core.raster.source import GDAL_ERRORS
+from false_core.untrusted import on_one_line, parse_json
+
+MAX_DESCRIPTION_BYTES = 2**26
+"""A raster with a longer description, such as a table of millions of rows, is taken to carry no names."""
+_INTEGER, _REAL, _TEXT = "0", "1", "2"
+_NAME, _LOWEST, _RED, _GREEN, _BLUE, _VALUE = "2", "3", "6", "7", "8", "5"
+"""Types of columns and what they are used for, as GDAL numbers them (GDALRATFieldType, GDALRATFieldUsage)."""
+_VALUE_COLUMNS = ("value", "code", "class_code", "classvalue", "pixelvalue", "raster value", "id")
+_NAME_COLUMNS = ("class_names", "class_name", "classname", "class", "name", "label", "category", "description", "landcover")
+"""Titles of columns where nothing says what they are used for, as in the tables that ArcGIS writes. The first counts."""
+
+
+@dataclass(frozen=True)
+class CarriedClasses:
+    """What a raster says of its codes.
+
+    Attributes:
+        classes: Those with a name, in the order of their codes.
+        colours: The colours that it has for codes, ``#rrggbb``, also of those without a name.
+    """
+
+    classes: tuple[LandCoverClass, ...]
+    colours: dict[int, str]
+
+
+def read_carried_classes(path: str) -> CarriedClasses:
+    """Return the classes that a raster carries.
+
+    Maps of ours have them in a tag of the file. Of any other raster GDAL knows the names of its categories (an ENVI header,
+    an ``.aux.xml``, an ERDAS file), its attribute table and its colour table.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    with _readable(path) as dataset:
+        tag = dataset.tags().get(CLASSES_TAG)
+        if tag:
+            try:
+                classes = ClassTable.from_list(parse_json(tag)).classes
+                return CarriedClasses(classes, {c.code: c.color for c in classes})
+            except (ValueError, TypeError, KeyError):
+                pass  # A tag of another program: the names that GDAL knows count.
+        band = _described(dataset)
+    if band is None:
+        return CarriedClasses((), {})
+    names = {code: element.text or "" for code, element in enumerate(band.findall("CategoryNames/Category"))}
+    colours = {
+        code: "#{:02x}{:02x}{:02x}".format(*(int(element.get(part, "0")) & 255 for part in ("c1", "c2", "c3")))
+        for code, element in enumerate(band.findall("ColorTable/Entry"))
+    }
+    table = band.find("GDALRasterAttributeTable")
+    if table is not None:
+        named, coloured = _attribute_table(table)
+        names, colours = {**named, **{code: name for code, name in names.items() if name.strip()}}, {**colours, **coloured}
+    written = {code: on_one_line(name) for code, name in names.items()}
+    classes = tuple(
+        LandCoverClass(code, " ".join(name.split()), colours.get(code) or default_colour(abs(code) % MOST_CLASSES))
+        for code, name in sorted(written.items())
+        if name.strip()
+    )
+    return CarriedClasses(classes, colours)
+
+
+@contextmanager
+def _readable(path: str) -> Iterator[rasterio.DatasetReader]:
+    try:
+        with rasterio.open(path) as dataset:
+            yield dataset
+    except (*GDAL_ERRORS, ValueError) as error:
+        raise InputError(f"The raster {path} cannot be read: {error}.") from error
+
+
+def _described(dataset: rasterio.DatasetReader) -> ET.Element | None:
+    """Return what GDAL knows of the first band, in the words of a VRT: rasterio itself hands on no names and no tables."""
+    with MemoryFile(ext=".vrt") as memory:
+        try:
+            rasterio.shutil.copy(dataset, memory.name, driver="VRT")
+        except (*GDAL_ERRORS, ValueError):
+            return None  # What cannot be described can still be read.
+        if len(memory) > MAX_DESCRIPTION_BYTES:
+            return None
+        text = memory.read()
+    try:
+        # GDAL has written it, so it holds no document type and no entities of its own.
+        return ET.fromstring(text).find("VRTRasterBand[@band='1']")  # nosec B314
+    except ET.ParseError:
+        return None
+
+
+def _attribute_table(table: ET.Element) -> tuple[dict[int, str], dict[int, str]]:
+    """Return the names and the colours in a raster attribute table, by code."""
+    columns = [
+        (column.findtext("Name", "").strip().lower(), column.findtext("Type"), column.findtext("Usage"))
+        for column in table.findall("FieldDefn")
+    ]
+    value_at = _column(columns, (_VALUE, _LOWEST), _VALUE_COLUMNS, (_INTEGER, _REAL))
+    name_at = _column(columns, (_NAME,), _NAME_COLUMNS, (_TEXT,))
+    parts_at = [_column(columns, (usage,), (title,), (_INTEGER, _REAL)) for usage, title in _PARTS_OF_COLOURS]
+    # Without a column of values the rows are numbered, from a number and by a step of their own.
+    first, step = _number(table.get("Row0Min")) or 0.0, _number(table.get("BinSize")) or 1.0
+    names, colours = {}, {}
+    for index, row in enumerate(table.findall("Row")):
+        cells = [cell.text or "" for cell in row.findall("F")]
+        value = first + step * index if value_at is None else _number(_cell(cells, value_at))
+        if value is None or not value.is_integer():
+            continue
+        if name_at is not None:
+            names[int(value)] = _cell(cells, name_at)
+        parts = [None if at is None else _number(_cell(cells, at)) for at in parts_at]
+        scale = 255 if all(at is not None and columns[at][1] == _REAL for at in parts_at) else 1
+        whole = [round(part * scale) for part in parts if part is not None and 0 <= part * scale <= 255]
+        if len(whole) == 3:
+            colours[int(value)] = "#{:02x}{:02x}{:02x}".format(*whole)
+    return names, colours
+
+
+_PARTS_OF_COLOURS = ((_RED, "red"), (_GREEN, "green"), (_BLUE, "blue"))
+
+
+def _column(
+    columns: list[tuple[str, str | None, str | None]],
+    usages: tuple[str, ...],
+    titles: tuple[str, ...],
+    types: tuple[str, ...],
+) -> int | None:
+    """Return the number of the column that says it is used so, or is called so, or None. A text is any column of text."""
+    for usage in usages:
+        for index, column in enumerate(columns):
+            if column[2] == usage:
+                return index
+    for title in titles:
+        for index, column in enumerate(columns):
+            if column[0] == title and column[1] in types:
+                return index
+    if types == (_TEXT,):
+        return next((index for index, column in enumerate(columns) if column[1] == _TEXT), None)
+    return None
+
+
+def _cell(cells: list[str], index: int) -> str:
+    return cells[index] if index < len(cells) else ""
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,121 @@
+"""What a raster of class codes says of its classes, whoever made it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from rasterio.enums import ColorInterp
+from small_world import write_raster
+
+from false_core.raster.carried_classes import read_carried_classes
+
+NAMED = (
+    "<PAMDataset><PAMRasterBand band='1'><CategoryNames>"
+    "<Category></Category><Category>field</Category><Category>{}</Category>"
+    "</CategoryNames></PAMRasterBand></PAMDataset>"
+)
+
+
+def codes(folder: Path) -> str:
+    return write_raster(folder / "codes.tif", np.array([[[1, 2], [2, 1]]], np.uint8))
+
+
+def test_names_of_another_program_are_taken_over_with_its_colours(tmp_path: Path) -> None:
+    path = codes(tmp_path)
+    with rasterio.open(path, "r+") as file:
+        file.write_colormap(1, {1: (255, 0, 0, 255), 2: (0, 0, 255, 255)})
+        file.colorinterp = [ColorInterp.palette]
+    Path(f"{path}.aux.xml").write_text(NAMED.format("water"), encoding="utf-8")
+    assert [(c.code, c.name, c.color) for c in read_carried_classes(path).classes] == [
+        (1, "field", "#ff0000"),
+        (2, "water", "#0000ff"),
+    ]
+
+
+def test_a_file_beside_it_that_would_blow_up_is_not_believed(tmp_path: Path) -> None:
+    # A "billion laughs": entities made of entities, 10 to the 11th in all.
+    path = codes(tmp_path)
+    entities = "".join(f"<!ENTITY a{n} '{f'&a{n - 1};' * 10}'>" for n in range(1, 12))
+    bomb = f"<!DOCTYPE d [<!ENTITY a0 'ha'>{entities}]>" + NAMED.format("&a11;")
+    Path(f"{path}.aux.xml").write_text(bomb, encoding="utf-8")
+    assert read_carried_classes(path).classes == ()
+
+
+def test_one_that_is_damaged_neither(tmp_path: Path) -> None:
+    path = codes(tmp_path)
+    Path(f"{path}.aux.xml").write_text(NAMED.format("water")[:90], encoding="utf-8")
+    assert read_carried_classes(path).classes == ()
+
+
+ROWS = ((1, "field", 255, 0, 0), (7, "open water", 0, 0, 255), (311, "forest", 0, 128, 0))
+
+
+def table(columns: list[tuple[str, int, int]], rows: list[tuple[object, ...]], more: str = "") -> str:
+    """Return an attribute table as GDAL writes it; columns by title, type and what they are used for."""
+    defined = "".join(
+        f'<FieldDefn index="{n}"><Name>{title}</Name><Type>{kind}</Type><Usage>{usage}</Usage></FieldDefn>'
+        for n, (title, kind, usage) in enumerate(columns)
+    )
+    listed = "".join(f'<Row index="{n}">{"".join(f"<F>{cell}</F>" for cell in row)}</Row>' for n, row in enumerate(rows))
+    return f'<GDALRasterAttributeTable tableType="thematic"{more}>{defined}{listed}</GDALRasterAttributeTable>'
+
+
+def beside(path: str, text: str) -> None:
+    Path(f"{path}.aux.xml").write_text(f'<PAMDataset><PAMRasterBand band="1">{text}</PAMRasterBand></PAMDataset>', "utf-8")
+
+
+def test_an_attribute_table_gives_names_and_colours(tmp_path: Path) -> None:
+    columns = [("Value", 0, 5), ("Kind", 2, 2), ("R", 0, 6), ("G", 0, 7), ("B", 0, 8)]
+    beside(path := codes(tmp_path), table(columns, list(ROWS)))
+    found = read_carried_classes(path).classes
+    assert [(c.code, c.name, c.color) for c in found] == [
+        (1, "field", "#ff0000"), (7, "open water", "#0000ff"), (311, "forest", "#008000")
+    ]  # fmt: skip
+
+
+def test_one_that_does_not_say_what_its_columns_are_for_goes_by_their_titles(tmp_path: Path) -> None:
+    columns = [("OID", 0, 0), ("VALUE", 0, 0), ("COUNT", 0, 0), ("Note", 2, 0), ("Class_Name", 2, 0), ("Red", 1, 0),
+               ("Green", 1, 0), ("Blue", 1, 0)]  # fmt: skip
+    rows = [(n, code, 5, "x", name, r / 255, g / 255, b / 255) for n, (code, name, r, g, b) in enumerate(ROWS)]
+    beside(path := codes(tmp_path), table(columns, rows))
+    assert [(c.code, c.name, c.color) for c in read_carried_classes(path).classes][1:] == [
+        (7, "open water", "#0000ff"), (311, "forest", "#008000")
+    ]  # fmt: skip
+
+
+def test_one_without_values_is_numbered_by_its_rows(tmp_path: Path) -> None:
+    beside(path := codes(tmp_path), table([("Class_Names", 2, 2)], [("none",), ("field",), ("",)]))
+    assert [(c.code, c.name) for c in read_carried_classes(path).classes] == [(0, "none"), (1, "field")]
+    beside(path, table([("Class_Names", 2, 2)], [("a",), ("b",)], ' Row0Min="10" BinSize="10"'))
+    assert [(c.code, c.name) for c in read_carried_classes(path).classes] == [(10, "a"), (20, "b")]
+
+
+def test_one_of_numbers_alone_names_nothing(tmp_path: Path) -> None:
+    beside(path := codes(tmp_path), table([("Value", 0, 5), ("Histogram", 0, 1)], [(1, 20), ("x", 4), (1.5, 2)]))
+    assert read_carried_classes(path).classes == ()
+
+
+def test_an_envi_header_gives_names_and_colours(tmp_path: Path) -> None:
+    path = tmp_path / "codes.dat"
+    with rasterio.open(path, "w", driver="ENVI", width=2, height=1, count=1, dtype="uint8") as file:
+        file.write(np.array([[[1, 2]]], np.uint8))
+    header = path.with_suffix(".hdr")
+    body = header.read_text().replace("ENVI Standard", "ENVI Classification")
+    names, colours = "{Unclassified, field, open water}", "{0,0,0, 240,200,60, 0,0,250}"
+    header.write_text(f"{body}classes = 3\nclass names = {names}\nclass lookup = {colours}\n")
+    found = read_carried_classes(str(path)).classes
+    assert [(c.code, c.name, c.color) for c in found] == [
+        (0, "Unclassified", "#000000"), (1, "field", "#f0c83c"), (2, "open water", "#0000fa")
+    ]  # fmt: skip
+
+
+def test_a_file_of_erdas_gives_names(tmp_path: Path) -> None:
+    beside(path := codes(tmp_path), table([("Value", 0, 5), ("Class_Names", 2, 2)], [(0, ""), (1, "field"), (2, "water")]))
+    rasterio.shutil.copy(path, tmp_path / "codes.img", driver="HFA")
+    assert [(c.code, c.name) for c in read_carried_classes(str(tmp_path / "codes.img")).classes] == [
+        (1, "field"),
+        (2, "water"),
+    ]
