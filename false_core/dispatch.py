@@ -19,6 +19,7 @@ from false_core.feedback import Feedback
 from false_core.publish import check_destinations, locked_outputs
 from false_core.raster.imagery import with_rasters_found
 from false_core.sidecars import styles_kept
+from false_core.untrusted.drivers import allow_by_list
 
 GDAL_SETTINGS = {
     # Megabytes for decoded blocks of rasters. GDAL's own default, 5 % of the memory, is more than all the rest on a large
@@ -39,6 +40,7 @@ GDAL_SETTINGS = {
 # It counts only where it is set before torch and numpy are imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+allow_by_list()
 
 
 def run(
@@ -76,15 +78,17 @@ def run(
 
 
 def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
-    if world is ALONE:
-        job = with_rasters_found(job, feedback)
-    else:  # A folder may change while the processes start; all of them see it as the first one does.
-        job = jobs.from_json(world.broadcast_object(lambda: jobs.to_json(with_rasters_found(job, feedback))))
-    if world.share.is_main:
-        check_destinations(job)
-        for style in [style for path in jobs.outputs(job).values() for style in styles_kept(Path(path))]:
-            feedback.info(f"The style {style.name} was made or changed by a person, and is kept. Delete it for a new one.")
     try:
+        if world is ALONE:
+            job = with_rasters_found(job, feedback)
+        else:  # A folder may change while the processes start; all of them see it as the first one does.
+            job = jobs.from_json(world.broadcast_object(lambda: jobs.to_json(with_rasters_found(job, feedback))))
+        if world.share.is_main:
+            check_destinations(job)
+            for style in [style for path in jobs.outputs(job).values() for style in styles_kept(Path(path))]:
+                feedback.info(
+                    f"The style {style.name} was made or changed by a person, and is kept. Delete it for a new one."
+                )
         with locked_outputs(job) if world.share.is_main else nullcontext():
             return _do(job, feedback, world)
     except (MemoryError, RuntimeError) as error:
