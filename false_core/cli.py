@@ -9,13 +9,13 @@ import sys
 import threading
 import time
 import types
+import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Annotated, Any, NoReturn, TypeVar, get_type_hints
 
 import tyro
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
@@ -23,8 +23,9 @@ from false_core import __version__, events, jobs
 from false_core.cancellation import Stop, cancelled_by_signals, end_at_deadline
 from false_core.dispatch import run
 from false_core.distributed import share
-from false_core.errors import Cancelled, FalseError, RequestError
+from false_core.errors import Cancelled, FalseError, RequestError, printable
 from false_core.memory import keep_memory
+from false_core.standard_streams import open_streams, start_in_utf8
 from false_core.worker import serve_file
 
 
@@ -74,8 +75,15 @@ class Rerun:
 Outcome = TypeVar("Outcome")
 
 
+def escape(text: str) -> str:
+    """Return ``text``, which may hold names from anywhere, so that it is shown as it is: no markup, no escape sequences."""
+    return markup.escape(printable(text))
+
+
 def entry() -> NoReturn:
     """Run the command line, and end the process as soon as it is done."""
+    start_in_utf8()
+    open_streams()
     keep_memory()
     try:
         main()
@@ -83,8 +91,7 @@ def entry() -> NoReturn:
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # The reader is gone.
-            stream.flush()
+        stream.flush()
     # Skips the teardown of torch, GDAL and their threads, which has been seen to abort after a cancel.
     os._exit(code)
 
@@ -96,6 +103,9 @@ def main() -> None:
         print(f"false-core {__version__}")
         return
     console = Console(stderr=True)
+    warnings.showwarning = lambda message, category, *rest, **more: console.print(
+        f"[dim]{escape(f'{category.__name__}: {message}')}[/]", highlight=False
+    )
     try:
         command = _parsed(arguments)
         if isinstance(command, RunJob):
@@ -201,7 +211,7 @@ def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], O
         def show(event: events.Event) -> None:
             if isinstance(event, events.Progress):
                 left = f"{_duration(event.eta_s)} left" if event.eta_s is not None else ""
-                bar.update(task, completed=event.fraction, description=event.stage, rate=event.rate, left=left)
+                bar.update(task, completed=event.fraction, description=escape(event.stage), rate=event.rate, left=left)
             elif isinstance(event, events.Message):
                 style = "yellow" if event.level == events.WARNING else "dim"
                 bar.console.print(f"[{style}]{escape(event.text)}[/]", highlight=False)

@@ -76,15 +76,17 @@ def run(
 
 
 def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
-    if world is ALONE:
-        job = with_rasters_found(job, feedback)
-    else:  # A folder may change while the processes start; all of them see it as the first one does.
-        job = jobs.from_json(world.broadcast_object(lambda: jobs.to_json(with_rasters_found(job, feedback))))
-    if world.share.is_main:
-        check_destinations(job)
-        for style in [style for path in jobs.outputs(job).values() for style in styles_kept(Path(path))]:
-            feedback.info(f"The style {style.name} was made or changed by a person, and is kept. Delete it for a new one.")
     try:
+        if world is ALONE:
+            job = with_rasters_found(job, feedback)
+        else:  # A folder may change while the processes start; all of them see it as the first one does.
+            job = jobs.from_json(world.broadcast_object(lambda: jobs.to_json(with_rasters_found(job, feedback))))
+        if world.share.is_main:
+            check_destinations(job)
+            for style in [style for path in jobs.outputs(job).values() for style in styles_kept(Path(path))]:
+                feedback.info(
+                    f"The style {style.name} was made or changed by a person, and is kept. Delete it for a new one."
+                )
         with locked_outputs(job) if world.share.is_main else nullcontext():
             return _do(job, feedback, world)
     except (MemoryError, RuntimeError) as error:

@@ -40,7 +40,7 @@ class FalseError(Exception):
     exit_code = 1
 
     def __init__(self, what: str, remedy: str = "") -> None:
-        self.what, self.remedy = _readable(what), _readable(remedy)
+        self.what, self.remedy = printable(shortened(what)), printable(shortened(remedy))
         super().__init__(f"{self.what} {self.remedy}".strip())
 
 
@@ -115,7 +115,11 @@ def _kinds(kind: Type[FalseError]) -> Iterator[Type[FalseError]]:
         yield from _kinds(narrower)
 
 
-def _readable(text: str) -> str:
-    if len(text) > MAX_CHARACTERS:
-        text = f"{text[: MAX_CHARACTERS // 2]} … {text[-MAX_CHARACTERS // 2 :]}"
+def printable(text: str) -> str:
+    """Return ``text`` without what would move the cursor of a terminal, or turn what follows around. Lines stay lines."""
     return "".join(character if character.isprintable() or character == "\n" else " " for character in text)
+
+
+def shortened(text: str, most: int = MAX_CHARACTERS) -> str:
+    """Return ``text`` without its middle where it has more than ``most`` characters."""
+    return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"

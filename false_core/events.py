@@ -13,13 +13,16 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple, Type, Union
 
-from false_core.untrusted import parse_json
+from false_core.errors import printable, shortened
+from false_core.untrusted import on_one_line, parse_json
 
 INFO, WARNING = "info", "warning"
 CANCEL_DEADLINE_S = 1.2
 """Seconds after which a process that was told to cancel its job has ended. Both programs count on it."""
 LONGEST_LINE = 1_000_000
 """Characters. A longer line is not an event of ours."""
+LONGEST_MESSAGE = 20_000
+"""Characters. Of a longer message the middle is left out."""
 
 
 class ProtocolError(ValueError):
@@ -57,6 +60,10 @@ class Progress:
     eta_s: Optional[float] = None
     rate: str = ""
 
+    def __post_init__(self) -> None:
+        # Names of files get into it, and these may hold what moves the cursor of a terminal.
+        object.__setattr__(self, "stage", on_one_line(shortened(self.stage)))
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -73,6 +80,9 @@ class Message:
 
     level: str
     text: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", printable(shortened(self.text, LONGEST_MESSAGE)))
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,10 @@ class Failed:
     remedy: str = ""
     code: str = "error"
     details: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("what", "remedy", "details"):
+            object.__setattr__(self, name, printable(shortened(getattr(self, name), LONGEST_MESSAGE)))
 
 
 Event = Union[Started, Progress, Metric, Message, Artifact, Finished, Failed]

@@ -210,6 +210,10 @@ def check_destinations(job: jobs.Job) -> None:
         target = Path(path)
         if re.match(r"/vsi|\w{2,}://", path):  # C:// is a drive of Windows.
             raise OutputError(f"{name} is not on a disk: {path}.", "Choose a file on a disk, and copy it there afterwards.")
+        try:
+            os.fsencode(path).decode("utf-8")
+        except UnicodeError as error:
+            raise OutputError(f"The name of {name} is not text in UTF-8: {path}.", "Choose another name.") from error
         is_folder = jobs.parameters(job)[name].kind.is_folder
         folder = target if is_folder and target.is_dir() else target.parent
         if not folder.is_dir():

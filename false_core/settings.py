@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from pathlib import Path
 
 from false_core.errors import RequestError
@@ -21,16 +22,38 @@ DISK_GB = 10.0
 REMOTE, ALL = "far", "all"
 PATIENCE_S = 60.0
 """Seconds without a sign of life after which one of several processes is taken for lost, where the user set no other."""
+MAX_PATIENCE_S = 1e7
+"""The most that counts: with more, no clock of the system can wait for it."""
 
 
 def cache_folder() -> Path:
-    """Return the folder for files that can be made again: ``FALSE_CACHE``, or the user's cache folder."""
-    chosen = os.environ.get("FALSE_CACHE")
+    """Return the folder for files that can be made again: ``FALSE_CACHE``, or the user's cache folder.
+
+    Where the system knows no folder of the user, one that cannot be made: jobs then keep nothing. One in the folder for
+    temporary files would have a name that others can foresee.
+    """
+    chosen = os.environ.get("FALSE_CACHE", "").strip()
     if chosen:
         return Path(chosen)
     if os.name == "nt":
-        return Path(os.environ.get("LOCALAPPDATA", str(Path.home()))) / "false" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "false"
+        return Path(os.environ.get("LOCALAPPDATA") or _home()) / "false" / "cache"
+    caches = os.environ.get("XDG_CACHE_HOME", "")
+    # One that is relative does not count, as the specification of that variable says.
+    return (Path(caches) if os.path.isabs(caches) else _home() / ".cache") / "false"
+
+
+def _home() -> Path:
+    if os.name != "nt" and not os.environ.get("HOME"):
+        import pwd
+
+        try:
+            return Path(pwd.getpwuid(os.getuid()).pw_dir)
+        except KeyError:  # A user without a name, such as in a container.
+            return Path(os.devnull)
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(os.devnull)
 
 
 def memory_for_pixels() -> int:
@@ -39,7 +62,7 @@ def memory_for_pixels() -> int:
     Raises:
         RequestError: The variable holds no positive number.
     """
-    return int(1e9 * _positive("FALSE_MEMORY_GB", MEMORY_GB, "the memory for pixels in GB"))
+    return _bytes(_positive("FALSE_MEMORY_GB", MEMORY_GB, "the memory for pixels in GB"))
 
 
 def patience_s() -> float:
@@ -48,7 +71,9 @@ def patience_s() -> float:
     Raises:
         RequestError: The variable holds no positive number.
     """
-    return _positive("FALSE_PATIENCE_S", PATIENCE_S, "the seconds without a sign of life from a process")
+    return min(
+        MAX_PATIENCE_S, _positive("FALSE_PATIENCE_S", PATIENCE_S, "the seconds without a sign of life from a process")
+    )
 
 
 def disk_cache_bytes() -> int:
@@ -60,7 +85,7 @@ def disk_cache_bytes() -> int:
     text = os.environ.get("FALSE_DISK_GB", "").strip()
     if text and _number(text) == 0:
         return 0
-    return int(1e9 * _positive("FALSE_DISK_GB", DISK_GB, "0, or the disk space for rasters that are far away in GB"))
+    return _bytes(_positive("FALSE_DISK_GB", DISK_GB, "0, or the disk space for rasters that are far away in GB"))
 
 
 def disk_cache_folder() -> Path:
@@ -86,6 +111,10 @@ def disk_cache_takes_all() -> bool:
 def preferred_device() -> str:
     """Return what ``auto`` stands for: ``FALSE_DEVICE``, or ``auto`` itself, the best device that works."""
     return os.environ.get("FALSE_DEVICE", "").strip() or "auto"
+
+
+def _bytes(gigabytes: float) -> int:
+    return int(min(1e9 * gigabytes, sys.maxsize))
 
 
 def _positive(variable: str, default: float, meaning: str) -> float:

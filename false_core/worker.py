@@ -11,6 +11,7 @@ come. That the file is removed ends the job too, where neither stdin nor signals
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -24,13 +25,13 @@ from false_core import __version__, events
 from false_core.cancellation import Stop, cancelled_by_signals, end_at_deadline
 from false_core.dispatch import run
 from false_core.distributed import is_started_again, share
-from false_core.errors import Cancelled, FalseError
+from false_core.errors import Cancelled, FalseError, RequestError
 from false_core.events import Event, Failed, Finished, Message, Started
 from false_core.jobs import Job, from_file, from_json
 from false_core.memory import keep_memory
+from false_core.standard_streams import open_streams, start_in_utf8
+from false_core.untrusted import LONGEST_TEXT
 
-LONGEST_JOB = 1_000_000
-"""Characters. A longer first line is not a job of ours."""
 WATCH_S = 0.2
 """Between two looks at whether the file of a job is still there."""
 
@@ -106,7 +107,13 @@ def _serve(path: str | None, speaker: _Speaker, cancel: Stop) -> int:
 
 def _received(cancel: threading.Event) -> Job:
     """Return the job on stdin, and listen on."""
-    job = from_json(sys.stdin.readline(LONGEST_JOB))
+    line = sys.stdin.readline(LONGEST_TEXT + 1)
+    if len(line) > LONGEST_TEXT:
+        raise RequestError(
+            f"The job has more than {LONGEST_TEXT:,} characters.",
+            "Name a folder, a pattern, or a text file with a path per line instead of the rasters.",
+        )
+    job = from_json(line)
     threading.Thread(target=_listen, args=(cancel, True), daemon=True).start()
     return job
 
@@ -159,12 +166,15 @@ def _say_why(error: FalseError, speaker: _Speaker) -> None:
 
 
 def _exit(code: int) -> NoReturn:
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # On a full disk.
+        sys.stderr.flush()
     # Skips the teardown of torch, GDAL and their threads, which costs time and has been seen to crash after the result
     # was already delivered.
     os._exit(code)
 
 
 if __name__ == "__main__":
+    start_in_utf8()
+    open_streams()
     keep_memory()
     _exit(main())

@@ -15,6 +15,7 @@ from typing import Any
 from false_core import jobs
 from false_core.errors import InputError, RequestError
 from false_core.raster.classes import ClassTable, default_colour
+from false_core.untrusted import read_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -180,7 +181,7 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
     """
     file = Path(path)
     try:
-        body = tomllib.loads(file.read_text(encoding="utf-8"))
+        body = tomllib.loads(read_text(str(path), "The experiment"))
     except OSError as error:
         raise InputError(f"The experiment {file} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

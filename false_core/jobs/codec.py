@@ -9,7 +9,7 @@ from typing import Any, Mapping, Optional, Sequence, Tuple, Type
 from false_core.errors import RequestError
 from false_core.jobs.job import JOBS, Job, outputs, parameters
 from false_core.jobs.kinds import FIELD, Parameter
-from false_core.untrusted import parse_json
+from false_core.untrusted import parse_json, read_text
 
 
 def to_json(job: Job) -> str:
@@ -37,10 +37,10 @@ def from_file(path: str) -> Job:
 
     Raises:
         RequestError: The file cannot be read, or holds no job; the reasons are those of ``from_json``.
+        InputError: It is no file, such as a pipe, or too long for a job.
     """
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
+        text = read_text(path, "The job")
     except OSError as error:
         raise RequestError(f"The job {path} cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:

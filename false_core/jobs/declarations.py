@@ -431,7 +431,8 @@ class Polygonise(Job, done_by="false_core.mapping.polygonise:polygonise"):
         NUMBER,
         "Minimum area",
         "A region smaller than this becomes part of the neighbour with which it shares the longest border (minimum mapping "
-        "unit). The area is in square map units, or in m² where the map is in degrees. 0: all regions stay.",
+        "unit). The area is in square map units, or in m² of ground where the map is in degrees or not true to scale, as in "
+        "Web Mercator. 0: all regions stay.",
         0.0,
         minimum=0.0,
     )

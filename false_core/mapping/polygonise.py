@@ -23,7 +23,7 @@ from false_core.jobs import Polygonise
 from false_core.mapping.borders import BorderGraph, ragged, trace
 from false_core.mapping.regions import Regions, find_regions
 from false_core.mapping.smoothing import paths
-from false_core.raster.areas import areas, unit_of_areas
+from false_core.raster.areas import areas, unit_in_words, unit_of_areas
 from false_core.raster.class_map import ClassMap
 from false_core.raster.source import RasterSource
 from false_core.vector.layer_file import driver_of
@@ -54,11 +54,10 @@ def polygonise(job: Polygonise, feedback: Feedback) -> dict[str, Any]:
         classes = [land_cover.class_of(code) for code in np.unique(regions.codes).tolist()]
         with polygon_file(job.output, job.map, source.crs, classes) as file:
             for some, polygons in _polygons(network, regions, source, job.smoothing, feedback):
-                file.write(regions.codes[some], polygons, areas(polygons, source.crs))
+                file.write(regions.codes[some], polygons, areas(polygons, source))
+    feedback.info(f"Areas are in {unit_in_words(source)}.")
     if job.minimum_area:
-        feedback.info(
-            f"{regions.dissolved:,} regions below {job.minimum_area:g} {unit_of_areas(source.crs)} were dissolved."
-        )
+        feedback.info(f"{regions.dissolved:,} regions below {job.minimum_area:g} {unit_of_areas(source)} were dissolved.")
     return {"polygons": len(regions), "dissolved": regions.dissolved}
 
 

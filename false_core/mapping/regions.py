@@ -158,7 +158,8 @@ class _Found:
         transform = source.native_transform
         # A pixel's horizontal and vertical edges. In degrees, the horizontal ones are shorter towards the poles.
         across, down = np.hypot(transform.a, transform.d), np.hypot(transform.b, transform.e)
-        narrowing = by_row / self.largest_pixel
+        is_in_degrees = source.crs is not None and source.crs.is_geographic
+        narrowing = by_row / self.largest_pixel if is_in_degrees else np.ones(len(rows))
         longest = max(across, down)
         self._horizontal = np.maximum(1, np.rint(across * narrowing / longest * _FINE)).astype(np.int64)
         self._vertical = max(1, round(down / longest * _FINE))

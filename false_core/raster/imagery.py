@@ -17,6 +17,7 @@ from false_core import jobs
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.raster.stac import rasters_of_stac, read_stac
+from false_core.untrusted import check_is_file
 
 RASTER_ENDINGS = (".tif", ".tiff", ".vrt", ".img", ".jp2")
 """The endings of what is taken for a raster in a folder. Anything else can be named by a pattern."""
@@ -158,6 +159,7 @@ def _as_expression(pattern: str) -> str:
 
 
 def _listed(file: str) -> Iterator[str]:
+    check_is_file(file, "The text file")
     if _opens(file):  # Some rasters are text files.
         yield file
         return

@@ -32,6 +32,7 @@ from false_core.raster.band_colours import BandColours, colours_of
 from false_core.raster.band_descriptions import BandDescription, describe_bands
 from false_core.raster.chunks_on_disk import ChunksOnDisk, chunks_on_disk
 from false_core.raster.file_state import is_remote
+from false_core.raster.ground import is_true_to_scale, scale_at
 from false_core.raster.vrt import check_vrt
 from false_core.untrusted import check_is_file, on_one_line
 
@@ -204,16 +205,21 @@ class RasterSource:
 
     @property
     def ground_sample_distance(self) -> float | None:
-        """Side of a pixel of the file in metres, or None where it cannot be known."""
+        """Side of a pixel of the file in metres of ground in the middle of the raster, or None where it cannot be known."""
         if self.crs is None:
             return None
+        middle = moved(self.native_transform, np.array([(self.native_width / 2, self.native_height / 2)]))
         if self.crs.is_geographic:
-            latitude = (self.native_transform * (self.native_width / 2, self.native_height / 2))[1]
-            if abs(latitude) >= 90:  # The CRS is a wrong one: these are no degrees.
+            radians = float(self.crs.units_factor[1])
+            latitude = float(middle[0, 1]) * radians
+            if abs(latitude) >= math.pi / 2:  # The CRS is a wrong one: these are no degrees.
                 return None
-            return self.pixel_size * METRES_PER_DEGREE * math.sqrt(math.cos(math.radians(latitude)))
+            return self.pixel_size * math.degrees(radians) * METRES_PER_DEGREE * math.sqrt(math.cos(latitude))
         # A local CRS, of a building site for example, need not say what its unit is.
-        return self.pixel_size * float(self.crs.linear_units_factor[1]) if self.crs.is_projected else None
+        if not self.crs.is_projected:
+            return None
+        metres = self.pixel_size * float(self.crs.linear_units_factor[1])
+        return metres if is_true_to_scale(middle, self.crs) else metres * float(scale_at(middle, self.crs)[0])
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:

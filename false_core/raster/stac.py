@@ -17,7 +17,7 @@ from urllib.request import url2pathname
 
 from false_core.errors import InputError
 from false_core.raster.file_state import NETWORK
-from false_core.untrusted import parse_json
+from false_core.untrusted import check_is_file, parse_json
 
 LARGEST_FILE = 200_000_000
 """Bytes. A file of 100,000 items has about half of that."""
@@ -42,6 +42,7 @@ def read_stac(file: str) -> Document | None:
     Raises:
         InputError: It cannot be read, is no JSON, is too large, or is a GeoJSON without assets.
     """
+    check_is_file(file, "The file")
     try:
         if os.path.getsize(file) > LARGEST_FILE:
             raise InputError(

@@ -436,8 +436,8 @@
         <translation>Mindestfläche</translation>
     </message>
     <message>
-        <source>A region smaller than this becomes part of the neighbour with which it shares the longest border (minimum mapping unit). The area is in square map units, or in m² where the map is in degrees. 0: all regions stay.</source>
-        <translation>Ein kleineres Gebiet geht in dem Nachbarn auf, mit dem es die längste Grenze teilt (Mindestkartierfläche). Die Fläche ist in Quadrateinheiten der Karte oder in m², wenn die Karte in Grad ist. 0: alle Gebiete bleiben.</translation>
+        <source>A region smaller than this becomes part of the neighbour with which it shares the longest border (minimum mapping unit). The area is in square map units, or in m² of ground where the map is in degrees or not true to scale, as in Web Mercator. 0: all regions stay.</source>
+        <translation>Ein kleineres Gebiet geht in dem Nachbarn auf, mit dem es die längste Grenze teilt (Mindestkartierfläche). Die Fläche ist in Quadrateinheiten der Karte oder in m² am Boden, wenn die Karte in Grad ist oder nicht maßstabstreu, wie in Web Mercator. 0: alle Gebiete bleiben.</translation>
     </message>
     <message>
         <source>0: the polygons follow the edges of the pixels. Up to 1: borders run straight across the stairs of the pixels. No border moves by more than a pixel, and the edge of the raster stays as it is.</source>
@@ -1092,14 +1092,6 @@
         <translation>Auf dem Datenträger von {folder} sind {free} GB frei, und die Umgebung braucht etwa {needed}. Schaffen Sie Platz, oder wählen Sie die Ausgabe cpu, die kleiner ist.</translation>
     </message>
     <message>
-        <source>{folder} is in the way, and was not made by the set-up. Move it somewhere else and run this again.</source>
-        <translation>{folder} ist im Weg und stammt nicht vom Einrichten. Verschieben Sie es, und führen Sie dies noch einmal aus.</translation>
-    </message>
-    <message>
-        <source>Removing the old environment</source>
-        <translation>Entfernt die alte Umgebung</translation>
-    </message>
-    <message>
         <source>Cancelled. What is done is kept: run it again to go on.</source>
         <translation>Abgebrochen. Was getan ist, bleibt: führen Sie es noch einmal aus, um weiterzumachen.</translation>
     </message>
@@ -1130,14 +1122,6 @@
     <message>
         <source>{packages} cannot be mended.</source>
         <translation>Lässt sich nicht reparieren: {packages}.</translation>
-    </message>
-    <message>
-        <source>{stage} ({time} so far)</source>
-        <translation>{stage} (seit {time})</translation>
-    </message>
-    <message>
-        <source>{path} cannot be removed: {reason}. It may be in use: close other QGIS windows and runs, then run this again.</source>
-        <translation>{path} lässt sich nicht entfernen: {reason}. Vielleicht ist es in Gebrauch: schließen Sie andere Fenster und Läufe von QGIS, und führen Sie dies noch einmal aus.</translation>
     </message>
     <message>
         <source>{problem} The environment is made anew.</source>
@@ -1174,10 +1158,6 @@
     <message>
         <source>It does not use the GPU.</source>
         <translation>Sie nutzt die GPU nicht.</translation>
-    </message>
-    <message>
-        <source>Cancelled.</source>
-        <translation>Abgebrochen.</translation>
     </message>
     <message>
         <source>what the package index has</source>
@@ -1254,6 +1234,26 @@
     <message>
         <source>{program} cannot be started: {reason}.</source>
         <translation>{program} lässt sich nicht starten: {reason}.</translation>
+    </message>
+    <message>
+        <source>Cancelled.</source>
+        <translation>Abgebrochen.</translation>
+    </message>
+    <message>
+        <source>{stage} ({time} so far)</source>
+        <translation>{stage} (seit {time})</translation>
+    </message>
+    <message>
+        <source>{folder} is in the way, and was not made by the set-up. Move it somewhere else and run this again.</source>
+        <translation>{folder} ist im Weg und stammt nicht vom Einrichten. Verschieben Sie es, und führen Sie dies noch einmal aus.</translation>
+    </message>
+    <message>
+        <source>Removing the old environment</source>
+        <translation>Entfernt die alte Umgebung</translation>
+    </message>
+    <message>
+        <source>{path} cannot be removed: {reason}. It may be in use: close other QGIS windows and runs, then run this again.</source>
+        <translation>{path} lässt sich nicht entfernen: {reason}. Vielleicht ist es in Gebrauch: schließen Sie andere Fenster und Läufe von QGIS, und führen Sie dies noch einmal aus.</translation>
     </message>
     <message>
         <source>{gpu}, driver {driver}</source>
@@ -1388,6 +1388,18 @@
         <translation>{name} ist nicht da: {path}.</translation>
     </message>
     <message>
+        <source>The label layer has no field {field}. Its fields are: {names}.</source>
+        <translation>Der Layer der Trainingsflächen hat kein Feld {field}. Seine Felder sind: {names}.</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>keine</translation>
+    </message>
+    <message>
+        <source>The labels cannot be written to {path}: {reason}.</source>
+        <translation>Die Trainingsflächen lassen sich nicht nach {path} schreiben: {reason}.</translation>
+    </message>
+    <message>
         <source>The cache folder {folder} cannot be written to: {reason}.</source>
         <translation>In den Cache-Ordner {folder} kann nicht geschrieben werden: {reason}.</translation>
     </message>
@@ -1402,18 +1414,6 @@
     <message>
         <source>The layer {layer} comes from {origin}, not from a raster file. Save it as GeoTIFF (Layer &gt; Save As...) and use that.</source>
         <translation>Der Layer {layer} kommt von {origin}, nicht aus einer Rasterdatei. Speichern Sie ihn als GeoTIFF (Layer &gt; Speichern als...) und nehmen Sie das.</translation>
-    </message>
-    <message>
-        <source>The label layer has no field {field}. Its fields are: {names}.</source>
-        <translation>Der Layer der Trainingsflächen hat kein Feld {field}. Seine Felder sind: {names}.</translation>
-    </message>
-    <message>
-        <source>none</source>
-        <translation>keine</translation>
-    </message>
-    <message>
-        <source>The labels cannot be written to {path}: {reason}.</source>
-        <translation>Die Trainingsflächen lassen sich nicht nach {path} schreiben: {reason}.</translation>
     </message>
     <message>
         <source>The variable {variable} is set and comes first.</source>

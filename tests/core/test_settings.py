@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
+import types
 from pathlib import Path
 
 import pytest
@@ -23,7 +27,13 @@ class TestMemoryForPixels:
         monkeypatch.setenv("FALSE_MEMORY_GB", " 2.5 ")
         assert settings.memory_for_pixels() == 2_500_000_000
 
-    @pytest.mark.parametrize("value", ["much", "0", "-1", "nan", "inf"])
+    def test_is_no_more_than_a_computer_can_count(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("MEMORY_GB", "DISK_GB", "PATIENCE_S"):
+            monkeypatch.setenv(f"FALSE_{name}", "1e300")
+        assert settings.memory_for_pixels() == settings.disk_cache_bytes() == sys.maxsize
+        assert settings.patience_s() < threading.TIMEOUT_MAX
+
+    @pytest.mark.parametrize("value", ["much", "0", "-1", "nan", "inf", "1e400"])
     def test_that_is_no_amount_is_refused(self, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
         monkeypatch.setenv("FALSE_MEMORY_GB", value)
         with pytest.raises(RequestError, match="FALSE_MEMORY_GB is"):
@@ -90,3 +100,32 @@ class TestTheCacheFolder:
         monkeypatch.setenv("XDG_CACHE_HOME", "/home/me/.cache")
         monkeypatch.setenv("LOCALAPPDATA", "/home/me/.cache")
         assert Path("/home/me/.cache/false") in (settings.cache_folder(), *settings.cache_folder().parents)
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows knows it otherwise")
+    @pytest.mark.parametrize("caches", [None, "", "relative/one"])
+    def test_without_a_home_is_that_of_the_account(self, monkeypatch: pytest.MonkeyPatch, caches: str | None) -> None:
+        monkeypatch.delenv("FALSE_CACHE", raising=False)
+        monkeypatch.setenv("HOME", "")
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        if caches is not None:
+            monkeypatch.setenv("XDG_CACHE_HOME", caches)
+        monkeypatch.setattr("pwd.getpwuid", lambda _: types.SimpleNamespace(pw_dir="/home/of"))
+        assert settings.cache_folder() == Path("/home/of/.cache/false")
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows knows it otherwise")
+    def test_of_a_user_without_a_name_cannot_be_made_and_the_work_is_done(
+        self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener
+    ) -> None:
+        def unknown(_: int) -> None:
+            raise KeyError("uid not found")
+
+        for name in ("FALSE_CACHE", "HOME", "XDG_CACHE_HOME"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr("pwd.getpwuid", unknown)
+        with pytest.raises(OSError, match="Not a directory"):
+            settings.cache_folder().mkdir(parents=True)
+        encoder = tmp_path / "e.safetensors"
+        run(Pretrain((land,), str(encoder), preset="quick", device="cpu", steps=1, batch_size=2), listener)
+        assert encoder.exists()
+        monkeypatch.setenv("XDG_CACHE_HOME", "/home/me/.cache")
+        assert settings.cache_folder() == Path("/home/me/.cache/false")

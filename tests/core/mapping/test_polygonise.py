@@ -356,6 +356,24 @@ class TestAnyMap:
         with_neighbours = [one for pair in neighbours_of(fewer.geometry.to_numpy()) for one in pair]
         assert fewer["area"].iloc[with_neighbours].min() > 11 * one
 
+    def test_in_web_mercator_has_its_areas_in_square_metres_of_ground(self, tmp_path: Path, listener: Listener) -> None:
+        codes = patchwork(40, 30)
+        grid = Affine(10, 0, 1_113_194, 0, -10, 8_399_737)
+        land_cover = write_map(tmp_path / "m.tif", codes, crs="EPSG:3857", transform=grid)
+        run(Polygonise(land_cover, str(tmp_path / "p.gpkg"), minimum_area=0.001), listener)
+        made = geopandas.read_file(tmp_path / "p.gpkg", layer="p")
+        np.testing.assert_allclose(made["area"], made.to_crs("+proj=cea +ellps=WGS84").area, rtol=1e-6)
+        assert made.area.sum() / made["area"].sum() == pytest.approx(3.986, abs=0.01), "what the map shows it as"
+        assert "Areas are in m², measured on the ground." in listener.infos
+        assert "regions below 0.001 m² were dissolved" in listener.infos
+
+    def test_in_feet_says_so(self, tmp_path: Path, listener: Listener) -> None:
+        land_cover = write_map(
+            tmp_path / "m.tif", patchwork(20, 20), crs="EPSG:2263", transform=Affine(1, 0, 9.8e5, 0, -1, 2e5)
+        )
+        run(Polygonise(land_cover, str(tmp_path / "p.gpkg")), listener)
+        assert "Areas are in square map units (US survey foot" in listener.infos
+
     def test_that_is_rotated_or_lies_nowhere(self, tmp_path: Path) -> None:
         codes = patchwork(40, 30)
         turned = Affine.translation(LEFT, TOP) * Affine.rotation(30) * Affine.scale(1, -1)
