@@ -33,7 +33,7 @@ from false_core import jobs
 from qgis_false import label_layers, layers, legend
 
 SCRIPT = "land_cover.slurm"
-FILES = (SCRIPT, "1_pretrain.json", "2_finetune.json", "3_classify.json", layers.LABELS_FILE, layers.LEGEND_FILE)
+FILES = (SCRIPT, "1_pretrain.json", "2_finetune.json", "3_classify.json", label_layers.LABELS_FILE, legend.LEGEND_FILE)
 
 TEMPLATE = """\
 #!/bin/bash

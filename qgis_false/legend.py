@@ -17,6 +17,7 @@ from qgis.core import (
     QgsMapLayer,
     QgsProcessingFeedback,
     QgsRenderContext,
+    QgsRendererCategory,
     QgsRuleBasedRenderer,
     QgsValueRelationFieldFormatter,
     QgsVectorLayer,
@@ -167,15 +168,24 @@ class LabelStyle:
         for shown in self._shown.values():
             if shown.key in labels:
                 groups.setdefault(shown.key, []).append(shown)
-        made, alike = [], []
-        for key in (key for key in labels if key in groups):
-            group = groups[key]
+        made, alike, categories = [], [], self._categories_of_field()
+        for key in labels:
+            group = groups.get(key, [])
+            if key in categories:
+                # Also what none of these features has: others may follow.
+                symbol = categories[key].symbol()
+                colour = group[0].colour if group else colour_of(symbol, self._context.expressionContext())
+                seen = [shown.value for shown in group]
+                unseen = [_plain(one) for one in _listed(categories[key].value()) if not is_null(one)]
+                texts = {_text(one) for one in seen}
+                made.append(self._entry(seen + [one for one in unseen if _text(one) not in texts], labels[key], colour))
+                continue
+            if not group:
+                continue
             if len(group) > 1 and not self._makes_one_class(key):
                 alike += [_text(shown.value) for shown in group]
                 continue
-            values = [shown.value for shown in group]
-            name = labels[key] or self._names.get(_text(values[0]), "") or _text(values[0])
-            made.append(LegendEntry(values if len(values) > 1 else values[0], name, group[0].colour))
+            made.append(self._entry([shown.value for shown in group], labels[key], group[0].colour))
         if alike:
             feedback.pushWarning(
                 tr(
@@ -241,17 +251,25 @@ class LabelStyle:
         return {item.ruleKey(): item.label().strip() for item in items}
 
     def _makes_one_class(self, key: str) -> bool:
-        """Return whether the user made several values of the field one class: merged categories, or one rule for them."""
-        if self._renderer.type() == BY_RULES:
-            rule = self._renderer.rootRule().findRuleByKey(key)
-            return bool(set(self._columns([rule.filterExpression()])) == {self._index})
-        if self._renderer.type() != CATEGORISED:
+        """Return whether the user made several values of the field one class by a rule for them."""
+        if self._renderer.type() != BY_RULES:
             return False
-        expression = QgsExpression(self._renderer.classAttribute())
-        by_field = self._fields.lookupField(self._renderer.classAttribute()) >= 0 or expression.isField()
+        rule = self._renderer.rootRule().findRuleByKey(key)
+        return bool(set(self._columns([rule.filterExpression()])) == {self._index})
+
+    def _categories_of_field(self) -> Dict[str, QgsRendererCategory]:
+        """Return the categories by their keys, where they are values of the field itself and not of an expression."""
+        if self._renderer.type() != CATEGORISED:
+            return {}
+        name = self._renderer.classAttribute()
+        if self._fields.lookupField(name) < 0 and not QgsExpression(name).isField():
+            return {}
         keys = [item.ruleKey() for item in self._renderer.legendSymbolItems()]
-        value = self._renderer.categories()[keys.index(key)].value()
-        return by_field and isinstance(value, (list, tuple))
+        return dict(zip(keys, self._renderer.categories()))
+
+    def _entry(self, values: List[Any], label: str, colour: Optional[str]) -> LegendEntry:
+        name = label or self._names.get(_text(values[0]), "") or _text(values[0])
+        return LegendEntry(values if len(values) > 1 else values[0], name, colour)
 
 
 def style_of(layer: Optional[QgsMapLayer], class_field: str) -> Optional[LabelStyle]:
@@ -321,7 +339,7 @@ def _text(value: Any) -> str:
 
 
 def _listed(value: Any) -> List[Any]:
-    return value if isinstance(value, list) else [value]
+    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def _some(names: Sequence[str]) -> str:

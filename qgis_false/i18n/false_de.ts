@@ -1684,10 +1684,6 @@
         <translation>Nur diesen Teil kartieren und nur dort Stellen vorschlagen. Leer: alles.</translation>
     </message>
     <message>
-        <source>Whole numbers from 1 to 254 keep their codes on the map. Text gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>
-        <translation>Ganze Zahlen von 1 bis 254 behalten ihren Code auf der Karte. Text bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen.</translation>
-    </message>
-    <message>
         <source>The model, to classify other rasters of the same kind with.</source>
         <translation>Das Modell, um andere Raster der gleichen Art zu klassifizieren.</translation>
     </message>
@@ -1846,6 +1842,10 @@
     <message>
         <source>The raster the labels were digitised on.</source>
         <translation type="vanished">Das Raster, auf dem die Trainingsflächen digitalisiert wurden.</translation>
+    </message>
+    <message>
+        <source>Whole numbers from 1 to 254 keep their codes on the map. Text gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>
+        <translation type="vanished">Ganze Zahlen von 1 bis 254 behalten ihren Code auf der Karte. Text bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen.</translation>
     </message>
     <message>
         <source>a choice</source>

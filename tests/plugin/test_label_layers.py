@@ -182,8 +182,8 @@ class TestWhereTheyLie:
         as_ever = self.as_on_the_canvas(context)
         chosen = (
             "+proj=pipeline +step +proj=unitconvert +xy_in=deg +xy_out=rad +step +proj=push +v_3 "
-            f"+step +proj=cart +ellps=WGS84 +step +inv {self.FEW_METRES} +step +inv +proj=cart +ellps=clrk66 +step +proj=pop +v_3 "
-            "+step +proj=utm +zone=15 +ellps=clrk66"
+            f"+step +proj=cart +ellps=WGS84 +step +inv {self.FEW_METRES} +step +inv +proj=cart +ellps=clrk66 "
+            "+step +proj=pop +v_3 +step +proj=utm +zone=15 +ellps=clrk66"
         )
         ends = QgsCoordinateReferenceSystem("EPSG:4326"), QgsCoordinateReferenceSystem("EPSG:26715")
         choice = context.project().transformContext()

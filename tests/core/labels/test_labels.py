@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 from pathlib import Path
@@ -336,6 +337,15 @@ class TestTheClassField:
 
     def test_yes_and_no_are_two_classes(self, read: Any) -> None:
         assert names_by_code(read([True, False, True], [A, B, C])) == {1: "false", 2: "true"}
+
+    @pytest.mark.parametrize(
+        ("values", "names"),
+        [([datetime.date(2024, 5, 1), datetime.date(2023, 1, 1), None], ["2023-01-01", "2024-05-01"]),
+         ([datetime.datetime(2024, 5, 1, 12, 30), datetime.datetime(2023, 1, 1), None],
+          ["2023-01-01T00:00:00", "2024-05-01T12:30:00"])],
+    )  # fmt: skip
+    def test_dates_are_iso_texts(self, read: Any, values: list[Any], names: list[str]) -> None:
+        assert list(names_by_code(read(values, [A, B, C])).values()) == names
 
     def test_dates_are_texts(self, read: Any) -> None:
         annotation = read(pd.to_datetime(["2024-05-01", "2023-01-01", "2024-05-01"]), [A, B, C])
