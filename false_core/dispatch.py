@@ -19,6 +19,7 @@ from false_core.feedback import Feedback
 from false_core.publish import check_destinations, locked_outputs
 from false_core.raster.imagery import with_rasters_found
 from false_core.sidecars import styles_kept
+from false_core.untrusted.drivers import allow_by_list
 
 GDAL_SETTINGS = {
     # Megabytes for decoded blocks of rasters. GDAL's own default, 5 % of the memory, is more than all the rest on a large
@@ -39,6 +40,7 @@ GDAL_SETTINGS = {
 # It counts only where it is set before torch and numpy are imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+allow_by_list()
 
 
 def run(

@@ -3,7 +3,7 @@
 ``FALSE_DEVICE``: what a job takes whose device is ``auto``. ``FALSE_MEMORY_GB``: memory for pixels. ``FALSE_CACHE``: the
 folder for files that can be made again. ``FALSE_DISK_GB``, ``FALSE_DISK_FOLDER``, ``FALSE_DISK_FOR``: how much of rasters
 that are remote is kept on the disk, where, and of which rasters. ``FALSE_PATIENCE_S``: how long a process of several may
-be silent.
+be silent. ``FALSE_DRIVERS``: which drivers of GDAL may open a file beside those of our list.
 """
 
 from __future__ import annotations
@@ -106,6 +106,15 @@ def disk_cache_takes_all() -> bool:
             f"FALSE_DISK_FOR is {which!r}.", "It must be far, for rasters at addresses on the network, or all."
         )
     return which == ALL
+
+
+def allowed_drivers() -> tuple[str, ...]:
+    """Return what the user allows beside our list: ``FALSE_DRIVERS``, names of GDAL's drivers with commas.
+
+    A name such as ``/vsicurl/`` is no driver: it allows a file on the disk to lead to that part of the network.
+    """
+    names = (name.strip() for name in os.environ.get("FALSE_DRIVERS", "").replace(";", ",").split(","))
+    return tuple(name for name in names if name)
 
 
 def preferred_device() -> str:

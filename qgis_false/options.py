@@ -56,6 +56,7 @@ class OptionsPage(QgsOptionsPageWidget):
             settings.DISK.key: _gigabytes(0.0),
             settings.DISK_FOLDER.key: _file(QgsFileWidget.StorageMode.GetDirectory),
             settings.DISK_FOR.key: _choice(settings.KEPT_ON_DISK),
+            settings.DRIVERS.key: QLineEdit(),
             settings.LAUNCHER.key: QLineEdit(),
             settings.PATHS.key: QLineEdit(),
             settings.LOG_LEVEL.key: _choice(settings.LOG_LEVELS),

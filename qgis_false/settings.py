@@ -131,6 +131,15 @@ DISK_FOR = Setting(
     "Rasters kept on the disk",
     "far: those at addresses, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow.",
 )
+DRIVERS = Setting(
+    "false/drivers",
+    "FALSE_DRIVERS",
+    "",
+    "Formats beside the usual ones",
+    "GDAL's names of further formats that may be opened, with commas, such as NITF, SENTINEL2. Only those that people "
+    "commonly use are opened by themselves: with others a file may write, ask a server, or show other files of the computer "
+    "as pixels. Name one where you trust whoever made your files. /vsicurl/ lets a VRT on the disk lead to addresses.",
+)
 LOG_LEVEL = Setting(
     "false/log_level",
     "FALSE_LOG_LEVEL",
@@ -139,9 +148,9 @@ LOG_LEVEL = Setting(
     "What a run writes to its log. warning: only what may be wrong. debug: everything the compute process says.",
 )
 ALL: Tuple[Setting, ...] = (
-    INTERPRETER, DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR, LAUNCHER, PATHS, LOG_LEVEL
+    INTERPRETER, DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR, DRIVERS, LAUNCHER, PATHS, LOG_LEVEL
 )  # fmt: skip
-_FOR_THE_LIBRARY = (DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR)
+_FOR_THE_LIBRARY = (DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR, DRIVERS)
 
 
 def for_the_library() -> Dict[str, str]:

@@ -18,6 +18,7 @@ from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.raster.stac import rasters_of_stac, read_stac
 from false_core.untrusted import check_is_file
+from false_core.untrusted.drivers import without_stderr
 
 RASTER_ENDINGS = (".tif", ".tiff", ".vrt", ".img", ".jp2")
 """The endings of what is taken for a raster in a folder. Anything else can be named by a pattern."""
@@ -131,7 +132,8 @@ def _matching(pattern: str) -> Iterator[str]:
 
 def _remote(name: str) -> Iterator[str]:
     """Yield what a folder or a pattern stands for on a server or in an archive, where GDAL looks."""
-    import pyogrio  # Only here: a job that names its rasters plainly does not wait for it.
+    with without_stderr():
+        import pyogrio  # Only here: a job that names its rasters plainly does not wait for it.
 
     folder = name.partition("*")[0].rpartition("/")[0] + "/"
     # As for those on a disk: where the pattern itself says how the names end, it decides; else it may match folders too.

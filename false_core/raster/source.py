@@ -35,6 +35,7 @@ from false_core.raster.file_state import is_remote
 from false_core.raster.ground import is_true_to_scale, scale_at
 from false_core.raster.vrt import check_vrt
 from false_core.untrusted import check_is_file, on_one_line
+from false_core.untrusted.drivers import is_allowed_driver
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -49,6 +50,11 @@ LARGEST_BLOCK = 2_000_000_000
 MOST_OPEN = 8
 """Rasters whose files a thread keeps open. Thousands may take part in a job, and some systems allow 256 open files."""
 MAX_NAMES_LISTED = 5
+FORMATS_REMEDY = (
+    "It may be damaged, or of a format beside the usual ones. Those are opened where GDAL's name of the format is in the "
+    "variable FALSE_DRIVERS, or in Settings > Options > FALSE."
+)
+"""What to do about a raster of which GDAL does not know the format, or must not."""
 REMOTE_REMEDY = "Look at the address, the permission and the credentials. A folder on a server ends in a slash."
 """What to do about a raster on a server that cannot be opened."""
 _SMALL_INTEGERS = {np.dtype(name) for name in ("uint8", "int8", "uint16", "int16")}
@@ -365,6 +371,7 @@ class RasterSource:
         check_vrt(self.path)
         try:
             dataset = rasterio.open(self.path)
+            _check_driver(dataset, self.path)
             _check_blocks(dataset, self.path)
             points, points_crs = dataset.gcps
             if dataset.transform.is_identity and points and points_crs:
@@ -375,7 +382,7 @@ class RasterSource:
         except (*GDAL_ERRORS, UnicodeError) as error:
             raise InputError(
                 f"The raster {self.path} cannot be opened: {str(error).rstrip('.')}.",
-                REMOTE_REMEDY if is_remote(self.path) else "",
+                REMOTE_REMEDY if is_remote(self.path) else FORMATS_REMEDY if "supported file format" in str(error) else "",
             ) from error
         return dataset
 
@@ -455,6 +462,12 @@ def _fits(value: float | None, dtype: np.dtype[Any]) -> bool:
 def _layout(dataset: Any) -> tuple[Any, ...]:
     """Return what must not change of a raster while it is open."""
     return dataset.width, dataset.height, dataset.dtypes, dataset.transform, str(dataset.nodatavals)
+
+
+def _check_driver(dataset: Any, path: str) -> None:
+    # Where GDAL was loaded before the list was made, or is a newer one.
+    if not is_allowed_driver(dataset.driver):
+        raise InputError(f"The raster {path} is of the format {dataset.driver}, beside the usual ones.", FORMATS_REMEDY)
 
 
 def _check_blocks(dataset: Any, path: str) -> None:

@@ -1544,6 +1544,14 @@
         <translation>far: Raster unter Adressen wie /vsicurl/ und /vsis3/. all: auch Dateien, wo ein Netzlaufwerk langsam ist.</translation>
     </message>
     <message>
+        <source>Formats beside the usual ones</source>
+        <translation>Weitere Formate</translation>
+    </message>
+    <message>
+        <source>GDAL's names of further formats that may be opened, with commas, such as NITF, SENTINEL2. Only those that people commonly use are opened by themselves: with others a file may write, ask a server, or show other files of the computer as pixels. Name one where you trust whoever made your files. /vsicurl/ lets a VRT on the disk lead to addresses.</source>
+        <translation>Die Namen weiterer Formate in GDAL, die geöffnet werden dürfen, mit Kommas, etwa NITF, SENTINEL2. Von sich aus werden nur die verbreiteten geöffnet: in anderen kann eine Datei schreiben, einen Server fragen oder andere Dateien des Rechners als Pixel zeigen. Nennen Sie eines, wenn Sie dem trauen, der Ihre Dateien gemacht hat. /vsicurl/ lässt ein VRT auf der Platte zu Adressen führen.</translation>
+    </message>
+    <message>
         <source>Log</source>
         <translation>Protokoll</translation>
     </message>
