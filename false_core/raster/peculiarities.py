@@ -12,9 +12,9 @@ import numpy as np
 from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
-LOOKED_AT = 4
+SAMPLES_PER_SIDE = 4
 """Windows along each side of a raster that are looked at to tell an image from a mask."""
-WINDOW_PX = 64
+SAMPLE_PX = 64
 """Their side."""
 ENOUGH_PX = 256
 """Pixels that are not fully transparent, from which on a mask is taken for one without looking further."""
@@ -30,13 +30,13 @@ def is_image(dataset: Any, band: int) -> bool:
     A mask is 0 and one other value, but for soft edges. An image has many values, and none of them is common. Where that is
     the case is looked for in some windows, the middle ones first.
     """
-    rows, columns = (np.linspace(0, max(0, size - WINDOW_PX), LOOKED_AT).astype(int) for size in dataset.shape)
+    rows, columns = (np.linspace(0, max(0, size - SAMPLE_PX), SAMPLES_PER_SIDE).astype(int) for size in dataset.shape)
     places = sorted({(int(row), int(column)) for row in rows for column in columns})
     middle = np.array([(rows[0] + rows[-1]) / 2, (columns[0] + columns[-1]) / 2])
     places.sort(key=lambda place: float(np.abs(np.array(place) - middle).sum()))
     seen = np.empty(0)
     for row, column in places:
-        window = Window(column, row, min(WINDOW_PX, dataset.width - column), min(WINDOW_PX, dataset.height - row))
+        window = Window(column, row, min(SAMPLE_PX, dataset.width - column), min(SAMPLE_PX, dataset.height - row))
         values = dataset.read(band, window=window).ravel()
         seen = np.concatenate([seen, values[values != 0]])
         if seen.size >= ENOUGH_PX and _largest_share(seen) > MASK_SHARE:
