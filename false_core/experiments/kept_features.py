@@ -61,7 +61,7 @@ class KeptFeatures:
         if not self.marks:
             weights = [_digest(network.state_dict()) for network in self.sampler.parts.encoders]
             self.marks = _marks(self.sampler.parts, self.names, weights)
-            told = json.dumps([weights, self.sampler.parts.passes])
+            told = json.dumps([weights, self.sampler.parts.zooms])
             self.together = hashlib.sha256(told.encode()).hexdigest()[:16]
 
     def get_used_to_raster(self, seed: int) -> dict[str, FloatArray]:
@@ -192,7 +192,7 @@ def _marks(parts: FeatureParts, names: tuple[str, ...], weights: list[str]) -> d
     marks = {}
     for name in names:
         number = parts.encoder_of(name)
-        seen = ["" if number is None else weights[number], str(None if number is None else parts.passes[number])]
+        seen = ["" if number is None else weights[number], str(None if number is None else parts.zooms[number])]
         told = json.dumps([*seen, name.replace(f"encoder {number} ", ""), parts.channels(name)])
         marks[name] = hashlib.sha256(told.encode()).hexdigest()[:16]
     return marks

@@ -153,7 +153,7 @@ class SampledRun:
         )
 
     def _keep(self, sampler: FeatureSampler) -> KeptFeatures:
-        names = known_parts(sampler.parts.passes) if self._wanted.encoders else ()
+        names = known_parts(sampler.parts.zooms) if self._wanted.encoders else ()
         self._kept = KeptFeatures(sampler, self._wanted.folder, names, self._ahead)
         return self._kept
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import segmentation_models_pytorch as smp
 import torch
-from timm.models import FeatureListNet
-from timm.models.efficientnet import EfficientNetFeatures
 from torch import Tensor, nn
 
 from false_core.errors import ModelFileError
@@ -39,39 +36,6 @@ def build_encoder(name: str, bands: int) -> nn.Module:
     except (RuntimeError, ValueError, KeyError, AssertionError) as error:
         raise ModelFileError(f"There is no encoder called {name!r}: {error}.", "Use the name of a timm backbone.") from error
     return quick_on_small_maps(encoder)
-
-
-def levels_up_to(deepest: int, encoder: Any, pixels: Tensor) -> list[Tensor]:
-    """Return the features of levels 1 to ``deepest`` of an encoder that ``build_encoder`` made.
-
-    What only coarser levels take is not computed, where timm has the network as a row of layers.
-    """
-    layers = _row_of_layers(encoder.model) if deepest < DEPTH else ()
-    if not layers:
-        every: list[Tensor] = encoder(pixels)[1 : deepest + 1]
-        return every
-    levels: list[Tensor] = []
-    result = pixels
-    for layer, ends_level in layers:
-        result = layer(result)
-        if ends_level:
-            levels.append(result)
-        if len(levels) == deepest:
-            break
-    return levels
-
-
-def _row_of_layers(network: Any) -> Sequence[tuple[nn.Module, bool]]:
-    """Return the layers of a network one after the other, each with whether its result is a level; else nothing."""
-    if network.feature_info.reduction() != [2**level for level in range(1, DEPTH + 1)]:
-        return ()
-    if isinstance(network, EfficientNetFeatures) and network.feature_hooks is None:
-        ends = network._stage_out_idx
-        stages = [(stage, number in ends) for number, stage in enumerate(network.blocks, start=1)]
-        return ((network.conv_stem, False), (network.bn1, 0 in ends), *stages)
-    if isinstance(network, FeatureListNet) and network.output_fmt == "NCHW":
-        return [(layer, name in network.return_layers) for name, layer in network.items()]
-    return ()
 
 
 class SmallMapConv2d(nn.Conv2d):

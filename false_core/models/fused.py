@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import lcm
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, log_softmax
 
-from false_core.models.encoder import DEPTH, build_encoder, channels_of, levels_up_to
+from false_core.models.encoder import DEPTH, build_encoder, channels_of
 from false_core.models.texture import (
     MAX_PIXELS_AT_A_TIME,
     MOST_STEP,
@@ -33,25 +33,8 @@ HEAD_CONTEXT_PX = 48
 MOST_ZOOM, MOST_ENCODERS, MOST_MEMBERS = 8, 4, 32
 
 
-class Pass(NamedTuple):
-    """One look of an encoder at an image.
-
-    Attributes:
-        zoom: Working pixels per pixel that the encoder sees.
-        deepest: The coarsest level whose features are taken, from 1; it has a stride of 2 to the power of ``deepest``.
-    """
-
-    zoom: int
-    deepest: int = DEPTH
-
-    @property
-    def stride(self) -> int:
-        """Working pixels per pixel of its coarsest features."""
-        return self.zoom << self.deepest
-
-
-PASSES = (Pass(1), Pass(2))
-"""Those of every encoder, where the image is large enough."""
+ZOOMS = (1, 2)
+"""Working pixels per pixel that an encoder sees, in each of its passes over an image that is large enough."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +56,13 @@ class FusedSpec:
 
     Attributes:
         encoders: timm backbones.
-        passes: The passes of each encoder over an image, each at another zoom.
+        zooms: The working pixels per pixel that an encoder sees in each of its passes over an image, for each encoder.
         members: The classifiers.
         smoothing: Standard deviation of the Gaussian window in which probabilities are averaged, in working pixels; 0: none.
     """
 
     encoders: tuple[str, ...]
-    passes: tuple[tuple[Pass, ...], ...]
+    zooms: tuple[tuple[int, ...], ...]
     members: tuple[Member, ...]
     smoothing: float = 0.0
 
@@ -92,10 +75,10 @@ class FusedSpec:
         return lcm(
             averaged,
             *(
-                one.stride
-                for number, passes in enumerate(self.passes)
-                for one in passes
-                if encoder_part(number, one.zoom) in wanted
+                stride_at(zoom)
+                for number, zooms in enumerate(self.zooms)
+                for zoom in zooms
+                if encoder_part(number, zoom) in wanted
             ),
         )
 
@@ -108,7 +91,7 @@ class FusedSpec:
     def parts(self) -> tuple[str, ...]:
         """The names of the parts whose features some member takes, in the order in which they are computed."""
         wanted = {part for member in self.members for part in member.parts}
-        return tuple(part for part in known_parts(self.passes) if part in wanted)
+        return tuple(part for part in known_parts(self.zooms) if part in wanted)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a model file keeps."""
@@ -124,16 +107,16 @@ class FusedSpec:
         members = tuple(Member(tuple(map(str, m["parts"])), float(m["weight"])) for m in body["members"])
         spec = cls(
             tuple(map(str, body["encoders"])),
-            tuple(tuple(Pass(int(zoom), int(deepest)) for zoom, deepest in passes) for passes in body["passes"]),
+            tuple(tuple(map(int, zooms)) for zooms in body["zooms"]),
             members,
             float(body["smoothing"]),
         )
-        every = set(known_parts(spec.passes))
+        every = set(known_parts(spec.zooms))
         if (
             not 1 <= len(members) <= MOST_MEMBERS
-            or not len(spec.passes) == len(spec.encoders) <= MOST_ENCODERS
-            or not all(1 <= one.zoom <= MOST_ZOOM and 1 <= one.deepest <= DEPTH for own in spec.passes for one in own)
-            or not all(len({one.zoom for one in own}) == len(own) for own in spec.passes)
+            or not len(spec.zooms) == len(spec.encoders) <= MOST_ENCODERS
+            or not all(1 <= zoom <= MOST_ZOOM for own in spec.zooms for zoom in own)
+            or not all(len(set(own)) == len(own) for own in spec.zooms)
             or not all(member.parts and set(member.parts) <= every and 0 < member.weight <= 1 for member in members)
             or not 0 <= spec.smoothing <= 1000
         ):
@@ -146,9 +129,14 @@ def encoder_part(number: int, zoom: int) -> str:
     return f"encoder {number} at {zoom}"
 
 
-def known_parts(passes: Sequence[Sequence[Pass]]) -> tuple[str, ...]:
-    """Return the names of all parts where encoders make these passes."""
-    return (*(encoder_part(n, one.zoom) for n, own in enumerate(passes) for one in own), TEXTURE, SPECTRUM)
+def stride_at(zoom: int) -> int:
+    """Return the working pixels per pixel of the coarsest features of an encoder at a zoom."""
+    return zoom << DEPTH
+
+
+def known_parts(zooms: Sequence[Sequence[int]]) -> tuple[str, ...]:
+    """Return the names of all parts where encoders see an image at these zooms."""
+    return (*(encoder_part(n, zoom) for n, own in enumerate(zooms) for zoom in own), TEXTURE, SPECTRUM)
 
 
 class FeatureParts(nn.Module):
@@ -156,13 +144,13 @@ class FeatureParts(nn.Module):
 
     Args:
         encoders: timm backbones.
-        passes: The passes of each.
+        zooms: The working pixels per pixel in the passes of each.
         bands: Number of input bands.
     """
 
-    def __init__(self, encoders: Sequence[str], passes: Sequence[Sequence[Pass]], bands: int) -> None:
+    def __init__(self, encoders: Sequence[str], zooms: Sequence[Sequence[int]], bands: int) -> None:
         super().__init__()
-        self.passes, self.bands = tuple(map(tuple, passes)), bands
+        self.zooms, self.bands = tuple(map(tuple, zooms)), bands
         self.encoders = nn.ModuleList([build_encoder(name, bands) for name in encoders])
         self.statistics = LocalStatistics(bands)
         self.random_features = RandomFeatures(self.statistics.channels)
@@ -173,8 +161,7 @@ class FeatureParts(nn.Module):
             return [RANDOM_FEATURES]
         if part == SPECTRUM:
             return [self.bands]
-        number, one = self._pass_of(part)
-        return channels_of(self.encoders[number])[1 : one.deepest + 1]
+        return channels_of(self.encoders[self._pass_of(part)[0]])[1:]
 
     def levels(self, pixels: Tensor, part: str) -> list[Tensor]:
         """Return the features of each level of a part, each (batch, channels, height, width) at its own stride.
@@ -185,21 +172,18 @@ class FeatureParts(nn.Module):
             return [pixels]
         if part == TEXTURE:
             return [self.statistics(pixels)]
-        number, one = self._pass_of(part)
-        seen = reduced(pixels, one.zoom).contiguous(memory_format=torch.channels_last)
-        return levels_up_to(one.deepest, self.encoders[number], seen)
+        number, zoom = self._pass_of(part)
+        levels: list[Tensor] = self.encoders[number](reduced(pixels, zoom).contiguous(memory_format=torch.channels_last))
+        return levels[1:]
 
     def encoder_of(self, part: str) -> int | None:
         """Return the number of the encoder that a part comes from; None for texture and spectrum."""
         return None if part in (TEXTURE, SPECTRUM) else self._pass_of(part)[0]
 
-    def _pass_of(self, part: str) -> tuple[int, Pass]:
-        """Return the number of the encoder that a part comes from, and its pass."""
+    def _pass_of(self, part: str) -> tuple[int, int]:
+        """Return the number of the encoder that a part comes from, and the zoom at which it sees the image."""
         return next(
-            (number, one)
-            for number, passes in enumerate(self.passes)
-            for one in passes
-            if encoder_part(number, one.zoom) == part
+            (number, zoom) for number, zooms in enumerate(self.zooms) for zoom in zooms if encoder_part(number, zoom) == part
         )
 
 
@@ -220,7 +204,7 @@ class FusedSegmenter(nn.Module):
     def __init__(self, spec: FusedSpec, bands: int, classes: int) -> None:
         super().__init__()
         self.spec, self.classes = spec, classes
-        self.features = FeatureParts(spec.encoders, spec.passes, bands)
+        self.features = FeatureParts(spec.encoders, spec.zooms, bands)
         self.weights = nn.ParameterDict()
         """By part: of each of its members the weights of all classes, of shape (members * classes, channels)."""
         for part in spec.parts:

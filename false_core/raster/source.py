@@ -29,11 +29,12 @@ from rasterio.windows import Window as RasterioWindow
 from false_core.errors import InputError
 from false_core.jobs import Extent
 from false_core.raster.band_colours import BandColours, colours_of
-from false_core.raster.band_descriptions import BandDescription, describe_bands
+from false_core.raster.band_descriptions import BandDescription, bad_bands, describe_bands
 from false_core.raster.chunks_on_disk import ChunksOnDisk, chunks_on_disk
 from false_core.raster.file_state import is_remote
 from false_core.raster.ground import is_true_to_scale, scale_at
 from false_core.raster.parts import check_metadata_of_raster, check_parts_of_raster
+from false_core.raster.peculiarities import is_image, peculiarities
 from false_core.untrusted import check_is_file, on_one_line
 from false_core.untrusted.drivers import is_allowed_driver
 
@@ -86,7 +87,7 @@ class RasterSource:
 
     Args:
         path: A file or anything else GDAL opens, such as a VRT or a subdataset name.
-        bands: Band numbers from 1; empty for all bands but alpha.
+        bands: Band numbers from 1; empty for all bands but alpha. An image that is marked as alpha is a band.
         factor: Pixels of the file per pixel of the working grid, along each axis.
 
     Raises:
@@ -112,10 +113,13 @@ class RasterSource:
         if not dataset.count:
             raise InputError(f"{path} holds no raster band.", "If it holds subdatasets, choose one of them.")
         alpha = [index for index, meaning in zip(dataset.indexes, dataset.colorinterp) if meaning == ColorInterp.alpha]
+        # An alpha band that was asked for by number is data: near infrared is often marked as alpha by mistake.
+        beside = len(alpha) < dataset.count
+        images = tuple(index for index in alpha if beside and index not in bands and self._is_image(dataset, index))
+        alpha = [index for index in alpha if index not in images]
         self.bands: tuple[int, ...] = tuple(bands) or tuple(index for index in dataset.indexes if index not in alpha)
         if not self.bands:
             raise InputError(f"{path} holds nothing but an alpha band.", "Name the band to use it all the same.")
-        # An alpha band that was asked for by number is data: near infrared is often marked as alpha by mistake.
         self._alpha = next((index for index in alpha if index not in self.bands), None)
         absent = [band for band in self.bands if band not in dataset.indexes]
         if absent:
@@ -127,6 +131,8 @@ class RasterSource:
             raise InputError(f"{path} holds complex numbers.", "Convert it to amplitude or intensity first.")
         self.dtype = str(dataset.dtypes[self.bands[0] - 1])
         self.descriptions: tuple[BandDescription, ...] = describe_bands(dataset, self.bands)
+        self.bad_bands: tuple[int, ...] = tuple(band for band in bad_bands(dataset) if band in self.bands)
+        self.peculiarities: tuple[str, ...] = peculiarities(dataset, self.bands, images)
         self._change: tuple[FloatArray, FloatArray] | None = None
         self.files: tuple[str, ...] = tuple(dataset.files)
         # One object for all rasters with the same CRS: it is large.
@@ -390,6 +396,12 @@ class RasterSource:
     def _close(self) -> None:
         """Let go of the file as this thread has it open."""
         self._local.dataset = None
+
+    def _is_image(self, dataset: Any, band: int) -> bool:
+        try:
+            return is_image(dataset, band)
+        except GDAL_ERRORS:
+            return False  # What cannot be read is told when it is needed.
 
     def _read_file(self, window: RasterioWindow) -> tuple[Pixels, BoolArray | None]:
         """Return pixels of the chosen bands, whole numbers where the file holds such, and which are invalid if any are."""

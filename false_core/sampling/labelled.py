@@ -76,7 +76,7 @@ def on_valid_pixels(annotation: Annotation, cache: ChunkCache, feedback: Feedbac
     Raises:
         InputError: Fewer than two classes remain.
     """
-    shows = np.array([_shows_something(annotation.subset(np.array([one])), cache) for one in range(len(annotation.shapes))])
+    shows = np.array([_shows_something(annotation, number, cache) for number in range(len(annotation.shapes))])
     if shows.all():
         return annotation
     feedback.warn(f"{int((~shows).sum())} of {len(shows)} label shapes have only nodata under them and are left out.")
@@ -93,15 +93,25 @@ def on_valid_pixels(annotation: Annotation, cache: ChunkCache, feedback: Feedbac
     return replace(annotation.subset(shows), classes=classes, targets=targets)
 
 
-def _shows_something(shape: Annotation, cache: ChunkCache) -> bool:
-    for part in shape.cut(CHUNK_PX).shapes:
-        left, top, right, bottom = shapely.bounds(part)
-        column, row = int(left), int(top)
-        window = Window(column, row, int(right) - column + 1, int(bottom) - row + 1)
-        labelled = shape.burn(Affine.translation(-column, -row), window.height, window.width) != IGNORE
-        if (cache.read(window)[1] & labelled).any():
+def _shows_something(annotation: Annotation, number: int, cache: ChunkCache) -> bool:
+    """Return whether a shape has a pixel with data under it. What has nothing but data around it need not be burned."""
+    window = _around(annotation.shapes[number])
+    if max(window.width, window.height) <= CHUNK_PX and cache.look_at(window).valid().all():
+        return True
+    alone = annotation.subset(np.array([number]))
+    for part in alone.cut(CHUNK_PX).shapes:
+        window = _around(part)
+        labelled = alone.burn(Affine.translation(-window.column, -window.row), window.height, window.width) != IGNORE
+        if (cache.look_at(window).valid() & labelled).any():
             return True
     return False
+
+
+def _around(shape: shapely.Geometry) -> Window:
+    """Return the window of the pixels that a shape lies in."""
+    left, top, right, bottom = shapely.bounds(shape)
+    column, row = int(left), int(top)
+    return Window(column, row, int(right) - column + 1, int(bottom) - row + 1)
 
 
 class LabelSampler:

@@ -42,7 +42,7 @@ from false_core.presets import FINETUNE, FinetuneSettings, announcement, preset_
 from false_core.raster.classes import read_legend
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
-from false_core.raster.working_grid import on_working_grid
+from false_core.raster.working_grid import on_working_grid, open_all
 from false_core.reports.page import write_report
 from false_core.sampling.cache import ChunkCache
 from false_core.sampling.labelled import on_valid_pixels
@@ -51,7 +51,7 @@ from false_core.training.bands import measured_bands
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.finetuning_report import finetuning_report
-from false_core.training.heads.fit import FrozenEncoder, fit_head, passes_for
+from false_core.training.heads.fit import FrozenEncoder, fit_head, zooms_for
 from false_core.training.segmenter_training import train_segmenter
 
 NETWORK_HEAD = "network"
@@ -229,17 +229,17 @@ def frozen_encoders(
     job: Finetune, base: ModelCard | None, source: RasterSource, feedback: Feedback
 ) -> tuple[list[FrozenEncoder], dict[str, Any]]:
     """Return the encoders to build on, the general one first, and where that comes from."""
-    passes = passes_for(source.width, source.height)
+    zooms = zooms_for(source.width, source.height)
     encoders: list[FrozenEncoder] = []
     origin: dict[str, Any] = {}
     if base and base.general and job.encoder and job.weights == GENERAL:
-        encoders.append(FrozenEncoder(base.general, general_from(job.encoder, base).state_dict(), passes))
+        encoders.append(FrozenEncoder(base.general, general_from(job.encoder, base).state_dict(), zooms))
     elif job.weights == GENERAL:
         encoder = build_encoder(BACKBONE, len(source.bands))
         origin = start_from(GENERAL, encoder, BACKBONE, source.name, source.colours, feedback)
-        encoders.append(FrozenEncoder(BACKBONE, encoder.state_dict(), passes))
+        encoders.append(FrozenEncoder(BACKBONE, encoder.state_dict(), zooms))
     if base and job.encoder:
-        encoders.append(FrozenEncoder(base.encoder, encoder_from(job.encoder, base).state_dict(), passes))
+        encoders.append(FrozenEncoder(base.encoder, encoder_from(job.encoder, base).state_dict(), zooms))
     return encoders, origin
 
 
@@ -269,7 +269,7 @@ def _open(job: Finetune, base: ModelCard | None, settings: FinetuneSettings, fee
     """Open the raster on the working grid the encoder was trained on, or on the preset's."""
     if base:
         return open_for_model(job.raster, str(job.encoder), base, feedback, job.bands)
-    return on_working_grid([RasterSource(job.raster, job.bands)], None, settings.most_pixels, feedback)[0]
+    return on_working_grid(open_all((job.raster,), job.bands, feedback), None, settings.most_pixels, feedback)[0]
 
 
 def _counts(annotation: Annotation) -> dict[str, list[int]]:

@@ -16,6 +16,7 @@ from false_core.feedback import Feedback
 from false_core.jobs import Classify, ClassifyMany
 from false_core.mapping.classify.classify import Classification
 from false_core.mapping.classify.store import JobStart
+from false_core.protection import protect_inputs
 
 MAP_ENDING = "_classified.tif"
 """The ending of a map's name, after the name of its raster."""
@@ -29,9 +30,11 @@ def classify_many(job: ClassifyMany, feedback: Feedback, world: World = ALONE) -
 
     Raises:
         InputError: None of the rasters could be mapped, or two maps would have the same name.
-        OutputError: The folder is one of those with the rasters, or it cannot be written.
+        OutputError: The folder is one of those with the rasters, a map would replace a part of one, or it cannot be written.
     """
     targets = _targets(job)
+    if world.share.is_main:
+        protect_inputs(job, job, targets.values())
     Path(job.output).mkdir(exist_ok=True)
     maps = _Maps(JobStart.of(map(str, targets.values()), world), world.share, feedback)
     with closing(maps):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from false_core.accuracy.cross_validated import confusion_of_shapes
 from false_core.accuracy.metrics import score
 from false_core.feedback import Feedback
-from false_core.models.fused import SPECTRUM, TEXTURE, Member, Pass, encoder_part
+from false_core.models.fused import SPECTRUM, TEXTURE, Member, encoder_part
 from false_core.training.heads.folds import ALWAYS_LEARNED, FOLDS
 from false_core.training.heads.regression import Linear, fit_logistic
 from false_core.training.heads.samples import LabelledPoints
@@ -61,30 +61,30 @@ class HeadComparison:
     on_raster: FloatArray
 
 
-def candidates_for(head: str, passes: Sequence[Sequence[Pass]], bands: int) -> tuple[Candidate, ...]:
+def candidates_for(head: str, zooms: Sequence[Sequence[int]], bands: int) -> tuple[Candidate, ...]:
     """Return the candidates of a head: ``"linear"``, ``"texture"`` or ``"auto"``, those that do well on most rasters first.
 
     Args:
         head: The name of the head.
-        passes: The passes of each encoder.
+        zooms: The zooms at which each encoder sees the image.
         bands: Number of bands of the raster.
     """
     texture = Candidate("texture", (Member((TEXTURE,), 1.0),))
     if head == "texture":
         return (texture,)
-    linear = Candidate("linear", _alike(*(_of_encoder(n, own, ()) for n, own in enumerate(passes))))
+    linear = Candidate("linear", _alike(*(_of_encoder(n, own, ()) for n, own in enumerate(zooms))))
     if head == "linear":
         return (linear,)
-    fused = Candidate("linear and texture", _alike(*(_of_encoder(n, own, (TEXTURE,)) for n, own in enumerate(passes))))
+    fused = Candidate("linear and texture", _alike(*(_of_encoder(n, own, (TEXTURE,)) for n, own in enumerate(zooms))))
     spectrum = Candidate("spectrum", (Member((SPECTRUM,), 1.0),))
     with_spectrum = Candidate(
-        "linear, texture and spectrum", _alike(*(_of_encoder(n, own, (TEXTURE, SPECTRUM)) for n, own in enumerate(passes)))
+        "linear, texture and spectrum", _alike(*(_of_encoder(n, own, (TEXTURE, SPECTRUM)) for n, own in enumerate(zooms)))
     )
     latest: tuple[Candidate, ...] = ()
-    if len(passes) > 1:
+    if len(zooms) > 1:
         latest = tuple(
-            Candidate(f"{name}, {which} encoder alone", _of_encoder(number, passes[number], parts))
-            for number, which in ((0, "general"), (len(passes) - 1, "pretrained"))
+            Candidate(f"{name}, {which} encoder alone", _of_encoder(number, zooms[number], parts))
+            for number, which in ((0, "general"), (len(zooms) - 1, "pretrained"))
             for name, parts in (("linear and texture", (TEXTURE,)),)
         )
     without_encoder = Candidate(
@@ -99,9 +99,9 @@ SPECTRAL_BANDS = 3
 """Bands above which the spectrum of a pixel is looked at beside everything else."""
 
 
-def _of_encoder(number: int, passes: Sequence[Pass], others: tuple[str, ...]) -> tuple[Member, ...]:
+def _of_encoder(number: int, zooms: Sequence[int], others: tuple[str, ...]) -> tuple[Member, ...]:
     """Return the members for one encoder: all its parts and ``others`` under one classifier, and each under its own."""
-    parts = tuple(encoder_part(number, one.zoom) for one in passes)
+    parts = tuple(encoder_part(number, zoom) for zoom in zooms)
     share = 0.6 if others else 1.0
     alone = [Member((part,), 0.5 * share / len(parts)) for part in parts]
     alone += [Member((part,), 0.5 * (1 - share) / len(others)) for part in others]

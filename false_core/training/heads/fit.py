@@ -13,7 +13,7 @@ from torch import Tensor
 from false_core.accuracy.cross_validated import AccuracyEstimate, confusion_of_shapes, estimate_accuracy
 from false_core.feedback import Feedback
 from false_core.labels.annotation import Annotation
-from false_core.models.fused import PASSES, TEXTURE, FeatureParts, FusedSegmenter, FusedSpec, Pass
+from false_core.models.fused import TEXTURE, ZOOMS, FeatureParts, FusedSegmenter, FusedSpec, stride_at
 from false_core.models.texture import RANDOM_FEATURES
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
@@ -44,12 +44,12 @@ class FrozenEncoder:
     Attributes:
         backbone: Name in timm.
         weights: Its state dict.
-        passes: Its passes over an image.
+        zooms: The working pixels per pixel that it sees in each of its passes over an image.
     """
 
     backbone: str
     weights: Mapping[str, Tensor]
-    passes: tuple[Pass, ...]
+    zooms: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,9 @@ class Fitted:
     classifiers: Classifiers
 
 
-def passes_for(width: int, height: int) -> tuple[Pass, ...]:
-    """Return the passes in which an encoder sees enough of a raster of that size in working pixels."""
-    return tuple(one for one in PASSES if one.zoom == 1 or min(width, height) >= FEWEST_COARSE_PIXELS * one.stride)
+def zooms_for(width: int, height: int) -> tuple[int, ...]:
+    """Return the zooms at which an encoder sees enough of a raster of that size in working pixels."""
+    return tuple(zoom for zoom in ZOOMS if zoom == 1 or min(width, height) >= FEWEST_COARSE_PIXELS * stride_at(zoom))
 
 
 def fit_head(
@@ -142,10 +142,10 @@ def fit_head(
     """
     bands, classes = len(source.bands), len(annotation.classes)
     backbones = tuple(encoder.backbone for encoder in encoders)
-    passes = tuple(encoder.passes for encoder in encoders)
-    candidates = candidates_for(head, passes, bands)
+    zooms = tuple(encoder.zooms for encoder in encoders)
+    candidates = candidates_for(head, zooms, bands)
     names = names_in([member.parts for candidate in candidates for member in candidate.members])
-    parts = FeatureParts(backbones, passes, bands).eval()
+    parts = FeatureParts(backbones, zooms, bands).eval()
     for module, encoder in zip(parts.encoders, encoders):
         module.load_state_dict(dict(encoder.weights))
     parts.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -165,7 +165,7 @@ def fit_head(
         sample = {name: _as_seen(name, values[chosen], parts) for name, values in sample.items()}
         comparison = compare(candidates, spaces, features, sample, points, folds, classes, feedback)
     with feedback.stage("Fitting the best", 0.1):
-        spec = FusedSpec(backbones, passes, comparison.chosen.members, smoothing)
+        spec = FusedSpec(backbones, zooms, comparison.chosen.members, smoothing)
         classifiers = Classifiers(parts.cpu(), spaces, features, points, classes)
         segmenter = _segmenter(spec, classifiers, bands)
     held = points.subset(comparison.held_out)

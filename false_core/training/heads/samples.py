@@ -163,8 +163,8 @@ class FeatureSampler:
         """Show the batch norms of the encoders the raster, and return features of random pixels by part."""
         chance = np.random.default_rng(seed)
         looks = list(self._looks(chance))
-        for encoder, passes in zip(self.parts.encoders, self.parts.passes):
-            adapt_batch_norms(encoder, [pixels for pixels, _ in looks], min(one.zoom for one in passes))
+        for encoder, zooms in zip(self.parts.encoders, self.parts.zooms):
+            adapt_batch_norms(encoder, [pixels for pixels, _ in looks], min(zooms))
         self._mix_bands([pixels for pixels, _ in looks])
         each = -(-SAMPLED_PIXELS // max(1, len(looks)))
         sample: dict[str, list[FloatArray]] = {name: [] for name in self.names}

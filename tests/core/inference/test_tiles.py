@@ -24,7 +24,7 @@ from false_core.mapping.classify.compute import compute_strips
 from false_core.mapping.classify.plan import NO_CONFIDENCE, MapPlan
 from false_core.mapping.classify.store import StripStore
 from false_core.mapping.map_overview import MapOverview
-from false_core.models.fused import SPECTRUM, TEXTURE, FusedSegmenter, FusedSpec, Member, Pass
+from false_core.models.fused import SPECTRUM, TEXTURE, FusedSegmenter, FusedSpec, Member
 from false_core.models.model_file import SEGMENTER, ModelCard
 from false_core.models.segmenter import class_probabilities
 from false_core.publish import published
@@ -121,9 +121,9 @@ class TestTheTiles:
 
 
 HEADS = [
-    FusedSpec(("a",), ((Pass(1, 3), Pass(2), Pass(4)),), (Member(("encoder 0 at 1", "encoder 0 at 4"), 1.0),)),
-    FusedSpec(("a",), ((Pass(1), Pass(2)),), (Member(("encoder 0 at 2", TEXTURE), 1.0),), 20.0),
-    FusedSpec(("a",), ((Pass(1),),), (Member((TEXTURE,), 1.0),)),
+    FusedSpec(("a",), ((1, 2, 4),), (Member(("encoder 0 at 1", "encoder 0 at 4"), 1.0),)),
+    FusedSpec(("a",), ((1, 2),), (Member(("encoder 0 at 2", TEXTURE), 1.0),), 20.0),
+    FusedSpec(("a",), ((1,),), (Member((TEXTURE,), 1.0),)),
     FusedSpec((), (), (Member((SPECTRUM,), 1.0),), 900.0),
 ]
 

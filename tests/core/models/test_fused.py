@@ -17,9 +17,8 @@ from torch import nn
 
 from false_core.errors import ModelFileError
 from false_core.inference.folding import for_inference
-from false_core.models.encoder import build_encoder, levels_up_to
 from false_core.models.from_file import segmenter_from
-from false_core.models.fused import SPECTRUM, TEXTURE, FusedSegmenter, FusedSpec, Member, Pass
+from false_core.models.fused import SPECTRUM, TEXTURE, FusedSegmenter, FusedSpec, Member
 from false_core.models.model_file import MODEL_FORMAT, SEGMENTER, ModelCard, read_card, save_model
 from false_core.models.segmenter import class_probabilities
 from false_core.raster.classes import ClassTable, LandCoverClass
@@ -37,11 +36,10 @@ MEMBERS = (
 def segmenter(
     smoothing: float = 0.0,
     encoders: tuple[str, ...] = ("resnet10t",),
-    passes: tuple[Pass, ...] = (Pass(1), Pass(2)),
 ) -> FusedSegmenter:
     """Return a segmenter with random encoders and random classifiers."""
     torch.manual_seed(2)
-    network = FusedSegmenter(FusedSpec(encoders, (passes,) * len(encoders), MEMBERS, smoothing), BANDS, CLASSES).eval()
+    network = FusedSegmenter(FusedSpec(encoders, ((1, 2),) * len(encoders), MEMBERS, smoothing), BANDS, CLASSES).eval()
     features = network.features
     features.random_features.draw(
         torch.zeros(features.statistics.channels), torch.ones(features.statistics.channels), torch.Generator().manual_seed(0)
@@ -117,9 +115,8 @@ def test_encoders_may_compute_in_half_precision(half: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("backbone", ["resnet10t", "tf_efficientnet_lite0"])
-@pytest.mark.parametrize("passes", [(Pass(1), Pass(2)), (Pass(1, 2), Pass(2, 3))])
-def test_scores_are_the_same_after_folding(backbone: str, passes: tuple[Pass, ...]) -> None:
-    network, image = segmenter(encoders=(backbone,), passes=passes), pixels()
+def test_scores_are_the_same_after_folding(backbone: str) -> None:
+    network, image = segmenter(encoders=(backbone,)), pixels()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_()  # type: ignore[union-attr]
@@ -184,42 +181,10 @@ def test_a_model_file_brings_back_the_same_network(tmp_path: Path) -> None:
 
 
 def test_a_spec_survives_json() -> None:
-    passes = ((Pass(1, 3), Pass(2)), (Pass(2), Pass(4, 4)))
-    spec = FusedSpec(("resnet10t", "resnet18"), passes, (Member(("encoder 1 at 4", SPECTRUM), 1.0),), 3.5)
+    zooms = ((1, 2), (2, 4))
+    spec = FusedSpec(("resnet10t", "resnet18"), zooms, (Member(("encoder 1 at 4", SPECTRUM), 1.0),), 3.5)
     assert FusedSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
-    assert spec.parts == ("encoder 1 at 4", SPECTRUM) and spec.stride == 64
-
-
-@pytest.mark.parametrize(
-    "backbone",
-    ["resnet10t", "tf_efficientnet_lite0", "convnext_atto", pytest.param("vgg11_bn", marks=pytest.mark.thorough)],
-)
-@pytest.mark.parametrize("deepest", [1, 2, 3, 4, 5])
-def test_levels_that_are_not_wanted_change_nothing_about_the_others(backbone: str, deepest: int) -> None:
-    torch.manual_seed(0)
-    encoder, image = build_encoder(backbone, BANDS).eval(), pixels()
-    with torch.inference_mode():
-        found, every = levels_up_to(deepest, encoder, image), encoder(image)[1:]
-    assert len(found) == deepest
-    assert all(one.equal(other) for one, other in zip(found, every))
-
-
-@pytest.mark.parametrize(("backbone", "last"), [("resnet10t", "layer4"), ("tf_efficientnet_lite0", "blocks.6")])
-def test_what_only_coarser_levels_take_is_not_computed(backbone: str, last: str) -> None:
-    encoder, ran = build_encoder(backbone, BANDS).eval(), []
-    encoder.model.get_submodule(last).register_forward_hook(lambda *_: ran.append(True))
-    for deepest in (5, 4):
-        with torch.inference_mode():
-            levels_up_to(deepest, encoder, pixels())
-    assert len(ran) == 1
-
-
-def test_classifiers_take_the_levels_that_a_pass_gives() -> None:
-    network = segmenter(passes=(Pass(1, 2), Pass(2, 4)))
-    assert [len(network.features.channels(f"encoder 0 at {zoom}")) for zoom in (1, 2)] == [2, 4]
-    assert network.stride == 32
-    with torch.inference_mode():
-        assert network(pixels(32, 64)).shape == (1, CLASSES, 32, 64)
+    assert spec.parts == ("encoder 1 at 4", SPECTRUM) and spec.stride == 128
 
 
 HOSTILE: dict[str, dict[str, Any]] = {
@@ -237,14 +202,12 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "too many encoders": {"encoders": ["resnet10t"] * 5},
     "an encoder of another place": {"encoders": ["hf_hub:somebody/something"]},
     "an encoder that nobody knows": {"encoders": ["no_such_network"]},
-    "a zoom of 0": {"passes": [[[0, 5], [1, 5], [2, 5]]]},
-    "a zoom too far": {"passes": [[[1, 5], [2, 5], [1000, 5]]]},
-    "the same zoom again and again": {"passes": [[[1, 5], [2, 5]] * 8]},
-    "a level that is none": {"passes": [[[1, 0], [2, 5]]]},
-    "a level too deep": {"passes": [[[1, 5], [2, 6]]]},
-    "a pass without a level": {"passes": [[[1], [2]]]},
-    "passes of no encoder": {"passes": [[[1, 5], [2, 5]]] * 2},
-    "an encoder without passes": {"passes": []},
+    "a zoom of 0": {"zooms": [[0, 1, 2]]},
+    "a zoom too far": {"zooms": [[1, 2, 1000]]},
+    "the same zoom again and again": {"zooms": [[1, 2] * 8]},
+    "a zoom that is no number": {"zooms": [[1, "twice"]]},
+    "zooms of no encoder": {"zooms": [[1, 2]] * 2},
+    "an encoder without zooms": {"zooms": []},
     "smoothing below 0": {"smoothing": -1.0},
     "smoothing without end": {"smoothing": "inf"},
     "smoothing that is no number": {"smoothing": "nan"},
@@ -269,6 +232,6 @@ def test_a_head_that_the_weights_do_not_fit_is_refused(tmp_path: Path) -> None:
     """Before there is memory for it."""
     network, path = segmenter(), str(tmp_path / "model.safetensors")
     other = copy.deepcopy(network.spec)
-    save_model(path, card(FusedSpec(other.encoders, other.passes, other.members[:1])), network)
+    save_model(path, card(FusedSpec(other.encoders, other.zooms, other.members[:1])), network)
     with pytest.raises(ModelFileError, match="do not fit its own description"):
         segmenter_from(path, read_card(path, SEGMENTER))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import shapely
 import torch
-from small_world import BORDER, HEIGHT, Listener, on_map, pixel_box, write_labels
+from small_world import BORDER, HEIGHT, WIDTH, Listener, on_map, pixel_box, write_labels
 
 from false_core.errors import InputError
 from false_core.labels.annotation import IGNORE, Annotation, read_annotation
 from false_core.models.segmenter import build_segmenter, class_probabilities, with_prior
-from false_core.raster.source import RasterSource
+from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.cache import ChunkCache
 from false_core.sampling.geometry import resample
@@ -48,6 +51,19 @@ class TestLabelsOverNodata:
         every = read(cache, tmp_path, listener, {"b": [ON_LAND], "c": [ACROSS, shapely.Point(80.5, 50.5)]})
         assert on_valid_pixels(every, cache, listener.feedback) is every
         assert not listener.warnings
+
+    def test_are_found_among_very_many_points_in_seconds(
+        self, cache: ChunkCache, tmp_path: Path, listener: Listener
+    ) -> None:
+        columns, rows = np.random.default_rng(0).uniform((0, 0), (WIDTH, HEIGHT), (20_000, 2)).T
+        every = read(cache, tmp_path, listener, {"b": [ON_LAND], "c": [ON_LAND]})
+        points = shapely.points(columns, rows)
+        many = replace(every, shapes=points, targets=np.arange(20_000) % 2, tree=shapely.STRtree(points))
+        started = time.process_time()
+        kept = on_valid_pixels(many, cache, listener.feedback)
+        assert time.process_time() - started < 8
+        valid = cache.look_at(Window(0, 0, WIDTH, HEIGHT)).valid()
+        assert len(kept.shapes) == valid[rows.astype(int), columns.astype(int)].sum() < 20_000
 
     @pytest.mark.parametrize(
         ("labels", "said"),

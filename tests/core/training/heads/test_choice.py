@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small_world import Listener
 
-from false_core.models.fused import PASSES, SPECTRUM, TEXTURE, FusedSpec, Member
+from false_core.models.fused import SPECTRUM, TEXTURE, ZOOMS, FusedSpec, Member
 from false_core.training.heads.choice import (
     Candidate,
     HeadComparison,
@@ -41,24 +41,24 @@ def test_shapes_count_alike_and_classes_too() -> None:
 @pytest.mark.parametrize("encoders", [1, 2])
 @pytest.mark.parametrize("bands", [1, 3, 12])
 def test_weights_of_each_candidate_add_up_to_1_and_a_file_may_hold_it(head: str, encoders: int, bands: int) -> None:
-    candidates = candidates_for(head, (PASSES,) * encoders, bands)
+    candidates = candidates_for(head, (ZOOMS,) * encoders, bands)
     assert len({candidate.name for candidate in candidates}) == len(candidates)
     for candidate in candidates:
         assert sum(member.weight for member in candidate.members) == pytest.approx(1)
         assert len({member.parts for member in candidate.members}) == len(candidate.members)
-        spec = FusedSpec(("resnet10t",) * encoders, (PASSES,) * encoders, candidate.members)
+        spec = FusedSpec(("resnet10t",) * encoders, (ZOOMS,) * encoders, candidate.members)
         assert FusedSpec.from_dict(spec.to_dict()) == spec
 
 
 def test_a_head_that_was_asked_for_is_the_only_candidate() -> None:
-    assert [candidate.name for candidate in candidates_for("linear", (PASSES,), 3)] == ["linear"]
-    assert [candidate.name for candidate in candidates_for("texture", (PASSES,), 3)] == ["texture"]
-    parts = {part for member in candidates_for("linear", (PASSES, PASSES[:1]), 3)[0].members for part in member.parts}
+    assert [candidate.name for candidate in candidates_for("linear", (ZOOMS,), 3)] == ["linear"]
+    assert [candidate.name for candidate in candidates_for("texture", (ZOOMS,), 3)] == ["texture"]
+    parts = {part for member in candidates_for("linear", (ZOOMS, ZOOMS[:1]), 3)[0].members for part in member.parts}
     assert parts == {"encoder 0 at 1", "encoder 0 at 2", "encoder 1 at 1"}
 
 
 def test_the_spectrum_is_looked_at_beside_the_rest_where_there_are_more_than_three_bands() -> None:
-    few, many = (candidates_for("auto", (PASSES,), bands) for bands in (3, 4))
+    few, many = (candidates_for("auto", (ZOOMS,), bands) for bands in (3, 4))
     more = {candidate.name for candidate in many} - {candidate.name for candidate in few}
     assert len(few) + 2 == len(many) and len(more) == 2
     for added in (candidate for candidate in many if candidate.name in more):

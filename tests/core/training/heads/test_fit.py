@@ -30,11 +30,11 @@ from false_core.jobs import Classify, Finetune
 from false_core.labels.annotation import read_annotation
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import segmenter_from
-from false_core.models.fused import PASSES, Pass
+from false_core.models.fused import ZOOMS
 from false_core.models.model_file import SEGMENTER, read_card
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import measure
-from false_core.training.heads.fit import Fitted, FrozenEncoder, fit_head, passes_for
+from false_core.training.heads.fit import Fitted, FrozenEncoder, fit_head, zooms_for
 
 BACKBONE = "resnet10t"
 
@@ -42,7 +42,7 @@ BACKBONE = "resnet10t"
 def encoder(bands: int) -> FrozenEncoder:
     """Return an encoder that was never trained: its features are random, but features all the same."""
     torch.manual_seed(1)
-    return FrozenEncoder(BACKBONE, build_encoder(BACKBONE, bands).state_dict(), (Pass(1), Pass(2)))
+    return FrozenEncoder(BACKBONE, build_encoder(BACKBONE, bands).state_dict(), (1, 2))
 
 
 def fitted(raster: str, labels: str, head: str = "auto", encoders: int = 1) -> Fitted:
@@ -173,13 +173,13 @@ def test_a_raster_smaller_than_what_an_encoder_sees_will_do(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("size", "passes"),
-    [((40, 50), PASSES[:1]), ((255, 9000), PASSES[:1]), ((300, 256), PASSES), ((9000, 511), PASSES)],
+    ("size", "zooms"),
+    [((40, 50), ZOOMS[:1]), ((255, 9000), ZOOMS[:1]), ((300, 256), ZOOMS), ((9000, 511), ZOOMS)],
 )
 def test_an_encoder_looks_only_from_where_it_sees_several_coarse_pixels(
-    size: tuple[int, int], passes: tuple[Pass, ...]
+    size: tuple[int, int], zooms: tuple[int, ...]
 ) -> None:
-    assert passes_for(*size) == passes_for(*size[::-1]) == passes
+    assert zooms_for(*size) == zooms_for(*size[::-1]) == zooms
 
 
 @pytest.mark.parametrize("head", ["auto", "linear", "texture"])

@@ -14,7 +14,7 @@ from small_world import Listener, write_raster
 from torch import nn
 
 from false_core.labels.annotation import Annotation
-from false_core.models.fused import SPECTRUM, TEXTURE, FeatureParts, Pass, reduced
+from false_core.models.fused import SPECTRUM, TEXTURE, FeatureParts, reduced
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
@@ -118,7 +118,7 @@ def raster(tmp_path_factory: pytest.TempPathFactory) -> str:
 def sampler(raster: str, names: Sequence[str], factor: int = 1) -> FeatureSampler:
     torch.manual_seed(0)
     source = RasterSource(raster).at_factor(factor)
-    parts = FeatureParts(["resnet10t"], [(Pass(1), Pass(2))], 3).eval()
+    parts = FeatureParts(["resnet10t"], [(1, 2)], 3).eval()
     plain = Normalisation((-500.0,) * 3, (500.0,) * 3, (0.0,) * 3, (1.0,) * 3)
     return FeatureSampler(parts, tuple(names), source, plain, torch.device("cpu"), Listener().feedback)
 
@@ -156,7 +156,7 @@ def test_what_the_raster_is_like_comes_from_pixels_with_data_and_is_the_same_eac
 
 def test_batch_norms_measure_the_raster_and_weights_stay() -> None:
     torch.manual_seed(0)
-    encoder = FeatureParts(["resnet10t"], [(Pass(1), Pass(2))], 3).encoders[0]
+    encoder = FeatureParts(["resnet10t"], [(1, 2)], 3).encoders[0]
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     images = [5 + 3 * torch.randn(1, 3, 128, 128) for _ in range(2)]
     seen: list[torch.Tensor] = []
