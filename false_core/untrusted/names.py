@@ -65,8 +65,7 @@ def files_named(name: str) -> List[str]:
 
 def _between_colons(text: str) -> Iterator[str]:
     """Yield what stands between any two colons: names may hold some, and numbers stand before and behind them."""
-    parts = text.split(":")[:_SCHEME = re.compile(r"(file|zip|tar|gzip)(?:\+file)?://(.*)", re.DOTALL | re.IGNORECASE)
-_MOST_COLONS]
+    parts = text.split(":")[:_MOST_COLONS]
     for start in range(len(parts)):
         for end in range(start + 1, len(parts) + 1):
             yield ":".join(parts[start:end])
