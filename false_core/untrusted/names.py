@@ -31,7 +31,7 @@ def check_name(name: str, owner: str) -> None:
     """
     if name.lstrip()[:1] in ("<", "{") or "<" in name:
         raise InputError(
-            f"{owner} holds another file written into a name, which is not opened.", "Save that as a file beside it."
+            f"The file {owner} holds another file written into a name, which is not opened.", "Save that as a file beside it."
         )
     if is_on_network(name) and not is_on_network(owner):
         asked = _NETWORK.findall(name)
@@ -39,12 +39,12 @@ def check_name(name: str, owner: str) -> None:
         if not asked or not {word.strip("/").lower() for word in asked} <= allowed:
             prefix = f"{asked[0]}/" if asked else "/vsicurl/"
             raise InputError(
-                f"{owner} leads to {name}, which would be read over the network; a file on the disk asks no server.",
+                f"The file {owner} leads to {name}, which would be read over the network; a file on the disk asks no server.",
                 f"Where you trust it, name {prefix} in the variable FALSE_DRIVERS, or in Settings > Options > FALSE.",
             )
     for kind in _VIRTUAL.findall(name):
         if kind.lower() not in _ARCHIVES and not is_on_network(f"/vsi{kind}/"):
-            raise InputError(f"{owner} leads to {name}, which is not opened.", "A file may lead to other files.")
+            raise InputError(f"The file {owner} leads to {name}, which is not opened.", "A file may lead to other files.")
 
 
 def files_named(name: str) -> List[str]:
