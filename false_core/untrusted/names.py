@@ -31,7 +31,8 @@ def check_name(name: str, owner: str) -> None:
     """
     if name.lstrip()[:1] in ("<", "{") or "<" in name:
         raise InputError(
-            f"The file {owner} holds another file written into a name, which is not opened.", "Save that as a file beside it."
+            f"The file {owner} holds another file written into a name, which is not opened.",
+            "Save that as a file beside it.",
         )
     if is_on_network(name) and not is_on_network(owner):
         asked = _NETWORK.findall(name)
