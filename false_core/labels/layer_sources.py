@@ -11,7 +11,7 @@ from typing import Any
 from false_core.errors import InputError
 from false_core.untrusted.databases import check_views
 from false_core.untrusted.names import check_name, files_named, is_on_network
-from false_core.untrusted.stored import pieces_of, start_of
+from false_core.untrusted.stored import pieces_of, first_bytes
 from false_core.untrusted.xml_values import XmlError, XmlValues
 
 MAX_VRT_LEVELS_READ = 8
@@ -49,7 +49,7 @@ def _sources_of(name: str, depth: int) -> Iterator[str]:
     """Yield what a file leads to. It is looked at itself as well."""
     if is_on_network(name) and depth:
         return
-    start = start_of(name).lower()
+    start = first_bytes(name).lower()
     if _VRT in start:
         yield from _of_vrt(name)
         return
@@ -61,7 +61,7 @@ def _sources_of(name: str, depth: int) -> Iterator[str]:
 
 def _in_archive(name: str) -> Iterator[str]:
     """Yield what GDAL finds where an archive is named as if it were a file."""
-    if name.startswith("/vsi") or not start_of(name).startswith(b"PK"):
+    if name.startswith("/vsi") or not first_bytes(name).startswith(b"PK"):
         return
     import pyogrio
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Iterator, List, Optional
 
 from false_core.errors import InputError
-from false_core.untrusted.stored import pieces_of, start_of
+from false_core.untrusted.stored import pieces_of, first_bytes
 
 QUERY_TIMEOUT_S = 20.0
 """Seconds that a view may take to give all its features."""
@@ -45,7 +45,7 @@ _READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE
 
 def is_database(name: str) -> bool:
     """Return whether a database is stored under ``name``."""
-    return start_of(name).startswith(_DATABASE)
+    return first_bytes(name).startswith(_DATABASE)
 
 
 def check_views(name: str, whole: bool = False) -> None:

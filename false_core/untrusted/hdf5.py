@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Iterator, Set
 
-from false_core.untrusted.stored import START_BYTES, pieces_of, start_of
+from false_core.untrusted.stored import START_BYTES, pieces_of, first_bytes
 
 _SIGNATURE, _HEAP = b"\x89HDF\r\n\x1a\n", b"HEAP"
 _MESSAGES = [
@@ -17,7 +17,7 @@ _OVERLAP = 64
 
 def is_hdf5(name: str) -> bool:
     """Return whether it is an HDF5 file, perhaps behind a block that belongs to somebody else."""
-    start = start_of(name)
+    start = first_bytes(name)
     return any(start[at : at + 8] == _SIGNATURE for at in (0, 512, 1024, 2048) if at < START_BYTES)
 
 
@@ -40,7 +40,7 @@ def _overlapping(name: str) -> Iterator[bytes]:
 
 def _heaps(name: str) -> Iterator[int]:
     """Yield the places of what looks like a heap, as the file counts them: from its start, or from that of HDF5."""
-    start, at = start_of(name).find(_SIGNATURE), 0
+    start, at = first_bytes(name).find(_SIGNATURE), 0
     before = 0
     for piece in _overlapping(name):
         found = piece.find(_HEAP)
@@ -61,6 +61,6 @@ def _named_heaps(piece: bytes, width: int) -> Set[int]:
 
 def _width(name: str) -> int:
     """Return how many bytes a place takes in the file."""
-    start = start_of(name)
+    start = first_bytes(name)
     block = start[start.find(_SIGNATURE) + 8 :][:8]
     return (block[5] if block[0] < 2 else block[1]) if len(block) == 8 else 8

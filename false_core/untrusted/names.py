@@ -32,7 +32,7 @@ def check_name(name: str, owner: str) -> None:
     if name.lstrip()[:1] in ("<", "{") or "<" in name:
         raise InputError(
             f"The file {owner} holds another file written into a name, which is not opened.",
-            "Save that as a file beside it.",
+            "Save that beside it.",
         )
     if is_on_network(name) and not is_on_network(owner):
         asked = _NETWORK.findall(name)
@@ -40,7 +40,7 @@ def check_name(name: str, owner: str) -> None:
         if not asked or not {word.strip("/").lower() for word in asked} <= allowed:
             prefix = f"{asked[0]}/" if asked else "/vsicurl/"
             raise InputError(
-                f"The file {owner} leads to {name}, which would be read over the network; a file on the disk asks no server.",
+                f"The file {owner} leads to {name}, which would be read over the network: files on the disk ask no server.",
                 f"Where you trust it, name {prefix} in the variable FALSE_DRIVERS, or in Settings > Options > FALSE.",
             )
     for kind in _VIRTUAL.findall(name):
@@ -70,8 +70,3 @@ def _between_colons(text: str) -> Iterator[str]:
     for start in range(len(parts)):
         for end in range(start + 1, len(parts) + 1):
             yield ":".join(parts[start:end])
-
-
-def beside(folder: str, name: str) -> str:
-    """Return ``name`` as the path that it is, where it is given relative to ``folder``."""
-    return os.path.join(folder, name)

@@ -17,7 +17,7 @@ START_BYTES = 4096
 _PIECE = 1_000_000
 
 
-def start_of(name: str) -> bytes:
+def first_bytes(name: str) -> bytes:
     """Return the first bytes of what is stored under ``name``; none where that is nothing, or nothing that is stored."""
     for piece in pieces_of(name, START_BYTES):
         return piece[:START_BYTES]
@@ -26,7 +26,7 @@ def start_of(name: str) -> bytes:
 
 def is_stored(name: str) -> bool:
     """Return whether a file is stored under ``name``, which has at least one byte."""
-    return bool(start_of(name))
+    return bool(first_bytes(name))
 
 
 def pieces_of(name: str, size: int = _PIECE) -> Iterator[bytes]:
