@@ -34,6 +34,7 @@ from false_core.raster.chunks_on_disk import ChunksOnDisk, chunks_on_disk
 from false_core.raster.file_state import is_remote
 from false_core.raster.ground import is_true_to_scale, scale_at
 from false_core.raster.vrt import check_vrt
+from false_core.redaction import without_secrets
 from false_core.untrusted import check_is_file, on_one_line
 from false_core.untrusted.drivers import is_allowed_driver
 
@@ -192,7 +193,7 @@ class RasterSource:
     @property
     def name(self) -> str:
         """The file's name, for messages."""
-        return on_one_line(Path(self.path).name or self.path)
+        return on_one_line(Path(path := without_secrets(self.path)).name or path)
 
     @property
     def band_names(self) -> tuple[str, ...]:
