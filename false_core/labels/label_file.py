@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import geopandas
 import pyogrio
@@ -38,7 +39,8 @@ def read_table(path: str, field: str | None) -> geopandas.GeoDataFrame:
         if layer not in layers:
             raise InputError(f"{file} has no layer {layer!r}; it has {', '.join(layers)}.")
         check_view(file, layer, MOST_FEATURES)
-        fields = list(pyogrio.read_info(file, layer=layer)["fields"])
+        about = pyogrio.read_info(file, layer=layer)
+        fields, kinds = list(about["fields"]), list(about["ogr_types"])
         if field is not None and field not in fields:
             raise InputError(f"The labels have no field {field!r}.", f"They have {', '.join(fields) or 'no field at all'}.")
         columns = [field] if field is not None else []
@@ -50,6 +52,8 @@ def read_table(path: str, field: str | None) -> geopandas.GeoDataFrame:
         raise InputError(
             f"The label file {file} cannot be read: {error}.", "It may be damaged or of an unknown kind."
         ) from error
+    if field is not None and field in table:
+        table[field] = _dates_as_texts(table[field], dict(zip(fields, kinds))[field])
     if not isinstance(table, geopandas.GeoDataFrame):
         raise InputError(f"{file} holds a table without geometries.", "Choose a layer of points, lines or polygons.")
     if len(table) > MOST_FEATURES:
@@ -57,3 +61,12 @@ def read_table(path: str, field: str | None) -> geopandas.GeoDataFrame:
             f"{file} holds more than {MOST_FEATURES:,} features; labels are read as a whole.", "Choose fewer of them."
         )
     return table
+
+
+def _dates_as_texts(values: Any, kind: str) -> Any:
+    """Return dates and times as ISO 8601 writes them, and as QGIS says them: no class depends on how a table holds them."""
+    if kind == "OFTDate":
+        return values.map(lambda value: None if value != value else str(value)[:10], na_action="ignore")
+    if kind == "OFTDateTime":
+        return values.map(lambda value: value.isoformat(), na_action="ignore")
+    return values

@@ -31,6 +31,7 @@ def open_for_model(raster: str, model: str, card: ModelCard, feedback: Feedback,
     else:
         in_order = every.bands if len(every.bands) == len(card.bands) else None
     remarks = Remarks()
+    remarks.warn_of_peculiarities(every)
     source = with_bands_of(card.reference, every, in_order, remarks, named=bool(bands))
     if source is None:
         raise wrong_bands(card, model, len(every.bands), every.name)

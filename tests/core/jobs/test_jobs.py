@@ -132,7 +132,7 @@ class TestTheDeclaration:
             assert declared[parameter.of].kind == jobs.VECTOR
         if parameter.kind == jobs.MODEL:
             assert parameter.of in ("encoder", "segmenter", "")
-        if parameter.kind in (jobs.BANDS, jobs.EXTENT):
+        if parameter.kind in (jobs.BANDS, jobs.EXTENT, jobs.VECTOR):
             assert declared[parameter.of].kind in (jobs.RASTER, jobs.RASTERS)
 
     def test_a_job_cannot_be_changed(self) -> None:
