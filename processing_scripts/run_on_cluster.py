@@ -141,7 +141,7 @@ class RunOnCluster(QgsProcessingAlgorithm):
         if there:
             raise QgsProcessingException(f"{folder} holds {', '.join(there)} already. Choose another folder.")
         shown = self.parameterAsRasterLayer(parameters, "RASTER", context)
-        raster = text("REMOTE_RASTER") or layers.raster_path(shown)
+        raster = text("REMOTE_RASTER") or layers.name_in_job(shown, feedback)
         place = text("REMOTE_FOLDER") or str(folder)
         options = sbatch_options(text("OPTIONS"))
         folder.mkdir(parents=True, exist_ok=True)

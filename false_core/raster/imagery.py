@@ -169,7 +169,7 @@ def _listed(file: str) -> Iterator[str]:
     for number, line in _lines(file):
         name = line if jobs.is_address(line) else os.path.join(folder, line)
         if not jobs.stands_for_rasters(name):
-            if not (jobs.is_address(name) or os.path.exists(name)):
+            if not (jobs.is_address(name) or os.path.exists(jobs.raster_name(name).path)):
                 raise InputError(
                     f"{file}, line {number}: there is no raster {name}.",
                     "Paths are relative to the folder of the text file.",

@@ -27,13 +27,14 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from false_core.errors import InputError
-from false_core.jobs import Extent
+from false_core.jobs import Extent, raster_name
 from false_core.raster.band_colours import BandColours, colours_of
 from false_core.raster.band_descriptions import BandDescription, bad_bands, describe_bands
 from false_core.raster.chunks_on_disk import ChunksOnDisk, chunks_on_disk
 from false_core.raster.file_state import is_remote
 from false_core.raster.ground import is_true_to_scale, scale_at
 from false_core.raster.peculiarities import is_image, peculiarities
+from false_core.raster.said import crs_said, is_said_nodata, nodata_said
 from false_core.raster.vrt import check_vrt
 from false_core.untrusted import check_is_file, on_one_line
 from false_core.untrusted.drivers import is_allowed_driver
@@ -86,7 +87,8 @@ class RasterSource:
     has read from many others since. The pixels of a remote raster go through the cache on the disk.
 
     Args:
-        path: A file or anything else GDAL opens, such as a VRT or a subdataset name.
+        path: A file or anything else GDAL opens, such as a VRT or a subdataset name. Behind it may stand what is said of it
+            in place of the file, see ``jobs.RasterName``.
         bands: Band numbers from 1; empty for all bands but alpha. An image that is marked as alpha is a band.
         factor: Pixels of the file per pixel of the working grid, along each axis.
 
@@ -104,7 +106,9 @@ class RasterSource:
     """
 
     def __init__(self, path: str, bands: Sequence[int] = (), factor: int = 1) -> None:
-        self.path = path
+        self._said = raster_name(path)
+        self.path = path = self._said.path
+        self._more_nodata = nodata_said(self._said)
         self._local = threading.local()
         self._on_disk: ChunksOnDisk | None = None
         self._layout: tuple[Any, ...] | None = None
@@ -136,7 +140,8 @@ class RasterSource:
         self._change: tuple[FloatArray, FloatArray] | None = None
         self.files: tuple[str, ...] = tuple(dataset.files)
         # One object for all rasters with the same CRS: it is large.
-        self.crs: CRS | None = dataset.crs and _crs.setdefault(dataset.crs.to_wkt(), dataset.crs)
+        crs = crs_said(self._said) or dataset.crs
+        self.crs: CRS | None = crs and _crs.setdefault(crs.to_wkt(), crs)
         self.georeferenced = not dataset.transform.is_identity
         self.native_width, self.native_height = int(dataset.width), int(dataset.height)
         # A raster without georeferencing lies below the x axis in QGIS, with pixels of size 1; labels are digitised there.
@@ -146,6 +151,7 @@ class RasterSource:
         self._on_disk = chunks_on_disk(
             self.files or (path,),
             (self.bands, self._alpha, dataset.dtypes, dataset.nodatavals, dataset.mask_flag_enums, self.native_transform),
+            *self._more_nodata,
             bands=len(self.bands),
             width=self.native_width,
             height=self.native_height,
@@ -161,7 +167,7 @@ class RasterSource:
 
     def with_bands(self, bands: Sequence[int]) -> RasterSource:
         """Return the same raster with some of its bands, in the order of ``bands``."""
-        other = RasterSource(self.path, bands, self.factor)
+        other = RasterSource(str(self._said), bands, self.factor)
         if self._change is not None:
             places = [self.bands.index(band) for band in bands]
             gain, offset = self._change
@@ -204,6 +210,10 @@ class RasterSource:
     def band_names(self) -> tuple[str, ...]:
         """The names of the bands; where the file gives none, their numbers."""
         return tuple(description.name or f"Band {band}" for description, band in zip(self.descriptions, self.bands))
+
+    def is_said_nodata(self, values: Pixels) -> BoolArray:
+        """Return which values are nodata by what is said of the raster, not by its file."""
+        return is_said_nodata(values, self._more_nodata)
 
     @property
     def colours(self) -> BandColours:
@@ -424,6 +434,9 @@ class RasterSource:
             raise InputError(
                 f"The raster {self.path} is damaged or cut off: {reason}.", "Copy or download it again."
             ) from error
+        if self._more_nodata:
+            more = is_said_nodata(data, self._more_nodata)
+            invalid = more if invalid is None else invalid | more
         if not whole:
             infinite = ~np.isfinite(data)
             invalid = infinite if invalid is None else invalid | infinite

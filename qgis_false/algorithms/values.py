@@ -55,7 +55,7 @@ def raster(request: Request, field: Field) -> Optional[str]:
 
 
 def rasters(request: Request, field: Field) -> List[str]:
-    return [one if isinstance(one, str) else layers.raster_path(one) for one in _imagery(request, field)]
+    return [one if isinstance(one, str) else layers.name_in_job(one, request.feedback) for one in _imagery(request, field)]
 
 
 def _imagery(request: Request, field: Field) -> List[Union[str, QgsRasterLayer]]:

@@ -1420,6 +1420,14 @@
         <translation>Der Layer {layer} kommt von {origin}, nicht aus einer Rasterdatei. Speichern Sie ihn als GeoTIFF (Layer &gt; Speichern als...) und nehmen Sie das.</translation>
     </message>
     <message>
+        <source>The additional nodata values of {layer} differ from band to band. They do not count.</source>
+        <translation>Die zusätzlichen Nodata-Werte von {layer} sind je Kanal andere. Sie gelten nicht.</translation>
+    </message>
+    <message>
+        <source>The nodata value of {layer} is switched off in QGIS. It counts all the same.</source>
+        <translation>Der Nodata-Wert von {layer} ist in QGIS ausgeschaltet. Er gilt trotzdem.</translation>
+    </message>
+    <message>
         <source>The style of the label layer does not go by the field {field}: the classes have neither names nor colours from it.</source>
         <translation>Der Stil des Layers richtet sich nicht nach dem Feld {field}: die Klassen bekommen weder Namen noch Farben von ihm.</translation>
     </message>

@@ -123,7 +123,7 @@ class Classification:
             with ExitStack() as stack:
                 for layer in self._layers:
                     beside = self._assembly.beside(layer)
-                    shown = sidecars(layer.target, job.raster) if layer.name == MAP else []
+                    shown = sidecars(layer.target, source.path) if layer.name == MAP else []
                     # A mosaic holds the names itself.
                     shown = [path for path in shown if path.endswith(".qml") or not beside]
                     paths = stack.enter_context(published(layer.target, *beside, *shown))
