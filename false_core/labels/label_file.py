@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +21,15 @@ from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.encodings import guess_encoding
 from false_core.labels.layer_path import LayerPath
-from false_core.labels.queries import check_layer_vrt, check_view, check_views
+from false_core.labels.queries import QUERY_TIMEOUT_S, check_layer_vrt, check_view, check_views
 from false_core.labels.surfaces import shapes_from_wkb
 from false_core.untrusted import check_is_file, check_unpacked
 
 MOST_FEATURES = 2_000_000
 """The number of features that a label layer may have."""
-LOOKED_AT = 2000
+MOST_LAYERS = 10_000
+"""The number of layers of a file that are looked through."""
+FEATURES_LOOKED_AT = 2000
 """Features whose texts tell the encoding of a file that does not say it."""
 _SILENT = (0, 87)
 """Marks of a shapefile that do not tell the encoding of its texts: none, and the one of "some Windows" (LDID)."""
@@ -192,7 +195,9 @@ def _surfaces(file: str, layer: str) -> _Layer:
 def _ask_package(file: str, query: str, *values: str) -> list[tuple[Any, ...]]:
     try:
         with closing(sqlite3.connect(f"{Path(file).absolute().as_uri()}?mode=ro", uri=True)) as database:
-            return database.execute(query, values).fetchall()
+            until = time.monotonic() + QUERY_TIMEOUT_S  # A file from anywhere may hold views in place of these tables.
+            database.set_progress_handler(lambda: time.monotonic() > until, 100_000)
+            return database.execute(query, values).fetchmany(MOST_LAYERS)
     except sqlite3.Error as error:
         raise pyogrio.errors.GeometryError("surfaces (TIN) outside a GeoPackage") from error
 
@@ -202,7 +207,7 @@ def _guessed_encoding(file: str, layer: str, about: dict[str, Any]) -> str | Non
     if about["driver"] != "ESRI Shapefile" or (about["encoding"] != "ISO-8859-1" and not _is_silent(file)):
         return None
     # GDAL takes such texts to be Latin-1, in which every byte is a letter.
-    about, _, _, columns = pyogrio.raw.read(file, layer=layer, read_geometry=False, max_features=LOOKED_AT)
+    about, _, _, columns = pyogrio.raw.read(file, layer=layer, read_geometry=False, max_features=FEATURES_LOOKED_AT)
     texts = [str(name) for name in about["fields"]]
     texts += [str(value) for column in columns if column.dtype == object for value in column if isinstance(value, str)]
     try:

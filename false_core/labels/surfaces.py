@@ -15,7 +15,7 @@ _AS_KNOWN = {15: _MULTI_POLYGON, 16: _MULTI_POLYGON, 17: _POLYGON}
 numbers they are written like several polygons, and like one."""
 _FLAGS = 0xC0000000
 """Marks of heights and measures, as GDAL writes them for some kinds; for others it adds 1000, 2000 or 3000, as ISO does."""
-MOST_LEVELS = 16
+DEEPEST_COLLECTION = 16
 """Collections within collections."""
 
 
@@ -44,7 +44,7 @@ def _rename(data: bytearray, at: int, level: int) -> int:
     kind = int(struct.unpack_from(f"{order}I", data, at + 1)[0])
     flags, number_of_kind = kind & _FLAGS, kind & ~_FLAGS
     dimensions, base = divmod(number_of_kind, 1000)
-    if dimensions > 3 or level > MOST_LEVELS:
+    if dimensions > 3 or level > DEEPEST_COLLECTION:
         raise ValueError("not well-known binary")
     point = 8 * ((2, 3, 3, 4)[dimensions] + flags.bit_count())
     base = _AS_KNOWN.get(base, base)
