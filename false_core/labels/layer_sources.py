@@ -11,7 +11,7 @@ from typing import Any
 from false_core.errors import InputError
 from false_core.untrusted.databases import check_views
 from false_core.untrusted.names import check_name, files_named, is_on_network
-from false_core.untrusted.stored import pieces_of, first_bytes
+from false_core.untrusted.stored import first_bytes, pieces_of
 from false_core.untrusted.xml_values import XmlError, XmlValues
 
 MAX_VRT_LEVELS_READ = 8

@@ -26,7 +26,7 @@ from false_core.untrusted import check_is_file
 from false_core.untrusted.databases import check_views, is_database
 from false_core.untrusted.hdf5 import has_external_bytes, is_hdf5
 from false_core.untrusted.names import check_name, files_named, is_on_network
-from false_core.untrusted.stored import is_stored, pieces_of, first_bytes
+from false_core.untrusted.stored import first_bytes, is_stored, pieces_of
 from false_core.untrusted.xml_values import XmlError, XmlValue, XmlValues
 
 MAX_VRT_LEVELS = 16

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Iterator, List, Optional
 
 from false_core.errors import InputError
-from false_core.untrusted.stored import pieces_of, first_bytes
+from false_core.untrusted.stored import first_bytes, pieces_of
 
 QUERY_TIMEOUT_S = 20.0
 """Seconds that a view may take to give all its features."""

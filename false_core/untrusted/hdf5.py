@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Iterator, Set
 
-from false_core.untrusted.stored import START_BYTES, pieces_of, first_bytes
+from false_core.untrusted.stored import START_BYTES, first_bytes, pieces_of
 
 _SIGNATURE, _HEAP = b"\x89HDF\r\n\x1a\n", b"HEAP"
 _MESSAGES = [
