@@ -22,10 +22,9 @@ from false_core.feedback import Feedback
 from false_core.labels.encodings import guess_encoding
 from false_core.labels.layer_path import LayerPath
 from false_core.labels.layer_sources import check_sources
-from false_core.labels.queries import QUERY_TIMEOUT_S, check_view
 from false_core.labels.surfaces import shapes_from_wkb
 from false_core.untrusted import check_is_file, check_unpacked
-from false_core.untrusted.databases import check_view
+from false_core.untrusted.databases import QUERY_TIMEOUT_S, check_view
 
 MOST_FEATURES = 2_000_000
 """The number of features that a label layer may have."""
