@@ -21,6 +21,7 @@ from false_core.device import describe
 from false_core.errors import ModelFileError
 from false_core.models.model_file import MADE_BY, ModelCard
 from false_core.raster.source import GDAL_ERRORS
+from false_core.redaction import without_secrets
 
 MAX_BYTES_HASHED_WHOLE = 64_000_000
 """Bytes up to which a file is looked at from end to end. Of a larger one it is ``SAMPLES_HASHED`` pieces, spread evenly."""
@@ -142,7 +143,8 @@ def _portable(path: str) -> str:
     home = os.path.join(os.path.expanduser("~"), "")
     if len(home) > 2 and file.startswith(home):
         file = os.path.join("~", file[len(home) :])
-    return file + bar + layer
+    # A model is handed on, and no password or signature of an address with it.
+    return without_secrets(file + bar + layer)
 
 
 def _parts(raster: str) -> list[str]:

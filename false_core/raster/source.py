@@ -36,6 +36,7 @@ from false_core.raster.ground import is_true_to_scale, scale_at, turns_to
 from false_core.raster.peculiarities import is_image, peculiarities
 from false_core.raster.said import crs_said, is_said_nodata, nodata_said
 from false_core.raster.vrt import check_vrt
+from false_core.redaction import without_secrets
 from false_core.untrusted import check_is_file, on_one_line
 from false_core.untrusted.drivers import is_allowed_driver
 
@@ -204,7 +205,7 @@ class RasterSource:
     @property
     def name(self) -> str:
         """The file's name, for messages."""
-        return on_one_line(Path(self.path).name or self.path)
+        return on_one_line(Path(path := without_secrets(self.path)).name or path)
 
     @property
     def band_names(self) -> tuple[str, ...]:

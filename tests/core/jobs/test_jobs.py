@@ -38,7 +38,7 @@ from false_core.jobs import (
 
 ROOT = Path(__file__).resolve().parents[3]
 STANDARD_LIBRARY_ONLY = (
-    *("__init__.py", "events.py", "errors.py", "hidden_names.py", "untrusted/__init__.py"),
+    *("__init__.py", "events.py", "errors.py", "hidden_names.py", "redaction.py", "untrusted/__init__.py"),
     *(f"jobs/{file.name}" for file in sorted((ROOT / "false_core" / "jobs").glob("*.py"))),
 )
 
