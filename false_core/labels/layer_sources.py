@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,15 +64,19 @@ def _in_archive(name: str) -> Iterator[str]:
     """Yield what GDAL finds where an archive is named as if it were a file."""
     if name.startswith("/vsi") or not first_bytes(name).startswith(b"PK"):
         return
-    import pyogrio
-
     try:
-        found = pyogrio.vsi_listtree(f"/vsizip/{{{name}}}")
-    except OSError:  # No archive.
-        return
+        with zipfile.ZipFile(name) as archive:
+            found = archive.infolist()
+    except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise InputError(f"{name} is an archive that cannot be read: {error}.", "Unpack it, or make it again.") from error
     if len(found) > MOST_ARCHIVED:
         raise InputError(f"{name} holds more than {MOST_ARCHIVED:,} files.", "Unpack it, and name the file that is meant.")
-    yield from found
+    if len({entry.filename for entry in found}) < len(found):
+        raise InputError(f"{name} holds two files of one name.", "Unpack it, and name the file that is meant.")
+    for entry in found:
+        yield f"/vsizip/{{{name}}}/{entry.filename}"
+        if not entry.flag_bits & 0x800 and not entry.filename.isascii():  # Read as the oldest encoding, for lack of a sign.
+            yield f"/vsizip/{{{name}}}/{os.fsdecode(entry.filename.encode('cp437', 'replace'))}"
 
 
 def _of_vrt(name: str) -> Iterator[str]:
