@@ -33,9 +33,9 @@ from false_core.raster.band_descriptions import BandDescription, bad_bands, desc
 from false_core.raster.chunks_on_disk import ChunksOnDisk, chunks_on_disk
 from false_core.raster.file_state import is_remote
 from false_core.raster.ground import is_true_to_scale, scale_at, turns_to
+from false_core.raster.parts import check_metadata_of_raster, check_parts_of_raster
 from false_core.raster.peculiarities import is_image, peculiarities
 from false_core.raster.said import crs_said, is_said_nodata, nodata_said
-from false_core.raster.vrt import check_vrt
 from false_core.redaction import without_secrets
 from false_core.untrusted import check_is_file, on_one_line
 from false_core.untrusted.drivers import is_allowed_driver
@@ -389,10 +389,11 @@ class RasterSource:
         if is_file and not os.path.exists(self.path):
             raise InputError(f"The raster {self.path} does not exist.")
         check_is_file(self.path, "The raster")
-        check_vrt(self.path)
+        check_parts_of_raster(self.path)
         try:
             dataset = rasterio.open(self.path)
             _check_driver(dataset, self.path)
+            check_metadata_of_raster(dataset, self.path)
             _check_blocks(dataset, self.path)
             points, points_crs = dataset.gcps
             if dataset.transform.is_identity and points and points_crs:
