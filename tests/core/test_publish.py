@@ -14,7 +14,7 @@ import pytest
 
 from false_core.dispatch import run
 from false_core.errors import OutputError
-from false_core.jobs import Classify, Finetune, Pretrain
+from false_core.jobs import Classify, Finetune, Pretrain, SamplePoints
 from false_core.locks import NameLock
 from false_core.publish import check_destinations, discard_unfinished, make_own_folder, published
 
@@ -195,6 +195,37 @@ class TestBeforeTheWork:
     def test_a_folder_that_cannot_be_written_to(self) -> None:
         with pytest.raises(OutputError, match="folder of output, /proc/self, cannot be written to"):
             check_destinations(Classify("x.tif", "m.safetensors", "/proc/self/map.tif"))
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+    @pytest.mark.parametrize("special", ["pipe", "/dev/null", "link"])
+    def test_a_device_is_not_replaced_by_a_file(self, tmp_path: Path, special: str) -> None:
+        target = tmp_path / "report.html"
+        if special == "pipe":
+            os.mkfifo(target)
+        elif special == "link":
+            target.symlink_to("/dev/null")
+        path = special if special.startswith("/dev") else str(target)
+        with pytest.raises(OutputError, match="output is a pipe or a device"):
+            check_destinations(Classify("x.tif", "m.safetensors", path))
+
+    @pytest.mark.parametrize(("output", "confidence", "said"), [
+        ("map.tif", "./map.tif", "output and confidence are the same file"),
+        ("map.tif", "link.tif", "output and confidence are the same file"),
+        ("map.tif", "map.tif.ovr", "confidence would be a part of output"),
+        ("map.tif.aux.xml", "map.tif", "output would be a part of confidence"),
+        ("map.tif", "map.qml", "confidence would be a part of output"),
+    ])  # fmt: skip
+    def test_outputs_that_are_in_each_other_s_way(self, tmp_path: Path, output: str, confidence: str, said: str) -> None:
+        (tmp_path / "link.tif").symlink_to(tmp_path / "map.tif")
+        with pytest.raises(OutputError, match=said):
+            check_destinations(
+                Classify("x.tif", "m.safetensors", str(tmp_path / output), confidence=f"{tmp_path}/{confidence}")
+            )
+
+    def test_a_table_that_is_a_part_of_points(self, tmp_path: Path) -> None:
+        with pytest.raises(OutputError, match="key would be a part of output"):
+            check_destinations(SamplePoints("map.tif", str(tmp_path / "p.shp"), key=str(tmp_path / "p.dbf")))
+        check_destinations(SamplePoints("map.tif", str(tmp_path / "p.shp"), key=str(tmp_path / "p.csv")))
 
     def test_an_output_that_is_an_input(self, inputs: Path) -> None:
         def path(name: str) -> str:
