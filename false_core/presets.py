@@ -172,6 +172,7 @@ PRETRAIN = {
         rate_from_nothing=2e-3,
         jitter=0.2,
         most_pixels=1_500_000,
+        search=ELSEWHERE,
     ),
     "standard": PretrainSettings(
         level=POINTS, points=24, crop_size=160, batch_size=128, steps=10_000, learning_rate=1e-3, jitter=0.2
