@@ -23,7 +23,7 @@ from false_core import __version__, events, jobs
 from false_core.cancellation import Stop, cancelled_by_signals, end_at_deadline
 from false_core.dispatch import run
 from false_core.distributed import share
-from false_core.errors import Cancelled, FalseError, RequestError, printable
+from false_core.errors import Cancelled, FalseError, RequestError, presentable, printable
 from false_core.memory import keep_memory
 from false_core.standard_streams import open_streams, start_in_utf8
 from false_core.worker import serve_file
@@ -104,7 +104,7 @@ def main() -> None:
         return
     console = Console(stderr=True)
     warnings.showwarning = lambda message, category, *rest, **more: console.print(
-        f"[dim]{escape(f'{category.__name__}: {message}')}[/]", highlight=False
+        f"[dim]{escape(presentable(f'{category.__name__}: {message}'))}[/]", highlight=False
     )
     try:
         command = _parsed(arguments)
@@ -131,7 +131,7 @@ def main() -> None:
         if os.environ.get("FALSE_TRACEBACK"):
             raise
         what = f"Something went wrong that should not: {type(error).__name__}: {error}"
-        console.print(f"[bold red]{escape(what)}[/] Set FALSE_TRACEBACK=1 to see where, and please report it.")
+        console.print(f"[bold red]{escape(presentable(what))}[/] Set FALSE_TRACEBACK=1 to see where, and please report it.")
         sys.exit(1)
 
 

@@ -16,6 +16,7 @@ from false_core.distributed import ALONE, World, process_group, share
 from false_core.errors import DeviceError, OutOfMemoryError
 from false_core.events import Artifact, Event
 from false_core.feedback import Feedback
+from false_core.protection import protect_inputs
 from false_core.publish import check_destinations, locked_outputs
 from false_core.raster.imagery import with_rasters_found
 from false_core.sidecars import styles_kept
@@ -79,12 +80,14 @@ def run(
 
 def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
     try:
+        asked = job
         if world is ALONE:
             job = with_rasters_found(job, feedback)
         else:  # A folder may change while the processes start; all of them see it as the first one does.
             job = jobs.from_json(world.broadcast_object(lambda: jobs.to_json(with_rasters_found(job, feedback))))
         if world.share.is_main:
             check_destinations(job)
+            protect_inputs(asked, job)
             for style in [style for path in jobs.outputs(job).values() for style in styles_kept(Path(path))]:
                 feedback.info(
                     f"The style {style.name} was made or changed by a person, and is kept. Delete it for a new one."

@@ -17,15 +17,19 @@ from __future__ import annotations
 
 from typing import Iterator, Type
 
+from false_core.redaction import without_secrets
+
 MAX_CHARACTERS = 2000
 """Characters of each part of an error. Names and values in it may come from files of any size."""
+_LOOKED_THROUGH = 50_000
+"""Characters of a text in which secrets are looked for: before its middle is left out, as that may cut one in two."""
 
 
 class FalseError(Exception):
     """Base of every error this library raises on purpose.
 
-    What would move the cursor of a terminal, such as an escape sequence in the name of a class, is left out, and what is too
-    long to be read is shortened in its middle.
+    What would move the cursor of a terminal, such as an escape sequence in the name of a class, is left out, as are
+    passwords and keys, and what is too long to be read is shortened in its middle.
 
     Args:
         what: What is wrong, in one or two sentences, with the names and numbers that matter.
@@ -40,7 +44,7 @@ class FalseError(Exception):
     exit_code = 1
 
     def __init__(self, what: str, remedy: str = "") -> None:
-        self.what, self.remedy = printable(shortened(what)), printable(shortened(remedy))
+        self.what, self.remedy = presentable(what), presentable(remedy)
         super().__init__(f"{self.what} {self.remedy}".strip())
 
 
@@ -120,6 +124,10 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() or character == "\n" else " " for character in text)
 
 
-def shortened(text: str, most: int = MAX_CHARACTERS) -> str:
-    """Return ``text`` without its middle where it has more than ``most`` characters."""
+def presentable(text: str, most: int = MAX_CHARACTERS) -> str:
+    """Return ``text`` as it may be shown and kept: without secrets, without what moves a cursor, and not too long."""
+    return printable(_shortened(without_secrets(_shortened(text, _LOOKED_THROUGH)), most))
+
+
+def _shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"

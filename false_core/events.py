@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple, Type, Union
 
-from false_core.errors import printable, shortened
+from false_core.errors import presentable
 from false_core.untrusted import on_one_line, parse_json
 
 INFO, WARNING = "info", "warning"
@@ -62,7 +62,7 @@ class Progress:
 
     def __post_init__(self) -> None:
         # Names of files get into it, and these may hold what moves the cursor of a terminal.
-        object.__setattr__(self, "stage", on_one_line(shortened(self.stage)))
+        object.__setattr__(self, "stage", on_one_line(presentable(self.stage)))
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Message:
     text: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "text", printable(shortened(self.text, LONGEST_MESSAGE)))
+        object.__setattr__(self, "text", presentable(self.text, LONGEST_MESSAGE))
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Failed:
 
     def __post_init__(self) -> None:
         for name in ("what", "remedy", "details"):
-            object.__setattr__(self, name, printable(shortened(getattr(self, name), LONGEST_MESSAGE)))
+            object.__setattr__(self, name, presentable(getattr(self, name), LONGEST_MESSAGE))
 
 
 Event = Union[Started, Progress, Metric, Message, Artifact, Finished, Failed]

@@ -84,9 +84,10 @@ def rerun(
     Raises:
         FalseError: As ``run`` does.
     """
+    for path in jobs.outputs(plan.job).values():
+        if os.path.realpath(path) == os.path.realpath(model) or (os.path.exists(path) and os.path.samefile(path, model)):
+            raise OutputError(f"{path} is the model that is to be made again.", "Choose another file.")
     (output,) = (path for name, path in jobs.outputs(plan.job).items() if name in ("model", "encoder"))
-    if os.path.realpath(output) == os.path.realpath(model):
-        raise OutputError(f"{output} is the model that is to be made again.", "Choose another file.")
     run(plan.job, on_event, cancel)
     then, now = (safetensors.torch.load_file(path) for path in (model, output))
     if {name: tensor.shape for name, tensor in then.items()} != {name: tensor.shape for name, tensor in now.items()}:

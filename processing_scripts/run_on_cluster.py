@@ -30,10 +30,10 @@ from qgis.core import (
 )
 
 from false_core import jobs
-from qgis_false import layers
+from qgis_false import label_layers, layers, legend
 
 SCRIPT = "land_cover.slurm"
-FILES = (SCRIPT, "1_pretrain.json", "2_finetune.json", "3_classify.json", layers.LABELS_FILE, layers.LEGEND_FILE)
+FILES = (SCRIPT, "1_pretrain.json", "2_finetune.json", "3_classify.json", label_layers.LABELS_FILE, legend.LEGEND_FILE)
 
 TEMPLATE = """\
 #!/bin/bash
@@ -63,7 +63,7 @@ class RunOnCluster(QgsProcessingAlgorithm):
 
     def __init__(self) -> None:
         super().__init__()
-        self._legend: List[layers.LegendEntry] = []
+        self._style: Optional[legend.LabelStyle] = None
 
     def name(self) -> str:
         return "run_on_cluster"
@@ -127,7 +127,7 @@ class RunOnCluster(QgsProcessingAlgorithm):
     ) -> bool:
         # In the main thread, where the style of a layer may be read.
         field = self.parameterAsString(parameters, "FIELD", context)
-        self._legend = layers.legend_of(layers.layer_of(parameters["LABELS"], context), field)
+        self._style = legend.style_of(layers.layer_of(parameters["LABELS"], context), field)
         return True
 
     def processAlgorithm(
@@ -140,16 +140,19 @@ class RunOnCluster(QgsProcessingAlgorithm):
         there = [name for name in FILES if (folder / name).exists()]
         if there:
             raise QgsProcessingException(f"{folder} holds {', '.join(there)} already. Choose another folder.")
-        raster = text("REMOTE_RASTER") or layers.raster_path(self.parameterAsRasterLayer(parameters, "RASTER", context))
+        shown = self.parameterAsRasterLayer(parameters, "RASTER", context)
+        raster = text("REMOTE_RASTER") or layers.name_in_job(shown, feedback)
         place = text("REMOTE_FOLDER") or str(folder)
         options = sbatch_options(text("OPTIONS"))
         folder.mkdir(parents=True, exist_ok=True)
         source = self.parameterAsSource(parameters, "LABELS", context)
-        layers.write_labels(source, text("FIELD"), folder, feedback)
-        if self._legend:
-            layers.write_legend(self._legend, folder)
+        way = label_layers.way_to_raster(source, shown, context)
+        label_layers.write_labels(source, text("FIELD"), folder, feedback, way, self._style)
+        entries = self._style.entries(feedback) if self._style else []
+        if entries:
+            legend.write_legend(entries, folder)
         steps = self.parameterAsInt(parameters, "STEPS", context) if parameters.get("STEPS") is not None else None
-        plan = planned(raster, text("FIELD"), place, text("PRESET"), steps, bool(self._legend))
+        plan = planned(raster, text("FIELD"), place, text("PRESET"), steps, bool(entries))
         for name, job in plan.items():
             (folder / name).write_text(jobs.to_json(job) + "\n", encoding="utf-8")
         script = TEMPLATE.format(
@@ -179,8 +182,8 @@ def planned(raster: str, field: str, place: str, preset: str, steps: Optional[in
             rasters=(raster,), encoder=encoder, preset=preset, steps=steps, report=at("pretrain.html")
         ),
         "2_finetune.json": jobs.Finetune(
-            raster=raster, labels=at(layers.LABELS_FILE), field=field, encoder=encoder, model=model, preset=preset,
-            steps=steps, legend=at(layers.LEGEND_FILE) if styled else None, report=at("finetune.html"),
+            raster=raster, labels=at(label_layers.LABELS_FILE), field=field, encoder=encoder, model=model, preset=preset,
+            steps=steps, legend=at(legend.LEGEND_FILE) if styled else None, report=at("finetune.html"),
         ),
         "3_classify.json": jobs.Classify(
             raster=raster, model=model, output=at("map.tif"), confidence=at("confidence.tif")

@@ -1,13 +1,16 @@
-"""Label layers to a file that another process can open."""
+"""Label layers to a file that another process can open, where QGIS shows them."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterator, Optional
 
 from osgeo import gdal
 from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
+    QgsCsException,
     QgsFeature,
     QgsFeatureRequest,
     QgsField,
@@ -15,20 +18,45 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingFeatureSource,
     QgsProcessingFeedback,
+    QgsRasterLayer,
     QgsVectorFileWriter,
     QgsWkbTypes,
 )
 
+from qgis_false.legend import LabelStyle
 from qgis_false.translation import failure, tr
 
 LABELS_FILE = "labels.gpkg"
 
 
-def write_labels(source: QgsProcessingFeatureSource, field: str, folder: Path, feedback: QgsProcessingFeedback) -> str:
+def way_to_raster(
+    source: QgsProcessingFeatureSource, raster: Optional[QgsRasterLayer], context: QgsProcessingContext
+) -> Optional[QgsCoordinateTransform]:
+    """Return how QGIS brings the labels to the CRS of the raster: by the operation that the project chose, and with the grid
+    files that QGIS has. None where one of them has no CRS, or there is no raster yet.
+    """
+    if raster is None or not (raster.crs().isValid() and source.sourceCrs().isValid()):
+        return None
+    return QgsCoordinateTransform(source.sourceCrs(), raster.crs(), context.transformContext())
+
+
+def write_labels(
+    source: QgsProcessingFeatureSource,
+    field: str,
+    folder: Path,
+    feedback: QgsProcessingFeedback,
+    way: Optional[QgsCoordinateTransform] = None,
+    style: Optional[LabelStyle] = None,
+) -> str:
     """Write geometry and class field of ``source`` as a GeoPackage into ``folder`` and return the path.
 
     Where ``field`` is empty, the geometry alone. What the user sees is what is written: the selection, the filter, edits
-    that are not saved yet. Broken geometries are passed on as they are; the library repairs them.
+    that are not saved yet. Broken geometries are passed on as they are; the library repairs them. Features go through one
+    by one, as a layer may not fit into memory.
+
+    Args:
+        way: Where the labels go, see ``way_to_raster``. Without it they stay in their own CRS.
+        style: How QGIS shows them. It is shown each feature.
 
     Raises:
         ProcessingCancelled: The user wants to stop.
@@ -45,16 +73,26 @@ def write_labels(source: QgsProcessingFeatureSource, field: str, folder: Path, f
         class_field = QgsField(source.fields().at(index))
         class_field.setName(field)  # QGIS takes a name in other capitals too; the job says it as it was entered.
         fields.append(class_field)
-    path = str(folder / LABELS_FILE)
+    path, lost = str(folder / LABELS_FILE), 0
     with _undated():
-        writer = _label_writer(path, fields, source)
-        request = QgsFeatureRequest().setSubsetOfAttributes([index] if field else [])
+        writer = _label_writer(path, fields, source, way.destinationCrs() if way else source.sourceCrs())
+        request = QgsFeatureRequest()
+        request.setSubsetOfAttributes([*([index] if field else []), *(style.attributes if style else [])])
         request.setFeedback(feedback)  # A server that is slow to give features is not waited for after a cancel.
         for feature in source.getFeatures(request, QgsProcessingFeatureSource.Flag.FlagSkipGeometryValidityChecks):
             copy = QgsFeature(fields)
             if field:
                 copy.setAttributes([feature.attributes()[index]])
-            copy.setGeometry(_straight(feature.geometry()))
+            geometry = _straight(feature.geometry())
+            if style:
+                style.look_at(feature)
+            try:
+                if way and not geometry.isNull():
+                    geometry.transform(way)
+            except QgsCsException:
+                lost += 1
+                continue
+            copy.setGeometry(geometry)
             if feedback.isCanceled() or not writer.addFeature(copy):
                 break
         if feedback.isCanceled():
@@ -62,10 +100,16 @@ def write_labels(source: QgsProcessingFeatureSource, field: str, folder: Path, f
         if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
             raise failure("The labels cannot be written to {path}: {reason}.", path=path, reason=writer.errorMessage())
         del writer  # Only now the file is complete.
+    if lost:
+        feedback.pushWarning(
+            tr("{number} labels lie where the CRS of the raster does not reach. They are left out.", number=lost)
+        )
     return path
 
 
-def _label_writer(path: str, fields: QgsFields, source: QgsProcessingFeatureSource) -> QgsVectorFileWriter:
+def _label_writer(
+    path: str, fields: QgsFields, source: QgsProcessingFeatureSource, crs: QgsCoordinateReferenceSystem
+) -> QgsVectorFileWriter:
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.driverName, options.fileEncoding, options.layerName = "GPKG", "UTF-8", "labels"
     # A class field may well be called fid, like the key that the format adds by itself.
@@ -74,7 +118,7 @@ def _label_writer(path: str, fields: QgsFields, source: QgsProcessingFeatureSour
     has_geometry = source.wkbType() != QgsWkbTypes.Type.NoGeometry
     kind = QgsWkbTypes.Type.Unknown if has_geometry else QgsWkbTypes.Type.NoGeometry
     transformations = QgsProcessingContext().transformContext()
-    return QgsVectorFileWriter.create(path, fields, kind, source.sourceCrs(), transformations, options)
+    return QgsVectorFileWriter.create(path, fields, kind, crs, transformations, options)
 
 
 @contextmanager

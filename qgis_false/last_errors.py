@@ -9,7 +9,7 @@ from typing import Dict, List
 
 from qgis.core import QgsApplication
 
-from qgis_false.redaction import without_secrets
+from false_core.redaction import without_secrets
 
 MAX_ENTRIES = 10
 MAX_CHARACTERS = 4000

@@ -7,6 +7,7 @@ import os
 import re
 from contextlib import contextmanager
 from typing import Any, Iterator, List, Optional
+from urllib.parse import quote
 
 from osgeo import gdal
 from qgis.core import (
@@ -33,7 +34,7 @@ from qgis.PyQt import sip
 from qgis.PyQt.QtGui import QColor
 
 from false_core import jobs
-from qgis_false.translation import failure
+from qgis_false.translation import failure, tr
 
 CLASSES_ITEM = "FALSE_CLASSES"
 """Metadata item of a classified raster: a JSON list of {code, name, color}."""
@@ -56,6 +57,46 @@ def raster_path(layer: QgsRasterLayer) -> str:
         )
     source = _plain(layer.source())
     return os.path.abspath(source) if os.path.exists(source) else source
+
+
+def name_in_job(layer: QgsRasterLayer, feedback: QgsProcessingFeedback) -> str:
+    """Return what a job is told of ``layer``: its path, and what the user has set in QGIS that the file does not say.
+
+    That is its CRS, and the values that are nodata too. The library reads it with ``jobs.raster_name``.
+
+    Raises:
+        QgsProcessingException: The layer is not a file that GDAL reads.
+    """
+    path, provider = raster_path(layer), layer.dataProvider()
+    bands = range(1, provider.bandCount() + 1)
+    more = [_nodata_text(provider.userNoDataValues(band)) for band in bands]
+    if len(set(more)) > 1:
+        feedback.pushWarning(
+            tr("The additional nodata values of {layer} differ from band to band. They do not count.", layer=layer.name())
+        )
+    if any(provider.sourceHasNoDataValue(band) and not provider.useSourceNoDataValue(band) for band in bands):
+        feedback.pushWarning(
+            tr("The nodata value of {layer} is switched off in QGIS. It counts all the same.", layer=layer.name())
+        )
+    crs = layer.crs()
+    code = _crs_text(crs) if crs.isValid() and crs != provider.crs() else ""
+    return str(jobs.RasterName(path, code, more[0] if len(set(more)) == 1 else ""))
+
+
+def _nodata_text(ranges: Any) -> str:
+    """Return ranges of values as ``jobs.RasterName`` has them."""
+    ends = [
+        tuple(repr(value) if value == value else word for value, word in ((r.min(), "-inf"), (r.max(), "inf")))
+        for r in ranges
+    ]
+    return ",".join(low if low == high else f"{low}..{high}" for low, high in ends)
+
+
+def _crs_text(crs: QgsCoordinateReferenceSystem) -> str:
+    code = str(crs.authid())
+    if code and not code.startswith("USER:"):
+        return code
+    return quote(crs.toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED), safe="")
 
 
 def path_of_name(name: str) -> str:

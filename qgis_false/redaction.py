@@ -6,19 +6,12 @@ import ntpath
 import re
 from typing import Mapping
 
-_IN_ADDRESS = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/@'\"]*@")
-_WORDS = r"token|secret|passw|passwd|api[_-]?key|credential|authorization|signature"
-_NAMED = re.compile(
-    rf"(?P<name>\b(?:[\w.-]*(?:{_WORDS})[\w.-]*|sig)\s*[=:]\s*)(?P<value>(?:(?:Bearer|Basic)\s+)?[^\s&'\",;]+)",
-    re.IGNORECASE,
-)
-HIDDEN = "***"
+from false_core.redaction import without_secrets
 
 
-def without_secrets(text: str) -> str:
-    """Return ``text`` without user and password in addresses, and without the values of what is named like a secret."""
-    text = _IN_ADDRESS.sub(rf"\g<scheme>{HIDDEN}@", text)
-    return _NAMED.sub(rf"\g<name>{HIDDEN}", text)
+def without_what_is_private(text: str, home: str, variables: Mapping[str, str]) -> str:
+    """Return ``text`` without secrets and without the user's name. The arguments are those of ``without_user``."""
+    return without_user(without_secrets(text), home, variables)
 
 
 def without_user(text: str, home: str, variables: Mapping[str, str]) -> str:

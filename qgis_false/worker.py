@@ -22,8 +22,10 @@ from qgis.core import QgsProcessingException, QgsProcessingFeedback
 
 import false_core
 from false_core import events, jobs
+from false_core.errors import presentable
 from false_core.events import CANCEL_DEADLINE_S, Event, Failed, Finished, Message, Progress, ProtocolError, Started
 from false_core.hidden_names import unfinished_of
+from false_core.redaction import without_secrets
 from qgis_false import LIBRARY_FOLDER, last_errors, settings
 from qgis_false.environment import versions
 from qgis_false.environment.host import this_host
@@ -43,7 +45,6 @@ from qgis_false.environment.processes import (
 from qgis_false.environment.supervisor import folder_for_a_job
 from qgis_false.environment.variables import compute_variables
 from qgis_false.launcher import JOB_FILE, Launcher, folder_for_files, launcher_for
-from qgis_false.redaction import without_secrets
 from qgis_false.translation import tr
 
 KILL_AFTER_S = CANCEL_DEADLINE_S + 0.4
@@ -192,7 +193,7 @@ class _Process:
     def _read_chatter(self) -> None:
         with open(self._child.stderr.fileno(), "rb", closefd=False) as stream:  # type: ignore[union-attr]
             for line in iter(lambda: stream.readline(LONGEST_LINE), b""):
-                text = line.decode("utf-8", "replace").rstrip()
+                text = presentable(line.decode("utf-8", "replace").rstrip(), events.LONGEST_MESSAGE)
                 self._last_words.append(text)
                 self._chatter.append(text)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from false_core import jobs
 
-OF = {"field": "vector", "bands": "raster", "extent": "raster", "file": "json", "new_file": "txt"}
+OF = {"field": "vector", "vector": "raster", "bands": "raster", "extent": "raster", "file": "json", "new_file": "txt"}
 """The layer that a value belongs to, or the ending of a file."""
 
 

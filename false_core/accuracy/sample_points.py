@@ -56,7 +56,7 @@ def sample_points(job: SamplePoints, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Writing", 0.1):
         table = _table(the_map, sample)
         style = style_of_points_to_fill_in(CLASS_FIELD, [c.name for c in the_map.classes_beside(pixels)])
-        write_vector(job.output, table, finish=lambda scratch: keep_style(style, scratch, job.output, job.map))
+        write_vector(job.output, table, finish=lambda scratch: keep_style(style, scratch, job.output, the_map.source.path))
         if job.key:
             _write_key(job.key, the_map, sample, table)
     error = expected_error(weights, expected, np.array(list(points.values())))

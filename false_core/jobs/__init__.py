@@ -13,4 +13,4 @@ from false_core.jobs.declarations import *
 from false_core.jobs.extent import Extent, parse_extent
 from false_core.jobs.job import JOBS, Job, Result, outputs, parameters
 from false_core.jobs.kinds import *
-from false_core.jobs.raster_names import LIST_ENDING, STAC_ENDINGS, is_address, stands_for_rasters
+from false_core.jobs.raster_names import LIST_ENDING, STAC_ENDINGS, RasterName, is_address, raster_name, stands_for_rasters

@@ -275,12 +275,13 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
         "Labels",
         "Polygons, lines or points with a class field. About 1 % of the area is a good start. They are "
         "reprojected to the raster where needed.",
+        of="raster",
     )
     field: str = parameter(
         FIELD,
         "Class field",
-        "Whole numbers from 1 to 254 keep their codes on the map. Text gets codes 1, 2, 3... in sorted "
-        "order. Empty values are left out.",
+        "Whole numbers from 0 to 254 keep their codes on the map, also where they are kept as text. Anything else gets "
+        "codes 1, 2, 3... in sorted order. Empty values are left out.",
         of="labels",
     )
     model: str = parameter(NEW_MODEL, "Model", "The model file to write.")
@@ -571,6 +572,7 @@ class Assess(Job, done_by="false_core.accuracy.assess:assess"):
         "Points, lines or polygons with a class field. They are reprojected to the map where needed. Points are compared "
         "one by one, lines and polygons pixel by pixel. Give these or a truth raster.",
         None,
+        of="map",
     )
     field: Optional[str] = parameter(
         FIELD,
@@ -582,8 +584,8 @@ class Assess(Job, done_by="false_core.accuracy.assess:assess"):
     truth: Optional[str] = parameter(
         RASTER,
         "Truth raster",
-        "Raster with the codes of the true classes, on any grid and in any CRS. It is looked up at the centre of each pixel "
-        "of the map. Give this or reference labels.",
+        "Raster of the true classes, on any grid and in any CRS. Its numbers are names of the map's classes, such as 112, "
+        "or their codes. It is looked up at the centre of each pixel of the map. Give this or reference labels.",
         None,
     )
     report: Optional[str] = parameter(NEW_REPORT, "Report", "HTML report with scores, confusion matrix and areas.", None)
@@ -624,6 +626,7 @@ class SuggestLabels(Job, done_by="false_core.mapping.suggest_labels:suggest_labe
         "What is digitised already. It is not suggested again, nor what looks like it. Empty: the squares only differ from "
         "each other.",
         None,
+        of="raster",
     )
     count: int = parameter(INTEGER, "Number of places", "How many squares to suggest.", 10, minimum=1, maximum=1000)
     size: Optional[float] = parameter(

@@ -84,8 +84,9 @@ class Parameter:
         unit: Unit of the value, or empty.
         minimum, maximum: Range of a number, both ends included.
         choices: Admitted values of a choice; of a number or word, the words.
-        of: For a field, bands or an extent, the parameter with its layer. For a model, what it must hold: ``"encoder"``,
-            ``"segmenter"``, or empty where it may be either. For a file, its extension.
+        of: For a field, bands or an extent, the parameter with its layer. For a vector layer, the raster it lies on. For a
+            model, what it must hold: ``"encoder"``, ``"segmenter"``, or empty where it may be either. For a file, its
+            extension.
         advanced: Folded away in dialogs.
         dialog: Whether a person sets it in QGIS; False where the plugin knows the value itself.
     """

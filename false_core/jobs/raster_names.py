@@ -4,9 +4,39 @@ from __future__ import annotations
 
 import os
 import re
+from typing import NamedTuple
 
 LIST_ENDING = ".txt"
 STAC_ENDINGS = (".json", ".geojson")
+_AS_SAID = re.compile(r"(.+?)(?:\|crs=([^|]*))?(?:\|nodata=([^|]*))?", re.DOTALL)
+
+
+class RasterName(NamedTuple):
+    """A raster with what is said of it in place of its file: ``land.tif|crs=EPSG:32633|nodata=0,250..255``.
+
+    QGIS lets its user say such things of a layer, and does not change the file.
+
+    Attributes:
+        path: What GDAL opens.
+        crs: Its CRS, a code or WKT with per cent signs; empty for that of the file.
+        nodata: Values that are nodata too, and ranges of such; may be empty.
+    """
+
+    path: str
+    crs: str = ""
+    nodata: str = ""
+
+    def __str__(self) -> str:
+        parts = (self.path, f"|crs={self.crs}" if self.crs else "", f"|nodata={self.nodata}" if self.nodata else "")
+        return "".join(parts)
+
+
+def raster_name(name: str) -> RasterName:
+    """Return the parts of the name of a raster in a job. A file that is called like that is meant as it is."""
+    match = _AS_SAID.fullmatch(name)
+    if "|" not in name or not match or os.path.exists(name):
+        return RasterName(name)
+    return RasterName(match[1], match[2] or "", match[3] or "")
 
 
 def is_address(name: str) -> bool:

@@ -122,7 +122,7 @@ def read_labels(path: str, field: str, source: RasterSource, feedback: Feedback)
     Raises:
         InputError: The file or field is missing, nothing usable is in it, or none touches the raster.
     """
-    table = read_table(path, field)
+    table = read_table(path, field, feedback)
     table = table[~table.geometry.isna() & ~table.geometry.is_empty]
     if table.empty:
         raise InputError(f"{path} holds no geometry.", "Digitise points, lines or polygons first.")
@@ -194,7 +194,7 @@ def read_labelled_ground(path: str, source: RasterSource, feedback: Feedback) ->
     Raises:
         InputError: The file is missing or cannot be read.
     """
-    table = read_table(path, None)
+    table = read_table(path, None, feedback)
     table = table[~table.geometry.isna() & ~table.geometry.is_empty]
     shapes = _simple_shapes(to_pixels(table, source, feedback)[0], feedback)[0] if len(table) else np.zeros(0, object)
     parts = _clipped(shapes, source.width, source.height)[0]

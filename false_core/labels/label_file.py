@@ -3,57 +3,236 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import geopandas
+import pandas as pd
 import pyogrio
 import pyogrio.errors
+import pyogrio.raw
+import shapely
 
 from false_core.errors import InputError
-from false_core.labels.queries import check_layer_vrt, check_view, check_views
+from false_core.feedback import Feedback
+from false_core.labels.encodings import guess_encoding
+from false_core.labels.layer_path import LayerPath
+from false_core.labels.layer_sources import check_sources
+from false_core.labels.surfaces import shapes_from_wkb
 from false_core.untrusted import check_is_file, check_unpacked
+from false_core.untrusted.databases import QUERY_TIMEOUT_S, check_view
 
 MOST_FEATURES = 2_000_000
 """The number of features that a label layer may have."""
+MOST_LAYERS = 10_000
+"""The number of layers of a file that are looked through."""
+FEATURES_LOOKED_AT = 2000
+"""Features whose texts tell the encoding of a file that does not say it."""
+_SILENT = (0, 87)
+"""Marks of a shapefile that do not tell the encoding of its texts: none, and the one of "some Windows" (LDID)."""
 
 
-def read_table(path: str, field: str | None) -> geopandas.GeoDataFrame:
-    file, _, options = path.partition("|")
-    layer = next((o[len("layername=") :] for o in options.split("|") if o.lower().startswith("layername=")), None)
+@dataclass(frozen=True)
+class _Layer:
+    """What is known of the layer of a file before its features are read.
+
+    Attributes:
+        name: Its name.
+        encoding: That of its texts, where the file does not say it and it was guessed.
+        query: Brings shapes that cannot be read as they are to polygons; empty where there is no need to.
+        crs: What such a query leaves out.
+    """
+
+    name: str
+    encoding: str | None = None
+    query: str = ""
+    crs: str | None = None
+
+
+def read_table(path: str, field: str | None, feedback: Feedback) -> geopandas.GeoDataFrame:
+    """Read a layer of labels as geometries with the values of one field.
+
+    Args:
+        path: Vector file, as ``LayerPath`` understands it.
+        field: The field, or None for the geometries alone.
+
+    Raises:
+        InputError: The file, layer or field is missing, or cannot be read.
+    """
+    asked = LayerPath.parse(path)
+    file = asked.file
     if not file.startswith("/vsi") and not os.path.exists(file):
         raise InputError(f"The label file {file} does not exist.")
     check_is_file(file, "The label file")
     check_unpacked(file)
-    check_layer_vrt(file)
-    check_views(file)
+    check_sources(file)
     try:
-        # QGIS keeps styles in a table of the file itself, which is no layer to choose from.
-        layers = [str(name) for name in pyogrio.list_layers(file)[:, 0] if name != "layer_styles"]
-        if not layers:
-            raise InputError(f"{file} holds no layer.", "Choose a file with points, lines or polygons.")
-        layer = layers[0] if layer is None and len(layers) == 1 else layer
-        if layer is None:
-            raise InputError(
-                f"{file} holds {len(layers)} layers: {', '.join(layers)}.", f"Name one: {file}|layername={layers[0]}"
-            )
-        if layer not in layers:
-            raise InputError(f"{file} has no layer {layer!r}; it has {', '.join(layers)}.")
-        check_view(file, layer, MOST_FEATURES)
-        fields = list(pyogrio.read_info(file, layer=layer)["fields"])
-        if field is not None and field not in fields:
-            raise InputError(f"The labels have no field {field!r}.", f"They have {', '.join(fields) or 'no field at all'}.")
-        columns = [field] if field is not None else []
-        # One more than may be: a layer can be a query that never ends.
-        table = geopandas.read_file(
-            file, layer=layer, columns=columns, rows=MOST_FEATURES + 1, engine="pyogrio", on_invalid="ignore"
-        )
+        layer = _layer(asked)
+        check_view(file, layer.name, MOST_FEATURES)
+        about, shapes, values = _read(asked, layer, field)
+    except pyogrio.errors.GeometryError as error:
+        raise InputError(
+            f"{file} holds shapes of a kind that cannot be read: {error}.", "Save them as polygons, lines or points first."
+        ) from error
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError, UnicodeError) as error:
         raise InputError(
             f"The label file {file} cannot be read: {error}.", "It may be damaged or of an unknown kind."
         ) from error
-    if not isinstance(table, geopandas.GeoDataFrame):
+    if shapes is None:
         raise InputError(f"{file} holds a table without geometries.", "Choose a layer of points, lines or polygons.")
-    if len(table) > MOST_FEATURES:
+    if len(shapes) > MOST_FEATURES:
         raise InputError(
             f"{file} holds more than {MOST_FEATURES:,} features; labels are read as a whole.", "Choose fewer of them."
         )
+    geometries, lost = shapes_from_wkb(shapes)
+    if lost:
+        feedback.warn(
+            f"{lost} label shapes of {file} are of a kind that cannot be read, or damaged. They are left out; save them as "
+            "polygons, lines or points."
+        )
+    table = geopandas.GeoDataFrame(
+        {} if field is None else {field: values}, geometry=geometries, crs=about["crs"] or layer.crs
+    )
+    if asked.dimension is not None:
+        table = table[shapely.get_dimensions(geometries) == asked.dimension]
+    if layer.encoding and field is not None and not "".join(str(v) for v in table[field].unique()).isascii():
+        feedback.warn(
+            f"{file} does not say how its texts are encoded. They are taken to be {layer.encoding}, such as "
+            f"{next(str(v) for v in table[field].unique() if not str(v).isascii())!r}. If that is wrong, write the name of "
+            f"the encoding into a file {Path(file).stem}.cpg beside it."
+        )
     return table
+
+
+def _layer(asked: LayerPath) -> _Layer:
+    """Return the layer that is asked for, or the only one that has geometries."""
+    file = asked.file
+    try:
+        listed = [(str(name), kind) for name, kind in pyogrio.list_layers(file)]
+    except pyogrio.errors.GeometryError:
+        listed = _layers_of_package(file)
+    names = [name for name, _ in listed]
+    if not names:
+        raise InputError(f"{file} holds no layer.", "Choose a file with points, lines or polygons.")
+    name = asked.layer
+    if name is None and asked.number is not None:
+        if asked.number >= len(names):
+            raise InputError(
+                f"{file} has no layer of the number {asked.number}; it has {len(names)}, counted from 0: {', '.join(names)}."
+            )
+        name = names[asked.number]
+    # QGIS keeps projects and styles in tables of the file itself, which are no layers to choose from.
+    shown = [one for one, kind in listed if kind is not None and one not in ("layer_styles", "qgis_projects")] or names
+    if name is None and len(shown) > 1:
+        raise InputError(f"{file} holds {len(shown)} layers: {', '.join(shown)}.", f"Name one: {file}|layername={shown[0]}")
+    name = shown[0] if name is None else name
+    if name not in names:
+        raise InputError(f"{file} has no layer {name!r}; it has {', '.join(shown)}.")
+    try:
+        about = pyogrio.read_info(file, layer=name)
+    except pyogrio.errors.GeometryError:
+        return _surfaces(file, name)
+    return _Layer(name, _guessed_encoding(file, name, about))
+
+
+def _read(asked: LayerPath, layer: _Layer, field: str | None) -> tuple[dict[str, Any], Any, Any]:
+    """Return what GDAL knows of a layer, its geometries as well-known binary, None where it has none, and its values."""
+    options: dict[str, Any] = {"encoding": layer.encoding, "layer": layer.name}
+    if layer.query:
+        options = {"sql": layer.query + (f" WHERE {asked.subset}" if asked.subset else ""), "sql_dialect": "OGRSQL"}
+        # Only to know the fields: there may be no information of such a layer.
+        about = pyogrio.raw.read(asked.file, read_geometry=False, max_features=0, **options)[0]
+    else:
+        options["where"] = asked.subset
+        about = pyogrio.read_info(asked.file, layer=layer.name, encoding=layer.encoding)
+    fields = [str(name) for name in about["fields"]]
+    if field is not None and field not in fields:
+        raise InputError(f"The labels have no field {field!r}.", f"They have {', '.join(fields) or 'no field at all'}.")
+    try:
+        # One more than may be: a layer can be a query that never ends.
+        about, _, shapes, values = pyogrio.raw.read(
+            asked.file, columns=[] if field is None else [field], max_features=MOST_FEATURES + 1, **options
+        )
+    except (ValueError, pyogrio.errors.DataLayerError) as error:
+        if not asked.subset or isinstance(error, UnicodeError):
+            raise
+        raise InputError(
+            f"The filter of the label file {asked.file} cannot be used: {asked.subset} ({error}).",
+            "It is a condition as behind WHERE, such as \"cover\" <> 'water'.",
+        ) from error
+    if field is None:
+        return about, shapes, None
+    return about, shapes, _dates_as_texts(pd.Series(values[0]), str(about["ogr_types"][0]))
+
+
+def _layers_of_package(file: str) -> list[tuple[str, str | None]]:
+    """Return the layers of a GeoPackage, one of which is of a kind that its reader does not know."""
+    rows = _ask_package(
+        file, "SELECT table_name, data_type FROM gpkg_contents WHERE data_type IN ('features', 'attributes')"
+    )
+    return [(str(name), "Unknown" if kind == "features" else None) for name, kind in rows]
+
+
+def _surfaces(file: str, layer: str) -> _Layer:
+    """Return a layer of a GeoPackage with the query that gives its surfaces as polygons."""
+    found = _ask_package(
+        file,
+        "SELECT column_name, definition FROM gpkg_geometry_columns JOIN gpkg_spatial_ref_sys USING (srs_id) "
+        "WHERE table_name = ?",
+        layer,
+    )
+    column, crs = found[0] if found else ("geom", None)
+    # Names are quoted as SQL wants them.
+    names = [str(name).replace("\\", "\\\\").replace('"', '\\"') for name in (column, layer)]
+    query = 'SELECT CAST("{}" AS GEOMETRY(MULTIPOLYGON)), * FROM "{}"'.format(*names)  # nosec B608
+    return _Layer(layer, query=query, crs=None if crs in (None, "undefined") else str(crs))
+
+
+def _ask_package(file: str, query: str, *values: str) -> list[tuple[Any, ...]]:
+    try:
+        with closing(sqlite3.connect(f"{Path(file).absolute().as_uri()}?mode=ro", uri=True)) as database:
+            until = time.monotonic() + QUERY_TIMEOUT_S  # A file from anywhere may hold views in place of these tables.
+            database.set_progress_handler(lambda: time.monotonic() > until, 100_000)
+            return database.execute(query, values).fetchmany(MOST_LAYERS)
+    except sqlite3.Error as error:
+        raise pyogrio.errors.GeometryError("surfaces (TIN) outside a GeoPackage") from error
+
+
+def _guessed_encoding(file: str, layer: str, about: dict[str, Any]) -> str | None:
+    """Return the likely encoding of a shapefile that does not say it, and None for any other."""
+    if about["driver"] != "ESRI Shapefile" or (about["encoding"] != "ISO-8859-1" and not _is_silent(file)):
+        return None
+    # GDAL takes such texts to be Latin-1, in which every byte is a letter.
+    about, _, _, columns = pyogrio.raw.read(file, layer=layer, read_geometry=False, max_features=FEATURES_LOOKED_AT)
+    texts = [str(name) for name in about["fields"]]
+    texts += [str(value) for column in columns if column.dtype == object for value in column if isinstance(value, str)]
+    try:
+        return guess_encoding([text.encode("latin-1") for text in sorted(set(texts))])
+    except UnicodeEncodeError:
+        return None  # It was another encoding after all.
+
+
+def _is_silent(file: str) -> bool:
+    """Return whether a shapefile on the disk says nothing of the encoding, but for the mark of "some Windows"."""
+    if any(Path(file).with_suffix(ending).exists() for ending in (".cpg", ".CPG", ".cst")):
+        return False
+    for ending in (".dbf", ".DBF"):
+        try:
+            with Path(file).with_suffix(ending).open("rb") as table:
+                return table.read(30)[-1] in _SILENT
+        except (OSError, IndexError, ValueError):
+            continue
+    return False
+
+
+def _dates_as_texts(values: Any, kind: str) -> Any:
+    """Return dates and times as ISO 8601 writes them, and as QGIS says them: no class depends on how a table holds them."""
+    if kind == "OFTDate":
+        return values.map(lambda value: None if value != value else str(value)[:10], na_action="ignore")
+    if kind == "OFTDateTime":
+        return values.map(lambda value: value.isoformat(), na_action="ignore")
+    return values

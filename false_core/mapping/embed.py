@@ -26,7 +26,7 @@ from false_core.inference.features import (
     halo_of,
 )
 from false_core.jobs import Embed
-from false_core.mapping.raster_for_model import check_geotiffs, open_for_model, protect
+from false_core.mapping.raster_for_model import check_geotiffs, open_for_model
 from false_core.models.encoder import STRIDE, channels_of
 from false_core.models.from_file import encoder_from, segmenter_from
 from false_core.models.model_file import ENCODER, read_card
@@ -52,7 +52,6 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
         device = choose_device(job.device, feedback)
         card = read_card(job.model)
         source = open_for_model(job.raster, job.model, card, feedback)
-        protect(source, job.output)
         encoder = encoder_from(job.model, card) if card.kind == ENCODER else segmenter_from(job.model, card).encoder
         channels = sum(channels_of(encoder)[FINEST_LEVEL:])
         bands = job.components or channels

@@ -52,7 +52,7 @@ def polygonise(job: Polygonise, feedback: Feedback) -> dict[str, Any]:
         network = trace(land_cover, regions, feedback)
     with feedback.stage("Writing polygons", 0.4):
         classes = [land_cover.class_of(code) for code in np.unique(regions.codes).tolist()]
-        with polygon_file(job.output, job.map, source.crs, classes) as file:
+        with polygon_file(job.output, source.path, source.crs, classes) as file:
             for some, polygons in _polygons(network, regions, source, job.smoothing, feedback):
                 file.write(regions.codes[some], polygons, areas(polygons, source))
     feedback.info(f"Areas are in {unit_in_words(source)}.")

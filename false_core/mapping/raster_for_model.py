@@ -1,8 +1,7 @@
-"""The raster that a model is used on: with the model's bands, at its resolution, and safe from being overwritten."""
+"""The raster that a model is used on: with the model's bands, and at its resolution."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +31,7 @@ def open_for_model(raster: str, model: str, card: ModelCard, feedback: Feedback,
     else:
         in_order = every.bands if len(every.bands) == len(card.bands) else None
     remarks = Remarks()
+    remarks.warn_of_peculiarities(every)
     source = with_bands_of(card.reference, every, in_order, remarks, named=bool(bands))
     if source is None:
         raise wrong_bands(card, model, len(every.bands), every.name)
@@ -55,11 +55,3 @@ def check_maps(*targets: str | None) -> None:
             raise OutputError(
                 f"{target} is not a GeoTIFF.", "Choose a name that ends in .tif, or in .vrt for tiles of a very large map."
             )
-
-
-def protect(source: RasterSource, *targets: str | None) -> None:
-    """Raise OutputError where a result would replace a file that the raster is made of, such as a file of a VRT."""
-    files = {os.path.realpath(file) for file in source.files}
-    for target in filter(None, targets):
-        if os.path.realpath(target) in files:
-            raise OutputError(f"{target} is a part of the raster {source.name}.", "Choose another file.")

@@ -18,9 +18,11 @@ import torch
 
 from false_core import __version__, jobs
 from false_core.device import describe
-from false_core.errors import ModelFileError
+from false_core.errors import InputError, ModelFileError
 from false_core.models.model_file import MADE_BY, ModelCard
+from false_core.raster.parts import check_parts_of_raster
 from false_core.raster.source import GDAL_ERRORS
+from false_core.redaction import without_secrets
 
 MAX_BYTES_HASHED_WHOLE = 64_000_000
 """Bytes up to which a file is looked at from end to end. Of a larger one it is ``SAMPLES_HASHED`` pieces, spread evenly."""
@@ -142,14 +144,16 @@ def _portable(path: str) -> str:
     home = os.path.join(os.path.expanduser("~"), "")
     if len(home) > 2 and file.startswith(home):
         file = os.path.join("~", file[len(home) :])
-    return file + bar + layer
+    # A model is handed on, and no password or signature of an address with it.
+    return without_secrets(file + bar + layer)
 
 
 def _parts(raster: str) -> list[str]:
     try:
+        check_parts_of_raster(raster)
         with rasterio.open(raster) as dataset:
             files = [str(file) for file in dataset.files if not file.endswith(_BESIDE)]
-    except GDAL_ERRORS:
+    except (*GDAL_ERRORS, InputError):
         return [raster]
     return [file for file in files[:MAX_FILES_HASHED] if os.path.isfile(file)] or [raster]
 

@@ -39,7 +39,7 @@ class AlignedCodes:
         # Where one CRS is missing both are the same, whatever it is.
         common = ours or theirs or CRS.from_epsg(3857)
         try:
-            self._dataset = rasterio.open(path)
+            self._dataset = rasterio.open(self.source.path)
             if self._dataset.transform.is_identity and self._dataset.gcps[0]:
                 raise InputError(f"{self.source.name} has ground control points but no grid.", "Warp it first.")
             # Without a nodata value, what lies beyond the raster would look like code 0.
@@ -73,6 +73,7 @@ class AlignedCodes:
             if self._alpha:
                 # By itself: GDAL takes it for a mask in files of Byte and UInt16 alone.
                 values[self._warped.read(self._alpha, window=part) == 0] = np.nan
+            values[self.source.is_said_nodata(values)] = np.nan
         except GDAL_ERRORS as error:
             raise InputError(
                 f"The raster {self.source.path} is damaged or cut off: {error.__cause__ or error}.",

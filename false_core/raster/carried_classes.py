@@ -12,6 +12,7 @@ import rasterio.shutil
 from rasterio.io import MemoryFile
 
 from false_core.errors import InputError
+from false_core.jobs import raster_name
 from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass, default_colour
 from false_core.raster.map_file import CLASSES_TAG
 from false_core.raster.source import GDAL_ERRORS
@@ -49,7 +50,7 @@ def read_carried_classes(path: str) -> CarriedClasses:
     Raises:
         InputError: It cannot be read.
     """
-    with _readable(path) as dataset:
+    with _readable(raster_name(path).path) as dataset:
         tag = dataset.tags().get(CLASSES_TAG)
         if tag:
             try:

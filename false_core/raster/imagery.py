@@ -169,7 +169,7 @@ def _listed(file: str) -> Iterator[str]:
     for number, line in _lines(file):
         name = line if jobs.is_address(line) else os.path.join(folder, line)
         if not jobs.stands_for_rasters(name):
-            if not (jobs.is_address(name) or os.path.exists(name)):
+            if not (jobs.is_address(name) or os.path.exists(jobs.raster_name(name).path)):
                 raise InputError(
                     f"{file}, line {number}: there is no raster {name}.",
                     "Paths are relative to the folder of the text file.",
@@ -221,8 +221,10 @@ def _opens(path: str) -> bool:
     # Only here: a job that names its rasters plainly does not wait for GDAL before it is checked.
     import rasterio
 
+    from false_core.raster.parts import check_parts_of_raster
     from false_core.raster.source import GDAL_ERRORS
 
+    check_parts_of_raster(path)
     try:
         rasterio.open(path).close()
     except GDAL_ERRORS:

@@ -51,6 +51,11 @@ class Remarks:
         """Take note of something that may spoil the result."""
         self.warnings.setdefault(text, []).append(source)
 
+    def warn_of_peculiarities(self, source: RasterSource) -> None:
+        """Take note of what is peculiar about a file."""
+        for text in source.peculiarities:
+            self.warn(source, text)
+
     def tell(self, feedback: Feedback) -> None:
         """Say it all."""
         for text, sources in self.infos.items():

@@ -27,13 +27,16 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from false_core.errors import InputError
-from false_core.jobs import Extent
+from false_core.jobs import Extent, raster_name
 from false_core.raster.band_colours import BandColours, colours_of
-from false_core.raster.band_descriptions import BandDescription, describe_bands
+from false_core.raster.band_descriptions import BandDescription, bad_bands, describe_bands
 from false_core.raster.chunks_on_disk import ChunksOnDisk, chunks_on_disk
 from false_core.raster.file_state import is_remote
-from false_core.raster.ground import is_true_to_scale, scale_at
-from false_core.raster.vrt import check_vrt
+from false_core.raster.ground import is_true_to_scale, scale_at, turns_to
+from false_core.raster.parts import check_metadata_of_raster, check_parts_of_raster
+from false_core.raster.peculiarities import is_image, peculiarities
+from false_core.raster.said import crs_said, is_said_nodata, nodata_said
+from false_core.redaction import without_secrets
 from false_core.untrusted import check_is_file, on_one_line
 from false_core.untrusted.drivers import is_allowed_driver
 
@@ -85,8 +88,9 @@ class RasterSource:
     has read from many others since. The pixels of a remote raster go through the cache on the disk.
 
     Args:
-        path: A file or anything else GDAL opens, such as a VRT or a subdataset name.
-        bands: Band numbers from 1; empty for all bands but alpha.
+        path: A file or anything else GDAL opens, such as a VRT or a subdataset name. Behind it may stand what is said of it
+            in place of the file, see ``jobs.RasterName``.
+        bands: Band numbers from 1; empty for all bands but alpha. An image that is marked as alpha is a band.
         factor: Pixels of the file per pixel of the working grid, along each axis.
 
     Raises:
@@ -103,7 +107,9 @@ class RasterSource:
     """
 
     def __init__(self, path: str, bands: Sequence[int] = (), factor: int = 1) -> None:
-        self.path = path
+        self._said = raster_name(path)
+        self.path = path = self._said.path
+        self._more_nodata = nodata_said(self._said)
         self._local = threading.local()
         self._on_disk: ChunksOnDisk | None = None
         self._layout: tuple[Any, ...] | None = None
@@ -112,10 +118,13 @@ class RasterSource:
         if not dataset.count:
             raise InputError(f"{path} holds no raster band.", "If it holds subdatasets, choose one of them.")
         alpha = [index for index, meaning in zip(dataset.indexes, dataset.colorinterp) if meaning == ColorInterp.alpha]
+        # An alpha band that was asked for by number is data: near infrared is often marked as alpha by mistake.
+        beside = len(alpha) < dataset.count
+        images = tuple(index for index in alpha if beside and index not in bands and self._is_image(dataset, index))
+        alpha = [index for index in alpha if index not in images]
         self.bands: tuple[int, ...] = tuple(bands) or tuple(index for index in dataset.indexes if index not in alpha)
         if not self.bands:
             raise InputError(f"{path} holds nothing but an alpha band.", "Name the band to use it all the same.")
-        # An alpha band that was asked for by number is data: near infrared is often marked as alpha by mistake.
         self._alpha = next((index for index in alpha if index not in self.bands), None)
         absent = [band for band in self.bands if band not in dataset.indexes]
         if absent:
@@ -127,10 +136,13 @@ class RasterSource:
             raise InputError(f"{path} holds complex numbers.", "Convert it to amplitude or intensity first.")
         self.dtype = str(dataset.dtypes[self.bands[0] - 1])
         self.descriptions: tuple[BandDescription, ...] = describe_bands(dataset, self.bands)
+        self.bad_bands: tuple[int, ...] = tuple(band for band in bad_bands(dataset) if band in self.bands)
+        self.peculiarities: tuple[str, ...] = peculiarities(dataset, self.bands, images)
         self._change: tuple[FloatArray, FloatArray] | None = None
         self.files: tuple[str, ...] = tuple(dataset.files)
         # One object for all rasters with the same CRS: it is large.
-        self.crs: CRS | None = dataset.crs and _crs.setdefault(dataset.crs.to_wkt(), dataset.crs)
+        crs = crs_said(self._said) or dataset.crs
+        self.crs: CRS | None = crs and _crs.setdefault(crs.to_wkt(), crs)
         self.georeferenced = not dataset.transform.is_identity
         self.native_width, self.native_height = int(dataset.width), int(dataset.height)
         # A raster without georeferencing lies below the x axis in QGIS, with pixels of size 1; labels are digitised there.
@@ -140,6 +152,7 @@ class RasterSource:
         self._on_disk = chunks_on_disk(
             self.files or (path,),
             (self.bands, self._alpha, dataset.dtypes, dataset.nodatavals, dataset.mask_flag_enums, self.native_transform),
+            *self._more_nodata,
             bands=len(self.bands),
             width=self.native_width,
             height=self.native_height,
@@ -155,7 +168,7 @@ class RasterSource:
 
     def with_bands(self, bands: Sequence[int]) -> RasterSource:
         """Return the same raster with some of its bands, in the order of ``bands``."""
-        other = RasterSource(self.path, bands, self.factor)
+        other = RasterSource(str(self._said), bands, self.factor)
         if self._change is not None:
             places = [self.bands.index(band) for band in bands]
             gain, offset = self._change
@@ -192,12 +205,16 @@ class RasterSource:
     @property
     def name(self) -> str:
         """The file's name, for messages."""
-        return on_one_line(Path(self.path).name or self.path)
+        return on_one_line(Path(path := without_secrets(self.path)).name or path)
 
     @property
     def band_names(self) -> tuple[str, ...]:
         """The names of the bands; where the file gives none, their numbers."""
         return tuple(description.name or f"Band {band}" for description, band in zip(self.descriptions, self.bands))
+
+    def is_said_nodata(self, values: Pixels) -> BoolArray:
+        """Return which values are nodata by what is said of the raster, not by its file."""
+        return is_said_nodata(values, self._more_nodata)
 
     @property
     def colours(self) -> BandColours:
@@ -329,6 +346,10 @@ class RasterSource:
                 xmin, ymin, xmax, ymax = rasterio.warp.transform_bounds(extent.crs, self.crs, xmin, ymin, xmax, ymax)
             except (*GDAL_ERRORS, ValueError) as error:
                 raise InputError(f"The extent cannot be brought to the CRS of {self.name}: {error}.") from error
+        if xmax < self.bounds[0] or xmin > self.bounds[1]:
+            # The same longitudes, as they are counted in this raster.
+            turns = turns_to(self.crs, sum(self.bounds[:2]) / 2, np.array([(xmin + xmax) / 2]))
+            xmin, xmax = xmin + float(turns[0]), xmax + float(turns[0])
         corners = [~self.transform * (x, y) for x in (xmin, xmax) for y in (ymin, ymax)]
         # Clipped before rounding, as what lies too far away to be projected comes back infinite, or as no number at all.
         columns, rows = (
@@ -368,10 +389,11 @@ class RasterSource:
         if is_file and not os.path.exists(self.path):
             raise InputError(f"The raster {self.path} does not exist.")
         check_is_file(self.path, "The raster")
-        check_vrt(self.path)
+        check_parts_of_raster(self.path)
         try:
             dataset = rasterio.open(self.path)
             _check_driver(dataset, self.path)
+            check_metadata_of_raster(dataset, self.path)
             _check_blocks(dataset, self.path)
             points, points_crs = dataset.gcps
             if dataset.transform.is_identity and points and points_crs:
@@ -389,6 +411,12 @@ class RasterSource:
     def _close(self) -> None:
         """Let go of the file as this thread has it open."""
         self._local.dataset = None
+
+    def _is_image(self, dataset: Any, band: int) -> bool:
+        try:
+            return is_image(dataset, band)
+        except GDAL_ERRORS:
+            return False  # What cannot be read is told when it is needed.
 
     def _read_file(self, window: RasterioWindow) -> tuple[Pixels, BoolArray | None]:
         """Return pixels of the chosen bands, whole numbers where the file holds such, and which are invalid if any are."""
@@ -412,6 +440,9 @@ class RasterSource:
             raise InputError(
                 f"The raster {self.path} is damaged or cut off: {reason}.", "Copy or download it again."
             ) from error
+        if self._more_nodata:
+            more = is_said_nodata(data, self._more_nodata)
+            invalid = more if invalid is None else invalid | more
         if not whole:
             infinite = ~np.isfinite(data)
             invalid = infinite if invalid is None else invalid | infinite

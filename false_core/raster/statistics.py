@@ -97,21 +97,37 @@ def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback
     Raises:
         InputError: There is no valid pixel in all, or in one of the bands.
     """
-    filled, normalisation = measure_filled_bands(sources, windows, feedback)
-    empty = [band for place, band in enumerate(sources[0].bands) if place not in filled]
+    measured = measure_filled_bands(sources, windows, feedback)
+    empty = [band for place, band in enumerate(sources[0].bands) if place not in measured.filled]
     if empty:
         which = f"Band {empty[0]} has" if len(empty) == 1 else f"The bands {number_ranges(empty)} have"
         raise InputError(f"{which} no valid pixel in {sources[0].name}.", "Leave out what holds nothing.")
-    return normalisation
+    return measured.normalisation
 
 
-def measure_filled_bands(
-    sources: Sequence[RasterSource], windows: Sequence[Window], feedback: Feedback
-) -> tuple[list[int], Normalisation]:
+@dataclass(frozen=True)
+class MeasuredBands:
+    """The bands that are not nodata everywhere, by their places among the bands of the rasters, from 0.
+
+    Attributes:
+        filled: Their places.
+        constant: Those of them that hold one value, all but the rarest pixels.
+        normalisation: The statistics of those filled.
+    """
+
+    filled: tuple[int, ...]
+    constant: tuple[int, ...]
+    normalisation: Normalisation
+
+    def only(self, places: Sequence[int]) -> Normalisation:
+        """Return the statistics of the bands at some of the places filled."""
+        chosen = [self.filled.index(place) for place in places]
+        statistics = (getattr(self.normalisation, name) for name in KEYS)
+        return Normalisation(*(tuple(values[number] for number in chosen) for values in statistics))
+
+
+def measure_filled_bands(sources: Sequence[RasterSource], windows: Sequence[Window], feedback: Feedback) -> MeasuredBands:
     """Measure the bands that are not nodata everywhere, as ``measure`` does.
-
-    Returns:
-        The places of these bands in ``sources[0].bands``, from 0, and their statistics.
 
     Raises:
         InputError: There is no valid pixel.
@@ -128,6 +144,7 @@ def measure_filled_bands(
         )
     values = np.concatenate(sample, axis=1)
     filled: list[int] = []
+    constant: list[int] = []
     low, high, mean, std = [], [], [], []
     for place, band in enumerate(values):
         # In double precision, as the square of a large float32 is infinite.
@@ -143,17 +160,9 @@ def measure_filled_bands(
         mean.append(float(kept.mean()))
         # A band without any variation says nothing; 1 keeps it at zero instead of dividing by zero.
         std.append(float(kept.std()) or 1.0)
-    return filled, Normalisation(tuple(low), tuple(high), tuple(mean), tuple(std))
-
-
-def without_empty_bands(sources: Sequence[RasterSource], filled: Sequence[int], feedback: Feedback) -> list[RasterSource]:
-    """Return the sources with those of their bands that ``measure_filled_bands`` found filled, and name the others."""
-    empty = [band for place, band in enumerate(sources[0].bands) if place not in filled]
-    if not empty:
-        return list(sources)
-    what, verb = ("band", "is") if len(empty) == 1 else ("bands", "are")
-    feedback.warn(f"{sources[0].name}: {what} {number_ranges(empty)} {verb} nodata everywhere and left out.")
-    return [source.with_bands([source.bands[place] for place in filled]) for source in sources]
+        constant += [place] if bottom == top else []
+    statistics = Normalisation(tuple(low), tuple(high), tuple(mean), tuple(std))
+    return MeasuredBands(tuple(filled), tuple(constant), statistics)
 
 
 def number_ranges(numbers: Sequence[int]) -> str:

@@ -37,6 +37,7 @@ def open_all(paths: Sequence[str], bands: Sequence[int], feedback: Feedback | No
         for every in opened:
             if feedback:
                 feedback.advance(len(sources), len(paths))
+            remarks.warn_of_peculiarities(every)
             first = sources[0] if sources else every
             in_order = every.bands if len(every.bands) == len(first.bands) else None
             source = (

@@ -42,7 +42,7 @@ from false_core.presets import FINETUNE, FinetuneSettings, announcement, preset_
 from false_core.raster.classes import read_legend
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
-from false_core.raster.working_grid import on_working_grid
+from false_core.raster.working_grid import on_working_grid, open_all
 from false_core.reports.page import write_report
 from false_core.sampling.cache import ChunkCache
 from false_core.sampling.labelled import LabelledRaster, on_valid_pixels
@@ -247,7 +247,7 @@ def _open(job: Finetune, base: ModelCard | None, settings: FinetuneSettings, fee
     """Open the raster on the working grid the encoder was trained on, or on the preset's."""
     if base:
         return open_for_model(job.raster, str(job.encoder), base, feedback, job.bands)
-    return on_working_grid([RasterSource(job.raster, job.bands)], None, settings.most_pixels, feedback)[0]
+    return on_working_grid(open_all((job.raster,), job.bands, feedback), None, settings.most_pixels, feedback)[0]
 
 
 def _counts(annotation: Annotation) -> dict[str, list[int]]:

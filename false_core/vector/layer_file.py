@@ -12,7 +12,7 @@ import pyogrio.errors
 from false_core.errors import OutputError
 from false_core.publish import published
 
-REMEDY = "Choose a name that ends in .gpkg, for example."
+REMEDY = "Choose a name that ends in .gpkg, .shp, .geojson, .fgb, .gml, .kml, .tab or .sqlite."
 GEOPACKAGE, SHAPEFILE = "GPKG", "ESRI Shapefile"
 DRIVER_OPTIONS = {
     # Version 1.2, which the GDAL of older QGIS releases knows too.
@@ -20,6 +20,13 @@ DRIVER_OPTIONS = {
     SHAPEFILE: {"ENCODING": "UTF-8"},
 }
 """What to tell a driver that creates a file."""
+_WHOLE = (
+    GEOPACKAGE, SHAPEFILE, "GeoJSON", "GeoJSONSeq", "FlatGeobuf", "GML", "LIBKML", "MapInfo File", "SQLite", "JML",
+    "OGR_GMT", "MBTiles", "PMTiles",
+)  # fmt: skip
+"""Drivers that keep polygons, lines and points together with fields of any name. GDAL has others for tables without
+geometries (CSV, spreadsheets) and for drawings without fields (DXF, GPX)."""
+_TABLES = ("CSV", "XLSX", "ODS", "VDV")
 _ALSO = {".json": "GeoJSON", ".kml": "LIBKML"}
 """Extensions that pyogrio leaves open because several drivers write such files."""
 WRITING_ERRORS = (
@@ -62,9 +69,18 @@ def write_vector(
 
 
 def driver_of(path: str) -> str:
-    """Return the GDAL driver that writes files with the extension of ``path``. Raises OutputError where there is none."""
-    extension = Path(path).suffix.lower()
+    """Return the GDAL driver that writes files with the extension of ``path``.
+
+    Raises:
+        OutputError: There is none, or it keeps no geometries, or no fields beside them.
+    """
+    name, extension = Path(path).name, Path(path).suffix.lower()
     try:
-        return _ALSO.get(extension) or str(pyogrio.detect_write_driver(Path(path).stem + extension))
+        driver = _ALSO.get(extension) or str(pyogrio.detect_write_driver(Path(path).stem + extension))
     except ValueError as error:
-        raise OutputError(f"{Path(path).name}: no vector format has that extension.", REMEDY) from error
+        raise OutputError(f"{name}: no vector format has that extension.", REMEDY) from error
+    if driver in _TABLES:
+        raise OutputError(f"{name}: {driver} keeps no geometries.", REMEDY)
+    if driver not in _WHOLE:
+        raise OutputError(f"{name}: {driver} does not keep shapes together with their classes.", REMEDY)
+    return driver

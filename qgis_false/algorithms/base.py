@@ -130,7 +130,7 @@ class JobAlgorithm(FalseAlgorithm):
 
     def __init__(self) -> None:
         super().__init__()
-        self._legend: List[legend.LegendEntry] = []
+        self._style: Optional[legend.LabelStyle] = None
 
     def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:
         super().initAlgorithm(configuration)
@@ -154,9 +154,7 @@ class JobAlgorithm(FalseAlgorithm):
         # Here and not later, because this is the main thread, where the style of a layer may be read.
         if "legend" in jobs.parameters(self.JOB):
             layer = layers.layer_of(parameters[the_only(self.JOB, jobs.VECTOR)], context)
-            self._legend = legend.legend_of(
-                layer, self.parameterAsString(parameters, the_only(self.JOB, jobs.FIELD), context)
-            )
+            self._style = legend.style_of(layer, self.parameterAsString(parameters, the_only(self.JOB, jobs.FIELD), context))
         return True
 
     def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
@@ -179,9 +177,10 @@ class JobAlgorithm(FalseAlgorithm):
         self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
     ) -> jobs.Job:
         """Return the job that was asked for. Layers and styles that are not files are written to ``folder``."""
-        fields = job_fields(Request(self, parameters, context, feedback, folder), self.JOB)
-        if self._legend:
-            fields["legend"] = legend.write_legend(self._legend, folder)
+        fields = job_fields(Request(self, parameters, context, feedback, folder, self._style), self.JOB)
+        entries = self._style.entries(feedback) if self._style else []
+        if entries:
+            fields["legend"] = legend.write_legend(entries, folder)
         try:
             return jobs.from_mapping({"job": self.JOB.NAME, **fields})
         except FalseError as error:

@@ -21,18 +21,24 @@ from qgis.core import (
 from false_core import jobs
 from qgis_false import label_layers, layers
 from qgis_false.algorithms.fields import YES, Field, the_only
+from qgis_false.legend import LabelStyle
 from qgis_false.translation import failure
 
 
 @dataclass(frozen=True)
 class Request:
-    """One run of an algorithm: its values as Processing hands them over, and where temporary files may go."""
+    """One run of an algorithm: its values as Processing hands them over, and where temporary files may go.
+
+    Attributes:
+        style: How QGIS shows the labels, where the job wants to know.
+    """
 
     algorithm: QgsProcessingAlgorithm
     parameters: Dict[str, Any]
     context: QgsProcessingContext
     feedback: QgsProcessingFeedback
     folder: Path
+    style: Optional[LabelStyle] = None
 
     def raw(self, field: Field) -> Any:
         """Return the value as it was entered, or None where nothing was."""
@@ -49,7 +55,7 @@ def raster(request: Request, field: Field) -> Optional[str]:
 
 
 def rasters(request: Request, field: Field) -> List[str]:
-    return [one if isinstance(one, str) else layers.raster_path(one) for one in _imagery(request, field)]
+    return [one if isinstance(one, str) else layers.name_in_job(one, request.feedback) for one in _imagery(request, field)]
 
 
 def _imagery(request: Request, field: Field) -> List[Union[str, QgsRasterLayer]]:
@@ -93,7 +99,11 @@ def vector(request: Request, field: Field) -> Optional[str]:
         raise QgsProcessingException(request.algorithm.invalidSourceError(request.parameters, field.processing_name))
     named = the_only(field.job, jobs.FIELD)
     class_field = request.algorithm.parameterAsString(request.parameters, named, request.context) if named else ""
-    return label_layers.write_labels(source, class_field, request.folder, request.feedback)
+    # Before there is a layer of it, as for a folder of rasters, the library finds the way to its CRS.
+    placed = request.raw(field.layer) is not None
+    raster = _imagery(request, field.layer)[0] if placed else None
+    way = label_layers.way_to_raster(source, raster if isinstance(raster, QgsRasterLayer) else None, request.context)
+    return label_layers.write_labels(source, class_field, request.folder, request.feedback, way, request.style)
 
 
 def file(request: Request, field: Field) -> Optional[str]:

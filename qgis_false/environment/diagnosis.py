@@ -15,6 +15,7 @@ from qgis.PyQt.QtCore import PYQT_VERSION_STR, QT_VERSION_STR
 
 import false_core
 from false_core import jobs
+from false_core.redaction import HIDDEN, without_secrets
 from qgis_false import LIBRARY_FOLDER, PLUGIN_FOLDER, last_errors, settings
 from qgis_false.environment import versions
 from qgis_false.environment.gpus import find_gpus
@@ -35,7 +36,7 @@ from qgis_false.environment.interpreters import (
 from qgis_false.environment.processes import ProcessingCancelled, ask, run_program
 from qgis_false.environment.state import read_state
 from qgis_false.environment.variables import install_variables
-from qgis_false.redaction import HIDDEN, without_secrets, without_user
+from qgis_false.redaction import without_what_is_private
 from qgis_false.translation import in_english
 from qgis_false.worker import child_variables, run_job, worker_command
 
@@ -87,7 +88,7 @@ def diagnose(feedback: QgsProcessingFeedback) -> str:
         for heading, content in sections:
             feedback.setProgressText(heading)
             lines += ["", heading, "-" * len(heading), *content]
-    return without_user(without_secrets("\n".join(lines)), host.home, host.variables) + "\n"
+    return without_what_is_private("\n".join(lines), host.home, host.variables) + "\n"
 
 
 def _versions(host: Host) -> Iterator[str]:

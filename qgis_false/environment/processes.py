@@ -14,10 +14,10 @@ from typing import IO, Any, Callable, List, Mapping, Optional, Sequence
 from qgis.core import QgsProcessingException, QgsProcessingFeedback
 from qgis.PyQt.QtCore import QCoreApplication, QThread
 
+from false_core.redaction import without_secrets
 from qgis_false.environment import watchdog
 from qgis_false.environment.supervisor import SUPERVISOR, own_process_group, quiet_start
 from qgis_false.environment.watchdog import IS_WINDOWS
-from qgis_false.redaction import without_secrets
 from qgis_false.translation import failure, tr
 
 OUTPUT_POLL_S = 0.1

@@ -8,9 +8,9 @@ from typing import Callable, Mapping, Optional, Sequence
 
 from qgis.core import QgsProcessingFeedback
 
+from false_core.redaction import without_secrets
 from qgis_false.environment.downloads import Downloads
 from qgis_false.environment.processes import run_program
-from qgis_false.redaction import without_secrets
 from qgis_false.translation import tr
 
 HEARTBEAT_S = 10.0

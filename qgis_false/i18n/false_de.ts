@@ -248,8 +248,8 @@
         <translation>Klassenfeld</translation>
     </message>
     <message>
-        <source>Whole numbers from 1 to 254 keep their codes on the map. Text gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>
-        <translation>Ganze Zahlen von 1 bis 254 behalten ihren Code auf der Karte. Text bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen.</translation>
+        <source>Whole numbers from 0 to 254 keep their codes on the map, also where they are kept as text. Anything else gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>
+        <translation>Ganze Zahlen von 0 bis 254 behalten ihren Code auf der Karte, auch wenn sie als Text gespeichert sind. Alles andere bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen.</translation>
     </message>
     <message>
         <source>Model</source>
@@ -584,8 +584,8 @@
         <translation>Raster der Wahrheit</translation>
     </message>
     <message>
-        <source>Raster with the codes of the true classes, on any grid and in any CRS. It is looked up at the centre of each pixel of the map. Give this or reference labels.</source>
-        <translation>Raster mit den Codes der wahren Klassen, in beliebigem Gitter und KBS. Es wird in der Mitte jedes Pixels der Karte abgefragt. Geben Sie dieses oder Referenzdaten an.</translation>
+        <source>Raster of the true classes, on any grid and in any CRS. Its numbers are names of the map's classes, such as 112, or their codes. It is looked up at the centre of each pixel of the map. Give this or reference labels.</source>
+        <translation>Raster der wahren Klassen, in beliebigem Gitter und KBS. Seine Zahlen sind Namen der Klassen der Karte, etwa 112, oder deren Codes. Es wird in der Mitte jedes Pixels der Karte abgefragt. Geben Sie dieses oder Referenzdaten an.</translation>
     </message>
     <message>
         <source>HTML report with scores, confusion matrix and areas.</source>
@@ -1404,6 +1404,10 @@
         <translation>Die Trainingsflächen lassen sich nicht nach {path} schreiben: {reason}.</translation>
     </message>
     <message>
+        <source>{number} labels lie where the CRS of the raster does not reach. They are left out.</source>
+        <translation>{number} Trainingsflächen liegen, wohin das KBS des Rasters nicht reicht. Sie werden ausgelassen.</translation>
+    </message>
+    <message>
         <source>The cache folder {folder} cannot be written to: {reason}.</source>
         <translation>In den Cache-Ordner {folder} kann nicht geschrieben werden: {reason}.</translation>
     </message>
@@ -1418,6 +1422,30 @@
     <message>
         <source>The layer {layer} comes from {origin}, not from a raster file. Save it as GeoTIFF (Layer &gt; Save As...) and use that.</source>
         <translation>Der Layer {layer} kommt von {origin}, nicht aus einer Rasterdatei. Speichern Sie ihn als GeoTIFF (Layer &gt; Speichern als...) und nehmen Sie das.</translation>
+    </message>
+    <message>
+        <source>The additional nodata values of {layer} differ from band to band. They do not count.</source>
+        <translation>Die zusätzlichen Nodata-Werte von {layer} sind je Kanal andere. Sie gelten nicht.</translation>
+    </message>
+    <message>
+        <source>The nodata value of {layer} is switched off in QGIS. It counts all the same.</source>
+        <translation>Der Nodata-Wert von {layer} ist in QGIS ausgeschaltet. Er gilt trotzdem.</translation>
+    </message>
+    <message>
+        <source>The style of the label layer does not go by the field {field}: the classes have neither names nor colours from it.</source>
+        <translation>Der Stil des Layers richtet sich nicht nach dem Feld {field}: die Klassen bekommen weder Namen noch Farben von ihm.</translation>
+    </message>
+    <message>
+        <source>The style of the label layer shows several values of {field} alike: {values}. They are classes of their own here, and keep their values as names.</source>
+        <translation>Der Stil des Layers zeigt mehrere Werte von {field} gleich: {values}. Sie sind hier eigene Klassen und behalten ihre Werte als Namen.</translation>
+    </message>
+    <message>
+        <source>The style of the label layer shows one value of {field} in several ways: {values}. The class has neither a name nor a colour from it.</source>
+        <translation>Der Stil des Layers zeigt einen Wert von {field} auf mehrere Arten: {values}. Die Klasse bekommt weder Namen noch Farbe von ihm.</translation>
+    </message>
+    <message>
+        <source>The colours of the label layer do not go by the field {field}: the classes get other ones.</source>
+        <translation>Die Farben des Layers richten sich nicht nach dem Feld {field}: die Klassen bekommen andere.</translation>
     </message>
     <message>
         <source>The variable {variable} is set and comes first.</source>
@@ -1828,8 +1856,16 @@
         <translation type="vanished">Encoder-Datei aus dem Vortraining. Leer: ein untrainierter Encoder, der nur aus den Trainingsflächen lernt.</translation>
     </message>
     <message>
+        <source>Raster with the codes of the true classes, on any grid and in any CRS. It is looked up at the centre of each pixel of the map. Give this or reference labels.</source>
+        <translation type="vanished">Raster mit den Codes der wahren Klassen, in beliebigem Gitter und KBS. Es wird in der Mitte jedes Pixels der Karte abgefragt. Geben Sie dieses oder Referenzdaten an.</translation>
+    </message>
+    <message>
         <source>The raster the labels were digitised on.</source>
         <translation type="vanished">Das Raster, auf dem die Trainingsflächen digitalisiert wurden.</translation>
+    </message>
+    <message>
+        <source>Whole numbers from 1 to 254 keep their codes on the map. Text gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>
+        <translation type="vanished">Ganze Zahlen von 1 bis 254 behalten ihren Code auf der Karte. Text bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen.</translation>
     </message>
     <message>
         <source>a choice</source>

@@ -146,7 +146,7 @@ def test_paths_do_not_tell_the_user_s_name(provider, name, text, shown):
     ],
 )
 def test_passwords_and_keys_are_left_out(provider, text, shown):
-    from qgis_false.redaction import without_secrets
+    from false_core.redaction import without_secrets
 
     assert without_secrets(text) == shown
 

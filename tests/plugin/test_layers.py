@@ -18,14 +18,17 @@ from qgis.core import (
     QgsPalettedRasterRenderer,
     QgsProcessingContext,
     QgsProcessingException,
+    QgsProject,
     QgsRasterLayer,
+    QgsRasterRange,
     QgsRectangle,
     QgsRenderContext,
     QgsVectorLayer,
 )
 from small_raster import write_raster
 
-from false_core.jobs import Classify, Pretrain
+from false_core import jobs
+from false_core.jobs import Classify, Polygonise, Pretrain
 from qgis_false.layers import as_it_is
 
 
@@ -75,6 +78,72 @@ class TestRasters:
         layer = QgsRasterLayer("type=xyz&url=https://example.org/{z}/{x}/{y}.png&zmax=1&zmin=0", "web map", "wms")
         with pytest.raises(QgsProcessingException, match="web map comes from wms.*Save it as GeoTIFF"):
             raster_path(layer)
+
+
+class TestWhatIsSetInQgis:
+    """The CRS and the additional nodata values of a layer go with the path, as the file does not hold them."""
+
+    def test_nothing_is_added_where_nothing_is_set(self, raster, feedback):
+        from qgis_false.layers import name_in_job, raster_path
+
+        assert name_in_job(raster, feedback) == raster_path(raster)
+
+    @pytest.mark.parametrize("epsg", [None, 32634], ids=["no CRS in the file", "a wrong one"])
+    def test_its_crs(self, provider, feedback, tmp_path, epsg):
+        from qgis_false.layers import name_in_job
+
+        layer = QgsRasterLayer(str(write_raster(tmp_path / "a.tif", epsg=epsg)), "a")
+        layer.setCrs(QgsCoordinateReferenceSystem("EPSG:32633"))
+        assert name_in_job(layer, feedback) == f"{tmp_path / 'a.tif'}|crs=EPSG:32633"
+
+    def test_a_crs_without_a_code_that_others_know(self, raster, feedback):
+        from urllib.parse import unquote
+
+        from qgis_false.layers import name_in_job
+
+        crs = QgsCoordinateReferenceSystem()
+        crs.createFromProj("+proj=tmerc +lat_0=1 +lon_0=15.5 +k=0.9 +datum=WGS84")
+        raster.setCrs(crs)
+        name = jobs.raster_name(name_in_job(raster, feedback))
+        assert "[" not in name.crs, "or it would look like a pattern"
+        assert QgsCoordinateReferenceSystem.fromWkt(unquote(name.crs)) == crs
+
+    def test_its_additional_nodata_values(self, raster, feedback):
+        from qgis_false.layers import name_in_job
+
+        for band in range(1, raster.bandCount() + 1):
+            raster.dataProvider().setUserNoDataValue(band, [QgsRasterRange(0, 0), QgsRasterRange(250.5, 255)])
+        name = jobs.raster_name(name_in_job(raster, feedback))
+        assert name.nodata == "0.0,250.5..255.0"
+        assert not feedback.warnings
+        raster.dataProvider().setUserNoDataValue(1, [])
+        assert jobs.raster_name(name_in_job(raster, feedback)).nodata == ""
+        assert "differ from band to band. They do not count." in feedback.warnings[0]
+
+    def test_a_nodata_value_that_is_switched_off_is_warned_of(self, provider, feedback, tmp_path):
+        from qgis_false.layers import name_in_job
+
+        path = str(write_raster(tmp_path / "a.tif", bands=1))
+        dataset = gdal.Open(path, gdal.GA_Update)
+        dataset.GetRasterBand(1).SetNoDataValue(0)
+        dataset = None
+        layer = QgsRasterLayer(path, "a")
+        name_in_job(layer, feedback)
+        assert not feedback.warnings
+        layer.dataProvider().setUseSourceNoDataValue(1, False)
+        assert name_in_job(layer, feedback) == path
+        assert "is switched off in QGIS. It counts all the same." in feedback.warnings[0]
+
+    def test_a_job_says_it(self, algorithm, raster, feedback, context, tmp_path):
+        from qgis_false.algorithms.kinds import job_fields
+        from qgis_false.algorithms.values import Request
+
+        raster.setCrs(QgsCoordinateReferenceSystem("EPSG:32634"))
+        QgsProject.instance().addMapLayer(raster)
+        polygonise = algorithm("polygonise")
+        values = {"MAP": raster, "OUTPUT": str(tmp_path / "p.gpkg")}
+        fields = job_fields(Request(polygonise, values, context, feedback, tmp_path), Polygonise)
+        assert fields["map"].endswith(".tif|crs=EPSG:32634")
 
 
 class TestTheFolderOfARaster:

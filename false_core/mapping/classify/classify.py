@@ -24,7 +24,7 @@ from false_core.mapping.classify.plan import MapPlan, Strip, own_share
 from false_core.mapping.classify.store import CONFIDENCE, MAP, JobStart, StripStore, digest_of
 from false_core.mapping.map_overview import MapOverview
 from false_core.mapping.map_report import classification_report
-from false_core.mapping.raster_for_model import check_maps, open_for_model, protect
+from false_core.mapping.raster_for_model import check_maps, open_for_model
 from false_core.models.from_file import check_segmenter, segmenter_from
 from false_core.models.model_file import SEGMENTER, ModelCard, read_card
 from false_core.publish import published
@@ -70,7 +70,6 @@ class Classification:
             self._card = read_card(job.model, SEGMENTER)
             check_segmenter(job.model, self._card)
             source = open_for_model(job.raster, job.model, self._card, feedback)
-            protect(source, job.output, job.confidence)
             extent = jobs.parse_extent(job.extent) if job.extent else None
             area = source.window_of(extent)
             self._plan = MapPlan.of(self._card, source, area, bool(job.confidence))
@@ -124,7 +123,7 @@ class Classification:
             with ExitStack() as stack:
                 for layer in self._layers:
                     beside = self._assembly.beside(layer)
-                    shown = sidecars(layer.target, job.raster) if layer.name == MAP else []
+                    shown = sidecars(layer.target, source.path) if layer.name == MAP else []
                     # A mosaic holds the names itself.
                     shown = [path for path in shown if path.endswith(".qml") or not beside]
                     paths = stack.enter_context(published(layer.target, *beside, *shown))

@@ -13,9 +13,10 @@ from typing import Any
 from false_core.distributed import ALONE, Share, World
 from false_core.errors import InputError, OutputError
 from false_core.feedback import Feedback
-from false_core.jobs import Classify, ClassifyMany
+from false_core.jobs import Classify, ClassifyMany, raster_name
 from false_core.mapping.classify.classify import Classification
 from false_core.mapping.classify.store import JobStart
+from false_core.protection import protect_inputs
 
 MAP_ENDING = "_classified.tif"
 """The ending of a map's name, after the name of its raster."""
@@ -29,9 +30,11 @@ def classify_many(job: ClassifyMany, feedback: Feedback, world: World = ALONE) -
 
     Raises:
         InputError: None of the rasters could be mapped, or two maps would have the same name.
-        OutputError: The folder is one of those with the rasters, or it cannot be written.
+        OutputError: The folder is one of those with the rasters, a map would replace a part of one, or it cannot be written.
     """
     targets = _targets(job)
+    if world.share.is_main:
+        protect_inputs(job, job, targets.values())
     Path(job.output).mkdir(exist_ok=True)
     maps = _Maps(JobStart.of(map(str, targets.values()), world), world.share, feedback)
     with closing(maps):
@@ -94,7 +97,7 @@ class _Maps:
 
     def _leave_out(self, raster: str, error: InputError) -> None:
         self.problems.append(error)
-        self._feedback.warn(f"{Path(raster).name} is left out. {error}")
+        self._feedback.warn(f"{Path(raster_name(raster).path).name} is left out. {error}")
 
 
 def _targets(job: ClassifyMany) -> dict[str, Path]:
@@ -110,7 +113,8 @@ def _targets(job: ClassifyMany) -> dict[str, Path]:
 def _names(rasters: Sequence[str]) -> list[str]:
     """Return a name for the map of each raster: the raster's own. Where several have it, with as many of the folders before
     it as it takes to tell them apart: STAC items often have a folder each, with a file of the same name."""
-    parts = [[*Path(raster).parts[:-1], Path(raster).stem] for raster in rasters]
+    paths = [Path(raster_name(raster).path) for raster in rasters]
+    parts = [[*path.parts[:-1], path.stem] for path in paths]
     depths = [1] * len(rasters)
     while True:
         # Without signs that a file's name cannot hold on every system.

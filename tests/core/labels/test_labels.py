@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 from pathlib import Path
@@ -11,6 +12,9 @@ import geopandas
 import numpy as np
 import pandas as pd
 import pyogrio
+import pyproj
+import pyproj.aoi
+import pyproj.transformer
 import pytest
 import rasterio.crs
 import shapely
@@ -27,6 +31,12 @@ from false_core.raster.source import RasterSource
 WIDTH, HEIGHT = 100, 80
 A, B, C = pixel_box(10, 10, 10, 10), pixel_box(40, 20, 20, 5), pixel_box(70, 60, 5, 5)
 REAL_DATA = Path(__file__).resolve().parents[4] / "shared" / "data" / "eleven_bands"
+
+SITE = (
+    'PROJCS["site",GEOGCS["site",DATUM["Site",SPHEROID["Bessel",6377397.155,299.1528128]{}],PRIMEM["Greenwich",0],'
+    'UNIT["degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],PARAMETER["central_meridian",9.5],'
+    'PARAMETER["false_easting",3500000],PARAMETER["scale_factor",1],UNIT["metre",1]]'
+)
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +177,62 @@ class TestWhereLabelsLie:
         pixels = burnt(read_annotation(path, "cover", source, (), listener.feedback))
         assert (pixels[10:20, 10:20] == 1).all()
 
+    @pytest.mark.parametrize(
+        ("crs", "longitude", "latitude", "pixel", "said"),
+        [("EPSG:26715", -93.0, 45.0, 0.5, "within about 7 m"), ("EPSG:26715", -93.0, 45.0, 30.0, ""),
+         ("EPSG:25833", 15.0, 50.0, 5.0, ""), ("EPSG:32633", 15.0, 50.0, 0.01, ""), ("EPSG:3857", 15.0, 50.0, 0.01, "")],
+    )  # fmt: skip
+    def test_over_another_datum_they_go_by_the_best_operation_and_a_doubt_is_told(
+        self, tmp_path: Path, listener: Listener, crs: str, longitude: float, latitude: float, pixel: float, said: str
+    ) -> None:
+        known = pyproj.transformer.TransformerGroup(
+            "EPSG:4326", crs, always_xy=True,
+            area_of_interest=pyproj.aoi.AreaOfInterest(longitude, latitude, longitude + 0.01, latitude + 0.01),
+        ).transformers  # fmt: skip
+        best = min(known, key=lambda operation: operation.accuracy)
+        left, top = best.transform(longitude, latitude)
+        grid = Affine(pixel, 0, left, 0, -pixel, top)
+        source = RasterSource(write_raster(tmp_path / "r.tif", np.ones((1, HEIGHT, WIDTH), "u1"), crs=crs, transform=grid))
+        drawn = [
+            shapely.transform(
+                on_map(shape, grid), lambda xy: np.column_stack(best.transform(xy[:, 0], xy[:, 1], direction="INVERSE"))
+            )
+            for shape in (A, B)
+        ]
+        path = write_labels(tmp_path / "l.gpkg", ["a", "b"], drawn, crs="EPSG:4326")
+        pixels = burnt(read_annotation(path, "cover", source, (), listener.feedback))
+        assert (pixels[10:20, 10:20] == 1).all()
+        assert counts(pixels) == {1: pytest.approx(100, abs=20), 2: pytest.approx(100, abs=20)}
+        assert (said in listener.warnings) if said else not listener.warnings
+        assert ("needs the grid file" in listener.warnings) == bool(said)
+
+    def test_between_datums_that_nobody_has_compared_the_user_is_told(self, tmp_path: Path, listener: Listener) -> None:
+        moon_like = "+proj=tmerc +lat_0=0 +lon_0=15 +k=0.9996 +x_0=500000 +ellps=bessel +units=m +no_defs"
+        source = RasterSource(write_raster(tmp_path / "r.tif", np.ones((1, HEIGHT, WIDTH), "u1"), crs=moon_like))
+        table = geopandas.GeoDataFrame({"cover": ["a", "b"]}, geometry=[on_map(A), on_map(B)], crs=moon_like)
+        table.to_crs("EPSG:4326").to_file(tmp_path / "l.gpkg")
+        read_annotation(str(tmp_path / "l.gpkg"), "cover", source, (), listener.feedback)
+        assert "It is not known how EPSG:4326, the CRS of the labels, lies to" in listener.warnings
+
+    @pytest.mark.parametrize(
+        ("crs", "plain"),
+        [("EPSG:31467+5783", "EPSG:31467"), ("EPSG:31467", "EPSG:31467+5783"),
+         (SITE.format(",TOWGS84[598,74,419,0,0,0,0]"), SITE.format(""))],
+    )  # fmt: skip
+    def test_heights_and_ways_to_wgs_84_in_a_crs_move_nothing(
+        self, tmp_path: Path, listener: Listener, crs: str, plain: str
+    ) -> None:
+        grid = Affine(0.5, 0, 3_535_000, 0, -0.5, 5_651_000)
+        source = RasterSource(write_raster(tmp_path / "r.tif", np.ones((1, HEIGHT, WIDTH), "u1"), crs=crs, transform=grid))
+        path = write_labels(tmp_path / "l.gpkg", ["a", "b"], [on_map(A, grid), on_map(B, grid)], crs=plain)
+        assert counts(burnt(read_annotation(path, "cover", source, (), listener.feedback))) == {1: 100, 2: 100}
+        assert not listener.warnings
+
+    def test_a_corner_that_is_no_number_costs_its_shape_alone(self, read: Any, listener: Listener) -> None:
+        broken = shapely.Polygon([(10, 10), (math.nan, 10), (30, 20), (30, 5)])
+        assert counts(burnt(read(["a", "b", "a"], [A, B, broken]))) == {1: 100, 2: 100}
+        assert "1 label shapes have corners that are no numbers" in listener.warnings
+
     def test_in_a_crs_that_has_nothing_to_do_with_the_rasters(self, tmp_path: Path, read: Any) -> None:
         site = rasterio.crs.CRS.from_user_input('LOCAL_CS["site",UNIT["metre",1]]')
         source = RasterSource(write_raster(tmp_path / "r.tif", np.ones((1, HEIGHT, WIDTH), "uint8"), crs=site))
@@ -271,6 +337,15 @@ class TestTheClassField:
 
     def test_yes_and_no_are_two_classes(self, read: Any) -> None:
         assert names_by_code(read([True, False, True], [A, B, C])) == {1: "false", 2: "true"}
+
+    @pytest.mark.parametrize(
+        ("values", "names"),
+        [([datetime.date(2024, 5, 1), datetime.date(2023, 1, 1), None], ["2023-01-01", "2024-05-01"]),
+         ([datetime.datetime(2024, 5, 1, 12, 30), datetime.datetime(2023, 1, 1), None],
+          ["2023-01-01T00:00:00", "2024-05-01T12:30:00"])],
+    )  # fmt: skip
+    def test_dates_are_iso_texts(self, read: Any, values: list[Any], names: list[str]) -> None:
+        assert list(names_by_code(read(values, [A, B, C])).values()) == names
 
     def test_dates_are_texts(self, read: Any) -> None:
         annotation = read(pd.to_datetime(["2024-05-01", "2023-01-01", "2024-05-01"]), [A, B, C])

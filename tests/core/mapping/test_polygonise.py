@@ -422,6 +422,13 @@ class TestBadInput:
         path = write_raster(tmp_path / "n.tif", np.full((1, 9, 9), 2**24, "int32"))
         assert "values beyond 16,777,215" in self.refused(path, tmp_path, InputError)
 
+    @pytest.mark.parametrize("ending", ["csv", "CSV", "xlsx", "ods", "dxf", "dgn", "gpx", "map", "txt", "pdf"])
+    def test_a_format_that_cannot_hold_it_is_answered_with_those_that_can(self, tmp_path: Path, ending: str) -> None:
+        path = write_map(tmp_path / "m.tif", np.ones((9, 9), "uint8"))
+        said = self.refused(path, tmp_path, OutputError, f"p.{ending}")
+        assert "disk" not in said
+        assert "ends in .gpkg, .shp, .geojson" in said
+
     def test_a_format_that_nobody_knows(self, tmp_path: Path) -> None:
         path = write_map(tmp_path / "m.tif", np.ones((9, 9), "uint8"))
         assert "ends in .gpkg" in self.refused(path, tmp_path, OutputError, "p.xyz")

@@ -1,4 +1,4 @@
-"""Bands that are nodata everywhere are left out of what is learned from."""
+"""Bands that say nothing are left out of what is learned from: empty ones, constant ones, and those marked as bad."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import pytest
 from small_world import Listener, textured_land, write_raster
 
 from false_core.dispatch import run
+from false_core.distributed import ALONE
 from false_core.errors import InputError
 from false_core.jobs import Pretrain
 from false_core.models.model_file import read_card
+from false_core.raster.working_grid import open_all
+from false_core.training.bands import measured_bands
 
 
 @pytest.fixture
@@ -40,3 +43,41 @@ def test_a_band_that_was_asked_for_is_not_left_out_silently(job: Pretrain) -> No
 def test_a_single_one_is_named_as_one(job: Pretrain) -> None:
     with pytest.raises(InputError, match=r"Band 4 has no valid pixel in many.tif. Leave out what holds nothing."):
         run(dataclasses.replace(job, bands=(1, 4)))
+
+
+def test_bad_and_constant_bands_are_named_in_the_same_warning(tmp_path: Path, listener: Listener) -> None:
+    land = textured_land(bands=3, dtype="int16")
+    empty, constant = np.full_like(land[:1], -9999), np.full_like(land[:1], 7)
+    raster = write_raster(
+        tmp_path / "flight.img",
+        np.concatenate([land[:1], empty, land[1:2], constant, land[2:], constant]),
+        driver="ENVI",
+        photometric=None,
+        alpha=None,
+    )
+    with (tmp_path / "flight.hdr").open("a") as header:
+        header.write("\ndata ignore value = -9999\nbbl = {1, 1, 0, 1, 1, 1}\n")
+    encoder = str(tmp_path / "e.safetensors")
+    job = Pretrain((raster,), encoder, preset="quick", method="random", device="cpu", steps=2, batch_size=4)
+    run(job, listener)
+    said = (
+        "flight.img: band 2 is nodata everywhere, band 3 is marked as bad in the header, bands 4, 6 are of one value nearly "
+        "everywhere and left out."
+    )
+    assert said in listener.warnings
+    assert listener.warnings.count("left out") == 1
+    assert read_card(encoder).band_numbers == (1, 5)
+    run(dataclasses.replace(job, bands=(1, 3)), listener)
+    assert read_card(encoder).band_numbers == (1, 3), "asked for by number"
+
+
+@pytest.mark.parametrize("bbl", ["0, 0", "1, 0, 1", "nonsense", ""])
+def test_something_stays_whatever_the_header_says(tmp_path: Path, listener: Listener, bbl: str) -> None:
+    land = textured_land(bands=2, dtype="int16")
+    raster = write_raster(tmp_path / "flight.img", land, driver="ENVI", photometric=None, alpha=None)
+    with (tmp_path / "flight.hdr").open("a") as header:
+        header.write(f"\nbbl = {{{bbl}}}\n")
+    sources = open_all((raster,), ())
+    sources, normalisation = measured_bands(sources, [sources[0].window_of(None)], False, listener.feedback, ALONE)
+    assert (sources[0].bands, len(normalisation.mean)) == ((1, 2), 2)
+    assert not listener.warnings

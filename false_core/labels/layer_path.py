@@ -1,0 +1,77 @@
+"""What the path of a label layer says, as QGIS writes it: ``FILE|layername=NAME|geometrytype=Polygon|subset=FILTER``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from false_core.errors import InputError
+
+_GEOMETRIES = {"point": 0, "linestring": 1, "polygon": 2}
+"""Dimensions of kinds of geometries."""
+
+
+@dataclass(frozen=True)
+class LayerPath:
+    """Where labels are, and which of them count.
+
+    Attributes:
+        file: The path of the file.
+        layer: The name of its layer, or None.
+        number: The number of its layer, from 0, or None.
+        subset: A filter, as SQL has it behind WHERE, or None.
+        dimension: 0 where only points count, 1 lines, 2 polygons; None where all do.
+    """
+
+    file: str
+    layer: str | None = None
+    number: int | None = None
+    subset: str | None = None
+    dimension: int | None = None
+
+    @classmethod
+    def parse(cls, path: str) -> LayerPath:
+        """Read a path.
+
+        Raises:
+            InputError: Something stands behind the file that is not understood, or that is not done.
+        """
+        # The filter is the last part, and may hold the sign that divides the others.
+        rest, _, subset = _partition(path, r"\|subset=")
+        file, *options = rest.split("|")
+        given: dict[str, str] = {}
+        for option in options:
+            key, _, value = option.partition("=")
+            given[key.strip().lower()] = value
+        number, kind = given.pop("layerid", None), given.pop("geometrytype", None)
+        layer = given.pop("layername", None)
+        given.pop("uniquegeometrytype", None)  # It says that the layer has but one kind.
+        dimension = None if kind is None else _GEOMETRIES.get(re.sub("^multi|(25d|zm|z|m)$", "", kind.strip().lower()))
+        unknown = [f"{key}={value}" for key, value in given.items()]
+        if number is not None and not re.fullmatch("[0-9]{1,6}", number.strip()):
+            unknown.append(f"layerid={number}")
+        if kind is not None and dimension is None and kind.strip().lower() not in ("", "unknown"):
+            unknown.append(f"geometrytype={kind}")
+        if unknown:
+            raise InputError(
+                f"{', '.join(unknown)} behind the label file {file} is not understood.",
+                "Behind the file may stand |layername=, |layerid=, |geometrytype= and |subset=. "
+                "Save what you need as a layer of its own otherwise.",
+            )
+        _check_filter(file, subset)
+        return cls(file, layer or None, None if number is None else int(number), subset.strip() or None, dimension)
+
+
+def _partition(text: str, pattern: str) -> tuple[str, str, str]:
+    found = re.search(pattern, text, re.IGNORECASE)
+    return (text, "", "") if found is None else (text[: found.start()], found[0], text[found.end() :])
+
+
+def _check_filter(file: str, subset: str) -> None:
+    """Raise InputError where a filter is a query of its own, or holds one: that may never end, and read anything."""
+    outside = re.sub("'[^']*'|\"[^\"]*\"", " ", subset)
+    if re.search(r"\b(select|with|pragma|attach)\b|;|--|/\*", outside, re.IGNORECASE):
+        raise InputError(
+            f"The filter of the label file {file} is a query, which is not run: {subset}",
+            "Write a condition, such as \"cover\" <> 'water', or save what the query gives as a layer of its own.",
+        )

@@ -1,0 +1,64 @@
+"""What is said of a raster in place of its file: another CRS, and more values that are nodata."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import numpy.typing as npt
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+
+from false_core.errors import InputError
+from false_core.jobs import RasterName
+
+Ranges = tuple[tuple[float, float], ...]
+
+
+def crs_said(name: RasterName) -> CRS | None:
+    """Return the CRS that is said of a raster, None where none is.
+
+    Raises:
+        InputError: It is none.
+    """
+    if not name.crs:
+        return None
+    try:
+        return CRS.from_user_input(unquote(name.crs))
+    except CRSError as error:
+        raise InputError(
+            f"The CRS that is said of {name.path} cannot be read: {unquote(name.crs)}.",
+            "Write a code, as in land.tif|crs=EPSG:32633.",
+        ) from error
+
+
+def nodata_said(name: RasterName) -> Ranges:
+    """Return the ranges of values, both ends included, that are said to be nodata.
+
+    Raises:
+        InputError: They are no numbers.
+    """
+    ranges = []
+    for part in name.nodata.split(",") if name.nodata else []:
+        low, dots, high = part.partition("..")
+        try:
+            ends = float(low), float(high if dots else low)
+        except ValueError:
+            ends = math.nan, math.nan
+        if math.isnan(sum(ends)) and not math.isinf(ends[0]):
+            raise InputError(
+                f"The nodata values that are said of {name.path} cannot be read: {name.nodata}.",
+                "Write numbers and ranges, as in land.tif|nodata=0,250..255.",
+            )
+        ranges.append(ends)
+    return tuple(ranges)
+
+
+def is_said_nodata(values: npt.NDArray[Any], ranges: Ranges) -> npt.NDArray[np.bool_]:
+    """Return which values lie in any of the ranges."""
+    found = np.zeros(values.shape, bool)
+    for low, high in ranges:
+        found |= (values == low) if low == high else (values >= low) & (values <= high)
+    return found

@@ -1,0 +1,112 @@
+"""Passwords and keys are taken out of what is shown, kept and passed on, however they are spelled."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from false_core import events
+from false_core.errors import InputError
+from false_core.redaction import HIDDEN, without_secrets
+
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dbname='gis' host=db user='bob' password='hunter2' table=\"t\"",
+        "PG:host=db password=hunter2",
+        "PASSWORD = 'it\\'s hunter2' x",
+        'password="a b hunter2"',
+        "password='hunter2",
+        "Passwort=hunter2",
+        "PGPASSWORD=hunter2",
+        "password: hunter2",
+        "password=\nhunter2",
+        "Pwd={a;hunter2};x",
+        "SERVER=x;UID=a;PWD=hunter2",
+        "MYSQL:db,user=root,password=hunter2,port=1",
+        "GDAL_HTTP_USERPWD=user:hunter2",
+        '{"token": "hunter2"}',
+        "{'password': 'hunter2'}",
+        '{"password":"a\\"hunter2"}',
+        '{\\"token\\": \\"hunter2\\"}',
+        "<Password>hunter2</Password>",
+        "<Service password='hunter2'/>",
+        "password=&quot;a hunter2&quot; c",
+        "password%3Dhunter2",
+        "token%3Dhunter2%26x",
+        "--token hunter2",
+        "--password 'a hunter2' --x",
+        "--api-key=hunter2",
+        "AWS_ACCESS_KEY_ID=hunter2",
+        "client_secret=hunter2",
+        "subscription-key=hunter2",
+        "X-Api-Key: hunter2",
+        "Authorization: Bearer hunter2",
+        "Authorization: Basic hunter2",
+        "header.Authorization=Bearer%20hunter2&url=x",
+        "AccountKey=hunter2==;x",
+        "SharedAccessSignature=sv=hunter2",
+        "https://maps/x?key=hunter2",
+        "https://h/x?access_key=hunter2",
+        "https://h/x?sp=r&sig=hunter2",
+        "https://h/x?X-Amz-Credential=hunter2&X-Amz-Signature=hunter2",
+        "https://bob:hunter2@h/x",
+        "https://bob:pa/hunter2@h/x",
+        "https://u:p@hunter2@h/x",
+        "https://hunter2@h/x",
+        "mongodb://u:p%40hunter2@h",
+        "OCI:scott/hunter2@db",
+        "georaster:scott/hunter2,db",
+    ],
+)
+def test_a_secret_is_hidden_everywhere(text: str) -> None:
+    assert HIDDEN in without_secrets(text)
+    told = (
+        without_secrets(text),
+        str(InputError(f"The raster {text} cannot be opened.")),
+        str(InputError("x" * 1990 + text + "y" * 2000)),
+        events.encode(events.Message(events.INFO, text)),
+        events.encode(events.Failed("It failed.", "", "bug", f"Traceback\n{text}")),
+    )
+    for shown in told:
+        assert SECRET not in shown
+
+
+@pytest.mark.parametrize(
+    "secret", ["AKIAIOSFODNN7EXAMPLE", "AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFM", "eyJhbGciOiJI.eyJzdWIiOiIx.c2ln"]
+)
+def test_what_looks_like_a_key_is_hidden_too(secret: str) -> None:
+    assert without_secrets(f"got {secret} from it") == f"got {HIDDEN} from it"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://download.example.org/torch",
+        "https://h:8080/x.tif",
+        "me@example.org wrote",
+        "designation=7, passes=3, bypass=4, monkey=4, keyboard=1",
+        "The key is given twice.",
+        "The password is missing.",
+        "The job has no parameter key.",
+        "author: me, authority: EPSG, [EPSG:32633]",
+        "C:\\data\\x.tif|layername=l",
+        "key would overwrite an input: /x/key.csv, named as map.",
+    ],
+)
+def test_all_else_stays(text: str) -> None:
+    assert without_secrets(text) == text
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "a.a-", "password=", "https://", 'password="', "\\\\'", "<password ", "x://a:", "--key ", "<a<", "password={"],
+)
+def test_looking_takes_a_moment_whatever_the_text_is(piece: str) -> None:
+    began = time.monotonic()
+    without_secrets(piece * (200_000 // len(piece)))
+    assert time.monotonic() - began < 10
