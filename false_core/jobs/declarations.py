@@ -196,7 +196,8 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
     threshold: Optional[float] = _from_preset(
         NUMBER,
         "Similarity threshold",
-        "A patch whose two views are more alike than this is a benchmark anchor (T, Eq. 1) and looks for a false negative.",
+        "A patch whose two views are more alike than this is a benchmark anchor (T, Eq. 1) and looks for false negatives. "
+        "With the search elsewhere, a share of the anchors is chosen instead where no threshold is given.",
         minimum=-1.0,
         maximum=1.0,
     )

@@ -144,8 +144,8 @@
         <translation>Schwelle der Ähnlichkeit</translation>
     </message>
     <message>
-        <source>A patch whose two views are more alike than this is a benchmark anchor (T, Eq. 1) and looks for a false negative. Empty: from the preset.</source>
-        <translation>Ein Ausschnitt, dessen zwei Ansichten einander ähnlicher sind, ist ein Vergleichsanker (T, Gl. 1) und sucht nach einem falschen Negativ. Leer: aus der Voreinstellung.</translation>
+        <source>A patch whose two views are more alike than this is a benchmark anchor (T, Eq. 1) and looks for false negatives. With the search elsewhere, a share of the anchors is chosen instead where no threshold is given. Empty: from the preset.</source>
+        <translation>Ein Ausschnitt, dessen zwei Ansichten einander ähnlicher sind, ist ein Vergleichsanker (T, Gl. 1) und sucht nach falschen Negativen. Bei der Suche elsewhere wird ohne Angabe einer Schwelle stattdessen ein Anteil der Anker gewählt. Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>Confidence weight</source>
