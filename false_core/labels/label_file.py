@@ -21,9 +21,10 @@ from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.encodings import guess_encoding
 from false_core.labels.layer_path import LayerPath
-from false_core.labels.queries import QUERY_TIMEOUT_S, check_layer_vrt, check_view, check_views
+from false_core.labels.layer_sources import check_sources
 from false_core.labels.surfaces import shapes_from_wkb
 from false_core.untrusted import check_is_file, check_unpacked
+from false_core.untrusted.databases import QUERY_TIMEOUT_S, check_view
 
 MOST_FEATURES = 2_000_000
 """The number of features that a label layer may have."""
@@ -68,8 +69,7 @@ def read_table(path: str, field: str | None, feedback: Feedback) -> geopandas.Ge
         raise InputError(f"The label file {file} does not exist.")
     check_is_file(file, "The label file")
     check_unpacked(file)
-    check_layer_vrt(file)
-    check_views(file)
+    check_sources(file)
     try:
         layer = _layer(asked)
         check_view(file, layer.name, MOST_FEATURES)

@@ -18,6 +18,7 @@ from pyproj.transformer import AreaOfInterest, TransformerGroup
 
 from false_core.errors import InputError
 from false_core.feedback import Feedback
+from false_core.raster.ground import turns_to
 from false_core.raster.source import RasterSource, describe_crs, moved
 
 
@@ -40,11 +41,32 @@ def to_pixels(
                 f"{describe_crs(source.crs)}: {error}.",
                 "Save them in that CRS.",
             ) from error
+    geometries = _in_longitudes_of(source, geometries)
     # Coordinates that cannot be reprojected come back infinite; such shapes lie nowhere near the raster.
     finite = _all_finite(geometries)
     on_grid = np.full(len(geometries), shapely.Point(), dtype=object)
     on_grid[finite] = shapely.transform(geometries[finite], lambda xy: moved(~source.transform, xy))
     return on_grid, (xmin, xmax, ymin, ymax)
+
+
+def _in_longitudes_of(source: RasterSource, geometries: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
+    """Return geometries in the CRS of a raster, those beside it a full turn further where they lie on it so.
+
+    Longitudes are counted from -180 to 180 degrees or from 0 to 360, and labels and raster may differ in that.
+    """
+    left, right = source.bounds[:2]
+    bounds = shapely.bounds(geometries)
+    with np.errstate(invalid="ignore"):
+        beside = (bounds[:, 2] < left) | (bounds[:, 0] > right)
+        turns = turns_to(source.crs, (left + right) / 2, (bounds[:, 0] + bounds[:, 2]) / 2)
+    beside &= np.isfinite(turns) & (turns != 0)
+    if not beside.any():
+        return geometries
+    further = geometries.copy()
+    coordinates, owners = shapely.get_coordinates(geometries[beside], return_index=True)
+    coordinates[:, 0] += turns[beside][owners]
+    further[beside] = shapely.set_coordinates(geometries[beside], coordinates)
+    return further
 
 
 def _with_numbers(geometries: npt.NDArray[np.object_], feedback: Feedback) -> npt.NDArray[np.object_]:
@@ -159,4 +181,8 @@ def _area(crs: pyproj.CRS, source: RasterSource) -> AreaOfInterest | None:
     west, south, east, north = degrees
     if not all(map(math.isfinite, degrees)) or not (-90 <= south <= north <= 90):
         return None
+    if east - west >= 360:
+        return AreaOfInterest(-180, south, 180, north)
+    # An area across the date line begins in the east and ends in the west.
+    west, east = ((longitude + 180) % 360 - 180 if abs(longitude) > 180 else longitude for longitude in (west, east))
     return AreaOfInterest(west, south, east, north)

@@ -18,8 +18,9 @@ import torch
 
 from false_core import __version__, jobs
 from false_core.device import describe
-from false_core.errors import ModelFileError
+from false_core.errors import InputError, ModelFileError
 from false_core.models.model_file import MADE_BY, ModelCard
+from false_core.raster.parts import check_parts_of_raster
 from false_core.raster.source import GDAL_ERRORS
 from false_core.redaction import without_secrets
 
@@ -149,9 +150,10 @@ def _portable(path: str) -> str:
 
 def _parts(raster: str) -> list[str]:
     try:
+        check_parts_of_raster(raster)
         with rasterio.open(raster) as dataset:
             files = [str(file) for file in dataset.files if not file.endswith(_BESIDE)]
-    except GDAL_ERRORS:
+    except (*GDAL_ERRORS, InputError):
         return [raster]
     return [file for file in files[:MAX_FILES_HASHED] if os.path.isfile(file)] or [raster]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import functools
 import hashlib
 import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from false_core.untrusted.stored import gdal_library
 
 FileSignature = list[tuple[str, int, int]]
 
@@ -115,7 +115,7 @@ def _state_on_server(file: str) -> str | None:
 
 def _headers(file: str) -> dict[str, str]:
     """Return what the server says about a file, names in small letters; nothing where it does not answer."""
-    gdal = _gdal()
+    gdal = gdal_library()
     if gdal is None:
         return {}
     found = gdal.VSIGetFileMetadata(os.fsencode(file), b"HEADERS", None)
@@ -135,30 +135,7 @@ def _headers(file: str) -> dict[str, str]:
 
 def forget(files: Iterable[str]) -> None:
     """Have GDAL drop what it remembers of files on servers, which it takes to be the same as long as it runs."""
-    gdal = _gdal()
+    gdal = gdal_library()
     for file in files if gdal else ():
         if file.startswith(NETWORK):
             gdal.VSICurlPartialClearCache(os.fsencode(file))
-
-
-@functools.cache
-def _gdal() -> Any:
-    """Return the GDAL that rasterio has loaded, for the calls that rasterio has no names for, or None."""
-    import rasterio  # Only here, so that other questions do not wait for it.
-
-    # Through the extension module on Linux and macOS; on Windows by the name of the library itself.
-    folder = Path(rasterio.__file__).parent
-    libraries = [*folder.glob("_base.*.so"), *folder.parent.glob("rasterio.libs/gdal*.dll")]
-    for library in libraries:
-        try:
-            gdal = ctypes.CDLL(str(library))
-            gdal.VSIGetFileMetadata.restype = ctypes.c_void_p
-            gdal.VSIGetFileMetadata.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p]
-            gdal.CSLDestroy.restype = None
-            gdal.CSLDestroy.argtypes = [ctypes.c_void_p]
-            gdal.VSICurlPartialClearCache.restype = None
-            gdal.VSICurlPartialClearCache.argtypes = [ctypes.c_char_p]
-        except (OSError, AttributeError):
-            continue
-        return gdal
-    return None

@@ -74,6 +74,17 @@ def _globe(wkt: str) -> _Globe | None:
         return None
 
 
+def turns_to(crs: CRS | None, centre: float, places: DoubleArray) -> DoubleArray:
+    """Return what to add to the longitudes of places so that they lie within half a turn of a centre.
+
+    170 degrees west may be written -170 or 190. In a CRS that is not geographic it is 0.
+    """
+    if crs is None or not crs.is_geographic:
+        return np.zeros(len(places))
+    turn = 2 * np.pi / float(crs.units_factor[1])
+    return np.asarray(turn * np.round((centre - places) / turn), np.float64)
+
+
 def ellipsoid_of(crs: CRS) -> tuple[float, float]:
     """Return the semi-major axis in metres and the squared eccentricity."""
     globe = _globe(crs.to_wkt())

@@ -32,10 +32,10 @@ from false_core.raster.band_colours import BandColours, colours_of
 from false_core.raster.band_descriptions import BandDescription, bad_bands, describe_bands
 from false_core.raster.chunks_on_disk import ChunksOnDisk, chunks_on_disk
 from false_core.raster.file_state import is_remote
-from false_core.raster.ground import is_true_to_scale, scale_at
+from false_core.raster.ground import is_true_to_scale, scale_at, turns_to
+from false_core.raster.parts import check_metadata_of_raster, check_parts_of_raster
 from false_core.raster.peculiarities import is_image, peculiarities
 from false_core.raster.said import crs_said, is_said_nodata, nodata_said
-from false_core.raster.vrt import check_vrt
 from false_core.redaction import without_secrets
 from false_core.untrusted import check_is_file, on_one_line
 from false_core.untrusted.drivers import is_allowed_driver
@@ -346,6 +346,10 @@ class RasterSource:
                 xmin, ymin, xmax, ymax = rasterio.warp.transform_bounds(extent.crs, self.crs, xmin, ymin, xmax, ymax)
             except (*GDAL_ERRORS, ValueError) as error:
                 raise InputError(f"The extent cannot be brought to the CRS of {self.name}: {error}.") from error
+        if xmax < self.bounds[0] or xmin > self.bounds[1]:
+            # The same longitudes, as they are counted in this raster.
+            turns = turns_to(self.crs, sum(self.bounds[:2]) / 2, np.array([(xmin + xmax) / 2]))
+            xmin, xmax = xmin + float(turns[0]), xmax + float(turns[0])
         corners = [~self.transform * (x, y) for x in (xmin, xmax) for y in (ymin, ymax)]
         # Clipped before rounding, as what lies too far away to be projected comes back infinite, or as no number at all.
         columns, rows = (
@@ -385,10 +389,11 @@ class RasterSource:
         if is_file and not os.path.exists(self.path):
             raise InputError(f"The raster {self.path} does not exist.")
         check_is_file(self.path, "The raster")
-        check_vrt(self.path)
+        check_parts_of_raster(self.path)
         try:
             dataset = rasterio.open(self.path)
             _check_driver(dataset, self.path)
+            check_metadata_of_raster(dataset, self.path)
             _check_blocks(dataset, self.path)
             points, points_crs = dataset.gcps
             if dataset.transform.is_identity and points and points_crs:

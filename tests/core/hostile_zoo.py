@@ -244,14 +244,14 @@ ZOO.extend(
 def _(folder: Path, good: Good) -> str:
     n = 65_536
     normal = {"low": [0] * n, "high": [1] * n, "mean": [0] * n, "deviation": [1] * n}
-    return _described(folder, good.model, bands=["b"] * n, band_numbers=[1] * n, normalisation=normal)
+    return _described(folder, good.model, bands=["b"] * n, band_numbers=[1] * n, normalisation=normal, descriptions=[])
 
 
 @animal("a million bands", MODEL, "bands are counted from 1 to 65536")
 def _(folder: Path, good: Good) -> str:
     n = 200_000
     normal = {"low": [0] * n, "high": [1] * n, "mean": [0] * n, "deviation": [1] * n}
-    return _described(folder, good.model, bands=["b"] * n, band_numbers=[1] * n, normalisation=normal)
+    return _described(folder, good.model, bands=["b"] * n, band_numbers=[1] * n, normalisation=normal, descriptions=[])
 
 
 @animal("a billion classes", MODEL, "its description cannot be read")

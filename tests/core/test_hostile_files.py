@@ -52,7 +52,7 @@ class TestTheZoo:
         zoo.mkdir()
         out.mkdir()
         # What takes too long is given up sooner here.
-        monkeypatch.setattr("false_core.labels.queries.QUERY_TIMEOUT_S", 1.0)
+        monkeypatch.setattr("false_core.untrusted.databases.QUERY_TIMEOUT_S", 1.0)
         job = animal.job(animal.make(zoo, good), good, out)
         before = sorted(zoo.iterdir())
         with pytest.raises(FalseError, match=rf"(?s){animal.said}") as caught:

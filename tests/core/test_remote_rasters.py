@@ -238,7 +238,10 @@ class TestAFarRaster:
             np.testing.assert_array_equal(read, as_read(land_of(seed)))
             assert 0 < sum(file.stat().st_size for file in entries(cache)) <= 6_500_000
 
-    def test_named_by_a_vrt_here_is_kept_too(self, web: WebFolder, image: np.ndarray, cache: Path, tmp_path: Path) -> None:
+    def test_named_by_a_vrt_here_is_kept_too(
+        self, web: WebFolder, image: np.ndarray, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FALSE_DRIVERS", "/vsicurl/")
         vrt = tmp_path / "far.vrt"
         vrt.write_text(
             '<VRTDataset rasterXSize="900" rasterYSize="700"><VRTRasterBand dataType="UInt16" band="1"><SimpleSource>'
