@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -161,6 +162,27 @@ def unfinished(scratch: Path) -> Iterator[None]:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         _unfinished.discard(scratch)
+
+
+def make_own_folder(folder: Path) -> None:
+    """Make a folder whose name can be foreseen, or take the one that this user has made before.
+
+    Raises:
+        OutputError: Something else is there: a link, or a folder of another user, who could say what becomes of the output.
+        OSError: It cannot be made.
+    """
+    try:
+        folder.mkdir()
+        return
+    except FileExistsError:
+        found = os.lstat(folder)
+    # What this user is called on this file system: not every network drive calls them as the system does.
+    with tempfile.TemporaryFile(dir=folder.parent) as probe:
+        mine = os.fstat(probe.fileno()).st_uid
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != mine:
+        raise OutputError(
+            f"{folder} was made by another user, or is no folder.", "Remove it, or choose another name or folder."
+        )
 
 
 def discard_abandoned(folder: Path) -> None:

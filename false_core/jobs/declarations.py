@@ -589,6 +589,14 @@ class Assess(Job, done_by="false_core.accuracy.assess:assess"):
         "or their codes. It is looked up at the centre of each pixel of the map. Give this or reference labels.",
         None,
     )
+    legend: Optional[str] = parameter(
+        FILE,
+        "Legend",
+        "JSON file with a list of {value, name, color}: what the values of the class field are called. In QGIS it is taken "
+        "from the style of the reference labels.",
+        None,
+        dialog=False,
+    )
     report: Optional[str] = parameter(NEW_REPORT, "Report", "HTML report with scores, confusion matrix and areas.", None)
     table: Optional[str] = parameter(
         NEW_TABLE, "Table", "CSV table with the confusion matrix and the scores and areas per class.", None

@@ -1348,6 +1348,10 @@
         <translation>Eine temporäre Datei von QGIS kann nicht mit einem exportierten Auftrag gehen, denn sie ist weg, wenn QGIS endet: {paths}. Speichern Sie sie anderswo und wählen Sie diese.</translation>
     </message>
     <message>
+        <source>{path} is a file of the job itself. Choose another name for the exported job.</source>
+        <translation>{path} ist eine Datei des Auftrags selbst. Wählen Sie einen anderen Namen für den exportierten Auftrag.</translation>
+    </message>
+    <message>
         <source>The job is in {path}. Nothing was run.</source>
         <translation>Der Auftrag ist in {path}. Ausgeführt wurde nichts.</translation>
     </message>
@@ -1358,6 +1362,10 @@
     <message>
         <source>Nothing that the job {path} makes is there.</source>
         <translation>Nichts von dem, was der Auftrag {path} macht, ist da.</translation>
+    </message>
+    <message>
+        <source>The folder {path} is a link. Choose another name for the exported job.</source>
+        <translation>Der Ordner {path} ist eine Verknüpfung. Wählen Sie einen anderen Namen für den exportierten Auftrag.</translation>
     </message>
     <message>
         <source>The folder {path} cannot be made: {reason}.</source>

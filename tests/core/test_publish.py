@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from false_core.dispatch import run
 from false_core.errors import OutputError
 from false_core.jobs import Classify, Finetune, Pretrain
-from false_core.publish import check_destinations, discard_unfinished, published
+from false_core.locks import NameLock
+from false_core.publish import check_destinations, discard_unfinished, make_own_folder, published
 
 
 def write_half(target: Path, error: BaseException | type[BaseException]) -> None:
@@ -220,3 +222,54 @@ class TestBeforeTheWork:
             with pytest.raises(OutputError, match="would overwrite an input"):
                 check_destinations(job)
         assert (inputs / "a.tif").read_text() == "input"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such owners")
+class TestWhereOthersMayWrite:
+    def test_a_folder_of_ours_is_made_and_found_again(self, tmp_path: Path) -> None:
+        make_own_folder(tmp_path / "own")
+        make_own_folder(tmp_path / "own")
+        assert (tmp_path / "own").is_dir()
+
+    def test_what_somebody_else_has_put_there_is_not_taken(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+        (tmp_path / "file").touch()
+        for name in ("link", "file"):
+            with pytest.raises(OutputError, match=f"{name} was made by another user, or is no folder"):
+                make_own_folder(tmp_path / name)
+        really = os.lstat
+
+        def of_another(path: str) -> os.stat_result:
+            status = list(really(path))
+            return os.stat_result([*status[:4], status[4] + 1, *status[5:]])
+
+        monkeypatch.setattr("false_core.publish.os.lstat", of_another)
+        with pytest.raises(OutputError, match="made by another user"):
+            make_own_folder(tmp_path / "elsewhere")
+
+    def test_a_map_does_not_grow_where_a_link_leads(self, land: str, model: str, tmp_path: Path) -> None:
+        from false_core.mapping.classify import store
+
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        names = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store, "make_own_folder", lambda path: names.append(path) or path.mkdir())
+            run(Classify(land, model, str(tmp_path / "map.tif"), device="cpu"))
+        names[0].symlink_to(elsewhere)
+        with pytest.raises(OutputError, match="made by another user"):
+            run(Classify(land, model, str(tmp_path / "map.tif"), device="cpu"))
+        assert not list(elsewhere.iterdir())
+
+    def test_a_lock_follows_no_link(self, tmp_path: Path) -> None:
+        (tmp_path / "lock").symlink_to(tmp_path / "made elsewhere")
+        with pytest.raises(OSError, match="symbolic links"):
+            NameLock(tmp_path / "lock")
+        assert not (tmp_path / "made elsewhere").exists()
+
+    def test_a_pipe_in_place_of_a_folder_is_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / ".map.tif.00000000.partial")
+        with published(tmp_path / "map.tif") as (partial,):
+            partial.touch()
+        assert (tmp_path / "map.tif").exists()
