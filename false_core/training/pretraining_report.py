@@ -86,8 +86,8 @@ def _benchmark_anchors(card: ModelCard) -> str:
     share = card.method.get("benchmark")
     if not share:
         return (
-            "Benchmark anchors are those whose two views are more alike than the similarity threshold, which makes them sure "
-            "enough to look for a false negative."
+            "Benchmark anchors are those whose two views are more alike than the similarity threshold, which makes them "
+            "sure enough to look for a false negative."
         )
     sure = (
         "that are most like what they found" if card.method.get("surest_by") == FOUND else "whose two views are most alike"
