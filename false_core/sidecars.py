@@ -201,15 +201,13 @@ def _contents_of(database: Path) -> list[str]:
             # What is called like a table of a GeoPackage may be a view that never ends.
             opened.set_progress_handler(lambda: time.monotonic() > until, 10_000)
             tables = {str(name).lower() for (name,) in opened.execute("SELECT name FROM sqlite_master LIMIT 10000")}
-            found: list[str] = []
             if "gpkg_contents" in tables:
-                found += [
-                    str(name)
-                    for (name,) in opened.execute("SELECT table_name FROM gpkg_contents ORDER BY table_name LIMIT 1000")
-                ]
+                query = "SELECT table_name FROM gpkg_contents ORDER BY table_name LIMIT 1000"
             elif "geometry_columns" in tables:
                 query = "SELECT DISTINCT f_table_name FROM geometry_columns LIMIT 1000"
-                found += [str(name) for (name,) in opened.execute(query)]
+            else:
+                return []
+            found = [str(name) for (name,) in opened.execute(query)]
             if "qgis_projects" in tables and opened.execute("SELECT 1 FROM qgis_projects LIMIT 1").fetchone():
                 found.append("qgis_projects")
     except (OSError, sqlite3.Error):
