@@ -12,6 +12,7 @@ from false_core.feedback import Feedback
 from false_core.jobs import Assess
 from false_core.labels.annotation import read_labels
 from false_core.raster.class_map import ClassMap
+from false_core.raster.classes import read_legend
 from false_core.reports.page import write_report
 
 
@@ -46,4 +47,5 @@ def _compare(job: Assess, the_map: ClassMap, feedback: Feedback) -> Comparison:
     if job.truth:
         return compare_raster(the_map, job.truth, feedback)
     assert job.reference and job.field  # The job was validated.
-    return compare_labels(the_map, read_labels(job.reference, job.field, the_map.source, feedback), feedback)
+    labels = read_labels(job.reference, job.field, the_map.source, feedback)
+    return compare_labels(the_map, labels, read_legend(job.legend), feedback)

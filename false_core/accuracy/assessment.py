@@ -124,9 +124,9 @@ def _class_keys(the_map: ClassMap, seen: Comparison) -> tuple[dict[Hashable, int
     by_names = match_by_names({value: name for value, name in seen.names.items() if value in found}, classes)
     own_names: dict[Any, str] = {}
     if any(named and named != found[value] for value, named in by_names.items()):
-        # Class names that both have say another thing than the numbers: the reference has codes of its own.
+        # Class names that both have say another thing than the values: the reference has codes of its own.
         found, own_names, doubts = {value: by_names.get(value) for value in values}, dict(seen.names), []
-    else:
+    elif seen.kind == RASTER_REFERENCE:
         doubts += _notes_on_names({value: seen.names[value] for value in by_names}, found)
     known, taken = {c.code for c in classes}, {spelling(c.name) for c in classes}
     keys: dict[Hashable, int | str] = {}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +15,17 @@ from affine import Affine
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, Annotation, Labels
+from false_core.labels.matching import spelling
 from false_core.raster.aligned import AlignedCodes
 from false_core.raster.carried_classes import read_carried_classes
 from false_core.raster.class_map import ClassMap, CodeArray, tally
-from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass
+from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass, LegendEntry, names_from_legend
 from false_core.raster.source import BoolArray, Window
 
 POINT_REFERENCE, SHAPE_REFERENCE, RASTER_REFERENCE = "points", "lines and polygons", "raster"
 """What the reference is made of."""
+NO_TRUTH = ("unclassified", "unlabelled", "unlabeled", "no data", "nodata")
+"""What other programs call the pixels of a raster of classes that have none, such as code 0 of an ENVI classification."""
 
 
 @dataclass
@@ -33,20 +37,21 @@ class Comparison:
         mapped: Pixels of the map by code, in the order of the codes.
         pairs: Points or pixels by value of the reference and code of the map.
         left_out: What could not be compared, in words, and how many of it.
-        names: What a reference raster itself calls its codes.
+        names: What the reference itself calls its values: a raster in its file, labels in their legend.
     """
 
     kind: str
     mapped: dict[int, int] = field(default_factory=dict)
     pairs: Counter[tuple[Hashable, int]] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
-    names: dict[int, str] = field(default_factory=dict)
+    names: dict[Any, str] = field(default_factory=dict)
 
 
-def compare_labels(the_map: ClassMap, labels: Labels, feedback: Feedback) -> Comparison:
+def compare_labels(the_map: ClassMap, labels: Labels, legend: Sequence[LegendEntry], feedback: Feedback) -> Comparison:
     """Compare points one by one; where there are lines or polygons, compare every pixel that is labelled."""
     only_points = (shapely.get_dimensions(labels.shapes) == 0).all()
     seen = (_compare_points if only_points else _compare_shapes)(the_map, labels, feedback)
+    seen.names = names_from_legend(list(dict.fromkeys(labels.values)), legend)
     seen.left_out["label shapes outside the map"] = labels.outside
     seen.left_out["labels without a class"] = labels.empty
     return seen
@@ -100,8 +105,10 @@ def _annotation(labels: Labels, values: list[Hashable]) -> Annotation:
 def compare_raster(the_map: ClassMap, path: str, feedback: Feedback) -> Comparison:
     """Compare every pixel of the map whose truth is known."""
     seen = Comparison(RASTER_REFERENCE, names={c.code: c.name for c in read_carried_classes(path).classes})
+    unknown = [code for code, name in seen.names.items() if spelling(name) in NO_TRUTH]
     with AlignedCodes(path, the_map.source, feedback) as truth:
         for _, codes, valid, (true, known) in ((*strip, truth.read(strip[0])) for strip in _strips(the_map, seen, feedback)):
+            known &= ~np.isin(true, unknown)
             seen.left_out["pixels of the truth where the map has no data"] += int((known & ~valid).sum())
             seen.left_out["pixels of the map without a truth"] += int((valid & ~known).sum())
             both = known & valid

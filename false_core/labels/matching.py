@@ -61,7 +61,7 @@ def match(values: Iterable[Any], classes: Sequence[LandCoverClass]) -> Match:
 
 
 def match_by_names(
-    names_of_values: Mapping[int, str], classes: Sequence[LandCoverClass]
+    names_of_values: Mapping[Any, str], classes: Sequence[LandCoverClass]
 ) -> dict[Any, LandCoverClass | None]:
     """Find the class of each value of a reference that carries names of its own, by these names alone."""
     names = _Names(classes)

@@ -164,6 +164,11 @@ def classes_from_values(values: Sequence[Any], legend: Sequence[LegendEntry]) ->
     return {value: codes[leader_of[value]] for value in distinct}, classes
 
 
+def names_from_legend(values: Sequence[Any], legend: Sequence[LegendEntry]) -> dict[Any, str]:
+    """Return the name of each value that a legend names."""
+    return {value: entry.name for value, entry in _entries(values, legend).items() if entry.name.strip()}
+
+
 def _entries(values: Sequence[Any], legend: Sequence[LegendEntry]) -> dict[Any, LegendEntry]:
     """Return the entry of each value that has one.
 

@@ -153,9 +153,13 @@ class JobAlgorithm(FalseAlgorithm):
     def prepareAlgorithm(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> bool:
         # Here and not later, because this is the main thread, where the style of a layer may be read.
         if "legend" in jobs.parameters(self.JOB):
-            layer = layers.layer_of(parameters[the_only(self.JOB, jobs.VECTOR)], context)
+            layer = layers.layer_of(parameters.get(the_only(self.JOB, jobs.VECTOR)), context)
             self._style = legend.style_of(layer, self.parameterAsString(parameters, the_only(self.JOB, jobs.FIELD), context))
         return True
+
+    def legend_entries(self, style: legend.LabelStyle, feedback: QgsProcessingFeedback) -> List[legend.LegendEntry]:
+        """Return the names and colours of the classes after the labels were written, and say what they lack."""
+        return style.entries(feedback)
 
     def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         # Not needed when QGIS starts.
@@ -178,7 +182,7 @@ class JobAlgorithm(FalseAlgorithm):
     ) -> jobs.Job:
         """Return the job that was asked for. Layers and styles that are not files are written to ``folder``."""
         fields = job_fields(Request(self, parameters, context, feedback, folder, self._style), self.JOB)
-        entries = self._style.entries(feedback) if self._style else []
+        entries = self.legend_entries(self._style, feedback) if self._style else []
         if entries:
             fields["legend"] = legend.write_legend(entries, folder)
         try:

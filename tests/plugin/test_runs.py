@@ -52,6 +52,8 @@ class Compute:
             self.legend = json.loads(Path(job.legend).read_text("utf-8")) if job.legend else []
             dataset = ogr.Open(job.labels)
             self.labels = [feature.GetField(job.field) for feature in dataset.GetLayer(0)]
+        if isinstance(job, jobs.Assess) and job.legend:
+            self.legend = json.loads(Path(job.legend).read_text("utf-8"))
         if isinstance(job, jobs.SuggestLabels) and job.labels:
             self.temporary = Path(job.labels).parent
             dataset = ogr.Open(job.labels)
@@ -340,3 +342,8 @@ def test_a_second_map_in_the_same_session_is_drawn_like_the_first(compute, provi
         assert [type(renderer) for renderer in renderers] == [QgsPalettedRasterRenderer] * 2
     finally:
         QgsProject.instance().clear()
+
+
+def test_assessing_goes_by_what_the_style_calls_the_classes(compute, run, raster, labels, tmp_path):
+    run("assess", MAP=raster, REFERENCE=labels, FIELD="class", TABLE=str(tmp_path / "t.csv"))
+    assert [entry["name"] for entry in compute.legend] == ["Paved road", "Roof"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -246,6 +247,36 @@ class TestInTheWordsOfTheMap:
         )
         assert run(Assess(mapped, truth=truth), listener)["oa"] == pytest.approx(3 / 5)
         assert "count as mapped wrong: 3 (2)" in listener.warnings
+
+    def test_a_truth_raster_of_another_program_has_no_truth_where_it_is_unclassified(self, tmp_path: Path) -> None:
+        mapped = named_map(tmp_path, {1: "field", 2: "forest", 3: "water"})
+        truth = named_map(tmp_path, {0: "Unclassified", 2: "forest", 3: "water"}, "truth.tif")
+        listener = Listener()
+        assert run(Assess(mapped, truth=truth), listener)["oa"] == 1
+        assert "Not compared: 2 pixels of the map without a truth." in listener.infos
+
+    def test_labels_with_a_legend(self, tmp_path: Path) -> None:
+        """The values of the field are called in the legend what the map calls its classes."""
+        mapped = named_map(tmp_path, {1: "Acker", 2: "Wald", 3: "Wasser"})
+        legend = [
+            {"value": ["a", "x"], "name": "acker", "color": None}, {"value": "f", "name": "Wald", "color": "#00ff00"},
+            {"value": "w", "name": "Wasser", "color": "#0000ff"}, {"value": "r", "name": "Fels", "color": "#888888"},
+        ]  # fmt: skip
+        (tmp_path / "legend.json").write_text(json.dumps(legend), encoding="utf-8")
+        places = [(0.5, 0.5), (1.5, 0.5), (2.5, 0.5), (4.5, 0.5)]
+        more = {"legend": str(tmp_path / "legend.json")}
+        assert by_points(tmp_path, mapped, ["a", "x", "f", "w"], places, **more)["oa"] == 1
+        (tmp_path / "points.gpkg").unlink()
+        listener = Listener()
+        assert by_points(tmp_path, mapped, ["a", "x", "f", "r"], places, listener=listener, **more)["oa"] == 0.75
+        assert "count as mapped wrong: Fels (1)" in listener.warnings
+
+    def test_a_legend_that_calls_codes_otherwise_counts_before_them(self, tmp_path: Path) -> None:
+        mapped = named_map(tmp_path, {1: "Acker", 2: "Wald", 3: "Wasser"})
+        legend = [{"value": 1, "name": "Wasser", "color": None}, {"value": 3, "name": "Acker", "color": None}]
+        (tmp_path / "legend.json").write_text(json.dumps(legend), encoding="utf-8")
+        more = {"legend": str(tmp_path / "legend.json")}
+        assert by_points(tmp_path, mapped, [3, 1], [(0.5, 0.5), (4.5, 0.5)], **more)["oa"] == 1
 
 
 class TestAgainstPoints:
