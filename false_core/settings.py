@@ -72,10 +72,8 @@ def patience_s() -> float:
     Raises:
         RequestError: The variable holds no positive number.
     """
-    return min(
-        MAX_PATIENCE_S,
-        _positive("FALSE_PATIENCE_S", PATIENCE_S, "the seconds without a sign of life from a process", place=""),
-    )
+    meaning = "the seconds without a sign of life from a process"
+    return min(MAX_PATIENCE_S, _positive("FALSE_PATIENCE_S", PATIENCE_S, meaning, place=""))
 
 
 def disk_cache_bytes() -> int:
@@ -106,7 +104,7 @@ def disk_cache_takes_all() -> bool:
     if which not in (REMOTE, ALL):
         raise RequestError(
             f"FALSE_DISK_FOR is {which!r}.",
-            "It must be far, for rasters at addresses on the network, or all.",
+            f"It must be far, for rasters at addresses on the network, or all.{_IN_QGIS}",
         )
     return which == ALL
 
