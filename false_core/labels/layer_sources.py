@@ -7,6 +7,8 @@ import os
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from false_core.errors import InputError
@@ -44,6 +46,19 @@ def check_sources(name: str) -> None:
     for depth in range(MAX_VRT_LEVELS_READ + 1):  # Deeper ones GDAL refuses by itself.
         seen |= level
         level = {source for one in sorted(level) for source in _sources_of(one, depth)} - seen
+
+
+@contextmanager
+def nothing_left_beside(name: str) -> Iterator[None]:
+    """Remove what GDAL keeps for the next time beside a GML file, where it was not there before."""
+    beside = Path(name).with_suffix(".gfs") if name.lower().endswith((".gml", ".xml")) else None
+    was_there = beside is None or os.path.lexists(beside)
+    try:
+        yield
+    finally:
+        if beside is not None and not was_there:
+            with suppress(OSError):
+                beside.unlink()
 
 
 def _sources_of(name: str, depth: int) -> Iterator[str]:
@@ -120,7 +135,7 @@ def _check_json(name: str) -> None:
         raise InputError(f"{name} is JSON that cannot be read: {error}.", "Save it again, as a GeoPackage.") from error
     if _names_address(held):
         raise InputError(
-            f"The CRS of {name} is at an address, which would be read over the network; a file on the disk asks no server.",
+            f"The CRS of {name} is at an address, which would be read over the network: files on the disk ask no server.",
             "Save the labels again, in a CRS with a name.",
         )
 
