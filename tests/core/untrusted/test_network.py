@@ -18,6 +18,7 @@ from false_core.dispatch import run
 from false_core.errors import InputError
 from false_core.jobs import Classify, Finetune, Polygonise
 from false_core.labels.label_file import read_table
+from false_core.raster.source import RasterSource, Window
 from false_core.untrusted.network import CLOSED, names_address, network_closed
 
 pytestmark = pytest.mark.thorough
@@ -123,8 +124,8 @@ def test_a_user_can_let_files_lead_there(server: Server, land: str, tmp_path: Pa
     path = tmp_path / "far.vrt"
     path.write_text(_band(f"<SimpleSource><SourceFilename>/vsicurl/{server.address}/x</SourceFilename></SimpleSource>"))
     monkeypatch.setenv("FALSE_DRIVERS", "/vsicurl/")
-    with pytest.raises(InputError, match="cannot be opened|read over the network"):
-        run(Polygonise(str(path), str(tmp_path / "polygons.gpkg")))
+    with network_closed(unless=names_address(str(path))), pytest.raises(InputError, match="read over the network"):
+        RasterSource(str(path)).read(Window(0, 0, 8, 8))
     assert server.asked
 
 
