@@ -54,7 +54,7 @@ class NameLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         while True:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
             try:
                 _lock_file(descriptor)
                 held = os.fstat(descriptor).st_ino == os.stat(path).st_ino
@@ -97,7 +97,7 @@ def _lock(folder: Path) -> int | None:
     """Return a descriptor to close, or None where the system, or the file system, has no such locks."""
     if sys.platform == "win32":
         return None
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)  # A pipe of that name would be waited for.
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -172,6 +172,7 @@ PRETRAIN = {
         rate_from_nothing=2e-3,
         jitter=0.2,
         most_pixels=1_500_000,
+        search=ELSEWHERE,
     ),
     "standard": PretrainSettings(
         level=POINTS, points=24, crop_size=160, batch_size=128, steps=10_000, learning_rate=1e-3, jitter=0.2
@@ -277,4 +278,8 @@ def pretrain_settings(preset: str, job: Pretrain) -> PretrainSettings:
     settings = PRETRAIN[preset]
     if preset == "paper":
         settings = replace(settings, **PUBLISHED_WITH.get(job.method or settings.method, {}))
-    return with_overrides(replace(settings, **SEARCH_SETTINGS[job.search or settings.search]), job)
+    settings = replace(settings, **SEARCH_SETTINGS[job.search or settings.search])
+    if job.threshold is not None:
+        # Whoever names a threshold wants it to choose the anchors, and not a share of them.
+        settings = replace(settings, benchmark=0.0)
+    return with_overrides(settings, job)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import itertools
 import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from false_core.errors import OutputError
 from false_core.hidden_names import FINISHED_STRIP, STRIPS_ENDING, UNFINISHED_ENDING, start_of
 from false_core.locks import FolderLock, NameLock, is_abandoned
 from false_core.settings import cache_folder
-from false_core.sidecars import check_parts, check_replaceable, left_over
+from false_core.sidecars import check_parts, check_replaceable, is_sidecar, left_over
 
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _unfinished: set[Path] = set()
@@ -163,6 +165,27 @@ def unfinished(scratch: Path) -> Iterator[None]:
         _unfinished.discard(scratch)
 
 
+def make_own_folder(folder: Path) -> None:
+    """Make a folder whose name can be foreseen, or take the one that this user has made before.
+
+    Raises:
+        OutputError: Something else is there: a link, or a folder of another user, who could say what becomes of the output.
+        OSError: It cannot be made.
+    """
+    try:
+        folder.mkdir()
+        return
+    except FileExistsError:
+        found = os.lstat(folder)
+    # What this user is called on this file system: not every network drive calls them as the system does.
+    with tempfile.TemporaryFile(dir=folder.parent) as probe:
+        mine = os.fstat(probe.fileno()).st_uid
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != mine:
+        raise OutputError(
+            f"{folder} was made by another user, or is no folder.", "Remove it, or choose another name or folder."
+        )
+
+
 def discard_abandoned(folder: Path) -> None:
     """Remove a hidden folder in which a process was writing that was killed."""
     if is_abandoned(folder):
@@ -202,10 +225,11 @@ def check_destinations(job: jobs.Job) -> None:
     """Find out before the work, not after it, whether every output of ``job`` can be written.
 
     Raises:
-        OutputError: A folder is missing or not writable, a target is not on a disk, is a folder, is one of the inputs, or
-            is a database that is open and changed.
+        OutputError: A folder is missing or not writable, a target is not on a disk, is a folder or a device, is one of
+            the inputs or of the other outputs, or a database that is open and changed or holds more than is written.
     """
     inputs = [os.path.realpath(path) for path in _input_files(job)]
+    _check_apart({name: path for name, path in jobs.outputs(job).items() if not jobs.parameters(job)[name].kind.is_folder})
     for name, path in jobs.outputs(job).items():
         target = Path(path)
         if re.match(r"/vsi|\w{2,}://", path):  # C:// is a drive of Windows.
@@ -222,6 +246,8 @@ def check_destinations(job: jobs.Job) -> None:
             raise OutputError(f"{name} is a file: {target}.", "Name a folder.")
         if target.is_dir() and not is_folder:
             raise OutputError(f"{name} is a folder: {target}.", "Name a file in it.")
+        if target.exists() and not (target.is_dir() or target.is_file()):
+            raise OutputError(f"{name} is a pipe or a device: {target}.", "Name a file.")
         if os.path.realpath(path) in inputs:
             raise OutputError(f"{name} would overwrite an input: {target}.", "Choose another file.")
         if not is_folder:
@@ -233,6 +259,17 @@ def check_destinations(job: jobs.Job) -> None:
             raise OutputError(
                 f"The folder of {name}, {folder}, cannot be written to: {error.strerror}.", "Choose another one."
             ) from error
+
+
+def _check_apart(written: Mapping[str, str]) -> None:
+    """Raise OutputError where two outputs are one file, or one would be written beside the other as a part of it."""
+    for (name, path), (other, beside) in itertools.permutations(written.items(), 2):
+        first, second = Path(path), Path(beside)
+        same = os.path.normcase(os.path.realpath(path)) == os.path.normcase(os.path.realpath(beside))
+        if same or (first.exists() and second.exists() and first.samefile(second)):
+            raise OutputError(f"{name} and {other} are the same file: {path}.", "Choose another name for one of them.")
+        if is_sidecar(first, second):
+            raise OutputError(f"{name} would be a part of {other}: {path}.", "Choose another name for one of them.")
 
 
 def _input_files(job: jobs.Job) -> Iterator[str]:

@@ -9,8 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sqlite3
 import stat
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from false_core.errors import OutputError
@@ -35,6 +38,11 @@ _BEHIND_RASTER = r"(?:\.(?:ovr|msk|aux|rrd|xml|aux\.xml|vat\.dbf|vat\.cpg))+"
 _BEHIND_SHAPES = r"(?:\.xml|\.dbf\.xml)"
 _UNFINISHED = ("-wal", "-journal")
 _BEHIND_DATABASE = r"-(?:wal|shm|journal)"
+STYLES_TABLE = "layer_styles"
+"""The table in which QGIS keeps the styles of a database."""
+_SQLITE = b"SQLite format 3\0"
+_LOOK_S = 5.0
+"""Seconds for a look into a database."""
 _METADATA, _STYLE = "qmd", "qml"
 _CONTENT = {"dbf", "shx", "prj", "cpg", "dat", "map", "id", "mid", "xsd", "stac.json"}
 """Endings of what is a part of a layer where there is one, and a file of its own where there is none."""
@@ -50,6 +58,23 @@ _SIGNED = re.compile(rb"<!-- FALSE ([0-9a-f]{16})[^>]*-->\s*\Z")
 def sidecars_of(file: str | os.PathLike[str]) -> list[Path]:
     """Return the files beside ``file`` that belong to it by their names, a style for QGIS among them."""
     path = Path(file)
+    pattern = _sidecar_names(path)
+    names = [name for name in _names_in(path.parent) if _is_named_so(name, path, pattern)]
+    return [path.parent / name for name in sorted(names) if not os.path.isdir(path.parent / name)]
+
+
+def is_sidecar(path: Path, file: Path) -> bool:
+    """Return whether ``path`` is, or would be, one of ``sidecars_of(file)``."""
+    beside = os.path.realpath(path.parent) == os.path.realpath(file.parent)
+    return beside and _is_named_so(path.name, file, _sidecar_names(file))
+
+
+def _is_named_so(name: str, file: Path, pattern: re.Pattern[str]) -> bool:
+    # Beginning as the file does, in capitals too: GDAL minds none in endings alone, where the system does not.
+    return name != file.name and name.startswith((file.name, file.stem)) and pattern.fullmatch(name) is not None
+
+
+def _sidecar_names(path: Path) -> re.Pattern[str]:
     ending = path.suffix.lower()
     with_raster = "" if ending in _STEM_ENDINGS and ending not in _RASTERS else _BEHIND_RASTER
     behind = _BEHIND_DATABASE if ending in _DATABASES else _BEHIND_SHAPES if ending == ".shp" else with_raster
@@ -59,14 +84,7 @@ def sidecars_of(file: str | os.PathLike[str]) -> list[Path]:
     names.append(re.escape(path.stem) + rf"\.(?:{'|'.join(endings)})")
     if ending == ".shp":
         names.append(re.escape(path.stem) + r"\.[^.]+\.atx")
-    # GDAL minds no capitals in endings, where the system does not.
-    pattern = re.compile("|".join(names), re.IGNORECASE | re.DOTALL)
-    found = []
-    for name in _names_in(path.parent):
-        same = name.startswith((path.name, path.stem)) and name != path.name
-        if same and pattern.fullmatch(name) and not os.path.isdir(path.parent / name):
-            found.append(path.parent / name)
-    return sorted(found)
+    return re.compile("|".join(names), re.IGNORECASE | re.DOTALL)
 
 
 def left_over(file: Path, replaced: Iterable[Path]) -> list[Path]:
@@ -85,7 +103,8 @@ def check_replaceable(file: Path) -> None:
     """Find out whether ``file`` can be replaced, or come to be, with all that belongs to it.
 
     Raises:
-        OutputError: It is a database that is open and changed, or beside it lies what is a part of no file yet.
+        OutputError: It is a database that is open and changed, or holds more than one layer, or beside it lies what is a
+            part of no file yet.
     """
     if not _has_sidecars(file):
         return
@@ -98,6 +117,12 @@ def check_replaceable(file: Path) -> None:
                 "Save the edits and remove the layer in QGIS, or close the program that has it open, then try again. "
                 f"If none has, move {file.name} and {beside.name} away together, or choose another name.",
             )
+    held = _contents_of(file) if file.suffix.lower() in _DATABASES else []
+    if len(held) > 1:
+        raise OutputError(
+            f"{file} holds more than would be written again: {', '.join(held[:10])}. All of that would be lost.",
+            "Choose another name. Layers can be brought together in QGIS, with Package layers.",
+        )
     check_parts(file, sidecars_of(file))
 
 
@@ -126,8 +151,15 @@ def is_style_of_user(path: Path) -> bool:
         content = path.read_bytes()
     except OSError:
         return os.path.lexists(path)
+    return not is_signed_style(content)
+
+
+def is_signed_style(content: bytes) -> bool:
+    """Return whether a style is one of ``signed_style``, and not changed since."""
     signature = _SIGNED.search(content)
-    return not signature or hashlib.sha256(content[: signature.start()]).hexdigest()[:16] != signature[1].decode()
+    if signature is None:
+        return False
+    return hashlib.sha256(content[: signature.start()]).hexdigest()[:16] == signature[1].decode()
 
 
 def styles_kept(file: Path) -> list[Path]:
@@ -152,6 +184,35 @@ def _goes_with(path: Path, file: Path) -> bool:
     if ending in ("aux", "rrd") and not _is_of_erdas(path):
         return False
     return ending not in _SHARED | {_STYLE} or not any(_other_datasets(file))
+
+
+def _contents_of(database: Path) -> list[str]:
+    """Return the names of layers and tables in a database of layers, and of projects of QGIS; none where it cannot be read.
+
+    Styles are not counted.
+    """
+    try:
+        with database.open("rb") as stream:
+            if stream.read(len(_SQLITE)) != _SQLITE:
+                return []
+        address = f"{database.absolute().as_uri()}?immutable=1"
+        with closing(sqlite3.connect(address, uri=True)) as opened:
+            until = time.monotonic() + _LOOK_S
+            # What is called like a table of a GeoPackage may be a view that never ends.
+            opened.set_progress_handler(lambda: time.monotonic() > until, 10_000)
+            tables = {str(name).lower() for (name,) in opened.execute("SELECT name FROM sqlite_master LIMIT 10000")}
+            if "gpkg_contents" in tables:
+                query = "SELECT table_name FROM gpkg_contents ORDER BY table_name LIMIT 1000"
+            elif "geometry_columns" in tables:
+                query = "SELECT DISTINCT f_table_name FROM geometry_columns LIMIT 1000"
+            else:
+                return []
+            found = [str(name) for (name,) in opened.execute(query)]
+            if "qgis_projects" in tables and opened.execute("SELECT 1 FROM qgis_projects LIMIT 1").fetchone():
+                found.append("qgis_projects")
+    except (OSError, sqlite3.Error):
+        return []
+    return [name for name in dict.fromkeys(found) if name != STYLES_TABLE]
 
 
 def _ending_of(path: Path, file: Path) -> str:

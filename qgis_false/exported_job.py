@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, List, Tuple
 
@@ -18,6 +18,7 @@ from qgis_false import settings
 from qgis_false.path_mapping import PathMapping, parse_mapping, paths_of
 from qgis_false.tasks import EXPORT_NAME
 from qgis_false.translation import failure, tr
+from qgis_false.whole_file import write_whole
 
 SUFFIX = "_files"
 
@@ -41,6 +42,9 @@ def files_folder_for(target: str) -> Iterator[Path]:
     folder = files_folder(target)
     was_there = folder.is_dir()
     try:
+        # Not through a link that somebody else has put there.
+        if folder.is_symlink():
+            raise failure("The folder {path} is a link. Choose another name for the exported job.", path=folder)
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise failure("The folder {path} cannot be made: {reason}.", path=folder, reason=error.strerror or error) from error
@@ -59,7 +63,7 @@ def export(job: jobs.Job, target: str, folder: Path, feedback: QgsProcessingFeed
         The job with the paths of this computer. Outputs that would have been temporary lie in ``folder``.
 
     Raises:
-        QgsProcessingException: An input would be gone when QGIS ends, or the file cannot be written.
+        QgsProcessingException: An input would be gone when QGIS ends or would be replaced, or the file cannot be written.
     """
     fleeting = [
         path for name, path in paths_of(job) if not jobs.parameters(job)[name].kind.is_output and _is_temporary(path)
@@ -70,13 +74,16 @@ def export(job: jobs.Job, target: str, folder: Path, feedback: QgsProcessingFeed
             "elsewhere, and choose that.",
             paths=", ".join(fleeting),
         )
+    named = [path.partition("|")[0] for _, path in paths_of(job)]
+    if any(os.path.realpath(path) == os.path.realpath(target) or _is_same_file(path, target) for path in named):
+        raise failure("{path} is a file of the job itself. Choose another name for the exported job.", path=target)
     kept = _with_lasting_outputs(job, folder)
     for name, path in jobs.outputs(kept).items():
         if path != getattr(job, name):
             feedback.pushInfo(tr("{name} was to be a temporary file. It goes to {path}.", name=name.upper(), path=path))
     mapping = parse_mapping(settings.PATHS.value())
     try:
-        _write(mapping.job_there(kept), target)
+        write_whole(target, json.dumps(json.loads(jobs.to_json(mapping.job_there(kept))), indent=2) + "\n")
     except OSError as error:
         raise failure(
             "The job cannot be written to {path}: {reason}.", path=target, reason=error.strerror or error
@@ -140,19 +147,11 @@ def _with_lasting_outputs(job: jobs.Job, folder: Path) -> jobs.Job:
     return dataclasses.replace(job, **moved)
 
 
+def _is_same_file(path: str, other: str) -> bool:
+    return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
+
+
 def _is_temporary(path: str) -> bool:
     """Whether ``path`` lies in the folder that QGIS removes when it ends."""
     folder = os.path.realpath(QgsProcessingUtils.tempFolder())
     return os.path.realpath(path).startswith(folder + os.sep)
-
-
-def _write(job: jobs.Job, target: str) -> None:
-    partial = f"{target}.partial"
-    try:
-        with open(partial, "w", encoding="utf-8", newline="\n") as file:
-            file.write(json.dumps(json.loads(jobs.to_json(job)), indent=2) + "\n")
-        os.replace(partial, target)
-    except OSError:
-        with suppress(OSError):
-            os.remove(partial)
-        raise

@@ -10,6 +10,7 @@ from typing import Dict, List
 from qgis.core import QgsApplication
 
 from false_core.redaction import without_secrets
+from qgis_false.whole_file import write_whole
 
 MAX_ENTRIES = 10
 MAX_CHARACTERS = 4000
@@ -22,7 +23,7 @@ def remember(what: str, text: str) -> None:
     try:
         file = _file()
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps([*recall(), entry][-MAX_ENTRIES:], indent=1), encoding="utf-8")
+        write_whole(file, json.dumps([*recall(), entry][-MAX_ENTRIES:], indent=1))
     except OSError:
         pass  # Without room for it the error itself is still shown; a second one about this would only hide it.
 

@@ -27,6 +27,7 @@ from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime
 from qgis_false.layers import is_null
 from qgis_false.symbol_colour import colour_of
 from qgis_false.translation import tr
+from qgis_false.whole_file import write_whole
 
 LEGEND_FILE = "legend.json"
 MOST_VALUES = 1000
@@ -292,7 +293,7 @@ def style_of(layer: Optional[QgsMapLayer], class_field: str) -> Optional[LabelSt
 def write_legend(entries: List[LegendEntry], folder: Path) -> str:
     """Write ``entries`` as a job's ``legend`` into ``folder`` and return the path."""
     path = folder / LEGEND_FILE
-    path.write_text(json.dumps([asdict(entry) for entry in entries]), encoding="utf-8")
+    write_whole(path, json.dumps([asdict(entry) for entry in entries]))
     return str(path)
 
 

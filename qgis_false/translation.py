@@ -15,6 +15,8 @@ from typing import Any, Iterator, Optional
 from qgis.core import QgsApplication, QgsProcessingException, QgsProcessingModelAlgorithm
 from qgis.PyQt.QtCore import QCoreApplication, QLocale, QTranslator
 
+from false_core.errors import presentable
+from false_core.events import LONGEST_MESSAGE
 from qgis_false import PLUGIN_FOLDER
 
 CONTEXT = "FALSE"
@@ -30,7 +32,12 @@ def tr(text: str, /, **values: Any) -> str:
         text: In English. Written out in the call, or a text of a job or a setting: only then the translators get to see it.
     """
     translated = text if _english.on else QCoreApplication.translate(CONTEXT, text) if text else ""
-    return translated.format(**values) if values else translated
+    return translated.format(**{name: _shown(value) for name, value in values.items()}) if values else translated
+
+
+def _shown(value: Any) -> Any:
+    """Return a value as it may be shown: names of files and layers may move a cursor, and sources hold passwords."""
+    return value if isinstance(value, (int, float)) else presentable(str(value), LONGEST_MESSAGE)
 
 
 def failure(text: str, /, **values: Any) -> QgsProcessingException:

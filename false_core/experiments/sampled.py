@@ -24,7 +24,8 @@ from false_core.models.fused import TEXTURE, known_parts
 from false_core.raster.classes import ClassTable, read_legend
 from false_core.raster.source import RasterSource
 from false_core.raster.working_grid import at_resolution_of_model
-from false_core.training.finetune import LabelledRaster, Start, begin, frozen_encoders, labelled_raster
+from false_core.sampling.labelled import LabelledRaster
+from false_core.training.finetune import Start, begin, frozen_encoders, labelled_raster, smoothing_px
 from false_core.training.heads.choice import Candidate, balanced_counts
 from false_core.training.heads.fit import Fitted, fit_head
 from false_core.training.heads.samples import FeatureSampler, FloatArray, LabelledPoints, labelled_points
@@ -142,10 +143,8 @@ class SampledRun:
         return fit_head(
             self._job.head,
             encoders,
-            raster.smoothing,
-            raster.source,
-            raster.normalisation,
-            raster.annotation,
+            raster,
+            smoothing_px(self._job, raster.source),
             self._job.seed,
             start.device,
             self._feedback,

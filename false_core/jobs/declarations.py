@@ -115,6 +115,11 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
     FALSE is contrastive learning that finds its own false negatives (FNSD) and counts them as positives with a
     confidence weight (FNCC). The result is an encoder file, the input of fine-tuning. No labels are needed. Use the raster
     you want to map, and more of the same kind if you have them.
+
+    You may begin without it, as fine-tuning has a general encoder of its own. On an aerial image in red, green and blue,
+    pretraining made maps better by 0.01 to 0.02 mIoU where there were few labels. With labels on 1 % of the image, and on
+    another place, it brought nothing. To know for your image, fine-tune with and without the encoder file and compare the
+    scores of the two reports.
     """
 
     rasters: Tuple[str, ...] = parameter(
@@ -135,11 +140,11 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
     method: str = parameter(
         CHOICE,
         "Method",
-        "false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was "
-        "measured simclr did as well, by 0.01 better with all labels. glcnet, grass, gfcnet and rissnet are others by the "
-        "same group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that "
-        "matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. random does not train "
-        "the encoder at all, which shows what pretraining adds.",
+        "false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that "
+        "was measured maps from false were 0.002 to 0.006 mIoU better than those from simclr. glcnet, grass, gfcnet and "
+        "rissnet are others by the same group. glcnet compares small windows and pretrains the decoder too; grass looks "
+        "at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it "
+        "together. random does not train the encoder at all, which shows what pretraining adds.",
         "false",
         choices=tuple(METHODS),
         advanced=True,
@@ -191,7 +196,8 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
     threshold: Optional[float] = _from_preset(
         NUMBER,
         "Similarity threshold",
-        "A patch whose two views are more alike than this is a benchmark anchor (T, Eq. 1) and looks for a false negative.",
+        "A patch whose two views are more alike than this is a benchmark anchor (T, Eq. 1) and looks for false negatives. "
+        "With the search elsewhere, a share of the anchors is chosen instead where no threshold is given.",
         minimum=-1.0,
         maximum=1.0,
     )

@@ -21,7 +21,7 @@ from affine import Affine
 from rasterio.warp import transform_geom
 
 from false_core.feedback import Feedback
-from false_core.publish import fsync_path
+from false_core.publish import fsync_path, make_own_folder
 from false_core.raster.classes import ClassTable
 from false_core.raster.cog import StripFile, add_colours, simple_source, write_cog
 from false_core.raster.map_file import CLASSES_TAG, FILE_BLOCK_PX, RasterFile
@@ -91,8 +91,9 @@ class Mosaic:
 
         Raises:
             OSError: They cannot be moved.
+            OutputError: Their folder was made by another user.
         """
-        self.folder.mkdir(exist_ok=True)
+        make_own_folder(self.folder)
         made = vrt.parent / self.folder.name
         for tile in sorted(made.iterdir()):
             fsync_path(tile)
@@ -102,7 +103,8 @@ class Mosaic:
     def remove_earlier(self) -> None:
         """Remove the tiles of earlier mosaics of the same name, to which no VRT refers any more."""
         for other in self.target.parent.iterdir():
-            if other != self.folder and other.name.startswith(self._start) and len(other.name) == len(self.folder.name):
+            is_ours = other.name.startswith(self._start) and len(other.name) == len(self.folder.name)
+            if is_ours and other != self.folder and not other.is_symlink():
                 for tile in other.glob("tile_*_*.tif*"):  # With what GDAL and QGIS have put beside them.
                     tile.unlink()
                 with contextlib.suppress(OSError):  # Another program put something else there.

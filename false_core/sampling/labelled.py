@@ -17,7 +17,8 @@ from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, Annotation
 from false_core.raster.classes import ClassTable
-from false_core.raster.source import BoolArray, Window
+from false_core.raster.source import BoolArray, RasterSource, Window
+from false_core.raster.statistics import Normalisation
 from false_core.sampling.cache import CHUNK_PX, ChunkCache, Region
 from false_core.sampling.geometry import Placement, random_placement, resample, sampling_maps, window_side, zoomed_crops
 from false_core.sampling.loading import side_stream
@@ -68,6 +69,21 @@ class RawCrops:
         if len(crops.windows) < crops.whole:
             changes = changes.picked(lambda rows: rows[crops.share])
         return cls(crops.windows, maps, changes, crops.targets)
+
+
+@dataclass(frozen=True)
+class LabelledRaster:
+    """What a model learns from.
+
+    Attributes:
+        source: The raster on its working grid.
+        normalisation: The normalisation of its bands.
+        annotation: The labels in working pixels.
+    """
+
+    source: RasterSource
+    normalisation: Normalisation
+    annotation: Annotation
 
 
 def on_valid_pixels(annotation: Annotation, cache: ChunkCache, feedback: Feedback) -> Annotation:

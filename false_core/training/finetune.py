@@ -45,7 +45,7 @@ from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import on_working_grid, open_all
 from false_core.reports.page import write_report
 from false_core.sampling.cache import ChunkCache
-from false_core.sampling.labelled import on_valid_pixels
+from false_core.sampling.labelled import LabelledRaster, on_valid_pixels
 from false_core.settings import memory_for_pixels
 from false_core.training.bands import measured_bands
 from false_core.training.checkpoint import Checkpoint
@@ -142,9 +142,8 @@ def _train(start: Start, feedback: Feedback, world: World) -> _Made:
         annotation = _labels(job, source, cache, feedback)
         training, held_back = split(annotation, job.validation, source.width, source.height, job.seed)
         _warn_of_labels(annotation, held_back, job.validation > 0, source, feedback)
-    trained = train_segmenter(
-        job, settings, base, normalisation, cache, source, annotation, training, held_back, start.device, feedback, world
-    )
+    raster = LabelledRaster(source, normalisation, annotation)
+    trained = train_segmenter(job, settings, base, raster, cache, (training, held_back), start.device, feedback, world)
     method = {"name": "finetune", "head": NETWORK_HEAD, "preset": start.preset, **asdict(settings), "seed": job.seed}
     accuracy = None
     if held_back is not None and trained.confusion is not None:
@@ -171,17 +170,8 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
         return _Made(replace(card, provenance={"scores": scores}), nn.Identity(), None)
     encoders, origin = frozen_encoders(job, start.base, source, feedback)
     with feedback.stage("Fitting", 0.9):
-        fitted = fit_head(
-            job.head,
-            encoders,
-            raster.smoothing,
-            source,
-            normalisation,
-            annotation,
-            job.seed,
-            start.device,
-            feedback,
-        )
+        smoothing = smoothing_px(job, source)
+        fitted = fit_head(job.head, encoders, raster, smoothing, job.seed, start.device, feedback)
     comparison = fitted.comparison
     method = {
         "name": "finetune",
@@ -198,23 +188,6 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
     return _Made(card, fitted.segmenter, fitted.confusion)
 
 
-@dataclass(frozen=True)
-class LabelledRaster:
-    """What a head of frozen features learns from.
-
-    Attributes:
-        source: The raster on its working grid.
-        normalisation: The normalisation of its bands.
-        annotation: The labels in working pixels.
-        smoothing: Standard deviation of the window in which probabilities are averaged, in working pixels.
-    """
-
-    source: RasterSource
-    normalisation: Normalisation
-    annotation: Annotation
-    smoothing: float
-
-
 def labelled_raster(start: Start, feedback: Feedback, world: World = ALONE) -> LabelledRaster:
     """Open the raster of a job with a head of frozen features, and read its labels."""
     job, base = start.job, start.base
@@ -222,7 +195,12 @@ def labelled_raster(start: Start, feedback: Feedback, world: World = ALONE) -> L
     source, normalisation = _measured(job, base, source, feedback, world)
     annotation = _labels(job, source, ChunkCache(source, normalisation, memory_for_pixels(), start.device), feedback)
     _warn_of_labels(annotation, None, False, source, feedback)
-    return LabelledRaster(source, normalisation, annotation, job.smoothing / (source.pixel_size * source.factor))
+    return LabelledRaster(source, normalisation, annotation)
+
+
+def smoothing_px(job: Finetune, source: RasterSource) -> float:
+    """Return the standard deviation of the window in which a job averages probabilities, in working pixels."""
+    return job.smoothing / (source.pixel_size * source.factor)
 
 
 def frozen_encoders(

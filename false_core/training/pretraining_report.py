@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from false_core.jobs import UNTRAINED
+from false_core.methods.false_negatives import ANCHOR, FOUND
 from false_core.models.model_file import ModelCard
 from false_core.models.model_report import bands_shown, model_sections
 from false_core.presets import IMAGE
@@ -34,7 +35,7 @@ def pretraining_report(
     """
     sections = [
         *_training(card, curves),
-        *_alike(curves, curve_captions or {}),
+        *_alike(curves, card, curve_captions or {}),
         *_purity(curves),
         *of_method,
         *(_gallery(gallery, card, named=len(galleries) > 1) for gallery in galleries),
@@ -56,7 +57,7 @@ def _training(card: ModelCard, curves: Curves) -> list[Section]:
     return [Section("Loss and learning rate", text, draw_curves(curves, [("loss",), ("learning rate",)]))]
 
 
-def _alike(curves: Curves, of_method: Mapping[str, str]) -> list[Section]:
+def _alike(curves: Curves, card: ModelCard, of_method: Mapping[str, str]) -> list[Section]:
     """Return the curves of what the method saw in its batches, one panel for each kind and level."""
     panels: dict[tuple[str, str], list[str]] = {}
     for name in curves.series:
@@ -67,8 +68,7 @@ def _alike(curves: Curves, of_method: Mapping[str, str]) -> list[Section]:
         "similarity": "These are the cosine similarities of two views of the same place (positives), of different places "
         "(negatives) and, where the method looks for them, of the pairs taken for false negatives. Positives should rise "
         "above negatives.",
-        "benchmark": "Benchmark anchors are those whose two views are more alike than the similarity threshold, which makes "
-        "them sure enough to look for a false negative. The curve is their share.",
+        "benchmark": f"{_benchmark_anchors(card)} The curve is their share.",
         "confidence": "Confidence is how far the false negatives were trusted, on average.",
         "correlation": "Correlation is that of each feature of an embedding between the two views, on average. It should "
         "come close to 1.",
@@ -79,6 +79,20 @@ def _alike(curves: Curves, of_method: Mapping[str, str]) -> list[Section]:
     text = " ".join(captions[kind] for kind in captions if any(kind == there for _, there in panels))
     figure = draw_curves(curves, [panels[key] for key in order])
     return [Section("What looks alike to the encoder", text, figure)] if panels else []
+
+
+def _benchmark_anchors(card: ModelCard) -> str:
+    """Return the sentence that says which anchors are sure enough to take false negatives."""
+    share = card.method.get("benchmark")
+    if not share:
+        return (
+            "Benchmark anchors are those whose two views are more alike than the similarity threshold, which makes them "
+            "sure enough to look for a false negative."
+        )
+    sure = (
+        "that are most like what they found" if card.method.get("surest_by") == FOUND else "whose two views are most alike"
+    )
+    return f"Benchmark anchors are the {100 * share:g} % of the anchors {sure}. They alone take false negatives."
 
 
 def _purity(curves: Curves) -> list[Section]:
@@ -119,16 +133,21 @@ def _gallery(gallery: Gallery, card: ModelCard, named: bool) -> Section:
         return Section(f"Nearest neighbours{level}", text, draw_gallery(gallery))
     heading = f"False negatives that were found{level}"
     if not gallery.anchors:
-        text = (
-            f"There are none. Of {gallery.looked_at:,} {what} looked at after the training, none has two views that are "
-            f"more alike than the similarity threshold, {card.method.get('threshold', math.nan):g}. A lower threshold finds "
-            "some."
-        )
-        return Section(heading, text)
+        looked_at = f"There are none. Of {gallery.looked_at:,} {what} looked at after the training, none"
+        if card.method.get("benchmark"):
+            return Section(heading, f"{looked_at} has another place in the batch that is far enough away.")
+        threshold = f"{card.method.get('threshold', math.nan):g}"
+        text = f"{looked_at} has two views that are more alike than the similarity threshold, {threshold}. A lower threshold"
+        return Section(heading, f"{text} finds some.")
     within = "" if gallery.level == IMAGE else ", often a point nearby in the same patch"
+    found = (
+        "what was taken for false negatives: the places most like the anchor that are not of its own ground. They"
+        if card.method.get("closest_to") == ANCHOR
+        else "what was taken for a false negative: the negative whose similarity comes closest to that of the other "
+        f"view{within}. It"
+    )
     text = (
-        "The rows are benchmark anchors, another view of each, and what was taken for a false negative: the negative whose "
-        f"similarity comes closest to that of the other view{within}. It should show the same land cover as the anchor. "
+        f"The rows are benchmark anchors, another view of each, and {found} should show the same land cover as the anchor. "
         f"These are {len(gallery.exhibits)} of the {gallery.anchors:,} benchmark anchors that were found among "
         f"{gallery.looked_at:,} {what} after the training, from the least to the most similar. {how}"
     )

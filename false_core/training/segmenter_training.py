@@ -27,7 +27,7 @@ from false_core.raster.statistics import Normalisation
 from false_core.sampling.cache import ChunkCache
 from false_core.sampling.colour import BlackAndWhite, PhotometricDistortion
 from false_core.sampling.geometry import resample_crops
-from false_core.sampling.labelled import LabelSampler, RawCrops
+from false_core.sampling.labelled import LabelledRaster, LabelSampler, RawCrops
 from false_core.sampling.loading import loaded_ahead
 from false_core.sampling.spectral import QUIET, SpectralJitter, torch_generator
 from false_core.training.checkpoint import Checkpoint
@@ -67,12 +67,9 @@ def train_segmenter(
     job: Finetune,
     settings: FinetuneSettings,
     base: ModelCard | None,
-    normalisation: Normalisation,
+    raster: LabelledRaster,
     cache: ChunkCache,
-    source: RasterSource,
-    annotation: Annotation,
-    training: Annotation,
-    held_back: Annotation | None,
+    parts: tuple[Annotation, Annotation | None],
     device: torch.device,
     feedback: Feedback,
     world: World,
@@ -83,15 +80,15 @@ def train_segmenter(
         job: What was asked for.
         settings: Everything that decides how.
         base: The card of the encoder file that the job names, if it does.
-        normalisation: The normalisation of the bands.
+        raster: The raster and all labels.
         cache: The raster, normalised.
-        source: The raster on its working grid.
-        annotation: All labels.
-        training, held_back: Those that train first, and those that score; None where there are none.
+        parts: The labels that train first, and those that score; None where there are none.
         device: Where to compute.
         feedback: The listener that is told of progress.
         world: The processes that train together.
     """
+    source, normalisation, annotation = raster.source, raster.normalisation, raster.annotation
+    training, held_back = parts
     torch.manual_seed(job.seed)
     trainer = _Trainer(settings, len(source.bands), len(annotation.classes), job.seed, device, world)
     if base and job.encoder:

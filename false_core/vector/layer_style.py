@@ -7,11 +7,12 @@ import sqlite3
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from false_core.errors import OutputError
 from false_core.raster.classes import LandCoverClass
-from false_core.sidecars import is_style_of_user, signed_style
+from false_core.sidecars import STYLES_TABLE, is_signed_style, is_style_of_user, signed_style
 from false_core.vector.layer_file import GEOPACKAGE, driver_of
 
 _TABLE_OF_STYLES = """
@@ -21,6 +22,7 @@ CREATE TABLE layer_styles (
     useAsDefault BOOLEAN, description TEXT, owner TEXT(30), ui TEXT(30),
     update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))
 """
+_MOST_STYLES = 100
 TO_DO, DONE = "255,0,200,255", "0,200,80,255"
 """Colours of points without a class and with one, as red, green, blue, opacity. Land cover has neither."""
 
@@ -41,27 +43,60 @@ def keep_style(style: bytes, scratch: Path, path: str, raster: str) -> None:
     """
     beside, of_raster = Path(path).with_suffix(".qml"), Path(raster).with_suffix(".qml")
     if driver_of(path) == GEOPACKAGE:
-        _keep_in_package(style, scratch)
+        _keep_in_package(signed_style(style), scratch, Path(path))
     elif os.path.realpath(beside) != os.path.realpath(of_raster) and not is_style_of_user(beside):
         scratch.with_suffix(".qml").write_bytes(signed_style(style))
 
 
-def _keep_in_package(style: bytes, package: Path) -> None:
+def _keep_in_package(style: bytes, package: Path, earlier: Path) -> None:
+    """Write a style into a GeoPackage, and those that a person has kept in the one that it replaces."""
+    kept = _styles_of_user(earlier)
     try:
         with closing(sqlite3.connect(package)) as database, database:
             table, column = database.execute("SELECT table_name, column_name FROM gpkg_geometry_columns").fetchone()
             database.execute(_TABLE_OF_STYLES)
             database.execute(
                 "INSERT INTO gpkg_contents (table_name, data_type, identifier) VALUES (?, 'attributes', ?)",
-                ("layer_styles", "layer_styles"),
+                (STYLES_TABLE, STYLES_TABLE),
             )
-            database.execute(
-                "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, "
-                "styleQML, styleSLD, useAsDefault, description, owner) VALUES ('', '', ?, ?, 'classes', ?, '', 1, ?, '')",
-                (table, column, style.decode(), "Classes of the map"),
-            )
+            theirs_is_default = any(one.is_default for one in kept)
+            ours = _KeptStyle("classes", style.decode(), "", not theirs_is_default, "Classes of the map")
+            for one in (ours, *kept):
+                database.execute(
+                    "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, "
+                    "styleQML, styleSLD, useAsDefault, description, owner) VALUES ('', '', ?, ?, ?, ?, ?, ?, ?, '')",
+                    (table, column, one.name, one.qml, one.sld, int(one.is_default), one.description),
+                )
     except sqlite3.Error as error:
         raise OutputError(f"{package.name} cannot be written: {error}.", "Is the disk full?") from error
+
+
+@dataclass(frozen=True)
+class _KeptStyle:
+    """A style in a GeoPackage."""
+
+    name: str
+    qml: str
+    sld: str
+    is_default: bool
+    description: str
+
+
+def _styles_of_user(package: Path) -> list[_KeptStyle]:
+    """Return the styles in a GeoPackage that FALSE did not write, or that were changed since."""
+    try:
+        if not package.is_file():
+            return []
+        with closing(sqlite3.connect(f"{package.absolute().as_uri()}?immutable=1", uri=True)) as database:
+            if database.execute("SELECT type FROM sqlite_master WHERE name = ?", (STYLES_TABLE,)).fetchone() != ("table",):
+                return []
+            rows = database.execute(
+                "SELECT styleName, styleQML, styleSLD, useAsDefault, description FROM layer_styles LIMIT ?", (_MOST_STYLES,)
+            ).fetchall()
+    except sqlite3.Error:
+        return []
+    found = [_KeptStyle(str(a or ""), str(b or ""), str(c or ""), bool(d), str(e or "")) for a, b, c, d, e in rows]
+    return [one for one in found if not is_signed_style(one.qml.encode("utf-8", "replace"))]
 
 
 def style_of_classes(field: str, classes: Sequence[LandCoverClass]) -> bytes:

@@ -10,6 +10,7 @@ from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingFeedbac
 from qgis_false import tasks
 from qgis_false.algorithms.base import FalseAlgorithm, Values
 from qgis_false.translation import failure, tr
+from qgis_false.whole_file import write_whole
 
 REPORT = "REPORT"
 
@@ -48,8 +49,7 @@ class Diagnostics(FalseAlgorithm):
         if not path:
             return {}
         try:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
+            write_whole(path, text)
         except OSError as error:
             raise failure("The report cannot be written to {path}: {reason}.", path=path, reason=error.strerror) from error
         return {REPORT: path}

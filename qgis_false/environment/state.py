@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
+
+from qgis_false.whole_file import write_whole
 
 STATE_FILE = "false-setup.json"
 STARTED, INSTALLED, WORKS = "started", "installed", "works"
@@ -48,7 +49,4 @@ def read_state(environment: Path) -> Optional[State]:
 
 def write_state(environment: Path, state: State) -> None:
     """Write ``state``, whole or not at all."""
-    target = environment / STATE_FILE
-    partial = target.with_suffix(".partial")
-    partial.write_text(json.dumps(dataclasses.asdict(state), indent=1), encoding="utf-8")
-    os.replace(partial, target)
+    write_whole(environment / STATE_FILE, json.dumps(dataclasses.asdict(state), indent=1))

@@ -12,6 +12,10 @@
         <translation>FALSE ist kontrastives Lernen, das seine falsch-negativen Paare selbst findet (FNSD) und sie mit einem Konfidenzgewicht als positiv zählt (FNCC). Das Ergebnis ist eine Encoder-Datei, die das Feintraining braucht. Trainingsflächen sind nicht nötig. Nehmen Sie das Raster, das Sie kartieren wollen, und weitere der gleichen Art, wenn Sie welche haben.</translation>
     </message>
     <message>
+        <source>You may begin without it, as fine-tuning has a general encoder of its own. On an aerial image in red, green and blue, pretraining made maps better by 0.01 to 0.02 mIoU where there were few labels. With labels on 1 % of the image, and on another place, it brought nothing. To know for your image, fine-tune with and without the encoder file and compare the scores of the two reports.</source>
+        <translation>Sie können ohne Vortraining beginnen, denn das Feintraining hat selbst einen allgemeinen Encoder. Auf einem Luftbild in Rot, Grün und Blau wurden Karten durch Vortraining um 0,01 bis 0,02 mIoU besser, wenn es wenige Trainingsflächen gab. Mit Trainingsflächen auf 1 % des Bildes und an einem anderen Ort brachte es nichts. Was es auf Ihrem Bild bringt, zeigt der Vergleich: Trainieren Sie mit und ohne Encoder-Datei, und vergleichen Sie die Werte in den beiden Berichten.</translation>
+    </message>
+    <message>
         <source>Rasters</source>
         <translation>Raster</translation>
     </message>
@@ -56,8 +60,8 @@
         <translation>Methode</translation>
     </message>
     <message>
-        <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured simclr did as well, by 0.01 better with all labels. glcnet, grass, gfcnet and rissnet are others by the same group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. random does not train the encoder at all, which shows what pretraining adds.</source>
-        <translation>false ist FALSE, die Vorgabe. simclr, barlow_twins und pcl sind die Methoden, mit denen es verglichen wird. Auf der einen Szene, die gemessen wurde, war simclr ebenso gut, mit allen Trainingsflächen um 0,01 besser. glcnet, grass, gfcnet und rissnet sind andere Methoden derselben Gruppe. glcnet vergleicht kleine Fenster und trainiert auch den Decoder vor; grass schaut auf den Teil eines Ausschnitts, auf den es am meisten ankommt; gfcnet schiebt nicht auseinander, was nah und ähnlich ist; rissnet zieht es zusammen. random trainiert den Encoder gar nicht und zeigt so, was das Vortraining bringt.</translation>
+        <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured maps from false were 0.002 to 0.006 mIoU better than those from simclr. glcnet, grass, gfcnet and rissnet are others by the same group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. random does not train the encoder at all, which shows what pretraining adds.</source>
+        <translation>false ist FALSE, die Vorgabe. simclr, barlow_twins und pcl sind die Methoden, mit denen es verglichen wird. Auf der einen Szene, die gemessen wurde, waren die Karten von false um 0,002 bis 0,006 mIoU besser als die von simclr. glcnet, grass, gfcnet und rissnet sind andere Methoden derselben Gruppe. glcnet vergleicht kleine Fenster und trainiert auch den Decoder vor; grass schaut auf den Teil eines Ausschnitts, auf den es am meisten ankommt; gfcnet schiebt nicht auseinander, was nah und ähnlich ist; rissnet zieht es zusammen. random trainiert den Encoder gar nicht und zeigt so, was das Vortraining bringt.</translation>
     </message>
     <message>
         <source>Weights to start from</source>
@@ -140,8 +144,8 @@
         <translation>Schwelle der Ähnlichkeit</translation>
     </message>
     <message>
-        <source>A patch whose two views are more alike than this is a benchmark anchor (T, Eq. 1) and looks for a false negative. Empty: from the preset.</source>
-        <translation>Ein Ausschnitt, dessen zwei Ansichten einander ähnlicher sind, ist ein Vergleichsanker (T, Gl. 1) und sucht nach einem falschen Negativ. Leer: aus der Voreinstellung.</translation>
+        <source>A patch whose two views are more alike than this is a benchmark anchor (T, Eq. 1) and looks for false negatives. With the search elsewhere, a share of the anchors is chosen instead where no threshold is given. Empty: from the preset.</source>
+        <translation>Ein Ausschnitt, dessen zwei Ansichten einander ähnlicher sind, ist ein Vergleichsanker (T, Gl. 1) und sucht nach falschen Negativen. Bei der Suche elsewhere wird ohne Angabe einer Schwelle stattdessen ein Anteil der Anker gewählt. Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>Confidence weight</source>
@@ -1344,6 +1348,10 @@
         <translation>Eine temporäre Datei von QGIS kann nicht mit einem exportierten Auftrag gehen, denn sie ist weg, wenn QGIS endet: {paths}. Speichern Sie sie anderswo und wählen Sie diese.</translation>
     </message>
     <message>
+        <source>{path} is a file of the job itself. Choose another name for the exported job.</source>
+        <translation>{path} ist eine Datei des Auftrags selbst. Wählen Sie einen anderen Namen für den exportierten Auftrag.</translation>
+    </message>
+    <message>
         <source>The job is in {path}. Nothing was run.</source>
         <translation>Der Auftrag ist in {path}. Ausgeführt wurde nichts.</translation>
     </message>
@@ -1354,6 +1362,10 @@
     <message>
         <source>Nothing that the job {path} makes is there.</source>
         <translation>Nichts von dem, was der Auftrag {path} macht, ist da.</translation>
+    </message>
+    <message>
+        <source>The folder {path} is a link. Choose another name for the exported job.</source>
+        <translation>Der Ordner {path} ist eine Verknüpfung. Wählen Sie einen anderen Namen für den exportierten Auftrag.</translation>
     </message>
     <message>
         <source>The folder {path} cannot be made: {reason}.</source>

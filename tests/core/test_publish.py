@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from false_core.dispatch import run
 from false_core.errors import OutputError
-from false_core.jobs import Classify, Finetune, Pretrain
-from false_core.publish import check_destinations, discard_unfinished, published
+from false_core.jobs import Classify, Finetune, Pretrain, SamplePoints
+from false_core.locks import NameLock
+from false_core.publish import check_destinations, discard_unfinished, make_own_folder, published
 
 
 def write_half(target: Path, error: BaseException | type[BaseException]) -> None:
@@ -194,6 +196,37 @@ class TestBeforeTheWork:
         with pytest.raises(OutputError, match="folder of output, /proc/self, cannot be written to"):
             check_destinations(Classify("x.tif", "m.safetensors", "/proc/self/map.tif"))
 
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+    @pytest.mark.parametrize("special", ["pipe", "/dev/null", "link"])
+    def test_a_device_is_not_replaced_by_a_file(self, tmp_path: Path, special: str) -> None:
+        target = tmp_path / "report.html"
+        if special == "pipe":
+            os.mkfifo(target)
+        elif special == "link":
+            target.symlink_to("/dev/null")
+        path = special if special.startswith("/dev") else str(target)
+        with pytest.raises(OutputError, match="output is a pipe or a device"):
+            check_destinations(Classify("x.tif", "m.safetensors", path))
+
+    @pytest.mark.parametrize(("output", "confidence", "said"), [
+        ("map.tif", "./map.tif", "output and confidence are the same file"),
+        ("map.tif", "link.tif", "output and confidence are the same file"),
+        ("map.tif", "map.tif.ovr", "confidence would be a part of output"),
+        ("map.tif.aux.xml", "map.tif", "output would be a part of confidence"),
+        ("map.tif", "map.qml", "confidence would be a part of output"),
+    ])  # fmt: skip
+    def test_outputs_that_are_in_each_other_s_way(self, tmp_path: Path, output: str, confidence: str, said: str) -> None:
+        (tmp_path / "link.tif").symlink_to(tmp_path / "map.tif")
+        with pytest.raises(OutputError, match=said):
+            check_destinations(
+                Classify("x.tif", "m.safetensors", str(tmp_path / output), confidence=f"{tmp_path}/{confidence}")
+            )
+
+    def test_a_table_that_is_a_part_of_points(self, tmp_path: Path) -> None:
+        with pytest.raises(OutputError, match="key would be a part of output"):
+            check_destinations(SamplePoints("map.tif", str(tmp_path / "p.shp"), key=str(tmp_path / "p.dbf")))
+        check_destinations(SamplePoints("map.tif", str(tmp_path / "p.shp"), key=str(tmp_path / "p.csv")))
+
     def test_an_output_that_is_an_input(self, inputs: Path) -> None:
         def path(name: str) -> str:
             return str(inputs / name)
@@ -220,3 +253,54 @@ class TestBeforeTheWork:
             with pytest.raises(OutputError, match="would overwrite an input"):
                 check_destinations(job)
         assert (inputs / "a.tif").read_text() == "input"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such owners")
+class TestWhereOthersMayWrite:
+    def test_a_folder_of_ours_is_made_and_found_again(self, tmp_path: Path) -> None:
+        make_own_folder(tmp_path / "own")
+        make_own_folder(tmp_path / "own")
+        assert (tmp_path / "own").is_dir()
+
+    def test_what_somebody_else_has_put_there_is_not_taken(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+        (tmp_path / "file").touch()
+        for name in ("link", "file"):
+            with pytest.raises(OutputError, match=f"{name} was made by another user, or is no folder"):
+                make_own_folder(tmp_path / name)
+        really = os.lstat
+
+        def of_another(path: str) -> os.stat_result:
+            status = list(really(path))
+            return os.stat_result([*status[:4], status[4] + 1, *status[5:]])
+
+        monkeypatch.setattr("false_core.publish.os.lstat", of_another)
+        with pytest.raises(OutputError, match="made by another user"):
+            make_own_folder(tmp_path / "elsewhere")
+
+    def test_a_map_does_not_grow_where_a_link_leads(self, land: str, model: str, tmp_path: Path) -> None:
+        from false_core.mapping.classify import store
+
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        names = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store, "make_own_folder", lambda path: names.append(path) or path.mkdir())
+            run(Classify(land, model, str(tmp_path / "map.tif"), device="cpu"))
+        names[0].symlink_to(elsewhere)
+        with pytest.raises(OutputError, match="made by another user"):
+            run(Classify(land, model, str(tmp_path / "map.tif"), device="cpu"))
+        assert not list(elsewhere.iterdir())
+
+    def test_a_lock_follows_no_link(self, tmp_path: Path) -> None:
+        (tmp_path / "lock").symlink_to(tmp_path / "made elsewhere")
+        with pytest.raises(OSError, match="symbolic links"):
+            NameLock(tmp_path / "lock")
+        assert not (tmp_path / "made elsewhere").exists()
+
+    def test_a_pipe_in_place_of_a_folder_is_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / ".map.tif.00000000.partial")
+        with published(tmp_path / "map.tif") as (partial,):
+            partial.touch()
+        assert (tmp_path / "map.tif").exists()

@@ -123,6 +123,15 @@ class TestARerun:
         assert [(name, now) for name, _, now in plan.tools] == [("false_core", "9.9")]
         assert not plan.is_the_same
 
+    def test_never_overwrites_the_model_with_its_report(self, made: World, tmp_path: Path) -> None:
+        before = Path(made.model).read_bytes()
+        link = tmp_path / "link"
+        os.link(made.model, link)
+        for report in (made.model, str(link)):
+            with pytest.raises(OutputError, match="is the model that is to be made again"):
+                rerun.rerun(rerun.plan(made.model, str(tmp_path / "again.safetensors"), report), made.model)
+        assert Path(made.model).read_bytes() == before
+
     def test_never_overwrites_the_model(self, made: World) -> None:
         before = Path(made.model).read_bytes()
         with pytest.raises(OutputError, match="is the model that is to be made again"):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.enums import Resampling
-from small_world import Listener, on_map, pixel_box, write_raster
+from small_world import Listener, on_map, pixel_box, write_labels, write_raster
 
 from false_core.dispatch import run
 from false_core.errors import OutputError
@@ -147,6 +147,40 @@ class TestADatabase:
             (tmp_path / f"p.gpkg{ending}").write_bytes(content)
         assert not replaced(tmp_path, "p.gpkg", "p.gpkg-shm")
 
+    def test_with_more_than_is_written_is_refused(self, tmp_path: Path) -> None:
+        target = tmp_path / "p.gpkg"
+        job = Polygonise("map.tif", str(target))
+        write_labels(target, ["a"], [on_map(pixel_box(0, 0, 1, 1))], layer="p")
+        check_destinations(job)
+        write_labels(target, ["a"], [on_map(pixel_box(0, 0, 1, 1))], layer="drawn by hand")
+        before = target.read_bytes()
+        with pytest.raises(OutputError, match=r"p\.gpkg holds more than would be written again: drawn by hand, p"):
+            check_destinations(job)
+        assert target.read_bytes() == before
+
+    def test_with_a_project_of_qgis_is_refused(self, tmp_path: Path) -> None:
+        target = tmp_path / "p.gpkg"
+        write_labels(target, ["a"], [on_map(pixel_box(0, 0, 1, 1))], layer="p")
+        with closing(sqlite3.connect(target)) as database, database:
+            database.execute("CREATE TABLE qgis_projects (name TEXT PRIMARY KEY, metadata BLOB, content BLOB)")
+            database.execute("INSERT INTO qgis_projects VALUES ('mine', '', '')")
+        with pytest.raises(OutputError, match="p, qgis_projects"):
+            check_destinations(Polygonise("map.tif", str(target)))
+
+    @pytest.mark.parametrize("content", [b"SQLite format 3\0", b"no database", b""])
+    def test_that_is_damaged_is_replaced(self, tmp_path: Path, content: bytes) -> None:
+        (tmp_path / "p.gpkg").write_bytes(content)
+        check_destinations(Polygonise("map.tif", str(tmp_path / "p.gpkg")))
+
+    def test_that_never_ends_is_not_waited_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("false_core.sidecars._LOOK_S", 0.2)
+        with closing(sqlite3.connect(tmp_path / "p.gpkg")) as database, database:
+            database.execute(
+                "CREATE VIEW gpkg_contents AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+                "SELECT i AS table_name FROM n WHERE i < 0"
+            )
+        check_destinations(Polygonise("map.tif", str(tmp_path / "p.gpkg")))
+
 
 class TestParts:
     @pytest.mark.parametrize(
@@ -195,6 +229,30 @@ class TestStyles:
         run(Polygonise(raster, str(tmp_path / "p.shp")), heard)
         assert (tmp_path / "p.qml").read_text() == "<qgis>mine</qgis>"
         assert "The style p.qml was made or changed by a person, and is kept." in heard.infos
+
+    def test_of_a_person_in_a_database_are_taken_over(self, tmp_path: Path) -> None:
+        raster = write_raster(tmp_path / "one.tif", np.ones((1, 20, 20), np.uint8), nodata=0)
+        target = tmp_path / "p.gpkg"
+
+        def styles() -> list[tuple[str, bytes, int]]:
+            with closing(sqlite3.connect(target)) as database:
+                return database.execute(
+                    "SELECT styleName, styleQML, useAsDefault FROM layer_styles WHERE f_table_name = 'p' ORDER BY id"
+                ).fetchall()
+
+        for _ in range(2):
+            run(Polygonise(raster, str(target)))
+            assert [(name, default) for name, _, default in styles()] == [("classes", 1)]
+        with closing(sqlite3.connect(target)) as database, database:
+            database.execute("UPDATE layer_styles SET useAsDefault = 0")
+            database.execute(
+                "INSERT INTO layer_styles (f_table_name, f_geometry_column, styleName, styleQML, useAsDefault) "
+                "VALUES ('p', 'geom', 'mine', '<qgis>mine</qgis>', 1)"
+            )
+        for _ in range(2):
+            run(Polygonise(raster, str(target)))
+            assert [(name, default) for name, _, default in styles()] == [("classes", 0), ("mine", 1)]
+            assert styles()[1][1] == "<qgis>mine</qgis>"
 
     def test_of_a_map_go_with_it_where_features_take_its_place(self, land: str, model: str, tmp_path: Path) -> None:
         target = str(tmp_path / "map.tif")

@@ -55,6 +55,29 @@ def exported(target: Path) -> jobs.Job:
 
 
 class TestExporting:
+    @pytest.mark.parametrize("way", ["raster", "model", "output", "hard link"])
+    def test_no_file_of_the_job_is_written_over(self, run, raster, model_file, target, tmp_path, way):  # noqa: F811
+        if way == "hard link":
+            os.link(model_file, target)
+        output = str(tmp_path / "map.tif")
+        export = {"raster": raster.source(), "model": model_file, "output": output, "hard link": str(target)}[way]
+        with pytest.raises(QgsProcessingException, match="is a file of the job itself"):
+            run("classify", RASTER=raster, MODEL=model_file, OUTPUT=output, EXPORT=export)
+        assert Path(model_file).read_bytes() == b"model"
+
+    def test_a_link_is_replaced_and_one_in_place_of_the_folder_is_refused(self, run, raster, model_file, target, tmp_path):  # noqa: F811
+        precious = tmp_path / "precious"
+        precious.write_text("mine")
+        for name in (target, target.with_name(f"{target.name}.partial")):
+            name.symlink_to(precious)
+        output = str(tmp_path / "map.tif")
+        run("classify", RASTER=raster, MODEL=model_file, OUTPUT=output, EXPORT=str(target))
+        assert exported(target).output == output
+        assert precious.read_text() == "mine"
+        target.with_name(f"{target.stem}_files").symlink_to(tmp_path)
+        with pytest.raises(QgsProcessingException, match="is a link"):
+            run("classify", RASTER=raster, MODEL=model_file, OUTPUT=output, EXPORT=str(target))
+
     def test_the_file_holds_the_job_that_would_have_run(self, run, raster, model_file, target, tmp_path, feedback):  # noqa: F811
         output = str(tmp_path / "map.tif")
         results = run("classify", RASTER=raster, MODEL=model_file, OUTPUT=output, EXPORT=str(target))

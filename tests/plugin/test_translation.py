@@ -224,3 +224,12 @@ def _bare(node: ast.AST):
         yield node
     for child in ast.iter_child_nodes(node):
         yield from _bare(child)
+
+
+def test_what_is_filled_in_moves_no_cursor_and_tells_no_secret(provider):
+    from qgis_false.translation import tr
+
+    source = "PG:password='hunter2' \x1b[2J\u202e" + "x" * 100_000
+    shown = tr("{name} is at {path}, {number} times.", name="layer", path=source, number=3)
+    assert shown.startswith("layer is at PG:password='***'") and shown.endswith(", 3 times.")
+    assert shown.isprintable() and len(shown) < 30_000

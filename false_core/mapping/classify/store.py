@@ -28,7 +28,7 @@ from false_core.hidden_names import EARLIER_STRIPS_ENDING, FINISHED_STRIP, STRIP
 from false_core.locks import FolderLock, is_abandoned
 from false_core.mapping.classify.plan import Strip
 from false_core.mapping.map_overview import MapOverview, StripOverview
-from false_core.publish import fsync_path
+from false_core.publish import fsync_path, make_own_folder
 from false_core.raster.file_state import FileSignature, signature_of
 
 STORED_DAYS = 30
@@ -87,10 +87,10 @@ class StripStore:
         """Make the folder where it is not there yet.
 
         Raises:
-            OutputError: It cannot be made.
+            OutputError: It cannot be made, or another user has made it.
         """
         try:
-            self.path.mkdir(exist_ok=True)
+            make_own_folder(self.path)
         except OSError as error:
             raise OutputError(f"{self.path.parent} cannot be written to: {error.strerror}.") from error
 

@@ -12,11 +12,9 @@ from torch import Tensor
 
 from false_core.accuracy.cross_validated import AccuracyEstimate, confusion_of_shapes, estimate_accuracy
 from false_core.feedback import Feedback
-from false_core.labels.annotation import Annotation
 from false_core.models.fused import TEXTURE, ZOOMS, FeatureParts, FusedSegmenter, FusedSpec, stride_at
 from false_core.models.texture import RANDOM_FEATURES
-from false_core.raster.source import RasterSource
-from false_core.raster.statistics import Normalisation
+from false_core.sampling.labelled import LabelledRaster
 from false_core.training.heads.choice import Candidate, HeadComparison, candidates_for, compare, design, fit_member
 from false_core.training.heads.folds import folds_of
 from false_core.training.heads.regression import Linear
@@ -117,10 +115,8 @@ def zooms_for(width: int, height: int) -> tuple[int, ...]:
 def fit_head(
     head: str,
     encoders: Sequence[FrozenEncoder],
+    raster: LabelledRaster,
     smoothing: float,
-    source: RasterSource,
-    normalisation: Normalisation,
-    annotation: Annotation,
     seed: int,
     device: torch.device,
     feedback: Feedback,
@@ -131,15 +127,14 @@ def fit_head(
     Args:
         head: ``"auto"``, ``"linear"`` or ``"texture"``.
         encoders: The encoders, the general one first.
+        raster: The raster and its labels.
         smoothing: See ``FusedSpec``.
-        source: The raster on its working grid.
-        normalisation: The normalisation of its bands.
-        annotation: The labels in working pixels.
         seed: Source of all chance.
         device: Where to compute features.
         feedback: Told how far it is.
         keep: Gives a source of features that asks a sampler for those alone that it does not have yet.
     """
+    source, annotation = raster.source, raster.annotation
     bands, classes = len(source.bands), len(annotation.classes)
     backbones = tuple(encoder.backbone for encoder in encoders)
     zooms = tuple(encoder.zooms for encoder in encoders)
@@ -149,7 +144,7 @@ def fit_head(
     for module, encoder in zip(parts.encoders, encoders):
         module.load_state_dict(dict(encoder.weights))
     parts.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    sampler = FeatureSampler(parts, names, source, normalisation, device, feedback)
+    sampler = FeatureSampler(parts, names, source, raster.normalisation, device, feedback)
     found = keep(sampler) if keep else sampler
     with feedback.stage("Looking at the raster", 0.2):
         sample = found.get_used_to_raster(seed)

@@ -47,7 +47,7 @@ def figures(html: str) -> list[str]:
 
 class TestTheReport:
     def test_shows_curves_false_negatives_and_features(self, land: str, truth: str, tmp_path: Path) -> None:
-        html = report_of(tmp_path, land, steps=2, batch_size=4, threshold=-1.0, truth=truth)
+        html = report_of(tmp_path, land, steps=2, batch_size=4, threshold=-1.0, search="published", truth=truth)
         assert headings(html)[:5] == [
             "Loss and learning rate",
             "What looks alike to the encoder",
@@ -80,6 +80,12 @@ class TestTheReport:
         html = report_of(tmp_path, land, steps=1, batch_size=2, threshold=1.0)
         assert "False negatives that were found" in headings(html)
         assert "There are none. Of " in html and "more alike than the similarity threshold, 1." in html
+
+    def test_says_which_places_are_taken_where_they_lie_elsewhere(self, land: str, tmp_path: Path) -> None:
+        html = report_of(tmp_path, land, steps=2, batch_size=4)
+        assert "Benchmark anchors are the 25 % of the anchors that are most like what they found." in html
+        assert "the places most like the anchor that are not of its own ground. They should show" in html
+        assert "similarity threshold" not in re.sub("<table.*?</table>", "", html, flags=re.DOTALL)
 
     def test_shows_a_name_as_it_is(self, tmp_path: Path) -> None:
         raster = write_raster(tmp_path / "<b>a&amp;$x_1$.tif", textured_land(), nodata=0)

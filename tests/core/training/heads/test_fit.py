@@ -34,6 +34,7 @@ from false_core.models.fused import ZOOMS
 from false_core.models.model_file import SEGMENTER, read_card
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import measure
+from false_core.sampling.labelled import LabelledRaster
 from false_core.training.heads.fit import Fitted, FrozenEncoder, fit_head, zooms_for
 
 BACKBONE = "resnet10t"
@@ -51,7 +52,7 @@ def fitted(raster: str, labels: str, head: str = "auto", encoders: int = 1) -> F
     normalisation = measure([source], [source.window_of(None)], feedback)
     given = [encoder(len(source.bands))] * encoders
     device = torch.device("cpu")
-    return fit_head(head, given, 0.0, source, normalisation, annotation, 0, device, feedback)
+    return fit_head(head, given, LabelledRaster(source, normalisation, annotation), 0.0, 0, device, feedback)
 
 
 def share_right(fitted: Fitted, raster: str) -> float:
