@@ -154,7 +154,7 @@ def _history(card: ModelCard) -> list[list[str]]:
 def _origin(provenance: dict[str, Any]) -> list[list[str]]:
     """Return rows on the weights that an encoder started from, where they were given."""
     weights = provenance.get("weights")
-    if not isinstance(weights, dict):
+    if not isinstance(weights, dict) or not weights:
         return []
     made = f": {_show(weights['method'])}" if "method" in weights else ""
     rows = [["Started from", f"{origin_in_words(weights)}{made}"]]

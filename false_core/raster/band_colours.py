@@ -61,10 +61,10 @@ def colours_of(dataset: Any, bands: Sequence[int]) -> BandColours:
 
 
 def _by_wavelength(dataset: Any, bands: Sequence[int]) -> list[str]:
-    return [_colour_at(wavelength_um(dataset, band)) for band in bands]
+    return [colour_at(wavelength_um(dataset, band)) for band in bands]
 
 
-def _colour_at(wavelength: float | None) -> str:
+def colour_at(wavelength: float | None) -> str:
     if wavelength is None:
         return ""
     return next((colour for colour, (low, high) in WAVELENGTHS_UM.items() if low <= wavelength < high), "")

@@ -11,12 +11,12 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from false_core.raster.band_colours import BAND_COLOURS, colour_in_name, wavelength_um
+from false_core.raster.band_colours import BAND_COLOURS, colour_at, colour_in_name, wavelength_um
 
 NEAR = 0.05
 """The share of a wavelength by which the middles of two bands may differ that are taken for the same. The near infrared
@@ -24,6 +24,10 @@ bands of Sentinel-2 and Landsat differ by 4 %."""
 LARGEST_SCALE = 1e12
 """What is multiplied by more than that, or by less than its inverse, is a mistake in the file."""
 _COUNTED = re.compile(r"(?:band|layer|channel|kanal|b)?0*(\d+)")
+NEAR_INFRARED_UM = (0.76, 0.9)
+"""From and to, in micrometres, where the middle of a band lies that is called near infrared."""
+_LETTERS = {"r": "red", "g": "green", "b": "blue", "n": "nir", "nir": "nir", "re": "rededge"}
+_LENGTH_ALONE = re.compile(r"[\d.]+(?:nm|nanomet\w*|um|µm|μm|micromet\w*|micron\w*)")
 _NEAR_INFRARED = {"nir", "nearinfrared", "nahesinfrarot", "infrared", "infrarot", "ir", "cir"}
 
 
@@ -162,13 +166,14 @@ def _by_wavelength(
 def _by_name(
     reference: Sequence[BandDescription], reference_numbers: Sequence[int], there: Mapping[int, BandDescription]
 ) -> tuple[int, ...] | None:
-    names, numbers = [band.name for band in there.values()], list(there)
-    wanted = [band.name for band in reference]
+    numbers, bands = list(there), list(there.values())
     # Names that merely count the bands of their file say nothing of another file's bands.
-    if _only_count(names, numbers) and not _only_count(wanted, reference_numbers):
-        return None
-    for called in (_plain, _meaning):
-        ours, theirs = [called(name) for name in wanted], [called(name) for name in names]
+    if _only_count([band.name for band in bands], numbers) and not _only_count(
+        [b.name for b in reference], reference_numbers
+    ):
+        bands = [replace(band, name="") for band in bands]
+    plain = [_plain(band.name) for band in reference], [_plain(band.name) for band in bands]
+    for ours, theirs in (plain, (_meanings(reference), _meanings(bands))):
         times, place = Counter(theirs), dict(zip(theirs, numbers))
         if all(ours) and len(set(ours)) == len(ours) and all(times[one] == 1 for one in ours):
             return tuple(place[one] for one in ours)
@@ -192,7 +197,7 @@ def _doubt(
         return f"the bands lie at {_listed(here)}, those of {whose} at {_listed(wanted)}"
     ours, theirs = [band.name for band in reference], [band.name for band in bands]
     both_named = not _only_count(ours, reference_numbers) and not _only_count(theirs, in_order)
-    if both_named and list(map(_meaning, ours)) != list(map(_meaning, theirs)):
+    if both_named and _meanings(reference) != _meanings(bands):
         return f"the bands are called {_listed(theirs)}, those of {whose} {_listed(ours)}"
     ours, theirs = [band.colour for band in reference], [band.colour for band in bands]
     if ours != theirs and sorted(ours) == sorted(theirs):
@@ -222,10 +227,23 @@ def _plain(name: str) -> str:
     return re.sub(r"(?<!\d)0+(?=\d)", "", letters)
 
 
-def _meaning(name: str) -> str:
-    """Return what a name stands for: a colour, near infrared, or what is left of it."""
-    plain = _plain(name)
-    return colour_in_name(name.lower()) or ("nir" if plain in _NEAR_INFRARED else plain)
+def _meanings(bands: Sequence[BandDescription]) -> list[str]:
+    """Return what bands are: a colour, near infrared, or what is left of the name. Without a name their wavelength tells."""
+    plain = [_plain(band.name) for band in bands]
+    # Single letters are names of colours where all three are there.
+    letters = _LETTERS if {"r", "g", "b"} <= set(plain) else {}
+    found = []
+    for band, name in zip(bands, plain):
+        if (not name or _LENGTH_ALONE.fullmatch(name)) and band.wavelength_um:
+            found.append(colour_at(band.wavelength_um) or ("nir" if _is_near_infrared(band.wavelength_um) else ""))
+        else:
+            colour = letters.get(name) or colour_in_name(band.name.lower())
+            found.append(colour or ("nir" if name in _NEAR_INFRARED else name))
+    return found
+
+
+def _is_near_infrared(wavelength: float) -> bool:
+    return NEAR_INFRARED_UM[0] <= wavelength < NEAR_INFRARED_UM[1]
 
 
 def _is_usable(scale: float, offset: float) -> bool:

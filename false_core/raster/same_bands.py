@@ -67,7 +67,15 @@ class Remarks:
 def with_bands_of(
     reference: BandReference, source: RasterSource, in_order: Sequence[int] | None, remarks: Remarks, named: bool = False
 ) -> RasterSource | None:
-    """Return a raster with the bands of a reference, in their order and their numbers.
+    """Return a raster with the bands of a reference, in their order and in their numbers. See ``ordered_as``."""
+    ordered = ordered_as(reference, source, in_order, remarks, named)
+    return ordered and _in_numbers_of(reference, ordered, remarks)
+
+
+def ordered_as(
+    reference: BandReference, source: RasterSource, in_order: Sequence[int] | None, remarks: Remarks, named: bool = False
+) -> RasterSource | None:
+    """Return a raster with the bands of a reference, in their order.
 
     Args:
         source: The raster with all of its bands, or those asked for by number.
@@ -96,7 +104,7 @@ def with_bands_of(
         )
     if not chosen:
         return None
-    return _in_numbers_of(reference, source if chosen == source.bands else source.with_bands(chosen), remarks)
+    return source if chosen == source.bands else source.with_bands(chosen)
 
 
 def _in_numbers_of(reference: BandReference, source: RasterSource, remarks: Remarks) -> RasterSource:

@@ -9,7 +9,7 @@ from contextlib import closing
 
 from false_core.errors import InputError
 from false_core.feedback import Feedback
-from false_core.raster.same_bands import BandReference, Remarks, with_bands_of
+from false_core.raster.same_bands import BandReference, Remarks, ordered_as, with_bands_of
 from false_core.raster.source import RasterSource
 from false_core.threads import prefetch
 
@@ -24,8 +24,14 @@ OPENERS = 8
 """Threads that open rasters: to open a remote one is to wait for a server."""
 
 
-def open_all(paths: Sequence[str], bands: Sequence[int], feedback: Feedback | None = None) -> list[RasterSource]:
+def open_all(
+    paths: Sequence[str], bands: Sequence[int], feedback: Feedback | None = None, weights: BandReference | None = None
+) -> list[RasterSource]:
     """Open rasters that are to be used together, each with the bands of the first one, in its scale and offset.
+
+    Args:
+        bands: The numbers of the bands, where they were asked for by number.
+        weights: The bands that weights to start from were made on. The first raster is read in their order.
 
     Raises:
         InputError: One cannot be opened, or they differ in the number of bands and do not say which are the same.
@@ -39,10 +45,14 @@ def open_all(paths: Sequence[str], bands: Sequence[int], feedback: Feedback | No
                 feedback.advance(len(sources), len(paths))
             remarks.warn_of_peculiarities(every)
             first = sources[0] if sources else every
-            in_order = every.bands if len(every.bands) == len(first.bands) else None
-            source = (
-                every if every is first else with_bands_of(BandReference.of(first), every, in_order, remarks, bool(bands))
-            )
+            if sources:
+                in_order = every.bands if len(every.bands) == len(first.bands) else None
+                source = with_bands_of(BandReference.of(first), every, in_order, remarks, bool(bands))
+            elif weights:
+                in_order = every.bands if len(every.bands) == len(weights.bands) else None
+                source = ordered_as(weights, every, in_order, remarks, bool(bands)) or every
+            else:
+                source = every
             if source is None:
                 raise InputError(
                     f"{first.name} has {len(first.bands)} band(s), {every.name} has {len(every.bands)}.",

@@ -183,7 +183,9 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
         "seed": job.seed,
     }
     card = _card(start, source, normalisation, annotation, fitted.accuracy, fitted.confusion, encoders[-1].backbone, method)
-    card = replace(card, head=fitted.segmenter.spec, patch_size=PATCH, provenance={**card.provenance, "weights": origin})
+    card = replace(card, head=fitted.segmenter.spec, patch_size=PATCH)
+    if origin:
+        card = replace(card, provenance={**card.provenance, "weights": origin})
     world.broadcast_object(lambda: card.provenance["scores"])
     return _Made(card, fitted.segmenter, fitted.confusion)
 

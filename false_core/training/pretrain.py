@@ -66,7 +66,9 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
         feedback.info(announcement(job.preset, preset, device.type))
         made_by = record_of(job, device)
     with feedback.stage("Measuring the bands", 0.03):
-        sources = on_working_grid(open_all(job.rasters, job.bands, feedback), job.pixel_size, settings.most_pixels, feedback)
+        weights = read_card(settings.weights, ENCODER).reference if is_model_file(settings.weights) else None
+        sources = open_all(job.rasters, job.bands, feedback, weights)
+        sources = on_working_grid(sources, job.pixel_size, settings.most_pixels, feedback)
         sources, areas = _areas(sources, job.extent, feedback)
         truth = Truth(job.truth, sources) if job.truth else None
         torch.manual_seed(job.seed)

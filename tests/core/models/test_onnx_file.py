@@ -17,7 +17,7 @@ from small_world import BORDER, Listener, label_boxes, on_map, textured_land, wr
 
 from false_core.dispatch import run
 from false_core.errors import FalseError, ModelFileError, OutputError, RequestError
-from false_core.jobs import ExportOnnx, Finetune
+from false_core.jobs import ExportOnnx, Finetune, Pretrain
 from false_core.models.from_file import segmenter_from
 from false_core.models.model_file import load_weights, read_card, save_model
 from false_core.models.segmenter import build_segmenter, class_probabilities
@@ -261,12 +261,23 @@ def test_where_the_package_is_missing_the_command_that_installs_it_is_named(mode
 
 @needs_onnx
 class TestAModelOfFrozenFeatures:
-    def test_gives_its_probabilities_for_several_tiles_at_once(self, frozen_model: str, land: str, tmp_path: Path) -> None:
+    @pytest.fixture(params=["one encoder", "the general and a pretrained encoder"])
+    def fitted(self, request: pytest.FixtureRequest, frozen_model: str, land: str, labels: str, tmp_path: Path) -> str:
+        if request.param == "one encoder":
+            return frozen_model
+        encoder, model = str(tmp_path / "encoder.safetensors"), str(tmp_path / "model.safetensors")
+        run(Pretrain((land,), encoder, method="random", preset="quick", device="cpu"))
+        run(Finetune(land, labels, "cover", model, encoder, head="linear", device="cpu"))
+        head = read_card(model).head
+        assert head is not None and len(head.encoders) == 2
+        return model
+
+    def test_gives_its_probabilities_for_several_tiles_at_once(self, fitted: str, land: str, tmp_path: Path) -> None:
         path = str(tmp_path / "m.onnx")
-        run(ExportOnnx(frozen_model, path, tile=128))
-        source, card = RasterSource(land), read_card(frozen_model)
+        run(ExportOnnx(fitted, path, tile=128))
+        source, card = RasterSource(land), read_card(fitted)
         tiles = np.stack([source.read(Window(column, 0, 128, 120)) for column in (20, 40)])
         tiles = np.pad(tiles, ((0, 0), (0, 0), (0, 8), (0, 0)), mode="reflect")
         pixels = torch.from_numpy(np.stack([card.normalisation.apply(tile) for tile in tiles]))
-        wanted = class_probabilities(segmenter_from(frozen_model, card), pixels).numpy()
+        wanted = class_probabilities(segmenter_from(fitted, card), pixels).numpy()
         np.testing.assert_allclose(as_deepness_would(path, tiles), wanted, atol=1e-3)

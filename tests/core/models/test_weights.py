@@ -542,6 +542,8 @@ class TestTheGeneralEncoder:
         run(Finetune(land, labels, "cover", model, further.encoder, head="linear", device="cpu"))
         head = read_card(model).head
         assert head is not None and head.encoders == (BACKBONE, BACKBONE)
+        started_from = [row[1] for part in model_sections(read_card(model)) for row in part.rows if row[0] == "Started from"]
+        assert started_from and all(started_from), "each line says where something came from"
 
     def test_keeps_none_beside_what_was_pretrained_from_nothing(self, job: Pretrain) -> None:
         run(dataclasses.replace(job, weights="none"))

@@ -13,6 +13,7 @@ from small_world import Listener, write_raster
 
 from false_core.errors import InputError
 from false_core.raster.band_descriptions import BandDescription
+from false_core.raster.same_bands import BandReference
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.working_grid import open_all
 
@@ -59,9 +60,10 @@ class TestOrder:
             (FOUR, ["coastal", "Blue", "green_i", "GREEN", "yellow", "Red", "rededge", "NIR"], (2, 4, 6, 8)),
             (FOUR, ["Rot", "Nahes Infrarot", "Grün", "Blau"], (4, 3, 1, 2)),
             (["B02", "B03", "B04", "B8A"], ["B8A", "B4", "b3", "B2"], (4, 3, 2, 1)),
+            (FOUR, ["R", "G", "B", "N"], (3, 2, 1, 4)),
             (["Band 1", "Band 2", "Band 3"], ["Band 3", "Band 2", "Band 1"], (3, 2, 1)),
         ],
-        ids=["the same", "reversed", "of more bands", "German", "numbered", "counted"],
+        ids=["the same", "reversed", "of more bands", "German", "numbered", "letters", "counted"],
     )
     def test_names_tell(
         self, tmp_path: Path, listener: Listener, first: list[str], other: list[str], wanted: tuple[int, ...]
@@ -80,6 +82,10 @@ class TestOrder:
         ]
         assert open_all(paths, (), listener.feedback)[1].bands == (2, 3, 4, 5)
         assert "using bands 2, 3, 4, 5 in this order, as their wavelengths say" in listener.infos
+
+    def test_wavelengths_tell_what_has_no_name(self, tmp_path: Path, listener: Listener) -> None:
+        paths = [raster(tmp_path / "a.tif", FOUR), raster(tmp_path / "b.tif", wavelengths=[0.84, 0.66, 0.56, 0.48, 1.6])]
+        assert open_all(paths, (), listener.feedback)[1].bands == (4, 3, 2, 1)
 
     def test_two_bands_at_one_wavelength_stay_in_their_places(self, tmp_path: Path, listener: Listener) -> None:
         paths = [raster(tmp_path / name, wavelengths=[0.5, 0.9, 0.9, 1.2]) for name in ("a.tif", "b.tif")]
@@ -128,6 +134,22 @@ class TestOrder:
         assert (
             "b.tif: as their names say, the bands of a.tif are 4, 3, 2, 1 here. Those asked for are used."
             in listener.warnings
+        )
+
+    def test_weights_to_start_from_have_an_order_too(self, tmp_path: Path, listener: Listener) -> None:
+        weights = BandReference.of(RasterSource(raster(tmp_path / "old.tif", FOUR, dtype="float32")))
+        paths = [raster(tmp_path / "a.tif", FOUR[::-1]), raster(tmp_path / "b.tif", FOUR)]
+        found = open_all(paths, (), listener.feedback, weights)
+        assert [source.bands for source in found] == [(4, 3, 2, 1), (1, 2, 3, 4)]
+        assert not listener.warnings, "their numbers are measured anew"
+        assert open_all([raster(tmp_path / "c.tif", bands=7)], (), listener.feedback, weights)[0].bands == (
+            1,
+            2,
+            3,
+            4,
+            5,
+            6,
+            7,
         )
 
     def test_another_number_of_bands_without_names_is_refused(self, tmp_path: Path) -> None:
