@@ -195,6 +195,16 @@ class LabelStyle:
                     field=self._class_field, values=_some(alike),
                 )
             )  # fmt: skip
+        styled = {_text(value) for entry in made for value in _listed(entry.value)} | set(alike)
+        lacking = [text for text, shown in self._shown.items() if text not in styled and len(shown.chains) == 1]
+        if lacking:
+            feedback.pushWarning(
+                tr(
+                    "The style of the label layer has no class of its own for these values of {field}: {values}. They are "
+                    "classes all the same, and keep their values as names.",
+                    field=self._class_field, values=_some(lacking),
+                )
+            )  # fmt: skip
         unclear = [_text(shown.value) for shown in self._shown.values() if len(shown.chains) > 1 and not shown.key]
         if unclear:
             feedback.pushWarning(

@@ -209,6 +209,8 @@ def _clean_values(values: Any) -> Any:
     """Return the class values without nulls: text stripped, empty text null, whole floats as integers, booleans as text."""
 
     def clean(value: Any) -> Any:
+        if isinstance(value, (list, tuple, np.ndarray)):  # Some formats keep several values in one field.
+            value = ", ".join(str(one) for one in value)
         if value is None or (isinstance(value, float) and not np.isfinite(value)) or value != value:
             return None
         if isinstance(value, str):

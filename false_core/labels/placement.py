@@ -92,7 +92,7 @@ def _in_crs_of(
     assert source.crs is not None
     theirs, ours = _horizontal(crs), _horizontal(pyproj.CRS.from_wkt(source.crs.to_wkt()))
     # What a register knows of a CRS counts more than the one way to WGS 84 that a program attached to it, as in QGIS.
-    theirs, ours = (_unbound(one) if _unbound(one).to_authority() else one for one in (theirs, ours))
+    theirs, ours = _as_registered(theirs), _as_registered(ours)
     same = theirs if theirs.is_bound and ours.is_bound else _unbound(theirs)
     if same.equals(ours if same is theirs else _unbound(ours), ignore_axis_order=True):
         return geometries
@@ -113,6 +113,20 @@ def _horizontal(crs: pyproj.CRS) -> pyproj.CRS:
     while crs.is_compound:
         crs = crs.sub_crs_list[0]
     return crs if crs.is_bound else crs.to_2d()
+
+
+def _as_registered(crs: pyproj.CRS) -> pyproj.CRS:
+    """Return a CRS as the register has it, where it does.
+
+    The library that reads rasters brings a register of its own, in which the same CRS may hang on another datum.
+    """
+    named = _unbound(crs)
+    own = named.to_json_dict().get("id")
+    code = (str(own["authority"]), str(own["code"])) if own else named.to_authority()
+    try:
+        return crs if code is None else _horizontal(pyproj.CRS.from_authority(*code))
+    except pyproj.exceptions.CRSError:
+        return crs  # A newer one than this register knows.
 
 
 def _unbound(crs: pyproj.CRS) -> pyproj.CRS:
@@ -141,7 +155,7 @@ class _Operation:
         if self.is_guess:
             return (
                 f"It is not known how {theirs}, the CRS of the labels, lies to {ours}, that of the raster: the labels may "
-                f"be off by up to some 100 m.{wanted} Check where they lie, and save them in the CRS of the raster."
+                f"be off, by up to some 100 m.{wanted} Check where they lie, and save them in the CRS of the raster."
             )
         if self.accuracy is None or pixel is None or self.accuracy <= pixel / 2:
             return ""

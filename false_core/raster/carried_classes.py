@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +18,12 @@ from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass, 
 from false_core.raster.map_file import CLASSES_TAG
 from false_core.raster.source import GDAL_ERRORS
 from false_core.untrusted import on_one_line, parse_json
+from false_core.untrusted.drivers import without_stderr
 
 MAX_DESCRIPTION_BYTES = 2**26
 """A raster with a longer description, such as a table of millions of rows, is taken to carry no names."""
+MOST_TABLE_ROWS = 65_536
+"""Rows of an attribute table beside a raster that are read."""
 _INTEGER, _REAL, _TEXT = "0", "1", "2"
 _NAME, _LOWEST, _RED, _GREEN, _BLUE, _VALUE = "2", "3", "6", "7", "8", "5"
 """Types of columns and what they are used for, as GDAL numbers them (GDALRATFieldType, GDALRATFieldUsage)."""
@@ -45,7 +49,7 @@ def read_carried_classes(path: str) -> CarriedClasses:
     """Return the classes that a raster carries.
 
     Maps of ours have them in a tag of the file. Of any other raster GDAL knows the names of its categories (an ENVI header,
-    an ``.aux.xml``, an ERDAS file), its attribute table and its colour table.
+    an ``.aux.xml``, an ERDAS file), its attribute table and its colour table. An attribute table of ArcGIS lies beside it.
 
     Raises:
         InputError: It cannot be read.
@@ -66,9 +70,9 @@ def read_carried_classes(path: str) -> CarriedClasses:
         code: "#{:02x}{:02x}{:02x}".format(*(int(element.get(part, "0")) & 255 for part in ("c1", "c2", "c3")))
         for code, element in enumerate(band.findall("ColorTable/Entry"))
     }
-    table = band.find("GDALRasterAttributeTable")
+    table = _table_in(band) or _table_beside(raster_name(path).path)
     if table is not None:
-        named, coloured = _attribute_table(table)
+        named, coloured = _named_and_coloured(table)
         names, colours = {**named, **{code: name for code, name in names.items() if name.strip()}}, {**colours, **coloured}
     written = {code: on_one_line(name) for code, name in names.items()}
     classes = tuple(
@@ -105,21 +109,64 @@ def _described(dataset: rasterio.DatasetReader) -> ET.Element | None:
         return None
 
 
-def _attribute_table(table: ET.Element) -> tuple[dict[int, str], dict[int, str]]:
-    """Return the names and the colours in a raster attribute table, by code."""
+@dataclass(frozen=True)
+class _Table:
+    """A raster attribute table.
+
+    Attributes:
+        columns: Title in small letters, type and use of each.
+        rows: The cells of each row as texts.
+        first, step: The value of the first row, and from one to the next, where no column holds it.
+    """
+
+    columns: list[tuple[str, str | None, str | None]]
+    rows: list[list[str]]
+    first: float = 0.0
+    step: float = 1.0
+
+
+def _table_in(band: ET.Element) -> _Table | None:
+    """Return the attribute table that GDAL knows of."""
+    table = band.find("GDALRasterAttributeTable")
+    if table is None:
+        return None
     columns = [
         (column.findtext("Name", "").strip().lower(), column.findtext("Type"), column.findtext("Usage"))
         for column in table.findall("FieldDefn")
     ]
+    rows = [[cell.text or "" for cell in row.findall("F")] for row in table.findall("Row")]
+    return _Table(columns, rows, _number(table.get("Row0Min")) or 0.0, _number(table.get("BinSize")) or 1.0)
+
+
+def _table_beside(path: str) -> _Table | None:
+    """Return the attribute table of ArcGIS, a ``.vat.dbf`` beside the raster, which QGIS shows and older GDALs pass over."""
+    file = f"{path}.vat.dbf"
+    if not os.path.isfile(file):
+        return None
+    with without_stderr():
+        import pyogrio.errors
+        import pyogrio.raw
+    try:
+        about, _, _, values = pyogrio.raw.read(file, read_geometry=False, max_features=MOST_TABLE_ROWS)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError, ValueError):
+        return None  # Damaged, or not for us: the raster is what counts.
+    kinds = {"i": _INTEGER, "u": _INTEGER, "f": _REAL}
+    columns: list[tuple[str, str | None, str | None]] = [
+        (str(title).strip().lower(), kinds.get(column.dtype.kind, _TEXT), None)
+        for title, column in zip(about["fields"], values)
+    ]
+    return _Table(columns, [["" if cell is None else str(cell) for cell in row] for row in zip(*values)])
+
+
+def _named_and_coloured(table: _Table) -> tuple[dict[int, str], dict[int, str]]:
+    """Return the names and the colours in a raster attribute table, by code."""
+    columns = table.columns
     value_at = _column(columns, (_VALUE, _LOWEST), _VALUE_COLUMNS, (_INTEGER, _REAL))
     name_at = _column(columns, (_NAME,), _NAME_COLUMNS, (_TEXT,))
     parts_at = [_column(columns, (usage,), (title,), (_INTEGER, _REAL)) for usage, title in _PARTS_OF_COLOURS]
-    # Without a column of values the rows are numbered, from a number and by a step of their own.
-    first, step = _number(table.get("Row0Min")) or 0.0, _number(table.get("BinSize")) or 1.0
     names, colours = {}, {}
-    for index, row in enumerate(table.findall("Row")):
-        cells = [cell.text or "" for cell in row.findall("F")]
-        value = first + step * index if value_at is None else _number(_cell(cells, value_at))
+    for index, cells in enumerate(table.rows):
+        value = table.first + table.step * index if value_at is None else _number(_cell(cells, value_at))
         if value is None or not value.is_integer():
             continue
         if name_at is not None:

@@ -1448,6 +1448,10 @@
         <translation>Der Stil des Layers zeigt mehrere Werte von {field} gleich: {values}. Sie sind hier eigene Klassen und behalten ihre Werte als Namen.</translation>
     </message>
     <message>
+        <source>The style of the label layer has no class of its own for these values of {field}: {values}. They are classes all the same, and keep their values as names.</source>
+        <translation>Der Stil des Layers hat für diese Werte von {field} keine eigene Klasse: {values}. Sie sind trotzdem Klassen und behalten ihre Werte als Namen.</translation>
+    </message>
+    <message>
         <source>The style of the label layer shows one value of {field} in several ways: {values}. The class has neither a name nor a colour from it.</source>
         <translation>Der Stil des Layers zeigt einen Wert von {field} auf mehrere Arten: {values}. Die Klasse bekommt weder Namen noch Farbe von ihm.</translation>
     </message>

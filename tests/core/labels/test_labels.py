@@ -228,6 +228,22 @@ class TestWhereLabelsLie:
         assert counts(burnt(read_annotation(path, "cover", source, (), listener.feedback))) == {1: 100, 2: 100}
         assert not listener.warnings
 
+    @pytest.mark.parametrize(
+        "crs", ["EPSG:3067", "EPSG:2154", "EPSG:5514", "EPSG:2193", "ESRI:102033", "EPSG:7855", "EPSG:6677"]
+    )
+    @pytest.mark.parametrize("ending", ["shp", "gpkg", "geojson"])
+    def test_in_the_crs_of_the_raster_they_stay_where_they_are(
+        self, tmp_path: Path, listener: Listener, crs: str, ending: str
+    ) -> None:
+        """Whatever a format writes of a CRS, and whichever register the libraries come with."""
+        grid = Affine(0.1, 0, 500_000, 0, -0.1, 6_700_000)
+        source = RasterSource(write_raster(tmp_path / "r.tif", np.ones((1, HEIGHT, WIDTH), "u1"), crs=crs, transform=grid))
+        table = geopandas.GeoDataFrame({"cover": ["a", "b"]}, geometry=[on_map(A, grid), on_map(B, grid)], crs=crs)
+        table.to_file(tmp_path / f"l.{ending}")
+        annotation = read_annotation(str(tmp_path / f"l.{ending}"), "cover", source, (), listener.feedback)
+        assert counts(burnt(annotation)) == {1: 100, 2: 100}
+        assert not listener.warnings
+
     def test_a_corner_that_is_no_number_costs_its_shape_alone(self, read: Any, listener: Listener) -> None:
         broken = shapely.Polygon([(10, 10), (math.nan, 10), (30, 20), (30, 5)])
         assert counts(burnt(read(["a", "b", "a"], [A, B, broken]))) == {1: 100, 2: 100}
@@ -334,6 +350,18 @@ class TestTheClassField:
     ) -> None:
         annotation = read(values, [A, B, C])
         assert {name: code for code, name in names_by_code(annotation).items()} == codes
+
+    def test_lists_are_texts(self, tmp_path: Path, raster: RasterSource, listener: Listener) -> None:
+        kept = zip((["pine", "oak"], ["pine"], []), (A, B, C))
+        features = [
+            {"type": "Feature", "properties": {"cover": values}, "geometry": shapely.geometry.mapping(on_map(shape))}
+            for values, shape in kept
+        ]
+        path = tmp_path / "l.geojson"
+        with_crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}}
+        path.write_text(json.dumps({"type": "FeatureCollection", "crs": with_crs, "features": features}), encoding="utf-8")
+        read = read_annotation(str(path), "cover", raster, (), listener.feedback)
+        assert names_by_code(read) == {1: "pine", 2: "pine, oak"}
 
     def test_yes_and_no_are_two_classes(self, read: Any) -> None:
         assert names_by_code(read([True, False, True], [A, B, C])) == {1: "false", 2: "true"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyogrio
 import rasterio
 import rasterio.shutil
 from rasterio.enums import ColorInterp
@@ -119,3 +121,18 @@ def test_a_file_of_erdas_gives_names(tmp_path: Path) -> None:
         (1, "field"),
         (2, "water"),
     ]
+
+
+def test_an_attribute_table_of_arcgis_lies_beside_the_raster(tmp_path: Path) -> None:
+    path = codes(tmp_path)
+    table = pd.DataFrame({"Value": [1, 7], "Count": [20.0, 4.0], "Class_Name": ["field", "open water"],
+                          "Red": [255, 0], "Green": [0, 0], "Blue": [0, 255]})  # fmt: skip
+    pyogrio.write_dataframe(table, tmp_path / "codes.tif.vat.dbf", driver="ESRI Shapefile")
+    found = read_carried_classes(path).classes
+    assert [(c.code, c.name, c.color) for c in found] == [(1, "field", "#ff0000"), (7, "open water", "#0000ff")]
+
+
+def test_one_that_is_damaged_is_passed_over(tmp_path: Path) -> None:
+    path = codes(tmp_path)
+    (tmp_path / "codes.tif.vat.dbf").write_bytes(b"nonsense")
+    assert read_carried_classes(path).classes == ()
