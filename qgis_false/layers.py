@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from contextlib import contextmanager
@@ -34,6 +33,7 @@ from qgis.PyQt import sip
 from qgis.PyQt.QtGui import QColor
 
 from false_core import jobs
+from false_core.untrusted import parse_json
 from qgis_false.translation import failure, tr
 
 CLASSES_ITEM = "FALSE_CLASSES"
@@ -176,12 +176,16 @@ def is_null(value: Any) -> bool:
 
 def classes_of(path: str) -> List[QgsPalettedRasterRenderer.Class]:
     """Return the classes that a classified raster carries, to draw it with; empty where it carries none."""
-    dataset = gdal.Open(path)
+    # As we write it: what was imported may be from anybody, and other drivers of GDAL do more than read.
+    dataset = gdal.OpenEx(path, gdal.OF_RASTER, allowed_drivers=["GTiff", "VRT"])
     text = dataset.GetMetadataItem(CLASSES_ITEM) if dataset is not None else None
-    return [
-        QgsPalettedRasterRenderer.Class(int(entry["code"]), QColor(entry["color"]), str(entry["name"]))
-        for entry in json.loads(text or "[]")
-    ]
+    try:
+        return [
+            QgsPalettedRasterRenderer.Class(int(entry["code"]), QColor(entry["color"]), str(entry["name"]))
+            for entry in parse_json(text or "[]")
+        ]
+    except (ValueError, TypeError, KeyError, OverflowError):  # Another program's.
+        return []
 
 
 def categories_of(layer: QgsVectorLayer) -> List[QgsRendererCategory]:

@@ -159,8 +159,10 @@ def header(choices: Choices, good: dict[str, Any], key: str) -> bytes:
     changed = json.loads(json.dumps(good))
     description = json.loads(changed["__metadata__"][key])
     for _ in range(1 + choices.number(4)):
-        target = choices.one((description, description, changed["__metadata__"], changed))
-        while isinstance(target, dict) and choices.number(2) and any(isinstance(v, dict) for v in target.values()):
+        target = choices.one((description, description, changed.get("__metadata__"), changed))
+        if not isinstance(target, dict):  # It was taken out, or replaced.
+            continue
+        while choices.number(2) and any(isinstance(v, dict) for v in target.values()):
             target = choices.one([value for value in target.values() if isinstance(value, dict)])
         words = sorted(target)
         word = choices.one(words) if words else "x"

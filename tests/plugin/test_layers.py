@@ -276,6 +276,25 @@ class TestResultLayer:
         class_style().postProcessLayer(raster, context, feedback)
         assert raster.renderer().type() == before
 
+    @pytest.mark.parametrize("classes", ["[" * 1000, '{"code": 1}', '[{"code": "x"}]', "[1]", '[{"a": 1, "a": 2}]'])
+    def test_what_a_stranger_wrote_in_place_of_classes_is_passed_over(self, qgis_app, tmp_path, classes):
+        from qgis_false.layers import classes_of
+
+        path = write_raster(tmp_path / "map.tif", bands=1)
+        dataset = gdal.Open(str(path), gdal.GA_Update)
+        dataset.SetMetadataItem("FALSE_CLASSES", classes)
+        dataset = None
+        assert classes_of(str(path)) == []
+
+    def test_the_classes_of_another_format_than_ours_are_not_looked_for(self, qgis_app, tmp_path):
+        from qgis_false.layers import classes_of
+
+        path = tmp_path / "map.tif"
+        gdal.Translate(str(path), str(write_raster(tmp_path / "land.tif", bands=1)), format="PNG",
+            metadataOptions=['FALSE_CLASSES=[{"code": 3, "name": "Wald", "color": "#1b7837"}]'])  # fmt: skip
+        assert gdal.Open(str(path)).GetDriver().ShortName == "PNG"
+        assert classes_of(str(path)) == []
+
     def test_polygons_without_classes_keep_their_style(self, provider, labels, context, feedback):
         from qgis_false.layers import class_style
 
