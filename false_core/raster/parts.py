@@ -43,6 +43,7 @@ _NAMES = {"sourcefilename", "sourcedataset", "dempath", "rpc_dem"}
 _ENTRIES = {"mdi", "option", "argument", "item"}
 """Elements that hold a value under a name that is an attribute. Some such values are names of files that GDAL opens."""
 _FILE_ENTRY = re.compile(r"overview_file|[xy]_dataset|rpc_dem|\w*dataset_filename|\w*_filename|cutline\w*ds", re.IGNORECASE)
+_KERNEL = "kernelfilteredsource"
 _PROGRAMS = {"pixelfunctioncode", "pixelfunctionlanguage"}
 _HARMLESS_OPTIONS = {
     "overview_level", "num_threads", "georef_sources", "sparse_ok", "honour_valid_range", "ignore_xy_axis_name_checks",
@@ -234,6 +235,11 @@ def _of_vrt(what: str, pieces: Iterator[bytes] | list[bytes]) -> _Contents:
     if read.names & _PROGRAMS:
         raise InputError(
             f"{what} computes its pixels with a program in the file, which is not run.",
+            "Translate it to GeoTIFF with GDAL, if you know where it comes from.",
+        )
+    if _KERNEL in read.names:
+        raise InputError(
+            f"{what} filters pixels by a kernel, with which GDAL crashes where something is missing.",
             "Translate it to GeoTIFF with GDAL, if you know where it comes from.",
         )
     is_raw = any(value.name == "subclass" and "raw" in value.text.lower() for value in read.values)

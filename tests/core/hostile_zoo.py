@@ -594,6 +594,11 @@ for _what, _name, _said in (
     _source = f'<SimpleSource><SourceFilename relativeToVRT="0">{_name}</SourceFilename></SimpleSource>'
     _text(f"a VRT {_what}", _band(_source), _said)
 
+_text(  # Found by fuzzing: a crash in GDAL.
+    "a VRT with a filter that has no coefficients",
+    _band("<KernelFilteredSource><SourceFilename>GOOD</SourceFilename></KernelFilteredSource>"),
+    "filters pixels by a kernel",
+)
 _OPTION = "<OpenOptions><OOI key='prelude_statements'>ATTACH 'FOLDER/x' AS x</OOI></OpenOptions>"
 _text(
     "a VRT with a query for its part",
