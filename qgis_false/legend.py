@@ -118,8 +118,8 @@ class LabelStyle:
     def look_at(self, feature: QgsFeature) -> None:
         """Note how a feature is drawn."""
         value = feature.attribute(self._index)
-        if is_null(value) or value == "" or (isinstance(value, str) and not value.strip()):
-            return
+        if is_null(value) or value != value or _plain(value) == "":
+            return  # What is nothing, no number or empty is no class.
         value = _plain(value)
         if len(self._shown) >= MOST_VALUES and _text(value) not in self._shown:
             return
