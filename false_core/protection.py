@@ -92,7 +92,7 @@ class _Guard:
 
     def check(self, path: str, what: str) -> None:
         """Raise OutputError where the input ``path``, or what it names, is about to be replaced."""
-        for file in files_in_name(path.partition("|")[0], ""):
+        for file in [file for name in _without_options(path) for file in files_in_name(name, "")]:
             hit = self._hit(file, self._targets) or self._hit(file, self._beside)
             if hit:
                 raise OutputError(f"{hit[1]} would overwrite an input: {hit[0]}, named as {what}.", "Choose another file.")
@@ -137,6 +137,12 @@ class _Guard:
     def _hit(self, file: str, known: Mapping[_FileId, tuple[str, str]]) -> tuple[str, str] | None:
         found = _file_id(file)
         return known.get(found) if found else None
+
+
+def _without_options(path: str) -> list[str]:
+    """Return ``path``, and what is left of it without what may stand behind bars: a layer, a CRS. Names hold bars too."""
+    pieces = path.split("|")[:16]
+    return [path, *("|".join(pieces[:number]) for number in range(1, len(pieces)))]
 
 
 def _part(target: str, path: str, what: str) -> OutputError:

@@ -250,6 +250,9 @@ def check_destinations(job: jobs.Job) -> None:
             raise OutputError(f"{name} is a pipe or a device: {target}.", "Name a file.")
         if os.path.realpath(path) in inputs:
             raise OutputError(f"{name} would overwrite an input: {target}.", "Choose another file.")
+        if not is_folder and any(is_sidecar(target, Path(file)) for file in inputs):
+            # Also where nothing is there yet: it would change how the input is read.
+            raise OutputError(f"{name} would be a part of an input: {target}.", "Choose another name.")
         if not is_folder:
             check_replaceable(target)
         try:

@@ -22,6 +22,7 @@ DISK_GB = 10.0
 REMOTE, ALL = "far", "all"
 PATIENCE_S = 60.0
 """Seconds without a sign of life after which one of several processes is taken for lost, where the user set no other."""
+_IN_QGIS = " QGIS has it under Settings > Options > FALSE."
 MAX_PATIENCE_S = 1e7
 """The most that counts: with more, no clock of the system can wait for it."""
 
@@ -71,9 +72,8 @@ def patience_s() -> float:
     Raises:
         RequestError: The variable holds no positive number.
     """
-    return min(
-        MAX_PATIENCE_S, _positive("FALSE_PATIENCE_S", PATIENCE_S, "the seconds without a sign of life from a process")
-    )
+    meaning = "the seconds without a sign of life from a process"
+    return min(MAX_PATIENCE_S, _positive("FALSE_PATIENCE_S", PATIENCE_S, meaning, place=""))
 
 
 def disk_cache_bytes() -> int:
@@ -103,7 +103,8 @@ def disk_cache_takes_all() -> bool:
     which = os.environ.get("FALSE_DISK_FOR", "").strip() or REMOTE
     if which not in (REMOTE, ALL):
         raise RequestError(
-            f"FALSE_DISK_FOR is {which!r}.", "It must be far, for rasters at addresses on the network, or all."
+            f"FALSE_DISK_FOR is {which!r}.",
+            f"It must be far, for rasters at addresses on the network, or all.{_IN_QGIS}",
         )
     return which == ALL
 
@@ -126,12 +127,12 @@ def _bytes(gigabytes: float) -> int:
     return int(min(1e9 * gigabytes, sys.maxsize))
 
 
-def _positive(variable: str, default: float, meaning: str) -> float:
+def _positive(variable: str, default: float, meaning: str, place: str = _IN_QGIS) -> float:
     text = os.environ.get(variable, "").strip()
     number = _number(text) if text else default
     if not 0 < number < math.inf:
         raise RequestError(
-            f"{variable} is {text!r}.", f"It must be {meaning}, a number greater than 0, such as {default:g}."
+            f"{variable} is {text!r}.", f"It must be {meaning}, a number greater than 0, such as {default:g}.{place}"
         )
     return number
 

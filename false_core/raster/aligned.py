@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import rasterio
+import rasterio.warp
+from affine import Affine
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.vrt import WarpedVRT
@@ -14,6 +16,7 @@ from rasterio.windows import Window as RasterioWindow
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.raster.class_map import CodeArray, as_codes
+from false_core.raster.ground import turns_to
 from false_core.raster.source import GDAL_ERRORS, BoolArray, FloatArray, RasterSource, Window, describe_crs
 
 
@@ -47,7 +50,7 @@ class AlignedCodes:
             self._warped: Any = WarpedVRT(
                 self._dataset,
                 src_crs=theirs or common,
-                src_transform=self.source.native_transform,
+                src_transform=Affine.translation(_turns(self.source, grid), 0) * self.source.native_transform,
                 crs=common,
                 transform=grid.native_transform,
                 width=grid.native_width,
@@ -87,3 +90,12 @@ class AlignedCodes:
     def __exit__(self, *_: object) -> None:
         self._warped.close()
         self._dataset.close()
+
+
+def _turns(codes: RasterSource, grid: RasterSource) -> float:
+    """Return what to add to the longitudes of codes so that they are counted as in the grid: to 180 degrees or to 360."""
+    if codes.crs is None or grid.crs is None or not codes.crs.is_geographic:
+        return 0.0
+    middles = [np.array(source.bounds).reshape(2, 2).mean(axis=1) for source in (codes, grid)]
+    (theirs,), _ = rasterio.warp.transform(grid.crs, codes.crs, [middles[1][0]], [middles[1][1]])
+    return float(turns_to(codes.crs, theirs, middles[0][:1])[0]) if np.isfinite(theirs) else 0.0

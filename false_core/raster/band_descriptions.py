@@ -93,8 +93,8 @@ def describe_bands(dataset: Any, bands: Sequence[int]) -> tuple[BandDescription,
 
 
 def bad_bands(dataset: Any) -> tuple[int, ...]:
-    """Return the numbers of the bands that a header of ENVI lists as bad (``bbl``)."""
-    said = dataset.tags(ns="ENVI").get("bbl", "").strip().strip("{}")
+    """Return the numbers of the bands that a header of ENVI lists as bad (``bbl``), or a copy of it in another format."""
+    said = (dataset.tags(ns="ENVI").get("bbl") or dataset.tags().get("bbl") or "").strip().strip("{}")
     flags = [_number(text) for text in said.split(",")] if said else []
     # A list for another number of bands is not about these.
     return tuple(number for number, flag in enumerate(flags, 1) if flag == 0) if len(flags) == dataset.count else ()

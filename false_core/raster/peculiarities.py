@@ -56,10 +56,11 @@ def peculiarities(dataset: Any, bands: Sequence[int], images: Sequence[int]) -> 
         bands: The bands that are used.
         images: Those of its bands that are marked as transparency and hold an image.
     """
-    found = []
-    for band in images:
-        use = "It is used as a band" if band in bands else "It makes nothing transparent"
-        found.append(f"band {band} is marked as transparency, but its values are those of an image. {use}.")
+    found = [
+        f"band {band} is marked as transparency, but its values are those of an image. It is taken for a band like any "
+        "other."
+        for band in images
+    ]
     tables = [band for band in bands if dataset.colorinterp[band - 1] == ColorInterp.palette]
     if tables:
         numbers = ", ".join(map(str, tables))

@@ -222,6 +222,12 @@ class TestBeforeTheWork:
                 Classify("x.tif", "m.safetensors", str(tmp_path / output), confidence=f"{tmp_path}/{confidence}")
             )
 
+    @pytest.mark.parametrize("name", ["a.tif.aux.xml", "a.tif.ovr", "a.tfw", "a.qml"])
+    def test_what_would_change_how_an_input_is_read(self, inputs: Path, name: str) -> None:
+        with pytest.raises(OutputError, match=f"report would be a part of an input: .*{name}"):
+            check_destinations(Classify(str(inputs / "a.tif"), "m", str(inputs / "map.tif"), report=str(inputs / name)))
+        check_destinations(Classify(str(inputs / "a.tif"), "m", str(inputs / "a.vrt"), report=str(inputs / "a.html")))
+
     def test_a_table_that_is_a_part_of_points(self, tmp_path: Path) -> None:
         with pytest.raises(OutputError, match="key would be a part of output"):
             check_destinations(SamplePoints("map.tif", str(tmp_path / "p.shp"), key=str(tmp_path / "p.dbf")))

@@ -72,7 +72,9 @@ class TestTheDiskForRasters:
     @pytest.mark.parametrize(("name", "value"), [("GB", "much"), ("GB", "-1"), ("GB", "inf"), ("FOR", "some")])
     def test_that_makes_no_sense_is_refused(self, land: str, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
         monkeypatch.setenv(f"FALSE_DISK_{name}", value)
-        with pytest.raises(RequestError, match=f"FALSE_DISK_{name} is '{value}'"):
+        with pytest.raises(
+            RequestError, match=f"FALSE_DISK_{name} is '{value}'.*QGIS has it under Settings > Options > FALSE"
+        ):
             RasterSource(land)
 
 

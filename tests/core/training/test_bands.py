@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from small_world import Listener, textured_land, write_raster
 
 from false_core.dispatch import run
@@ -81,3 +82,10 @@ def test_something_stays_whatever_the_header_says(tmp_path: Path, listener: List
     sources, normalisation = measured_bands(sources, [sources[0].window_of(None)], False, listener.feedback, ALONE)
     assert (sources[0].bands, len(normalisation.mean)) == ((1, 2), 2)
     assert not listener.warnings
+
+
+def test_a_copy_of_the_header_in_a_geotiff_counts_too(tmp_path: Path) -> None:
+    raster = write_raster(tmp_path / "flight.tif", textured_land(bands=3, dtype="int16"))
+    with rasterio.open(raster, "r+") as file:
+        file.update_tags(bbl="{1, 0, 1}")
+    assert open_all((raster,), ())[0].bad_bands == (2,)
