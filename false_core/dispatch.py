@@ -21,6 +21,7 @@ from false_core.publish import check_destinations, locked_outputs
 from false_core.raster.imagery import with_rasters_found
 from false_core.sidecars import styles_kept
 from false_core.untrusted.drivers import allow_by_list
+from false_core.untrusted.network import names_address, network_closed
 
 GDAL_SETTINGS = {
     # Megabytes for decoded blocks of rasters. GDAL's own default, 5 % of the memory, is more than all the rest on a large
@@ -81,10 +82,11 @@ def run(
 def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
     try:
         asked = job
-        if world is ALONE:
-            job = with_rasters_found(job, feedback)
-        else:  # A folder may change while the processes start; all of them see it as the first one does.
-            job = jobs.from_json(world.broadcast_object(lambda: jobs.to_json(with_rasters_found(job, feedback))))
+        with network_closed(unless=_names_address(asked)):
+            if world is ALONE:
+                job = with_rasters_found(job, feedback)
+            else:  # A folder may change while the processes start; all of them see it as the first one does.
+                job = jobs.from_json(world.broadcast_object(lambda: jobs.to_json(with_rasters_found(job, feedback))))
         if world.share.is_main:
             check_destinations(job)
             protect_inputs(asked, job)
@@ -92,7 +94,7 @@ def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
                 feedback.info(
                     f"The style {style.name} was made or changed by a person, and is kept. Delete it for a new one."
                 )
-        with locked_outputs(job) if world.share.is_main else nullcontext():
+        with locked_outputs(job) if world.share.is_main else nullcontext(), network_closed(unless=_names_address(job)):
             return _do(job, feedback, world)
     except (MemoryError, RuntimeError) as error:
         from false_core.device import is_failure_of_device, is_out_of_memory
@@ -107,6 +109,10 @@ def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
                 "Run the job again: what it has finished is kept. If this comes again, restart the computer, or choose cpu.",
             ) from error
         raise
+
+
+def _names_address(job: jobs.Job) -> bool:
+    return any(names_address(getattr(job, name)) for name in jobs.parameters(job))
 
 
 def _do(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:

@@ -21,10 +21,11 @@ from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.encodings import guess_encoding
 from false_core.labels.layer_path import LayerPath
-from false_core.labels.layer_sources import check_sources
+from false_core.labels.layer_sources import check_sources, nothing_left_beside
 from false_core.labels.surfaces import shapes_from_wkb
 from false_core.untrusted import check_is_file, check_unpacked
 from false_core.untrusted.databases import QUERY_TIMEOUT_S, check_view
+from false_core.untrusted.network import CLOSED, names_address
 
 MOST_FEATURES = 2_000_000
 """The number of features that a label layer may have."""
@@ -70,10 +71,12 @@ def read_table(path: str, field: str | None, feedback: Feedback) -> geopandas.Ge
     check_is_file(file, "The label file")
     check_unpacked(file)
     check_sources(file)
+    pyogrio.set_gdal_config_options({name: None if names_address(file) else word for name, word in CLOSED.items()})
     try:
-        layer = _layer(asked)
-        check_view(file, layer.name, MOST_FEATURES)
-        about, shapes, values = _read(asked, layer, field)
+        with nothing_left_beside(file):
+            layer = _layer(asked)
+            check_view(file, layer.name, MOST_FEATURES)
+            about, shapes, values = _read(asked, layer, field)
     except pyogrio.errors.GeometryError as error:
         raise InputError(
             f"{file} holds shapes of a kind that cannot be read: {error}.", "Save them as polygons, lines or points first."

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from false_core.errors import InputError
@@ -45,6 +48,19 @@ def check_sources(name: str) -> None:
         level = {source for one in sorted(level) for source in _sources_of(one, depth)} - seen
 
 
+@contextmanager
+def nothing_left_beside(name: str) -> Iterator[None]:
+    """Remove what GDAL keeps for the next time beside a GML file, where it was not there before."""
+    beside = Path(name).with_suffix(".gfs") if name.lower().endswith((".gml", ".xml")) else None
+    was_there = beside is None or os.path.lexists(beside)
+    try:
+        yield
+    finally:
+        if beside is not None and not was_there:
+            with suppress(OSError):
+                beside.unlink()
+
+
 def _sources_of(name: str, depth: int) -> Iterator[str]:
     """Yield what a file leads to. It is looked at itself as well."""
     if is_on_network(name) and depth:
@@ -63,15 +79,19 @@ def _in_archive(name: str) -> Iterator[str]:
     """Yield what GDAL finds where an archive is named as if it were a file."""
     if name.startswith("/vsi") or not first_bytes(name).startswith(b"PK"):
         return
-    import pyogrio
-
     try:
-        found = pyogrio.vsi_listtree(f"/vsizip/{{{name}}}")
-    except OSError:  # No archive.
-        return
+        with zipfile.ZipFile(name) as archive:
+            found = archive.infolist()
+    except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise InputError(f"{name} is an archive that cannot be read: {error}.", "Unpack it, or make it again.") from error
     if len(found) > MOST_ARCHIVED:
         raise InputError(f"{name} holds more than {MOST_ARCHIVED:,} files.", "Unpack it, and name the file that is meant.")
-    yield from found
+    if len({entry.filename for entry in found}) < len(found):
+        raise InputError(f"{name} holds two files of one name.", "Unpack it, and name the file that is meant.")
+    for entry in found:
+        yield f"/vsizip/{{{name}}}/{entry.filename}"
+        if not entry.flag_bits & 0x800 and not entry.filename.isascii():  # Read as the oldest encoding, for lack of a sign.
+            yield f"/vsizip/{{{name}}}/{os.fsdecode(entry.filename.encode('cp437', 'replace'))}"
 
 
 def _of_vrt(name: str) -> Iterator[str]:
@@ -115,7 +135,7 @@ def _check_json(name: str) -> None:
         raise InputError(f"{name} is JSON that cannot be read: {error}.", "Save it again, as a GeoPackage.") from error
     if _names_address(held):
         raise InputError(
-            f"The CRS of {name} is at an address, which would be read over the network; a file on the disk asks no server.",
+            f"The CRS of {name} is at an address, which would be read over the network: files on the disk ask no server.",
             "Save the labels again, in a CRS with a name.",
         )
 

@@ -40,7 +40,7 @@ _FUNCTIONS = {
 """Functions that give the same whoever asks, and whenever. A view that calls another one may end here and not in GDAL."""
 _OF_SPATIALITE = re.compile(r"no such function: (xb_\w+|getmimetype|getfontfamily|isfont\w+|isvalidfont)", re.IGNORECASE)
 """Functions in the views that SpatiaLite puts into every database of its own. GDAL cannot run these views either."""
-_READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
+_READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ}
 
 
 def is_database(name: str) -> bool:
@@ -80,7 +80,7 @@ class _Views:
 
     def __init__(self, name: str, database: Optional[sqlite3.Connection]) -> None:
         self._name, self._database, self._until = name, database, time.monotonic() + QUERY_TIMEOUT_S
-        self._unknown = ""
+        self._unknown, self._recurses = "", False
         self.names: List[str] = []
         if database is None:
             return
@@ -95,7 +95,7 @@ class _Views:
     def count(self, view: str, most: int, is_opening: bool = False) -> int:
         """Return how many rows a view gives, all columns computed, up to ``most``; no layer is read where ``is_opening``."""
         assert self._database is not None
-        self._unknown, count = "", 0
+        self._unknown, self._recurses, count = "", False, 0
         try:
             # Row by row: what is computed is not kept. The name is quoted as SQL wants it.
             columns = self._database.execute(f"SELECT * FROM {_quoted(view)} LIMIT 0").description  # nosec B608
@@ -114,17 +114,24 @@ class _Views:
             if is_opening and _OF_SPATIALITE.match(str(error)):
                 return 0
             why = f"it needs {self._unknown}" if self._unknown else str(error)
-            raise InputError(
-                f"The layer {view} of {self._name} is a query that cannot be tried before it is run: {why}.",
-                REMEDY_FOR_QUERIES,
-            ) from error
+            raise self._untried(view, why) from error
+        if self._recurses:
+            raise self._untried(view, "it repeats itself, which ends or not by how it is asked")
         return count
+
+    def _untried(self, view: str, why: str) -> InputError:
+        return InputError(
+            f"The layer {view} of {self._name} is a query that cannot be tried before it is run: {why}.", REMEDY_FOR_QUERIES
+        )
 
     def _authorise(self, action: int, first: Optional[str], second: Optional[str], *_: Optional[str]) -> int:
         if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in _FUNCTIONS:
             self._unknown = f"the function {second}"
         elif action == sqlite3.SQLITE_READ and (first or "").lower().startswith("pragma_"):
             self._unknown = f"the table {first}"
+        elif action == sqlite3.SQLITE_RECURSIVE:
+            self._recurses = True
+            return sqlite3.SQLITE_OK
         elif action in _READING or action == sqlite3.SQLITE_FUNCTION:
             return sqlite3.SQLITE_OK
         return sqlite3.SQLITE_DENY

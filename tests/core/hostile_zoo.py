@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import pickle  # To write files with that must be refused. Nothing reads one.
+import shutil
 import sqlite3
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -526,6 +529,262 @@ def _(folder: Path, good: Good) -> str:
     return write_raster(folder / "hostile.tif", np.random.default_rng(0).integers(1, 10**9, (1, 64, 64)).astype("uint32"))
 
 
+# Rasters that lead elsewhere, however that is spelled.
+
+ELSEWHERE, FAR = "outside its own folder", "read over the network"
+SECRET = "/etc/passwd"
+ADDRESS = "/vsicurl/http://127.0.0.1:9/x.tif"
+
+
+def _text(name: str, text: str, said: str, file: str = "hostile.tif", kind: str = RASTER) -> None:
+    """Add a raster that is a text, with the folder in place of FOLDER and a good raster in place of GOOD."""
+
+    def write(folder: Path, good: Good) -> str:
+        (folder / "secret").write_bytes(b"TOPSECRET!" * 1000)
+        inner = folder / "inner"
+        inner.mkdir()
+        (inner / file).write_text(text.replace("FOLDER", str(folder)).replace("GOOD", good.raster))
+        return str(inner / file)
+
+    ZOO.append(Animal(name, kind, write, said))
+
+
+def _band(inside: str, more: str = "", dtype: str = "Byte") -> str:
+    bands = "".join(BAND.format(dtype=dtype, band=band, more=more, sources=inside) for band in (1, 2, 3, 4))
+    return VRT.format(width=16, height=16, bands=bands)
+
+
+_RAW = '<SourceFilename relativeToVRT="0">FOLDER/secret</SourceFilename><ImageOffset>0</ImageOffset>'
+_SUBCLASS = ' subClass="VRTRawRasterBand"'
+for _what, _vrt in {
+    "in capitals and small letters": _band(_RAW.replace("SourceFilename", "sourcefilename"), ' SUBCLASS="vrtrawrasterband"'),
+    "whose kind is an element": _band("<subClass>VRTRawRasterBand</subClass>" + _RAW),
+    "whose name is an attribute": _band("", f'{_SUBCLASS} SourceFilename="FOLDER/secret" relativeToVRT="0"'),
+    "in a namespace": _band(_RAW, _SUBCLASS).replace("<VRTDataset", '<VRTDataset xmlns="urn:x" xmlns:y="urn:y"'),
+    "whose name is written in numbers": _band(_RAW.replace("FOLDER/", "FOLDER&#x2f;"), _SUBCLASS),
+    "beside it, with dots": _band('<SourceFilename relativeToVRT="1">x/../../secret</SourceFilename>', _SUBCLASS),
+    "said to be relative in two ways": _band(
+        '<SourceFilename relativeToVRT="1" relativetovrt="0">FOLDER/secret</SourceFilename>', _SUBCLASS
+    ),
+    "as a mask": _band("").replace("</VRTDataset>", f"<MaskBand>{_band(_RAW, _SUBCLASS)[96:-13]}</MaskBand></VRTDataset>"),
+}.items():
+    _text(f"a VRT that shows the bytes of a file {_what}", _vrt, f"{ELSEWHERE}|cannot be read")
+
+for _what, _name in {
+    "a comment": "FOLDER/secret<!-- -->/../inner/x",
+    "a block of text": "FOLDER/secret<![CDATA[/../inner/x]]>",
+    "an instruction": "FOLDER/secret<?a b?>/../inner/x",
+    "an element": "FOLDER/secret<a/>/../inner/x",
+}.items():
+    _vrt = _band(f'<SourceFilename relativeToVRT="0">{_name}</SourceFilename>', _SUBCLASS)
+    _text(f"a VRT with a name that is interrupted by {_what}", _vrt, "is a VRT that cannot be read")
+
+_PROGRAM = "<pixelfunctiontype>f</pixelfunctiontype><{0}language>Python</{0}language><{0}code>import os</{0}code>".format(
+    "pixelfunction"
+)
+_text("a VRT with a program in small letters", _band(_PROGRAM, ' subclass="vrtderivedrasterband"'), "with a program")
+
+for _what, _name, _said in (
+    ("of an address", ADDRESS, FAR),
+    ("of an address written in numbers", "&#47;vsicurl/http://127.0.0.1:9/x.tif", FAR),
+    ("of an address in an archive", "/vsizip//vsicurl/http://127.0.0.1:9/x.zip/x.tif", FAR),
+    ("of a bucket", "/vsis3/bucket/x.tif", FAR),
+    ("of a variable at an address", "NETCDF:&quot;http://127.0.0.1:9/x.nc&quot;:x", FAR),
+    ("of a share", r"\\127.0.0.1\share\x.tif", FAR),
+    (
+        "of another that is written into its name",
+        "&lt;VRTDataset rasterXSize='1' rasterYSize='1'/&gt;",
+        "written into a name",
+    ),
+    ("of a file put together from others", "/vsisparse/FOLDER/secret", "which is not opened"),
+    ("of a piece of a file", "/vsisubfile/0_100,FOLDER/secret", "which is not opened"),
+    ("of what is written to the process", "/vsistdin/", "which is not opened"),
+    ("of what is in an archive and leads out", "/vsizip//vsistdin/x/y.tif", "which is not opened"),
+):
+    _source = f'<SimpleSource><SourceFilename relativeToVRT="0">{_name}</SourceFilename></SimpleSource>'
+    _text(f"a VRT {_what}", _band(_source), _said)
+
+_OPTION = "<OpenOptions><OOI key='prelude_statements'>ATTACH 'FOLDER/x' AS x</OOI></OpenOptions>"
+_text(
+    "a VRT with a query for its part",
+    _band(f"<SimpleSource><SourceFilename>GOOD</SourceFilename>{_OPTION}</SimpleSource>"),
+    "with the option prelude_statements",
+)
+_text("a VRT called by its parts", _band(_RAW, _SUBCLASS), ELSEWHERE, "hostile.vrt")
+
+_MRF = """<MRF_META><CachedSource><Source>GOOD</Source></CachedSource><Raster><Size x="64" y="64" c="1"/><PageSize
+  x="64" y="64" c="1"/><Compression>NONE</Compression><DataType>Byte</DataType><DataFile>FOLDER/secret</DataFile>
+  <IndexFile>FOLDER/made.idx</IndexFile></Raster></MRF_META>"""
+_PDS = """PDS_VERSION_ID = PDS3\nRECORD_TYPE = FIXED_LENGTH\nRECORD_BYTES = 16\n^IMAGE = ("../secret", 1)\nOBJECT = IMAGE
+  LINES = 16\n  LINE_SAMPLES = 16\n  SAMPLE_TYPE = UNSIGNED_INTEGER\n  SAMPLE_BITS = 8\nEND_OBJECT = IMAGE\nEND\n"""
+_WMS = "<GDAL_WMS><Service name='TMS'><ServerUrl>http://127.0.0.1:9/${z}</ServerUrl></Service><DataWindow><UpperLeftX>0" \
+    "</UpperLeftX><UpperLeftY>1</UpperLeftY><LowerRightX>1</LowerRightX><LowerRightY>0</LowerRightY>" \
+    "<TileLevel>1</TileLevel></DataWindow><Projection>EPSG:3857</Projection></GDAL_WMS>"  # fmt: skip
+for _what, _raster in {
+    "writes what it reads": _MRF,
+    "is of a planet": _PDS,
+    "asks for tiles": _WMS,
+    "asks for coverages": "<WCS_GDAL><ServiceURL>http://127.0.0.1:9/?</ServiceURL><CoverageName>x</CoverageName></WCS_GDAL>",
+    "asks for maps": "<GDAL_WMTS><GetCapabilitiesUrl>http://127.0.0.1:9/x</GetCapabilitiesUrl></GDAL_WMTS>",
+    "is an index of tiles": "<GDALTileIndexDataset><IndexDataset>GOOD</IndexDataset></GDALTileIndexDataset>",
+    "is a catalogue": '{"type": "FeatureCollection", "stac_version": "1.0.0", "features": []}',
+    "is a command": '{"type": "gdal_streamed_alg", "command_line": "gdal raster pipeline ! read GOOD"}',
+}.items():
+    _text(f"a raster that {_what}", _raster, NO_RASTER)
+    _text(f"a map that {_what}", _raster, NO_RASTER, kind=MAP)
+
+_ERS = """DatasetHeader Begin
+  Version = "5.0"\n  DATAFILE\t=\t"../secret"\n  DataSetType = ERStorage\n  DataType = Raster\n  ByteOrder = LSBFirst
+  RasterInfo Begin
+    CellType = Unsigned8BitInteger\n    NrOfLines = 16\n    NrOfCellsPerLine = 16\n    NrOfBands = 4
+  RasterInfo End
+DatasetHeader End
+"""
+_text("a raster of ER Mapper with its pixels elsewhere", _ERS, ELSEWHERE, "hostile.ers")
+
+
+@animal("a raster of PCI with its pixels elsewhere", RASTER, ELSEWHERE)
+def _(folder: Path, good: Good) -> str:
+    path = folder / "hostile.pix"
+    with rasterio.open(
+        path, "w", driver="PCIDSK", width=16, height=16, count=4, dtype="uint8", transform=GRID, crs=CRS, interleaving="BAND"
+    ) as file:
+        file.write(np.ones((4, 16, 16), np.uint8))
+    content = bytearray(path.read_bytes())
+    at = (int(content[336:352]) - 1) * 512 + 64
+    content[at : at + 64] = SECRET.encode().ljust(64)
+    path.write_bytes(content)
+    return str(path)
+
+
+_HDF5 = (
+    "eNrtmM1uEzEQxz3O1/YDNRGoXVAPEUIoQoj20ENvTZS4NFK6QdkeuEEgkdoDoVIiNb31SN+gj8Aj9Ngjj8MbpLvrvze7JgSQKijK/C7/2GPvjEezsde"
+    "XB439B8tPlkWI44isKIokEyAqVhu8hxL0C/SrNP0U2Vz0l/B8e9xRR6lw9MTC+NnOanUEs4gcqNqbUN+iXYZ+k+lx59Ax9EN30EvW5+4f+iWxpOeSae"
+    "tKJtId5m0xmgnsoaVU3kOtVsXOitiZZLQ9F/SGdikl6XrWz8uQKe2LlP9VsQ2/+WCAI+qtmu8H7YfwadbVaB4qz2+2vXd+vdZSwbwK5uWieV7tUAnMk"
+    "4l553H8egXHWMhNHEH6jfO9doOiVeJ9z8/Pn8nLODd/nPFSzixGPf+9urr4J3U1tuqqUppfV4T4p/mAHzk7Hz/mpxhNncbuzMxLIXguYUy4M10VfrKv"
+    "kOk3eYx3JErXdzEVyHFs2b2T/zvX2l+vC+lxW/3Rx63T7nB41ruDqvy+hx9VrB5ahD6CutBNaBn6FPoM+hxagb6AvoS+qt4v/wzDMAyzGKziC57EWnC"
+    "EcRPnvVbTPxLiMY42GzgjmfOp+eySyfOJO/2dbMvIz3XsZxQYOmpfdZRXV/CzLrWfXnfUHfZHv4zbxNM7+dQfDE8+D8Tv3Q+EPrKJL0izHrLvMfJ2nv"
+    "7P+IlLnGEYhpnB63q7RYn7C7L2IXMfJ61++z7vZo1zyTAMwzAMwzAMwzD3lVsZjIge"
+)
+"""A file of netCDF whose variable ``band`` says that its bytes are those of /etc/passwd, compressed."""
+
+
+@animal("a netCDF with its pixels elsewhere", RASTER, "shows the bytes of other files")
+def _(folder: Path, good: Good) -> str:
+    (folder / "hostile.nc").write_bytes(zlib.decompress(base64.b64decode(_HDF5)))
+    return f'NETCDF:"{folder}/hostile.nc":band'
+
+
+@animal("a link to a file elsewhere that a header takes for pixels", RASTER, ELSEWHERE)
+def _(folder: Path, good: Good) -> str:
+    (folder / "hostile").symlink_to(SECRET)
+    header = (
+        "ENVI\nsamples = 16\nlines = 16\nbands = 4\nheader offset = 0\ndata type = 1\ninterleave = bsq\nbyte order = 0\n"
+    )
+    (folder / "hostile.hdr").write_text(header)
+    return str(folder / "hostile")
+
+
+@animal("a folder of chunks one of which is a link", RASTER, ELSEWHERE)
+def _(folder: Path, good: Good) -> str:
+    import rasterio.shutil
+
+    write_raster(folder / "bytes.tif", np.ones((1, 64, 64), np.uint8))
+    rasterio.shutil.copy(folder / "bytes.tif", folder / "hostile.zarr", driver="Zarr")
+    (next(path for path in folder.glob("hostile.zarr/*") if path.is_dir()) / "9.9").symlink_to(SECRET)
+    return str(folder / "hostile.zarr")
+
+
+def _beside(name: str, ending: str, text: str, said: str) -> None:
+    def write(folder: Path, good: Good) -> str:
+        path = shutil.copy(good.raster, folder / "hostile.tif")
+        (folder / f"hostile.tif{ending}").write_text(text)
+        return str(path)
+
+    ZOO.append(Animal(name, RASTER, write, said))
+
+
+_PAM = '<PAMDataset><Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">{}</MDI></Metadata></PAMDataset>'
+_beside("overviews at an address", ".aux.xml", _PAM.format(ADDRESS), FAR)
+_beside(
+    "overviews at an address, in capitals", ".aux.xml", _PAM.format(ADDRESS).replace("MDI", "mdi").replace("key", "KEY"), FAR
+)
+_beside("overviews that are written into their name", ".aux.xml", _PAM.format("&lt;VRTDataset/>"), "written into a name")
+_beside("overviews in an aux.xml that is no XML", ".aux.xml", _PAM.format(ADDRESS)[:-3], "cannot be read")
+_beside(
+    "places of pixels at an address", ".aux.xml",
+    _PAM.format(ADDRESS).replace("OVERVIEW_FILE", "X_DATASET").replace("OVERVIEWS", "GEOLOCATION"), FAR,
+)  # fmt: skip
+_FAR_SOURCE = f"<SimpleSource><SourceFilename>{ADDRESS}</SourceFilename></SimpleSource>"
+_beside("a mask at an address", ".msk", _band(_FAR_SOURCE), FAR)
+_beside("overviews that are a VRT of a file", ".ovr", _band(_RAW.replace("FOLDER/secret", SECRET), _SUBCLASS), ELSEWHERE)
+
+
+@animal("overviews at an address, in the GeoTIFF", RASTER, FAR)
+def _(folder: Path, good: Good) -> str:
+    path = shutil.copy(good.raster, folder / "hostile.tif")
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=ADDRESS)
+    return str(path)
+
+
+@animal("a VRT of a GeoTIFF with overviews at an address", RASTER, FAR)
+def _(folder: Path, good: Good) -> str:
+    path = shutil.copy(good.raster, folder / "part.tif")
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=ADDRESS)
+    return write_vrt(folder / "hostile.vrt", ["part.tif"])
+
+
+def _archived(folder: Path, name: str, content: str) -> str:
+    with zipfile.ZipFile(folder / "hostile.zip", "w") as archive:
+        archive.writestr(name, content)
+    return f"{folder}/hostile.zip"
+
+
+@animal("a VRT in an archive", RASTER, ELSEWHERE)
+def _(folder: Path, good: Good) -> str:
+    archive = _archived(folder, "a.vrt", _band(_RAW.replace("FOLDER/secret", SECRET), _SUBCLASS))
+    return f"/vsizip/{archive}/a.vrt"
+
+
+@animal("a VRT in an archive that is named another way", RASTER, ELSEWHERE)
+def _(folder: Path, good: Good) -> str:
+    return f"zip://{_archived(folder, 'a.vrt', _band(_RAW.replace('FOLDER/secret', SECRET), _SUBCLASS))}!/a.vrt"
+
+
+@animal("a VRT of a VRT in an archive", RASTER, FAR)
+def _(folder: Path, good: Good) -> str:
+    archive = _archived(folder, "a.tif", _band(_FAR_SOURCE))
+    return write_vrt(folder / "hostile.vrt", [f"/vsizip/{archive}/a.tif"])
+
+
+@animal("a VRT that is the name itself", RASTER, ELSEWHERE)
+def _(folder: Path, good: Good) -> str:
+    return _band(_RAW.replace("FOLDER/secret", SECRET), _SUBCLASS)
+
+
+@animal("a VRT that is named as a part of itself", RASTER, ELSEWHERE)
+def _(folder: Path, good: Good) -> str:
+    (folder / "hostile.tif").write_text(_band(_RAW.replace("FOLDER/secret", SECRET), _SUBCLASS))
+    return f"vrt://{folder}/hostile.tif?bands=1"
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+
+
+@animal("a GeoPackage of tiles that never end", RASTER, "is a query that takes too long|gives more than")
+def _(folder: Path, good: Good) -> str:
+    import rasterio.shutil
+
+    path = folder / "hostile.gpkg"
+    write_raster(folder / "bytes.tif", np.full((1, 64, 64), 255, np.uint8))
+    rasterio.shutil.copy(folder / "bytes.tif", path, driver="GPKG", raster_table="t")
+    with closing(sqlite3.connect(path)) as database, database:
+        database.executescript(f"ALTER TABLE t RENAME TO u; CREATE VIEW t AS {ENDLESS} SELECT u.* FROM n, u WHERE n.i < 0;")
+    return str(path)
+
+
 # Labels.
 
 
@@ -657,6 +916,138 @@ def _(folder: Path, good: Good) -> str:
     head = struct.pack(">7i", 9994, 0, 0, 0, 0, 0, GREATEST) + struct.pack("<2i8d", 1000, 5, *[0.0] * 8)
     (folder / "hostile.shp").write_bytes(head + b"\xff" * 200)
     return str(folder / "hostile.shp")
+
+
+# Labels that lead elsewhere, or never end, however that is spelled.
+
+
+def _layer_vrt(name: str, inside: str, said: str) -> None:
+    def write(folder: Path, good: Good) -> str:
+        inner = folder / "inner.dat"
+        query = f"<SrcDataSource>{good.labels}</SrcDataSource><SrcSQL dialect='SQLITE'>SELECT * FROM labels</SrcSQL>"
+        inner.write_text(f"<OGRVRTDataSource><OGRVRTLayer name='a'>{query}</OGRVRTLayer></OGRVRTDataSource>")
+        slow = Path(_with_view(folder / "slow.dat", good, f"{ENDLESS} SELECT * FROM n WHERE i < 0"))
+        text = inside.replace("GOOD", good.labels).replace("INNER", str(inner)).replace("SLOW", str(slow))
+        path = folder / "hostile.vrt"
+        path.write_text(f"<OGRVRTDataSource><OGRVRTLayer name='a'>{text}</OGRVRTLayer></OGRVRTDataSource>")
+        return str(path)
+
+    ZOO.append(Animal(name, LABELS, write, said))
+
+
+def _with_view(path: Path, good: Good, query: str, name: str = "v") -> str:
+    shutil.copy(good.labels, path)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.executescript(
+            f"""CREATE VIEW {name} AS {query};
+               INSERT INTO gpkg_contents (table_name, data_type, identifier, srs_id)
+                 VALUES ('{name}', 'features', '{name}', 32633);
+               INSERT INTO gpkg_geometry_columns SELECT '{name}', column_name, geometry_type_name, srs_id, z, m
+                 FROM gpkg_geometry_columns WHERE table_name = 'labels';"""
+        )
+    return str(path)
+
+
+_QUERY, _UNTRIED, _SLOW = (
+    "holds a query",
+    "is a query that cannot be tried",
+    "is a query that takes too long|gives more than",
+)
+_layer_vrt("a query in another file whose name has a number in it", "<SrcDataSource>INNER</SrcDataSource>".replace("INNER",
+    "inner&#46;dat").replace(">inner", ' relativeToVRT="1">inner'), _QUERY)  # fmt: skip
+_layer_vrt("a query in small letters", "<SrcDataSource>GOOD</SrcDataSource><srcsql>SELECT 1</srcsql>", _QUERY)
+_layer_vrt("a query that is an attribute", "<x SrcSQL='SELECT 1'/><SrcDataSource>GOOD</SrcDataSource>", _QUERY)
+_layer_vrt(
+    "a query in a namespace", "<y xmlns='urn:x'><SrcSQL>SELECT 1</SrcSQL></y><SrcDataSource>GOOD</SrcDataSource>", _QUERY
+)
+_layer_vrt(
+    "a query that is written into a name",
+    "<SrcDataSource>&lt;OGRVRTDataSource&gt;&lt;OGRVRTLayer name='a'&gt;&lt;SrcSQL&gt;SELECT 1&lt;/SrcSQL&gt;"
+    "&lt;/OGRVRTLayer&gt;&lt;/OGRVRTDataSource&gt;</SrcDataSource>",
+    "written into a name",
+)
+_layer_vrt("a name that is interrupted", "<SrcDataSource>INNER<!-- --></SrcDataSource>", "is a VRT that cannot be read")
+_layer_vrt("labels at an address", "<SrcDataSource>/vsicurl/http://127.0.0.1:9/x.gpkg</SrcDataSource>", FAR)
+_layer_vrt("labels on a server", "<SrcDataSource>http://127.0.0.1:9/x.geojson</SrcDataSource>", FAR)
+_layer_vrt(
+    "labels with a query before they are read",
+    "<SrcDataSource>GOOD</SrcDataSource><OpenOptions><OOI key='PRELUDE_STATEMENTS'>ATTACH 'x' AS x</OOI></OpenOptions>",
+    "with the option PRELUDE_STATEMENTS",
+)
+_layer_vrt("labels in a view of a database", "<SrcDataSource>SLOW</SrcDataSource><SrcLayer>v</SrcLayer>", _SLOW)
+_layer_vrt("labels of a document type", "<!DOCTYPE a><SrcDataSource>GOOD</SrcDataSource>", "is a VRT that cannot be read")
+
+
+for _what, _view, _said in (
+    ("calls a function that GDAL alone has", f"{ENDLESS} SELECT i AS fid, geom FROM n, labels WHERE ST_MinX(geom) < 0",
+        _UNTRIED),
+    ("asks a server", "SELECT fid, geom, ogr_geocode('Berlin') AS cover FROM labels", _UNTRIED),
+    ("is another one every time", "SELECT fid, geom, cover FROM labels WHERE random() > 0", _UNTRIED),
+    ("looks at who reads it", "SELECT fid, geom, sqlite_version() AS cover FROM labels", _UNTRIED),
+    ("looks at what there is", "SELECT fid, geom, cover FROM labels, pragma_function_list", _UNTRIED),
+    ("reads what is not there", "SELECT fid, geom, cover FROM labels, nowhere", _UNTRIED),
+    ("never ends in a column", f"SELECT fid, geom, ({ENDLESS} SELECT sum(i) FROM n) AS cover FROM labels", _SLOW),
+    ("never ends in a condition", f"SELECT fid, geom, cover FROM labels WHERE fid IN ({ENDLESS} SELECT -i FROM n)", _SLOW),
+):  # fmt: skip
+    ZOO.append(
+        Animal(
+            f"a view that {_what}",
+            LABELS,
+            lambda folder, good, view=_view: _with_view(folder / "hostile.gpkg", good, view) + "|layername=v",
+            _said,
+        )
+    )
+
+
+@animal("a view in place of what says which layers there are", LABELS, _SLOW)
+def _(folder: Path, good: Good) -> str:
+    path = folder / "hostile.gpkg"
+    shutil.copy(good.labels, path)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.executescript(
+            f"""ALTER TABLE gpkg_extensions RENAME TO kept;
+               CREATE VIEW GPKG_EXTENSIONS AS {ENDLESS} SELECT kept.* FROM n, kept WHERE n.i > 1;"""
+        )
+    return str(path)
+
+
+def _zipped(folder: Path, good: Good) -> str:
+    view = _with_view(folder / "inside.gpkg", good, f"{ENDLESS} SELECT n.i AS fid, geom, cover FROM n, labels WHERE n.i < 0")
+    with zipfile.ZipFile(folder / "hostile.gpkg.zip", "w") as archive:
+        archive.write(view, "hostile.gpkg")
+    return str(folder / "hostile.gpkg.zip")
+
+
+ZOO.append(Animal("a view in an archive", LABELS, lambda folder, good: _zipped(folder, good) + "|layername=v", _SLOW))
+ZOO.append(
+    Animal(
+        "a view in an archive that is named as one",
+        LABELS,
+        lambda folder, good: f"/vsizip/{_zipped(folder, good)}/hostile.gpkg|layername=v",
+        _SLOW,
+    )
+)
+
+
+@animal("labels whose CRS is at an address", LABELS, FAR)
+def _(folder: Path, good: Good) -> str:
+    return _with_crs(folder, good, '"crs": {"type": "link", "properties": {"href": "http://127.0.0.1:9/crs"}}')
+
+
+@animal("labels whose CRS is at an address, in numbers", LABELS, FAR)
+def _(folder: Path, good: Good) -> str:
+    return _with_crs(folder, good, r'"\u0063rs": {"type": "\u006cink", "properties": {"href": "http://127.0.0.1:9/crs"}}')
+
+
+def _with_crs(folder: Path, good: Good, crs: str) -> str:
+    path = Path(_geojson(folder, ("a", {"type": "Point", "coordinates": [1, 2]})))
+    path.write_text("{" + crs + ", " + path.read_text().replace('"crs"', '"no"').lstrip("{"))
+    return str(path)
+
+
+ZOO.append(
+    Animal("labels that are XML instead of a name", LABELS, lambda folder, good: "<OGRVRTDataSource/>", "does not exist")
+)
 
 
 # Legends.

@@ -16,6 +16,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import grammar
+
+GRAMMAR = b"\x01"
+"""What an input begins with whose bytes are choices of ``grammar``."""
 FOLDER = Path(tempfile.mkdtemp(prefix="false-fuzz-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
 """In memory where the system has such a place: a million files are written."""
 LONGEST_MESSAGE = 5_000
@@ -105,14 +109,18 @@ def _model() -> Callable[[bytes], None]:
     import torch
 
     from false_core.errors import ModelFileError
-    from false_core.models.model_file import is_model_file, load_weights, read_card
+    from false_core.models.model_file import MODEL_FORMAT, is_model_file, load_weights, read_card
     from false_core.models.model_report import model_sections
     from false_core.models.record import read_record
 
     torch.set_num_threads(1)
     path, network = FOLDER / "model.safetensors", _network()
+    good = [(json.loads(content[: content.index(b"\0")]), content) for content in _models() if content.startswith(b"{")]
 
     def run(data: bytes) -> None:
+        if data[:1] == GRAMMAR:
+            known, content = good[len(data) % len(good)]
+            data = grammar.header(grammar.Choices(data[1:]), known, MODEL_FORMAT) + content[content.index(b"\0") :]
         path.write_bytes(_with_length(data))
         is_model_file(str(path))
         for read in (_read_and_describe, lambda: load_weights(str(path), network)):
@@ -149,13 +157,24 @@ def _labels() -> Callable[[bytes], None]:
     from false_core.feedback import Feedback
     from false_core.labels.annotation import read_annotation
     from false_core.raster.classes import read_legend
-    from false_core.raster.source import RasterSource
+    from false_core.raster.source import RasterSource, Window
 
     warnings.simplefilter("ignore")
     # A file must not have GDAL ask the network, and files that are no labels need not be tried as such.
     pyogrio.set_gdal_config_options({"GDAL_HTTP_TIMEOUT": "1", "GDAL_HTTP_CONNECTTIMEOUT": "1", "CPL_LOG": "/dev/null"})
     source, feedback = RasterSource(_raster()), Feedback(lambda event: None)
-    legend = FOLDER / "legend.json"
+    legend, good = FOLDER / "legend.json", FOLDER / "good.gpkg"
+    _write_good_labels(good)
+
+    def _look_at_raster(data: bytes) -> None:
+        """Look through what a VRT of rasters leads to, and read it where that is nothing that is refused."""
+        path = FOLDER / "parts.vrt"
+        path.write_text(grammar.raster_vrt(grammar.Choices(data), ("raster.tif", "parts.vrt", "nowhere.tif", "good.gpkg")))
+        try:
+            RasterSource(str(path)).read(Window(0, 0, 8, 8))
+        except InputError as error:
+            _check(error)
+
     count = itertools.count(1)
     # Looking through all that was imported, again and again, took three quarters of the time.
     gc.collect()
@@ -174,8 +193,19 @@ def _labels() -> Callable[[bytes], None]:
             except InputError as error:
                 _check(error)
             return
+        if data[0] >= 0xE0:
+            _look_at_raster(data[1:])
+            return
         path = FOLDER / f"labels{LABEL_SUFFIXES[data[0] % len(LABEL_SUFFIXES)]}"
-        path.write_bytes(data[1:])
+        choices = grammar.Choices(data[1:])
+        if data[0] >= 0xD0:
+            path = path.with_suffix(".vrt")
+            path.write_text(grammar.layer_vrt(choices, ("labels.csv", "good.gpkg", "labels.vrt", "nowhere.gpkg")))
+        elif data[0] >= 0xC0:
+            path = path.with_suffix(".gpkg")
+            grammar.geopackage(choices, path, good)
+        else:
+            path.write_bytes(data[1:])
         try:
             read_annotation(str(path), "cover", source, [], feedback)
         except InputError as error:
@@ -185,6 +215,15 @@ def _labels() -> Callable[[bytes], None]:
                 left.unlink()
 
     return run
+
+
+def _write_good_labels(path: Path) -> None:
+    import geopandas
+    import shapely
+
+    shapes = [shapely.box(500_005, 5_599_950, 500_015, 5_599_960), shapely.box(500_020, 5_599_950, 500_030, 5_599_960)]
+    table = geopandas.GeoDataFrame({"cover": ["a", "b"]}, geometry=shapes, crs="EPSG:32633")
+    table.to_file(path, driver="GPKG", layer="labels", engine="pyogrio")
 
 
 def _raster() -> str:
@@ -273,6 +312,7 @@ def _models() -> Iterator[bytes]:
         length = struct.unpack("<Q", content[:8])[0]
         yield content[8 : 8 + length].rstrip() + b"\0" + content[8 + length :]
         yield content
+        yield from (GRAMMAR + random.Random(seed).randbytes(40) for seed in range(20))
 
 
 def _label_files() -> Iterator[bytes]:
@@ -301,4 +341,6 @@ def _label_files() -> Iterator[bytes]:
     yield bytes([9]) + (
         b"<OGRVRTDataSource><OGRVRTLayer name='a'><SrcDataSource>labels.csv</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>"
     )
+    for kind in (0xC0, 0xD0, 0xE0):
+        yield from (bytes([kind]) + random.Random(seed).randbytes(60) for seed in range(20))
     yield b"\xf0" + json.dumps([{"value": 1, "name": "Forest", "color": "#1b7837"}]).encode()
