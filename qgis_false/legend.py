@@ -32,6 +32,8 @@ from qgis_false.whole_file import write_whole
 LEGEND_FILE = "legend.json"
 MOST_VALUES = 1000
 """Of a field with more values a map cannot be made; its style is not asked any further."""
+ENOUGH_FEATURES = 1000
+"""Of one value. More are not looked at: a layer may have millions."""
 MOST_NAMED = 5
 """Values that one sentence names."""
 SINGLE, CATEGORISED, GRADUATED, BY_RULES = "singleSymbol", "categorizedSymbol", "graduatedSymbol", "RuleRenderer"
@@ -56,11 +58,13 @@ class _Shown:
     """How features of one value were drawn.
 
     Attributes:
+        number: How many there were.
         chains: The category, the range or the rules within rules that drew them, the outermost first.
         colours: Their colours.
     """
 
     value: Any
+    number: int = 0
     chains: List[Tuple[str, ...]] = field(default_factory=list)
     colours: List[Optional[str]] = field(default_factory=list)
 
@@ -114,16 +118,19 @@ class LabelStyle:
     def look_at(self, feature: QgsFeature) -> None:
         """Note how a feature is drawn."""
         value = feature.attribute(self._index)
-        if is_null(value) or value == "" or (isinstance(value, str) and not value.strip()):
-            return
+        if is_null(value) or value != value or _plain(value) == "":
+            return  # What is nothing, no number or empty is no class.
         value = _plain(value)
         if len(self._shown) >= MOST_VALUES and _text(value) not in self._shown:
+            return
+        shown = self._shown.setdefault(_text(value), _Shown(value))
+        shown.number += 1
+        if shown.number > ENOUGH_FEATURES:
             return
         if not self._started:
             self._renderer.startRender(self._context, self._fields)
             self._started = True
         self._context.expressionContext().setFeature(feature)
-        shown = self._shown.setdefault(_text(value), _Shown(value))
         keys = self._renderer.legendKeysForFeature(feature, self._context)
         if self._renderer.type() == BY_RULES:
             chain, symbol = _rules_of(self._renderer, keys)

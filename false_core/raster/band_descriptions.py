@@ -17,10 +17,15 @@ from typing import Any
 import numpy as np
 
 from false_core.raster.band_colours import BAND_COLOURS, colour_at, colour_in_name, wavelength_um
+from false_core.untrusted import on_one_line
 
 NEAR = 0.05
 """The share of a wavelength by which the middles of two bands may differ that are taken for the same. The near infrared
 bands of Sentinel-2 and Landsat differ by 4 %."""
+MOST_LISTED = 12
+"""Bands that a message names."""
+LONGEST_NAME = 40
+"""Letters of the name of a band that a message shows."""
 LARGEST_SCALE = 1e12
 """What is multiplied by more than that, or by less than its inverse, is a mistake in the file."""
 _COUNTED = re.compile(r"(?:band|layer|channel|kanal|b)?0*(\d+)")
@@ -82,7 +87,7 @@ def describe_bands(dataset: Any, bands: Sequence[int]) -> tuple[BandDescription,
         colour = dataset.colorinterp[band - 1].name
         found.append(
             BandDescription(
-                (dataset.descriptions[band - 1] or "").strip(),
+                on_one_line(dataset.descriptions[band - 1] or "").strip(),
                 _possible(wavelength_um(dataset, band)),
                 colour if colour in BAND_COLOURS else "",
                 scale,
@@ -210,8 +215,10 @@ def _micrometres(length: float | None) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    listed = [name or "(nothing)" for name in names]
-    return ", ".join(listed if len(listed) <= 12 else [*listed[:12], f"{len(listed) - 12} more"])
+    listed = [
+        name if 0 < len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..." if name else "(nothing)" for name in names
+    ]
+    return ", ".join(listed if len(listed) <= MOST_LISTED else [*listed[:MOST_LISTED], f"{len(listed) - MOST_LISTED} more"])
 
 
 def _only_count(names: Sequence[str], numbers: Sequence[int]) -> bool:

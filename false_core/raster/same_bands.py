@@ -10,6 +10,7 @@ import numpy as np
 from false_core.feedback import Feedback
 from false_core.raster.band_descriptions import BandDescription, match_bands
 from false_core.raster.source import RasterSource, names_of
+from false_core.raster.statistics import number_ranges
 
 
 @dataclass(frozen=True)
@@ -91,13 +92,13 @@ def ordered_as(
     chosen = tuple(in_order or ())
     if match.numbers is not None and match.numbers != chosen:
         if named:
-            numbers = ", ".join(map(str, match.numbers))
+            numbers = number_ranges(match.numbers)
             remarks.warn(
                 source, f"{match.told_by}, the bands of {reference.called} are {numbers} here. Those asked for are used."
             )
         else:
             chosen = match.numbers
-            remarks.info(source, f"using bands {', '.join(map(str, chosen))} in this order, {match.told_by}.")
+            remarks.info(source, f"using bands {number_ranges(chosen)} in this order, {match.told_by}.")
     elif match.doubt:
         remarks.warn(
             source, f"{match.doubt}. They are used in the order of the file: expect a poor result if it is another."

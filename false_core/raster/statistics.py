@@ -166,7 +166,7 @@ def measure_filled_bands(sources: Sequence[RasterSource], windows: Sequence[Wind
 
 
 def number_ranges(numbers: Sequence[int]) -> str:
-    """Return rising numbers as text, and three or more that follow one another as from and to."""
+    """Return numbers as text, and three or more of them that follow one another as from and to."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and runs[-1][-1] == number - 1:

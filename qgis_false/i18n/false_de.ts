@@ -1413,7 +1413,7 @@
     </message>
     <message>
         <source>{number} labels lie where the CRS of the raster does not reach. They are left out.</source>
-        <translation>{number} Trainingsflächen liegen, wohin das KBS des Rasters nicht reicht. Sie werden ausgelassen.</translation>
+        <translation>{number} Trainingsflächen liegen dort, wohin das KBS des Rasters nicht reicht. Sie werden ausgelassen.</translation>
     </message>
     <message>
         <source>The cache folder {folder} cannot be written to: {reason}.</source>

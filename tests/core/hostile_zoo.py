@@ -330,6 +330,16 @@ for _what, _changes in {
         "normalisation": {"low": [0] * 4, "high": [1] * 4, "mean": [0] * 4, "deviation": [1e-300] * 4}
     },
     "a mean of 1e300": {"normalisation": {"low": [0] * 4, "high": [1] * 4, "mean": [1e300] * 4, "deviation": [1] * 4}},
+    "descriptions that are texts": {"descriptions": "abcd"},
+    "a scale of 0": {
+        "descriptions": [{"name": "", "wavelength_um": None, "colour": "", "scale": 0, "offset": 0}] * 4,
+    },
+    "a wavelength of -1": {
+        "descriptions": [{"name": "", "wavelength_um": -1, "colour": "", "scale": 1, "offset": 0}] * 4,
+    },
+    "fewer descriptions than bands": {
+        "descriptions": [{"name": "", "wavelength_um": None, "colour": "", "scale": 1, "offset": 0}] * 3,
+    },
     "labels that are no counts": {"provenance": {"labels": ["<script>"]}},
     "scores that are texts": {"provenance": {"scores": {"oa": "1"}}},
     "rasters that are numbers": {"provenance": {"rasters": [1]}},

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 from qgis.core import (
+    NULL,
     QgsCategorizedSymbolRenderer,
     QgsEditorWidgetSetup,
     QgsFeatureRequest,
@@ -243,6 +245,16 @@ class TestLegend:
         add(layer, square(0), value)
         self.style(layer, [(value, "#808080", "Then")])
         assert legend(layer) == [(text, "Then", "#808080")]
+
+    @pytest.mark.parametrize(
+        ("kind", "nothing"), [("date", QDate()), ("double", math.nan), ("string", "  "), ("string", NULL), ("integer", NULL)]
+    )
+    def test_what_is_nothing_is_no_class(self, legend, qgis_app, feedback, kind, nothing):
+        layer = memory_layer(field=f"class:{kind}")
+        add(layer, square(0), nothing)
+        self.style(layer, [(NULL, "#808080", "nothing")])
+        assert legend(layer) == []
+        assert not feedback.warnings
 
     @pytest.mark.parametrize("older", [True, False])
     def test_a_value_map_gives_names_where_the_style_does_not(self, legend, qgis_app, older):

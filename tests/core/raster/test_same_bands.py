@@ -81,7 +81,7 @@ class TestOrder:
             raster(tmp_path / "landsat.tif", wavelengths=[0.443, 0.482, 0.5613, 0.6546, 0.8646, 1.609, 2.2]),
         ]
         assert open_all(paths, (), listener.feedback)[1].bands == (2, 3, 4, 5)
-        assert "using bands 2, 3, 4, 5 in this order, as their wavelengths say" in listener.infos
+        assert "using bands 2 to 5 in this order, as their wavelengths say" in listener.infos
 
     def test_wavelengths_tell_what_has_no_name(self, tmp_path: Path, listener: Listener) -> None:
         paths = [raster(tmp_path / "a.tif", FOUR), raster(tmp_path / "b.tif", wavelengths=[0.84, 0.66, 0.56, 0.48, 1.6])]
@@ -223,3 +223,11 @@ def test_a_description_survives_the_model_file() -> None:
     assert BandDescription.from_dict(band.to_dict()) == band
     with pytest.raises(ValueError, match="numbers that can be used"):
         BandDescription.from_dict({**band.to_dict(), "scale": 0.0})
+
+
+def test_names_of_bands_cannot_move_a_cursor_nor_fill_the_screen(tmp_path: Path, listener: Listener) -> None:
+    paths = [raster(tmp_path / "a.tif", FOUR), raster(tmp_path / "b.tif", ["\x1b[2Ja", "b\n", "c" * 1000, "d"])]
+    open_all(paths, (), listener.feedback)
+    assert "\x1b" not in listener.warnings
+    assert "c" * 40 + "..., d" in listener.warnings
+    assert "c" * 41 not in listener.warnings
