@@ -90,10 +90,8 @@ def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
         if world.share.is_main:
             check_destinations(job)
             protect_inputs(asked, job)
-            for style in [style for path in jobs.outputs(job).values() for style in styles_kept(Path(path))]:
-                feedback.info(
-                    f"The style {style.name} was made or changed by a person, and is kept. Delete it for a new one."
-                )
+            for sentence in styles_kept(map(Path, jobs.outputs(job).values())):
+                feedback.info(sentence)
         with locked_outputs(job) if world.share.is_main else nullcontext(), network_closed(unless=_names_address(job)):
             return _do(job, feedback, world)
     except (MemoryError, RuntimeError) as error:

@@ -261,9 +261,8 @@ def announcement(asked: str, preset: str, device_type: str) -> str:
     """Return the sentence that tells the user which preset is used, and why where they left the choice."""
     if asked != "auto":
         return f"Preset {preset}."
-    return (
-        f"Preset {preset}, as this runs on {'the CPU' if device_type == 'cpu' else 'a GPU'}. Set PRESET to choose another."
-    )
+    where = "the CPU" if device_type == "cpu" else "a GPU"
+    return f"Preset {preset}, as this runs on {where}. The parameter Preset chooses another."
 
 
 def with_overrides(settings: Settings, job: Pretrain | Finetune) -> Settings:

@@ -162,12 +162,15 @@ def is_signed_style(content: bytes) -> bool:
     return hashlib.sha256(content[: signature.start()]).hexdigest()[:16] == signature[1].decode()
 
 
-def styles_kept(file: Path) -> list[Path]:
-    """Return the style of a person beside ``file``, which stays when the file is replaced, in a list; or none."""
-    # QGIS reads a style in a database first, and where something else has the name, the style may be that one's.
-    if not _has_sidecars(file) or file.suffix.lower() in _DATABASES or any(_other_datasets(file)):
-        return []
-    return [path for path in sidecars_of(file) if path.suffix.lower() == f".{_STYLE}" and is_style_of_user(path)]
+def styles_kept(files: Iterable[Path]) -> list[str]:
+    """Return a sentence for each style of a person beside ``files``, which stays when these are replaced."""
+    found = []
+    for file in files:
+        # QGIS reads a style in a database first, and where something else has the name, the style may be that one's.
+        if not _has_sidecars(file) or file.suffix.lower() in _DATABASES or any(_other_datasets(file)):
+            continue
+        found += [path for path in sidecars_of(file) if path.suffix.lower() == f".{_STYLE}" and is_style_of_user(path)]
+    return [f"The style {one.name} was made or changed by a person, and is kept. Delete it for a new one." for one in found]
 
 
 def _has_sidecars(file: Path) -> bool:

@@ -17,6 +17,7 @@ from false_core.jobs import Classify, ClassifyMany, raster_name
 from false_core.mapping.classify.classify import Classification
 from false_core.mapping.classify.store import JobStart
 from false_core.protection import protect_inputs
+from false_core.sidecars import styles_kept
 
 MAP_ENDING = "_classified.tif"
 """The ending of a map's name, after the name of its raster."""
@@ -35,6 +36,8 @@ def classify_many(job: ClassifyMany, feedback: Feedback, world: World = ALONE) -
     targets = _targets(job)
     if world.share.is_main:
         protect_inputs(job, job, targets.values())
+        for sentence in styles_kept(targets.values()):
+            feedback.info(sentence)
     Path(job.output).mkdir(exist_ok=True)
     maps = _Maps(JobStart.of(map(str, targets.values()), world), world.share, feedback)
     with closing(maps):
