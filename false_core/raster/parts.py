@@ -296,6 +296,18 @@ def _of_metadata_beside(path: str) -> _Contents:
 
 
 def _of_metadata_inside(path: str) -> _Contents:
+    if path.startswith("/vsi"):
+        return _metadata_of_file(path)
+    status = os.stat(path)
+    return _known_metadata(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=4 * LOOKED_INTO)
+def _known_metadata(path: str, *_version: int) -> _Contents:
+    return _metadata_of_file(path)
+
+
+def _metadata_of_file(path: str) -> _Contents:
     try:
         with rasterio.open(path) as dataset:
             return _of_metadata(dataset, path)
