@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,9 +72,8 @@ def read_table(path: str, field: str | None, feedback: Feedback) -> geopandas.Ge
     check_is_file(file, "The label file")
     check_unpacked(file)
     check_sources(file)
-    pyogrio.set_gdal_config_options({name: None if names_address(file) else word for name, word in CLOSED.items()})
     try:
-        with nothing_left_beside(file):
+        with nothing_left_beside(file), _network_closed_for(file):
             layer = _layer(asked)
             check_view(file, layer.name, MOST_FEATURES)
             about, shapes, values = _read(asked, layer, field)
@@ -109,6 +109,17 @@ def read_table(path: str, field: str | None, feedback: Feedback) -> geopandas.Ge
             f"the encoding into a file {Path(file).stem}.cpg beside it."
         )
     return table
+
+
+@contextmanager
+def _network_closed_for(file: str) -> Iterator[None]:
+    """Keep pyogrio's GDAL from the network while a file on the disk is read, also in a job whose raster is remote."""
+    closed = {} if names_address(file) else CLOSED
+    pyogrio.set_gdal_config_options(closed)
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options(dict.fromkeys(closed))
 
 
 def _layer(asked: LayerPath) -> _Layer:

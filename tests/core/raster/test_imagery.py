@@ -17,6 +17,7 @@ from false_core import jobs
 from false_core.dispatch import run
 from false_core.errors import InputError, OutputError
 from false_core.jobs import Classify, ClassifyMany, Finetune, Pretrain
+from false_core.labels.label_file import read_table
 from false_core.models.model_file import read_card
 from false_core.raster.imagery import find_rasters, with_rasters_found
 
@@ -213,6 +214,10 @@ class TestOnAServer:
     )
     def test_folders_and_patterns_stand_for_what_is_there(self, web: WebFolder, name: str, found: list[str]) -> None:
         assert find_rasters([web.path(name)]) == [web.path(one) for one in found]
+
+    def test_labels_on_the_disk_close_the_network_only_while_they_are_read(self, web: WebFolder, labels: str) -> None:
+        read_table(labels, "cover", Listener().feedback)
+        assert find_rasters([web.path("2024/")]) == [web.path("2024/c.tif")]
 
     def test_a_text_file_may_name_them(self, web: WebFolder, tmp_path: Path) -> None:
         (tmp_path / "all.txt").write_text(f"{web.path('2024/')}\n")
