@@ -189,6 +189,10 @@ def _goes_with(path: Path, file: Path) -> bool:
     return ending not in _SHARED | {_STYLE} or not any(_other_datasets(file))
 
 
+_OWN = {STYLES_TABLE, "qgis_projects", "spatial_ref_sys", "geometry_columns", "ogr_empty_table"}
+"""Tables and views that programs keep in a database of layers for themselves."""
+
+
 def _contents_of(database: Path) -> list[str]:
     """Return the names of layers and tables in a database of layers, and of projects of QGIS; none where it cannot be read.
 
@@ -203,14 +207,19 @@ def _contents_of(database: Path) -> list[str]:
             until = time.monotonic() + _LOOK_S
             # What is called like a table of a GeoPackage may be a view that never ends.
             opened.set_progress_handler(lambda: time.monotonic() > until, 10_000)
-            tables = {str(name).lower() for (name,) in opened.execute("SELECT name FROM sqlite_master LIMIT 10000")}
+            every = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') LIMIT 10000"
+            tables = {str(name).lower() for (name,) in opened.execute(every)}
             if "gpkg_contents" in tables:
                 query = "SELECT table_name FROM gpkg_contents ORDER BY table_name LIMIT 1000"
             elif "geometry_columns" in tables:
                 query = "SELECT DISTINCT f_table_name FROM geometry_columns LIMIT 1000"
             else:
-                return []
+                query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' LIMIT 1000"
             found = [str(name) for (name,) in opened.execute(query)]
+            if "gpkg_contents" in tables:  # What a person put in beside the layers need not be registered there.
+                layers = {name.lower() for name in found}
+                others = tables - layers - _OWN
+                found += sorted(name for name in others if not name.startswith(("gpkg_", "rtree_", "sqlite_")))
             if "qgis_projects" in tables and opened.execute("SELECT 1 FROM qgis_projects LIMIT 1").fetchone():
                 found.append("qgis_projects")
     except (OSError, sqlite3.Error):

@@ -24,7 +24,7 @@ from false_core.labels.encodings import guess_encoding
 from false_core.labels.layer_path import LayerPath
 from false_core.labels.layer_sources import check_sources, nothing_left_beside
 from false_core.labels.surfaces import shapes_from_wkb
-from false_core.untrusted import check_is_file, check_unpacked
+from false_core.untrusted import check_files_beside, check_is_file, check_unpacked
 from false_core.untrusted.databases import QUERY_TIMEOUT_S, check_view
 from false_core.untrusted.network import CLOSED, names_address
 
@@ -70,6 +70,7 @@ def read_table(path: str, field: str | None, feedback: Feedback) -> geopandas.Ge
     if not file.startswith("/vsi") and not os.path.exists(file):
         raise InputError(f"The label file {file} does not exist.")
     check_is_file(file, "The label file")
+    check_files_beside(file, "The label file")
     check_unpacked(file)
     check_sources(file)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -111,5 +112,5 @@ def _doubt(value: Any, called: LandCoverClass | None) -> str:
 
 
 def spelling(name: str) -> str:
-    """Return one spelling for names that differ in capitals, spaces and what is not printed alone."""
-    return " ".join(on_one_line(name).split()).casefold()
+    """Return one spelling for names that differ in capitals, spaces, stored accents and what is not printed alone."""
+    return " ".join(unicodedata.normalize("NFC", on_one_line(name)).split()).casefold()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -176,16 +177,20 @@ def _entries(values: Sequence[Any], legend: Sequence[LegendEntry]) -> dict[Any, 
     number is also known by a text that spells it otherwise.
     """
     by_text: dict[str, LegendEntry] = {}
+    by_letters: dict[str, LegendEntry] = {}
     by_number: dict[float, LegendEntry] = {}
     for entry in legend:
         for value in entry.value if isinstance(entry.value, list) else [entry.value]:
             text = _text(value).strip()
             by_text[text] = entry
+            by_letters.setdefault(unicodedata.normalize("NFC", text), entry)
             if _NUMBER.fullmatch(text):
                 by_number[float(text)] = entry
     found = {}
     for value in values:
-        entry_of_value = by_text.get(_text(value).strip())
+        text = _text(value).strip()
+        # A Mac stores an accent apart from its letter.
+        entry_of_value = by_text.get(text) or by_letters.get(unicodedata.normalize("NFC", text))
         if entry_of_value is None and isinstance(value, (int, float)):
             entry_of_value = by_number.get(value)
         if entry_of_value is not None:

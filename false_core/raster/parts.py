@@ -22,7 +22,7 @@ import rasterio.errors
 from rasterio._err import CPLE_BaseError
 
 from false_core.errors import InputError
-from false_core.untrusted import check_is_file
+from false_core.untrusted import check_files_beside, check_is_file
 from false_core.untrusted.databases import check_views, is_database
 from false_core.untrusted.hdf5 import has_external_bytes, is_hdf5
 from false_core.untrusted.names import check_name, files_named, is_on_network
@@ -42,7 +42,9 @@ _START = b"<vrtdataset"
 _NAMES = {"sourcefilename", "sourcedataset", "dempath", "rpc_dem"}
 _ENTRIES = {"mdi", "option", "argument", "item"}
 """Elements that hold a value under a name that is an attribute. Some such values are names of files that GDAL opens."""
-_FILE_ENTRY = re.compile(r"overview_file|[xy]_dataset|rpc_dem|\w*dataset_filename|\w*_filename|cutline\w*ds", re.IGNORECASE)
+_FILE_ENTRY = re.compile(
+    r"overview_file|[xy]_dataset|rpc_dem|\w*dataset_filename(?:_\d+)?|\w*_filename(?:_\d+)?|cutline\w*ds", re.IGNORECASE
+)
 _KERNEL = "kernelfilteredsource"
 _PROGRAMS = {"pixelfunctioncode", "pixelfunctionlanguage"}
 _HARMLESS_OPTIONS = {
@@ -51,7 +53,9 @@ _HARMLESS_OPTIONS = {
 }  # fmt: skip
 _BESIDE = (".ovr", ".OVR", ".msk", ".MSK")
 _BASE = ":::BASE:::"
-_HEADERS = (".hdr", ".HDR")
+_HEADERS = (".hdr", ".HDR", ".rdc", ".RDC", ".sgrd", ".SGRD")
+_PIXELS_OF = {".grd": (".gri", ".GRI"), ".sgrd": (".sdat", ".SDAT")}
+"""How the file with the pixels ends, beside a header that is opened itself."""
 
 
 @dataclass
@@ -117,6 +121,7 @@ def _count(path: str, above: tuple[str, ...], known: dict[str, int]) -> int:
         raise InputError(
             f"The raster {above[0]} holds VRTs more than {MAX_VRT_LEVELS} levels deep.", "Translate it to GeoTIFF."
         )
+    check_files_beside(path, "The raster")
     _check_header_beside(path, real)
     contents = _contents(real)
     total = _check_contents(real, os.path.dirname(real), contents, (*above, real), known)
@@ -171,7 +176,13 @@ def _check_raw(name: str, folder: str, part: str, is_relative: bool) -> None:
 
 def _check_header_beside(path: str, real: str) -> None:
     """Refuse a link to any file with a header beside the link that says how its bytes are pixels."""
-    if path.startswith("/vsi") or not os.path.islink(path):
+    if path.startswith("/vsi"):
+        return
+    base, ending = os.path.splitext(path)
+    for pixels in (f"{base}{one}" for one in _PIXELS_OF.get(ending.lower(), ())):
+        if os.path.islink(pixels):
+            _check_raw(path, os.path.dirname(path), pixels, False)
+    if not os.path.islink(path):
         return
     for header in (f"{base}{ending}" for base in (path, os.path.splitext(path)[0]) for ending in _HEADERS):
         if os.path.isfile(header) and os.path.dirname(os.path.realpath(header)) != os.path.dirname(real):

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import zipfile
+from functools import lru_cache
 from typing import Any, Dict, List, NoReturn, Tuple
 
 from false_core.errors import InputError
@@ -78,6 +79,38 @@ def check_is_file(path: str, what: str) -> None:
         return
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise InputError(f"{what} {path} is a pipe or a device, not a file.", "Copy what it gives into a file.")
+
+
+def check_files_beside(path: str, what: str) -> None:
+    """Raise InputError where a pipe or a device lies beside ``path`` under its name, which GDAL would wait for.
+
+    Args:
+        path: What is opened. GDAL looks beside it for files of the same name with other endings.
+        what: What ``path`` should be.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    stems = tuple(f"{stem}{mark}".lower() for stem in {name, os.path.splitext(name)[0]} for mark in "._-")
+    try:
+        odd = _pipes_and_devices(folder, os.stat(folder).st_mtime_ns)
+    except (OSError, ValueError):
+        return
+    for one in odd:
+        if one.lower().startswith(stems):
+            raise InputError(
+                f"{what} {path} has a pipe or a device beside it, {one}, for which it would wait.", "Move that elsewhere."
+            )
+
+
+@lru_cache(maxsize=256)
+def _pipes_and_devices(folder: str, changed: int) -> Tuple[str, ...]:
+    """Return what is neither a file nor a folder in a folder as it was at a time: thousands of rasters may lie in one."""
+    with os.scandir(folder) as found:
+        return tuple(entry.name for entry in found if not (entry.is_file() or entry.is_dir() or _is_gone(entry)))
+
+
+def _is_gone(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a link to nothing, or was removed meanwhile."""
+    return not os.path.exists(entry.path)
 
 
 def read_text(path: str, what: str) -> str:

@@ -690,6 +690,29 @@ def _(folder: Path, good: Good) -> str:
     return str(folder / "hostile")
 
 
+@animal("a link to a file elsewhere beside a header of Idrisi", RASTER, ELSEWHERE)
+def _(folder: Path, good: Good) -> str:
+    (folder / "hostile.rst").symlink_to(SECRET)
+    lines = (
+        "file format : IDRISI Raster A.1",
+        "data type   : byte",
+        "file type   : binary",
+        "columns     : 2",
+        "rows        : 2",
+    )
+    (folder / "hostile.rdc").write_text("\n".join([*lines, "ref. system : plane", "ref. units  : m", "unit dist.  : 1", ""]))
+    return str(folder / "hostile.rst")
+
+
+@animal("a header of R whose pixels are a link to a file elsewhere", RASTER, ELSEWHERE)
+def _(folder: Path, good: Good) -> str:
+    (folder / "hostile.gri").symlink_to(SECRET)
+    size = "[georeference]\nnrows=2\nncols=2\nxmin=0\nymin=0\nxmax=2\nymax=2\nprojection=\n"
+    data = "[data]\ndatatype=INT1U\nbyteorder=little\nnbands=1\nbandorder=BIL\n"
+    (folder / "hostile.grd").write_text(f"[general]\ncreator=R package 'raster'\n{size}{data}")
+    return str(folder / "hostile.grd")
+
+
 @animal("a folder of chunks one of which is a link", RASTER, ELSEWHERE)
 def _(folder: Path, good: Good) -> str:
     import rasterio.shutil

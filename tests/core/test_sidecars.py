@@ -158,6 +158,22 @@ class TestADatabase:
             check_destinations(job)
         assert target.read_bytes() == before
 
+    def test_with_a_table_that_is_not_registered_is_refused(self, tmp_path: Path) -> None:
+        target = tmp_path / "p.gpkg"
+        write_labels(target, ["a"], [on_map(pixel_box(0, 0, 1, 1))], layer="p")
+        with closing(sqlite3.connect(target)) as database, database:
+            database.execute("CREATE TABLE notes (text TEXT)")
+        with pytest.raises(OutputError, match=r"p, notes"):
+            check_destinations(Polygonise("map.tif", str(target)))
+
+    def test_without_layers_but_with_tables_is_refused(self, tmp_path: Path) -> None:
+        target = tmp_path / "p.sqlite"
+        with closing(sqlite3.connect(target)) as database, database:
+            database.execute("CREATE TABLE notes (text TEXT)")
+            database.execute("CREATE TABLE visits (day TEXT)")
+        with pytest.raises(OutputError, match="notes, visits"):
+            check_destinations(Polygonise("map.tif", str(target)))
+
     def test_with_a_project_of_qgis_is_refused(self, tmp_path: Path) -> None:
         target = tmp_path / "p.gpkg"
         write_labels(target, ["a"], [on_map(pixel_box(0, 0, 1, 1))], layer="p")

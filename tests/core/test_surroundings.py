@@ -12,9 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import numpy as np
 import pytest
-from small_world import Listener, write_raster
+from small_world import CRS, Listener, on_map, pixel_box, write_raster
 
 from false_core import events, jobs
 from false_core.cli import main
@@ -22,8 +23,10 @@ from false_core.dispatch import run
 from false_core.errors import FalseError, InputError, OutputError
 from false_core.experiments.config import read_experiment
 from false_core.jobs import Polygonise, Pretrain
+from false_core.labels.label_file import read_table
 from false_core.publish import check_destinations
 from false_core.raster.imagery import find_rasters
+from false_core.raster.source import RasterSource
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /dev/full")
 
@@ -168,6 +171,30 @@ class TestWhatNeverEnds:
     def test_is_refused_at_once(self, endless: Any, name: str, read: Any) -> None:
         with pytest.raises(InputError, match="is a pipe or a device, not a file"):
             read(endless(name))
+
+    @linux
+    @pytest.mark.parametrize("beside", ["a.tif.aux.xml", "a.tif.ovr", "a.tif.msk", "a.aux", "a.IMD", "a_rpc.txt"])
+    def test_is_not_waited_for_beside_a_raster(self, endless: Any, beside: str, tmp_path: Path) -> None:
+        raster = write_raster(tmp_path / "a.tif", np.ones((1, 20, 20), np.uint8))
+        endless(beside)
+        with pytest.raises(InputError, match="has a pipe or a device beside it"):
+            RasterSource(raster)
+
+    @linux
+    @pytest.mark.parametrize("beside", ["l.cpg", "l.qix", "l.sbn"])
+    def test_is_not_waited_for_beside_labels(self, endless: Any, beside: str, tmp_path: Path) -> None:
+        labels = tmp_path / "l.shp"
+        geopandas.GeoDataFrame({"cover": ["a"]}, geometry=[on_map(pixel_box(0, 0, 1, 1))], crs=CRS).to_file(labels)
+        (tmp_path / beside).unlink(missing_ok=True)
+        endless(beside)
+        with pytest.raises(InputError, match="has a pipe or a device beside it"):
+            read_table(str(labels), None, Listener().feedback)
+
+    @linux
+    def test_may_lie_in_the_same_folder_under_another_name(self, endless: Any, tmp_path: Path) -> None:
+        endless("ab.ovr")
+        (tmp_path / "a.gone").symlink_to("nowhere")
+        RasterSource(write_raster(tmp_path / "a.tif", np.ones((1, 20, 20), np.uint8)))
 
     @linux
     def test_is_refused_among_the_links_of_a_catalog(self, endless: Any, tmp_path: Path) -> None:

@@ -510,6 +510,11 @@ class TestTheLegend:
             value: (f"class {value}", f"#{n:06x}") for n, value in enumerate(values)
         }
 
+    def test_accents_may_be_stored_apart_from_their_letters(self, tmp_path: Path) -> None:
+        entries = self.legend(tmp_path, [{"value": "W\u00e4lder", "name": "woods", "color": "#111111"}])
+        codes, classes = classes_from_values(["Wa\u0308lder", "See"], entries)
+        assert [c.name for c in classes if c.code == codes["Wa\u0308lder"]] == ["woods"]
+
     def test_several_values_can_be_one_class(self, tmp_path: Path) -> None:
         entries = self.legend(tmp_path, [{"value": ["pine", "oak", "fir"], "name": "Forest", "color": "#00ff00"}])
         codes, classes = classes_from_values(["water", "pine", "oak"], entries)
