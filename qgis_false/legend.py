@@ -194,6 +194,11 @@ class LabelStyle:
                 alike += [_text(shown.value) for shown in group]
                 continue
             made.append(self._entry([shown.value for shown in group], labels[key], group[0].colour))
+        self._warn_of_what_is_lost(made, alike, feedback)
+        return made
+
+    def _warn_of_what_is_lost(self, made: Sequence[LegendEntry], alike: List[str], feedback: QgsProcessingFeedback) -> None:
+        """Say which values the style shows in a way that a legend cannot; ``alike`` are those it does not tell apart."""
         if alike:
             feedback.pushWarning(
                 tr(
@@ -221,7 +226,6 @@ class LabelStyle:
                     field=self._class_field, values=_some(unclear),
                 )
             )  # fmt: skip
-        return made
 
     def _coloured_alone(self, feedback: QgsProcessingFeedback) -> List[LegendEntry]:
         """Return the colours that one symbol takes from the data, where each value has one of its own."""
