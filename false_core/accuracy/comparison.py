@@ -104,9 +104,10 @@ def _annotation(labels: Labels, values: list[Hashable]) -> Annotation:
 
 def compare_raster(the_map: ClassMap, path: str, feedback: Feedback) -> Comparison:
     """Compare every pixel of the map whose truth is known."""
-    seen = Comparison(RASTER_REFERENCE, names={c.code: c.name for c in read_carried_classes(path).classes})
-    unknown = [code for code, name in seen.names.items() if spelling(name) in NO_TRUTH]
+    # Its classes are read once it is open: the raster is looked through before that.
     with AlignedCodes(path, the_map.source, feedback) as truth:
+        seen = Comparison(RASTER_REFERENCE, names={c.code: c.name for c in read_carried_classes(path).classes})
+        unknown = [code for code, name in seen.names.items() if spelling(name) in NO_TRUTH]
         for _, codes, valid, (true, known) in ((*strip, truth.read(strip[0])) for strip in _strips(the_map, seen, feedback)):
             known &= ~np.isin(true, unknown)
             seen.left_out["pixels of the truth where the map has no data"] += int((known & ~valid).sum())

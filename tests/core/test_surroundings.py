@@ -22,7 +22,7 @@ from false_core.cli import main
 from false_core.dispatch import run
 from false_core.errors import FalseError, InputError, OutputError
 from false_core.experiments.config import read_experiment
-from false_core.jobs import Polygonise, Pretrain
+from false_core.jobs import Assess, Polygonise, Pretrain
 from false_core.labels.label_file import read_table
 from false_core.publish import check_destinations
 from false_core.raster.imagery import find_rasters
@@ -179,6 +179,13 @@ class TestWhatNeverEnds:
         endless(beside)
         with pytest.raises(InputError, match="has a pipe or a device beside it"):
             RasterSource(raster)
+
+    @linux
+    def test_is_not_waited_for_beside_a_truth_raster(self, endless: Any, land_cover: str, tmp_path: Path) -> None:
+        truth = write_raster(tmp_path / "truth.tif", np.ones((1, 16, 16), np.uint8))
+        endless("truth.tif.aux.xml")
+        with pytest.raises(InputError, match="has a pipe or a device beside it"):
+            run(Assess(land_cover, truth=truth))
 
     @linux
     @pytest.mark.parametrize("beside", ["l.cpg", "l.qix", "l.sbn"])
