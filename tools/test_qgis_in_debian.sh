@@ -151,9 +151,7 @@ install_test_packages() { # With this system's pip, which knows where this syste
     --target "$DEBIAN/usr/local/lib/python$version/dist-packages" $TEST_PACKAGES
 }
 
-key() {
-  { echo "$DEBIAN" "$SUITE"; sed -n '/PACKAGES=/p; /^install_packages/,/^}/p' tools/test_qgis_in_debian.sh; } | cksum
-}
+key() { { echo "$SUITE"; sed -n '/PACKAGES=/p; /^install_packages/,/^}/p' tools/test_qgis_in_debian.sh; } | cksum; }
 
 places_of_compute() { # What of this system .venv is made of, one path per line; the last line is the interpreter.
   .venv/bin/python - <<'PYTHON'
