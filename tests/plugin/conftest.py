@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from qgis import utils
 from qgis.core import (
     QgsApplication,
     QgsProcessingContext,
@@ -36,6 +37,12 @@ def errors_are_noted(qgis_app, pytestconfig):
 
     with watched(pytestconfig, "qgis_false", QgsProcessingException, NoEnvironment):
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_desktop(qgis_app, monkeypatch):
+    """As in ``qgis_process``: there is no desktop where a test does not make one."""
+    monkeypatch.setattr(utils, "iface", None)
 
 
 @pytest.fixture(scope="session")
