@@ -41,6 +41,12 @@ def errors_are_noted(qgis_app, pytestconfig):
         yield
 
 
+@pytest.fixture(autouse=True)
+def no_desktop(qgis_app, monkeypatch):
+    """As in ``qgis_process``: there is no desktop where a test does not make one."""
+    monkeypatch.setattr(utils, "iface", None)
+
+
 @pytest.fixture(scope="session")
 def layer_tree_view(qgis_app):
     """Give the interface of the tests a real list of layers: QGIS 3.44 puts results below the layer that is chosen in it."""
