@@ -6,8 +6,11 @@ much that was.
 
 from __future__ import annotations
 
+import importlib.abc
+import importlib.machinery
 import os
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,7 @@ sys.path[:0] = [str(HERE / "stand_in"), str(TESTS_OF_THE_PLUGIN), str(ROOT)]
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 pytest.register_assert_rewrite("test_icons", "test_options")
 
+import qgis.core  # noqa: E402
 from qgis.core import Nothing, QgsApplication  # noqa: E402
 from qgis.PyQt.QtCore import PYQT_VERSION_STR, QT_VERSION_STR, QLocale  # noqa: E402
 from qgis.PyQt.QtWidgets import QWidget  # noqa: E402
@@ -40,6 +44,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("not run: it needs QGIS")
         terminalreporter.write_line(f"These {len(needing)} modules were imported; what they ask of QGIS was not tried:")
         terminalreporter.write_line(", ".join(sorted(needing)))
+
+
+class ProcessingModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds every module of Processing. Its names are what names of ``qgis.core`` are here."""
+
+    def find_spec(self, name: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:
+        return importlib.machinery.ModuleSpec(name, self, is_package=True) if name.startswith("processing.") else None
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        module.__getattr__ = qgis.core.__getattr__
+
+
+sys.meta_path.append(ProcessingModules())
 
 
 class WithoutQgis:

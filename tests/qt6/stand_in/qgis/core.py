@@ -36,6 +36,13 @@ class Nothing(metaclass=_Name):
         raise NeedsQgis(cls.__name__)
 
 
+class EmptyRegistry:
+    """A registry of Processing in which there is nothing."""
+
+    def algorithmById(self, name: str) -> None:
+        return None
+
+
 class QgsApplication(QApplication):
     """QGIS's application is one of Qt that knows more. This one knows where the profile is, and the language."""
 
@@ -46,6 +53,10 @@ class QgsApplication(QApplication):
     @staticmethod
     def locale() -> str:
         return QLocale().name()
+
+    @staticmethod
+    def processingRegistry() -> EmptyRegistry:
+        return EmptyRegistry()
 
     @staticmethod
     def prefixPath() -> str:
