@@ -43,7 +43,7 @@ NOT_SHOWN = re.compile(
     r"|ESRI Shapefile|MapInfo File|Interlis \d|UK .NTF|S-57|(CUDA|cuDNN|HIP|CUDA driver) error|MPS backend.*"
     r"|(done|left|alive|told to stop|answer|false/\w+|\{\w+\}/here)( \{.*)?|.*\{life\}.*|timed out|supported file format|'crs' was not.*"
     r"|no such function.*|learning rate|cancel deadline|package efficientnet.*|.*unknown option.*|<!-- .*|an empty window"
-    r"|(outside|upper|lower|center) .*",
+    r"|(outside|upper|lower|center) .*|image/tiff.*|grass\|meadow.*",
     re.DOTALL,
 )  # fmt: skip
 _A_PHRASE = re.compile(r"[^\W\d_]{2,}[,:;)]? +[(\"'{]?[^\W\d_]|\} [^\W\d_]{2,}|[^\W\d_]{2,}:? \{")
@@ -73,7 +73,7 @@ def main() -> int:
             by_room.setdefault(room_of(text.file), {}).setdefault(text.template, known.get(text.template, ""))
         for room, by_hand in files(language).items():
             for template, translation in by_hand.items():
-                if template in everything and not any(template in of for of in by_room.values()):
+                if translation and template in everything and not any(template in of for of in by_room.values()):
                     by_room.setdefault(room, {})[template] = translation
         (FOLDER / language).mkdir(exist_ok=True)
         for room, of_room in by_room.items():
@@ -131,10 +131,10 @@ def found_texts() -> list[Found]:
 def every_string() -> set[str]:
     """Return every string in the library, as a template."""
     return {
-        _escaped(node.value).strip()
+        _template(node).strip()
         for path in _modules()
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
     }
 
 

@@ -34,7 +34,7 @@ class Catalogue:
                 self._with_holes.append((template, translation))
             else:
                 self._whole["".join(map(str, template.parts))] = "".join(map(str, translation.parts))
-        self._with_holes.sort(key=lambda pair: -pair[0].literal_length)
+        self._with_holes.sort(key=lambda pair: (-pair[0].literal_length, -pair[0].numbers))
 
     def translated(self, text: str) -> str | None:
         """Return ``text`` in the language, or None where nothing of it is known."""

@@ -64,6 +64,11 @@ class Template:
         """How many characters are not filled in: of two templates that fit, the one with more says more exactly what it is."""
         return sum(len(part) for part in self.parts if isinstance(part, str))
 
+    @cached_property
+    def numbers(self) -> int:
+        """How many holes only a number fits into."""
+        return sum(hole.mark == NUMBER_MARK for hole in self.holes)
+
     def filling(self, text: str) -> dict[str, str] | None:
         """Return what fills the holes in ``text``, by their names, or None where ``text`` was not made from this template."""
         if self.longest_literal not in text:
