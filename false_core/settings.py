@@ -129,7 +129,7 @@ def preferred_device() -> str:
 def users_language() -> str:
     """Return the code of the language of messages and reports, such as ``de``: ``FALSE_LANGUAGE``, or English.
 
-    ``system`` stands for the language of the terminal, as the usual variables ``LC_ALL``, ``LC_MESSAGES`` and ``LANG`` say it.
+    ``system`` stands for the language of the terminal, as ``LC_ALL``, ``LC_MESSAGES`` and ``LANG`` say it.
     """
     chosen = os.environ.get("FALSE_LANGUAGE", "").strip()
     if chosen.lower() == OF_THE_SYSTEM:

@@ -3,9 +3,9 @@
     python tools/build_language.py           after a message has changed: writes the files; what is new gets an empty text
     python tools/build_language.py --check   writes nothing; fails where a text is missing, gone, or lacks what is filled in
 
-A text is an f-string or a string with a sentence or a phrase, wherever it stands in the library, and every word that is given
-to a section of a report or to a stage of a job. Strings that look alike but are for machines are named below. A word that is
-not found by itself may be added to a file by hand, as long as the source holds it. Standard library only.
+A text is an f-string or a string with a sentence or a phrase, wherever it stands in the library, and every word that is
+given to a section of a report or to a stage of a job. Strings that look alike but are for machines are named below. A word
+that is not found by itself may be added to a file by hand, as long as the source holds it. Standard library only.
 """
 
 from __future__ import annotations
@@ -33,15 +33,16 @@ SHOWN_BY = ("Section", "page", "stage", "part", "localised")
 """Calls whose every word is shown."""
 FOR_PROGRAMMERS = ("TypeError", "NotImplementedError", "AssertionError", "KeyError", "AttributeError", "ProtocolError")
 FOR_MACHINES = (
-    "compile", "execute", "getattr", "hasattr", "startswith", "endswith", "partition", "rpartition", "replace", "sub", "search",
-    "match", "fullmatch", "findall", "finditer", "open", "encode", "decode", "cast", "Literal", "TypeVar", "Thread", "legend",
-    "set", "wait", "broadcast_object", "get_logger", "filterwarnings",
+    "compile", "execute", "getattr", "hasattr", "startswith", "endswith", "partition", "rpartition", "replace", "sub",
+    "search", "match", "fullmatch", "findall", "finditer", "open", "encode", "decode", "cast", "Literal", "TypeVar",
+    "Thread", "legend", "set", "wait", "broadcast_object", "get_logger", "filterwarnings",
 )  # fmt: skip
 """Calls whose strings no person reads."""
 NOT_SHOWN = re.compile(
     r"\s*(SELECT|INSERT|CREATE|CASE|PRAGMA|WHERE|UPDATE|DELETE|DROP) .*"
     r"|ESRI Shapefile|MapInfo File|Interlis \d|UK .NTF|S-57|(CUDA|cuDNN|HIP|CUDA driver) error|MPS backend.*"
-    r"|(done|left|alive|told to stop|answer|false/\w+|\{\w+\}/here)( \{.*)?|.*\{life\}.*|timed out|supported file format|'crs' was not.*"
+    r"|(done|left|alive|told to stop|answer|false/\w+|\{\w+\}/here)( \{.*)?|.*\{life\}.*|timed out"
+    r"|supported file format|'crs' was not.*"
     r"|no such function.*|learning rate|cancel deadline|package efficientnet.*|.*unknown option.*|<!-- .*|an empty window"
     r"|(outside|upper|lower|center) .*|image/tiff.*|grass\|meadow.*",
     re.DOTALL,
@@ -296,7 +297,6 @@ def _escaped(text: str) -> str:
 
 def _holes(template: str) -> set[str]:
     return set(re.findall(r"\{(\w+)[#*]?\}", template.replace("{{", "").replace("}}", "")))
-
 
 
 if __name__ == "__main__":

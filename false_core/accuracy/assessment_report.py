@@ -142,7 +142,8 @@ def _area_figure(a: Assessment, whole: float) -> str:
     figure = Figure(figsize=(7.5, 0.9 + 0.45 * len(a.classes)), layout="constrained")
     axes = figure.subplots()
     place = np.arange(len(a.classes))
-    axes.barh(place - 0.2, [c.pixels * a.unit.per_pixel for c in a.classes], 0.36, color="#c9ccd1", label=localised("mapped"))
+    mapped = [c.pixels * a.unit.per_pixel for c in a.classes]
+    axes.barh(place - 0.2, mapped, 0.36, color="#c9ccd1", label=localised("mapped"))
     shares = a.adjusted.shares
     axes.barh(
         place + 0.2,

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from false_core.language.numbers import NUMBER
+from false_core.language.numbers import WRITTEN_NUMBER
 
 NUMBER_MARK, TEXT_MARK = "#", "*"
 _PART = re.compile(r"(\{\{|\}\}|\{\w+[#*]?\})")
@@ -61,7 +61,7 @@ class Template:
 
     @cached_property
     def literal_length(self) -> int:
-        """How many characters are not filled in: of two templates that fit, the one with more says more exactly what it is."""
+        """How many characters are not filled in: of two templates that fit, the one with more is meant."""
         return sum(len(part) for part in self.parts if isinstance(part, str))
 
     @cached_property
@@ -70,7 +70,7 @@ class Template:
         return sum(hole.mark == NUMBER_MARK for hole in self.holes)
 
     def filling(self, text: str) -> dict[str, str] | None:
-        """Return what fills the holes in ``text``, by their names, or None where ``text`` was not made from this template."""
+        """Return what fills the holes in ``text``, by their names; None where it was not made from this template."""
         if self.longest_literal not in text:
             return None
         match = self._pattern.fullmatch(text)
@@ -79,7 +79,9 @@ class Template:
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         pieces = [
-            re.escape(part) if isinstance(part, str) else f"(?P<{part.name}>{NUMBER if part.mark == NUMBER_MARK else '.*?'})"
+            re.escape(part)
+            if isinstance(part, str)
+            else f"(?P<{part.name}>{WRITTEN_NUMBER if part.mark == NUMBER_MARK else '.*?'})"
             for part in self.parts
         ]
         return re.compile("".join(pieces), re.DOTALL)

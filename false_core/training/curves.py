@@ -57,7 +57,8 @@ def draw_curves(curves: Curves, panels: Sequence[Sequence[str]], limits: tuple[f
         for name, color in zip(names, itertools.cycle(LINE_COLOURS)):
             points = curves.series[name]
             # A line needs two points to be seen.
-            axes.plot(*zip(*points), label=_in_words(name), linewidth=1.4, color=color, marker="o" if len(points) == 1 else None)
+            marker = "o" if len(points) == 1 else None
+            axes.plot(*zip(*points), label=_in_words(name), linewidth=1.4, color=color, marker=marker)
         axes.set_xlabel(localised("step"))
         axes.grid(alpha=0.3)
         axes.set_ylim(limits)

@@ -17,7 +17,7 @@ from false_core.language.templates import NUMBER_MARK, Hole, Template
 ROOT = Path(__file__).resolve().parents[3]
 TOOL = "tools/build_language.py"
 GERMAN = catalogue_of("de")
-VALUES = ("EPSG:32633", "{curly}", "%", "ValueError('x')", "land cover.tif", "/data/Änderung #2 {neu}/a, b.gpkg", "a (b) [c] 'd'")
+VALUES = ("EPSG:32633", "{curly}", "%", "ValueError('x')", "land cover.tif", "/Änderung {neu}/a, b.gpkg", "a (b) [c] 'd'")
 NUMBERS = {"3": "3", "1,234,567": "1.234.567", "0.25": "0,25", "-31.75": "-31,75", "1.5e-05": "1,5e-05", "nan": "nan"}
 
 

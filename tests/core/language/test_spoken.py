@@ -39,7 +39,7 @@ class TestInGerman:
         )
         assert error_for_user(InputError(MISSING, "Georeference it again."))[1] == "Georeferenzieren Sie es noch einmal."
 
-    @pytest.mark.parametrize("event", [Started("pretrain", "1.0", 7), Metric(1, "loss", 0.5), Finished({"accuracy": "unknown"})])
+    @pytest.mark.parametrize("event", [Started("pretrain", "1", 7), Metric(1, "loss", 0.5), Finished({"kind": "unknown"})])
     def test_what_is_for_programs_stays(self, event: Started | Metric | Finished) -> None:
         assert localised_event(event) == event
 
@@ -76,7 +76,8 @@ def test_english_is_spoken_where_no_other_language_was_asked_for(
 @pytest.mark.thorough
 def test_the_worker_and_the_command_line_speak_it(tmp_path: Path) -> None:
     variables = {**os.environ, "FALSE_LANGUAGE": "de"}
-    job = json.dumps({"job": "classify", "raster": "nowhere.tif", "model": "no.safetensors", "output": str(tmp_path / "a.tif")})
+    output = str(tmp_path / "a.tif")
+    job = json.dumps({"job": "classify", "raster": "no.tif", "model": "no.safetensors", "output": output})
     file = tmp_path / "job.json"
     file.write_text(job, encoding="utf-8")
     shell = [sys.executable, "-m", "false_core", "run", str(file)]
