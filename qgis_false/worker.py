@@ -23,8 +23,9 @@ from qgis.core import QgsProcessingException, QgsProcessingFeedback
 import false_core
 from false_core import events, jobs
 from false_core.errors import presentable
-from false_core.events import CANCEL_DEADLINE_S, Event, Failed, Finished, Message, Progress, ProtocolError, Started
+from false_core.events import CANCEL_DEADLINE_S, Event, Failed, Finished, Message, Progress, Started
 from false_core.hidden_names import unfinished_of
+from false_core.line_protocol import ProtocolError
 from false_core.redaction import without_secrets
 from qgis_false import LIBRARY_FOLDER, last_errors, settings
 from qgis_false.environment import versions

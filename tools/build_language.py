@@ -24,7 +24,7 @@ FOLDER = LIBRARY / "language"
 LANGUAGES = ("de",)
 AT_THE_ROOT = "library"
 """Name of the file for the modules that stand in no room."""
-LEFT_OUT = ("experiments", "synthetic", "language", "redaction.py", "__init__.py", "events.py")
+LEFT_OUT = ("experiments", "language", "redaction.py", "__init__.py", "events.py")
 """Rooms and modules that say nothing to a person who uses the plugin or the jobs."""
 ERRORS_ALONE = ("jobs/declarations.py", "cli.py")
 """Modules whose other texts are for dialogs and for the help of the command line."""
