@@ -1740,6 +1740,14 @@
         <translation>die Vorgabe</translation>
     </message>
     <message>
+        <source>The compute environment {python} has no {packages}.</source>
+        <translation>Der Rechenumgebung {python} fehlt: {packages}.</translation>
+    </message>
+    <message>
+        <source>The compute environment {python} is older than Python 3.10.</source>
+        <translation>Die Rechenumgebung {python} ist älter als Python 3.10.</translation>
+    </message>
+    <message>
         <source>it crashed ({reason})</source>
         <translation>er ist abgestürzt ({reason})</translation>
     </message>
