@@ -92,9 +92,7 @@ def labelled(codes: CodeArray, valid: BoolArray) -> tuple[CodeArray, int]:
     return np.ascontiguousarray(labels[::2, ::2], dtype=np.int32), int(count)
 
 
-def find_regions(
-    land_cover: ClassMap, areas: GroundAreas, side: int, minimum_area: float, feedback: Feedback
-) -> Regions:
+def find_regions(land_cover: ClassMap, areas: GroundAreas, side: int, minimum_area: float, feedback: Feedback) -> Regions:
     """Find the regions of a map, and dissolve those smaller than ``minimum_area``.
 
     A small region becomes part of the neighbour it shares the longest border with; of several such, of the largest one. The
