@@ -108,8 +108,8 @@ class GroundAreas:
         """Return the area of each pixel of a window, (height, width); beyond the raster that of the nearest one."""
         if not self._on_ground:
             return np.full((window.height, window.width), self._flat)
-        rows = window.row + np.arange(window.height) + 0.5
-        columns = window.column + np.arange(window.width) + 0.5
+        rows = np.arange(window.row, window.row + window.height, dtype=np.float64) + 0.5
+        columns = np.arange(window.column, window.column + window.width, dtype=np.float64) + 0.5
         by_row = _between(self._rows, self._per_unit, rows)
         return np.asarray(self._flat * _between(self._columns, by_row.T, columns).T, np.float64)
 
