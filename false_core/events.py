@@ -6,15 +6,12 @@ one of ``finished`` or ``failed``. Standard library only, Python 3.9: the QGIS p
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
-import sys
 from dataclasses import dataclass, field
-from typing import Any, Dict, Optional, Tuple, Type, Union
+from typing import Any, Dict, Optional, Union
 
 from false_core.errors import presentable
-from false_core.untrusted import on_one_line, parse_json
+from false_core.line_protocol import Vocabulary
+from false_core.untrusted import on_one_line
 
 INFO, WARNING = "info", "warning"
 CANCEL_DEADLINE_S = 1.2
@@ -23,10 +20,6 @@ LONGEST_LINE = 1_000_000
 """Characters. A longer line is not an event of ours."""
 LONGEST_MESSAGE = 20_000
 """Characters. Of a longer message the middle is left out."""
-
-
-class ProtocolError(ValueError):
-    """A line that is not an event."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +60,11 @@ class Progress:
 
 @dataclass(frozen=True)
 class Metric:
-    """One number worth a curve: ``value`` of ``name`` at training step ``step``."""
+    """One number worth a curve: ``value`` of ``name`` at training step ``step``; NaN crosses the border as null."""
 
     step: int
     name: str
-    value: float
+    value: float = field(metadata={"gap": True})
 
 
 @dataclass(frozen=True)
@@ -123,28 +116,12 @@ class Failed:
 
 Event = Union[Started, Progress, Metric, Message, Artifact, Finished, Failed]
 
-_KINDS: Dict[str, Type[Any]] = {
-    kind.__name__.lower(): kind for kind in (Started, Progress, Metric, Message, Artifact, Finished, Failed)
-}
-# What each annotation above admits. bool is an int in Python, so numbers are checked apart.
-_TYPES: Dict[str, Tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "float": (int, float),
-    "Optional[float]": (int, float, type(None)),
-    "Dict[str, Any]": (dict,),
-}
+EVENTS = Vocabulary("event", (Started, Progress, Metric, Message, Artifact, Finished, Failed), LONGEST_LINE)
 
 
 def encode(event: Event) -> str:
-    """Return ``event`` as one line of JSON, without the line break.
-
-    Numbers that are not finite become null in optional places, so that the line is JSON every reader accepts.
-    """
-    body = {"event": type(event).__name__.lower()}
-    for key, value in dataclasses.asdict(event).items():
-        body[key] = _finite(value)
-    return json.dumps(body, ensure_ascii=True, allow_nan=False)
+    """Return ``event`` as one line of JSON, without the line break; what is no finite number as null."""
+    return EVENTS.encode(event)
 
 
 def decode(line: str) -> Event:
@@ -153,37 +130,5 @@ def decode(line: str) -> Event:
     Raises:
         ProtocolError: The line is not JSON, not an event, or a field is missing, unknown or of the wrong type.
     """
-    if len(line) > LONGEST_LINE:
-        raise ProtocolError(f"a line of {len(line)} characters is not an event")
-    try:
-        body = parse_json(line, finite=True)
-    except ValueError as error:
-        raise ProtocolError(f"not JSON: {line[:200]!r}") from error
-    kind = _KINDS.get(str(body.pop("event", ""))) if isinstance(body, dict) else None
-    if kind is None:
-        raise ProtocolError(f"not an event: {line[:200]!r}")
-    fields = {f.name: f for f in dataclasses.fields(kind)}
-    for name, value in body.items():
-        if name not in fields:
-            raise ProtocolError(f"{kind.__name__} has no field {name!r}")
-        admitted = _TYPES[str(fields[name].type)]
-        is_gap = value is None and kind is Metric and name == "value"
-        is_impossible = isinstance(value, (int, float)) and not abs(value) <= sys.float_info.max
-        if not is_gap and (is_impossible or isinstance(value, bool) or not isinstance(value, admitted)):
-            raise ProtocolError(f"{kind.__name__}.{name} cannot be {value!r}")
-    if kind is Metric and body.get("value", 0.0) is None:
-        body["value"] = math.nan
-    try:
-        return kind(**body)  # type: ignore[no-any-return]
-    except TypeError as error:
-        raise ProtocolError(str(error)) from error
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value
+    event: Event = EVENTS.decode(line)
+    return event

@@ -6,6 +6,7 @@ from qgis.core import QgsProcessingContext, QgsProcessingException, QgsProcessin
 
 from false_core import jobs
 from qgis_false import last_errors, tasks
+from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import FalseAlgorithm, Values
 from qgis_false.environment.processes import ProcessingCancelled
 from qgis_false.translation import tr
@@ -15,8 +16,15 @@ class SetUpEnvironment(FalseAlgorithm):
     """Runs no job of the library: without an environment there is nothing that could."""
 
     JOB = tasks.SetUpEnvironment
-    TITLE = "Set up the compute environment"
+    TITLE = "1. Set up the compute environment"
+    GROUP = groups.START
     TAGS = ("install", "repair", "update", "python", "torch", "cuda", "gpu", "uv", "pip", "environment")
+
+    def prepareAlgorithm(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> bool:
+        from qgis_false.environment.network import network_of_qgis  # Not before: the start of QGIS must not wait for it.
+
+        self._network = network_of_qgis()  # Here, because this is the main thread.
+        return True
 
     def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         from qgis_false.environment.install import set_up  # Not before: the start of QGIS must not wait for it.
@@ -28,7 +36,7 @@ class SetUpEnvironment(FalseAlgorithm):
             from_scratch=self.parameterAsBoolean(parameters, "FROM_SCRATCH", context),
         )
         try:
-            ready = set_up(request, feedback)
+            ready = set_up(request, feedback, self._network)
         except ProcessingCancelled:
             raise
         except QgsProcessingException as error:

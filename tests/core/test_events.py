@@ -19,11 +19,11 @@ from false_core.events import (
     Message,
     Metric,
     Progress,
-    ProtocolError,
     Started,
     decode,
     encode,
 )
+from false_core.line_protocol import ProtocolError
 
 EVENTS = [
     Started("pretrain", "0.1.0", 4711),

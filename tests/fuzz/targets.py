@@ -89,7 +89,7 @@ def _event() -> Callable[[bytes], None]:
     def run(data: bytes) -> None:
         try:
             event = events.decode(data.decode("utf-8", "surrogateescape"))
-        except events.ProtocolError:
+        except ProtocolError:
             return
         line = events.encode(event)
         # Compared as text: a metric may be NaN, which is not even itself.
