@@ -44,7 +44,7 @@ class Vocabulary:
 
         Numbers that are not finite become null, so that the line is JSON every reader accepts.
         """
-        body = {self.tag: type(message).__name__.lower()}
+        body: Dict[str, Any] = {self.tag: type(message).__name__.lower()}
         for key, value in dataclasses.asdict(message).items():
             body[key] = _finite(value)
         return json.dumps(body, ensure_ascii=True, allow_nan=False)
