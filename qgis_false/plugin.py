@@ -20,6 +20,7 @@ class FalsePlugin:
         self._iface = iface
         self._provider: Optional[FalseProvider] = None
         self._options: Any = None
+        self._menu: Any = None
         self._translator: Optional[QTranslator] = None
 
     def initProcessing(self) -> None:
@@ -31,15 +32,22 @@ class FalsePlugin:
         self._provider.refreshAlgorithms()  # Only now it can load them.
 
     def initGui(self) -> None:
-        """Add the algorithms and the options page. Called by the desktop application."""
+        """Add the algorithms, the options page, the menu and the toolbar. Called by the desktop application."""
         self.initProcessing()
         from qgis_false.options import OptionsFactory  # qgis_process has no windows.
 
         self._options = OptionsFactory()
         self._iface.registerOptionsWidgetFactory(self._options)
+        from qgis_false.menu import FalseMenu  # As above.
+
+        self._menu = FalseMenu(self._iface)
+        self._menu.greet()
 
     def unload(self) -> None:
         """Take everything away again."""
+        if self._menu is not None:
+            self._menu.remove()
+            self._menu = None
         if self._options is not None:
             self._iface.unregisterOptionsWidgetFactory(self._options)
             self._options = None

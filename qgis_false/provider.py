@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List
+from typing import List, Optional
 
 from qgis.core import QgsApplication, QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
+from qgis.PyQt.QtWidgets import QWidget
 
+from false_core import jobs
 from qgis_false import PLUGIN_FOLDER
+from qgis_false.algorithms import groups
 from qgis_false.algorithms.assess import Assess
+from qgis_false.algorithms.base import missing_to_compute
 from qgis_false.algorithms.checkenvironment import CheckEnvironment
 from qgis_false.algorithms.classify import Classify
 from qgis_false.algorithms.classifymany import ClassifyMany
 from qgis_false.algorithms.diagnostics import Diagnostics
 from qgis_false.algorithms.embed import Embed
+from qgis_false.algorithms.exampledata import ExampleData
 from qgis_false.algorithms.exportonnx import ExportOnnx
 from qgis_false.algorithms.finetune import Finetune
+from qgis_false.algorithms.groups import title_of_group
 from qgis_false.algorithms.importresults import ImportResults
 from qgis_false.algorithms.modelinfo import ModelInfo
 from qgis_false.algorithms.polygonise import Polygonise
@@ -24,6 +30,7 @@ from qgis_false.algorithms.pretrain import Pretrain
 from qgis_false.algorithms.samplepoints import SamplePoints
 from qgis_false.algorithms.setupenvironment import SetUpEnvironment
 from qgis_false.algorithms.suggestlabels import SuggestLabels
+from qgis_false.help import help_page, page_of_model
 from qgis_false.translation import tr, translate_model
 
 ALGORITHMS = (
@@ -40,6 +47,7 @@ ALGORITHMS = (
     ModelInfo,
     ImportResults,
     SetUpEnvironment,
+    ExampleData,
     CheckEnvironment,
     Diagnostics,
 )
@@ -58,6 +66,24 @@ class ShippedModel(QgsProcessingModelAlgorithm):
 
     def displayName(self) -> str:
         return tr(super().displayName())
+
+    def group(self) -> str:
+        return title_of_group(self.groupId())
+
+    def groupId(self) -> str:
+        return groups.IMPROVE if self.name() == "Improve a map" else groups.MAP
+
+    def helpUrl(self) -> str:
+        return help_page(page_of_model(self.name()))
+
+    def what_is_missing(self) -> str:
+        """Return why nothing can be computed and what to do, or nothing where all is there."""
+        return missing_to_compute(jobs.Finetune)
+
+    def createCustomParametersWidget(self, parent: Optional[QWidget] = None) -> QWidget:
+        from qgis_false.dialogs.dialog import FalseDialog  # qgis_process has no windows.
+
+        return FalseDialog(self, parent)
 
 
 class FalseProvider(QgsProcessingProvider):

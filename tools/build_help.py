@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
 from build_translations import LANGUAGES, translations  # noqa: E402
+from shipped_models import Entry, ShippedModel, shipped_models  # noqa: E402
 
 from false_core import jobs  # noqa: E402
 from qgis_false.tasks import EXPORT, EXPORT_NAME, TASKS, can_be_exported, name_of  # noqa: E402
@@ -48,6 +49,7 @@ class Algorithm:
     name: str
     title: str
     job: str
+    group: str
 
 
 @dataclass(frozen=True)
@@ -101,13 +103,20 @@ def files() -> dict[Path, str]:
     found = {MARKDOWN / "index.md": index()}
     for page in pages():
         found[MARKDOWN / f"{page.name}.md"] = as_markdown(page)
+    for model in shipped_models():
+        found[MARKDOWN / f"{model.page}.md"] = model_as_markdown(model)
     for language in (ORIGINAL, *LANGUAGES):
         known = translations(language) if language != ORIGINAL else {}
+
+        def tr(text: str, known: dict[str, str] = known) -> str:
+            return known.get(text, text)
+
         for page in pages():
             if page.algorithm:
-                found[HTML / language / f"{page.name}.html"] = as_html(
-                    page, language, lambda text, known=known: known.get(text, text)
-                )
+                found[HTML / language / f"{page.name}.html"] = as_html(page, language, tr)
+        for model in shipped_models():
+            found[HTML / language / f"{model.page}.html"] = model_as_html(model, language, tr)
+        found[HTML / language / "index.html"] = index_as_html(language, tr)
     return found
 
 
@@ -133,7 +142,8 @@ def algorithms() -> Iterator[Algorithm]:
                 continue
             values = {name: value for part in node.body for name, value in _assigned(part)}
             if values.get("TITLE"):
-                yield Algorithm(values.get("NAME") or values["JOB"].lower(), values["TITLE"], values["JOB"])
+                name = values.get("NAME") or values["JOB"].lower()
+                yield Algorithm(name, values["TITLE"], values["JOB"], values["GROUP"].lower())
 
 
 def _assigned(part: ast.stmt) -> Iterator[tuple[str, str]]:
@@ -247,14 +257,15 @@ def index() -> str:
         in_qgis = f"`false:{page.algorithm.name}`" if page.algorithm else ""
         command = f"`false-core {name_of(page.job)}`" if page.runs_without_qgis else ""
         lines.append(f"| [{_escaped(page.title)}]({page.name}.md) | {about} | {in_qgis} | {command} |")
+    for model in shipped_models():
+        about = _escaped(model.about.partition(". ")[0])
+        lines.append(f"| [{model.title}]({model.page}.md) | {about}. | `false:{model.title}` | |")
     return "\n".join(
         [
             *lines,
             "",
-            "The model **Map from a few labels** runs pretraining, fine-tuning and classifying one after the other. **Map a",
-            "folder of rasters** does so for many rasters with labels on one of them. **Improve a map** fine-tunes and",
-            "classifies again when there are more labels, and suggests where to digitise next. The command line has three",
-            "commands more, `run`, `info` and `experiment`: see [Command line](../command-line.md).",
+            "The command line has three commands more, `run`, `info` and `experiment`: see",
+            "[Command line](../command-line.md).",
             "",
         ]
     )
@@ -269,6 +280,18 @@ def as_markdown(page: Page) -> str:
         lines += [f"In QGIS: *Processing Toolbox > FALSE > {_escaped(page.title)}*, or `false:{page.algorithm.name}`.", ""]
     lines += [*_tables(page.job), *_calls(page)]
     return "\n".join(lines)
+
+
+def model_as_markdown(model: ShippedModel) -> str:
+    """Return the page of a model for the documentation."""
+    lines = [f"# {model.title}", "", NOTICE, "", _escaped(model.about), ""]
+    lines += [f"In QGIS: *Processing Toolbox > FALSE > {model.title}*, or `false:{model.title}`.", ""]
+    for heading, entries in (("## Parameters", model.inputs), ("## Files written", model.outputs)):
+        lines += [heading, "", "| parameter | what it is |", "|---|---|"]
+        lines += [f"| **{_escaped(e.label)}**<br>`{e.name}` | {_escaped(e.help)} |" for e in entries]
+        lines.append("")
+    lines += ["## Without the dialog", "", "The values below are examples.", ""]
+    return "\n".join([*lines, *_code("sh", model.call)])
 
 
 def _in_qgis(job: type[Any]) -> dict[str, jobs.Parameter]:
@@ -368,8 +391,51 @@ code, pre { font-family: monospace; background: #f2f2f2; } pre { padding: 0.6rem
 def as_html(page: Page, language: str, tr: Translate) -> str:
     """Return the page for the Help button, in the language that ``tr`` translates to."""
     assert page.algorithm is not None
-    title = html.escape(tr(page.title))
-    lines = [
+    lines = [f"<p>{html.escape(tr(paragraph))}</p>" for paragraph in page.paragraphs]
+    lines += [*_definitions(page.job, tr), f"<h2>{html.escape(tr('Without the dialog'))}</h2>"]
+    if example(page.job):
+        lines.append(f"<p>{html.escape(tr('The values are examples.'))}</p>")
+    calls = [qgis_call(page.job, page.name), *([shell_call(page.job)] if page.runs_without_qgis else [])]
+    lines += [f"<pre>{html.escape(call)}</pre>" for call in calls]
+    return _html(tr(page.title), language, lines)
+
+
+def model_as_html(model: ShippedModel, language: str, tr: Translate) -> str:
+    """Return the page of a model for the Help button."""
+
+    def listed(heading: str, entries: tuple[Entry, ...]) -> Iterator[str]:
+        yield from (f"<h2>{html.escape(heading)}</h2>", "<dl>")
+        for entry in entries:
+            yield f"<dt>{html.escape(tr(entry.label))} <code>{html.escape(entry.name)}</code></dt>"
+            yield f"<dd>{html.escape(tr(entry.help))}</dd>"
+        yield "</dl>"
+
+    lines = [f"<p>{html.escape(tr(model.about))}</p>", *listed(tr("Parameters"), model.inputs)]
+    lines += [*listed(tr("Files written"), model.outputs), f"<h2>{html.escape(tr('Without the dialog'))}</h2>"]
+    lines += [f"<p>{html.escape(tr('The values are examples.'))}</p>", f"<pre>{html.escape(model.call)}</pre>"]
+    return _html(tr(model.title), language, lines)
+
+
+def index_as_html(language: str, tr: Translate) -> str:
+    """Return the list of all pages of the plugin, by the groups of the toolbox."""
+    groups = {"start": tr("1 Start here"), "map": tr("2 Map"), "check": tr("3 Check"), "improve": tr("4 Improve"),
+              "files": tr("5 Models and files")}  # fmt: skip
+    entries = [(p.algorithm.group, p.name, tr(p.title), tr(p.paragraphs[0])) for p in pages() if p.algorithm]
+    for model in shipped_models():
+        group = "improve" if model.page.startswith("improve") else "map"
+        entries.append((group, model.page, tr(model.title), tr(model.about)))
+    lines = []
+    for group, heading in groups.items():
+        lines += [f"<h2>{html.escape(heading)}</h2>", "<dl>"]
+        for _, page, title, about in sorted((e for e in entries if e[0] == group), key=lambda entry: entry[2]):
+            lines.append(f'<dt><a href="{page}.html">{html.escape(title)}</a></dt><dd>{html.escape(about)}</dd>')
+        lines.append("</dl>")
+    return _html("FALSE", language, lines)
+
+
+def _html(title: str, language: str, lines: list[str]) -> str:
+    title = html.escape(title)
+    before = [
         "<!DOCTYPE html>",
         f'<html lang="{language}">',
         "<head>",
@@ -380,13 +446,7 @@ def as_html(page: Page, language: str, tr: Translate) -> str:
         "<body>",
         f"<h1>{title}</h1>",
     ]
-    lines += [f"<p>{html.escape(tr(paragraph))}</p>" for paragraph in page.paragraphs]
-    lines += [*_definitions(page.job, tr), f"<h2>{html.escape(tr('Without the dialog'))}</h2>"]
-    if example(page.job):
-        lines.append(f"<p>{html.escape(tr('The values are examples.'))}</p>")
-    calls = [qgis_call(page.job, page.name), *([shell_call(page.job)] if page.runs_without_qgis else [])]
-    lines += [f"<pre>{html.escape(call)}</pre>" for call in calls]
-    return "\n".join([*lines, "</body>", "</html>", ""])
+    return "\n".join([*before, *lines, "</body>", "</html>", ""])
 
 
 def _definitions(job: type[Any], tr: Translate) -> Iterator[str]:

@@ -13,10 +13,12 @@ from false_core.synthetic.scene import BAND_NAMES, MIN_SCENE_SIDE_PX, SCENE_NODA
 
 if TYPE_CHECKING:
     from affine import Affine
+    from geopandas import GeoDataFrame
 
 # rasterio and geopandas are imported where they are used: a scene in memory needs neither.
 
 CRS = "EPSG:32633"
+LAYER, LAND_COVER = "labels", "land_cover"
 _UPPER_LEFT = (412_000.0, 5_430_000.0)
 _TILED = {"driver": "GTiff", "crs": CRS, "tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate"}
 
@@ -43,12 +45,42 @@ def write_scene(
     folder.mkdir(parents=True, exist_ok=True)
     files = SceneFiles(folder / "image.tif", folder / "truth.tif", folder / "labels.gpkg")
     scene = generate(width, height, seed)
-    transform = _transform(scene.gsd)
-    with _create_image(files.image, width, height, transform) as target:
-        target.write(scene.image)
-    _write_truth(files.truth, scene, transform)
-    _write_labels(files.labels, scene, transform, label_share, np.random.default_rng((seed, 1)))
+    write_image(files.image, scene)
+    write_truth(files.truth, scene)
+    files.labels.unlink(missing_ok=True)  # A GeoPackage would keep its other layers.
+    # Version 1.2, which the GDAL of older QGIS releases knows too.
+    labels_of(scene, label_share, seed).to_file(files.labels, layer=LAYER, driver="GPKG", engine="pyogrio", VERSION="1.2")
     return files
+
+
+def write_image(path: Path, scene: Scene) -> None:
+    """Write the image of a scene as a GeoTIFF."""
+    height, width = scene.truth.shape
+    with _create_image(path, width, height, _transform(scene.gsd)) as target:
+        target.write(scene.image)
+
+
+def write_truth(path: Path, scene: Scene) -> None:
+    """Write the classes of a scene as a GeoTIFF, with their colours."""
+    import rasterio
+
+    height, width = scene.truth.shape
+    with rasterio.open(
+        path, "w", **_TILED, width=width, height=height, count=1, dtype="uint8", nodata=0, transform=_transform(scene.gsd)
+    ) as target:
+        target.write(scene.truth, 1)
+        target.write_colormap(1, {c.code: (*bytes.fromhex(c.color[1:]), 255) for c in CLASSES})
+
+
+def labels_of(scene: Scene, share: float, seed: int) -> GeoDataFrame:
+    """Return label polygons on about ``share`` of a scene (0 to 1), with the fields ``code`` and ``land_cover``."""
+    import geopandas
+
+    from false_core.synthetic.digitising import digitise
+
+    polygons, codes = digitise(scene, _transform(scene.gsd), share, np.random.default_rng((seed, 1)))
+    fields = {"code": codes, LAND_COVER: [NAMES[code] for code in codes]}
+    return geopandas.GeoDataFrame(fields, geometry=polygons, crs=CRS)
 
 
 def write_large(path: str | Path, width: int, height: int, seed: int = 0, block: int = 2048) -> None:
@@ -87,28 +119,3 @@ def _create_image(path: Path, width: int, height: int, transform: Affine) -> Any
     target.descriptions = BAND_NAMES
     target.colorinterp = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.undefined)
     return target
-
-
-def _write_truth(path: Path, scene: Scene, transform: Affine) -> None:
-    import rasterio
-
-    height, width = scene.truth.shape
-    with rasterio.open(
-        path, "w", **_TILED, width=width, height=height, count=1, dtype="uint8", nodata=0, transform=transform
-    ) as target:
-        target.write(scene.truth, 1)
-        target.write_colormap(1, {c.code: (*bytes.fromhex(c.color[1:]), 255) for c in CLASSES})
-
-
-def _write_labels(path: Path, scene: Scene, transform: Affine, share: float, rng: np.random.Generator) -> None:
-    import geopandas
-
-    from false_core.synthetic.digitising import digitise
-
-    polygons, codes = digitise(scene, transform, share, rng)
-    table = geopandas.GeoDataFrame(
-        {"code": codes, "land_cover": [NAMES[code] for code in codes]}, geometry=polygons, crs=CRS
-    )
-    # Version 1.2, which the GDAL of older QGIS releases knows too.
-    path.unlink(missing_ok=True)  # A GeoPackage would keep its other layers.
-    table.to_file(path, layer="labels", driver="GPKG", engine="pyogrio", VERSION="1.2")

@@ -112,14 +112,25 @@ def style_of_classes(field: str, classes: Sequence[LandCoverClass]) -> bytes:
     return _text(root)
 
 
+def style_of_labels(field: str, classes: Sequence[LandCoverClass]) -> bytes:
+    """Return a style for label polygons by the names of their classes: outlines, so that the ground shows, and a form that
+    offers the classes."""
+    root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology|Fields|Forms")
+    _choices_in_form(root, field, [c.name for c in classes])
+    categories, symbols = _categorized(root, field)
+    for number, c in enumerate(classes):
+        ET.SubElement(categories, "category", symbol=str(number), value=c.name, label=c.name, render="true")
+        red, green, blue = bytes.fromhex(c.color[1:])
+        drawn = {"color": f"{red},{green},{blue},80", "style": "solid", "outline_color": f"{red},{green},{blue},255"}
+        outline = {"outline_style": "solid", "outline_width": "0.6", "outline_width_unit": "MM", "joinstyle": "round"}
+        _symbol(symbols, number, "fill", "SimpleFill", {**drawn, **outline})
+    return _text(root)
+
+
 def style_of_points_to_fill_in(field: str, names: Sequence[str]) -> bytes:
     """Return a style for points without a class: rings, so that the pixel shows, and a form that offers the classes."""
     root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology|Fields|Forms")
-    configuration = ET.SubElement(ET.SubElement(root, "fieldConfiguration"), "field", name=field)
-    options = ET.SubElement(ET.SubElement(configuration, "editWidget", type="ValueMap"), "config")
-    choices = _option(_option(options), "map", "List")
-    for name in names:
-        _option(_option(choices), name, "QString", name)
+    _choices_in_form(root, field, names)
     # Words and not true or false: QGIS compares the categories as text, in SQL too.
     state = f"CASE WHEN coalesce(\"{field}\", '') = '' THEN 'to do' ELSE 'done' END"
     categories, symbols = _categorized(root, state)
@@ -130,6 +141,14 @@ def style_of_points_to_fill_in(field: str, names: Sequence[str]) -> bytes:
         ring = {"name": "circle", "color": "0,0,0,0", "outline_color": color, "outline_width": "0.6", "size": "5"}
         _symbol(symbols, number, "marker", "SimpleMarker", {**ring, "outline_width_unit": "MM", "size_unit": "MM"})
     return _text(root)
+
+
+def _choices_in_form(root: ET.Element, field: str, names: Sequence[str]) -> None:
+    configuration = ET.SubElement(ET.SubElement(root, "fieldConfiguration"), "field", name=field)
+    options = ET.SubElement(ET.SubElement(configuration, "editWidget", type="ValueMap"), "config")
+    choices = _option(_option(options), "map", "List")
+    for name in names:
+        _option(_option(choices), name, "QString", name)
 
 
 def _categorized(root: ET.Element, expression: str) -> tuple[ET.Element, ET.Element]:

@@ -7,6 +7,7 @@ from typing import List
 from qgis.core import QgsProcessingFeedback
 
 from false_core import jobs
+from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import JobAlgorithm
 from qgis_false.legend import LabelStyle, LegendEntry
 
@@ -16,6 +17,7 @@ class Assess(JobAlgorithm):
 
     JOB = jobs.Assess
     TITLE = "Assess a map"
+    GROUP = groups.CHECK
     TAGS = ("accuracy", "validation", "confusion matrix", "error matrix", "kappa", "area", "Olofsson", "ground truth")
 
     def legend_entries(self, style: LabelStyle, feedback: QgsProcessingFeedback) -> List[LegendEntry]:

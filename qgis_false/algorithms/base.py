@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Type
 
+from qgis import utils
 from qgis.core import (
     QgsProcessingAlgorithm,
     QgsProcessingContext,
@@ -16,12 +17,14 @@ from qgis.core import (
     QgsProcessingOutputString,
 )
 from qgis.PyQt.QtGui import QIcon
+from qgis.PyQt.QtWidgets import QWidget
 
 from false_core import jobs
 from false_core.errors import FalseError
 from qgis_false import PLUGIN_FOLDER, layers, legend, tasks
 from qgis_false.algorithms.definitions import export_definition
 from qgis_false.algorithms.fields import shown_fields, the_only
+from qgis_false.algorithms.groups import title_of_group
 from qgis_false.algorithms.kinds import definition, job_fields
 from qgis_false.algorithms.problems import problems, with_names_of_rasters
 from qgis_false.algorithms.values import Request
@@ -36,6 +39,21 @@ ICONS_FOLDER = PLUGIN_FOLDER / "icons"
 """Holds one SVG for each algorithm, under its name."""
 
 
+def missing_to_compute(job: Type[Any]) -> str:
+    """Return why a job cannot be run on this computer and what to do, or nothing where it can."""
+    # Not needed when QGIS starts.
+    from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
+    from qgis_false.launcher import launcher_for
+
+    try:
+        launcher = launcher_for(job)
+        if launcher is None or launcher.needs_interpreter:
+            find_interpreter()
+    except (NoEnvironment, QgsProcessingException) as error:
+        return str(error)
+    return ""
+
+
 class FalseAlgorithm(QgsProcessingAlgorithm):
     """What every algorithm of ours has: parameters, results and help as they are declared, a title, tags, the icon."""
 
@@ -44,6 +62,8 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
     NAME = ""
     """Name in the algorithm's id. Empty: that of the job."""
     TITLE = ""
+    GROUP = ""
+    """One of ``qgis_false.algorithms.groups``."""
     TAGS: Tuple[str, ...] = ()
 
     def createInstance(self) -> QgsProcessingAlgorithm:
@@ -54,6 +74,12 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
 
     def displayName(self) -> str:
         return tr(self.TITLE)
+
+    def group(self) -> str:
+        return title_of_group(self.GROUP)
+
+    def groupId(self) -> str:
+        return self.GROUP
 
     def shortDescription(self) -> str:
         return tr((inspect.getdoc(self.JOB) or "").partition("\n")[0])
@@ -76,6 +102,20 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
 
     def helpUrl(self) -> str:
         return help_page(self.name())
+
+    def createCustomParametersWidget(self, parent: Optional[QWidget] = None) -> QWidget:
+        from qgis_false.dialogs.dialog import FalseDialog  # qgis_process has no windows.
+
+        return FalseDialog(self, parent)
+
+    def what_is_missing(self) -> str:
+        """Return why nothing can be computed and what to do, or nothing where all is there."""
+        return ""
+
+    def canExecute(self) -> Tuple[bool, str]:
+        # On the desktop the dialog opens all the same: it has the buttons that mend it, where QGIS has none.
+        missing = "" if utils.iface is not None else self.what_is_missing()
+        return not missing, missing
 
     def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:
         for field in shown_fields(self.JOB).values():
@@ -137,18 +177,8 @@ class JobAlgorithm(FalseAlgorithm):
         if tasks.can_be_exported(self.JOB):
             self.addParameter(export_definition())
 
-    def canExecute(self) -> Tuple[bool, str]:
-        # Not needed when QGIS starts.
-        from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
-        from qgis_false.launcher import launcher_for
-
-        try:
-            launcher = launcher_for(self.JOB)
-            if launcher is None or launcher.needs_interpreter:
-                find_interpreter()
-        except (NoEnvironment, QgsProcessingException) as error:
-            return False, str(error)
-        return True, ""
+    def what_is_missing(self) -> str:
+        return missing_to_compute(self.JOB)
 
     def prepareAlgorithm(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> bool:
         # Here and not later, because this is the main thread, where the style of a layer may be read.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qgis.core import QgsProcessingContext, QgsProcessingFeedback
 
 from false_core import jobs
+from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import JobAlgorithm, Values
 from qgis_false.translation import tr
 
@@ -15,6 +16,7 @@ class CheckEnvironment(JobAlgorithm):
     JOB = jobs.Check
     NAME = "checkenvironment"
     TITLE = "Check the compute environment"
+    GROUP = groups.START
     TAGS = ("gpu", "cuda", "torch", "install", "version", "diagnose")
 
     def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:

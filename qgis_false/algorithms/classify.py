@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from false_core import jobs
+from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import JobAlgorithm
 
 
@@ -11,5 +12,6 @@ class Classify(JobAlgorithm):
 
     JOB = jobs.Classify
     TITLE = "3. Classify a raster"
+    GROUP = groups.MAP
     TAGS = ("map", "predict", "inference", "segmentation", "deep learning", "land cover", "classification")
     STYLED = ("output",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from false_core import jobs
+from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import JobAlgorithm
 
 
@@ -11,4 +12,5 @@ class ClassifyMany(JobAlgorithm):
 
     JOB = jobs.ClassifyMany
     TITLE = "Classify many rasters"
+    GROUP = groups.MAP
     TAGS = ("map", "predict", "inference", "folder", "batch", "tiles", "land cover", "classification")

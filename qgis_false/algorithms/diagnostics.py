@@ -8,6 +8,7 @@ from qgis import utils
 from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingFeedback
 
 from qgis_false import tasks
+from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import FalseAlgorithm, Values
 from qgis_false.translation import failure, tr
 from qgis_false.whole_file import write_whole
@@ -28,6 +29,7 @@ class Diagnostics(FalseAlgorithm):
 
     JOB = tasks.Diagnostics
     TITLE = "Diagnostics"
+    GROUP = groups.START
     TAGS = ("report", "bug", "error", "versions", "gpu", "cuda", "environment", "help")
 
     def __init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from false_core import jobs
+from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import JobAlgorithm
 
 
@@ -11,4 +12,5 @@ class Embed(JobAlgorithm):
 
     JOB = jobs.Embed
     TITLE = "What the encoder sees"
+    GROUP = groups.CHECK
     TAGS = ("features", "embedding", "principal components", "pca", "encoder", "deep learning")

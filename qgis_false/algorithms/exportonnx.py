@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from false_core import jobs
+from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import JobAlgorithm
 
 
@@ -11,4 +12,5 @@ class ExportOnnx(JobAlgorithm):
 
     JOB = jobs.ExportOnnx
     TITLE = "Export a model for Deepness"
+    GROUP = groups.FILES
     TAGS = ("onnx", "deepness", "convert", "share", "segmentation")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from false_core import jobs
+from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import JobAlgorithm
 
 
@@ -11,4 +12,5 @@ class Finetune(JobAlgorithm):
 
     JOB = jobs.Finetune
     TITLE = "2. Fine-tune a model (few labels)"
+    GROUP = groups.MAP
     TAGS = ("train", "training", "supervised", "segmentation", "deep learning", "land cover", "classification")

@@ -16,6 +16,7 @@ from qgis.core import (
 
 from false_core import jobs
 from qgis_false import layers, settings, tasks
+from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import FalseAlgorithm, Values
 from qgis_false.translation import tr
 
@@ -30,6 +31,7 @@ class ImportResults(FalseAlgorithm):
 
     JOB = tasks.ImportResults
     TITLE = "Import results"
+    GROUP = groups.FILES
     TAGS = ("export", "load", "cluster", "slurm", "torchrun", "remote", "job", "map", "model", "report")
 
     def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from false_core import jobs
+from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import JobAlgorithm
 
 
@@ -11,4 +12,5 @@ class ModelInfo(JobAlgorithm):
 
     JOB = jobs.ModelInfo
     TITLE = "About a model file"
+    GROUP = groups.FILES
     TAGS = ("describe", "metadata", "classes", "bands", "encoder", "report", "info")

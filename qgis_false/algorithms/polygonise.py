@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from false_core import jobs
+from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import JobAlgorithm
 
 
@@ -11,5 +12,6 @@ class Polygonise(JobAlgorithm):
 
     JOB = jobs.Polygonise
     TITLE = "Map to polygons"
+    GROUP = groups.MAP
     TAGS = ("polygonize", "vectorize", "vectorise", "simplify", "smooth", "sieve", "minimum mapping unit", "land cover")
     STYLED = ("output",)

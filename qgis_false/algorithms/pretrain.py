@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from false_core import jobs
+from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import JobAlgorithm
 
 
@@ -11,4 +12,5 @@ class Pretrain(JobAlgorithm):
 
     JOB = jobs.Pretrain
     TITLE = "1. Pretrain an encoder (no labels)"
+    GROUP = groups.MAP
     TAGS = ("self-supervised", "contrastive", "unlabelled", "encoder", "deep learning", "land cover")

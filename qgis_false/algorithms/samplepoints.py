@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from false_core import jobs
+from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import JobAlgorithm
 
 
@@ -11,5 +12,6 @@ class SamplePoints(JobAlgorithm):
 
     JOB = jobs.SamplePoints
     TITLE = "Sample points to assess a map"
+    GROUP = groups.CHECK
     STYLED = ("output",)
     TAGS = ("accuracy", "validation", "stratified", "random", "sampling design", "reference", "ground truth")

@@ -6,6 +6,7 @@ from qgis.core import QgsProcessingContext, QgsProcessingException, QgsProcessin
 
 from false_core import jobs
 from qgis_false import last_errors, tasks
+from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import FalseAlgorithm, Values
 from qgis_false.environment.processes import ProcessingCancelled
 from qgis_false.translation import tr
@@ -15,7 +16,8 @@ class SetUpEnvironment(FalseAlgorithm):
     """Runs no job of the library: without an environment there is nothing that could."""
 
     JOB = tasks.SetUpEnvironment
-    TITLE = "Set up the compute environment"
+    TITLE = "1. Set up the compute environment"
+    GROUP = groups.START
     TAGS = ("install", "repair", "update", "python", "torch", "cuda", "gpu", "uv", "pip", "environment")
 
     def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:

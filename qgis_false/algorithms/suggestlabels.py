@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from false_core import jobs
+from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import JobAlgorithm
 
 
@@ -11,4 +12,5 @@ class SuggestLabels(JobAlgorithm):
 
     JOB = jobs.SuggestLabels
     TITLE = "Where to digitise next"
+    GROUP = groups.IMPROVE
     TAGS = ("active learning", "uncertainty", "labels", "training data", "sampling", "digitise", "annotate")

@@ -18,3 +18,8 @@ def help_page(algorithm: str) -> str:
         if page.is_file():
             return str(QUrl.fromLocalFile(str(page)).toString())
     return ""
+
+
+def page_of_model(name: str) -> str:
+    """Return the name of the help page of a model that comes with the plugin."""
+    return name.lower().replace(" ", "_")

@@ -732,6 +732,46 @@
         <translation>Pixelgröße, mit der es rechnet, in Einheiten des KBS</translation>
     </message>
     <message>
+        <source>Make a scene to try everything on: an aerial image, and labels on 1 % of it.</source>
+        <translation>Macht eine Szene, an der sich alles ausprobieren lässt: ein Luftbild und Trainingsflächen auf 1 % davon.</translation>
+    </message>
+    <message>
+        <source>The scene is generated on this computer, and nothing is downloaded. It shows fields, meadows, roads, roofs, trees and water from above, in red, green, blue and near infrared. With it the first map takes about five minutes: fine-tune a model with its labels, then classify the raster.</source>
+        <translation>Die Szene wird auf diesem Computer erzeugt, es wird nichts heruntergeladen. Sie zeigt Äcker, Wiesen, Straßen, Dächer, Bäume und Wasser von oben, in Rot, Grün, Blau und nahem Infrarot. Mit ihr dauert die erste Karte etwa fünf Minuten: mit ihren Trainingsflächen ein Modell feinabstimmen, dann das Raster klassifizieren.</translation>
+    </message>
+    <message>
+        <source>The image to write, a GeoTIFF.</source>
+        <translation>Das Bild, das geschrieben wird, ein GeoTIFF.</translation>
+    </message>
+    <message>
+        <source>The label polygons to write, as GeoPackage or another format that goes by its extension. Their class field is land_cover.</source>
+        <translation>Die Trainingsflächen, die geschrieben werden, als GeoPackage oder in einem anderen Format, nach der Endung. Ihr Klassenfeld ist land_cover.</translation>
+    </message>
+    <message>
+        <source>Raster of the true classes</source>
+        <translation>Raster der wahren Klassen</translation>
+    </message>
+    <message>
+        <source>Optional raster with the class of every pixel, to assess a map with.</source>
+        <translation>Auf Wunsch ein Raster mit der Klasse jedes Pixels, um eine Karte damit zu bewerten.</translation>
+    </message>
+    <message>
+        <source>Side of the scene</source>
+        <translation>Seite der Szene</translation>
+    </message>
+    <message>
+        <source>Larger scenes take longer.</source>
+        <translation>Größere Szenen dauern länger.</translation>
+    </message>
+    <message>
+        <source>Another seed makes another scene.</source>
+        <translation>Ein anderer Startwert macht eine andere Szene.</translation>
+    </message>
+    <message>
+        <source>Label polygons</source>
+        <translation>Trainingsflächen (Polygone)</translation>
+    </message>
+    <message>
         <source>Check the compute environment: versions, device, and a real computation on it.</source>
         <translation>Prüft die Rechenumgebung: Versionen, Gerät und eine echte Berechnung darauf.</translation>
     </message>
@@ -916,12 +956,36 @@
         <translation>Was der Encoder sieht</translation>
     </message>
     <message>
+        <source>2. Make example data</source>
+        <translation>2. Beispieldaten erzeugen</translation>
+    </message>
+    <message>
         <source>Export a model for Deepness</source>
         <translation>Ein Modell für Deepness exportieren</translation>
     </message>
     <message>
         <source>2. Fine-tune a model (few labels)</source>
         <translation>2. Ein Modell feintrainieren (wenige Trainingsflächen)</translation>
+    </message>
+    <message>
+        <source>1 Start here</source>
+        <translation>1 Hier anfangen</translation>
+    </message>
+    <message>
+        <source>2 Map</source>
+        <translation>2 Kartieren</translation>
+    </message>
+    <message>
+        <source>3 Check</source>
+        <translation>3 Prüfen</translation>
+    </message>
+    <message>
+        <source>4 Improve</source>
+        <translation>4 Verbessern</translation>
+    </message>
+    <message>
+        <source>5 Models and files</source>
+        <translation>5 Modelle und Dateien</translation>
     </message>
     <message>
         <source>Import results</source>
@@ -992,8 +1056,8 @@
         <translation>Punkte ziehen, um eine Karte zu bewerten</translation>
     </message>
     <message>
-        <source>Set up the compute environment</source>
-        <translation>Rechenumgebung einrichten</translation>
+        <source>1. Set up the compute environment</source>
+        <translation>1. Rechenumgebung einrichten</translation>
     </message>
     <message>
         <source>Ready. It computes with {path}.</source>
@@ -1014,6 +1078,18 @@
     <message>
         <source>{name} must be a file, for example a GeoPackage; it is {path}.</source>
         <translation>{name} muss eine Datei sein, zum Beispiel ein GeoPackage; es ist {path}.</translation>
+    </message>
+    <message>
+        <source>Nothing can be computed yet</source>
+        <translation>Es kann noch nichts gerechnet werden</translation>
+    </message>
+    <message>
+        <source>Set up...</source>
+        <translation>Einrichten...</translation>
+    </message>
+    <message>
+        <source>Options...</source>
+        <translation>Optionen...</translation>
     </message>
     <message>
         <source>Another QGIS is setting up the compute environment right now. Wait for it to end.</source>
@@ -1460,6 +1536,22 @@
         <translation>Die Farben des Layers richten sich nicht nach dem Feld {field}: die Klassen bekommen andere.</translation>
     </message>
     <message>
+        <source>FALSE: land-cover maps from a few labels</source>
+        <translation>FALSE: Landbedeckungskarten aus wenigen Trainingsflächen</translation>
+    </message>
+    <message>
+        <source>FALSE is in the menu Raster &gt; FALSE. First, set up what it computes with.</source>
+        <translation>FALSE ist im Menü Raster &gt; FALSE. Richten Sie zuerst ein, womit es rechnet.</translation>
+    </message>
+    <message>
+        <source>All algorithms</source>
+        <translation>Alle Algorithmen</translation>
+    </message>
+    <message>
+        <source>Help</source>
+        <translation>Hilfe</translation>
+    </message>
+    <message>
         <source>The variable {variable} is set and comes first.</source>
         <translation>Die Variable {variable} ist gesetzt und geht vor.</translation>
     </message>
@@ -1470,10 +1562,6 @@
     <message>
         <source>Compute environment</source>
         <translation>Rechenumgebung</translation>
-    </message>
-    <message>
-        <source>Set up...</source>
-        <translation>Einrichten...</translation>
     </message>
     <message>
         <source>Check...</source>
@@ -1498,10 +1586,6 @@
     <message>
         <source>The path mapping {part} cannot be read. Write it as FOLDER HERE=FOLDER THERE, both from the root, and several with semicolons between them.</source>
         <translation>Die Zuordnung der Pfade {part} ist nicht lesbar. Schreiben Sie ORDNER HIER=ORDNER DORT, beide von der Wurzel an, mehrere mit Semikolons dazwischen.</translation>
-    </message>
-    <message>
-        <source>FALSE: land-cover maps from a few labels</source>
-        <translation>FALSE: Landbedeckungskarten aus wenigen Trainingsflächen</translation>
     </message>
     <message>
         <source>The model {file} cannot be read. Install the plugin again.</source>
@@ -1870,6 +1954,10 @@
     <message>
         <source>Raster with the codes of the true classes, on any grid and in any CRS. It is looked up at the centre of each pixel of the map. Give this or reference labels.</source>
         <translation type="vanished">Raster mit den Codes der wahren Klassen, in beliebigem Gitter und KBS. Es wird in der Mitte jedes Pixels der Karte abgefragt. Geben Sie dieses oder Referenzdaten an.</translation>
+    </message>
+    <message>
+        <source>Set up the compute environment</source>
+        <translation type="vanished">Rechenumgebung einrichten</translation>
     </message>
     <message>
         <source>The raster the labels were digitised on.</source>

@@ -8,14 +8,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from qgis import utils
 from qgis.core import (
     QgsApplication,
+    QgsLayerTreeModel,
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
     QgsProject,
     QgsRasterLayer,
 )
+from qgis.gui import QgsLayerTreeView
 from small_labels import add, memory_layer, square
 from small_raster import write_raster
 
@@ -38,8 +41,23 @@ def errors_are_noted(qgis_app, pytestconfig):
         yield
 
 
+@pytest.fixture(autouse=True)
+def no_desktop(qgis_app, monkeypatch):
+    """As in ``qgis_process``: there is no desktop where a test does not make one."""
+    monkeypatch.setattr(utils, "iface", None)
+
+
 @pytest.fixture(scope="session")
-def provider(qgis_app, qgis_processing):
+def layer_tree_view(qgis_app):
+    """Give the interface of the tests a real list of layers: QGIS 3.44 puts results below the layer that is chosen in it."""
+    view = QgsLayerTreeView()
+    view.setModel(QgsLayerTreeModel(QgsProject.instance().layerTreeRoot(), view))
+    utils.iface.layerTreeView = lambda: view
+    return view
+
+
+@pytest.fixture(scope="session")
+def provider(qgis_app, qgis_processing, layer_tree_view):
     plugins = Path(QgsApplication.pkgDataPath()) / "python" / "plugins"
     if str(plugins) not in sys.path:
         sys.path.append(str(plugins))

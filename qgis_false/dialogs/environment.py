@@ -1,0 +1,51 @@
+"""What a dialog says where nothing can be computed yet, with the buttons that mend it."""
+
+from __future__ import annotations
+
+from typing import List
+
+import processing
+from qgis import utils
+from qgis.core import Qgis
+from qgis.gui import QgsMessageBar
+from qgis.PyQt.QtWidgets import QMessageBox, QPushButton, QWidget
+
+from qgis_false.translation import tr
+
+SET_UP = "false:setupenvironment"
+
+
+def offer_in_bar(bar: QgsMessageBar, what: str) -> List[QPushButton]:
+    """Say ``what`` is missing in a message bar that stays, as far as it has room, and return its buttons."""
+    item = bar.createMessage(tr("Nothing can be computed yet"), what.partition(". ")[0].rstrip(".") + ".")
+    item.setToolTip(what)
+    buttons = [QPushButton(tr("Set up...")), QPushButton(tr("Options..."))]
+    for button, mend in zip(buttons, (set_up, show_options)):
+        button.clicked.connect(lambda _=False, mend=mend: mend(bar.window()))
+        item.layout().addWidget(button)
+    bar.pushWidget(item, Qgis.MessageLevel.Warning, 0)
+    return buttons
+
+
+def offer_in_box(parent: QWidget, what: str) -> None:
+    """Say ``what`` is missing in a box, and do what the user chooses."""
+    box = QMessageBox(QMessageBox.Icon.Warning, tr("Nothing can be computed yet"), what, parent=parent)
+    first = box.addButton(tr("Set up..."), QMessageBox.ButtonRole.AcceptRole)
+    second = box.addButton(tr("Options..."), QMessageBox.ButtonRole.ActionRole)
+    box.addButton(QMessageBox.StandardButton.Cancel)
+    box.setDefaultButton(first)
+    box.exec()
+    if box.clickedButton() is first:
+        set_up(parent)
+    elif box.clickedButton() is second:
+        show_options(parent)
+
+
+def set_up(parent: QWidget) -> None:
+    """Open the dialog of the set-up, and wait until it is closed."""
+    processing.execAlgorithmDialog(SET_UP, {})
+
+
+def show_options(parent: QWidget) -> None:
+    """Open the page FALSE of the options."""
+    utils.iface.showOptionsDialog(parent, "FALSE")

@@ -1,0 +1,122 @@
+"""The menu *Raster > FALSE* and the toolbar: the ways to everything that the plugin does, in the order they are needed."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from qgis.core import Qgis, QgsApplication, QgsSettings
+from qgis.PyQt.QtCore import QTimer, QUrl
+from qgis.PyQt.QtGui import QDesktopServices, QIcon
+from qgis.PyQt.QtWidgets import QAction, QDockWidget, QMenu, QPushButton, QToolButton
+
+from qgis_false import PLUGIN_FOLDER
+from qgis_false.help import help_page
+from qgis_false.translation import tr
+
+ICON_FILE = PLUGIN_FOLDER / "icons" / "false.svg"
+PROVIDER = "false"
+STEPS = (
+    ("Map from a few labels", "pretrain", "finetune", "classify"),
+    ("samplepoints", "assess"),
+    ("suggestlabels", "Improve a map"),
+)
+"""Algorithms by what is done one after the other: making a map, checking it, improving it."""
+GREETED = "false/greeted"
+"""Set once the user has been told where everything is."""
+GREETING_AFTER_MS = 1000
+
+
+class FalseMenu:
+    """Menu and toolbar of the desktop application."""
+
+    def __init__(self, iface: Any) -> None:
+        self._iface = iface
+        icon = QIcon(str(ICON_FILE))
+        self.menu = QMenu("FALSE", iface.mainWindow())
+        self.menu.setObjectName("false_menu")
+        self.menu.setIcon(icon)
+        self._fill()
+        iface.rasterMenu().addMenu(self.menu)
+        self.toolbar = iface.addToolBar("FALSE")
+        self.toolbar.setObjectName("false_toolbar")
+        button = QToolButton()
+        button.setObjectName("false_button")
+        button.setIcon(icon)
+        button.setToolTip(tr("FALSE: land-cover maps from a few labels"))
+        button.setMenu(self.menu)
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.toolbar.addWidget(button)
+
+    def remove(self) -> None:
+        """Take menu and toolbar away again."""
+        self._iface.rasterMenu().removeAction(self.menu.menuAction())
+        self.menu.deleteLater()
+        self._iface.mainWindow().removeToolBar(self.toolbar)
+        self.toolbar.deleteLater()
+
+    def greet(self) -> None:
+        """Tell the user once, some moments after the plugin was installed, where it is and what comes first."""
+        if not QgsSettings().value(GREETED, False, bool):
+            QTimer.singleShot(GREETING_AFTER_MS, self._greet)
+
+    def _greet(self) -> None:
+        QgsSettings().setValue(GREETED, True)
+        algorithm = _algorithm("setupenvironment")
+        if algorithm is None:
+            return
+        bar = self._iface.messageBar()
+        item = bar.createMessage("FALSE", tr("FALSE is in the menu Raster > FALSE. First, set up what it computes with."))
+        button = QPushButton(tr("Set up..."))
+        button.clicked.connect(lambda: self._open("setupenvironment"))
+        item.layout().addWidget(button)
+        bar.pushWidget(item, Qgis.MessageLevel.Info, 0)
+
+    def _fill(self) -> None:
+        # Whatever is opened most often goes here, at the top.
+        self._add_algorithm("setupenvironment")
+        example = self._add_algorithm("exampledata")
+        if example is not None:
+            example.triggered.disconnect()
+            example.triggered.connect(lambda: self._open("exampledata", run=True))
+        for names in STEPS:
+            self.menu.addSeparator()
+            for name in names:
+                self._add_algorithm(name)
+        self.menu.addSeparator()
+        self._add(tr("All algorithms"), self._show_toolbox)
+        self._add(tr("Options..."), lambda: self._iface.showOptionsDialog(self._iface.mainWindow(), "FALSE"))
+        self._add(tr("Help"), lambda: QDesktopServices.openUrl(QUrl(help_page("index"))))
+
+    def _add(self, text: str, do: Any, icon: Optional[QIcon] = None) -> QAction:
+        action = QAction(icon or QIcon(), text, self.menu)
+        action.triggered.connect(do)
+        self.menu.addAction(action)
+        return action
+
+    def _add_algorithm(self, name: str) -> Optional[QAction]:
+        algorithm = _algorithm(name)
+        if algorithm is None:
+            return None
+        action = self._add(algorithm.displayName() + "...", lambda: self._open(name), algorithm.icon())
+        action.setObjectName(name)
+        action.setToolTip(algorithm.shortDescription())
+        return action
+
+    def _open(self, name: str, run: bool = False) -> None:
+        """Open the dialog of an algorithm; where nothing is left to choose, run it at once."""
+        import processing  # Only here: the menu is there before Processing is.
+
+        dialog = processing.createAlgorithmDialog(f"{PROVIDER}:{name}", {})
+        dialog.show()
+        if run:
+            QTimer.singleShot(0, dialog.runAlgorithm)
+        dialog.exec()
+
+    def _show_toolbox(self) -> None:
+        toolbox = self._iface.mainWindow().findChild(QDockWidget, "ProcessingToolbox")
+        if toolbox is not None:
+            toolbox.setUserVisible(True)
+
+
+def _algorithm(name: str) -> Any:
+    return QgsApplication.processingRegistry().algorithmById(f"{PROVIDER}:{name}")
