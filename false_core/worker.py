@@ -28,6 +28,7 @@ from false_core.distributed import is_started_again, share
 from false_core.errors import Cancelled, FalseError, RequestError
 from false_core.events import Event, Failed, Finished, Message, Started
 from false_core.jobs import Job, from_file, from_json
+from false_core.language.spoken import localised_event
 from false_core.memory import keep_memory
 from false_core.standard_streams import open_streams, start_in_utf8
 from false_core.untrusted import LONGEST_TEXT
@@ -48,7 +49,7 @@ class _Speaker:
                 return
             self._closed = isinstance(event, (Finished, Failed))
             try:
-                self._stream.write(events.encode(event) + "\n")
+                self._stream.write(events.encode(localised_event(event)) + "\n")
                 self._stream.flush()
             except OSError:  # The reader is gone. Its closed stdin ends this job; there is no reader left to tell.
                 self._closed = True
