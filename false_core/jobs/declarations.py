@@ -733,8 +733,14 @@ class ExampleData(Job, done_by="false_core.synthetic.example_data:example_data")
         None,
     )
     size: int = parameter(
-        INTEGER, "Side of the scene", "Larger scenes take longer.", 1024, unit="pixels", minimum=256, maximum=8192,
-        advanced=True
+        INTEGER,
+        "Side of the scene",
+        "Larger scenes take longer.",
+        1024,
+        unit="pixels",
+        minimum=256,
+        maximum=8192,
+        advanced=True,
     )
     seed: int = parameter(
         INTEGER, "Seed", "Another seed makes another scene.", 0, minimum=0, maximum=2**31 - 1, advanced=True

@@ -149,7 +149,7 @@ def fit_head(
     with feedback.stage("Looking at the raster", 0.2):
         sample = found.get_used_to_raster(seed)
         if TEXTURE in sample:
-            parts.random_features.draw(*_mean_and_std(sample[TEXTURE]), torch.Generator().manual_seed(seed))
+            parts.random_features.draw(*mean_and_std(sample[TEXTURE]), torch.Generator().manual_seed(seed))
         spaces = {name: space_of_part(name, values) for name, values in sample.items()}
     with feedback.stage("Looking at the labels", 0.4):
         features, points = found.at(labelled_points(annotation, seed))
@@ -187,7 +187,8 @@ def as_classifiers_see(name: str, values: FloatArray, parts: FeatureParts) -> Fl
     return random_features
 
 
-def _mean_and_std(values: FloatArray) -> tuple[Tensor, Tensor]:
+def mean_and_std(values: FloatArray) -> tuple[Tensor, Tensor]:
+    """Return the mean and the standard deviation of features (n, channels), each of shape (channels,)."""
     std, mean = torch.std_mean(torch.from_numpy(values), dim=0, correction=0)
     return mean, std.clamp(min=1e-6)
 
