@@ -20,9 +20,9 @@ from false_core.cancellation import Stop, cancelled_by_signals
 from false_core.events import CANCEL_DEADLINE_S, Failed, Finished, Message, Started
 from false_core.line_protocol import ProtocolError
 from false_core.memory import keep_memory
+from false_core.publish import discard_unfinished
 from false_core.session.inbox import Inbox
 from false_core.session_protocol import ANSWERS, LONGEST_SESSION_LINE, REQUESTS, Close, Refused
-from false_core.publish import discard_unfinished
 from false_core.speaker import Speaker, claim_stdout, exit_now
 from false_core.standard_streams import open_streams, start_in_utf8
 

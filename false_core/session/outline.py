@@ -16,9 +16,9 @@ from torch.nn.functional import interpolate
 from false_core.inference.tiles import TilePlan
 from false_core.raster.source import moved
 from false_core.session.ground import Ground
+from false_core.session.kept_tiles import KeptTiles
 from false_core.session.session_labels import tiles_of
 from false_core.session.superseded import Interrupted
-from false_core.session.tile_features import TileFeatures
 
 MAX_OUTLINE_PX = 192
 """Working pixels from the click to the farthest side of the square that is looked at."""
@@ -52,7 +52,7 @@ class Likeness:
         like[y, x] = np.isfinite(self.unlikeness[y, x])
         # A single pixel in between is noise, and a bridge of one pixel leads elsewhere.
         opened = np.asarray(scipy.ndimage.binary_opening(like, iterations=1))
-        regions = np.asarray(scipy.ndimage.label(opened | _around(like, self.click))[0])
+        regions: npt.NDArray[np.int32] = scipy.ndimage.label(opened | _around(like, self.click))[0]
         if not regions[y, x]:
             return shapely.Polygon()
         region = np.asarray(scipy.ndimage.binary_fill_holes(regions == regions[y, x]))
@@ -65,7 +65,7 @@ class Likeness:
 class Outliner:
     """Answers clicks. The last one is remembered, so that another reach is answered at once."""
 
-    def __init__(self, ground: Ground, tiles: TileFeatures) -> None:
+    def __init__(self, ground: Ground, tiles: KeptTiles) -> None:
         self._ground, self._tiles = ground, tiles
         self._last: tuple[tuple[int, int, TilePlan], Likeness] | None = None
         self._typical = _typical_distances(ground)
@@ -118,7 +118,8 @@ class Outliner:
                 ]
                 distance = (values - here.mean(dim=(1, 2))[:, None, None]).square().sum(dim=0).sqrt()
                 unlike += share * distance / self._typical[name]
-        valid = looked.valid_pixels(f).reshape(side, f, side, f).any(axis=(1, 3))[top:bottom, left:right]
+        working = np.asarray(looked.valid_pixels(f).reshape(side, f, side, f).any(axis=(1, 3)))
+        valid = working[top:bottom, left:right]
         found = np.where(valid, scipy.ndimage.uniform_filter(unlike.numpy(), 3), np.inf).astype(np.float32)
         # Nothing that lies beyond the raster.
         rows, columns = np.mgrid[top:bottom, left:right]
@@ -128,7 +129,7 @@ class Outliner:
         return Likeness(at, (left + tile.window.column, top + tile.window.row), found)
 
 
-BANDS = "bands"
+OWN_COLOURS = "bands"
 """The name of the pixels themselves beside the parts of the encoders."""
 
 
@@ -148,7 +149,7 @@ def _typical_distances(ground: Ground) -> dict[str, float]:
         one, other = chance.integers(0, len(values), (2, RANDOM_PAIRS))
         found[name] = float(np.sqrt(np.square(values[one] - values[other]).sum(axis=1)).mean()) or 1.0
     # Bands are brought to a variance of 1 before anything looks at them.
-    found[BANDS] = float(np.sqrt(2 * len(ground.source.bands)))
+    found[OWN_COLOURS] = float(np.sqrt(2 * len(ground.source.bands)))
     return found
 
 

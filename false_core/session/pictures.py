@@ -19,9 +19,9 @@ from false_core.inference.tiles import Blender, Tile, TilePlan
 from false_core.inference.upsample import upsample
 from false_core.raster.source import RasterSource, moved
 from false_core.session.ground import Ground
+from false_core.session.kept_tiles import KeptTiles, LookedAt, Piece
 from false_core.session.live_head import LiveHead
 from false_core.session.superseded import Interrupted, stop_if
-from false_core.session.tile_features import LookedAt, Piece, TileFeatures
 from false_core.session_protocol import NO_CLASS, NO_PERCENT, SHOW_CHANGE, SHOW_CONFIDENCE, View
 
 MEMORY_FOR_PIECES = 220_000_000
@@ -33,7 +33,7 @@ Bytes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Canvas:
+class ViewOnRaster:
     """Where the pixels of a view lie on the raster.
 
     Attributes:
@@ -46,7 +46,7 @@ class Canvas:
     inside: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, view: View, source: RasterSource) -> Canvas:
+    def of(cls, view: View, source: RasterSource) -> ViewOnRaster:
         """Return where the pixels of a view lie."""
         xmin, xmax, ymin, ymax = view.extent
         to_map = Affine((xmax - xmin) / view.width, 0, xmin, 0, (ymin - ymax) / view.height, ymax)
@@ -66,7 +66,7 @@ class Canvas:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnView:
     """A picture as far as it is drawn.
 
     Attributes:
@@ -88,7 +88,7 @@ class Painter:
         tiles: Looks at its tiles.
     """
 
-    def __init__(self, ground: Ground, tiles: TileFeatures) -> None:
+    def __init__(self, ground: Ground, tiles: KeptTiles) -> None:
         self._ground, self._tiles = ground, tiles
         self._place: tuple[object, ...] = ()
         self._pieces: dict[tuple[Tile, tuple[int, ...]], Piece] = {}
@@ -96,11 +96,11 @@ class Painter:
 
     def needed(self, view: View, plan: TilePlan) -> list[Tile]:
         """Return the tiles that a view shows, row by row."""
-        return [tile for tile, _ in self._parts(Canvas.of(view, self._ground.source), plan)]
+        return [tile for tile, _ in self._parts(ViewOnRaster.of(view, self._ground.source), plan)]
 
     def draw(
         self, view: View, plan: TilePlan, head: LiveHead, before: Bytes | None, interrupted: Interrupted
-    ) -> Iterator[Drawn]:
+    ) -> Iterator[DrawnView]:
         """Yield a view, first unfinished where it takes long.
 
         Args:
@@ -110,7 +110,7 @@ class Painter:
             before: Classes that the view showed before the labels changed, of shape (height, width), for what changed.
             interrupted: Says whether it is still wanted.
         """
-        canvas = Canvas.of(view, self._ground.source)
+        canvas = ViewOnRaster.of(view, self._ground.source)
         # What depends on the labels plays no part in what is kept.
         place = (view.extent, view.width, view.height, plan)
         if place != self._place:
@@ -127,7 +127,7 @@ class Painter:
                 yield _drawn(view, codes, percent, before, done / total)
         yield _drawn(view, codes, percent, before, 1.0)
 
-    def _parts(self, canvas: Canvas, plan: TilePlan) -> list[tuple[Tile, tuple[int, int, int, int]]]:
+    def _parts(self, canvas: ViewOnRaster, plan: TilePlan) -> list[tuple[Tile, tuple[int, int, int, int]]]:
         """Return the tiles that a canvas shows, each with the working pixels (left, top, right, bottom) that it adds to."""
         window = canvas.window()
         if window is None:
@@ -151,7 +151,7 @@ class Painter:
         return found
 
     def _computed(
-        self, view: View, canvas: Canvas, plan: TilePlan, head: LiveHead, interrupted: Interrupted
+        self, view: View, canvas: ViewOnRaster, plan: TilePlan, head: LiveHead, interrupted: Interrupted
     ) -> Iterator[tuple[npt.NDArray[np.bool_], Bytes, Bytes]]:
         """Yield, tile by tile, which pixels of a canvas it completes, their classes and their confidence in percent."""
         ground, f = self._ground, self._ground.source.factor
@@ -216,7 +216,7 @@ def _between(values: npt.NDArray[np.int64], start: int, length: int) -> npt.NDAr
     return np.asarray((values >= start) & (values < start + length))
 
 
-def _drawn(view: View, codes: Bytes, percent: Bytes, before: Bytes | None, known: float) -> Drawn:
+def _drawn(view: View, codes: Bytes, percent: Bytes, before: Bytes | None, known: float) -> DrawnView:
     pixels = codes
     if view.shows == SHOW_CONFIDENCE:
         pixels = percent
@@ -224,4 +224,4 @@ def _drawn(view: View, codes: Bytes, percent: Bytes, before: Bytes | None, known
         # What was not known before, or is not yet, did not change.
         changed = np.zeros_like(codes) if before is None else (codes != before) & (codes != NO_CLASS) & (before != NO_CLASS)
         pixels = changed.astype(np.uint8)
-    return Drawn(pixels.copy(), codes.copy(), known)
+    return DrawnView(pixels.copy(), codes.copy(), known)

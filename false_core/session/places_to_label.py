@@ -12,9 +12,9 @@ from false_core.inference.tiles import Tile, TilePlan
 from false_core.mapping.selection import choose
 from false_core.raster.source import moved
 from false_core.session.ground import Ground
+from false_core.session.kept_tiles import KeptTiles, LookedAt
 from false_core.session.live_head import LiveHead
 from false_core.session.session_labels import SessionLabels
-from false_core.session.tile_features import LookedAt, TileFeatures
 from false_core.session_protocol import NO_CLASS, Place
 from false_core.training.heads.choice import design
 from false_core.training.heads.samples import FloatArray
@@ -34,7 +34,7 @@ class GridOfPlaces:
         plan: Those tiles.
     """
 
-    def __init__(self, ground: Ground, tiles: TileFeatures, plan: TilePlan) -> None:
+    def __init__(self, ground: Ground, tiles: KeptTiles, plan: TilePlan) -> None:
         self._ground, self._tiles, self._plan = ground, tiles, plan
         self._positions: dict[tuple[int, int], npt.NDArray[np.int64]] = {}
         self._seen: dict[tuple[int, int], dict[str, npt.NDArray[np.float16]]] = {}

@@ -21,6 +21,7 @@ from false_core.inference.tiles import Tile, TilePlan
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.session.ground import Ground, open_ground
 from false_core.session.inbox import Inbox
+from false_core.session.kept_tiles import KeptTiles
 from false_core.session.live_head import LiveHead, fit_live, head_of_model
 from false_core.session.outline import Outliner
 from false_core.session.pictures import Painter
@@ -29,7 +30,6 @@ from false_core.session.saving import save_live
 from false_core.session.session_labels import PlacedLabel, SessionLabels, points_of, take_places, tiles_of
 from false_core.session.session_scores import HeldOut, annotation_of, hold_out
 from false_core.session.superseded import Superseded, stop_if
-from false_core.session.tile_features import TileFeatures
 from false_core.session_protocol import (
     MAX_PLACES,
     SESSION_VERSION,
@@ -175,7 +175,7 @@ class _Room:
 
     def __init__(self, ground: Ground, inbox: Inbox, say: Callable[[Answer], None]) -> None:
         self._ground, self._inbox, self._say = ground, inbox, say
-        self._tiles = TileFeatures(ground)
+        self._tiles = KeptTiles(ground)
         self._labels = SessionLabels(ground.source, ground.start.job.seed)
         self._painter = Painter(ground, self._tiles)
         self._outliner = Outliner(ground, self._tiles)
@@ -302,7 +302,7 @@ class _Room:
         return self._painter.needed(self._view, self._plan) if self._view is not None else []
 
     def _look_at_labels(self, tile: Tile) -> None:
-        """Take the features of all labels that lie in the core of a tile; of those that reach further, once all are known."""
+        """Take the features of all labels that have a place in the core of a tile."""
         # A view that moves on does not make labels worthless.
         looked = self._tiles.of(tile, self._inbox.asker(*CHANGES))
         wanted: list[tuple[PlacedLabel, npt.NDArray[np.int64]]] = []

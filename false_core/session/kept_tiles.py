@@ -84,7 +84,7 @@ class Piece:
         return sampled_levels(levels, self.pixels.shape[-2:], places - [self.column, self.row])
 
 
-class TileFeatures:
+class KeptTiles:
     """Looks at tiles of a raster.
 
     Args:
