@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from qgis.core import (
-    QgsCoordinateReferenceSystem,
     QgsGeometry,
     QgsMapLayerProxyModel,
-    QgsPointXY,
     QgsProcessingException,
     QgsProject,
     QgsRasterLayer,
@@ -20,7 +18,6 @@ from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QColor
 from qgis.PyQt.QtWidgets import (
     QAbstractItemView,
-    QActionGroup,
     QCheckBox,
     QColorDialog,
     QComboBox,
@@ -43,10 +40,10 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from false_core.session_protocol import NO_CLASS, SHOW_CHANGE, SHOW_CLASSES, SHOW_CONFIDENCE, Outlined, Place
-from qgis_false.dock.class_list import ACCURACY, COLOUR, COUNT, KEY, NAME, ClassList
+from qgis_false.dock.class_list import ACCURACY, COLOUR, NAME, ClassList
 from qgis_false.dock.drawing import DEFAULT_STROKE_PX, LabelTool, OutlineTool, PointTool, PolygonTool, StrokeTool
 from qgis_false.dock.keys import CanvasKeys
-from qgis_false.dock.label_file import beside, label_layer, show_classes
+from qgis_false.dock.label_file import beside, label_layer
 from qgis_false.dock.labelling import GENERAL_WEIGHTS, Labelling, Looks
 from qgis_false.dock.places import PlaceQueue
 from qgis_false.dock.session_process import session_command
@@ -86,6 +83,7 @@ class LabelDock(QgsDockWidget):
         self._pages.addWidget(self._first_page())
         self._pages.addWidget(self._work_page())
         area = QScrollArea()
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidgetResizable(True)
         area.setWidget(self._pages)
         self.setWidget(area)
@@ -164,7 +162,9 @@ class LabelDock(QgsDockWidget):
         self.table.verticalHeader().setDefaultSectionSize(22)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(ACCURACY, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Interactive)
+        header.resizeSection(NAME, 90)
         self.table.setMinimumHeight(150)
         self.table.selectionModel().currentRowChanged.connect(lambda now, _: self._choose_row(now.row()))
         self.table.doubleClicked.connect(self._edit_colour)
@@ -249,7 +249,9 @@ class LabelDock(QgsDockWidget):
 
     # --- Beginning and ending -------------------------------------------------------------------------------------------
 
-    def start(self, raster: Optional[QgsRasterLayer], labels: Optional[QgsVectorLayer] = None, looks: Looks = Looks()) -> None:  # noqa: B008
+    def start(
+        self, raster: Optional[QgsRasterLayer], labels: Optional[QgsVectorLayer] = None, looks: Optional[Looks] = None
+    ) -> None:
         """Label a raster. Its labels are looked for beside it, and made there where there are none."""
         self.stop()
         if raster is None:
@@ -260,11 +262,11 @@ class LabelDock(QgsDockWidget):
         except QgsProcessingException as error:
             self.missing.setText(str(error))
             return
+        looks = looks or Looks()
         self.work = work = Labelling(self._canvas, raster, labels, looks, self._command, self)
-        self.raster_line.setText(
-            tr("{raster}. Labels are kept in {path}.", raster=raster.name(), path=labels.source().split("|")[0])
-        )
-        self.raster_line.setToolTip(labels.source())
+        file = Path(labels.source().split("|")[0])
+        self.raster_line.setText(tr("{raster}, labels in {file}", raster=raster.name(), file=file.name))
+        self.raster_line.setToolTip(str(file))
         self.looks.setCurrentIndex(MODEL_FILE if looks.model else ENCODER_FILE if looks.encoder else ENCODER_GENERAL)
         self._tools = {
             "polygon": PolygonTool(self._canvas),

@@ -61,7 +61,7 @@ class LabelTool(QgsMapTool):
 
 
 class PolygonTool(LabelTool):
-    """A click for each corner; Enter, a right click or a double click completes the polygon. It snaps as the project says."""
+    """A click for each corner; Enter, a right click or a double click completes the polygon. It snaps as QGIS is told to."""
 
     def __init__(self, canvas: QgsMapCanvas) -> None:
         super().__init__(canvas)
@@ -154,9 +154,7 @@ class StrokeTool(LabelTool):
             return None
         pixel = self.canvas().mapUnitsPerPixel()
         line = (
-            QgsGeometry.fromPolylineXY(self._points)
-            if len(self._points) > 1
-            else QgsGeometry.fromPointXY(self._points[0])
+            QgsGeometry.fromPolylineXY(self._points) if len(self._points) > 1 else QgsGeometry.fromPointXY(self._points[0])
         )
         return line.buffer(self.width_px * pixel / 2, ROUNDNESS).simplify(pixel / 4)
 

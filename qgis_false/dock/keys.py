@@ -20,8 +20,8 @@ class CanvasKeys(QObject):
     Args:
         is_on: Tells whether the keys are ours now.
         press_number: Called with 1 to 9; returns whether there was such a class.
-        actions: Called by name: ``complete``, ``give_up``, ``remove``, ``undo``, ``redo``, ``next_place``. What returns False
-            leaves the key to QGIS.
+        actions: Called by name: ``complete``, ``give_up``, ``remove``, ``undo``, ``redo``, ``next_place``. What returns
+            False leaves the key to QGIS.
     """
 
     def __init__(

@@ -41,6 +41,7 @@ LABELS_TABLE = "labels"
 STYLE_NAME = "labels"
 FILL_ALPHA = 70
 """Of 255: what lies below a label stays visible."""
+OUTLINE_DARKER = 170
 COLOURS = (
     "#e6194b", "#3cb44b", "#ffd419", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f032e6", "#808000", "#9a6324",
     "#800000", "#469990", "#000075", "#a9a9a9", "#aaffc3",
@@ -58,7 +59,7 @@ class LabelClass:
 
 
 def beside(raster: QgsRasterLayer, ending: str) -> Path:
-    """Return the name of a file that belongs to a raster: in its folder, or in that of the project where that is read-only."""
+    """Return the name of a file of a raster: in its folder, or in that of the project where that one is read-only."""
     source = raster_path(raster)
     stem, folder = Path(source).stem or "raster", os.path.dirname(source)
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
@@ -116,15 +117,13 @@ def show_classes(layer: QgsVectorLayer, classes: Sequence[LabelClass]) -> None:
         fill.setAlpha(FILL_ALPHA)
         drawn = {
             "color": f"{fill.red()},{fill.green()},{fill.blue()},{fill.alpha()}",
-            "outline_color": one.color,
+            "outline_color": QColor(one.color).darker(OUTLINE_DARKER).name(),  # Seen on a map in the same colour, too.
             "outline_width": "0.5",
         }
         categories.append(QgsRendererCategory(one.code, QgsFillSymbol.createSimple(drawn), one.name))
     layer.setRenderer(QgsCategorizedSymbolRenderer(CLASS_FIELD, categories))
     listed = [{one.name: str(one.code)} for one in classes]
-    layer.setEditorWidgetSetup(
-        layer.fields().lookupField(CLASS_FIELD), QgsEditorWidgetSetup("ValueMap", {"map": listed})
-    )
+    layer.setEditorWidgetSetup(layer.fields().lookupField(CLASS_FIELD), QgsEditorWidgetSetup("ValueMap", {"map": listed}))
     layer.triggerRepaint()
     layer.emitStyleChanged()
     # Taken away first: QGIS would ask whether it may be written over.

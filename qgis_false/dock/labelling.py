@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
@@ -40,7 +40,6 @@ from false_core.session_protocol import (
     Outline,
     Outlined,
     Picture,
-    Place,
     Refused,
     Save,
     Saved,

@@ -102,9 +102,7 @@ class LiveMap(QObject):
         before, self._file = self._file, f"/vsimem/false_live_{os.getpid()}_{next(_numbers)}.tif"
         xmin, xmax, ymin, ymax = picture.extent
         dataset = gdal.GetDriverByName("GTiff").Create(self._file, picture.width, picture.height, 1, gdal.GDT_Byte)
-        dataset.SetGeoTransform(
-            (xmin, (xmax - xmin) / picture.width, 0, ymax, 0, -(ymax - ymin) / picture.height)
-        )
+        dataset.SetGeoTransform((xmin, (xmax - xmin) / picture.width, 0, ymax, 0, -(ymax - ymin) / picture.height))
         band = dataset.GetRasterBand(1)
         band.SetNoDataValue(NO_PERCENT if picture.shows == SHOW_CONFIDENCE else NO_CLASS)
         band.WriteRaster(0, 0, picture.width, picture.height, pixels)
@@ -177,7 +175,10 @@ class LiveMap(QObject):
         if self.picture.shows == SHOW_CONFIDENCE:
             ramp = QgsColorRampShader(0, 100, None, QgsColorRampShader.Type.Interpolated)
             ramp.setColorRampItemList(
-                [QgsColorRampShader.ColorRampItem(value, QColor(colour), f"{value} %") for value, colour in CONFIDENCE_COLOURS]
+                [
+                    QgsColorRampShader.ColorRampItem(value, QColor(colour), f"{value} %")
+                    for value, colour in CONFIDENCE_COLOURS
+                ]
             )
             shader = QgsRasterShader(0, 100)
             shader.setRasterShaderFunction(ramp)
@@ -193,9 +194,7 @@ class LiveMap(QObject):
         self.layer.setOpacity(self._opacity)
 
 
-def in_crs_of_canvas(
-    extent: QgsRectangle, crs: QgsCoordinateReferenceSystem, canvas: QgsMapCanvas
-) -> QgsRectangle:
+def in_crs_of_canvas(extent: QgsRectangle, crs: QgsCoordinateReferenceSystem, canvas: QgsMapCanvas) -> QgsRectangle:
     """Return an extent of the raster in the CRS of the canvas, as far as there is a way."""
     target = canvas.mapSettings().destinationCrs()
     if not crs.isValid() or not target.isValid() or crs == target:

@@ -128,9 +128,17 @@ class SessionProcess(QObject):
                 except (ProtocolError, UnicodeDecodeError) as error:
                     problem = tr("The computing process said something that is no answer: {error}.", error=error)
                     break
-                if not _emitted(self._heard, answer) or isinstance(answer, Finished):
+                if not self._emitted("_heard", answer) or isinstance(answer, Finished):
                     break
-        _emitted(self._gone, problem)
+        self._emitted("_gone", problem)
+
+    def _emitted(self, signal: str, value: Any) -> bool:
+        """Emit a signal from a thread that reads. Return whether there is still somebody to hear it."""
+        try:
+            getattr(self, signal).emit(value)
+        except RuntimeError:  # QGIS has taken this object down in the meantime.
+            return False
+        return True
 
     def _chatter(self) -> None:
         with open(self._child.stderr.fileno(), "rb", closefd=False) as stream:  # type: ignore[union-attr]
@@ -147,11 +155,3 @@ class SessionProcess(QObject):
             stdin.close()
         except (OSError, ValueError):
             return  # The process is gone, which its end says.
-
-
-def _emitted(signal: Any, value: Any) -> bool:
-    try:
-        signal.emit(value)
-    except RuntimeError:  # QGIS has taken the object down while the thread was reading.
-        return False
-    return True

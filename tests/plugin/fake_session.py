@@ -14,8 +14,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from false_core.events import Finished, Message, Started  # noqa: E402
-from false_core.session_protocol import (  # noqa: E402
+from false_core.events import Finished, Message, Started
+from false_core.session_protocol import (
     ANSWERS,
     REQUESTS,
     SHOW_CONFIDENCE,
@@ -112,7 +112,11 @@ class Session:
             say(SuggestedPlaces(request.number, self.last, places))
         elif isinstance(request, Outline):
             half = 1 + 10 * request.reach
-            say(Outlined(request.number, rectangle(request.x - half, request.x + half, request.y - half, request.y + half), 1))
+            say(
+                Outlined(
+                    request.number, rectangle(request.x - half, request.x + half, request.y - half, request.y + half), 1
+                )
+            )
         elif isinstance(request, Save):
             if self.mode == "refuses to save":
                 say(Refused(request.number, "There is no map yet.", "Draw more labels."))
