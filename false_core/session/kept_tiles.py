@@ -25,8 +25,11 @@ from false_core.settings import disk_cache_bytes, disk_cache_folder
 from false_core.training.heads.samples import FloatArray, sampled_levels
 
 FEATURES_FORMAT = 1
-MEMORY_FOR_TILES = 120_000_000
+MEMORY_FOR_TILES = 80_000_000
 """Bytes of tiles that are kept in memory."""
+
+BAND_PX = 192
+"""Working pixels. Features of places are taken from so many rows of a tile at a time."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,27 @@ class KeptTiles:
             with torch.inference_mode():
                 features[TEXTURE] = [level[(..., *wanted)].clone() for level in parts.levels(pixels, TEXTURE)]
         return Piece(x0, y0, pixels, features, wanted)
+
+    def seen_at(self, looked: LookedAt, places: npt.NDArray[np.float64]) -> dict[str, FloatArray]:
+        """Return the features of places in a tile as classifiers see them, by part, each of shape (n, dimensions).
+
+        Args:
+            looked: A tile with valid pixels.
+            places: In working pixels of the raster, x first, of shape (n, 2), n > 0.
+        """
+        window = looked.tile.window
+        within = places - [window.column, window.row]
+        found: list[tuple[npt.NDArray[np.int64], dict[str, FloatArray]]] = []
+        # Band by band, as the statistics of a whole tile take much memory.
+        bands = within[:, 1] // BAND_PX
+        for band in np.unique(bands):
+            own = np.flatnonzero(bands == band)
+            (left, top), (right, bottom) = np.floor(within[own].min(0)).astype(int), np.ceil(within[own].max(0)).astype(int)
+            piece = self.piece(looked, left, top, right, bottom, smoothed=False)
+            names = self._ground.names
+            found.append((own, {name: self._ground.seen(name, piece.at(name, within[own])) for name in names}))
+        order = np.argsort(np.concatenate([own for own, _ in found]), kind="stable")
+        return {name: np.concatenate([seen[name] for _, seen in found])[order] for name in found[0][1]}
 
     def _look(self, tile: Tile, interrupted: Interrupted) -> LookedAt:
         ground, side = self._ground, tile.window.width

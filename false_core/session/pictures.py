@@ -27,6 +27,8 @@ from false_core.session_protocol import NO_CLASS, NO_PERCENT, SHOW_CHANGE, SHOW_
 
 MEMORY_FOR_PIECES = 200_000_000
 """Bytes of what is kept of one view, so that it is shown again without looking at its texture again."""
+MAX_PIECE_PX, MIN_BAND_PX = 120_000, 128
+"""Working pixels that are computed at once, and the fewest rows of them: surroundings are looked at for each band anew."""
 FIRST_S, BETWEEN_S = 0.3, 0.7
 """Seconds until an unfinished picture is shown first, and until it is shown again."""
 
@@ -184,13 +186,17 @@ class Painter:
                 inside = (part[0] - x, part[1] - y, part[2] - x, part[3] - y)
                 inside = (max(0, inside[0]), max(0, inside[1]), min(side, inside[2]), min(side, inside[3]))
                 probabilities = torch.zeros(len(head.classes), side, side, device=ground.device)
-                piece = self._piece(looked, inside)
-                with torch.inference_mode():
-                    scores = head.segmenter.fused(piece.pixels, piece.features, piece.wanted)
-                    found = scores[0].float().softmax(dim=0)
-                here = slice(inside[1], inside[3]), slice(inside[0], inside[2])
-                x, y = piece.column + piece.wanted[1].start, piece.row + piece.wanted[0].start
-                probabilities[(slice(None), *here)] = found[:, inside[1] - y : inside[3] - y, inside[0] - x : inside[2] - x]
+                left, top, right, bottom = inside
+                rows = max(MIN_BAND_PX, MAX_PIECE_PX // (right - left))
+                for start in range(top, bottom, rows):
+                    end = min(start + rows, bottom)
+                    piece = self._piece(looked, (left, start, right, end))
+                    with torch.inference_mode():
+                        scores = head.segmenter.fused(piece.pixels, piece.features, piece.wanted)
+                        found = scores[0].float().softmax(dim=0)
+                    x, y = piece.column + piece.wanted[1].start, piece.row + piece.wanted[0].start
+                    probabilities[:, start:end, left:right] = found[:, start - y : end - y, left - x : right - x]
+                    stop_if(interrupted)
             core = blender.add(tile, probabilities)
             mine = canvas.inside & _between(canvas.columns, tile.column * plan.stride * f, plan.stride * f)
             mine &= _between(canvas.rows, tile.row * plan.stride * f, plan.stride * f)

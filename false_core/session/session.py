@@ -339,18 +339,14 @@ class _Room:
             return
         valid_pixels = looked.valid_pixels(f)
         valid = [valid_pixels[(own[:, 1] * f).astype(np.int64), (own[:, 0] * f).astype(np.int64)] for own in inside]
-        for group in _near_each_other([own[seen] for own, seen in zip(inside, valid)]):
-            together = np.concatenate([inside[number][valid[number]] for number in group])
-            if not len(together):
-                yield from ((valid[number], {}) for number in group)
-                continue
-            (left, top), (right, bottom) = np.floor(together.min(0)).astype(int), np.ceil(together.max(0)).astype(int)
-            piece = self._tiles.piece(looked, left, top, right, bottom, smoothed=False)
-            seen = {name: self._ground.seen(name, piece.at(name, together)) for name in self._ground.names}
-            ends = np.cumsum([valid[number].sum() for number in group])
-            for number, end in zip(group, ends):
-                start = end - valid[number].sum()
-                yield valid[number], {name: values[start:end] for name, values in seen.items()}
+        groups = [list(range(len(places)))] if len(places) > FEW_LABELS else [[number] for number in range(len(places))]
+        for group in groups:
+            counts = [int(valid[number].sum()) for number in group]
+            seen = {}
+            if any(counts):
+                seen = self._tiles.seen_at(looked, np.concatenate([places[number][valid[number]] for number in group]))
+            for number, count, end in zip(group, counts, np.cumsum(counts)):
+                yield valid[number], {name: values[end - count : end] for name, values in seen.items()}
 
     def _known(self) -> dict[int, PlacedLabel]:
         return {one: label for one, label in self._usable().items() if label.is_looked_at and len(label.taken)}
@@ -518,11 +514,3 @@ def _opened(request: Open, ground: Ground) -> Opened:
 
 def _same_place(one: View, other: View) -> bool:
     return replace(one, number=0, shows="") == replace(other, number=0, shows="")
-
-
-def _near_each_other(places: Sequence[npt.NDArray[np.float64]]) -> list[list[int]]:
-    """Return the numbers of arrays of places in groups, in order: all together, or each alone where they are few."""
-    numbers = list(range(len(places)))
-    if len([own for own in places if len(own)]) > FEW_LABELS:
-        return [numbers]
-    return [[number] for number in numbers]
