@@ -259,6 +259,8 @@ def _template(node: ast.expr) -> str:
 
 
 def _is_number(part: ast.FormattedValue) -> bool:
+    if isinstance(part.value, ast.Call) and _name(part.value.func) == "percent":
+        return True
     if not isinstance(part.format_spec, ast.JoinedStr) or part.conversion != -1:
         return False
     last = part.format_spec.values[-1]
