@@ -14,7 +14,9 @@ from false_core.settings import ENGLISH, users_language
 
 LANGUAGES_FOLDER = Path(__file__).parent
 _BETWEEN_SENTENCES = re.compile(r"(?<=[.!?:;])(\s+)")
+_A_NEW_SENTENCE = re.compile(r"[.!?]\s+[^\W\d_a-z]")
 _BETWEEN_ITEMS = re.compile(r"(, | and | or )")
+MOST_WORDS_OF_A_NAME = 4
 MOST_SENTENCES = 40
 """Sentences of a text that are looked at one by one. A longer text is not one of ours, but what a file or a library said."""
 
@@ -61,9 +63,20 @@ class Catalogue:
             return self._whole[small][:1].upper() + self._whole[small][1:]
         for template, translation in self._with_holes:
             filling = template.filling(text)
-            if filling is not None and (may_swallow or not any(map(_BETWEEN_SENTENCES.search, filling.values()))):
+            if filling is None or not (may_swallow or not any(map(_A_NEW_SENTENCE.search, filling.values()))):
+                continue
+            if not template.is_loose or self._may_fill(translation, filling):
                 return self._filled(template, translation, filling)
         return None
+
+    def _may_fill(self, translation: Template, filling: Mapping[str, str]) -> bool:
+        """Return whether all that fills a template of few letters is a name, or a text of ours: else any sentence fits it."""
+        texts = {hole.name for hole in translation.holes if hole.mark == TEXT_MARK}
+        return all(
+            (": " not in value and max(len(item.split()) for item in value.split(",")) <= MOST_WORDS_OF_A_NAME)
+            or (name in texts and self.translated(value) is not None)
+            for name, value in filling.items()
+        )
 
     def _filled(self, template: Template, translation: Template, filling: Mapping[str, str]) -> str:
         numbers = {hole.name for hole in template.holes if hole.mark == NUMBER_MARK}
