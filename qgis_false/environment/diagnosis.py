@@ -21,7 +21,7 @@ from qgis_false.environment import versions
 from qgis_false.environment.gpus import find_gpus
 from qgis_false.environment.host import Host, this_host
 from qgis_false.environment.interpreters import (
-    REQUIRED_PACKAGES,
+    INSTALLED_PACKAGES,
     Interpreter,
     NoEnvironment,
     candidates,
@@ -175,7 +175,7 @@ def _environment(host: Host, feedback: QgsProcessingFeedback) -> Iterator[str]:
 
 def _said_by(python: str, feedback: QgsProcessingFeedback) -> Optional[Dict[str, Dict[str, str]]]:
     """Ask the environment for its packages and what PyTorch sees. That may take a minute, and can be cancelled."""
-    names = [name.replace("_", "-") for name in REQUIRED_PACKAGES]
+    names = [name.replace("_", "-") for name in INSTALLED_PACKAGES]
     lines: List[str] = []
     run_program(
         [python, "-I", "-c", _ENVIRONMENT, "false-core", *names], child_variables(), feedback, lines.append, lambda: None,

@@ -19,6 +19,7 @@ from qgis_false.environment import faults, intact, plan, torch_build
 from qgis_false.environment.gpus import find_gpus
 from qgis_false.environment.host import Host, this_host
 from qgis_false.environment.interpreters import (
+    INSTALLED_PACKAGES,
     OLDEST,
     REQUIRED_PACKAGES,
     Candidate,
@@ -210,7 +211,7 @@ class _SetUp:
     def _found(self, key: str) -> Tuple[plan.Found, Optional[State]]:
         """Look at what is in the folder."""
         state = read_state(self.folder)
-        probed = self._probe(self.python, REQUIRED_PACKAGES) if self.host.disk.is_program(self.python) else None
+        probed = self._probe(self.python, INSTALLED_PACKAGES) if self.host.disk.is_program(self.python) else None
         if probed is not None and not why_not(probed, self.host):
             if state is None or state.stage not in (INSTALLED, WORKS) or state.key != key:
                 return plan.Found(works=True), state

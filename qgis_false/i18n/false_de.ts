@@ -672,8 +672,8 @@
         <translation>Exportiert ein Modell für Deepness.</translation>
     </message>
     <message>
-        <source>Deepness is a QGIS plugin that runs models in the ONNX format. The file holds the network, what it does to pixels first, class names and pixel size, so that Deepness opens it with the right settings. Deepness knows no nodata and blends no tiles: Classify a raster makes the better map. The export takes the package onnx in the compute environment.</source>
-        <translation>Deepness ist ein QGIS-Plugin, das Modelle im ONNX-Format ausführt. Die Datei enthält das Netz, was es zuerst mit den Pixeln macht, Klassennamen und Pixelgröße, so dass Deepness sie mit den richtigen Einstellungen öffnet. Deepness kennt kein Nodata und überblendet keine Kacheln: „Ein Raster klassifizieren“ macht die bessere Karte. Der Export braucht das Paket onnx in der Rechenumgebung.</translation>
+        <source>Deepness is a QGIS plugin that runs models in the ONNX format. The file holds the network, what it does to pixels first, class names and pixel size, so that Deepness opens it with the right settings. Deepness knows no nodata and blends no tiles: Classify a raster makes the better map.</source>
+        <translation>Deepness ist ein QGIS-Plugin, das Modelle im ONNX-Format ausführt. Die Datei enthält das Netz, was es zuerst mit den Pixeln macht, Klassennamen und Pixelgröße, so dass Deepness sie mit den richtigen Einstellungen öffnet. Deepness kennt kein Nodata und überblendet keine Kacheln: „Ein Raster klassifizieren“ macht die bessere Karte.</translation>
     </message>
     <message>
         <source>ONNX model</source>
@@ -2022,6 +2022,10 @@
     <message>
         <source>An encoder file of the same preset and number of bands; a file with timm weights of the preset's backbone (.safetensors, .pth, .pt, .bin), of any number of bands; or a name of timm weights, such as imagenet or resnet50.a1_in1k, which are downloaded. With the method random they become an encoder as they are. Empty: random weights.</source>
         <translation type="vanished">Eine Encoder-Datei der gleichen Voreinstellung und Kanalzahl; eine Datei mit timm-Gewichten für das Netz der Voreinstellung (.safetensors, .pth, .pt, .bin) mit beliebiger Kanalzahl; oder der Name von timm-Gewichten, etwa imagenet oder resnet50.a1_in1k, die heruntergeladen werden. Mit der Methode random werden sie unverändert zum Encoder. Leer: zufällige Gewichte.</translation>
+    </message>
+    <message>
+        <source>Deepness is a QGIS plugin that runs models in the ONNX format. The file holds the network, what it does to pixels first, class names and pixel size, so that Deepness opens it with the right settings. Deepness knows no nodata and blends no tiles: Classify a raster makes the better map. The export takes the package onnx in the compute environment.</source>
+        <translation type="vanished">Deepness ist ein QGIS-Plugin, das Modelle im ONNX-Format ausführt. Die Datei enthält das Netz, was es zuerst mit den Pixeln macht, Klassennamen und Pixelgröße, so dass Deepness sie mit den richtigen Einstellungen öffnet. Deepness kennt kein Nodata und überblendet keine Kacheln: „Ein Raster klassifizieren“ macht die bessere Karte. Der Export braucht das Paket onnx in der Rechenumgebung.</translation>
     </message>
     <message>
         <source>Encoder file from pretraining. Empty: an untrained encoder, trained on the labels alone.</source>

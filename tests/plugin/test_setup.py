@@ -82,7 +82,7 @@ def bench(provider, tmp_path, monkeypatch, feedback) -> Bench:
     monkeypatch.setattr(QgsApplication, "qgisSettingsDirPath", lambda: str(made.profile) + "/")
     monkeypatch.setattr(install, "uv_places", lambda host, own: [str(made.uv)])
     monkeypatch.setattr(install, "candidates", lambda host: [Candidate(sys.executable, "here")])
-    monkeypatch.setattr(install, "REQUIRED_PACKAGES", ("torch", "rasterio"))
+    monkeypatch.setattr(install, "INSTALLED_PACKAGES", ("torch", "rasterio"))
     made.find_gpus = install.find_gpus
     monkeypatch.setattr(install, "find_gpus", lambda *_: [])
     monkeypatch.setattr(install, "run_job", computes)
