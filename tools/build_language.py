@@ -49,7 +49,7 @@ NOT_SHOWN = re.compile(
     r"|(outside|upper|lower|center) .*|image/tiff.*|grass\|meadow.*",
     re.DOTALL,
 )  # fmt: skip
-_A_PHRASE = re.compile(r"[^\W\d_]{2,}[,:;)]? +[(\"'{]?[^\W\d_]|\} [^\W\d_]{2,}|[^\W\d_]{2,}:? \{")
+_A_PHRASE = re.compile(r"[^\W\d_]{2,}[,:;)]? +[(\"'{]?[^\W\d_]|\} [^\W\d_]{2,}|[^\W\d_]{2,}:? \{|\}/s$")
 
 
 @dataclass(frozen=True)

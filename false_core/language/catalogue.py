@@ -70,7 +70,7 @@ class Catalogue:
         return None
 
     def _may_fill(self, translation: Template, filling: Mapping[str, str]) -> bool:
-        """Return whether all that fills a template of few letters is a name, or a text of ours: else any sentence fits it."""
+        """Return whether what fills a template of few letters is names and texts of ours: else any sentence fits it."""
         texts = {hole.name for hole in translation.holes if hole.mark == TEXT_MARK}
         return all(
             (": " not in value and max(len(item.split()) for item in value.split(",")) <= MOST_WORDS_OF_A_NAME)
