@@ -100,9 +100,10 @@ package: setup  ## Build the plugin's zip in dist/
 dist: setup  ## Build wheel and sdist of the library in dist/, and check what they say of themselves
 	$(PYTHON) tools/dist.py
 
-generate: setup  ## Write anew what is made from the jobs: translations, help pages
+generate: setup  ## Write anew what is made from the jobs: translations, help pages, messages
 	$(PYTHON) tools/build_translations.py
 	$(PYTHON) tools/build_help.py
+	$(PYTHON) tools/build_language.py
 
 docs:  ## Build the documentation in build/docs, with MkDocs in an environment of its own
 	@tools/setup.sh docs
