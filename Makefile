@@ -20,11 +20,11 @@ PACKAGED := qgis_false false_core processing_scripts
 QGIS ?= optional
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo fuzz test test-quick test-quick-core test-quick-plugin test-slow test-core test-plugin test-process test-desktop test-qgis-3.40 test-dist lint format package \
+.PHONY: help setup demo fuzz test test-quick test-quick-core test-quick-plugin test-slow test-core test-plugin test-process test-desktop test-qgis-3.40 test-qgis-3.44 test-qt6 test-dist lint format package \
         dist generate docs clean
 
 help:  ## Show what can be made
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9.-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9. -]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 setup:  ## Install what everything below needs; returns at once when it is there
 	@tools/setup.sh
@@ -60,8 +60,12 @@ test-process: setup  ## Run the tests that drive qgis_process
 test-desktop: setup package  ## Run the plugin in a QGIS desktop on a screen of its own, from installing it to the map
 	$(call run-in-qgis,tests/desktop)
 
-test-qgis-3.40: setup  ## Run the tests of the plugin in QGIS 3.40, in a Debian of its own; needs root
-	@tools/test_qgis_3_40.sh $(PYTEST_ARGS)
+test-qgis-3.40 test-qgis-3.44: test-qgis-%: setup  ## Run the tests of the plugin in that QGIS, in a Debian of its own; needs root
+	@tools/test_qgis_in_debian.sh $* $(PYTEST_ARGS)
+
+test-qt6:  ## Run what of the plugin is Qt alone under PyQt6, without QGIS, in an environment of its own; 370 MB
+	@tools/setup.sh qt6
+	.venv-qt6/bin/python -m pytest tests/qt6 $(PYTEST_ARGS)
 
 test-dist: dist  ## Install the library's wheel alone in a fresh environment and run it; some minutes, 6 GB
 	$(PYTHON) -m pytest tests/dist $(PYTEST_ARGS)
@@ -96,9 +100,10 @@ package: setup  ## Build the plugin's zip in dist/
 dist: setup  ## Build wheel and sdist of the library in dist/, and check what they say of themselves
 	$(PYTHON) tools/dist.py
 
-generate: setup  ## Write anew what is made from the jobs: translations, help pages
+generate: setup  ## Write anew what is made from the jobs: translations, help pages, messages
 	$(PYTHON) tools/build_translations.py
 	$(PYTHON) tools/build_help.py
+	$(PYTHON) tools/build_language.py
 
 docs:  ## Build the documentation in build/docs, with MkDocs in an environment of its own
 	@tools/setup.sh docs

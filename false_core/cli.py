@@ -24,6 +24,7 @@ from false_core.cancellation import Stop, cancelled_by_signals, end_at_deadline
 from false_core.dispatch import run
 from false_core.distributed import share
 from false_core.errors import Cancelled, FalseError, RequestError, presentable, printable
+from false_core.language.spoken import error_for_user, localised_event
 from false_core.memory import keep_memory
 from false_core.standard_streams import open_streams, start_in_utf8
 from false_core.worker import serve_file
@@ -149,7 +150,8 @@ def _parsed(arguments: list[str]) -> Any:
 
 def _say(error: FalseError, console: Console) -> None:
     if share().is_main:
-        console.print(f"[bold red]{escape(error.what)}[/] {escape(error.remedy)}")
+        what, remedy = error_for_user(error)
+        console.print(f"[bold red]{escape(what)}[/] {escape(remedy)}")
 
 
 def _form(job: type[jobs.Job], with_parameters: bool = True) -> Any:
@@ -208,7 +210,8 @@ def _watched(work: Callable[[Callable[[events.Event], None], threading.Event], O
     ):
         task = bar.add_task("Starting", total=1.0, rate="", left="")
 
-        def show(event: events.Event) -> None:
+        def show(said: events.Event) -> None:
+            event = localised_event(said)
             if isinstance(event, events.Progress):
                 left = f"{_duration(event.eta_s)} left" if event.eta_s is not None else ""
                 bar.update(task, completed=event.fraction, description=escape(event.stage), rate=event.rate, left=left)

@@ -68,15 +68,20 @@ def run(
     if not mine.is_main and not job.IS_SHARED:
         return {}
     feedback = Feedback(on_event if mine.is_main else lambda event: None, cancel := cancel or Stop())
-    # In the environment, where every thread finds it. GDAL looks once, when it reads its first block.
-    for name, value in GDAL_SETTINGS.items():
-        os.environ.setdefault(name, value)
+    set_up_gdal()
     with process_group(mine, cancel) if job.IS_SHARED else nullcontext(ALONE) as world:
         results = _done(job, feedback, world)
     written = jobs.outputs(job)
     for name, path in written.items():
         feedback.emit(Artifact(name, path))
     return {**written, **results}
+
+
+def set_up_gdal() -> None:
+    """Say how GDAL is to behave, as far as the user has not."""
+    # In the environment, where every thread finds it. GDAL looks once, when it reads its first block.
+    for name, value in GDAL_SETTINGS.items():
+        os.environ.setdefault(name, value)
 
 
 def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:

@@ -31,9 +31,10 @@ class Feedback:
         self.warnings: list[str] = []
         self._on_event = on_event
         self._cancel = cancel if cancel is not None else threading.Event()
-        self._began = time.monotonic()
         self._from, self._to, self._stage = 0.0, 1.0, ""
-        self._stage_began = self._began
+        # When something was first reported, and how much had been done by then: before an interruption, for example.
+        self._stage_since: tuple[float, float] | None = None
+        self._parts_since: tuple[float, float] | None = None
         self._last_sent = 0.0
         self._fraction = 0.0
 
@@ -64,7 +65,7 @@ class Feedback:
         self.stop_if_cancelled()
         self._from, self._to = self._to if self._stage else 0.0, 0.0
         self._to = min(1.0, self._from + share)
-        self._stage, self._stage_began = name, time.monotonic()
+        self._stage, self._stage_since = name, None
         self._send(self._from, None, "")
         yield
         self._send(self._to, None, "")
@@ -79,15 +80,17 @@ class Feedback:
         """
         self.stop_if_cancelled()
         now = time.monotonic()
+        if self._stage_since is None:
+            self._stage_since = now, done
         if now - self._last_sent < SHORTEST_INTERVAL_S and done < total:
             return
         share = min(1.0, done / total) if total else 1.0
-        seconds = now - self._stage_began
-        rate = f"{done / seconds:,.0f} {unit}/s" if unit and seconds > 0 and done else ""
+        seconds, newly_done = now - self._stage_since[0], done - self._stage_since[1]
+        rate = f"{newly_done / seconds:,.0f} {unit}/s" if unit and seconds > 0 and newly_done > 0 else ""
         # Time left: this stage at its own pace, the rest of the job at the pace its shares promise for it.
         eta = None
-        if share > 0 and seconds > 1.0:
-            whole_stage = seconds / share
+        if newly_done > 0 and seconds > 1.0:
+            whole_stage = seconds * total / newly_done
             rest = (1.0 - self._to) / (self._to - self._from) * whole_stage if self._to > self._from else 0.0
             eta = whole_stage * (1 - share) + rest
         self._send(self._from + share * (self._to - self._from), eta, rate)
@@ -104,6 +107,8 @@ class Feedback:
         def pass_on(event: events.Event) -> None:
             if isinstance(event, events.Progress):
                 self._from = self._to = start + event.fraction * share
+                if self._parts_since is None:
+                    self._parts_since = time.monotonic(), self._to
                 self._stage = f"{title}: {event.stage}"
                 self._send(self._to, self._time_left(), event.rate)
             elif isinstance(event, events.Message) and event.level == events.WARNING:
@@ -115,8 +120,10 @@ class Feedback:
 
     def _time_left(self) -> float | None:
         """Return the seconds left if all goes on at the pace so far; None where it is too early to say."""
-        seconds = time.monotonic() - self._began
-        return seconds * (1 - self._to) / self._to if self._to > 0.01 and seconds > 1 else None
+        if self._parts_since is None:
+            return None
+        seconds, newly_done = time.monotonic() - self._parts_since[0], self._to - self._parts_since[1]
+        return seconds * (1 - self._to) / newly_done if newly_done > 0.01 and seconds > 1 else None
 
     def _send(self, fraction: float, eta_s: float | None, rate: str) -> None:
         self._last_sent = time.monotonic()

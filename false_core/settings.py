@@ -3,13 +3,15 @@
 ``FALSE_DEVICE``: what a job takes whose device is ``auto``. ``FALSE_MEMORY_GB``: memory for pixels. ``FALSE_CACHE``: the
 folder for files that can be made again. ``FALSE_DISK_GB``, ``FALSE_DISK_FOLDER``, ``FALSE_DISK_FOR``: how much of rasters
 that are remote is kept on the disk, where, and of which rasters. ``FALSE_PATIENCE_S``: how long a process of several may
-be silent. ``FALSE_DRIVERS``: which drivers of GDAL may open a file beside those of our list.
+be silent. ``FALSE_DRIVERS``: which drivers of GDAL may open a file beside those of our list. ``FALSE_LANGUAGE``: the
+language of messages and reports.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -20,6 +22,7 @@ MEMORY_GB = 1.0
 DISK_GB = 10.0
 """Disk space for chunks of remote rasters, where the user set no other."""
 REMOTE, ALL = "far", "all"
+ENGLISH, OF_THE_SYSTEM = "en", "system"
 PATIENCE_S = 60.0
 """Seconds without a sign of life after which one of several processes is taken for lost, where the user set no other."""
 _IN_QGIS = " QGIS has it under Settings > Options > FALSE."
@@ -121,6 +124,17 @@ def allowed_drivers() -> tuple[str, ...]:
 def preferred_device() -> str:
     """Return what ``auto`` stands for: ``FALSE_DEVICE``, or ``auto`` itself, the best device that works."""
     return os.environ.get("FALSE_DEVICE", "").strip() or "auto"
+
+
+def users_language() -> str:
+    """Return the code of the language of messages and reports, such as ``de``: ``FALSE_LANGUAGE``, or English.
+
+    ``system`` stands for the language of the terminal, as ``LC_ALL``, ``LC_MESSAGES`` and ``LANG`` say it.
+    """
+    chosen = os.environ.get("FALSE_LANGUAGE", "").strip()
+    if chosen.lower() == OF_THE_SYSTEM:
+        chosen = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "") or ""
+    return re.split(r"[_.@-]", chosen, maxsplit=1)[0].lower() or ENGLISH
 
 
 def _bytes(gigabytes: float) -> int:

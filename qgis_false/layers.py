@@ -176,8 +176,11 @@ def is_null(value: Any) -> bool:
 
 def classes_of(path: str) -> List[QgsPalettedRasterRenderer.Class]:
     """Return the classes that a classified raster carries, to draw it with; empty where it carries none."""
-    # As we write it: what was imported may be from anybody, and other drivers of GDAL do more than read.
-    dataset = gdal.OpenEx(path, gdal.OF_RASTER, allowed_drivers=["GTiff", "VRT"])
+    try:
+        # As we write it: what was imported may be from anybody, and other drivers of GDAL do more than read.
+        dataset = gdal.OpenEx(path, gdal.OF_RASTER, allowed_drivers=["GTiff", "VRT"])
+    except RuntimeError:  # Newer QGIS, and other people's plugins, have GDAL raise what it otherwise tells by None.
+        return []
     text = dataset.GetMetadataItem(CLASSES_ITEM) if dataset is not None else None
     try:
         return [

@@ -8,10 +8,12 @@ from typing import Dict, Tuple
 
 from qgis.core import QgsSettings
 
-from qgis_false.translation import tr
+from qgis_false.translation import language, tr
 
 LOG_LEVELS = ("warning", "info", "debug")
 KEPT_ON_DISK = ("far", "all")
+LANGUAGE_VARIABLE = "FALSE_LANGUAGE"
+"""In which language the compute process speaks: that of QGIS, unless the user has set another one."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,7 @@ _FOR_THE_LIBRARY = (DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR, DRIVERS)
 def for_the_library() -> Dict[str, str]:
     """Return the environment variables that tell the compute process what was set here."""
     values = {setting.variable: setting.value() for setting in _FOR_THE_LIBRARY}
+    values[LANGUAGE_VARIABLE] = os.environ.get(LANGUAGE_VARIABLE, "").strip() or language()
     return {variable: value for variable, value in values.items() if value}
 
 

@@ -3,7 +3,7 @@
 The texts of the jobs are plain Python and know nothing of Qt; ``tr`` translates them where the plugin shows them, and so it
 does with those of the settings.
 ``tools/build_translations.py`` collects every text that passes through here into ``i18n/false_*.ts``, and makes the ``.qm``
-beside it that is loaded. What the compute process says while it runs is English everywhere.
+beside it that is loaded. The compute process speaks the language of QGIS by itself, see ``false_core.language``.
 """
 
 from __future__ import annotations

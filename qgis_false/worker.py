@@ -64,13 +64,12 @@ SHARED_S = 10.0
 # Runs in the compute interpreter. The folder comes first, so that plugin and library can never disagree on a version.
 LAUNCHER = """\
 import sys, runpy, importlib.util
-folder, remedy, *needed = sys.argv[1:]
+folder, remedy, incomplete, outdated, *needed = sys.argv[1:]
 sys.path.insert(0, folder)
 from false_core import events
 missing = [name for name in needed if importlib.util.find_spec(name) is None]
-what = "has no " + ", ".join(missing) if missing else "is older than Python 3.10" if sys.version_info < (3, 10) else ""
+what = incomplete.replace("{packages}", ", ".join(missing)) if missing else outdated if sys.version_info < (3, 10) else ""
 if what:
-    what = "The compute environment " + sys.executable + " " + what + "."
     print(events.encode(events.Failed(what, remedy, "environment")))
     sys.exit(1)
 del sys.argv[1:]
@@ -80,7 +79,10 @@ runpy.run_module("false_core.worker", run_name="__main__", alter_sys=True)
 
 def worker_command(python: str) -> List[str]:
     """Return the command line of a compute process in the interpreter ``python``."""
-    return [python, "-I", "-u", "-c", LAUNCHER, str(LIBRARY_FOLDER), how_to_complete(python), *REQUIRED_PACKAGES]
+    incomplete = tr("The compute environment {python} has no {packages}.", python=python, packages="{packages}")
+    outdated = tr("The compute environment {python} is older than Python 3.10.", python=python)
+    texts = [how_to_complete(python), incomplete, outdated]
+    return [python, "-I", "-u", "-c", LAUNCHER, str(LIBRARY_FOLDER), *texts, *REQUIRED_PACKAGES]
 
 
 def child_variables() -> Dict[str, str]:

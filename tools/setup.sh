@@ -5,6 +5,7 @@
 #   .venv       the compute environment: false_core (editable), torch and the test tools
 #   .venv-qgis  QGIS's own Python with pytest, for the tests of the plugin
 #   .venv-docs  MkDocs, only after `tools/setup.sh docs`, which makes nothing else; behind `make docs`
+#   .venv-qt6   PyQt6 and the test tools, only after `tools/setup.sh qt6`, which makes nothing else; behind `make test-qt6`
 #   .tools      what this script needs itself: uv, a lock, a runtime folder for Qt
 #
 # As root on a system with apt, QGIS is installed where it is missing. Elsewhere the script says what to install and goes
@@ -90,8 +91,9 @@ environment() { # folder, interpreter, "system" to see the system's packages, th
 mkdir -p .tools/runtime
 chmod 700 .tools/runtime
 KEY="$(key)"
-if [ "${1-}" = docs ]; then
-  is_current .venv-docs && exit 0
+EXTRA="${1-}" # An environment that is made of an extra of pyproject.toml alone: docs or qt6.
+if [ -n "$EXTRA" ]; then
+  is_current ".venv-$EXTRA" && exit 0
 else
   is_current .venv && is_current .venv-qgis && have_qgis && exit 0
 fi
@@ -102,21 +104,22 @@ if command -v flock >/dev/null; then
   flock 9
 fi
 
-docs_packages() { # The extra "docs" of pyproject.toml, without the library itself: it would bring PyTorch.
-  "$PYTHON" - <<'END'
-import re
-extra = re.search(r"^docs = \[$(.*?)^\]$", open("pyproject.toml", encoding="utf-8").read(), re.MULTILINE | re.DOTALL)
+packages_of_extra() { # Without the library itself: it would bring PyTorch.
+  "$PYTHON" - "$EXTRA" <<'END'
+import re, sys
+text = open("pyproject.toml", encoding="utf-8").read()
+extra = re.search(rf"^{sys.argv[1]} = \[$(.*?)^\]$", text, re.MULTILINE | re.DOTALL)
 print(*re.findall(r'"([^"]+)"', extra[1]), sep="\n")
 END
 }
 
-if [ "${1-}" = docs ]; then
+if [ -n "$EXTRA" ]; then
   PYTHON="$(find_python)" || fail "no Python of at least 3.10 was found. Install python3 and python3-venv, then run this again."
   UV="$(find_uv)"
-  say "installing MkDocs in .venv-docs"
-  mapfile -t packages < <(docs_packages)
-  environment .venv-docs "$PYTHON" "" "${packages[@]}" ||
-    fail "MkDocs could not be installed; the reason stands above. Run this again when it is mended."
+  say "installing what make takes for $EXTRA in .venv-$EXTRA"
+  mapfile -t packages < <(packages_of_extra)
+  environment ".venv-$EXTRA" "$PYTHON" "" "${packages[@]}" ||
+    fail "it could not be installed; the reason stands above. Run this again when it is mended."
   exit 0
 fi
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from false_core.accuracy.area_adjusted import Estimate
 from false_core.accuracy.assessment import Assessment
 from false_core.accuracy.comparison import POINT_REFERENCE
+from false_core.language.catalogue import localised
 from false_core.reports.figures import as_svg, confusion_figure
 from false_core.reports.page import page, percent
 from false_core.reports.sections import Section
@@ -141,7 +142,8 @@ def _area_figure(a: Assessment, whole: float) -> str:
     figure = Figure(figsize=(7.5, 0.9 + 0.45 * len(a.classes)), layout="constrained")
     axes = figure.subplots()
     place = np.arange(len(a.classes))
-    axes.barh(place - 0.2, [c.pixels * a.unit.per_pixel for c in a.classes], 0.36, color="#c9ccd1", label="mapped")
+    mapped = [c.pixels * a.unit.per_pixel for c in a.classes]
+    axes.barh(place - 0.2, mapped, 0.36, color="#c9ccd1", label=localised("mapped"))
     shares = a.adjusted.shares
     axes.barh(
         place + 0.2,
@@ -153,12 +155,12 @@ def _area_figure(a: Assessment, whole: float) -> str:
         linewidth=0.5,
         capsize=2.5,
         error_kw={"linewidth": 1},
-        label="adjusted",
+        label=localised("adjusted"),
     )
     axes.set_yticks(place, [c.name for c in a.classes], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlim(left=0)
-    axes.set_xlabel(f"Area ({a.unit.name}): mapped in grey, adjusted in colour with its 95 % interval")
+    axes.set_xlabel(localised(f"Area ({a.unit.name}): mapped in grey, adjusted in colour with its 95 % interval"))
     axes.spines[["top", "right"]].set_visible(False)
     return as_svg(figure)
 

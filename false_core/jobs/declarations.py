@@ -662,7 +662,7 @@ class ExportOnnx(Job, done_by="false_core.models.onnx_file:export_onnx"):
 
     Deepness is a QGIS plugin that runs models in the ONNX format. The file holds the network, what it does to pixels first,
     class names and pixel size, so that Deepness opens it with the right settings. Deepness knows no nodata and blends no
-    tiles: Classify a raster makes the better map. The export takes the package onnx in the compute environment.
+    tiles: Classify a raster makes the better map.
     """
 
     model: str = parameter(MODEL, "Model", "Model file from fine-tuning.", of="segmenter")
@@ -735,8 +735,14 @@ class ExampleData(Job, done_by="false_core.synthetic.example_data:example_data")
         None,
     )
     size: int = parameter(
-        INTEGER, "Side of the scene", "Larger scenes take longer.", 1024, unit="pixels", minimum=256, maximum=8192,
-        advanced=True
+        INTEGER,
+        "Side of the scene",
+        "Larger scenes take longer.",
+        1024,
+        unit="pixels",
+        minimum=256,
+        maximum=8192,
+        advanced=True,
     )
     seed: int = parameter(
         INTEGER, "Seed", "Another seed makes another scene.", 0, minimum=0, maximum=2**31 - 1, advanced=True

@@ -176,6 +176,10 @@ class FeatureParts(nn.Module):
         levels: list[Tensor] = self.encoders[number](reduced(pixels, zoom).contiguous(memory_format=torch.channels_last))
         return levels[1:]
 
+    def zoom_of(self, part: str) -> int:
+        """Return the working pixels per pixel that the encoder of a part sees; 1 for texture and spectrum."""
+        return 1 if part in (TEXTURE, SPECTRUM) else self._pass_of(part)[1]
+
     def encoder_of(self, part: str) -> int | None:
         """Return the number of the encoder that a part comes from; None for texture and spectrum."""
         return None if part in (TEXTURE, SPECTRUM) else self._pass_of(part)[0]
@@ -185,6 +189,15 @@ class FeatureParts(nn.Module):
         return next(
             (number, zoom) for number, zooms in enumerate(self.zooms) for zoom in zooms if encoder_part(number, zoom) == part
         )
+
+
+HALF_MAX = 65_504.0
+"""The largest number in half precision."""
+
+
+def in_half(values: Tensor) -> Tensor:
+    """Return values in half precision; what is too large for it becomes the largest number there is."""
+    return values.clamp(-HALF_MAX, HALF_MAX).half()
 
 
 def reduced(pixels: Tensor, factor: int) -> Tensor:
@@ -199,12 +212,13 @@ class FusedSegmenter(nn.Module):
         spec: What it is made of.
         bands: Number of input bands.
         classes: Number of classes.
+        features: The features, where they are there already; without them they are made, and untrained.
     """
 
-    def __init__(self, spec: FusedSpec, bands: int, classes: int) -> None:
+    def __init__(self, spec: FusedSpec, bands: int, classes: int, features: FeatureParts | None = None) -> None:
         super().__init__()
         self.spec, self.classes = spec, classes
-        self.features = FeatureParts(spec.encoders, spec.zooms, bands)
+        self.features = features or FeatureParts(spec.encoders, spec.zooms, bands)
         self.weights = nn.ParameterDict()
         """By part: of each of its members the weights of all classes, of shape (members * classes, channels)."""
         for part in spec.parts:
@@ -233,18 +247,32 @@ class FusedSegmenter(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return scores before softmax of shape (batch, classes, height, width). Sides are multiples of ``stride``."""
-        height, width = pixels.shape[-2:]
-        # Encoders may compute in half precision. Scores are sums of many terms that nearly cancel, and may not.
-        features = {part: self.features.levels(pixels, part) for part in self.spec.parts if part not in (TEXTURE, SPECTRUM)}
+        features = self.encoded(pixels)
         with torch.autocast(pixels.device.type, enabled=False):
-            return self._fused(pixels.float(), features, (height, width))
+            return self.fused(pixels.float(), features)
 
-    def _fused(self, pixels: Tensor, features: dict[str, list[Tensor]], size: tuple[int, int]) -> Tensor:
-        """Return the logarithms of the fused probabilities."""
+    def encoded(self, pixels: Tensor) -> dict[str, list[Tensor]]:
+        """Return the features of the encoders by part, level by level, in half precision.
+
+        So may those be that were kept: from them come the same scores as from the pixels.
+        """
+        parts = [part for part in self.spec.parts if part not in (TEXTURE, SPECTRUM)]
+        return {part: [in_half(level) for level in self.features.levels(pixels, part)] for part in parts}
+
+    def fused(self, pixels: Tensor, features: dict[str, list[Tensor]]) -> Tensor:
+        """Return the logarithms of the fused probabilities, of shape (batch, classes, height, width).
+
+        Args:
+            pixels: Normalised, in single precision.
+            features: Those of the encoders by part, as ``encoded`` gives them. Statistics of the texture may be among
+                them, where they are at hand.
+        """
+        # Scores are sums of many terms that nearly cancel, and are not computed in half precision.
+        size = pixels.shape[-2], pixels.shape[-1]
         totals = [self.bias[number][None, :, None, None] for number in range(len(self.spec.members))]
         for part in self.spec.parts:
             takers = [number for number, member in enumerate(self.spec.members) if part in member.parts]
-            levels = features.pop(part) if part in features else self.features.levels(pixels, part)
+            levels = features[part] if part in features else self.features.levels(pixels, part)
             scores = self._scores(levels, part, size).chunk(len(takers), dim=1)
             for number, share in zip(takers, scores):
                 totals[number] = totals[number] + share

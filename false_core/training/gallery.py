@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from false_core.feedback import Feedback
+from false_core.language.catalogue import localised
 from false_core.methods.calibration import Calibration
 from false_core.methods.false_negatives import FalseNegatives, determine_false_negatives
 from false_core.methods.geolocated import places_of
@@ -129,7 +130,7 @@ def draw_gallery(gallery: Gallery) -> str:
                 axes.set_xlabel(_caption(exhibit, row - 1), fontsize=8, labelpad=2)
     other = "False negative" if gallery.determined else "Nearest other"
     for row in range(rows):
-        grid[row, 0].set_ylabel(("Anchor", "Other view", other)[min(row, 2)], fontsize=9)
+        grid[row, 0].set_ylabel(localised(("Anchor", "Other view", other)[min(row, 2)]), fontsize=9)
     return as_svg(figure)
 
 
@@ -216,8 +217,9 @@ def _evenly(values: npt.NDArray[np.floating]) -> list[int]:
 
 
 def _caption(exhibit: Exhibit, number: int) -> str:
-    words = {True: "\nsame class", False: "\nother class", None: ""}
-    return f"{exhibit.similarities[number]:.2f}{words[exhibit.same_class[number]]}"
+    words = {True: "same class", False: "other class", None: ""}
+    similarity = localised(f"{exhibit.similarities[number]:.2f}")
+    return f"{similarity}\n{localised(words[exhibit.same_class[number]])}".rstrip()
 
 
 def mark_middle(axes: Axes, picture: Colours) -> None:

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from false_core.language.catalogue import localised
 from false_core.methods.pictures import MarkedView, MarkedViews, NeighbourPairs
 from false_core.presets import IMAGE, PretrainSettings
 from false_core.raster.source import FloatArray
@@ -75,7 +76,7 @@ def draw_marked_views(marked: MarkedViews) -> str:
             axes.set_axis_on()
             _draw_marked_view(axes, view)
     for row, title in enumerate(marked.rows):
-        grid[row, 0].set_ylabel(title, fontsize=9)
+        grid[row, 0].set_ylabel(localised(title), fontsize=9)
     return as_svg(figure)
 
 
@@ -109,7 +110,7 @@ def draw_neighbour_pairs(pairs: NeighbourPairs, drawn: Drawn) -> tuple[str, int]
                 axes.set_xlabel(_caption(classes[anchor], classes[place]), fontsize=8, labelpad=2)
     for row, title in enumerate(["Map", "Anchor", *[pairs.name] * others_shown]):
         grid[row, 0].set_axis_on()
-        grid[row, 0].set_ylabel(title, fontsize=9)
+        grid[row, 0].set_ylabel(localised(title), fontsize=9)
         if not grid[row, 0].images:
             grid[row, 0].set_axis_off()
     return as_svg(figure), len(related)
@@ -188,4 +189,4 @@ def _distinct(others: npt.NDArray[np.int64], half: int) -> list[int]:
 def _caption(one: float, other: float) -> str:
     if not np.isfinite([one, other]).all():
         return ""
-    return "same class" if one == other else "other class"
+    return localised("same class" if one == other else "other class")

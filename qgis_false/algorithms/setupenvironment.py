@@ -20,6 +20,12 @@ class SetUpEnvironment(FalseAlgorithm):
     GROUP = groups.START
     TAGS = ("install", "repair", "update", "python", "torch", "cuda", "gpu", "uv", "pip", "environment")
 
+    def prepareAlgorithm(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> bool:
+        from qgis_false.environment.network import network_of_qgis  # Not before: the start of QGIS must not wait for it.
+
+        self._network = network_of_qgis()  # Here, because this is the main thread.
+        return True
+
     def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         from qgis_false.environment.install import set_up  # Not before: the start of QGIS must not wait for it.
 
@@ -30,7 +36,7 @@ class SetUpEnvironment(FalseAlgorithm):
             from_scratch=self.parameterAsBoolean(parameters, "FROM_SCRATCH", context),
         )
         try:
-            ready = set_up(request, feedback)
+            ready = set_up(request, feedback, self._network)
         except ProcessingCancelled:
             raise
         except QgsProcessingException as error:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Union
 
-from qgis.core import Qgis, QgsProcessingException, QgsProcessingFeedback
+from qgis.core import Qgis, QgsProcessingException, QgsProcessingFeedback, QgsSettings
 from qgis.PyQt.QtCore import PYQT_VERSION_STR, QT_VERSION_STR
 
 import false_core
@@ -21,7 +21,7 @@ from qgis_false.environment import versions
 from qgis_false.environment.gpus import find_gpus
 from qgis_false.environment.host import Host, this_host
 from qgis_false.environment.interpreters import (
-    REQUIRED_PACKAGES,
+    INSTALLED_PACKAGES,
     Interpreter,
     NoEnvironment,
     candidates,
@@ -138,6 +138,10 @@ def _free(folder: Path) -> str:
 def _settings() -> Iterator[str]:
     for setting in settings.ALL:
         yield f"{setting.label}: {setting.value() or 'none'} (from {setting.origin()})"
+    of_qgis = QgsSettings()
+    used = of_qgis.value("proxy/proxyEnabled", False, type=bool)
+    signed_in = "with" if of_qgis.value("proxy/authcfg") or of_qgis.value("proxy/proxyUser") else "without"
+    yield f"proxy of QGIS: {of_qgis.value('proxy/proxyType')}, {signed_in} a sign-in" if used else "proxy of QGIS: none"
 
 
 def _environment(host: Host, feedback: QgsProcessingFeedback) -> Iterator[str]:
@@ -171,7 +175,7 @@ def _environment(host: Host, feedback: QgsProcessingFeedback) -> Iterator[str]:
 
 def _said_by(python: str, feedback: QgsProcessingFeedback) -> Optional[Dict[str, Dict[str, str]]]:
     """Ask the environment for its packages and what PyTorch sees. That may take a minute, and can be cancelled."""
-    names = [name.replace("_", "-") for name in REQUIRED_PACKAGES]
+    names = [name.replace("_", "-") for name in INSTALLED_PACKAGES]
     lines: List[str] = []
     run_program(
         [python, "-I", "-c", _ENVIRONMENT, "false-core", *names], child_variables(), feedback, lines.append, lambda: None,

@@ -15,10 +15,11 @@ from qgis.PyQt.QtCore import QLockFile
 import false_core
 from false_core import jobs
 from qgis_false import LIBRARY_FOLDER, settings
-from qgis_false.environment import intact, plan, torch_build
+from qgis_false.environment import faults, intact, plan, torch_build
 from qgis_false.environment.gpus import find_gpus
 from qgis_false.environment.host import Host, this_host
 from qgis_false.environment.interpreters import (
+    INSTALLED_PACKAGES,
     OLDEST,
     REQUIRED_PACKAGES,
     Candidate,
@@ -33,6 +34,7 @@ from qgis_false.environment.interpreters import (
     uv_places,
     why_not,
 )
+from qgis_false.environment.network import Network, network_variables, variable_of_proxy
 from qgis_false.environment.package_index import pip_index, uv_is_configured
 from qgis_false.environment.processes import ProcessingCancelled, ask, run_program
 from qgis_false.environment.progress import SetUpProgress
@@ -42,7 +44,11 @@ from qgis_false.environment.torch_build import Build, Choice
 from qgis_false.environment.variables import compute_variables, install_variables
 from qgis_false.tasks import SetUpEnvironment
 from qgis_false.translation import failure, tr
+from qgis_false.whole_file import write_whole
 from qgis_false.worker import run_job, worker_command
+
+CERTIFICATES = "certificates.pem"
+"""The file of those that QGIS trusts, beside the environment."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +63,11 @@ class _Broken(Exception):
     """The environment cannot be mended as it is."""
 
 
-def set_up(request: SetUpEnvironment, feedback: QgsProcessingFeedback) -> Ready:
+def set_up(request: SetUpEnvironment, feedback: QgsProcessingFeedback, network: Network = Network()) -> Ready:  # noqa: B008
     """Set up the compute environment and run a real computation in it.
+
+    Args:
+        network: How QGIS reaches the network, for pip and uv.
 
     Raises:
         QgsProcessingException: What went wrong and what to do, or that it was cancelled (``ProcessingCancelled``). What
@@ -74,7 +83,7 @@ def set_up(request: SetUpEnvironment, feedback: QgsProcessingFeedback) -> Ready:
     if not lock.tryLock(0):
         raise failure("Another QGIS is setting up the compute environment right now. Wait for it to end.")
     try:
-        return _SetUp(request, host, feedback).run()
+        return _SetUp(request, host, feedback, network).run()
     except ProcessingCancelled as error:
         raise ProcessingCancelled(tr("Cancelled. What is done is kept: run it again to go on.")) from error
     finally:
@@ -115,18 +124,22 @@ def _say_what_overrides(python: str, feedback: QgsProcessingFeedback) -> None:
 class _SetUp:
     """One run of the set-up."""
 
-    def __init__(self, request: SetUpEnvironment, host: Host, feedback: QgsProcessingFeedback) -> None:
-        self.request, self.host, self.feedback = request, host, feedback
+    def __init__(self, request: SetUpEnvironment, host: Host, feedback: QgsProcessingFeedback, network: Network) -> None:
+        self.request, self.host, self.feedback, self.network = request, host, feedback, network
         self.home = false_folder(host)
         self.folder = managed_folder()
         self.python = host.python_in(str(self.folder))
-        self.variables = install_variables(host)
+        own = install_variables(host)
+        self.variable_of_proxy = variable_of_proxy(own)
+        self.variables = {**own, **network_variables(network, own, str(self.home / CERTIFICATES))}
         self.variables.setdefault("UV_PYTHON_INSTALL_DIR", str(self.home / "python"))
         self._progress = SetUpProgress(feedback, self.variables, str(self.home))
         self._answers: Optional[List[Tuple[Candidate, Probed]]] = None
 
     def run(self) -> Ready:
         """Carry out the plan. Where what is there cannot be mended, start again from nothing, once."""
+        if self.network.certificates:
+            write_whole(self.home / CERTIFICATES, self.network.certificates)
         self._progress.stage(tr("Looking at what is there"), 0.0)
         gpus = find_gpus(self.host, self.variables, self.feedback)
         uv = self._uv()
@@ -198,7 +211,7 @@ class _SetUp:
     def _found(self, key: str) -> Tuple[plan.Found, Optional[State]]:
         """Look at what is in the folder."""
         state = read_state(self.folder)
-        probed = self._probe(self.python, REQUIRED_PACKAGES) if self.host.disk.is_program(self.python) else None
+        probed = self._probe(self.python, INSTALLED_PACKAGES) if self.host.disk.is_program(self.python) else None
         if probed is not None and not why_not(probed, self.host):
             if state is None or state.stage not in (INSTALLED, WORKS) or state.key != key:
                 return plan.Found(works=True), state
@@ -231,7 +244,9 @@ class _SetUp:
             places = uv_places(self.host, own)
             if ran and places:
                 return places[-1]
-            break  # The index cannot be reached, or has none. Another pip would not do better.
+            if not self.host.disk.is_program(self.python):  # One that is there may need nothing more.
+                self._stop_at(faults.BEYOND_THIS_COMPUTER)
+            break  # The index has none. Another pip would not do better.
         self.feedback.pushInfo(tr("uv cannot be had; pip does the same, only slower."))
         return ""
 
@@ -250,6 +265,7 @@ class _SetUp:
             return
         if not uv and self._without_ensurepip(python):
             return
+        self._stop_at(faults.KNOWN)
         problem = tr(
             "The environment cannot be made from {python}; the reason stands above. On Debian and Ubuntu the package "
             "python3-venv may be missing.",
@@ -315,9 +331,11 @@ class _SetUp:
         for number, build in enumerate(choice.builds):
             pytorch = f"PyTorch ({build.backend})" if build.backend else "PyTorch"
             self._progress.stage(tr("Installing {pytorch} and the rest, which may take a while", pytorch=pytorch), 0.1)
+            self.feedback.pushInfo(self._size(build))
             command = plan.install(uv, self.python, self._constraints(build), str(LIBRARY_FOLDER), build)
             if self._progress.run(command, variables, self._progress.follow_downloads()):
                 return asdict(build)
+            self._stop_at(faults.OF_THIS_COMPUTER)
             if number + 1 < len(choice.builds):
                 other = choice.builds[number + 1]
                 loses = other.gives == torch_build.CPU and choice.gives == torch_build.CUDA
@@ -327,10 +345,41 @@ class _SetUp:
                     tr("It does not use the GPU.") if loses else "",
                 ]
                 self.feedback.pushWarning(" ".join(filter(None, sentences)))
+        fault = faults.fault_in(self._progress.last_words)
+        if choice.larger is not None and self._index_answers(uv, variables):
+            raise failure(
+                "PyTorch's own index, which has the CPU build, cannot be used: {reason} The package index only has the "
+                "one with CUDA. It computes on the CPU as well, but is {download} GB to download in place of {small}, and "
+                "takes {disk} GB on the disk. To have it, choose index as Build of PyTorch and run this again.",
+                reason=faults.told(fault, self.variable_of_proxy, str(self.home)) or fault.line,
+                download=f"{torch_build.GB_TO_DOWNLOAD[choice.larger.gives]:g}",
+                small=f"{torch_build.GB_TO_DOWNLOAD[choice.gives]:g}",
+                disk=f"{torch_build.GB_TAKEN[choice.larger.gives]:g}",
+            )
+        self._stop_at(faults.KNOWN)
         raise failure(
-            "The packages cannot be installed; the reason stands above. Behind a proxy or with an index of your own, "
-            "pip and uv need to know of it, by their configuration files or variables. What was downloaded is kept: "
-            "run this again to go on."
+            "The packages cannot be installed; the reason stands above. What was downloaded is kept: run this again, and it "
+            "goes on where it stopped."
+        )
+
+    def _stop_at(self, causes: Sequence[str]) -> None:
+        """End the set-up where the last program failed of one of ``causes``."""
+        fault = faults.fault_in(self._progress.last_words)
+        if fault.cause in causes:
+            what = faults.told(fault, self.variable_of_proxy, str(self.home))
+            raise failure("{problem} Then run this again: it goes on where it stopped.", problem=what)
+
+    def _index_answers(self, uv: str, variables: Mapping[str, str]) -> bool:
+        """Whether packages can be had at all."""
+        return self._progress.run(plan.try_index(uv, self.python), variables)
+
+    def _size(self, build: Build) -> str:
+        return tr(
+            "Up to {download} GB are downloaded, and {disk} GB taken on the disk of {folder}, which has {free} GB free.",
+            download=f"{torch_build.GB_TO_DOWNLOAD[build.gives]:g}",
+            disk=f"{torch_build.GB_TAKEN[build.gives]:g}",
+            folder=self.home,
+            free=f"{shutil.disk_usage(self.home).free / 1e9:.0f}",
         )
 
     def _mend(self, uv: str, build: Build, broken: Sequence[str]) -> None:
@@ -350,6 +399,7 @@ class _SetUp:
                 if not still:
                     break
         if still:
+            self._stop_at(faults.KNOWN)  # Without a network there is no making it anew.
             raise _Broken(tr("{packages} cannot be mended.", packages=", ".join(still)))
 
     # What the steps need.

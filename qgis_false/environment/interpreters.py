@@ -35,6 +35,8 @@ REQUIRED_PACKAGES = (
     "scipy",
 )
 """What a compute environment must have before a job is worth starting."""
+INSTALLED_PACKAGES = (*REQUIRED_PACKAGES, "onnx")
+"""What the set-up installs. Without the last ones most jobs run, as in a Python of the user's own."""
 OLDEST, NEWEST = (3, 10), (3, 14)
 """Versions of Python that the packages are built for."""
 PREFERRED = ((3, 12), (3, 13), (3, 11), (3, 14), (3, 10))

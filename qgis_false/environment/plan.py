@@ -112,6 +112,12 @@ def install(uv: str, python: str, constraints: str, library: str, build: Build, 
     return [*command, library]
 
 
+def try_index(uv: str, python: str) -> List[str]:
+    """Return the command that asks the package index for a small package, and installs nothing."""
+    asked = ["--dry-run", "--no-deps", "--refresh", "--reinstall", "wheel"]
+    return [uv, "pip", "install", "--python", python, *asked]
+
+
 def constraints_for(text: str, build: Build) -> str:
     """Return the constraints with the versions of PyTorch that ``build`` exists for."""
     if not build.bound:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import time
-from typing import Callable, Mapping, Optional, Sequence
+from collections import deque
+from typing import Callable, Deque, Mapping, Optional, Sequence
 
 from qgis.core import QgsProcessingFeedback
 
@@ -15,6 +16,8 @@ from qgis_false.translation import tr
 
 HEARTBEAT_S = 10.0
 """Between two texts while a program says nothing."""
+LAST_WORDS = 400
+"""Lines of a program that are kept to find out why it failed."""
 
 
 class SetUpProgress:
@@ -24,11 +27,15 @@ class SetUpProgress:
         feedback: Where it is shown.
         variables: The environment variables of programs.
         home: The folder that programs run in.
+
+    Attributes:
+        last_words: What the last program said in the end, where it failed.
     """
 
     def __init__(self, feedback: QgsProcessingFeedback, variables: Mapping[str, str], home: str) -> None:
         self.feedback, self._variables, self._home = feedback, variables, home
         self._text, self._since, self._spoke, self._share = "", 0.0, 0.0, 0.0
+        self.last_words: Deque[str] = deque(maxlen=LAST_WORDS)
 
     def run(
         self,
@@ -39,13 +46,19 @@ class SetUpProgress:
         """Run a program and show what it says. Return whether it ended well."""
         self.feedback.pushCommandInfo(without_secrets(subprocess.list2cmdline(command)))
 
+        self.last_words.clear()
+
         def show(line: str) -> None:
+            self.last_words.append(line)
             self.feedback.pushConsoleInfo(line)
             if on_line is not None:
                 on_line(line)
 
         used = variables or self._variables
-        return run_program(command, used, self.feedback, show, self.heartbeat, self._home) == 0
+        ended_well = run_program(command, used, self.feedback, show, self.heartbeat, self._home) == 0
+        if ended_well:
+            self.last_words.clear()
+        return ended_well
 
     def stage(self, text: str, share: float) -> None:
         """Begin a stage, at a share of the whole from 0 to 1."""

@@ -19,6 +19,9 @@ from qgis_false.translation import tr
 CUDA_DRIVER, CUDA_CAPABILITY = 580, (7, 5)
 OLD_DRIVER, OLD_CAPABILITIES = 525, ((5, 0), (9, 0))
 OLD_BACKEND, OLD_BOUND = "cu126", "<2.15"
+GB_TO_DOWNLOAD = {CUDA: 3.0, CPU: 0.5}
+GB_TAKEN = {CUDA: 6.0, CPU: 1.5}
+"""All packages together on the disk, as measured with PyTorch 2.15 on Linux."""
 GB_ON_DISK = {CUDA: 8.0, CPU: 3.0}
 """Room that is asked for: the packages, and what is unpacked on the way."""
 
@@ -49,10 +52,16 @@ class Build:
 
 @dataclass(frozen=True)
 class Choice:
-    """Builds to try in this order, and why."""
+    """Builds to try in this order, and why.
+
+    Attributes:
+        larger: What the package index has where none of them can be had. It computes as well, and is several times as
+            large: the user is asked to choose it.
+    """
 
     builds: Tuple[Build, ...]
     why: str
+    larger: Optional[Build] = None
 
     @property
     def gives(self) -> str:
@@ -112,39 +121,36 @@ def choose(host: Host, gpus: Sequence[Gpu], wanted: str = AUTO, has_uv: bool = T
         if host.is_windows and gpus and wanted != CPU:
             why += ". " + tr("For Windows that is the build without CUDA: the GPU is not used")
         return Choice((from_index,), why)
-    cpu = _cpu(host)
+    # For Linux the index has the CUDA build only.
+    cpu, larger = ((Build(CPU, "cpu"),), from_index) if host.system == LINUX else ((Build(CPU),), None)
     if wanted == CPU:
-        return Choice(cpu, tr("the build for the CPU, as was asked for"))
+        return Choice(cpu, tr("the build for the CPU, as was asked for"), larger)
     if not gpus:
         if wanted == CUDA:
             return Choice(_cuda(host, from_index), tr("the CUDA build, as was asked for, though no NVIDIA GPU was found"))
-        return Choice(cpu, tr("the build for the CPU: no NVIDIA GPU with a driver was found"))
+        return Choice(cpu, tr("the build for the CPU: no NVIDIA GPU with a driver was found"), larger)
     best = max(gpus, key=lambda gpu: gpu.capability or (0, 0))
-    return _for_gpu(host, best, cpu, _cuda(host, from_index))
+    builds, why = _for_gpu(best, cpu, _cuda(host, from_index))
+    return Choice(builds, why, larger if builds[-1].gives == CPU else None)
 
 
-def _for_gpu(host: Host, gpu: Gpu, cpu: Tuple[Build, ...], cuda: Tuple[Build, ...]) -> Choice:
+def _for_gpu(gpu: Gpu, cpu: Tuple[Build, ...], cuda: Tuple[Build, ...]) -> Tuple[Tuple[Build, ...], str]:
     driver = ".".join(map(str, gpu.driver))
     capability = gpu.capability or CUDA_CAPABILITY
     told = tr("{gpu}, driver {driver}", gpu=gpu.name, driver=driver)
     if gpu.driver[0] >= CUDA_DRIVER and capability >= CUDA_CAPABILITY:
-        return Choice(cuda, tr("the CUDA build for {gpu}", gpu=told))
+        return cuda, tr("the CUDA build for {gpu}", gpu=told)
     if gpu.driver[0] >= OLD_DRIVER and OLD_CAPABILITIES[0] <= capability <= OLD_CAPABILITIES[1]:
         why = tr("the last CUDA build for {gpu}", gpu=told) + ". "
         if capability >= CUDA_CAPABILITY:
             why += tr("Newer builds need the driver {driver} at least", driver=CUDA_DRIVER)
         else:
             why += tr("Newer builds need a GPU of the generation Turing or later")
-        return Choice((Build(CUDA, OLD_BACKEND, OLD_BOUND), *cpu), why)
+        return (Build(CUDA, OLD_BACKEND, OLD_BOUND), *cpu), why
     if capability < OLD_CAPABILITIES[0]:
-        return Choice(cpu, tr("the build for the CPU: {gpu} is too old for PyTorch", gpu=told))
+        return cpu, tr("the build for the CPU: {gpu} is too old for PyTorch", gpu=told)
     install = tr("Install the driver {driver} or newer and run this again", driver=CUDA_DRIVER)
-    return Choice(cpu, tr("the build for the CPU: {gpu}", gpu=told) + ". " + install)
-
-
-def _cpu(host: Host) -> Tuple[Build, ...]:
-    """For Linux the index has the CUDA build only. It computes on the CPU as well, and is several GB larger."""
-    return (Build(CPU, "cpu"), Build(CUDA)) if host.system == LINUX else (Build(CPU),)
+    return cpu, tr("the build for the CPU: {gpu}", gpu=told) + ". " + install
 
 
 def _cuda(host: Host, from_index: Build) -> Tuple[Build, ...]:

@@ -672,8 +672,8 @@
         <translation>Exportiert ein Modell für Deepness.</translation>
     </message>
     <message>
-        <source>Deepness is a QGIS plugin that runs models in the ONNX format. The file holds the network, what it does to pixels first, class names and pixel size, so that Deepness opens it with the right settings. Deepness knows no nodata and blends no tiles: Classify a raster makes the better map. The export takes the package onnx in the compute environment.</source>
-        <translation>Deepness ist ein QGIS-Plugin, das Modelle im ONNX-Format ausführt. Die Datei enthält das Netz, was es zuerst mit den Pixeln macht, Klassennamen und Pixelgröße, so dass Deepness sie mit den richtigen Einstellungen öffnet. Deepness kennt kein Nodata und überblendet keine Kacheln: „Ein Raster klassifizieren“ macht die bessere Karte. Der Export braucht das Paket onnx in der Rechenumgebung.</translation>
+        <source>Deepness is a QGIS plugin that runs models in the ONNX format. The file holds the network, what it does to pixels first, class names and pixel size, so that Deepness opens it with the right settings. Deepness knows no nodata and blends no tiles: Classify a raster makes the better map.</source>
+        <translation>Deepness ist ein QGIS-Plugin, das Modelle im ONNX-Format ausführt. Die Datei enthält das Netz, was es zuerst mit den Pixeln macht, Klassennamen und Pixelgröße, so dass Deepness sie mit den richtigen Einstellungen öffnet. Deepness kennt kein Nodata und überblendet keine Kacheln: „Ein Raster klassifizieren“ macht die bessere Karte.</translation>
     </message>
     <message>
         <source>ONNX model</source>
@@ -832,12 +832,12 @@
         <translation>Macht, repariert oder aktualisiert das Python, das rechnet.</translation>
     </message>
     <message>
-        <source>FALSE computes in a Python of its own, beside QGIS, with PyTorch and what else it needs. This algorithm finds or gets a Python, downloads the packages (1 to 3 GB), computes something with them and says on what device.</source>
-        <translation>FALSE rechnet in einem eigenen Python neben QGIS, mit PyTorch und was es sonst braucht. Dieser Algorithmus findet oder holt ein Python, lädt die Pakete herunter (1 bis 3 GB), rechnet etwas damit und sagt, auf welchem Gerät.</translation>
+        <source>FALSE computes in a Python of its own, beside QGIS, with PyTorch and what else it needs. This algorithm finds or gets a Python, downloads the packages, computes something with them and says on what device. That is 0.5 GB to download and 1.5 GB on the disk; with an NVIDIA GPU 3 and 6 GB.</source>
+        <translation>FALSE rechnet in einem eigenen Python neben QGIS, mit PyTorch und was es sonst braucht. Dieser Algorithmus findet oder holt ein Python, lädt die Pakete herunter, rechnet etwas damit und sagt, auf welchem Gerät. Das sind 0,5 GB zum Herunterladen und 1,5 GB auf der Festplatte; mit einer NVIDIA-GPU 3 und 6 GB.</translation>
     </message>
     <message>
-        <source>Run it again at any time. It goes on where it was cancelled, repairs what is broken, brings an environment of another version of the plugin up to date, and is done in a moment where nothing is to be done. The packages come from the index that pip or uv are set to.</source>
-        <translation>Führen Sie es jederzeit wieder aus. Es macht weiter, wo es abgebrochen wurde, repariert, was kaputt ist, bringt eine Umgebung einer anderen Version des Plugins auf den neuen Stand und ist sofort fertig, wenn nichts zu tun ist. Die Pakete kommen von dem Index, auf den pip oder uv eingestellt sind.</translation>
+        <source>Run it again at any time. It goes on where it was cancelled, repairs what is broken, brings an environment of another version of the plugin up to date, and is done in a moment where nothing is to be done. The packages come from the index that pip or uv are set to, through the proxy and with the certificates that QGIS is set to.</source>
+        <translation>Führen Sie es jederzeit wieder aus. Es macht weiter, wo es abgebrochen wurde, repariert, was kaputt ist, bringt eine Umgebung einer anderen Version des Plugins auf den neuen Stand und ist sofort fertig, wenn nichts zu tun ist. Die Pakete kommen von dem Index, auf den pip oder uv eingestellt sind, durch den Proxy und mit den Zertifikaten, auf die QGIS eingestellt ist.</translation>
     </message>
     <message>
         <source>Where a Python with all that is needed is there already, for example of conda, a cluster or a container, name it. It is used as it is; nothing is installed into it.</source>
@@ -856,8 +856,8 @@
         <translation>Ausgabe von PyTorch</translation>
     </message>
     <message>
-        <source>auto: by the GPU and its driver. cuda: for NVIDIA GPUs. cpu: without, smaller. index: what the package index has for this system, where only that can be reached.</source>
-        <translation>auto: nach der GPU und ihrem Treiber. cuda: für NVIDIA-GPUs. cpu: ohne, kleiner. index: was der Paketindex für dieses System hat, wenn nur er erreichbar ist.</translation>
+        <source>auto: by the GPU and its driver. cuda: for NVIDIA GPUs. cpu: without, smaller. index: what the package index has for this system, where only that can be reached. On Linux that is the one for GPUs.</source>
+        <translation>auto: nach der GPU und ihrem Treiber. cuda: für NVIDIA-GPUs. cpu: ohne, kleiner. index: was der Paketindex für dieses System hat, wenn nur er erreichbar ist. Auf Linux ist das die für GPUs.</translation>
     </message>
     <message>
         <source>Remove what is there first</source>
@@ -1116,6 +1116,58 @@
         <translation>Optionen...</translation>
     </message>
     <message>
+        <source>Settings &gt; Options &gt; Network</source>
+        <translation>Einstellungen &gt; Optionen &gt; Netzwerk</translation>
+    </message>
+    <message>
+        <source>the variable {variable}</source>
+        <translation>die Variable {variable}</translation>
+    </message>
+    <message>
+        <source>The disk is full. Make room on the disk of {folder}, and on that of your home folder, where pip and uv keep what they download.</source>
+        <translation>Die Festplatte ist voll. Schaffen Sie Platz auf der von {folder} und auf der Ihres Benutzerordners, wo pip und uv aufheben, was sie herunterladen.</translation>
+    </message>
+    <message>
+        <source>A virus scanner has taken a file away: {line} Tell it to leave {folder} alone, or ask who looks after this computer.</source>
+        <translation>Ein Virenscanner hat eine Datei weggenommen: {line} Nehmen Sie {folder} davon aus, oder fragen Sie, wer diesen Rechner betreut.</translation>
+    </message>
+    <message>
+        <source>A file could not be written: {line} A virus scanner or another QGIS may hold it, or the folder is protected. Close other QGIS windows, and let the virus scanner leave {folder} alone.</source>
+        <translation>Eine Datei konnte nicht geschrieben werden: {line} Ein Virenscanner oder ein anderes QGIS hält sie vielleicht fest, oder der Ordner ist geschützt. Schließen Sie andere QGIS-Fenster, und nehmen Sie {folder} vom Virenscanner aus.</translation>
+    </message>
+    <message>
+        <source>The proxy wants a user and a password, or other ones. Set them in {place}.</source>
+        <translation>Der Proxy verlangt einen Benutzer und ein Passwort, oder andere. Tragen Sie sie hier ein: {place}.</translation>
+    </message>
+    <message>
+        <source>The proxy does not let {host} through. Ask who looks after it to allow pypi.org, files.pythonhosted.org, download.pytorch.org and github.com, or ask for a package index inside and set pip to that.</source>
+        <translation>Der Proxy lässt {host} nicht durch. Bitten Sie, wer ihn betreut, pypi.org, files.pythonhosted.org, download.pytorch.org und github.com zu erlauben, oder fragen Sie nach einem internen Paketindex und stellen Sie pip darauf ein.</translation>
+    </message>
+    <message>
+        <source>The proxy cannot be reached. Correct its name and port in {place}.</source>
+        <translation>Der Proxy ist nicht zu erreichen. Berichtigen Sie Name und Port hier: {place}.</translation>
+    </message>
+    <message>
+        <source>The certificate of {host} is not trusted, as where an office looks into encrypted traffic. Add the certificate authority of the office in Settings &gt; Options &gt; Authentication &gt; Manage Certificates; it is passed on.</source>
+        <translation>Dem Zertifikat von {host} wird nicht vertraut, wie dort, wo ein Amt oder eine Firma in verschlüsselte Verbindungen sieht. Fügen Sie deren Zertifizierungsstelle unter Einstellungen &gt; Optionen &gt; Authentifizierung &gt; Zertifikate verwalten hinzu; sie wird weitergegeben.</translation>
+    </message>
+    <message>
+        <source>The package index {host} refuses. Correct its address and password in the settings of pip or uv.</source>
+        <translation>Der Paketindex {host} lehnt ab. Berichtigen Sie Adresse und Passwort in den Einstellungen von pip oder uv.</translation>
+    </message>
+    <message>
+        <source>The package index {host} has a fault of its own. Try again later.</source>
+        <translation>Der Paketindex {host} hat selbst eine Störung. Versuchen Sie es später noch einmal.</translation>
+    </message>
+    <message>
+        <source>There is no network: {host} cannot be reached. Connect this computer. Where only a proxy leads out, name it in {options}; it is passed on.</source>
+        <translation>Es gibt kein Netzwerk: {host} ist nicht zu erreichen. Verbinden Sie diesen Rechner. Wo nur ein Proxy hinausführt, tragen Sie ihn unter {options} ein; er wird weitergegeben.</translation>
+    </message>
+    <message>
+        <source>The package index does not have what is needed: {line} Set pip or uv to one that has, such as {index}.</source>
+        <translation>Der Paketindex hat nicht, was gebraucht wird: {line} Stellen Sie pip oder uv auf einen ein, der es hat, etwa {index}.</translation>
+    </message>
+    <message>
         <source>Another QGIS is setting up the compute environment right now. Wait for it to end.</source>
         <translation>Ein anderes QGIS richtet gerade die Rechenumgebung ein. Warten Sie, bis es fertig ist.</translation>
     </message>
@@ -1140,8 +1192,12 @@
         <translation>Aus {python} lässt sich keine Umgebung machen; der Grund steht oben. Unter Debian und Ubuntu fehlt vielleicht das Paket python3-venv.</translation>
     </message>
     <message>
-        <source>The packages cannot be installed; the reason stands above. Behind a proxy or with an index of your own, pip and uv need to know of it, by their configuration files or variables. What was downloaded is kept: run this again to go on.</source>
-        <translation>Die Pakete lassen sich nicht installieren; der Grund steht oben. Hinter einem Proxy oder mit einem eigenen Index müssen pip und uv davon wissen, durch ihre Konfigurationsdateien oder Variablen. Was heruntergeladen ist, bleibt: führen Sie dies noch einmal aus, um weiterzumachen.</translation>
+        <source>The packages cannot be installed; the reason stands above. What was downloaded is kept: run this again, and it goes on where it stopped.</source>
+        <translation>Die Pakete lassen sich nicht installieren; der Grund steht oben. Was heruntergeladen ist, bleibt: Führen Sie dies noch einmal aus, dann geht es dort weiter.</translation>
+    </message>
+    <message>
+        <source>Up to {download} GB are downloaded, and {disk} GB taken on the disk of {folder}, which has {free} GB free.</source>
+        <translation>Bis zu {download} GB werden heruntergeladen und {disk} GB auf der Festplatte von {folder} belegt, die {free} GB frei hat.</translation>
     </message>
     <message>
         <source>Mending {packages}</source>
@@ -1186,6 +1242,14 @@
     <message>
         <source>Install one, or uv, and run this again.</source>
         <translation>Installieren Sie eines oder uv, und führen Sie dies noch einmal aus.</translation>
+    </message>
+    <message>
+        <source>PyTorch's own index, which has the CPU build, cannot be used: {reason} The package index only has the one with CUDA. It computes on the CPU as well, but is {download} GB to download in place of {small}, and takes {disk} GB on the disk. To have it, choose index as Build of PyTorch and run this again.</source>
+        <translation>PyTorchs eigener Index, der die Ausgabe für die CPU hat, ist nicht zu gebrauchen: {reason} Der Paketindex hat nur die mit CUDA. Sie rechnet auch auf der CPU, umfasst aber {download} GB statt {small} zum Herunterladen und belegt {disk} GB. Wenn Sie sie wollen, wählen Sie index als Ausgabe von PyTorch und führen Sie dies noch einmal aus.</translation>
+    </message>
+    <message>
+        <source>{problem} Then run this again: it goes on where it stopped.</source>
+        <translation>{problem} Führen Sie dies dann noch einmal aus: Es geht dort weiter, wo es aufgehört hat.</translation>
     </message>
     <message>
         <source>Looking whether every file is there</source>
@@ -1696,12 +1760,16 @@
         <translation>die Einstellung {label} unter Einstellungen &gt; Optionen &gt; FALSE</translation>
     </message>
     <message>
-        <source>the variable {variable}</source>
-        <translation>die Variable {variable}</translation>
-    </message>
-    <message>
         <source>the default</source>
         <translation>die Vorgabe</translation>
+    </message>
+    <message>
+        <source>The compute environment {python} has no {packages}.</source>
+        <translation>Der Rechenumgebung {python} fehlt: {packages}.</translation>
+    </message>
+    <message>
+        <source>The compute environment {python} is older than Python 3.10.</source>
+        <translation>Die Rechenumgebung {python} ist älter als Python 3.10.</translation>
     </message>
     <message>
         <source>it crashed ({reason})</source>
@@ -1972,8 +2040,16 @@
         <translation type="vanished">Eine Encoder-Datei der gleichen Voreinstellung und Kanalzahl; eine Datei mit timm-Gewichten für das Netz der Voreinstellung (.safetensors, .pth, .pt, .bin) mit beliebiger Kanalzahl; oder der Name von timm-Gewichten, etwa imagenet oder resnet50.a1_in1k, die heruntergeladen werden. Mit der Methode random werden sie unverändert zum Encoder. Leer: zufällige Gewichte.</translation>
     </message>
     <message>
+        <source>Deepness is a QGIS plugin that runs models in the ONNX format. The file holds the network, what it does to pixels first, class names and pixel size, so that Deepness opens it with the right settings. Deepness knows no nodata and blends no tiles: Classify a raster makes the better map. The export takes the package onnx in the compute environment.</source>
+        <translation type="vanished">Deepness ist ein QGIS-Plugin, das Modelle im ONNX-Format ausführt. Die Datei enthält das Netz, was es zuerst mit den Pixeln macht, Klassennamen und Pixelgröße, so dass Deepness sie mit den richtigen Einstellungen öffnet. Deepness kennt kein Nodata und überblendet keine Kacheln: „Ein Raster klassifizieren“ macht die bessere Karte. Der Export braucht das Paket onnx in der Rechenumgebung.</translation>
+    </message>
+    <message>
         <source>Encoder file from pretraining. Empty: an untrained encoder, trained on the labels alone.</source>
         <translation type="vanished">Encoder-Datei aus dem Vortraining. Leer: ein untrainierter Encoder, der nur aus den Trainingsflächen lernt.</translation>
+    </message>
+    <message>
+        <source>FALSE computes in a Python of its own, beside QGIS, with PyTorch and what else it needs. This algorithm finds or gets a Python, downloads the packages (1 to 3 GB), computes something with them and says on what device.</source>
+        <translation type="vanished">FALSE rechnet in einem eigenen Python neben QGIS, mit PyTorch und was es sonst braucht. Dieser Algorithmus findet oder holt ein Python, lädt die Pakete herunter (1 bis 3 GB), rechnet etwas damit und sagt, auf welchem Gerät.</translation>
     </message>
     <message>
         <source>Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted.</source>
@@ -1984,8 +2060,16 @@
         <translation type="vanished">Raster mit den Codes der wahren Klassen, in beliebigem Gitter und KBS. Es wird in der Mitte jedes Pixels der Karte abgefragt. Geben Sie dieses oder Referenzdaten an.</translation>
     </message>
     <message>
+        <source>Run it again at any time. It goes on where it was cancelled, repairs what is broken, brings an environment of another version of the plugin up to date, and is done in a moment where nothing is to be done. The packages come from the index that pip or uv are set to.</source>
+        <translation type="vanished">Führen Sie es jederzeit wieder aus. Es macht weiter, wo es abgebrochen wurde, repariert, was kaputt ist, bringt eine Umgebung einer anderen Version des Plugins auf den neuen Stand und ist sofort fertig, wenn nichts zu tun ist. Die Pakete kommen von dem Index, auf den pip oder uv eingestellt sind.</translation>
+    </message>
+    <message>
         <source>Set up the compute environment</source>
         <translation type="vanished">Rechenumgebung einrichten</translation>
+    </message>
+    <message>
+        <source>The packages cannot be installed; the reason stands above. Behind a proxy or with an index of your own, pip and uv need to know of it, by their configuration files or variables. What was downloaded is kept: run this again to go on.</source>
+        <translation type="vanished">Die Pakete lassen sich nicht installieren; der Grund steht oben. Hinter einem Proxy oder mit einem eigenen Index müssen pip und uv davon wissen, durch ihre Konfigurationsdateien oder Variablen. Was heruntergeladen ist, bleibt: führen Sie dies noch einmal aus, um weiterzumachen.</translation>
     </message>
     <message>
         <source>The raster the labels were digitised on.</source>
@@ -2074,6 +2158,10 @@
     <message>
         <source>an extent</source>
         <translation type="vanished">eine Ausdehnung</translation>
+    </message>
+    <message>
+        <source>auto: by the GPU and its driver. cuda: for NVIDIA GPUs. cpu: without, smaller. index: what the package index has for this system, where only that can be reached.</source>
+        <translation type="vanished">auto: nach der GPU und ihrem Treiber. cuda: für NVIDIA-GPUs. cpu: ohne, kleiner. index: was der Paketindex für dieses System hat, wenn nur er erreichbar ist.</translation>
     </message>
     <message>
         <source>band numbers</source>

@@ -11,12 +11,14 @@ import pytest
 from qgis import utils
 from qgis.core import (
     QgsApplication,
+    QgsLayerTreeModel,
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
     QgsProject,
     QgsRasterLayer,
 )
+from qgis.gui import QgsLayerTreeView
 from small_labels import add, memory_layer, square
 from small_raster import write_raster
 
@@ -46,7 +48,16 @@ def no_desktop(qgis_app, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def provider(qgis_app, qgis_processing):
+def layer_tree_view(qgis_app):
+    """Give the interface of the tests a real list of layers: QGIS 3.44 puts results below the layer that is chosen in it."""
+    view = QgsLayerTreeView()
+    view.setModel(QgsLayerTreeModel(QgsProject.instance().layerTreeRoot(), view))
+    utils.iface.layerTreeView = lambda: view
+    return view
+
+
+@pytest.fixture(scope="session")
+def provider(qgis_app, qgis_processing, layer_tree_view):
     plugins = Path(QgsApplication.pkgDataPath()) / "python" / "plugins"
     if str(plugins) not in sys.path:
         sys.path.append(str(plugins))

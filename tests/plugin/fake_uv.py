@@ -2,6 +2,7 @@
 
 Variables: ``FAKE_UV_LOG``, a file for the calls; ``FAKE_UV_UNREACHABLE``, backends that cannot be reached, ``*`` for the
 index too; ``FAKE_UV_HANG``, a file that makes it hang while it is there, into which it writes the process it has started;
+``FAKE_UV_FULL``, where the disk is to be full;
 ``FAKE_UV_HANG_AT``, the first word of the call that hangs then, by itself that which installs.
 """
 
@@ -51,7 +52,14 @@ def install(arguments: list[str]) -> int:
     python, backend = option(arguments, "--python"), option(arguments, "--torch-backend")
     unreachable = os.environ.get("FAKE_UV_UNREACHABLE", "").split()
     if (backend or "*") in unreachable:
-        print("error: Request failed after 3 retries in 7.5s\n  cause: dns error", file=sys.stderr)
+        host = "download.pytorch.org" if backend else "pypi.org"
+        print(f"error: Request failed after 3 retries in 7.5s\n  cause: Failed to fetch: https://{host}/simple/torch/\n"
+              "  cause: dns error", file=sys.stderr)  # fmt: skip
+        return 2
+    if "--dry-run" in arguments:
+        return 0
+    if os.environ.get("FAKE_UV_FULL"):
+        print("  cause: failed to write to file `/c/x.py`: No space left on device (os error 28)", file=sys.stderr)
         return 2
     if "--offline" in arguments and "offline" in unreachable:
         print("error: Network connectivity is disabled", file=sys.stderr)

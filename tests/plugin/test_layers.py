@@ -286,14 +286,20 @@ class TestResultLayer:
         dataset = None
         assert classes_of(str(path)) == []
 
-    def test_the_classes_of_another_format_than_ours_are_not_looked_for(self, qgis_app, tmp_path):
+    @pytest.mark.parametrize("raises", [False, True], ids=["GDAL answers None", "GDAL raises"])
+    def test_the_classes_of_another_format_than_ours_are_not_looked_for(self, qgis_app, tmp_path, raises):
         from qgis_false.layers import classes_of
 
         path = tmp_path / "map.tif"
         gdal.Translate(str(path), str(write_raster(tmp_path / "land.tif", bands=1)), format="PNG",
             metadataOptions=['FALSE_CLASSES=[{"code": 3, "name": "Wald", "color": "#1b7837"}]'])  # fmt: skip
         assert gdal.Open(str(path)).GetDriver().ShortName == "PNG"
-        assert classes_of(str(path)) == []
+        before = gdal.GetUseExceptions()
+        (gdal.UseExceptions if raises else gdal.DontUseExceptions)()
+        try:
+            assert classes_of(str(path)) == []
+        finally:
+            (gdal.UseExceptions if before else gdal.DontUseExceptions)()
 
     def test_polygons_without_classes_keep_their_style(self, provider, labels, context, feedback):
         from qgis_false.layers import class_style

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from qgis.PyQt.QtCore import QCoreApplication
-from qgis.PyQt.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QLineEdit, QPushButton
+from qgis.PyQt.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QLineEdit, QMainWindow, QMenu, QPushButton
 
 
 @pytest.fixture
@@ -131,8 +131,14 @@ def test_it_says_whether_there_is_an_environment(page, settings, monkeypatch, tm
 def test_the_plugin_adds_it_to_the_options_and_takes_it_away(provider, monkeypatch):
     from qgis_false.plugin import FalsePlugin
 
-    class Desktop:
+    class Desktop(QMainWindow):
         factories: list = []  # noqa: RUF012
+
+        def mainWindow(self) -> QMainWindow:
+            return self
+
+        def rasterMenu(self) -> QMenu:
+            return raster_menu
 
         def registerOptionsWidgetFactory(self, factory: object) -> None:
             self.factories.append(factory)
@@ -140,7 +146,7 @@ def test_the_plugin_adds_it_to_the_options_and_takes_it_away(provider, monkeypat
         def unregisterOptionsWidgetFactory(self, factory: object) -> None:
             self.factories.remove(factory)
 
-    desktop = Desktop()
+    desktop, raster_menu = Desktop(), QMenu()
     plugin = FalsePlugin(desktop)
     monkeypatch.setattr(plugin, "initProcessing", lambda: None)
     monkeypatch.setattr("sys.modules", dict(__import__("sys").modules))

@@ -82,7 +82,7 @@ def bench(provider, tmp_path, monkeypatch, feedback) -> Bench:
     monkeypatch.setattr(QgsApplication, "qgisSettingsDirPath", lambda: str(made.profile) + "/")
     monkeypatch.setattr(install, "uv_places", lambda host, own: [str(made.uv)])
     monkeypatch.setattr(install, "candidates", lambda host: [Candidate(sys.executable, "here")])
-    monkeypatch.setattr(install, "REQUIRED_PACKAGES", ("torch", "rasterio"))
+    monkeypatch.setattr(install, "INSTALLED_PACKAGES", ("torch", "rasterio"))
     made.find_gpus = install.find_gpus
     monkeypatch.setattr(install, "find_gpus", lambda *_: [])
     monkeypatch.setattr(install, "run_job", computes)
@@ -129,22 +129,91 @@ def test_once_it_works_a_second_run_only_checks(bench):
     assert bench.calls == []
 
 
-def test_a_build_that_cannot_be_had_is_replaced_by_what_the_index_has(bench, feedback, monkeypatch):
-    monkeypatch.setenv("FAKE_UV_UNREACHABLE", "cpu")
-    assert bench.set_up().results["torch"] == "2.15.0+index"
-    assert any("cannot be had" in warning for warning in feedback.warnings)
+def test_a_build_that_cannot_be_had_is_replaced_by_a_smaller_one(bench, feedback, monkeypatch):
+    from qgis_false.environment import install
+    from qgis_false.environment.torch_build import Gpu
+
+    monkeypatch.setattr(install, "find_gpus", lambda *_: [Gpu("an old GPU", (535, 1), (6, 1))])
+    monkeypatch.setenv("FAKE_UV_UNREACHABLE", "cu126")
+    assert bench.set_up().results["torch"] == "2.15.0+cpu"
+    assert any("cannot be had" in warning and "does not use the GPU" in warning for warning in feedback.warnings)
     bench.set_up()
     assert bench.calls == []
 
 
+def test_nothing_larger_than_needed_is_fetched_without_a_word_of_the_user(bench, monkeypatch):
+    """The index has a build of several GB for GPUs, of no use here, where that for the CPU cannot be had."""
+    monkeypatch.setenv("FAKE_UV_UNREACHABLE", "cpu")
+    with pytest.raises(QgsProcessingException) as refused:
+        bench.set_up()
+    told = str(refused.value)
+    assert "no network: download.pytorch.org cannot be reached" in told
+    assert "3 GB to download in place of 0.5, and takes 6 GB on the disk. To have it, choose index as Build" in told
+    assert [call for call in bench.calls if "torch" in call and "--torch-backend cpu" not in call] == []
+    assert bench.set_up(build="index").results["torch"] == "2.15.0+index"
+
+
+def test_how_much_is_downloaded_and_taken_is_said_before(bench, feedback):
+    bench.set_up()
+    (told,) = [info for info in feedback.infos if "GB are downloaded" in info]
+    assert told.startswith("Up to 0.5 GB are downloaded, and 1.5 GB taken on the disk of ")
+
+
 @pytest.mark.thorough
-def test_without_a_network_it_says_what_to_look_at(bench, monkeypatch):
+def test_without_a_network_it_says_so(bench, monkeypatch):
     monkeypatch.setenv("FAKE_UV_UNREACHABLE", "cpu *")
-    with pytest.raises(QgsProcessingException, match=r"cannot be installed.*proxy.*run this again to go on"):
+    with pytest.raises(
+        QgsProcessingException, match=r"^There is no network: pypi\.org cannot be reached.*run this again: it"
+    ):
         bench.set_up()
     monkeypatch.setenv("FAKE_UV_UNREACHABLE", "")
     bench.set_up()
     assert kinds(bench.calls) == ["pip"]
+
+
+def test_a_full_disk_is_no_reason_to_try_another_build(bench, monkeypatch):
+    monkeypatch.setenv("FAKE_UV_FULL", "yes")
+    with pytest.raises(QgsProcessingException, match="^The disk is full. Make room on the disk of .*run this again"):
+        bench.set_up()
+    assert kinds(bench.calls) == ["venv", "pip"]
+
+
+def test_what_cannot_be_told_from_the_output_stands_above(bench):
+    bench.set_up_before()
+    (bench.environment / "false-setup.json").unlink()
+    bench.uv.write_text('#!/bin/sh\n[ "$1" = --version ] && exec echo "uv 0.13.8"\necho something new\nexit 2\n', "utf-8")
+    with pytest.raises(QgsProcessingException, match="The packages cannot be installed; the reason stands above"):
+        bench.set_up(build="index")
+
+
+@pytest.mark.thorough
+def test_without_a_network_no_environment_is_removed_to_mend_it(bench, monkeypatch):
+    bench.set_up_before()
+    (bench.site / "rasterio" / "__init__.py").write_text("")
+    Path(f"{bench.log}.spoilt").touch()
+    monkeypatch.setenv("FAKE_UV_UNREACHABLE", "cpu *")
+    with pytest.raises(QgsProcessingException, match="^There is no network"):
+        bench.set_up()
+    assert bench.python.exists() and (bench.site / "torch").exists()
+
+
+@pytest.mark.thorough
+def test_the_proxy_and_the_certificates_of_qgis_reach_uv_and_no_log(bench, feedback, monkeypatch):
+    from qgis_false.environment.install import set_up
+    from qgis_false.environment.network import Network
+    from qgis_false.tasks import SetUpEnvironment
+
+    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    noted = bench.profile.parent / "variables"
+    bench.uv.write_text(bench.uv.read_text().replace("exec", f'env >> "{noted}"\necho "Trying $HTTPS_PROXY"\nexec', 1))
+    network = Network("http://anna:geheim@proxy.example.org:3128", certificates="PEM")
+    set_up(SetUpEnvironment(), feedback, network)
+    assert "HTTPS_PROXY=http://anna:geheim@proxy.example.org:3128\n" in noted.read_text()
+    file = bench.profile / "false" / "certificates.pem"
+    assert f"SSL_CERT_FILE={file}\n" in noted.read_text() and file.read_text() == "PEM"
+    said = [*feedback.infos, *feedback.warnings, *feedback.consoles, *feedback.texts, *feedback.debugs]
+    assert any("Trying" in line for line in said) and not any("geheim" in line for line in said)
 
 
 @pytest.mark.thorough

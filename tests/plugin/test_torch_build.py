@@ -21,18 +21,18 @@ def choice(name: str, *gpus: tuple[int, tuple[int, int] | None], wanted: str = "
         # Linux: the package index has the CUDA build, without a choice.
         ("debian", [(580, TURING)], ["cuda index"]),
         ("debian", [(595, BLACKWELL)], ["cuda index"]),
-        ("debian", [], ["cpu cpu", "cuda index"]),
+        ("debian", [], ["cpu cpu"]),
         # Windows: the package index has the CPU build, without a choice.
         ("osgeo4w", [(581, AMPERE)], ["cuda auto", "cpu index"]),
         ("osgeo4w", [], ["cpu index"]),
         # An old driver or an old GPU: the last builds for CUDA 12.
-        ("debian", [(535, AMPERE)], ["cuda cu126 <2.15", "cpu cpu", "cuda index"]),
+        ("debian", [(535, AMPERE)], ["cuda cu126 <2.15", "cpu cpu"]),
         ("osgeo4w", [(552, AMPERE)], ["cuda cu126 <2.15", "cpu index"]),
         ("osgeo4w", [(580, PASCAL)], ["cuda cu126 <2.15", "cpu index"]),
         # No build for both of them.
         ("osgeo4w", [(570, BLACKWELL)], ["cpu index"]),
         ("osgeo4w", [(470, TURING)], ["cpu index"]),
-        ("debian", [(470, KEPLER)], ["cpu cpu", "cuda index"]),
+        ("debian", [(470, KEPLER)], ["cpu cpu"]),
         # The better of two GPUs counts.
         ("osgeo4w", [(581, PASCAL), (581, AMPERE)], ["cuda auto", "cpu index"]),
         # An old driver does not tell the capability.
@@ -43,6 +43,24 @@ def choice(name: str, *gpus: tuple[int, tuple[int, int] | None], wanted: str = "
 def test_by_gpu_and_driver(provider, name, gpus, builds):
     told = choice(name, *gpus).builds
     assert [f"{build.gives} {build.backend or 'index'} {build.bound}".strip() for build in told] == builds
+
+
+@pytest.mark.parametrize(
+    ("name", "gpus", "wanted", "larger"),
+    [
+        ("debian", [], "auto", True),
+        ("debian", [(580, TURING)], "cpu", True),
+        ("debian", [(535, AMPERE)], "auto", True),
+        ("debian", [(580, TURING)], "auto", False),
+        ("debian", [], "index", False),
+        ("osgeo4w", [], "auto", False),
+        ("osgeo4w", [(581, AMPERE)], "auto", False),
+    ],
+)
+def test_what_is_larger_than_needed_is_never_tried_by_itself(provider, name, gpus, wanted, larger):
+    told = choice(name, *gpus, wanted=wanted)
+    assert (told.larger is not None) is larger
+    assert told.larger not in told.builds
 
 
 def test_what_to_do_about_an_old_driver_is_said(provider):

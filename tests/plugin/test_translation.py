@@ -233,3 +233,14 @@ def test_what_is_filled_in_moves_no_cursor_and_tells_no_secret(provider):
     shown = tr("{name} is at {path}, {number} times.", name="layer", path=source, number=3)
     assert shown.startswith("layer is at PG:password='***'") and shown.endswith(", 3 times.")
     assert shown.isprintable() and len(shown) < 30_000
+
+
+@pytest.mark.parametrize(("locale", "spoken"), [("de_AT", "de"), ("en_GB", "en"), ("fr", "fr")])
+def test_the_compute_process_is_told_the_language_of_qgis(speak, locale, spoken, monkeypatch):
+    from qgis_false import settings
+
+    monkeypatch.delenv("FALSE_LANGUAGE", raising=False)
+    speak(locale)
+    assert settings.for_the_library()["FALSE_LANGUAGE"] == spoken
+    monkeypatch.setenv("FALSE_LANGUAGE", "en")
+    assert settings.for_the_library()["FALSE_LANGUAGE"] == "en"

@@ -21,3 +21,9 @@ def test_titles_and_help_are_german(german):
     said = german.call("help", "false:classify").said
     assert "Macht mit einem Modell aus einem Raster eine Landbedeckungskarte." in said
     assert "Klassifiziertes Raster" in said
+
+
+def test_what_the_compute_process_says_is_german(german, tmp_path):
+    wrong = german.run("false:modelinfo", MODEL=__file__, REPORT=tmp_path / "report.html")
+    assert wrong.code != 0
+    assert f"{__file__} ist kein Modell von FALSE." in wrong.said

@@ -1,25 +1,33 @@
 #!/usr/bin/env bash
-# Runs the tests of the plugin, tests/plugin and tests/process, in QGIS 3.40, whatever QGIS this system has; behind
-# `make test-qgis-3.40`. The QGIS lies in a small Debian of its own, in .tools/qgis-3.40: 3 minutes and 2.5 GB the first time.
+# Runs the tests of the plugin, tests/plugin and tests/process, in QGIS 3.40 or 3.44, whatever QGIS this system has; behind
+# `make test-qgis-3.40` and `make test-qgis-3.44`. The QGIS lies in a small Debian of its own, in .tools/qgis-3.40 or
+# .tools/qgis-3.44: 3 minutes and 2.5 GB the first time.
 #
 # It needs root, debootstrap, and an apt that reaches a Debian mirror: the one of this system, or the one that DEBIAN_MIRROR
 # names. The compute environment is this checkout's .venv.
 #
 # All mounts are made in a namespace of their own. They go with its last process, also where this script is killed.
 #
-#   tools/test_qgis_3_40.sh [arguments for pytest]
-#   QGIS_3_40_FOLDER   another folder for the Debian, for example one that several checkouts share
+#   tools/test_qgis_in_debian.sh 3.40|3.44 [arguments for pytest]
+#   QGIS_FOLDER   another folder for the Debian, for example one that several checkouts share
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-RELEASE=trixie # Its QGIS is 3.40.
+RELEASE=trixie # Its QGIS is 3.40, that of its backports 3.44.
+VERSION="${1:-}"
+case "$VERSION" in
+  3.40) SUITE="$RELEASE" ;;
+  3.44) SUITE="$RELEASE-backports" ;;
+  *) printf '%s\n' "usage: tools/test_qgis_in_debian.sh 3.40|3.44 [arguments for pytest]" >&2; exit 2 ;;
+esac
+shift
 PACKAGES="qgis python3-qgis qgis-providers procps"
 TEST_PACKAGES="pytest pytest-qgis"
 COMMANDS="debootstrap unshare chroot mount apt-get"
-FOLDER="$(realpath -m "${QGIS_3_40_FOLDER:-.tools/qgis-3.40}")"
+FOLDER="$(realpath -m "${QGIS_FOLDER:-.tools/qgis-$VERSION}")"
 DEBIAN="$FOLDER/debian"
 
-say() { printf '%s\n' "qgis-3.40: $*" >&2; }
+say() { printf '%s\n' "qgis-$VERSION: $*" >&2; }
 fail() { say "$*"; exit 1; }
 in_debian() { chroot "$DEBIAN" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root "$@"; }
 
@@ -42,9 +50,10 @@ install_packages() {
   chmod +x "$DEBIAN/usr/sbin/policy-rc.d"
   apt-config dump | grep -E '^Acquire::(http|https|ftp|Check|Retries)' > "$DEBIAN/etc/apt/apt.conf.d/90system" || true
   cp -L /etc/resolv.conf "$DEBIAN/etc/resolv.conf"
+  printf 'deb %s %s main\n' "$1" "$SUITE" > "$DEBIAN/etc/apt/sources.list.d/qgis.list"
   in_debian apt-get update -q
   # shellcheck disable=SC2086  # a list of packages
-  in_debian DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $PACKAGES
+  in_debian DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends -t "$SUITE" $PACKAGES
   in_debian apt-get clean
 }
 
@@ -64,13 +73,20 @@ run_tests() {
       "Make it with a Python of its own, for example one from uv."
   in_debian QT_QPA_PLATFORM=offscreen XDG_RUNTIME_DIR=/tmp/runtime FALSE_CORE_PYTHON="$COMPUTE" \
     PYTHONDONTWRITEBYTECODE=1 ${OMP_NUM_THREADS:+OMP_NUM_THREADS="$OMP_NUM_THREADS"} \
-    bash -c "$INSIDE" tests "$PWD" "$@"
+    bash -c "$INSIDE" tests "$PWD" "$VERSION" "$@"
 }
 
 # What runs inside. Both halves are run, whatever comes of the first.
 INSIDE='
-cd "$1" && shift
-python3 -c "from qgis.core import Qgis; print(\"QGIS\", Qgis.version())"
+cd "$1"
+python3 - "$2" <<PYTHON || exit
+import sys
+from qgis.core import Qgis
+from qgis.PyQt.QtCore import QT_VERSION_STR
+print("QGIS", Qgis.version(), "on Qt", QT_VERSION_STR)
+sys.exit(0 if Qgis.version().startswith(sys.argv[1] + ".") else "That is not QGIS " + sys.argv[1])
+PYTHON
+shift 2
 code=0
 for part in tests/plugin tests/process; do
   python3 -m pytest -p no:cacheprovider --rootdir . "$part" "$@" || code=$?
@@ -89,7 +105,7 @@ fi
 in_namespace() {
   local child code=0
   SCRATCH="${SCRATCH:-}" COMPUTE="${COMPUTE:-}" unshare --mount --propagation private --pid --fork --kill-child \
-    "$PWD/tools/test_qgis_3_40.sh" --inside "$@" &
+    "$PWD/tools/test_qgis_in_debian.sh" "$VERSION" --inside "$@" &
   child=$!
   # unshare itself turns a deaf ear to polite signals. With it goes all that runs inside.
   trap 'kill -KILL "$child"' INT TERM HUP
@@ -110,15 +126,20 @@ make_debian() {
     apt-get update -q > "$FOLDER/log" 2>&1 || true
     archive="$(mirror)"
   fi
-  [ -n "$archive" ] || fail "apt here knows no Debian archive. Name one: DEBIAN_MIRROR=http://... make test-qgis-3.40"
-  say "installing Debian $RELEASE with QGIS in $FOLDER (about 3 minutes; what it says goes to $FOLDER/log)"
-  rm -rf "$DEBIAN"
+  [ -n "$archive" ] || fail "apt here knows no Debian archive. Name one: DEBIAN_MIRROR=http://... make test-qgis-$VERSION"
+  say "installing Debian $RELEASE with QGIS $VERSION in $FOLDER (about 3 minutes; what it says goes to $FOLDER/log)"
+  remove "$DEBIAN"
   {
     debootstrap --variant=minbase --include=ca-certificates,python3 "$RELEASE" "$DEBIAN" "$archive"
-    in_namespace install_packages
+    in_namespace install_packages "$archive"
     install_test_packages
   } > "$FOLDER/log" 2>&1 || { tail -n 15 "$FOLDER/log" >&2; fail "it could not be installed; all that was said is in $FOLDER/log."; }
   key > "$DEBIAN/.stamp"
+}
+
+remove() { # A folder, unless something of this system is mounted in it, which would go with it.
+  ! grep -qF " ${1// /\\040}/" /proc/self/mountinfo || fail "something is mounted in $1. Unmount it first."
+  rm -rf "$1"
 }
 
 install_test_packages() { # With this system's pip, which knows where this system gets its packages from.
@@ -130,7 +151,7 @@ install_test_packages() { # With this system's pip, which knows where this syste
     --target "$DEBIAN/usr/local/lib/python$version/dist-packages" $TEST_PACKAGES
 }
 
-key() { { echo "$DEBIAN"; sed -n '/^RELEASE=/p; /PACKAGES=/p; /^install_packages/,/^}/p' tools/test_qgis_3_40.sh; } | cksum; }
+key() { { echo "$SUITE"; sed -n '/PACKAGES=/p; /^install_packages/,/^}/p' tools/test_qgis_in_debian.sh; } | cksum; }
 
 places_of_compute() { # What of this system .venv is made of, one path per line; the last line is the interpreter.
   .venv/bin/python - <<'PYTHON'
@@ -145,7 +166,7 @@ print(program)
 PYTHON
 }
 
-[ "$(id -u)" = 0 ] || fail "this needs root: it makes a Debian of its own and mounts /proc and /dev in it. sudo make test-qgis-3.40"
+[ "$(id -u)" = 0 ] || fail "this needs root: it makes a Debian of its own and mounts /proc and /dev in it. sudo make test-qgis-$VERSION"
 for command in $COMMANDS; do
   command -v "$command" > /dev/null || fail "this needs $command. On Debian or Ubuntu: apt-get install debootstrap util-linux"
 done
@@ -156,6 +177,7 @@ exec 9> "$FOLDER/lock"
 flock 9
 [ -f "$DEBIAN/.stamp" ] && [ "$(cat "$DEBIAN/.stamp")" = "$(key)" ] || make_debian
 
+for left in "$FOLDER"/tmp.*; do remove "$left"; done # By a run that was killed.
 SCRATCH="$(mktemp -d "$FOLDER/tmp.XXXXXX")" # /tmp inside.
 chmod 1777 "$SCRATCH"
 trap 'rm -rf "$SCRATCH"' EXIT

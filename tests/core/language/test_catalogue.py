@@ -1,0 +1,101 @@
+"""Every text of the library has its German, and a text that was filled in finds the template that it was made from."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from false_core.language.catalogue import LANGUAGES_FOLDER, Catalogue, catalogue_of
+from false_core.language.templates import NUMBER_MARK, Hole, Template
+
+ROOT = Path(__file__).resolve().parents[3]
+TOOL = "tools/build_language.py"
+GERMAN = catalogue_of("de")
+VALUES = ("EPSG:32633", "{curly}", "%", "ValueError('x')", "land cover.tif", "/Änderung {neu}/a, b.gpkg", "a (b) [c] 'd'")
+NUMBERS = {"3": "3", "1,234,567": "1.234.567", "0.25": "0,25", "-31.75": "-31,75", "1.5e-05": "1,5e-05", "nan": "nan"}
+
+
+def entries() -> dict[str, str]:
+    """Return all German texts by those in English."""
+    return {
+        english: german
+        for file in LANGUAGES_FOLDER.glob("de/*.json")
+        for english, german in json.loads(file.read_text("utf-8")).items()
+    }
+
+
+def filled(template: Template, values: dict[str, str]) -> str:
+    return "".join(values[part.name] if isinstance(part, Hole) else part for part in template.parts)
+
+
+def test_no_text_of_the_library_lacks_its_german() -> None:
+    done = subprocess.run([sys.executable, str(ROOT / TOOL), "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.thorough
+def test_a_message_that_is_new_or_gone_is_noticed(tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "false_core", tmp_path / "false_core", ignore=ignored)
+    shutil.copytree(ROOT / "tools", tmp_path / "tools", ignore=ignored)
+    file = tmp_path / "false_core" / "dispatch.py"
+    file.write_text(file.read_text("utf-8").replace("The memory ran out.", "No memory is left."), "utf-8")
+    done = subprocess.run([sys.executable, str(tmp_path / TOOL), "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "dispatch.py" in done.stderr and "has no translation: No memory is left." in done.stderr
+    assert "no longer said by the library: The memory ran out." in done.stderr
+
+
+@pytest.mark.parametrize("english", [english for english in entries() if Template.parse(english).holes])
+def test_a_text_that_was_filled_in_finds_its_german(english: str) -> None:
+    template, german = Template.parse(english), Template.parse(entries()[english])
+    chance = random.Random(english)
+    for _ in range(3):
+        numbers = {hole.name: chance.choice(list(NUMBERS)) for hole in template.holes if hole.mark == NUMBER_MARK}
+        # A name that holds what stands between two names could end at either place.
+        values = [value for value in VALUES if not any(part in value for part in template.parts if isinstance(part, str))]
+        names = {hole.name: chance.choice(values) for hole in template.holes if hole.mark != NUMBER_MARK}
+        names.update({"s": chance.choice(("s", ""))} if "s" in names else {})  # The plural, which German makes otherwise.
+        expected = filled(german, {**names, **{name: NUMBERS[value] for name, value in numbers.items()}})
+        assert GERMAN is not None
+        assert GERMAN.translated(filled(template, {**names, **numbers})) == expected
+
+
+class TestACatalogue:
+    CATALOGUE = Catalogue(
+        {
+            "{file} has {bands#} bands.": "{file} hat {bands} Kanäle.",
+            "{file} has {what}.": "{file} hat {what*}.",
+            "no name": "keinen Namen",
+            "Choose another.": "Wählen Sie ein anderes.",
+            "{what} It is left out.": "{what*} Es wird ausgelassen.",
+            "{low} to {high}": "{low*} bis {high*}",
+        }
+    )
+
+    @pytest.mark.parametrize(
+        ("english", "german"),
+        [
+            ("a.tif has 1,204 bands.", "a.tif hat 1.204 Kanäle."),
+            ("a.tif has no name.", "a.tif hat keinen Namen."),
+            ("no name has x.", "no name hat x."),
+            ("a.tif has 3 bands. Choose another.", "a.tif hat 3 Kanäle. Wählen Sie ein anderes."),
+            ("a.tif has 3 bands. It is left out.", "a.tif hat 3 Kanäle. Es wird ausgelassen."),
+            ("GDAL says so. a.tif has 3 bands.", "GDAL says so. a.tif hat 3 Kanäle."),
+            ("76.1 % to 80.3 %", "76,1 % bis 80,3 %"),
+            ("  Choose another.\n", "  Wählen Sie ein anderes.\n"),
+            ("76.7 ± 5.4 %", "76,7 ± 5,4 %"),
+        ],
+    )
+    def test_translates_what_it_knows_and_leaves_names(self, english: str, german: str) -> None:
+        assert self.CATALOGUE.translated(english) == german
+
+    @pytest.mark.parametrize("text", ["", " ", "Something else.", "1.2.3", "a" * 10_000, "x. " * 2_000])
+    def test_says_of_other_texts_that_it_does_not_know_them(self, text: str) -> None:
+        assert self.CATALOGUE.translated(text) is None

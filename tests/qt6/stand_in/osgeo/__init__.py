@@ -1,0 +1,1 @@
+"""GDAL, which is not there."""

@@ -1,0 +1,3 @@
+"""The interface of the desktop, of which there is none."""
+
+iface = None
