@@ -16,7 +16,7 @@ from qgis.core import (
     QgsRenderContext,
     QgsVectorLayer,
 )
-from qgis.PyQt.QtCore import QVariant
+from qgis.PyQt.QtCore import QMetaType
 
 from qgis_false.layers import is_null, layer_of
 from qgis_false.legend import SINGLE, innermost
@@ -53,7 +53,7 @@ def fields_of_classes(layer: QgsVectorLayer) -> List[str]:
     keys = {layer.fields().at(index).name() for index in layer.primaryKeyAttributes()}
     possible = [f for f in layer.fields() if f.name() not in keys and f.name().lower() not in KEYS and _may_hold_classes(f)]
     listed = [f for f in possible if layer.editorWidgetSetup(layer.fields().lookupField(f.name())).type() in _LISTS]
-    texts = [f for f in possible if f.type() == QVariant.String]
+    texts = [f for f in possible if f.type() == QMetaType.Type.QString]
     numbers = [f for f in possible if f not in texts and not _all_different(layer, f.name())]
     found = listed or texts or numbers
     return [field.name() for field in found]
@@ -64,8 +64,8 @@ _LISTS = ("ValueMap", "ValueRelation", "Classification", "UniqueValues")
 
 
 def _may_hold_classes(field: QgsField) -> bool:
-    whole = (QVariant.Int, QVariant.LongLong, QVariant.UInt, QVariant.ULongLong)
-    return field.type() in (QVariant.String, QVariant.Bool, *whole)
+    types = QMetaType.Type
+    return field.type() in (types.QString, types.Bool, types.Int, types.LongLong, types.UInt, types.ULongLong)
 
 
 def _drawn_by(layer: QgsVectorLayer) -> Set[str]:
