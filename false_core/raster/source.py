@@ -48,6 +48,8 @@ GDAL_ERRORS = (rasterio.errors.RasterioError, CPLE_BaseError)
 """What rasterio raises: its own errors, and now and then one of GDAL's as it is."""
 STRIP_BYTES = 64_000_000
 """For pixels of the file that are averaged to a coarser grid."""
+MOST_PIXELS_LOOKED_THROUGH = 600_000_000
+"""Pixels of a file up to which a small picture of it is made without overviews."""
 LARGEST_BLOCK = 2_000_000_000
 """Bytes of a block of the file."""
 MOST_OPEN = 8
@@ -295,6 +297,25 @@ class RasterSource:
                 pixels *= gain
                 pixels += offset
         return pixels, valid
+
+    def overview(self, longest: int) -> FloatArray | None:
+        """Return the whole raster, about ``longest`` pixels on its longer side: float32 (bands, height, width).
+
+        Pixels are picked, not averaged, and NaN where invalid. None where the raster cannot be read, or where that would
+        mean to read too much: of a raster on the network, or a huge one, without overviews.
+        """
+        dataset, factor = self._dataset(), max(1, math.ceil(max(self.native_width, self.native_height) / longest))
+        shape = max(1, self.native_height // factor), max(1, self.native_width // factor)
+        too_much = is_remote(self.path) or self.native_width * self.native_height > MOST_PIXELS_LOOKED_THROUGH
+        if too_much and factor > 1 and not dataset.overviews(self.bands[0]):
+            return None
+        try:
+            pixels = dataset.read(self.bands, out_shape=(len(self.bands), *shape), masked=True)
+        except GDAL_ERRORS:
+            return None
+        found: FloatArray = pixels.astype(np.float32).filled(np.nan)
+        found[~np.isfinite(found) | self.is_said_nodata(pixels.data)] = np.nan
+        return found
 
     def is_hole(self, window: Window) -> bool:
         """Return whether the file can tell without reading that there is no valid pixel in ``window``.

@@ -18,6 +18,7 @@ import warnings
 from false_core import __version__, dispatch, events
 from false_core.cancellation import Stop, cancelled_by_signals
 from false_core.events import CANCEL_DEADLINE_S, Failed, Finished, Message, Started
+from false_core.language.spoken import localised_event
 from false_core.line_protocol import ProtocolError
 from false_core.memory import keep_memory
 from false_core.publish import discard_unfinished
@@ -29,7 +30,7 @@ from false_core.standard_streams import leave_removed_folder, open_streams, star
 
 def main() -> int:
     """Serve one session, and return the exit code."""
-    speaker = Speaker(claim_stdout(), ANSWERS.encode)
+    speaker = Speaker(claim_stdout(), lambda event: ANSWERS.encode(localised_event(event)))
     say: Speaker = speaker
     warnings.showwarning = lambda message, category, *rest, **more: say.say(
         Message(events.INFO, f"{category.__name__}: {message}")

@@ -693,3 +693,20 @@ class TestInputsAreOnlyRead:
             del source
         assert state() == before
         assert len(before) == 4
+
+
+class TestAnOverview:
+    def test_shows_the_whole_raster_and_its_holes(self, tmp_path: Path) -> None:
+        pixels = np.zeros((1, 40, 100), np.float32)
+        pixels[:, :, 50:] = 7
+        mask = np.full((40, 100), 255, np.uint8)
+        mask[:, :10] = 0
+        seen = RasterSource(write_raster(tmp_path / "a.tif", pixels, mask)).overview(50)
+        assert seen is not None and seen.shape == (1, 20, 50)
+        assert np.isnan(seen[0, :, :4]).all() and (seen[0, :, 6:24] == 0).all() and (seen[0, :, 26:] == 7).all()
+
+    def test_is_not_made_where_too_much_had_to_be_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        source = RasterSource(write_raster(tmp_path / "a.tif", np.zeros((1, 40, 100), np.float32)))
+        monkeypatch.setattr("false_core.raster.source.MOST_PIXELS_LOOKED_THROUGH", 3999)
+        assert source.overview(50) is None
+        assert source.overview(100) is not None
