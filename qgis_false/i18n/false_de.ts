@@ -1756,6 +1756,14 @@
         <translation>Was ein Lauf in sein Protokoll schreibt. warning: nur, was falsch sein kann. debug: alles, was der Rechenprozess sagt.</translation>
     </message>
     <message>
+        <source>Name in reports</source>
+        <translation>Name in Berichten</translation>
+    </message>
+    <message>
+        <source>Who has made them, as reports say it. Empty: the author of the project, in Project &gt; Properties &gt; Metadata.</source>
+        <translation>Wer sie erstellt hat, wie Berichte es sagen. Leer: der Autor des Projekts, unter Projekt &gt; Eigenschaften &gt; Metadaten.</translation>
+    </message>
+    <message>
         <source>the setting {label} in Settings &gt; Options &gt; FALSE</source>
         <translation>die Einstellung {label} unter Einstellungen &gt; Optionen &gt; FALSE</translation>
     </message>
