@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -74,7 +75,9 @@ def read_table(path: str, field: str | None, feedback: Feedback) -> geopandas.Ge
     check_unpacked(file)
     check_sources(file)
     try:
-        with nothing_left_beside(file), _network_closed_for(file):
+        with nothing_left_beside(file), _network_closed_for(file), warnings.catch_warnings():
+            # Labels lie in a plane.
+            warnings.filterwarnings("ignore", message="Measured", category=UserWarning)
             layer = _layer(asked)
             check_view(file, layer.name, MOST_FEATURES)
             about, shapes, values = _read(asked, layer, field)

@@ -210,3 +210,26 @@ class TestTextsOfUnknownEncoding:
             body = bytearray((folder / "l.dbf").read_bytes())
             body[29] = mark
             (folder / "l.dbf").write_bytes(body)
+
+
+def test_nothing_is_left_beside_gml_whatever_it_is_called(tmp_path: Path, read: Any) -> None:
+    geopandas.GeoDataFrame({"cover": ["field", "water"]}, geometry=[A, C], crs=CRS).to_file(tmp_path / "l.gml")
+    for beside in (".xsd", ".gfs"):
+        (tmp_path / "l.gml").with_suffix(beside).unlink(missing_ok=True)
+    (tmp_path / "l.gml").rename(tmp_path / "l.dat")
+    assert read(tmp_path / "l.dat") == ["field", "water"]
+    assert [path.name for path in tmp_path.iterdir()] == ["l.dat"]
+
+
+def test_measures_along_lines_are_no_reason_to_warn(tmp_path: Path, read: Any, recwarn: pytest.WarningsRecorder) -> None:
+    geopandas.GeoDataFrame({"cover": ["field", "water"]}, geometry=[A, C], crs=CRS).to_file(tmp_path / "l.shp")
+    # Without the measures themselves, which may be left out.
+    for ending in ("shp", "shx"):
+        content = bytearray((tmp_path / f"l.{ending}").read_bytes())
+        at = [32, *range(108, len(content), 8 + 128)] if ending == "shp" else [32]
+        for place in at:
+            assert content[place] == 5
+            content[place] = 25
+        (tmp_path / f"l.{ending}").write_bytes(content)
+    assert read(tmp_path / "l.shp") == ["field", "water"]
+    assert not [warning for warning in recwarn if "Measured" in str(warning.message)]
