@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,27 +14,62 @@ from false_core.accuracy.comparison import POINT_REFERENCE
 from false_core.language.catalogue import localised
 from false_core.reports.figures import as_svg, confusion_figure
 from false_core.reports.page import page, percent
-from false_core.reports.sections import Section
+from false_core.reports.sections import Section, next_steps
 
+LEAST_SHARE = 0.01
+"""The share of the map from which on it is worth while to make a class better."""
 MOST_COUNTED = 16
 """Classes up to which the confusion matrix is also shown as counts; the table has them all."""
 
 
-def assessment_report(assessment: Assessment) -> str:
-    """Return the report of an assessment, as HTML."""
+def assessment_report(assessment: Assessment, picture: str = "", about: Sequence[tuple[str, str]] = ()) -> str:
+    """Return the report of an assessment, as HTML.
+
+    Args:
+        picture: The map with its reference, as SVG.
+        about: CRS and pixel size.
+    """
     a, scores = assessment, assessment.scores
     whole = _interval(float(a.adjusted.oa.value), float(a.adjusted.oa.error))
+    known = [] if a.is_census else ["interval unknown"]
+    of_compared = [percent(scores.oa), *(f"({localised(word)})" for word in known)]
     tiles = [
-        (f"overall accuracy of the {_units(a)}", percent(scores.oa)),
-        # Up here only where it may be worth something.
-        *([("overall accuracy of the whole map", whole)] if a.kind == POINT_REFERENCE else []),
+        # The first number is the one to quote: of the whole map where chance chose the points.
+        ("overall accuracy of the whole map", whole)
+        if a.kind == POINT_REFERENCE
+        else (f"overall accuracy of the {_units(a)}", " ".join(localised(word) for word in of_compared)),
+        (f"{_units(a)} compared", f"{a.compared:,}"),
         ("mean IoU", percent(scores.miou)),
-        ("mean class accuracy", percent(scores.macc)),
-        ("mean F1", percent(scores.mf1)),
         ("kappa", f"{scores.kappa:.2f}"),
     ]
-    sections = [_compared(a), _scores(a), *_confusion(a), *_whole_map(a)]
-    return page("Assessment of a map", f"How good {a.map_name} is.", tiles, a.notes, sections)
+    shown = [Section("The map and its reference", figure=picture)] if picture else []
+    sections = [*shown, *_whole_map(a), _compared(a), _scores(a), *_confusion(a), *_next(a)]
+    return page("Assessment of a map", f"How good {a.map_name} is.", tiles, a.notes, sections, about)
+
+
+def _next(a: Assessment) -> list[Section]:
+    on_map = np.array([c.pixels / a.pixels for c in a.classes])
+    users = np.where(on_map >= LEAST_SHARE, a.adjusted.users.value, np.nan)
+    wrong = ""
+    if np.isfinite(users).any() and np.nanmin(users) < 1:
+        worst = int(np.nanargmin(users))
+        wrong = (
+            f"What the map shows as {a.classes[worst].name} is so in {percent(float(users[worst]))} of the cases only. "
+            "Digitise places that look like it and are something else, then fine-tune and classify again."
+        )
+    if a.kind != POINT_REFERENCE:
+        return next_steps(
+            "For numbers that you can hand in, draw points with 'Sample points to assess a map', fill in their classes, and "
+            "assess the map with them."
+            if not a.is_census
+            else "",
+            wrong,
+        )
+    return next_steps(
+        "Quote the overall accuracy of the whole map and the adjusted areas, each with its interval.",
+        "Where the intervals are too wide, draw more points: four times as many halve them.",
+        wrong,
+    )
 
 
 def _compared(a: Assessment) -> Section:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -40,6 +41,7 @@ from false_core.models.record import record_of
 from false_core.models.weights import NONE, start_from
 from false_core.presets import FINETUNE, FinetuneSettings, announcement, preset_for, with_overrides
 from false_core.raster.classes import read_legend
+from false_core.raster.georeference import ground_facts
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import on_working_grid, open_all
@@ -52,6 +54,7 @@ from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.finetuning_report import finetuning_report
 from false_core.training.heads.fit import FrozenEncoder, fit_head, zooms_for
+from false_core.training.labels_picture import draw_labels
 from false_core.training.segmenter_training import train_segmenter
 
 NETWORK_HEAD = "network"
@@ -79,13 +82,19 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
     if not world.share.is_main:
         return scores
     with feedback.stage("Writing", 0.03):
-        report = finetuning_report(made.card, made.curves, made.confusion, feedback.warnings) if job.report else ""
+        report = _report(made, feedback.warnings) if job.report else ""
         save_model(job.model, made.card, made.network)
         if job.report:
             write_report(job.report, report)
     if made.checkpoint:
         made.checkpoint.remove()
     return scores
+
+
+def _report(made: _Made, notes: Sequence[str]) -> str:
+    assert made.learned_from is not None  # The first process knows it.
+    about, picture = ground_facts(made.learned_from.source), draw_labels(made.learned_from)
+    return finetuning_report(made.card, made.curves, made.confusion, notes, picture, about)
 
 
 @dataclass(frozen=True)
@@ -124,6 +133,7 @@ class _Made:
     confusion: npt.NDArray[np.number[Any]] | None
     curves: Curves | None = None
     checkpoint: Checkpoint | None = None
+    learned_from: LabelledRaster | None = None
 
 
 def _train(start: Start, feedback: Feedback, world: World) -> _Made:
@@ -155,7 +165,7 @@ def _train(start: Start, feedback: Feedback, world: World) -> _Made:
     )
     if trained.origin:
         card = replace(card, provenance={**card.provenance, "weights": trained.origin})
-    return _Made(card, trained.network, trained.confusion, trained.curves, trained.checkpoint)
+    return _Made(card, trained.network, trained.confusion, trained.curves, trained.checkpoint, raster)
 
 
 def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
@@ -189,7 +199,7 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
     if origin:
         card = replace(card, provenance={**card.provenance, "weights": origin})
     world.broadcast_object(lambda: card.provenance["scores"])
-    return _Made(card, fitted.segmenter, fitted.confusion)
+    return _Made(card, fitted.segmenter, fitted.confusion, learned_from=raster)
 
 
 def measured_raster(start: Start, feedback: Feedback, world: World = ALONE) -> tuple[RasterSource, Normalisation]:

@@ -26,6 +26,7 @@ from false_core.models.model_file import ENCODER, MADE_BY, ModelCard, is_model_f
 from false_core.models.record import record_of
 from false_core.models.weights import start_from
 from false_core.presets import PretrainSettings, announcement, preset_for, pretrain_settings
+from false_core.raster.georeference import ground_facts
 from false_core.raster.source import RasterSource, Window, first_names
 from false_core.raster.statistics import MeasuredRasters
 from false_core.raster.working_grid import on_working_grid, open_all
@@ -192,9 +193,8 @@ def _report(
     batch = sampler.batch(trainer.steps)
     drawn = Drawn(batch, sampler.ground, trainer.settings, truth)
     of_method = method_sections(*trainer.look_into(batch), drawn)
-    return pretraining_report(
-        card, curves, galleries, embedding, of_method, METHOD_CLASSES[trainer.settings.method].curve_captions
-    )
+    captions = METHOD_CLASSES[trainer.settings.method].curve_captions
+    return pretraining_report(card, curves, galleries, embedding, of_method, captions, ground_facts(source))
 
 
 def _areas(

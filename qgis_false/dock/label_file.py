@@ -17,8 +17,6 @@ from qgis.core import (
     QgsCoordinateTransformContext,
     QgsEditorWidgetSetup,
     QgsExpressionContext,
-    QgsField,
-    QgsFields,
     QgsFillSymbol,
     QgsProject,
     QgsRasterLayer,
@@ -27,7 +25,6 @@ from qgis.core import (
     QgsVectorLayer,
     QgsWkbTypes,
 )
-from qgis.PyQt.QtCore import QVariant
 from qgis.PyQt.QtGui import QColor
 
 from false_core.session_protocol import MAX_CODE
@@ -74,8 +71,8 @@ def label_layer(path: Path, crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer
         QgsProcessingException: The file cannot be made, or holds something else.
     """
     if not path.exists():
-        fields = QgsFields()
-        fields.append(QgsField(CLASS_FIELD, QVariant.Int))
+        # By the word for a type: the types themselves are other ones under Qt 6.
+        fields = QgsVectorLayer(f"NoGeometry?field={CLASS_FIELD}:integer", "", "memory").fields()
         options = QgsVectorFileWriter.SaveVectorOptions()
         options.driverName, options.fileEncoding, options.layerName = "GPKG", "UTF-8", LABELS_TABLE
         writer = QgsVectorFileWriter.create(
