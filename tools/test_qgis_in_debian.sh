@@ -8,7 +8,7 @@
 #
 # All mounts are made in a namespace of their own. They go with its last process, also where this script is killed.
 #
-#   tools/test_qgis_in_debian.sh 3.40|3.44 [arguments for pytest]
+#   tools/test_qgis_in_debian.sh 3.40|3.44 [arguments for pytest; tests/... instead of all tests]
 #   QGIS_FOLDER   another folder for the Debian, for example one that several checkouts share
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -76,7 +76,7 @@ run_tests() {
     bash -c "$INSIDE" tests "$PWD" "$VERSION" "$@"
 }
 
-# What runs inside. Both halves are run, whatever comes of the first.
+# What runs inside. Both halves are run, whatever comes of the first, unless the arguments name tests.
 INSIDE='
 cd "$1"
 python3 - "$2" <<PYTHON || exit
@@ -87,9 +87,11 @@ print("QGIS", Qgis.version(), "on Qt", QT_VERSION_STR)
 sys.exit(0 if Qgis.version().startswith(sys.argv[1] + ".") else "That is not QGIS " + sys.argv[1])
 PYTHON
 shift 2
+pytest="python3 -m pytest -p no:cacheprovider --rootdir ."
+case " $* " in *" tests/"*) exec $pytest "$@" ;; esac
 code=0
 for part in tests/plugin tests/process; do
-  python3 -m pytest -p no:cacheprovider --rootdir . "$part" "$@" || code=$?
+  $pytest "$part" "$@" || code=$?
 done
 exit $code'
 
