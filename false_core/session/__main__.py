@@ -20,7 +20,6 @@ from false_core.cancellation import Stop, cancelled_by_signals
 from false_core.events import CANCEL_DEADLINE_S, Failed, Finished, Message, Started
 from false_core.language.spoken import localised_event
 from false_core.line_protocol import ProtocolError
-from false_core.memory import keep_memory
 from false_core.publish import discard_unfinished
 from false_core.session.inbox import Inbox
 from false_core.session_protocol import ANSWERS, LONGEST_SESSION_LINE, REQUESTS, Close, Refused
@@ -99,5 +98,4 @@ if __name__ == "__main__":
     start_in_utf8()
     leave_removed_folder()
     open_streams()
-    keep_memory()
     exit_now(main())
