@@ -73,8 +73,8 @@ def read_table(path: str, field: str | None, feedback: Feedback) -> geopandas.Ge
         raise InputError(f"The label file {file} does not exist.")
     if os.path.lexists(file) and is_name_read_otherwise(file):
         raise InputError(
-            f"The label file {file} cannot be opened under this name: semicolons, line breaks, tabs, two slashes at the start "
-            "and the start of an address are not understood.",
+            f"The label file {file} cannot be opened under this name: semicolons, line breaks, tabs, two slashes at the "
+            "start and the start of an address are not understood.",
             "Give it another name.",
         )
     check_is_file(file, "The label file")

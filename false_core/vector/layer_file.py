@@ -77,7 +77,7 @@ def write_vector(
 
 
 def layer_name(path: Path, driver: str) -> str:
-    """Return what the layer in a file is called: as the file, but for signs that GDAL does not let a GeoPackage begin with."""
+    """Return what the layer in a file is called: as the file, but for signs with which GDAL lets none begin."""
     return (path.stem.lstrip(_NO_START) or "layer") if driver == GEOPACKAGE else path.stem
 
 
@@ -90,8 +90,8 @@ def driver_of(path: str) -> str:
     name, extension = Path(path).name, Path(path).suffix.lower()
     if is_name_read_otherwise(path):
         raise OutputError(
-            f"{path} cannot be written under this name: semicolons, line breaks, tabs, two slashes at the start and the start "
-            "of an address are not understood.",
+            f"{path} cannot be written under this name: semicolons, line breaks, tabs, two slashes at the start and the "
+            "start of an address are not understood.",
             "Choose another name.",
         )
     try:
