@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Optional
 
 from processing.gui.AlgorithmDialog import AlgorithmDialog
 from processing.gui.AlgorithmDialogBase import AlgorithmDialogBase
 from processing.tools.dataobjects import createContext
-from qgis.core import QgsProcessingAlgorithm
+from qgis.core import QgsProcessingAlgorithm, QgsProcessingFeedback, QgsProcessingOutputHtml
 from qgis.PyQt.QtWidgets import QMessageBox, QWidget
 
+from qgis_false.dialogs.cancelled_run import CalmFeedback
 from qgis_false.dialogs.environment import offer_in_bar, offer_in_box
 from qgis_false.dialogs.panel import FalsePanel
 from qgis_false.translation import tr
@@ -38,9 +40,22 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
         if self._is_meant():
             super().runAlgorithm()
 
+    def createFeedback(self) -> QgsProcessingFeedback:
+        self._inner_feedback = super().createFeedback()
+        return CalmFeedback(self._inner_feedback)
+
     def finish(self, successful: bool, *given: Any, **named: Any) -> None:
+        self._name_reports()
         super().finish(successful, *given, **named)
         self.mainWidget().propose_destinations()
+
+    def _name_reports(self) -> None:
+        """Have the Results Viewer call a report after what it is of."""
+        reports = [one for one in self.algorithm().outputDefinitions() if isinstance(one, QgsProcessingOutputHtml)]
+        title = re.sub(r"^\d+\. ", "", self.algorithm().displayName())
+        for report in reports:
+            parts = (title, *([report.description()] if len(reports) > 1 else []))
+            report.setDescription(": ".join(filter(None, (", ".join(parts), self.mainWidget().subject()))))
 
     def _is_meant(self) -> bool:
         """Ask where something is probably not meant."""

@@ -28,6 +28,7 @@ from qgis_false import made_files
 from qgis_false.class_field import class_field_of
 from qgis_false.dialogs.destinations import proposed
 from qgis_false.layers import layer_of
+from qgis_false.result_names import stem_of
 
 
 class FalsePanel(ParametersPanel):  # type: ignore[misc]
@@ -71,6 +72,10 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
                 path = proposed(source, algorithm.name(), definition.name(), _ending(definition))
                 if path:
                     self._propose(definition.name(), path)
+
+    def subject(self) -> str:
+        """Return what the results are of, in one word."""
+        return stem_of(self._source().split("|")[0])
 
     def _propose(self, name: str, value: str) -> None:
         """Put a value where there is none, or only one that was proposed before."""

@@ -1096,6 +1096,10 @@
         <translation>Einige Klassen im Feld {field} unterscheiden sich nur in Großbuchstaben oder Leerzeichen, und jede wird eine eigene Klasse: {names}.</translation>
     </message>
     <message>
+        <source>Cancelled. Nothing that was there before has changed.</source>
+        <translation>Abgebrochen. Was vorher da war, ist unverändert.</translation>
+    </message>
+    <message>
         <source>Is this meant?</source>
         <translation>Ist das so gemeint?</translation>
     </message>
