@@ -46,7 +46,7 @@ NOT_SHOWN = re.compile(
     r"|(done|left|alive|told to stop|answer|false/\w+|\{\w+\}/here)( \{.*)?|.*\{life\}.*|timed out"
     r"|supported file format|'crs' was not.*"
     r"|no such function.*|learning rate|cancel deadline|package efficientnet.*|.*unknown option.*|<!-- .*|an empty window"
-    r"|(outside|upper|lower|center) .*|image/tiff.*|grass\|meadow.*",
+    r"|[\w.]+\.[a-z]+|(outside|upper|lower|center) .*|image/tiff.*|grass\|meadow.*",
     re.DOTALL,
 )  # fmt: skip
 _A_PHRASE = re.compile(r"[^\W\d_]{2,}[,:;)]? +[(\"'{]?[^\W\d_]|\} [^\W\d_]{2,}|[^\W\d_]{2,}:? \{|\}/s$")
