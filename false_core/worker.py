@@ -30,7 +30,7 @@ from false_core.jobs import Job, from_file, from_json
 from false_core.language.spoken import localised_event
 from false_core.memory import keep_memory
 from false_core.speaker import Speaker, claim_stdout, exit_now
-from false_core.standard_streams import open_streams, start_in_utf8
+from false_core.standard_streams import leave_removed_folder, open_streams, start_in_utf8
 from false_core.untrusted import LONGEST_TEXT
 
 WATCH_S = 0.2
@@ -145,6 +145,7 @@ def _say_why(error: FalseError, speaker: Speaker) -> None:
 
 if __name__ == "__main__":
     start_in_utf8()
+    leave_removed_folder()
     open_streams()
     keep_memory()
     exit_now(main())

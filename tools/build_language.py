@@ -128,7 +128,7 @@ def found_texts() -> list[Found]:
     for path in _modules():
         name = path.relative_to(ROOT).as_posix()
         only_errors = name.partition("/")[2] in ERRORS_ALONE
-        for template, line in sorted(_Texts(path, only_errors).found, key=lambda found: found[1]):
+        for template, line in sorted(_Texts(path, only_errors).found, key=lambda found: (found[1], found[0])):
             texts.setdefault(template, Found(template, name, line))
     return list(texts.values())
 

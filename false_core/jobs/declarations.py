@@ -282,7 +282,8 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
         FIELD,
         "Class field",
         "Whole numbers from 0 to 254 keep their codes on the map, also where they are kept as text. Anything else gets "
-        "codes 1, 2, 3... in sorted order. Empty values are left out.",
+        "codes 1, 2, 3... in sorted order. Empty values are left out. In QGIS it may be left out: then it is the field that "
+        "the layer is styled by.",
         of="labels",
     )
     model: str = parameter(NEW_MODEL, "Model", "The model file to write.")
@@ -578,7 +579,8 @@ class Assess(Job, done_by="false_core.accuracy.assess:assess"):
     field: Optional[str] = parameter(
         FIELD,
         "Class field",
-        "Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted.",
+        "Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted. In QGIS it "
+        "may be left out: then it is the field that the layer is styled by.",
         None,
         of="reference",
     )

@@ -7,7 +7,7 @@ scores are enlarged instead of the features.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import lcm
 from typing import Any
@@ -33,6 +33,8 @@ HEAD_CONTEXT_PX = 48
 MOST_ZOOM, MOST_ENCODERS, MOST_MEMBERS = 8, 4, 32
 
 
+EVERYWHERE = (slice(None), slice(None))
+"""All rows and columns of an image."""
 ZOOMS = (1, 2)
 """Working pixels per pixel that an encoder sees, in each of its passes over an image that is large enough."""
 
@@ -259,13 +261,17 @@ class FusedSegmenter(nn.Module):
         parts = [part for part in self.spec.parts if part not in (TEXTURE, SPECTRUM)]
         return {part: [in_half(level) for level in self.features.levels(pixels, part)] for part in parts}
 
-    def fused(self, pixels: Tensor, features: dict[str, list[Tensor]]) -> Tensor:
+    def fused(
+        self, pixels: Tensor, features: Mapping[str, list[Tensor]], wanted: tuple[slice, slice] = EVERYWHERE
+    ) -> Tensor:
         """Return the logarithms of the fused probabilities, of shape (batch, classes, height, width).
 
         Args:
             pixels: Normalised, in single precision.
             features: Those of the encoders by part, as ``encoded`` gives them. Statistics of the texture may be among
-                them, where they are at hand.
+                them, where they are at hand: those of the wanted pixels.
+            wanted: The rows and columns of the pixels for which probabilities are wanted. Where they are averaged, those
+                near its border are as if there was nothing beyond.
         """
         # Scores are sums of many terms that nearly cancel, and are not computed in half precision.
         size = pixels.shape[-2], pixels.shape[-1]
@@ -273,7 +279,7 @@ class FusedSegmenter(nn.Module):
         for part in self.spec.parts:
             takers = [number for number, member in enumerate(self.spec.members) if part in member.parts]
             levels = features[part] if part in features else self.features.levels(pixels, part)
-            scores = self._scores(levels, part, size).chunk(len(takers), dim=1)
+            scores = self._scores(levels, part, size, wanted).chunk(len(takers), dim=1)
             for number, share in zip(takers, scores):
                 totals[number] = totals[number] + share
         fused = torch.zeros_like(totals[0])
@@ -283,7 +289,7 @@ class FusedSegmenter(nn.Module):
             fused = smoothed(fused.softmax(dim=1), self.spec.smoothing).clamp(min=1e-12).log()
         return fused
 
-    def _scores(self, levels: list[Tensor], part: str, size: tuple[int, int]) -> Tensor:
+    def _scores(self, levels: list[Tensor], part: str, size: tuple[int, int], wanted: tuple[slice, slice]) -> Tensor:
         weights = self.weights[_key(part)]
         if part == TEXTURE:
             return self._texture_scores(levels[0], weights)
@@ -292,7 +298,7 @@ class FusedSegmenter(nn.Module):
             projected = _resized(conv2d(level.float(), own[:, :, None, None]), size)
             total = projected if total is None else total + projected
         assert total is not None
-        return total
+        return total[(..., *wanted)]
 
     def _texture_scores(self, statistics: Tensor, weights: Tensor) -> Tensor:
         _, channels, height, width = statistics.shape

@@ -54,6 +54,9 @@ LARGEST_BLOCK = 2_000_000_000
 """Bytes of a block of the file."""
 MOST_OPEN = 8
 """Rasters whose files a thread keeps open. Thousands may take part in a job, and some systems allow 256 open files."""
+LARGEST_NUMBER = np.float32(3.402823e38)
+"""What no pixel of real numbers comes up to. Those that do are holes, whatever the file says: programs fill them with the
+largest numbers there are, and a nodata value in double precision, such as -1.797e308, is no number of such a band."""
 MAX_NAMES_LISTED = 5
 FORMATS_REMEDY = (
     "It may be damaged, or of a format beside the usual ones. Those are opened where GDAL's name of the format is in the "
@@ -261,7 +264,8 @@ class RasterSource:
     def read(self, window: Window) -> FloatArray:
         """Return the pixels of ``window`` as float32 of shape (bands, height, width), NaN where invalid.
 
-        Invalid is what the file calls nodata, transparent or masked, what is not a finite number, and what lies outside.
+        Invalid is what the file calls nodata, transparent or masked, what is not a finite number or the largest there is, and
+        what lies outside.
         The numbers are those of the file: its scale and offset count where ``in_numbers_of`` compares them with others.
         """
         return self.read_with_validity(window)[0]
@@ -470,7 +474,7 @@ class RasterSource:
             more = is_said_nodata(data, self._more_nodata)
             invalid = more if invalid is None else invalid | more
         if not whole:
-            infinite = ~np.isfinite(data)
+            infinite = ~(np.abs(data) < LARGEST_NUMBER)
             invalid = infinite if invalid is None else invalid | infinite
         return data, invalid if invalid is not None and invalid.any() else None
 

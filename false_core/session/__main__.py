@@ -20,12 +20,11 @@ from false_core.cancellation import Stop, cancelled_by_signals
 from false_core.events import CANCEL_DEADLINE_S, Failed, Finished, Message, Started
 from false_core.language.spoken import localised_event
 from false_core.line_protocol import ProtocolError
-from false_core.memory import keep_memory
 from false_core.publish import discard_unfinished
 from false_core.session.inbox import Inbox
 from false_core.session_protocol import ANSWERS, LONGEST_SESSION_LINE, REQUESTS, Close, Refused
 from false_core.speaker import Speaker, claim_stdout, exit_now
-from false_core.standard_streams import open_streams, start_in_utf8
+from false_core.standard_streams import leave_removed_folder, open_streams, start_in_utf8
 
 
 def main() -> int:
@@ -97,6 +96,6 @@ def _close(inbox: Inbox) -> None:
 
 if __name__ == "__main__":
     start_in_utf8()
+    leave_removed_folder()
     open_streams()
-    keep_memory()
     exit_now(main())

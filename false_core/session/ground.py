@@ -29,6 +29,9 @@ from false_core.training.heads.spaces import Space, names_in, plain_space
 HEAD = "auto"
 """Of its candidates a session takes the first one, which does well on most rasters: there is no time to compare."""
 
+LOOKS_OF_A_SESSION = 12
+"""Places that say what is normal in a raster. A person waits for them."""
+
 
 @dataclass(frozen=True)
 class Ground:
@@ -136,7 +139,7 @@ def open_ground(request: Open, feedback: Feedback) -> Ground:
         parts.load_state_dict(model[1].features.state_dict())
     parts.to(start.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     with feedback.stage("Looking at the raster", 0.7):
-        sampler = FeatureSampler(parts, names, source, normalisation, start.device, feedback)
+        sampler = FeatureSampler(parts, names, source, normalisation, start.device, feedback, LOOKS_OF_A_SESSION)
         sample = sampler.sample(job.seed) if model else sampler.get_used_to_raster(job.seed)
         if not model:
             parts.random_features.draw(*mean_and_std(sample[TEXTURE]), torch.Generator().manual_seed(job.seed))

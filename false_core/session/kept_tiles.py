@@ -15,7 +15,7 @@ from torch import Tensor
 
 from false_core.inference.tiles import Tile
 from false_core.models.fused import SPECTRUM, TEXTURE, FeatureParts, in_half
-from false_core.models.texture import SCALES, reach_of
+from false_core.models.texture import MOST_STEP, SCALES, reach_of
 from false_core.raster.disk_cache import DiskCache
 from false_core.raster.file_state import raster_signature
 from false_core.raster.source import BoolArray, Window
@@ -25,8 +25,11 @@ from false_core.settings import disk_cache_bytes, disk_cache_folder
 from false_core.training.heads.samples import FloatArray, sampled_levels
 
 FEATURES_FORMAT = 1
-MEMORY_FOR_TILES = 250_000_000
+MEMORY_FOR_TILES = 80_000_000
 """Bytes of tiles that are kept in memory."""
+
+BAND_PX = 192
+"""Working pixels. Features of places are taken from so many rows of a tile at a time."""
 
 
 @dataclass(frozen=True)
@@ -66,22 +69,23 @@ class Piece:
         column, row: Its upper left corner in pixels of the tile.
         pixels: Its normalised pixels, of shape (1, bands, height, width).
         features: Its features by part, levels of encoders and statistics of the texture.
+        wanted: The rows and columns of it that are wanted, and those of which it has statistics.
     """
 
     column: int
     row: int
     pixels: Tensor
     features: Mapping[str, list[Tensor]]
-
-    @property
-    def size(self) -> int:
-        """Bytes in memory, without what it shares with its tile."""
-        return self.pixels.nbytes + sum(level.nbytes for level in self.features.get(TEXTURE, []))
+    wanted: tuple[slice, slice]
 
     def at(self, name: str, places: npt.NDArray[np.float64]) -> FloatArray:
         """Return the features of a part at places in pixels of the tile, x first, of shape (n, channels)."""
-        levels = self.features.get(name, [self.pixels])
-        return sampled_levels(levels, self.pixels.shape[-2:], places - [self.column, self.row])
+        within = places - [self.column, self.row]
+        if name != TEXTURE:
+            return sampled_levels(self.features.get(name, [self.pixels]), self.pixels.shape[-2:], within)
+        rows, columns = self.wanted
+        statistics = self.features[TEXTURE]
+        return sampled_levels(statistics, statistics[0].shape[-2:], within - [columns.start, rows.start])
 
 
 class KeptTiles:
@@ -128,9 +132,15 @@ class KeptTiles:
         """
         spec, parts = self._ground.spec, self._ground.quick
         step, side = spec.stride, looked.tile.window.width
-        reach = max(step // 2, reach_of(SCALES[-1])) + (reach_of(spec.smoothing) if smoothed and spec.smoothing else 0)
+        if smoothed and spec.smoothing:
+            # On the grid on which probabilities are averaged.
+            reach = reach_of(spec.smoothing)
+            left, top = (max(0, (low - reach) // MOST_STEP * MOST_STEP) for low in (left, top))
+            right, bottom = (min(side, -(-(high + reach) // MOST_STEP) * MOST_STEP) for high in (right, bottom))
+        reach = max(step // 2, reach_of(SCALES[-1]))
         x0, y0 = (max(0, (low - reach) // step * step) for low in (left, top))
         x1, y1 = (min(side, -(-(high + reach) // step) * step) for high in (right, bottom))
+        wanted = slice(top - y0, bottom - y0), slice(left - x0, right - x0)
         pixels = looked.pixels[..., y0:y1, x0:x1]
         features: dict[str, list[Tensor]] = {}
         for name, levels in looked.levels.items():
@@ -140,8 +150,29 @@ class KeptTiles:
                 features[name].append(level[..., y0 // stride : y1 // stride, x0 // stride : x1 // stride])
         if TEXTURE in self._ground.names:
             with torch.inference_mode():
-                features[TEXTURE] = parts.levels(pixels, TEXTURE)
-        return Piece(x0, y0, pixels, features)
+                features[TEXTURE] = [level[(..., *wanted)].clone() for level in parts.levels(pixels, TEXTURE)]
+        return Piece(x0, y0, pixels, features, wanted)
+
+    def seen_at(self, looked: LookedAt, places: npt.NDArray[np.float64]) -> dict[str, FloatArray]:
+        """Return the features of places in a tile as classifiers see them, by part, each of shape (n, dimensions).
+
+        Args:
+            looked: A tile with valid pixels.
+            places: In working pixels of the raster, x first, of shape (n, 2), n > 0.
+        """
+        window = looked.tile.window
+        within = places - [window.column, window.row]
+        found: list[tuple[npt.NDArray[np.int64], dict[str, FloatArray]]] = []
+        # Band by band, as the statistics of a whole tile take much memory.
+        bands = within[:, 1] // BAND_PX
+        for band in np.unique(bands):
+            own = np.flatnonzero(bands == band)
+            (left, top), (right, bottom) = np.floor(within[own].min(0)).astype(int), np.ceil(within[own].max(0)).astype(int)
+            piece = self.piece(looked, left, top, right, bottom, smoothed=False)
+            names = self._ground.names
+            found.append((own, {name: self._ground.seen(name, piece.at(name, within[own])) for name in names}))
+        order = np.argsort(np.concatenate([own for own, _ in found]), kind="stable")
+        return {name: np.concatenate([seen[name] for _, seen in found])[order] for name in found[0][1]}
 
     def _look(self, tile: Tile, interrupted: Interrupted) -> LookedAt:
         ground, side = self._ground, tile.window.width

@@ -15,6 +15,9 @@ from false_core.training.heads.fit import put_in
 from false_core.training.heads.regression import ABSENT, Linear
 from false_core.training.heads.samples import FloatArray, LabelledPoints
 
+LIVE_TOLERANCE = 1e-6
+"""The relative gain of a step at which a fit ends. Nobody sees what would come after it, and it would take as long again."""
+
 
 @dataclass(frozen=True)
 class LiveHead:
@@ -53,7 +56,7 @@ def fit_live(
     fitted = {}
     for parts in dict.fromkeys(member.parts for member in ground.candidate.members):
         start = _start(before, parts, classes) if before else None
-        fitted[parts] = fit_member(design(parts, spaces, seen), points, len(classes), start, at_step)
+        fitted[parts] = fit_member(design(parts, spaces, seen), points, len(classes), start, at_step, LIVE_TOLERANCE)
     segmenter = FusedSegmenter(ground.spec, len(ground.source.bands), len(classes), ground.quick)
     put_in(segmenter, fitted, ground.spaces)
     segmenter.to(ground.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +12,13 @@ import scipy.ndimage
 import shapely
 import torch
 from affine import Affine
+from torch import Tensor
 from torch.nn.functional import interpolate
 
 from false_core.inference.tiles import TilePlan
 from false_core.raster.source import moved
 from false_core.session.ground import Ground
-from false_core.session.kept_tiles import KeptTiles
+from false_core.session.kept_tiles import KeptTiles, Piece
 from false_core.session.session_labels import tiles_of
 from false_core.session.superseded import Interrupted
 
@@ -28,6 +30,7 @@ COLOUR_SHARE = 0.5
 """How much of the unlikeness is that of the bands themselves: features of an encoder are coarser than pixels."""
 UNLIKE_AT_FULL_REACH = 1.5
 """What counts as like at a reach of 1, where two pixels of the raster drawn at random are 1 apart on average."""
+COMPONENTS_AT_A_TIME = 16
 RANDOM_PAIRS = 2000
 
 
@@ -96,37 +99,42 @@ class Outliner:
         left, top = max(0, x - MAX_OUTLINE_PX), max(0, y - MAX_OUTLINE_PX)
         right, bottom = min(side, x + MAX_OUTLINE_PX + 1), min(side, y + MAX_OUTLINE_PX + 1)
         piece = self._tiles.piece(looked, left, top, right, bottom, smoothed=False)
-        size = piece.pixels.shape[-2:]
-        cut = slice(top - piece.row, bottom - piece.row), slice(left - piece.column, right - piece.column)
         at = x - left, y - top
-        unlike = torch.zeros(bottom - top, right - left)
-        with torch.inference_mode():
-            for name in self._typical:
-                if name in piece.features:
-                    space = ground.spaces[name]
-                    levels = torch.split(torch.from_numpy(space.axes), [level.shape[1] for level in piece.features[name]])
-                    total = torch.zeros(1, space.axes.shape[1], *size)
-                    for level, axes in zip(piece.features[name], levels):
-                        projected = torch.einsum("bchw,ck->bkhw", level.float().cpu(), axes)
-                        total += interpolate(projected, size, mode="bilinear", align_corners=False)
-                    share = (1 - COLOUR_SHARE) / max(1, len(self._typical) - 1)
-                else:
-                    total, share = piece.pixels.float().cpu(), COLOUR_SHARE
-                values = total[(0, slice(None), *cut)]
-                here = values[
-                    :, max(0, at[1] - CLICK_PX) : at[1] + CLICK_PX + 1, max(0, at[0] - CLICK_PX) : at[0] + CLICK_PX + 1
-                ]
-                distance = (values - here.mean(dim=(1, 2))[:, None, None]).square().sum(dim=0).sqrt()
-                unlike += share * distance / self._typical[name]
-        working = np.asarray(looked.valid_pixels(f).reshape(side, f, side, f).any(axis=(1, 3)))
-        valid = working[top:bottom, left:right]
-        found = np.where(valid, scipy.ndimage.uniform_filter(unlike.numpy(), 3), np.inf).astype(np.float32)
-        # Nothing that lies beyond the raster.
+        unlike = scipy.ndimage.uniform_filter(self._distances(piece, at).numpy(), 3)
+        valid = np.asarray(looked.valid_pixels(f).reshape(side, f, side, f).any(axis=(1, 3)))[top:bottom, left:right]
         rows, columns = np.mgrid[top:bottom, left:right]
-        found[(columns + tile.window.column >= ground.source.width) | (rows + tile.window.row >= ground.source.height)] = (
-            np.inf
-        )
-        return Likeness(at, (left + tile.window.column, top + tile.window.row), found)
+        valid &= (columns + tile.window.column < ground.source.width) & (rows + tile.window.row < ground.source.height)
+        corner = left + tile.window.column, top + tile.window.row
+        return Likeness(at, corner, np.where(valid, unlike, np.inf).astype(np.float32))
+
+    def _distances(self, piece: Piece, at: tuple[int, int]) -> Tensor:
+        """Return how far the features of all wanted pixels of a piece are from those at one of them."""
+        total: Tensor | None = None
+        with torch.inference_mode():
+            for name, typical in self._typical.items():
+                share = COLOUR_SHARE if name == OWN_COLOURS else (1 - COLOUR_SHARE) / max(1, len(self._typical) - 1)
+                layers = [piece.pixels.float().cpu()] if name == OWN_COLOURS else self._projected(piece, name)
+                squared = torch.stack([_squared_distances(layer[(0, slice(None), *piece.wanted)], at) for layer in layers])
+                distance = share / typical * squared.sum(dim=0).sqrt()
+                total = distance if total is None else total + distance
+        assert total is not None
+        return total
+
+    def _projected(self, piece: Piece, name: str) -> Iterator[Tensor]:
+        """Yield the components of a part at all pixels of a piece, some at a time, as all of them take much memory."""
+        levels, axes = piece.features[name], torch.from_numpy(self._ground.spaces[name].axes)
+        for some in torch.split(axes, COMPONENTS_AT_A_TIME, dim=1):
+            own = zip(levels, torch.split(some, [level.shape[1] for level in levels]))
+            parts = [torch.einsum("bchw,ck->bkhw", level.float().cpu(), of_level) for level, of_level in own]
+            size = piece.pixels.shape[-2:]
+            yield torch.stack([interpolate(part, size, mode="bilinear", align_corners=False) for part in parts]).sum(dim=0)
+
+
+def _squared_distances(values: Tensor, at: tuple[int, int]) -> Tensor:
+    """Return the squared distances of values (channels, height, width) from the mean of those around a pixel, x first."""
+    x, y = at
+    around = values[:, max(0, y - CLICK_PX) : y + CLICK_PX + 1, max(0, x - CLICK_PX) : x + CLICK_PX + 1]
+    return (values - around.mean(dim=(1, 2))[:, None, None]).square().sum(dim=0)
 
 
 OWN_COLOURS = "bands"

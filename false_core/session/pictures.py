@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +25,10 @@ from false_core.session.live_head import LiveHead
 from false_core.session.superseded import Interrupted, stop_if
 from false_core.session_protocol import NO_CLASS, NO_PERCENT, SHOW_CHANGE, SHOW_CONFIDENCE, View
 
-MEMORY_FOR_PIECES = 220_000_000
+MEMORY_FOR_PIECES = 200_000_000
 """Bytes of what is kept of one view, so that it is shown again without looking at its texture again."""
+MAX_PIECE_PX, MIN_BAND_PX = 120_000, 128
+"""Working pixels that are computed at once, and the fewest rows of them: surroundings are looked at for each band anew."""
 FIRST_S, BETWEEN_S = 0.3, 0.7
 """Seconds until an unfinished picture is shown first, and until it is shown again."""
 
@@ -57,6 +60,7 @@ class ViewOnRaster:
         inside = (column >= 0) & (row >= 0) & (column < source.native_width) & (row < source.native_height)
         return cls(column, row, inside)
 
+    @cached_property
     def window(self) -> tuple[int, int, int, int] | None:
         """Return the first and last column, and row, of the file that it shows; None where it shows nothing."""
         if not self.inside.any():
@@ -92,11 +96,12 @@ class Painter:
         self._ground, self._tiles = ground, tiles
         self._place: tuple[object, ...] = ()
         self._pieces: dict[tuple[Tile, tuple[int, ...]], Piece] = {}
-        self._bytes = 0
+        self._keeps = False
+        self._last: tuple[tuple[object, ...], ViewOnRaster] | None = None
 
     def needed(self, view: View, plan: TilePlan) -> list[Tile]:
         """Return the tiles that a view shows, row by row."""
-        return [tile for tile, _ in self._parts(ViewOnRaster.of(view, self._ground.source), plan)]
+        return [tile for tile, _ in self._parts(self._on_raster(view), plan)]
 
     def draw(
         self, view: View, plan: TilePlan, head: LiveHead, before: Bytes | None, interrupted: Interrupted
@@ -110,11 +115,12 @@ class Painter:
             before: Classes that the view showed before the labels changed, of shape (height, width), for what changed.
             interrupted: Says whether it is still wanted.
         """
-        canvas = ViewOnRaster.of(view, self._ground.source)
+        canvas = self._on_raster(view)
         # What depends on the labels plays no part in what is kept.
         place = (view.extent, view.width, view.height, plan)
         if place != self._place:
-            self._place, self._pieces, self._bytes = place, {}, 0
+            self._place, self._pieces = place, {}
+            self._keeps = self._size(canvas, plan) <= MEMORY_FOR_PIECES
         codes = np.full(canvas.inside.shape, NO_CLASS, np.uint8)
         percent = np.full(canvas.inside.shape, NO_PERCENT, np.uint8)
         total, done = max(1, int(canvas.inside.sum())), 0
@@ -127,9 +133,15 @@ class Painter:
                 yield _drawn(view, codes, percent, before, done / total)
         yield _drawn(view, codes, percent, before, 1.0)
 
+    def _on_raster(self, view: View) -> ViewOnRaster:
+        place = view.extent, view.width, view.height
+        if self._last is None or self._last[0] != place:
+            self._last = place, ViewOnRaster.of(view, self._ground.source)
+        return self._last[1]
+
     def _parts(self, canvas: ViewOnRaster, plan: TilePlan) -> list[tuple[Tile, tuple[int, int, int, int]]]:
         """Return the tiles that a canvas shows, each with the working pixels (left, top, right, bottom) that it adds to."""
-        window = canvas.window()
+        window = canvas.window
         if window is None:
             return []
         f = self._ground.source.factor
@@ -174,14 +186,17 @@ class Painter:
                 inside = (part[0] - x, part[1] - y, part[2] - x, part[3] - y)
                 inside = (max(0, inside[0]), max(0, inside[1]), min(side, inside[2]), min(side, inside[3]))
                 probabilities = torch.zeros(len(head.classes), side, side, device=ground.device)
-                piece = self._piece(looked, inside)
-                with torch.inference_mode():
-                    scores = head.segmenter.fused(piece.pixels, dict(piece.features))
-                    found = scores[0].float().softmax(dim=0)
-                here = slice(inside[1], inside[3]), slice(inside[0], inside[2])
-                probabilities[(slice(None), *here)] = found[
-                    :, inside[1] - piece.row : inside[3] - piece.row, inside[0] - piece.column : inside[2] - piece.column
-                ]
+                left, top, right, bottom = inside
+                rows = max(MIN_BAND_PX, MAX_PIECE_PX // (right - left))
+                for start in range(top, bottom, rows):
+                    end = min(start + rows, bottom)
+                    piece = self._piece(looked, (left, start, right, end))
+                    with torch.inference_mode():
+                        scores = head.segmenter.fused(piece.pixels, piece.features, piece.wanted)
+                        found = scores[0].float().softmax(dim=0)
+                    x, y = piece.column + piece.wanted[1].start, piece.row + piece.wanted[0].start
+                    probabilities[:, start:end, left:right] = found[:, start - y : end - y, left - x : right - x]
+                    stop_if(interrupted)
             core = blender.add(tile, probabilities)
             mine = canvas.inside & _between(canvas.columns, tile.column * plan.stride * f, plan.stride * f)
             mine &= _between(canvas.rows, tile.row * plan.stride * f, plan.stride * f)
@@ -203,13 +218,20 @@ class Painter:
 
     def _piece(self, looked: LookedAt, inside: tuple[int, int, int, int]) -> Piece:
         key = looked.tile, inside
-        if key not in self._pieces:
-            piece = self._tiles.piece(looked, *inside, smoothed=True)
-            if self._bytes + piece.size > MEMORY_FOR_PIECES:
-                return piece
+        piece = self._pieces.get(key) or self._tiles.piece(looked, *inside, smoothed=True)
+        if self._keeps:
             self._pieces[key] = piece
-            self._bytes += piece.size
-        return self._pieces[key]
+        return piece
+
+    def _size(self, canvas: ViewOnRaster, plan: TilePlan) -> int:
+        """Return about how many bytes the pieces of a view take."""
+        features = self._ground.quick
+        values = features.bands + features.statistics.channels
+        around = self._ground.spec.stride
+        areas = [
+            (right - left + around) * (bottom - top + around) for _, (left, top, right, bottom) in self._parts(canvas, plan)
+        ]
+        return 4 * values * sum(areas)
 
 
 def _between(values: npt.NDArray[np.int64], start: int, length: int) -> npt.NDArray[np.bool_]:

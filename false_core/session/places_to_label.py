@@ -66,12 +66,9 @@ class GridOfPlaces:
             chosen = np.sort(chance.permutation(chosen)[: self._most_per_tile])
         if not len(chosen):
             return
-        places = middles[chosen] + plan.lead
-        piece = self._tiles.piece(looked, plan.lead, plan.lead, plan.lead + plan.stride, plan.lead + plan.stride, False)
         self._positions[key] = np.stack([column, row], axis=1)[chosen] + np.array(key) * across
-        self._seen[key] = {
-            name: self._ground.seen(name, piece.at(name, places)).astype(np.float16) for name in self._ground.names
-        }
+        seen = self._tiles.seen_at(looked, middles[chosen] + corner)
+        self._seen[key] = {name: values.astype(np.float16) for name, values in seen.items()}
 
     def best(
         self, head: LiveHead, labels: SessionLabels, labelled: Mapping[str, FloatArray], count: int

@@ -7,7 +7,7 @@ that makes it useless ends it at once. So an answer never waits for work that no
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from false_core.inference.tiles import Tile, TilePlan
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.session.ground import Ground, open_ground
 from false_core.session.inbox import Inbox
-from false_core.session.kept_tiles import KeptTiles
+from false_core.session.kept_tiles import KeptTiles, LookedAt
 from false_core.session.live_head import LiveHead, fit_live, head_of_model
 from false_core.session.outline import Outliner
 from false_core.session.pictures import Painter
@@ -57,9 +57,12 @@ from false_core.session_protocol import (
     is_usable,
     packed,
 )
+from false_core.training.heads.samples import FloatArray
 
 REFIT_S = 1.5
 """Seconds between two fits while labels far from the view are still being looked at."""
+FEW_LABELS = 4
+"""Labels of a tile up to which each is looked at alone. The surroundings of more overlap, or nearly fill the tile."""
 PROGRESS_S = 1.0
 """Seconds between two words on how much of the raster has been looked at."""
 CHANGES = (ChangeLabels, SetClasses)
@@ -303,51 +306,47 @@ class _Room:
 
     def _look_at_labels(self, tile: Tile) -> None:
         """Take the features of all labels that have a place in the core of a tile."""
-        # A view that moves on does not make labels worthless.
-        looked = self._tiles.of(tile, self._inbox.asker(*CHANGES))
-        wanted: list[tuple[PlacedLabel, npt.NDArray[np.int64]]] = []
-        take_places(self._usable(), lambda label, numbers: wanted.append((label, numbers)))
-        here = (tile.column, tile.row)
-        mine = [
-            (label, numbers)
-            for label, numbers in wanted
-            if (tiles_of(self._plan, label.places[numbers]) == here).all(axis=1).any()
-        ]
-        for label, numbers in mine:
-            stop_if(self._inbox.asker(*CHANGES))
-            self._take(label, numbers, {here: looked})
+        wanted: list[tuple[PlacedLabel, npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
 
-    def _take(self, label: PlacedLabel, numbers: npt.NDArray[np.int64], at_hand: dict[tuple[int, int], Any]) -> None:
-        """Take the features of some places of a label, in all tiles that it reaches into."""
-        ground, f = self._ground, self._ground.source.factor
-        tiles = tiles_of(self._plan, label.places[numbers])
-        found: list[tuple[npt.NDArray[np.int64], dict[str, Any]]] = []
-        for column, row in np.unique(tiles, axis=0).tolist():
-            looked = at_hand.get((column, row))
-            if looked is None:
-                looked = self._tiles.of(self._plan.tile(column, row), self._inbox.asker(*CHANGES))
-            own = numbers[(tiles == (column, row)).all(axis=1)]
-            window = looked.tile.window
-            places = label.places[own] - [window.column, window.row]
-            if looked.valid is None:
-                continue
-            at = (places * f).astype(np.int64)
-            own = own[looked.valid_pixels(f)[at[:, 1], at[:, 0]]]
-            if not len(own):
-                continue
-            places = label.places[own] - [window.column, window.row]
-            (left, top), (right, bottom) = np.floor(places.min(0)).astype(int), np.ceil(places.max(0)).astype(int)
-            piece = self._tiles.piece(looked, left, top, right, bottom, smoothed=False)
-            found.append((own, {name: ground.seen(name, piece.at(name, places)) for name in ground.names}))
-        label.is_looked_at = True
-        if not found:
-            label.free[:] = False  # It lies on nodata.
-            label.taken, label.seen = numbers[:0], {}
+        def collect(label: PlacedLabel, numbers: npt.NDArray[np.int64]) -> None:
+            tiles = tiles_of(self._plan, label.places[numbers])
+            if (tiles == (tile.column, tile.row)).all(axis=1).any():
+                wanted.append((label, numbers, tiles))
+
+        take_places(self._usable(), collect)
+        # A view that moves on does not make labels worthless.
+        interrupted = self._inbox.asker(*CHANGES)
+        found: list[list[tuple[npt.NDArray[np.int64], dict[str, FloatArray]]]] = [[] for _ in wanted]
+        for column, row in np.unique(np.concatenate([tiles for _, _, tiles in wanted]), axis=0).tolist():
+            stop_if(interrupted)
+            looked = self._tiles.of(self._plan.tile(column, row), interrupted)
+            owned = [numbers[(tiles == (column, row)).all(axis=1)] for _, numbers, tiles in wanted]
+            places = [label.places[own] for (label, _, _), own in zip(wanted, owned)]
+            for number, (own, (valid, seen)) in enumerate(zip(owned, self._seen_at(looked, places))):
+                if valid.any():
+                    found[number].append((own[valid], seen))
+        for (label, _, _), own_parts in zip(wanted, found):
+            label.keep_features(own_parts)
+
+    def _seen_at(
+        self, looked: LookedAt, places: Sequence[npt.NDArray[np.float64]]
+    ) -> Iterator[tuple[npt.NDArray[np.bool_], dict[str, FloatArray]]]:
+        """Yield for each of several arrays of places in a tile which are valid, and the features of those by part."""
+        f, window = self._ground.source.factor, looked.tile.window
+        inside = [own - [window.column, window.row] for own in places]
+        if looked.valid is None:
+            yield from ((np.zeros(len(own), bool), {}) for own in inside)
             return
-        taken = np.concatenate([own for own, _ in found])
-        order = np.argsort(taken, kind="stable")
-        label.taken = taken[order]
-        label.seen = {name: np.concatenate([seen[name] for _, seen in found])[order] for name in ground.names}
+        valid_pixels = looked.valid_pixels(f)
+        valid = [valid_pixels[(own[:, 1] * f).astype(np.int64), (own[:, 0] * f).astype(np.int64)] for own in inside]
+        groups = [list(range(len(places)))] if len(places) > FEW_LABELS else [[number] for number in range(len(places))]
+        for group in groups:
+            counts = [int(valid[number].sum()) for number in group]
+            seen = {}
+            if any(counts):
+                seen = self._tiles.seen_at(looked, np.concatenate([places[number][valid[number]] for number in group]))
+            for number, count, end in zip(group, counts, np.cumsum(counts)):
+                yield valid[number], {name: values[end - count : end] for name, values in seen.items()}
 
     def _known(self) -> dict[int, PlacedLabel]:
         return {one: label for one, label in self._usable().items() if label.is_looked_at and len(label.taken)}

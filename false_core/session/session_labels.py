@@ -51,6 +51,19 @@ class PlacedLabel:
         """Return the numbers of up to ``number`` places that count."""
         return np.flatnonzero(self.free)[:number]
 
+    def keep_features(self, parts: Sequence[tuple[IntArray, dict[str, FloatArray]]]) -> None:
+        """Keep the features of places, given in several parts with the numbers of the places."""
+        self.is_looked_at = True
+        if not parts:
+            # It lies on nodata.
+            self.free[:] = False
+            self.taken, self.seen = np.zeros(0, np.int64), {}
+            return
+        taken = np.concatenate([numbers for numbers, _ in parts])
+        order = np.argsort(taken, kind="stable")
+        self.taken = taken[order]
+        self.seen = {name: np.concatenate([seen[name] for _, seen in parts])[order] for name in parts[0][1]}
+
     def forget_features(self) -> None:
         """Have it looked at again."""
         self.taken, self.seen, self.is_looked_at = np.zeros(0, np.int64), {}, False

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Optional
 
 from processing.gui.AlgorithmDialog import AlgorithmDialog
-from qgis.core import QgsProcessingAlgorithm
-from qgis.PyQt.QtWidgets import QWidget
+from processing.gui.AlgorithmDialogBase import AlgorithmDialogBase
+from processing.tools.dataobjects import createContext
+from qgis.core import QgsProcessingAlgorithm, QgsProcessingFeedback, QgsProcessingOutputHtml
+from qgis.PyQt.QtWidgets import QMessageBox, QWidget
 
+from qgis_false.dialogs.cancelled_run import CalmFeedback
 from qgis_false.dialogs.environment import offer_in_bar, offer_in_box
+from qgis_false.dialogs.panel import FalsePanel
+from qgis_false.translation import tr
 
 
 class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
@@ -21,13 +27,49 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
             for button in offer_in_bar(self.messageBar(), missing):
                 button.clicked.connect(self._look_again)
 
+    def getParametersPanel(self, algorithm: QgsProcessingAlgorithm, parent: QWidget) -> FalsePanel:
+        return FalsePanel(parent, algorithm)
+
     def runAlgorithm(self) -> None:
         missing = self.algorithm().what_is_missing()
         if missing:
             offer_in_box(self, missing)
             self._look_again()
             return
-        super().runAlgorithm()
+        self.mainWidget().propose_destinations()  # A name that was free when the dialog was opened may be taken by now.
+        if self._is_meant():
+            super().runAlgorithm()
+
+    def createFeedback(self) -> QgsProcessingFeedback:
+        self._inner_feedback = super().createFeedback()
+        return CalmFeedback(self._inner_feedback)
+
+    def finish(self, successful: bool, *given: Any, **named: Any) -> None:
+        self._name_reports()
+        super().finish(successful, *given, **named)
+        self.mainWidget().propose_destinations()
+
+    def _name_reports(self) -> None:
+        """Have the Results Viewer call a report after what it is of."""
+        reports = [one for one in self.algorithm().outputDefinitions() if isinstance(one, QgsProcessingOutputHtml)]
+        title = re.sub(r"^\d+\. ", "", self.algorithm().displayName())
+        for report in reports:
+            parts = (title, *([report.description()] if len(reports) > 1 else []))
+            report.setDescription(": ".join(filter(None, (", ".join(parts), self.mainWidget().subject()))))
+
+    def _is_meant(self) -> bool:
+        """Ask where something is probably not meant."""
+        try:
+            parameters = self.createProcessingParameters()
+        except (AlgorithmDialogBase.InvalidParameterValue, AlgorithmDialogBase.InvalidOutputExtension):
+            return True  # The run says what is wrong.
+        doubts = self.algorithm().doubts(parameters, createContext())
+        if not doubts:
+            return True
+        question = "\n\n".join([*doubts, tr("Go on all the same?")])
+        buttons = QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No
+        answer = QMessageBox.question(self, tr("Is this meant?"), question, buttons, QMessageBox.StandardButton.No)
+        return bool(answer == QMessageBox.StandardButton.Yes)
 
     def _look_again(self, *_: Any) -> None:
         """Take the message away once it is no longer true."""

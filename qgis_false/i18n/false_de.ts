@@ -248,8 +248,8 @@
         <translation>Klassenfeld</translation>
     </message>
     <message>
-        <source>Whole numbers from 0 to 254 keep their codes on the map, also where they are kept as text. Anything else gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>
-        <translation>Ganze Zahlen von 0 bis 254 behalten ihren Code auf der Karte, auch wenn sie als Text gespeichert sind. Alles andere bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen.</translation>
+        <source>Whole numbers from 0 to 254 keep their codes on the map, also where they are kept as text. Anything else gets codes 1, 2, 3... in sorted order. Empty values are left out. In QGIS it may be left out: then it is the field that the layer is styled by.</source>
+        <translation>Ganze Zahlen von 0 bis 254 behalten ihre Codes auf der Karte, auch wo sie als Text gespeichert sind. Alles andere bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen. In QGIS darf es fehlen: dann ist es das Feld, nach dem der Layer gestaltet ist.</translation>
     </message>
     <message>
         <source>Model</source>
@@ -576,8 +576,8 @@
         <translation>Punkte, Linien oder Polygone mit einem Klassenfeld. Wo nötig, werden sie in das KBS der Karte umprojiziert. Punkte werden einzeln verglichen, Linien und Polygone Pixel für Pixel. Geben Sie diese oder ein Raster der Wahrheit an.</translation>
     </message>
     <message>
-        <source>Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted.</source>
-        <translation>Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes. Leere Werte werden ausgelassen und gezählt.</translation>
+        <source>Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted. In QGIS it may be left out: then it is the field that the layer is styled by.</source>
+        <translation>Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes. Leere Werte werden ausgelassen und gezählt. In QGIS darf es fehlen: dann ist es das Feld, nach dem der Layer gestaltet ist.</translation>
     </message>
     <message>
         <source>Truth raster</source>
@@ -948,6 +948,10 @@
         <translation>Eine Karte bewerten</translation>
     </message>
     <message>
+        <source>The classes are taken from the field {field}.</source>
+        <translation>Die Klassen kommen aus dem Feld {field}.</translation>
+    </message>
+    <message>
         <source>{name} cannot be used: {value}.</source>
         <translation>{name} kann nicht verwendet werden: {value}.</translation>
     </message>
@@ -1068,6 +1072,10 @@
         <translation>{source} ist kein Layer, der sich öffnen lässt. Die Datei ist vielleicht beschädigt oder von anderer Art.</translation>
     </message>
     <message>
+        <source>{name} is missing: {label}. It may be one of {names}. Where the layer is styled by its classes, that field is taken.</source>
+        <translation>{name} fehlt: {label}. Es kann eines von {names} sein. Wo der Layer nach seinen Klassen gestaltet ist, wird dieses Feld genommen.</translation>
+    </message>
+    <message>
         <source>there is no file {path}.</source>
         <translation>es gibt keine Datei {path}.</translation>
     </message>
@@ -1134,6 +1142,26 @@
     <message>
         <source>{name} must be a file, for example a GeoPackage; it is {path}.</source>
         <translation>{name} muss eine Datei sein, zum Beispiel ein GeoPackage; es ist {path}.</translation>
+    </message>
+    <message>
+        <source>Each of the {number} classes in the field {field} has one shape only. Then nobody can tell how good the map is. Perhaps this is not the field with the classes, or the classes need more shapes.</source>
+        <translation>Jede der {number} Klassen im Feld {field} hat nur eine Trainingsfläche. Dann kann niemand sagen, wie gut die Karte ist. Vielleicht ist es nicht das Feld mit den Klassen, oder die Klassen brauchen mehr Flächen.</translation>
+    </message>
+    <message>
+        <source>Some classes in the field {field} differ only in capitals or blanks, and each will be a class of its own: {names}.</source>
+        <translation>Einige Klassen im Feld {field} unterscheiden sich nur in Großbuchstaben oder Leerzeichen, und jede wird eine eigene Klasse: {names}.</translation>
+    </message>
+    <message>
+        <source>Cancelled. Nothing that was there before has changed.</source>
+        <translation>Abgebrochen. Was vorher da war, ist unverändert.</translation>
+    </message>
+    <message>
+        <source>Is this meant?</source>
+        <translation>Ist das so gemeint?</translation>
+    </message>
+    <message>
+        <source>Go on all the same?</source>
+        <translation>Trotzdem weitermachen?</translation>
     </message>
     <message>
         <source>Nothing can be computed yet</source>
@@ -2108,6 +2136,10 @@
         <translation type="vanished">FALSE rechnet in einem eigenen Python neben QGIS, mit PyTorch und was es sonst braucht. Dieser Algorithmus findet oder holt ein Python, lädt die Pakete herunter (1 bis 3 GB), rechnet etwas damit und sagt, auf welchem Gerät.</translation>
     </message>
     <message>
+        <source>Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted.</source>
+        <translation type="vanished">Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes. Leere Werte werden ausgelassen und gezählt.</translation>
+    </message>
+    <message>
         <source>Raster with the codes of the true classes, on any grid and in any CRS. It is looked up at the centre of each pixel of the map. Give this or reference labels.</source>
         <translation type="vanished">Raster mit den Codes der wahren Klassen, in beliebigem Gitter und KBS. Es wird in der Mitte jedes Pixels der Karte abgefragt. Geben Sie dieses oder Referenzdaten an.</translation>
     </message>
@@ -2126,6 +2158,10 @@
     <message>
         <source>The raster the labels were digitised on.</source>
         <translation type="vanished">Das Raster, auf dem die Trainingsflächen digitalisiert wurden.</translation>
+    </message>
+    <message>
+        <source>Whole numbers from 0 to 254 keep their codes on the map, also where they are kept as text. Anything else gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>
+        <translation type="vanished">Ganze Zahlen von 0 bis 254 behalten ihren Code auf der Karte, auch wenn sie als Text gespeichert sind. Alles andere bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen.</translation>
     </message>
     <message>
         <source>Whole numbers from 1 to 254 keep their codes on the map. Text gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>

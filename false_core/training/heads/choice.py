@@ -13,7 +13,7 @@ from false_core.accuracy.metrics import score
 from false_core.feedback import Feedback
 from false_core.models.fused import SPECTRUM, TEXTURE, Member, encoder_part
 from false_core.training.heads.folds import ALWAYS_LEARNED, FOLDS
-from false_core.training.heads.regression import Linear, fit_logistic
+from false_core.training.heads.regression import TOLERANCE, Linear, fit_logistic
 from false_core.training.heads.samples import LabelledPoints
 from false_core.training.heads.spaces import Space
 
@@ -223,9 +223,11 @@ def fit_member(
     classes: int,
     start: Linear | None = None,
     at_step: Callable[[], None] = lambda: None,
+    tolerance: float = TOLERANCE,
 ) -> Linear:
-    """Fit one classifier; shapes of a class count alike, and classes too. ``start`` and ``at_step`` as ``fit_logistic``."""
-    return fit_logistic(inputs, points.targets, balanced_counts(points, classes), classes, PENALTY, start, at_step)
+    """Fit one classifier; shapes of a class count alike, and classes too. The rest is as for ``fit_logistic``."""
+    counts = balanced_counts(points, classes)
+    return fit_logistic(inputs, points.targets, counts, classes, PENALTY, start, at_step, tolerance)
 
 
 def shape_counts(points: LabelledPoints) -> npt.NDArray[np.float64]:

@@ -14,6 +14,8 @@ FloatArray = npt.NDArray[np.float32]
 ABSENT = -30.0
 """Bias of a class without samples: its probability is nil, and still a number."""
 MOST_ITERATIONS = 100
+TOLERANCE = 2.2e-9
+"""That of L-BFGS where nothing else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ def fit_logistic(
     penalty: float,
     start: Linear | None = None,
     at_step: Callable[[], None] = lambda: None,
+    tolerance: float = TOLERANCE,
 ) -> Linear:
     """Return the weights that minimise the mean cross entropy and ``penalty`` times half their sum of squares.
 
@@ -54,6 +57,7 @@ def fit_logistic(
         penalty: At least 0. The bias is not penalised.
         start: Where to begin to look, of the same shape; without it at 0.
         at_step: Called at each step; what it raises ends the fit.
+        tolerance: The relative gain of a step at which it is the last one.
     """
     width = features.shape[1]
     share = (counts / counts.sum()).astype(np.float32)[:, None]
@@ -76,7 +80,9 @@ def fit_logistic(
         begin[:-1] = start.weights[:, present]
         # One that had no samples yet begins like the others.
         begin[-1] = np.where(start.bias[present] == ABSENT, 0.0, start.bias[present])
-    found = minimize(objective, begin.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": MOST_ITERATIONS})
+    found = minimize(
+        objective, begin.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": MOST_ITERATIONS, "ftol": tolerance}
+    )
     both = found.x.reshape(width + 1, len(present)).astype(np.float32)
     weights, bias = np.zeros((width, classes), np.float32), np.full(classes, ABSENT, np.float32)
     weights[:, present], bias[present] = both[:-1], both[-1]

@@ -150,6 +150,7 @@ class FeatureSampler:
         normalisation: The normalisation of its bands.
         device: Where to compute.
         feedback: Told how far it is.
+        looks: The number of places that say what is normal.
     """
 
     parts: FeatureParts
@@ -158,6 +159,7 @@ class FeatureSampler:
     normalisation: Normalisation
     device: torch.device
     feedback: Feedback
+    looks: int = LOOKS
 
     def get_used_to_raster(self, seed: int) -> dict[str, FloatArray]:
         """Show the batch norms of the encoders the raster, and return features of random pixels by part."""
@@ -222,7 +224,7 @@ class FeatureSampler:
         area = self.source.window_of(None)
         step = LOOK_STEP_PX
         side = max(step, min(LOOK_SIDE_PX, -(-max(area.width, area.height) // step) * step))
-        number = max(1, min(LOOKS, MAX_LOOK_BYTES // (4 * len(self.source.bands) * side * side)))
+        number = max(1, min(self.looks, MAX_LOOK_BYTES // (4 * len(self.source.bands) * side * side)))
         plan = TilePlan(area, side, 0, ramp=0)
         found = 0
         for place in chance.permutation(len(plan))[: 4 * number]:

@@ -155,6 +155,14 @@ class TestWhatIsInvalid:
         assert np.isnan(read[0, 0, :3]).all()
         assert np.isnan(read).sum() == 3
 
+    @pytest.mark.parametrize("hole", [np.finfo("f4").max, np.finfo("f4").min, -3.4028230607370965e38])
+    def test_the_largest_number_that_there_is(self, tmp_path: Path, hole: float) -> None:
+        pixels = numbers(2, dtype="float32")
+        pixels[0, 0, :3] = hole
+        read = whole(RasterSource(write_raster(tmp_path / "r.tif", pixels)))
+        assert np.isnan(read[0, 0, :3]).all()
+        assert np.isnan(read).sum() == 3
+
     def test_double_precision_beyond_single_precision(self, tmp_path: Path) -> None:
         pixels = np.array([[[1.0, -1.7976931348623157e308, 2.0]]])
         assert np.isnan(whole(RasterSource(write_raster(tmp_path / "r.tif", pixels)))).tolist() == [[[False, True, False]]]
