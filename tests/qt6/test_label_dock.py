@@ -16,7 +16,7 @@ ACTIONS = ("complete", "give_up", "remove", "undo", "redo", "next_place")
 class Project(QObject):
     """What the dock listens to."""
 
-    readProject = pyqtSignal()
+    readProject = pyqtSignal()  # noqa: N815 - so it is called in QGIS.
     cleared = pyqtSignal()
 
     def mapLayers(self) -> dict[str, object]:
