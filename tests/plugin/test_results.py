@@ -89,7 +89,9 @@ class TestANameOfALayer:
         return name
 
     def test_says_what_it_is_of_and_when_it_was_made(self, named, tmp_path):
-        job = jobs.Classify("/data/scene.tif|crs=EPSG:32633", "/m", str(tmp_path / "o.tif"), confidence=str(tmp_path / "c.tif"))
+        job = jobs.Classify(
+            "/data/scene.tif|crs=EPSG:32633", "/m", str(tmp_path / "o.tif"), confidence=str(tmp_path / "c.tif")
+        )
         assert re.fullmatch(f"Classified raster: scene, {WHEN}", named(job, "output"))
         assert re.fullmatch(f"Confidence: scene, {WHEN}", named(job, "confidence"))
 
