@@ -24,8 +24,8 @@ CREATE TABLE layer_styles (
 """
 _MOST_STYLES = 100
 TO_DO, DONE = "255,0,200,255", "0,200,80,255"
-"""Colours of points and places where something is to be done, and where it is done: red, green, blue, opacity. Land cover has
-neither."""
+"""Colours of points and places where something is to be done, and where it is done: red, green, blue, opacity. Land
+cover has neither."""
 
 
 def keep_style(style: bytes, scratch: Path, path: str, raster: str) -> None:

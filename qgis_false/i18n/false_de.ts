@@ -616,6 +616,54 @@
         <translation>Verglichene Punkte oder Pixel</translation>
     </message>
     <message>
+        <source>Put all that belongs to a map into one folder, to hand it in.</source>
+        <translation>Legt alles, was zu einer Karte gehört, in einen Ordner, um sie abzugeben.</translation>
+    </message>
+    <message>
+        <source>The folder gets the map with its style, its polygons, the area of each class, a report that says in plain words how the map was made and how good it is, and the jobs that make it again. In QGIS it also gets a page to print, with the map, its legend, scale bar, north arrow, date and CRS.</source>
+        <translation>In den Ordner kommen die Karte mit ihrem Stil, ihre Polygone, die Fläche jeder Klasse, ein Bericht, der in einfachen Worten sagt, wie die Karte gemacht wurde und wie gut sie ist, und die Aufträge, die sie noch einmal machen. In QGIS kommt eine Seite zum Drucken dazu, mit Karte, Legende, Maßstabsbalken, Nordpfeil, Datum und KBS.</translation>
+    </message>
+    <message>
+        <source>With the points of Sample points to assess a map, their classes filled in, accuracy and areas come with their intervals.</source>
+        <translation>Mit den Punkten aus „Punkte ziehen, um eine Karte zu bewerten“, deren Klassen eingetragen sind, stehen Genauigkeit und Flächen mit ihren Intervallen da.</translation>
+    </message>
+    <message>
+        <source>Folder</source>
+        <translation>Ordner</translation>
+    </message>
+    <message>
+        <source>The folder is made where it does not exist. Files of an earlier run are replaced.</source>
+        <translation>Der Ordner wird angelegt, wenn es ihn nicht gibt. Dateien eines früheren Laufs werden ersetzt.</translation>
+    </message>
+    <message>
+        <source>Points at which somebody has looked up what is really there. Without them the report says that the accuracy of the map is not known.</source>
+        <translation>Punkte, an denen jemand nachgesehen hat, was wirklich da ist. Ohne sie sagt der Bericht, dass die Genauigkeit der Karte nicht bekannt ist.</translation>
+    </message>
+    <message>
+        <source>Names of the map's classes, in capitals or not, or their codes.</source>
+        <translation>Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes.</translation>
+    </message>
+    <message>
+        <source>The model that made the map. The report says from it how the map was made.</source>
+        <translation>Das Modell, das die Karte gemacht hat. Der Bericht sagt danach, wie die Karte gemacht wurde.</translation>
+    </message>
+    <message>
+        <source>The raster that the map was made of. It is named in the report and in the job.</source>
+        <translation>Das Raster, aus dem die Karte gemacht wurde. Es wird im Bericht und im Auftrag genannt.</translation>
+    </message>
+    <message>
+        <source>A region smaller than this becomes part of its neighbour among the polygons, as in Map to polygons. The map stays.</source>
+        <translation>Ein kleineres Gebiet geht bei den Polygonen in seinem Nachbarn auf, wie in „Karte zu Polygonen“. Die Karte bleibt, wie sie ist.</translation>
+    </message>
+    <message>
+        <source>Title</source>
+        <translation>Titel</translation>
+    </message>
+    <message>
+        <source>The title of the report and of the page. Empty: the name of the map.</source>
+        <translation>Der Titel des Berichts und der Seite. Leer: der Name der Karte.</translation>
+    </message>
+    <message>
         <source>Suggest where to digitise next.</source>
         <translation>Schlägt vor, wo als Nächstes digitalisiert wird.</translation>
     </message>
@@ -992,6 +1040,14 @@
         <translation>5 Modelle und Dateien</translation>
     </message>
     <message>
+        <source>Hand in a map</source>
+        <translation>Eine Karte abgeben</translation>
+    </message>
+    <message>
+        <source>unknown</source>
+        <translation>unbekannt</translation>
+    </message>
+    <message>
         <source>Import results</source>
         <translation>Ergebnisse importieren</translation>
     </message>
@@ -1118,6 +1174,282 @@
     <message>
         <source>Options...</source>
         <translation>Optionen...</translation>
+    </message>
+    <message>
+        <source>Share of the labels of the class that the map shows as this class when it has not learned from them (producer's accuracy), with the limits between which it lies in 95 of 100 cases.</source>
+        <translation>Anteil der Trainingsflächen der Klasse, die die Karte als diese Klasse zeigt, wenn sie nicht aus ihnen gelernt hat (Herstellergenauigkeit), mit den Grenzen, zwischen denen er in 95 von 100 Fällen liegt.</translation>
+    </message>
+    <message>
+        <source>Double click to change it.</source>
+        <translation>Ein Doppelklick ändert es.</translation>
+    </message>
+    <message>
+        <source>unknown, draw {number} more</source>
+        <translation>unbekannt, noch {number} zeichnen</translation>
+    </message>
+    <message>
+        <source>Class</source>
+        <translation>Klasse</translation>
+    </message>
+    <message>
+        <source>Accuracy</source>
+        <translation>Genauigkeit</translation>
+    </message>
+    <message>
+        <source>{number} of {total}:</source>
+        <translation>{number} von {total}:</translation>
+    </message>
+    <message>
+        <source>FALSE: label and map</source>
+        <translation>FALSE: zeichnen und kartieren</translation>
+    </message>
+    <message>
+        <source>Label this raster</source>
+        <translation>In dieses Raster zeichnen</translation>
+    </message>
+    <message>
+        <source>Try it with example data...</source>
+        <translation>Mit Beispieldaten ausprobieren...</translation>
+    </message>
+    <message>
+        <source>Label another raster</source>
+        <translation>In ein anderes Raster zeichnen</translation>
+    </message>
+    <message>
+        <source>What looks at the raster: the general encoder alone, with one of your own, or a model.</source>
+        <translation>Was das Raster ansieht: der allgemeine Encoder allein, mit einem eigenen zusammen, oder ein Modell.</translation>
+    </message>
+    <message>
+        <source>Start again</source>
+        <translation>Neu starten</translation>
+    </message>
+    <message>
+        <source>Ends the session and begins another one. No label is lost.</source>
+        <translation>Beendet die Sitzung und beginnt eine neue. Keine Trainingsfläche geht verloren.</translation>
+    </message>
+    <message>
+        <source>Classes</source>
+        <translation>Klassen</translation>
+    </message>
+    <message>
+        <source>Makes the labels of this class labels of another one.</source>
+        <translation>Macht die Trainingsflächen dieser Klasse zu solchen einer anderen.</translation>
+    </message>
+    <message>
+        <source>From...</source>
+        <translation>Aus...</translation>
+    </message>
+    <message>
+        <source>Takes the classes from a layer, a text file or a model.</source>
+        <translation>Nimmt die Klassen aus einem Layer, einer Textdatei oder einem Modell.</translation>
+    </message>
+    <message>
+        <source>Draw</source>
+        <translation>Zeichnen</translation>
+    </message>
+    <message>
+        <source> pixels on the screen</source>
+        <translation> Pixel auf dem Bildschirm</translation>
+    </message>
+    <message>
+        <source>Next place</source>
+        <translation>Nächste Stelle</translation>
+    </message>
+    <message>
+        <source>Zooms to where a label would teach most. Key N.</source>
+        <translation>Zoomt dorthin, wo eine Trainingsfläche am meisten lehrt. Taste N.</translation>
+    </message>
+    <message>
+        <source>Live map</source>
+        <translation>Laufende Karte</translation>
+    </message>
+    <message>
+        <source>Show</source>
+        <translation>Zeigen</translation>
+    </message>
+    <message>
+        <source>Opacity</source>
+        <translation>Deckkraft</translation>
+    </message>
+    <message>
+        <source>{raster}, labels in {file}</source>
+        <translation>{raster}, Trainingsflächen in {file}</translation>
+    </message>
+    <message>
+        <source>New class</source>
+        <translation>Neue Klasse</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>Name</translation>
+    </message>
+    <message>
+        <source>Merge classes</source>
+        <translation>Klassen vereinigen</translation>
+    </message>
+    <message>
+        <source>{name} becomes</source>
+        <translation>{name} wird zu</translation>
+    </message>
+    <message>
+        <source>Encoder file</source>
+        <translation>Encoder-Datei</translation>
+    </message>
+    <message>
+        <source>Model file</source>
+        <translation>Modelldatei</translation>
+    </message>
+    <message>
+        <source>Encoder file...</source>
+        <translation>Encoder-Datei...</translation>
+    </message>
+    <message>
+        <source>Model file...</source>
+        <translation>Modelldatei...</translation>
+    </message>
+    <message>
+        <source>Add...</source>
+        <translation>Hinzufügen...</translation>
+    </message>
+    <message>
+        <source>Merge...</source>
+        <translation>Vereinigen...</translation>
+    </message>
+    <message>
+        <source>Polygon</source>
+        <translation>Polygon</translation>
+    </message>
+    <message>
+        <source>Click each corner. Enter or a right click completes the polygon.</source>
+        <translation>Klicken Sie jede Ecke an. Die Eingabetaste oder ein Rechtsklick schließt das Polygon ab.</translation>
+    </message>
+    <message>
+        <source>Stroke</source>
+        <translation>Strich</translation>
+    </message>
+    <message>
+        <source>Hold the button and draw as with a brush.</source>
+        <translation>Halten Sie die Taste gedrückt, und zeichnen Sie wie mit einem Pinsel.</translation>
+    </message>
+    <message>
+        <source>Point</source>
+        <translation>Punkt</translation>
+    </message>
+    <message>
+        <source>Click: one pixel becomes a label.</source>
+        <translation>Klicken Sie: Ein Pixel wird zur Trainingsfläche.</translation>
+    </message>
+    <message>
+        <source>Outline</source>
+        <translation>Umriss</translation>
+    </message>
+    <message>
+        <source>Click: what is like it is outlined. The wheel says how far. Enter accepts it.</source>
+        <translation>Klicken Sie: Was der Stelle ähnlich ist, wird umrandet. Das Mausrad sagt, wie weit. Die Eingabetaste nimmt es an.</translation>
+    </message>
+    <message>
+        <source>Undo</source>
+        <translation>Rückgängig</translation>
+    </message>
+    <message>
+        <source>Redo</source>
+        <translation>Wiederholen</translation>
+    </message>
+    <message>
+        <source>What changed last</source>
+        <translation>Was sich zuletzt änderte</translation>
+    </message>
+    <message>
+        <source>Add a class first.</source>
+        <translation>Fügen Sie zuerst eine Klasse hinzu.</translation>
+    </message>
+    <message>
+        <source>Looking for places...</source>
+        <translation>Stellen werden gesucht...</translation>
+    </message>
+    <message>
+        <source>No place is known yet. It takes a map.</source>
+        <translation>Noch ist keine Stelle bekannt. Dafür muss es erst eine Karte geben.</translation>
+    </message>
+    <message>
+        <source>Width of a stroke</source>
+        <translation>Breite eines Strichs</translation>
+    </message>
+    <message>
+        <source>Choose the raster that you want a map of.</source>
+        <translation>Wählen Sie das Raster, von dem Sie eine Karte wollen.</translation>
+    </message>
+    <message>
+        <source>Add a raster to the project: the image that you want a map of. Or begin with example data.</source>
+        <translation>Fügen Sie dem Projekt ein Raster hinzu: das Bild, von dem Sie eine Karte wollen. Oder beginnen Sie mit Beispieldaten.</translation>
+    </message>
+    <message>
+        <source>{likely} or {second}?</source>
+        <translation>{likely} oder {second}?</translation>
+    </message>
+    <message>
+        <source>What was drawn encloses no area.</source>
+        <translation>Was gezeichnet wurde, umschließt keine Fläche.</translation>
+    </message>
+    <message>
+        <source>The labels cannot be written to {path}: {reason}.</source>
+        <translation>Die Trainingsflächen lassen sich nicht nach {path} schreiben: {reason}.</translation>
+    </message>
+    <message>
+        <source>the file does not take it</source>
+        <translation>die Datei nimmt es nicht an</translation>
+    </message>
+    <message>
+        <source>{path} holds no labels of FALSE: no layer {layer} with a field {field}. Choose another file.</source>
+        <translation>{path} enthält keine Trainingsflächen von FALSE: keinen Layer {layer} mit einem Feld {field}. Wählen Sie eine andere Datei.</translation>
+    </message>
+    <message>
+        <source>The session starts...</source>
+        <translation>Die Sitzung beginnt...</translation>
+    </message>
+    <message>
+        <source>{how} No label is lost; it starts again.</source>
+        <translation>{how} Keine Trainingsfläche ist verloren; sie beginnt neu.</translation>
+    </message>
+    <message>
+        <source>The raster is open. Draw labels of at least two classes.</source>
+        <translation>Das Raster ist geöffnet. Zeichnen Sie Trainingsflächen von mindestens zwei Klassen.</translation>
+    </message>
+    <message>
+        <source>The library of the compute environment speaks another version. Set the environment up again.</source>
+        <translation>Die Bibliothek der Rechenumgebung spricht eine andere Version. Richten Sie die Rechenumgebung neu ein.</translation>
+    </message>
+    <message>
+        <source>The session has not answered for a minute. Wait, or press Start again.</source>
+        <translation>Die Sitzung hat seit einer Minute nicht geantwortet. Warten Sie, oder drücken Sie auf Neu starten.</translation>
+    </message>
+    <message>
+        <source>Learned from {number} labels.</source>
+        <translation>Aus {number} Trainingsflächen gelernt.</translation>
+    </message>
+    <message>
+        <source>{number} labels wait for their part of the raster.</source>
+        <translation>{number} Trainingsflächen warten auf ihren Teil des Rasters.</translation>
+    </message>
+    <message>
+        <source>{number} labels lie outside of the raster.</source>
+        <translation>{number} Trainingsflächen liegen außerhalb des Rasters.</translation>
+    </message>
+    <message>
+        <source>{percent} % of the view is computed.</source>
+        <translation>{percent} % des Ausschnitts sind berechnet.</translation>
+    </message>
+    <message>
+        <source>The computing process said something that is no answer: {error}.</source>
+        <translation>Der Rechenprozess hat etwas gesagt, das keine Antwort ist: {error}.</translation>
+    </message>
+    <message>
+        <source>The session has ended several times. Press Start again.</source>
+        <translation>Die Sitzung ist mehrmals abgebrochen. Drücken Sie auf Neu starten.</translation>
+    </message>
+    <message>
+        <source>The computing process of the session is gone: {how}.</source>
+        <translation>Der Rechenprozess der Sitzung ist weg: {how}.</translation>
     </message>
     <message>
         <source>Settings &gt; Options &gt; Network</source>
@@ -1576,10 +1908,6 @@
         <translation>keine</translation>
     </message>
     <message>
-        <source>The labels cannot be written to {path}: {reason}.</source>
-        <translation>Die Trainingsflächen lassen sich nicht nach {path} schreiben: {reason}.</translation>
-    </message>
-    <message>
         <source>{number} labels lie where the CRS of the raster does not reach. They are left out.</source>
         <translation>{number} Trainingsflächen liegen dort, wohin das KBS des Rasters nicht reicht. Sie werden ausgelassen.</translation>
     </message>
@@ -1608,6 +1936,22 @@
         <translation>Der Nodata-Wert von {layer} ist in QGIS ausgeschaltet. Er gilt trotzdem.</translation>
     </message>
     <message>
+        <source>{path} cannot be written. Is it open in another program?</source>
+        <translation>{path} kann nicht geschrieben werden. Ist die Datei in einem anderen Programm geöffnet?</translation>
+    </message>
+    <message>
+        <source>Legend</source>
+        <translation>Legende</translation>
+    </message>
+    <message>
+        <source>Overall accuracy: {accuracy}</source>
+        <translation>Gesamtgenauigkeit: {accuracy}</translation>
+    </message>
+    <message>
+        <source>CRS: {crs}</source>
+        <translation>KBS: {crs}</translation>
+    </message>
+    <message>
         <source>The style of the label layer does not go by the field {field}: the classes have neither names nor colours from it.</source>
         <translation>Der Stil des Layers richtet sich nicht nach dem Feld {field}: die Klassen bekommen weder Namen noch Farben von ihm.</translation>
     </message>
@@ -1626,6 +1970,10 @@
     <message>
         <source>The colours of the label layer do not go by the field {field}: the classes get other ones.</source>
         <translation>Die Farben des Layers richten sich nicht nach dem Feld {field}: die Klassen bekommen andere.</translation>
+    </message>
+    <message>
+        <source>Draw labels, and see the map that is made of them at once</source>
+        <translation>Trainingsflächen zeichnen und die Karte, die daraus wird, sofort sehen</translation>
     </message>
     <message>
         <source>FALSE: land-cover maps from a few labels</source>
