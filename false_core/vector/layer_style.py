@@ -24,8 +24,8 @@ CREATE TABLE layer_styles (
 """
 _MOST_STYLES = 100
 TO_DO, DONE = "255,0,200,255", "0,200,80,255"
-"""Colours of points and places where something is to be done, and where it is done: red, green, blue, opacity. Land cover has
-neither."""
+"""Colours of points and places where something is to be done, and where it is done: red, green, blue, opacity. Land
+cover has neither."""
 
 
 def keep_style(style: bytes, scratch: Path, path: str, raster: str) -> None:
@@ -153,7 +153,7 @@ def style_of_places(number: str, reason: str) -> bytes:
     _symbol(ET.SubElement(renderer, "symbols"), 0, "fill", "SimpleFill", drawn)
     labeling = ET.SubElement(root, "labeling", type="simple")
     settings = ET.SubElement(labeling, "settings", calloutType="simple")
-    said = f"\"{number}\" || '. ' || \"{reason}\""
+    said = f'"{number}" || \'. \' || "{reason}"'
     text = {"fieldName": said, "isExpression": "1", "fontSize": "9", "fontSizeUnit": "Point", "textColor": "20,20,20,255"}
     style = ET.SubElement(settings, "text-style", {**text, "fontWeight": "75", "textOpacity": "1"})
     halo = {"bufferDraw": "1", "bufferSize": "1", "bufferSizeUnits": "MM", "bufferColor": "255,255,255,230"}

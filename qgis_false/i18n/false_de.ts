@@ -616,6 +616,54 @@
         <translation>Verglichene Punkte oder Pixel</translation>
     </message>
     <message>
+        <source>Put all that belongs to a map into one folder, to hand it in.</source>
+        <translation>Legt alles, was zu einer Karte gehört, in einen Ordner, um sie abzugeben.</translation>
+    </message>
+    <message>
+        <source>The folder gets the map with its style, its polygons, the area of each class, a report that says in plain words how the map was made and how good it is, and the jobs that make it again. In QGIS it also gets a page to print, with the map, its legend, scale bar, north arrow, date and CRS.</source>
+        <translation>In den Ordner kommen die Karte mit ihrem Stil, ihre Polygone, die Fläche jeder Klasse, ein Bericht, der in einfachen Worten sagt, wie die Karte gemacht wurde und wie gut sie ist, und die Aufträge, die sie noch einmal machen. In QGIS kommt eine Seite zum Drucken dazu, mit Karte, Legende, Maßstabsbalken, Nordpfeil, Datum und KBS.</translation>
+    </message>
+    <message>
+        <source>With the points of Sample points to assess a map, their classes filled in, accuracy and areas come with their intervals.</source>
+        <translation>Mit den Punkten aus „Punkte ziehen, um eine Karte zu bewerten“, deren Klassen eingetragen sind, stehen Genauigkeit und Flächen mit ihren Intervallen da.</translation>
+    </message>
+    <message>
+        <source>Folder</source>
+        <translation>Ordner</translation>
+    </message>
+    <message>
+        <source>The folder is made where it does not exist. Files of an earlier run are replaced.</source>
+        <translation>Der Ordner wird angelegt, wenn es ihn nicht gibt. Dateien eines früheren Laufs werden ersetzt.</translation>
+    </message>
+    <message>
+        <source>Points at which somebody has looked up what is really there. Without them the report says that the accuracy of the map is not known.</source>
+        <translation>Punkte, an denen jemand nachgesehen hat, was wirklich da ist. Ohne sie sagt der Bericht, dass die Genauigkeit der Karte nicht bekannt ist.</translation>
+    </message>
+    <message>
+        <source>Names of the map's classes, in capitals or not, or their codes.</source>
+        <translation>Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes.</translation>
+    </message>
+    <message>
+        <source>The model that made the map. The report says from it how the map was made.</source>
+        <translation>Das Modell, das die Karte gemacht hat. Der Bericht sagt danach, wie die Karte gemacht wurde.</translation>
+    </message>
+    <message>
+        <source>The raster that the map was made of. It is named in the report and in the job.</source>
+        <translation>Das Raster, aus dem die Karte gemacht wurde. Es wird im Bericht und im Auftrag genannt.</translation>
+    </message>
+    <message>
+        <source>A region smaller than this becomes part of its neighbour among the polygons, as in Map to polygons. The map stays.</source>
+        <translation>Ein kleineres Gebiet geht bei den Polygonen in seinem Nachbarn auf, wie in „Karte zu Polygonen“. Die Karte bleibt, wie sie ist.</translation>
+    </message>
+    <message>
+        <source>Title</source>
+        <translation>Titel</translation>
+    </message>
+    <message>
+        <source>The title of the report and of the page. Empty: the name of the map.</source>
+        <translation>Der Titel des Berichts und der Seite. Leer: der Name der Karte.</translation>
+    </message>
+    <message>
         <source>Suggest where to digitise next.</source>
         <translation>Schlägt vor, wo als Nächstes digitalisiert wird.</translation>
     </message>
@@ -992,6 +1040,14 @@
         <translation>5 Modelle und Dateien</translation>
     </message>
     <message>
+        <source>Hand in a map</source>
+        <translation>Eine Karte abgeben</translation>
+    </message>
+    <message>
+        <source>unknown</source>
+        <translation>unbekannt</translation>
+    </message>
+    <message>
         <source>Import results</source>
         <translation>Ergebnisse importieren</translation>
     </message>
@@ -1088,6 +1144,90 @@
         <translation>{name} muss eine Datei sein, zum Beispiel ein GeoPackage; es ist {path}.</translation>
     </message>
     <message>
+        <source>Automatic</source>
+        <translation>Automatisch</translation>
+    </message>
+    <message>
+        <source>Quick</source>
+        <translation>Schnell</translation>
+    </message>
+    <message>
+        <source>Standard</source>
+        <translation>Standard</translation>
+    </message>
+    <message>
+        <source>As published</source>
+        <translation>Wie veröffentlicht</translation>
+    </message>
+    <message>
+        <source>Linear</source>
+        <translation>Linear</translation>
+    </message>
+    <message>
+        <source>Texture</source>
+        <translation>Textur</translation>
+    </message>
+    <message>
+        <source>Network</source>
+        <translation>Netz</translation>
+    </message>
+    <message>
+        <source>Elsewhere</source>
+        <translation>Anderswo</translation>
+    </message>
+    <message>
+        <source>None</source>
+        <translation>Keine</translation>
+    </message>
+    <message>
+        <source>Yes</source>
+        <translation>Ja</translation>
+    </message>
+    <message>
+        <source>No</source>
+        <translation>Nein</translation>
+    </message>
+    <message>
+        <source>From the package index</source>
+        <translation>Aus dem Paketindex</translation>
+    </message>
+    <message>
+        <source>Untrained</source>
+        <translation>Untrainiert</translation>
+    </message>
+    <message>
+        <source>NVIDIA GPU</source>
+        <translation>NVIDIA-GPU</translation>
+    </message>
+    <message>
+        <source>CPU</source>
+        <translation>CPU</translation>
+    </message>
+    <message>
+        <source>Apple GPU</source>
+        <translation>Apple-GPU</translation>
+    </message>
+    <message>
+        <source>Only far away</source>
+        <translation>Nur entfernte</translation>
+    </message>
+    <message>
+        <source>All</source>
+        <translation>Alle</translation>
+    </message>
+    <message>
+        <source>Warnings</source>
+        <translation>Warnungen</translation>
+    </message>
+    <message>
+        <source>Messages</source>
+        <translation>Meldungen</translation>
+    </message>
+    <message>
+        <source>Everything</source>
+        <translation>Alles</translation>
+    </message>
+    <message>
         <source>Each of the {number} classes in the field {field} has one shape only. Then nobody can tell how good the map is. Perhaps this is not the field with the classes, or the classes need more shapes.</source>
         <translation>Jede der {number} Klassen im Feld {field} hat nur eine Trainingsfläche. Dann kann niemand sagen, wie gut die Karte ist. Vielleicht ist es nicht das Feld mit den Klassen, oder die Klassen brauchen mehr Flächen.</translation>
     </message>
@@ -1122,10 +1262,6 @@
     <message>
         <source>Share of the labels of the class that the map shows as this class when it has not learned from them (producer's accuracy), with the limits between which it lies in 95 of 100 cases.</source>
         <translation>Anteil der Trainingsflächen der Klasse, die die Karte als diese Klasse zeigt, wenn sie nicht aus ihnen gelernt hat (Herstellergenauigkeit), mit den Grenzen, zwischen denen er in 95 von 100 Fällen liegt.</translation>
-    </message>
-    <message>
-        <source>unknown</source>
-        <translation>unbekannt</translation>
     </message>
     <message>
         <source>Double click to change it.</source>
@@ -1958,6 +2094,22 @@
     <message>
         <source>The nodata value of {layer} is switched off in QGIS. It counts all the same.</source>
         <translation>Der Nodata-Wert von {layer} ist in QGIS ausgeschaltet. Er gilt trotzdem.</translation>
+    </message>
+    <message>
+        <source>{path} cannot be written. Is it open in another program?</source>
+        <translation>{path} kann nicht geschrieben werden. Ist die Datei in einem anderen Programm geöffnet?</translation>
+    </message>
+    <message>
+        <source>Legend</source>
+        <translation>Legende</translation>
+    </message>
+    <message>
+        <source>Overall accuracy: {accuracy}</source>
+        <translation>Gesamtgenauigkeit: {accuracy}</translation>
+    </message>
+    <message>
+        <source>CRS: {crs}</source>
+        <translation>KBS: {crs}</translation>
     </message>
     <message>
         <source>The style of the label layer does not go by the field {field}: the classes have neither names nor colours from it.</source>

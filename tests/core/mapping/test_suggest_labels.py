@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 import sqlite3
 import xml.etree.ElementTree as ET
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ class TestTheSquares:
         root = ET.fromstring(style)
         assert root.get("labelsEnabled") == "1"
         shown = root.find("labeling/settings/text-style")
-        assert shown is not None and shown.get("fieldName") == "\"rank\" || '. ' || \"reason\""
+        assert shown is not None and shown.get("fieldName") == '"rank" || \'. \' || "reason"'
         drawn = {prop.get("k"): prop.get("v") for prop in root.iter("prop")}
         assert drawn["style"] == "no" and drawn["outline_style"] == "solid"
 
