@@ -153,7 +153,7 @@ def style_of_places(number: str, reason: str) -> bytes:
     _symbol(ET.SubElement(renderer, "symbols"), 0, "fill", "SimpleFill", drawn)
     labeling = ET.SubElement(root, "labeling", type="simple")
     settings = ET.SubElement(labeling, "settings", calloutType="simple")
-    said = f"\"{number}\" || '. ' || \"{reason}\""
+    said = f'"{number}" || \'. \' || "{reason}"'
     text = {"fieldName": said, "isExpression": "1", "fontSize": "9", "fontSizeUnit": "Point", "textColor": "20,20,20,255"}
     style = ET.SubElement(settings, "text-style", {**text, "fontWeight": "75", "textOpacity": "1"})
     halo = {"bufferDraw": "1", "bufferSize": "1", "bufferSizeUnits": "MM", "bufferColor": "255,255,255,230"}

@@ -88,7 +88,7 @@ class TestTheSquares:
         root = ET.fromstring(style)
         assert root.get("labelsEnabled") == "1"
         shown = root.find("labeling/settings/text-style")
-        assert shown is not None and shown.get("fieldName") == "\"rank\" || '. ' || \"reason\""
+        assert shown is not None and shown.get("fieldName") == '"rank" || \'. \' || "reason"'
         drawn = {prop.get("k"): prop.get("v") for prop in root.iter("prop")}
         assert drawn["style"] == "no" and drawn["outline_style"] == "solid"
 
