@@ -30,7 +30,8 @@ from false_core.language.catalogue import localised
 from false_core.mapping.raster_for_model import check_geotiffs, open_for_model
 from false_core.models.encoder import STRIDE, channels_of
 from false_core.models.from_file import encoder_from, segmenter_from
-from false_core.models.model_file import ENCODER, read_card
+from false_core.models.header import ENCODER
+from false_core.models.model_file import read_card
 from false_core.publish import published
 from false_core.raster.map_file import RasterFile, build_overviews
 from false_core.raster.source import FloatArray, Window
