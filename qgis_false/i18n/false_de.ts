@@ -1316,6 +1316,22 @@
         <translation>Genauigkeit</translation>
     </message>
     <message>
+        <source>The layer {layer} has no style that shows classes.</source>
+        <translation>Der Layer {layer} hat keinen Stil, der Klassen zeigt.</translation>
+    </message>
+    <message>
+        <source>There is no new class in {path}. Write one name per line, with a colour if you like.</source>
+        <translation>In {path} steht keine neue Klasse. Schreiben Sie einen Namen je Zeile, wenn Sie wollen mit einer Farbe.</translation>
+    </message>
+    <message>
+        <source>The classes cannot be read from {path}: {reason}.</source>
+        <translation>Die Klassen können nicht aus {path} gelesen werden: {reason}.</translation>
+    </message>
+    <message>
+        <source>Take its {number} shapes as labels too?</source>
+        <translation>Auch seine {number} Flächen als Trainingsflächen nehmen?</translation>
+    </message>
+    <message>
         <source>{number} of {total}:</source>
         <translation>{number} von {total}:</translation>
     </message>
@@ -1364,6 +1380,30 @@
         <translation>Nimmt die Klassen aus einem Layer, einer Textdatei oder einem Modell.</translation>
     </message>
     <message>
+        <source>A layer of the project...</source>
+        <translation>Einem Layer des Projekts...</translation>
+    </message>
+    <message>
+        <source>A text file...</source>
+        <translation>Einer Textdatei...</translation>
+    </message>
+    <message>
+        <source>A model file...</source>
+        <translation>Einer Modelldatei...</translation>
+    </message>
+    <message>
+        <source>Classes of a layer</source>
+        <translation>Klassen eines Layers</translation>
+    </message>
+    <message>
+        <source>Layer</source>
+        <translation>Layer</translation>
+    </message>
+    <message>
+        <source>Classes of a text file</source>
+        <translation>Klassen einer Textdatei</translation>
+    </message>
+    <message>
         <source>Draw</source>
         <translation>Zeichnen</translation>
     </message>
@@ -1392,6 +1432,22 @@
         <translation>Deckkraft</translation>
     </message>
     <message>
+        <source>When you like what you see</source>
+        <translation>Wenn Ihnen gefällt, was Sie sehen</translation>
+    </message>
+    <message>
+        <source>Saves the model beside the raster, and maps the whole raster with it.</source>
+        <translation>Speichert das Modell neben dem Raster und kartiert damit das ganze Raster.</translation>
+    </message>
+    <message>
+        <source>Pretrains an encoder on this raster in the background, minutes to hours long, and goes on with it then.</source>
+        <translation>Trainiert im Hintergrund einen Encoder auf diesem Raster vor, Minuten bis Stunden lang, und macht dann mit ihm weiter.</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>Abbrechen</translation>
+    </message>
+    <message>
         <source>{raster}, labels in {file}</source>
         <translation>{raster}, Trainingsflächen in {file}</translation>
     </message>
@@ -1410,6 +1466,10 @@
     <message>
         <source>{name} becomes</source>
         <translation>{name} wird zu</translation>
+    </message>
+    <message>
+        <source>The map is in {path}.</source>
+        <translation>Die Karte liegt in {path}.</translation>
     </message>
     <message>
         <source>Encoder file</source>
@@ -1434,6 +1494,10 @@
     <message>
         <source>Merge...</source>
         <translation>Vereinigen...</translation>
+    </message>
+    <message>
+        <source>No layer of the project is styled by the categories of a field.</source>
+        <translation>Kein Layer des Projekts ist nach den Kategorien eines Feldes gestaltet.</translation>
     </message>
     <message>
         <source>Polygon</source>
@@ -1480,6 +1544,14 @@
         <translation>Was sich zuletzt änderte</translation>
     </message>
     <message>
+        <source>Make the map</source>
+        <translation>Karte erstellen</translation>
+    </message>
+    <message>
+        <source>Improve it</source>
+        <translation>Verbessern</translation>
+    </message>
+    <message>
         <source>Add a class first.</source>
         <translation>Fügen Sie zuerst eine Klasse hinzu.</translation>
     </message>
@@ -1506,6 +1578,14 @@
     <message>
         <source>{likely} or {second}?</source>
         <translation>{likely} oder {second}?</translation>
+    </message>
+    <message>
+        <source>Cancelled.</source>
+        <translation>Abgebrochen.</translation>
+    </message>
+    <message>
+        <source>It has failed.</source>
+        <translation>Es ist fehlgeschlagen.</translation>
     </message>
     <message>
         <source>What was drawn encloses no area.</source>
@@ -1858,10 +1938,6 @@
     <message>
         <source>{program} cannot be started: {reason}.</source>
         <translation>{program} lässt sich nicht starten: {reason}.</translation>
-    </message>
-    <message>
-        <source>Cancelled.</source>
-        <translation>Abgebrochen.</translation>
     </message>
     <message>
         <source>{stage} ({time} so far)</source>
