@@ -23,6 +23,7 @@ from qgis_false.algorithms.exampledata import ExampleData
 from qgis_false.algorithms.exportonnx import ExportOnnx
 from qgis_false.algorithms.finetune import Finetune
 from qgis_false.algorithms.groups import title_of_group
+from qgis_false.algorithms.handin import HandIn
 from qgis_false.algorithms.importresults import ImportResults
 from qgis_false.algorithms.modelinfo import ModelInfo
 from qgis_false.algorithms.polygonise import Polygonise
@@ -43,6 +44,7 @@ ALGORITHMS = (
     Embed,
     SamplePoints,
     Assess,
+    HandIn,
     SuggestLabels,
     ExportOnnx,
     ModelInfo,

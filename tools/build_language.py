@@ -46,7 +46,7 @@ NOT_SHOWN = re.compile(
     r"|(done|left|alive|told to stop|answer|false/\w+|\{\w+\}/here)( \{.*)?|.*\{life\}.*|timed out"
     r"|supported file format|'crs' was not.*"
     r"|no such function.*|learning rate|cancel deadline|package efficientnet.*|.*unknown option.*|<!-- .*|an empty window"
-    r"|(outside|upper|lower|center) .*|image/tiff.*|grass\|meadow.*",
+    r"|[\w.]+\.[a-z]+|(outside|upper|lower|center) .*|image/tiff.*|grass\|meadow.*",
     re.DOTALL,
 )  # fmt: skip
 _A_PHRASE = re.compile(r"[^\W\d_]{2,}[,:;)]? +[(\"'{]?[^\W\d_]|\} [^\W\d_]{2,}|[^\W\d_]{2,}:? \{|\}/s$")
@@ -128,7 +128,7 @@ def found_texts() -> list[Found]:
     for path in _modules():
         name = path.relative_to(ROOT).as_posix()
         only_errors = name.partition("/")[2] in ERRORS_ALONE
-        for template, line in sorted(_Texts(path, only_errors).found, key=lambda found: found[1]):
+        for template, line in sorted(_Texts(path, only_errors).found, key=lambda found: (found[1], found[0])):
             texts.setdefault(template, Found(template, name, line))
     return list(texts.values())
 
@@ -270,7 +270,7 @@ def _is_number(part: ast.FormattedValue) -> bool:
     if not isinstance(part.format_spec, ast.JoinedStr) or part.conversion != -1:
         return False
     last = part.format_spec.values[-1]
-    return isinstance(last, ast.Constant) and str(last.value)[-1:] in tuple("fgd,e")
+    return isinstance(last, ast.Constant) and str(last.value)[-1:] in tuple("fgd,e%")
 
 
 def _name(value: ast.expr) -> str:

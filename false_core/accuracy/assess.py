@@ -30,7 +30,7 @@ def assess(job: Assess, feedback: Feedback) -> dict[str, Any]:
         feedback.warn(note)
     with feedback.stage("Writing", 0.05):
         if job.report:
-            picture, about = draw_compared(the_map, assessment, labels), ground_facts(the_map.source)
+            picture, about = draw_compared(the_map, assessment.classes, labels), ground_facts(the_map.source)
             write_report(job.report, assessment_report(assessment, picture, about))
         if job.table:
             write_assessment_table(job.table, assessment)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import shapely
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from false_core.accuracy.assessment import Assessment
+from false_core.accuracy.assessment import AssessedClass
 from false_core.labels.annotation import Labels
 from false_core.raster.class_map import ClassMap
 from false_core.reports.figures import as_svg, legend_below, rgb_of, show_picture
@@ -18,14 +20,14 @@ MOST_DRAWN = 2000
 """Points or shapes that are drawn; of more, some are left out."""
 
 
-def draw_compared(the_map: ClassMap, assessment: Assessment, labels: Labels | None) -> str:
+def draw_compared(the_map: ClassMap, classes: Sequence[AssessedClass], labels: Labels | None) -> str:
     """Return the picture as SVG; empty where it would take reading too much."""
     codes = the_map.source.overview(ASSESSMENT_PICTURE_PX)
     if codes is None:
         return ""
     height, width = codes.shape[1:]
     picture = np.full((height, width, 3), 255, np.uint8)
-    on_map = [c for c in assessment.classes if c.code is not None]
+    on_map = [c for c in classes if c.code is not None]
     for c in on_map:
         picture[codes[0] == c.code] = rgb_of(c.color)
     figure = Figure(figsize=(7.2, min(9.0, 7.2 * height / width) + 0.5), layout="constrained")

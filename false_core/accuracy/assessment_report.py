@@ -30,7 +30,7 @@ def assessment_report(assessment: Assessment, picture: str = "", about: Sequence
         about: CRS and pixel size.
     """
     a, scores = assessment, assessment.scores
-    whole = _interval(float(a.adjusted.oa.value), float(a.adjusted.oa.error))
+    whole = interval_in_words(float(a.adjusted.oa.value), float(a.adjusted.oa.error))
     known = [] if a.is_census else ["interval unknown"]
     of_compared = [percent(scores.oa), *(f"({localised(word)})" for word in known)]
     tiles = [
@@ -126,9 +126,9 @@ def _whole_map(a: Assessment) -> list[Section]:
         [
             c.name,
             percent(c.pixels / a.pixels),
-            *(_interval(float(e.value[k]), float(e.error[k])) for e in (j.users, j.producers)),
-            _number(c.pixels * a.unit.per_pixel, whole),
-            _area(j.shares, k, whole),
+            *(interval_in_words(float(e.value[k]), float(e.error[k])) for e in (j.users, j.producers)),
+            area_in_words(c.pixels * a.unit.per_pixel, whole),
+            area_with_interval(j.shares, k, whole),
         ]
         for k, c in enumerate(a.classes)
     ]
@@ -201,18 +201,20 @@ def _area_figure(a: Assessment, whole: float) -> str:
     return as_svg(figure)
 
 
-def _area(shares: Estimate, k: int, whole: float) -> str:
+def area_with_interval(shares: Estimate, k: int, whole: float) -> str:
+    """Return the estimated area of class ``k`` with half the width of its interval."""
     value, error = whole * float(shares.value[k]), whole * float(shares.error[k])
-    return _number(value, whole) + ("" if math.isnan(error) else f" ± {_number(error, whole)}")
+    return area_in_words(value, whole) + ("" if math.isnan(error) else f" ± {area_in_words(error, whole)}")
 
 
-def _interval(value: float, error: float) -> str:
+def interval_in_words(value: float, error: float) -> str:
+    """Return a share in percent with half the width of its interval, where that is known."""
     if math.isnan(value) or math.isnan(error):
         return percent(value)
     return f"{100 * value:.1f} ± {100 * error:.1f} %"
 
 
-def _number(area: float, whole: float) -> str:
+def area_in_words(area: float, whole: float) -> str:
     """Return an area with as many decimals as the area of the whole map needs to have about four digits."""
     digits = 3 - math.floor(math.log10(whole)) if whole > 0 else 0
     return "-" if math.isnan(area) else f"{area:,.{max(0, digits)}f}"

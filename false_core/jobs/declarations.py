@@ -213,20 +213,21 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
     neighbours: Optional[int] = _from_preset(
         INTEGER,
         "False negatives per anchor",
-        "Number of possible false negatives a benchmark anchor takes.",
+        "How many other patches are taken for the same land cover as a patch that is compared (an anchor).",
         minimum=1,
         maximum=64,
     )
     false_negatives: Optional[bool] = _from_preset(
         FLAG,
         "False negatives in other methods",
-        "With glcnet, grass, gfcnet or rissnet: find false negatives and count them as positives there too (FNSD and FNCC), "
+        "A false negative is a patch that is pushed away from another one although both show the same land cover. With glcnet, grass, gfcnet or rissnet: find false negatives and count them as positives there too (FNSD and FNCC), "
         "with the similarity threshold and the confidence weight of FALSE. false always does so.",
     )
     radius: Optional[float] = _from_preset(
         NUMBER,
         "Neighbourhood",
-        "With gfcnet or rissnet: how far from a place its neighbourhood reaches on the ground.",
+        "With gfcnet or rissnet: how far around a place the ground counts as its neighbourhood. What lies in it and looks "
+        "alike is taken for the same land cover.",
         unit="widths of a patch",
         minimum=0.0,
         maximum=1000.0,
@@ -241,9 +242,9 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
     )
     truth: Optional[str] = parameter(
         RASTER,
-        "Truth",
-        "Optional raster with known classes, only to draw how often the false negatives found are of the same class. It "
-        "does not take part in the learning.",
+        "Raster of the true classes",
+        "Optional, and only for those who study the method: a raster that says what is really where. The report then shows "
+        "how often the false negatives that were found are of the same class. It does not take part in the learning.",
         None,
         advanced=True,
     )
@@ -545,8 +546,8 @@ class SamplePoints(Job, done_by="false_core.accuracy.sample_points:sample_points
     seed: int = _seed()
     key: Optional[str] = parameter(
         NEW_TABLE,
-        "Key",
-        "Optional table with the mapped class of each point. Do not show it to the person who fills in the classes. Assess "
+        "Table of the mapped classes",
+        "Optional: what the map shows at each point, the answers so to say. Do not show it to the person who fills in the classes. Assess "
         "a map does not need it.",
         None,
         advanced=True,
@@ -614,6 +615,67 @@ class Assess(Job, done_by="false_core.accuracy.assess:assess"):
         Result("adjusted_oa", "Overall accuracy of the whole map, area-adjusted"),
         Result("adjusted_oa_error", "Half width of its 95 % confidence interval"),
         Result("compared", "Points or pixels compared"),
+    )
+
+
+@dataclass(frozen=True)
+class HandIn(Job, done_by="false_core.mapping.hand_in:hand_in"):
+    """Put all that belongs to a map into one folder, to hand it in.
+
+    The folder gets the map with its style, its polygons, the area of each class, a report that says in plain words how the
+    map was made and how good it is, and the jobs that make it again. In QGIS it also gets a page to print, with the map, its
+    legend, scale bar, north arrow, date and CRS.
+
+    With the points of Sample points to assess a map, their classes filled in, accuracy and areas come with their intervals.
+    """
+
+    map: str = parameter(RASTER, "Map", "Raster of class codes, as Classify a raster writes it.")
+    output: str = parameter(
+        NEW_FOLDER, "Folder", "The folder is made where it does not exist. Files of an earlier run are replaced."
+    )
+    reference: Optional[str] = parameter(
+        VECTOR,
+        "Reference labels",
+        "Points at which somebody has looked up what is really there. Without them the report says that the accuracy of the "
+        "map is not known.",
+        None,
+        of="map",
+    )
+    field: Optional[str] = parameter(
+        FIELD, "Class field", "Names of the map's classes, in capitals or not, or their codes.", None, of="reference"
+    )
+    model: Optional[str] = parameter(
+        MODEL,
+        "Model",
+        "The model that made the map. The report says from it how the map was made.",
+        None,
+        of="segmenter",
+    )
+    raster: Optional[str] = parameter(
+        RASTER, "Raster", "The raster that the map was made of. It is named in the report and in the job.", None
+    )
+    minimum_area: float = parameter(
+        NUMBER,
+        "Minimum area",
+        "A region smaller than this becomes part of its neighbour among the polygons, as in Map to polygons. The map stays.",
+        0.0,
+        minimum=0.0,
+    )
+    title: Optional[str] = parameter(
+        TEXT, "Title", "The title of the report and of the page. Empty: the name of the map.", None
+    )
+    legend: Optional[str] = parameter(
+        FILE,
+        "Legend",
+        "JSON file with a list of {value, name, color}: what the values of the class field are called. In QGIS it is taken "
+        "from the style of the reference labels.",
+        None,
+        dialog=False,
+    )
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("accuracy", "Overall accuracy and its limits, or: unknown", TEXT),
+        Result("polygons", "Polygons"),
     )
 
 

@@ -264,8 +264,8 @@ class RasterSource:
     def read(self, window: Window) -> FloatArray:
         """Return the pixels of ``window`` as float32 of shape (bands, height, width), NaN where invalid.
 
-        Invalid is what the file calls nodata, transparent or masked, what is not a finite number, or is the largest there is,
-        and what lies outside.
+        Invalid is what the file calls nodata, transparent or masked, what is not a finite number or the largest there is, and
+        what lies outside.
         The numbers are those of the file: its scale and offset count where ``in_numbers_of`` compares them with others.
         """
         return self.read_with_validity(window)[0]

@@ -30,6 +30,7 @@ from qgis_false.algorithms.problems import problems, with_names_of_rasters
 from qgis_false.algorithms.values import Request
 from qgis_false.environment.processes import ProcessingCancelled
 from qgis_false.help import help_page
+from qgis_false.result_names import name_layers
 from qgis_false.translation import tr
 
 Values = Dict[str, Any]
@@ -217,6 +218,7 @@ class JobAlgorithm(FalseAlgorithm):
             return self._exported(os.path.abspath(target), parameters, context, feedback)
         with folder_for_a_job(folder_for_files(self.JOB)) as folder:
             job = self._job(parameters, context, feedback, Path(folder))
+            name_layers(job, context)
             results = run_job(job, feedback)
         self._remember(job)
         declared = [*jobs.outputs(job), *(result.name for result in self.JOB.RESULTS)]

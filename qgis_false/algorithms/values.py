@@ -21,6 +21,7 @@ from qgis.core import (
 from false_core import jobs
 from qgis_false import label_layers, layers
 from qgis_false.algorithms.fields import YES, Field
+from qgis_false.confidence_style import confidence_style
 from qgis_false.legend import LabelStyle
 from qgis_false.translation import failure
 
@@ -210,6 +211,10 @@ def new_vector(request: Request, field: Field) -> Optional[str]:
 def _output_layer(request: Request, field: Field) -> str:
     """Return where a layer goes, and have it drawn as it says itself when it arrives, if it does."""
     path = request.algorithm.parameterAsOutputLayer(request.parameters, field.processing_name, request.context)
-    if field.name in request.algorithm.STYLED and request.context.willLoadLayerOnCompletion(path):
-        request.context.layerToLoadOnCompletionDetails(path).setPostProcessor(layers.class_style())
+    if request.context.willLoadLayerOnCompletion(path):
+        details = request.context.layerToLoadOnCompletionDetails(path)
+        if field.name == "confidence":
+            details.setPostProcessor(confidence_style())
+        elif field.name in request.algorithm.STYLED:
+            details.setPostProcessor(layers.class_style())
     return path

@@ -160,24 +160,24 @@
         <translation>Falsche Negative je Anker</translation>
     </message>
     <message>
-        <source>Number of possible false negatives a benchmark anchor takes. Empty: from the preset.</source>
-        <translation>Zahl der möglichen falschen Negative, die ein Vergleichsanker nimmt. Leer: aus der Voreinstellung.</translation>
+        <source>How many other patches are taken for the same land cover as a patch that is compared (an anchor). Empty: from the preset.</source>
+        <translation>Wie viele andere Ausschnitte für dieselbe Landbedeckung gehalten werden wie ein Ausschnitt, der verglichen wird (ein Anker). Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>False negatives in other methods</source>
         <translation>Falsche Negative in anderen Methoden</translation>
     </message>
     <message>
-        <source>With glcnet, grass, gfcnet or rissnet: find false negatives and count them as positives there too (FNSD and FNCC), with the similarity threshold and the confidence weight of FALSE. false always does so. Empty: from the preset.</source>
-        <translation>Mit glcnet, grass, gfcnet oder rissnet: auch dort falsche Negative finden und als positiv zählen (FNSD und FNCC), mit der Ähnlichkeitsschwelle und dem Konfidenzgewicht von FALSE. false tut das immer. Leer: aus der Voreinstellung.</translation>
+        <source>A false negative is a patch that is pushed away from another one although both show the same land cover. With glcnet, grass, gfcnet or rissnet: find false negatives and count them as positives there too (FNSD and FNCC), with the similarity threshold and the confidence weight of FALSE. false always does so. Empty: from the preset.</source>
+        <translation>Ein falsches Negativ ist ein Ausschnitt, der von einem anderen weggedrückt wird, obwohl beide dieselbe Landbedeckung zeigen. Mit glcnet, grass, gfcnet oder rissnet: auch dort falsche Negative finden und als Positive zählen (FNSD und FNCC), mit der Ähnlichkeitsschwelle und dem Konfidenzgewicht von FALSE. false tut das immer. Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>Neighbourhood</source>
         <translation>Nachbarschaft</translation>
     </message>
     <message>
-        <source>With gfcnet or rissnet: how far from a place its neighbourhood reaches on the ground. Empty: from the preset.</source>
-        <translation>Mit gfcnet oder rissnet: wie weit die Nachbarschaft eines Ortes am Boden reicht. Leer: aus der Voreinstellung.</translation>
+        <source>With gfcnet or rissnet: how far around a place the ground counts as its neighbourhood. What lies in it and looks alike is taken for the same land cover. Empty: from the preset.</source>
+        <translation>Mit gfcnet oder rissnet: wie weit um einen Ort der Boden als seine Nachbarschaft zählt. Was darin liegt und gleich aussieht, wird für dieselbe Landbedeckung gehalten. Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>widths of a patch</source>
@@ -196,12 +196,12 @@
         <translation>Pixel</translation>
     </message>
     <message>
-        <source>Truth</source>
-        <translation>Wahrheit</translation>
+        <source>Raster of the true classes</source>
+        <translation>Raster der wahren Klassen</translation>
     </message>
     <message>
-        <source>Optional raster with known classes, only to draw how often the false negatives found are of the same class. It does not take part in the learning.</source>
-        <translation>Optionales Raster mit bekannten Klassen, nur um zu zeigen, wie oft die gefundenen falschen Negative von gleicher Klasse sind. Am Lernen nimmt es nicht teil.</translation>
+        <source>Optional, and only for those who study the method: a raster that says what is really where. The report then shows how often the false negatives that were found are of the same class. It does not take part in the learning.</source>
+        <translation>Auf Wunsch, und nur für Leute, die das Verfahren untersuchen: ein Raster, das sagt, was wirklich wo ist. Der Bericht zeigt dann, wie oft die gefundenen falschen Negative von derselben Klasse sind. Am Lernen nimmt es nicht teil.</translation>
     </message>
     <message>
         <source>Report</source>
@@ -544,12 +544,12 @@
         <translation>Eine Klasse, die für ihren Anteil an den Punkten zu selten ist, bekommt so viele. 50 bis 100 sind üblich. Eine Klasse mit weniger Pixeln gibt alle her.</translation>
     </message>
     <message>
-        <source>Key</source>
-        <translation>Schlüssel</translation>
+        <source>Table of the mapped classes</source>
+        <translation>Tabelle der kartierten Klassen</translation>
     </message>
     <message>
-        <source>Optional table with the mapped class of each point. Do not show it to the person who fills in the classes. Assess a map does not need it.</source>
-        <translation>Optionale Tabelle mit der kartierten Klasse jedes Punkts. Wer die Klassen ausfüllt, sollte sie nicht sehen. „Eine Karte bewerten“ braucht sie nicht.</translation>
+        <source>Optional: what the map shows at each point, the answers so to say. Do not show it to the person who fills in the classes. Assess a map does not need it.</source>
+        <translation>Auf Wunsch: was die Karte an jedem Punkt zeigt, sozusagen die Lösungen. Zeigen Sie sie nicht der Person, die die Klassen einträgt. Eine Karte bewerten braucht sie nicht.</translation>
     </message>
     <message>
         <source>Points drawn</source>
@@ -614,6 +614,54 @@
     <message>
         <source>Points or pixels compared</source>
         <translation>Verglichene Punkte oder Pixel</translation>
+    </message>
+    <message>
+        <source>Put all that belongs to a map into one folder, to hand it in.</source>
+        <translation>Legt alles, was zu einer Karte gehört, in einen Ordner, um sie abzugeben.</translation>
+    </message>
+    <message>
+        <source>The folder gets the map with its style, its polygons, the area of each class, a report that says in plain words how the map was made and how good it is, and the jobs that make it again. In QGIS it also gets a page to print, with the map, its legend, scale bar, north arrow, date and CRS.</source>
+        <translation>In den Ordner kommen die Karte mit ihrem Stil, ihre Polygone, die Fläche jeder Klasse, ein Bericht, der in einfachen Worten sagt, wie die Karte gemacht wurde und wie gut sie ist, und die Aufträge, die sie noch einmal machen. In QGIS kommt eine Seite zum Drucken dazu, mit Karte, Legende, Maßstabsbalken, Nordpfeil, Datum und KBS.</translation>
+    </message>
+    <message>
+        <source>With the points of Sample points to assess a map, their classes filled in, accuracy and areas come with their intervals.</source>
+        <translation>Mit den Punkten aus „Punkte ziehen, um eine Karte zu bewerten“, deren Klassen eingetragen sind, stehen Genauigkeit und Flächen mit ihren Intervallen da.</translation>
+    </message>
+    <message>
+        <source>Folder</source>
+        <translation>Ordner</translation>
+    </message>
+    <message>
+        <source>The folder is made where it does not exist. Files of an earlier run are replaced.</source>
+        <translation>Der Ordner wird angelegt, wenn es ihn nicht gibt. Dateien eines früheren Laufs werden ersetzt.</translation>
+    </message>
+    <message>
+        <source>Points at which somebody has looked up what is really there. Without them the report says that the accuracy of the map is not known.</source>
+        <translation>Punkte, an denen jemand nachgesehen hat, was wirklich da ist. Ohne sie sagt der Bericht, dass die Genauigkeit der Karte nicht bekannt ist.</translation>
+    </message>
+    <message>
+        <source>Names of the map's classes, in capitals or not, or their codes.</source>
+        <translation>Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes.</translation>
+    </message>
+    <message>
+        <source>The model that made the map. The report says from it how the map was made.</source>
+        <translation>Das Modell, das die Karte gemacht hat. Der Bericht sagt danach, wie die Karte gemacht wurde.</translation>
+    </message>
+    <message>
+        <source>The raster that the map was made of. It is named in the report and in the job.</source>
+        <translation>Das Raster, aus dem die Karte gemacht wurde. Es wird im Bericht und im Auftrag genannt.</translation>
+    </message>
+    <message>
+        <source>A region smaller than this becomes part of its neighbour among the polygons, as in Map to polygons. The map stays.</source>
+        <translation>Ein kleineres Gebiet geht bei den Polygonen in seinem Nachbarn auf, wie in „Karte zu Polygonen“. Die Karte bleibt, wie sie ist.</translation>
+    </message>
+    <message>
+        <source>Title</source>
+        <translation>Titel</translation>
+    </message>
+    <message>
+        <source>The title of the report and of the page. Empty: the name of the map.</source>
+        <translation>Der Titel des Berichts und der Seite. Leer: der Name der Karte.</translation>
     </message>
     <message>
         <source>Suggest where to digitise next.</source>
@@ -746,10 +794,6 @@
     <message>
         <source>The label polygons to write, as GeoPackage or another format that goes by its extension. Their class field is land_cover.</source>
         <translation>Die Trainingsflächen, die geschrieben werden, als GeoPackage oder in einem anderen Format, nach der Endung. Ihr Klassenfeld ist land_cover.</translation>
-    </message>
-    <message>
-        <source>Raster of the true classes</source>
-        <translation>Raster der wahren Klassen</translation>
     </message>
     <message>
         <source>Optional raster with the class of every pixel, to assess a map with.</source>
@@ -992,6 +1036,14 @@
         <translation>5 Modelle und Dateien</translation>
     </message>
     <message>
+        <source>Hand in a map</source>
+        <translation>Eine Karte abgeben</translation>
+    </message>
+    <message>
+        <source>unknown</source>
+        <translation>unbekannt</translation>
+    </message>
+    <message>
         <source>Import results</source>
         <translation>Ergebnisse importieren</translation>
     </message>
@@ -1088,6 +1140,90 @@
         <translation>{name} muss eine Datei sein, zum Beispiel ein GeoPackage; es ist {path}.</translation>
     </message>
     <message>
+        <source>Automatic</source>
+        <translation>Automatisch</translation>
+    </message>
+    <message>
+        <source>Quick</source>
+        <translation>Schnell</translation>
+    </message>
+    <message>
+        <source>Standard</source>
+        <translation>Standard</translation>
+    </message>
+    <message>
+        <source>As published</source>
+        <translation>Wie veröffentlicht</translation>
+    </message>
+    <message>
+        <source>Linear</source>
+        <translation>Linear</translation>
+    </message>
+    <message>
+        <source>Texture</source>
+        <translation>Textur</translation>
+    </message>
+    <message>
+        <source>Network</source>
+        <translation>Netz</translation>
+    </message>
+    <message>
+        <source>Elsewhere</source>
+        <translation>Anderswo</translation>
+    </message>
+    <message>
+        <source>None</source>
+        <translation>Keine</translation>
+    </message>
+    <message>
+        <source>Yes</source>
+        <translation>Ja</translation>
+    </message>
+    <message>
+        <source>No</source>
+        <translation>Nein</translation>
+    </message>
+    <message>
+        <source>From the package index</source>
+        <translation>Aus dem Paketindex</translation>
+    </message>
+    <message>
+        <source>Untrained</source>
+        <translation>Untrainiert</translation>
+    </message>
+    <message>
+        <source>NVIDIA GPU</source>
+        <translation>NVIDIA-GPU</translation>
+    </message>
+    <message>
+        <source>CPU</source>
+        <translation>CPU</translation>
+    </message>
+    <message>
+        <source>Apple GPU</source>
+        <translation>Apple-GPU</translation>
+    </message>
+    <message>
+        <source>Only far away</source>
+        <translation>Nur entfernte</translation>
+    </message>
+    <message>
+        <source>All</source>
+        <translation>Alle</translation>
+    </message>
+    <message>
+        <source>Warnings</source>
+        <translation>Warnungen</translation>
+    </message>
+    <message>
+        <source>Messages</source>
+        <translation>Meldungen</translation>
+    </message>
+    <message>
+        <source>Everything</source>
+        <translation>Alles</translation>
+    </message>
+    <message>
         <source>Each of the {number} classes in the field {field} has one shape only. Then nobody can tell how good the map is. Perhaps this is not the field with the classes, or the classes need more shapes.</source>
         <translation>Jede der {number} Klassen im Feld {field} hat nur eine Trainingsfläche. Dann kann niemand sagen, wie gut die Karte ist. Vielleicht ist es nicht das Feld mit den Klassen, oder die Klassen brauchen mehr Flächen.</translation>
     </message>
@@ -1096,8 +1232,32 @@
         <translation>Einige Klassen im Feld {field} unterscheiden sich nur in Großbuchstaben oder Leerzeichen, und jede wird eine eigene Klasse: {names}.</translation>
     </message>
     <message>
+        <source>Cancelled. Nothing that was there before has changed.</source>
+        <translation>Abgebrochen. Was vorher da war, ist unverändert.</translation>
+    </message>
+    <message>
+        <source>the processor, without a GPU</source>
+        <translation>der Prozessor, ohne GPU</translation>
+    </message>
+    <message>
+        <source>the GPU {name}</source>
+        <translation>die GPU {name}</translation>
+    </message>
+    <message>
+        <source>a GPU where there is a working one</source>
+        <translation>eine GPU, wo es eine gibt, die läuft</translation>
+    </message>
+    <message>
+        <source>the GPU</source>
+        <translation>die GPU</translation>
+    </message>
+    <message>
         <source>Is this meant?</source>
         <translation>Ist das so gemeint?</translation>
+    </message>
+    <message>
+        <source>Export the job...</source>
+        <translation>Auftrag exportieren...</translation>
     </message>
     <message>
         <source>Go on all the same?</source>
@@ -1114,6 +1274,382 @@
     <message>
         <source>Options...</source>
         <translation>Optionen...</translation>
+    </message>
+    <message>
+        <source>from the preset: {value}</source>
+        <translation>aus der Voreinstellung: {value}</translation>
+    </message>
+    <message>
+        <source>from the preset</source>
+        <translation>aus der Voreinstellung</translation>
+    </message>
+    <message>
+        <source>yes</source>
+        <translation>ja</translation>
+    </message>
+    <message>
+        <source>no</source>
+        <translation>nein</translation>
+    </message>
+    <message>
+        <source>Share of the labels of the class that the map shows as this class when it has not learned from them (producer's accuracy), with the limits between which it lies in 95 of 100 cases.</source>
+        <translation>Anteil der Trainingsflächen der Klasse, die die Karte als diese Klasse zeigt, wenn sie nicht aus ihnen gelernt hat (Herstellergenauigkeit), mit den Grenzen, zwischen denen er in 95 von 100 Fällen liegt.</translation>
+    </message>
+    <message>
+        <source>Double click to change it.</source>
+        <translation>Ein Doppelklick ändert es.</translation>
+    </message>
+    <message>
+        <source>unknown, draw {number} more</source>
+        <translation>unbekannt, noch {number} zeichnen</translation>
+    </message>
+    <message>
+        <source>Key</source>
+        <translation>Schlüssel</translation>
+    </message>
+    <message>
+        <source>Class</source>
+        <translation>Klasse</translation>
+    </message>
+    <message>
+        <source>Accuracy</source>
+        <translation>Genauigkeit</translation>
+    </message>
+    <message>
+        <source>The layer {layer} has no style that shows classes.</source>
+        <translation>Der Layer {layer} hat keinen Stil, der Klassen zeigt.</translation>
+    </message>
+    <message>
+        <source>There is no new class in {path}. Write one name per line, with a colour if you like.</source>
+        <translation>In {path} steht keine neue Klasse. Schreiben Sie einen Namen je Zeile, wenn Sie wollen mit einer Farbe.</translation>
+    </message>
+    <message>
+        <source>The classes cannot be read from {path}: {reason}.</source>
+        <translation>Die Klassen können nicht aus {path} gelesen werden: {reason}.</translation>
+    </message>
+    <message>
+        <source>Take its {number} shapes as labels too?</source>
+        <translation>Auch seine {number} Flächen als Trainingsflächen nehmen?</translation>
+    </message>
+    <message>
+        <source>{number} of {total}:</source>
+        <translation>{number} von {total}:</translation>
+    </message>
+    <message>
+        <source>FALSE: label and map</source>
+        <translation>FALSE: zeichnen und kartieren</translation>
+    </message>
+    <message>
+        <source>Label this raster</source>
+        <translation>In dieses Raster zeichnen</translation>
+    </message>
+    <message>
+        <source>Try it with example data...</source>
+        <translation>Mit Beispieldaten ausprobieren...</translation>
+    </message>
+    <message>
+        <source>Label another raster</source>
+        <translation>In ein anderes Raster zeichnen</translation>
+    </message>
+    <message>
+        <source>What looks at the raster: the general encoder alone, with one of your own, or a model.</source>
+        <translation>Was das Raster ansieht: der allgemeine Encoder allein, mit einem eigenen zusammen, oder ein Modell.</translation>
+    </message>
+    <message>
+        <source>Start again</source>
+        <translation>Neu starten</translation>
+    </message>
+    <message>
+        <source>Ends the session and begins another one. No label is lost.</source>
+        <translation>Beendet die Sitzung und beginnt eine neue. Keine Trainingsfläche geht verloren.</translation>
+    </message>
+    <message>
+        <source>Classes</source>
+        <translation>Klassen</translation>
+    </message>
+    <message>
+        <source>Makes the labels of this class labels of another one.</source>
+        <translation>Macht die Trainingsflächen dieser Klasse zu solchen einer anderen.</translation>
+    </message>
+    <message>
+        <source>From...</source>
+        <translation>Aus...</translation>
+    </message>
+    <message>
+        <source>Takes the classes from a layer, a text file or a model.</source>
+        <translation>Nimmt die Klassen aus einem Layer, einer Textdatei oder einem Modell.</translation>
+    </message>
+    <message>
+        <source>A layer of the project...</source>
+        <translation>Einem Layer des Projekts...</translation>
+    </message>
+    <message>
+        <source>A text file...</source>
+        <translation>Einer Textdatei...</translation>
+    </message>
+    <message>
+        <source>A model file...</source>
+        <translation>Einer Modelldatei...</translation>
+    </message>
+    <message>
+        <source>Classes of a layer</source>
+        <translation>Klassen eines Layers</translation>
+    </message>
+    <message>
+        <source>Layer</source>
+        <translation>Layer</translation>
+    </message>
+    <message>
+        <source>Classes of a text file</source>
+        <translation>Klassen einer Textdatei</translation>
+    </message>
+    <message>
+        <source>Draw</source>
+        <translation>Zeichnen</translation>
+    </message>
+    <message>
+        <source> pixels on the screen</source>
+        <translation> Pixel auf dem Bildschirm</translation>
+    </message>
+    <message>
+        <source>Next place</source>
+        <translation>Nächste Stelle</translation>
+    </message>
+    <message>
+        <source>Zooms to where a label would teach most. Key N.</source>
+        <translation>Zoomt dorthin, wo eine Trainingsfläche am meisten lehrt. Taste N.</translation>
+    </message>
+    <message>
+        <source>Live map</source>
+        <translation>Laufende Karte</translation>
+    </message>
+    <message>
+        <source>Show</source>
+        <translation>Zeigen</translation>
+    </message>
+    <message>
+        <source>Opacity</source>
+        <translation>Deckkraft</translation>
+    </message>
+    <message>
+        <source>When you like what you see</source>
+        <translation>Wenn Ihnen gefällt, was Sie sehen</translation>
+    </message>
+    <message>
+        <source>Saves the model beside the raster, and maps the whole raster with it.</source>
+        <translation>Speichert das Modell neben dem Raster und kartiert damit das ganze Raster.</translation>
+    </message>
+    <message>
+        <source>Pretrains an encoder on this raster in the background, minutes to hours long, and goes on with it then.</source>
+        <translation>Trainiert im Hintergrund einen Encoder auf diesem Raster vor, Minuten bis Stunden lang, und macht dann mit ihm weiter.</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>Abbrechen</translation>
+    </message>
+    <message>
+        <source>{raster}, labels in {file}</source>
+        <translation>{raster}, Trainingsflächen in {file}</translation>
+    </message>
+    <message>
+        <source>New class</source>
+        <translation>Neue Klasse</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>Name</translation>
+    </message>
+    <message>
+        <source>Merge classes</source>
+        <translation>Klassen vereinigen</translation>
+    </message>
+    <message>
+        <source>{name} becomes</source>
+        <translation>{name} wird zu</translation>
+    </message>
+    <message>
+        <source>The map is in {path}.</source>
+        <translation>Die Karte liegt in {path}.</translation>
+    </message>
+    <message>
+        <source>Encoder file</source>
+        <translation>Encoder-Datei</translation>
+    </message>
+    <message>
+        <source>Model file</source>
+        <translation>Modelldatei</translation>
+    </message>
+    <message>
+        <source>Encoder file...</source>
+        <translation>Encoder-Datei...</translation>
+    </message>
+    <message>
+        <source>Model file...</source>
+        <translation>Modelldatei...</translation>
+    </message>
+    <message>
+        <source>Add...</source>
+        <translation>Hinzufügen...</translation>
+    </message>
+    <message>
+        <source>Merge...</source>
+        <translation>Vereinigen...</translation>
+    </message>
+    <message>
+        <source>No layer of the project is styled by the categories of a field.</source>
+        <translation>Kein Layer des Projekts ist nach den Kategorien eines Feldes gestaltet.</translation>
+    </message>
+    <message>
+        <source>Polygon</source>
+        <translation>Polygon</translation>
+    </message>
+    <message>
+        <source>Click each corner. Enter or a right click completes the polygon.</source>
+        <translation>Klicken Sie jede Ecke an. Die Eingabetaste oder ein Rechtsklick schließt das Polygon ab.</translation>
+    </message>
+    <message>
+        <source>Stroke</source>
+        <translation>Strich</translation>
+    </message>
+    <message>
+        <source>Hold the button and draw as with a brush.</source>
+        <translation>Halten Sie die Taste gedrückt, und zeichnen Sie wie mit einem Pinsel.</translation>
+    </message>
+    <message>
+        <source>Point</source>
+        <translation>Punkt</translation>
+    </message>
+    <message>
+        <source>Click: one pixel becomes a label.</source>
+        <translation>Klicken Sie: Ein Pixel wird zur Trainingsfläche.</translation>
+    </message>
+    <message>
+        <source>Outline</source>
+        <translation>Umriss</translation>
+    </message>
+    <message>
+        <source>Click: what is like it is outlined. The wheel says how far. Enter accepts it.</source>
+        <translation>Klicken Sie: Was der Stelle ähnlich ist, wird umrandet. Das Mausrad sagt, wie weit. Die Eingabetaste nimmt es an.</translation>
+    </message>
+    <message>
+        <source>Undo</source>
+        <translation>Rückgängig</translation>
+    </message>
+    <message>
+        <source>Redo</source>
+        <translation>Wiederholen</translation>
+    </message>
+    <message>
+        <source>What changed last</source>
+        <translation>Was sich zuletzt änderte</translation>
+    </message>
+    <message>
+        <source>Make the map</source>
+        <translation>Karte erstellen</translation>
+    </message>
+    <message>
+        <source>Improve it</source>
+        <translation>Verbessern</translation>
+    </message>
+    <message>
+        <source>Add a class first.</source>
+        <translation>Fügen Sie zuerst eine Klasse hinzu.</translation>
+    </message>
+    <message>
+        <source>Looking for places...</source>
+        <translation>Stellen werden gesucht...</translation>
+    </message>
+    <message>
+        <source>No place is known yet. It takes a map.</source>
+        <translation>Noch ist keine Stelle bekannt. Dafür muss es erst eine Karte geben.</translation>
+    </message>
+    <message>
+        <source>Width of a stroke</source>
+        <translation>Breite eines Strichs</translation>
+    </message>
+    <message>
+        <source>Choose the raster that you want a map of.</source>
+        <translation>Wählen Sie das Raster, von dem Sie eine Karte wollen.</translation>
+    </message>
+    <message>
+        <source>Add a raster to the project: the image that you want a map of. Or begin with example data.</source>
+        <translation>Fügen Sie dem Projekt ein Raster hinzu: das Bild, von dem Sie eine Karte wollen. Oder beginnen Sie mit Beispieldaten.</translation>
+    </message>
+    <message>
+        <source>{likely} or {second}?</source>
+        <translation>{likely} oder {second}?</translation>
+    </message>
+    <message>
+        <source>Cancelled.</source>
+        <translation>Abgebrochen.</translation>
+    </message>
+    <message>
+        <source>It has failed.</source>
+        <translation>Es ist fehlgeschlagen.</translation>
+    </message>
+    <message>
+        <source>What was drawn encloses no area.</source>
+        <translation>Was gezeichnet wurde, umschließt keine Fläche.</translation>
+    </message>
+    <message>
+        <source>The labels cannot be written to {path}: {reason}.</source>
+        <translation>Die Trainingsflächen lassen sich nicht nach {path} schreiben: {reason}.</translation>
+    </message>
+    <message>
+        <source>the file does not take it</source>
+        <translation>die Datei nimmt es nicht an</translation>
+    </message>
+    <message>
+        <source>{path} holds no labels of FALSE: no layer {layer} with a field {field}. Choose another file.</source>
+        <translation>{path} enthält keine Trainingsflächen von FALSE: keinen Layer {layer} mit einem Feld {field}. Wählen Sie eine andere Datei.</translation>
+    </message>
+    <message>
+        <source>The session starts...</source>
+        <translation>Die Sitzung beginnt...</translation>
+    </message>
+    <message>
+        <source>{how} No label is lost; it starts again.</source>
+        <translation>{how} Keine Trainingsfläche ist verloren; sie beginnt neu.</translation>
+    </message>
+    <message>
+        <source>The raster is open. Draw labels of at least two classes.</source>
+        <translation>Das Raster ist geöffnet. Zeichnen Sie Trainingsflächen von mindestens zwei Klassen.</translation>
+    </message>
+    <message>
+        <source>The library of the compute environment speaks another version. Set the environment up again.</source>
+        <translation>Die Bibliothek der Rechenumgebung spricht eine andere Version. Richten Sie die Rechenumgebung neu ein.</translation>
+    </message>
+    <message>
+        <source>The session has not answered for a minute. Wait, or press Start again.</source>
+        <translation>Die Sitzung hat seit einer Minute nicht geantwortet. Warten Sie, oder drücken Sie auf Neu starten.</translation>
+    </message>
+    <message>
+        <source>Learned from {number} labels.</source>
+        <translation>Aus {number} Trainingsflächen gelernt.</translation>
+    </message>
+    <message>
+        <source>{number} labels wait for their part of the raster.</source>
+        <translation>{number} Trainingsflächen warten auf ihren Teil des Rasters.</translation>
+    </message>
+    <message>
+        <source>{number} labels lie outside of the raster.</source>
+        <translation>{number} Trainingsflächen liegen außerhalb des Rasters.</translation>
+    </message>
+    <message>
+        <source>{percent} % of the view is computed.</source>
+        <translation>{percent} % des Ausschnitts sind berechnet.</translation>
+    </message>
+    <message>
+        <source>The computing process said something that is no answer: {error}.</source>
+        <translation>Der Rechenprozess hat etwas gesagt, das keine Antwort ist: {error}.</translation>
+    </message>
+    <message>
+        <source>The session has ended several times. Press Start again.</source>
+        <translation>Die Sitzung ist mehrmals abgebrochen. Drücken Sie auf Neu starten.</translation>
+    </message>
+    <message>
+        <source>The computing process of the session is gone: {how}.</source>
+        <translation>Der Rechenprozess der Sitzung ist weg: {how}.</translation>
     </message>
     <message>
         <source>Settings &gt; Options &gt; Network</source>
@@ -1404,10 +1940,6 @@
         <translation>{program} lässt sich nicht starten: {reason}.</translation>
     </message>
     <message>
-        <source>Cancelled.</source>
-        <translation>Abgebrochen.</translation>
-    </message>
-    <message>
         <source>{stage} ({time} so far)</source>
         <translation>{stage} (seit {time})</translation>
     </message>
@@ -1572,10 +2104,6 @@
         <translation>keine</translation>
     </message>
     <message>
-        <source>The labels cannot be written to {path}: {reason}.</source>
-        <translation>Die Trainingsflächen lassen sich nicht nach {path} schreiben: {reason}.</translation>
-    </message>
-    <message>
         <source>{number} labels lie where the CRS of the raster does not reach. They are left out.</source>
         <translation>{number} Trainingsflächen liegen dort, wohin das KBS des Rasters nicht reicht. Sie werden ausgelassen.</translation>
     </message>
@@ -1604,6 +2132,22 @@
         <translation>Der Nodata-Wert von {layer} ist in QGIS ausgeschaltet. Er gilt trotzdem.</translation>
     </message>
     <message>
+        <source>{path} cannot be written. Is it open in another program?</source>
+        <translation>{path} kann nicht geschrieben werden. Ist die Datei in einem anderen Programm geöffnet?</translation>
+    </message>
+    <message>
+        <source>Legend</source>
+        <translation>Legende</translation>
+    </message>
+    <message>
+        <source>Overall accuracy: {accuracy}</source>
+        <translation>Gesamtgenauigkeit: {accuracy}</translation>
+    </message>
+    <message>
+        <source>CRS: {crs}</source>
+        <translation>KBS: {crs}</translation>
+    </message>
+    <message>
         <source>The style of the label layer does not go by the field {field}: the classes have neither names nor colours from it.</source>
         <translation>Der Stil des Layers richtet sich nicht nach dem Feld {field}: die Klassen bekommen weder Namen noch Farben von ihm.</translation>
     </message>
@@ -1622,6 +2166,10 @@
     <message>
         <source>The colours of the label layer do not go by the field {field}: the classes get other ones.</source>
         <translation>Die Farben des Layers richten sich nicht nach dem Feld {field}: die Klassen bekommen andere.</translation>
+    </message>
+    <message>
+        <source>Draw labels, and see the map that is made of them at once</source>
+        <translation>Trainingsflächen zeichnen und die Karte, die daraus wird, sofort sehen</translation>
     </message>
     <message>
         <source>FALSE: land-cover maps from a few labels</source>
@@ -2016,14 +2564,6 @@
         <translation>leer</translation>
     </message>
     <message>
-        <source>yes</source>
-        <translation>ja</translation>
-    </message>
-    <message>
-        <source>no</source>
-        <translation>nein</translation>
-    </message>
-    <message>
         <source>{low} to {high}</source>
         <translation>{low} bis {high}</translation>
     </message>
@@ -2064,6 +2604,18 @@
         <translation type="vanished">Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes. Leere Werte werden ausgelassen und gezählt.</translation>
     </message>
     <message>
+        <source>Number of possible false negatives a benchmark anchor takes. Empty: from the preset.</source>
+        <translation type="vanished">Zahl der möglichen falschen Negative, die ein Vergleichsanker nimmt. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>Optional raster with known classes, only to draw how often the false negatives found are of the same class. It does not take part in the learning.</source>
+        <translation type="vanished">Optionales Raster mit bekannten Klassen, nur um zu zeigen, wie oft die gefundenen falschen Negative von gleicher Klasse sind. Am Lernen nimmt es nicht teil.</translation>
+    </message>
+    <message>
+        <source>Optional table with the mapped class of each point. Do not show it to the person who fills in the classes. Assess a map does not need it.</source>
+        <translation type="vanished">Optionale Tabelle mit der kartierten Klasse jedes Punkts. Wer die Klassen ausfüllt, sollte sie nicht sehen. „Eine Karte bewerten“ braucht sie nicht.</translation>
+    </message>
+    <message>
         <source>Raster with the codes of the true classes, on any grid and in any CRS. It is looked up at the centre of each pixel of the map. Give this or reference labels.</source>
         <translation type="vanished">Raster mit den Codes der wahren Klassen, in beliebigem Gitter und KBS. Es wird in der Mitte jedes Pixels der Karte abgefragt. Geben Sie dieses oder Referenzdaten an.</translation>
     </message>
@@ -2084,12 +2636,24 @@
         <translation type="vanished">Das Raster, auf dem die Trainingsflächen digitalisiert wurden.</translation>
     </message>
     <message>
+        <source>Truth</source>
+        <translation type="vanished">Wahrheit</translation>
+    </message>
+    <message>
         <source>Whole numbers from 0 to 254 keep their codes on the map, also where they are kept as text. Anything else gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>
         <translation type="vanished">Ganze Zahlen von 0 bis 254 behalten ihren Code auf der Karte, auch wenn sie als Text gespeichert sind. Alles andere bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen.</translation>
     </message>
     <message>
         <source>Whole numbers from 1 to 254 keep their codes on the map. Text gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>
         <translation type="vanished">Ganze Zahlen von 1 bis 254 behalten ihren Code auf der Karte. Text bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen.</translation>
+    </message>
+    <message>
+        <source>With gfcnet or rissnet: how far from a place its neighbourhood reaches on the ground. Empty: from the preset.</source>
+        <translation type="vanished">Mit gfcnet oder rissnet: wie weit die Nachbarschaft eines Ortes am Boden reicht. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>With glcnet, grass, gfcnet or rissnet: find false negatives and count them as positives there too (FNSD and FNCC), with the similarity threshold and the confidence weight of FALSE. false always does so. Empty: from the preset.</source>
+        <translation type="vanished">Mit glcnet, grass, gfcnet oder rissnet: auch dort falsche Negative finden und als positiv zählen (FNSD und FNCC), mit der Ähnlichkeitsschwelle und dem Konfidenzgewicht von FALSE. false tut das immer. Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>a choice</source>

@@ -25,7 +25,7 @@ from small_world import CRS, GRID, label_boxes, on_map, write_labels, write_rast
 
 from false_core.device import memory_of
 from false_core.jobs import Classify, Finetune, Job, Polygonise, Pretrain
-from false_core.models.model_file import LONGEST_HEADER, MODEL_FORMAT
+from false_core.models.header import LONGEST_HEADER, MODEL_FORMAT
 
 MODEL, ENCODER, WEIGHTS, RASTER, MAP, LABELS, LEGEND = "model", "encoder", "weights", "raster", "map", "labels", "legend"
 GREATEST = 2**31 - 1
@@ -279,14 +279,12 @@ def _(folder: Path, good: Good) -> str:
 
 @animal("a weight that is no number", MODEL, "are no finite numbers")
 def _(folder: Path, good: Good) -> str:
-    return _weighted(
-        folder, good.model, lambda name, tensor: tensor * float("nan") if name.endswith("conv1.weight") else tensor
-    )
+    return _weighted(folder, good.model, lambda name, tensor: tensor * float("nan") if tensor.ndim == 4 else tensor)
 
 
 @animal("an infinite weight", ENCODER, "are no finite numbers")
 def _(folder: Path, good: Good) -> str:
-    return _weighted(folder, good.encoder, lambda name, tensor: tensor / 0 if name.endswith("conv1.weight") else tensor)
+    return _weighted(folder, good.encoder, lambda name, tensor: tensor / 0 if tensor.ndim == 4 else tensor)
 
 
 @animal("weights that are finite and compute nothing", MODEL, "what its weights compute are no finite numbers")

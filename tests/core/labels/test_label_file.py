@@ -233,3 +233,20 @@ def test_measures_along_lines_are_no_reason_to_warn(tmp_path: Path, read: Any, r
         (tmp_path / f"l.{ending}").write_bytes(content)
     assert read(tmp_path / "l.shp") == ["field", "water"]
     assert not [warning for warning in recwarn if "Measured" in str(warning.message)]
+
+
+@pytest.mark.parametrize("name", ["a;b.gpkg", "a\nb.gpkg", "a\tb.gpkg", "zip:a.gpkg"])
+def test_no_other_file_is_read_than_the_one_that_is_named(
+    tmp_path: Path, read: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(write_labels(tmp_path / "right.gpkg", ["field", "water"], [A, C])).rename(tmp_path / name)
+    for other in ("a", "ab.gpkg", "a.gpkg"):  # What pyogrio takes these names for.
+        write_labels(tmp_path / other, ["wrong", "file"], [A, C])
+    with pytest.raises(InputError, match="cannot be opened under this name"):
+        read(name)
+
+
+def test_two_slashes_at_the_start_are_no_server(tmp_path: Path, read: Any) -> None:
+    with pytest.raises(InputError, match="cannot be opened under this name"):
+        read("/" + write_labels(tmp_path / "l.gpkg", ["field", "water"], [A, C]))
