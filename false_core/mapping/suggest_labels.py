@@ -20,6 +20,7 @@ from false_core.feedback import Feedback
 from false_core.inference.features import FEATURE_STRIDE
 from false_core.jobs import SuggestLabels
 from false_core.labels.annotation import read_labelled_ground
+from false_core.language.catalogue import localised
 from false_core.mapping.candidates import MAX_CANDIDATE_SIDE, Candidates, Grid, find_candidates
 from false_core.mapping.raster_for_model import open_for_model
 from false_core.mapping.selection import Choice, choose
@@ -110,11 +111,13 @@ def _table(
         {
             "rank": rank,
             "score": round(choice.score, 4),
-            "reason": reason(
-                float(found.uncertainty[choice.index]),
-                found.probabilities[choice.index],
-                [c.name for c in card.classes],
-                _unlike(choice, rank, compared=len(found.labelled) > 0),
+            "reason": localised(
+                reason(
+                    float(found.uncertainty[choice.index]),
+                    found.probabilities[choice.index],
+                    [c.name for c in card.classes],
+                    _unlike(choice, rank, compared=len(found.labelled) > 0),
+                )
             ),
             "uncertainty": round(float(found.uncertainty[choice.index]), 4),
         }

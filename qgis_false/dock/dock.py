@@ -679,7 +679,9 @@ class LabelDock(QgsDockWidget):
 
     def _load_map(self, path: str) -> None:
         with as_it_is(path):
-            layer = QgsRasterLayer(path, name_of_layer(tr("Classified raster"), self.work.raster.name() if self.work else ""))
+            layer = QgsRasterLayer(
+                path, name_of_layer(tr("Classified raster"), self.work.raster.name() if self.work else "")
+            )
         classes = classes_of(path)
         if classes:
             layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))
