@@ -131,7 +131,7 @@ def files() -> dict[Path, str]:
 
 def said_by_presets() -> dict[str, dict[str, dict[str, Any]]]:
     """Return the values that a preset gives to the parameters of a job which may be left to it."""
-    pretrain, finetune = jobs.Pretrain(rasters=("r",), encoder="e"), jobs.Finetune(raster="r", labels="l", field="f", model="m")
+    pretrain = jobs.Pretrain(rasters=("raster.tif",), encoder="encoder.safetensors")
     settings: dict[str, dict[str, Any]] = {
         "pretrain": {name: presets.pretrain_settings(name, pretrain) for name in presets.PRETRAIN},
         "finetune": presets.FINETUNE,
