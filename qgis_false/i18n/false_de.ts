@@ -1661,7 +1661,7 @@
     </message>
     <message>
         <source>The label layer is edited in a transaction, which keeps labels out of the file. End the editing first.</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Layer der Trainingsflächen wird in einer Transaktion bearbeitet, die Trainingsflächen der Datei vorenthält. Beenden Sie zuerst die Bearbeitung.</translation>
     </message>
     <message>
         <source>The labels cannot be written to {path}: {reason}.</source>
