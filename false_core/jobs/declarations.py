@@ -220,7 +220,8 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
     false_negatives: Optional[bool] = _from_preset(
         FLAG,
         "False negatives in other methods",
-        "A false negative is a patch that is pushed away from another one although both show the same land cover. With glcnet, grass, gfcnet or rissnet: find false negatives and count them as positives there too (FNSD and FNCC), "
+        "A false negative is a patch that is pushed away from another one although both show the same land cover. With "
+        "glcnet, grass, gfcnet or rissnet: find false negatives and count them as positives there too (FNSD and FNCC), "
         "with the similarity threshold and the confidence weight of FALSE. false always does so.",
     )
     radius: Optional[float] = _from_preset(
@@ -547,8 +548,8 @@ class SamplePoints(Job, done_by="false_core.accuracy.sample_points:sample_points
     key: Optional[str] = parameter(
         NEW_TABLE,
         "Table of the mapped classes",
-        "Optional: what the map shows at each point, the answers so to say. Do not show it to the person who fills in the classes. Assess "
-        "a map does not need it.",
+        "Optional: what the map shows at each point, the answers so to say. Do not show it to the person who fills in "
+        "the classes. Assess a map does not need it.",
         None,
         advanced=True,
     )

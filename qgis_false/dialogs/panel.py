@@ -89,11 +89,10 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
 
     def show_units(self) -> None:
         """Say lengths in the unit of the CRS of the raster."""
-        for name, (label, text) in self._labels.items():
-            if tr("CRS units") in text:
-                crs = next((one.crs() for one in self._rasters() if one is not None and one.crs().isValid()), None)
-                unit = QgsUnitTypes.toString(crs.mapUnits()) if crs is not None else tr("CRS units")
-                self._labels[name][0].setText(text.replace(tr("CRS units"), unit))
+        crs = next((one.crs() for one in self._rasters() if one is not None and one.crs().isValid()), None)
+        unit = QgsUnitTypes.toString(crs.mapUnits()) if crs is not None else tr("CRS units")
+        for label, text in self._labels.values():
+            label.setText(text.replace(tr("CRS units"), unit))
 
     def propose_fields(self) -> None:
         """Choose the fields that hold the classes."""
