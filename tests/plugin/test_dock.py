@@ -25,8 +25,8 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from qgis.gui import QgsMapCanvas
-from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QSize, Qt
-from qgis.PyQt.QtGui import QKeyEvent
+from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QSize, Qt
+from qgis.PyQt.QtGui import QKeyEvent, QWheelEvent
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QMainWindow
 from small_raster import write_raster
@@ -140,6 +140,15 @@ def click(desk, x: float, y: float, button=Qt.MouseButton.LeftButton) -> None:
     QTest.mouseClick(desk.canvas.viewport(), button, Qt.KeyboardModifier.NoModifier, place)
 
 
+def turn_wheel(desk, x: float, y: float, steps: int) -> None:
+    place = QPointF(at(desk, x, y))
+    away, none = QPoint(0, 120 * steps), QPoint(0, 0)
+    buttons, keys, phase = Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase
+    there = QPointF(desk.canvas.viewport().mapToGlobal(place.toPoint()))
+    event = QWheelEvent(place, there, none, away, buttons, keys, phase, False)
+    QCoreApplication.sendEvent(desk.canvas.viewport(), event)
+
+
 def press(desk, key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
     QTest.keyClick(desk.canvas, key, modifier)
 
@@ -221,9 +230,9 @@ class TestDrawing:
         tool = dock._tools["outline"]
         until(lambda: not tool._outline.isEmpty(), "it is outlined")
         before = tool._outline.area()
-        tool.reach = 0.5
-        tool.asked.emit(tool._place, 0.5)
+        turn_wheel(desk, 0.5, 0.5, steps=4)
         until(lambda: tool._outline.area() > before, "it reaches further")
+        assert tool.reach == 0.5
         press(desk, Qt.Key.Key_Return)
         (label,) = dock.work.labels.getFeatures()
         assert label.geometry().area() == pytest.approx(12.0**2, rel=0.01)
