@@ -1336,6 +1336,10 @@
         <translation>{number} von {total}:</translation>
     </message>
     <message>
+        <source>{number} of {total} points are filled in.</source>
+        <translation>{number} von {total} Punkten sind ausgefüllt.</translation>
+    </message>
+    <message>
         <source>FALSE: label and map</source>
         <translation>FALSE: zeichnen und kartieren</translation>
     </message>
@@ -1448,6 +1452,14 @@
         <translation>Trainiert im Hintergrund einen Encoder auf diesem Raster vor, Minuten bis Stunden lang, und macht dann mit ihm weiter.</translation>
     </message>
     <message>
+        <source>Fill in sample points...</source>
+        <translation>Stichprobenpunkte ausfüllen...</translation>
+    </message>
+    <message>
+        <source>Goes from one sample point to the next: 1 to 9 say its class, 0 that nobody can tell, Del goes back.</source>
+        <translation>Geht von einem Stichprobenpunkt zum nächsten: 1 bis 9 sagen seine Klasse, 0, dass es niemand sagen kann, Entf geht zurück.</translation>
+    </message>
+    <message>
         <source>Cancel</source>
         <translation>Abbrechen</translation>
     </message>
@@ -1470,6 +1482,18 @@
     <message>
         <source>{name} becomes</source>
         <translation>{name} wird zu</translation>
+    </message>
+    <message>
+        <source>Stop filling in</source>
+        <translation>Ausfüllen beenden</translation>
+    </message>
+    <message>
+        <source>Of {number} nobody can tell.</source>
+        <translation>Bei {number} kann es niemand sagen.</translation>
+    </message>
+    <message>
+        <source>There are no more. Assess a map takes them now.</source>
+        <translation>Es gibt keine weiteren. Jetzt nimmt Karte bewerten sie entgegen.</translation>
     </message>
     <message>
         <source>The map is in {path}.</source>
@@ -1568,6 +1592,10 @@
         <translation>Noch ist keine Stelle bekannt. Dafür muss es erst eine Karte geben.</translation>
     </message>
     <message>
+        <source>No layer of the project holds sample points. Sample points to assess a map draws them.</source>
+        <translation>Kein Layer des Projekts enthält Stichprobenpunkte. Stichprobenpunkte zieht der Algorithmus gleichen Namens.</translation>
+    </message>
+    <message>
         <source>Width of a stroke</source>
         <translation>Breite eines Strichs</translation>
     </message>
@@ -1638,6 +1666,10 @@
     <message>
         <source>The map is unsure there, and a label teaches most. Draw what you see in the square, or press N again to pass it over.</source>
         <translation>Dort ist die Karte unsicher, und eine Trainingsfläche lehrt am meisten. Zeichnen Sie, was Sie in dem Quadrat sehen, oder drücken Sie noch einmal N, um es zu übergehen.</translation>
+    </message>
+    <message>
+        <source>Fill in sample points goes through the points that Sample points to assess a map has drawn, with the map hidden: 1 to 9 say the class, 0 that nobody can tell, N goes on, Del goes back, Esc ends it. A class that is not on the map is added to the list like any other.</source>
+        <translation>Stichprobenpunkte ausfüllen geht die Punkte durch, die der Algorithmus für Stichprobenpunkte gezogen hat; die Karte ist dabei verborgen. 1 bis 9 sagen die Klasse, 0, dass es niemand sagen kann, N geht weiter, Entf zurück, Esc beendet es. Eine Klasse, die nicht auf der Karte ist, wird wie jede andere in die Liste aufgenommen.</translation>
     </message>
     <message>
         <source>Make the map, and improve it</source>
@@ -1718,6 +1750,10 @@
     <message>
         <source>The session has ended several times. Press Start again.</source>
         <translation>Die Sitzung ist mehrmals abgebrochen. Drücken Sie auf Neu starten.</translation>
+    </message>
+    <message>
+        <source>The class cannot be written to {path}: {reason}.</source>
+        <translation>Die Klasse kann nicht in {path} geschrieben werden: {reason}.</translation>
     </message>
     <message>
         <source>The computing process of the session is gone: {how}.</source>

@@ -17,6 +17,7 @@ from qgis.core import (
     QgsFeature,
     QgsFillSymbol,
     QgsGeometry,
+    QgsPointXY,
     QgsProcessingException,
     QgsProject,
     QgsRasterLayer,
@@ -661,3 +662,53 @@ class TestOpening:
         until(lambda: "cannot be read" in made.status.text(), "it says so")
         assert len(requests(record, "open")) == 1
         made.shut()
+
+
+class TestSamplePoints:
+    @pytest.fixture
+    def points(self, image, tmp_path) -> QgsVectorLayer:
+        layer = QgsVectorLayer("Point?crs=EPSG:32633&field=id:integer&field=class:string", "points", "memory")
+        features = []
+        for number in (3, 1, 2):
+            feature = QgsFeature(layer.fields())
+            feature["id"] = number
+            feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(500_000 + 10 * number, 5_599_985)))
+            features.append(feature)
+        assert layer.dataProvider().addFeatures(features)[0]
+        QgsProject.instance().addMapLayer(layer)
+        return layer
+
+    def test_keys_fill_them_in_one_after_the_other(self, dock, desk, points):
+        def answers() -> dict[int, object]:
+            return {one["id"]: one["class"] for one in points.getFeatures() if one["class"]}
+
+        two_classes(dock)
+        dock.check.click()
+        assert desk.canvas.extent().center().x() == pytest.approx(500_010, abs=0.01)
+        assert not dock.work.live._visible
+        press(desk, Qt.Key.Key_2)
+        assert answers() == {1: "roof"}
+        assert desk.canvas.extent().center().x() == pytest.approx(500_020, abs=0.01)
+        press(desk, Qt.Key.Key_0)
+        press(desk, Qt.Key.Key_1)
+        assert answers() == {1: "roof", 3: "road"}
+        assert "2 of 3" in dock.sample_line.text()
+        assert "There are no more" in dock.sample_line.text()
+        press(desk, Qt.Key.Key_Delete)
+        press(desk, Qt.Key.Key_2)
+        assert answers()[3] == "roof"
+        press(desk, Qt.Key.Key_Escape)
+        assert dock.samples is None
+        assert dock.work.live._visible
+
+    def test_one_that_cannot_be_written_is_said(self, dock, desk, points, monkeypatch):
+        two_classes(dock)
+        dock.fill_in(points)
+        points.setReadOnly(True)
+        monkeypatch.setattr(type(points.dataProvider()), "changeAttributeValues", lambda provider, values: False)
+        press(desk, Qt.Key.Key_1)
+        assert "The class cannot be written" in dock.status.text()
+
+    def test_without_any_it_says_where_they_come_from(self, dock):
+        dock.check.click()
+        assert "Sample points to assess a map draws them" in dock.sample_line.text()
