@@ -19,6 +19,7 @@ from qgis_false.algorithms.classify import Classify
 from qgis_false.algorithms.classifymany import ClassifyMany
 from qgis_false.algorithms.diagnostics import Diagnostics
 from qgis_false.algorithms.embed import Embed
+from qgis_false.algorithms.estimate import Estimate
 from qgis_false.algorithms.exampledata import ExampleData
 from qgis_false.algorithms.exportonnx import ExportOnnx
 from qgis_false.algorithms.finetune import Finetune
@@ -46,6 +47,7 @@ ALGORITHMS = (
     ExportOnnx,
     ModelInfo,
     ImportResults,
+    Estimate,
     SetUpEnvironment,
     ExampleData,
     CheckEnvironment,
