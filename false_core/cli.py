@@ -26,7 +26,7 @@ from false_core.distributed import share
 from false_core.errors import Cancelled, FalseError, RequestError, presentable, printable
 from false_core.language.spoken import error_for_user, localised_event
 from false_core.memory import keep_memory
-from false_core.standard_streams import open_streams, start_in_utf8
+from false_core.standard_streams import leave_removed_folder, open_streams, start_in_utf8
 from false_core.worker import serve_file
 
 
@@ -84,6 +84,7 @@ def escape(text: str) -> str:
 def entry() -> NoReturn:
     """Run the command line, and end the process as soon as it is done."""
     start_in_utf8()
+    leave_removed_folder()
     open_streams()
     keep_memory()
     try:

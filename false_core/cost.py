@@ -59,8 +59,8 @@ class Cost:
 
     def told(self) -> str:
         """Return it in a sentence."""
-        memory, disk = (f"{max(0.1, number / 1e9):.1f}" for number in (self.memory, self.disk))
-        return f"This will take about {_in_words(self.seconds)}, {memory} GB of memory and {disk} GB of disk."
+        memory, disk = max(0.1, self.memory / 1e9), max(0.1, self.disk / 1e9)
+        return f"This will take about {_in_words(self.seconds)}, {memory:.1f} GB of memory and {disk:.1f} GB of disk."
 
 
 def _in_words(seconds: float) -> str:
@@ -83,8 +83,8 @@ class SpeedTest:
 
     def __init__(self, what: str, device: torch.device, *decisive: Any) -> None:
         self._device = device
-        self._time = DeviceLimit(f"nanoseconds of a {what}", device, *decisive)
-        self._memory = DeviceLimit(f"bytes of a {what}", device, *decisive)
+        self._time = DeviceLimit("nanoseconds", device, what, *decisive)
+        self._memory = DeviceLimit("bytes", device, what, *decisive)
 
     def known(self) -> Speed | None:
         """Return what an earlier test found, or None."""

@@ -13,13 +13,14 @@ from typing import Any
 from false_core import jobs
 from false_core.cancellation import Stop
 from false_core.distributed import ALONE, World, process_group, share
-from false_core.errors import DeviceError, OutOfMemoryError
+from false_core.errors import DeviceError, OutOfMemoryError, RequestError
 from false_core.events import Artifact, Event
 from false_core.feedback import Feedback
 from false_core.protection import protect_inputs
 from false_core.publish import check_destinations, locked_outputs
 from false_core.raster.imagery import with_rasters_found
 from false_core.sidecars import styles_kept
+from false_core.standard_streams import has_left_folder
 from false_core.untrusted.drivers import allow_by_list
 from false_core.untrusted.network import names_address, network_closed
 
@@ -64,19 +65,36 @@ def run(
             one output and the next: a model that took hours is kept then.
     """
     jobs.validate(job)
+    if has_left_folder():
+        _check_whole_paths(job)
     mine = share()
     if not mine.is_main and not job.IS_SHARED:
         return {}
     feedback = Feedback(on_event if mine.is_main else lambda event: None, cancel := cancel or Stop())
-    # In the environment, where every thread finds it. GDAL looks once, when it reads its first block.
-    for name, value in GDAL_SETTINGS.items():
-        os.environ.setdefault(name, value)
+    set_up_gdal()
     with process_group(mine, cancel) if job.IS_SHARED else nullcontext(ALONE) as world:
         results = _done(job, feedback, world)
     written = jobs.outputs(job)
     for name, path in written.items():
         feedback.emit(Artifact(name, path))
     return {**written, **results}
+
+
+def _check_whole_paths(job: jobs.Job) -> None:
+    for name, parameter in jobs.parameters(job).items():
+        for path in parameter.kind.paths(getattr(job, name)):
+            if not os.path.isabs(path) and ":" not in path:
+                raise RequestError(
+                    f"The folder that this was started in is gone, and {name} would lie there: {path}.",
+                    "Go to a folder that is there, or name the whole path.",
+                )
+
+
+def set_up_gdal() -> None:
+    """Say how GDAL is to behave, as far as the user has not."""
+    # In the environment, where every thread finds it. GDAL looks once, when it reads its first block.
+    for name, value in GDAL_SETTINGS.items():
+        os.environ.setdefault(name, value)
 
 
 def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:

@@ -10,8 +10,7 @@ import dataclasses
 import json
 import math
 import sys
-from collections.abc import Iterable
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Dict, Iterable, Type, Union, get_args, get_origin, get_type_hints
 
 from false_core.untrusted import parse_json
 
@@ -35,7 +34,7 @@ class Vocabulary:
         longest: Characters of the longest line.
     """
 
-    def __init__(self, tag: str, kinds: Iterable[type[Any]], longest: int) -> None:
+    def __init__(self, tag: str, kinds: Iterable[Type[Any]], longest: int) -> None:
         self.tag, self.longest = tag, longest
         self._kinds = {kind.__name__.lower(): kind for kind in kinds}
 
@@ -44,7 +43,7 @@ class Vocabulary:
 
         Numbers that are not finite become null, so that the line is JSON every reader accepts.
         """
-        body = {self.tag: type(message).__name__.lower()}
+        body: Dict[str, Any] = {self.tag: type(message).__name__.lower()}
         for key, value in dataclasses.asdict(message).items():
             body[key] = _finite(value)
         return json.dumps(body, ensure_ascii=True, allow_nan=False)
@@ -68,7 +67,7 @@ class Vocabulary:
         return _built(kind, body)
 
 
-def _built(kind: type[Any], body: dict[str, Any]) -> Any:
+def _built(kind: Type[Any], body: Dict[str, Any]) -> Any:
     """Return the dataclass ``kind`` with the fields in ``body``."""
     hints = get_type_hints(kind)
     fields = {field.name: field for field in dataclasses.fields(kind)}
@@ -114,7 +113,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-def _finite(value: Any) -> Any | None:
+def _finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):

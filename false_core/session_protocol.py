@@ -16,7 +16,7 @@ import binascii
 import math
 import zlib
 from dataclasses import dataclass
-from typing import Union
+from typing import Optional, Tuple, Union
 
 from false_core.errors import presentable
 from false_core.events import LONGEST_MESSAGE, Failed, Finished, Message, Progress, Started
@@ -62,7 +62,7 @@ class Open:
     encoder: str = ""
     model: str = ""
     weights: str = "general"
-    bands: tuple[int, ...] = ()
+    bands: Tuple[int, ...] = ()
     device: str = "auto"
     smoothing: float = 0.0
     seed: int = 0
@@ -82,7 +82,7 @@ class SetClasses:
     """Say which classes there are, in place of all that were said before. Labels of other codes wait for theirs."""
 
     number: int
-    classes: tuple[ClassEntry, ...]
+    classes: Tuple[ClassEntry, ...]
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ class ChangeLabels:
     """Add, change and remove labels. Very many may come in several requests, of which all but the last have ``more``."""
 
     number: int
-    changed: tuple[Label, ...] = ()
-    removed: tuple[int, ...] = ()
+    changed: Tuple[Label, ...] = ()
+    removed: Tuple[int, ...] = ()
     more: bool = False
 
 
@@ -122,7 +122,7 @@ class View:
     """
 
     number: int
-    extent: tuple[float, ...]
+    extent: Tuple[float, ...]
     width: int
     height: int
     shows: str = SHOW_CLASSES
@@ -212,12 +212,12 @@ class Opened:
     number: int
     protocol: int
     crs: str
-    extent: tuple[float, ...]
+    extent: Tuple[float, ...]
     pixel_size: float
     working_pixel: float
     width: int
     height: int
-    classes: tuple[ClassEntry, ...] = ()
+    classes: Tuple[ClassEntry, ...] = ()
     device: str = "cpu"
 
 
@@ -260,7 +260,7 @@ class Picture:
 
     number: int
     labels: int
-    extent: tuple[float, ...]
+    extent: Tuple[float, ...]
     width: int
     height: int
     shows: str
@@ -283,9 +283,9 @@ class ClassScore:
 
     code: int
     labels: int
-    accuracy: float | None = None
-    low: float | None = None
-    high: float | None = None
+    accuracy: Optional[float] = None
+    low: Optional[float] = None
+    high: Optional[float] = None
     missing: int = 0
 
 
@@ -303,10 +303,10 @@ class SessionScores:
 
     number: int
     labels: int
-    accuracy: float | None = None
-    low: float | None = None
-    high: float | None = None
-    classes: tuple[ClassScore, ...] = ()
+    accuracy: Optional[float] = None
+    low: Optional[float] = None
+    high: Optional[float] = None
+    classes: Tuple[ClassScore, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -319,7 +319,7 @@ class Place:
         doubt: How uncertain the map is there, 0 to 1.
     """
 
-    extent: tuple[float, ...]
+    extent: Tuple[float, ...]
     likely: int
     second: int
     doubt: float
@@ -331,7 +331,7 @@ class SuggestedPlaces:
 
     number: int
     labels: int
-    places: tuple[Place, ...] = ()
+    places: Tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True)

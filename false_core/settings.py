@@ -4,7 +4,7 @@
 folder for files that can be made again. ``FALSE_DISK_GB``, ``FALSE_DISK_FOLDER``, ``FALSE_DISK_FOR``: how much of rasters
 that are remote is kept on the disk, where, and of which rasters. ``FALSE_PATIENCE_S``: how long a process of several may
 be silent. ``FALSE_DRIVERS``: which drivers of GDAL may open a file beside those of our list. ``FALSE_LANGUAGE``: the
-language of messages and reports.
+language of messages and reports. ``FALSE_AUTHOR``: who reports say has made them.
 """
 
 from __future__ import annotations
@@ -124,6 +124,11 @@ def allowed_drivers() -> tuple[str, ...]:
 def preferred_device() -> str:
     """Return what ``auto`` stands for: ``FALSE_DEVICE``, or ``auto`` itself, the best device that works."""
     return os.environ.get("FALSE_DEVICE", "").strip() or "auto"
+
+
+def author() -> str:
+    """Return who makes reports: ``FALSE_AUTHOR``, or nothing."""
+    return os.environ.get("FALSE_AUTHOR", "").strip()
 
 
 def users_language() -> str:

@@ -1,6 +1,7 @@
 """Standard input, output and error of a process: there, and never the reason why work that is done counts as failed.
 
-Names of files too: read in UTF-8, as GDAL reads them, whatever the encoding of the terminal is.
+Names of files too: read in UTF-8, as GDAL reads them, whatever the encoding of the terminal is. And the folder that it was
+started in, which another program may have removed.
 
 Standard library only.
 """
@@ -12,11 +13,31 @@ import os
 import sys
 from typing import Any
 
+_has_left_folder = False
+
 
 def start_in_utf8() -> None:
     """Start this process anew where Python takes the names of files for text of another encoding than GDAL does."""
     if sys.getfilesystemencoding().lower() != "utf-8":
         os.execve(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]], {**os.environ, "PYTHONUTF8": "1"})  # nosec B606
+
+
+def leave_removed_folder() -> None:
+    """Work in the root folder where the one that this process was started in is gone: torch cannot be loaded there.
+
+    Names that begin in the folder that is gone lead nowhere then, or by chance to something else. ``has_left_folder`` tells.
+    """
+    global _has_left_folder
+    try:
+        os.getcwd()
+    except OSError:
+        os.chdir(os.sep)
+        _has_left_folder = True
+
+
+def has_left_folder() -> bool:
+    """Return whether the folder that this process was started in is gone."""
+    return _has_left_folder
 
 
 def open_streams() -> None:

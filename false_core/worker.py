@@ -11,7 +11,6 @@ come. That the file is removed ends the job too, where neither stdin nor signals
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import sys
@@ -19,50 +18,35 @@ import threading
 import time
 import traceback
 import warnings
-from typing import IO, NoReturn
+from typing import NoReturn
 
 from false_core import __version__, events
 from false_core.cancellation import Stop, cancelled_by_signals, end_at_deadline
 from false_core.dispatch import run
 from false_core.distributed import is_started_again, share
 from false_core.errors import Cancelled, FalseError, RequestError
-from false_core.events import Event, Failed, Finished, Message, Started
+from false_core.events import Failed, Finished, Message, Started
 from false_core.jobs import Job, from_file, from_json
 from false_core.language.spoken import localised_event
 from false_core.memory import keep_memory
-from false_core.standard_streams import open_streams, start_in_utf8
+from false_core.speaker import Speaker, claim_stdout, exit_now
+from false_core.standard_streams import leave_removed_folder, open_streams, start_in_utf8
 from false_core.untrusted import LONGEST_TEXT
 
 WATCH_S = 0.2
 """Between two looks at whether the file of a job is still there."""
 
 
-class _Speaker:
-    """Writes events to the real stdout, one at a time, and no longer once the last word is said."""
-
-    def __init__(self, stream: IO[str], mute: bool = False) -> None:
-        self._stream, self._lock, self._closed = stream, threading.Lock(), mute
-
-    def say(self, event: Event) -> None:
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = isinstance(event, (Finished, Failed))
-            try:
-                self._stream.write(events.encode(localised_event(event)) + "\n")
-                self._stream.flush()
-            except OSError:  # The reader is gone. Its closed stdin ends this job; there is no reader left to tell.
-                self._closed = True
-
-
 def serve_file(path: str) -> NoReturn:
     """Run the job in the file ``path``, tell of it on stdout, and exit."""
-    _exit(main(os.path.abspath(path)))
+    exit_now(main(os.path.abspath(path)))
 
 
 def main(path: str | None = None) -> int:
     """Serve one job, the one on stdin or the one in the file ``path``, and return the exit code."""
-    speaker = _Speaker(_claim_stdout(), mute=path is not None and not share().is_main)
+    speaker = Speaker(
+        claim_stdout(), lambda event: events.encode(localised_event(event)), mute=path is not None and not share().is_main
+    )
     warnings.showwarning = lambda message, category, *rest, **more: speaker.say(
         Message(events.INFO, f"{category.__name__}: {message}")
     )
@@ -71,7 +55,7 @@ def main(path: str | None = None) -> int:
         return _serve(path, speaker, cancel)
 
 
-def _serve(path: str | None, speaker: _Speaker, cancel: Stop) -> int:
+def _serve(path: str | None, speaker: Speaker, cancel: Stop) -> int:
     try:
         if isinstance(sys.stdin, io.TextIOWrapper):
             # Whatever the system's own encoding is. What is no UTF-8 must not end the thread that listens.
@@ -129,13 +113,6 @@ def _read(path: str, cancel: threading.Event) -> Job:
     return job
 
 
-def _claim_stdout() -> IO[str]:
-    """Return the real stdout and point everything else that writes to stdout, native code too, at stderr."""
-    real = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", newline="\n")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return real
-
-
 def _listen(cancel: threading.Event, somebody_there: bool) -> None:
     for line in sys.stdin:
         somebody_there = True
@@ -159,23 +136,16 @@ def _watch(path: str, cancel: threading.Event) -> None:
     cancel.set()
 
 
-def _say_why(error: FalseError, speaker: _Speaker) -> None:
+def _say_why(error: FalseError, speaker: Speaker) -> None:
     if is_started_again(error):
         speaker.say(Message(events.WARNING, f"{error.what} The job is started again, from its last checkpoint."))
     else:
         speaker.say(Failed(error.what, error.remedy, error.code))
 
 
-def _exit(code: int) -> NoReturn:
-    with contextlib.suppress(OSError):  # On a full disk.
-        sys.stderr.flush()
-    # Skips the teardown of torch, GDAL and their threads, which costs time and has been seen to crash after the result
-    # was already delivered.
-    os._exit(code)
-
-
 if __name__ == "__main__":
     start_in_utf8()
+    leave_removed_folder()
     open_streams()
     keep_memory()
-    _exit(main())
+    exit_now(main())

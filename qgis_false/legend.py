@@ -98,7 +98,7 @@ class LabelStyle:
         self._fields: QgsFields = layer.fields()
         self._index = self._fields.lookupField(class_field)
         self._class_field = class_field
-        self._renderer = _innermost(layer.renderer()).clone()
+        self._renderer = innermost(layer.renderer()).clone()
         self._context = QgsRenderContext()
         scopes = QgsExpressionContextUtils.globalProjectLayerScopes(layer)
         self._context.setExpressionContext(QgsExpressionContext(scopes))
@@ -308,10 +308,10 @@ def write_legend(entries: List[LegendEntry], folder: Path) -> str:
     return str(path)
 
 
-def _innermost(renderer: QgsFeatureRenderer) -> QgsFeatureRenderer:
+def innermost(renderer: QgsFeatureRenderer) -> QgsFeatureRenderer:
     """Return the renderer that draws single features: one that inverts, merges or clusters them has another one inside."""
     inside = renderer.embeddedRenderer()
-    return renderer if inside is None else _innermost(inside)
+    return renderer if inside is None else innermost(inside)
 
 
 def _rules_of(renderer: QgsRuleBasedRenderer, keys: Sequence[str]) -> Tuple[Tuple[str, ...], Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from qgis.core import Qgis, QgsApplication, QgsSettings
-from qgis.PyQt.QtCore import QTimer, QUrl
+from qgis.PyQt.QtCore import Qt, QTimer, QUrl
 from qgis.PyQt.QtGui import QDesktopServices, QIcon
 from qgis.PyQt.QtWidgets import QAction, QDockWidget, QMenu, QPushButton, QToolButton
 
@@ -31,7 +31,12 @@ class FalseMenu:
 
     def __init__(self, iface: Any) -> None:
         self._iface = iface
+        self._dock: Any = None
         icon = QIcon(str(ICON_FILE))
+        self.label_action = QAction(QIcon(str(PLUGIN_FOLDER / "icons" / "label.svg")), tr("FALSE: label and map"))
+        self.label_action.setObjectName("false_label")
+        self.label_action.setToolTip(tr("Draw labels, and see the map that is made of them at once"))
+        self.label_action.triggered.connect(self.open_dock)
         self.menu = QMenu("FALSE", iface.mainWindow())
         self.menu.setObjectName("false_menu")
         self.menu.setIcon(icon)
@@ -46,9 +51,24 @@ class FalseMenu:
         button.setMenu(self.menu)
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.toolbar.addWidget(button)
+        self.toolbar.addAction(self.label_action)
+
+    def open_dock(self) -> None:
+        """Show the dock for labelling."""
+        if self._dock is None:
+            from qgis_false.dock.dock import LabelDock  # Much to load for a QGIS that does something else.
+
+            self._dock = LabelDock(self._iface, self._open)
+            self._iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self._dock)
+        self._dock.setUserVisible(True)
 
     def remove(self) -> None:
-        """Take menu and toolbar away again."""
+        """Take menu, toolbar and dock away again."""
+        if self._dock is not None:
+            self._dock.shut()
+            self._iface.removeDockWidget(self._dock)
+            self._dock.deleteLater()
+            self._dock = None
         self._iface.rasterMenu().removeAction(self.menu.menuAction())
         self.menu.deleteLater()
         self._iface.mainWindow().removeToolBar(self.toolbar)
@@ -72,7 +92,8 @@ class FalseMenu:
         bar.pushWidget(item, Qgis.MessageLevel.Info, 0)
 
     def _fill(self) -> None:
-        # Whatever is opened most often goes here, at the top.
+        self.menu.addAction(self.label_action)
+        self.menu.addSeparator()
         self._add_algorithm("setupenvironment")
         example = self._add_algorithm("exampledata")
         if example is not None:

@@ -57,6 +57,7 @@ class OptionsPage(QgsOptionsPageWidget):
             settings.DISK_FOLDER.key: _file(QgsFileWidget.StorageMode.GetDirectory),
             settings.DISK_FOR.key: _choice(settings.KEPT_ON_DISK),
             settings.DRIVERS.key: QLineEdit(),
+            settings.AUTHOR.key: QLineEdit(),
             settings.LAUNCHER.key: QLineEdit(),
             settings.PATHS.key: QLineEdit(),
             settings.LOG_LEVEL.key: _choice(settings.LOG_LEVELS),

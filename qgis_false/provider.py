@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, Dict, List, Optional
 
-from qgis.core import QgsApplication, QgsProcessingModelAlgorithm, QgsProcessingProvider
+from qgis.core import QgsApplication, QgsProcessingContext, QgsProcessingModelAlgorithm, QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import QWidget
 
@@ -24,6 +24,7 @@ from qgis_false.algorithms.exampledata import ExampleData
 from qgis_false.algorithms.exportonnx import ExportOnnx
 from qgis_false.algorithms.finetune import Finetune
 from qgis_false.algorithms.groups import title_of_group
+from qgis_false.algorithms.handin import HandIn
 from qgis_false.algorithms.importresults import ImportResults
 from qgis_false.algorithms.modelinfo import ModelInfo
 from qgis_false.algorithms.polygonise import Polygonise
@@ -31,6 +32,7 @@ from qgis_false.algorithms.pretrain import Pretrain
 from qgis_false.algorithms.samplepoints import SamplePoints
 from qgis_false.algorithms.setupenvironment import SetUpEnvironment
 from qgis_false.algorithms.suggestlabels import SuggestLabels
+from qgis_false.class_field import doubts_of_run
 from qgis_false.help import help_page, page_of_model
 from qgis_false.translation import tr, translate_model
 
@@ -43,6 +45,7 @@ ALGORITHMS = (
     Embed,
     SamplePoints,
     Assess,
+    HandIn,
     SuggestLabels,
     ExportOnnx,
     ModelInfo,
@@ -53,6 +56,11 @@ ALGORITHMS = (
     CheckEnvironment,
     Diagnostics,
 )
+GROUPS_OF_MODELS = {
+    "Map from a few labels": groups.START,
+    "Map a folder of rasters": groups.MAP,
+    "Improve a map": groups.IMPROVE,
+}
 MODELS_FOLDER = PLUGIN_FOLDER / "models"
 ICON_FILE = PLUGIN_FOLDER / "icons" / "false.svg"
 
@@ -73,7 +81,7 @@ class ShippedModel(QgsProcessingModelAlgorithm):
         return title_of_group(self.groupId())
 
     def groupId(self) -> str:
-        return groups.IMPROVE if self.name() == "Improve a map" else groups.MAP
+        return GROUPS_OF_MODELS[self.name()]
 
     def helpUrl(self) -> str:
         return help_page(page_of_model(self.name()))
@@ -81,6 +89,10 @@ class ShippedModel(QgsProcessingModelAlgorithm):
     def what_is_missing(self) -> str:
         """Return why nothing can be computed and what to do, or nothing where all is there."""
         return missing_to_compute(jobs.Finetune)
+
+    def doubts(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> List[str]:
+        """Return what is probably not meant, in sentences, for the dialog to ask before it runs."""
+        return doubts_of_run(self, parameters, "labels", "field", context)
 
     def createCustomParametersWidget(self, parent: Optional[QWidget] = None) -> QWidget:
         from qgis_false.dialogs.dialog import FalseDialog  # qgis_process has no windows.

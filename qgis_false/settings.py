@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Dict, Tuple
 
-from qgis.core import QgsSettings
+from qgis.core import QgsProject, QgsSettings
 
 from qgis_false.translation import language, tr
 
@@ -149,8 +149,15 @@ LOG_LEVEL = Setting(
     "Log",
     "What a run writes to its log. warning: only what may be wrong. debug: everything the compute process says.",
 )
+AUTHOR = Setting(
+    "false/author",
+    "FALSE_AUTHOR",
+    "",
+    "Name in reports",
+    "Who has made them, as reports say it. Empty: the author of the project, in Project > Properties > Metadata.",
+)
 ALL: Tuple[Setting, ...] = (
-    INTERPRETER, DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR, DRIVERS, LAUNCHER, PATHS, LOG_LEVEL
+    INTERPRETER, DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR, DRIVERS, AUTHOR, LAUNCHER, PATHS, LOG_LEVEL
 )  # fmt: skip
 _FOR_THE_LIBRARY = (DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR, DRIVERS)
 
@@ -158,6 +165,7 @@ _FOR_THE_LIBRARY = (DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR, DRIVERS)
 def for_the_library() -> Dict[str, str]:
     """Return the environment variables that tell the compute process what was set here."""
     values = {setting.variable: setting.value() for setting in _FOR_THE_LIBRARY}
+    values[AUTHOR.variable] = AUTHOR.value() or QgsProject.instance().metadata().author().strip()
     values[LANGUAGE_VARIABLE] = os.environ.get(LANGUAGE_VARIABLE, "").strip() or language()
     return {variable: value for variable, value in values.items() if value}
 

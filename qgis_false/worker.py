@@ -64,7 +64,7 @@ SHARED_S = 10.0
 # Runs in the compute interpreter. The folder comes first, so that plugin and library can never disagree on a version.
 LAUNCHER = """\
 import sys, runpy, importlib.util
-folder, remedy, incomplete, outdated, *needed = sys.argv[1:]
+folder, module, remedy, incomplete, outdated, *needed = sys.argv[1:]
 sys.path.insert(0, folder)
 from false_core import events
 missing = [name for name in needed if importlib.util.find_spec(name) is None]
@@ -73,16 +73,16 @@ if what:
     print(events.encode(events.Failed(what, remedy, "environment")))
     sys.exit(1)
 del sys.argv[1:]
-runpy.run_module("false_core.worker", run_name="__main__", alter_sys=True)
+runpy.run_module(module, run_name="__main__", alter_sys=True)
 """
 
 
-def worker_command(python: str) -> List[str]:
-    """Return the command line of a compute process in the interpreter ``python``."""
+def worker_command(python: str, module: str = "false_core.worker") -> List[str]:
+    """Return the command line of a compute process in the interpreter ``python``: of a module of the library."""
     incomplete = tr("The compute environment {python} has no {packages}.", python=python, packages="{packages}")
     outdated = tr("The compute environment {python} is older than Python 3.10.", python=python)
     texts = [how_to_complete(python), incomplete, outdated]
-    return [python, "-I", "-u", "-c", LAUNCHER, str(LIBRARY_FOLDER), *texts, *REQUIRED_PACKAGES]
+    return [python, "-I", "-u", "-c", LAUNCHER, str(LIBRARY_FOLDER), module, *texts, *REQUIRED_PACKAGES]
 
 
 def child_variables() -> Dict[str, str]:
@@ -289,7 +289,7 @@ class _Process:
         if last is None:
             last = self._without_last_word(code)
         if code not in (0, None):
-            raise self._broken(tr("The compute process failed after its result: {how}.", how=_how_it_ended(code)))
+            raise self._broken(tr("The compute process failed after its result: {how}.", how=how_it_ended(code)))
         assert isinstance(last, Finished)
         for name, path in jobs.outputs(self._job).items():
             if not self._is_there(path):
@@ -300,7 +300,7 @@ class _Process:
 
     def _without_last_word(self, code: Optional[int]) -> Event:
         """Return the event that a process which ended without one stands for."""
-        raise self._broken(tr("The compute process ended without a result: {how}.", how=_how_it_ended(code)))
+        raise self._broken(tr("The compute process ended without a result: {how}.", how=how_it_ended(code)))
 
     def _is_there(self, path: str) -> bool:
         return _is_written(path)
@@ -430,7 +430,7 @@ class _Launched(_Process):
             tr(
                 "{program}, the launcher, ended before anything was heard of the job: {how}.",
                 program=self._name,
-                how=_how_it_ended(code),
+                how=how_it_ended(code),
             )
         )
 
@@ -475,7 +475,8 @@ def _duration(seconds: float) -> str:
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
 
 
-def _how_it_ended(code: Optional[int]) -> str:
+def how_it_ended(code: Optional[int]) -> str:
+    """Return in words how a process ended that exited with ``code``, or with None where it has not."""
     if code is None:
         return tr("it stopped talking, and did not go")
     if code == 0:

@@ -37,6 +37,8 @@ ORIGINAL = "en"
 MARKDOWN = ROOT / "docs" / "algorithms"
 HTML = ROOT / "qgis_false" / "help"
 ALGORITHMS = ROOT / "qgis_false" / "algorithms"
+GROUPS_OF_MODELS = {"Map from a few labels": "start", "Map a folder of rasters": "map", "Improve a map": "improve"}
+"""As in ``qgis_false/provider.py``, which imports QGIS."""
 NOTICE = "<!-- Written by tools/build_help.py from false_core/jobs and qgis_false/tasks.py. Change it there. -->"
 
 Translate = Callable[[str], str]
@@ -421,9 +423,7 @@ def index_as_html(language: str, tr: Translate) -> str:
     groups = {"start": tr("1 Start here"), "map": tr("2 Map"), "check": tr("3 Check"), "improve": tr("4 Improve"),
               "files": tr("5 Models and files")}  # fmt: skip
     entries = [(p.algorithm.group, p.name, tr(p.title), tr(p.paragraphs[0])) for p in pages() if p.algorithm]
-    for model in shipped_models():
-        group = "improve" if model.page.startswith("improve") else "map"
-        entries.append((group, model.page, tr(model.title), tr(model.about)))
+    entries += [(GROUPS_OF_MODELS[one.title], one.page, tr(one.title), tr(one.about)) for one in shipped_models()]
     lines = []
     for group, heading in groups.items():
         lines += [f"<h2>{html.escape(heading)}</h2>", "<dl>"]

@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "false_core"
 FOLDER = LIBRARY / "language"
 LANGUAGES = ("de",)
+OF_THE_SYSTEM = "system"
+"""Name of the file for what the operating system says: it stands in no source of ours."""
 AT_THE_ROOT = "library"
 """Name of the file for the modules that stand in no room."""
 LEFT_OUT = ("experiments", "language", "redaction.py", "__init__.py", "events.py")
@@ -35,7 +37,7 @@ FOR_PROGRAMMERS = ("TypeError", "NotImplementedError", "AssertionError", "KeyErr
 FOR_MACHINES = (
     "compile", "execute", "getattr", "hasattr", "startswith", "endswith", "partition", "rpartition", "replace", "sub",
     "search", "match", "fullmatch", "findall", "finditer", "open", "encode", "decode", "cast", "Literal", "TypeVar",
-    "Thread", "legend", "set", "wait", "broadcast_object", "get_logger", "filterwarnings",
+    "Thread", "legend", "set", "SpeedTest", "wait", "broadcast_object", "get_logger", "filterwarnings",
 )  # fmt: skip
 """Calls whose strings no person reads."""
 NOT_SHOWN = re.compile(
@@ -44,10 +46,10 @@ NOT_SHOWN = re.compile(
     r"|(done|left|alive|told to stop|answer|false/\w+|\{\w+\}/here)( \{.*)?|.*\{life\}.*|timed out"
     r"|supported file format|'crs' was not.*"
     r"|no such function.*|learning rate|cancel deadline|package efficientnet.*|.*unknown option.*|<!-- .*|an empty window"
-    r"|(outside|upper|lower|center) .*|image/tiff.*|grass\|meadow.*",
+    r"|[\w.]+\.[a-z]+|(outside|upper|lower|center) .*|image/tiff.*|grass\|meadow.*",
     re.DOTALL,
 )  # fmt: skip
-_A_PHRASE = re.compile(r"[^\W\d_]{2,}[,:;)]? +[(\"'{]?[^\W\d_]|\} [^\W\d_]{2,}|[^\W\d_]{2,}:? \{")
+_A_PHRASE = re.compile(r"[^\W\d_]{2,}[,:;)]? +[(\"'{]?[^\W\d_]|\} [^\W\d_]{2,}|[^\W\d_]{2,}:? \{|\}/s$")
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def main() -> int:
         by_room: dict[str, dict[str, str]] = {}
         for text in texts:
             by_room.setdefault(room_of(text.file), {}).setdefault(text.template, known.get(text.template, ""))
+        by_room[OF_THE_SYSTEM] = files(language).get(OF_THE_SYSTEM, {})
         for room, by_hand in files(language).items():
             for template, translation in by_hand.items():
                 if translation and template in everything and not any(template in of for of in by_room.values()):
@@ -94,8 +97,9 @@ def problems_of(language: str, texts: list[Found]) -> Iterator[str]:
     for template, text in wanted.items():
         if not known.get(template):
             yield f"{language}: {text.file}:{text.line} has no translation: {template}"
+    of_the_system = files(language)[OF_THE_SYSTEM]
     for template, translation in known.items():
-        if template not in wanted and template not in everything:
+        if template not in wanted and template not in everything and template not in of_the_system:
             yield f"{language}: no longer said by the library: {template}"
         lost = _holes(template) - _holes(translation) - {"s"}
         strange = _holes(translation) - _holes(template)
@@ -124,7 +128,7 @@ def found_texts() -> list[Found]:
     for path in _modules():
         name = path.relative_to(ROOT).as_posix()
         only_errors = name.partition("/")[2] in ERRORS_ALONE
-        for template, line in sorted(_Texts(path, only_errors).found, key=lambda found: found[1]):
+        for template, line in sorted(_Texts(path, only_errors).found, key=lambda found: (found[1], found[0])):
             texts.setdefault(template, Found(template, name, line))
     return list(texts.values())
 
@@ -164,6 +168,8 @@ class _Texts(ast.NodeVisitor):
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         self.visit(node.value)
+        if isinstance(node.slice, ast.Constant) and " " in str(node.slice.value):
+            self.visit(node.slice)  # What is counted, in words.
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value is not None:
@@ -259,6 +265,8 @@ def _template(node: ast.expr) -> str:
 
 
 def _is_number(part: ast.FormattedValue) -> bool:
+    if isinstance(part.value, ast.Call) and _name(part.value.func) == "percent":
+        return True
     if not isinstance(part.format_spec, ast.JoinedStr) or part.conversion != -1:
         return False
     last = part.format_spec.values[-1]

@@ -174,7 +174,7 @@ def labelled_raster() -> list[QgsProcessingParameterDefinition]:
     return [
         QgsProcessingParameterRasterLayer("raster", "Raster"),
         QgsProcessingParameterFeatureSource("labels", "Labels", [QgsProcessing.SourceType.TypeVectorAnyGeometry]),
-        QgsProcessingParameterField("field", "Class field", parentLayerParameterName="labels"),
+        QgsProcessingParameterField("field", "Class field", parentLayerParameterName="labels", optional=True),
     ]
 
 

@@ -8,8 +8,9 @@
 #
 # All mounts are made in a namespace of their own. They go with its last process, also where this script is killed.
 #
-#   tools/test_qgis_in_debian.sh 3.40|3.44 [arguments for pytest]
-#   QGIS_FOLDER   another folder for the Debian, for example one that several checkouts share
+#   tools/test_qgis_in_debian.sh 3.40|3.44 [arguments for pytest; with tests/..., only these, also tests/desktop]
+#   QGIS_FOLDER        another folder for the Debian, for example one that several checkouts share
+#   DESKTOP_PICTURES   a folder in this checkout that keeps what was on the screen
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -21,7 +22,7 @@ case "$VERSION" in
   *) printf '%s\n' "usage: tools/test_qgis_in_debian.sh 3.40|3.44 [arguments for pytest]" >&2; exit 2 ;;
 esac
 shift
-PACKAGES="qgis python3-qgis qgis-providers procps"
+PACKAGES="qgis python3-qgis qgis-providers procps python3-pip xvfb openbox imagemagick"
 TEST_PACKAGES="pytest pytest-qgis"
 COMMANDS="debootstrap unshare chroot mount apt-get"
 FOLDER="$(realpath -m "${QGIS_FOLDER:-.tools/qgis-$VERSION}")"
@@ -72,11 +73,11 @@ run_tests() {
     fail "the compute environment .venv does not run in Debian $RELEASE; the reason stands above. " \
       "Make it with a Python of its own, for example one from uv."
   in_debian QT_QPA_PLATFORM=offscreen XDG_RUNTIME_DIR=/tmp/runtime FALSE_CORE_PYTHON="$COMPUTE" \
-    PYTHONDONTWRITEBYTECODE=1 ${OMP_NUM_THREADS:+OMP_NUM_THREADS="$OMP_NUM_THREADS"} \
+    PYTHONDONTWRITEBYTECODE=1 ${DESKTOP_PICTURES:+DESKTOP_PICTURES="$DESKTOP_PICTURES"} ${OMP_NUM_THREADS:+OMP_NUM_THREADS="$OMP_NUM_THREADS"} \
     bash -c "$INSIDE" tests "$PWD" "$VERSION" "$@"
 }
 
-# What runs inside. Both halves are run, whatever comes of the first.
+# What runs inside. Both halves are run, whatever comes of the first, unless the arguments name tests.
 INSIDE='
 cd "$1"
 python3 - "$2" <<PYTHON || exit
@@ -87,9 +88,11 @@ print("QGIS", Qgis.version(), "on Qt", QT_VERSION_STR)
 sys.exit(0 if Qgis.version().startswith(sys.argv[1] + ".") else "That is not QGIS " + sys.argv[1])
 PYTHON
 shift 2
+pytest="python3 -m pytest -p no:cacheprovider --rootdir ."
+case " $* " in *" tests/"*) exec $pytest "$@" ;; esac
 code=0
 for part in tests/plugin tests/process; do
-  python3 -m pytest -p no:cacheprovider --rootdir . "$part" "$@" || code=$?
+  $pytest "$part" "$@" || code=$?
 done
 exit $code'
 

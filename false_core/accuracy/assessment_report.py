@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,27 +14,62 @@ from false_core.accuracy.comparison import POINT_REFERENCE
 from false_core.language.catalogue import localised
 from false_core.reports.figures import as_svg, confusion_figure
 from false_core.reports.page import page, percent
-from false_core.reports.sections import Section
+from false_core.reports.sections import Section, next_steps
 
+LEAST_SHARE = 0.01
+"""The share of the map from which on it is worth while to make a class better."""
 MOST_COUNTED = 16
 """Classes up to which the confusion matrix is also shown as counts; the table has them all."""
 
 
-def assessment_report(assessment: Assessment) -> str:
-    """Return the report of an assessment, as HTML."""
+def assessment_report(assessment: Assessment, picture: str = "", about: Sequence[tuple[str, str]] = ()) -> str:
+    """Return the report of an assessment, as HTML.
+
+    Args:
+        picture: The map with its reference, as SVG.
+        about: CRS and pixel size.
+    """
     a, scores = assessment, assessment.scores
-    whole = _interval(float(a.adjusted.oa.value), float(a.adjusted.oa.error))
+    whole = interval_in_words(float(a.adjusted.oa.value), float(a.adjusted.oa.error))
+    known = [] if a.is_census else ["interval unknown"]
+    of_compared = [percent(scores.oa), *(f"({localised(word)})" for word in known)]
     tiles = [
-        (f"overall accuracy of the {_units(a)}", percent(scores.oa)),
-        # Up here only where it may be worth something.
-        *([("overall accuracy of the whole map", whole)] if a.kind == POINT_REFERENCE else []),
+        # The first number is the one to quote: of the whole map where chance chose the points.
+        ("overall accuracy of the whole map", whole)
+        if a.kind == POINT_REFERENCE
+        else (f"overall accuracy of the {_units(a)}", " ".join(localised(word) for word in of_compared)),
+        (f"{_units(a)} compared", f"{a.compared:,}"),
         ("mean IoU", percent(scores.miou)),
-        ("mean class accuracy", percent(scores.macc)),
-        ("mean F1", percent(scores.mf1)),
         ("kappa", f"{scores.kappa:.2f}"),
     ]
-    sections = [_compared(a), _scores(a), *_confusion(a), *_whole_map(a)]
-    return page("Assessment of a map", f"How good {a.map_name} is.", tiles, a.notes, sections)
+    shown = [Section("The map and its reference", figure=picture)] if picture else []
+    sections = [*shown, *_whole_map(a), _compared(a), _scores(a), *_confusion(a), *_next(a)]
+    return page("Assessment of a map", f"How good {a.map_name} is.", tiles, a.notes, sections, about)
+
+
+def _next(a: Assessment) -> list[Section]:
+    on_map = np.array([c.pixels / a.pixels for c in a.classes])
+    users = np.where(on_map >= LEAST_SHARE, a.adjusted.users.value, np.nan)
+    wrong = ""
+    if np.isfinite(users).any() and np.nanmin(users) < 1:
+        worst = int(np.nanargmin(users))
+        wrong = (
+            f"What the map shows as {a.classes[worst].name} is so in {percent(float(users[worst]))} of the cases only. "
+            "Digitise places that look like it and are something else, then fine-tune and classify again."
+        )
+    if a.kind != POINT_REFERENCE:
+        return next_steps(
+            "For numbers that you can hand in, draw points with 'Sample points to assess a map', fill in their classes, and "
+            "assess the map with them."
+            if not a.is_census
+            else "",
+            wrong,
+        )
+    return next_steps(
+        "Quote the overall accuracy of the whole map and the adjusted areas, each with its interval.",
+        "Where the intervals are too wide, draw more points: four times as many halve them.",
+        wrong,
+    )
 
 
 def _compared(a: Assessment) -> Section:
@@ -90,9 +126,9 @@ def _whole_map(a: Assessment) -> list[Section]:
         [
             c.name,
             percent(c.pixels / a.pixels),
-            *(_interval(float(e.value[k]), float(e.error[k])) for e in (j.users, j.producers)),
-            _number(c.pixels * a.unit.per_pixel, whole),
-            _area(j.shares, k, whole),
+            *(interval_in_words(float(e.value[k]), float(e.error[k])) for e in (j.users, j.producers)),
+            area_in_words(c.pixels * a.unit.per_pixel, whole),
+            area_with_interval(j.shares, k, whole),
         ]
         for k, c in enumerate(a.classes)
     ]
@@ -165,18 +201,20 @@ def _area_figure(a: Assessment, whole: float) -> str:
     return as_svg(figure)
 
 
-def _area(shares: Estimate, k: int, whole: float) -> str:
+def area_with_interval(shares: Estimate, k: int, whole: float) -> str:
+    """Return the estimated area of class ``k`` with half the width of its interval."""
     value, error = whole * float(shares.value[k]), whole * float(shares.error[k])
-    return _number(value, whole) + ("" if math.isnan(error) else f" ± {_number(error, whole)}")
+    return area_in_words(value, whole) + ("" if math.isnan(error) else f" ± {area_in_words(error, whole)}")
 
 
-def _interval(value: float, error: float) -> str:
+def interval_in_words(value: float, error: float) -> str:
+    """Return a share in percent with half the width of its interval, where that is known."""
     if math.isnan(value) or math.isnan(error):
         return percent(value)
     return f"{100 * value:.1f} ± {100 * error:.1f} %"
 
 
-def _number(area: float, whole: float) -> str:
+def area_in_words(area: float, whole: float) -> str:
     """Return an area with as many decimals as the area of the whole map needs to have about four digits."""
     digits = 3 - math.floor(math.log10(whole)) if whole > 0 else 0
     return "-" if math.isnan(area) else f"{area:,.{max(0, digits)}f}"

@@ -89,7 +89,7 @@ def estimate_accuracy(
     effective = 1 / float((mapped**2 / of_class.clip(min=1)).sum())
 
     estimates = ((alike, len(held)), (by_confidence, len(held)), (with_shares, effective))
-    limits = [_wilson(min(1.0, max(0.0, value)), number, len(held)) for value, number in estimates]
+    limits = [wilson_interval(min(1.0, max(0.0, value)), number, len(held)) for value, number in estimates]
     value = float(np.mean([min(1.0, max(0.0, value)) for value, _ in estimates]))
     return AccuracyEstimate(value, min(low for low, _ in limits), max(high for _, high in limits), len(held), missing)
 
@@ -108,7 +108,9 @@ def accuracy_of_held_back(
         return None
     accuracy = float(np.trace(confusion)) / total
     number = float(pixels_of_shapes.sum()) ** 2 / float(np.square(pixels_of_shapes).sum())
-    return AccuracyEstimate(accuracy, *_wilson(accuracy, number, len(pixels_of_shapes)), len(pixels_of_shapes), known)
+    return AccuracyEstimate(
+        accuracy, *wilson_interval(accuracy, number, len(pixels_of_shapes)), len(pixels_of_shapes), known
+    )
 
 
 def missing_shapes(shapes_of_class: npt.NDArray[np.integer]) -> tuple[int, ...]:
@@ -129,7 +131,7 @@ def confusion_of_shapes(
     return matrix
 
 
-def _wilson(share: float, number: float, shapes: int) -> tuple[float, float]:
+def wilson_interval(share: float, number: float, shapes: int) -> tuple[float, float]:
     """Return Wilson's interval of a share of ``number`` answers, with the quantile of Student's t for so many shapes."""
     z = float(stdtrit(max(1, shapes - 1), 0.5 + CONFIDENCE_LEVEL / 2))
     whole = 1 + z * z / number

@@ -10,7 +10,8 @@ from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from false_core.models.encoder import SmallMapConv2d
+from false_core.models.encoder import STRIDE, SmallMapConv2d
+from false_core.models.fused import FeatureParts, FusedSegmenter
 from false_core.models.segformer import FoldedDecoder, SummingDecoder
 from false_core.models.segmenter import stride_of
 
@@ -30,7 +31,11 @@ def for_inference(segmenter: nn.Module, bands: int) -> nn.Module:
     Args:
         segmenter: A network that ``build_segmenter`` made, in evaluation mode, on the CPU.
     """
-    example = torch.randn(1, bands, *[2 * stride_of(segmenter)] * 2, generator=torch.Generator().manual_seed(0))
+    if isinstance(segmenter, FusedSegmenter):
+        fused = copy.deepcopy(segmenter)
+        fused.features = parts_for_inference(segmenter.features)
+        return fused
+    example = _example(bands, 2 * stride_of(segmenter))
     with torch.inference_mode():
         wanted = segmenter(example)
     rewritten = copy.deepcopy(segmenter)
@@ -47,6 +52,29 @@ def for_inference(segmenter: nn.Module, bands: int) -> nn.Module:
     with torch.inference_mode():
         difference = (rewritten(example) - wanted).abs().max()
     return rewritten if difference <= FOLDING_TOLERANCE * wanted.std() else segmenter
+
+
+def parts_for_inference(parts: FeatureParts) -> FeatureParts:
+    """Return features that are the same, up to rounding, of encoders that take less time; as ``for_inference`` does."""
+    rewritten = copy.deepcopy(parts)
+    rewritten.encoders = nn.ModuleList([_rewritten_encoder(encoder, parts.bands) for encoder in parts.encoders])
+    return rewritten.eval()
+
+
+def _rewritten_encoder(encoder: nn.Module, bands: int) -> nn.Module:
+    example = _example(bands, 2 * STRIDE)
+    rewritten = copy.deepcopy(encoder)
+    with torch.no_grad():
+        _pad_within_convolutions(rewritten)
+        _fold_batch_norms(rewritten, example)
+    with torch.inference_mode():
+        pairs = list(zip(rewritten(example), encoder(example)))
+    is_same = all((new - old).abs().max() <= FOLDING_TOLERANCE * old.std() for new, old in pairs)
+    return rewritten if is_same else copy.deepcopy(encoder)
+
+
+def _example(bands: int, side: int) -> Tensor:
+    return torch.randn(1, bands, side, side, generator=torch.Generator().manual_seed(0))
 
 
 class _ClassByClass(nn.Module):

@@ -282,7 +282,8 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
         FIELD,
         "Class field",
         "Whole numbers from 0 to 254 keep their codes on the map, also where they are kept as text. Anything else gets "
-        "codes 1, 2, 3... in sorted order. Empty values are left out.",
+        "codes 1, 2, 3... in sorted order. Empty values are left out. In QGIS it may be left out: then it is the field that "
+        "the layer is styled by.",
         of="labels",
     )
     model: str = parameter(NEW_MODEL, "Model", "The model file to write.")
@@ -578,7 +579,8 @@ class Assess(Job, done_by="false_core.accuracy.assess:assess"):
     field: Optional[str] = parameter(
         FIELD,
         "Class field",
-        "Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted.",
+        "Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted. In QGIS it "
+        "may be left out: then it is the field that the layer is styled by.",
         None,
         of="reference",
     )
@@ -612,6 +614,67 @@ class Assess(Job, done_by="false_core.accuracy.assess:assess"):
         Result("adjusted_oa", "Overall accuracy of the whole map, area-adjusted"),
         Result("adjusted_oa_error", "Half width of its 95 % confidence interval"),
         Result("compared", "Points or pixels compared"),
+    )
+
+
+@dataclass(frozen=True)
+class HandIn(Job, done_by="false_core.mapping.hand_in:hand_in"):
+    """Put all that belongs to a map into one folder, to hand it in.
+
+    The folder gets the map with its style, its polygons, the area of each class, a report that says in plain words how the
+    map was made and how good it is, and the jobs that make it again. In QGIS it also gets a page to print, with the map, its
+    legend, scale bar, north arrow, date and CRS.
+
+    With the points of Sample points to assess a map, their classes filled in, accuracy and areas come with their intervals.
+    """
+
+    map: str = parameter(RASTER, "Map", "Raster of class codes, as Classify a raster writes it.")
+    output: str = parameter(
+        NEW_FOLDER, "Folder", "The folder is made where it does not exist. Files of an earlier run are replaced."
+    )
+    reference: Optional[str] = parameter(
+        VECTOR,
+        "Reference labels",
+        "Points at which somebody has looked up what is really there. Without them the report says that the accuracy of the "
+        "map is not known.",
+        None,
+        of="map",
+    )
+    field: Optional[str] = parameter(
+        FIELD, "Class field", "Names of the map's classes, in capitals or not, or their codes.", None, of="reference"
+    )
+    model: Optional[str] = parameter(
+        MODEL,
+        "Model",
+        "The model that made the map. The report says from it how the map was made.",
+        None,
+        of="segmenter",
+    )
+    raster: Optional[str] = parameter(
+        RASTER, "Raster", "The raster that the map was made of. It is named in the report and in the job.", None
+    )
+    minimum_area: float = parameter(
+        NUMBER,
+        "Minimum area",
+        "A region smaller than this becomes part of its neighbour among the polygons, as in Map to polygons. The map stays.",
+        0.0,
+        minimum=0.0,
+    )
+    title: Optional[str] = parameter(
+        TEXT, "Title", "The title of the report and of the page. Empty: the name of the map.", None
+    )
+    legend: Optional[str] = parameter(
+        FILE,
+        "Legend",
+        "JSON file with a list of {value, name, color}: what the values of the class field are called. In QGIS it is taken "
+        "from the style of the reference labels.",
+        None,
+        dialog=False,
+    )
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("accuracy", "Overall accuracy and its limits, or: unknown", TEXT),
+        Result("polygons", "Polygons"),
     )
 
 

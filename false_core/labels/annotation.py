@@ -133,8 +133,8 @@ def read_labels(path: str, field: str, source: RasterSource, feedback: Feedback)
         raise InputError(f"The field {field!r} of {path} holds no value.", "Choose the field with the class, or fill it.")
     values = values.dropna()
     geometries, extent = to_pixels(table, source, feedback)
-    shapes, owners = _simple_shapes(geometries, feedback)
-    parts, inside = _clipped(shapes, source.width, source.height)
+    shapes, owners = simple_shapes(geometries, feedback)
+    parts, inside = clipped_to_raster(shapes, source.width, source.height)
     if not len(parts):
         raise InputError(
             f"No label lies over the raster. The labels cover {describe_extent(extent)} [{describe_crs(table.crs)}], "
@@ -196,8 +196,8 @@ def read_labelled_ground(path: str, source: RasterSource, feedback: Feedback) ->
     """
     table = read_table(path, None, feedback)
     table = table[~table.geometry.isna() & ~table.geometry.is_empty]
-    shapes = _simple_shapes(to_pixels(table, source, feedback)[0], feedback)[0] if len(table) else np.zeros(0, object)
-    parts = _clipped(shapes, source.width, source.height)[0]
+    shapes = simple_shapes(to_pixels(table, source, feedback)[0], feedback)[0] if len(table) else np.zeros(0, object)
+    parts = clipped_to_raster(shapes, source.width, source.height)[0]
     if not len(parts):
         feedback.warn(f"No label lies over {source.name}. If some should, check that both layers have the right CRS.")
         return None
@@ -226,7 +226,7 @@ def _clean_values(values: Any) -> Any:
     return values.astype(object).map(clean).astype(object)
 
 
-def _simple_shapes(
+def simple_shapes(
     geometries: npt.NDArray[np.object_], feedback: Feedback
 ) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.int64]]:
     """Return the valid single parts of ``geometries``, and the index of the geometry each belongs to."""
@@ -241,7 +241,7 @@ def _simple_shapes(
     return _of_same_dimension(repaired, parts, owners)
 
 
-def _clipped(
+def clipped_to_raster(
     shapes: npt.NDArray[np.object_], width: int, height: int
 ) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.int64]]:
     """Return what of ``shapes`` lies over a raster of that size, as single parts, and the index of the shape of each.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from false_core.labels.layer_sources import check_sources, nothing_left_beside
 from false_core.labels.surfaces import shapes_from_wkb
 from false_core.untrusted import check_files_beside, check_is_file, check_unpacked
 from false_core.untrusted.databases import QUERY_TIMEOUT_S, check_view
+from false_core.untrusted.names import is_name_read_otherwise
 from false_core.untrusted.network import CLOSED, names_address
 
 MOST_FEATURES = 2_000_000
@@ -69,12 +71,20 @@ def read_table(path: str, field: str | None, feedback: Feedback) -> geopandas.Ge
     file = asked.file
     if not file.startswith("/vsi") and not os.path.exists(file):
         raise InputError(f"The label file {file} does not exist.")
+    if os.path.lexists(file) and is_name_read_otherwise(file):
+        raise InputError(
+            f"The label file {file} cannot be opened under this name: semicolons, line breaks, tabs, two slashes at the "
+            "start and the start of an address are not understood.",
+            "Give it another name.",
+        )
     check_is_file(file, "The label file")
     check_files_beside(file, "The label file")
     check_unpacked(file)
     check_sources(file)
     try:
-        with nothing_left_beside(file), _network_closed_for(file):
+        with nothing_left_beside(file), _network_closed_for(file), warnings.catch_warnings():
+            # Labels lie in a plane.
+            warnings.filterwarnings("ignore", message="Measured", category=UserWarning)
             layer = _layer(asked)
             check_view(file, layer.name, MOST_FEATURES)
             about, shapes, values = _read(asked, layer, field)

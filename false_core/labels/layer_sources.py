@@ -8,7 +8,6 @@ import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from false_core.errors import InputError
@@ -50,15 +49,15 @@ def check_sources(name: str) -> None:
 
 @contextmanager
 def nothing_left_beside(name: str) -> Iterator[None]:
-    """Remove what GDAL keeps for the next time beside a GML file, where it was not there before."""
-    beside = Path(name).with_suffix(".gfs") if name.lower().endswith((".gml", ".xml")) else None
-    was_there = beside is None or os.path.lexists(beside)
+    """Remove what GDAL keeps for the next time beside a GML file, whatever that is called, where it was not there before."""
+    beside = os.path.splitext(name)[0] + ".gfs"
+    was_there = os.path.lexists(beside)
     try:
         yield
     finally:
-        if beside is not None and not was_there:
+        if not was_there:
             with suppress(OSError):
-                beside.unlink()
+                os.unlink(beside)
 
 
 def _sources_of(name: str, depth: int) -> Iterator[str]:

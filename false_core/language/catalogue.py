@@ -14,6 +14,9 @@ from false_core.settings import ENGLISH, users_language
 
 LANGUAGES_FOLDER = Path(__file__).parent
 _BETWEEN_SENTENCES = re.compile(r"(?<=[.!?:;])(\s+)")
+_A_NEW_SENTENCE = re.compile(r"[.!?]\s+[^\W\d_a-z]")
+_BETWEEN_ITEMS = re.compile(r"(, | and | or )")
+MOST_WORDS_OF_A_NAME = 4
 MOST_SENTENCES = 40
 """Sentences of a text that are looked at one by one. A longer text is not one of ours, but what a file or a library said."""
 
@@ -45,8 +48,12 @@ class Catalogue:
     def _translated(self, text: str) -> str | None:
         if is_number(text):
             return with_decimal_comma(text)
-        # A hole that swallows whole sentences may hide one that is known, so that this comes last.
-        return self._as_one(text, may_swallow=False) or self._by_sentences(text) or self._as_one(text, may_swallow=True)
+        # A hole that swallows whole sentences may hide one that is known.
+        found = self._as_one(text, may_swallow=False)
+        if found is not None:
+            return found
+        by_sentences, all_known = self._by_sentences(text)
+        return by_sentences if all_known else self._as_one(text, may_swallow=True) or by_sentences
 
     def _as_one(self, text: str, may_swallow: bool) -> str | None:
         if text in self._whole:
@@ -56,9 +63,20 @@ class Catalogue:
             return self._whole[small][:1].upper() + self._whole[small][1:]
         for template, translation in self._with_holes:
             filling = template.filling(text)
-            if filling is not None and (may_swallow or not any(map(_BETWEEN_SENTENCES.search, filling.values()))):
+            if filling is None or not (may_swallow or not any(map(_A_NEW_SENTENCE.search, filling.values()))):
+                continue
+            if not template.is_loose or self._may_fill(translation, filling):
                 return self._filled(template, translation, filling)
         return None
+
+    def _may_fill(self, translation: Template, filling: Mapping[str, str]) -> bool:
+        """Return whether what fills a template of few letters is names and texts of ours: else any sentence fits it."""
+        texts = {hole.name for hole in translation.holes if hole.mark == TEXT_MARK}
+        return all(
+            (": " not in value and max(len(item.split()) for item in value.split(",")) <= MOST_WORDS_OF_A_NAME)
+            or (name in texts and self.translated(value) is not None)
+            for name, value in filling.items()
+        )
 
     def _filled(self, template: Template, translation: Template, filling: Mapping[str, str]) -> str:
         numbers = {hole.name for hole in template.holes if hole.mark == NUMBER_MARK}
@@ -67,29 +85,44 @@ class Catalogue:
             if isinstance(part, str)
             else with_decimal_comma(filling[part.name])
             if part.name in numbers
-            else self.translated(filling[part.name]) or filling[part.name]
+            else self.translated(filling[part.name]) or self._by_items(filling[part.name])
             if part.mark == TEXT_MARK
             else filling[part.name]
             for part in translation.parts
         )
 
-    def _by_sentences(self, text: str) -> str | None:
-        """Return a text of several sentences, of which each few were made from one template; None where none is known."""
+    def _by_items(self, text: str) -> str:
+        """Return a list of texts and names, with those of its items translated that are known."""
+        return "".join(
+            f" {self._whole.get(item.strip(), item.strip())} "
+            if item in (" and ", " or ")
+            else item
+            if item == ", "
+            else self.translated(item) or item
+            for item in _BETWEEN_ITEMS.split(text)
+        )
+
+    def _by_sentences(self, text: str) -> tuple[str | None, bool]:
+        """Translate a text of several sentences, of which each few were made from one template.
+
+        Returns:
+            The text, None where no sentence is known, and whether all are.
+        """
         pieces = _BETWEEN_SENTENCES.split(text)
         count = (len(pieces) + 1) // 2
         if not 1 < count <= MOST_SENTENCES:
-            return None
-        done, first, known = "", 0, False
+            return None, False
+        done, first, known, all_known = "", 0, False, True
         while first < count:
             for last in range(count - (first == 0), first, -1):
                 piece = "".join(pieces[2 * first : 2 * last - 1])
                 found = self._as_one(piece, may_swallow=False)
                 if found is not None or last == first + 1:
-                    known = known or found is not None
+                    known, all_known = known or found is not None, all_known and found is not None
                     done += (piece if found is None else found) + "".join(pieces[2 * last - 1 : 2 * last])
                     first = last
                     break
-        return done if known else None
+        return (done, all_known) if known else (None, False)
 
 
 @cache

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-WRITTEN_NUMBER = r"(?:[-+±]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?|-?nan|-?inf)"
-"""A regular expression of a number as the library writes it: commas between thousands, a point before the decimals."""
-_ALONE = re.compile(rf"{WRITTEN_NUMBER}(?: ± {WRITTEN_NUMBER})?(?: ?%)?")
+WRITTEN_NUMBER = r"(?:[-+±]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?(?: ?%)?|-?nan|-?inf)"
+"""A regular expression of a number as the library writes it, with its percent sign: 1,234.5 or 83.7 %."""
+_ALONE = re.compile(rf"{WRITTEN_NUMBER}(?: ± {WRITTEN_NUMBER})?")
 _SIGNS = str.maketrans(",.", ".,")
 
 

@@ -13,6 +13,8 @@ from functools import cached_property
 
 from false_core.language.numbers import WRITTEN_NUMBER
 
+FEWEST_LETTERS = 12
+"""Letters of a template that says by itself what it is."""
 NUMBER_MARK, TEXT_MARK = "#", "*"
 _PART = re.compile(r"(\{\{|\}\}|\{\w+[#*]?\})")
 
@@ -63,6 +65,13 @@ class Template:
     def literal_length(self) -> int:
         """How many characters are not filled in: of two templates that fit, the one with more is meant."""
         return sum(len(part) for part in self.parts if isinstance(part, str))
+
+    @cached_property
+    def is_loose(self) -> bool:
+        """Whether it is hardly more than its holes, so that it would fit many a text that was not made from it."""
+        letters = sum(character.isalpha() for part in self.parts if isinstance(part, str) for character in part)
+        begins_a_sentence = isinstance(self.parts[0], str) and self.parts[0][:1].isupper()
+        return letters < FEWEST_LETTERS and not begins_a_sentence
 
     @cached_property
     def numbers(self) -> int:

@@ -9,16 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from false_core.raster.classes import ClassTable
 from false_core.raster.source import FloatArray, Window
-from false_core.reports.figures import Colours, as_svg, in_colour, show_picture
+from false_core.reports.figures import Colours, as_svg, in_colour, legend_below, rgb_of, show_picture
 
 PICTURE_SIDE_PX = 900
 """Pixels of the longer side of a picture."""
-MAX_LEGEND_CLASSES = 20
-"""Classes in the legend of the picture; the table lists all."""
 
 
 @dataclass(frozen=True)
@@ -110,15 +107,14 @@ class MapOverview:
         figure = Figure(figsize=(9.2, rows * height * scale + 0.9), layout="constrained")
         for axes, picture in zip(figure.subplots(rows, columns), (self._image, self._coloured())):
             show_picture(axes, picture)
-        present = [c for c in self._classes.classes if self.pixels[c.code]][:MAX_LEGEND_CLASSES]
-        handles = [Patch(facecolor=c.color, edgecolor="#888888", linewidth=0.5, label=c.name) for c in present]
-        figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+        present = [(c.name, c.color) for c in self._classes.classes if self.pixels[c.code]]
+        legend_below(figure, present)
         return as_svg(figure)
 
     def _coloured(self) -> Colours:
         table = np.full((256, 3), 255, np.uint8)
         for c in self._classes.classes:
-            table[c.code] = tuple(bytes.fromhex(c.color.lstrip("#")))
+            table[c.code] = rgb_of(c.color)
         return table[self._map]
 
 

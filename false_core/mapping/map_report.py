@@ -6,18 +6,20 @@ from collections.abc import Sequence
 
 from false_core.mapping.map_overview import MapOverview
 from false_core.models.model_file import ModelCard
-from false_core.models.model_report import bands_shown, model_sections
+from false_core.models.model_report import accuracy_in_words, accuracy_tiles, bands_shown
 from false_core.raster.areas import PIXELS, unit_of_map
+from false_core.raster.georeference import ground_facts
 from false_core.raster.source import RasterSource
 from false_core.reports.figures import bars_figure
 from false_core.reports.page import page, percent
-from false_core.reports.sections import Section
+from false_core.reports.sections import Section, next_steps
 
 
 def classification_report(card: ModelCard, overview: MapOverview, source: RasterSource, notes: Sequence[str]) -> str:
     """Return the report of a map, as HTML."""
     classified, total = overview.classified, overview.total
-    tiles = [("pixels classified", f"{classified:,}"), ("without data", percent(1 - classified / total))]
+    accuracy = [("overall accuracy of the model", value) for _, value in accuracy_tiles(card)[:1]]
+    tiles = [*accuracy, ("pixels classified", f"{classified:,}"), ("without data", percent(1 - classified / total))]
     unit = unit_of_map(source)
     area = unit.name != PIXELS
     counts = [int(overview.pixels[c.code]) for c in card.classes]
@@ -38,6 +40,13 @@ def classification_report(card: ModelCard, overview: MapOverview, source: Raster
             rows=rows,
             colors=[c.color for c in card.classes],
         ),
-        *model_sections(card),
+        Section("The model", accuracy_in_words(card)),
+        *next_steps(
+            "Look at the map over the image. Where it is wrong, digitise, fine-tune again and classify again; 'Where to "
+            "digitise next' finds such places.",
+            "Draw points with 'Sample points to assess a map', fill in their classes, and run 'Assess a map'. It tells how "
+            "good the map is, and how large its classes really are.",
+            "Make polygons of the map with 'Map to polygons'.",
+        ),
     ]
-    return page("FALSE classification", f"A map of {source.name}.", tiles, notes, sections)
+    return page("FALSE classification", f"A map of {source.name}.", tiles, notes, sections, ground_facts(source))

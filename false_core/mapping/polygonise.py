@@ -23,7 +23,7 @@ from false_core.jobs import Polygonise
 from false_core.mapping.borders import BorderGraph, ragged, trace
 from false_core.mapping.regions import Regions, find_regions
 from false_core.mapping.smoothing import paths
-from false_core.raster.areas import areas, unit_in_words, unit_of_areas
+from false_core.raster.areas import GroundAreas, unit_in_words, unit_of_areas
 from false_core.raster.class_map import ClassMap
 from false_core.raster.source import RasterSource
 from false_core.vector.layer_file import driver_of
@@ -42,8 +42,9 @@ def polygonise(job: Polygonise, feedback: Feedback) -> dict[str, Any]:
     driver_of(job.output)
     land_cover = ClassMap(job.map)
     source = land_cover.source
+    areas = GroundAreas(source)
     with feedback.stage("Finding regions", 0.3):
-        regions = find_regions(land_cover, BLOCK_PX, job.minimum_area, feedback)
+        regions = find_regions(land_cover, areas, BLOCK_PX, job.minimum_area, feedback)
         if not len(regions):
             raise InputError(f"There is no valid pixel in {source.name}.", "Everything is nodata; check the nodata value.")
         if len(regions) > MANY_POLYGONS:
@@ -54,7 +55,7 @@ def polygonise(job: Polygonise, feedback: Feedback) -> dict[str, Any]:
         classes = [land_cover.class_of(code) for code in np.unique(regions.codes).tolist()]
         with polygon_file(job.output, source.path, source.crs, classes) as file:
             for some, polygons in _polygons(network, regions, source, job.smoothing, feedback):
-                file.write(regions.codes[some], polygons, areas(polygons, source))
+                file.write(regions.codes[some], polygons, areas.of_polygons(polygons))
     feedback.info(f"Areas are in {unit_in_words(source)}.")
     if job.minimum_area:
         feedback.info(f"{regions.dissolved:,} regions below {job.minimum_area:g} {unit_of_areas(source)} were dissolved.")

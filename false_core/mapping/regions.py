@@ -15,7 +15,7 @@ from scipy import ndimage, sparse
 from scipy.sparse import csgraph
 
 from false_core.feedback import Feedback
-from false_core.raster.areas import pixel_areas
+from false_core.raster.areas import GroundAreas
 from false_core.raster.class_map import ClassMap, CodeArray
 from false_core.raster.source import BoolArray, RasterSource, Window
 
@@ -92,19 +92,20 @@ def labelled(codes: CodeArray, valid: BoolArray) -> tuple[CodeArray, int]:
     return np.ascontiguousarray(labels[::2, ::2], dtype=np.int32), int(count)
 
 
-def find_regions(land_cover: ClassMap, side: int, minimum_area: float, feedback: Feedback) -> Regions:
+def find_regions(land_cover: ClassMap, areas: GroundAreas, side: int, minimum_area: float, feedback: Feedback) -> Regions:
     """Find the regions of a map, and dissolve those smaller than ``minimum_area``.
 
     A small region becomes part of the neighbour it shares the longest border with; of several such, of the largest one. The
     smallest go first, and what they join counts with its new size. A region that touches nodata only stays, however small.
 
     Args:
+        areas: Those of the map's pixels.
         side: The side of the blocks, in pixels. It does not change the result.
         minimum_area: The least area of a region, in the unit of ``unit_of_areas``.
     """
     source = land_cover.source
     blocks = Blocks(source.native_width, source.native_height, side)
-    found = _Found(source, blocks, borders=minimum_area > 0)
+    found = _Found(source, areas, blocks, borders=minimum_area > 0)
     for number, window in enumerate(blocks):
         feedback.advance(number * side**2 / 1e6, len(blocks) * side**2 / 1e6, "Mpx")
         codes, valid = land_cover.read(window)
@@ -150,16 +151,15 @@ class RegionGraph:
 class _Found:
     """Collects the parts of regions block by block, and what of them touches."""
 
-    def __init__(self, source: RasterSource, blocks: Blocks, borders: bool) -> None:
-        rows = np.arange(blocks.height + 1)
-        by_row = pixel_areas(source, rows)
-        self.largest_pixel = float(by_row.max())
-        self._areas = np.rint(by_row / self.largest_pixel * _FINE).astype(np.int64)
+    def __init__(self, source: RasterSource, areas: GroundAreas, blocks: Blocks, borders: bool) -> None:
+        self._areas = areas
+        self.largest_pixel = areas.largest_pixel
         transform = source.native_transform
         # A pixel's horizontal and vertical edges. In degrees, the horizontal ones are shorter towards the poles.
         across, down = np.hypot(transform.a, transform.d), np.hypot(transform.b, transform.e)
         is_in_degrees = source.crs is not None and source.crs.is_geographic
-        narrowing = by_row / self.largest_pixel if is_in_degrees else np.ones(len(rows))
+        middle = Window(blocks.width // 2, 0, 1, blocks.height + 1)
+        narrowing = areas.of_pixels(middle)[:, 0] / areas.largest_pixel if is_in_degrees else np.ones(blocks.height + 1)
         longest = max(across, down)
         self._horizontal = np.maximum(1, np.rint(across * narrowing / longest * _FINE)).astype(np.int64)
         self._vertical = max(1, round(down / longest * _FINE))
@@ -183,7 +183,8 @@ class _Found:
         self._counts.append(count)
         flat = labels.ravel()
         rows = np.arange(window.row, window.row + window.height)
-        areas = np.bincount(flat, np.repeat(self._areas[rows], window.width), minlength=count + 1)[1:]
+        fine = np.rint(self._areas.of_pixels(window) * (_FINE / self.largest_pixel))
+        areas = np.bincount(flat, fine.ravel(), minlength=count + 1)[1:]
         # Of equal indices the last assignment counts: backwards, that is the first pixel.
         first = np.empty(count + 1, np.int64)
         first[flat[::-1]] = np.arange(flat.size - 1, -1, -1)

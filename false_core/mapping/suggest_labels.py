@@ -27,6 +27,7 @@ from false_core.models.from_file import segmenter_from
 from false_core.models.model_file import SEGMENTER, ModelCard, read_card
 from false_core.raster.source import RasterSource, moved
 from false_core.vector.layer_file import write_vector
+from false_core.vector.layer_style import keep_style, style_of_places
 
 PART_OF_PATCH = 2
 """A patch that the model was trained on is as many times as long as a square, where the job does not say how long."""
@@ -73,7 +74,9 @@ def suggest_labels(job: SuggestLabels, feedback: Feedback) -> dict[str, Any]:
                 f"Only {len(choices)} of {job.count} places are suggested: there are no more that keep a distance. Choose "
                 "smaller squares for more."
             )
-        write_vector(job.output, _table(choices, found, card, source, grid), "suggestions")
+        table = _table(choices, found, card, source, grid)
+        style = style_of_places("rank", "reason")
+        write_vector(job.output, table, "suggestions", lambda scratch: keep_style(style, scratch, job.output, job.raster))
     return {"suggested": len(choices)}
 
 

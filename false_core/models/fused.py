@@ -7,7 +7,7 @@ scores are enlarged instead of the features.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import lcm
 from typing import Any
@@ -33,6 +33,8 @@ HEAD_CONTEXT_PX = 48
 MOST_ZOOM, MOST_ENCODERS, MOST_MEMBERS = 8, 4, 32
 
 
+EVERYWHERE = (slice(None), slice(None))
+"""All rows and columns of an image."""
 ZOOMS = (1, 2)
 """Working pixels per pixel that an encoder sees, in each of its passes over an image that is large enough."""
 
@@ -176,6 +178,10 @@ class FeatureParts(nn.Module):
         levels: list[Tensor] = self.encoders[number](reduced(pixels, zoom).contiguous(memory_format=torch.channels_last))
         return levels[1:]
 
+    def zoom_of(self, part: str) -> int:
+        """Return the working pixels per pixel that the encoder of a part sees; 1 for texture and spectrum."""
+        return 1 if part in (TEXTURE, SPECTRUM) else self._pass_of(part)[1]
+
     def encoder_of(self, part: str) -> int | None:
         """Return the number of the encoder that a part comes from; None for texture and spectrum."""
         return None if part in (TEXTURE, SPECTRUM) else self._pass_of(part)[0]
@@ -185,6 +191,15 @@ class FeatureParts(nn.Module):
         return next(
             (number, zoom) for number, zooms in enumerate(self.zooms) for zoom in zooms if encoder_part(number, zoom) == part
         )
+
+
+HALF_MAX = 65_504.0
+"""The largest number in half precision."""
+
+
+def in_half(values: Tensor) -> Tensor:
+    """Return values in half precision; what is too large for it becomes the largest number there is."""
+    return values.clamp(-HALF_MAX, HALF_MAX).half()
 
 
 def reduced(pixels: Tensor, factor: int) -> Tensor:
@@ -199,12 +214,13 @@ class FusedSegmenter(nn.Module):
         spec: What it is made of.
         bands: Number of input bands.
         classes: Number of classes.
+        features: The features, where they are there already; without them they are made, and untrained.
     """
 
-    def __init__(self, spec: FusedSpec, bands: int, classes: int) -> None:
+    def __init__(self, spec: FusedSpec, bands: int, classes: int, features: FeatureParts | None = None) -> None:
         super().__init__()
         self.spec, self.classes = spec, classes
-        self.features = FeatureParts(spec.encoders, spec.zooms, bands)
+        self.features = features or FeatureParts(spec.encoders, spec.zooms, bands)
         self.weights = nn.ParameterDict()
         """By part: of each of its members the weights of all classes, of shape (members * classes, channels)."""
         for part in spec.parts:
@@ -233,19 +249,37 @@ class FusedSegmenter(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return scores before softmax of shape (batch, classes, height, width). Sides are multiples of ``stride``."""
-        height, width = pixels.shape[-2:]
-        # Encoders may compute in half precision. Scores are sums of many terms that nearly cancel, and may not.
-        features = {part: self.features.levels(pixels, part) for part in self.spec.parts if part not in (TEXTURE, SPECTRUM)}
+        features = self.encoded(pixels)
         with torch.autocast(pixels.device.type, enabled=False):
-            return self._fused(pixels.float(), features, (height, width))
+            return self.fused(pixels.float(), features)
 
-    def _fused(self, pixels: Tensor, features: dict[str, list[Tensor]], size: tuple[int, int]) -> Tensor:
-        """Return the logarithms of the fused probabilities."""
+    def encoded(self, pixels: Tensor) -> dict[str, list[Tensor]]:
+        """Return the features of the encoders by part, level by level, in half precision.
+
+        So may those be that were kept: from them come the same scores as from the pixels.
+        """
+        parts = [part for part in self.spec.parts if part not in (TEXTURE, SPECTRUM)]
+        return {part: [in_half(level) for level in self.features.levels(pixels, part)] for part in parts}
+
+    def fused(
+        self, pixels: Tensor, features: Mapping[str, list[Tensor]], wanted: tuple[slice, slice] = EVERYWHERE
+    ) -> Tensor:
+        """Return the logarithms of the fused probabilities, of shape (batch, classes, height, width).
+
+        Args:
+            pixels: Normalised, in single precision.
+            features: Those of the encoders by part, as ``encoded`` gives them. Statistics of the texture may be among
+                them, where they are at hand: those of the wanted pixels.
+            wanted: The rows and columns of the pixels for which probabilities are wanted. Where they are averaged, those
+                near its border are as if there was nothing beyond.
+        """
+        # Scores are sums of many terms that nearly cancel, and are not computed in half precision.
+        size = pixels.shape[-2], pixels.shape[-1]
         totals = [self.bias[number][None, :, None, None] for number in range(len(self.spec.members))]
         for part in self.spec.parts:
             takers = [number for number, member in enumerate(self.spec.members) if part in member.parts]
-            levels = features.pop(part) if part in features else self.features.levels(pixels, part)
-            scores = self._scores(levels, part, size).chunk(len(takers), dim=1)
+            levels = features[part] if part in features else self.features.levels(pixels, part)
+            scores = self._scores(levels, part, size, wanted).chunk(len(takers), dim=1)
             for number, share in zip(takers, scores):
                 totals[number] = totals[number] + share
         fused = torch.zeros_like(totals[0])
@@ -255,7 +289,7 @@ class FusedSegmenter(nn.Module):
             fused = smoothed(fused.softmax(dim=1), self.spec.smoothing).clamp(min=1e-12).log()
         return fused
 
-    def _scores(self, levels: list[Tensor], part: str, size: tuple[int, int]) -> Tensor:
+    def _scores(self, levels: list[Tensor], part: str, size: tuple[int, int], wanted: tuple[slice, slice]) -> Tensor:
         weights = self.weights[_key(part)]
         if part == TEXTURE:
             return self._texture_scores(levels[0], weights)
@@ -264,7 +298,7 @@ class FusedSegmenter(nn.Module):
             projected = _resized(conv2d(level.float(), own[:, :, None, None]), size)
             total = projected if total is None else total + projected
         assert total is not None
-        return total
+        return total[(..., *wanted)]
 
     def _texture_scores(self, statistics: Tensor, weights: Tensor) -> Tensor:
         _, channels, height, width = statistics.shape

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from false_core import __version__
+from false_core.language.catalogue import localised
 from false_core.models.model_file import MISSING_SHAPES, SEGMENTER, SHAPES, ModelCard
 from false_core.models.weights import CHOSEN_BANDS, origin_in_words
+from false_core.raster.georeference import pixel_in_words
 from false_core.reports.page import page, percent
-from false_core.reports.sections import Section
+from false_core.reports.sections import Section, next_steps
 
 UNKNOWN_ACCURACY = "unknown"
+_WHOLE_NUMBERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
 
 
 def model_report(card: ModelCard, name: str, megabytes: float, weights: int) -> str:
     """Return the report on a model or encoder file, as HTML."""
-    tiles = [("bands", str(len(card.bands))), ("CRS units per pixel", f"{card.pixel_size:g}")]
+    tiles = [("bands", str(len(card.bands))), ("pixel size", pixel_in_words(card.pixel_size, card.ground_sample_distance))]
     if card.classes.classes:
         tiles.insert(0, ("classes", str(len(card.classes))))
     tiles += accuracy_tiles(card)
     what = kind_in_words(card)
     summary = f"{what[0].upper()}{what[1:]}. {megabytes:,.1f} MB, {weights / 1e6:,.1f} million weights."
-    return page(name, summary, tiles, [], model_sections(card))
+    return page(name, summary, tiles, [], [*model_sections(card), *_next(card)])
+
+
+def _next(card: ModelCard) -> list[Section]:
+    if card.kind == SEGMENTER:
+        return next_steps("Make a map of a raster with the same bands, with 'Classify a raster'.")
+    return next_steps("Make a model from this encoder and your labels, with 'Fine-tune a model'.")
 
 
 def bands_shown(numbers: Sequence[int]) -> str:
@@ -39,28 +51,36 @@ def kind_in_words(card: ModelCard) -> str:
 
 def model_sections(card: ModelCard) -> list[Section]:
     """Say what a model is: what it maps, what it needs, how good it is, how it was made and what it does to pixels first."""
-    distance = f" ({card.ground_sample_distance:.3g} m)" if card.ground_sample_distance else ""
     sections = [
         Section(
             "What it needs",
             rows=[
                 ["Bands", ", ".join(f"{number} {name}" for number, name in zip(card.band_numbers, card.bands))],
                 ["Data type", card.dtype],
-                ["Pixel size it works on", f"{card.pixel_size:g} CRS units{distance}"],
+                ["Pixel size it works on", pixel_in_words(card.pixel_size, card.ground_sample_distance)],
                 ["Patches it was trained on", f"{card.patch_size} x {card.patch_size} pixels"],
             ],
         ),
-        Section("How it was made", rows=_history(card)),
+        history_section(card),
         _normalisation(card),
     ]
     if card.kind == SEGMENTER:
-        sections[:0] = [_classes(card), *_scores(card)]
+        sections[:0] = [class_section(card), *_scores(card)]
     return sections
+
+
+def history_section(card: ModelCard) -> Section:
+    """Say how a model was made."""
+    return Section("How it was made", rows=_history(card))
 
 
 def _normalisation(card: ModelCard) -> Section:
     statistics = card.normalisation
-    columns = (statistics.low, statistics.high, statistics.mean, statistics.std)
+    kind = np.dtype(card.dtype) if card.dtype in _WHOLE_NUMBERS else None
+    least, most = (np.iinfo(kind).min, np.iinfo(kind).max) if kind is not None else (-math.inf, math.inf)
+    # Values beyond what the data type holds do not occur.
+    low, high = [max(least, value) for value in statistics.low], [min(most, value) for value in statistics.high]
+    columns = (low, high, statistics.mean, statistics.std)
     return Section(
         "How pixels are normalised",
         "Values beyond the limits are clipped. Then the mean is subtracted, and the result is divided by the standard "
@@ -70,7 +90,8 @@ def _normalisation(card: ModelCard) -> Section:
     )
 
 
-def _classes(card: ModelCard) -> Section:
+def class_section(card: ModelCard) -> Section:
+    """Return the classes of a model, with the labels that it learned them from."""
     labels = card.provenance.get("labels", {})
     return Section(
         "What it maps",
@@ -93,8 +114,9 @@ def accuracy_tiles(card: ModelCard) -> list[tuple[str, str]]:
     """Return what is shown of a model's scores at first sight: title and value, the overall accuracy first."""
     scores = card.provenance.get("scores", {})
     title = "overall accuracy"
-    if card.provenance.get(MISSING_SHAPES):
-        return [(title, UNKNOWN_ACCURACY)]
+    missing = card.provenance.get(MISSING_SHAPES)
+    if missing:
+        return [(title, f"{UNKNOWN_ACCURACY}, {sum(missing.values()):,} more polygons needed")]
     if "oa" not in scores:
         return []
     limits = "interval unknown"
@@ -106,6 +128,8 @@ def accuracy_tiles(card: ModelCard) -> list[tuple[str, str]]:
 
 def accuracy_in_short(card: ModelCard) -> str:
     """Return the overall accuracy and its limits, or the word for not knowing it."""
+    if card.provenance.get(MISSING_SHAPES):
+        return UNKNOWN_ACCURACY
     return next((value for _, value in accuracy_tiles(card)), UNKNOWN_ACCURACY)
 
 
@@ -113,8 +137,7 @@ def accuracy_in_words(card: ModelCard) -> str:
     """Say what the overall accuracy rests on, or what to digitise before it can be known."""
     scores, missing = card.provenance.get("scores", {}), card.provenance.get(MISSING_SHAPES)
     if missing:
-        names = {str(c.code): c.name for c in card.classes}
-        wanted = ", ".join(f"{number:,} of {names.get(code, code)}" for code, number in missing.items())
+        wanted = missing_in_words(card)
         return (
             "How good a map of this model is, is unknown: there are too few label shapes. It would be known with so many "
             f"more: {wanted}. 'Assess a map' can tell it from sample points, too."
@@ -129,20 +152,27 @@ def accuracy_in_words(card: ModelCard) -> str:
     )
 
 
+def missing_in_words(card: ModelCard) -> str:
+    """Return how many shapes of which class are missing before the accuracy can be known."""
+    names = {str(c.code): c.name for c in card.classes}
+    missing = card.provenance.get(MISSING_SHAPES, {})
+    return ", ".join(localised(f"{number:,} of {names.get(code, code)}") for code, number in missing.items())
+
+
 def _history(card: ModelCard) -> list[list[str]]:
     network = " + ".join(filter(None, (card.encoder, card.decoder or card.method.get("head"))))
     rows = [["Network", network]]
     if card.kind == SEGMENTER:
         pretraining, source = card.provenance.get("pretraining", {}), card.provenance.get("encoder", {})
-        rows.append(["Pretraining", _show(pretraining) if pretraining else "none"])
+        rows.append(["Pretraining", _settings(pretraining) if pretraining else "none"])
         rows += _origin(card.provenance)
         if isinstance(source, dict):
             rows.append(["Pretrained on", ", ".join(source.get("rasters", ()))])
             rows += _origin(source)
-        rows.append(["Fine-tuning", _show(card.method)])
+        rows.append(["Fine-tuning", _settings(card.method)])
         rows.append(["Fine-tuned on", str(card.provenance.get("raster", ""))])
     else:
-        rows.append(["Pretraining", _show(card.method)])
+        rows.append(["Pretraining", _settings(card.method)])
         rows.append(["Pretrained on", ", ".join(card.provenance.get("rasters", ()))])
         rows += _origin(card.provenance)
         if card.general:
@@ -156,15 +186,21 @@ def _origin(provenance: dict[str, Any]) -> list[list[str]]:
     weights = provenance.get("weights")
     if not isinstance(weights, dict) or not weights:
         return []
-    made = f": {_show(weights['method'])}" if "method" in weights else ""
+    made = f": {_settings(weights['method'])}" if "method" in weights else ""
     rows = [["Started from", f"{origin_in_words(weights)}{made}"]]
     return [*rows, ["Bands for its colours", str(weights[CHOSEN_BANDS])]] if CHOSEN_BANDS in weights else rows
 
 
-def _show(value: Any) -> str:
-    """Return settings as one readable line."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key.replace('_', ' ')} {_show(item)}" for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return " to ".join(map(_show, value))
+def _settings(method: Any) -> str:
+    """Return the settings that a reader compares; the file itself holds all."""
+    if not isinstance(method, dict):
+        return str(method)
+    said = (
+        ("name", "method {}"), ("head", "head {}"), ("preset", "preset {}"), ("steps", "{} steps"),
+        ("batch_size", "batch size {}"), ("smoothing", "smoothing {}"), ("seed", "seed {}"),
+    )  # fmt: skip
+    return ", ".join(localised(text.format(_plain(method[key]))) for key, text in said if method.get(key) not in (None, ""))
+
+
+def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -53,11 +53,24 @@ class LocalStatistics(nn.Module):
         """Return statistics of shape (batch, channels, height, width) for bands (batch, bands, height, width)."""
         mixed = conv2d(pixels, self.mixing[:, :, None, None]).contiguous(memory_format=torch.channels_last)
         both = torch.cat([mixed, mixed.square()], dim=1)
-        statistics = [mixed]
-        for scale in SCALES:
-            mean, square = smoothed(both, scale).chunk(2, dim=1)
-            statistics += [mean, (square - mean.square()).clamp(min=0).sqrt()]
-        return torch.cat(statistics, dim=1)
+        if torch.onnx.is_in_onnx_export():
+            return torch.cat([mixed, *(part for scale in SCALES for part in _mean_and_deviation(both, scale))], dim=1)
+        # In place, as there are many for each pixel.
+        batch, bands, height, width = mixed.shape
+        statistics = mixed.new_empty((batch, self.channels, height, width)).to(memory_format=torch.channels_last)
+        statistics[:, :bands] = mixed
+        for number, scale in enumerate(SCALES):
+            start = bands * (1 + 2 * number)
+            mean, deviation = _mean_and_deviation(both, scale)
+            statistics[:, start : start + bands] = mean
+            statistics[:, start + bands : start + 2 * bands] = deviation
+        return statistics
+
+
+def _mean_and_deviation(both: Tensor, scale: int) -> tuple[Tensor, Tensor]:
+    """Return local means and standard deviations, given values and their squares one after the other."""
+    mean, square = smoothed(both, scale).chunk(2, dim=1)
+    return mean, (square - mean.square()).clamp(min=0).sqrt()
 
 
 def reach_of(std: float) -> int:

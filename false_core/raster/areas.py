@@ -12,12 +12,21 @@ from false_core.raster.ground import (
     ellipsoid_of,
     is_true_to_scale,
     latitude_lines,
+    ring_on_ground,
     square_metres_per_unit,
 )
-from false_core.raster.source import RasterSource, moved
+from false_core.raster.source import RasterSource, Window, moved
 
 DoubleArray = npt.NDArray[np.float64]
 PIXELS, HECTARES, SQUARE_METRES, SQUARE_UNITS = "pixels", "ha", "m²", "square map units"
+KNOTS = 257
+"""Places along each axis of a map at which the ground is measured, and points along the sides of a large polygon."""
+UNEVEN = 1e-3
+"""The share by which the ground of a unit of the map may differ between the middle and the corners of a polygon, to be taken
+for that of the middle all over."""
+_LOOKED_AT = 9
+"""Places along each axis of a map that must be true to scale: where its corners show no ground, as of half the globe seen
+from far away, its middle alone would speak for all."""
 
 
 @dataclass(frozen=True)
@@ -42,23 +51,23 @@ def unit_of_map(source: RasterSource) -> AreaUnit:
 
 def is_measured_on_ground(source: RasterSource) -> bool:
     """Return whether areas on a map are measured on the ellipsoid: in degrees and the like, and where a projected map is not
-    true to scale in its middle and its corners. Elsewhere the map is taken for flat."""
+    true to scale in places all over it. Elsewhere the map is taken for flat."""
     if source.crs is None:
         return False
     if source.crs.is_geographic:
         return True
-    corners = np.array([(x, y) for x in (0, source.native_width) for y in (0, source.native_height)], np.float64)
-    places = moved(source.native_transform, np.vstack([corners, corners.mean(axis=0)]))
+    columns, rows = (np.linspace(0, side, _LOOKED_AT) for side in (source.native_width, source.native_height))
+    places = moved(source.native_transform, np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2))
     return bool(source.crs.is_projected) and not is_true_to_scale(places, source.crs)
 
 
 def unit_of_areas(source: RasterSource) -> str:
-    """Return the unit of ``areas`` and ``pixel_areas``."""
+    """Return the unit of ``GroundAreas``."""
     return SQUARE_METRES if is_measured_on_ground(source) else SQUARE_UNITS
 
 
 def unit_in_words(source: RasterSource) -> str:
-    """Return the unit of ``areas`` and ``pixel_areas`` with what it is, for the end of a sentence."""
+    """Return the unit of ``GroundAreas`` with what it is, for the end of a sentence."""
     if is_measured_on_ground(source):
         return f"{SQUARE_METRES}, measured on the ground"
     if source.crs is None:
@@ -67,39 +76,102 @@ def unit_in_words(source: RasterSource) -> str:
     return SQUARE_METRES if metres == 1 else f"{SQUARE_UNITS} ({unit}, {metres:.6g} m, squared)"
 
 
-def pixel_areas(source: RasterSource, rows: npt.NDArray[np.int64]) -> DoubleArray:
-    """Return the area of a pixel of the file in each of ``rows``, measured on the ground in the middle column."""
-    area = abs(source.native_transform.determinant)
-    if source.crs is None or not is_measured_on_ground(source):
-        return np.full(len(rows), area)
-    middles = np.column_stack([np.full(len(rows), source.native_width / 2), rows + 0.5])
-    ground = square_metres_per_unit(moved(source.native_transform, middles), source.crs)
-    flat = 1.0 if source.crs.is_geographic else float(source.crs.linear_units_factor[1]) ** 2
-    return np.asarray(area * np.where(np.isfinite(ground), ground, flat), np.float64)
+class GroundAreas:
+    """The areas of pixels and of polygons of a raster: in square map units, or in m² measured on the ground.
 
+    What a unit of the map is on the ground is measured at ``KNOTS`` places along each axis, and interpolated between them.
+    """
 
-def areas(geometries: npt.NDArray[np.object_], source: RasterSource) -> DoubleArray:
-    """Return the areas of ``geometries`` in the CRS of a raster: in square map units, or in m² measured on the ground."""
-    crs = source.crs
-    if crs is None or not is_measured_on_ground(source):
-        return np.asarray(shapely.area(geometries), np.float64)
-    if crs.is_geographic:
-        radians = float(crs.units_factor[1])
-        a, e2 = ellipsoid_of(crs)
-        return np.asarray(
-            shapely.area(shapely.transform(geometries, lambda xy: _equal_area(xy * radians, a, e2))), np.float64
+    def __init__(self, source: RasterSource) -> None:
+        self._source = source
+        self._flat = abs(source.native_transform.determinant)
+        self._on_ground = is_measured_on_ground(source)
+        self._columns, self._rows = (
+            np.linspace(0, side, min(KNOTS, side + 1)) for side in (source.native_width, source.native_height)
         )
-    coordinates = shapely.get_coordinates(geometries)
-    lines = latitude_lines(coordinates, crs)
-    if lines is not None:
-        a, e2 = ellipsoid_of(crs)
-        latitude, per_unit = lines
-        equal = _equal_area(np.column_stack([coordinates[:, 0] * per_unit, latitude]), a, e2)
-        return np.asarray(shapely.area(shapely.set_coordinates(geometries.copy(), equal)), np.float64)
-    # The scale hardly changes within a polygon: that of its middle counts.
-    ground = square_metres_per_unit(shapely.get_coordinates(shapely.centroid(geometries)), crs)
-    flat = float(crs.linear_units_factor[1]) ** 2
-    return np.asarray(shapely.area(geometries) * np.where(np.isfinite(ground), ground, flat), np.float64)
+        self._per_unit = self._measured() if self._on_ground else np.ones((len(self._rows), len(self._columns)))
+
+    def _measured(self) -> DoubleArray:
+        crs = self._source.crs
+        assert crs is not None
+        places = np.stack(np.meshgrid(self._columns, self._rows), axis=-1).reshape(-1, 2)
+        ground = square_metres_per_unit(moved(self._source.native_transform, places), crs)
+        flat = 1.0 if crs.is_geographic else float(crs.linear_units_factor[1]) ** 2
+        return np.where(np.isfinite(ground), ground, flat).reshape(len(self._rows), len(self._columns))
+
+    @property
+    def largest_pixel(self) -> float:
+        """The area of the largest pixel of the file."""
+        return float(self._flat * self._per_unit.max())
+
+    def of_pixels(self, window: Window) -> DoubleArray:
+        """Return the area of each pixel of a window, (height, width); beyond the raster that of the nearest one."""
+        if not self._on_ground:
+            return np.full((window.height, window.width), self._flat)
+        rows = np.arange(window.row, window.row + window.height, dtype=np.float64) + 0.5
+        columns = np.arange(window.column, window.column + window.width, dtype=np.float64) + 0.5
+        by_row = _between(self._rows, self._per_unit, rows)
+        return np.asarray(self._flat * _between(self._columns, by_row.T, columns).T, np.float64)
+
+    def of_polygons(self, geometries: npt.NDArray[np.object_]) -> DoubleArray:
+        """Return the area of each of ``geometries``."""
+        crs = self._source.crs
+        flat = np.asarray(shapely.area(geometries), np.float64)
+        if crs is None or not self._on_ground:
+            return flat
+        if crs.is_geographic:
+            radians = float(crs.units_factor[1])
+            a, e2 = ellipsoid_of(crs)
+            return np.asarray(
+                shapely.area(shapely.transform(geometries, lambda xy: _equal_area(xy * radians, a, e2))), np.float64
+            )
+        coordinates = shapely.get_coordinates(geometries)
+        lines = latitude_lines(coordinates, crs)
+        if lines is not None:
+            a, e2 = ellipsoid_of(crs)
+            latitude, per_unit = lines
+            equal = _equal_area(np.column_stack([coordinates[:, 0] * per_unit, latitude]), a, e2)
+            return np.asarray(shapely.area(shapely.set_coordinates(geometries.copy(), equal)), np.float64)
+        # Of most polygons the scale in the middle counts, as it hardly changes within.
+        left, bottom, right, top = shapely.bounds(geometries).T
+        middle = self._at(shapely.get_coordinates(shapely.centroid(geometries)))
+        corners = np.stack([self._at(np.column_stack([x, y])) for x in (left, right) for y in (bottom, top)])
+        areas = flat * middle
+        for number in np.flatnonzero((np.abs(corners - middle) > UNEVEN * middle).any(axis=0)):
+            areas[number] = self._of_large_polygon(geometries[number], areas[number])
+        return areas
+
+    def _of_large_polygon(self, polygon: shapely.Polygon, otherwise: float) -> float:
+        """Return the area between the lines of the map, on which many points keep its edges."""
+        crs = self._source.crs
+        assert crs is not None
+        left, bottom, right, top = polygon.bounds
+        many = shapely.segmentize(polygon, max(right - left, top - bottom) / KNOTS)
+        rings = [ring_on_ground(shapely.get_coordinates(ring), crs) for ring in (many.exterior, *many.interiors)]
+        area = rings[0] - sum(rings[1:])
+        return area if np.isfinite(area) else otherwise
+
+    def _at(self, places: DoubleArray) -> DoubleArray:
+        """Return how much ground a square unit of the map is at places in map coordinates."""
+        pixels = moved(~self._source.native_transform, places)
+        (left, x), (above, y) = _steps(self._columns, pixels[:, 0]), _steps(self._rows, pixels[:, 1])
+        upper, lower = (
+            self._per_unit[row, left] * (1 - x) + self._per_unit[row, left + 1] * x for row in (above, above + 1)
+        )
+        return np.asarray(upper * (1 - y) + lower * y, np.float64)
+
+
+def _steps(knots: DoubleArray, places: DoubleArray) -> tuple[npt.NDArray[np.int64], DoubleArray]:
+    """Return the knot before each place, and how far it is from there to the next one, as a share."""
+    along = (places / knots[-1] * (len(knots) - 1)).clip(0, len(knots) - 1)
+    before = np.minimum(along.astype(np.int64), len(knots) - 2)
+    return before, along - before
+
+
+def _between(knots: DoubleArray, values: DoubleArray, places: DoubleArray) -> DoubleArray:
+    """Return ``values``, one row for each of ``knots``, interpolated at places between these."""
+    before, share = _steps(knots, places)
+    return np.asarray(values[before] * (1 - share[:, None]) + values[before + 1] * share[:, None], np.float64)
 
 
 def _equal_area(lonlat: DoubleArray, a: float, e2: float) -> DoubleArray:

@@ -101,7 +101,11 @@ def _described(dataset: rasterio.DatasetReader) -> ET.Element | None:
             return None  # What cannot be described can still be read.
         if len(memory) > MAX_DESCRIPTION_BYTES:
             return None
-        text = memory.read()
+        written = memory.read()
+    try:
+        text = written.decode("utf-8")
+    except UnicodeDecodeError:  # GDAL hands names on as a header has them, such as one from Windows.
+        text = written.decode("cp1252", "replace")
     try:
         # GDAL has written it, so it holds no document type and no entities of its own.
         return ET.fromstring(text).find("VRTRasterBand[@band='1']")  # nosec B314

@@ -123,7 +123,7 @@ def as_codes(values: FloatArray, name: str) -> tuple[CodeArray, BoolArray]:
     whole = np.where(valid, values, 0)
     if (np.abs(whole) > LARGEST_CODE).any():
         raise InputError(
-            f"{name} holds values beyond {LARGEST_CODE:,}, such as {whole[np.abs(whole) > LARGEST_CODE][0]:.0f}: these are "
+            f"{name} holds values beyond {LARGEST_CODE:,}, such as {whole[np.abs(whole) > LARGEST_CODE][0]:.6g}: these are "
             "no class codes that can be told apart.",
             "Reclassify it to smaller codes, or set its nodata value where that is what they mean.",
         )

@@ -20,7 +20,7 @@ STEP_M = 10.0
 """The length, in metres of the map, over which the ground is measured."""
 
 FAR_OUTSIDE = 10.0
-"""Degrees beyond the area of use of a CRS, from which on nothing is corrected: such a map rather has a wrong CRS."""
+"""Degrees beyond the area of use of a CRS. Where nothing of a map lies nearer, it is not corrected: its CRS may be wrong."""
 STRAIGHT = 1e-6
 """The share of their distance by which lines of latitude and longitude may be bent that are taken for straight."""
 
@@ -114,14 +114,24 @@ def square_metres_per_unit(places: DoubleArray, crs: CRS) -> DoubleArray:
     if globe is None:
         return np.full(len(places), np.nan)
     step = STEP_M / float(crs.linear_units_factor[1])
-    ends = [globe.lonlat(places + np.array(offset) * step) for offset in ((-1, 0), (1, 0), (0, -1), (0, 1))]
+    ends = [globe.lonlat(places + np.array(offset) * step) for offset in ((0, 0), (1, 0), (0, 1))]
     known = np.asarray(np.isfinite(np.column_stack(ends)).all(axis=1), np.bool_)
-    known[known] = globe.is_near_area(ends[0][known])
-    west, east, south, north = (np.where(known.reshape(-1, 1), end, 0.0) for end in ends)
-    across, _, along_x = globe.geod.inv(west[:, 0], west[:, 1], east[:, 0], east[:, 1])
-    up, _, along_y = globe.geod.inv(south[:, 0], south[:, 1], north[:, 0], north[:, 1])
-    ground = np.abs(along_x * along_y * np.sin(np.radians(np.asarray(up) - np.asarray(across)))) / (2 * step) ** 2
+    known &= bool(globe.is_near_area(ends[0][known]).any())
+    # Both directions as seen from one place: at a pole, those from two places could not be compared.
+    here, east, north = (np.where(known.reshape(-1, 1), end, 0.0) for end in ends)
+    across, _, along_x = globe.geod.inv(here[:, 0], here[:, 1], east[:, 0], east[:, 1])
+    up, _, along_y = globe.geod.inv(here[:, 0], here[:, 1], north[:, 0], north[:, 1])
+    ground = np.abs(along_x * along_y * np.sin(np.radians(np.asarray(up) - np.asarray(across)))) / step**2
     return np.asarray(np.where(known, ground, np.nan), np.float64)
+
+
+def ring_on_ground(ring: DoubleArray, crs: CRS) -> float:
+    """Return the area within a closed line (n, 2) of a projected CRS in m², between geodesics; NaN where that is unknown."""
+    globe = _globe(crs.to_wkt())
+    lonlat = globe.lonlat(ring) if globe else np.full(ring.shape, np.nan)
+    if globe is None or not np.isfinite(lonlat).all():
+        return float("nan")
+    return abs(float(globe.geod.polygon_area_perimeter(lonlat[:, 0], lonlat[:, 1])[0]))
 
 
 def scale_at(places: DoubleArray, crs: CRS) -> DoubleArray:

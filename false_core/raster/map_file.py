@@ -185,6 +185,19 @@ def write_class_names(aux_xml: Path, classes: ClassTable) -> None:
     ET.ElementTree(dataset).write(aux_xml, encoding="utf-8")
 
 
+def write_sld(sld: Path, classes: ClassTable) -> None:
+    """Write a style as Styled Layer Descriptor, for other programs than QGIS."""
+    spaces = {"xmlns": "http://www.opengis.net/sld", "version": "1.0.0"}
+    root = ET.Element("StyledLayerDescriptor", spaces)
+    layer = ET.SubElement(root, "NamedLayer")
+    ET.SubElement(layer, "Name").text = "map"
+    rule = ET.SubElement(ET.SubElement(ET.SubElement(layer, "UserStyle"), "FeatureTypeStyle"), "Rule")
+    colours = ET.SubElement(ET.SubElement(rule, "RasterSymbolizer"), "ColorMap", type="values")
+    for c in classes:
+        ET.SubElement(colours, "ColorMapEntry", color=c.color, quantity=str(c.code), label=c.name)
+    ET.ElementTree(root).write(sld, encoding="utf-8", xml_declaration=True)
+
+
 def write_style(qml: Path, classes: ClassTable) -> None:
     """Write a style for QGIS with only the classes in the legend."""
     root = ET.Element("qgis", version="3.22.0", styleCategories="AllStyleCategories")

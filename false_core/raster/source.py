@@ -48,10 +48,15 @@ GDAL_ERRORS = (rasterio.errors.RasterioError, CPLE_BaseError)
 """What rasterio raises: its own errors, and now and then one of GDAL's as it is."""
 STRIP_BYTES = 64_000_000
 """For pixels of the file that are averaged to a coarser grid."""
+MOST_PIXELS_LOOKED_THROUGH = 600_000_000
+"""Pixels of a file up to which a small picture of it is made without overviews."""
 LARGEST_BLOCK = 2_000_000_000
 """Bytes of a block of the file."""
 MOST_OPEN = 8
 """Rasters whose files a thread keeps open. Thousands may take part in a job, and some systems allow 256 open files."""
+LARGEST_NUMBER = np.float32(3.402823e38)
+"""What no pixel of real numbers comes up to. Those that do are holes, whatever the file says: programs fill them with the
+largest numbers there are, and a nodata value in double precision, such as -1.797e308, is no number of such a band."""
 MAX_NAMES_LISTED = 5
 FORMATS_REMEDY = (
     "It may be damaged, or of a format beside the usual ones. Those are opened where GDAL's name of the format is in the "
@@ -212,6 +217,11 @@ class RasterSource:
         """The names of the bands; where the file gives none, their numbers."""
         return tuple(description.name or f"Band {band}" for description, band in zip(self.descriptions, self.bands))
 
+    @property
+    def said(self) -> str:
+        """The name of the raster with what is said of it in place of its file."""
+        return str(self._said)
+
     def is_said_nodata(self, values: Pixels) -> BoolArray:
         """Return which values are nodata by what is said of the raster, not by its file."""
         return is_said_nodata(values, self._more_nodata)
@@ -254,7 +264,8 @@ class RasterSource:
     def read(self, window: Window) -> FloatArray:
         """Return the pixels of ``window`` as float32 of shape (bands, height, width), NaN where invalid.
 
-        Invalid is what the file calls nodata, transparent or masked, what is not a finite number, and what lies outside.
+        Invalid is what the file calls nodata, transparent or masked, what is not a finite number or the largest there is, and
+        what lies outside.
         The numbers are those of the file: its scale and offset count where ``in_numbers_of`` compares them with others.
         """
         return self.read_with_validity(window)[0]
@@ -287,6 +298,25 @@ class RasterSource:
                 pixels *= gain
                 pixels += offset
         return pixels, valid
+
+    def overview(self, longest: int) -> FloatArray | None:
+        """Return the whole raster, about ``longest`` pixels on its longer side: float32 (bands, height, width).
+
+        Pixels are picked, not averaged, and NaN where invalid. None where the raster cannot be read, or where that would
+        mean to read too much: of a raster on the network, or a huge one, without overviews.
+        """
+        dataset, factor = self._dataset(), max(1, math.ceil(max(self.native_width, self.native_height) / longest))
+        shape = max(1, self.native_height // factor), max(1, self.native_width // factor)
+        too_much = is_remote(self.path) or self.native_width * self.native_height > MOST_PIXELS_LOOKED_THROUGH
+        if too_much and factor > 1 and not dataset.overviews(self.bands[0]):
+            return None
+        try:
+            pixels = dataset.read(self.bands, out_shape=(len(self.bands), *shape), masked=True)
+        except GDAL_ERRORS:
+            return None
+        found: FloatArray = pixels.astype(np.float32).filled(np.nan)
+        found[~np.isfinite(found) | self.is_said_nodata(pixels.data)] = np.nan
+        return found
 
     def is_hole(self, window: Window) -> bool:
         """Return whether the file can tell without reading that there is no valid pixel in ``window``.
@@ -444,7 +474,7 @@ class RasterSource:
             more = is_said_nodata(data, self._more_nodata)
             invalid = more if invalid is None else invalid | more
         if not whole:
-            infinite = ~np.isfinite(data)
+            infinite = ~(np.abs(data) < LARGEST_NUMBER)
             invalid = infinite if invalid is None else invalid | infinite
         return data, invalid if invalid is not None and invalid.any() else None
 

@@ -173,7 +173,7 @@ def number_ranges(numbers: Sequence[int]) -> str:
             runs[-1].append(number)
         else:
             runs.append([number])
-    texts = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    texts = [f"{run[0]:d} to {run[-1]:d}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
     return ", ".join(texts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
+from false_core.language.catalogue import localised
+
+_NUMBER_ALONE = re.compile(r"(?<=>)[\d.,]+(?=</text>)")
 Colours = npt.NDArray[np.uint8]
 """A picture of shape (height, width, 3)."""
 INK = "#2f6b4f"
@@ -20,6 +25,8 @@ LINE_COLOURS = (INK, "#8a8f98", "#d9822b", "#5b7db1")
 """The colours of lines that share a panel."""
 # Names of classes may hold dollars: they are names, not formulas. A text keeps what holds when it is made.
 matplotlib.rcParams["text.parse_math"] = False
+MAX_LEGEND_CLASSES = 20
+"""Classes in the legend of a picture; a table lists all."""
 RANGE = 2.5
 """Standard deviations from the mean of a band that are shown from dark to bright."""
 
@@ -45,7 +52,21 @@ def as_svg(figure: Figure) -> str:
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "false"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    return _NUMBER_ALONE.sub(lambda number: localised(number[0]), text[text.index("<svg") :])
+
+
+def rgb_of(color: str) -> tuple[int, ...]:
+    """Return a colour written #rrggbb as three numbers from 0 to 255."""
+    return tuple(bytes.fromhex(color.lstrip("#")))
+
+
+def legend_below(figure: Figure, classes: Sequence[tuple[str, str]]) -> None:
+    """Put names and colours of classes below a figure, as many as there is room for."""
+    handles = [
+        Patch(facecolor=color, edgecolor="#888888", linewidth=0.5, label=name)
+        for name, color in classes[:MAX_LEGEND_CLASSES]
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
 
 
 def show_picture(axes: Any, picture: Colours) -> None:

@@ -11,6 +11,7 @@ import jinja2
 from false_core.errors import OutputError
 from false_core.language.catalogue import localised
 from false_core.publish import published
+from false_core.reports.imprint import imprint
 from false_core.reports.sections import Section
 from false_core.settings import users_language
 
@@ -29,9 +30,20 @@ def write_report(path: str, html: str) -> None:
 
 
 def page(
-    title: str, summary: str, tiles: Sequence[tuple[str, str]], notes: Sequence[str], sections: Sequence[Section]
+    title: str,
+    summary: str,
+    tiles: Sequence[tuple[str, str]],
+    notes: Sequence[str],
+    sections: Sequence[Section],
+    about: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """Return a report as HTML."""
+    """Return a report as HTML, in the language of the user.
+
+    Args:
+        tiles: What is seen first: names and values.
+        notes: What may spoil the result.
+        about: Names and values that stand above all, such as the CRS, after when and by whom the report was made.
+    """
     # Names of classes, bands and files come from the user's data: everything is escaped but the figures drawn here.
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("false_core.reports"), autoescape=True, undefined=jinja2.StrictUndefined
@@ -39,6 +51,7 @@ def page(
     return environment.get_template("report.html").render(
         language=users_language(),
         title=localised(title),
+        about=[(localised(name), localised(value)) for name, value in (*imprint(), *about)],
         summary=localised(summary),
         tiles=[(localised(name), localised(value)) for name, value in tiles],
         notes=[localised(note) for note in notes],
@@ -52,6 +65,7 @@ def _localised_section(section: Section) -> Section:
         section,
         heading=localised(section.heading),
         text=localised(section.text),
+        items=[localised(item) for item in section.items],
         header=[localised(title) for title in section.header],
         rows=[
             [cell if section.header and column == 0 else localised(cell) for column, cell in enumerate(row)]

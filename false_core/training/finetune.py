@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -41,6 +42,7 @@ from false_core.models.record import record_of
 from false_core.models.weights import NONE, start_from
 from false_core.presets import FINETUNE, FinetuneSettings, announcement, preset_for, with_overrides
 from false_core.raster.classes import read_legend
+from false_core.raster.georeference import ground_facts
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import on_working_grid, open_all
@@ -54,6 +56,7 @@ from false_core.training.curves import Curves
 from false_core.training.finetuning_cost import TILE_PX, decoder_cost, fitting_cost, tiles_looked_at
 from false_core.training.finetuning_report import finetuning_report
 from false_core.training.heads.fit import FrozenEncoder, fit_head, zooms_for
+from false_core.training.labels_picture import draw_labels
 from false_core.training.segmenter_training import train_segmenter
 
 NETWORK_HEAD = "network"
@@ -81,13 +84,19 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
     if not world.share.is_main:
         return scores
     with feedback.stage("Writing", 0.03):
-        report = finetuning_report(made.card, made.curves, made.confusion, feedback.warnings) if job.report else ""
+        report = _report(made, feedback.warnings) if job.report else ""
         save_model(job.model, made.card, made.network)
         if job.report:
             write_report(job.report, report)
     if made.checkpoint:
         made.checkpoint.remove()
     return scores
+
+
+def _report(made: _Made, notes: Sequence[str]) -> str:
+    assert made.learned_from is not None  # The first process knows it.
+    about, picture = ground_facts(made.learned_from.source), draw_labels(made.learned_from)
+    return finetuning_report(made.card, made.curves, made.confusion, notes, picture, about)
 
 
 @dataclass(frozen=True)
@@ -126,6 +135,7 @@ class _Made:
     confusion: npt.NDArray[np.number[Any]] | None
     curves: Curves | None = None
     checkpoint: Checkpoint | None = None
+    learned_from: LabelledRaster | None = None
 
 
 def _train(start: Start, feedback: Feedback, world: World) -> _Made:
@@ -149,13 +159,13 @@ def _train(start: Start, feedback: Feedback, world: World) -> _Made:
     if held_back is not None and trained.confusion is not None:
         accuracy = accuracy_of_held_back(trained.confusion, held_back.pixels)
     card = replace(
-        _card(start, source, normalisation, annotation, accuracy, trained.confusion, settings.encoder, method),
+        card_of(start, source, normalisation, annotation, accuracy, trained.confusion, settings.encoder, method),
         decoder=settings.decoder,
         patch_size=settings.crop_size,
     )
     if trained.origin:
         card = replace(card, provenance={**card.provenance, "weights": trained.origin})
-    return _Made(card, trained.network, trained.confusion, trained.curves, trained.checkpoint)
+    return _Made(card, trained.network, trained.confusion, trained.curves, trained.checkpoint, raster)
 
 
 def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
@@ -166,7 +176,7 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
     source, normalisation, annotation = raster.source, raster.normalisation, raster.annotation
     if not world.share.is_main:
         scores: dict[str, float] = world.broadcast_object(dict)
-        card = _card(start, source, normalisation, annotation, None, None, "", {})
+        card = card_of(start, source, normalisation, annotation, None, None, "", {})
         return _Made(replace(card, provenance={"scores": scores}), nn.Identity(), None)
     encoders, origin = frozen_encoders(job, start.base, source, feedback)
     with feedback.stage("Fitting", 0.9):
@@ -184,12 +194,21 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
         "compared": {c.name: value for c, value in zip(comparison.candidates, comparison.scores) if math.isfinite(value)},
         "seed": job.seed,
     }
-    card = _card(start, source, normalisation, annotation, fitted.accuracy, fitted.confusion, encoders[-1].backbone, method)
+    card = card_of(
+        start, source, normalisation, annotation, fitted.accuracy, fitted.confusion, encoders[-1].backbone, method
+    )
     card = replace(card, head=fitted.segmenter.spec, patch_size=PATCH)
     if origin:
         card = replace(card, provenance={**card.provenance, "weights": origin})
     world.broadcast_object(lambda: card.provenance["scores"])
-    return _Made(card, fitted.segmenter, fitted.confusion)
+    return _Made(card, fitted.segmenter, fitted.confusion, learned_from=raster)
+
+
+def measured_raster(start: Start, feedback: Feedback, world: World = ALONE) -> tuple[RasterSource, Normalisation]:
+    """Open the raster of a job with a head of frozen features, and measure what its encoder file does not say."""
+    job, base = start.job, start.base
+    source = _open(job, base, FINETUNE[start.preset], feedback)
+    return _measured(job, base, source, feedback, world)
 
 
 def decoder_settings(start: Start) -> FinetuneSettings:
@@ -205,9 +224,8 @@ def decoder_settings(start: Start) -> FinetuneSettings:
 
 def labelled_raster(start: Start, feedback: Feedback, world: World = ALONE) -> LabelledRaster:
     """Open the raster of a job with a head of frozen features, and read its labels."""
-    job, base = start.job, start.base
-    source = _open(job, base, FINETUNE[start.preset], feedback)
-    source, normalisation = _measured(job, base, source, feedback, world)
+    job = start.job
+    source, normalisation = measured_raster(start, feedback, world)
     annotation = _labels(job, source, ChunkCache(source, normalisation, memory_for_pixels(), start.device), feedback)
     _warn_of_labels(annotation, None, False, source, feedback)
     return LabelledRaster(source, normalisation, annotation)
@@ -274,7 +292,7 @@ def _counts(annotation: Annotation) -> dict[str, list[int]]:
     }
 
 
-def _card(
+def card_of(
     start: Start,
     source: RasterSource,
     normalisation: Normalisation,
@@ -284,6 +302,18 @@ def _card(
     encoder: str,
     method: dict[str, Any],
 ) -> ModelCard:
+    """Return the card of a model without what depends on its head.
+
+    Args:
+        start: The job, and what it starts from.
+        source: The raster on its working grid.
+        normalisation: The normalisation of its bands.
+        annotation: The labels.
+        accuracy: What is known of the map's accuracy.
+        confusion: Of held-out labels, true classes in rows.
+        encoder: The timm backbone of the encoder that was pretrained last.
+        method: How the model is made, and with which settings.
+    """
     distance = source.ground_sample_distance
     missing = accuracy.missing if accuracy else ()
     return ModelCard(

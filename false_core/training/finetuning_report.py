@@ -10,26 +10,34 @@ import numpy.typing as npt
 
 from false_core.accuracy.metrics import score
 from false_core.models.model_file import MISSING_SHAPES, ModelCard
-from false_core.models.model_report import accuracy_in_words, accuracy_tiles, model_sections
+from false_core.models.model_report import accuracy_in_words, accuracy_tiles, bands_shown, class_section, missing_in_words
 from false_core.reports.figures import bars_figure, confusion_figure
 from false_core.reports.page import page, percent
-from false_core.reports.sections import Section
+from false_core.reports.sections import Section, next_steps
 from false_core.training.curves import Curves, draw_curves
 
 
 def finetuning_report(
-    card: ModelCard, curves: Curves | None, confusion: npt.NDArray[np.number[Any]] | None, notes: Sequence[str]
+    card: ModelCard,
+    curves: Curves | None,
+    confusion: npt.NDArray[np.number[Any]] | None,
+    notes: Sequence[str],
+    picture: str = "",
+    about: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Return the report of a fine-tuning run, as HTML.
 
     Args:
+        picture: The raster with the labels, as SVG.
+        about: CRS and pixel size.
         curves: The curves of a training; None where nothing was trained step by step.
         confusion: The confusion matrix on the labels held out, true classes in rows, in pixels or in shapes; None where none
             were.
     """
     names, colors = [c.name for c in card.classes], [c.color for c in card.classes]
     tiles = accuracy_tiles(card)
-    sections: list[Section] = []
+    sections = [Section("Where the labels lie", bands_shown(card.band_numbers), picture)] if picture else []
+    worst = ""
     counted = "Shapes" if card.head else "Pixels"
     if card.head:
         kept_back = (
@@ -41,8 +49,11 @@ def finetuning_report(
             "The scores come from labels that were kept back, in whole blocks of space. The model was scored before it "
             "learned from these labels too."
         )
+    if tiles and not card.provenance.get(MISSING_SHAPES):
+        sections.append(Section("How good the model is", accuracy_in_words(card)))
     if confusion is not None and "oa" in card.provenance["scores"]:
         scores = score(confusion)
+        worst = _worst(names, scores.iou)
         rows = [
             [
                 names[k],
@@ -67,13 +78,32 @@ def finetuning_report(
                 confusion_figure(confusion, names),
             ),
         ]
+    else:
+        sections.append(class_section(card))
     if curves:
         sections.append(Section("Training", "", draw_curves(curves, [("loss",)])))
-    sections += [*_comparison(card), *model_sections(card)]
+    sections += _comparison(card)
     summary = f"A model for {len(names)} classes from {card.provenance.get('raster', '')}."
     if card.provenance.get(MISSING_SHAPES):
         summary += f" {accuracy_in_words(card)}"
-    return page("FALSE fine-tuning", summary, tiles, notes, sections)
+    steps = next_steps(
+        f"Digitise more: {missing_in_words(card)}. Then fine-tune again." if card.provenance.get(MISSING_SHAPES) else worst,
+        "Make the map with 'Classify a raster', and look at it over the image.",
+        "'Where to digitise next' shows the places where another label would teach the model most.",
+        "'About a model file' says how the model was made, and what it needs.",
+    )
+    return page("FALSE fine-tuning", summary, tiles, notes, [*sections, *steps], about)
+
+
+def _worst(names: Sequence[str], iou: npt.NDArray[np.floating]) -> str:
+    """Say which class is known worst, and what to do about it."""
+    if not np.isfinite(iou).any():
+        return ""
+    worst = int(np.nanargmin(iou))
+    return (
+        f"The model knows {names[worst]} worst (IoU {percent(float(iou[worst]))}). Digitise more of it, above all where the "
+        "map takes it for something else, and fine-tune again."
+    )
 
 
 def _comparison(card: ModelCard) -> list[Section]:

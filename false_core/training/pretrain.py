@@ -15,6 +15,7 @@ from false_core.jobs import Pretrain
 from false_core.methods.method import Outcome, named_after_level
 from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.model_file import ENCODER, MADE_BY, ModelCard, save_model
+from false_core.raster.georeference import ground_facts
 from false_core.raster.source import RasterSource, Window, first_names
 from false_core.reports.page import write_report
 from false_core.sampling.loading import loaded_ahead
@@ -150,9 +151,8 @@ def _report(
     batch = sampler.batch(trainer.steps)
     drawn = Drawn(batch, sampler.ground, trainer.settings, truth)
     of_method = method_sections(*trainer.look_into(batch), drawn)
-    return pretraining_report(
-        card, curves, galleries, embedding, of_method, METHOD_CLASSES[trainer.settings.method].curve_captions
-    )
+    captions = METHOD_CLASSES[trainer.settings.method].curve_captions
+    return pretraining_report(card, curves, galleries, embedding, of_method, captions, ground_facts(source))
 
 
 def _card(job: Pretrain, start: Pretraining, curves: Curves) -> ModelCard:

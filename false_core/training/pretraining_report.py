@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from false_core.jobs import UNTRAINED
 from false_core.methods.false_negatives import ANCHOR, FOUND
 from false_core.models.model_file import ModelCard
-from false_core.models.model_report import bands_shown, model_sections
-from false_core.presets import IMAGE
+from false_core.models.model_report import bands_shown, history_section
+from false_core.presets import IMAGE, PRETRAIN
 from false_core.reports.page import page, percent
-from false_core.reports.sections import Section
+from false_core.reports.sections import Section, next_steps
 from false_core.training.curves import Curves, draw_curves
 from false_core.training.embedding_map import EmbeddingMap, draw_map
 from false_core.training.gallery import Gallery, draw_gallery
@@ -24,6 +24,7 @@ def pretraining_report(
     embedding: EmbeddingMap | None = None,
     of_method: Sequence[Section] = (),
     curve_captions: Mapping[str, str] | None = None,
+    about: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Return the report of a pretraining run, as HTML.
 
@@ -32,6 +33,7 @@ def pretraining_report(
         embedding: What it sees in the first raster.
         of_method: What the method shows of itself.
         curve_captions: What the curves are that only this method has, a sentence by the first word of their names.
+        about: CRS and pixel size.
     """
     sections = [
         *_training(card, curves),
@@ -40,13 +42,25 @@ def pretraining_report(
         *of_method,
         *(_gallery(gallery, card, named=len(galleries) > 1) for gallery in galleries),
         *([_embedding(embedding, card)] if embedding else []),
-        *model_sections(card),
+        history_section(card),
+        *_next(card),
     ]
     rasters = ", ".join(card.provenance.get("rasters", []))
     learned = (
         "not trained, a control for what was learned" if card.method.get("name") == UNTRAINED else "learned without labels"
     )
-    return page("FALSE pretraining", f"An encoder {learned} from {rasters}.", [], [], sections)
+    return page("FALSE pretraining", f"An encoder {learned} from {rasters}.", [], [], sections, about)
+
+
+def _next(card: ModelCard) -> list[Section]:
+    steps, preset = card.method.get("steps"), str(card.method.get("preset", ""))
+    usual = PRETRAIN[preset].steps if preset in PRETRAIN else 0
+    short = isinstance(steps, int) and bool(usual) and steps < usual
+    return next_steps(
+        f"This run had {steps:,} steps; the preset {preset} has {usual:,}. Take the encoder for a try." if short else "",
+        "Make a model from this encoder and your labels, with 'Fine-tune a model'. Its accuracy says whether pretraining "
+        "was worth it: compare it with that of a model without this encoder.",
+    )
 
 
 def _training(card: ModelCard, curves: Curves) -> list[Section]:

@@ -15,11 +15,20 @@ _ARCHIVES = {"zip", "tar", "gzip", "7z", "rar"}
 _SUBDATASET = re.compile(r"(\w[\w+.-]+):(.*)", re.DOTALL)
 _SCHEME = re.compile(r"(file|zip|tar|gzip)(?:\+file)?://(.*)", re.DOTALL | re.IGNORECASE)
 _MOST_COLONS = 8
+_READ_OTHERWISE = re.compile(
+    r"[\t\r\n]|;[^/]*$|^//|^(?:file|zip|tar|gzip|https?|ftp|s3|gs|az|adls?|hdfs|webhdfs)(?:\+\w+)*:", re.IGNORECASE
+)
+"""In such names of files pyogrio sees the parts of an address, and drops some: it would open another file."""
 
 
 def is_on_network(name: str) -> bool:
     """Return whether what GDAL opens as ``name`` is asked of a server."""
     return _NETWORK.search(name) is not None or "://" in name.replace("vrt://", "") or name.startswith("\\\\")
+
+
+def is_name_read_otherwise(path: str) -> bool:
+    """Return whether pyogrio would take the name of a file on the disk for that of another one."""
+    return _READ_OTHERWISE.search(path) is not None
 
 
 def check_name(name: str, owner: str) -> None:

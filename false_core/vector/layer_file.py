@@ -11,6 +11,7 @@ import pyogrio.errors
 
 from false_core.errors import OutputError
 from false_core.publish import published
+from false_core.untrusted.names import is_name_read_otherwise
 
 REMEDY = "Choose a name that ends in .gpkg, .shp, .geojson, .fgb, .gml, .kml, .tab or .sqlite."
 GEOPACKAGE, SHAPEFILE = "GPKG", "ESRI Shapefile"
@@ -29,6 +30,7 @@ geometries (CSV, spreadsheets) and for drawings without fields (DXF, GPX)."""
 _TABLES = ("CSV", "XLSX", "ODS", "VDV")
 _ALSO = {".json": "GeoJSON", ".kml": "LIBKML"}
 """Extensions that pyogrio leaves open because several drivers write such files."""
+_NO_START = "`~!@#$%^&*()+-={}|[]\\:\";'<>?,./"
 WRITING_ERRORS = (
     pyogrio.errors.DataSourceError,
     pyogrio.errors.DataLayerError,
@@ -58,7 +60,13 @@ def write_vector(
     name = Path(path).name
     with published(path, with_parts=True) as (scratch,):
         try:
-            table.to_file(scratch, driver=driver, engine="pyogrio", layer=layer or None, **DRIVER_OPTIONS.get(driver, {}))
+            table.to_file(
+                scratch,
+                driver=driver,
+                engine="pyogrio",
+                layer=layer or layer_name(scratch, driver),
+                **DRIVER_OPTIONS.get(driver, {}),
+            )
             # Some drivers leave a file without a layer where they found nothing to write.
             keeps_geometries = any(geometry is not None for _, geometry in pyogrio.list_layers(scratch))
         except WRITING_ERRORS as error:
@@ -68,13 +76,24 @@ def write_vector(
         finish(scratch)
 
 
+def layer_name(path: Path, driver: str) -> str:
+    """Return what the layer in a file is called: as the file, but for signs with which GDAL lets none begin."""
+    return (path.stem.lstrip(_NO_START) or "layer") if driver == GEOPACKAGE else path.stem
+
+
 def driver_of(path: str) -> str:
     """Return the GDAL driver that writes files with the extension of ``path``.
 
     Raises:
-        OutputError: There is none, or it keeps no geometries, or no fields beside them.
+        OutputError: There is none, or it keeps no geometries, or no fields beside them; or it would write another file.
     """
     name, extension = Path(path).name, Path(path).suffix.lower()
+    if is_name_read_otherwise(path):
+        raise OutputError(
+            f"{path} cannot be written under this name: semicolons, line breaks, tabs, two slashes at the start and the "
+            "start of an address are not understood.",
+            "Choose another name.",
+        )
     try:
         driver = _ALSO.get(extension) or str(pyogrio.detect_write_driver(Path(path).stem + extension))
     except ValueError as error:

@@ -24,7 +24,8 @@ CREATE TABLE layer_styles (
 """
 _MOST_STYLES = 100
 TO_DO, DONE = "255,0,200,255", "0,200,80,255"
-"""Colours of points without a class and with one, as red, green, blue, opacity. Land cover has neither."""
+"""Colours of points and places where something is to be done, and where it is done: red, green, blue, opacity. Land cover has
+neither."""
 
 
 def keep_style(style: bytes, scratch: Path, path: str, raster: str) -> None:
@@ -140,6 +141,26 @@ def style_of_points_to_fill_in(field: str, names: Sequence[str]) -> bytes:
         ET.SubElement(categories, "category", symbol=str(number), value=value, label=label, render="true")
         ring = {"name": "circle", "color": "0,0,0,0", "outline_color": color, "outline_width": "0.6", "size": "5"}
         _symbol(symbols, number, "marker", "SimpleMarker", {**ring, "outline_width_unit": "MM", "size_unit": "MM"})
+    return _text(root)
+
+
+def style_of_places(number: str, reason: str) -> bytes:
+    """Return a style for places to look at: outlines, so that the ground shows, with two fields as their labels."""
+    root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology|Labeling", labelsEnabled="1")
+    renderer = ET.SubElement(root, "renderer-v2", {"type": "singleSymbol", "symbollevels": "0", "enableorderby": "0"})
+    outline = {"style": "no", "outline_color": TO_DO, "outline_style": "solid", "outline_width": "0.8"}
+    drawn = {**outline, "outline_width_unit": "MM", "joinstyle": "miter"}
+    _symbol(ET.SubElement(renderer, "symbols"), 0, "fill", "SimpleFill", drawn)
+    labeling = ET.SubElement(root, "labeling", type="simple")
+    settings = ET.SubElement(labeling, "settings", calloutType="simple")
+    said = f'"{number}" || \'. \' || "{reason}"'
+    text = {"fieldName": said, "isExpression": "1", "fontSize": "9", "fontSizeUnit": "Point", "textColor": "20,20,20,255"}
+    style = ET.SubElement(settings, "text-style", {**text, "fontWeight": "75", "textOpacity": "1"})
+    halo = {"bufferDraw": "1", "bufferSize": "1", "bufferSizeUnits": "MM", "bufferColor": "255,255,255,230"}
+    ET.SubElement(style, "text-buffer", {**halo, "bufferOpacity": "1"})
+    ET.SubElement(settings, "text-format", {"autoWrapLength": "28", "multilineAlign": "0"})
+    ET.SubElement(settings, "placement", {"placement": "1", "quadOffset": "4", "polygonPlacementFlags": "3"})
+    ET.SubElement(settings, "rendering", {"drawLabels": "1", "displayAll": "1", "obstacle": "0"})
     return _text(root)
 
 

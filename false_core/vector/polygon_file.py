@@ -18,7 +18,7 @@ from rasterio.crs import CRS
 from false_core.errors import OutputError
 from false_core.publish import published
 from false_core.raster.classes import LandCoverClass
-from false_core.vector.layer_file import DRIVER_OPTIONS, GEOPACKAGE, SHAPEFILE, driver_of
+from false_core.vector.layer_file import DRIVER_OPTIONS, GEOPACKAGE, SHAPEFILE, driver_of, layer_name
 from false_core.vector.layer_style import keep_style, style_of_classes
 
 CODE, NAME, COLOR, AREA = "code", "name", "color", "area"
@@ -82,7 +82,13 @@ class PolygonFile:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="'crs' was not provided")
                 pyogrio.write_dataframe(
-                    table, self._path, driver=self._driver, append=self._begun, geometry_type="Polygon", **options
+                    table,
+                    self._path,
+                    layer=layer_name(self._path, self._driver),
+                    driver=self._driver,
+                    append=self._begun,
+                    geometry_type="Polygon",
+                    **options,
                 )
         except (RuntimeError, OSError) as error:
             raise OutputError(f"{self._path.name} cannot be written: {error}.", "Is the disk full?") from error

@@ -21,7 +21,7 @@ from qgis.PyQt.QtWidgets import QWidget
 
 from false_core import jobs
 from false_core.errors import FalseError
-from qgis_false import PLUGIN_FOLDER, layers, legend, tasks
+from qgis_false import PLUGIN_FOLDER, class_field, layers, legend, made_files, tasks
 from qgis_false.algorithms.definitions import export_definition
 from qgis_false.algorithms.fields import shown_fields, the_only
 from qgis_false.algorithms.groups import title_of_group
@@ -30,6 +30,7 @@ from qgis_false.algorithms.problems import problems, with_names_of_rasters
 from qgis_false.algorithms.values import Request
 from qgis_false.environment.processes import ProcessingCancelled
 from qgis_false.help import help_page
+from qgis_false.result_names import name_layers
 from qgis_false.translation import tr
 
 Values = Dict[str, Any]
@@ -145,6 +146,10 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
             # Of anything but this very class QGIS shows the traceback to its user.
             raise QgsProcessingException(str(error)) from error
 
+    def doubts(self, parameters: Values, context: QgsProcessingContext) -> List[str]:
+        """Return what is probably not meant, in sentences. A dialog asks before it runs, any other run warns."""
+        return []
+
     def carry_out(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         """Do what was asked for, and return the outputs. See ``QgsProcessingAlgorithm.processAlgorithm``."""
         raise NotImplementedError
@@ -167,9 +172,18 @@ class JobAlgorithm(FalseAlgorithm):
 
     STYLED: Tuple[str, ...] = ()
     """Outputs of the job that carry how they are to be drawn: the names and colours of their classes, or a style."""
+    only_estimates: bool
+    """Whether it is not to do its job, but to say what that costs. QGIS runs a copy, which does as this one."""
+
+    def createInstance(self) -> QgsProcessingAlgorithm:
+        made = type(self)()
+        made.only_estimates = self.only_estimates
+        return made
 
     def __init__(self) -> None:
         super().__init__()
+        self.only_estimates = False
+        self._class_field = ""
         self._style: Optional[legend.LabelStyle] = None
 
     def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:
@@ -181,10 +195,19 @@ class JobAlgorithm(FalseAlgorithm):
         return missing_to_compute(self.JOB)
 
     def prepareAlgorithm(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> bool:
-        # Here and not later, because this is the main thread, where the style of a layer may be read.
+        # Here and not later, because this is the main thread, which layers and their styles belong to.
+        named = the_only(self.JOB, jobs.FIELD)
+        if not named:
+            return True
+        layer = layers.layer_of(parameters.get(the_only(self.JOB, jobs.VECTOR)), context)
+        self._class_field = self.parameterAsString(parameters, named, context)
+        if not self._class_field and layer is not None:
+            self._class_field = class_field.class_field_of(layer)
+            feedback.pushInfo(tr("The classes are taken from the field {field}.", field=self._class_field))
+        for doubt in self.doubts(parameters, context):
+            feedback.pushWarning(doubt)
         if "legend" in jobs.parameters(self.JOB):
-            layer = layers.layer_of(parameters.get(the_only(self.JOB, jobs.VECTOR)), context)
-            self._style = legend.style_of(layer, self.parameterAsString(parameters, the_only(self.JOB, jobs.FIELD), context))
+            self._style = legend.style_of(layer, self._class_field)
         return True
 
     def legend_entries(self, style: legend.LabelStyle, feedback: QgsProcessingFeedback) -> List[legend.LegendEntry]:
@@ -198,20 +221,36 @@ class JobAlgorithm(FalseAlgorithm):
         from qgis_false.worker import run_job
 
         self.warn_of_unknown(parameters, feedback)
+        if self.only_estimates:
+            return self._estimated(parameters, context, feedback)
         target = self.parameterAsFileOutput(parameters, EXPORT, context) if tasks.can_be_exported(self.JOB) else ""
         if target:
             return self._exported(os.path.abspath(target), parameters, context, feedback)
         with folder_for_a_job(folder_for_files(self.JOB)) as folder:
             job = self._job(parameters, context, feedback, Path(folder))
+            name_layers(job, context)
             results = run_job(job, feedback)
+        self._remember(job)
         declared = [*jobs.outputs(job), *(result.name for result in self.JOB.RESULTS)]
         return {name.upper(): results[name] for name in declared if name in results}
+
+    def _remember(self, job: jobs.Job) -> None:
+        """Note the encoder, model or map that was made, for the next dialog."""
+        kinds = {"encoder": made_files.ENCODER, "model": made_files.SEGMENTER}
+        if isinstance(job, jobs.Classify):
+            kinds["output"] = made_files.MAP
+        declared = jobs.parameters(job)
+        named = [path for name, one in declared.items() if one.kind.is_raster for path in one.kind.paths(getattr(job, name))]
+        rasters = [jobs.raster_name(name).path for name in named]
+        for name, path in jobs.outputs(job).items():
+            if name in kinds:
+                made_files.remember(kinds[name], path, rasters)
 
     def _job(
         self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
     ) -> jobs.Job:
         """Return the job that was asked for. Layers and styles that are not files are written to ``folder``."""
-        fields = job_fields(Request(self, parameters, context, feedback, folder, self._style), self.JOB)
+        fields = job_fields(Request(self, parameters, context, feedback, folder, self._class_field, self._style), self.JOB)
         entries = self.legend_entries(self._style, feedback) if self._style else []
         if entries:
             fields["legend"] = legend.write_legend(entries, folder)
@@ -219,6 +258,21 @@ class JobAlgorithm(FalseAlgorithm):
             return jobs.from_mapping({"job": self.JOB.NAME, **fields})
         except FalseError as error:
             raise QgsProcessingException(str(error)) from error
+
+    def _estimated(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
+        """Say what the job costs, and do nothing of it."""
+        from qgis_false.environment.supervisor import folder_for_a_job
+        from qgis_false.exported_job import forget_layers
+        from qgis_false.launcher import folder_for_files
+        from qgis_false.worker import run_job
+
+        with folder_for_a_job(folder_for_files(jobs.Estimate)) as folder:
+            asked = self._job(parameters, context, feedback, Path(folder))
+            forget_layers(asked, context)
+            file = Path(folder) / "job.json"
+            file.write_text(jobs.to_json(asked), encoding="utf-8")
+            run_job(jobs.Estimate(str(file)), feedback)
+        return {}
 
     def _exported(
         self, target: str, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback

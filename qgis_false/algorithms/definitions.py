@@ -59,7 +59,9 @@ def vector(field: Field) -> QgsProcessingParameterDefinition:
 
 
 def field_of_layer(field: Field) -> QgsProcessingParameterDefinition:
-    return _made(QgsProcessingParameterField, field, parentLayerParameterName=field.layer.processing_name)
+    # Optional, as the style of the layer mostly says which field it is.
+    layer = field.layer.processing_name
+    return QgsProcessingParameterField(field.processing_name, field.label, parentLayerParameterName=layer, optional=True)
 
 
 def model(field: Field) -> QgsProcessingParameterDefinition:

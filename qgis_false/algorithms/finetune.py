@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import List
+
+from qgis.core import QgsProcessingContext
+
 from false_core import jobs
+from qgis_false import class_field
 from qgis_false.algorithms import groups
-from qgis_false.algorithms.base import JobAlgorithm
+from qgis_false.algorithms.base import JobAlgorithm, Values
 
 
 class Finetune(JobAlgorithm):
@@ -14,3 +19,6 @@ class Finetune(JobAlgorithm):
     TITLE = "2. Fine-tune a model (few labels)"
     GROUP = groups.MAP
     TAGS = ("train", "training", "supervised", "segmentation", "deep learning", "land cover", "classification")
+
+    def doubts(self, parameters: Values, context: QgsProcessingContext) -> List[str]:
+        return class_field.doubts_of_run(self, parameters, "LABELS", "FIELD", context)

@@ -18,6 +18,8 @@ from false_core import jobs
 from qgis_false import layers, settings, tasks
 from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import FalseAlgorithm, Values
+from qgis_false.confidence_style import confidence_style
+from qgis_false.result_names import name_of_layer, subject_of
 from qgis_false.translation import tr
 
 _LAYERS = {
@@ -61,9 +63,11 @@ class ImportResults(FalseAlgorithm):
             feedback.pushInfo(f"{tr(declared[name].label)}: {path}")
             if declared[name].kind in _LAYERS and context.project() is not None:
                 details = QgsProcessingContext.LayerDetails(
-                    tr(declared[name].label), context.project(), name.upper(), _LAYERS[declared[name].kind]
-                )
-                details.setPostProcessor(layers.class_style())
+                    name_of_layer(tr(declared[name].label), subject_of(job)), context.project(), name.upper(),
+                    _LAYERS[declared[name].kind],
+                )  # fmt: skip
+                details.forceName = True
+                details.setPostProcessor(confidence_style() if name == "confidence" else layers.class_style())
                 context.addLayerToLoadOnCompletion(path, details)
         return {"KIND": job.NAME, **{name.upper(): getattr(job, name) for name in found}}
 

@@ -32,7 +32,7 @@ IN_DIALOG: Dict[Kind, InDialog] = {
     jobs.RASTER: InDialog(definitions.raster, values.raster),
     jobs.RASTERS: InDialog(definitions.rasters, values.rasters),
     jobs.VECTOR: InDialog(definitions.vector, values.vector),
-    jobs.FIELD: InDialog(definitions.field_of_layer, values.text),
+    jobs.FIELD: InDialog(definitions.field_of_layer, values.class_field),
     jobs.MODEL: InDialog(definitions.model, values.file),
     jobs.BANDS: InDialog(definitions.bands, values.bands),
     jobs.EXTENT: InDialog(definitions.extent, values.extent),

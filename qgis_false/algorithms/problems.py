@@ -16,7 +16,8 @@ from qgis.core import (
 from false_core import jobs
 from qgis_false import tasks
 from qgis_false.algorithms.fields import NO, YES, Field, shown_fields
-from qgis_false.layers import as_it_is, is_null, stands_for_rasters
+from qgis_false.class_field import class_field_of, fields_of_classes
+from qgis_false.layers import as_it_is, is_null, layer_of, stands_for_rasters
 from qgis_false.translation import tr
 
 
@@ -25,7 +26,9 @@ def problems(job: Type[Any], parameters: Dict[str, Any], context: QgsProcessingC
     found = []
     for name, field in shown_fields(job).items():
         value = parameters.get(name)
-        if _is_empty(value):
+        if _is_empty(value) and field.parameter.kind == jobs.FIELD:
+            found += _field_problems(field, parameters, context)
+        elif _is_empty(value):
             if not field.optional and field.default is None:
                 found.append(tr("{name} is missing: {label}.", name=name, label=field.label))
         elif field.parameter.kind.is_input and field.parameter.kind.layer:
@@ -54,10 +57,30 @@ def with_names_of_rasters(job: Type[Any], parameters: Dict[str, Any], context: Q
     ]
 
 
+def _field_problems(field: Field, parameters: Dict[str, Any], context: QgsProcessingContext) -> List[str]:
+    """Return what is wrong where no class field was given: nothing where the label layer says itself which one it is."""
+    layer = layer_of(parameters.get(field.layer.processing_name), context)
+    if layer is None or class_field_of(layer):
+        return []
+    names = ", ".join(fields_of_classes(layer) or [one.name() for one in layer.fields()])
+    return [
+        tr(
+            "{name} is missing: {label}. It may be one of {names}. Where the layer is styled by its classes, that field is "
+            "taken.",
+            name=field.processing_name, label=field.label, names=names,
+        )
+    ]  # fmt: skip
+
+
 def _missing_together(job: Type[Any], parameters: Dict[str, Any]) -> List[str]:
     """Return what the job says about parameters that need, or exclude, each other."""
     fields = shown_fields(job)
-    given = [field.name for name, field in fields.items() if not _is_empty(parameters.get(name))]
+    given = [
+        field.name
+        for name, field in fields.items()
+        if not _is_empty(parameters.get(name))
+        or (field.parameter.kind == jobs.FIELD and not _is_empty(parameters.get(field.layer.processing_name)))
+    ]
     problem = jobs.missing_together(job, given)
     return [" ".join(problem)] if problem else []
 

@@ -8,9 +8,10 @@ from qgis_false.algorithms.base import JobAlgorithm
 
 
 class SuggestLabels(JobAlgorithm):
-    """It needs nothing beside its job."""
+    """Its squares are drawn with their number and the reason for each."""
 
     JOB = jobs.SuggestLabels
     TITLE = "Where to digitise next"
     GROUP = groups.IMPROVE
     TAGS = ("active learning", "uncertainty", "labels", "training data", "sampling", "digitise", "annotate")
+    STYLED = ("output",)

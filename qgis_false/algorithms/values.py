@@ -20,7 +20,8 @@ from qgis.core import (
 
 from false_core import jobs
 from qgis_false import label_layers, layers
-from qgis_false.algorithms.fields import YES, Field, the_only
+from qgis_false.algorithms.fields import YES, Field
+from qgis_false.confidence_style import confidence_style
 from qgis_false.legend import LabelStyle
 from qgis_false.translation import failure
 
@@ -30,6 +31,7 @@ class Request:
     """One run of an algorithm: its values as Processing hands them over, and where temporary files may go.
 
     Attributes:
+        class_field: The field of the label layer that holds the classes, also where none was entered.
         style: How QGIS shows the labels, where the job wants to know.
     """
 
@@ -38,6 +40,7 @@ class Request:
     context: QgsProcessingContext
     feedback: QgsProcessingFeedback
     folder: Path
+    class_field: str = ""
     style: Optional[LabelStyle] = None
 
     def raw(self, field: Field) -> Any:
@@ -97,13 +100,15 @@ def vector(request: Request, field: Field) -> Optional[str]:
     source = request.algorithm.parameterAsSource(request.parameters, field.processing_name, request.context)
     if source is None:
         raise QgsProcessingException(request.algorithm.invalidSourceError(request.parameters, field.processing_name))
-    named = the_only(field.job, jobs.FIELD)
-    class_field = request.algorithm.parameterAsString(request.parameters, named, request.context) if named else ""
     # Before there is a layer of it, as for a folder of rasters, the library finds the way to its CRS.
     placed = request.raw(field.layer) is not None
     raster = _imagery(request, field.layer)[0] if placed else None
     way = label_layers.way_to_raster(source, raster if isinstance(raster, QgsRasterLayer) else None, request.context)
-    return label_layers.write_labels(source, class_field, request.folder, request.feedback, way, request.style)
+    return label_layers.write_labels(source, request.class_field, request.folder, request.feedback, way, request.style)
+
+
+def class_field(request: Request, field: Field) -> Optional[str]:
+    return request.class_field or text(request, field)
 
 
 def file(request: Request, field: Field) -> Optional[str]:
@@ -206,6 +211,10 @@ def new_vector(request: Request, field: Field) -> Optional[str]:
 def _output_layer(request: Request, field: Field) -> str:
     """Return where a layer goes, and have it drawn as it says itself when it arrives, if it does."""
     path = request.algorithm.parameterAsOutputLayer(request.parameters, field.processing_name, request.context)
-    if field.name in request.algorithm.STYLED and request.context.willLoadLayerOnCompletion(path):
-        request.context.layerToLoadOnCompletionDetails(path).setPostProcessor(layers.class_style())
+    if request.context.willLoadLayerOnCompletion(path):
+        details = request.context.layerToLoadOnCompletionDetails(path)
+        if field.name == "confidence":
+            details.setPostProcessor(confidence_style())
+        elif field.name in request.algorithm.STYLED:
+            details.setPostProcessor(layers.class_style())
     return path

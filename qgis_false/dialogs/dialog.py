@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Optional
 
 from processing.gui.AlgorithmDialog import AlgorithmDialog
-from qgis.core import QgsProcessingAlgorithm
-from qgis.PyQt.QtWidgets import QWidget
+from processing.gui.AlgorithmDialogBase import AlgorithmDialogBase
+from processing.tools.dataobjects import createContext
+from qgis.core import QgsProcessingAlgorithm, QgsProcessingFeedback, QgsProcessingOutputHtml
+from qgis.PyQt.QtWidgets import QDialogButtonBox, QMessageBox, QPushButton, QWidget
 
+from qgis_false.dialogs.cancelled_run import CalmFeedback
 from qgis_false.dialogs.environment import offer_in_bar, offer_in_box
+from qgis_false.dialogs.panel import FalsePanel
+from qgis_false.launcher import launcher_for
+from qgis_false.tasks import can_be_estimated
+from qgis_false.translation import tr
 
 
 class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
@@ -16,18 +24,93 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
 
     def __init__(self, algorithm: QgsProcessingAlgorithm, parent: Optional[QWidget] = None) -> None:
         super().__init__(algorithm, False, parent)
+        self._is_estimating = False
+        self._estimate_button: Optional[QPushButton] = None
+        if can_be_estimated(algorithm.JOB) and launcher_for(algorithm.JOB) is None:
+            self._estimate_button = QPushButton(tr("Estimate"))
+            self._estimate_button.setToolTip(
+                tr("Find out how long this takes, and how much memory and disk, without doing it. It takes some seconds.")
+            )
+            self._estimate_button.clicked.connect(self._estimate)
+            # With this role it stands on the left, as that for a batch does.
+            self.buttonBox().addButton(self._estimate_button, QDialogButtonBox.ButtonRole.ResetRole)
         missing = algorithm.what_is_missing()
         if missing:
             for button in offer_in_bar(self.messageBar(), missing):
                 button.clicked.connect(self._look_again)
 
+    def getParametersPanel(self, algorithm: QgsProcessingAlgorithm, parent: QWidget) -> FalsePanel:
+        return FalsePanel(parent, algorithm)
+
     def runAlgorithm(self) -> None:
+        if not self._can_compute():
+            return
+        self.mainWidget().propose_destinations()  # A name that was free when the dialog was opened may be taken by now.
+        if self._is_meant():
+            super().runAlgorithm()
+
+    def _can_compute(self) -> bool:
+        """Whether all is there to compute with. Where it is not, the user is offered to mend that."""
         missing = self.algorithm().what_is_missing()
         if missing:
             offer_in_box(self, missing)
             self._look_again()
+        return not missing
+
+    def _estimate(self, *_: Any) -> None:
+        """Run the algorithm as one that says what its job costs. The run takes a copy of it when it starts."""
+        if not self._can_compute():
             return
-        super().runAlgorithm()
+        self._is_estimating = self.algorithm().only_estimates = True
+        try:
+            super().runAlgorithm()
+        finally:
+            self.algorithm().only_estimates = False
+
+    def blockAdditionalControlsWhileRunning(self) -> None:
+        super().blockAdditionalControlsWhileRunning()
+        if self._estimate_button is not None:
+            self._estimate_button.setEnabled(False)
+
+    def resetAdditionalGui(self) -> None:
+        super().resetAdditionalGui()
+        if self._estimate_button is not None:
+            self._estimate_button.setEnabled(True)
+
+    def createFeedback(self) -> QgsProcessingFeedback:
+        self._inner_feedback = super().createFeedback()
+        return CalmFeedback(self._inner_feedback)
+
+    def finish(self, successful: bool, *given: Any, **named: Any) -> None:
+        if self._is_estimating:
+            self._is_estimating = False
+            self.resetGui()  # There are no results, and the dialog stays for the run itself.
+            return
+        self._name_reports()
+        super().finish(successful, *given, **named)
+        self.mainWidget().propose_destinations()
+
+    def _name_reports(self) -> None:
+        """Have the Results Viewer call a report after what it is of."""
+        reports = [one for one in self.algorithm().outputDefinitions() if isinstance(one, QgsProcessingOutputHtml)]
+        title = re.sub(r"^\d+\. ", "", self.algorithm().displayName())
+        for report in reports:
+            parts = (title, *([report.description()] if len(reports) > 1 else []))
+            report.setDescription(": ".join(filter(None, (", ".join(parts), self.mainWidget().subject()))))
+
+    def _is_meant(self) -> bool:
+        """Ask where something is probably not meant."""
+        try:
+            parameters = self.createProcessingParameters()
+        except (AlgorithmDialogBase.InvalidParameterValue, AlgorithmDialogBase.InvalidOutputExtension):
+            return True  # The run says what is wrong.
+        doubts = self.algorithm().doubts(parameters, createContext())
+        if not doubts:
+            return True
+        question = "\n\n".join([*doubts, tr("Go on all the same?")])
+        buttons = QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No
+        answer = QMessageBox.question(self, tr("Is this meant?"), question, buttons, QMessageBox.StandardButton.No)
+        return bool(answer == QMessageBox.StandardButton.Yes)
 
     def _look_again(self, *_: Any) -> None:
         """Take the message away once it is no longer true."""

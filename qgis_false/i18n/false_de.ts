@@ -248,8 +248,8 @@
         <translation>Klassenfeld</translation>
     </message>
     <message>
-        <source>Whole numbers from 0 to 254 keep their codes on the map, also where they are kept as text. Anything else gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>
-        <translation>Ganze Zahlen von 0 bis 254 behalten ihren Code auf der Karte, auch wenn sie als Text gespeichert sind. Alles andere bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen.</translation>
+        <source>Whole numbers from 0 to 254 keep their codes on the map, also where they are kept as text. Anything else gets codes 1, 2, 3... in sorted order. Empty values are left out. In QGIS it may be left out: then it is the field that the layer is styled by.</source>
+        <translation>Ganze Zahlen von 0 bis 254 behalten ihre Codes auf der Karte, auch wo sie als Text gespeichert sind. Alles andere bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen. In QGIS darf es fehlen: dann ist es das Feld, nach dem der Layer gestaltet ist.</translation>
     </message>
     <message>
         <source>Model</source>
@@ -576,8 +576,8 @@
         <translation>Punkte, Linien oder Polygone mit einem Klassenfeld. Wo nötig, werden sie in das KBS der Karte umprojiziert. Punkte werden einzeln verglichen, Linien und Polygone Pixel für Pixel. Geben Sie diese oder ein Raster der Wahrheit an.</translation>
     </message>
     <message>
-        <source>Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted.</source>
-        <translation>Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes. Leere Werte werden ausgelassen und gezählt.</translation>
+        <source>Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted. In QGIS it may be left out: then it is the field that the layer is styled by.</source>
+        <translation>Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes. Leere Werte werden ausgelassen und gezählt. In QGIS darf es fehlen: dann ist es das Feld, nach dem der Layer gestaltet ist.</translation>
     </message>
     <message>
         <source>Truth raster</source>
@@ -614,6 +614,54 @@
     <message>
         <source>Points or pixels compared</source>
         <translation>Verglichene Punkte oder Pixel</translation>
+    </message>
+    <message>
+        <source>Put all that belongs to a map into one folder, to hand it in.</source>
+        <translation>Legt alles, was zu einer Karte gehört, in einen Ordner, um sie abzugeben.</translation>
+    </message>
+    <message>
+        <source>The folder gets the map with its style, its polygons, the area of each class, a report that says in plain words how the map was made and how good it is, and the jobs that make it again. In QGIS it also gets a page to print, with the map, its legend, scale bar, north arrow, date and CRS.</source>
+        <translation>In den Ordner kommen die Karte mit ihrem Stil, ihre Polygone, die Fläche jeder Klasse, ein Bericht, der in einfachen Worten sagt, wie die Karte gemacht wurde und wie gut sie ist, und die Aufträge, die sie noch einmal machen. In QGIS kommt eine Seite zum Drucken dazu, mit Karte, Legende, Maßstabsbalken, Nordpfeil, Datum und KBS.</translation>
+    </message>
+    <message>
+        <source>With the points of Sample points to assess a map, their classes filled in, accuracy and areas come with their intervals.</source>
+        <translation>Mit den Punkten aus „Punkte ziehen, um eine Karte zu bewerten“, deren Klassen eingetragen sind, stehen Genauigkeit und Flächen mit ihren Intervallen da.</translation>
+    </message>
+    <message>
+        <source>Folder</source>
+        <translation>Ordner</translation>
+    </message>
+    <message>
+        <source>The folder is made where it does not exist. Files of an earlier run are replaced.</source>
+        <translation>Der Ordner wird angelegt, wenn es ihn nicht gibt. Dateien eines früheren Laufs werden ersetzt.</translation>
+    </message>
+    <message>
+        <source>Points at which somebody has looked up what is really there. Without them the report says that the accuracy of the map is not known.</source>
+        <translation>Punkte, an denen jemand nachgesehen hat, was wirklich da ist. Ohne sie sagt der Bericht, dass die Genauigkeit der Karte nicht bekannt ist.</translation>
+    </message>
+    <message>
+        <source>Names of the map's classes, in capitals or not, or their codes.</source>
+        <translation>Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes.</translation>
+    </message>
+    <message>
+        <source>The model that made the map. The report says from it how the map was made.</source>
+        <translation>Das Modell, das die Karte gemacht hat. Der Bericht sagt danach, wie die Karte gemacht wurde.</translation>
+    </message>
+    <message>
+        <source>The raster that the map was made of. It is named in the report and in the job.</source>
+        <translation>Das Raster, aus dem die Karte gemacht wurde. Es wird im Bericht und im Auftrag genannt.</translation>
+    </message>
+    <message>
+        <source>A region smaller than this becomes part of its neighbour among the polygons, as in Map to polygons. The map stays.</source>
+        <translation>Ein kleineres Gebiet geht bei den Polygonen in seinem Nachbarn auf, wie in „Karte zu Polygonen“. Die Karte bleibt, wie sie ist.</translation>
+    </message>
+    <message>
+        <source>Title</source>
+        <translation>Titel</translation>
+    </message>
+    <message>
+        <source>The title of the report and of the page. Empty: the name of the map.</source>
+        <translation>Der Titel des Berichts und der Seite. Leer: der Name der Karte.</translation>
     </message>
     <message>
         <source>Suggest where to digitise next.</source>
@@ -772,6 +820,34 @@
         <translation>Trainingsflächen (Polygone)</translation>
     </message>
     <message>
+        <source>Estimate how long a job will take, and how much memory and disk.</source>
+        <translation>Schätzt, wie lange ein Auftrag dauert und wie viel Arbeitsspeicher und Platz er braucht.</translation>
+    </message>
+    <message>
+        <source>The job is one of pretraining, fine-tuning or classifying, in a file that Export the job writes. Nothing of it is done but a test of two seconds, of which the result is remembered. The button Estimate in the dialogs does the same without a file. Times are right within a factor of two, where other programs leave the computer alone.</source>
+        <translation>Der Auftrag ist ein Vortraining, ein Feintraining oder eine Klassifikation, in einer Datei, wie „Auftrag exportieren“ sie schreibt. Nichts davon wird ausgeführt, nur ein Test von zwei Sekunden, dessen Ergebnis gemerkt wird. Der Knopf „Schätzen“ in den Dialogen macht dasselbe ohne Datei. Die Zeiten stimmen bis auf einen Faktor zwei, wenn andere Programme den Rechner in Ruhe lassen.</translation>
+    </message>
+    <message>
+        <source>Job</source>
+        <translation>Auftrag</translation>
+    </message>
+    <message>
+        <source>The JSON file of the job.</source>
+        <translation>Die JSON-Datei des Auftrags.</translation>
+    </message>
+    <message>
+        <source>Seconds</source>
+        <translation>Sekunden</translation>
+    </message>
+    <message>
+        <source>Memory in GB</source>
+        <translation>Arbeitsspeicher in GB</translation>
+    </message>
+    <message>
+        <source>Disk in GB</source>
+        <translation>Festplatte in GB</translation>
+    </message>
+    <message>
         <source>Check the compute environment: versions, device, and a real computation on it.</source>
         <translation>Prüft die Rechenumgebung: Versionen, Gerät und eine echte Berechnung darauf.</translation>
     </message>
@@ -806,10 +882,6 @@
     <message>
         <source>Where Export the job names a file, a dialog writes its job there instead of running it. The log says how to run the file elsewhere, also under torchrun or on a cluster. Then name the file here: the map and other layers are loaded and drawn as if they had been made here, the report goes to the Results Viewer, and the model is an output.</source>
         <translation>Wenn bei Auftrag exportieren eine Datei genannt ist, schreibt ein Dialog seinen Auftrag dorthin, statt ihn auszuführen. Das Protokoll sagt, wie die Datei anderswo ausgeführt wird, auch unter torchrun oder auf einem Cluster. Dann nennen Sie die Datei hier: Karte und andere Layer werden geladen und dargestellt, als wären sie hier entstanden, der Bericht kommt in die Ergebnisanzeige, und das Modell ist eine Ausgabe.</translation>
-    </message>
-    <message>
-        <source>Job</source>
-        <translation>Auftrag</translation>
     </message>
     <message>
         <source>The JSON file that was exported. What the job made must be where it says, or the mapping says.</source>
@@ -900,6 +972,10 @@
         <translation>Eine Karte bewerten</translation>
     </message>
     <message>
+        <source>The classes are taken from the field {field}.</source>
+        <translation>Die Klassen kommen aus dem Feld {field}.</translation>
+    </message>
+    <message>
         <source>{name} cannot be used: {value}.</source>
         <translation>{name} kann nicht verwendet werden: {value}.</translation>
     </message>
@@ -956,6 +1032,10 @@
         <translation>Was der Encoder sieht</translation>
     </message>
     <message>
+        <source>Estimate time, memory and disk</source>
+        <translation>Zeit, Speicher und Platz schätzen</translation>
+    </message>
+    <message>
         <source>2. Make example data</source>
         <translation>2. Beispieldaten erzeugen</translation>
     </message>
@@ -988,6 +1068,14 @@
         <translation>5 Modelle und Dateien</translation>
     </message>
     <message>
+        <source>Hand in a map</source>
+        <translation>Eine Karte abgeben</translation>
+    </message>
+    <message>
+        <source>unknown</source>
+        <translation>unbekannt</translation>
+    </message>
+    <message>
         <source>Import results</source>
         <translation>Ergebnisse importieren</translation>
     </message>
@@ -1010,6 +1098,10 @@
     <message>
         <source>{source} is no layer that can be opened. The file may be damaged, or of another kind.</source>
         <translation>{source} ist kein Layer, der sich öffnen lässt. Die Datei ist vielleicht beschädigt oder von anderer Art.</translation>
+    </message>
+    <message>
+        <source>{name} is missing: {label}. It may be one of {names}. Where the layer is styled by its classes, that field is taken.</source>
+        <translation>{name} fehlt: {label}. Es kann eines von {names} sein. Wo der Layer nach seinen Klassen gestaltet ist, wird dieses Feld genommen.</translation>
     </message>
     <message>
         <source>there is no file {path}.</source>
@@ -1080,6 +1172,34 @@
         <translation>{name} muss eine Datei sein, zum Beispiel ein GeoPackage; es ist {path}.</translation>
     </message>
     <message>
+        <source>Each of the {number} classes in the field {field} has one shape only. Then nobody can tell how good the map is. Perhaps this is not the field with the classes, or the classes need more shapes.</source>
+        <translation>Jede der {number} Klassen im Feld {field} hat nur eine Trainingsfläche. Dann kann niemand sagen, wie gut die Karte ist. Vielleicht ist es nicht das Feld mit den Klassen, oder die Klassen brauchen mehr Flächen.</translation>
+    </message>
+    <message>
+        <source>Some classes in the field {field} differ only in capitals or blanks, and each will be a class of its own: {names}.</source>
+        <translation>Einige Klassen im Feld {field} unterscheiden sich nur in Großbuchstaben oder Leerzeichen, und jede wird eine eigene Klasse: {names}.</translation>
+    </message>
+    <message>
+        <source>Cancelled. Nothing that was there before has changed.</source>
+        <translation>Abgebrochen. Was vorher da war, ist unverändert.</translation>
+    </message>
+    <message>
+        <source>Is this meant?</source>
+        <translation>Ist das so gemeint?</translation>
+    </message>
+    <message>
+        <source>Estimate</source>
+        <translation>Schätzen</translation>
+    </message>
+    <message>
+        <source>Find out how long this takes, and how much memory and disk, without doing it. It takes some seconds.</source>
+        <translation>Herausfinden, wie lange das dauert und wie viel Arbeitsspeicher und Platz es braucht, ohne es auszuführen. Das dauert einige Sekunden.</translation>
+    </message>
+    <message>
+        <source>Go on all the same?</source>
+        <translation>Trotzdem weitermachen?</translation>
+    </message>
+    <message>
         <source>Nothing can be computed yet</source>
         <translation>Es kann noch nichts gerechnet werden</translation>
     </message>
@@ -1090,6 +1210,282 @@
     <message>
         <source>Options...</source>
         <translation>Optionen...</translation>
+    </message>
+    <message>
+        <source>Share of the labels of the class that the map shows as this class when it has not learned from them (producer's accuracy), with the limits between which it lies in 95 of 100 cases.</source>
+        <translation>Anteil der Trainingsflächen der Klasse, die die Karte als diese Klasse zeigt, wenn sie nicht aus ihnen gelernt hat (Herstellergenauigkeit), mit den Grenzen, zwischen denen er in 95 von 100 Fällen liegt.</translation>
+    </message>
+    <message>
+        <source>Double click to change it.</source>
+        <translation>Ein Doppelklick ändert es.</translation>
+    </message>
+    <message>
+        <source>unknown, draw {number} more</source>
+        <translation>unbekannt, noch {number} zeichnen</translation>
+    </message>
+    <message>
+        <source>Class</source>
+        <translation>Klasse</translation>
+    </message>
+    <message>
+        <source>Accuracy</source>
+        <translation>Genauigkeit</translation>
+    </message>
+    <message>
+        <source>{number} of {total}:</source>
+        <translation>{number} von {total}:</translation>
+    </message>
+    <message>
+        <source>FALSE: label and map</source>
+        <translation>FALSE: zeichnen und kartieren</translation>
+    </message>
+    <message>
+        <source>Label this raster</source>
+        <translation>In dieses Raster zeichnen</translation>
+    </message>
+    <message>
+        <source>Try it with example data...</source>
+        <translation>Mit Beispieldaten ausprobieren...</translation>
+    </message>
+    <message>
+        <source>Label another raster</source>
+        <translation>In ein anderes Raster zeichnen</translation>
+    </message>
+    <message>
+        <source>What looks at the raster: the general encoder alone, with one of your own, or a model.</source>
+        <translation>Was das Raster ansieht: der allgemeine Encoder allein, mit einem eigenen zusammen, oder ein Modell.</translation>
+    </message>
+    <message>
+        <source>Start again</source>
+        <translation>Neu starten</translation>
+    </message>
+    <message>
+        <source>Ends the session and begins another one. No label is lost.</source>
+        <translation>Beendet die Sitzung und beginnt eine neue. Keine Trainingsfläche geht verloren.</translation>
+    </message>
+    <message>
+        <source>Classes</source>
+        <translation>Klassen</translation>
+    </message>
+    <message>
+        <source>Makes the labels of this class labels of another one.</source>
+        <translation>Macht die Trainingsflächen dieser Klasse zu solchen einer anderen.</translation>
+    </message>
+    <message>
+        <source>From...</source>
+        <translation>Aus...</translation>
+    </message>
+    <message>
+        <source>Takes the classes from a layer, a text file or a model.</source>
+        <translation>Nimmt die Klassen aus einem Layer, einer Textdatei oder einem Modell.</translation>
+    </message>
+    <message>
+        <source>Draw</source>
+        <translation>Zeichnen</translation>
+    </message>
+    <message>
+        <source> pixels on the screen</source>
+        <translation> Pixel auf dem Bildschirm</translation>
+    </message>
+    <message>
+        <source>Next place</source>
+        <translation>Nächste Stelle</translation>
+    </message>
+    <message>
+        <source>Zooms to where a label would teach most. Key N.</source>
+        <translation>Zoomt dorthin, wo eine Trainingsfläche am meisten lehrt. Taste N.</translation>
+    </message>
+    <message>
+        <source>Live map</source>
+        <translation>Laufende Karte</translation>
+    </message>
+    <message>
+        <source>Show</source>
+        <translation>Zeigen</translation>
+    </message>
+    <message>
+        <source>Opacity</source>
+        <translation>Deckkraft</translation>
+    </message>
+    <message>
+        <source>{raster}, labels in {file}</source>
+        <translation>{raster}, Trainingsflächen in {file}</translation>
+    </message>
+    <message>
+        <source>New class</source>
+        <translation>Neue Klasse</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>Name</translation>
+    </message>
+    <message>
+        <source>Merge classes</source>
+        <translation>Klassen vereinigen</translation>
+    </message>
+    <message>
+        <source>{name} becomes</source>
+        <translation>{name} wird zu</translation>
+    </message>
+    <message>
+        <source>Encoder file</source>
+        <translation>Encoder-Datei</translation>
+    </message>
+    <message>
+        <source>Model file</source>
+        <translation>Modelldatei</translation>
+    </message>
+    <message>
+        <source>Encoder file...</source>
+        <translation>Encoder-Datei...</translation>
+    </message>
+    <message>
+        <source>Model file...</source>
+        <translation>Modelldatei...</translation>
+    </message>
+    <message>
+        <source>Add...</source>
+        <translation>Hinzufügen...</translation>
+    </message>
+    <message>
+        <source>Merge...</source>
+        <translation>Vereinigen...</translation>
+    </message>
+    <message>
+        <source>Polygon</source>
+        <translation>Polygon</translation>
+    </message>
+    <message>
+        <source>Click each corner. Enter or a right click completes the polygon.</source>
+        <translation>Klicken Sie jede Ecke an. Die Eingabetaste oder ein Rechtsklick schließt das Polygon ab.</translation>
+    </message>
+    <message>
+        <source>Stroke</source>
+        <translation>Strich</translation>
+    </message>
+    <message>
+        <source>Hold the button and draw as with a brush.</source>
+        <translation>Halten Sie die Taste gedrückt, und zeichnen Sie wie mit einem Pinsel.</translation>
+    </message>
+    <message>
+        <source>Point</source>
+        <translation>Punkt</translation>
+    </message>
+    <message>
+        <source>Click: one pixel becomes a label.</source>
+        <translation>Klicken Sie: Ein Pixel wird zur Trainingsfläche.</translation>
+    </message>
+    <message>
+        <source>Outline</source>
+        <translation>Umriss</translation>
+    </message>
+    <message>
+        <source>Click: what is like it is outlined. The wheel says how far. Enter accepts it.</source>
+        <translation>Klicken Sie: Was der Stelle ähnlich ist, wird umrandet. Das Mausrad sagt, wie weit. Die Eingabetaste nimmt es an.</translation>
+    </message>
+    <message>
+        <source>Undo</source>
+        <translation>Rückgängig</translation>
+    </message>
+    <message>
+        <source>Redo</source>
+        <translation>Wiederholen</translation>
+    </message>
+    <message>
+        <source>What changed last</source>
+        <translation>Was sich zuletzt änderte</translation>
+    </message>
+    <message>
+        <source>Add a class first.</source>
+        <translation>Fügen Sie zuerst eine Klasse hinzu.</translation>
+    </message>
+    <message>
+        <source>Looking for places...</source>
+        <translation>Stellen werden gesucht...</translation>
+    </message>
+    <message>
+        <source>No place is known yet. It takes a map.</source>
+        <translation>Noch ist keine Stelle bekannt. Dafür muss es erst eine Karte geben.</translation>
+    </message>
+    <message>
+        <source>Width of a stroke</source>
+        <translation>Breite eines Strichs</translation>
+    </message>
+    <message>
+        <source>Choose the raster that you want a map of.</source>
+        <translation>Wählen Sie das Raster, von dem Sie eine Karte wollen.</translation>
+    </message>
+    <message>
+        <source>Add a raster to the project: the image that you want a map of. Or begin with example data.</source>
+        <translation>Fügen Sie dem Projekt ein Raster hinzu: das Bild, von dem Sie eine Karte wollen. Oder beginnen Sie mit Beispieldaten.</translation>
+    </message>
+    <message>
+        <source>{likely} or {second}?</source>
+        <translation>{likely} oder {second}?</translation>
+    </message>
+    <message>
+        <source>What was drawn encloses no area.</source>
+        <translation>Was gezeichnet wurde, umschließt keine Fläche.</translation>
+    </message>
+    <message>
+        <source>The labels cannot be written to {path}: {reason}.</source>
+        <translation>Die Trainingsflächen lassen sich nicht nach {path} schreiben: {reason}.</translation>
+    </message>
+    <message>
+        <source>the file does not take it</source>
+        <translation>die Datei nimmt es nicht an</translation>
+    </message>
+    <message>
+        <source>{path} holds no labels of FALSE: no layer {layer} with a field {field}. Choose another file.</source>
+        <translation>{path} enthält keine Trainingsflächen von FALSE: keinen Layer {layer} mit einem Feld {field}. Wählen Sie eine andere Datei.</translation>
+    </message>
+    <message>
+        <source>The session starts...</source>
+        <translation>Die Sitzung beginnt...</translation>
+    </message>
+    <message>
+        <source>{how} No label is lost; it starts again.</source>
+        <translation>{how} Keine Trainingsfläche ist verloren; sie beginnt neu.</translation>
+    </message>
+    <message>
+        <source>The raster is open. Draw labels of at least two classes.</source>
+        <translation>Das Raster ist geöffnet. Zeichnen Sie Trainingsflächen von mindestens zwei Klassen.</translation>
+    </message>
+    <message>
+        <source>The library of the compute environment speaks another version. Set the environment up again.</source>
+        <translation>Die Bibliothek der Rechenumgebung spricht eine andere Version. Richten Sie die Rechenumgebung neu ein.</translation>
+    </message>
+    <message>
+        <source>The session has not answered for a minute. Wait, or press Start again.</source>
+        <translation>Die Sitzung hat seit einer Minute nicht geantwortet. Warten Sie, oder drücken Sie auf Neu starten.</translation>
+    </message>
+    <message>
+        <source>Learned from {number} labels.</source>
+        <translation>Aus {number} Trainingsflächen gelernt.</translation>
+    </message>
+    <message>
+        <source>{number} labels wait for their part of the raster.</source>
+        <translation>{number} Trainingsflächen warten auf ihren Teil des Rasters.</translation>
+    </message>
+    <message>
+        <source>{number} labels lie outside of the raster.</source>
+        <translation>{number} Trainingsflächen liegen außerhalb des Rasters.</translation>
+    </message>
+    <message>
+        <source>{percent} % of the view is computed.</source>
+        <translation>{percent} % des Ausschnitts sind berechnet.</translation>
+    </message>
+    <message>
+        <source>The computing process said something that is no answer: {error}.</source>
+        <translation>Der Rechenprozess hat etwas gesagt, das keine Antwort ist: {error}.</translation>
+    </message>
+    <message>
+        <source>The session has ended several times. Press Start again.</source>
+        <translation>Die Sitzung ist mehrmals abgebrochen. Drücken Sie auf Neu starten.</translation>
+    </message>
+    <message>
+        <source>The computing process of the session is gone: {how}.</source>
+        <translation>Der Rechenprozess der Sitzung ist weg: {how}.</translation>
     </message>
     <message>
         <source>Settings &gt; Options &gt; Network</source>
@@ -1548,10 +1944,6 @@
         <translation>keine</translation>
     </message>
     <message>
-        <source>The labels cannot be written to {path}: {reason}.</source>
-        <translation>Die Trainingsflächen lassen sich nicht nach {path} schreiben: {reason}.</translation>
-    </message>
-    <message>
         <source>{number} labels lie where the CRS of the raster does not reach. They are left out.</source>
         <translation>{number} Trainingsflächen liegen dort, wohin das KBS des Rasters nicht reicht. Sie werden ausgelassen.</translation>
     </message>
@@ -1580,6 +1972,22 @@
         <translation>Der Nodata-Wert von {layer} ist in QGIS ausgeschaltet. Er gilt trotzdem.</translation>
     </message>
     <message>
+        <source>{path} cannot be written. Is it open in another program?</source>
+        <translation>{path} kann nicht geschrieben werden. Ist die Datei in einem anderen Programm geöffnet?</translation>
+    </message>
+    <message>
+        <source>Legend</source>
+        <translation>Legende</translation>
+    </message>
+    <message>
+        <source>Overall accuracy: {accuracy}</source>
+        <translation>Gesamtgenauigkeit: {accuracy}</translation>
+    </message>
+    <message>
+        <source>CRS: {crs}</source>
+        <translation>KBS: {crs}</translation>
+    </message>
+    <message>
         <source>The style of the label layer does not go by the field {field}: the classes have neither names nor colours from it.</source>
         <translation>Der Stil des Layers richtet sich nicht nach dem Feld {field}: die Klassen bekommen weder Namen noch Farben von ihm.</translation>
     </message>
@@ -1598,6 +2006,10 @@
     <message>
         <source>The colours of the label layer do not go by the field {field}: the classes get other ones.</source>
         <translation>Die Farben des Layers richten sich nicht nach dem Feld {field}: die Klassen bekommen andere.</translation>
+    </message>
+    <message>
+        <source>Draw labels, and see the map that is made of them at once</source>
+        <translation>Trainingsflächen zeichnen und die Karte, die daraus wird, sofort sehen</translation>
     </message>
     <message>
         <source>FALSE: land-cover maps from a few labels</source>
@@ -1730,6 +2142,14 @@
     <message>
         <source>What a run writes to its log. warning: only what may be wrong. debug: everything the compute process says.</source>
         <translation>Was ein Lauf in sein Protokoll schreibt. warning: nur, was falsch sein kann. debug: alles, was der Rechenprozess sagt.</translation>
+    </message>
+    <message>
+        <source>Name in reports</source>
+        <translation>Name in Berichten</translation>
+    </message>
+    <message>
+        <source>Who has made them, as reports say it. Empty: the author of the project, in Project &gt; Properties &gt; Metadata.</source>
+        <translation>Wer sie erstellt hat, wie Berichte es sagen. Leer: der Autor des Projekts, unter Projekt &gt; Eigenschaften &gt; Metadaten.</translation>
     </message>
     <message>
         <source>the setting {label} in Settings &gt; Options &gt; FALSE</source>
@@ -2028,6 +2448,10 @@
         <translation type="vanished">FALSE rechnet in einem eigenen Python neben QGIS, mit PyTorch und was es sonst braucht. Dieser Algorithmus findet oder holt ein Python, lädt die Pakete herunter (1 bis 3 GB), rechnet etwas damit und sagt, auf welchem Gerät.</translation>
     </message>
     <message>
+        <source>Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted.</source>
+        <translation type="vanished">Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes. Leere Werte werden ausgelassen und gezählt.</translation>
+    </message>
+    <message>
         <source>Raster with the codes of the true classes, on any grid and in any CRS. It is looked up at the centre of each pixel of the map. Give this or reference labels.</source>
         <translation type="vanished">Raster mit den Codes der wahren Klassen, in beliebigem Gitter und KBS. Es wird in der Mitte jedes Pixels der Karte abgefragt. Geben Sie dieses oder Referenzdaten an.</translation>
     </message>
@@ -2046,6 +2470,10 @@
     <message>
         <source>The raster the labels were digitised on.</source>
         <translation type="vanished">Das Raster, auf dem die Trainingsflächen digitalisiert wurden.</translation>
+    </message>
+    <message>
+        <source>Whole numbers from 0 to 254 keep their codes on the map, also where they are kept as text. Anything else gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>
+        <translation type="vanished">Ganze Zahlen von 0 bis 254 behalten ihren Code auf der Karte, auch wenn sie als Text gespeichert sind. Alles andere bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen.</translation>
     </message>
     <message>
         <source>Whole numbers from 1 to 254 keep their codes on the map. Text gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>

@@ -279,14 +279,12 @@ def _(folder: Path, good: Good) -> str:
 
 @animal("a weight that is no number", MODEL, "are no finite numbers")
 def _(folder: Path, good: Good) -> str:
-    return _weighted(
-        folder, good.model, lambda name, tensor: tensor * float("nan") if name.endswith("conv1.weight") else tensor
-    )
+    return _weighted(folder, good.model, lambda name, tensor: tensor * float("nan") if tensor.ndim == 4 else tensor)
 
 
 @animal("an infinite weight", ENCODER, "are no finite numbers")
 def _(folder: Path, good: Good) -> str:
-    return _weighted(folder, good.encoder, lambda name, tensor: tensor / 0 if name.endswith("conv1.weight") else tensor)
+    return _weighted(folder, good.encoder, lambda name, tensor: tensor / 0 if tensor.ndim == 4 else tensor)
 
 
 @animal("weights that are finite and compute nothing", MODEL, "what its weights compute are no finite numbers")
@@ -1014,6 +1012,8 @@ for _what, _view, _said in (
     ("looks at who reads it", "SELECT fid, geom, sqlite_version() AS cover FROM labels", _UNTRIED),
     ("looks at what there is", "SELECT fid, geom, cover FROM labels, pragma_function_list", _UNTRIED),
     ("reads what is not there", "SELECT fid, geom, cover FROM labels, nowhere", _UNTRIED),
+    ("makes much of little", "SELECT fid, geom, printf('%199000000s', cover) AS cover FROM labels", "gives more than 1 GB"),
+    ("makes one thing too large", "SELECT fid, geom, printf('%900000000s', cover) AS cover FROM labels", "more than 200 MB"),
     ("never ends in a column", f"SELECT fid, geom, ({ENDLESS} SELECT sum(i) FROM n) AS cover FROM labels", _SLOW),
     ("never ends in a condition", f"SELECT fid, geom, cover FROM labels WHERE fid IN ({ENDLESS} SELECT -i FROM n)", _SLOW),
 ):  # fmt: skip
@@ -1025,6 +1025,42 @@ for _what, _view, _said in (
             _said,
         )
     )
+
+
+@animal("a table with a column that is computed", LABELS, _UNTRIED)
+def _(folder: Path, good: Good) -> str:
+    shutil.copy(good.labels, folder / "hostile.gpkg")
+    with closing(sqlite3.connect(folder / "hostile.gpkg")) as database, database:
+        # What stands for all others: a function that GDAL has and this does not.
+        database.create_function("st_minx", 1, len, deterministic=True)
+        database.execute("ALTER TABLE labels ADD COLUMN more TEXT GENERATED ALWAYS AS (ST_MinX(geom)) VIRTUAL")
+    return str(folder / "hostile.gpkg")
+
+
+for _what, _made in (
+    ("text", "CREATE VIRTUAL TABLE v USING VirtualText('/etc/passwd', 'UTF-8', 0)"),
+    ("shapes", "CREATE /* USING rtree */ VIRTUAL TABLE v USING VirtualShape('/etc/x', 'UTF-8', 4326)"),
+    ("cells", 'CREATE VIRTUAL TABLE "v"USING"virtualXL"(x)'),
+):
+
+    def _virtual(folder: Path, good: Good, made: str = _made) -> str:
+        path = _with_view(folder / "hostile.gpkg", good, "SELECT fid, geom, cover FROM labels")
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute("PRAGMA writable_schema = ON")
+            database.execute("UPDATE sqlite_master SET type = 'table', rootpage = 0, sql = ? WHERE name = 'v'", (made,))
+        return path
+
+    ZOO.append(Animal(f"a table of the {_what} of another file", LABELS, _virtual, "may show other files"))
+
+
+@animal("a database that only a newer program reads", LABELS, "is a database that cannot be read")
+def _(folder: Path, good: Good) -> str:
+    shutil.copy(good.labels, folder / "hostile.gpkg")
+    with closing(sqlite3.connect(folder / "hostile.gpkg")) as database, database:
+        database.execute("CREATE TABLE more (a TEXT)")
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute("UPDATE sqlite_master SET sql = 'CREATE TABLE more (a TEXT) NEWER' WHERE name = 'more'")
+    return str(folder / "hostile.gpkg")
 
 
 @animal("a view in place of what says which layers there are", LABELS, _SLOW)

@@ -13,16 +13,22 @@ from small_world import Listener
 from false_core import cost, jobs
 from false_core.dispatch import run
 from false_core.errors import RequestError
-from false_core.jobs import Classify, Estimate, Finetune, ModelInfo, Pretrain
+from false_core.jobs import Check, Classify, Estimate, Finetune, Pretrain
 
 pytestmark = pytest.mark.thorough
-BACKBONE = "resnet10t"
 
 
 @pytest.fixture(autouse=True)
 def short_tests(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cost, "TEST_S", 0.0)
     monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
+
+
+def small_pretraining(land: str, folder: Path, **named: Any) -> Pretrain:
+    return Pretrain(
+        (land,), str(folder / "e.safetensors"), preset="quick", backbone="resnet10t", weights="none", batch_size=8,
+        device="cpu", **named,
+    )  # fmt: skip
 
 
 def estimated(job: jobs.Job, folder: Path, listener: Listener | None = None) -> dict[str, Any]:
@@ -38,15 +44,7 @@ def estimated(job: jobs.Job, folder: Path, listener: Listener | None = None) -> 
 @pytest.mark.parametrize("method", jobs.METHODS)
 def test_a_pretraining_by_any_method(land: str, tmp_path: Path, method: str) -> None:
     folder = tmp_path / "work"
-    job = Pretrain(
-        (land,),
-        str(folder / "e.safetensors"),
-        preset="quick",
-        method=method,
-        backbone=BACKBONE,
-        weights="none",
-        device="cpu",
-    )
+    job = small_pretraining(land, folder, method=method)
     found = estimated(job, folder)
     assert found["seconds"] > 0 and found["memory_gb"] > 0.2 and found["disk_gb"] > 0.01
 
@@ -55,15 +53,7 @@ def test_twice_as_many_steps_take_twice_as_long(land: str, tmp_path: Path) -> No
     folder = tmp_path / "work"
 
     def seconds(steps: int) -> float:
-        job = Pretrain(
-            (land,),
-            str(folder / "e.safetensors"),
-            preset="quick",
-            steps=steps,
-            backbone=BACKBONE,
-            weights="none",
-            device="cpu",
-        )
+        job = small_pretraining(land, folder, steps=steps)
         return float(estimated(job, folder)["seconds"])
 
     first = seconds(20_000)  # The speed is remembered from here on.
@@ -92,9 +82,9 @@ def test_it_is_told_in_a_sentence(land: str, model: str, tmp_path: Path) -> None
     assert last.startswith("This will take about ") and last.endswith(" GB of disk.")
 
 
-def test_of_other_jobs_nothing_is_known(model: str, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="What modelinfo takes cannot be estimated. That is known of pretrain, finetune"):
-        estimated(ModelInfo(model), tmp_path / "work")
+def test_of_other_jobs_nothing_is_known(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="What check takes cannot be estimated. That is known of pretrain, finetune"):
+        estimated(Check(), tmp_path / "work")
 
 
 def test_a_file_that_holds_no_job_is_refused(tmp_path: Path) -> None:
@@ -110,15 +100,7 @@ class TestAJobThatTakesLong:
 
     def test_says_so_before_it_begins(self, land: str, labels: str, model: str, tmp_path: Path) -> None:
         for job in (
-            Pretrain(
-                (land,),
-                str(tmp_path / "e.safetensors"),
-                preset="quick",
-                steps=2,
-                backbone=BACKBONE,
-                weights="none",
-                device="cpu",
-            ),
+            small_pretraining(land, tmp_path, steps=2),
             Finetune(land, labels, "cover", str(tmp_path / "m.safetensors"), head="linear", preset="quick", device="cpu"),
             Classify(land, model, str(tmp_path / "map.tif"), device="cpu"),
         ):
@@ -129,15 +111,7 @@ class TestAJobThatTakesLong:
     def test_learns_the_same_as_if_nothing_had_been_tested(
         self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        job = Pretrain(
-            (land,),
-            str(tmp_path / "e.safetensors"),
-            preset="quick",
-            steps=3,
-            backbone=BACKBONE,
-            weights="none",
-            device="cpu",
-        )
+        job = small_pretraining(land, tmp_path, steps=3)
         run(job)
         told = safetensors.torch.load_file(job.encoder)
         monkeypatch.setattr(cost, "WORTH_TELLING_PIXELS", float("inf"))

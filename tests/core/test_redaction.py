@@ -70,6 +70,26 @@ SECRET = "hunter2"
         "mongodb://u:p%40hunter2@h",
         "OCI:scott/hunter2@db",
         "georaster:scott/hunter2,db",
+        "scott/hunter2@orcl",
+        "ODBC:me/hunter2@dsn",
+        "sqlplus scott/hunter2@//host:1521/sales",
+        "scott/hunter2@db.example.com/sales",
+        "SDE:host,5151,db,user,hunter2",
+        "-p hunter2",
+        "-P 'a hunter2'",
+        "-p=hunter2",
+        "mysql -u me -p hunter2 db",
+        "mysqldump -phunter2 db",
+        "curl -u me:hunter2 https://h/x",
+        "curl --user me:hunter2 https://h/x",
+        "pass phrase: hunter2",
+        "Pass-Phrase = hunter2",
+        "pass word: hunter2",
+        "Access Key: hunter2",
+        "API key: hunter2",
+        "hasło: hunter2",
+        "пароль: hunter2",
+        "密码:hunter2",
     ],
 )
 def test_a_secret_is_hidden_everywhere(text: str) -> None:
@@ -105,6 +125,12 @@ def test_what_looks_like_a_key_is_hidden_too(secret: str) -> None:
         "author: me, authority: EPSG, [EPSG:32633]",
         "C:\\data\\x.tif|layername=l",
         "key would overwrite an input: /x/key.csv, named as map.",
+        "Starting with the launcher: srun -p gpu --ntasks 2",
+        "mkdir -p folder",
+        "/data/site/plot@latest.tif is missing",
+        "site/plot@latest.tif|layername=x, tiles/3@2x.png, a 2/3@x",
+        "s3://bucket/key@v1.tif",
+        "pass 1: reading, pass 2 of 3: done",
     ],
 )
 def test_all_else_stays(text: str) -> None:
@@ -113,7 +139,27 @@ def test_all_else_stays(text: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["a", "a.a-", "password=", "https://", 'password="', "\\\\'", "<password ", "x://a:", "--key ", "<a<", "password={"],
+    [
+        "a",
+        "a.a-",
+        "password=",
+        "https://",
+        'password="',
+        "\\\\'",
+        "<password ",
+        "x://a:",
+        "--key ",
+        "<a<",
+        "password={",
+        "-p x ",
+        "mysql ",
+        "mysql -p",
+        "a/",
+        "a/b@",
+        "SDE:,",
+        "-u a:",
+        "pass ",
+    ],
 )
 def test_looking_takes_a_moment_whatever_the_text_is(piece: str) -> None:
     began = time.monotonic()

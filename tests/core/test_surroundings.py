@@ -223,6 +223,17 @@ class TestWhatNeverEnds:
             run(Pretrain(("a.txt",), str(tmp_path / "e")), Listener())
 
 
+@linux
+def test_a_folder_that_is_gone_stops_only_what_begins_there(land_cover: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "false_core", "polygonise", "--map", land_cover, "--output"]
+    loads = 'mkdir "$0/x"; cd "$0/x"; rmdir "$0/x"; "$@"'
+    done = subprocess.run(["bash", "-c", loads, str(tmp_path), *command, str(tmp_path / "p.gpkg")], capture_output=True)
+    assert (done.returncode, (tmp_path / "p.gpkg").exists()) == (0, True), done
+    done = subprocess.run(["bash", "-c", loads, str(tmp_path), *command, "p.gpkg"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "is gone, and output would lie there: p.gpkg." in " ".join(done.stderr.split())
+
+
 class TestALongJob:
     def test_of_a_million_letters_is_understood(self, warm: list[str], tmp_path: Path) -> None:
         rasters = tuple(f"{tmp_path}/a-rather-long-name-of-a-raster-{number:06d}.tif" for number in range(20_000))

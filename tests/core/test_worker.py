@@ -140,7 +140,7 @@ class TestTheProtocol:
             "    warnings.warn('from a library')\n"
             "    return real(*arguments)\n"
             "worker.run = noisy\n"
-            "worker._exit(worker.main())"
+            "worker.exit_now(worker.main())"
         )
         worker = work(Check(device="cpu"), "-c", code)
         status, said = worker.end()
@@ -193,7 +193,7 @@ class TestTheProtocol:
         assert not list(tmp_path.iterdir())
 
     def test_an_error_nobody_foresaw_is_reported_with_its_traceback(self, work: Any) -> None:
-        code = "import false_core.worker as w\ndef broken(*a): return 1 / 0\nw.run = broken\nw._exit(w.main())"
+        code = "import false_core.worker as w\ndef broken(*a): return 1 / 0\nw.run = broken\nw.exit_now(w.main())"
         status, said = work(Check(), "-c", code).end()
         assert status == 1
         assert isinstance(said[-1], Failed)
@@ -244,7 +244,7 @@ class TestCancelling:
             "        say(Message('info', 'stuck'))\n"
             "        time.sleep(1000)\n"
             "worker.run = stuck\n"
-            "worker._exit(worker.main())"
+            "worker.exit_now(worker.main())"
         )
         worker = work(Check(), "-c", code, str(out / "map.tif"))
         worker.read_until(lambda event: event == Message("info", "stuck"))

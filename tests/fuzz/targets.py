@@ -85,6 +85,7 @@ def _job() -> Callable[[bytes], None]:
 
 def _event() -> Callable[[bytes], None]:
     from false_core import events
+    from false_core.line_protocol import ProtocolError
 
     def run(data: bytes) -> None:
         try:

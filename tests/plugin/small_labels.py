@@ -13,10 +13,11 @@ def memory_layer(kind: str = "Polygon", field: str = "class:string", crs: str = 
     return layer
 
 
-def add(layer: QgsVectorLayer, wkt: str, value: object) -> None:
+def add(layer: QgsVectorLayer, wkt: str, *values: object) -> None:
     feature = QgsFeature(layer.fields())
     feature.setGeometry(QgsGeometry.fromWkt(wkt))
-    feature.setAttribute(0, value)
+    for index, value in enumerate(values):
+        feature.setAttribute(index, value)
     assert (layer.isEditable() and layer.addFeature(feature)) or layer.dataProvider().addFeatures([feature])[0]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -247,7 +248,8 @@ class TestImporting:
         results = bring(str(target))
         (layer,) = QgsProject.instance().mapLayers().values()
         assert isinstance(layer, QgsRasterLayer)
-        assert (layer.name(), layer.source()) == ("Classified raster", made.output)
+        assert layer.source() == made.output
+        assert re.fullmatch(rf"Classified raster: {Path(made.raster).stem}, \d{{4}}-\d\d-\d\d \d\d:\d\d", layer.name())
         renderer = layer.renderer()
         assert isinstance(renderer, QgsPalettedRasterRenderer)
         assert [(c.value, c.label) for c in renderer.classes()] == [(entry["code"], entry["name"]) for entry in CLASSES]

@@ -155,3 +155,18 @@ def test_the_plugin_adds_it_to_the_options_and_takes_it_away(provider, monkeypat
     assert factory.title() == "FALSE"
     plugin.unload()
     assert desktop.factories == []
+
+
+def test_reports_name_the_author_of_the_project_where_no_other_is_set(qgis_new_project, monkeypatch):
+    from qgis.core import QgsProject
+
+    from qgis_false import settings
+
+    monkeypatch.delenv("FALSE_AUTHOR", raising=False)
+    metadata = QgsProject.instance().metadata()
+    metadata.setAuthor("Ada")
+    QgsProject.instance().setMetadata(metadata)
+    assert settings.for_the_library()["FALSE_AUTHOR"] == "Ada"
+    settings.AUTHOR.store("Grace")
+    assert settings.for_the_library()["FALSE_AUTHOR"] == "Grace"
+    settings.AUTHOR.store("")

@@ -102,7 +102,9 @@ def test_an_empty_value_is_accepted_just_where_the_job_accepts_it(algorithm, nam
     for field in dataclasses.fields(ALGORITHMS[name]):
         definition = algorithm(name).parameterDefinition(field.name.upper())
         if definition is not None:
-            assert optional(definition) == (field.default in (None, ())), field.name
+            # The layer mostly says which field it is, and where it does not, the check of the values asks for it.
+            is_field = field.metadata["parameter"].kind == jobs.FIELD
+            assert optional(definition) == (field.default in (None, ()) or is_field), field.name
 
 
 @each_algorithm
@@ -230,12 +232,12 @@ class TestWhatIsWrongIsSaid:
 
     def test_about_values_that_need_or_exclude_each_other(self, refusal, algorithm, context, raster, tmp_path):
         good = {"MAP": raster.source()}
-        labels = QgsVectorLayer("Point?crs=EPSG:32633&field=class:string", "labels", "memory")
+        labels = QgsVectorLayer("Point?crs=EPSG:32633&field=class:string&field=note:string", "labels", "memory")
         context.temporaryLayerStore().addMapLayer(labels)
         both = {"REFERENCE": labels.id(), "FIELD": "class", "TRUTH": raster.source()}
         assert "Neither reference nor truth was given" in refusal("assess", **good)
         assert "reference and truth were both given" in refusal("assess", **good, **both)
-        assert "field is missing" in refusal("assess", **good, REFERENCE=labels.id(), FIELD=None, TRUTH="")
+        assert "FIELD is missing" in refusal("assess", **good, REFERENCE=labels.id(), FIELD=None, TRUTH="")
         assert algorithm("assess").checkParameterValues({**good, "TRUTH": raster.source()}, context) == (True, "")
         del both["TRUTH"]
         assert algorithm("assess").checkParameterValues({**good, **both}, context) == (True, "")

@@ -60,7 +60,7 @@ def ends(process_id: int) -> bool:
 def lives(process_id: int) -> bool:
     try:
         state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # Also where it ends between opening and reading.
         return False
     return state != "Z"
 

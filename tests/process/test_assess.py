@@ -55,6 +55,15 @@ def test_a_truth_raster_assesses_the_map(profile, mapped, scene):
     assert results["OA"] == 1
 
 
+def test_a_map_is_handed_in_with_a_page_to_print(profile, mapped, tmp_path):
+    results = profile.run("false:handin", MAP=mapped, OUTPUT=tmp_path / "out").results
+    assert results["ACCURACY"] == "unknown"
+    assert {"map.tif", "polygons.gpkg", "areas.csv", "report.html", "layout.pdf"} <= {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
+    assert (tmp_path / "out" / "layout.pdf").read_bytes().startswith(b"%PDF")
+
+
 def test_without_a_reference_it_says_what_is_missing(profile, mapped):
     outcome = profile.run("false:assess", MAP=mapped)
     assert outcome.code == 1

@@ -30,7 +30,7 @@ def tree(process_id: int) -> list[int]:
 def lives(process_id: int) -> bool:
     try:
         return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # Also where it ends between opening and reading.
         return False
 
 

@@ -112,6 +112,8 @@ def test_metadata_is_what_qgis_asks_for():
     general = metadata["general"]
     assert general["version"] == false_core.__version__
     assert general["qgisMinimumVersion"] == "3.22"
+    # Until it has run in a QGIS 4, and in one with Qt 6.
+    assert general["qgisMaximumVersion"] == "3.99" and "supportsqt6" not in general
     assert general["hasProcessingProvider"] == "yes"
     assert (ROOT / "qgis_false" / general["icon"]).is_file()
     for name in ("name", "description", "about", "author", "email", "tags", "tracker", "repository", "homepage"):

@@ -11,6 +11,7 @@ import importlib.machinery
 import os
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 pytest.register_assert_rewrite("test_icons", "test_options")
 
 import qgis.core  # noqa: E402
-from qgis.core import Nothing, QgsApplication  # noqa: E402
+from qgis.core import NeedsQgis, Nothing, QgsApplication  # noqa: E402
 from qgis.PyQt.QtCore import PYQT_VERSION_STR, QT_VERSION_STR, QLocale  # noqa: E402
 from qgis.PyQt.QtWidgets import QWidget  # noqa: E402
 
@@ -66,6 +67,15 @@ class WithoutQgis:
         pytest.skip("needs QGIS")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Skip a test that turns out to need QGIS."""
+    try:
+        return (yield)
+    except NeedsQgis as error:
+        pytest.skip(f"needs QGIS: {error}")
+
+
 @pytest.fixture(scope="session")
 def qgis_app():
     QLocale.setDefault(QLocale("en_US"))
@@ -77,6 +87,11 @@ def qgis_app():
 @pytest.fixture(scope="session")
 def provider(qgis_app) -> WithoutQgis:
     return WithoutQgis()
+
+
+@pytest.fixture
+def qgis_new_project() -> None:
+    pytest.skip("needs QGIS: a project")
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def classify_many(job: ClassifyMany, feedback: Feedback, world: World = ALONE) -
     maps = _Maps(JobStart.of(map(str, targets.values()), world), world.share, feedback)
     with closing(maps):
         for number, (raster, target) in enumerate(targets.items()):
-            title = f"{number + 1} of {len(targets)}, {Path(raster).name}"
+            title = f"{number + 1:d} of {len(targets):d}, {Path(raster).name}"
             part = feedback.part(title, number / len(targets), 1 / len(targets))
             maps.begin(Classify(raster, job.model, str(target), device=job.device), part, number % world.share.world_size)
             maps.finish_those_complete()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from false_core.accuracy.metrics import score
 from false_core.feedback import Feedback
 from false_core.models.fused import SPECTRUM, TEXTURE, Member, encoder_part
 from false_core.training.heads.folds import ALWAYS_LEARNED, FOLDS
-from false_core.training.heads.regression import Linear, fit_logistic
+from false_core.training.heads.regression import TOLERANCE, Linear, fit_logistic
 from false_core.training.heads.samples import LabelledPoints
 from false_core.training.heads.spaces import Space
 
@@ -126,6 +126,8 @@ def compare(
     folds: npt.NDArray[np.int64],
     classes: int,
     feedback: Feedback,
+    start: Mapping[tuple[str, ...], Linear] | None = None,
+    at_step: Callable[[], None] = lambda: None,
 ) -> HeadComparison:
     """Fit every classifier on all folds but one, ask it about that one, and compare what the candidates make of it.
 
@@ -138,6 +140,8 @@ def compare(
         folds: Fold of each shape.
         classes: Number of classes.
         feedback: Told how far it is.
+        start: The classifiers to begin to look from, by their parts.
+        at_step: Called at each step of each fit; what it raises ends the comparison.
     """
     members = list(dict.fromkeys(member.parts for candidate in candidates for member in candidate.members))
     fold_of = folds[points.owners]
@@ -153,7 +157,8 @@ def compare(
         for number, parts in enumerate(members):
             feedback.advance(fold * len(members) + number, FOLDS * len(members), "fits")
             inputs = design(parts, spaces, features)
-            classifier = fit_member(inputs[learned], points.subset(learned), classes)
+            begin = start.get(parts) if start else None
+            classifier = fit_member(inputs[learned], points.subset(learned), classes, begin, at_step)
             found[parts][asked] = classifier.log_probabilities(inputs[asked])
             fitted[-1][parts] = classifier
     answers = [np.sum([m.weight * found[m.parts] for m in candidate.members], axis=0) for candidate in candidates]
@@ -212,9 +217,17 @@ def design(parts: Sequence[str], spaces: Mapping[str, Space], features: Mapping[
     return np.concatenate([spaces[part].of(features[part], alone=len(parts) == 1) for part in parts], axis=1)
 
 
-def fit_member(inputs: FloatArray, points: LabelledPoints, classes: int) -> Linear:
-    """Fit one classifier; shapes of a class count alike, and classes too."""
-    return fit_logistic(inputs, points.targets, balanced_counts(points, classes), classes, PENALTY)
+def fit_member(
+    inputs: FloatArray,
+    points: LabelledPoints,
+    classes: int,
+    start: Linear | None = None,
+    at_step: Callable[[], None] = lambda: None,
+    tolerance: float = TOLERANCE,
+) -> Linear:
+    """Fit one classifier; shapes of a class count alike, and classes too. The rest is as for ``fit_logistic``."""
+    counts = balanced_counts(points, classes)
+    return fit_logistic(inputs, points.targets, counts, classes, PENALTY, start, at_step, tolerance)
 
 
 def shape_counts(points: LabelledPoints) -> npt.NDArray[np.float64]:

@@ -79,7 +79,7 @@ class Classifiers:
     def log_probabilities(self, candidate: Candidate, features: Mapping[str, FloatArray]) -> FloatArray:
         """Return what a candidate makes of features as a ``FeatureSource`` gives them, of shape (n, classes)."""
         names = names_in([member.parts for member in candidate.members])
-        seen = {name: _as_seen(name, features[name], self.parts) for name in names}
+        seen = {name: as_classifiers_see(name, features[name], self.parts) for name in names}
         answers = [
             member.weight * self.of(member.parts).log_probabilities(design(member.parts, self.spaces, seen))
             for member in candidate.members
@@ -149,15 +149,15 @@ def fit_head(
     with feedback.stage("Looking at the raster", 0.2):
         sample = found.get_used_to_raster(seed)
         if TEXTURE in sample:
-            parts.random_features.draw(*_mean_and_std(sample[TEXTURE]), torch.Generator().manual_seed(seed))
-        spaces = {name: _space(name, values) for name, values in sample.items()}
+            parts.random_features.draw(*mean_and_std(sample[TEXTURE]), torch.Generator().manual_seed(seed))
+        spaces = {name: space_of_part(name, values) for name, values in sample.items()}
     with feedback.stage("Looking at the labels", 0.4):
         features, points = found.at(labelled_points(annotation, seed))
-        features = {name: _as_seen(name, values, parts) for name, values in features.items()}
+        features = {name: as_classifiers_see(name, values, parts) for name, values in features.items()}
     with feedback.stage("Comparing heads", 0.3):
         folds = folds_of(annotation, source.width, source.height, seed)
         chosen = np.random.default_rng(seed).permutation(len(next(iter(sample.values()))))[:SAMPLED_FOR_ACCURACY]
-        sample = {name: _as_seen(name, values[chosen], parts) for name, values in sample.items()}
+        sample = {name: as_classifiers_see(name, values[chosen], parts) for name, values in sample.items()}
         comparison = compare(candidates, spaces, features, sample, points, folds, classes, feedback)
     with feedback.stage("Fitting the best", 0.1):
         spec = FusedSpec(backbones, zooms, comparison.chosen.members, smoothing)
@@ -173,19 +173,22 @@ def fit_head(
     return Fitted(segmenter, comparison, accuracy, confusion, classifiers)
 
 
-def _space(name: str, sample: FloatArray) -> Space:
+def space_of_part(name: str, sample: FloatArray) -> Space:
+    """Return the space of a part, given features of the raster (n, channels)."""
     share = SHARE.get(name, 0.5)
     return plain_space(RANDOM_FEATURES, TEXTURE_GAIN, share) if name == TEXTURE else space_of(sample, share)
 
 
-def _as_seen(name: str, values: FloatArray, parts: FeatureParts) -> FloatArray:
+def as_classifiers_see(name: str, values: FloatArray, parts: FeatureParts) -> FloatArray:
+    """Return features of a part as a sampler gives them, random features instead of the statistics of the texture."""
     if name != TEXTURE:
         return values
     random_features: FloatArray = parts.random_features.cpu()(torch.from_numpy(values)).numpy()
     return random_features
 
 
-def _mean_and_std(values: FloatArray) -> tuple[Tensor, Tensor]:
+def mean_and_std(values: FloatArray) -> tuple[Tensor, Tensor]:
+    """Return the mean and the standard deviation of features (n, channels), each of shape (channels,)."""
     std, mean = torch.std_mean(torch.from_numpy(values), dim=0, correction=0)
     return mean, std.clamp(min=1e-6)
 
@@ -193,18 +196,29 @@ def _mean_and_std(values: FloatArray) -> tuple[Tensor, Tensor]:
 def _segmenter(spec: FusedSpec, classifiers: Classifiers, bands: int) -> FusedSegmenter:
     segmenter = FusedSegmenter(spec, bands, classifiers.classes)
     segmenter.features.load_state_dict(classifiers.parts.state_dict())
-    for number, member in enumerate(spec.members):
+    put_in(segmenter, {member.parts: classifiers.of(member.parts) for member in spec.members}, classifiers.spaces)
+    return segmenter.eval()
+
+
+def put_in(segmenter: FusedSegmenter, fitted: Mapping[tuple[str, ...], Linear], spaces: Mapping[str, Space]) -> None:
+    """Put the classifiers of all members into a segmenter, as weights on the features themselves.
+
+    Args:
+        segmenter: The segmenter.
+        fitted: The classifier of each member, by its parts.
+        spaces: What the features of a part are brought to before a classifier sees them, by part.
+    """
+    for number, member in enumerate(segmenter.spec.members):
         alone = len(member.parts) == 1
-        fitted = classifiers.of(member.parts)
-        bias = fitted.bias.copy()
+        linear = fitted[member.parts]
+        bias = linear.bias.copy()
         weights: dict[str, Tensor] = {}
         start = 0
         for part in member.parts:
-            space = classifiers.spaces[part]
+            space = spaces[part]
             width = space.axes.shape[1]
-            on_features, shift = space.folded(fitted.weights[start : start + width], alone)
+            on_features, shift = space.folded(linear.weights[start : start + width], alone)
             weights[part] = torch.from_numpy(on_features.T.copy())
             bias += shift
             start += width
         segmenter.set_member(number, weights, torch.from_numpy(bias))
-    return segmenter.eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ FloatArray = npt.NDArray[np.float32]
 ABSENT = -30.0
 """Bias of a class without samples: its probability is nil, and still a number."""
 MOST_ITERATIONS = 100
+TOLERANCE = 2.2e-9
+"""That of L-BFGS where nothing else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,18 @@ class Linear:
 
 
 def fit_logistic(
-    features: FloatArray, targets: npt.NDArray[np.int64], counts: npt.NDArray[np.floating], classes: int, penalty: float
+    features: FloatArray,
+    targets: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.floating],
+    classes: int,
+    penalty: float,
+    start: Linear | None = None,
+    at_step: Callable[[], None] = lambda: None,
+    tolerance: float = TOLERANCE,
 ) -> Linear:
     """Return the weights that minimise the mean cross entropy and ``penalty`` times half their sum of squares.
 
-    The minimum is the only one, and it is looked for in the same way each time (L-BFGS from 0).
+    The minimum is the only one, and it is looked for in the same way each time (L-BFGS).
 
     Args:
         features: Of shape (n, features).
@@ -45,6 +55,9 @@ def fit_logistic(
         counts: How much each sample counts, of shape (n,).
         classes: Number of classes. One that no sample is of gets the bias ``ABSENT``.
         penalty: At least 0. The bias is not penalised.
+        start: Where to begin to look, of the same shape; without it at 0.
+        at_step: Called at each step; what it raises ends the fit.
+        tolerance: The relative gain of a step at which it is the last one.
     """
     width = features.shape[1]
     share = (counts / counts.sum()).astype(np.float32)[:, None]
@@ -53,6 +66,7 @@ def fit_logistic(
     wanted = wanted[:, present]
 
     def objective(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        at_step()
         both = flat.reshape(width + 1, len(present))
         weights = both[:-1].astype(np.float32)
         log_probabilities = _log_softmax(features @ weights + both[-1].astype(np.float32))
@@ -61,8 +75,14 @@ def fit_logistic(
         gradient = np.concatenate([features.T @ slope + penalty * weights, slope.sum(axis=0, keepdims=True)])
         return loss + 0.5 * penalty * float(np.square(both[:-1]).sum()), gradient.ravel().astype(np.float64)
 
-    start = np.zeros((width + 1) * len(present))
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": MOST_ITERATIONS})
+    begin = np.zeros((width + 1, len(present)))
+    if start is not None:
+        begin[:-1] = start.weights[:, present]
+        # One that had no samples yet begins like the others.
+        begin[-1] = np.where(start.bias[present] == ABSENT, 0.0, start.bias[present])
+    found = minimize(
+        objective, begin.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": MOST_ITERATIONS, "ftol": tolerance}
+    )
     both = found.x.reshape(width + 1, len(present)).astype(np.float32)
     weights, bias = np.zeros((width, classes), np.float32), np.full(classes, ABSENT, np.float32)
     weights[:, present], bias[present] = both[:-1], both[-1]

@@ -76,7 +76,7 @@ def labelled_points(annotation: Annotation, seed: int) -> LabelledPoints:
     small = _pixels_of_small_shapes(annotation)
     places, owners = [], []
     for number in range(shapes):
-        found = small[number] if number in small else _pixels_of(annotation, number)
+        found = small[number] if number in small else pixels_of_shape(annotation, number)
         places.append(found[np.sort(chance.permutation(len(found))[:each])])
         owners += [number] * len(places[-1])
     owner = np.array(owners, np.int64)
@@ -89,7 +89,7 @@ def labelled_points(annotation: Annotation, seed: int) -> LabelledPoints:
 
 
 def _pixels_of_small_shapes(annotation: Annotation) -> dict[int, npt.NDArray[np.float64]]:
-    """Return what ``_pixels_of`` does of the small shapes within a square of a regular grid, burned square by square."""
+    """Return what ``pixels_of_shape`` does of small shapes within a square of a regular grid, burned square by square."""
     bounds = shapely.bounds(annotation.shapes)
     squares = bounds // SQUARE_SIDE_PX
     is_small = (bounds[:, 2:] - bounds[:, :2]).max(axis=1) <= SMALL_SIDE_PX
@@ -107,7 +107,7 @@ def _pixels_of_small_shapes(annotation: Annotation) -> dict[int, npt.NDArray[np.
     return found
 
 
-def _pixels_of(annotation: Annotation, number: int) -> npt.NDArray[np.float64]:
+def pixels_of_shape(annotation: Annotation, number: int) -> npt.NDArray[np.float64]:
     """Return the middles of the pixels that one shape labels, where no later one covers it, of shape (n, 2)."""
     found = []
     for part in annotation.subset(np.array([number])).cut(MAX_PART_SIDE_PX).shapes:
@@ -150,6 +150,7 @@ class FeatureSampler:
         normalisation: The normalisation of its bands.
         device: Where to compute.
         feedback: Told how far it is.
+        looks: The number of places that say what is normal.
     """
 
     parts: FeatureParts
@@ -158,6 +159,7 @@ class FeatureSampler:
     normalisation: Normalisation
     device: torch.device
     feedback: Feedback
+    looks: int = LOOKS
 
     def get_used_to_raster(self, seed: int) -> dict[str, FloatArray]:
         """Show the batch norms of the encoders the raster, and return features of random pixels by part."""
@@ -166,6 +168,16 @@ class FeatureSampler:
         for encoder, zooms in zip(self.parts.encoders, self.parts.zooms):
             adapt_batch_norms(encoder, [pixels for pixels, _ in looks], min(zooms))
         self._mix_bands([pixels for pixels, _ in looks])
+        return self._sampled(looks, chance)
+
+    def sample(self, seed: int) -> dict[str, FloatArray]:
+        """Return features of random pixels by part, of encoders that are used to the raster already."""
+        chance = np.random.default_rng(seed)
+        return self._sampled(list(self._looks(chance)), chance)
+
+    def _sampled(
+        self, looks: Sequence[tuple[Tensor, npt.NDArray[np.bool_]]], chance: np.random.Generator
+    ) -> dict[str, FloatArray]:
         each = -(-SAMPLED_PIXELS // max(1, len(looks)))
         sample: dict[str, list[FloatArray]] = {name: [] for name in self.names}
         for pixels, valid in looks:
@@ -173,7 +185,7 @@ class FeatureSampler:
             rows, columns = np.nonzero(valid)
             chosen = chance.permutation(len(rows))[:each]
             places = np.stack([columns[chosen], rows[chosen]], axis=1).astype(np.float64) + 0.5
-            for name, values in self._features(pixels, places).items():
+            for name, values in features_at(self.parts, self.names, pixels, places).items():
                 sample[name].append(values)
         return {name: np.concatenate(values) for name, values in sample.items()}
 
@@ -199,7 +211,7 @@ class FeatureSampler:
                 f = self.source.factor
                 seen = item.valid[(places[:, 1] * f).astype(np.int64), (places[:, 0] * f).astype(np.int64)]
                 kept.append(inside[seen])
-                for name, own in self._features(pixels, places[seen]).items():
+                for name, own in features_at(self.parts, self.names, pixels, places[seen]).items():
                     values[name].append(own)
         order = np.concatenate(kept) if kept else np.zeros(0, np.int64)
         back = np.argsort(order, kind="stable")
@@ -212,7 +224,7 @@ class FeatureSampler:
         area = self.source.window_of(None)
         step = LOOK_STEP_PX
         side = max(step, min(LOOK_SIDE_PX, -(-max(area.width, area.height) // step) * step))
-        number = max(1, min(LOOKS, MAX_LOOK_BYTES // (4 * len(self.source.bands) * side * side)))
+        number = max(1, min(self.looks, MAX_LOOK_BYTES // (4 * len(self.source.bands) * side * side)))
         plan = TilePlan(area, side, 0, ramp=0)
         found = 0
         for place in chance.permutation(len(plan))[: 4 * number]:
@@ -238,20 +250,35 @@ class FeatureSampler:
             axes /= (values @ axes.T).std(axis=0).clip(min=1e-6)[:, None]
             statistics.mixing.copy_(torch.from_numpy(axes))
 
-    def _features(self, pixels: Tensor, places: npt.NDArray[np.float64]) -> dict[str, FloatArray]:
-        """Return the features of places, in pixels of a tile (1, bands, side, side), by part: (n, channels)."""
-        height, width = pixels.shape[-2:]
-        across = torch.from_numpy(2 * places / [width, height] - 1).float().to(self.device)[None, :, None]
-        found = {}
-        for name in self.names:
-            with torch.inference_mode():
-                levels = self.parts.levels(pixels, name)
-                sampled = [
-                    grid_sample(level.float(), across, align_corners=False, padding_mode="border")[0, :, :, 0]
-                    for level in levels
-                ]
-            found[name] = torch.cat(sampled).T.cpu().numpy()
-        return found
+
+def features_at(
+    parts: FeatureParts, names: Sequence[str], pixels: Tensor, places: npt.NDArray[np.float64]
+) -> dict[str, FloatArray]:
+    """Return the features of places in a tile by part: (n, channels).
+
+    Args:
+        parts: The features.
+        names: The names of the parts wanted.
+        pixels: Normalised pixels of the tile, of shape (1, bands, side, side).
+        places: In pixels of the tile, x first, of shape (n, 2).
+    """
+    with torch.inference_mode():
+        return {name: sampled_levels(parts.levels(pixels, name), pixels.shape[-2:], places) for name in names}
+
+
+def sampled_levels(levels: Sequence[Tensor], size: Sequence[int], places: npt.NDArray[np.float64]) -> FloatArray:
+    """Return features of places, of shape (n, channels of all levels).
+
+    Args:
+        levels: Each of shape (1, channels, height, width), of the same rectangle at its own stride.
+        size: Height and width of the rectangle in pixels.
+        places: In these pixels, x first, of shape (n, 2).
+    """
+    height, width = size
+    across = torch.from_numpy(2 * places / [width, height] - 1).float().to(levels[0].device)[None, :, None]
+    with torch.inference_mode():
+        found = [grid_sample(level.float(), across, align_corners=False, padding_mode="border") for level in levels]
+        return torch.cat([level[0, :, :, 0] for level in found]).T.cpu().numpy()
 
 
 LOOK_STEP_PX = 128

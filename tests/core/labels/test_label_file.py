@@ -210,3 +210,43 @@ class TestTextsOfUnknownEncoding:
             body = bytearray((folder / "l.dbf").read_bytes())
             body[29] = mark
             (folder / "l.dbf").write_bytes(body)
+
+
+def test_nothing_is_left_beside_gml_whatever_it_is_called(tmp_path: Path, read: Any) -> None:
+    geopandas.GeoDataFrame({"cover": ["field", "water"]}, geometry=[A, C], crs=CRS).to_file(tmp_path / "l.gml")
+    for beside in (".xsd", ".gfs"):
+        (tmp_path / "l.gml").with_suffix(beside).unlink(missing_ok=True)
+    (tmp_path / "l.gml").rename(tmp_path / "l.dat")
+    assert read(tmp_path / "l.dat") == ["field", "water"]
+    assert [path.name for path in tmp_path.iterdir()] == ["l.dat"]
+
+
+def test_measures_along_lines_are_no_reason_to_warn(tmp_path: Path, read: Any, recwarn: pytest.WarningsRecorder) -> None:
+    geopandas.GeoDataFrame({"cover": ["field", "water"]}, geometry=[A, C], crs=CRS).to_file(tmp_path / "l.shp")
+    # Without the measures themselves, which may be left out.
+    for ending in ("shp", "shx"):
+        content = bytearray((tmp_path / f"l.{ending}").read_bytes())
+        at = [32, *range(108, len(content), 8 + 128)] if ending == "shp" else [32]
+        for place in at:
+            assert content[place] == 5
+            content[place] = 25
+        (tmp_path / f"l.{ending}").write_bytes(content)
+    assert read(tmp_path / "l.shp") == ["field", "water"]
+    assert not [warning for warning in recwarn if "Measured" in str(warning.message)]
+
+
+@pytest.mark.parametrize("name", ["a;b.gpkg", "a\nb.gpkg", "a\tb.gpkg", "zip:a.gpkg"])
+def test_no_other_file_is_read_than_the_one_that_is_named(
+    tmp_path: Path, read: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(write_labels(tmp_path / "right.gpkg", ["field", "water"], [A, C])).rename(tmp_path / name)
+    for other in ("a", "ab.gpkg", "a.gpkg"):  # What pyogrio takes these names for.
+        write_labels(tmp_path / other, ["wrong", "file"], [A, C])
+    with pytest.raises(InputError, match="cannot be opened under this name"):
+        read(name)
+
+
+def test_two_slashes_at_the_start_are_no_server(tmp_path: Path, read: Any) -> None:
+    with pytest.raises(InputError, match="cannot be opened under this name"):
+        read("/" + write_labels(tmp_path / "l.gpkg", ["field", "water"], [A, C]))

@@ -75,7 +75,15 @@ class TestACatalogue:
             "no name": "keinen Namen",
             "Choose another.": "Wählen Sie ein anderes.",
             "{what} It is left out.": "{what*} Es wird ausgelassen.",
-            "{low} to {high}": "{low*} bis {high*}",
+            "{low#} to {high#}": "{low} bis {high}",
+            "{share#} ({limits})": "{share} ({limits*})",
+            "{why} They hold for all.": "{why*} Sie gelten für alle.",
+            "It is so. It is not otherwise.": "Es ist so. Es ist nicht anders.",
+            "using {bands}, {told_by}": "mit {bands*}, {told_by*}",
+            "band {number} for {colour}": "Kanal {number} für {colour*}",
+            "red": "Rot",
+            "and": "und",
+            "as asked": "wie verlangt",
         }
     )
 
@@ -88,6 +96,9 @@ class TestACatalogue:
             ("a.tif has 3 bands. Choose another.", "a.tif hat 3 Kanäle. Wählen Sie ein anderes."),
             ("a.tif has 3 bands. It is left out.", "a.tif hat 3 Kanäle. Es wird ausgelassen."),
             ("GDAL says so. a.tif has 3 bands.", "GDAL says so. a.tif hat 3 Kanäle."),
+            ("83.8 % (72.7 % to 91.7 %)", "83,8 % (72,7 % bis 91,7 %)"),
+            ("It is so. It is not otherwise. They hold for all.", "Es ist so. Es ist nicht anders. Sie gelten für alle."),
+            ("using band 1 for red, band 2 for mauve, as asked", "mit Kanal 1 für Rot, Kanal 2 für mauve, wie verlangt"),
             ("76.1 % to 80.3 %", "76,1 % bis 80,3 %"),
             ("  Choose another.\n", "  Wählen Sie ein anderes.\n"),
             ("76.7 ± 5.4 %", "76,7 ± 5,4 %"),

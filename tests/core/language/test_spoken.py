@@ -14,6 +14,7 @@ from false_core.errors import InputError
 from false_core.events import Failed, Finished, Message, Metric, Progress, Started
 from false_core.language.catalogue import localised
 from false_core.language.spoken import error_for_user, localised_event
+from false_core.session_protocol import Learned, Refused
 
 MISSING = "The raster a.tif does not exist."
 
@@ -31,6 +32,12 @@ class TestInGerman:
         )
         said = localised_event(Progress(0.5, "2 of 7, a.tif: Classifying", 3.0, "1,212 crops/s"))
         assert said == Progress(0.5, "2 von 7, a.tif: Klassifizieren", 3.0, "1.212 Ausschnitte/s")
+
+    def test_so_is_what_a_session_refuses_and_why_there_is_no_map_yet(self) -> None:
+        assert localised_event(Refused(3, "No raster is open.", "Open one first.", "request")) == Refused(
+            3, "Es ist kein Raster geöffnet.", "Öffnen Sie zuerst eines.", "request"
+        )
+        assert localised_event(Learned(1, 0, problem="The labels are being looked at.")).problem.startswith("Die ")
 
     def test_an_error_is_german_but_for_its_code_and_its_details(self) -> None:
         said = localised_event(Failed(MISSING, "Choose another file.", "input", "Traceback: The memory ran out."))

@@ -400,6 +400,15 @@ class TestAnyMap:
         assert made.area.sum() == np.isfinite(codes).sum()
 
 
+@pytest.mark.parametrize("name", ["-rf", "$(x)", "~", "..a", "{0}", "a b", "Öd"])
+@pytest.mark.parametrize("ending", ["gpkg", "shp"])
+def test_of_any_name(tmp_path: Path, name: str, ending: str) -> None:
+    path = tmp_path / f"{name}.{ending}"
+    run(Polygonise(write_map(tmp_path / "m.tif", np.ones((9, 9), "uint8")), str(path)))
+    layer, _ = pyogrio.list_layers(path)[0]
+    assert pyogrio.read_dataframe(path, layer=layer).code.tolist() == [1]
+
+
 class TestBadInput:
     def refused(self, path: str, folder: Path, kind: type[Exception], name: str = "p.gpkg") -> str:
         before = sorted(folder.iterdir())
@@ -428,6 +437,11 @@ class TestBadInput:
         said = self.refused(path, tmp_path, OutputError, f"p.{ending}")
         assert "disk" not in said
         assert "ends in .gpkg, .shp, .geojson" in said
+
+    @pytest.mark.parametrize("name", ["a;b.gpkg", "a\nb.shp"])
+    def test_a_name_that_would_become_another_one(self, tmp_path: Path, name: str) -> None:
+        path = write_map(tmp_path / "m.tif", np.ones((9, 9), "uint8"))
+        assert "cannot be written under this name" in self.refused(path, tmp_path, OutputError, name)
 
     def test_a_format_that_nobody_knows(self, tmp_path: Path) -> None:
         path = write_map(tmp_path / "m.tif", np.ones((9, 9), "uint8"))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+import sqlite3
+import xml.etree.ElementTree as ET
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +79,18 @@ class TestTheSquares:
         assert list(table["rank"]) == list(range(1, 9))
         assert (table["score"] > 0).all() and table["uncertainty"].between(0, 1).all()
         assert table["reason"].str.contains("field|forest|water").all()
+
+    def test_are_drawn_as_outlines_with_number_and_reason(self, land: str, model: str, tmp_path: Path) -> None:
+        suggest(land, model, tmp_path, count=2)
+        (package,) = tmp_path.glob("*.gpkg")
+        with closing(sqlite3.connect(package)) as database:
+            ((style,),) = database.execute("SELECT styleQML FROM layer_styles WHERE useAsDefault").fetchall()
+        root = ET.fromstring(style)
+        assert root.get("labelsEnabled") == "1"
+        shown = root.find("labeling/settings/text-style")
+        assert shown is not None and shown.get("fieldName") == '"rank" || \'. \' || "reason"'
+        drawn = {prop.get("k"): prop.get("v") for prop in root.iter("prop")}
+        assert drawn["style"] == "no" and drawn["outline_style"] == "solid"
 
     def test_are_squares_in_the_raster_s_crs_of_the_size_asked_for(self, table: geopandas.GeoDataFrame) -> None:
         assert table.crs.to_epsg() == 32633

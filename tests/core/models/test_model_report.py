@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from false_core.models.model_file import SEGMENTER, ModelCard
-from false_core.models.model_report import accuracy_in_words, accuracy_tiles, model_report
+from false_core.models.model_report import accuracy_in_short, accuracy_in_words, accuracy_tiles, model_report
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.statistics import Normalisation
 from false_core.training.finetuning_report import finetuning_report
@@ -36,7 +36,8 @@ def test_a_known_accuracy_stands_with_its_interval_and_what_it_rests_on() -> Non
 @pytest.mark.parametrize("scores", [{"shapes": 5}, {}])
 def test_an_unknown_one_says_what_to_digitise(scores: dict[str, float]) -> None:
     unknown = card(scores=scores, missing_shapes={"7": 3})
-    assert accuracy_tiles(unknown) == [("overall accuracy", "unknown")]
+    assert accuracy_tiles(unknown) == [("overall accuracy", "unknown, 3 more polygons needed")]
+    assert accuracy_in_short(unknown) == "unknown"
     for report in (model_report(unknown, "m", 1.0, 1), finetuning_report(unknown, None, None, [])):
         assert "3 of water" in report and "of forest" not in report and "unknown" in report and "mean IoU" not in report
 

@@ -12,8 +12,8 @@ from affine import Affine
 from rasterio.crs import CRS
 from small_world import Listener, write_raster
 
-from false_core.raster.areas import areas, pixel_areas, unit_in_words, unit_of_areas, unit_of_map
-from false_core.raster.source import RasterSource
+from false_core.raster.areas import GroundAreas, unit_in_words, unit_of_areas, unit_of_map
+from false_core.raster.source import RasterSource, Window
 from false_core.raster.working_grid import at_resolution_of_model
 
 MERCATOR = ["EPSG:3857", "ESRI:102100", "EPSG:3395", "EPSG:3832", "+proj=merc +lat_ts=40 +units=us-ft +datum=NAD83"]
@@ -43,8 +43,8 @@ def test_they_are_square_metres_of_ground_where_the_map_is_not_true_to_scale(tmp
     source = raster(tmp_path, crs, lon, pixel=0.01 if "units=km" in crs else 10.0)
     box = shapely.box(*(source.bounds[n] for n in (0, 2, 1, 3)))
     truth = on_ellipsoid(source, box)
-    assert areas(np.array([box]), source)[0] == pytest.approx(truth, rel=2e-5)
-    assert pixel_areas(source, np.arange(source.height)).sum() * source.width == pytest.approx(truth, rel=2e-5)
+    assert GroundAreas(source).of_polygons(np.array([box]))[0] == pytest.approx(truth, rel=2e-5)
+    assert GroundAreas(source).of_pixels(Window(0, 0, source.width, source.height)).sum() == pytest.approx(truth, rel=2e-5)
     assert (unit_of_areas(source), unit_of_map(source).name) == ("m²", "pixels")
     assert source.ground_sample_distance == pytest.approx(np.sqrt(truth / source.width / source.height), rel=1e-5)
 
@@ -52,7 +52,53 @@ def test_they_are_square_metres_of_ground_where_the_map_is_not_true_to_scale(tmp
 def test_a_polygon_across_half_a_continent_in_mercator(tmp_path: Path) -> None:
     source = raster(tmp_path, "EPSG:3857", pixel=100_000.0)
     box = shapely.box(*(source.bounds[n] for n in (0, 2, 1, 3)))
-    assert areas(np.array([box]), source)[0] == pytest.approx(on_ellipsoid(source, box), rel=1e-4)
+    assert GroundAreas(source).of_polygons(np.array([box]))[0] == pytest.approx(on_ellipsoid(source, box), rel=1e-4)
+
+
+def wide(folder: Path, crs: str, grid: Affine, width: int, height: int) -> RasterSource:
+    return RasterSource(
+        write_raster(
+            folder / "r.tif", np.ones((1, height, width), "uint8"), crs=CRS.from_user_input(crs), transform=grid, tiled=True
+        )
+    )
+
+
+WIDE = {
+    "the grid of sea ice": ("EPSG:3413", Affine(50_000, 0, -3_850_000, 0, -50_000, 5_850_000), 152, 224),
+    "Antarctica": ("EPSG:3031", Affine(50_000, 0, -3_000_000, 0, -50_000, 3_000_000), 120, 120),
+    "half the globe from a satellite": ("+proj=geos +h=35785831 +lon_0=0", Affine(1e5, 0, -5e6, 0, -1e5, 5e6), 100, 100),
+    "a turned web map": (
+        "EPSG:3857", Affine.translation(1e6, 8e6) @ Affine.rotation(40) @ Affine.scale(10_000, -10_000), 100, 100
+    ),
+    "turned degrees": ("EPSG:4326", Affine.translation(10, 50) @ Affine.rotation(30) @ Affine.scale(0.1, -0.1), 100, 100),
+    "zones side by side": ("EPSG:32633", Affine(10_000, 0, -1_000_000, 0, -10_000, 6_000_000), 300, 100),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_each_pixel_and_each_polygon_of_a_wide_map_is_as_large_as_its_ground(tmp_path: Path, name: str) -> None:
+    crs, grid, width, height = WIDE[name]
+    source = wide(tmp_path, crs, grid, width, height)
+    found = GroundAreas(source)
+    pixels = found.of_pixels(Window(0, 0, width, height))
+    near = 2e-2 if "satellite" in name else 2e-3  # At the edge of the globe, a pixel is many times the one beside it.
+    assert found.largest_pixel >= pixels.max() * 0.999
+    for side in (1, 40):
+        for column, row in ((0, 0), (width - side, height // 3), (width // 2, height // 2), (width // 4, height - side)):
+            corners = ((column, row), (column + side, row), (column + side, row + side), (column, row + side))
+            box = shapely.Polygon([grid @ place for place in corners])
+            truth = on_ellipsoid(source, box)
+            if np.isfinite(truth):  # Beside the globe there is no ground.
+                assert pixels[row : row + side, column : column + side].sum() == pytest.approx(truth, rel=near)
+                assert found.of_polygons(np.array([box]))[0] == pytest.approx(truth, rel=near)
+
+
+def test_holes_of_a_large_polygon_are_no_part_of_it(tmp_path: Path) -> None:
+    source = wide(tmp_path, *WIDE["Antarctica"])
+    whole, hole = shapely.Point(0, 0).buffer(2.9e6), shapely.Point(0, 0).buffer(1e6)
+    found = GroundAreas(source).of_polygons(np.array([whole, hole, whole - hole]))
+    assert found[2] == pytest.approx(found[0] - found[1], rel=1e-4)
+    assert found[0] == pytest.approx(on_ellipsoid(source, whole), rel=1e-4)
 
 
 @pytest.mark.parametrize("lon", [2.0, 359.99])
@@ -64,8 +110,8 @@ def test_in_grads_and_up_to_360_degrees(tmp_path: Path, lon: float) -> None:
     box = shapely.box(*(source.bounds[n] for n in (0, 2, 1, 3)))
     geod = pyproj.CRS.from_wkt(crs.to_wkt()).get_geod()
     truth = abs(geod.geometry_area_perimeter(shapely.transform(shapely.segmentize(box, 1e-4), lambda xy: xy * factor))[0])
-    assert areas(np.array([box]), source)[0] == pytest.approx(truth, rel=1e-5)
-    assert pixel_areas(source, np.arange(40)).sum() * 40 == pytest.approx(truth, rel=1e-5)
+    assert GroundAreas(source).of_polygons(np.array([box]))[0] == pytest.approx(truth, rel=1e-5)
+    assert GroundAreas(source).of_pixels(Window(0, 0, 40, 40)).sum() == pytest.approx(truth, rel=1e-5)
     assert source.ground_sample_distance == pytest.approx(np.sqrt(truth / 1600), rel=2e-3)
     assert unit_in_words(source) == "m², measured on the ground"
 
@@ -84,8 +130,8 @@ def test_a_map_that_is_true_to_scale_is_flat(tmp_path: Path, crs: str, words: st
     place = (-74.0, 40.7) if crs == "EPSG:2263" else (15.0, 50.0)
     source = raster(tmp_path, crs, *place)
     box = shapely.box(*(source.bounds[n] for n in (0, 2, 1, 3)))
-    assert areas(np.array([box]), source)[0] == box.area
-    assert pixel_areas(source, np.arange(3)).tolist() == [1.0] * 3
+    assert GroundAreas(source).of_polygons(np.array([box]))[0] == box.area
+    assert GroundAreas(source).of_pixels(Window(0, 0, 1, 3)).ravel().tolist() == [1.0] * 3
     assert unit_in_words(source) == words
     assert unit_of_map(source).name == "ha"
 

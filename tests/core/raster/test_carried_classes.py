@@ -108,10 +108,13 @@ def test_an_envi_header_gives_names_and_colours(tmp_path: Path) -> None:
     body = header.read_text().replace("ENVI Standard", "ENVI Classification")
     names, colours = "{Unclassified, field, open water}", "{0,0,0, 240,200,60, 0,0,250}"
     header.write_text(f"{body}classes = 3\nclass names = {names}\nclass lookup = {colours}\n")
+    in_windows = header.read_bytes().replace(b"field", b"\xc4cker")
     found = read_carried_classes(str(path)).classes
     assert [(c.code, c.name, c.color) for c in found] == [
         (0, "Unclassified", "#000000"), (1, "field", "#f0c83c"), (2, "open water", "#0000fa")
     ]  # fmt: skip
+    header.write_bytes(in_windows)
+    assert [c.name for c in read_carried_classes(str(path)).classes] == ["Unclassified", "Äcker", "open water"]
 
 
 def test_a_file_of_erdas_gives_names(tmp_path: Path) -> None:

@@ -155,6 +155,14 @@ class TestWhatIsInvalid:
         assert np.isnan(read[0, 0, :3]).all()
         assert np.isnan(read).sum() == 3
 
+    @pytest.mark.parametrize("hole", [np.finfo("f4").max, np.finfo("f4").min, -3.4028230607370965e38])
+    def test_the_largest_number_that_there_is(self, tmp_path: Path, hole: float) -> None:
+        pixels = numbers(2, dtype="float32")
+        pixels[0, 0, :3] = hole
+        read = whole(RasterSource(write_raster(tmp_path / "r.tif", pixels)))
+        assert np.isnan(read[0, 0, :3]).all()
+        assert np.isnan(read).sum() == 3
+
     def test_double_precision_beyond_single_precision(self, tmp_path: Path) -> None:
         pixels = np.array([[[1.0, -1.7976931348623157e308, 2.0]]])
         assert np.isnan(whole(RasterSource(write_raster(tmp_path / "r.tif", pixels)))).tolist() == [[[False, True, False]]]
@@ -685,3 +693,20 @@ class TestInputsAreOnlyRead:
             del source
         assert state() == before
         assert len(before) == 4
+
+
+class TestAnOverview:
+    def test_shows_the_whole_raster_and_its_holes(self, tmp_path: Path) -> None:
+        pixels = np.zeros((1, 40, 100), np.float32)
+        pixels[:, :, 50:] = 7
+        mask = np.full((40, 100), 255, np.uint8)
+        mask[:, :10] = 0
+        seen = RasterSource(write_raster(tmp_path / "a.tif", pixels, mask)).overview(50)
+        assert seen is not None and seen.shape == (1, 20, 50)
+        assert np.isnan(seen[0, :, :4]).all() and (seen[0, :, 6:24] == 0).all() and (seen[0, :, 26:] == 7).all()
+
+    def test_is_not_made_where_too_much_had_to_be_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        source = RasterSource(write_raster(tmp_path / "a.tif", np.zeros((1, 40, 100), np.float32)))
+        monkeypatch.setattr("false_core.raster.source.MOST_PIXELS_LOOKED_THROUGH", 3999)
+        assert source.overview(50) is None
+        assert source.overview(100) is not None

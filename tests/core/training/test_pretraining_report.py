@@ -122,7 +122,7 @@ class TestTheRun:
             report_of(tmp_path, land, steps=1, batch_size=2, truth=str(tmp_path / "nowhere.tif"))
 
     def test_cancelled_while_it_draws_goes_on_from_its_last_step(
-        self, land: str, tmp_path: Path, listener: Listener
+        self, land: str, tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         cancel = threading.Event()
 
@@ -130,6 +130,7 @@ class TestTheRun:
             if isinstance(event, Progress) and event.stage == "Looking at what it learned":
                 cancel.set()
 
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
         encoder, report = str(tmp_path / "e.safetensors"), str(tmp_path / "r.html")
         job = Pretrain((land,), encoder, preset="quick", device="cpu", steps=3, batch_size=2, seed=7, report=report)
         with pytest.raises(Cancelled):

@@ -23,7 +23,7 @@ class _Name(type):
     def __getattr__(cls, name: str) -> "_Name":
         if name.startswith("_"):
             raise AttributeError(name)
-        made = _Name(name, (Nothing,), {"__module__": cls.__module__})
+        made = _Name(name, (Nothing,), {"__module__": cls.__module__, "__qualname__": f"{cls.__qualname__}.{name}"})
         setattr(cls, name, made)
         return made
 
@@ -33,7 +33,7 @@ class _Name(type):
 
 class Nothing(metaclass=_Name):
     def __new__(cls, *arguments: object, **more: object) -> "Nothing":
-        raise NeedsQgis(cls.__name__)
+        raise NeedsQgis(cls.__qualname__)
 
 
 class EmptyRegistry:

@@ -1,0 +1,163 @@
+"""What a session looks at: a raster on its working grid, and frozen encoders that are used to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from false_core.errors import ModelFileError
+from false_core.feedback import Feedback
+from false_core.inference.folding import parts_for_inference
+from false_core.inference.tiles import Sight, TilePlan
+from false_core.jobs import Finetune
+from false_core.mapping.raster_for_model import open_for_model
+from false_core.models.from_file import check_segmenter, segmenter_from
+from false_core.models.fused import TEXTURE, FeatureParts, FusedSegmenter, FusedSpec
+from false_core.models.model_file import SEGMENTER, ModelCard, read_card
+from false_core.raster.source import RasterSource
+from false_core.raster.statistics import Normalisation
+from false_core.session_protocol import Open
+from false_core.training.finetune import Start, begin, frozen_encoders, measured_raster, smoothing_px
+from false_core.training.heads.choice import Candidate, candidates_for
+from false_core.training.heads.fit import FrozenEncoder, as_classifiers_see, mean_and_std, space_of_part
+from false_core.training.heads.samples import FeatureSampler, FloatArray
+from false_core.training.heads.spaces import Space, names_in, plain_space
+
+HEAD = "auto"
+"""Of its candidates a session takes the first one, which does well on most rasters: there is no time to compare."""
+
+LOOKS_OF_A_SESSION = 12
+"""Places that say what is normal in a raster. A person waits for them."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A raster, and how it is looked at. Labels play no part in it.
+
+    Attributes:
+        start: The job that would make the model, and what it starts from.
+        source: The raster on its working grid.
+        normalisation: The normalisation of its bands.
+        candidate: The classifiers that are fitted.
+        backbones: The timm backbones of the encoders.
+        parts: The features, used to the raster, as a model file keeps them.
+        quick: The same on the device, in the form that a map is computed with.
+        spaces: What the features of a part are brought to before a classifier sees them, by part.
+        sample: Of random pixels of the raster, features as classifiers see them, by part.
+        smoothing: Standard deviation of the window in which probabilities are averaged, in working pixels.
+        origin: Where the general encoder comes from.
+        model: The card and the network of the model that is gone on from.
+    """
+
+    start: Start
+    source: RasterSource
+    normalisation: Normalisation
+    candidate: Candidate
+    backbones: tuple[str, ...]
+    parts: FeatureParts
+    quick: FeatureParts
+    spaces: Mapping[str, Space]
+    sample: Mapping[str, FloatArray]
+    smoothing: float
+    origin: dict[str, Any]
+    model: tuple[ModelCard, FusedSegmenter] | None
+
+    @property
+    def device(self) -> torch.device:
+        """What computes."""
+        return self.start.device
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the parts that classifiers see."""
+        return names_in([member.parts for member in self.candidate.members])
+
+    @property
+    def spec(self) -> FusedSpec:
+        """What a map is made with."""
+        return FusedSpec(self.backbones, self.parts.zooms, self.candidate.members, self.smoothing)
+
+    @property
+    def seen_spaces(self) -> dict[str, Space]:
+        """The spaces of features that ``seen`` has brought to their own already."""
+        return {name: plain_space(space.axes.shape[1], 1.0, space.share) for name, space in self.spaces.items()}
+
+    def plan(self, classes: int) -> TilePlan:
+        """Return the tiles in which the whole raster is classified."""
+        return TilePlan.for_area(self.source.window_of(None), classes, self.source.factor, Sight.of(self.spec))
+
+    def seen(self, name: str, features: FloatArray) -> FloatArray:
+        """Return features (n, channels) of a part as a classifier of it alone sees them, of shape (n, dimensions)."""
+        return self.spaces[name].of(as_classifiers_see(name, features, self.parts), alone=True)
+
+
+def open_ground(request: Open, feedback: Feedback) -> Ground:
+    """Open the raster of a session and get its encoders used to it.
+
+    Raises:
+        FalseError: The raster, the encoder or the model cannot be used.
+    """
+    job = Finetune(
+        raster=request.raster,
+        labels="",
+        field="",
+        model="",
+        encoder=request.encoder or None,
+        head=HEAD,
+        weights=request.weights,
+        bands=request.bands,
+        smoothing=request.smoothing,
+        device=request.device,
+        seed=request.seed,
+    )
+    with feedback.stage("Opening the raster", 0.3):
+        start = begin(job, feedback)
+        model = _model(request.model) if request.model else None
+        if model:
+            card, network = model
+            source = open_for_model(job.raster, request.model, card, feedback, job.bands)
+            normalisation, origin = card.normalisation, card.provenance.get("weights", {})
+            state = network.features.encoders
+            encoders = [
+                FrozenEncoder(name, encoder.state_dict(), zooms)
+                for name, encoder, zooms in zip(network.spec.encoders, state, network.spec.zooms)
+            ]
+            start = replace(start, base=None)
+        else:
+            source, normalisation = measured_raster(start, feedback)
+            encoders, origin = frozen_encoders(job, start.base, source, feedback)
+    zooms = tuple(encoder.zooms for encoder in encoders)
+    candidate = candidates_for(HEAD, zooms, len(source.bands))[0]
+    names = names_in([member.parts for member in candidate.members])
+    parts = FeatureParts([encoder.backbone for encoder in encoders], zooms, len(source.bands)).eval()
+    for module, encoder in zip(parts.encoders, encoders):
+        module.load_state_dict(dict(encoder.weights))
+    if model:
+        parts.load_state_dict(model[1].features.state_dict())
+    parts.to(start.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with feedback.stage("Looking at the raster", 0.7):
+        sampler = FeatureSampler(parts, names, source, normalisation, start.device, feedback, LOOKS_OF_A_SESSION)
+        sample = sampler.sample(job.seed) if model else sampler.get_used_to_raster(job.seed)
+        if not model:
+            parts.random_features.draw(*mean_and_std(sample[TEXTURE]), torch.Generator().manual_seed(job.seed))
+    parts.cpu()
+    spaces = {name: space_of_part(name, values) for name, values in sample.items()}
+    seen = {name: spaces[name].of(as_classifiers_see(name, values, parts), alone=True) for name, values in sample.items()}
+    quick = parts_for_inference(parts).to(start.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    backbones = tuple(encoder.backbone for encoder in encoders)
+    smoothing = model[1].spec.smoothing if model else smoothing_px(job, source)
+    return Ground(start, source, normalisation, candidate, backbones, parts, quick, spaces, seen, smoothing, origin, model)
+
+
+def _model(path: str) -> tuple[ModelCard, FusedSegmenter]:
+    card = read_card(path, SEGMENTER)
+    check_segmenter(path, card)
+    if card.head is None:
+        raise ModelFileError(
+            f"{path} was trained step by step, with the head network. A labelling session cannot go on from it.",
+            "Choose a model of another head, or none.",
+        )
+    return card, segmenter_from(path, card)

@@ -1,0 +1,516 @@
+"""What a session does next: the most urgent of what its raster, labels, view and requests make necessary.
+
+Nothing is queued. Requests change what is known, and then the most urgent piece of work that this leaves is done; a request
+that makes it useless ends it at once. So an answer never waits for work that nobody wants any more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from false_core.errors import FalseError, InputError, RequestError
+from false_core.events import Progress
+from false_core.feedback import Feedback
+from false_core.inference.tiles import Tile, TilePlan
+from false_core.raster.classes import ClassTable, LandCoverClass
+from false_core.session.ground import Ground, open_ground
+from false_core.session.inbox import Inbox
+from false_core.session.kept_tiles import KeptTiles, LookedAt
+from false_core.session.live_head import LiveHead, fit_live, head_of_model
+from false_core.session.outline import Outliner
+from false_core.session.pictures import Painter
+from false_core.session.places_to_label import GridOfPlaces
+from false_core.session.saving import save_live
+from false_core.session.session_labels import PlacedLabel, SessionLabels, points_of, take_places, tiles_of
+from false_core.session.session_scores import HeldOut, annotation_of, hold_out
+from false_core.session.superseded import Superseded, stop_if
+from false_core.session_protocol import (
+    MAX_PLACES,
+    SESSION_VERSION,
+    Answer,
+    ChangeLabels,
+    ClassEntry,
+    ClassScore,
+    Close,
+    Learned,
+    Open,
+    Opened,
+    Outline,
+    Outlined,
+    Picture,
+    Refused,
+    Request,
+    Save,
+    Saved,
+    Score,
+    SessionScores,
+    SetClasses,
+    Suggest,
+    SuggestedPlaces,
+    View,
+    is_usable,
+    packed,
+)
+from false_core.training.heads.samples import FloatArray
+
+REFIT_S = 1.5
+"""Seconds between two fits while labels far from the view are still being looked at."""
+FEW_LABELS = 4
+"""Labels of a tile up to which each is looked at alone. The surroundings of more overlap, or nearly fill the tile."""
+PROGRESS_S = 1.0
+"""Seconds between two words on how much of the raster has been looked at."""
+CHANGES = (ChangeLabels, SetClasses)
+
+
+class Session:
+    """Serves one person who labels one raster.
+
+    Args:
+        inbox: Where requests come in.
+        say: Called with every answer.
+    """
+
+    def __init__(self, inbox: Inbox, say: Callable[[Answer], None]) -> None:
+        self._inbox, self._say = inbox, say
+        self._room: _Room | None = None
+        self._pending: dict[type[Any], Any] = {}
+        """The latest request of each kind that is to be answered once."""
+        self._is_closed = False
+
+    def serve(self) -> None:
+        """Answer requests until the session is closed."""
+        while not self._is_closed:
+            work = self._next_work()
+            for request in self._inbox.take(wait=work is None):
+                self._take(request)
+                work = None  # Another one may be more urgent now.
+            if work is None:
+                work = self._next_work()
+            if work is not None and not self._is_closed:
+                number, do = work
+                self._guarded(number, do)
+
+    def _guarded(self, number: int, do: Callable[[], None]) -> None:
+        try:
+            do()
+        except Superseded:
+            return
+        except FalseError as error:
+            self._say(Refused(number, error.what, error.remedy, error.code))
+
+    def _take(self, request: Request) -> None:
+        if isinstance(request, Close):
+            self._is_closed = True
+        elif isinstance(request, Open):
+            self._pending = {Open: request}
+            self._room = None
+        elif self._room is None and Open not in self._pending:
+            self._say(Refused(request.number, "No raster is open.", "Open one first.", RequestError.code))
+        elif isinstance(request, CHANGES):
+            if self._room is None:
+                # Opening comes first, whatever else came in with it.
+                self._open()
+            if self._room is not None:
+                room = self._room
+                self._guarded(request.number, lambda: room.change(request))
+        elif isinstance(request, View) and not is_usable(request):
+            self._say(Refused(request.number, "The view has no size.", "Give an extent and a size.", RequestError.code))
+        else:
+            self._pending[type(request)] = request
+
+    def _next_work(self) -> tuple[int, Callable[[], None]] | None:
+        """Return the most urgent piece of work, with the number of the request that it is for."""
+        if Open in self._pending:
+            return self._pending[Open].number, self._open
+        room = self._room
+        if room is None:
+            return None
+        if Outline in self._pending:
+            return self._once(Outline, room.answer_outline)
+        if View in self._pending:
+            room.show(self._pending.pop(View))
+        urgent = room.urgent_work()
+        if urgent is not None:
+            return urgent
+        for kind, do in ((Save, room.answer_save), (Score, room.answer_score), (Suggest, room.answer_suggest)):
+            if kind in self._pending:
+                return self._once(kind, do)
+        return room.idle_work()
+
+    def _once(self, kind: type[Any], do: Callable[[Any], None]) -> tuple[int, Callable[[], None]]:
+        request = self._pending[kind]
+
+        def answer() -> None:
+            try:
+                do(request)
+            except Superseded:
+                return  # It stays, to be done later.
+            except FalseError:
+                self._pending.pop(kind, None)
+                raise
+            if self._pending.get(kind) is request:
+                del self._pending[kind]
+
+        return request.number, answer
+
+    def _open(self) -> None:
+        request = self._pending.pop(Open)
+
+        def do() -> None:
+            ground = open_ground(request, Feedback(self._say_event))
+            self._room = _Room(ground, self._inbox, self._say)
+            self._say(_opened(request, ground))
+
+        self._guarded(request.number, do)
+
+    def _say_event(self, event: Any) -> None:
+        self._say(event)
+
+
+class _Room:
+    """A raster that is open, with its labels, the map of the moment and the view of it."""
+
+    def __init__(self, ground: Ground, inbox: Inbox, say: Callable[[Answer], None]) -> None:
+        self._ground, self._inbox, self._say = ground, inbox, say
+        self._tiles = KeptTiles(ground)
+        self._labels = SessionLabels(ground.source, ground.start.job.seed)
+        self._painter = Painter(ground, self._tiles)
+        self._outliner = Outliner(ground, self._tiles)
+        self._head = head_of_model(ground)
+        self._classes: tuple[ClassEntry, ...] = ()
+        self._plan: TilePlan = ground.plan(2)
+        self._grid = GridOfPlaces(ground, self._tiles, self._plan)
+        self._changed_by, self._changed_at = 0, time.monotonic()
+        """The last request that changed labels or classes, and when it came."""
+        self._fitted_by, self._fitted_with, self._fitted_at = 0, 0, 0.0
+        """What the map has learned from: up to which request, from how many labels, and when."""
+        self._wants_fit, self._awaits_more = False, False
+        self._view: View | None = None
+        self._view_at = 0.0
+        self._is_drawn = True
+        self._codes: tuple[View, int, npt.NDArray[np.uint8]] | None = None
+        """The last finished picture: its view, the request that its labels came with, and its classes."""
+        self._before: tuple[View, npt.NDArray[np.uint8]] | None = None
+        """The one before the labels changed."""
+        self._held_out: tuple[LiveHead, HeldOut] | None = None
+        self._told_at = 0.0
+
+    # --- What requests change -------------------------------------------------------------------------------------------
+
+    def change(self, request: ChangeLabels | SetClasses) -> None:
+        """Take in labels or classes."""
+        if isinstance(request, SetClasses):
+            self._set_classes(request)
+        else:
+            self._labels.change(request.changed, request.removed)
+            self._awaits_more = request.more
+        self._changed_by, self._changed_at = request.number, time.monotonic()
+        self._wants_fit = True
+
+    def _set_classes(self, request: SetClasses) -> None:
+        try:
+            ClassTable.from_list([{"code": c.code, "name": c.name, "color": c.color} for c in request.classes] or [_ANY])
+        except ValueError as error:
+            raise RequestError(f"The classes cannot be used: {error}.", "Give each its own code, 1 to 254.") from error
+        if any(c.code < 1 for c in request.classes):
+            raise RequestError("A class has the code 0, which stands for nodata.", "Give it another one, 1 to 254.")
+        self._classes = request.classes
+
+    def show(self, view: View) -> None:
+        """Take in what is to be seen."""
+        self._view, self._view_at, self._is_drawn = view, time.monotonic(), False
+
+    # --- What is to be done ---------------------------------------------------------------------------------------------
+
+    def urgent_work(self) -> tuple[int, Callable[[], None]] | None:
+        """Return what the labels and the view ask for, or None where both are served."""
+        if self._wants_fit and not self._awaits_more:
+            near = self._tile_to_look_at(near=True)
+            if near is not None:
+                return self._changed_by, lambda: self._look_at_labels(near)
+            return self._changed_by, self._fit
+        if self._view is not None and not self._is_drawn and self._head is not None:
+            return self._view.number, self._draw
+        far = None if self._awaits_more else self._tile_to_look_at(near=False)
+        if far is not None:
+            return self._changed_by, lambda: self._look_far(far)
+        return None
+
+    def idle_work(self) -> tuple[int, Callable[[], None]] | None:
+        """Return the next tile of the raster to look at, or None where all have been."""
+        tile = next((tile for tile in self._plan if not self._grid.knows(tile)), None)
+        return None if tile is None else (0, lambda: self._look_ahead(tile))
+
+    def _look_far(self, tile: Tile) -> None:
+        self._look_at_labels(tile)
+        is_last = self._tile_to_look_at(near=False) is None
+        if is_last or time.monotonic() - self._fitted_at > REFIT_S:
+            self._wants_fit = True
+
+    def _look_ahead(self, tile: Tile) -> None:
+        looked = self._tiles.of(tile, self._inbox.asker(*CHANGES, View, Outline, Save, Score, Suggest))
+        self._grid.add(looked)
+        now = time.monotonic()
+        if now - self._told_at > PROGRESS_S or all(map(self._grid.knows, self._plan)):
+            self._told_at = now
+            known = sum(map(self._grid.knows, self._plan))
+            self._say(Progress(known / len(self._plan), "Looking at the rest of the raster"))
+
+    # --- Labels and learning --------------------------------------------------------------------------------------------
+
+    @property
+    def _codes_of_classes(self) -> list[int]:
+        return [c.code for c in self._classes]
+
+    def _usable(self) -> dict[int, PlacedLabel]:
+        """Return the labels of known classes on the raster, by id."""
+        return self._labels.of_codes(self._codes_of_classes)
+
+    def _tile_to_look_at(self, near: bool) -> Tile | None:
+        """Return the tile with most labels that are not looked at yet, or None.
+
+        Args:
+            near: Whether only tiles count that are at hand, or that the view shows; all count as long as there is no map.
+        """
+        wanted: dict[tuple[int, int], int] = {}
+
+        def count(label: PlacedLabel, numbers: npt.NDArray[np.int64]) -> None:
+            for column, row in np.unique(tiles_of(self._plan, label.places[numbers]), axis=0).tolist():
+                wanted[column, row] = wanted.get((column, row), 0) + 1
+
+        take_places(self._usable(), count)
+        shown = {(tile.column, tile.row) for tile in self._shown_tiles()} if near and wanted else set()
+        for key in sorted(wanted, key=lambda one: (one not in shown, -wanted[one], one)):
+            tile = self._plan.tile(*key)
+            if not near or key in shown or self._tiles.is_at_hand(tile) or self._needs_first_fit(key, shown, wanted):
+                return tile
+        return None
+
+    def _needs_first_fit(
+        self, key: tuple[int, int], shown: set[tuple[int, int]], wanted: dict[tuple[int, int], int]
+    ) -> bool:
+        """Return whether a tile far from the view is looked at before there is a map: where two classes are missing."""
+        if self._head is not None:
+            return False
+        known = {label.code for label in self._usable().values() if label.is_looked_at}
+        return len(known) < 2
+
+    def _shown_tiles(self) -> list[Tile]:
+        return self._painter.needed(self._view, self._plan) if self._view is not None else []
+
+    def _look_at_labels(self, tile: Tile) -> None:
+        """Take the features of all labels that have a place in the core of a tile."""
+        wanted: list[tuple[PlacedLabel, npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
+
+        def collect(label: PlacedLabel, numbers: npt.NDArray[np.int64]) -> None:
+            tiles = tiles_of(self._plan, label.places[numbers])
+            if (tiles == (tile.column, tile.row)).all(axis=1).any():
+                wanted.append((label, numbers, tiles))
+
+        take_places(self._usable(), collect)
+        # A view that moves on does not make labels worthless.
+        interrupted = self._inbox.asker(*CHANGES)
+        found: list[list[tuple[npt.NDArray[np.int64], dict[str, FloatArray]]]] = [[] for _ in wanted]
+        for column, row in np.unique(np.concatenate([tiles for _, _, tiles in wanted]), axis=0).tolist():
+            stop_if(interrupted)
+            looked = self._tiles.of(self._plan.tile(column, row), interrupted)
+            owned = [numbers[(tiles == (column, row)).all(axis=1)] for _, numbers, tiles in wanted]
+            places = [label.places[own] for (label, _, _), own in zip(wanted, owned)]
+            for number, (own, (valid, seen)) in enumerate(zip(owned, self._seen_at(looked, places))):
+                if valid.any():
+                    found[number].append((own[valid], seen))
+        for (label, _, _), own_parts in zip(wanted, found):
+            label.keep_features(own_parts)
+
+    def _seen_at(
+        self, looked: LookedAt, places: Sequence[npt.NDArray[np.float64]]
+    ) -> Iterator[tuple[npt.NDArray[np.bool_], dict[str, FloatArray]]]:
+        """Yield for each of several arrays of places in a tile which are valid, and the features of those by part."""
+        f, window = self._ground.source.factor, looked.tile.window
+        inside = [own - [window.column, window.row] for own in places]
+        if looked.valid is None:
+            yield from ((np.zeros(len(own), bool), {}) for own in inside)
+            return
+        valid_pixels = looked.valid_pixels(f)
+        valid = [valid_pixels[(own[:, 1] * f).astype(np.int64), (own[:, 0] * f).astype(np.int64)] for own in inside]
+        groups = [list(range(len(places)))] if len(places) > FEW_LABELS else [[number] for number in range(len(places))]
+        for group in groups:
+            counts = [int(valid[number].sum()) for number in group]
+            seen = {}
+            if any(counts):
+                seen = self._tiles.seen_at(looked, np.concatenate([places[number][valid[number]] for number in group]))
+            for number, count, end in zip(group, counts, np.cumsum(counts)):
+                yield valid[number], {name: values[end - count : end] for name, values in seen.items()}
+
+    def _known(self) -> dict[int, PlacedLabel]:
+        return {one: label for one, label in self._usable().items() if label.is_looked_at and len(label.taken)}
+
+    def _fit(self) -> None:
+        began = time.monotonic()
+        self._wants_fit = False
+        known, usable = self._known(), self._usable()
+        codes = sorted({label.code for label in known.values()})
+        number = self._changed_by
+        problem = self._problem(codes, len(usable) - len(known))
+        if problem:
+            if self._ground.model is None:
+                self._head = None
+            self._say(Learned(number, len(known), len(usable) - len(known), self._outside(), problem))
+            self._fitted_by = number
+            return
+        entries = {c.code: c for c in self._classes}
+        classes = ClassTable(tuple(LandCoverClass(code, entries[code].name, entries[code].color) for code in codes))
+        points, seen = points_of(known, codes)
+        before = self._head if self._head and self._head.fitted else None
+        try:
+            self._head = fit_live(self._ground, classes, points, seen, before, lambda: stop_if(self._inbox.asker(*CHANGES)))
+        except Superseded:
+            self._wants_fit = True
+            raise
+        plan = self._ground.plan(len(classes))
+        if plan != self._plan:
+            self._new_plan(plan)
+        if self._codes is not None and number != self._fitted_by:
+            self._before = self._codes[0], self._codes[2]
+        self._fitted_by, self._fitted_at = number, time.monotonic()
+        self._is_drawn = False
+        seconds = self._fitted_at - began
+        self._say(Learned(number, len(known), len(usable) - len(known), self._outside(), "", round(seconds, 3)))
+
+    def _new_plan(self, plan: TilePlan) -> None:
+        """Work on other tiles, which very many classes ask for. What labels and places are like is found out anew."""
+        self._plan = plan
+        self._grid = GridOfPlaces(self._ground, self._tiles, plan)
+        for label in self._usable().values():
+            label.forget_features()
+        self._wants_fit = True
+
+    def _outside(self) -> int:
+        return self._labels.outside
+
+    def _problem(self, codes: list[int], waiting: int) -> str:
+        if len(codes) >= 2:
+            return ""
+        if waiting:
+            return "The labels are being looked at."
+        if codes:
+            return "There are labels of one class. Draw one of another class."
+        return "There is no label yet. Draw one of each of two classes."
+
+    # --- Answers --------------------------------------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        view, head = self._view, self._head
+        assert view is not None
+        assert head is not None
+        since = max(self._view_at, self._changed_at if self._fitted_by == self._changed_by else 0.0)
+        before = self._before[1] if self._before is not None and _same_place(self._before[0], view) else None
+        labels = self._fitted_by
+        for drawn in self._painter.draw(view, self._plan, head, before, self._inbox.asker(*CHANGES, View, Outline)):
+            self._say(
+                Picture(
+                    view.number,
+                    labels,
+                    view.extent,
+                    view.width,
+                    view.height,
+                    view.shows,
+                    round(drawn.known, 4),
+                    packed(drawn.pixels.tobytes()),
+                    round(time.monotonic() - since, 3),
+                )
+            )
+            if drawn.known == 1.0:
+                self._codes = view, labels, drawn.codes
+        self._is_drawn = True
+
+    def answer_outline(self, request: Outline) -> None:
+        """Outline what is like the pixel at a click."""
+        shape = self._outliner.outline(request.x, request.y, request.reach, self._plan, self._inbox.asker(Outline, *CHANGES))
+        self._say(Outlined(request.number, "" if shape.is_empty else shape.wkb_hex))
+
+    def answer_score(self, request: Score) -> None:
+        """Say how good the map is."""
+        head = self._fitted_head()
+        held_out = self._scores(head)
+        accuracy = held_out.accuracy
+        self._say(
+            SessionScores(
+                request.number, self._fitted_by, accuracy.value, accuracy.low, accuracy.high, self._of_all(held_out)
+            )
+        )
+
+    def _of_all(self, held_out: HeldOut) -> tuple[ClassScore, ...]:
+        """Return the scores of all classes in the order in which they were given, also of those without labels."""
+        known = {score.code: score for score in held_out.classes}
+        return tuple(known.get(c.code, ClassScore(c.code, 0, missing=1)) for c in self._classes)
+
+    def answer_suggest(self, request: Suggest) -> None:
+        """Say where a label would teach most."""
+        head = self._fitted_head()
+        for tile in self._shown_tiles():
+            if not self._grid.knows(tile):
+                self._grid.add(self._tiles.of(tile, self._inbox.asker(*CHANGES, View, Suggest)))
+        _, seen = points_of(self._known(), [c.code for c in head.classes])
+        count = max(1, min(request.places, MAX_PLACES))
+        self._say(SuggestedPlaces(request.number, self._fitted_by, self._grid.best(head, self._labels, seen, count)))
+
+    def answer_save(self, request: Save) -> None:
+        """Write the model."""
+        head = self._fitted_head()
+        known = self._known()
+        save_live(request, self._ground, head, self._annotation(head, known), self._scores(head))
+        self._say(Saved(request.number, request.path))
+
+    def _fitted_head(self) -> LiveHead:
+        if self._head is None or not self._head.fitted:
+            raise InputError("There is no map yet.", "Draw labels of two classes at least.")
+        return self._head
+
+    def _annotation(self, head: LiveHead, known: dict[int, PlacedLabel]) -> Any:
+        return annotation_of(head, [label.shape for label in known.values()], [label.code for label in known.values()])
+
+    def _scores(self, head: LiveHead) -> HeldOut:
+        if self._held_out is None or self._held_out[0] is not head:
+            known = self._known()
+            points, seen = points_of(known, [c.code for c in head.classes])
+            found = hold_out(
+                self._ground,
+                head,
+                self._annotation(head, known),
+                points,
+                seen,
+                lambda: stop_if(self._inbox.asker(*CHANGES, View, Outline)),
+            )
+            self._held_out = head, found
+        return self._held_out[1]
+
+
+_ANY = {"code": 1, "name": "any", "color": "#000000"}
+
+
+def _opened(request: Open, ground: Ground) -> Opened:
+    source = ground.source
+    classes = ground.model[0].classes if ground.model else ()
+    return Opened(
+        request.number,
+        SESSION_VERSION,
+        source.crs.to_wkt() if source.crs else "",
+        tuple(map(float, source.bounds)),
+        source.pixel_size,
+        source.pixel_size * source.factor,
+        source.native_width,
+        source.native_height,
+        tuple(ClassEntry(c.code, c.name, c.color) for c in classes),
+        str(ground.device),
+    )
+
+
+def _same_place(one: View, other: View) -> bool:
+    return replace(one, number=0, shows="") == replace(other, number=0, shows="")

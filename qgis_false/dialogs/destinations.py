@@ -1,0 +1,69 @@
+"""Where results go by themselves: beside the raster they are made from, named after it, over nothing that is there."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from pathlib import Path
+from typing import Optional, Tuple
+
+from qgis.core import QgsProject
+from qgis.PyQt.QtCore import QStandardPaths
+
+STEPS = {
+    "classify": "map",
+    "classifymany": "maps",
+    "polygonise": "polygons",
+    "embed": "features",
+    "samplepoints": "sample_points",
+    "suggestlabels": "places",
+    "exportonnx": "deepness",
+}
+"""What the output of an algorithm is called in the names of files."""
+EXAMPLE = "false_example"
+
+
+def proposed(source: str, algorithm: str, output: str, ending: str) -> Optional[str]:
+    """Return a path that is free for an output of an algorithm, or None where no folder is known to keep it in.
+
+    Args:
+        source: The file that it is made from, or nothing.
+        output: The name of the output, in a model behind that of the step.
+        ending: That of its file, with a dot; empty for a folder.
+    """
+    folder, stem = _place(source) if algorithm != "exampledata" else (_documents(), EXAMPLE)
+    if not folder:
+        return None
+    name = output.lower().rpartition(":")[2]
+    if name == "output":
+        name = STEPS.get(algorithm, algorithm)
+    elif name == "report" and ":" not in output:
+        name = f"{algorithm}_report"
+    elif algorithm == "exampledata" and name == "raster":
+        name = ""
+    stem = "_".join(filter(None, (stem, name)))
+    for number in itertools.count(1):
+        path = folder / f"{stem if number == 1 else f'{stem}_{number}'}{ending}"
+        if not path.exists():
+            return str(path)
+    return None
+
+
+def _place(source: str) -> Tuple[Optional[Path], str]:
+    """Return the folder and the first part of the name of what is made from ``source``."""
+    path = source.split("|")[0]
+    file = Path(path) if os.path.isabs(path) and os.path.isfile(path) else None
+    stem = re.sub(r"\W+", "_", Path(path).stem).strip("_")
+    if file is not None and os.access(file.parent, os.W_OK):
+        return file.parent, file.stem
+    home = QgsProject.instance().homePath()
+    usable = bool(home) and os.access(home, os.W_OK) and bool(stem)
+    return (Path(home) if usable else None), stem
+
+
+def _documents() -> Optional[Path]:
+    home = QgsProject.instance().homePath() or QStandardPaths.writableLocation(
+        QStandardPaths.StandardLocation.DocumentsLocation
+    )
+    return Path(home) if home and os.access(home, os.W_OK) else None

@@ -1,0 +1,119 @@
+"""The list of classes in the dock: colour, key, name, number of labels, and how well each class is told apart."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional
+
+from qgis.PyQt.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, pyqtSignal
+from qgis.PyQt.QtGui import QColor
+
+from false_core.session_protocol import ClassScore, SessionScores
+from qgis_false.dock.label_file import LabelClass
+from qgis_false.translation import tr
+
+COLOUR, KEY, NAME, COUNT, ACCURACY = range(5)
+COLUMNS = 5
+KEYS = 9
+
+
+class ClassList(QAbstractTableModel):
+    """The classes as rows. Names and colours can be edited; ``edited`` says so with the whole new list."""
+
+    edited = pyqtSignal(list)
+
+    def __init__(self, parent: Optional[QObject] = None) -> None:
+        super().__init__(parent)
+        self.classes: List[LabelClass] = []
+        self._counts: Dict[int, int] = {}
+        self._scores: Dict[int, ClassScore] = {}
+
+    def set_classes(self, classes: List[LabelClass]) -> None:
+        """Show these classes."""
+        self.beginResetModel()
+        self.classes = list(classes)
+        self.endResetModel()
+
+    def set_counts(self, counts: Dict[int, int]) -> None:
+        """Show these numbers of labels by code."""
+        self._counts = counts
+        self._tell(COUNT)
+
+    def set_scores(self, scores: Optional[SessionScores]) -> None:
+        """Show these scores, or none."""
+        self._scores = {one.code: one for one in scores.classes} if scores is not None else {}
+        self._tell(ACCURACY)
+
+    def row_of(self, code: int) -> int:
+        """Return the row of a class, or -1."""
+        return next((row for row, one in enumerate(self.classes) if one.code == code), -1)
+
+    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 - as Qt declares it.
+        """Return the number of classes."""
+        return 0 if parent.isValid() else len(self.classes)
+
+    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 - as Qt declares it.
+        """Return the number of columns."""
+        return COLUMNS
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return what stands above a column."""
+        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
+            return ("", tr("Key"), tr("Class"), tr("Labels"), tr("Accuracy"))[section]
+        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.ToolTipRole and section == ACCURACY:
+            return tr(
+                "Share of the labels of the class that the map shows as this class when it has not learned from them "
+                "(producer's accuracy), with the limits between which it lies in 95 of 100 cases."
+            )
+        return None
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return what a cell shows."""
+        if not index.isValid() or index.row() >= len(self.classes):
+            return None
+        one, column = self.classes[index.row()], index.column()
+        if role == Qt.ItemDataRole.DecorationRole and column == COLOUR:
+            return QColor(one.color)
+        if role == Qt.ItemDataRole.EditRole:
+            return {COLOUR: one.color, NAME: one.name}.get(column)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return tr("Double click to change it.") if column in (COLOUR, NAME) else self.accuracy_in_words(one.code)
+        if role == Qt.ItemDataRole.DisplayRole:
+            return {
+                KEY: str(index.row() + 1) if index.row() < KEYS else "",
+                NAME: one.name,
+                COUNT: str(self._counts.get(one.code, 0)),
+                ACCURACY: self.accuracy_in_words(one.code),
+            }.get(column)
+        return None
+
+    def setData(self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        """Rename or recolour a class."""
+        if role != Qt.ItemDataRole.EditRole or not str(value).strip():
+            return False
+        one = self.classes[index.row()]
+        name = str(value).strip() if index.column() == NAME else one.name
+        color = QColor(str(value)).name() if index.column() == COLOUR else one.color
+        changed = list(self.classes)
+        changed[index.row()] = LabelClass(one.code, name, color)
+        self.edited.emit(changed)
+        return True
+
+    def flags(self, index: QModelIndex) -> Qt.ItemFlag:
+        """Return what can be done with a cell."""
+        usual = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+        return usual | Qt.ItemFlag.ItemIsEditable if index.column() == NAME else usual
+
+    def accuracy_in_words(self, code: int) -> str:
+        """Return accuracy and interval of a class, or how many labels more would make it known."""
+        score = self._scores.get(code)
+        if score is None:
+            return ""
+        if score.accuracy is None or score.low is None or score.high is None:
+            if score.missing:
+                return tr("unknown, draw {number} more", number=score.missing)
+            return tr("unknown")
+        return f"{score.accuracy:.0%} ({score.low:.0%}–{score.high:.0%})"
+
+    def _tell(self, column: int) -> None:
+        if self.classes:
+            self.dataChanged.emit(self.index(0, column), self.index(len(self.classes) - 1, column))

@@ -1,0 +1,568 @@
+"""The dock itself: a first page where something is missing, and the page to work on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+from qgis.core import (
+    QgsGeometry,
+    QgsMapLayerProxyModel,
+    QgsProcessingException,
+    QgsProject,
+    QgsRasterLayer,
+    QgsVectorLayer,
+)
+from qgis.gui import QgsDockWidget, QgsMapLayerComboBox
+from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtGui import QColor
+from qgis.PyQt.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QColorDialog,
+    QComboBox,
+    QFileDialog,
+    QGroupBox,
+    QHBoxLayout,
+    QHeaderView,
+    QInputDialog,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QScrollArea,
+    QSlider,
+    QSpinBox,
+    QStackedWidget,
+    QTableView,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from false_core.session_protocol import NO_CLASS, SHOW_CHANGE, SHOW_CLASSES, SHOW_CONFIDENCE, Outlined, Place
+from qgis_false.dock.class_list import ACCURACY, COLOUR, NAME, ClassList
+from qgis_false.dock.drawing import DEFAULT_STROKE_PX, LabelTool, OutlineTool, PointTool, PolygonTool, StrokeTool
+from qgis_false.dock.keys import CanvasKeys
+from qgis_false.dock.label_file import beside, label_layer
+from qgis_false.dock.labelling import GENERAL_WEIGHTS, Labelling, Looks
+from qgis_false.dock.places import PlaceQueue
+from qgis_false.dock.session_process import session_command
+from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
+from qgis_false.translation import tr
+
+STATE_SCOPE = "false"
+"""Of what a project remembers."""
+ENCODER_GENERAL, ENCODER_FILE, MODEL_FILE = range(3)
+
+
+class LabelDock(QgsDockWidget):
+    """*FALSE: label and map*.
+
+    Args:
+        iface: The desktop application.
+        run_algorithm: Opens the dialog of an algorithm.
+        command: What a session is started with.
+    """
+
+    def __init__(
+        self,
+        iface: Any,
+        run_algorithm: Callable[[str], None],
+        command: Callable[[], Sequence[str]] = session_command,
+    ) -> None:
+        super().__init__(tr("FALSE: label and map"), iface.mainWindow())
+        self.setObjectName("false_label_dock")
+        self._iface, self._run_algorithm, self._command = iface, run_algorithm, command
+        self._canvas = iface.mapCanvas()
+        self.work: Optional[Labelling] = None
+        self.places: Optional[PlaceQueue] = None
+        self._keys: Optional[CanvasKeys] = None
+        self._tools: Dict[str, LabelTool] = {}
+        self._code = 0
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self._first_page())
+        self._pages.addWidget(self._work_page())
+        area = QScrollArea()
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidgetResizable(True)
+        area.setWidget(self._pages)
+        self.setWidget(area)
+        self.visibilityChanged.connect(self._on_visibility)
+        QgsProject.instance().readProject.connect(self._on_project)
+        QgsProject.instance().cleared.connect(self.stop)
+        self._show_what_is_missing()
+
+    # --- Pages ----------------------------------------------------------------------------------------------------------
+
+    def _first_page(self) -> QWidget:
+        page = QWidget()
+        layout = QVBoxLayout(page)
+        self.missing = QLabel()
+        self.missing.setWordWrap(True)
+        layout.addWidget(self.missing)
+        self.set_up = QPushButton(tr("Set up..."))
+        self.set_up.clicked.connect(lambda: self._after(lambda: self._run_algorithm("setupenvironment")))
+        layout.addWidget(self.set_up)
+        self._first_raster = _raster_box()
+        self._first_raster.layerChanged.connect(lambda _: self._show_what_is_missing())
+        layout.addWidget(self._first_raster)
+        self.begin = QPushButton(tr("Label this raster"))
+        self.begin.clicked.connect(lambda: self.start(self._first_raster.currentLayer()))
+        layout.addWidget(self.begin)
+        self.example = QPushButton(tr("Try it with example data..."))
+        self.example.clicked.connect(lambda: self._after(lambda: self._run_algorithm("exampledata")))
+        layout.addWidget(self.example)
+        layout.addStretch()
+        return page
+
+    def _after(self, do: Callable[[], None]) -> None:
+        do()
+        self._show_what_is_missing()
+
+    def _work_page(self) -> QWidget:
+        page = QWidget()
+        layout = QVBoxLayout(page)
+        self.raster_line = QLabel()
+        self.raster_line.setWordWrap(True)
+        other = QToolButton()
+        other.setText("…")
+        other.setToolTip(tr("Label another raster"))
+        other.clicked.connect(self.stop)
+        layout.addLayout(_row(self.raster_line, other))
+        self.looks = QComboBox()
+        self.looks.addItems([tr("General encoder"), tr("Encoder file..."), tr("Model file...")])
+        self.looks.setToolTip(tr("What looks at the raster: the general encoder alone, with one of your own, or a model."))
+        self.looks.activated.connect(self._choose_looks)
+        layout.addLayout(_row(QLabel(tr("Encoder")), self.looks))
+        layout.addWidget(self._class_box())
+        layout.addWidget(self._tool_box())
+        layout.addWidget(self._map_box())
+        self.status = QLabel()
+        self.status.setWordWrap(True)
+        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        layout.addWidget(self.status)
+        self.again = QPushButton(tr("Start again"))
+        self.again.setToolTip(tr("Ends the session and begins another one. No label is lost."))
+        self.again.clicked.connect(lambda: self.work and self.work.restart())
+        self.again.hide()
+        layout.addWidget(self.again)
+        layout.addStretch()
+        return page
+
+    def _class_box(self) -> QGroupBox:
+        box = QGroupBox(tr("Classes"))
+        layout = QVBoxLayout(box)
+        self.class_list = ClassList(self)
+        self.class_list.edited.connect(lambda classes: self.work and self.work.set_classes(classes))
+        self.table = QTableView()
+        self.table.setModel(self.class_list)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.verticalHeader().hide()
+        self.table.verticalHeader().setDefaultSectionSize(22)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(ACCURACY, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Interactive)
+        header.resizeSection(NAME, 90)
+        self.table.setMinimumHeight(150)
+        self.table.selectionModel().currentRowChanged.connect(lambda now, _: self._choose_row(now.row()))
+        self.table.doubleClicked.connect(self._edit_colour)
+        layout.addWidget(self.table)
+        add, remove, more = QPushButton(tr("Add...")), QPushButton(tr("Merge...")), QToolButton()
+        add.clicked.connect(self._add_class)
+        remove.setToolTip(tr("Makes the labels of this class labels of another one."))
+        remove.clicked.connect(self._merge_class)
+        layout.addLayout(_row(add, remove, more))
+        menu = QMenu(more)
+        self._fill_import_menu(menu)
+        more.setText(tr("From..."))
+        more.setToolTip(tr("Takes the classes from a layer, a text file or a model."))
+        more.setMenu(menu)
+        more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        return box
+
+    def _fill_import_menu(self, menu: QMenu) -> None:
+        """Offer where classes may come from."""
+
+    def _tool_box(self) -> QGroupBox:
+        box = QGroupBox(tr("Draw"))
+        layout = QVBoxLayout(box)
+        self.tool_buttons: Dict[str, QToolButton] = {}
+        shown = (
+            ("polygon", tr("Polygon"), tr("Click each corner. Enter or a right click completes the polygon.")),
+            ("stroke", tr("Stroke"), tr("Hold the button and draw as with a brush.")),
+            ("point", tr("Point"), tr("Click: one pixel becomes a label.")),
+            ("outline", tr("Outline"), tr("Click: what is like it is outlined. The wheel says how far. Enter accepts it.")),
+        )
+        buttons: List[QWidget] = []
+        for name, text, tip in shown:
+            button = QToolButton()
+            button.setText(text)
+            button.setToolTip(tip)
+            button.setCheckable(True)
+            button.clicked.connect(lambda _, name=name: self.use_tool(name))
+            self.tool_buttons[name] = button
+            buttons.append(button)
+        layout.addLayout(_row(*buttons))
+        self.stroke_width = QSpinBox()
+        self.stroke_width.setRange(2, 200)
+        self.stroke_width.setValue(DEFAULT_STROKE_PX)
+        self.stroke_width.setSuffix(tr(" pixels on the screen"))
+        self.stroke_width.valueChanged.connect(self._set_stroke_width)
+        layout.addLayout(_row(QLabel(tr("Width of a stroke")), self.stroke_width))
+        self.undo, self.redo = QPushButton(tr("Undo")), QPushButton(tr("Redo"))
+        self.undo.setToolTip("Ctrl+Z")
+        self.redo.setToolTip("Ctrl+Y")
+        self.undo.clicked.connect(self._undo)
+        self.redo.clicked.connect(self._redo)
+        layout.addLayout(_row(self.undo, self.redo))
+        self.next_place = QPushButton(tr("Next place"))
+        self.next_place.setToolTip(tr("Zooms to where a label would teach most. Key N."))
+        self.next_place.clicked.connect(self.go_to_next_place)
+        self.place_line = QLabel()
+        self.place_line.setWordWrap(True)
+        layout.addWidget(self.next_place)
+        layout.addWidget(self.place_line)
+        return box
+
+    def _map_box(self) -> QGroupBox:
+        box = QGroupBox(tr("Live map"))
+        layout = QVBoxLayout(box)
+        self.visible = QCheckBox(tr("Show"))
+        self.visible.setChecked(True)
+        self.visible.toggled.connect(lambda on: self.work and self.work.live.set_visible(on))
+        self.opacity = QSlider(Qt.Orientation.Horizontal)
+        self.opacity.setRange(0, 100)
+        self.opacity.setValue(60)
+        self.opacity.setToolTip(tr("Opacity"))
+        self.opacity.valueChanged.connect(lambda value: self.work and self.work.live.set_opacity(value / 100))
+        layout.addLayout(_row(self.visible, self.opacity))
+        self.shows = QComboBox()
+        for text, what in (
+            (tr("Classes"), SHOW_CLASSES), (tr("Confidence"), SHOW_CONFIDENCE), (tr("What changed last"), SHOW_CHANGE)
+        ):  # fmt: skip
+            self.shows.addItem(text, what)
+        self.shows.currentIndexChanged.connect(lambda _: self.work and self.work.show_as(self.shows.currentData()))
+        layout.addWidget(self.shows)
+        return box
+
+    # --- Beginning and ending -------------------------------------------------------------------------------------------
+
+    def start(
+        self, raster: Optional[QgsRasterLayer], labels: Optional[QgsVectorLayer] = None, looks: Optional[Looks] = None
+    ) -> None:
+        """Label a raster. Its labels are looked for beside it, and made there where there are none."""
+        self.stop()
+        if raster is None:
+            return
+        try:
+            if labels is None:
+                labels = self._labels_of(raster)
+        except QgsProcessingException as error:
+            self.missing.setText(str(error))
+            return
+        looks = looks or Looks()
+        self.work = work = Labelling(self._canvas, raster, labels, looks, self._command, self)
+        file = Path(labels.source().split("|")[0])
+        self.raster_line.setText(tr("{raster}, labels in {file}", raster=raster.name(), file=file.name))
+        self.raster_line.setToolTip(str(file))
+        self.looks.setCurrentIndex(MODEL_FILE if looks.model else ENCODER_FILE if looks.encoder else ENCODER_GENERAL)
+        self._tools = {
+            "polygon": PolygonTool(self._canvas),
+            "stroke": StrokeTool(self._canvas),
+            "point": PointTool(self._canvas, work.pixel_at),
+            "outline": OutlineTool(self._canvas),
+        }
+        for name, tool in self._tools.items():
+            tool.drawn.connect(self._add_label)
+            tool.activated.connect(lambda name=name: self.tool_buttons[name].setChecked(True))
+            tool.deactivated.connect(lambda name=name: self.tool_buttons[name].setChecked(False))
+        self._tools["outline"].asked.connect(work.outline)
+        self._set_stroke_width(self.stroke_width.value())
+        self.places = PlaceQueue(self._canvas, raster.crs())
+        self._keys = CanvasKeys(
+            self._canvas,
+            lambda: self._canvas.mapTool() in self._tools.values(),
+            self._press_number,
+            {
+                "complete": lambda: self._tool() and self._tool().complete(),
+                "give_up": self._give_up,
+                "remove": self._remove,
+                "undo": self._undo,
+                "redo": self._redo,
+                "next_place": self.go_to_next_place,
+            },
+            self,
+        )
+        work.said.connect(self._say)
+        work.classes_changed.connect(self._show_classes)
+        work.counted.connect(lambda: self.class_list.set_counts(work.watch.counts()))
+        work.scored.connect(self.class_list.set_scores)
+        work.places_found.connect(self._on_places)
+        work.outlined.connect(self._on_outlined)
+        work.edits.edited.connect(self._show_undo)
+        work.closed.connect(self.stop)
+        work.live.set_opacity(self.opacity.value() / 100)
+        work.live.set_visible(self.visible.isChecked())
+        self.shows.setCurrentIndex(0)
+        self.class_list.set_scores(None)
+        self._show_classes()
+        self._show_undo()
+        self._pages.setCurrentIndex(1)
+
+    def stop(self, *_: object) -> None:
+        """End the session. The labels are in their file."""
+        work, self.work = self.work, None
+        if work is not None:
+            for tool in self._tools.values():
+                self._canvas.unsetMapTool(tool)
+                tool.dispose()
+            self._tools = {}
+            if self._keys is not None:
+                self._keys.remove()
+            if self.places is not None:
+                self.places.dispose()
+            work.close()
+            work.deleteLater()
+        self._keys, self.places = None, None
+        self._show_what_is_missing()
+
+    def _labels_of(self, raster: QgsRasterLayer) -> QgsVectorLayer:
+        path = beside(raster, "_labels.gpkg")
+        for one in QgsProject.instance().mapLayers().values():
+            if isinstance(one, QgsVectorLayer) and Path(one.source().split("|")[0]) == path:
+                return one
+        layer = label_layer(path, raster.crs())
+        QgsProject.instance().addMapLayer(layer, False)
+        QgsProject.instance().layerTreeRoot().insertLayer(0, layer)
+        return layer
+
+    def _show_what_is_missing(self) -> None:
+        self._pages.setCurrentIndex(0)
+        try:
+            find_interpreter()
+            problem = ""
+        except NoEnvironment as error:
+            problem = str(error)
+        has_raster = self._first_raster.currentLayer() is not None
+        self.set_up.setVisible(bool(problem))
+        for widget in (self._first_raster, self.begin):
+            widget.setVisible(not problem and has_raster)
+        self.example.setVisible(not problem)
+        self.missing.setText(
+            problem
+            or (
+                tr("Choose the raster that you want a map of.")
+                if has_raster
+                else tr("Add a raster to the project: the image that you want a map of. Or begin with example data.")
+            )
+        )
+
+    def _on_visibility(self, visible: bool) -> None:
+        if visible and self.work is None:
+            self._show_what_is_missing()
+
+    def _on_project(self, *_: object) -> None:
+        self.stop()
+
+    def shut(self) -> None:
+        """End everything, as the plugin or QGIS ends."""
+        self.stop()
+        QgsProject.instance().readProject.disconnect(self._on_project)
+        QgsProject.instance().cleared.disconnect(self.stop)
+
+    # --- Classes --------------------------------------------------------------------------------------------------------
+
+    def _show_classes(self) -> None:
+        if self.work is None:
+            return
+        self.class_list.set_classes(self.work.classes)
+        self.class_list.set_counts(self.work.watch.counts())
+        row = self.class_list.row_of(self._code)
+        if self.work.classes:
+            self.table.selectRow(max(0, row))
+        self._choose_row(max(0, row))
+
+    def _choose_row(self, row: int) -> None:
+        if self.work is not None and 0 <= row < len(self.work.classes):
+            chosen = self.work.classes[row]
+            self._code = chosen.code
+            for tool in self._tools.values():
+                tool.set_colour(chosen.color)
+
+    def _press_number(self, number: int) -> bool:
+        if self.work is None or number > len(self.work.classes):
+            return False
+        self.table.selectRow(number - 1)
+        self._choose_row(number - 1)
+        return True
+
+    def _add_class(self) -> None:
+        if self.work is None:
+            return
+        name, entered = QInputDialog.getText(self, tr("New class"), tr("Name"))
+        if entered and name.strip():
+            self._code = self.work.add_class(name.strip()).code
+            self._show_classes()
+
+    def _merge_class(self) -> None:
+        if self.work is None or len(self.work.classes) < 2:
+            return
+        one = self.work.classes[self.class_list.row_of(self._code)]
+        others = [other for other in self.work.classes if other.code != one.code]
+        name, entered = QInputDialog.getItem(
+            self, tr("Merge classes"), tr("{name} becomes", name=one.name), [other.name for other in others], 0, False
+        )
+        if entered:
+            into = others[[other.name for other in others].index(name)]
+            self._try(lambda: self.work and self.work.merge_class(one.code, into.code))
+
+    def _edit_colour(self, index: Any) -> None:
+        if index.column() == COLOUR:
+            colour = QColorDialog.getColor(QColor(index.data(Qt.ItemDataRole.EditRole)), self)
+            if colour.isValid():
+                self.class_list.setData(index, colour.name())
+
+    # --- Drawing --------------------------------------------------------------------------------------------------------
+
+    def use_tool(self, name: str) -> None:
+        """Draw with a tool from now on."""
+        self._canvas.setMapTool(self._tools[name])
+        self._canvas.setFocus()
+
+    def _tool(self) -> Optional[LabelTool]:
+        tool = self._canvas.mapTool()
+        return tool if isinstance(tool, LabelTool) else None
+
+    def _set_stroke_width(self, width: int) -> None:
+        if self._tools:
+            self._tools["stroke"].width_px = width
+
+    def _add_label(self, shape: QgsGeometry) -> None:
+        work = self.work
+        if work is None:
+            return
+        if not self._code:
+            self._say(tr("Add a class first."), True)
+            return
+        crs = self._canvas.mapSettings().destinationCrs()
+        self._try(lambda: work.add_label(shape, crs, self._code))
+
+    def _give_up(self) -> bool:
+        tool = self._tool()
+        if tool is None or not tool.is_drawing():
+            return False
+        tool.give_up()
+        return True
+
+    def _remove(self) -> bool:
+        """Take back a step of what is drawn; or else remove the labels that are selected."""
+        tool = self._tool()
+        if tool is not None and tool.is_drawing():
+            tool.step_back()
+            return True
+        chosen = self.work.labels.selectedFeatureIds() if self.work is not None else []
+        if chosen and self.work is not None:
+            work = self.work
+            self._try(lambda: work.edits.remove(chosen))
+        return bool(chosen)
+
+    def _undo(self, *_: object) -> None:
+        tool = self._tool()
+        if tool is not None and tool.is_drawing():
+            tool.step_back()
+        elif self.work is not None:
+            self._try(self.work.edits.undo)
+
+    def _redo(self, *_: object) -> None:
+        if self.work is not None:
+            self._try(self.work.edits.redo)
+
+    def _show_undo(self, *_: object) -> None:
+        self.undo.setEnabled(self.work is not None and self.work.edits.can_undo())
+        self.redo.setEnabled(self.work is not None and self.work.edits.can_redo())
+
+    def _on_outlined(self, answer: Outlined) -> None:
+        if self.work is None or not answer.wkb:
+            return
+        shape = QgsGeometry()
+        shape.fromWkb(bytes.fromhex(answer.wkb))
+        there = self.work.from_raster(shape, self._canvas.mapSettings().destinationCrs())
+        if there is not None:
+            self._tools["outline"].show_outline(there)
+
+    # --- Places ---------------------------------------------------------------------------------------------------------
+
+    def go_to_next_place(self, *_: object) -> None:
+        """Show the next place of the queue. An empty queue is filled first."""
+        if self.work is None or self.places is None:
+            return
+        place = self.places.visit_next()
+        if place is None:
+            self.place_line.setText(tr("Looking for places..."))
+            self.work.suggest()
+        else:
+            self._show_place(place)
+
+    def _on_places(self, places: Sequence[Place]) -> None:
+        if self.places is None:
+            return
+        self.places.fill(places)
+        place = self.places.visit_next()
+        if place is None:
+            self.place_line.setText(tr("No place is known yet. It takes a map."))
+        else:
+            self._show_place(place)
+
+    def _show_place(self, place: Place) -> None:
+        if self.work is None or self.places is None:
+            return
+        names = {one.code: one.name for one in self.work.classes}
+        counted = tr("{number} of {total}:", number=self.places.number, total=self.places.total)
+        if NO_CLASS in (place.likely, place.second):
+            self.place_line.setText(f"{counted} {names.get(place.likely, '')}".strip())
+        else:
+            likely, second = names.get(place.likely, ""), names.get(place.second, "")
+            self.place_line.setText(counted + " " + tr("{likely} or {second}?", likely=likely, second=second))
+
+    # --- The rest -------------------------------------------------------------------------------------------------------
+
+    def _choose_looks(self, index: int) -> None:
+        if self.work is None:
+            return
+        if index == ENCODER_GENERAL:
+            self.work.reopen(Looks(weights=GENERAL_WEIGHTS))
+            return
+        title = tr("Encoder file") if index == ENCODER_FILE else tr("Model file")
+        path, _ = QFileDialog.getOpenFileName(self, title, str(beside(self.work.raster, "").parent), "*.safetensors")
+        if path:
+            self.work.reopen(Looks(encoder=path) if index == ENCODER_FILE else Looks(model=path))
+        else:
+            looks = self.work.looks
+            self.looks.setCurrentIndex(MODEL_FILE if looks.model else ENCODER_FILE if looks.encoder else ENCODER_GENERAL)
+
+    def _say(self, text: str, attention: bool) -> None:
+        self.status.setText(text)
+        self.status.setStyleSheet("color: #b00020;" if attention else "")
+        self.again.setVisible(attention)
+
+    def _try(self, do: Callable[[], object]) -> None:
+        try:
+            do()
+        except QgsProcessingException as error:
+            self._say(str(error), True)
+        self._show_undo()
+
+
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    layout = QHBoxLayout()
+    for widget in widgets:
+        layout.addWidget(widget, 1 if isinstance(widget, (QLabel, QSlider)) else 0)
+    return layout
+
+
+def _raster_box() -> QgsMapLayerComboBox:
+    box = QgsMapLayerComboBox()
+    box.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
+    return box

@@ -1,0 +1,70 @@
+"""Keys of the canvas while a label is drawn: they come before the shortcuts of QGIS, and go back to it with another tool."""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, Optional
+
+from qgis.gui import QgsMapCanvas
+from qgis.PyQt.QtCore import QEvent, QObject, Qt
+from qgis.PyQt.QtGui import QKeyEvent
+
+_WITHOUT = Qt.KeyboardModifier.NoModifier
+_KEYPAD = Qt.KeyboardModifier.KeypadModifier
+_CONTROL = Qt.KeyboardModifier.ControlModifier
+_SHIFT = Qt.KeyboardModifier.ShiftModifier
+
+
+class CanvasKeys(QObject):
+    """Calls what belongs to a key that is pressed over the canvas.
+
+    Args:
+        is_on: Tells whether the keys are ours now.
+        press_number: Called with 1 to 9; returns whether there was such a class.
+        actions: Called by name: ``complete``, ``give_up``, ``remove``, ``undo``, ``redo``, ``next_place``. What returns
+            False leaves the key to QGIS.
+    """
+
+    def __init__(
+        self,
+        canvas: QgsMapCanvas,
+        is_on: Callable[[], bool],
+        press_number: Callable[[int], bool],
+        actions: Dict[str, Callable[[], object]],
+        parent: Optional[QObject] = None,
+    ) -> None:
+        super().__init__(parent)
+        self._is_on, self._press_number, self._actions = is_on, press_number, actions
+        self._canvas = canvas
+        canvas.installEventFilter(self)
+
+    def remove(self) -> None:
+        """Leave all keys to QGIS."""
+        self._canvas.removeEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Claim our keys, and do what they say."""
+        if event.type() == QEvent.Type.ShortcutOverride and self._is_on() and self._of(event) is not None:
+            event.accept()  # It comes as a key now, whatever shortcut QGIS has for it.
+            return True
+        if event.type() == QEvent.Type.KeyPress and self._is_on():
+            action = self._of(event)
+            if action is not None:
+                return action() is not False
+        return False
+
+    def _of(self, event: QKeyEvent) -> Optional[Callable[[], object]]:
+        key, modifiers = event.key(), event.modifiers() & ~_KEYPAD
+        if modifiers == _WITHOUT and Qt.Key.Key_1 <= key <= Qt.Key.Key_9:
+            number = int(key) - int(Qt.Key.Key_0)
+            return lambda: self._press_number(number)
+        name = ""
+        if modifiers == _WITHOUT:
+            name = {
+                Qt.Key.Key_Return: "complete", Qt.Key.Key_Enter: "complete", Qt.Key.Key_Escape: "give_up",
+                Qt.Key.Key_Delete: "remove", Qt.Key.Key_Backspace: "remove", Qt.Key.Key_N: "next_place",
+            }.get(key, "")  # fmt: skip
+        elif modifiers == _CONTROL:
+            name = {Qt.Key.Key_Z: "undo", Qt.Key.Key_Y: "redo"}.get(key, "")
+        elif modifiers == _CONTROL | _SHIFT and key == Qt.Key.Key_Z:
+            name = "redo"
+        return self._actions.get(name)

@@ -1,0 +1,177 @@
+"""Edits of labels: each is in the file before the next one begins, and each can be undone.
+
+They go to the provider of the layer and not into the buffer of QGIS's editing, which keeps them in memory until somebody
+saves: what was drawn must outlive the end of QGIS in that very moment. What a person edits with QGIS's own tools stays in
+that buffer, untouched.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from qgis.core import QgsFeature, QgsFeatureRequest, QgsGeometry, QgsVectorDataProvider, QgsVectorLayer, QgsWkbTypes
+from qgis.PyQt.QtCore import QObject, pyqtSignal
+
+from qgis_false.dock.label_file import CLASS_FIELD
+from qgis_false.translation import failure, tr
+
+
+class LabelEdits(QObject):
+    """Adds, removes and reclassifies the labels of a layer, with undo and redo."""
+
+    edited = pyqtSignal(list)
+    """Ids of the labels that are new, changed or gone."""
+
+    def __init__(self, layer: QgsVectorLayer, parent: Optional[QObject] = None) -> None:
+        super().__init__(parent)
+        self.layer = layer
+        self._done: List[_Exchange] = []
+        self._undone: List[_Exchange] = []
+
+    def can_undo(self) -> bool:
+        """Whether there is something to undo."""
+        return bool(self._done)
+
+    def can_redo(self) -> bool:
+        """Whether there is something to do again."""
+        return bool(self._undone)
+
+    def undo(self) -> None:
+        """Take the last edit back, if there is one.
+
+        Raises:
+            QgsProcessingException: The file does not take it.
+        """
+        if self._done:
+            self._done[-1].undo()
+            self._undone.append(self._done.pop())
+            self._tell(self._undone[-1])
+
+    def redo(self) -> None:
+        """Do again what was taken back last, if there is something.
+
+        Raises:
+            QgsProcessingException: The file does not take it.
+        """
+        if self._undone:
+            self._undone[-1].do()
+            self._done.append(self._undone.pop())
+            self._tell(self._done[-1])
+
+    def add(self, geometry: QgsGeometry, code: int) -> int:
+        """Add a label, given in the CRS of the layer, and return its id.
+
+        Raises:
+            QgsProcessingException: It is no area, or the file does not take it.
+        """
+        areas = _as_areas(geometry)
+        if areas.isEmpty():
+            raise failure("What was drawn encloses no area.")
+        feature = QgsFeature(self.layer.fields())
+        feature.setAttribute(CLASS_FIELD, code)
+        feature.setGeometry(areas)
+        self._push(_Exchange(self.layer, [], [feature]))
+        return feature.id()
+
+    def remove(self, ids: Sequence[int]) -> None:
+        """Remove labels."""
+        found = self._features(ids)
+        if found:
+            self._push(_Exchange(self.layer, found, []))
+
+    def reclassify(self, ids: Sequence[int], code: int) -> None:
+        """Give labels another class."""
+        before = self._features(ids)
+        after = []
+        for feature in before:
+            changed = QgsFeature(feature)
+            changed.setAttribute(CLASS_FIELD, code)
+            after.append(changed)
+        if before:
+            self._push(_Exchange(self.layer, before, after))
+
+    def of_class(self, code: int) -> List[int]:
+        """Return the ids of all labels of a class that are in the file."""
+        request = QgsFeatureRequest().setFilterExpression(f'"{CLASS_FIELD}" = {int(code)}')
+        request.setFlags(QgsFeatureRequest.Flag.NoGeometry)
+        return [feature.id() for feature in self.layer.getFeatures(request) if feature.id() > 0]
+
+    def _push(self, exchange: _Exchange) -> None:
+        exchange.do()
+        self._done.append(exchange)
+        self._undone.clear()
+        self._tell(exchange)
+
+    def _tell(self, exchange: _Exchange) -> None:
+        self.edited.emit(sorted({feature.id() for feature in (*exchange.before, *exchange.after)}))
+
+    def _features(self, ids: Sequence[int]) -> List[QgsFeature]:
+        stored = [one for one in ids if one > 0]  # Others wait in the buffer of QGIS's own editing, and belong to it.
+        return list(self.layer.getFeatures(QgsFeatureRequest().setFilterFids(stored))) if stored else []
+
+
+class _Exchange:
+    """Labels in place of others. They keep their ids, so that later edits still find them."""
+
+    def __init__(self, layer: QgsVectorLayer, before: List[QgsFeature], after: List[QgsFeature]) -> None:
+        self._layer, self.before, self.after = layer, before, after
+
+    def do(self) -> None:
+        """Put the new ones in place of the old ones."""
+        self._exchange(self.before, self.after)
+
+    def undo(self) -> None:
+        """Put the old ones in place of the new ones."""
+        self._exchange(self.after, self.before)
+
+    def _exchange(self, old: List[QgsFeature], new: List[QgsFeature]) -> None:
+        layer = self._layer
+        provider: QgsVectorDataProvider = layer.dataProvider()
+        kept = {feature.id() for feature in old} & {feature.id() for feature in new}
+        gone = [feature.id() for feature in old if feature.id() not in kept]
+        fresh = [feature for feature in new if feature.id() not in kept]
+        field = layer.fields().lookupField(CLASS_FIELD)
+        values: Dict[int, Dict[int, Any]] = {
+            feature.id(): {field: feature.attribute(field)} for feature in new if feature.id() in kept
+        }
+        key = _key_field(provider)
+        done = not gone or provider.deleteFeatures(gone)
+        if done and fresh:
+            done, added = _added(provider, fresh)
+            for feature, stored in zip(fresh, added if done else []):
+                feature.setId(stored.id())
+                if key >= 0:
+                    feature.setAttribute(key, stored.id())  # So that it comes back under the same one.
+        if done and values:
+            done = provider.changeAttributeValues(values)
+        if not done:
+            reason = "; ".join(provider.errors()) or tr("the file does not take it")
+            provider.clearErrors()
+            raise failure("The labels cannot be written to {path}: {reason}.", path=layer.source(), reason=reason)
+        layer.updateExtents()
+        layer.triggerRepaint()
+
+
+def _added(provider: QgsVectorDataProvider, features: List[QgsFeature]) -> Tuple[bool, List[QgsFeature]]:
+    done, added = provider.addFeatures(features)
+    return bool(done), list(added)
+
+
+def _key_field(provider: QgsVectorDataProvider) -> int:
+    keys = provider.pkAttributeIndexes()
+    return int(keys[0]) if len(keys) == 1 else -1
+
+
+def _as_areas(geometry: QgsGeometry) -> QgsGeometry:
+    """Return the areas of a shape as one multi-part polygon without mistakes; empty where it has none."""
+    valid = geometry if geometry.isGeosValid() else geometry.makeValid()
+    parts = [
+        part
+        for part in valid.asGeometryCollection()
+        if part.type() == QgsWkbTypes.GeometryType.PolygonGeometry and part.area() > 0
+    ]
+    if not parts:
+        return QgsGeometry()
+    areas = QgsGeometry.collectGeometry(parts)
+    areas.convertToMultiType()
+    return areas

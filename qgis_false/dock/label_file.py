@@ -1,0 +1,129 @@
+"""The GeoPackage in which labels are kept: where it lies, how it is made, and its classes, which are its style.
+
+The style is the only list of the classes. So whatever a person changes in QGIS's own window of styles counts here, and the
+file, in which it is stored, brings it to any other project.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Sequence
+
+from qgis.core import (
+    QgsCategorizedSymbolRenderer,
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransformContext,
+    QgsEditorWidgetSetup,
+    QgsExpressionContext,
+    QgsFillSymbol,
+    QgsProject,
+    QgsRasterLayer,
+    QgsRendererCategory,
+    QgsVectorFileWriter,
+    QgsVectorLayer,
+    QgsWkbTypes,
+)
+from qgis.PyQt.QtGui import QColor
+
+from false_core.session_protocol import MAX_CODE
+from qgis_false.layers import raster_path
+from qgis_false.symbol_colour import colour_of
+from qgis_false.translation import failure
+
+CLASS_FIELD = "class"
+"""The field with the code of the class."""
+LABELS_TABLE = "labels"
+STYLE_NAME = "labels"
+FILL_ALPHA = 70
+"""Of 255: what lies below a label stays visible."""
+OUTLINE_DARKER = 170
+COLOURS = (
+    "#e6194b", "#3cb44b", "#ffd419", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f032e6", "#808000", "#9a6324",
+    "#800000", "#469990", "#000075", "#a9a9a9", "#aaffc3",
+)  # fmt: skip
+"""For classes that are made without one, told apart also by many who see few colours."""
+
+
+@dataclass(frozen=True)
+class LabelClass:
+    """A class of labels: its code in the field, its name and its colour, ``#rrggbb``."""
+
+    code: int
+    name: str
+    color: str
+
+
+def beside(raster: QgsRasterLayer, ending: str) -> Path:
+    """Return the name of a file of a raster: in its folder, or in that of the project where that one is read-only."""
+    source = raster_path(raster)
+    stem, folder = Path(source).stem or "raster", os.path.dirname(source)
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        folder = QgsProject.instance().homePath() or os.path.expanduser("~")
+    return Path(folder) / f"{stem}{ending}"
+
+
+def label_layer(path: Path, crs: QgsCoordinateReferenceSystem) -> QgsVectorLayer:
+    """Return the layer of labels in a file. The file is made where there is none.
+
+    Raises:
+        QgsProcessingException: The file cannot be made, or holds something else.
+    """
+    if not path.exists():
+        # By the word for a type: the types themselves are other ones under Qt 6.
+        fields = QgsVectorLayer(f"NoGeometry?field={CLASS_FIELD}:integer", "", "memory").fields()
+        options = QgsVectorFileWriter.SaveVectorOptions()
+        options.driverName, options.fileEncoding, options.layerName = "GPKG", "UTF-8", LABELS_TABLE
+        writer = QgsVectorFileWriter.create(
+            str(path), fields, QgsWkbTypes.Type.MultiPolygon, crs, QgsCoordinateTransformContext(), options
+        )
+        if writer.hasError() != QgsVectorFileWriter.WriterError.NoError:
+            raise failure("The labels cannot be written to {path}: {reason}.", path=path, reason=writer.errorMessage())
+        del writer  # Only now the file is complete.
+    layer = QgsVectorLayer(f"{path}|layername={LABELS_TABLE}", path.stem, "ogr")
+    if not layer.isValid() or layer.fields().lookupField(CLASS_FIELD) < 0:
+        raise failure(
+            "{path} holds no labels of FALSE: no layer {layer} with a field {field}. Choose another file.",
+            path=path, layer=LABELS_TABLE, field=CLASS_FIELD,
+        )  # fmt: skip
+    return layer
+
+
+def classes_of_labels(layer: QgsVectorLayer) -> List[LabelClass]:
+    """Return the classes that the style of a label layer shows."""
+    renderer = layer.renderer()
+    if not isinstance(renderer, QgsCategorizedSymbolRenderer) or renderer.classAttribute() != CLASS_FIELD:
+        return []
+    found = []
+    for category in renderer.categories():
+        code = category.value()
+        if isinstance(code, str) and code.isdigit():
+            code = int(code)
+        if isinstance(code, int) and 1 <= code <= MAX_CODE:
+            colour = colour_of(category.symbol(), QgsExpressionContext()) or COLOURS[len(found) % len(COLOURS)]
+            found.append(LabelClass(code, category.label() or str(code), colour))
+    return found
+
+
+def show_classes(layer: QgsVectorLayer, classes: Sequence[LabelClass]) -> None:
+    """Style a label layer by its classes, offer them in its forms, and keep both in its file."""
+    categories = []
+    for one in classes:
+        fill = QColor(one.color)
+        fill.setAlpha(FILL_ALPHA)
+        drawn = {
+            "color": f"{fill.red()},{fill.green()},{fill.blue()},{fill.alpha()}",
+            "outline_color": QColor(one.color).darker(OUTLINE_DARKER).name(),  # Seen on a map in the same colour, too.
+            "outline_width": "0.5",
+        }
+        categories.append(QgsRendererCategory(one.code, QgsFillSymbol.createSimple(drawn), one.name))
+    layer.setRenderer(QgsCategorizedSymbolRenderer(CLASS_FIELD, categories))
+    listed = [{one.name: str(one.code)} for one in classes]
+    layer.setEditorWidgetSetup(layer.fields().lookupField(CLASS_FIELD), QgsEditorWidgetSetup("ValueMap", {"map": listed}))
+    layer.triggerRepaint()
+    layer.emitStyleChanged()
+    # Taken away first: QGIS would ask whether it may be written over.
+    for number in layer.listStylesInDatabase()[1]:
+        layer.deleteStyleFromDatabase(number)
+    layer.saveStyleToDatabase(STYLE_NAME, "", True, "")

@@ -1,0 +1,443 @@
+"""Labelling a raster: its label layer, the session that learns from it, and the live map, brought together.
+
+It goes on over the end of a session: a new one is started and told everything again. Nothing that a person made is kept here
+alone; labels and classes are in the file.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
+    QgsCsException,
+    QgsGeometry,
+    QgsPointXY,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProject,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsVectorLayer,
+)
+from qgis.gui import QgsMapCanvas
+from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
+
+from false_core.events import WARNING, Failed, Message, Progress
+from false_core.line_protocol import ProtocolError
+from false_core.session_protocol import (
+    SESSION_VERSION,
+    SHOW_CLASSES,
+    ChangeLabels,
+    ClassEntry,
+    Learned,
+    Open,
+    Opened,
+    Outline,
+    Outlined,
+    Picture,
+    Refused,
+    Save,
+    Saved,
+    Score,
+    SessionScores,
+    SetClasses,
+    Suggest,
+    SuggestedPlaces,
+    View,
+)
+from qgis_false.dock.label_edits import LabelEdits
+from qgis_false.dock.label_file import COLOURS, LabelClass, classes_of_labels, show_classes
+from qgis_false.dock.label_watch import LabelChanges, LabelWatch
+from qgis_false.dock.live_map import LiveMap
+from qgis_false.dock.session_process import SessionProcess, session_command
+from qgis_false.environment.interpreters import NoEnvironment
+from qgis_false.layers import name_in_job
+from qgis_false.translation import tr
+
+SCORE_AFTER_MS = 1200
+"""After the labels have changed: scores cost more than a picture."""
+RESTART_AFTER_MS = (500, 3000, 10_000)
+"""Before each new try after the end of a session. A session that lasts begins the count anew."""
+LASTING_S = 120.0
+SILENCE_S = 60.0
+"""After which a session that owes an answer is said to be stuck."""
+GENERAL_WEIGHTS, NO_WEIGHTS = "general", "none"
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What looks at the raster: an encoder file, a model file to go on from, or neither; and the general encoder or not."""
+
+    encoder: str = ""
+    model: str = ""
+    weights: str = GENERAL_WEIGHTS
+
+
+class Labelling(QObject):
+    """The work on one raster, until ``close``.
+
+    Args:
+        canvas: Where the map is shown.
+        raster: The raster.
+        labels: Its label layer, of ``label_file``.
+        looks: What looks at the raster.
+        command: Returns what to start in place of a session in the compute environment.
+    """
+
+    said = pyqtSignal(str, bool)
+    """What is going on, for a person; whether it needs attention."""
+    classes_changed = pyqtSignal()
+    counted = pyqtSignal()
+    """The number of labels of a class is another one."""
+    scored = pyqtSignal(object)
+    places_found = pyqtSignal(object)
+    outlined = pyqtSignal(object)
+    pictured = pyqtSignal(object)
+    saved = pyqtSignal(str)
+    refused = pyqtSignal(str)
+    closed = pyqtSignal()
+    """The layers are gone, and nothing is left to work on."""
+
+    def __init__(
+        self,
+        canvas: QgsMapCanvas,
+        raster: QgsRasterLayer,
+        labels: QgsVectorLayer,
+        looks: Looks,
+        command: Callable[[], Sequence[str]] = session_command,
+        parent: Optional[QObject] = None,
+    ) -> None:
+        super().__init__(parent)
+        self.canvas, self.raster, self.labels, self.looks = canvas, raster, labels, looks
+        self._command = command
+        self._process: Optional[SessionProcess] = None
+        self._restarts, self._started_at, self._heard_at = 0, 0.0, 0.0
+        self._is_over = False
+        self._owed = False
+        self.opened: Optional[Opened] = None
+        self.learned: Optional[Learned] = None
+        self.scores: Optional[SessionScores] = None
+        self.shows = SHOW_CLASSES
+        self._saving: Dict[int, str] = {}
+        self._outlining = 0
+        self.edits = LabelEdits(labels, self)
+        self.watch = LabelWatch(labels, raster.crs(), self)
+        self.edits.edited.connect(self.watch.look_at)
+        self.watch.changed.connect(self._send_labels)
+        self.live = LiveMap(canvas, raster, self)
+        self.live.wanted.connect(self.ask_for_view)
+        self.classes: List[LabelClass] = classes_of_labels(labels)
+        self.live.set_classes(self.classes)
+        labels.rendererChanged.connect(self._follow_style)
+        labels.willBeDeleted.connect(self._lose_layer)
+        raster.willBeDeleted.connect(self._lose_layer)
+        self._score_later = self._timer(self._ask_for_scores, SCORE_AFTER_MS)
+        self._restart_later = self._timer(self._start, 0)
+        self._silence = QTimer(self)
+        self._silence.timeout.connect(self._look_for_silence)
+        self._silence.start(5000)
+        self._start()
+
+    # --- What a person does ---------------------------------------------------------------------------------------------
+
+    def add_label(self, shape: QgsGeometry, crs: QgsCoordinateReferenceSystem, code: int) -> None:
+        """Add a label, given in some CRS.
+
+        Raises:
+            QgsProcessingException: It is no area, or the file does not take it.
+        """
+        geometry = QgsGeometry(shape)
+        way = self._way(crs, self.labels.crs())
+        if way is not None:
+            try:
+                geometry.transform(way)
+            except QgsCsException:
+                geometry = QgsGeometry()
+        self.edits.add(geometry, code)
+
+    def set_classes(self, classes: Sequence[LabelClass]) -> None:
+        """Set the classes that there are. Labels of others wait for theirs."""
+        show_classes(self.labels, classes)  # ``_follow_style`` hears of it.
+
+    def add_class(self, name: str, color: str = "") -> LabelClass:
+        """Add a class and return it."""
+        code = max((one.code for one in self.classes), default=0) + 1
+        made = LabelClass(code, name, color or COLOURS[(code - 1) % len(COLOURS)])
+        self.set_classes([*self.classes, made])
+        return made
+
+    def merge_class(self, code: int, into: int) -> None:
+        """Make the labels of one class labels of another one, and the class itself none."""
+        self.edits.reclassify(self.edits.of_class(code), into)
+        self.set_classes([one for one in self.classes if one.code != code])
+
+    def outline(self, place: QgsPointXY, reach: float) -> None:
+        """Ask what is like a place of the canvas."""
+        point = self.in_raster(QgsGeometry.fromPointXY(place), self.canvas.mapSettings().destinationCrs())
+        if point is not None and self._process is not None:
+            at = point.asPoint()
+            self._outlining = self._ask(Outline, x=at.x(), y=at.y(), reach=reach)
+
+    def suggest(self) -> None:
+        """Ask for places to label next."""
+        self._ask(Suggest)
+
+    def save_model(self, path: Path) -> None:
+        """Ask for the model file of the map as it is."""
+        number = self._ask(Save, path=str(path), labels=self.labels.source().split("|")[0], field="class")
+        self._saving[number] = str(path)
+
+    def show_as(self, shows: str) -> None:
+        """Show classes, confidence or change."""
+        self.shows = shows
+        self.ask_for_view()
+
+    def ask_for_view(self) -> None:
+        """Ask for a picture of what the canvas shows."""
+        view = self.live.view()
+        if view is not None and self.opened is not None:
+            extent, width, height = view
+            self._ask(View, extent=extent, width=width, height=height, shows=self.shows)
+
+    def pixel_at(self, place: QgsPointXY) -> Optional[QgsGeometry]:
+        """Return the square of one pixel that is computed on, around a place, both in the CRS of the canvas."""
+        crs = self.canvas.mapSettings().destinationCrs()
+        point = self.in_raster(QgsGeometry.fromPointXY(place), crs)
+        if point is None or self.opened is None:
+            return None
+        at, half = point.asPoint(), self.opened.working_pixel / 2
+        square = QgsGeometry.fromRect(QgsRectangle(at.x() - half, at.y() - half, at.x() + half, at.y() + half))
+        return self.from_raster(square, crs)
+
+    def in_raster(self, geometry: QgsGeometry, crs: QgsCoordinateReferenceSystem) -> Optional[QgsGeometry]:
+        """Return a shape in the CRS of the raster, or None where there is no way to it."""
+        return _moved(geometry, self._way(crs, self.raster.crs()))
+
+    def from_raster(self, geometry: QgsGeometry, crs: QgsCoordinateReferenceSystem) -> Optional[QgsGeometry]:
+        """Return a shape of the raster in another CRS, or None where there is no way to it."""
+        return _moved(geometry, self._way(self.raster.crs(), crs))
+
+    def restart(self) -> None:
+        """Begin with a new session."""
+        if self._process is not None:
+            self._process.kill()
+            self._process = None
+        self._restarts = 0
+        self._start()
+
+    def reopen(self, looks: Looks) -> None:
+        """Go on with another encoder."""
+        self.looks = looks
+        self.restart()
+
+    def close(self) -> None:
+        """End it. Everything is in the file already."""
+        if self._is_over:
+            return
+        self._is_over = True
+        for timer in (self._score_later, self._restart_later, self._silence):
+            timer.stop()
+        self.live.remove()
+        self.watch.stop()
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+
+    @property
+    def process_id(self) -> int:
+        """Number of the process of the session, or 0."""
+        return self._process.process_id if self._process is not None else 0
+
+    # --- The session ----------------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        self.opened = self.learned = None
+        self._saving.clear()
+        try:
+            name = name_in_job(self.raster, QgsProcessingFeedback(False))
+            self._process = SessionProcess(self._command(), self)
+        except (NoEnvironment, QgsProcessingException) as error:
+            self.said.emit(str(error), True)
+            return
+        self._process.answered.connect(self._hear)
+        self._process.ended.connect(self._mourn)
+        self._started_at = self._heard_at = time.monotonic()
+        self.said.emit(tr("The session starts..."), False)
+        looks = self.looks
+        self._ask(Open, raster=name, encoder=looks.encoder, model=looks.model, weights=looks.weights)
+
+    def _ask(self, kind: Any, **values: Any) -> int:
+        if self._process is None:
+            return 0
+        if not self._owed:
+            self._heard_at = time.monotonic()
+        self._owed = True
+        return self._process.ask(kind, **values)
+
+    def _hear(self, answer: Any) -> None:
+        self._heard_at = time.monotonic()
+        self._owed = isinstance(answer, (Message, Progress)) and self._owed
+        handle = {
+            Opened: self._on_opened, Learned: self._on_learned, Picture: self._on_picture, SessionScores: self._on_scores,
+            SuggestedPlaces: self._on_places, Outlined: self._on_outlined, Saved: self._on_saved, Refused: self._on_refused,
+            Failed: self._on_failed, Message: self._on_message, Progress: self._on_progress,
+        }.get(type(answer))  # fmt: skip
+        if handle is not None:
+            handle(answer)
+
+    def _on_opened(self, answer: Opened) -> None:
+        if answer.protocol != SESSION_VERSION:
+            self._give_up(tr("The library of the compute environment speaks another version. Set the environment up again."))
+            return
+        self.opened = answer
+        if not self.classes and answer.classes:
+            self.set_classes([LabelClass(one.code, one.name, one.color) for one in answer.classes])
+        else:
+            self._send_classes()
+        self.watch.forget()
+        self.ask_for_view()
+        self.said.emit(self._state(), False)
+
+    def _on_learned(self, answer: Learned) -> None:
+        self.learned = answer
+        self._score_later.start()
+        self.said.emit(self._state(), False)
+
+    def _on_picture(self, answer: Picture) -> None:
+        try:
+            self.live.show(answer)
+        except ProtocolError as error:
+            self._mourn(tr("The computing process said something that is no answer: {error}.", error=error))
+            return
+        self.said.emit(self._state(), False)
+        self.pictured.emit(answer)
+
+    def _on_scores(self, answer: SessionScores) -> None:
+        self.scores = answer
+        self.scored.emit(answer)
+
+    def _on_places(self, answer: SuggestedPlaces) -> None:
+        self.places_found.emit(answer.places)
+
+    def _on_outlined(self, answer: Outlined) -> None:
+        if answer.number == self._outlining:
+            self.outlined.emit(answer)
+
+    def _on_saved(self, answer: Saved) -> None:
+        self._saving.pop(answer.number, None)
+        self.saved.emit(answer.path)
+
+    def _on_refused(self, answer: Refused) -> None:
+        text = f"{answer.what} {answer.remedy}".strip()
+        if self._saving.pop(answer.number, None) is not None:
+            self.refused.emit(text)
+        self.said.emit(text, True)
+
+    def _on_failed(self, answer: Failed) -> None:
+        # Such as a raster that cannot be read: a new session would say the same.
+        self._give_up(f"{answer.what} {answer.remedy}".strip())
+
+    def _on_message(self, answer: Message) -> None:
+        self.said.emit(answer.text, answer.level == WARNING)
+
+    def _on_progress(self, answer: Progress) -> None:
+        self.said.emit(f"{answer.stage} {answer.fraction:.0%}", False)
+
+    def _give_up(self, why: str) -> None:
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+        self.opened = None
+        self.said.emit(why, True)
+
+    def _mourn(self, how: str) -> None:
+        """The session has ended, or talks nonsense: begin another one, unless that keeps happening."""
+        if self._process is not None:
+            self._process.kill()
+            self._process = None
+        if self._is_over:
+            return
+        self.opened = None
+        if time.monotonic() - self._started_at > LASTING_S:
+            self._restarts = 0
+        first_line = how.partition("\n")[0]
+        if self._restarts >= len(RESTART_AFTER_MS):
+            self.said.emit(tr("The session has ended several times. Press Start again.") + f"\n{how}", True)
+            return
+        self.said.emit(tr("{how} No label is lost; it starts again.", how=first_line), True)
+        self._restart_later.start(RESTART_AFTER_MS[self._restarts])
+        self._restarts += 1
+
+    def _look_for_silence(self) -> None:
+        if self._process is not None and self._owed and time.monotonic() - self._heard_at > SILENCE_S:
+            self.said.emit(tr("The session has not answered for a minute. Wait, or press Start again."), True)
+
+    def _send_classes(self) -> None:
+        if self.opened is not None:
+            self._ask(SetClasses, classes=tuple(ClassEntry(one.code, one.name, one.color) for one in self.classes))
+
+    def _send_labels(self, changes: LabelChanges) -> None:
+        if self.opened is not None:
+            self._ask(ChangeLabels, changed=changes.changed, removed=changes.removed, more=self.watch.has_more)
+        self.counted.emit()
+
+    def _ask_for_scores(self) -> None:
+        if self.learned is not None and not self.learned.problem:
+            self._ask(Score)
+
+    def _follow_style(self) -> None:
+        """The style of the layer has changed: by ``set_classes``, or by a person in QGIS's own window of styles."""
+        classes = classes_of_labels(self.labels)
+        if classes == self.classes:
+            return
+        self.classes = classes
+        self.live.set_classes(classes)
+        self._send_classes()
+        self.classes_changed.emit()
+
+    def _lose_layer(self) -> None:
+        self.close()
+        self.closed.emit()
+
+    def _state(self) -> str:
+        """Return in words what the session is at."""
+        if self.learned is None:
+            return tr("The raster is open. Draw labels of at least two classes.")
+        parts = [self.learned.problem or tr("Learned from {number} labels.", number=self.learned.labels)]
+        if self.learned.waiting:
+            parts.append(tr("{number} labels wait for their part of the raster.", number=self.learned.waiting))
+        if self.learned.outside:
+            parts.append(tr("{number} labels lie outside of the raster.", number=self.learned.outside))
+        picture = self.live.picture
+        if picture is not None and picture.known < 1 and not self.learned.problem:
+            parts.append(tr("{percent} % of the view is computed.", percent=round(100 * picture.known)))
+        return " ".join(parts)
+
+    def _timer(self, do: Callable[[], None], after_ms: int) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(after_ms)
+        timer.timeout.connect(do)
+        return timer
+
+    def _way(
+        self, source: QgsCoordinateReferenceSystem, target: QgsCoordinateReferenceSystem
+    ) -> Optional[QgsCoordinateTransform]:
+        if not source.isValid() or not target.isValid() or source == target:
+            return None
+        return QgsCoordinateTransform(source, target, QgsProject.instance().transformContext())
+
+
+def _moved(geometry: QgsGeometry, way: Optional[QgsCoordinateTransform]) -> Optional[QgsGeometry]:
+    moved = QgsGeometry(geometry)
+    try:
+        if way is not None:
+            moved.transform(way)
+    except QgsCsException:
+        return None
+    return moved

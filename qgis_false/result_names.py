@@ -1,0 +1,45 @@
+"""What results are called, after what they are of and when they were made: many of them lie side by side in a project."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from qgis.core import QgsProcessingContext, QgsProcessingUtils
+
+from false_core import jobs
+from qgis_false.translation import tr
+
+
+def name_layers(job: jobs.Job, context: QgsProcessingContext) -> None:
+    """Name the layers that a job is to bring into the project."""
+    declared = jobs.parameters(job)
+    for output, path in jobs.outputs(job).items():
+        if declared[output].kind.layer and context.willLoadLayerOnCompletion(path):
+            details = context.layerToLoadOnCompletionDetails(path)
+            details.name = name_of_layer(tr(declared[output].label), subject_of(job))
+            details.forceName = True  # Or it would be called after its file.
+
+
+def name_of_layer(what: str, subject: str) -> str:
+    """Return the name of a layer that is made now, such as "Classified raster: scene, 2026-11-29 14:05"."""
+    about = f"{what}: {subject}" if subject else what
+    return f"{about}, {time.strftime('%Y-%m-%d %H:%M')}"
+
+
+def subject_of(job: jobs.Job) -> str:
+    """Return what a job is about in one word: the name of its first raster, or of its model."""
+    declared = jobs.parameters(job)
+    for wanted in (lambda kind: kind.is_raster, lambda kind: kind == jobs.MODEL, lambda kind: kind.is_output):
+        for name, parameter in declared.items():
+            paths = parameter.kind.paths(getattr(job, name)) if wanted(parameter.kind) else []
+            if paths:
+                return stem_of(jobs.raster_name(paths[0]).path)
+    return ""
+
+
+def stem_of(path: str) -> str:
+    """Return the name of a file without folder and ending; nothing for a temporary one, whose name says nothing."""
+    temporary = os.path.normcase(os.path.realpath(QgsProcessingUtils.tempFolder()))
+    return "" if os.path.normcase(os.path.realpath(path)).startswith(temporary) else Path(path.rstrip("/\\")).stem

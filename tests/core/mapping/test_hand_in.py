@@ -1,0 +1,134 @@
+"""A map is handed in as one folder, with what it takes to use it, to trust it and to make it again."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+from shapely.geometry import Point, box
+from small_world import Listener, write_raster
+
+from false_core import jobs
+from false_core.dispatch import run
+from false_core.errors import OutputError
+from false_core.events import Message
+from false_core.jobs import HandIn
+from false_core.raster.map_file import CLASSES_TAG
+
+CODES = np.repeat(np.repeat(np.array([[1, 2], [2, 7]], np.uint8), 20, axis=0), 30, axis=1)
+
+
+@pytest.fixture
+def the_map(tmp_path: Path) -> str:
+    path = write_raster(tmp_path / "land.tif", CODES[None])
+    with rasterio.open(path, "r+") as dataset:
+        listed = [{"code": 1, "name": "forest", "color": "#00aa00"}, {"code": 2, "name": "<b>field", "color": "#aaaa00"}]
+        dataset.update_tags(**{CLASSES_TAG: json.dumps(listed)})
+    return path
+
+
+def points(the_map: str, path: Path) -> str:
+    with rasterio.open(the_map) as dataset:
+        rng = np.random.default_rng(0)
+        places = [(int(row), int(column)) for row, column in zip(rng.integers(0, 40, 60), rng.integers(0, 60, 60))]
+        where = [Point(dataset.xy(*place)) for place in places]
+        crs = dataset.crs
+    names = {1: "forest", 2: "<b>field", 7: "7"}
+    found = [names[int(CODES[place])] for place in places]
+    found[0] = "forest" if found[0] != "forest" else "7"
+    geopandas.GeoDataFrame({"class": found}, geometry=where, crs=crs).to_file(path)
+    return str(path)
+
+
+def test_the_folder_holds_map_styles_polygons_areas_and_method(the_map: str, tmp_path: Path) -> None:
+    folder = tmp_path / "handed in"
+    results = run(HandIn(the_map, str(folder), title="Land <1>"))
+    assert results["accuracy"] == "unknown" and results["polygons"] == 4
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "areas.csv", "map.qml", "map.sld", "map.tif", "map.tif.aux.xml", "polygons.gpkg", "report.html"
+    ]  # fmt: skip
+    with rasterio.open(folder / "map.tif") as copy:
+        assert (copy.read(1) == CODES).all() and "forest" in copy.tags()[CLASSES_TAG]
+    assert len(geopandas.read_file(folder / "polygons.gpkg", layer="polygons")) == 4
+    rows = list(csv.DictReader((folder / "areas.csv").open(encoding="utf-8")))
+    assert [(row["class"], int(row["map_pixels"])) for row in rows] == [("forest", 600), ("<b>field", 1200), ("7", 600)]
+    assert 'label="&lt;b&gt;field"' in (folder / "map.sld").read_text("utf-8")
+    html = (folder / "report.html").read_text("utf-8")
+    assert "Land &lt;1&gt;" in html and "<b>field" not in html
+    assert (
+        "nobody has compared it with points that chance chose" in html
+        and "The model that made the map was not given" in html
+    )
+
+
+def test_points_give_accuracy_and_areas_with_intervals(the_map: str, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    results = run(HandIn(the_map, str(folder), points(the_map, tmp_path / "p.gpkg"), "class"))
+    assert "±" in results["accuracy"]
+    assert (folder / "assessment.html").is_file()
+    assert "adjusted_area_ha_error" in (folder / "areas.csv").read_text("utf-8")
+    html = (folder / "report.html").read_text("utf-8")
+    assert "Adjusted (ha)" in html and "At 60 points somebody looked up" in html and f"is {results['accuracy']};" in html
+
+
+def test_polygons_as_reference_give_no_accuracy_of_the_whole_map(the_map: str, tmp_path: Path) -> None:
+    with rasterio.open(the_map) as dataset:
+        left, bottom, right, top = dataset.bounds
+        shape = box(left, bottom, (left + right) / 2, top)
+        geopandas.GeoDataFrame({"class": ["forest"]}, geometry=[shape], crs=dataset.crs).to_file(tmp_path / "l.gpkg")
+    results = run(HandIn(the_map, str(tmp_path / "out"), str(tmp_path / "l.gpkg"), "class"))
+    assert results["accuracy"] == "unknown"
+    html = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "The reference labels were not such points" in html and "Adjusted (" not in html
+
+
+@pytest.mark.thorough
+def test_the_model_tells_the_method_and_gives_the_jobs(land: str, labels: str, tmp_path: Path, listener: Listener) -> None:
+    model, made = str(tmp_path / "m.safetensors"), str(tmp_path / "map.tif")
+    run(jobs.Finetune(land, labels, "cover", model, preset="quick", device="cpu"))
+    run(jobs.Classify(land, model, made, device="cpu"))
+    folder = tmp_path / "out"
+    run(HandIn(made, str(folder), model=model, raster=land), listener)
+    html = (folder / "report.html").read_text("utf-8")
+    assert "Linear classifiers on what the network sees" in html and "label shapes that were digitised on land.tif" in html
+    again = jobs.from_file(str(folder / "job_classify.json"))
+    assert isinstance(again, jobs.Classify) and again.model == model and Path(again.output) == folder / "map.tif"
+    assert isinstance(jobs.from_file(str(folder / "job_finetune.json")), jobs.Finetune)
+    assert not [message for message in listener.all(Message) if "how it was made" in message.text]
+
+
+def test_a_map_is_not_copied_over_itself(the_map: str, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    Path(the_map).rename(folder / "map.tif")
+    with pytest.raises(OutputError, match="would overwrite an input"):
+        run(HandIn(str(folder / "map.tif"), str(folder)))
+    assert (folder / "map.tif").is_file() and not (folder / "report.html").exists()
+
+
+def test_a_map_of_another_format_becomes_a_geotiff(the_map: str, tmp_path: Path) -> None:
+    import rasterio.shutil
+
+    rasterio.shutil.copy(the_map, tmp_path / "land.img", driver="HFA")
+    run(HandIn(str(tmp_path / "land.img"), str(tmp_path / "out")))
+    with rasterio.open(tmp_path / "out" / "map.tif") as copy:
+        assert copy.driver == "GTiff" and (copy.read(1) == CODES).all()
+
+
+def test_a_map_that_cannot_be_written_is_said(the_map: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import rasterio.shutil
+
+    rasterio.shutil.copy(the_map, tmp_path / "land.img", driver="HFA")
+
+    def fail(*given: object, **named: object) -> None:
+        raise rasterio.errors.RasterioIOError("no room")
+
+    monkeypatch.setattr("rasterio.shutil.copy", fail)
+    with pytest.raises(OutputError, match=r"map.tif cannot be written: no room. Is the disk full\?"):
+        run(HandIn(str(tmp_path / "land.img"), str(tmp_path / "out")))
+    assert not (tmp_path / "out" / "map.tif").exists()

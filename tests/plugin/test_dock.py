@@ -1,0 +1,416 @@
+"""The dock: labels drawn on the canvas are in their file at once, and the map of a session is on the canvas."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from qgis.core import QgsCoordinateReferenceSystem, QgsFeature, QgsGeometry, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.gui import QgsMapCanvas
+from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QSize, Qt
+from qgis.PyQt.QtGui import QKeyEvent
+from qgis.PyQt.QtTest import QTest
+from qgis.PyQt.QtWidgets import QMainWindow
+from small_raster import write_raster
+
+FAKE = Path(__file__).with_name("fake_session.py")
+SOON_S = 20.0
+
+
+def until(condition, what: str, within_s: float = SOON_S) -> None:
+    end = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end, f"{what}: it did not happen"
+        QCoreApplication.processEvents()
+        time.sleep(0.005)
+
+
+class Desktop:
+    def __init__(self) -> None:
+        self.window = QMainWindow()
+        self.canvas = QgsMapCanvas(self.window)
+        self.window.setCentralWidget(self.canvas)
+        self.canvas.setCachingEnabled(True)
+        self.window.resize(700, 500)
+
+    def mainWindow(self):
+        return self.window
+
+    def mapCanvas(self):
+        return self.canvas
+
+    def addDockWidget(self, area, dock):
+        self.window.addDockWidget(area, dock)
+
+
+@pytest.fixture
+def desk(provider, qgis_app, qgis_new_project):
+    made = Desktop()
+    made.window.show()
+    yield made
+    made.window.close()
+
+
+@pytest.fixture
+def record(tmp_path) -> Path:
+    return tmp_path / "requests.jsonl"
+
+
+@pytest.fixture
+def mode() -> str:
+    return "behaves"
+
+
+@pytest.fixture
+def image(desk, tmp_path) -> QgsRasterLayer:
+    layer = QgsRasterLayer(str(write_raster(tmp_path / "image.tif")), "image")
+    QgsProject.instance().addMapLayer(layer)
+    desk.canvas.setDestinationCrs(layer.crs())
+    desk.canvas.setLayers([layer])
+    desk.canvas.setExtent(layer.extent())
+    return layer
+
+
+@pytest.fixture
+def dock(desk, image, record, mode, monkeypatch):
+    from qgis_false.dock.dock import LabelDock
+
+    monkeypatch.setattr("qgis_false.dock.labelling.SCORE_AFTER_MS", 50)
+    monkeypatch.setattr("qgis_false.dock.labelling.RESTART_AFTER_MS", (50, 50, 50))
+    made = LabelDock(desk, lambda name: None, lambda: [sys.executable, "-u", str(FAKE), mode, str(record)])
+    desk.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, made)
+    made.start(image)
+    until(lambda: made.work.opened is not None, "the session opens")
+    yield made
+    made.shut()
+
+
+def requests(record: Path, kind: str) -> list[dict]:
+    lines = record.read_text("utf-8").splitlines() if record.exists() else []
+    return [one for one in map(json.loads, lines) if one["request"] == kind]
+
+
+def told(record: Path) -> dict[int, int]:
+    """Return the labels that the session of now knows: id and code."""
+    known: dict[int, int] = {}
+    for line in record.read_text("utf-8").splitlines():
+        one = json.loads(line)
+        if one["request"] == "open":
+            known = {}
+        elif one["request"] == "changelabels":
+            known.update({label["id"]: label["code"] for label in one["changed"]})
+            for gone in one["removed"]:
+                known.pop(gone, None)
+    return known
+
+
+def in_file(dock) -> dict[int, int]:
+    """Return the labels that another program reads from the file."""
+    path = dock.work.labels.source()
+    return {one.id(): one["class"] for one in QgsVectorLayer(path, "other", "ogr").getFeatures()}
+
+
+def at(desk, x: float, y: float) -> QPoint:
+    """Return the pixel of the canvas at a share of its size."""
+    size = desk.canvas.size()
+    return QPoint(round(x * size.width()), round(y * size.height()))
+
+
+def click(desk, x: float, y: float, button=Qt.MouseButton.LeftButton) -> None:
+    place = at(desk, x, y)
+    QTest.mouseMove(desk.canvas.viewport(), place)
+    QTest.mouseClick(desk.canvas.viewport(), button, Qt.KeyboardModifier.NoModifier, place)
+
+
+def press(desk, key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
+    QTest.keyClick(desk.canvas, key, modifier)
+
+
+def draw_square(desk, x: float, y: float, key=Qt.Key.Key_Return) -> None:
+    for corner in ((x, y), (x + 0.05, y), (x + 0.05, y + 0.05), (x, y + 0.05)):
+        click(desk, *corner)
+    press(desk, key)
+
+
+def two_classes(dock) -> None:
+    dock.work.add_class("road")
+    dock.work.add_class("roof")
+
+
+class TestDrawing:
+    def test_a_polygon_is_in_the_file_and_with_the_session_at_once(self, dock, desk, record):
+        two_classes(dock)
+        dock.use_tool("polygon")
+        press(desk, Qt.Key.Key_2)
+        draw_square(desk, 0.4, 0.4)
+        assert in_file(dock) == {1: 2}
+        until(lambda: told(record) == {1: 2}, "the session hears of it")
+
+    def test_the_map_is_on_the_canvas_between_raster_and_labels(self, dock, desk, record, image):
+        two_classes(dock)
+        dock.use_tool("polygon")
+        draw_square(desk, 0.3, 0.4)
+        press(desk, Qt.Key.Key_2)
+        draw_square(desk, 0.6, 0.4)
+        until(lambda: dock.work.live.picture is not None, "a picture comes")
+        desk.canvas.setLayers([dock.work.labels, image])
+        assert [one.name() for one in desk.canvas.layers()] == ["image_labels", "FALSE", "image"]
+        assert dock.work.live.layer.id() not in QgsProject.instance().mapLayers()
+        dock.opacity.setValue(100)
+        desk.canvas.waitWhileRendering()
+        until(lambda: not desk.canvas.isDrawing(), "it is drawn")
+        drawn = desk.canvas.grab().toImage()
+        first, second = dock.work.classes
+        assert drawn.pixelColor(at(desk, 0.2, 0.6)).name() == first.color
+        assert drawn.pixelColor(at(desk, 0.8, 0.6)).name() == second.color
+
+    @pytest.mark.parametrize("name", ["stroke", "point"])
+    def test_strokes_and_points_become_polygons(self, dock, desk, record, name):
+        two_classes(dock)
+        dock.use_tool(name)
+        place = at(desk, 0.5, 0.5)
+        QTest.mousePress(desk.canvas.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
+        QTest.mouseRelease(desk.canvas.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
+        (label,) = dock.work.labels.getFeatures()
+        area = label.geometry().area()
+        width = 12 * desk.canvas.mapUnitsPerPixel()
+        assert area == pytest.approx(4.0 if name == "point" else 3.14 * (width / 2) ** 2, rel=0.05)
+
+    def test_an_outline_follows_the_wheel_and_is_accepted_by_enter(self, dock, desk, record):
+        two_classes(dock)
+        dock.use_tool("outline")
+        click(desk, 0.5, 0.5)
+        tool = dock._tools["outline"]
+        until(lambda: not tool._outline.isEmpty(), "it is outlined")
+        before = tool._outline.area()
+        tool.reach = 0.5
+        tool.asked.emit(tool._place, 0.5)
+        until(lambda: tool._outline.area() > before, "it reaches further")
+        press(desk, Qt.Key.Key_Return)
+        (label,) = dock.work.labels.getFeatures()
+        assert label.geometry().area() == pytest.approx(12.0**2, rel=0.01)
+
+    def test_what_encloses_nothing_is_no_label(self, dock, desk):
+        two_classes(dock)
+        dock.use_tool("polygon")
+        for x in (0.3, 0.4, 0.5):
+            click(desk, x, 0.5)
+        press(desk, Qt.Key.Key_Return)
+        assert in_file(dock) == {}
+        assert "encloses no area" in dock.status.text()
+
+
+class TestKeys:
+    def test_undo_and_redo_keep_the_ids(self, dock, desk, record):
+        two_classes(dock)
+        dock.use_tool("polygon")
+        draw_square(desk, 0.3, 0.4)
+        draw_square(desk, 0.6, 0.4)
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert in_file(dock) == {1: 1}
+        press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert in_file(dock) == {}
+        press(desk, Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
+        press(desk, Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
+        assert in_file(dock) == {1: 1, 2: 1}
+        until(lambda: told(record) == {1: 1, 2: 1}, "the session hears of it")
+
+    def test_escape_forgets_and_delete_steps_back(self, dock, desk):
+        two_classes(dock)
+        dock.use_tool("polygon")
+        tool = dock._tools["polygon"]
+        for x in (0.3, 0.4, 0.5):
+            click(desk, x, 0.2 + x)
+        press(desk, Qt.Key.Key_Delete)
+        assert len(tool._corners) == 2
+        press(desk, Qt.Key.Key_Escape)
+        assert not tool.is_drawing()
+        assert in_file(dock) == {}
+
+    def test_delete_removes_what_is_selected(self, dock, desk):
+        two_classes(dock)
+        dock.use_tool("polygon")
+        draw_square(desk, 0.3, 0.4)
+        draw_square(desk, 0.6, 0.4)
+        dock.work.labels.selectByIds([1])
+        press(desk, Qt.Key.Key_Delete)
+        assert in_file(dock) == {2: 1}
+
+    def test_they_come_before_the_shortcuts_of_qgis_and_go_back_to_it(self, dock, desk):
+        two_classes(dock)
+
+        def claimed() -> bool:
+            event = QKeyEvent(QEvent.Type.ShortcutOverride, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+            event.ignore()
+            QCoreApplication.sendEvent(desk.canvas, event)
+            return event.isAccepted()
+
+        assert not claimed()
+        dock.use_tool("polygon")
+        assert claimed()
+        desk.canvas.unsetMapTool(dock._tools["polygon"])
+        assert not claimed()
+
+
+class TestLabelLayer:
+    def test_edits_with_the_tools_of_qgis_count_before_they_are_saved(self, dock, record):
+        two_classes(dock)
+        layer = dock.work.labels
+        layer.startEditing()
+        feature = QgsFeature(layer.fields())
+        feature["class"] = 2
+        square = "MultiPolygon(((500001 5599990, 500003 5599990, 500003 5599992, 500001 5599990)))"
+        feature.setGeometry(QgsGeometry.fromWkt(square))
+        layer.addFeature(feature)
+        until(lambda: list(told(record).values()) == [2], "the session hears of it")
+        assert dock.work.edits.add(
+            QgsGeometry.fromWkt("Polygon((500005 5599990, 500007 5599990, 500007 5599992, 500005 5599990))"), 1
+        )
+        layer.rollBack()
+        until(lambda: list(told(record).values()) == [1], "and that it was taken back")
+
+    def test_what_another_program_writes_counts(self, dock, record):
+        two_classes(dock)
+        other = QgsVectorLayer(dock.work.labels.source(), "other", "ogr")
+        feature = QgsFeature(other.fields())
+        feature["class"] = 1
+        feature.setGeometry(
+            QgsGeometry.fromWkt("MultiPolygon(((500001 5599990, 500003 5599990, 500003 5599992, 500001 5599990)))")
+        )
+        assert other.dataProvider().addFeatures([feature])[0]
+        until(lambda: told(record) == {1: 1}, "the session hears of it")
+        assert other.dataProvider().deleteFeatures([1])
+        until(lambda: told(record) == {}, "the session hears of it")
+
+    def test_classes_are_the_style_of_the_layer_and_lie_in_the_file(self, dock, record):
+        from qgis_false.dock.label_file import classes_of_labels
+
+        two_classes(dock)
+        again = QgsVectorLayer(dock.work.labels.source(), "again", "ogr")
+        assert classes_of_labels(again) == dock.work.classes
+        assert again.editorWidgetSetup(again.fields().lookupField("class")).type() == "ValueMap"
+        until(lambda: requests(record, "setclasses"), "the session hears of it")
+        renderer = dock.work.labels.renderer().clone()
+        renderer.updateCategoryLabel(0, "way")
+        dock.work.labels.setRenderer(renderer)
+        assert [one.name for one in dock.work.classes] == ["way", "roof"]
+        until(lambda: requests(record, "setclasses")[-1]["classes"][0]["name"] == "way", "the session hears of it")
+
+    def test_two_classes_are_merged(self, dock, desk, record):
+        two_classes(dock)
+        dock.use_tool("polygon")
+        press(desk, Qt.Key.Key_2)
+        draw_square(desk, 0.3, 0.4)
+        dock.work.merge_class(2, 1)
+        assert in_file(dock) == {1: 1}
+        assert [one.name for one in dock.work.classes] == ["road"]
+        until(lambda: told(record) == {1: 1}, "the session hears of it")
+
+    def test_labels_go_to_the_crs_of_the_raster(self, desk, image, tmp_path, record):
+        from qgis_false.dock.label_file import label_layer
+        from qgis_false.dock.labelling import Labelling, Looks
+
+        labels = label_layer(tmp_path / "degrees.gpkg", QgsCoordinateReferenceSystem("EPSG:4326"))
+        work = Labelling(desk.canvas, image, labels, Looks(), lambda: [sys.executable, str(FAKE), "behaves", str(record)])
+        work.add_label(QgsGeometry.fromRect(image.extent()), image.crs(), 1)
+        until(lambda: requests(record, "changelabels"), "the session hears of it")
+        (label,) = requests(record, "changelabels")[0]["changed"]
+        shape = QgsGeometry()
+        shape.fromWkb(bytes.fromhex(label["wkb"]))
+        assert shape.boundingBox().xMinimum() == pytest.approx(500_000, abs=0.01)
+        assert labels.extent().xMaximum() < 180
+        work.close()
+
+
+class TestSession:
+    @pytest.mark.parametrize("mode", ["dies of the first label", "talks nonsense once", "sends half a picture"])
+    def test_after_its_end_another_one_is_told_everything_again(self, dock, desk, record):
+        two_classes(dock)
+        dock.use_tool("polygon")
+        draw_square(desk, 0.3, 0.4)
+        press(desk, Qt.Key.Key_2)
+        draw_square(desk, 0.6, 0.4)
+        until(lambda: len(requests(record, "open")) >= 2 and told(record) == {1: 1, 2: 2}, "the next one is told")
+        assert in_file(dock) == {1: 1, 2: 2}
+
+    def test_killed_from_outside_it_begins_again(self, dock, desk, record):
+        two_classes(dock)
+        dock.use_tool("polygon")
+        draw_square(desk, 0.3, 0.4)
+        os.kill(dock.work.process_id, signal.SIGKILL)
+        draw_square(desk, 0.6, 0.4)
+        until(lambda: len(requests(record, "open")) == 2 and told(record) == {1: 1, 2: 1}, "the next one is told")
+
+    @pytest.mark.parametrize("mode", ["dies of each label"])
+    def test_one_that_keeps_dying_is_left_alone(self, dock, desk):
+        two_classes(dock)
+        dock.use_tool("polygon")
+        draw_square(desk, 0.3, 0.4)
+        until(lambda: "several times" in dock.status.text(), "it gives up")
+        assert "a pointer to nowhere" in dock.status.text()
+        assert dock.again.isVisibleTo(dock)
+        assert in_file(dock) == {1: 1}
+
+    @pytest.mark.parametrize("mode", ["hangs"])
+    def test_one_that_hangs_is_said_to_and_can_be_replaced(self, dock, desk, record, monkeypatch):
+        two_classes(dock)
+        dock.use_tool("polygon")
+        draw_square(desk, 0.3, 0.4)
+        until(lambda: told(record) == {1: 1}, "it hears of the label, and hangs")
+        monkeypatch.setattr("qgis_false.dock.labelling.SILENCE_S", 0.0)
+        dock.work._look_for_silence()
+        assert "has not answered" in dock.status.text()
+        draw_square(desk, 0.6, 0.4)
+        assert in_file(dock) == {1: 1, 2: 1}
+        dock.again.click()
+        until(lambda: len(requests(record, "open")) == 2, "another one begins")
+
+    def test_many_labels_come_in_several_requests(self, dock, record, monkeypatch):
+        monkeypatch.setattr("qgis_false.dock.label_watch.MOST_IN_ONE_REQUEST", 3)
+        two_classes(dock)
+        features = []
+        for number in range(8):
+            feature = QgsFeature(dock.work.labels.fields())
+            feature["class"] = 1
+            x = 500_001 + number
+            feature.setGeometry(
+                QgsGeometry.fromWkt(f"MultiPolygon((({x} 5599990, {x + 1} 5599990, {x} 5599992, {x} 5599990)))")
+            )
+            features.append(feature)
+        assert dock.work.labels.dataProvider().addFeatures(features)[0]
+        until(lambda: len(told(record)) == 8, "all are told")
+        assert [one["more"] for one in requests(record, "changelabels")] == [True, True, False]
+
+    def test_it_ends_with_the_dock(self, dock):
+        process = dock.work._process._child
+        dock.stop()
+        until(lambda: process.poll() is not None, "it ends")
+        assert process.returncode == 0
+
+    def test_scores_stand_beside_the_classes(self, dock, desk):
+        two_classes(dock)
+        dock.use_tool("polygon")
+        draw_square(desk, 0.3, 0.4)
+        draw_square(desk, 0.3, 0.6)
+        press(desk, Qt.Key.Key_2)
+        draw_square(desk, 0.6, 0.4)
+        model = dock.class_list
+        until(lambda: model.index(0, 4).data() == "90% (70%–97%)", "a score comes")
+        assert model.index(1, 4).data() == "unknown, draw 1 more"
+        assert [model.index(row, 3).data() for row in range(2)] == ["2", "1"]
+
+    def test_the_next_place_is_zoomed_to(self, dock, desk):
+        two_classes(dock)
+        dock.use_tool("polygon")
+        press(desk, Qt.Key.Key_N)
+        until(lambda: "1 of 2" in dock.place_line.text(), "places come")
+        assert desk.canvas.extent().center().x() == pytest.approx(500_012, abs=0.1)
+        assert "road or roof?" in dock.place_line.text()
+        press(desk, Qt.Key.Key_N)
+        assert "2 of 2" in dock.place_line.text()
+        assert desk.canvas.size() != QSize(0, 0)
