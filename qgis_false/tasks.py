@@ -35,11 +35,6 @@ def can_be_exported(job: Type[Any]) -> bool:
     return job in jobs.JOBS.values() and any(parameter.kind.is_output for parameter in jobs.parameters(job).values())
 
 
-def can_be_estimated(job: Type[Any]) -> bool:
-    """Whether it can be said before what a ``job`` costs."""
-    return job in (jobs.Pretrain, jobs.Finetune, jobs.Classify)
-
-
 @dataclass(frozen=True)
 class SetUpEnvironment:
     """Make, repair or update the Python that computes.

@@ -53,7 +53,7 @@ from false_core.settings import memory_for_pixels
 from false_core.training.bands import measured_bands
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
-from false_core.training.finetuning_cost import TILE_PX, decoder_cost, fitting_cost, tiles_looked_at
+from false_core.training.finetuning_cost import LABEL_TILE_PX, decoder_cost, fitting_cost, tiles_looked_at
 from false_core.training.finetuning_report import finetuning_report
 from false_core.training.heads.fit import FrozenEncoder, fit_head, zooms_for
 from false_core.training.labels_picture import draw_labels
@@ -180,7 +180,7 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
         return _Made(replace(card, provenance={"scores": scores}), nn.Identity(), None)
     encoders, origin = frozen_encoders(job, start.base, source, feedback)
     with feedback.stage("Fitting", 0.9):
-        if is_worth_telling(tiles_looked_at(raster, job.seed) * TILE_PX**2):
+        if is_worth_telling(tiles_looked_at(raster, job.seed) * LABEL_TILE_PX**2):
             feedback.info(fitting_cost(job.head, encoders, raster, job.seed, start.device, feedback).told())
         smoothing = smoothing_px(job, source)
         fitted = fit_head(job.head, encoders, raster, smoothing, job.seed, start.device, feedback)

@@ -29,11 +29,11 @@ from false_core.training.pretraining_cost import BYTES_OF_A_WEIGHT
 from false_core.training.segmenter_training import SegmenterTrainer
 
 CPU = torch.device("cpu")
-TILE_PX = LOOK_SIDE_PX // 2
+LABEL_TILE_PX = LOOK_SIDE_PX // 2
 """Side of the tiles that labels are looked at in."""
-TILES_OF_A_LOOK = 2 * (LOOK_SIDE_PX // TILE_PX) ** 2
+TILES_OF_A_LOOK = 2 * (LOOK_SIDE_PX // LABEL_TILE_PX) ** 2
 """A look is as large as four tiles, and seen twice: the batch norms measure it before its features are taken."""
-POINTS, WIDTH, CLASSES = 500, 128, 5
+FITTED_POINTS, FITTED_WIDTH, FITTED_CLASSES = 500, 128, 5
 """Size of the classifier that a test fits."""
 TESTED_PIXELS = 300_000
 """Pixels of the crops that a test trains on at a time, about."""
@@ -43,7 +43,7 @@ def tiles_looked_at(raster: LabelledRaster, seed: int) -> int:
     """Return how many tiles of features linear classifiers take: those under labels, and those that say what is normal."""
     places = labelled_points(raster.annotation, seed).places
     looks = min(LOOKS, len(TilePlan(raster.source.window_of(None), LOOK_SIDE_PX, 0, ramp=0)))
-    return len(np.unique(places.astype(np.int64) // TILE_PX, axis=0)) + TILES_OF_A_LOOK * looks
+    return len(np.unique(places.astype(np.int64) // LABEL_TILE_PX, axis=0)) + TILES_OF_A_LOOK * looks
 
 
 def fitting_cost(
@@ -60,7 +60,7 @@ def fitting_cost(
 
     def tiles() -> Callable[[], int]:
         parts.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        pixels = torch.randn(1, bands, TILE_PX, TILE_PX, device=device)
+        pixels = torch.randn(1, bands, LABEL_TILE_PX, LABEL_TILE_PX, device=device)
 
         def look() -> int:
             with torch.inference_mode():
@@ -116,13 +116,13 @@ def decoder_cost(settings: FinetuneSettings, raster: LabelledRaster, device: tor
 
 def _classifier() -> Callable[[], int]:
     chance = np.random.default_rng(0)
-    features = chance.standard_normal((POINTS, WIDTH)).astype(np.float32)
-    noise = chance.standard_normal((POINTS, CLASSES))
-    targets = (features @ chance.standard_normal((WIDTH, CLASSES)) + noise).argmax(axis=1)
+    features = chance.standard_normal((FITTED_POINTS, FITTED_WIDTH)).astype(np.float32)
+    noise = chance.standard_normal((FITTED_POINTS, FITTED_CLASSES))
+    targets = (features @ chance.standard_normal((FITTED_WIDTH, FITTED_CLASSES)) + noise).argmax(axis=1)
 
     def fit() -> int:
-        fit_logistic(features, targets, np.ones(POINTS), CLASSES, PENALTY)
-        return POINTS * WIDTH * CLASSES
+        fit_logistic(features, targets, np.ones(FITTED_POINTS), FITTED_CLASSES, PENALTY)
+        return FITTED_POINTS * FITTED_WIDTH * FITTED_CLASSES
 
     return fit
 

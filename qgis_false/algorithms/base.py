@@ -21,7 +21,7 @@ from qgis.PyQt.QtWidgets import QWidget
 
 from false_core import jobs
 from false_core.errors import FalseError
-from qgis_false import PLUGIN_FOLDER, class_field, layers, legend, made_files, tasks
+from qgis_false import PLUGIN_FOLDER, class_field, layers, legend, made_files, settings, tasks
 from qgis_false.algorithms.definitions import export_definition
 from qgis_false.algorithms.fields import shown_fields, the_only
 from qgis_false.algorithms.groups import title_of_group
@@ -193,6 +193,10 @@ class JobAlgorithm(FalseAlgorithm):
 
     def what_is_missing(self) -> str:
         return missing_to_compute(self.JOB)
+
+    def can_be_estimated(self) -> bool:
+        """Whether it can be said before what the job costs. A launcher may start it on another computer."""
+        return self.JOB in (jobs.Pretrain, jobs.Finetune, jobs.Classify) and not settings.LAUNCHER.value()
 
     def prepareAlgorithm(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> bool:
         # Here and not later, because this is the main thread, which layers and their styles belong to.

@@ -11,11 +11,10 @@ from processing.tools.dataobjects import createContext
 from qgis.core import QgsProcessingAlgorithm, QgsProcessingFeedback, QgsProcessingOutputHtml
 from qgis.PyQt.QtWidgets import QDialogButtonBox, QMessageBox, QPushButton, QWidget
 
+from qgis_false.algorithms.base import JobAlgorithm
 from qgis_false.dialogs.cancelled_run import CalmFeedback
 from qgis_false.dialogs.environment import offer_in_bar, offer_in_box
 from qgis_false.dialogs.panel import FalsePanel
-from qgis_false.launcher import launcher_for
-from qgis_false.tasks import can_be_estimated
 from qgis_false.translation import tr
 
 
@@ -26,7 +25,7 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
         super().__init__(algorithm, False, parent)
         self._is_estimating = False
         self._estimate_button: Optional[QPushButton] = None
-        if can_be_estimated(algorithm.JOB) and launcher_for(algorithm.JOB) is None:
+        if isinstance(algorithm, JobAlgorithm) and algorithm.can_be_estimated():
             self._estimate_button = QPushButton(tr("Estimate"))
             self._estimate_button.setToolTip(
                 tr("Find out how long this takes, and how much memory and disk, without doing it. It takes some seconds.")
