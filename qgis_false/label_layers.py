@@ -78,6 +78,8 @@ def write_labels(
         writer = _label_writer(path, fields, source, way.destinationCrs() if way else source.sourceCrs())
         request = QgsFeatureRequest()
         request.setSubsetOfAttributes([*([index] if field else []), *(style.attributes if style else [])])
+        # A feature may bring its own symbol, as in KML.
+        request.setFlags(request.flags() | QgsFeatureRequest.Flag.EmbeddedSymbols)
         request.setFeedback(feedback)  # A server that is slow to give features is not waited for after a cancel.
         for feature in source.getFeatures(request, QgsProcessingFeatureSource.Flag.FlagSkipGeometryValidityChecks):
             copy = QgsFeature(fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from qgis.core import (
     QgsExpression,
@@ -13,6 +13,7 @@ from qgis.core import (
     QgsExpressionContextUtils,
     QgsFeature,
     QgsFeatureRenderer,
+    QgsFeatureRequest,
     QgsFields,
     QgsMapLayer,
     QgsProcessingFeedback,
@@ -37,6 +38,7 @@ ENOUGH_FEATURES = 1000
 MOST_NAMED = 5
 """Values that one sentence names."""
 SINGLE, CATEGORISED, GRADUATED, BY_RULES = "singleSymbol", "categorizedSymbol", "graduatedSymbol", "RuleRenderer"
+EMBEDDED = "embeddedSymbol"
 """Renderers by what QGIS calls them."""
 
 
@@ -108,8 +110,11 @@ class LabelStyle:
         self._started = False
         if self._renderer.type() == CATEGORISED:
             for index in range(len(self._renderer.categories())):
-                # Also a category that is not ticked is what its features look like.
+                # Also a category or a rule that is not ticked is what its features look like.
                 self._renderer.updateCategoryRenderState(index, True)
+        if self._renderer.type() == BY_RULES:
+            for rule in self._renderer.rootRule().descendants():
+                rule.setActive(True)
         used = self._renderer.usedAttributes(self._context)
         known = [self._fields.lookupField(name) for name in used]
         everything = list(range(self._fields.count()))
@@ -131,11 +136,11 @@ class LabelStyle:
             self._renderer.startRender(self._context, self._fields)
             self._started = True
         self._context.expressionContext().setFeature(feature)
-        keys = self._renderer.legendKeysForFeature(feature, self._context)
         if self._renderer.type() == BY_RULES:
-            chain, symbol = _rules_of(self._renderer, keys)
+            chain, symbol = _rules_of(self._renderer.rootRule(), feature, self._context)
         else:
-            chain, symbol = tuple(keys), self._renderer.symbolForFeature(feature, self._context)
+            chain = tuple(self._renderer.legendKeysForFeature(feature, self._context))
+            symbol = self._renderer.symbolForFeature(feature, self._context)
         if chain not in shown.chains:
             shown.chains.append(chain)
         colour = colour_of(symbol, self._context.expressionContext()) if symbol is not None else None
@@ -158,7 +163,7 @@ class LabelStyle:
 
     def _entries(self, feedback: QgsProcessingFeedback) -> List[LegendEntry]:
         kind = self._renderer.type()
-        if kind == SINGLE:
+        if kind in (SINGLE, EMBEDDED):
             return self._coloured_alone(feedback)
         if kind not in (CATEGORISED, GRADUATED, BY_RULES):
             return []
@@ -183,10 +188,13 @@ class LabelStyle:
                 # Also what none of these features has: others may follow.
                 symbol = categories[key].symbol()
                 colour = group[0].colour if group else colour_of(symbol, self._context.expressionContext())
-                seen = [shown.value for shown in group]
-                unseen = [_plain(one) for one in _listed(categories[key].value()) if not is_null(one)]
-                texts = {_text(one) for one in seen}
-                made.append(self._entry(seen + [one for one in unseen if _text(one) not in texts], labels[key], colour))
+                values = [shown.value for shown in group]
+                listed = [_plain(one) for one in _listed(categories[key].value()) if not is_null(one)]
+                # Without those that were seen drawn in several ways. Of two categories for one value the last counts.
+                known = {"", *map(_text, values), *(text for text, shown in self._shown.items() if not shown.key)}
+                values += [one for one in listed if _text(one) not in known]
+                if values:
+                    made.append(self._entry(values, labels[key], colour))
                 continue
             if not group:
                 continue
@@ -259,13 +267,15 @@ class LabelStyle:
             alone = self._fields.lookupField(expression)
             names = [] if alone >= 0 else QgsExpression(expression).referencedColumns()
             found += [alone] if alone >= 0 else [self._fields.lookupField(name) for name in names]
+            if QgsFeatureRequest.ALL_ATTRIBUTES in names:  # A function that is told the name of a field, as attribute() is.
+                found.append(self._index)
         return found
 
     def _labels(self) -> Dict[str, str]:
         """Return the labels of what draws classes, by its key and in its order. "All other values" is no class."""
         if self._renderer.type() == BY_RULES:
             rules = self._renderer.rootRule().descendants()
-            return {rule.ruleKey(): rule.label().strip() for rule in rules if rule.filterExpression() and not rule.isElse()}
+            return {rule.ruleKey(): rule.label().strip() for rule in rules if _is_for_some(rule)}
         items = self._renderer.legendSymbolItems()
         if self._renderer.type() == CATEGORISED:
             categories = self._renderer.categories()
@@ -314,23 +324,45 @@ def innermost(renderer: QgsFeatureRenderer) -> QgsFeatureRenderer:
     return renderer if inside is None else innermost(inside)
 
 
-def _rules_of(renderer: QgsRuleBasedRenderer, keys: Sequence[str]) -> Tuple[Tuple[str, ...], Any]:
+def _rules_of(
+    root: QgsRuleBasedRenderer.Rule, feature: QgsFeature, context: QgsRenderContext
+) -> Tuple[Tuple[str, ...], Any]:
     """Return the rules that draw a feature, the outermost first, and the symbol. Of several side by side the last counts."""
     chain: Tuple[str, ...] = ()
     symbol = None
-    for rule in renderer.rootRule().descendants():
-        if rule.ruleKey() not in keys or rule.isElse():
+    for rule in _drawing(root, feature, context):
+        if not _is_for_some(rule):
             continue
-        above = []
+        above: List[str] = []
         one = rule
         while one is not None:
-            if one.filterExpression() and not one.isElse():
+            if _is_for_some(one):
                 above.insert(0, one.ruleKey())
             one = one.parent()
-        if above and (len(above) >= len(chain) or chain[: len(above)] != tuple(above)):
+        if len(above) >= len(chain) or chain[: len(above)] != tuple(above):
             chain = tuple(above)
             symbol = rule.symbol() or symbol
     return chain, symbol
+
+
+def _drawing(
+    rule: QgsRuleBasedRenderer.Rule, feature: QgsFeature, context: QgsRenderContext
+) -> Iterator[QgsRuleBasedRenderer.Rule]:
+    """Give the rules that draw a feature as QGIS draws it: ELSE is for what no other rule beside it draws."""
+    if not rule.isFilterOK(feature, context):
+        return
+    yield rule
+    inside = rule.children()
+    found = [one for inner in inside if not inner.isElse() for one in _drawing(inner, feature, context)]
+    found = found or [one for inner in inside if inner.isElse() for one in _drawing(inner, feature, context)]
+    yield from found
+
+
+def _is_for_some(rule: QgsRuleBasedRenderer.Rule) -> bool:
+    """Return whether a rule is for some features alone: one with a filter, or ELSE within one. ELSE for all is no class."""
+    if rule.isElse():
+        return rule.parent() is not None and _is_for_some(rule.parent())
+    return bool(rule.filterExpression())
 
 
 def _names_in_form(layer: QgsVectorLayer, index: int) -> Dict[str, str]:

@@ -23,6 +23,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from qgis_false import PLUGIN_FOLDER, settings
+from qgis_false.choice_names import choice_name
 from qgis_false.environment import versions
 from qgis_false.environment.interpreters import NoEnvironment, find_interpreter, managed_folder
 from qgis_false.environment.state import WORKS, read_state
@@ -180,7 +181,8 @@ def _file(mode: Any) -> QgsFileWidget:
 
 def _choice(choices: Any, editable: bool = False) -> QComboBox:
     field = QComboBox()
-    field.addItems(list(choices))
+    for choice in choices:
+        field.addItem(choice if editable else choice_name(choice), choice)
     field.setEditable(editable)
     return field
 
@@ -203,8 +205,10 @@ def _show(field: Any, setting: Setting) -> None:
             field.setValue(float(setting.default))  # A word was written into the settings file.
     elif isinstance(field, QLineEdit):
         field.setText(value)
-    else:
+    elif field.isEditable():
         field.setCurrentText(value)
+    else:
+        field.setCurrentIndex(max(0, field.findData(value)))
 
 
 def _value(field: Any) -> str:
@@ -212,4 +216,6 @@ def _value(field: Any) -> str:
         return str(field.filePath())
     if isinstance(field, QLineEdit):
         return str(field.text())
-    return f"{field.value():g}" if isinstance(field, QDoubleSpinBox) else str(field.currentText())
+    if isinstance(field, QDoubleSpinBox):
+        return f"{field.value():g}"
+    return str(field.currentText() if field.isEditable() else field.currentData())

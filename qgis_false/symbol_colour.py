@@ -24,6 +24,8 @@ def colour_of(symbol: QgsSymbol, context: QgsExpressionContext) -> Optional[str]
     Args:
         context: Holds the feature, from which a symbol may take its colours.
     """
+    if symbol.opacity() == 0:
+        return None
     pairs = list(_fills_and_outlines(symbol, context))
     for colours in zip(*pairs):
         seen = [colour for colour in colours if colour is not None and colour.alpha() > 0]

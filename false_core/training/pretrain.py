@@ -14,7 +14,8 @@ from false_core.feedback import Feedback
 from false_core.jobs import Pretrain
 from false_core.methods.method import Outcome, named_after_level
 from false_core.methods.registry import METHOD_CLASSES
-from false_core.models.model_file import ENCODER, MADE_BY, ModelCard, save_model
+from false_core.models.header import ENCODER
+from false_core.models.model_file import MADE_BY, ModelCard, save_model
 from false_core.raster.georeference import ground_facts
 from false_core.raster.source import RasterSource, Window, first_names
 from false_core.reports.page import write_report

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from false_core.errors import OutputError
+from false_core.language.catalogue import localised
 from false_core.raster.classes import LandCoverClass
 from false_core.sidecars import STYLES_TABLE, is_signed_style, is_style_of_user, signed_style
 from false_core.vector.layer_file import GEOPACKAGE, driver_of
@@ -24,8 +25,8 @@ CREATE TABLE layer_styles (
 """
 _MOST_STYLES = 100
 TO_DO, DONE = "255,0,200,255", "0,200,80,255"
-"""Colours of points and places where something is to be done, and where it is done: red, green, blue, opacity. Land cover has
-neither."""
+"""Colours of points and places where something is to be done, and where it is done: red, green, blue, opacity. Land
+cover has neither."""
 
 
 def keep_style(style: bytes, scratch: Path, path: str, raster: str) -> None:
@@ -136,7 +137,7 @@ def style_of_points_to_fill_in(field: str, names: Sequence[str]) -> bytes:
     state = f"CASE WHEN coalesce(\"{field}\", '') = '' THEN 'to do' ELSE 'done' END"
     categories, symbols = _categorized(root, state)
     for number, (value, label, color) in enumerate(
-        (("to do", f"no {field} yet", TO_DO), ("done", f"{field} filled in", DONE))
+        (("to do", localised(f"no {field} yet"), TO_DO), ("done", localised(f"{field} filled in"), DONE))
     ):
         ET.SubElement(categories, "category", symbol=str(number), value=value, label=label, render="true")
         ring = {"name": "circle", "color": "0,0,0,0", "outline_color": color, "outline_width": "0.6", "size": "5"}

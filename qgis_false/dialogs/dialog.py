@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Optional
+from typing import Any, Dict, Optional
 
 from processing.gui.AlgorithmDialog import AlgorithmDialog
 from processing.gui.AlgorithmDialogBase import AlgorithmDialogBase
@@ -80,13 +80,19 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
         self._inner_feedback = super().createFeedback()
         return CalmFeedback(self._inner_feedback)
 
-    def finish(self, successful: bool, *given: Any, **named: Any) -> None:
+    def finish(self, successful: bool, results: Dict[str, Any], *given: Any, **named: Any) -> None:
         if self._is_estimating:
             self._is_estimating = False
             self.resetGui()  # There are no results, and the dialog stays for the run itself.
             return
+        if not successful:  # Processing would say that the algorithm has finished, and has made reports.
+            self.setExecuted(True)
+            self.setResults(results)
+            self.algorithmFinished.emit(False, results)
+            self.resetGui()
+            return
         self._name_reports()
-        super().finish(successful, *given, **named)
+        super().finish(successful, results, *given, **named)
         self.mainWidget().propose_destinations()
 
     def _name_reports(self) -> None:

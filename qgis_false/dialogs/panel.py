@@ -12,6 +12,7 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterDefinition,
+    QgsProcessingParameterEnum,
     QgsProcessingParameterField,
     QgsProcessingParameterFile,
     QgsProcessingParameterFileDestination,
@@ -25,6 +26,7 @@ from qgis.core import (
 from qgis.PyQt.QtWidgets import QWidget
 
 from qgis_false import made_files
+from qgis_false.choice_names import name_choices
 from qgis_false.class_field import class_field_of
 from qgis_false.dialogs.destinations import proposed
 from qgis_false.layers import layer_of
@@ -39,6 +41,8 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
         super().__init__(parent, algorithm)
         self._choose_layers()
         for definition in self._definitions():
+            if isinstance(definition, QgsProcessingParameterEnum):
+                name_choices(self.wrappers[definition.name()].wrappedWidget())
             if isinstance(definition, (QgsProcessingParameterRasterLayer, QgsProcessingParameterMultipleLayers)):
                 self._follow(definition.name(), self.propose_files)
             if isinstance(definition, QgsProcessingParameterFile):

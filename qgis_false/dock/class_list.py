@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Optional
 
 from qgis.PyQt.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, pyqtSignal
-from qgis.PyQt.QtGui import QColor
+from qgis.PyQt.QtGui import QColor, QIcon, QPixmap
 
 from false_core.session_protocol import ClassScore, SessionScores
 from qgis_false.dock.label_file import LabelClass
@@ -14,6 +14,7 @@ from qgis_false.translation import tr
 COLOUR, KEY, NAME, COUNT, ACCURACY = range(5)
 COLUMNS = 5
 KEYS = 9
+SWATCH_PX = 16
 
 
 class ClassList(QAbstractTableModel):
@@ -72,7 +73,7 @@ class ClassList(QAbstractTableModel):
             return None
         one, column = self.classes[index.row()], index.column()
         if role == Qt.ItemDataRole.DecorationRole and column == COLOUR:
-            return QColor(one.color)
+            return _swatch(one.color)
         if role == Qt.ItemDataRole.EditRole:
             return {COLOUR: one.color, NAME: one.name}.get(column)
         if role == Qt.ItemDataRole.ToolTipRole:
@@ -117,3 +118,12 @@ class ClassList(QAbstractTableModel):
     def _tell(self, column: int) -> None:
         if self.classes:
             self.dataChanged.emit(self.index(0, column), self.index(len(self.classes) - 1, column))
+
+
+def _swatch(color: str) -> QIcon:
+    """Return a colour to show in a row. In the row that is chosen Qt would tint it."""
+    drawn = QPixmap(SWATCH_PX, SWATCH_PX)
+    drawn.fill(QColor(color))
+    swatch = QIcon(drawn)
+    swatch.addPixmap(drawn, QIcon.Mode.Selected)
+    return swatch

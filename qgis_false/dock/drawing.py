@@ -6,8 +6,8 @@ from typing import Callable, List, Optional
 
 from qgis.core import QgsGeometry, QgsPointXY, QgsWkbTypes
 from qgis.gui import QgsMapCanvas, QgsMapMouseEvent, QgsMapTool, QgsRubberBand, QgsSnapIndicator
-from qgis.PyQt.QtCore import QEvent, Qt, pyqtSignal
-from qgis.PyQt.QtGui import QColor, QCursor
+from qgis.PyQt.QtCore import Qt, pyqtSignal
+from qgis.PyQt.QtGui import QColor, QCursor, QWheelEvent
 
 DEFAULT_STROKE_PX = 12
 ROUNDNESS = 6
@@ -215,7 +215,7 @@ class OutlineTool(LabelTool):
                 self._place = point
                 self.asked.emit(point, self.reach)
 
-    def wheelEvent(self, event: QEvent) -> None:
+    def wheelEvent(self, event: QWheelEvent) -> None:
         if self._place is None:
             super().wheelEvent(event)  # Zooms.
             return

@@ -12,6 +12,12 @@ _WITHOUT = Qt.KeyboardModifier.NoModifier
 _KEYPAD = Qt.KeyboardModifier.KeypadModifier
 _CONTROL = Qt.KeyboardModifier.ControlModifier
 _SHIFT = Qt.KeyboardModifier.ShiftModifier
+ALONE: Dict[int, str] = {
+    Qt.Key.Key_Return: "complete", Qt.Key.Key_Enter: "complete", Qt.Key.Key_Escape: "give_up",
+    Qt.Key.Key_Delete: "remove", Qt.Key.Key_Backspace: "remove", Qt.Key.Key_N: "next_place",
+}  # fmt: skip
+WITH_CONTROL: Dict[int, str] = {Qt.Key.Key_Z: "undo", Qt.Key.Key_Y: "redo"}
+"""What keys do, by numbers: a keyboard may have more of them than Qt has names for."""
 
 
 class CanvasKeys(QObject):
@@ -43,10 +49,12 @@ class CanvasKeys(QObject):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Claim our keys, and do what they say."""
-        if event.type() == QEvent.Type.ShortcutOverride and self._is_on() and self._of(event) is not None:
+        if not isinstance(event, QKeyEvent) or not self._is_on():
+            return False
+        if event.type() == QEvent.Type.ShortcutOverride and self._of(event) is not None:
             event.accept()  # It comes as a key now, whatever shortcut QGIS has for it.
             return True
-        if event.type() == QEvent.Type.KeyPress and self._is_on():
+        if event.type() == QEvent.Type.KeyPress:
             action = self._of(event)
             if action is not None:
                 return action() is not False
@@ -59,12 +67,9 @@ class CanvasKeys(QObject):
             return lambda: self._press_number(number)
         name = ""
         if modifiers == _WITHOUT:
-            name = {
-                Qt.Key.Key_Return: "complete", Qt.Key.Key_Enter: "complete", Qt.Key.Key_Escape: "give_up",
-                Qt.Key.Key_Delete: "remove", Qt.Key.Key_Backspace: "remove", Qt.Key.Key_N: "next_place",
-            }.get(key, "")  # fmt: skip
+            name = ALONE.get(key, "")
         elif modifiers == _CONTROL:
-            name = {Qt.Key.Key_Z: "undo", Qt.Key.Key_Y: "redo"}.get(key, "")
+            name = WITH_CONTROL.get(key, "")
         elif modifiers == _CONTROL | _SHIFT and key == Qt.Key.Key_Z:
             name = "redo"
         return self._actions.get(name)

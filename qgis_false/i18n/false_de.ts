@@ -1172,6 +1172,90 @@
         <translation>{name} muss eine Datei sein, zum Beispiel ein GeoPackage; es ist {path}.</translation>
     </message>
     <message>
+        <source>Automatic</source>
+        <translation>Automatisch</translation>
+    </message>
+    <message>
+        <source>Quick</source>
+        <translation>Schnell</translation>
+    </message>
+    <message>
+        <source>Standard</source>
+        <translation>Standard</translation>
+    </message>
+    <message>
+        <source>As published</source>
+        <translation>Wie veröffentlicht</translation>
+    </message>
+    <message>
+        <source>Linear</source>
+        <translation>Linear</translation>
+    </message>
+    <message>
+        <source>Texture</source>
+        <translation>Textur</translation>
+    </message>
+    <message>
+        <source>Network</source>
+        <translation>Netz</translation>
+    </message>
+    <message>
+        <source>Elsewhere</source>
+        <translation>Anderswo</translation>
+    </message>
+    <message>
+        <source>None</source>
+        <translation>Keine</translation>
+    </message>
+    <message>
+        <source>Yes</source>
+        <translation>Ja</translation>
+    </message>
+    <message>
+        <source>No</source>
+        <translation>Nein</translation>
+    </message>
+    <message>
+        <source>From the package index</source>
+        <translation>Aus dem Paketindex</translation>
+    </message>
+    <message>
+        <source>Untrained</source>
+        <translation>Untrainiert</translation>
+    </message>
+    <message>
+        <source>NVIDIA GPU</source>
+        <translation>NVIDIA-GPU</translation>
+    </message>
+    <message>
+        <source>CPU</source>
+        <translation>CPU</translation>
+    </message>
+    <message>
+        <source>Apple GPU</source>
+        <translation>Apple-GPU</translation>
+    </message>
+    <message>
+        <source>Only far away</source>
+        <translation>Nur entfernte</translation>
+    </message>
+    <message>
+        <source>All</source>
+        <translation>Alle</translation>
+    </message>
+    <message>
+        <source>Warnings</source>
+        <translation>Warnungen</translation>
+    </message>
+    <message>
+        <source>Messages</source>
+        <translation>Meldungen</translation>
+    </message>
+    <message>
+        <source>Everything</source>
+        <translation>Alles</translation>
+    </message>
+    <message>
         <source>Each of the {number} classes in the field {field} has one shape only. Then nobody can tell how good the map is. Perhaps this is not the field with the classes, or the classes need more shapes.</source>
         <translation>Jede der {number} Klassen im Feld {field} hat nur eine Trainingsfläche. Dann kann niemand sagen, wie gut die Karte ist. Vielleicht ist es nicht das Feld mit den Klassen, oder die Klassen brauchen mehr Flächen.</translation>
     </message>
@@ -1232,6 +1316,22 @@
         <translation>Genauigkeit</translation>
     </message>
     <message>
+        <source>The layer {layer} has no style that shows classes.</source>
+        <translation>Der Layer {layer} hat keinen Stil, der Klassen zeigt.</translation>
+    </message>
+    <message>
+        <source>There is no new class in {path}. Write one name per line, with a colour if you like.</source>
+        <translation>In {path} steht keine neue Klasse. Schreiben Sie einen Namen je Zeile, wenn Sie wollen mit einer Farbe.</translation>
+    </message>
+    <message>
+        <source>The classes cannot be read from {path}: {reason}.</source>
+        <translation>Die Klassen können nicht aus {path} gelesen werden: {reason}.</translation>
+    </message>
+    <message>
+        <source>Take its {number} shapes as labels too?</source>
+        <translation>Auch seine {number} Flächen als Trainingsflächen nehmen?</translation>
+    </message>
+    <message>
         <source>{number} of {total}:</source>
         <translation>{number} von {total}:</translation>
     </message>
@@ -1280,6 +1380,30 @@
         <translation>Nimmt die Klassen aus einem Layer, einer Textdatei oder einem Modell.</translation>
     </message>
     <message>
+        <source>A layer of the project...</source>
+        <translation>Einem Layer des Projekts...</translation>
+    </message>
+    <message>
+        <source>A text file...</source>
+        <translation>Einer Textdatei...</translation>
+    </message>
+    <message>
+        <source>A model file...</source>
+        <translation>Einer Modelldatei...</translation>
+    </message>
+    <message>
+        <source>Classes of a layer</source>
+        <translation>Klassen eines Layers</translation>
+    </message>
+    <message>
+        <source>Layer</source>
+        <translation>Layer</translation>
+    </message>
+    <message>
+        <source>Classes of a text file</source>
+        <translation>Klassen einer Textdatei</translation>
+    </message>
+    <message>
         <source>Draw</source>
         <translation>Zeichnen</translation>
     </message>
@@ -1308,6 +1432,22 @@
         <translation>Deckkraft</translation>
     </message>
     <message>
+        <source>When you like what you see</source>
+        <translation>Wenn Ihnen gefällt, was Sie sehen</translation>
+    </message>
+    <message>
+        <source>Saves the model beside the raster, and maps the whole raster with it.</source>
+        <translation>Speichert das Modell neben dem Raster und kartiert damit das ganze Raster.</translation>
+    </message>
+    <message>
+        <source>Pretrains an encoder on this raster in the background, minutes to hours long, and goes on with it then.</source>
+        <translation>Trainiert im Hintergrund einen Encoder auf diesem Raster vor, Minuten bis Stunden lang, und macht dann mit ihm weiter.</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>Abbrechen</translation>
+    </message>
+    <message>
         <source>{raster}, labels in {file}</source>
         <translation>{raster}, Trainingsflächen in {file}</translation>
     </message>
@@ -1326,6 +1466,10 @@
     <message>
         <source>{name} becomes</source>
         <translation>{name} wird zu</translation>
+    </message>
+    <message>
+        <source>The map is in {path}.</source>
+        <translation>Die Karte liegt in {path}.</translation>
     </message>
     <message>
         <source>Encoder file</source>
@@ -1350,6 +1494,10 @@
     <message>
         <source>Merge...</source>
         <translation>Vereinigen...</translation>
+    </message>
+    <message>
+        <source>No layer of the project is styled by the categories of a field.</source>
+        <translation>Kein Layer des Projekts ist nach den Kategorien eines Feldes gestaltet.</translation>
     </message>
     <message>
         <source>Polygon</source>
@@ -1396,6 +1544,14 @@
         <translation>Was sich zuletzt änderte</translation>
     </message>
     <message>
+        <source>Make the map</source>
+        <translation>Karte erstellen</translation>
+    </message>
+    <message>
+        <source>Improve it</source>
+        <translation>Verbessern</translation>
+    </message>
+    <message>
         <source>Add a class first.</source>
         <translation>Fügen Sie zuerst eine Klasse hinzu.</translation>
     </message>
@@ -1422,6 +1578,14 @@
     <message>
         <source>{likely} or {second}?</source>
         <translation>{likely} oder {second}?</translation>
+    </message>
+    <message>
+        <source>Cancelled.</source>
+        <translation>Abgebrochen.</translation>
+    </message>
+    <message>
+        <source>It has failed.</source>
+        <translation>Es ist fehlgeschlagen.</translation>
     </message>
     <message>
         <source>What was drawn encloses no area.</source>
@@ -1774,10 +1938,6 @@
     <message>
         <source>{program} cannot be started: {reason}.</source>
         <translation>{program} lässt sich nicht starten: {reason}.</translation>
-    </message>
-    <message>
-        <source>Cancelled.</source>
-        <translation>Abgebrochen.</translation>
     </message>
     <message>
         <source>{stage} ({time} so far)</source>

@@ -110,7 +110,8 @@ def _model() -> Callable[[bytes], None]:
     import torch
 
     from false_core.errors import ModelFileError
-    from false_core.models.model_file import MODEL_FORMAT, is_model_file, load_weights, read_card
+    from false_core.models.header import MODEL_FORMAT
+    from false_core.models.model_file import is_model_file, load_weights, read_card
     from false_core.models.model_report import model_sections
     from false_core.models.record import read_record
 
@@ -289,7 +290,8 @@ def _events() -> Iterator[bytes]:
 
 
 def _models() -> Iterator[bytes]:
-    from false_core.models.model_file import ENCODER, SEGMENTER, ModelCard, save_model
+    from false_core.models.header import ENCODER, SEGMENTER
+    from false_core.models.model_file import ModelCard, save_model
     from false_core.raster.classes import ClassTable, LandCoverClass
     from false_core.raster.statistics import Normalisation
 

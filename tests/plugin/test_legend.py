@@ -11,6 +11,8 @@ from qgis.core import (
     NULL,
     QgsCategorizedSymbolRenderer,
     QgsEditorWidgetSetup,
+    QgsEmbeddedSymbolRenderer,
+    QgsFeature,
     QgsFeatureRequest,
     QgsFillSymbol,
     QgsGraduatedSymbolRenderer,
@@ -83,6 +85,41 @@ class TestLegend:
         self.style(labels, [(["road", "roof", "bridge"], "#808080", "Sealed"), ("tree", "#00ff00", "Tree")])
         assert legend(labels) == [(["road", "roof", "bridge"], "Sealed", "#808080"), ("tree", "Tree", "#00ff00")]
         assert not feedback.warnings
+
+    def test_what_is_nothing_in_a_category_is_left_out(self, legend, labels):
+        self.style(labels, [(["road", None, ""], "#808080", "Road or nothing")])
+        assert legend(labels) == [("road", "Road or nothing", "#808080")]
+
+    def test_values_that_blanks_tell_apart_are_one_that_is_shown_in_several_ways(self, legend, labels, feedback):
+        add(labels, square(50), "road ")
+        self.style(labels, [("road", "#808080", "One"), ("road ", "#ff0000", "Two")])
+        assert legend(labels) == []
+        assert any("one value of class in several ways: road" in warning for warning in feedback.warnings)
+
+    def test_of_two_categories_for_one_value_the_last_is_drawn(self, legend, labels):
+        self.style(labels, [("road", "#808080", "One"), ("road", "#ff0000", "Two")])
+        assert legend(labels)[-1] == ("road", "Two", "#ff0000")
+
+    def test_features_may_bring_their_symbols(self, legend, qgis_app):
+        layer = memory_layer()
+        for number, value in enumerate(("road", "roof")):
+            feature = QgsFeature(layer.fields())
+            feature.setAttributes([value, 1])
+            feature.setEmbeddedSymbol(QgsFillSymbol.createSimple({"color": f"#00000{number + 1}"}))
+            layer.dataProvider().addFeatures([feature])
+        layer.setRenderer(QgsEmbeddedSymbolRenderer(QgsFillSymbol.createSimple({"color": "#ffffff"})))
+        assert legend(layer) == [("road", "road", "#000001"), ("roof", "roof", "#000002")]
+
+    @pytest.mark.parametrize("said", ["attribute('class')", "attribute($currentfeature, 'class')"])
+    def test_a_function_may_be_told_the_field(self, legend, labels, said):
+        self.style(labels, [("road", "#808080", "Road")], said)
+        assert legend(labels) == [("road", "Road", "#808080")]
+
+    def test_what_is_drawn_with_no_opacity_has_no_colour(self, legend, labels):
+        symbol = QgsFillSymbol.createSimple({"color": "#808080"})
+        symbol.setOpacity(0)
+        labels.setRenderer(QgsCategorizedSymbolRenderer("class", [QgsRendererCategory("road", symbol, "Road")]))
+        assert legend(labels) == [("road", "Road", None)]
 
     def test_a_category_that_is_not_ticked_is_one_too(self, legend, labels):
         self.style(labels, [("road", "#808080", "Road")])
@@ -192,6 +229,25 @@ class TestLegend:
             (1, "$area <= 100", "small", "#008800"), (0, "\"class\" = 'road'", "Road", "#808080"),
         )  # fmt: skip
         assert [(value, name) for value, name, _ in legend(labels)] == [("tree", "Tree"), ("road", "Road")]
+
+    def test_a_rule_for_all_others_is_a_class_only_within_another_rule(self, legend, labels, feedback):
+        add(labels, square(50), "water")
+        self.rules(
+            labels, (0, "\"class\" IN ('road', 'roof')", "Sealed", ""), (1, "\"class\" = 'roof'", "Roof", "#333333"),
+            (1, "ELSE", "Road", "#444444"), (0, "ELSE", "Other", ""), (1, "\"class\" = 'tree'", "Tree", "#555555"),
+            (1, "ELSE", "Rest", "#666666"),
+        )  # fmt: skip
+        assert sorted(legend(labels)) == [
+            ("road", "Road", "#444444"),
+            ("roof", "Roof", "#333333"),
+            ("tree", "Tree", "#555555"),
+        ]
+        assert ["water" in warning for warning in feedback.warnings] == [True]
+
+    def test_a_rule_that_is_not_ticked_is_one_too(self, legend, labels):
+        self.rules(labels, (0, "\"class\" = 'road'", "Road", "#808080"))
+        labels.renderer().rootRule().children()[0].setActive(False)
+        assert legend(labels) == [("road", "Road", "#808080")]
 
     def test_a_rule_for_all_does_not_hide_the_others(self, legend, labels):
         self.rules(labels, (0, "", "Outlines", "#000000"), (0, "\"class\" = 'road'", "Road", "#808080"))

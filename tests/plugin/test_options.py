@@ -89,7 +89,8 @@ def test_a_word_where_a_number_belongs_does_not_keep_the_page_from_opening(page,
 def test_no_disk_for_rasters_is_an_amount_too(page, settings):
     opened = page()
     opened.findChild(QDoubleSpinBox, "false/disk_gb").setValue(0)
-    opened.findChild(QComboBox, "false/disk_for").setCurrentText("all")
+    disk_for = opened.findChild(QComboBox, "false/disk_for")
+    disk_for.setCurrentIndex(disk_for.findData("all"))
     opened.apply()
     assert settings.for_the_library()["FALSE_DISK_GB"] == "0"
     assert settings.for_the_library()["FALSE_DISK_FOR"] == "all"

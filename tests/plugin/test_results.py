@@ -69,8 +69,8 @@ class TestTheConfidence:
         confidence_style().postProcessLayer(confidence, context, feedback)
         QgsProject.instance().addMapLayer(raster)  # It comes later.
         QCoreApplication.processEvents()
-        assert [node.layerId() for node in QgsProject.instance().layerTreeRoot().findLayers()][0] == confidence.id()
-        assert len(QgsProject.instance().layerTreeRoot().findLayers()) == 2
+        order = [node.layerId() for node in QgsProject.instance().layerTreeRoot().findLayers()]
+        assert order == [confidence.id(), raster.id()]
 
 
 class TestANameOfALayer:
@@ -89,9 +89,8 @@ class TestANameOfALayer:
         return name
 
     def test_says_what_it_is_of_and_when_it_was_made(self, named, tmp_path):
-        job = jobs.Classify(
-            "/data/scene.tif|crs=EPSG:32633", "/m", str(tmp_path / "o.tif"), confidence=str(tmp_path / "c.tif")
-        )
+        made = {"output": str(tmp_path / "o.tif"), "confidence": str(tmp_path / "c.tif")}
+        job = jobs.Classify("/data/scene.tif|crs=EPSG:32633", "/m", **made)
         assert re.fullmatch(f"Classified raster: scene, {WHEN}", named(job, "output"))
         assert re.fullmatch(f"Confidence: scene, {WHEN}", named(job, "confidence"))
 
@@ -157,7 +156,8 @@ class TestACancelledRun:
         text = dialog.findChild(object, "txtLog").toPlainText()
         assert dialog.grab().save(str(Path(os.environ.get("DIALOG_PICTURES", tmp_path)) / "cancelled.png"))
         assert "Cancelled. Nothing that was there before has changed." in text
-        assert "failed" not in text.lower()
+        assert "failed" not in text.lower() and "finished" not in text and "generated" not in text
+        assert dialog.wasExecuted() and dialog.results() == {}
         dialog.close()
 
 

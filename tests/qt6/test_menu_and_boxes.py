@@ -59,7 +59,7 @@ def test_the_menu_is_drawn_and_goes_again(desktop, pictures):
 
     menu = FalseMenu(desktop)
     names = [action.objectName() for action in menu.menu.actions() if action.objectName()]
-    assert names == ["setupenvironment", "exampledata", *(name for step in STEPS for name in step)]
+    assert names == ["false_label", "setupenvironment", "exampledata", *(name for step in STEPS for name in step)]
     (bar,) = desktop.findChildren(QToolBar)
     assert bar.findChild(QToolButton, "false_button").menu() is menu.menu
     desktop.resize(500, 60)

@@ -4,7 +4,7 @@ import enum
 
 from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtGui import QIcon
-from PyQt6.QtWidgets import QHBoxLayout, QLineEdit, QToolButton, QWidget
+from PyQt6.QtWidgets import QComboBox, QDockWidget, QHBoxLayout, QLineEdit, QToolButton, QWidget
 
 import qgis.core
 
@@ -24,6 +24,22 @@ class QgsOptionsWidgetFactory:
 
     def icon(self) -> QIcon:
         return self._icon
+
+
+class QgsDockWidget(QDockWidget):
+    """A dock."""
+
+
+class QgsMapLayerComboBox(QComboBox):
+    """A list of layers. There are none."""
+
+    layerChanged = pyqtSignal(object)
+
+    def setFilters(self, filters: object) -> None:
+        pass
+
+    def currentLayer(self) -> None:
+        return None
 
 
 class QgsFileWidget(QWidget):

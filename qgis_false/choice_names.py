@@ -1,0 +1,52 @@
+"""The choices of a list in the language of QGIS. What is chosen stays the word that scripts and the help know."""
+
+from __future__ import annotations
+
+from qgis.PyQt.QtWidgets import QComboBox
+
+from false_core import jobs
+from qgis_false.translation import tr
+
+
+def choice_name(choice: str) -> str:
+    """Return what a list shows for a choice: its name, and the choice itself where the name does not say it already."""
+    names = {
+        **jobs.METHODS,
+        "auto": tr("Automatic"),
+        "quick": tr("Quick"),
+        "standard": tr("Standard"),
+        "paper": tr("As published"),
+        "linear": tr("Linear"),
+        "texture": tr("Texture"),
+        "network": tr("Network"),
+        "published": tr("As published"),
+        "elsewhere": tr("Elsewhere"),
+        "general": tr("General encoder"),
+        "none": tr("None"),
+        "yes": tr("Yes"),
+        "no": tr("No"),
+        "index": tr("From the package index"),
+        jobs.UNTRAINED: tr("Untrained"),
+        "cuda": tr("NVIDIA GPU"),
+        "cpu": tr("CPU"),
+        "mps": tr("Apple GPU"),
+        "far": tr("Only far away"),
+        "all": tr("All"),
+        "warning": tr("Warnings"),
+        "info": tr("Messages"),
+        "debug": tr("Everything"),
+    }
+    name = names.get(choice, choice)
+    return name if _plain(name) == _plain(choice) else f"{name} ({choice})"
+
+
+def name_choices(box: QComboBox) -> None:
+    """Have a list whose entries hold their choices as data show the names of these."""
+    for number in range(box.count()):
+        choice = box.itemData(number)
+        if isinstance(choice, str):
+            box.setItemText(number, choice_name(choice))
+
+
+def _plain(text: str) -> str:
+    return "".join(character for character in text.lower() if character.isalnum())
