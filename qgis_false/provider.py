@@ -90,6 +90,10 @@ class ShippedModel(QgsProcessingModelAlgorithm):
         """Return why nothing can be computed and what to do, or nothing where all is there."""
         return missing_to_compute(jobs.Finetune)
 
+    def can_be_estimated(self) -> bool:
+        """Whether it can be said before what it costs: that would be several jobs, of which later ones need the earlier."""
+        return False
+
     def doubts(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> List[str]:
         """Return what is probably not meant, in sentences, for the dialog to ask before it runs."""
         return doubts_of_run(self, parameters, "labels", "field", context)

@@ -113,6 +113,10 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
         """Return why nothing can be computed and what to do, or nothing where all is there."""
         return ""
 
+    def can_be_estimated(self) -> bool:
+        """Whether it can be said before what it costs."""
+        return False
+
     def canExecute(self) -> Tuple[bool, str]:
         # On the desktop the dialog opens all the same: it has the buttons that mend it, where QGIS has none.
         missing = "" if utils.iface is not None else self.what_is_missing()
@@ -195,7 +199,7 @@ class JobAlgorithm(FalseAlgorithm):
         return missing_to_compute(self.JOB)
 
     def can_be_estimated(self) -> bool:
-        """Whether it can be said before what the job costs. A launcher may start it on another computer."""
+        # A launcher may start it on another computer.
         return self.JOB in (jobs.Pretrain, jobs.Finetune, jobs.Classify) and not settings.LAUNCHER.value()
 
     def prepareAlgorithm(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> bool:

@@ -11,7 +11,6 @@ from processing.tools.dataobjects import createContext
 from qgis.core import QgsProcessingAlgorithm, QgsProcessingFeedback, QgsProcessingOutputHtml
 from qgis.PyQt.QtWidgets import QDialogButtonBox, QMessageBox, QPushButton, QWidget
 
-from qgis_false.algorithms.base import JobAlgorithm
 from qgis_false.dialogs.cancelled_run import CalmFeedback
 from qgis_false.dialogs.environment import offer_in_bar, offer_in_box
 from qgis_false.dialogs.panel import FalsePanel
@@ -25,7 +24,7 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
         super().__init__(algorithm, False, parent)
         self._is_estimating = False
         self._estimate_button: Optional[QPushButton] = None
-        if isinstance(algorithm, JobAlgorithm) and algorithm.can_be_estimated():
+        if algorithm.can_be_estimated():
             self._estimate_button = QPushButton(tr("Estimate"))
             self._estimate_button.setToolTip(
                 tr("Find out how long this takes, and how much memory and disk, without doing it. It takes some seconds.")
