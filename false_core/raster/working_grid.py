@@ -93,8 +93,8 @@ def on_working_grid(
         if factor > 1:
             size = f"{source.pixel_size * factor:g} instead of {source.pixel_size:g}"
             saying = (
-                f"working on pixels of {size} CRS units, {factor * factor} times fewer. The working pixel size of pretraining "
-                "changes that."
+                f"working on pixels of {size} CRS units, {factor * factor} times fewer. The working pixel size of "
+                "pretraining changes that."
             )
             said[saying] += 1
             if said[saying] <= MOST_MESSAGES:

@@ -160,24 +160,24 @@
         <translation>Falsche Negative je Anker</translation>
     </message>
     <message>
-        <source>Number of possible false negatives a benchmark anchor takes. Empty: from the preset.</source>
-        <translation>Zahl der möglichen falschen Negative, die ein Vergleichsanker nimmt. Leer: aus der Voreinstellung.</translation>
+        <source>How many other patches are taken for the same land cover as a patch that is compared (an anchor). Empty: from the preset.</source>
+        <translation>Wie viele andere Ausschnitte für dieselbe Landbedeckung gehalten werden wie ein Ausschnitt, der verglichen wird (ein Anker). Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>False negatives in other methods</source>
         <translation>Falsche Negative in anderen Methoden</translation>
     </message>
     <message>
-        <source>With glcnet, grass, gfcnet or rissnet: find false negatives and count them as positives there too (FNSD and FNCC), with the similarity threshold and the confidence weight of FALSE. false always does so. Empty: from the preset.</source>
-        <translation>Mit glcnet, grass, gfcnet oder rissnet: auch dort falsche Negative finden und als positiv zählen (FNSD und FNCC), mit der Ähnlichkeitsschwelle und dem Konfidenzgewicht von FALSE. false tut das immer. Leer: aus der Voreinstellung.</translation>
+        <source>A false negative is a patch that is pushed away from another one although both show the same land cover. With glcnet, grass, gfcnet or rissnet: find false negatives and count them as positives there too (FNSD and FNCC), with the similarity threshold and the confidence weight of FALSE. false always does so. Empty: from the preset.</source>
+        <translation>Ein falsches Negativ ist ein Ausschnitt, der von einem anderen weggedrückt wird, obwohl beide dieselbe Landbedeckung zeigen. Mit glcnet, grass, gfcnet oder rissnet: auch dort falsche Negative finden und als Positive zählen (FNSD und FNCC), mit der Ähnlichkeitsschwelle und dem Konfidenzgewicht von FALSE. false tut das immer. Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>Neighbourhood</source>
         <translation>Nachbarschaft</translation>
     </message>
     <message>
-        <source>With gfcnet or rissnet: how far from a place its neighbourhood reaches on the ground. Empty: from the preset.</source>
-        <translation>Mit gfcnet oder rissnet: wie weit die Nachbarschaft eines Ortes am Boden reicht. Leer: aus der Voreinstellung.</translation>
+        <source>With gfcnet or rissnet: how far around a place the ground counts as its neighbourhood. What lies in it and looks alike is taken for the same land cover. Empty: from the preset.</source>
+        <translation>Mit gfcnet oder rissnet: wie weit um einen Ort der Boden als seine Nachbarschaft zählt. Was darin liegt und gleich aussieht, wird für dieselbe Landbedeckung gehalten. Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>widths of a patch</source>
@@ -196,12 +196,12 @@
         <translation>Pixel</translation>
     </message>
     <message>
-        <source>Truth</source>
-        <translation>Wahrheit</translation>
+        <source>Raster of the true classes</source>
+        <translation>Raster der wahren Klassen</translation>
     </message>
     <message>
-        <source>Optional raster with known classes, only to draw how often the false negatives found are of the same class. It does not take part in the learning.</source>
-        <translation>Optionales Raster mit bekannten Klassen, nur um zu zeigen, wie oft die gefundenen falschen Negative von gleicher Klasse sind. Am Lernen nimmt es nicht teil.</translation>
+        <source>Optional, and only for those who study the method: a raster that says what is really where. The report then shows how often the false negatives that were found are of the same class. It does not take part in the learning.</source>
+        <translation>Auf Wunsch, und nur für Leute, die das Verfahren untersuchen: ein Raster, das sagt, was wirklich wo ist. Der Bericht zeigt dann, wie oft die gefundenen falschen Negative von derselben Klasse sind. Am Lernen nimmt es nicht teil.</translation>
     </message>
     <message>
         <source>Report</source>
@@ -544,12 +544,12 @@
         <translation>Eine Klasse, die für ihren Anteil an den Punkten zu selten ist, bekommt so viele. 50 bis 100 sind üblich. Eine Klasse mit weniger Pixeln gibt alle her.</translation>
     </message>
     <message>
-        <source>Key</source>
-        <translation>Schlüssel</translation>
+        <source>Table of the mapped classes</source>
+        <translation>Tabelle der kartierten Klassen</translation>
     </message>
     <message>
-        <source>Optional table with the mapped class of each point. Do not show it to the person who fills in the classes. Assess a map does not need it.</source>
-        <translation>Optionale Tabelle mit der kartierten Klasse jedes Punkts. Wer die Klassen ausfüllt, sollte sie nicht sehen. „Eine Karte bewerten“ braucht sie nicht.</translation>
+        <source>Optional: what the map shows at each point, the answers so to say. Do not show it to the person who fills in the classes. Assess a map does not need it.</source>
+        <translation>Auf Wunsch: was die Karte an jedem Punkt zeigt, sozusagen die Lösungen. Zeigen Sie sie nicht der Person, die die Klassen einträgt. Eine Karte bewerten braucht sie nicht.</translation>
     </message>
     <message>
         <source>Points drawn</source>
@@ -794,10 +794,6 @@
     <message>
         <source>The label polygons to write, as GeoPackage or another format that goes by its extension. Their class field is land_cover.</source>
         <translation>Die Trainingsflächen, die geschrieben werden, als GeoPackage oder in einem anderen Format, nach der Endung. Ihr Klassenfeld ist land_cover.</translation>
-    </message>
-    <message>
-        <source>Raster of the true classes</source>
-        <translation>Raster der wahren Klassen</translation>
     </message>
     <message>
         <source>Optional raster with the class of every pixel, to assess a map with.</source>
@@ -1268,6 +1264,22 @@
         <translation>Abgebrochen. Was vorher da war, ist unverändert.</translation>
     </message>
     <message>
+        <source>the processor, without a GPU</source>
+        <translation>der Prozessor, ohne GPU</translation>
+    </message>
+    <message>
+        <source>the GPU {name}</source>
+        <translation>die GPU {name}</translation>
+    </message>
+    <message>
+        <source>a GPU where there is a working one</source>
+        <translation>eine GPU, wo es eine gibt, die läuft</translation>
+    </message>
+    <message>
+        <source>the GPU</source>
+        <translation>die GPU</translation>
+    </message>
+    <message>
         <source>Is this meant?</source>
         <translation>Ist das so gemeint?</translation>
     </message>
@@ -1278,6 +1290,10 @@
     <message>
         <source>Find out how long this takes, and how much memory and disk, without doing it. It takes some seconds.</source>
         <translation>Herausfinden, wie lange das dauert und wie viel Arbeitsspeicher und Platz es braucht, ohne es auszuführen. Das dauert einige Sekunden.</translation>
+    </message>
+    <message>
+        <source>Export the job...</source>
+        <translation>Auftrag exportieren...</translation>
     </message>
     <message>
         <source>Go on all the same?</source>
@@ -1296,6 +1312,22 @@
         <translation>Optionen...</translation>
     </message>
     <message>
+        <source>from the preset: {value}</source>
+        <translation>aus der Voreinstellung: {value}</translation>
+    </message>
+    <message>
+        <source>from the preset</source>
+        <translation>aus der Voreinstellung</translation>
+    </message>
+    <message>
+        <source>yes</source>
+        <translation>ja</translation>
+    </message>
+    <message>
+        <source>no</source>
+        <translation>nein</translation>
+    </message>
+    <message>
         <source>Share of the labels of the class that the map shows as this class when it has not learned from them (producer's accuracy), with the limits between which it lies in 95 of 100 cases.</source>
         <translation>Anteil der Trainingsflächen der Klasse, die die Karte als diese Klasse zeigt, wenn sie nicht aus ihnen gelernt hat (Herstellergenauigkeit), mit den Grenzen, zwischen denen er in 95 von 100 Fällen liegt.</translation>
     </message>
@@ -1306,6 +1338,10 @@
     <message>
         <source>unknown, draw {number} more</source>
         <translation>unbekannt, noch {number} zeichnen</translation>
+    </message>
+    <message>
+        <source>Key</source>
+        <translation>Schlüssel</translation>
     </message>
     <message>
         <source>Class</source>
@@ -2564,14 +2600,6 @@
         <translation>leer</translation>
     </message>
     <message>
-        <source>yes</source>
-        <translation>ja</translation>
-    </message>
-    <message>
-        <source>no</source>
-        <translation>nein</translation>
-    </message>
-    <message>
         <source>{low} to {high}</source>
         <translation>{low} bis {high}</translation>
     </message>
@@ -2612,6 +2640,18 @@
         <translation type="vanished">Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes. Leere Werte werden ausgelassen und gezählt.</translation>
     </message>
     <message>
+        <source>Number of possible false negatives a benchmark anchor takes. Empty: from the preset.</source>
+        <translation type="vanished">Zahl der möglichen falschen Negative, die ein Vergleichsanker nimmt. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>Optional raster with known classes, only to draw how often the false negatives found are of the same class. It does not take part in the learning.</source>
+        <translation type="vanished">Optionales Raster mit bekannten Klassen, nur um zu zeigen, wie oft die gefundenen falschen Negative von gleicher Klasse sind. Am Lernen nimmt es nicht teil.</translation>
+    </message>
+    <message>
+        <source>Optional table with the mapped class of each point. Do not show it to the person who fills in the classes. Assess a map does not need it.</source>
+        <translation type="vanished">Optionale Tabelle mit der kartierten Klasse jedes Punkts. Wer die Klassen ausfüllt, sollte sie nicht sehen. „Eine Karte bewerten“ braucht sie nicht.</translation>
+    </message>
+    <message>
         <source>Raster with the codes of the true classes, on any grid and in any CRS. It is looked up at the centre of each pixel of the map. Give this or reference labels.</source>
         <translation type="vanished">Raster mit den Codes der wahren Klassen, in beliebigem Gitter und KBS. Es wird in der Mitte jedes Pixels der Karte abgefragt. Geben Sie dieses oder Referenzdaten an.</translation>
     </message>
@@ -2632,12 +2672,24 @@
         <translation type="vanished">Das Raster, auf dem die Trainingsflächen digitalisiert wurden.</translation>
     </message>
     <message>
+        <source>Truth</source>
+        <translation type="vanished">Wahrheit</translation>
+    </message>
+    <message>
         <source>Whole numbers from 0 to 254 keep their codes on the map, also where they are kept as text. Anything else gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>
         <translation type="vanished">Ganze Zahlen von 0 bis 254 behalten ihren Code auf der Karte, auch wenn sie als Text gespeichert sind. Alles andere bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen.</translation>
     </message>
     <message>
         <source>Whole numbers from 1 to 254 keep their codes on the map. Text gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>
         <translation type="vanished">Ganze Zahlen von 1 bis 254 behalten ihren Code auf der Karte. Text bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen.</translation>
+    </message>
+    <message>
+        <source>With gfcnet or rissnet: how far from a place its neighbourhood reaches on the ground. Empty: from the preset.</source>
+        <translation type="vanished">Mit gfcnet oder rissnet: wie weit die Nachbarschaft eines Ortes am Boden reicht. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>With glcnet, grass, gfcnet or rissnet: find false negatives and count them as positives there too (FNSD and FNCC), with the similarity threshold and the confidence weight of FALSE. false always does so. Empty: from the preset.</source>
+        <translation type="vanished">Mit glcnet, grass, gfcnet oder rissnet: auch dort falsche Negative finden und als positiv zählen (FNSD und FNCC), mit der Ähnlichkeitsschwelle und dem Konfidenzgewicht von FALSE. false tut das immer. Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>a choice</source>
