@@ -26,7 +26,6 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
         if missing:
             for button in offer_in_bar(self.messageBar(), missing):
                 button.clicked.connect(self._look_again)
-
         if EXPORT in self.mainWidget().wrappers:
             button = QPushButton(tr("Export the job..."))
             button.setToolTip(self.algorithm().parameterDefinition(EXPORT).help())
@@ -42,6 +41,9 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
             offer_in_box(self, missing)
             self._look_again()
             return
+        self._run()
+
+    def _run(self) -> None:
         self.mainWidget().propose_destinations()  # A name that was free when the dialog was opened may be taken by now.
         if self._is_meant():
             super().runAlgorithm()
@@ -68,7 +70,7 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
         if path:
             panel = self.mainWidget()
             panel.wrappers[EXPORT].setParameterValue(path, panel.processing_context)
-            self.runAlgorithm()
+            self._run()  # Whether or not anything can be computed here.
             panel.wrappers[EXPORT].setParameterValue(None, panel.processing_context)
 
     def _name_reports(self) -> None:
