@@ -55,6 +55,13 @@ def missing_to_compute(job: Type[Any]) -> str:
     return ""
 
 
+def _in_short(value: Any) -> str:
+    """Return a result as a person reads it. QGIS shows all outputs with sixteen digits."""
+    if not isinstance(value, float):
+        return str(value)
+    return str(int(value)) if value.is_integer() else f"{value:.4g}"
+
+
 class FalseAlgorithm(QgsProcessingAlgorithm):
     """What every algorithm of ours has: parameters, results and help as they are declared, a title, tags, the icon."""
 
@@ -195,7 +202,8 @@ class JobAlgorithm(FalseAlgorithm):
         self._class_field = self.parameterAsString(parameters, named, context)
         if not self._class_field and layer is not None:
             self._class_field = class_field.class_field_of(layer)
-            feedback.pushInfo(tr("The classes are taken from the field {field}.", field=self._class_field))
+            if self._class_field:
+                feedback.pushInfo(tr("The classes are taken from the field {field}.", field=self._class_field))
         for doubt in self.doubts(parameters, context):
             feedback.pushWarning(doubt)
         if "legend" in jobs.parameters(self.JOB):
@@ -221,6 +229,9 @@ class JobAlgorithm(FalseAlgorithm):
             name_layers(job, context)
             results = run_job(job, feedback)
         self._remember(job)
+        for result in self.JOB.RESULTS:
+            if results.get(result.name) is not None:
+                feedback.pushInfo(f"{tr(result.label)}: {_in_short(results[result.name])}")
         declared = [*jobs.outputs(job), *(result.name for result in self.JOB.RESULTS)]
         return {name.upper(): results[name] for name in declared if name in results}
 
