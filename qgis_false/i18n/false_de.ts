@@ -944,16 +944,16 @@
         <translation>Eine Karte bewerten</translation>
     </message>
     <message>
-        <source>The classes are taken from the field {field}.</source>
-        <translation>Die Klassen kommen aus dem Feld {field}.</translation>
-    </message>
-    <message>
         <source>{name} cannot be used: {value}.</source>
         <translation>{name} kann nicht verwendet werden: {value}.</translation>
     </message>
     <message>
         <source>{algorithm} has no parameter {name}. It has {names}.</source>
         <translation>{algorithm} hat keinen Parameter {name}. Es hat {names}.</translation>
+    </message>
+    <message>
+        <source>The classes are taken from the field {field}.</source>
+        <translation>Die Klassen kommen aus dem Feld {field}.</translation>
     </message>
     <message>
         <source>Check the compute environment</source>
