@@ -55,7 +55,8 @@ from false_core.inference.folding import for_inference
 from false_core.inference.tiles import TilePlan
 from false_core.jobs import Classify, ExportOnnx
 from false_core.memory import TRIM_THRESHOLD_BYTES
-from false_core.models.model_file import SEGMENTER, ModelCard, load_weights, read_card, save_model
+from false_core.models.header import SEGMENTER
+from false_core.models.model_file import ModelCard, load_weights, read_card, save_model
 from false_core.models.segmenter import build_segmenter
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window

@@ -17,7 +17,8 @@ import torch
 from false_core.feedback import Feedback
 from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.from_file import segmenter_from
-from false_core.models.model_file import SEGMENTER, read_card
+from false_core.models.header import SEGMENTER
+from false_core.models.model_file import read_card
 from false_core.models.segmenter import class_probabilities
 from false_core.raster.source import Window
 

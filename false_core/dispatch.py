@@ -16,6 +16,7 @@ from false_core.distributed import ALONE, World, process_group, share
 from false_core.errors import DeviceError, OutOfMemoryError, RequestError
 from false_core.events import Artifact, Event
 from false_core.feedback import Feedback
+from false_core.inputs import check_inputs
 from false_core.protection import protect_inputs
 from false_core.publish import check_destinations, locked_outputs
 from false_core.raster.imagery import with_rasters_found
@@ -111,6 +112,8 @@ def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:
             for sentence in styles_kept(map(Path, jobs.outputs(job).values())):
                 feedback.info(sentence)
         with locked_outputs(job) if world.share.is_main else nullcontext(), network_closed(unless=_names_address(job)):
+            if world.share.is_main:
+                check_inputs(job)
             return _do(job, feedback, world)
     except (MemoryError, RuntimeError) as error:
         from false_core.device import is_failure_of_device, is_out_of_memory

@@ -19,7 +19,8 @@ from false_core.dispatch import run
 from false_core.errors import OutputError, RequestError
 from false_core.events import Event
 from false_core.feedback import Feedback
-from false_core.models.model_file import SEGMENTER, read_card
+from false_core.models.header import SEGMENTER
+from false_core.models.model_file import read_card
 from false_core.models.record import Record, file_fingerprint, here, made_with, read_by, read_record
 
 SAME, CHANGED, MISSING, UNKNOWN = "as it was", "has changed", "is not there", "cannot be compared"

@@ -159,7 +159,7 @@ class Outline:
     number: int
     x: float
     y: float
-    reach: float = 0.3
+    reach: float = 0.25
 
 
 @dataclass(frozen=True)

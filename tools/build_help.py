@@ -30,9 +30,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 from build_translations import LANGUAGES, translations  # noqa: E402
 from shipped_models import Entry, ShippedModel, shipped_models  # noqa: E402
 
-from false_core import jobs  # noqa: E402
+from false_core import jobs, presets  # noqa: E402
 from qgis_false.tasks import EXPORT, EXPORT_NAME, TASKS, can_be_exported, name_of  # noqa: E402
 
+PRESETS = ROOT / "qgis_false" / "dialogs" / "presets.json"
+"""What the presets say, by job, preset and parameter: the dialogs show it where nothing is entered."""
 ORIGINAL = "en"
 MARKDOWN = ROOT / "docs" / "algorithms"
 HTML = ROOT / "qgis_false" / "help"
@@ -119,7 +121,30 @@ def files() -> dict[Path, str]:
         for model in shipped_models():
             found[HTML / language / f"{model.page}.html"] = model_as_html(model, language, tr)
         found[HTML / language / "index.html"] = index_as_html(language, tr)
+    found[PRESETS] = json.dumps(said_by_presets(), indent=1) + "\n"
     return found
+
+
+def said_by_presets() -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the values that a preset gives to the parameters of a job which may be left to it."""
+    pretrain = jobs.Pretrain(rasters=("raster.tif",), encoder="encoder.safetensors")
+    settings: dict[str, dict[str, Any]] = {
+        "pretrain": {name: presets.pretrain_settings(name, pretrain) for name in presets.PRETRAIN},
+        "finetune": presets.FINETUNE,
+    }
+    return {job: {name: _said(job, values) for name, values in of.items()} for job, of in settings.items()}
+
+
+def _said(job: str, settings: Any) -> dict[str, Any]:
+    declared = jobs.parameters(jobs.JOBS[job])
+    open_to_it = {field.name for field in dataclasses.fields(jobs.JOBS[job]) if field.default is None}
+    values = {"backbone": settings.encoder, **dataclasses.asdict(settings)}
+    # 0 steps are as many as the epochs take, and a share of the places is no number of them.
+    return {
+        name: values[name]
+        for name in sorted(open_to_it & set(values) - {"encoder"})
+        if (values[name] is False or values[name]) and not declared[name].kind.problem(declared[name], values[name])
+    }
 
 
 def _present() -> Iterator[Path]:

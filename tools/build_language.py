@@ -270,7 +270,7 @@ def _is_number(part: ast.FormattedValue) -> bool:
     if not isinstance(part.format_spec, ast.JoinedStr) or part.conversion != -1:
         return False
     last = part.format_spec.values[-1]
-    return isinstance(last, ast.Constant) and str(last.value)[-1:] in tuple("fgd,e")
+    return isinstance(last, ast.Constant) and str(last.value)[-1:] in tuple("fgd,e%")
 
 
 def _name(value: ast.expr) -> str:

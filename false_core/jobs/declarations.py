@@ -214,20 +214,22 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
     neighbours: Optional[int] = _from_preset(
         INTEGER,
         "False negatives per anchor",
-        "Number of possible false negatives a benchmark anchor takes.",
+        "How many other patches are taken for the same land cover as a patch that is compared (an anchor).",
         minimum=1,
         maximum=64,
     )
     false_negatives: Optional[bool] = _from_preset(
         FLAG,
         "False negatives in other methods",
-        "With glcnet, grass, gfcnet or rissnet: find false negatives and count them as positives there too (FNSD and FNCC), "
+        "A false negative is a patch that is pushed away from another one although both show the same land cover. With "
+        "glcnet, grass, gfcnet or rissnet: find false negatives and count them as positives there too (FNSD and FNCC), "
         "with the similarity threshold and the confidence weight of FALSE. false always does so.",
     )
     radius: Optional[float] = _from_preset(
         NUMBER,
         "Neighbourhood",
-        "With gfcnet or rissnet: how far from a place its neighbourhood reaches on the ground.",
+        "With gfcnet or rissnet: how far around a place the ground counts as its neighbourhood. What lies in it and looks "
+        "alike is taken for the same land cover.",
         unit="widths of a patch",
         minimum=0.0,
         maximum=1000.0,
@@ -242,9 +244,9 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
     )
     truth: Optional[str] = parameter(
         RASTER,
-        "Truth",
-        "Optional raster with known classes, only to draw how often the false negatives found are of the same class. It "
-        "does not take part in the learning.",
+        "Raster of the true classes",
+        "Optional, and only for those who study the method: a raster that says what is really where. The report then shows "
+        "how often the false negatives that were found are of the same class. It does not take part in the learning.",
         None,
         advanced=True,
     )
@@ -546,9 +548,9 @@ class SamplePoints(Job, done_by="false_core.accuracy.sample_points:sample_points
     seed: int = _seed()
     key: Optional[str] = parameter(
         NEW_TABLE,
-        "Key",
-        "Optional table with the mapped class of each point. Do not show it to the person who fills in the classes. Assess "
-        "a map does not need it.",
+        "Table of the mapped classes",
+        "Optional: what the map shows at each point, the answers so to say. Do not show it to the person who fills in "
+        "the classes. Assess a map does not need it.",
         None,
         advanced=True,
     )

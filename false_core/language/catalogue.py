@@ -31,8 +31,10 @@ class Catalogue:
     def __init__(self, texts: Mapping[str, str]) -> None:
         self._whole: dict[str, str] = {}
         self._with_holes: list[tuple[Template, Template]] = []
-        for english, other in texts.items():
-            template, translation = Template.parse(english), Template.parse(other)
+        pairs = [(Template.parse(english), Template.parse(other)) for english, other in texts.items()]
+        # Of a text that follows on another one, the rest alone too: the two may lie in pieces of a longer text.
+        pairs += [(template.rest, translation.rest) for template, translation in pairs if template.rest and translation.rest]
+        for template, translation in pairs:
             if template.holes:
                 self._with_holes.append((template, translation))
             else:

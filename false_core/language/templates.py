@@ -67,6 +67,19 @@ class Template:
         return sum(len(part) for part in self.parts if isinstance(part, str))
 
     @cached_property
+    def rest(self) -> Template | None:
+        """What follows where it is another text and then a sentence, as in ``{text} It is left out.``; None elsewhere."""
+        first, second = (*self.parts, "", "")[:2]
+        if (
+            not isinstance(first, Hole)
+            or not isinstance(second, str)
+            or not second[:1].isspace()
+            or not second[1:2].isupper()
+        ):
+            return None
+        return Template((second[1:], *self.parts[2:]))
+
+    @cached_property
     def is_loose(self) -> bool:
         """Whether it is hardly more than its holes, so that it would fit many a text that was not made from it."""
         letters = sum(character.isalpha() for part in self.parts if isinstance(part, str) for character in part)

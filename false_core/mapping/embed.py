@@ -26,10 +26,12 @@ from false_core.inference.features import (
     halo_of,
 )
 from false_core.jobs import Embed
+from false_core.language.catalogue import localised
 from false_core.mapping.raster_for_model import check_geotiffs, open_for_model
 from false_core.models.encoder import STRIDE, channels_of
 from false_core.models.from_file import encoder_from, segmenter_from
-from false_core.models.model_file import ENCODER, read_card
+from false_core.models.header import ENCODER
+from false_core.models.model_file import read_card
 from false_core.publish import published
 from false_core.raster.map_file import RasterFile, build_overviews
 from false_core.raster.source import FloatArray, Window
@@ -143,9 +145,13 @@ def _names(encoder: nn.Module, components: Components | None) -> list[str]:
     """Return what the bands are called."""
     if components is not None:
         shares = [*components.explained, *[0.0] * (components.axes.shape[1] - len(components.explained))]
-        return [f"Component {number} ({share:.1%} of the variance)" for number, share in enumerate(shares, start=1)]
+        return [
+            localised(f"Component {number} ({share:.1%} of the variance)") for number, share in enumerate(shares, start=1)
+        ]
     levels = enumerate(channels_of(encoder)[FINEST_LEVEL:], start=FINEST_LEVEL)
-    return [f"Stride {2**level}, feature {number}" for level, channels in levels for number in range(1, channels + 1)]
+    return [
+        localised(f"Stride {2**level}, feature {number}") for level, channels in levels for number in range(1, channels + 1)
+    ]
 
 
 def _no_data(name: str) -> InputError:

@@ -22,7 +22,8 @@ from false_core.jobs import Classify, HandIn, Polygonise
 from false_core.labels.annotation import Labels, read_labels
 from false_core.mapping.hand_in_report import Handed, hand_in_report
 from false_core.mapping.polygonise import polygonise
-from false_core.models.model_file import SEGMENTER, ModelCard, read_card
+from false_core.models.header import SEGMENTER
+from false_core.models.model_file import ModelCard, read_card
 from false_core.models.model_report import UNKNOWN_ACCURACY
 from false_core.models.record import here, read_record
 from false_core.protection import protect_inputs

@@ -20,11 +20,13 @@ from false_core.feedback import Feedback
 from false_core.inference.features import FEATURE_STRIDE
 from false_core.jobs import SuggestLabels
 from false_core.labels.annotation import read_labelled_ground
+from false_core.language.catalogue import localised
 from false_core.mapping.candidates import MAX_CANDIDATE_SIDE, Candidates, Grid, find_candidates
 from false_core.mapping.raster_for_model import open_for_model
 from false_core.mapping.selection import Choice, choose
 from false_core.models.from_file import segmenter_from
-from false_core.models.model_file import SEGMENTER, ModelCard, read_card
+from false_core.models.header import SEGMENTER
+from false_core.models.model_file import ModelCard, read_card
 from false_core.raster.source import RasterSource, moved
 from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style, style_of_places
@@ -109,11 +111,13 @@ def _table(
         {
             "rank": rank,
             "score": round(choice.score, 4),
-            "reason": reason(
-                float(found.uncertainty[choice.index]),
-                found.probabilities[choice.index],
-                [c.name for c in card.classes],
-                _unlike(choice, rank, compared=len(found.labelled) > 0),
+            "reason": localised(
+                reason(
+                    float(found.uncertainty[choice.index]),
+                    found.probabilities[choice.index],
+                    [c.name for c in card.classes],
+                    _unlike(choice, rank, compared=len(found.labelled) > 0),
+                )
             ),
             "uncertainty": round(float(found.uncertainty[choice.index]), 4),
         }

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
-import struct
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +23,17 @@ from torch import Tensor, nn
 from false_core import __version__
 from false_core.errors import ModelFileError, OutputError
 from false_core.models.fused import FusedSpec
+from false_core.models.header import (
+    ENCODER,
+    LONGEST_HEADER,
+    METADATA,
+    MODEL_FORMAT,
+    SEGMENTER,
+    check_kind,
+    not_of_ours,
+    read_header,
+    texts_of_header,
+)
 from false_core.publish import published
 from false_core.raster.band_descriptions import BandDescription
 from false_core.raster.classes import ClassTable
@@ -32,7 +41,6 @@ from false_core.raster.same_bands import BandReference
 from false_core.raster.statistics import MAX_FLOAT32, Normalisation
 from false_core.untrusted import on_one_line, parse_json
 
-MODEL_FORMAT = "false-model"
 FORMAT_VERSION = 3
 """2: an encoder may bring a decoder along. 3: a segmenter may have a head on frozen features, and an encoder the general one
 that it was pretrained from. Files without these are written as 1, which older versions read too."""
@@ -40,16 +48,12 @@ DECODER_PREFIX = "decoder."
 """The prefix of the weights of a decoder, in a file of an encoder as in that of a segmenter."""
 GENERAL_PREFIX = "general."
 """The prefix of the weights of the general encoder that an encoder was pretrained from, in the file of that encoder."""
-METADATA = "__metadata__"
-"""The key under which safetensors keeps texts."""
 MADE_BY = "made_by"
 """Under this name the provenance holds what ``false-core rerun`` needs, see ``false_core.models.record``."""
 SHAPES = "shapes"
 """Under this name the scores hold the number of label shapes that they count."""
 MISSING_SHAPES = "missing_shapes"
 """Under this name the provenance holds how many more label shapes, by class code, would make the accuracy known."""
-LONGEST_HEADER = 8_000_000
-"""Bytes. The header of a real model is a hundredth of that."""
 MOST_BANDS = 65_536
 """As many as GDAL reads."""
 LARGEST_PATCH = 65_536
@@ -57,7 +61,6 @@ SIZES = (1e-9, 1e9)
 """The range of sizes of pixels, in any unit."""
 MAX_STANDARD_DEVIATIONS = 1e12
 """Standard deviations that a pixel may be away from the mean of its band when normalised, far below the end of float32."""
-ENCODER, SEGMENTER = "encoder", "segmenter"
 _DTYPES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
     torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
@@ -157,7 +160,7 @@ def save_model(
 def is_model_file(path: str) -> bool:
     """Return whether a file calls itself a model of ours. It may be damaged all the same."""
     try:
-        return MODEL_FORMAT in _metadata(_read_header(path), path)
+        return MODEL_FORMAT in texts_of_header(read_header(path), path)
     except ModelFileError:
         return False
 
@@ -171,9 +174,9 @@ def read_card(path: str, kind: str | None = None) -> ModelCard:
     Raises:
         ModelFileError: It is missing, no model of ours, damaged, too new, or of the other kind.
     """
-    header = _metadata(_read_header(path), path)
+    header = texts_of_header(read_header(path), path)
     if MODEL_FORMAT not in header:
-        raise ModelFileError(f"{path} is not a model made by FALSE.", "Choose a file written by pretraining or fine-tuning.")
+        raise not_of_ours(path)
     try:
         body = _printable(parse_json(header[MODEL_FORMAT]))
         version = int(body["format_version"])
@@ -182,9 +185,7 @@ def read_card(path: str, kind: str | None = None) -> ModelCard:
         card = _card(body)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise ModelFileError(f"{path} is damaged: its description cannot be read ({error!r}).") from error
-    if kind and card.kind != kind:
-        step = "Run fine-tuning to make a model from it." if kind == SEGMENTER else "Choose a file written by pretraining."
-        raise ModelFileError(f"{path} holds {_a(card.kind)}, but {_a(kind)} is needed.", step)
+    check_kind(path, card.kind, kind)
     return card
 
 
@@ -198,7 +199,7 @@ def check_layout(path: str, network: nn.Module, prefix: str = "") -> None:
     Raises:
         ModelFileError: They differ, or the header cannot be read.
     """
-    header = _read_header(path)
+    header = read_header(path)
     own = {f"{prefix}{name}": tensor for name, tensor in network.state_dict().items()}
     names = _names_for(own, [name for name in header if name != METADATA], prefix)
     wrong = sorted(set(own) ^ names) or sorted(
@@ -260,36 +261,6 @@ def _without_inputs(provenance: dict[str, Any]) -> dict[str, Any]:
     """Return what is told of the making without what it would take to do it again."""
     kept = {name: value for name, value in provenance.items() if name != MADE_BY}
     return {name: _without_inputs(value) if isinstance(value, dict) else value for name, value in kept.items()}
-
-
-def _read_header(path: str) -> dict[str, Any]:
-    """Return the header of a safetensors file: what lies where, and texts under ``METADATA``."""
-    # os.path, as pathlib raises where a name is too long for the system.
-    if not os.path.isfile(path):
-        raise ModelFileError(f"The model file {path} does not exist.")
-    try:
-        with open(path, "rb") as stream:
-            start = stream.read(8)
-            length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-            if not 2 <= length <= min(LONGEST_HEADER, os.path.getsize(path) - 8):
-                raise ModelFileError(f"{path} is not a model made by FALSE.", "Or it is cut off: copy it again.")
-            text = stream.read(length)
-    except OSError as error:
-        raise ModelFileError(f"{path} cannot be read: {error.strerror}.") from error
-    try:
-        header = parse_json(text.decode("utf-8"))
-        if not isinstance(header, dict):
-            raise ValueError("a header is an object")
-    except ValueError as error:
-        raise ModelFileError(f"{path} is not a model made by FALSE: its header cannot be read.") from error
-    return header
-
-
-def _metadata(header: dict[str, Any], path: str) -> dict[str, str]:
-    metadata = header.get(METADATA, {})
-    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise ModelFileError(f"{path} is not a model made by FALSE.")
-    return metadata
 
 
 def _layout(entry: Any) -> tuple[Any, Any]:
@@ -387,7 +358,3 @@ def _check_provenance(provenance: dict[str, Any]) -> None:
     encoder = provenance.get("encoder")
     if isinstance(encoder, dict):
         _check_provenance(encoder)
-
-
-def _a(kind: str) -> str:
-    return f"an {kind}" if kind == ENCODER else f"a {kind} (a fine-tuned model)"

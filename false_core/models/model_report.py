@@ -10,7 +10,8 @@ import numpy as np
 
 from false_core import __version__
 from false_core.language.catalogue import localised
-from false_core.models.model_file import MISSING_SHAPES, SEGMENTER, SHAPES, ModelCard
+from false_core.models.header import SEGMENTER
+from false_core.models.model_file import MISSING_SHAPES, SHAPES, ModelCard
 from false_core.models.weights import CHOSEN_BANDS, origin_in_words
 from false_core.raster.georeference import pixel_in_words
 from false_core.reports.page import page, percent

@@ -21,7 +21,8 @@ from false_core.errors import ModelFileError
 from false_core.feedback import Feedback
 from false_core.models.encoder import channels_of
 from false_core.models.general import BACKBONE, GENERAL, ORIGIN, general_weights
-from false_core.models.model_file import ENCODER, check_bands, is_model_file, load_weights, read_card
+from false_core.models.header import ENCODER
+from false_core.models.model_file import check_bands, is_model_file, load_weights, read_card
 from false_core.raster.band_colours import BAND_COLOURS, BandColours
 from false_core.raster.statistics import number_ranges
 from false_core.untrusted import check_unpacked

@@ -92,7 +92,10 @@ def on_working_grid(
         factor = factor_for(source, pixel_size, most_pixels, pixels)
         if factor > 1:
             size = f"{source.pixel_size * factor:g} instead of {source.pixel_size:g}"
-            saying = f"working on pixels of {size} CRS units, {factor * factor} times fewer. Set PIXEL_SIZE to change that."
+            saying = (
+                f"working on pixels of {size} CRS units, {factor * factor} times fewer. The working pixel size of "
+                "pretraining changes that."
+            )
             said[saying] += 1
             if said[saying] <= MOST_MESSAGES:
                 feedback.info(f"{source.name}: {saying}")

@@ -16,7 +16,8 @@ from false_core.jobs import Finetune
 from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.from_file import check_segmenter, segmenter_from
 from false_core.models.fused import TEXTURE, FeatureParts, FusedSegmenter, FusedSpec
-from false_core.models.model_file import SEGMENTER, ModelCard, read_card
+from false_core.models.header import SEGMENTER
+from false_core.models.model_file import ModelCard, read_card
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.session_protocol import Open

@@ -167,8 +167,8 @@ class KeptTiles:
         bands = within[:, 1] // BAND_PX
         for band in np.unique(bands):
             own = np.flatnonzero(bands == band)
-            (left, top), (right, bottom) = np.floor(within[own].min(0)).astype(int), np.ceil(within[own].max(0)).astype(int)
-            piece = self.piece(looked, left, top, right, bottom, smoothed=False)
+            (left, top), (right, bottom) = (np.floor(edge(within[own], axis=0)).astype(int) for edge in (np.min, np.max))
+            piece = self.piece(looked, left, top, right + 1, bottom + 1, smoothed=False)
             names = self._ground.names
             found.append((own, {name: self._ground.seen(name, piece.at(name, within[own])) for name in names}))
         order = np.argsort(np.concatenate([own for own, _ in found]), kind="stable")

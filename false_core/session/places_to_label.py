@@ -55,7 +55,7 @@ class GridOfPlaces:
             return
         across = plan.stride // GRID_PX
         row, column = np.mgrid[:across, :across].reshape(2, -1)
-        middles = np.stack([column, row], axis=1) * GRID_PX + GRID_PX / 2
+        middles = np.stack([column, row], axis=1) * GRID_PX + (GRID_PX // 2 + 0.5)
         corner = np.array([tile.column, tile.row]) * plan.stride
         inside = (middles + corner < (plan.area.width, plan.area.height)).all(axis=1)
         at = (middles + plan.lead).astype(np.int64) * f

@@ -82,12 +82,16 @@ class Session:
         self._pending: dict[type[Any], Any] = {}
         """The latest request of each kind that is to be answered once."""
         self._is_closed = False
+        self.is_idle = False
+        """Whether there was nothing left to do when it was looked last."""
 
     def serve(self) -> None:
         """Answer requests until the session is closed."""
         while not self._is_closed:
             work = self._next_work()
+            self.is_idle = work is None
             for request in self._inbox.take(wait=work is None):
+                self.is_idle = False
                 self._take(request)
                 work = None  # Another one may be more urgent now.
             if work is None:

@@ -26,16 +26,8 @@ from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import check_fits, encoder_from, general_from
 from false_core.models.general import BACKBONE, GENERAL
-from false_core.models.model_file import (
-    ENCODER,
-    MADE_BY,
-    MISSING_SHAPES,
-    SEGMENTER,
-    SHAPES,
-    ModelCard,
-    read_card,
-    save_model,
-)
+from false_core.models.header import ENCODER, SEGMENTER
+from false_core.models.model_file import MADE_BY, MISSING_SHAPES, SHAPES, ModelCard, read_card, save_model
 from false_core.models.model_report import accuracy_in_short
 from false_core.models.record import record_of
 from false_core.models.weights import NONE, start_from

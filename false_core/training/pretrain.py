@@ -22,7 +22,8 @@ from false_core.methods.method import Outcome, named_after_level
 from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import general_from
-from false_core.models.model_file import ENCODER, MADE_BY, ModelCard, is_model_file, read_card, save_model
+from false_core.models.header import ENCODER
+from false_core.models.model_file import MADE_BY, ModelCard, is_model_file, read_card, save_model
 from false_core.models.record import record_of
 from false_core.models.weights import start_from
 from false_core.presets import PretrainSettings, announcement, preset_for, pretrain_settings

@@ -169,9 +169,15 @@ def _gallery(gallery: Gallery, card: ModelCard, named: bool) -> Section:
 
 
 def _crops(gallery: Gallery, card: ModelCard) -> str:
-    cut = "Patches are" if gallery.level == IMAGE else "The points lie in the rings. Their surroundings are"
+    if gallery.level == IMAGE:
+        cut = "Patches are cut and turned as the encoder saw them, but in the raster's colours. Nodata is grey."
+    else:
+        cut = (
+            "The points lie in the rings. Their surroundings are cut and turned as the encoder saw them, but in the "
+            "raster's colours. Nodata is grey."
+        )
     shown = bands_shown(card.band_numbers)
-    return f"{cut} cut and turned as the encoder saw them, but in the raster's colours. Nodata is grey. {shown}"
+    return f"{cut} {shown}"
 
 
 def _embedding(embedding: EmbeddingMap, card: ModelCard) -> Section:

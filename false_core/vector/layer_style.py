@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from false_core.errors import OutputError
+from false_core.language.catalogue import localised
 from false_core.raster.classes import LandCoverClass
 from false_core.sidecars import STYLES_TABLE, is_signed_style, is_style_of_user, signed_style
 from false_core.vector.layer_file import GEOPACKAGE, driver_of
@@ -136,7 +137,7 @@ def style_of_points_to_fill_in(field: str, names: Sequence[str]) -> bytes:
     state = f"CASE WHEN coalesce(\"{field}\", '') = '' THEN 'to do' ELSE 'done' END"
     categories, symbols = _categorized(root, state)
     for number, (value, label, color) in enumerate(
-        (("to do", f"no {field} yet", TO_DO), ("done", f"{field} filled in", DONE))
+        (("to do", localised(f"no {field} yet"), TO_DO), ("done", localised(f"{field} filled in"), DONE))
     ):
         ET.SubElement(categories, "category", symbol=str(number), value=value, label=label, render="true")
         ring = {"name": "circle", "color": "0,0,0,0", "outline_color": color, "outline_width": "0.6", "size": "5"}

@@ -9,11 +9,11 @@ from processing.gui.AlgorithmDialog import AlgorithmDialog
 from processing.gui.AlgorithmDialogBase import AlgorithmDialogBase
 from processing.tools.dataobjects import createContext
 from qgis.core import QgsProcessingAlgorithm, QgsProcessingFeedback, QgsProcessingOutputHtml
-from qgis.PyQt.QtWidgets import QMessageBox, QWidget
+from qgis.PyQt.QtWidgets import QDialogButtonBox, QFileDialog, QMessageBox, QPushButton, QWidget
 
 from qgis_false.dialogs.cancelled_run import CalmFeedback
 from qgis_false.dialogs.environment import offer_in_bar, offer_in_box
-from qgis_false.dialogs.panel import FalsePanel
+from qgis_false.dialogs.panel import EXPORT, FalsePanel
 from qgis_false.translation import tr
 
 
@@ -26,6 +26,12 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
         if missing:
             for button in offer_in_bar(self.messageBar(), missing):
                 button.clicked.connect(self._look_again)
+
+        if EXPORT in self.mainWidget().wrappers:
+            button = QPushButton(tr("Export the job..."))
+            button.setToolTip(self.algorithm().parameterDefinition(EXPORT).help())
+            button.clicked.connect(self._export)
+            self.buttonBox().addButton(button, QDialogButtonBox.ButtonRole.ResetRole)
 
     def getParametersPanel(self, algorithm: QgsProcessingAlgorithm, parent: QWidget) -> FalsePanel:
         return FalsePanel(parent, algorithm)
@@ -54,6 +60,16 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
         self._name_reports()
         super().finish(successful, results, *given, **named)
         self.mainWidget().propose_destinations()
+
+    def _export(self) -> None:
+        """Ask for a file, and write the job to it instead of running it."""
+        pattern = tr("{kind} files (*.{extension})", kind="JSON", extension="json")
+        path, _ = QFileDialog.getSaveFileName(self, tr("Export the job"), "", pattern)
+        if path:
+            panel = self.mainWidget()
+            panel.wrappers[EXPORT].setParameterValue(path, panel.processing_context)
+            self.runAlgorithm()
+            panel.wrappers[EXPORT].setParameterValue(None, panel.processing_context)
 
     def _name_reports(self) -> None:
         """Have the Results Viewer call a report after what it is of."""

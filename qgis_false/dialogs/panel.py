@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from processing.gui.ParametersPanel import ParametersPanel
 from qgis.core import (
@@ -22,15 +22,22 @@ from qgis.core import (
     QgsProcessingParameterRasterLayer,
     QgsProject,
     QgsRasterLayer,
+    QgsUnitTypes,
 )
-from qgis.PyQt.QtWidgets import QWidget
+from qgis.PyQt.QtWidgets import QLabel, QLineEdit, QWidget
 
 from qgis_false import made_files
 from qgis_false.choice_names import name_choices
 from qgis_false.class_field import class_field_of
 from qgis_false.dialogs.destinations import proposed
+from qgis_false.dialogs.devices import list_of_devices
+from qgis_false.dialogs.presets import show_where_empty, texts_of_preset
 from qgis_false.layers import layer_of
 from qgis_false.result_names import stem_of
+from qgis_false.tasks import EXPORT_NAME
+from qgis_false.translation import tr
+
+EXPORT = EXPORT_NAME.upper()
 
 
 class FalsePanel(ParametersPanel):  # type: ignore[misc]
@@ -38,6 +45,7 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
 
     def __init__(self, parent: QWidget, algorithm: QgsProcessingAlgorithm) -> None:
         self._proposals: Dict[str, Any] = {}
+        self._labels: Dict[str, Tuple[QLabel, str]] = {}
         super().__init__(parent, algorithm)
         self._choose_layers()
         for definition in self._definitions():
@@ -49,8 +57,42 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
                 self._follow(definition.name(), self.propose_destinations)
             if isinstance(definition, QgsProcessingParameterField):
                 self._follow(definition.parentLayerParameterName(), self.propose_fields)
+        self._follow("PRESET", self.show_preset)
+        self.show_preset()
         self.propose_fields()
         self.propose_files()
+        if EXPORT in self.wrappers:  # A button of the dialog does it: it is for the few who compute elsewhere.
+            wrapper = self.wrappers[EXPORT]
+            wrapper.wrappedWidget().hide()
+            for label in self.findChildren(QLabel):
+                if label.text().startswith(self.algorithm().parameterDefinition(EXPORT).description()):
+                    label.hide()
+
+    def addParameterLabel(self, definition: QgsProcessingParameterDefinition, label: QLabel) -> None:
+        self._labels[definition.name()] = label, label.text()
+        super().addParameterLabel(definition, label)
+
+    def addParameterWidget(self, definition: QgsProcessingParameterDefinition, widget: QWidget, stretch: int = 0) -> None:
+        if definition.name() == "DEVICE" and isinstance(widget, QLineEdit):
+            widget = list_of_devices(widget)
+        super().addParameterWidget(definition, widget, stretch)
+
+    def show_preset(self) -> None:
+        """Show what comes from the preset where nothing is entered."""
+        if "PRESET" not in self.wrappers:
+            return
+        preset = str(self.wrappers["PRESET"].parameterValue())
+        for name, text in texts_of_preset(self.algorithm().name(), preset).items():
+            wrapper = self.wrappers.get(name.upper())
+            if wrapper is not None:
+                show_where_empty(wrapper.wrappedWidget(), text)
+
+    def show_units(self) -> None:
+        """Say lengths in the unit of the CRS of the raster."""
+        crs = next((one.crs() for one in self._rasters() if one is not None and one.crs().isValid()), None)
+        unit = QgsUnitTypes.toString(crs.mapUnits()) if crs is not None else tr("CRS units")
+        for label, text in self._labels.values():
+            label.setText(text.replace(tr("CRS units"), unit))
 
     def propose_fields(self) -> None:
         """Choose the fields that hold the classes."""
@@ -61,6 +103,7 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
 
     def propose_files(self) -> None:
         """Offer the encoder and the model that were made last, and places for what will be made."""
+        self.show_units()
         for definition in self._definitions():
             if isinstance(definition, QgsProcessingParameterFile):
                 path = self._made_before(definition)
@@ -94,9 +137,13 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
         rasters = [one for one in QgsProject.instance().mapLayers().values() if isinstance(one, QgsRasterLayer)]
         maps = {one.source() for one in rasters if made_files.is_map(one.source())}
         for definition in self._definitions():
+            wrapper = self.wrappers[definition.name()]
+            if isinstance(definition, QgsProcessingParameterMultipleLayers):
+                images = [one.id() for one in rasters if one.source() not in maps]
+                if len(images) == 1 and not wrapper.parameterValue():
+                    wrapper.setParameterValue(images, self.processing_context)
             if not isinstance(definition, QgsProcessingParameterRasterLayer):
                 continue
-            wrapper = self.wrappers[definition.name()]
             if definition.name() == "MAP":
                 last = made_files.last_made(made_files.MAP)
                 wanted = [one for one in rasters if one.source() == last]
@@ -142,8 +189,13 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
         layer = layer_of(value, self._context()) if value else None
         return str(layer.source()) if layer is not None else _text(value)
 
+    def _rasters(self) -> List[Optional[QgsMapLayer]]:
+        kinds = (QgsProcessingParameterRasterLayer, QgsProcessingParameterMultipleLayers)
+        return [self._layer(one.name()) for one in self._definitions() if isinstance(one, kinds)]
+
     def _layer(self, name: str) -> Optional[QgsMapLayer]:
         value = self.wrappers[name].parameterValue() if name in self.wrappers else None
+        value = value[0] if isinstance(value, list) and value else value
         return layer_of(value, self._context()) if value else None
 
     def _context(self) -> QgsProcessingContext:

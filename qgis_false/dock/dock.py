@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 from qgis.core import (
     QgsGeometry,
     QgsMapLayerProxyModel,
+    QgsPalettedRasterRenderer,
     QgsProcessingException,
     QgsProject,
     QgsRasterLayer,
@@ -28,6 +29,8 @@ from qgis.PyQt.QtWidgets import (
     QInputDialog,
     QLabel,
     QMenu,
+    QMessageBox,
+    QProgressBar,
     QPushButton,
     QScrollArea,
     QSlider,
@@ -40,18 +43,23 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from false_core.session_protocol import NO_CLASS, SHOW_CHANGE, SHOW_CLASSES, SHOW_CONFIDENCE, Outlined, Place
+from qgis_false.dialogs.destinations import proposed
+from qgis_false.dock.background_run import BackgroundRun
 from qgis_false.dock.class_list import ACCURACY, COLOUR, NAME, ClassList
+from qgis_false.dock.class_sources import classes_in_text, classes_of_style, labels_of, layers_with_classes
 from qgis_false.dock.drawing import DEFAULT_STROKE_PX, LabelTool, OutlineTool, PointTool, PolygonTool, StrokeTool
 from qgis_false.dock.keys import CanvasKeys
 from qgis_false.dock.label_file import beside, label_layer
-from qgis_false.dock.labelling import GENERAL_WEIGHTS, Labelling, Looks
+from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.places import PlaceQueue
+from qgis_false.dock.project_state import Looks, forget_work, remembered_work
 from qgis_false.dock.session_process import session_command
 from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
+from qgis_false.layers import classes_of, raster_path
+from qgis_false.made_files import ENCODER, SEGMENTER, remember
+from qgis_false.result_names import name_of_layer
 from qgis_false.translation import tr
 
-STATE_SCOPE = "false"
-"""Of what a project remembers."""
 ENCODER_GENERAL, ENCODER_FILE, MODEL_FILE = range(3)
 
 
@@ -79,6 +87,7 @@ class LabelDock(QgsDockWidget):
         self._keys: Optional[CanvasKeys] = None
         self._tools: Dict[str, LabelTool] = {}
         self._code = 0
+        self._run: Optional[BackgroundRun] = None
         self._pages = QStackedWidget()
         self._pages.addWidget(self._first_page())
         self._pages.addWidget(self._work_page())
@@ -127,7 +136,7 @@ class LabelDock(QgsDockWidget):
         other = QToolButton()
         other.setText("…")
         other.setToolTip(tr("Label another raster"))
-        other.clicked.connect(self.stop)
+        other.clicked.connect(self._leave)
         layout.addLayout(_row(self.raster_line, other))
         self.looks = QComboBox()
         self.looks.addItems([tr("General encoder"), tr("Encoder file..."), tr("Model file...")])
@@ -137,6 +146,7 @@ class LabelDock(QgsDockWidget):
         layout.addWidget(self._class_box())
         layout.addWidget(self._tool_box())
         layout.addWidget(self._map_box())
+        layout.addWidget(self._run_box())
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -183,7 +193,52 @@ class LabelDock(QgsDockWidget):
         return box
 
     def _fill_import_menu(self, menu: QMenu) -> None:
-        """Offer where classes may come from."""
+        menu.addAction(tr("A layer of the project..."), self._take_classes_of_layer)
+        menu.addAction(tr("A text file..."), self._take_classes_of_text)
+        menu.addAction(tr("A model file..."), self._take_classes_of_model)
+
+    def _take_classes_of_layer(self) -> None:
+        work = self.work
+        if work is None:
+            return
+        layers = [one for one in layers_with_classes() if one.id() != work.labels.id()]
+        if not layers:
+            self._say(tr("No layer of the project is styled by the categories of a field."), True)
+            return
+        names = [f"{number}. {one.name()}" for number, one in enumerate(layers, 1)]
+        name, entered = QInputDialog.getItem(self, tr("Classes of a layer"), tr("Layer"), names, 0, False)
+        if not entered:
+            return
+        layer = layers[names.index(name)]
+        asked = tr("Take its {number} shapes as labels too?", number=layer.featureCount())
+        buttons = QMessageBox.StandardButton
+        answer = QMessageBox.question(self, tr("Classes of a layer"), asked, buttons.Yes | buttons.No)
+        self._try(lambda: self.take_classes(layer, answer == buttons.Yes))
+
+    def take_classes(self, layer: QgsVectorLayer, with_labels: bool) -> None:
+        """Take the classes of the style of a layer, and its shapes as labels if wanted."""
+        if self.work is not None:
+            classes, codes = classes_of_style(layer, self.work.classes)
+            self.work.set_classes(classes)
+            if with_labels:
+                self.work.edits.add(labels_of(layer, codes, self.work.labels))
+
+    def _take_classes_of_text(self) -> None:
+        work = self.work
+        path, _ = QFileDialog.getOpenFileName(self, tr("Classes of a text file"), "", "*.txt *.csv *.tsv")
+        if path and work is not None:
+            self._try(lambda: work.set_classes(classes_in_text(path, work.classes)))
+
+    def _take_classes_of_model(self) -> None:
+        if self.work is not None:
+            path = self._ask_for_file(tr("Model file"))
+            if path:
+                self.looks.setCurrentIndex(MODEL_FILE)
+                self.work.reopen(Looks(model=path), adopt_classes=True)
+
+    def _ask_for_file(self, title: str) -> str:
+        folder = str(beside(self.work.raster, "").parent) if self.work is not None else ""
+        return str(QFileDialog.getOpenFileName(self, title, folder, "*.safetensors")[0])
 
     def _tool_box(self) -> QGroupBox:
         box = QGroupBox(tr("Draw"))
@@ -247,6 +302,25 @@ class LabelDock(QgsDockWidget):
         layout.addWidget(self.shows)
         return box
 
+    def _run_box(self) -> QGroupBox:
+        box = QGroupBox(tr("When you like what you see"))
+        layout = QVBoxLayout(box)
+        self.make_map, self.improve = QPushButton(tr("Make the map")), QPushButton(tr("Improve it"))
+        self.make_map.setToolTip(tr("Saves the model beside the raster, and maps the whole raster with it."))
+        self.make_map.clicked.connect(self._save_model)
+        self.improve.setToolTip(
+            tr("Pretrains an encoder on this raster in the background, minutes to hours long, and goes on with it then.")
+        )
+        self.improve.clicked.connect(self._improve)
+        layout.addLayout(_row(self.make_map, self.improve))
+        self.progress = QProgressBar()
+        self.progress.hide()
+        self.cancel = QPushButton(tr("Cancel"))
+        self.cancel.clicked.connect(lambda: self._run and self._run.cancel())
+        self.cancel.hide()
+        layout.addLayout(_row(self.progress, self.cancel))
+        return box
+
     # --- Beginning and ending -------------------------------------------------------------------------------------------
 
     def start(
@@ -302,6 +376,7 @@ class LabelDock(QgsDockWidget):
         work.places_found.connect(self._on_places)
         work.outlined.connect(self._on_outlined)
         work.edits.edited.connect(self._show_undo)
+        work.saved.connect(self._on_saved)
         work.closed.connect(self.stop)
         work.live.set_opacity(self.opacity.value() / 100)
         work.live.set_visible(self.visible.isChecked())
@@ -327,6 +402,10 @@ class LabelDock(QgsDockWidget):
             work.deleteLater()
         self._keys, self.places = None, None
         self._show_what_is_missing()
+
+    def _leave(self) -> None:
+        forget_work()
+        self.stop()
 
     def _labels_of(self, raster: QgsRasterLayer) -> QgsVectorLayer:
         path = beside(raster, "_labels.gpkg")
@@ -362,9 +441,18 @@ class LabelDock(QgsDockWidget):
     def _on_visibility(self, visible: bool) -> None:
         if visible and self.work is None:
             self._show_what_is_missing()
+            self._go_on()
 
     def _on_project(self, *_: object) -> None:
         self.stop()
+        if self.isVisible():
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Take up what the project remembers."""
+        known = remembered_work()
+        if known is not None and self.set_up.isHidden():
+            self.start(known.raster, known.labels, known.looks)
 
     def shut(self) -> None:
         """End everything, as the plugin or QGIS ends."""
@@ -526,16 +614,81 @@ class LabelDock(QgsDockWidget):
             likely, second = names.get(place.likely, ""), names.get(place.second, "")
             self.place_line.setText(counted + " " + tr("{likely} or {second}?", likely=likely, second=second))
 
+    # --- Whole maps and encoders ----------------------------------------------------------------------------------------
+
+    def _new_file(self, algorithm: str, output: str, ending: str) -> str:
+        """Return a free name for what is made of the raster."""
+        source = raster_path(self.work.raster) if self.work is not None else ""
+        return proposed(source, algorithm, output, ending) or str(beside(self.work.raster, f"_{output}{ending}"))
+
+    def _save_model(self) -> None:
+        if self.work is not None and self._run is None:
+            self.work.save_model(Path(self._new_file("finetune", "model", ".safetensors")))
+
+    def _on_saved(self, path: str) -> None:
+        """The model is there: the whole raster is mapped with it."""
+        if self.work is None:
+            return
+        remember(SEGMENTER, path, [raster_path(self.work.raster)])
+        output = self._new_file("classify", "output", ".tif")
+        self._begin_run("classify", {"RASTER": self.work.raster.id(), "MODEL": path, "OUTPUT": output})
+
+    def _improve(self) -> None:
+        if self.work is not None and self._run is None:
+            encoder = self._new_file("pretrain", "encoder", ".safetensors")
+            self._begin_run("pretrain", {"RASTERS": [self.work.raster.id()], "ENCODER": encoder})
+
+    def _begin_run(self, name: str, values: Dict[str, Any]) -> None:
+        self._run = BackgroundRun(name, values, self)
+        self._run.progressed.connect(lambda percent: self.progress.setValue(round(percent)))
+        self._run.ended.connect(self._on_run_end)
+        self.progress.setValue(0)
+        self._show_run()
+        self._run.start()
+
+    def _show_run(self) -> None:
+        for widget in (self.progress, self.cancel):
+            widget.setVisible(self._run is not None)
+        for widget in (self.make_map, self.improve):
+            widget.setEnabled(self._run is None)
+
+    def _on_run_end(self, successful: bool, results: Dict[str, Any], said: str) -> None:
+        run, self._run = self._run, None
+        self._show_run()
+        if run is None or self.work is None:
+            return
+        if not successful:
+            last_line = said.rpartition("\n")[2]
+            self._say(tr("Cancelled.") if run.is_cancelled else last_line or tr("It has failed."), not run.is_cancelled)
+        elif run.name == "classify":
+            self._load_map(results["OUTPUT"])
+        else:
+            remember(ENCODER, results["ENCODER"], [raster_path(self.work.raster)])
+            self.looks.setCurrentIndex(ENCODER_FILE)
+            self.work.reopen(Looks(encoder=results["ENCODER"]))
+
+    def _load_map(self, path: str) -> None:
+        layer = QgsRasterLayer(path, name_of_layer(tr("Classified raster"), self.work.raster.name() if self.work else ""))
+        classes = classes_of(path)
+        if classes:
+            layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))
+        project = QgsProject.instance()
+        project.addMapLayer(layer, False)
+        node = project.layerTreeRoot().findLayer(self.work.raster.id()) if self.work is not None else None
+        parent = node.parent() if node is not None else project.layerTreeRoot()
+        parent.insertLayer(parent.children().index(node) if node is not None else 0, layer)
+        self._say(tr("The map is in {path}.", path=path), False)
+
     # --- The rest -------------------------------------------------------------------------------------------------------
 
     def _choose_looks(self, index: int) -> None:
         if self.work is None:
             return
         if index == ENCODER_GENERAL:
-            self.work.reopen(Looks(weights=GENERAL_WEIGHTS))
+            self.work.reopen(Looks())
             return
         title = tr("Encoder file") if index == ENCODER_FILE else tr("Model file")
-        path, _ = QFileDialog.getOpenFileName(self, title, str(beside(self.work.raster, "").parent), "*.safetensors")
+        path = self._ask_for_file(title)
         if path:
             self.work.reopen(Looks(encoder=path) if index == ENCODER_FILE else Looks(model=path))
         else:

@@ -58,20 +58,23 @@ class LabelEdits(QObject):
             self._done.append(self._undone.pop())
             self._tell(self._done[-1])
 
-    def add(self, geometry: QgsGeometry, code: int) -> int:
-        """Add a label, given in the CRS of the layer, and return its id.
+    def add(self, labels: Sequence[Tuple[QgsGeometry, int]]) -> None:
+        """Add labels: shapes in the CRS of the layer, and codes.
 
         Raises:
-            QgsProcessingException: It is no area, or the file does not take it.
+            QgsProcessingException: None is an area, or the file does not take them.
         """
-        areas = _as_areas(geometry)
-        if areas.isEmpty():
+        features = []
+        for geometry, code in labels:
+            areas = _as_areas(geometry)
+            if not areas.isEmpty():
+                feature = QgsFeature(self.layer.fields())
+                feature.setAttribute(CLASS_FIELD, code)
+                feature.setGeometry(areas)
+                features.append(feature)
+        if not features:
             raise failure("What was drawn encloses no area.")
-        feature = QgsFeature(self.layer.fields())
-        feature.setAttribute(CLASS_FIELD, code)
-        feature.setGeometry(areas)
-        self._push(_Exchange(self.layer, [], [feature]))
-        return feature.id()
+        self._push(_Exchange(self.layer, [], features))
 
     def remove(self, ids: Sequence[int]) -> None:
         """Remove labels."""

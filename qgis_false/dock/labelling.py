@@ -7,7 +7,6 @@ alone; labels and classes are in the file.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
@@ -54,6 +53,7 @@ from qgis_false.dock.label_edits import LabelEdits
 from qgis_false.dock.label_file import COLOURS, LabelClass, classes_of_labels, show_classes
 from qgis_false.dock.label_watch import LabelChanges, LabelWatch
 from qgis_false.dock.live_map import LiveMap
+from qgis_false.dock.project_state import Looks, remember_work
 from qgis_false.dock.session_process import SessionProcess, session_command
 from qgis_false.environment.interpreters import NoEnvironment
 from qgis_false.layers import name_in_job
@@ -66,16 +66,6 @@ RESTART_AFTER_MS = (500, 3000, 10_000)
 LASTING_S = 120.0
 SILENCE_S = 60.0
 """After which a session that owes an answer is said to be stuck."""
-GENERAL_WEIGHTS, NO_WEIGHTS = "general", "none"
-
-
-@dataclass(frozen=True)
-class Looks:
-    """What looks at the raster: an encoder file, a model file to go on from, or neither; and the general encoder or not."""
-
-    encoder: str = ""
-    model: str = ""
-    weights: str = GENERAL_WEIGHTS
 
 
 class Labelling(QObject):
@@ -125,6 +115,7 @@ class Labelling(QObject):
         self.shows = SHOW_CLASSES
         self._saving: Dict[int, str] = {}
         self._outlining = 0
+        self._adopts = False
         self.edits = LabelEdits(labels, self)
         self.watch = LabelWatch(labels, raster.crs(), self)
         self.edits.edited.connect(self.watch.look_at)
@@ -141,6 +132,7 @@ class Labelling(QObject):
         self._silence = QTimer(self)
         self._silence.timeout.connect(self._look_for_silence)
         self._silence.start(5000)
+        remember_work(raster, labels, looks)
         self._start()
 
     # --- What a person does ---------------------------------------------------------------------------------------------
@@ -158,7 +150,7 @@ class Labelling(QObject):
                 geometry.transform(way)
             except QgsCsException:
                 geometry = QgsGeometry()
-        self.edits.add(geometry, code)
+        self.edits.add([(geometry, code)])
 
     def set_classes(self, classes: Sequence[LabelClass]) -> None:
         """Set the classes that there are. Labels of others wait for theirs."""
@@ -230,9 +222,10 @@ class Labelling(QObject):
         self._restarts = 0
         self._start()
 
-    def reopen(self, looks: Looks) -> None:
-        """Go on with another encoder."""
-        self.looks = looks
+    def reopen(self, looks: Looks, adopt_classes: bool = False) -> None:
+        """Go on with another encoder, or with a model, whose classes come in place of those that there are if wanted."""
+        self.looks, self._adopts = looks, adopt_classes
+        remember_work(self.raster, self.labels, looks)
         self.restart()
 
     def close(self) -> None:
@@ -295,7 +288,8 @@ class Labelling(QObject):
             self._give_up(tr("The library of the compute environment speaks another version. Set the environment up again."))
             return
         self.opened = answer
-        if not self.classes and answer.classes:
+        if answer.classes and (self._adopts or not self.classes):
+            self._adopts = False
             self.set_classes([LabelClass(one.code, one.name, one.color) for one in answer.classes])
         else:
             self._send_classes()

@@ -9,7 +9,7 @@ import threading
 from dataclasses import fields
 from typing import IO, Any, Deque, Optional, Sequence
 
-from qgis.PyQt.QtCore import QObject, pyqtSignal
+from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
 
 from false_core.errors import presentable
 from false_core.events import LONGEST_MESSAGE, Finished
@@ -23,6 +23,10 @@ from qgis_false.worker import child_variables, how_it_ended, worker_command
 SESSION_MODULE = "false_core.session"
 FAREWELL_S = 2.0
 """How long a session that is closed may take to end itself."""
+FETCH_MS = 15
+"""Between two looks at what it said."""
+MOST_WAITING = 200
+PATIENCE_S = 0.2
 LAST_LINES = 15
 """Lines of its own output that are shown when it dies."""
 
@@ -50,8 +54,6 @@ class SessionProcess(QObject):
     """An answer of ``session_protocol``."""
     ended = pyqtSignal(str)
     """It ended without having been asked to; the text says how."""
-    _heard = pyqtSignal(object)
-    _gone = pyqtSignal(str)
 
     def __init__(self, command: Sequence[str], parent: Optional[QObject] = None) -> None:
         super().__init__(parent)
@@ -59,8 +61,11 @@ class SessionProcess(QObject):
         self._closed = False
         self._last_lines: Deque[str] = collections.deque(maxlen=LAST_LINES)
         self._waiting: queue.Queue[Any] = queue.Queue()
-        self._heard.connect(self._pass_on)
-        self._gone.connect(self._on_end)
+        # What a thread has heard is fetched: it must not touch an object that QGIS may be taking down at that moment.
+        self._heard: queue.Queue[Any] = queue.Queue(maxsize=MOST_WAITING)
+        self._fetch = QTimer(self)
+        self._fetch.timeout.connect(self._take)
+        self._fetch.start(FETCH_MS)
         self._child = start(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=child_variables())
         # Threads, because neither a session that is slow to read nor one that is slow to answer may hold QGIS up.
         self._threads = [threading.Thread(target=one, daemon=True) for one in (self._listen, self._chatter, self._write)]
@@ -100,10 +105,6 @@ class SessionProcess(QObject):
             pass  # It is ended below.
         end(self._child)
 
-    def _pass_on(self, answer: Any) -> None:
-        if not self._closed:
-            self.answered.emit(answer)
-
     def _on_end(self, problem: str) -> None:
         if self._closed:
             return
@@ -128,17 +129,32 @@ class SessionProcess(QObject):
                 except (ProtocolError, UnicodeDecodeError) as error:
                     problem = tr("The computing process said something that is no answer: {error}.", error=error)
                     break
-                if not self._emitted("_heard", answer) or isinstance(answer, Finished):
+                if not self._put(answer) or isinstance(answer, Finished):
                     break
-        self._emitted("_gone", problem)
+        self._put(problem)
 
-    def _emitted(self, signal: str, value: Any) -> bool:
-        """Emit a signal from a thread that reads. Return whether there is still somebody to hear it."""
-        try:
-            getattr(self, signal).emit(value)
-        except RuntimeError:  # QGIS has taken this object down in the meantime.
-            return False
-        return True
+    def _put(self, what: Any) -> bool:
+        """Leave something for the thread of this object. Return whether it is still wanted."""
+        while not self._closed:
+            try:
+                self._heard.put(what, timeout=PATIENCE_S)
+                return True
+            except queue.Full:
+                continue  # QGIS is busy. The session has to wait, too.
+        return False
+
+    def _take(self) -> None:
+        for _ in range(MOST_WAITING):
+            if self._closed:
+                return
+            try:
+                what = self._heard.get_nowait()
+            except queue.Empty:
+                return
+            if isinstance(what, str):
+                self._on_end(what)
+            else:
+                self.answered.emit(what)
 
     def _chatter(self) -> None:
         with open(self._child.stderr.fileno(), "rb", closefd=False) as stream:  # type: ignore[union-attr]

@@ -47,8 +47,11 @@ SHOWN = (
     "CURL_CA_BUNDLE", "FLATPAK_ID", "SNAP_NAME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TEMP", "HF_HOME",
 )  # fmt: skip
 """Variables whose value is shown, by the beginning of their name."""
-MENTIONED = ("PIP_", "UV_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "HF_", "XDG_CACHE_HOME", "XDG_DATA_HOME")
-"""Variables of which only is said that they are set: they may hold addresses with passwords."""
+MENTIONED = (
+    "PIP_", "UV_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "HF_", "XDG_CACHE_HOME", "XDG_DATA_HOME",
+    settings.AUTHOR.variable,
+)  # fmt: skip
+"""Variables of which only is said that they are set: they may hold addresses with passwords, or the name of the user."""
 _ENVIRONMENT = """\
 import importlib.metadata as m, json, sys
 said = {"packages": {}}
@@ -137,7 +140,8 @@ def _free(folder: Path) -> str:
 
 def _settings() -> Iterator[str]:
     for setting in settings.ALL:
-        yield f"{setting.label}: {setting.value() or 'none'} (from {setting.origin()})"
+        value = "not shown" if setting is settings.AUTHOR and setting.value() else setting.value() or "none"
+        yield f"{setting.label}: {value} (from {setting.origin()})"
     of_qgis = QgsSettings()
     used = of_qgis.value("proxy/proxyEnabled", False, type=bool)
     signed_in = "with" if of_qgis.value("proxy/authcfg") or of_qgis.value("proxy/proxyUser") else "without"

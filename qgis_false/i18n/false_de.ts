@@ -160,24 +160,24 @@
         <translation>Falsche Negative je Anker</translation>
     </message>
     <message>
-        <source>Number of possible false negatives a benchmark anchor takes. Empty: from the preset.</source>
-        <translation>Zahl der möglichen falschen Negative, die ein Vergleichsanker nimmt. Leer: aus der Voreinstellung.</translation>
+        <source>How many other patches are taken for the same land cover as a patch that is compared (an anchor). Empty: from the preset.</source>
+        <translation>Wie viele andere Ausschnitte für dieselbe Landbedeckung gehalten werden wie ein Ausschnitt, der verglichen wird (ein Anker). Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>False negatives in other methods</source>
         <translation>Falsche Negative in anderen Methoden</translation>
     </message>
     <message>
-        <source>With glcnet, grass, gfcnet or rissnet: find false negatives and count them as positives there too (FNSD and FNCC), with the similarity threshold and the confidence weight of FALSE. false always does so. Empty: from the preset.</source>
-        <translation>Mit glcnet, grass, gfcnet oder rissnet: auch dort falsche Negative finden und als positiv zählen (FNSD und FNCC), mit der Ähnlichkeitsschwelle und dem Konfidenzgewicht von FALSE. false tut das immer. Leer: aus der Voreinstellung.</translation>
+        <source>A false negative is a patch that is pushed away from another one although both show the same land cover. With glcnet, grass, gfcnet or rissnet: find false negatives and count them as positives there too (FNSD and FNCC), with the similarity threshold and the confidence weight of FALSE. false always does so. Empty: from the preset.</source>
+        <translation>Ein falsches Negativ ist ein Ausschnitt, der von einem anderen weggedrückt wird, obwohl beide dieselbe Landbedeckung zeigen. Mit glcnet, grass, gfcnet oder rissnet: auch dort falsche Negative finden und als Positive zählen (FNSD und FNCC), mit der Ähnlichkeitsschwelle und dem Konfidenzgewicht von FALSE. false tut das immer. Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>Neighbourhood</source>
         <translation>Nachbarschaft</translation>
     </message>
     <message>
-        <source>With gfcnet or rissnet: how far from a place its neighbourhood reaches on the ground. Empty: from the preset.</source>
-        <translation>Mit gfcnet oder rissnet: wie weit die Nachbarschaft eines Ortes am Boden reicht. Leer: aus der Voreinstellung.</translation>
+        <source>With gfcnet or rissnet: how far around a place the ground counts as its neighbourhood. What lies in it and looks alike is taken for the same land cover. Empty: from the preset.</source>
+        <translation>Mit gfcnet oder rissnet: wie weit um einen Ort der Boden als seine Nachbarschaft zählt. Was darin liegt und gleich aussieht, wird für dieselbe Landbedeckung gehalten. Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>widths of a patch</source>
@@ -196,12 +196,12 @@
         <translation>Pixel</translation>
     </message>
     <message>
-        <source>Truth</source>
-        <translation>Wahrheit</translation>
+        <source>Raster of the true classes</source>
+        <translation>Raster der wahren Klassen</translation>
     </message>
     <message>
-        <source>Optional raster with known classes, only to draw how often the false negatives found are of the same class. It does not take part in the learning.</source>
-        <translation>Optionales Raster mit bekannten Klassen, nur um zu zeigen, wie oft die gefundenen falschen Negative von gleicher Klasse sind. Am Lernen nimmt es nicht teil.</translation>
+        <source>Optional, and only for those who study the method: a raster that says what is really where. The report then shows how often the false negatives that were found are of the same class. It does not take part in the learning.</source>
+        <translation>Auf Wunsch, und nur für Leute, die das Verfahren untersuchen: ein Raster, das sagt, was wirklich wo ist. Der Bericht zeigt dann, wie oft die gefundenen falschen Negative von derselben Klasse sind. Am Lernen nimmt es nicht teil.</translation>
     </message>
     <message>
         <source>Report</source>
@@ -544,12 +544,12 @@
         <translation>Eine Klasse, die für ihren Anteil an den Punkten zu selten ist, bekommt so viele. 50 bis 100 sind üblich. Eine Klasse mit weniger Pixeln gibt alle her.</translation>
     </message>
     <message>
-        <source>Key</source>
-        <translation>Schlüssel</translation>
+        <source>Table of the mapped classes</source>
+        <translation>Tabelle der kartierten Klassen</translation>
     </message>
     <message>
-        <source>Optional table with the mapped class of each point. Do not show it to the person who fills in the classes. Assess a map does not need it.</source>
-        <translation>Optionale Tabelle mit der kartierten Klasse jedes Punkts. Wer die Klassen ausfüllt, sollte sie nicht sehen. „Eine Karte bewerten“ braucht sie nicht.</translation>
+        <source>Optional: what the map shows at each point, the answers so to say. Do not show it to the person who fills in the classes. Assess a map does not need it.</source>
+        <translation>Auf Wunsch: was die Karte an jedem Punkt zeigt, sozusagen die Lösungen. Zeigen Sie sie nicht der Person, die die Klassen einträgt. Eine Karte bewerten braucht sie nicht.</translation>
     </message>
     <message>
         <source>Points drawn</source>
@@ -794,10 +794,6 @@
     <message>
         <source>The label polygons to write, as GeoPackage or another format that goes by its extension. Their class field is land_cover.</source>
         <translation>Die Trainingsflächen, die geschrieben werden, als GeoPackage oder in einem anderen Format, nach der Endung. Ihr Klassenfeld ist land_cover.</translation>
-    </message>
-    <message>
-        <source>Raster of the true classes</source>
-        <translation>Raster der wahren Klassen</translation>
     </message>
     <message>
         <source>Optional raster with the class of every pixel, to assess a map with.</source>
@@ -1240,8 +1236,28 @@
         <translation>Abgebrochen. Was vorher da war, ist unverändert.</translation>
     </message>
     <message>
+        <source>the processor, without a GPU</source>
+        <translation>der Prozessor, ohne GPU</translation>
+    </message>
+    <message>
+        <source>the GPU {name}</source>
+        <translation>die GPU {name}</translation>
+    </message>
+    <message>
+        <source>a GPU where there is a working one</source>
+        <translation>eine GPU, wo es eine gibt, die läuft</translation>
+    </message>
+    <message>
+        <source>the GPU</source>
+        <translation>die GPU</translation>
+    </message>
+    <message>
         <source>Is this meant?</source>
         <translation>Ist das so gemeint?</translation>
+    </message>
+    <message>
+        <source>Export the job...</source>
+        <translation>Auftrag exportieren...</translation>
     </message>
     <message>
         <source>Go on all the same?</source>
@@ -1260,6 +1276,22 @@
         <translation>Optionen...</translation>
     </message>
     <message>
+        <source>from the preset: {value}</source>
+        <translation>aus der Voreinstellung: {value}</translation>
+    </message>
+    <message>
+        <source>from the preset</source>
+        <translation>aus der Voreinstellung</translation>
+    </message>
+    <message>
+        <source>yes</source>
+        <translation>ja</translation>
+    </message>
+    <message>
+        <source>no</source>
+        <translation>nein</translation>
+    </message>
+    <message>
         <source>Share of the labels of the class that the map shows as this class when it has not learned from them (producer's accuracy), with the limits between which it lies in 95 of 100 cases.</source>
         <translation>Anteil der Trainingsflächen der Klasse, die die Karte als diese Klasse zeigt, wenn sie nicht aus ihnen gelernt hat (Herstellergenauigkeit), mit den Grenzen, zwischen denen er in 95 von 100 Fällen liegt.</translation>
     </message>
@@ -1272,12 +1304,32 @@
         <translation>unbekannt, noch {number} zeichnen</translation>
     </message>
     <message>
+        <source>Key</source>
+        <translation>Schlüssel</translation>
+    </message>
+    <message>
         <source>Class</source>
         <translation>Klasse</translation>
     </message>
     <message>
         <source>Accuracy</source>
         <translation>Genauigkeit</translation>
+    </message>
+    <message>
+        <source>The layer {layer} has no style that shows classes.</source>
+        <translation>Der Layer {layer} hat keinen Stil, der Klassen zeigt.</translation>
+    </message>
+    <message>
+        <source>There is no new class in {path}. Write one name per line, with a colour if you like.</source>
+        <translation>In {path} steht keine neue Klasse. Schreiben Sie einen Namen je Zeile, wenn Sie wollen mit einer Farbe.</translation>
+    </message>
+    <message>
+        <source>The classes cannot be read from {path}: {reason}.</source>
+        <translation>Die Klassen können nicht aus {path} gelesen werden: {reason}.</translation>
+    </message>
+    <message>
+        <source>Take its {number} shapes as labels too?</source>
+        <translation>Auch seine {number} Flächen als Trainingsflächen nehmen?</translation>
     </message>
     <message>
         <source>{number} of {total}:</source>
@@ -1328,6 +1380,30 @@
         <translation>Nimmt die Klassen aus einem Layer, einer Textdatei oder einem Modell.</translation>
     </message>
     <message>
+        <source>A layer of the project...</source>
+        <translation>Einem Layer des Projekts...</translation>
+    </message>
+    <message>
+        <source>A text file...</source>
+        <translation>Einer Textdatei...</translation>
+    </message>
+    <message>
+        <source>A model file...</source>
+        <translation>Einer Modelldatei...</translation>
+    </message>
+    <message>
+        <source>Classes of a layer</source>
+        <translation>Klassen eines Layers</translation>
+    </message>
+    <message>
+        <source>Layer</source>
+        <translation>Layer</translation>
+    </message>
+    <message>
+        <source>Classes of a text file</source>
+        <translation>Klassen einer Textdatei</translation>
+    </message>
+    <message>
         <source>Draw</source>
         <translation>Zeichnen</translation>
     </message>
@@ -1356,6 +1432,22 @@
         <translation>Deckkraft</translation>
     </message>
     <message>
+        <source>When you like what you see</source>
+        <translation>Wenn Ihnen gefällt, was Sie sehen</translation>
+    </message>
+    <message>
+        <source>Saves the model beside the raster, and maps the whole raster with it.</source>
+        <translation>Speichert das Modell neben dem Raster und kartiert damit das ganze Raster.</translation>
+    </message>
+    <message>
+        <source>Pretrains an encoder on this raster in the background, minutes to hours long, and goes on with it then.</source>
+        <translation>Trainiert im Hintergrund einen Encoder auf diesem Raster vor, Minuten bis Stunden lang, und macht dann mit ihm weiter.</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>Abbrechen</translation>
+    </message>
+    <message>
         <source>{raster}, labels in {file}</source>
         <translation>{raster}, Trainingsflächen in {file}</translation>
     </message>
@@ -1374,6 +1466,10 @@
     <message>
         <source>{name} becomes</source>
         <translation>{name} wird zu</translation>
+    </message>
+    <message>
+        <source>The map is in {path}.</source>
+        <translation>Die Karte liegt in {path}.</translation>
     </message>
     <message>
         <source>Encoder file</source>
@@ -1398,6 +1494,10 @@
     <message>
         <source>Merge...</source>
         <translation>Vereinigen...</translation>
+    </message>
+    <message>
+        <source>No layer of the project is styled by the categories of a field.</source>
+        <translation>Kein Layer des Projekts ist nach den Kategorien eines Feldes gestaltet.</translation>
     </message>
     <message>
         <source>Polygon</source>
@@ -1444,6 +1544,14 @@
         <translation>Was sich zuletzt änderte</translation>
     </message>
     <message>
+        <source>Make the map</source>
+        <translation>Karte erstellen</translation>
+    </message>
+    <message>
+        <source>Improve it</source>
+        <translation>Verbessern</translation>
+    </message>
+    <message>
         <source>Add a class first.</source>
         <translation>Fügen Sie zuerst eine Klasse hinzu.</translation>
     </message>
@@ -1470,6 +1578,14 @@
     <message>
         <source>{likely} or {second}?</source>
         <translation>{likely} oder {second}?</translation>
+    </message>
+    <message>
+        <source>Cancelled.</source>
+        <translation>Abgebrochen.</translation>
+    </message>
+    <message>
+        <source>It has failed.</source>
+        <translation>Es ist fehlgeschlagen.</translation>
     </message>
     <message>
         <source>What was drawn encloses no area.</source>
@@ -1822,10 +1938,6 @@
     <message>
         <source>{program} cannot be started: {reason}.</source>
         <translation>{program} lässt sich nicht starten: {reason}.</translation>
-    </message>
-    <message>
-        <source>Cancelled.</source>
-        <translation>Abgebrochen.</translation>
     </message>
     <message>
         <source>{stage} ({time} so far)</source>
@@ -2452,14 +2564,6 @@
         <translation>leer</translation>
     </message>
     <message>
-        <source>yes</source>
-        <translation>ja</translation>
-    </message>
-    <message>
-        <source>no</source>
-        <translation>nein</translation>
-    </message>
-    <message>
         <source>{low} to {high}</source>
         <translation>{low} bis {high}</translation>
     </message>
@@ -2500,6 +2604,18 @@
         <translation type="vanished">Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes. Leere Werte werden ausgelassen und gezählt.</translation>
     </message>
     <message>
+        <source>Number of possible false negatives a benchmark anchor takes. Empty: from the preset.</source>
+        <translation type="vanished">Zahl der möglichen falschen Negative, die ein Vergleichsanker nimmt. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>Optional raster with known classes, only to draw how often the false negatives found are of the same class. It does not take part in the learning.</source>
+        <translation type="vanished">Optionales Raster mit bekannten Klassen, nur um zu zeigen, wie oft die gefundenen falschen Negative von gleicher Klasse sind. Am Lernen nimmt es nicht teil.</translation>
+    </message>
+    <message>
+        <source>Optional table with the mapped class of each point. Do not show it to the person who fills in the classes. Assess a map does not need it.</source>
+        <translation type="vanished">Optionale Tabelle mit der kartierten Klasse jedes Punkts. Wer die Klassen ausfüllt, sollte sie nicht sehen. „Eine Karte bewerten“ braucht sie nicht.</translation>
+    </message>
+    <message>
         <source>Raster with the codes of the true classes, on any grid and in any CRS. It is looked up at the centre of each pixel of the map. Give this or reference labels.</source>
         <translation type="vanished">Raster mit den Codes der wahren Klassen, in beliebigem Gitter und KBS. Es wird in der Mitte jedes Pixels der Karte abgefragt. Geben Sie dieses oder Referenzdaten an.</translation>
     </message>
@@ -2520,12 +2636,24 @@
         <translation type="vanished">Das Raster, auf dem die Trainingsflächen digitalisiert wurden.</translation>
     </message>
     <message>
+        <source>Truth</source>
+        <translation type="vanished">Wahrheit</translation>
+    </message>
+    <message>
         <source>Whole numbers from 0 to 254 keep their codes on the map, also where they are kept as text. Anything else gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>
         <translation type="vanished">Ganze Zahlen von 0 bis 254 behalten ihren Code auf der Karte, auch wenn sie als Text gespeichert sind. Alles andere bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen.</translation>
     </message>
     <message>
         <source>Whole numbers from 1 to 254 keep their codes on the map. Text gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>
         <translation type="vanished">Ganze Zahlen von 1 bis 254 behalten ihren Code auf der Karte. Text bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen.</translation>
+    </message>
+    <message>
+        <source>With gfcnet or rissnet: how far from a place its neighbourhood reaches on the ground. Empty: from the preset.</source>
+        <translation type="vanished">Mit gfcnet oder rissnet: wie weit die Nachbarschaft eines Ortes am Boden reicht. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>With glcnet, grass, gfcnet or rissnet: find false negatives and count them as positives there too (FNSD and FNCC), with the similarity threshold and the confidence weight of FALSE. false always does so. Empty: from the preset.</source>
+        <translation type="vanished">Mit glcnet, grass, gfcnet oder rissnet: auch dort falsche Negative finden und als positiv zählen (FNSD und FNCC), mit der Ähnlichkeitsschwelle und dem Konfidenzgewicht von FALSE. false tut das immer. Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>a choice</source>

@@ -25,7 +25,7 @@ from small_world import CRS, GRID, label_boxes, on_map, write_labels, write_rast
 
 from false_core.device import memory_of
 from false_core.jobs import Classify, Finetune, Job, Polygonise, Pretrain
-from false_core.models.model_file import LONGEST_HEADER, MODEL_FORMAT
+from false_core.models.header import LONGEST_HEADER, MODEL_FORMAT
 
 MODEL, ENCODER, WEIGHTS, RASTER, MAP, LABELS, LEGEND = "model", "encoder", "weights", "raster", "map", "labels", "legend"
 GREATEST = 2**31 - 1

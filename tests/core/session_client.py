@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import subprocess
@@ -37,38 +38,17 @@ PATIENCE_S = 120.0
 Kind = TypeVar("Kind")
 
 
-class SessionClient:
-    """A session, and all that it has said."""
+class Asking:
+    """Asks a session, and keeps all that it says."""
 
-    def __init__(self, **variables: str) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
-        self.process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "false_core.session"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            env=environment,
-        )
+    def __init__(self) -> None:
         self.said: list[tuple[float, Any]] = []
-        self._lines: queue.Queue[tuple[float, Any]] = queue.Queue()
+        self.lines: queue.Queue[tuple[float, Any]] = queue.Queue()
         self._number = 0
-        threading.Thread(target=self._read, daemon=True).start()
 
-    def __enter__(self) -> SessionClient:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.process.poll() is None and error[0] is None:
-            self.ask(Close)
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
-            assert stream is not None
-            stream.close()
+    def send(self, request: Request) -> None:
+        """Send a request as it is."""
+        raise NotImplementedError
 
     def ask(self, kind: type[Any], **values: Any) -> int:
         """Send a request and return its number."""
@@ -76,22 +56,12 @@ class SessionClient:
         self.send(kind(number=self._number, **values))
         return self._number
 
-    def send(self, request: Request) -> None:
-        """Send a request as it is."""
-        self.write(REQUESTS.encode(request) + "\n")
-
-    def write(self, text: str) -> None:
-        """Send text."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(text)
-        self.process.stdin.flush()
-
     def answer(self, kind: type[Kind], patience_s: float = PATIENCE_S, **values: Any) -> Kind:
         """Return the next answer of a kind with some values. A refusal in its place is an error."""
         until = time.monotonic() + patience_s
         while True:
             try:
-                at, answer = self._lines.get(timeout=max(0.01, until - time.monotonic()))
+                at, answer = self.lines.get(timeout=max(0.01, until - time.monotonic()))
             except queue.Empty:
                 raise TimeoutError(f"no {kind.__name__} came; the last words: {[a for _, a in self.said[-3:]]}") from None
             self.said.append((at, answer))
@@ -120,11 +90,55 @@ class SessionClient:
         """Ask for a view; return its number."""
         return self.ask(View, extent=tuple(map(float, extent)), width=width, height=height, shows=shows)
 
+
+class SessionClient(Asking):
+    """A session in a process of its own, as the dock in QGIS has one."""
+
+    def __init__(self, **variables: str) -> None:
+        super().__init__()
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+        self.process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "false_core.session"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env=environment,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> SessionClient:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.process.poll() is None and error[0] is None:
+            self.ask(Close)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._reader.join(10)
+        for stream in (self.process.stdin, self.process.stdout):
+            assert stream is not None
+            with contextlib.suppress(OSError):
+                stream.close()
+
+    def send(self, request: Request) -> None:
+        self.write(REQUESTS.encode(request) + "\n")
+
+    def write(self, text: str) -> None:
+        """Send text."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(text)
+        self.process.stdin.flush()
+
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self._lines.put((time.monotonic(), ANSWERS.decode(line)))
-        self._lines.put((time.monotonic(), None))
+            self.lines.put((time.monotonic(), ANSWERS.decode(line)))
+        self.lines.put((time.monotonic(), None))
 
 
 def codes_of(picture: Picture) -> np.ndarray:

@@ -18,7 +18,8 @@ from rasterio.windows import Window as RasterioWindow
 from small_world import CRS, GRID
 
 from false_core.events import Event, Message, Progress, decode
-from false_core.models.model_file import SEGMENTER, ModelCard, save_model
+from false_core.models.header import SEGMENTER
+from false_core.models.model_file import ModelCard, save_model
 from false_core.models.segmenter import build_segmenter
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.statistics import Normalisation

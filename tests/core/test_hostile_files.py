@@ -26,7 +26,8 @@ from false_core.errors import MAX_CHARACTERS, FalseError, InputError, RequestErr
 from false_core.inference.tiles import Blender, TilePlan
 from false_core.jobs import Classify, Finetune, ModelInfo
 from false_core.mapping.classify.classify import classify
-from false_core.models.model_file import LONGEST_HEADER, MADE_BY, read_card, save_model
+from false_core.models.header import LONGEST_HEADER
+from false_core.models.model_file import MADE_BY, read_card, save_model
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import measure
 from false_core.untrusted import LONGEST_TEXT, check_unpacked, parse_json, read_text

@@ -100,9 +100,11 @@ def open_toolbox() -> dict[str, Any]:
     for row in range(model.rowCount()):
         index = model.index(row, 0)
         if index.data() == "FALSE":
-            tree.expand(index)
+            tree.expandRecursively(index)
             tree.scrollTo(index, QTreeView.ScrollHint.PositionAtTop)
-            return {"entries": [model.index(child, 0, index).data() for child in range(model.rowCount(index))]}
+            groups = [model.index(child, 0, index) for child in range(model.rowCount(index))]
+            return {"entries": {group.data(): [model.index(child, 0, group).data() for child in range(model.rowCount(group))]
+                                for group in groups}}  # fmt: skip
     raise AssertionError("FALSE is not in the toolbox")
 
 

@@ -54,6 +54,7 @@ def targets() -> dict[str, Target]:
     return {
         "job": Target(_job(), _jobs, 4096),
         "event": Target(_event(), _events, 4096),
+        "request": Target(_request(), _requests, 4096),
         "model": Target(_model(), _models, 8192),
         "labels": Target(_labels(), _label_files, 16384),
     }
@@ -110,7 +111,8 @@ def _model() -> Callable[[bytes], None]:
     import torch
 
     from false_core.errors import ModelFileError
-    from false_core.models.model_file import MODEL_FORMAT, is_model_file, load_weights, read_card
+    from false_core.models.header import MODEL_FORMAT
+    from false_core.models.model_file import is_model_file, load_weights, read_card
     from false_core.models.model_report import model_sections
     from false_core.models.record import read_record
 
@@ -272,6 +274,44 @@ def _value(parameter: Any, generator: random.Random) -> Any:
     return generator.choice(examples.get(parameter.kind, ["a.tif", "ü/地図.gpkg|layername=x", "", None]))
 
 
+def _request() -> Callable[[bytes], None]:
+    from false_core.line_protocol import ProtocolError
+    from false_core.session_protocol import ANSWERS, REQUESTS, Picture, pixels_of
+
+    def run(data: bytes) -> None:
+        for words in (REQUESTS, ANSWERS):
+            try:
+                message = words.decode(data.decode("utf-8", "surrogateescape"))
+                if isinstance(message, Picture):
+                    pixels_of(message)
+            except ProtocolError:
+                continue
+            assert words.decode(words.encode(message)) == message or "inf" in repr(message)
+
+    return run
+
+
+def _requests() -> Iterator[bytes]:
+    from false_core.session_protocol import (
+        ANSWERS,
+        REQUESTS,
+        ChangeLabels,
+        ClassEntry,
+        Label,
+        Open,
+        Picture,
+        SetClasses,
+        View,
+        packed,
+    )
+
+    yield REQUESTS.encode(Open(1, "land.tif", bands=(1, 2, 3))).encode()
+    yield REQUESTS.encode(SetClasses(2, (ClassEntry(1, "water", "#0000ff"),))).encode()
+    yield REQUESTS.encode(ChangeLabels(3, (Label(1, 2, "0101000000000000000000f03f000000000000f03f"),), (4,))).encode()
+    yield REQUESTS.encode(View(4, (0.0, 1.0, 0.0, 1.0), 10, 10)).encode()
+    yield ANSWERS.encode(Picture(4, 3, (0.0, 1.0, 0.0, 1.0), 2, 2, "classes", 1.0, packed(b"1234"))).encode()
+
+
 def _events() -> Iterator[bytes]:
     from false_core.events import Artifact, Failed, Finished, Message, Metric, Progress, Started, encode
 
@@ -289,7 +329,8 @@ def _events() -> Iterator[bytes]:
 
 
 def _models() -> Iterator[bytes]:
-    from false_core.models.model_file import ENCODER, SEGMENTER, ModelCard, save_model
+    from false_core.models.header import ENCODER, SEGMENTER
+    from false_core.models.model_file import ModelCard, save_model
     from false_core.raster.classes import ClassTable, LandCoverClass
     from false_core.raster.statistics import Normalisation
 

@@ -180,3 +180,12 @@ def test_the_report_is_plain_text_and_can_be_read_by_a_person(profile, feedback,
     assert text.startswith("FALSE diagnostics, ")
     assert max(map(len, text.splitlines())) < 4000
     json.dumps(text)
+
+
+def test_the_name_for_reports_is_not_in_it(monkeypatch):
+    from qgis_false.environment.diagnosis import _settings, shown_variables
+
+    monkeypatch.setenv("FALSE_AUTHOR", "Ada Lovelace")
+    said = [*_settings(), *shown_variables({"FALSE_AUTHOR": "Ada Lovelace"}, {})]
+    assert "FALSE_AUTHOR is set" in said
+    assert not [line for line in said if "Ada" in line]

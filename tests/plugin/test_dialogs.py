@@ -66,7 +66,9 @@ def test_the_dialog_shows_every_parameter(dialog, tmp_path, name):
     definitions = opened.algorithm().parameterDefinitions()
     assert definitions
     for definition in definitions:
-        assert any(definition.description() in text for text in shown), definition.name()
+        # Lengths are said in the unit of the CRS.
+        labels = {definition.description(), definition.description().replace("CRS units", "meters")}
+        assert any(label in text for text in shown for label in labels), definition.name()
     pictures = Path(os.environ.get("DIALOG_PICTURES", tmp_path))
     assert opened.grab().save(str(pictures / f"{name}.png"))
     assert parameters.grab().save(str(pictures / f"{name}_parameters.png"))
@@ -253,3 +255,98 @@ class TestWhatADialogAsks:
 
     def test_and_runs_where_the_user_means_it(self, asked):
         assert asked("a", "b", answer="Yes")[1] == 1
+
+
+def shown_in(widget) -> str:
+    """What a widget shows where nothing is entered."""
+    from qgis.gui import QgsFileWidget
+    from qgis.PyQt.QtWidgets import QAbstractSpinBox, QComboBox
+
+    if isinstance(widget, QgsFileWidget):
+        widget = widget.lineEdit()
+    spins = [one for one in [widget, *widget.findChildren(QAbstractSpinBox)] if isinstance(one, QAbstractSpinBox)]
+    if spins:
+        return spins[0].text()
+    combos = [one for one in [widget, *widget.findChildren(QComboBox)] if isinstance(one, QComboBox)]
+    return combos[0].currentText() if combos else widget.placeholderText()
+
+
+class TestAdvancedParameters:
+    def test_show_what_comes_from_the_preset_and_follow_it(self, dialog):
+        panel = dialog("pretrain").mainWidget()
+
+        def shown(name: str) -> str:
+            return shown_in(panel.wrappers[name].wrappedWidget())
+
+        assert shown("STEPS") == "from the preset: 250 (quick), 10000 (standard)"
+        assert shown("TEMPERATURE") == "from the preset: 0.2"
+        assert shown("BACKBONE") == "from the preset: tf_efficientnet_lite0 (quick), resnet50 (standard)"
+        assert shown("FALSE_NEGATIVES") == "[from the preset: no]"
+        panel.wrappers["PRESET"].setParameterValue("paper", panel.processing_context)
+        assert shown("TEMPERATURE") == "from the preset: 0.5"
+        assert shown("STEPS") == "from the preset"  # As many as 200 passes over the raster take.
+        assert shown("WEIGHTS") == "from the preset: none"
+        assert panel.wrappers["TEMPERATURE"].parameterValue() is None
+
+    def test_say_lengths_in_the_unit_of_the_crs(self, dialog, raster):
+        from qgis.core import QgsCoordinateReferenceSystem, QgsRasterLayer
+
+        panel = dialog("suggestlabels").mainWidget()
+        label, _ = panel._labels["SIZE"]
+        assert label.text() == "Side of a square (meters) [optional]"
+        other = QgsRasterLayer(raster.source(), "other")
+        other.setCrs(QgsCoordinateReferenceSystem("EPSG:4326"))
+        QgsProject.instance().addMapLayer(other)
+        panel.wrappers["RASTER"].setParameterValue(other.id(), panel.processing_context)
+        assert label.text() == "Side of a square (degrees) [optional]"
+
+    def test_list_the_devices_of_this_computer_and_take_others(self, dialog, monkeypatch):
+        from qgis.PyQt.QtWidgets import QComboBox
+
+        from qgis_false.dialogs import devices
+        from qgis_false.environment.state import WORKS, State
+
+        results = {"device": "cuda:0", "device_name": "NVIDIA X"}
+        monkeypatch.setattr(devices, "read_state", lambda folder: State(WORKS, "1", results=results))
+        panel = dialog("classify").mainWidget()
+        wrapper = panel.wrappers["DEVICE"]
+        combo = wrapper.wrappedWidget().parent()
+        assert isinstance(combo, QComboBox)
+        assert [combo.itemData(index) for index in range(combo.count())] == ["auto", "cuda:0", "cpu"]
+        assert combo.itemText(1) == "cuda:0 - NVIDIA X"
+        assert wrapper.parameterValue() == combo.currentText() == "auto"
+        combo.setCurrentIndex(1)
+        combo.activated.emit(1)
+        assert wrapper.parameterValue() == combo.currentText() == "cuda:0"
+        combo.setEditText("cuda:3")
+        assert wrapper.parameterValue() == "cuda:3"
+        wrapper.setParameterValue("cpu", panel.processing_context)
+        assert combo.currentText() == "cpu"
+
+    def test_have_a_tooltip_in_plain_words(self, dialog):
+        panel = dialog("pretrain").mainWidget()
+        assert "although both show the same land cover" in panel.wrappers["FALSE_NEGATIVES"].wrappedWidget().toolTip()
+
+
+class TestExportingAJob:
+    @pytest.mark.parametrize("name", ["pretrain", "finetune", "classify"])
+    def test_is_a_button_and_no_output_among_others(self, dialog, name):
+        opened = dialog(name)
+        assert not opened.mainWidget().wrappers["EXPORT"].wrappedWidget().isVisible()
+        assert not [label for label in opened.findChildren(QLabel) if "Export the job" in label.text() and label.isVisible()]
+
+    def test_runs_the_dialog_once_with_the_file_that_was_named(self, dialog, monkeypatch, tmp_path):
+        from qgis.PyQt.QtWidgets import QFileDialog, QPushButton
+
+        from qgis_false.dialogs.dialog import FalseDialog
+
+        values = []
+        file = str(tmp_path / "job.json")
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (file, ""))
+        monkeypatch.setattr(FalseDialog, "runAlgorithm", lambda self: values.append(self.createProcessingParameters()))
+        opened = dialog("exportonnx")
+        opened.setParameters({"MODEL": file})
+        (button,) = [one for one in opened.findChildren(QPushButton) if one.text() == "Export the job..."]
+        button.click()
+        assert text(values[0]["EXPORT"]) == file
+        assert not opened.createProcessingParameters().get("EXPORT")

@@ -10,7 +10,18 @@ import time
 from pathlib import Path
 
 import pytest
-from qgis.core import QgsCoordinateReferenceSystem, QgsFeature, QgsGeometry, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.core import (
+    QgsCategorizedSymbolRenderer,
+    QgsCoordinateReferenceSystem,
+    QgsFeature,
+    QgsFillSymbol,
+    QgsGeometry,
+    QgsProcessingException,
+    QgsProject,
+    QgsRasterLayer,
+    QgsRendererCategory,
+    QgsVectorLayer,
+)
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QSize, Qt
 from qgis.PyQt.QtGui import QKeyEvent
@@ -162,12 +173,13 @@ class TestDrawing:
         assert [one.name() for one in desk.canvas.layers()] == ["image_labels", "FALSE", "image"]
         assert dock.work.live.layer.id() not in QgsProject.instance().mapLayers()
         dock.opacity.setValue(100)
-        desk.canvas.waitWhileRendering()
-        until(lambda: not desk.canvas.isDrawing(), "it is drawn")
-        drawn = desk.canvas.grab().toImage()
-        first, second = dock.work.classes
-        assert drawn.pixelColor(at(desk, 0.2, 0.6)).name() == first.color
-        assert drawn.pixelColor(at(desk, 0.8, 0.6)).name() == second.color
+        colours = [one.color for one in dock.work.classes]
+
+        def drawn() -> list[str]:
+            seen = desk.canvas.grab().toImage()
+            return [seen.pixelColor(at(desk, x, 0.6)).name() for x in (0.2, 0.8)]
+
+        until(lambda: drawn() == colours, "it is drawn")
 
     @pytest.mark.parametrize("name", ["stroke", "point"])
     def test_strokes_and_points_become_polygons(self, dock, desk, record, name):
@@ -268,8 +280,8 @@ class TestLabelLayer:
         feature.setGeometry(QgsGeometry.fromWkt(square))
         layer.addFeature(feature)
         until(lambda: list(told(record).values()) == [2], "the session hears of it")
-        assert dock.work.edits.add(
-            QgsGeometry.fromWkt("Polygon((500005 5599990, 500007 5599990, 500007 5599992, 500005 5599990))"), 1
+        dock.work.edits.add(
+            [(QgsGeometry.fromWkt("Polygon((500005 5599990, 500007 5599990, 500007 5599992, 500005 5599990))"), 1)]
         )
         layer.rollBack()
         until(lambda: list(told(record).values()) == [1], "and that it was taken back")
@@ -414,3 +426,167 @@ class TestSession:
         press(desk, Qt.Key.Key_N)
         assert "2 of 2" in dock.place_line.text()
         assert desk.canvas.size() != QSize(0, 0)
+
+
+class TestClasses:
+    def test_they_come_from_the_style_of_a_layer_with_its_shapes(self, dock, labels, record):
+        drawn = (("road", "#010203"), ("roof", "#040506"))
+        categories = [
+            QgsRendererCategory(value, QgsFillSymbol.createSimple({"color": colour}), value.upper())
+            for value, colour in drawn
+        ]
+        labels.setRenderer(QgsCategorizedSymbolRenderer("class", categories))
+        QgsProject.instance().addMapLayer(labels, False)
+        dock.take_classes(labels, with_labels=True)
+        assert [(one.name, one.color) for one in dock.work.classes][:2] == [("ROAD", "#010203"), ("ROOF", "#040506")]
+        until(lambda: sorted(told(record).values()) == [1, 2], "the session hears of them")
+        dock.work.edits.undo()
+        assert in_file(dock) == {}
+
+    def test_they_come_from_a_text_file(self, dock, tmp_path):
+        from qgis_false.dock.class_sources import classes_in_text
+
+        file = tmp_path / "classes.txt"
+        file.write_text("7;water;#0000ff\nforest;green\nroad\n", "utf-8")
+        dock.work.set_classes(classes_in_text(str(file), dock.work.classes))
+        known = [(one.code, one.name, one.color) for one in dock.work.classes]
+        assert known[:2] == [(7, "water", "#0000ff"), (8, "forest", "#008000")]
+        assert known[2][:2] == (9, "road")
+
+    @pytest.mark.parametrize(("text", "problem"), [(None, "cannot be read"), ("", "no new class")])
+    def test_a_file_without_any_is_refused(self, provider, tmp_path, text, problem):
+        from qgis_false.dock.class_sources import classes_in_text
+
+        file = tmp_path / "classes.txt"
+        if text is not None:
+            file.write_text(text, "utf-8")
+        with pytest.raises(QgsProcessingException, match=problem):
+            classes_in_text(str(file), [])
+
+    def test_a_layer_without_classes_is_refused(self, provider, labels):
+        from qgis_false.dock.class_sources import classes_of_style
+
+        labels.setRenderer(QgsCategorizedSymbolRenderer("no such field", []))
+        with pytest.raises(QgsProcessingException, match="no style that shows classes"):
+            classes_of_style(labels, [])
+
+    def test_a_name_is_changed_in_the_list(self, dock):
+        two_classes(dock)
+        assert dock.class_list.setData(dock.class_list.index(0, 2), "way")
+        assert [one.name for one in dock.work.classes] == ["way", "roof"]
+
+
+class TestProject:
+    def test_one_that_is_opened_again_finds_its_work(self, dock, desk, tmp_path, record):
+        two_classes(dock)
+        dock.use_tool("polygon")
+        draw_square(desk, 0.3, 0.4)
+        draw_square(desk, 0.6, 0.4)
+        press(desk, Qt.Key.Key_2)
+        draw_square(desk, 0.8, 0.4)
+        until(lambda: dock.work.live.picture is not None, "a map")
+        project = QgsProject.instance()
+        assert project.write(str(tmp_path / "project.qgs"))
+        project.clear()
+        assert dock.work is None
+        assert project.read(str(tmp_path / "project.qgs"))
+        until(lambda: dock.work is not None and dock.work.opened is not None, "it goes on")
+        assert [one.name for one in dock.work.classes] == ["road", "roof"]
+        until(lambda: told(record) == {1: 1, 2: 1, 3: 2}, "the new session is told")
+        assert all(layer.isValid() for layer in project.mapLayers().values())
+        assert len(project.mapLayers()) == 2
+
+    def test_a_label_layer_that_is_removed_ends_the_work(self, dock):
+        QgsProject.instance().removeMapLayer(dock.work.labels.id())
+        assert dock.work is None
+
+    def test_without_a_compute_environment_the_first_page_leads_to_it(self, desk, image, monkeypatch):
+        from qgis_false.dock.dock import LabelDock
+        from qgis_false.environment.interpreters import NoEnvironment
+
+        def none():
+            raise NoEnvironment("There is none.")
+
+        monkeypatch.setattr("qgis_false.dock.dock.find_interpreter", none)
+        opened = []
+        made = LabelDock(desk, opened.append)
+        made.set_up.click()
+        assert opened == ["setupenvironment"]
+        assert made.missing.text() == "There is none."
+        made.shut()
+
+    def test_a_file_that_holds_something_else_is_refused(self, image, tmp_path):
+        from qgis_false.dock.label_file import label_layer
+
+        (tmp_path / "other.gpkg").write_bytes(b"no database")
+        with pytest.raises(QgsProcessingException, match="holds no labels of FALSE"):
+            label_layer(tmp_path / "other.gpkg", image.crs())
+        with pytest.raises(QgsProcessingException, match="cannot be written"):
+            label_layer(tmp_path / "nowhere" / "labels.gpkg", image.crs())
+
+    def test_a_file_that_takes_nothing_loses_nothing_in_silence(self, dock, desk, monkeypatch):
+        two_classes(dock)
+        monkeypatch.setattr("qgis_false.dock.label_edits._added", lambda provider, features: (False, []))
+        dock.use_tool("polygon")
+        draw_square(desk, 0.3, 0.4)
+        assert "cannot be written" in dock.status.text()
+        assert not dock.work.edits.can_undo()
+
+
+class Started:
+    """In place of the runs of algorithms."""
+
+    def __init__(self, monkeypatch) -> None:
+        from qgis_false.dock.background_run import BackgroundRun
+
+        self.started = []
+        monkeypatch.setattr(BackgroundRun, "start", lambda run: self.started.append(run))
+
+
+class TestWholeMaps:
+    def test_the_map_is_made_of_the_saved_model_and_shown(self, dock, monkeypatch, tmp_path):
+        runs = Started(monkeypatch)
+        dock.make_map.click()
+        until(lambda: runs.started, "the run begins")
+        (run,) = runs.started
+        assert (run.name, run.values["RASTER"]) == ("classify", dock.work.raster.id())
+        assert Path(run.values["MODEL"]) == tmp_path / "image_model.safetensors"
+        assert Path(run.values["OUTPUT"]) == tmp_path / "image_map.tif"
+        assert not dock.make_map.isEnabled()
+        write_raster(Path(run.values["OUTPUT"]), bands=1)
+        run.ended.emit(True, {"OUTPUT": run.values["OUTPUT"]}, "")
+        assert any(one.source() == run.values["OUTPUT"] for one in QgsProject.instance().mapLayers().values())
+        assert dock.make_map.isEnabled()
+
+    def test_an_encoder_that_was_pretrained_is_swapped_in(self, dock, monkeypatch, record):
+        runs = Started(monkeypatch)
+        dock.improve.click()
+        (run,) = runs.started
+        assert (run.name, run.values["RASTERS"]) == ("pretrain", [dock.work.raster.id()])
+        run.ended.emit(True, {"ENCODER": run.values["ENCODER"]}, "")
+        until(lambda: len(requests(record, "open")) == 2, "the session begins anew")
+        assert requests(record, "open")[1]["encoder"] == run.values["ENCODER"]
+
+    def test_a_run_that_fails_says_why(self, dock, monkeypatch):
+        runs = Started(monkeypatch)
+        dock.improve.click()
+        runs.started[0].ended.emit(False, {}, "Computing with a Python\nThe disk is full.")
+        assert dock.status.text() == "The disk is full."
+
+    @pytest.mark.parametrize("mode", ["refuses to save"])
+    def test_a_model_that_cannot_be_saved_begins_no_run(self, dock, monkeypatch):
+        runs = Started(monkeypatch)
+        dock.make_map.click()
+        until(lambda: "There is no map yet." in dock.status.text(), "it is refused")
+        assert not runs.started
+
+
+class TestOpening:
+    def test_a_raster_that_is_refused_is_said(self, desk, image, record):
+        from qgis_false.dock.dock import LabelDock
+
+        made = LabelDock(desk, lambda name: None, lambda: [sys.executable, str(FAKE), "refuses the raster", str(record)])
+        made.start(image)
+        until(lambda: "cannot be read" in made.status.text(), "it says so")
+        assert len(requests(record, "open")) == 1
+        made.shut()

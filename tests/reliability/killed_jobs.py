@@ -19,7 +19,8 @@ from affine import Affine
 from false_core.feedback import Feedback
 from false_core.jobs import Classify, Finetune, Job, Pretrain
 from false_core.models.encoder import build_encoder
-from false_core.models.model_file import ENCODER, SEGMENTER, ModelCard, save_model
+from false_core.models.header import ENCODER, SEGMENTER
+from false_core.models.model_file import ModelCard, save_model
 from false_core.models.segmenter import build_segmenter
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window

@@ -26,7 +26,8 @@ from false_core.mapping.map_overview import MapOverview
 from false_core.mapping.map_report import classification_report
 from false_core.mapping.raster_for_model import check_maps, open_for_model
 from false_core.models.from_file import check_segmenter, segmenter_from
-from false_core.models.model_file import SEGMENTER, ModelCard, read_card
+from false_core.models.header import SEGMENTER
+from false_core.models.model_file import ModelCard, read_card
 from false_core.publish import published
 from false_core.raster.file_state import raster_signature, was_changed
 from false_core.raster.map_file import sidecars, write_class_names, write_style

@@ -43,7 +43,8 @@ from false_core.experiments.tables import MEAN_OF_PARTS, group_results, interval
 from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, read_annotation
 from false_core.models.from_file import segmenter_from
-from false_core.models.model_file import SEGMENTER, read_card
+from false_core.models.header import SEGMENTER
+from false_core.models.model_file import read_card
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource
 from false_core.training.heads.samples import FeatureSampler

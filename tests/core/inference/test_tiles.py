@@ -25,7 +25,8 @@ from false_core.mapping.classify.plan import NO_CONFIDENCE, MapPlan
 from false_core.mapping.classify.store import StripStore
 from false_core.mapping.map_overview import MapOverview
 from false_core.models.fused import SPECTRUM, TEXTURE, FusedSegmenter, FusedSpec, Member
-from false_core.models.model_file import SEGMENTER, ModelCard
+from false_core.models.header import SEGMENTER
+from false_core.models.model_file import ModelCard
 from false_core.models.segmenter import class_probabilities
 from false_core.publish import published
 from false_core.raster.classes import ClassTable, LandCoverClass

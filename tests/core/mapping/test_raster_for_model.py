@@ -12,7 +12,8 @@ from small_world import Listener, write_raster
 
 from false_core.errors import ModelFileError
 from false_core.mapping.raster_for_model import open_for_model
-from false_core.models.model_file import ENCODER, ModelCard, read_card, save_model
+from false_core.models.header import ENCODER
+from false_core.models.model_file import ModelCard, read_card, save_model
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
 

@@ -53,7 +53,7 @@ def suggest(raster: str, model: str, folder: Path, **more: Any) -> geopandas.Geo
     """Run the job with squares of 12 m, if nothing else is asked for, and read its layer."""
     path = str(folder / "next.gpkg")
     results = run(SuggestLabels(raster, model, path, **{"size": 12.0, "device": "cpu", **more}))
-    table = geopandas.read_file(path)
+    table = geopandas.read_file(path, layer="suggestions")
     assert results == {"output": path, "suggested": len(table)}
     return table
 
@@ -134,7 +134,7 @@ class TestTheSquares:
     def test_can_be_written_as_geojson(self, land: str, model: str, tmp_path: Path) -> None:
         run(SuggestLabels(land, model, str(tmp_path / "next.geojson"), size=12.0, count=2, device="cpu"))
         assert len(geopandas.read_file(tmp_path / "next.geojson")) == 2
-        assert {path.name for path in tmp_path.iterdir()} == {"next.geojson"}
+        assert {path.name for path in tmp_path.iterdir()} == {"next.geojson", "next.qml"}
 
 
 class TestLabelsSoFar:

@@ -19,7 +19,8 @@ from false_core.errors import ModelFileError
 from false_core.inference.folding import for_inference
 from false_core.models.from_file import segmenter_from
 from false_core.models.fused import SPECTRUM, TEXTURE, FusedSegmenter, FusedSpec, Member
-from false_core.models.model_file import MODEL_FORMAT, SEGMENTER, ModelCard, read_card, save_model
+from false_core.models.header import MODEL_FORMAT, SEGMENTER
+from false_core.models.model_file import ModelCard, read_card, save_model
 from false_core.models.segmenter import class_probabilities
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.statistics import Normalisation

@@ -17,17 +17,8 @@ import torch
 from false_core import __version__
 from false_core.errors import ModelFileError, OutputError
 from false_core.models.encoder import build_encoder
-from false_core.models.model_file import (
-    ENCODER,
-    LONGEST_HEADER,
-    MODEL_FORMAT,
-    SEGMENTER,
-    ModelCard,
-    check_bands,
-    load_weights,
-    read_card,
-    save_model,
-)
+from false_core.models.header import ENCODER, LONGEST_HEADER, MODEL_FORMAT, SEGMENTER
+from false_core.models.model_file import ModelCard, check_bands, load_weights, read_card, save_model
 from false_core.models.segmenter import build_segmenter, class_probabilities
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.statistics import Normalisation

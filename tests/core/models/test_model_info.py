@@ -13,7 +13,8 @@ import torch
 from false_core.dispatch import run
 from false_core.errors import ModelFileError
 from false_core.jobs import ModelInfo
-from false_core.models.model_file import SEGMENTER, ModelCard, read_card, save_model
+from false_core.models.header import SEGMENTER
+from false_core.models.model_file import ModelCard, read_card, save_model
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.statistics import Normalisation
 

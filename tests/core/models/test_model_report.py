@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from false_core.models.model_file import SEGMENTER, ModelCard
+from false_core.models.header import SEGMENTER
+from false_core.models.model_file import ModelCard
 from false_core.models.model_report import accuracy_in_short, accuracy_in_words, accuracy_tiles, model_report
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.statistics import Normalisation

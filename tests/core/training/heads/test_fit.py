@@ -31,7 +31,8 @@ from false_core.labels.annotation import read_annotation
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import segmenter_from
 from false_core.models.fused import ZOOMS
-from false_core.models.model_file import SEGMENTER, read_card
+from false_core.models.header import SEGMENTER
+from false_core.models.model_file import read_card
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import measure
 from false_core.sampling.labelled import LabelledRaster

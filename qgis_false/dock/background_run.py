@@ -1,0 +1,52 @@
+"""An algorithm as a task of QGIS, beside which one goes on labelling."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional
+
+from qgis.core import (
+    QgsApplication,
+    QgsProcessingAlgRunnerTask,
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProject,
+)
+from qgis.PyQt.QtCore import QObject, pyqtSignal
+
+
+class BackgroundRun(QObject):
+    """One run of an algorithm of FALSE. QGIS shows it among its tasks, where it can be cancelled too.
+
+    Args:
+        name: Of the algorithm.
+        values: Of its parameters.
+    """
+
+    progressed = pyqtSignal(float)
+    """Percent."""
+    ended = pyqtSignal(bool, dict, str)
+    """Whether it has worked, its results, and what it said."""
+
+    def __init__(self, name: str, values: Dict[str, Any], parent: Optional[QObject] = None) -> None:
+        super().__init__(parent)
+        self.name, self.values = name, values
+        self._algorithm = QgsApplication.processingRegistry().createAlgorithmById(f"false:{name}")
+        self._context = QgsProcessingContext()
+        self._context.setProject(QgsProject.instance())
+        self._feedback = QgsProcessingFeedback()
+        self._task = QgsProcessingAlgRunnerTask(self._algorithm, values, self._context, self._feedback)
+        self._task.progressChanged.connect(self.progressed)
+        self._task.executed.connect(self._on_end)
+        self.is_cancelled = False
+
+    def start(self) -> None:
+        """Begin. A run that cannot be prepared ends at once."""
+        QgsApplication.taskManager().addTask(self._task)
+
+    def cancel(self) -> None:
+        """End it before it is done."""
+        self.is_cancelled = True
+        self._feedback.cancel()
+
+    def _on_end(self, successful: bool, results: Dict[str, Any]) -> None:
+        self.ended.emit(successful, results, self._feedback.textLog().strip())

@@ -1,0 +1,72 @@
+"""What a project remembers of the labelling in it, so that the dock finds its work when the project is opened again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Optional
+
+from qgis.core import QgsProject, QgsRasterLayer, QgsVectorLayer
+
+GENERAL_WEIGHTS = "general"
+SCOPE = "false"
+RASTER, LABELS, ENCODER, MODEL, WEIGHTS = (
+    "/label/raster",
+    "/label/labels",
+    "/label/encoder",
+    "/label/model",
+    "/label/weights",
+)
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What looks at the raster: an encoder file, a model file to go on from, or neither; and the general encoder or not."""
+
+    encoder: str = ""
+    model: str = ""
+    weights: str = GENERAL_WEIGHTS
+
+
+class RememberedWork(NamedTuple):
+    """A raster that was labelled, its label layer, and what looked at it. The classes are the style of the layer."""
+
+    raster: QgsRasterLayer
+    labels: QgsVectorLayer
+    looks: Looks
+
+
+def remember_work(raster: QgsRasterLayer, labels: QgsVectorLayer, looks: Looks) -> None:
+    """Note in the project what is worked on."""
+    project = QgsProject.instance()
+    texts = {
+        RASTER: raster.id(),
+        LABELS: labels.id(),
+        ENCODER: project.writePath(looks.encoder) if looks.encoder else "",
+        MODEL: project.writePath(looks.model) if looks.model else "",
+        WEIGHTS: looks.weights,
+    }
+    for key, text in texts.items():
+        if project.readEntry(SCOPE, key, "")[0] != text:
+            project.writeEntry(SCOPE, key, text)
+
+
+def remembered_work() -> Optional[RememberedWork]:
+    """Return what the project remembers, or None where it is nothing or its layers are gone."""
+    project = QgsProject.instance()
+    raster, labels, encoder, model, weights = (
+        project.readEntry(SCOPE, key, "")[0] for key in (RASTER, LABELS, ENCODER, MODEL, WEIGHTS)
+    )
+    image, layer = project.mapLayer(raster), project.mapLayer(labels)
+    if not isinstance(image, QgsRasterLayer) or not isinstance(layer, QgsVectorLayer):
+        return None
+    if not (image.isValid() and layer.isValid()):
+        return None
+    looks = Looks(
+        project.readPath(encoder) if encoder else "", project.readPath(model) if model else "", weights or GENERAL_WEIGHTS
+    )
+    return RememberedWork(image, layer, looks)
+
+
+def forget_work() -> None:
+    """Remember nothing any more."""
+    QgsProject.instance().removeEntry(SCOPE, "/label")

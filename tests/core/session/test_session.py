@@ -1,0 +1,434 @@
+"""A labelling session: labels come and go, and views show what a map by the same model would show."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+from session.session_here import SessionHere
+from session_client import codes_of
+from small_world import GRID, on_map, pixel_box, textured_land, write_raster
+
+from false_core.dispatch import run
+from false_core.inference import tiles as tile_plans
+from false_core.jobs import Classify
+from false_core.models.model_file import SEGMENTER, read_card
+from false_core.session import kept_tiles
+from false_core.session import session as session_module
+from false_core.session_protocol import (
+    NO_CLASS,
+    ChangeLabels,
+    ClassEntry,
+    Label,
+    Learned,
+    Open,
+    Opened,
+    Outline,
+    Outlined,
+    Refused,
+    Save,
+    Saved,
+    Score,
+    SessionScores,
+    SetClasses,
+    Suggest,
+    SuggestedPlaces,
+    View,
+)
+
+WIDTH, HEIGHT = 400, 300
+CLASSES = ((1, "field"), (2, "forest"), (3, "water"))
+WHOLE = (GRID.c, GRID.c + WIDTH, GRID.f - HEIGHT, GRID.f)
+
+
+def extent_of(column: float, row: float, width: float, height: float) -> tuple[float, float, float, float]:
+    """Return the extent of pixels."""
+    return GRID.c + column, GRID.c + column + width, GRID.f - row - height, GRID.f - row
+
+
+def boxes(number: int = 2) -> list[tuple[int, int, shapely.Geometry]]:
+    """Return labels by id, code and geometry: ``number`` of each class."""
+    found = []
+    for code, _ in CLASSES:
+        for k in range(number):
+            column = round((code - 1 + (0.25 if k % 2 else 0.6)) * WIDTH / 3)
+            row = 30 + round(k * (HEIGHT - 60) / number)
+            found.append((10 * code + k, code, on_map(pixel_box(column, row, 14, 11))))
+    return found
+
+
+@pytest.fixture(scope="module")
+def raster(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("session")
+    return write_raster(folder / "land.tif", textured_land(WIDTH, HEIGHT), nodata=0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_tiles() -> Iterator[None]:
+    """Cut the raster into several tiles, as a large one is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tile_plans, "MAX_STRIDE_PX", 256)
+        yield
+
+
+@pytest.fixture
+def opened(raster: str) -> Iterator[SessionHere]:
+    with SessionHere() as session:
+        session.open(raster, CLASSES)
+        yield session
+
+
+@pytest.fixture(scope="module")
+def labelled(raster: str) -> Iterator[SessionHere]:
+    """A session with two labels of each class, for tests that do not change them."""
+    with SessionHere() as session:
+        session.open(raster, CLASSES)
+        session.label(*boxes())
+        session.answer(Learned, labels=6)
+        yield session
+
+
+def mapped(folder: Path, session: SessionHere, raster: str) -> np.ndarray:
+    """Return the map that ``classify`` makes with the model of a session."""
+    session.ask(Save, path=str(folder / "live.safetensors"))
+    session.answer(Saved)
+    run(Classify(raster=raster, model=str(folder / "live.safetensors"), output=str(folder / "map.tif")))
+    with rasterio.open(folder / "map.tif") as file:
+        found: np.ndarray = file.read(1)
+        return found
+
+
+def shown(land_cover: np.ndarray, extent: Sequence[float], width: int, height: int) -> np.ndarray:
+    """Return what a view of a map shows."""
+    xmin, xmax, ymin, ymax = extent
+    to_map = Affine((xmax - xmin) / width, 0, xmin, 0, (ymin - ymax) / height, ymax)
+    picture = np.zeros((height, width), np.uint8)
+    for row in range(height):
+        for column in range(width):
+            x, y = ~GRID * (to_map * (column + 0.5, row + 0.5))
+            if 0 <= x < land_cover.shape[1] and 0 <= y < land_cover.shape[0]:
+                picture[row, column] = land_cover[int(y), int(x)]
+    return picture
+
+
+class TestAView:
+    VIEWS = (
+        (WHOLE, WIDTH, HEIGHT),
+        (WHOLE, 90, 70),
+        (extent_of(210, 100, 100, 90), 100, 90),
+        (extent_of(250.3, 240.7, 20, 15), 120, 90),
+        (extent_of(-60, -40, 150, 120), 75, 60),
+    )
+
+    @pytest.mark.parametrize("smoothing", [0.0, 6.0])
+    def test_it_shows_the_very_pixels_of_a_map_by_the_saved_model(
+        self, raster: str, tmp_path: Path, smoothing: float
+    ) -> None:
+        with SessionHere() as session:
+            session.open(raster, CLASSES, smoothing=smoothing)
+            session.label(*boxes())
+            session.answer(Learned, labels=6)
+            pictures = []
+            for extent, width, height in self.VIEWS:
+                number = session.view(extent, width, height)
+                pictures.append(codes_of(session.picture(number=number)))
+            land_cover = mapped(tmp_path, session, raster)
+        assert len(np.unique(land_cover)) == 4
+        for (extent, width, height), picture in zip(self.VIEWS, pictures):
+            np.testing.assert_array_equal(picture, shown(land_cover, extent, width, height))
+
+    def test_confidence_is_in_percent_and_nothing_where_the_raster_is_nodata(self, labelled: SessionHere) -> None:
+        number = labelled.view(WHOLE, WIDTH, HEIGHT, "confidence")
+        percent = codes_of(labelled.picture(number=number))
+        assert percent[0, 0] == 255
+        assert 30 <= percent[50, 50] <= 100
+
+    def test_a_view_beyond_the_raster_shows_nothing(self, labelled: SessionHere) -> None:
+        number = labelled.view(extent_of(9_000, 9_000, 100, 100), 50, 50)
+        assert (codes_of(labelled.picture(number=number)) == NO_CLASS).all()
+
+    def test_of_many_views_the_last_one_is_drawn(self, labelled: SessionHere) -> None:
+        numbers = [labelled.view(extent_of(10 * k, 0, 100, 100), 60, 60) for k in range(30)]
+        labelled.picture(number=numbers[-1])
+        drawn = {answer.number for _, answer in labelled.said if type(answer).__name__ == "Picture"}
+        assert len(drawn & set(numbers)) < 10
+
+    def test_a_view_without_a_size_is_refused(self, labelled: SessionHere) -> None:
+        number = labelled.ask(View, extent=(0.0, 0.0, 1.0, 2.0), width=10, height=10)
+        assert labelled.answer(Refused, number=number).what == "The view has no size."
+
+    def test_what_changed_since_the_last_label_can_be_shown(self, opened: SessionHere) -> None:
+        opened.label(*boxes())
+        number = opened.view(WHOLE, 200, 150)
+        before = codes_of(opened.picture(number=number))
+        asked = opened.label((99, 2, on_map(pixel_box(60, 200, 40, 40))))
+        after = codes_of(opened.picture(asked, number=number))
+        number = opened.view(WHOLE, 200, 150, "change")
+        change = codes_of(opened.picture(asked, number=number))
+        np.testing.assert_array_equal(change == 1, (before != after) & (before != NO_CLASS) & (after != NO_CLASS))
+        assert change.any()
+
+
+class TestLabels:
+    def test_two_classes_make_a_map_and_one_does_not(self, opened: SessionHere) -> None:
+        asked = opened.label(boxes()[0])
+        assert "one class" in opened.answer(Learned, number=asked).problem
+        asked = opened.label(boxes()[2])
+        learned = opened.answer(Learned, number=asked)
+        assert (learned.labels, learned.problem) == (2, "")
+
+    def test_the_map_depends_on_the_labels_and_not_on_how_they_came(self, raster: str) -> None:
+        pictures = []
+        for in_one_go in (True, False):
+            with SessionHere() as session:
+                session.open(raster, CLASSES)
+                if in_one_go:
+                    session.label(*boxes())
+                else:
+                    for one, code, shape in boxes():
+                        session.label((one, 4 - code, shape))  # Of another class at first.
+                    session.label((77, 1, on_map(pixel_box(300, 100, 30, 30))))
+                    for one in boxes():
+                        session.label(one)
+                    session.ask(ChangeLabels, removed=(77,))
+                session.until_idle()
+                number = session.view(WHOLE, WIDTH, HEIGHT)
+                pictures.append(codes_of(session.picture(number=number)))
+        assert (pictures[0] != pictures[1]).mean() < 0.02
+
+    def test_a_small_label_within_a_large_one_stays_visible(self, opened: SessionHere) -> None:
+        opened.label((1, 1, on_map(pixel_box(20, 20, 200, 200))), (2, 2, on_map(pixel_box(100, 100, 10, 10))))
+        opened.answer(Learned, labels=2)
+        opened.until_idle()
+        labels = opened.session._room._labels.of_codes([1, 2])
+        taken = [label.places[label.taken] for label in labels.values()]
+        inside = [((places > 100) & (places < 110)).all(axis=1) for places in taken]
+        assert not inside[0].any()
+        assert inside[1].all()
+        assert len(taken[0]) == 2000
+
+    def test_a_label_beyond_the_raster_is_counted_and_does_no_harm(self, opened: SessionHere) -> None:
+        asked = opened.label(*boxes(), (90, 1, on_map(pixel_box(5_000, 0, 10, 10))))
+        assert opened.answer(Learned, number=asked).outside == 1
+
+    def test_labels_on_nodata_teach_nothing(self, opened: SessionHere) -> None:
+        asked = opened.label(boxes()[0], (90, 2, on_map(pixel_box(1, 1, 5, 5))))
+        assert "one class" in opened.answer(Learned, number=asked, waiting=0).problem
+
+    @pytest.mark.parametrize("wkb", ["", "zz", "0103", "00" * 40, shapely.Point(np.nan, 1.0).wkb_hex])
+    def test_what_is_no_geometry_is_refused_and_all_else_stays(self, opened: SessionHere, wkb: str) -> None:
+        opened.label(*boxes())
+        opened.answer(Learned, labels=6)
+        number = opened.ask(ChangeLabels, changed=(Label(5, 1, wkb),), removed=(10,))
+        assert "label 5" in opened.answer(Refused, number=number).what
+        opened.label((11, 1, boxes()[1][2]))
+        opened.answer(Learned, labels=6)
+
+    def test_points_and_lines_are_labels_too(self, opened: SessionHere) -> None:
+        shapes = [
+            shapely.Point(60, 60),
+            shapely.LineString([(200, 50), (220, 90)]),
+            shapely.MultiPoint([(350, 40), (350, 80)]),
+        ]
+        asked = opened.label(*((k, k + 1, on_map(shape)) for k, shape in enumerate(shapes)))
+        assert opened.answer(Learned, number=asked, waiting=0).labels == 3
+
+    def test_a_class_that_is_not_known_waits_for_its_name(self, opened: SessionHere) -> None:
+        opened.label(*boxes(), (50, 9, on_map(pixel_box(150, 200, 10, 10))))
+        opened.answer(Learned, labels=6)
+        opened.ask(SetClasses, classes=tuple(ClassEntry(code, str(code), "#000000") for code in (1, 2, 3, 9)))
+        opened.answer(Learned, labels=7)
+
+    @pytest.mark.parametrize(
+        "classes", [((1, "a"), (1, "b")), ((0, "a"), (1, "b")), ((1, "a"), (300, "b"))], ids=["twice", "nodata", "large"]
+    )
+    def test_classes_that_no_map_can_have_are_refused(self, opened: SessionHere, classes: Any) -> None:
+        number = opened.ask(SetClasses, classes=tuple(ClassEntry(code, name, "#112233") for code, name in classes))
+        assert opened.answer(Refused, number=number).code == "request"
+
+    def test_many_labels_may_come_in_several_requests(self, opened: SessionHere) -> None:
+        for part in (boxes()[:3], boxes()[3:]):
+            changed = tuple(Label(one, code, shape.wkb_hex) for one, code, shape in part)
+            asked = opened.ask(ChangeLabels, changed=changed, more=part[0] == boxes()[0])
+        assert opened.answer(Learned, number=asked, waiting=0).labels == 6
+        assert asked - 1 not in {answer.number for _, answer in opened.said if isinstance(answer, Learned)}
+
+    @pytest.mark.slow
+    def test_ten_thousand_labels_are_learned_from_in_seconds(self, opened: SessionHere) -> None:
+        chance = np.random.default_rng(0)
+        places = chance.uniform((15, 15), (WIDTH - 25, HEIGHT - 25), (10_000, 2))
+        many = [(k, 1 + int(3 * x / WIDTH), on_map(pixel_box(x, y, 3, 3))) for k, (x, y) in enumerate(places)]
+        opened.answer(Opened)
+        began = time.monotonic()
+        asked = opened.label(*many)
+        assert opened.answer(Learned, number=asked, waiting=0).labels > 3000
+        assert time.monotonic() - began < 60
+        began = time.monotonic()
+        asked = opened.label((20_000, 1, on_map(pixel_box(50, 50, 5, 5))))
+        opened.answer(Learned, number=asked)
+        assert time.monotonic() - began < 15
+
+
+class TestWhatIsKept:
+    def test_features_are_not_computed_twice(self, raster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FALSE_CACHE", str(tmp_path))
+        computed = []
+        real = kept_tiles._at_precision
+        monkeypatch.setattr(kept_tiles, "_at_precision", lambda *given: computed.append(given[2]) or real(*given))
+        counts = []
+        for _ in range(2):
+            with SessionHere() as session:
+                session.open(raster, CLASSES)
+                session.until_idle()
+            counts.append(len(computed))
+        assert counts[0] > 0
+        assert counts[1] == counts[0]
+
+    def test_the_rest_of_the_raster_is_looked_at_while_nobody_asks(self, opened: SessionHere) -> None:
+        opened.until_idle()
+        room = opened.session._room
+        assert all(map(room._grid.knows, room._plan))
+        assert len(room._plan) > 1
+
+    def test_work_that_nobody_wants_any_more_is_given_up(self, opened: SessionHere, monkeypatch: pytest.MonkeyPatch) -> None:
+        fits = []
+        real = session_module.fit_live
+
+        def slow(*given: Any) -> Any:
+            fits.append("begun")
+            for _ in range(100):
+                time.sleep(0.02)
+                given[-1]()  # Asks whether it is still wanted.
+            fits.append("done")
+            return real(*given)
+
+        opened.label(*boxes())
+        opened.answer(Learned, labels=6)
+        monkeypatch.setattr(session_module, "fit_live", slow)
+        opened.label((90, 1, on_map(pixel_box(60, 60, 9, 9))))
+        time.sleep(0.5)
+        monkeypatch.setattr(session_module, "fit_live", real)
+        asked = opened.label((91, 1, on_map(pixel_box(60, 80, 9, 9))))
+        opened.answer(Learned, number=asked, labels=8)
+        assert fits == ["begun"]
+
+
+class TestScores:
+    def test_they_are_unknown_while_there_are_few_labels_and_say_how_many_more_it_takes(self, labelled: SessionHere) -> None:
+        number = labelled.ask(Score)
+        scores = labelled.answer(SessionScores, number=number)
+        assert (scores.accuracy, scores.low) == (None, None)
+        assert [(score.code, score.labels, score.accuracy, score.missing) for score in scores.classes] == [
+            (1, 2, None, 2), (2, 2, None, 2), (3, 2, None, 2)
+        ]  # fmt: skip
+
+    def test_with_enough_labels_they_have_an_interval(self, opened: SessionHere) -> None:
+        opened.label(*boxes(8))
+        opened.answer(Learned, labels=24)
+        scores = opened.answer(SessionScores, number=opened.ask(Score))
+        assert 0.0 <= scores.low < scores.accuracy <= scores.high <= 1.0
+        assert all(score.low <= score.accuracy <= score.high for score in scores.classes)
+
+
+class TestPlaces:
+    def test_they_touch_no_label_and_lie_on_the_raster(self, labelled: SessionHere) -> None:
+        labelled.until_idle()
+        places = labelled.answer(SuggestedPlaces, number=labelled.ask(Suggest, places=12)).places
+        assert len(places) == 12
+        for place in places:
+            xmin, xmax, ymin, ymax = place.extent
+            square = shapely.box(xmin, ymin, xmax, ymax)
+            assert not any(square.intersects(shape) for _, _, shape in boxes())
+            assert square.intersects(shapely.box(WHOLE[0], WHOLE[2], WHOLE[1], WHOLE[3]))
+            assert place.likely != place.second
+            assert 0 <= place.doubt <= 1
+
+    def test_without_a_map_there_are_none(self, opened: SessionHere) -> None:
+        assert opened.answer(Refused, number=opened.ask(Suggest)).what == "There is no map yet."
+
+
+@pytest.fixture(scope="module")
+def pond(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SessionHere, shapely.Geometry]]:
+    """A dark pond in bright land."""
+    land = np.full((3, HEIGHT, WIDTH), 200, np.uint8)
+    land += np.random.default_rng(1).integers(0, 6, land.shape).astype(np.uint8)
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    inside = (columns - 150) ** 2 + (rows - 120) ** 2 < 40**2
+    land[:, inside] = land[:, inside] - 150
+    path = write_raster(tmp_path_factory.mktemp("pond") / "pond.tif", land)
+    with SessionHere() as session:
+        session.open(path, CLASSES)
+        yield session, on_map(shapely.Point(150, 120).buffer(40))
+
+
+class TestAnOutline:
+    def test_it_follows_what_is_like_the_click(self, pond: tuple[SessionHere, shapely.Geometry]) -> None:
+        session, truth = pond
+        x, y = GRID * (150, 120)
+        shared = []
+        for reach in (0.3, 0.4, 0.5, 0.6):
+            wkb = session.answer(Outlined, number=session.ask(Outline, x=x, y=y, reach=reach)).wkb
+            found = shapely.from_wkb(bytes.fromhex(wkb))
+            shared.append(found.intersection(truth).area / found.union(truth).area)
+        assert max(shared) > 0.85
+
+    def test_it_grows_with_its_reach(self, pond: tuple[SessionHere, shapely.Geometry]) -> None:
+        session, _ = pond
+        x, y = GRID * (150, 120)
+        areas = []
+        for reach in (0.0, 0.2, 0.5, 1.0):
+            wkb = session.answer(Outlined, number=session.ask(Outline, x=x, y=y, reach=reach)).wkb
+            areas.append(shapely.from_wkb(bytes.fromhex(wkb)).area if wkb else 0.0)
+        assert areas == sorted(areas)
+        assert areas[-1] > areas[0]
+
+    def test_beyond_the_raster_there_is_nothing(self, pond: tuple[SessionHere, shapely.Geometry]) -> None:
+        session, _ = pond
+        assert session.answer(Outlined, number=session.ask(Outline, x=0.0, y=0.0)).wkb == ""
+
+
+class TestAModel:
+    def test_it_is_an_ordinary_model_file_and_another_session_goes_on_from_it(
+        self, labelled: SessionHere, raster: str, tmp_path: Path
+    ) -> None:
+        number = labelled.view(WHOLE, 200, 150)
+        picture = codes_of(labelled.picture(number=number))
+        path = str(tmp_path / "live.safetensors")
+        labelled.ask(Save, path=path)
+        labelled.answer(Saved)
+        card = read_card(path, SEGMENTER)
+        assert [(c.code, c.name) for c in card.classes] == list(CLASSES)
+        with SessionHere() as other:
+            other.ask(Open, raster=raster, model=path)
+            assert [(c.code, c.name) for c in other.answer(Opened).classes] == list(CLASSES)
+            number = other.view(WHOLE, 200, 150)
+            np.testing.assert_array_equal(codes_of(other.picture(number=number)), picture)
+
+    def test_it_is_never_written_over_the_raster(self, labelled: SessionHere, raster: str) -> None:
+        before = Path(raster).read_bytes()
+        number = labelled.ask(Save, path=raster)
+        assert labelled.answer(Refused, number=number).code in ("output", "request")
+        assert Path(raster).read_bytes() == before
+
+
+class TestOpening:
+    def test_a_raster_that_is_not_there_is_refused_and_another_one_opened(self, raster: str, tmp_path: Path) -> None:
+        with SessionHere() as session:
+            number = session.ask(Open, raster=str(tmp_path / "none.tif"))
+            assert "does not exist" in session.answer(Refused, number=number).what
+            session.open(raster, CLASSES)
+            opened = session.answer(Opened)
+        assert opened.extent == pytest.approx(WHOLE)
+        assert (opened.width, opened.height, opened.pixel_size) == (WIDTH, HEIGHT, 1.0)
+
+    def test_nothing_but_opening_comes_first(self) -> None:
+        with SessionHere() as session:
+            number = session.view(WHOLE, 10, 10)
+            assert session.answer(Refused, number=number).what == "No raster is open."

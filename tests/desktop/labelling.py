@@ -1,0 +1,238 @@
+"""What a person who labels does in a QGIS desktop, with mouse and keys: ``qgis --code labelling.py``.
+
+``test_labelling.py`` starts it twice: to draw, until the system kills this QGIS in the middle of a polygon; and again, to
+find everything as it was. It writes a line of JSON to the folder in ``FALSE_SESSION`` after every step.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from qgis.core import QgsProject, QgsRasterLayer
+from qgis.PyQt.QtCore import QCoreApplication, QPoint, Qt, QTimer
+from qgis.PyQt.QtTest import QTest
+from qgis.PyQt.QtWidgets import QAction, QDockWidget
+from qgis.utils import iface
+
+FOLDER = Path(os.environ["FALSE_SESSION"])
+GIVEN: dict[str, Any] = json.loads((FOLDER / "given.json").read_text("utf-8"))
+PROJECT = FOLDER / "project.qgz"
+LIMIT_S = 300
+LEFT = Qt.MouseButton.LeftButton
+NO_KEY = Qt.KeyboardModifier.NoModifier
+
+
+def pause(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        QCoreApplication.processEvents()
+        time.sleep(0.01)
+
+
+def wait_for(condition: Callable[[], Any], what: str) -> None:
+    until = time.monotonic() + LIMIT_S
+    while not condition():
+        if time.monotonic() > until:
+            picture("stuck")
+            raise AssertionError(f"{what} did not happen within {LIMIT_S} s")
+        pause(0.02)
+
+
+def picture(name: str) -> None:
+    pause(0.7)
+    subprocess.run(["import", "-window", "root", str(FOLDER / f"{name}.png")], check=True, timeout=60)
+
+
+def dock() -> Any:
+    return iface.mainWindow().findChild(QDockWidget, "false_label_dock")
+
+
+def open_dock() -> dict[str, Any]:
+    """The image is in the project, and the toolbar opens the dock."""
+    image = QgsRasterLayer(GIVEN["image"], "Image")
+    QgsProject.instance().addMapLayer(image)
+    iface.mainWindow().showMaximized()
+    for name in ("Browser", "ProcessingToolbox"):
+        iface.mainWindow().findChild(QDockWidget, name).hide()
+    pause(0.5)
+    iface.mapCanvas().setExtent(image.extent())
+    iface.mainWindow().findChild(QAction, "false_label").trigger()
+    wait_for(lambda: dock() is not None and dock().isVisible(), "the dock")
+    return {"missing": dock().missing.text()}
+
+
+def begin() -> dict[str, Any]:
+    dock().begin.click()
+    work = dock().work
+    for name in GIVEN["classes"]:
+        work.add_class(name)
+    started = time.monotonic()
+    wait_for(lambda: work.opened is not None, "the opening of the raster")
+    return {"labels": work.labels.source().split("|")[0], "opened_s": time.monotonic() - started}
+
+
+def place_of(x: float, y: float) -> QPoint:
+    """Return where a place of the map is on the canvas."""
+    point = iface.mapCanvas().getCoordinateTransform().transform(x, y)
+    return QPoint(round(point.x()), round(point.y()))
+
+
+def click(x: float, y: float) -> None:
+    viewport = iface.mapCanvas().viewport()
+    QTest.mouseMove(viewport, place_of(x, y))
+    QTest.mouseClick(viewport, LEFT, NO_KEY, place_of(x, y))
+
+
+def press(key: Any, modifier: Any = NO_KEY) -> None:
+    QTest.keyClick(iface.mapCanvas(), key, modifier)
+
+
+def learned_number() -> int:
+    """Return the number of the last request that the map has learned from."""
+    return dock().work.learned.number if dock().work.learned is not None else 0
+
+
+def draw() -> dict[str, Any]:
+    """A polygon by clicks and Enter for each place that is given, after the key of its class."""
+    dock().tool_buttons["polygon"].click()
+    seconds = []
+    for number, (code, ring) in enumerate(GIVEN["polygons"]):
+        press(Qt.Key.Key_0 + code)
+        for x, y in ring:
+            click(x, y)
+        before = learned_number()
+        started = time.monotonic()
+        press(Qt.Key.Key_Return)
+        wait_for(lambda before=before: learned_number() > before, "learning")
+        seconds.append(time.monotonic() - started)
+        if number == 1:
+            wait_for(lambda: dock().work.live.picture is not None, "the first map")
+            picture("first_map")
+    wait_for(lambda: dock().work.live.picture.known == 1, "the whole view")
+    picture("map")
+    return {"count": dock().work.labels.featureCount(), "seconds": seconds, "status": dock().status.text()}
+
+
+def undo() -> dict[str, Any]:
+    press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    undone = dock().work.labels.featureCount()
+    press(Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
+    return {"undone": undone, "done": dock().work.labels.featureCount()}
+
+
+def look_at_confidence() -> dict[str, Any]:
+    dock().shows.setCurrentIndex(1)
+    wait_for(lambda: dock().work.live.picture.shows == "confidence", "the confidence")
+    wait_for(lambda: dock().work.scores is not None, "scores")
+    picture("confidence")
+    dock().shows.setCurrentIndex(0)
+    rows = range(len(dock().work.classes))
+    return {"accuracies": [dock().class_list.index(row, 4).data() for row in rows]}
+
+
+def outline() -> dict[str, Any]:
+    dock().tool_buttons["outline"].click()
+    click(*GIVEN["outline"])
+    tool = iface.mapCanvas().mapTool()
+    wait_for(lambda: not tool._outline.isEmpty(), "the outline")
+    picture("outline")
+    press(Qt.Key.Key_Return)
+    return {"count": dock().work.labels.featureCount()}
+
+
+def next_place() -> dict[str, Any]:
+    press(Qt.Key.Key_N)
+    wait_for(lambda: " of " in dock().place_line.text(), "a place")
+    wait_for(lambda: not iface.mapCanvas().isDrawing(), "the canvas")
+    pause(1.5)
+    picture("next_place")
+    iface.mapCanvas().zoomToFullExtent()
+    return {"says": dock().place_line.text()}
+
+
+def kill_the_session() -> dict[str, Any]:
+    """With a polygon half drawn; it is completed while a new session starts."""
+    dock().tool_buttons["polygon"].click()
+    ring = GIVEN["polygons"][0][1]
+    before = dock().work.process_id
+    click(*ring[0])
+    os.kill(before, signal.SIGKILL)
+    for x, y in ring[1:]:
+        click(x, y)
+    press(Qt.Key.Key_Return)
+    count = dock().work.labels.featureCount()
+    wait_for(lambda: dock().work.process_id not in (0, before) and dock().work.learned is not None, "a new session")
+    wait_for(lambda: dock().work.learned.labels == count, "all labels")
+    return {"count": count}
+
+
+def kill_qgis() -> dict[str, Any]:
+    """The project is saved, one more polygon is drawn, and one is begun when the end comes."""
+    assert QgsProject.instance().write(str(PROJECT))
+    draw_one = GIVEN["polygons"][1][1]
+    for x, y in draw_one:
+        click(x, y)
+    press(Qt.Key.Key_Return)
+    click(*draw_one[0])
+    return {"count": dock().work.labels.featureCount(), "session": dock().work.process_id}
+
+
+def find_again() -> dict[str, Any]:
+    """The project is opened in another QGIS."""
+    iface.mainWindow().showMaximized()
+    assert QgsProject.instance().read(str(PROJECT))
+    iface.mainWindow().findChild(QAction, "false_label").trigger()
+    wait_for(lambda: dock() is not None and dock().work is not None, "the dock finds its work")
+    work = dock().work
+    count = work.labels.featureCount()
+    wait_for(lambda: work.learned is not None and work.learned.labels == count, "all labels")
+    wait_for(lambda: work.live.picture is not None and work.live.picture.known == 1, "the map")
+    picture("found_again")
+    layers = [layer.isValid() for layer in QgsProject.instance().mapLayers().values()]
+    return {"count": count, "classes": [one.name for one in work.classes], "valid": layers}
+
+
+def make_the_map() -> dict[str, Any]:
+    dock().make_map.click()
+    found = QgsProject.instance().mapLayers().values
+    wait_for(lambda: any(one.source().endswith("image_map.tif") for one in found()), "the map")
+    picture("made_map")
+    (layer,) = (one for one in found() if one.source().endswith("image_map.tif"))
+    return {"map": layer.source(), "legend": [entry.label for entry in layer.renderer().classes()]}
+
+
+FIRST = (open_dock, begin, draw, undo, look_at_confidence, outline, next_place, kill_the_session, kill_qgis)
+SECOND = (find_again, make_the_map)
+
+
+def main() -> None:
+    code = 0
+    steps = SECOND if PROJECT.exists() else FIRST
+    with open(FOLDER / "steps.jsonl", "a", encoding="utf-8") as record:
+        for step in steps:
+            try:
+                said = step()
+                picture(step.__name__)
+            except BaseException:  # noqa: BLE001 - whatever it was, the test must hear of it.
+                said, code = {"failed": traceback.format_exc()}, 1
+            record.write(json.dumps({"step": step.__name__, **said}) + "\n")
+            record.flush()
+            os.fsync(record.fileno())
+            if code:
+                break
+    if steps is FIRST:
+        os.kill(os.getpid(), signal.SIGKILL)
+    QgsProject.instance().setDirty(False)
+    iface.actionExit().trigger()
+
+
+# Once the window stands and QGIS waits for its user.
+QTimer.singleShot(1000, main)

@@ -1,0 +1,150 @@
+"""A person labels in a QGIS desktop, with mouse and keys; session and QGIS are killed meanwhile, and nothing is lost.
+
+Behind ``make test-desktop``. Set DESKTOP_PICTURES to a folder to keep the pictures of the screen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_desktop import SOON_S, compute_python, keep, screen  # noqa: F401 - fixtures.
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT_S = 900
+FIRST = ["open_dock", "begin", "draw", "undo", "look_at_confidence", "outline", "next_place", "kill_the_session",
+         "kill_qgis"]  # fmt: skip
+SECOND = ["find_again", "make_the_map"]
+SCENE = """\
+import json, sys
+from pathlib import Path
+import geopandas
+from false_core.synthetic import write_scene
+folder = Path(sys.argv[1])
+write_scene(str(folder), 384, 256, 3, 0.04)
+labels = geopandas.read_file(folder / "labels.gpkg", layer="labels")
+labels = labels[labels.area > 0].explode(index_parts=False)
+classes = sorted(labels["land_cover"].unique())[:3]
+polygons = []
+for number in range(2):
+    for code, name in enumerate(classes, 1):
+        shape = labels[labels["land_cover"] == name].geometry.iloc[number].simplify(3).exterior
+        polygons.append([code, [list(point) for point in shape.coords[:-1]]])
+spot = labels[labels["land_cover"] == classes[1]].geometry.iloc[2].representative_point()
+given = {"image": str(folder / "image.tif"), "classes": classes, "polygons": polygons, "outline": [spot.x, spot.y]}
+(folder / "given.json").write_text(json.dumps(given))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("labelling")
+
+
+@pytest.fixture(scope="module")
+def steps(screen, compute_python, folder) -> dict[str, dict[str, Any]]:  # noqa: F811 - fixtures.
+    """Run both QGIS, one after the other, and return what each step said."""
+    program = shutil.which("qgis.bin") or shutil.which("qgis")
+    if program is None:
+        pytest.skip("QGIS is not installed.")
+    subprocess.run([compute_python, "-c", SCENE, str(folder)], cwd=ROOT, check=True)
+    profile, runtime = folder / "profile", folder / "runtime"
+    plugin = profile / "profiles" / "default" / "python" / "plugins" / "qgis_false"
+    plugin.mkdir(parents=True)
+    for file in (*(ROOT / "qgis_false").iterdir(), ROOT / "metadata.txt"):
+        (plugin / file.name).symlink_to(file)
+    runtime.mkdir(mode=0o700)
+    settings = profile / "profiles" / "default" / "QGIS"
+    settings.mkdir(parents=True)
+    (settings / "QGIS3.ini").write_text(
+        "[PythonPlugins]\nprocessing=true\nqgis_false=true\n[qgis]\nshowTips=false\nnewsFeed\\disabled=true\n"
+        "[app]\nfirstRunVersionFlag=99999\n[core]\nNewsFeed\\disabled=true\n[false]\ngreeted=true\n",
+        encoding="utf-8",
+    )
+    variables = {
+        **os.environ,
+        "DISPLAY": screen,
+        "QT_QPA_PLATFORM": "xcb",
+        "XDG_RUNTIME_DIR": str(runtime),
+        "QGIS_CUSTOM_CONFIG_PATH": str(profile),
+        "FALSE_SESSION": str(folder),
+        "FALSE_CACHE": str(folder / "cache"),
+        "FALSE_CORE_PYTHON": compute_python,
+    }
+    for name in ("QGIS_OPTIONS_PATH", "PYTHONPATH"):
+        variables.pop(name, None)
+    for expected in (FIRST, FIRST + SECOND):
+        run_qgis(program, variables, folder)
+        record = folder / "steps.jsonl"
+        lines = record.read_text("utf-8").splitlines() if record.exists() else []
+        said = {line.pop("step"): line for line in map(json.loads, lines)}
+        failed = [f"{name}:\n{one['failed']}" for name, one in said.items() if "failed" in one]
+        log = (folder / "qgis.log").read_text("utf-8")[-2000:]
+        assert list(said) == expected and not failed, "\n".join([*failed, log])
+    return said
+
+
+def run_qgis(program: str, variables: dict[str, str], folder: Path) -> None:
+    with open(folder / "qgis.log", "w", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            [program, "--nologo", "--noversioncheck", "--code", str(Path(__file__).with_name("labelling.py"))],
+            env=variables, stdout=log, stderr=subprocess.STDOUT, cwd=folder, start_new_session=True,
+        )  # fmt: skip
+        try:
+            process.wait(LIMIT_S)
+        except subprocess.TimeoutExpired:
+            # What stood in its way is on the screen.
+            subprocess.run(["import", "-window", "root", str(folder / "stuck.png")], env=variables, check=False)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            keep(folder)
+
+
+def test_labels_drawn_with_mouse_and_keys_make_a_map(steps):
+    assert steps["draw"]["count"] == 6
+    assert max(steps["draw"]["seconds"][2:]) < SOON_S
+
+
+def test_undo_and_redo_go_by_the_keys_that_everybody_knows(steps):
+    assert steps["undo"] == {"undone": 5, "done": 6}
+
+
+def test_each_class_has_an_accuracy_or_says_that_it_is_unknown(steps):
+    assert all("%" in one or "unknown" in one for one in steps["look_at_confidence"]["accuracies"])
+
+
+def test_a_click_outlines_a_label(steps):
+    assert steps["outline"]["count"] == 7
+
+
+def test_the_end_of_the_session_in_the_middle_of_a_polygon_loses_nothing(steps):
+    assert steps["kill_the_session"]["count"] == 8
+
+
+def test_the_end_of_qgis_in_the_middle_of_a_polygon_loses_nothing_but_that_one(steps):
+    assert steps["kill_qgis"]["count"] == 9
+    assert steps["find_again"]["count"] == 9
+
+
+def test_the_session_ends_with_the_qgis_that_is_killed(steps):
+    until = time.monotonic() + SOON_S
+    while Path(f"/proc/{steps['kill_qgis']['session']}").exists():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_the_project_finds_its_work_and_has_no_broken_layer(steps):
+    assert len(steps["find_again"]["classes"]) == 3
+    assert all(steps["find_again"]["valid"])
+
+
+def test_the_map_is_made_and_shown_with_its_classes(steps):
+    assert set(steps["make_the_map"]["legend"]) == set(steps["find_again"]["classes"])
