@@ -15,8 +15,8 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from qgis.gui import QgsDockWidget, QgsMapLayerComboBox
-from qgis.PyQt.QtCore import Qt
-from qgis.PyQt.QtGui import QColor
+from qgis.PyQt.QtCore import Qt, QUrl
+from qgis.PyQt.QtGui import QColor, QDesktopServices
 from qgis.PyQt.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -55,11 +55,13 @@ from qgis_false.dock.places import PlaceQueue
 from qgis_false.dock.project_state import Looks, forget_work, remembered_work
 from qgis_false.dock.session_process import session_command
 from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
-from qgis_false.layers import classes_of, raster_path
+from qgis_false.help import help_page
+from qgis_false.layers import as_it_is, classes_of, raster_path
 from qgis_false.made_files import ENCODER, SEGMENTER, remember
 from qgis_false.result_names import name_of_layer
 from qgis_false.translation import tr
 
+TABLE_PX, TABLE_WIDTH_PX = 120, 330
 ENCODER_GENERAL, ENCODER_FILE, MODEL_FILE = range(3)
 
 
@@ -95,6 +97,7 @@ class LabelDock(QgsDockWidget):
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidgetResizable(True)
         area.setWidget(self._pages)
+        area.setMinimumWidth(self._pages.minimumSizeHint().width() + area.verticalScrollBar().sizeHint().width())
         self.setWidget(area)
         self.visibilityChanged.connect(self._on_visibility)
         QgsProject.instance().readProject.connect(self._on_project)
@@ -137,18 +140,19 @@ class LabelDock(QgsDockWidget):
         other.setText("…")
         other.setToolTip(tr("Label another raster"))
         other.clicked.connect(self._leave)
-        layout.addLayout(_row(self.raster_line, other))
+        about = QToolButton()
+        about.setText("?")
+        about.setToolTip(tr("Help"))
+        about.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(help_page("label_and_map"))))
+        layout.addLayout(_row(self.raster_line, other, about))
         self.looks = QComboBox()
         self.looks.addItems([tr("General encoder"), tr("Encoder file..."), tr("Model file...")])
         self.looks.setToolTip(tr("What looks at the raster: the general encoder alone, with one of your own, or a model."))
         self.looks.activated.connect(self._choose_looks)
         layout.addLayout(_row(QLabel(tr("Encoder")), self.looks))
-        layout.addWidget(self._class_box())
-        layout.addWidget(self._tool_box())
-        layout.addWidget(self._map_box())
-        layout.addWidget(self._run_box())
         self.status = QLabel()
         self.status.setWordWrap(True)
+        self.status.setMinimumHeight(2 * self.status.fontMetrics().lineSpacing())  # So that nothing jumps below it.
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         layout.addWidget(self.status)
         self.again = QPushButton(tr("Start again"))
@@ -156,6 +160,10 @@ class LabelDock(QgsDockWidget):
         self.again.clicked.connect(lambda: self.work and self.work.restart())
         self.again.hide()
         layout.addWidget(self.again)
+        layout.addWidget(self._class_box())
+        layout.addWidget(self._tool_box())
+        layout.addWidget(self._map_box())
+        layout.addWidget(self._run_box())
         layout.addStretch()
         return page
 
@@ -175,7 +183,9 @@ class LabelDock(QgsDockWidget):
         header.setSectionResizeMode(ACCURACY, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Interactive)
         header.resizeSection(NAME, 90)
-        self.table.setMinimumHeight(150)
+        self.table.setMinimumHeight(TABLE_PX)
+        self.table.setMaximumHeight(2 * TABLE_PX)
+        self.table.setMinimumWidth(TABLE_WIDTH_PX)
         self.table.selectionModel().currentRowChanged.connect(lambda now, _: self._choose_row(now.row()))
         self.table.doubleClicked.connect(self._edit_colour)
         layout.addWidget(self.table)
@@ -668,7 +678,10 @@ class LabelDock(QgsDockWidget):
             self.work.reopen(Looks(encoder=results["ENCODER"]))
 
     def _load_map(self, path: str) -> None:
-        layer = QgsRasterLayer(path, name_of_layer(tr("Classified raster"), self.work.raster.name() if self.work else ""))
+        with as_it_is(path):
+            layer = QgsRasterLayer(
+                path, name_of_layer(tr("Classified raster"), self.work.raster.name() if self.work else "")
+            )
         classes = classes_of(path)
         if classes:
             layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))

@@ -1352,6 +1352,10 @@
         <translation>In ein anderes Raster zeichnen</translation>
     </message>
     <message>
+        <source>Help</source>
+        <translation>Hilfe</translation>
+    </message>
+    <message>
         <source>What looks at the raster: the general encoder alone, with one of your own, or a model.</source>
         <translation>Was das Raster ansieht: der allgemeine Encoder allein, mit einem eigenen zusammen, oder ein Modell.</translation>
     </message>
@@ -1586,6 +1590,70 @@
     <message>
         <source>It has failed.</source>
         <translation>Es ist fehlgeschlagen.</translation>
+    </message>
+    <message>
+        <source>What it does</source>
+        <translation>Wozu es da ist</translation>
+    </message>
+    <message>
+        <source>You draw labels on the raster, and the map that is made of them lies under your labels a moment later. Draw where the map is wrong, and it gets better. When you like it, one button maps the whole raster.</source>
+        <translation>Sie zeichnen Trainingsflächen auf das Raster, und einen Augenblick später liegt die Karte, die daraus wird, unter ihnen. Zeichnen Sie dort, wo die Karte falsch ist, und sie wird besser. Wenn sie Ihnen gefällt, kartiert ein Knopf das ganze Raster.</translation>
+    </message>
+    <message>
+        <source>Begin</source>
+        <translation>Beginnen</translation>
+    </message>
+    <message>
+        <source>Choose a raster and press Label this raster. Add classes by hand, or take them from the style of a layer, a text file with a name per line, or a model. A double click changes a name or a colour.</source>
+        <translation>Wählen Sie ein Raster und drücken Sie In dieses Raster zeichnen. Fügen Sie Klassen von Hand hinzu, oder nehmen Sie sie aus dem Stil eines Layers, einer Textdatei mit einem Namen je Zeile oder einem Modell. Ein Doppelklick ändert Namen oder Farbe.</translation>
+    </message>
+    <message>
+        <source>Where labels are kept</source>
+        <translation>Wo die Trainingsflächen liegen</translation>
+    </message>
+    <message>
+        <source>In a GeoPackage beside the raster, or in the folder of the project where that of the raster is read-only. Each label is in the file before you draw the next one. It is a plain layer: you may edit it with the tools of QGIS or with another program, and the map follows. The style of the layer is the list of classes.</source>
+        <translation>In einem GeoPackage neben dem Raster, oder im Ordner des Projekts, wenn der des Rasters schreibgeschützt ist. Jede Trainingsfläche ist in der Datei, bevor Sie die nächste zeichnen. Es ist ein gewöhnlicher Layer: Sie können ihn mit den Werkzeugen von QGIS oder einem anderen Programm bearbeiten, und die Karte folgt. Der Stil des Layers ist die Liste der Klassen.</translation>
+    </message>
+    <message>
+        <source>Polygon: click each corner; Enter or a right click completes it. Stroke: hold the button and draw. Point: one pixel. Outline: click, and what is like that place is outlined; the wheel says how far, Enter or a click into it accepts it.</source>
+        <translation>Polygon: Klicken Sie jede Ecke an; die Eingabetaste oder ein Rechtsklick schließt es ab. Strich: Halten Sie die Taste gedrückt und zeichnen Sie. Punkt: ein Pixel. Umriss: Klicken Sie, und was der Stelle ähnlich ist, wird umrandet; das Mausrad sagt, wie weit, die Eingabetaste oder ein Klick hinein nimmt es an.</translation>
+    </message>
+    <message>
+        <source>Keys over the map</source>
+        <translation>Tasten über der Karte</translation>
+    </message>
+    <message>
+        <source>1 to 9 choose the class. Enter completes, Esc gives up. Del takes back the last corner, or else removes the labels that are selected. Ctrl+Z and Ctrl+Y undo and redo. N goes to the next place. They count while one of the four tools is chosen.</source>
+        <translation>1 bis 9 wählen die Klasse. Die Eingabetaste schließt ab, Esc verwirft. Entf nimmt die letzte Ecke zurück oder entfernt sonst die ausgewählten Trainingsflächen. Strg+Z und Strg+Y machen rückgängig und wiederholen. N geht zur nächsten Stelle. Sie gelten, solange eines der vier Werkzeuge gewählt ist.</translation>
+    </message>
+    <message>
+        <source>How good it is</source>
+        <translation>Wie gut es ist</translation>
+    </message>
+    <message>
+        <source>Beside each class stands which share of its labels the map finds when it has not learned from them, with the limits between which it lies in 95 of 100 cases. It is unknown while there are too few labels. For the map as a whole, take sample points and Assess a map when it is made.</source>
+        <translation>Neben jeder Klasse steht, welchen Anteil ihrer Trainingsflächen die Karte findet, wenn sie nicht aus ihnen gelernt hat, mit den Grenzen, zwischen denen er in 95 von 100 Fällen liegt. Er ist unbekannt, solange es zu wenige Trainingsflächen gibt. Für die Karte als Ganzes nehmen Sie Stichprobenpunkte und Karte bewerten, wenn sie erstellt ist.</translation>
+    </message>
+    <message>
+        <source>The map is unsure there, and a label teaches most. Draw what you see in the square, or press N again to pass it over.</source>
+        <translation>Dort ist die Karte unsicher, und eine Trainingsfläche lehrt am meisten. Zeichnen Sie, was Sie in dem Quadrat sehen, oder drücken Sie noch einmal N, um es zu übergehen.</translation>
+    </message>
+    <message>
+        <source>Make the map, and improve it</source>
+        <translation>Karte erstellen und verbessern</translation>
+    </message>
+    <message>
+        <source>Make the map saves the model beside the raster and runs Classify a raster, which you can cancel. Improve it pretrains an encoder on this raster while you go on, and goes on with it when it is done.</source>
+        <translation>Karte erstellen speichert das Modell neben dem Raster und klassifiziert das ganze Raster; Sie können es abbrechen. Verbessern trainiert einen Encoder auf diesem Raster vor, während Sie weiterzeichnen, und macht mit ihm weiter, wenn er fertig ist.</translation>
+    </message>
+    <message>
+        <source>When the computing stops</source>
+        <translation>Wenn das Rechnen abbricht</translation>
+    </message>
+    <message>
+        <source>It begins again by itself and is told all labels. If it keeps stopping, the dock says why, and Start again tries once more. A project that is opened again finds raster, labels, classes and encoder in the dock.</source>
+        <translation>Es beginnt von selbst neu und erfährt alle Trainingsflächen. Bricht es immer wieder ab, sagt das Bedienfeld, warum, und Neu starten versucht es noch einmal. Ein Projekt, das wieder geöffnet wird, findet Raster, Trainingsflächen, Klassen und Encoder im Bedienfeld vor.</translation>
     </message>
     <message>
         <source>What was drawn encloses no area.</source>
@@ -2182,10 +2250,6 @@
     <message>
         <source>All algorithms</source>
         <translation>Alle Algorithmen</translation>
-    </message>
-    <message>
-        <source>Help</source>
-        <translation>Hilfe</translation>
     </message>
     <message>
         <source>The variable {variable} is set and comes first.</source>
