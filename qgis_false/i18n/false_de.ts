@@ -1660,6 +1660,10 @@
         <translation>Was gezeichnet wurde, umschließt keine Fläche.</translation>
     </message>
     <message>
+        <source>The label layer is edited in a transaction, which keeps labels out of the file. End the editing first.</source>
+        <translation>Der Layer der Trainingsflächen wird in einer Transaktion bearbeitet, die Trainingsflächen der Datei vorenthält. Beenden Sie zuerst die Bearbeitung.</translation>
+    </message>
+    <message>
         <source>The labels cannot be written to {path}: {reason}.</source>
         <translation>Die Trainingsflächen lassen sich nicht nach {path} schreiben: {reason}.</translation>
     </message>
