@@ -30,6 +30,7 @@ from qgis_false.algorithms.problems import problems, with_names_of_rasters
 from qgis_false.algorithms.values import Request
 from qgis_false.environment.processes import ProcessingCancelled
 from qgis_false.help import help_page
+from qgis_false.parameter_names import with_parameters_said
 from qgis_false.result_names import name_layers
 from qgis_false.translation import tr
 
@@ -143,7 +144,11 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
         for parameter in self.parameterDefinitions():
             name, value = parameter.name(), parameters.get(parameter.name())
             if name not in named and not parameter.checkValueIsAcceptable(value, context):
-                return False, tr("{name} cannot be used: {value}.", name=name, value=value)
+                return False, tr(
+                    "{name} cannot be used: {value}.",
+                    name=f"{jobs.quoted_label(parameter.description())} ({name})",
+                    value=value,
+                )
         return True, ""
 
     def processAlgorithm(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
@@ -256,9 +261,10 @@ class JobAlgorithm(FalseAlgorithm):
         if entries:
             fields["legend"] = legend.write_legend(entries, folder)
         try:
-            return jobs.from_mapping({"job": self.JOB.NAME, **fields})
+            with jobs.parameters_called_by(jobs.BY_LABEL):
+                return jobs.from_mapping({"job": self.JOB.NAME, **fields})
         except FalseError as error:
-            raise QgsProcessingException(str(error)) from error
+            raise QgsProcessingException(with_parameters_said(self.JOB, str(error))) from error
 
     def _exported(
         self, target: str, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback

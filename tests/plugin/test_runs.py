@@ -243,7 +243,7 @@ def test_one_band_may_be_a_plain_number(compute, run, raster, labels, tmp_path):
 
 
 def test_a_value_the_job_does_not_admit_is_an_error_in_its_words(compute, run, raster, tmp_path):
-    with pytest.raises(QgsProcessingException, match="bands must be different numbers"):
+    with pytest.raises(QgsProcessingException, match=r"“Bands” \(BANDS\) must be different numbers"):
         run("pretrain", RASTERS=[raster], ENCODER=str(tmp_path / "e.safetensors"), BANDS="1,1")
 
 
@@ -270,7 +270,9 @@ def test_a_layer_that_is_gone_when_the_run_begins_is_named(compute, run, raster,
 
 
 def test_polygons_cannot_go_to_a_database(compute, run, raster):
-    with pytest.raises(QgsProcessingException, match="OUTPUT must be a file, for example a GeoPackage; it is postgres"):
+    with pytest.raises(
+        QgsProcessingException, match=r"“Polygons” \(OUTPUT\) must be a file, for example a GeoPackage; it is postgres"
+    ):
         run("polygonise", MAP=raster, OUTPUT='postgres://dbname=\'maps\' table="public"."polygons" (geom)')
     assert compute.job is None
 
