@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Optional, Tuple, Union
 
+from false_core.jobs.called import called
 from false_core.jobs.job import Job, Result
 from false_core.jobs.kinds import (
     BANDS,
@@ -260,7 +261,7 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
         if not self.false_negatives or self.method in (*CALIBRATED, "false"):
             return None
         remedy = "The method false is simclr with false negatives." if self.method == "simclr" else "Leave it out."
-        return f"The method {self.method} takes no false_negatives.", remedy
+        return f"The method {self.method} takes no {called(self, 'false_negatives')}.", remedy
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from qgis_false.algorithms.problems import problems, with_names_of_rasters
 from qgis_false.algorithms.values import Request
 from qgis_false.environment.processes import ProcessingCancelled
 from qgis_false.help import help_page
+from qgis_false.parameter_names import with_parameters_said
 from qgis_false.result_names import name_layers
 from qgis_false.translation import tr
 
@@ -53,6 +54,13 @@ def missing_to_compute(job: Type[Any]) -> str:
     except (NoEnvironment, QgsProcessingException) as error:
         return str(error)
     return ""
+
+
+def _in_short(value: Any) -> str:
+    """Return a result as a person reads it. QGIS shows all outputs with sixteen digits."""
+    if not isinstance(value, float):
+        return str(value)
+    return str(int(value)) if value.is_integer() else f"{value:.4g}"
 
 
 class FalseAlgorithm(QgsProcessingAlgorithm):
@@ -140,7 +148,11 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
         for parameter in self.parameterDefinitions():
             name, value = parameter.name(), parameters.get(parameter.name())
             if name not in named and not parameter.checkValueIsAcceptable(value, context):
-                return False, tr("{name} cannot be used: {value}.", name=name, value=value)
+                return False, tr(
+                    "{name} cannot be used: {value}.",
+                    name=f"{jobs.quoted_label(parameter.description())} ({name})",
+                    value=value,
+                )
         return True, ""
 
     def processAlgorithm(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
@@ -211,7 +223,8 @@ class JobAlgorithm(FalseAlgorithm):
         self._class_field = self.parameterAsString(parameters, named, context)
         if not self._class_field and layer is not None:
             self._class_field = class_field.class_field_of(layer)
-            feedback.pushInfo(tr("The classes are taken from the field {field}.", field=self._class_field))
+            if self._class_field:
+                feedback.pushInfo(tr("The classes are taken from the field {field}.", field=self._class_field))
         for doubt in self.doubts(parameters, context):
             feedback.pushWarning(doubt)
         if "legend" in jobs.parameters(self.JOB):
@@ -239,6 +252,9 @@ class JobAlgorithm(FalseAlgorithm):
             name_layers(job, context)
             results = run_job(job, feedback)
         self._remember(job)
+        for result in self.JOB.RESULTS:
+            if results.get(result.name) is not None:
+                feedback.pushInfo(f"{tr(result.label)}: {_in_short(results[result.name])}")
         declared = [*jobs.outputs(job), *(result.name for result in self.JOB.RESULTS)]
         return {name.upper(): results[name] for name in declared if name in results}
 
@@ -263,9 +279,10 @@ class JobAlgorithm(FalseAlgorithm):
         if entries:
             fields["legend"] = legend.write_legend(entries, folder)
         try:
-            return jobs.from_mapping({"job": self.JOB.NAME, **fields})
+            with jobs.parameters_called_by(jobs.BY_LABEL):
+                return jobs.from_mapping({"job": self.JOB.NAME, **fields})
         except FalseError as error:
-            raise QgsProcessingException(str(error)) from error
+            raise QgsProcessingException(with_parameters_said(self.JOB, str(error))) from error
 
     def _estimated(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
         """Say what the job costs, and do nothing of it."""

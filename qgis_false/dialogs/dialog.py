@@ -49,6 +49,9 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
         self._is_estimating = False  # One that was refused leaves it behind.
         if not self._can_compute():
             return
+        self._run()
+
+    def _run(self) -> None:
         self.mainWidget().propose_destinations()  # A name that was free when the dialog was opened may be taken by now.
         if self._is_meant():
             super().runAlgorithm()
@@ -107,7 +110,7 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
         if path:
             panel = self.mainWidget()
             panel.wrappers[EXPORT].setParameterValue(path, panel.processing_context)
-            self.runAlgorithm()
+            self._run()  # Whether or not anything can be computed here.
             panel.wrappers[EXPORT].setParameterValue(None, panel.processing_context)
 
     def _name_reports(self) -> None:

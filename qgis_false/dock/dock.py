@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
@@ -61,7 +62,7 @@ from qgis_false.made_files import ENCODER, SEGMENTER, remember
 from qgis_false.result_names import name_of_layer
 from qgis_false.translation import tr
 
-TABLE_PX, TABLE_WIDTH_PX = 120, 330
+TABLE_PX, TABLE_WIDTH_PX = 120, 370
 ENCODER_GENERAL, ENCODER_FILE, MODEL_FILE = range(3)
 
 
@@ -349,7 +350,9 @@ class LabelDock(QgsDockWidget):
         looks = looks or Looks()
         self.work = work = Labelling(self._canvas, raster, labels, looks, self._command, self)
         file = Path(labels.source().split("|")[0])
-        self.raster_line.setText(tr("{raster}, labels in {file}", raster=raster.name(), file=file.name))
+        is_beside = str(file.parent) == os.path.dirname(raster_path(raster))
+        shown = file.name if is_beside else str(file)
+        self.raster_line.setText(tr("{raster}, labels in {file}", raster=raster.name(), file=shown))
         self.raster_line.setToolTip(str(file))
         self.looks.setCurrentIndex(MODEL_FILE if looks.model else ENCODER_FILE if looks.encoder else ENCODER_GENERAL)
         self._tools = {
@@ -711,7 +714,7 @@ class LabelDock(QgsDockWidget):
     def _say(self, text: str, attention: bool) -> None:
         self.status.setText(text)
         self.status.setStyleSheet("color: #b00020;" if attention else "")
-        self.again.setVisible(attention)
+        self.again.setVisible(self.work is not None and self.work.needs_restart)
 
     def _try(self, do: Callable[[], object]) -> None:
         try:

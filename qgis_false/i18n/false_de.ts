@@ -968,16 +968,16 @@
         <translation>Eine Karte bewerten</translation>
     </message>
     <message>
-        <source>The classes are taken from the field {field}.</source>
-        <translation>Die Klassen kommen aus dem Feld {field}.</translation>
-    </message>
-    <message>
         <source>{name} cannot be used: {value}.</source>
         <translation>{name} kann nicht verwendet werden: {value}.</translation>
     </message>
     <message>
         <source>{algorithm} has no parameter {name}. It has {names}.</source>
         <translation>{algorithm} hat keinen Parameter {name}. Es hat {names}.</translation>
+    </message>
+    <message>
+        <source>The classes are taken from the field {field}.</source>
+        <translation>Die Klassen kommen aus dem Feld {field}.</translation>
     </message>
     <message>
         <source>Check the compute environment</source>
@@ -1096,8 +1096,8 @@
         <translation>{source} ist kein Layer, der sich öffnen lässt. Die Datei ist vielleicht beschädigt oder von anderer Art.</translation>
     </message>
     <message>
-        <source>{name} is missing: {label}. It may be one of {names}. Where the layer is styled by its classes, that field is taken.</source>
-        <translation>{name} fehlt: {label}. Es kann eines von {names} sein. Wo der Layer nach seinen Klassen gestaltet ist, wird dieses Feld genommen.</translation>
+        <source>{name} is missing. It may be one of {names}. Where the layer is styled by its classes, that field is taken.</source>
+        <translation>{name} fehlt. Es kann eines von {names} sein. Wo der Layer nach seinen Klassen gestaltet ist, wird dieses Feld genommen.</translation>
     </message>
     <message>
         <source>there is no file {path}.</source>
@@ -1132,8 +1132,8 @@
         <translation> und </translation>
     </message>
     <message>
-        <source>{name} is missing: {label}.</source>
-        <translation>{name} fehlt: {label}.</translation>
+        <source>{name} is missing.</source>
+        <translation>{name} fehlt.</translation>
     </message>
     <message>
         <source>{name} must be one of {names}; it is {value}.</source>
@@ -1694,6 +1694,10 @@
     <message>
         <source>What was drawn encloses no area.</source>
         <translation>Was gezeichnet wurde, umschließt keine Fläche.</translation>
+    </message>
+    <message>
+        <source>The label layer is edited in a transaction, which keeps labels out of the file. End the editing first.</source>
+        <translation>Der Layer der Trainingsflächen wird in einer Transaktion bearbeitet, die Trainingsflächen der Datei vorenthält. Beenden Sie zuerst die Bearbeitung.</translation>
     </message>
     <message>
         <source>The labels cannot be written to {path}: {reason}.</source>

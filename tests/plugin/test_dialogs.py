@@ -384,15 +384,15 @@ class TestExportingAJob:
         assert not [label for label in opened.findChildren(QLabel) if "Export the job" in label.text() and label.isVisible()]
 
     def test_runs_the_dialog_once_with_the_file_that_was_named(self, dialog, monkeypatch, tmp_path):
+        from processing.gui.AlgorithmDialog import AlgorithmDialog
         from qgis.PyQt.QtWidgets import QFileDialog, QPushButton
-
-        from qgis_false.dialogs.dialog import FalseDialog
 
         values = []
         file = str(tmp_path / "job.json")
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (file, ""))
-        monkeypatch.setattr(FalseDialog, "runAlgorithm", lambda self: values.append(self.createProcessingParameters()))
+        monkeypatch.setattr(AlgorithmDialog, "runAlgorithm", lambda self: values.append(self.createProcessingParameters()))
         opened = dialog("exportonnx")
+        monkeypatch.setenv("FALSE_CORE_PYTHON", str(tmp_path / "none"))  # It computes nothing.
         opened.setParameters({"MODEL": file})
         (button,) = [one for one in opened.findChildren(QPushButton) if one.text() == "Export the job..."]
         button.click()

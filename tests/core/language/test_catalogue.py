@@ -110,6 +110,9 @@ class TestACatalogue:
     def test_translates_what_it_knows_and_leaves_names(self, english: str, german: str) -> None:
         assert self.CATALOGUE.translated(english) == german
 
-    @pytest.mark.parametrize("text", ["", " ", "Something else.", "What another library says of it is b.tif", "1.2.3", "a" * 10_000, "x. " * 2_000])
+    @pytest.mark.parametrize(
+        "text",
+        ["", " ", "Something else.", "What another library says of it is b.tif", "1.2.3", "a" * 10_000, "x. " * 2_000],
+    )
     def test_says_of_other_texts_that_it_does_not_know_them(self, text: str) -> None:
         assert self.CATALOGUE.translated(text) is None
