@@ -2132,8 +2132,8 @@
         <translation>Der Nodata-Wert von {layer} ist in QGIS ausgeschaltet. Er gilt trotzdem.</translation>
     </message>
     <message>
-        <source>{path} cannot be written. Is it open in another program?</source>
-        <translation>{path} kann nicht geschrieben werden. Ist die Datei in einem anderen Programm geöffnet?</translation>
+        <source>{path} cannot be written. Close the programs that have it open.</source>
+        <translation>{path} kann nicht geschrieben werden. Schließen Sie die Programme, in denen die Datei geöffnet ist.</translation>
     </message>
     <message>
         <source>Legend</source>
