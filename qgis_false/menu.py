@@ -33,7 +33,8 @@ class FalseMenu:
         self._iface = iface
         self._dock: Any = None
         icon = QIcon(str(ICON_FILE))
-        self.label_action = QAction(QIcon(str(PLUGIN_FOLDER / "icons" / "label.svg")), tr("FALSE: label and map"))
+        pencil = QIcon(str(PLUGIN_FOLDER / "icons" / "label.svg"))
+        self.label_action = QAction(pencil, tr("FALSE: label and map"), iface.mainWindow())
         self.label_action.setObjectName("false_label")
         self.label_action.setToolTip(tr("Draw labels, and see the map that is made of them at once"))
         self.label_action.triggered.connect(self.open_dock)
@@ -69,6 +70,7 @@ class FalseMenu:
             self._iface.removeDockWidget(self._dock)
             self._dock.deleteLater()
             self._dock = None
+        self.label_action.deleteLater()
         self._iface.rasterMenu().removeAction(self.menu.menuAction())
         self.menu.deleteLater()
         self._iface.mainWindow().removeToolBar(self.toolbar)

@@ -19,6 +19,7 @@ import json
 import re
 import shlex
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +32,13 @@ from build_translations import LANGUAGES, translations  # noqa: E402
 from shipped_models import Entry, ShippedModel, shipped_models  # noqa: E402
 
 from false_core import jobs, presets  # noqa: E402
+from qgis_false.dock.guide import dock_guide  # noqa: E402
 from qgis_false.tasks import EXPORT, EXPORT_NAME, TASKS, can_be_exported, name_of  # noqa: E402
 
 PRESETS = ROOT / "qgis_false" / "dialogs" / "presets.json"
 """What the presets say, by job, preset and parameter: the dialogs show it where nothing is entered."""
 ORIGINAL = "en"
+DOCK_PAGE = "label_and_map"
 MARKDOWN = ROOT / "docs" / "algorithms"
 HTML = ROOT / "qgis_false" / "help"
 ALGORITHMS = ROOT / "qgis_false" / "algorithms"
@@ -104,7 +107,7 @@ def main() -> int:
 
 def files() -> dict[Path, str]:
     """Return every file that the help consists of, and its text."""
-    found = {MARKDOWN / "index.md": index()}
+    found = {MARKDOWN / "index.md": index(), MARKDOWN / f"{DOCK_PAGE}.md": dock_as_markdown()}
     for page in pages():
         found[MARKDOWN / f"{page.name}.md"] = as_markdown(page)
     for model in shipped_models():
@@ -120,6 +123,7 @@ def files() -> dict[Path, str]:
                 found[HTML / language / f"{page.name}.html"] = as_html(page, language, tr)
         for model in shipped_models():
             found[HTML / language / f"{model.page}.html"] = model_as_html(model, language, tr)
+        found[HTML / language / f"{DOCK_PAGE}.html"] = dock_as_html(language, tr)
         found[HTML / language / "index.html"] = index_as_html(language, tr)
     found[PRESETS] = json.dumps(said_by_presets(), indent=1) + "\n"
     return found
@@ -275,6 +279,8 @@ def index() -> str:
         "",
         "All of them are in the Processing toolbox under FALSE, and work in batch, in models, in scripts and with",
         "`qgis_process`. The command line `false-core` runs the same jobs without QGIS.",
+        "",
+        f"Labels are drawn in the dock [FALSE: label and map]({DOCK_PAGE}.md), which uses some of them.",
         "",
         "| algorithm | what it does | in QGIS | command line |",
         "|---|---|---|---|",
@@ -443,13 +449,31 @@ def model_as_html(model: ShippedModel, language: str, tr: Translate) -> str:
     return _html(tr(model.title), language, lines)
 
 
+def dock_as_html(language: str, tr: Translate) -> str:
+    """Return the page of the dock."""
+    lines = []
+    for heading, text in dock_guide(tr):
+        lines += [f"<h2>{html.escape(heading)}</h2>", f"<p>{html.escape(text)}</p>"]
+    return _html(tr("FALSE: label and map"), language, lines)
+
+
+def dock_as_markdown() -> str:
+    """Return the page of the dock for the documentation."""
+    notice = NOTICE.replace("false_core/jobs and qgis_false/tasks.py", "qgis_false/dock/guide.py")
+    lines = ["# FALSE: label and map", "", notice]
+    for heading, text in dock_guide(str):
+        lines += ["", f"## {heading}", "", *textwrap.wrap(text, 115)]
+    return "\n".join([*lines, ""])
+
+
 def index_as_html(language: str, tr: Translate) -> str:
     """Return the list of all pages of the plugin, by the groups of the toolbox."""
     groups = {"start": tr("1 Start here"), "map": tr("2 Map"), "check": tr("3 Check"), "improve": tr("4 Improve"),
               "files": tr("5 Models and files")}  # fmt: skip
     entries = [(p.algorithm.group, p.name, tr(p.title), tr(p.paragraphs[0])) for p in pages() if p.algorithm]
     entries += [(GROUPS_OF_MODELS[one.title], one.page, tr(one.title), tr(one.about)) for one in shipped_models()]
-    lines = []
+    title, about = tr("FALSE: label and map"), dock_guide(tr)[0][1]
+    lines = ["<dl>", f'<dt><a href="{DOCK_PAGE}.html">{html.escape(title)}</a></dt><dd>{html.escape(about)}</dd>', "</dl>"]
     for group, heading in groups.items():
         lines += [f"<h2>{html.escape(heading)}</h2>", "<dl>"]
         for _, page, title, about in sorted((e for e in entries if e[0] == group), key=lambda entry: entry[2]):

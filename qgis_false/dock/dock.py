@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
@@ -15,8 +16,8 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from qgis.gui import QgsDockWidget, QgsMapLayerComboBox
-from qgis.PyQt.QtCore import Qt
-from qgis.PyQt.QtGui import QColor
+from qgis.PyQt.QtCore import Qt, QUrl
+from qgis.PyQt.QtGui import QColor, QDesktopServices
 from qgis.PyQt.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -55,11 +56,13 @@ from qgis_false.dock.places import PlaceQueue
 from qgis_false.dock.project_state import Looks, forget_work, remembered_work
 from qgis_false.dock.session_process import session_command
 from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
-from qgis_false.layers import classes_of, raster_path
+from qgis_false.help import help_page
+from qgis_false.layers import as_it_is, classes_of, raster_path
 from qgis_false.made_files import ENCODER, SEGMENTER, remember
 from qgis_false.result_names import name_of_layer
 from qgis_false.translation import tr
 
+TABLE_PX, TABLE_WIDTH_PX = 120, 370
 ENCODER_GENERAL, ENCODER_FILE, MODEL_FILE = range(3)
 
 
@@ -95,6 +98,7 @@ class LabelDock(QgsDockWidget):
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidgetResizable(True)
         area.setWidget(self._pages)
+        area.setMinimumWidth(self._pages.minimumSizeHint().width() + area.verticalScrollBar().sizeHint().width())
         self.setWidget(area)
         self.visibilityChanged.connect(self._on_visibility)
         QgsProject.instance().readProject.connect(self._on_project)
@@ -137,18 +141,19 @@ class LabelDock(QgsDockWidget):
         other.setText("…")
         other.setToolTip(tr("Label another raster"))
         other.clicked.connect(self._leave)
-        layout.addLayout(_row(self.raster_line, other))
+        about = QToolButton()
+        about.setText("?")
+        about.setToolTip(tr("Help"))
+        about.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(help_page("label_and_map"))))
+        layout.addLayout(_row(self.raster_line, other, about))
         self.looks = QComboBox()
         self.looks.addItems([tr("General encoder"), tr("Encoder file..."), tr("Model file...")])
         self.looks.setToolTip(tr("What looks at the raster: the general encoder alone, with one of your own, or a model."))
         self.looks.activated.connect(self._choose_looks)
         layout.addLayout(_row(QLabel(tr("Encoder")), self.looks))
-        layout.addWidget(self._class_box())
-        layout.addWidget(self._tool_box())
-        layout.addWidget(self._map_box())
-        layout.addWidget(self._run_box())
         self.status = QLabel()
         self.status.setWordWrap(True)
+        self.status.setMinimumHeight(2 * self.status.fontMetrics().lineSpacing())  # So that nothing jumps below it.
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         layout.addWidget(self.status)
         self.again = QPushButton(tr("Start again"))
@@ -156,6 +161,10 @@ class LabelDock(QgsDockWidget):
         self.again.clicked.connect(lambda: self.work and self.work.restart())
         self.again.hide()
         layout.addWidget(self.again)
+        layout.addWidget(self._class_box())
+        layout.addWidget(self._tool_box())
+        layout.addWidget(self._map_box())
+        layout.addWidget(self._run_box())
         layout.addStretch()
         return page
 
@@ -175,7 +184,9 @@ class LabelDock(QgsDockWidget):
         header.setSectionResizeMode(ACCURACY, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Interactive)
         header.resizeSection(NAME, 90)
-        self.table.setMinimumHeight(150)
+        self.table.setMinimumHeight(TABLE_PX)
+        self.table.setMaximumHeight(2 * TABLE_PX)
+        self.table.setMinimumWidth(TABLE_WIDTH_PX)
         self.table.selectionModel().currentRowChanged.connect(lambda now, _: self._choose_row(now.row()))
         self.table.doubleClicked.connect(self._edit_colour)
         layout.addWidget(self.table)
@@ -339,7 +350,9 @@ class LabelDock(QgsDockWidget):
         looks = looks or Looks()
         self.work = work = Labelling(self._canvas, raster, labels, looks, self._command, self)
         file = Path(labels.source().split("|")[0])
-        self.raster_line.setText(tr("{raster}, labels in {file}", raster=raster.name(), file=file.name))
+        is_beside = str(file.parent) == os.path.dirname(raster_path(raster))
+        shown = file.name if is_beside else str(file)
+        self.raster_line.setText(tr("{raster}, labels in {file}", raster=raster.name(), file=shown))
         self.raster_line.setToolTip(str(file))
         self.looks.setCurrentIndex(MODEL_FILE if looks.model else ENCODER_FILE if looks.encoder else ENCODER_GENERAL)
         self._tools = {
@@ -668,7 +681,10 @@ class LabelDock(QgsDockWidget):
             self.work.reopen(Looks(encoder=results["ENCODER"]))
 
     def _load_map(self, path: str) -> None:
-        layer = QgsRasterLayer(path, name_of_layer(tr("Classified raster"), self.work.raster.name() if self.work else ""))
+        with as_it_is(path):
+            layer = QgsRasterLayer(
+                path, name_of_layer(tr("Classified raster"), self.work.raster.name() if self.work else "")
+            )
         classes = classes_of(path)
         if classes:
             layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))
@@ -698,7 +714,7 @@ class LabelDock(QgsDockWidget):
     def _say(self, text: str, attention: bool) -> None:
         self.status.setText(text)
         self.status.setStyleSheet("color: #b00020;" if attention else "")
-        self.again.setVisible(attention)
+        self.again.setVisible(self.work is not None and self.work.needs_restart)
 
     def _try(self, do: Callable[[], object]) -> None:
         try:

@@ -816,6 +816,34 @@
         <translation>Trainingsflächen (Polygone)</translation>
     </message>
     <message>
+        <source>Estimate how long a job will take, and how much memory and disk.</source>
+        <translation>Schätzt, wie lange ein Auftrag dauert und wie viel Arbeitsspeicher und Platz er braucht.</translation>
+    </message>
+    <message>
+        <source>The job is one of pretraining, fine-tuning or classifying, in a file that Export the job writes. Nothing of it is done but a test of two seconds, of which the result is remembered. The button Estimate in the dialogs does the same without a file. Times are right within a factor of two, where other programs leave the computer alone.</source>
+        <translation>Der Auftrag ist ein Vortraining, ein Feintraining oder eine Klassifikation, in einer Datei, wie „Auftrag exportieren“ sie schreibt. Nichts davon wird ausgeführt, nur ein Test von zwei Sekunden, dessen Ergebnis gemerkt wird. Der Knopf „Schätzen“ in den Dialogen macht dasselbe ohne Datei. Die Zeiten stimmen bis auf einen Faktor zwei, wenn andere Programme den Rechner in Ruhe lassen.</translation>
+    </message>
+    <message>
+        <source>Job</source>
+        <translation>Auftrag</translation>
+    </message>
+    <message>
+        <source>The JSON file of the job.</source>
+        <translation>Die JSON-Datei des Auftrags.</translation>
+    </message>
+    <message>
+        <source>Seconds</source>
+        <translation>Sekunden</translation>
+    </message>
+    <message>
+        <source>Memory in GB</source>
+        <translation>Arbeitsspeicher in GB</translation>
+    </message>
+    <message>
+        <source>Disk in GB</source>
+        <translation>Festplatte in GB</translation>
+    </message>
+    <message>
         <source>Check the compute environment: versions, device, and a real computation on it.</source>
         <translation>Prüft die Rechenumgebung: Versionen, Gerät und eine echte Berechnung darauf.</translation>
     </message>
@@ -850,10 +878,6 @@
     <message>
         <source>Where Export the job names a file, a dialog writes its job there instead of running it. The log says how to run the file elsewhere, also under torchrun or on a cluster. Then name the file here: the map and other layers are loaded and drawn as if they had been made here, the report goes to the Results Viewer, and the model is an output.</source>
         <translation>Wenn bei Auftrag exportieren eine Datei genannt ist, schreibt ein Dialog seinen Auftrag dorthin, statt ihn auszuführen. Das Protokoll sagt, wie die Datei anderswo ausgeführt wird, auch unter torchrun oder auf einem Cluster. Dann nennen Sie die Datei hier: Karte und andere Layer werden geladen und dargestellt, als wären sie hier entstanden, der Bericht kommt in die Ergebnisanzeige, und das Modell ist eine Ausgabe.</translation>
-    </message>
-    <message>
-        <source>Job</source>
-        <translation>Auftrag</translation>
     </message>
     <message>
         <source>The JSON file that was exported. What the job made must be where it says, or the mapping says.</source>
@@ -944,16 +968,16 @@
         <translation>Eine Karte bewerten</translation>
     </message>
     <message>
-        <source>The classes are taken from the field {field}.</source>
-        <translation>Die Klassen kommen aus dem Feld {field}.</translation>
-    </message>
-    <message>
         <source>{name} cannot be used: {value}.</source>
         <translation>{name} kann nicht verwendet werden: {value}.</translation>
     </message>
     <message>
         <source>{algorithm} has no parameter {name}. It has {names}.</source>
         <translation>{algorithm} hat keinen Parameter {name}. Es hat {names}.</translation>
+    </message>
+    <message>
+        <source>The classes are taken from the field {field}.</source>
+        <translation>Die Klassen kommen aus dem Feld {field}.</translation>
     </message>
     <message>
         <source>Check the compute environment</source>
@@ -1002,6 +1026,10 @@
     <message>
         <source>What the encoder sees</source>
         <translation>Was der Encoder sieht</translation>
+    </message>
+    <message>
+        <source>Estimate time, memory and disk</source>
+        <translation>Zeit, Speicher und Platz schätzen</translation>
     </message>
     <message>
         <source>2. Make example data</source>
@@ -1068,8 +1096,8 @@
         <translation>{source} ist kein Layer, der sich öffnen lässt. Die Datei ist vielleicht beschädigt oder von anderer Art.</translation>
     </message>
     <message>
-        <source>{name} is missing: {label}. It may be one of {names}. Where the layer is styled by its classes, that field is taken.</source>
-        <translation>{name} fehlt: {label}. Es kann eines von {names} sein. Wo der Layer nach seinen Klassen gestaltet ist, wird dieses Feld genommen.</translation>
+        <source>{name} is missing. It may be one of {names}. Where the layer is styled by its classes, that field is taken.</source>
+        <translation>{name} fehlt. Es kann eines von {names} sein. Wo der Layer nach seinen Klassen gestaltet ist, wird dieses Feld genommen.</translation>
     </message>
     <message>
         <source>there is no file {path}.</source>
@@ -1104,8 +1132,8 @@
         <translation> und </translation>
     </message>
     <message>
-        <source>{name} is missing: {label}.</source>
-        <translation>{name} fehlt: {label}.</translation>
+        <source>{name} is missing.</source>
+        <translation>{name} fehlt.</translation>
     </message>
     <message>
         <source>{name} must be one of {names}; it is {value}.</source>
@@ -1256,6 +1284,14 @@
         <translation>Ist das so gemeint?</translation>
     </message>
     <message>
+        <source>Estimate</source>
+        <translation>Schätzen</translation>
+    </message>
+    <message>
+        <source>Find out how long this takes, and how much memory and disk, without doing it. It takes some seconds.</source>
+        <translation>Herausfinden, wie lange das dauert und wie viel Arbeitsspeicher und Platz es braucht, ohne es auszuführen. Das dauert einige Sekunden.</translation>
+    </message>
+    <message>
         <source>Export the job...</source>
         <translation>Auftrag exportieren...</translation>
     </message>
@@ -1350,6 +1386,10 @@
     <message>
         <source>Label another raster</source>
         <translation>In ein anderes Raster zeichnen</translation>
+    </message>
+    <message>
+        <source>Help</source>
+        <translation>Hilfe</translation>
     </message>
     <message>
         <source>What looks at the raster: the general encoder alone, with one of your own, or a model.</source>
@@ -1588,8 +1628,76 @@
         <translation>Es ist fehlgeschlagen.</translation>
     </message>
     <message>
+        <source>What it does</source>
+        <translation>Wozu es da ist</translation>
+    </message>
+    <message>
+        <source>You draw labels on the raster, and the map that is made of them lies under your labels a moment later. Draw where the map is wrong, and it gets better. When you like it, one button maps the whole raster.</source>
+        <translation>Sie zeichnen Trainingsflächen auf das Raster, und einen Augenblick später liegt die Karte, die daraus wird, unter ihnen. Zeichnen Sie dort, wo die Karte falsch ist, und sie wird besser. Wenn sie Ihnen gefällt, kartiert ein Knopf das ganze Raster.</translation>
+    </message>
+    <message>
+        <source>Begin</source>
+        <translation>Beginnen</translation>
+    </message>
+    <message>
+        <source>Choose a raster and press Label this raster. Add classes by hand, or take them from the style of a layer, a text file with a name per line, or a model. A double click changes a name or a colour.</source>
+        <translation>Wählen Sie ein Raster und drücken Sie In dieses Raster zeichnen. Fügen Sie Klassen von Hand hinzu, oder nehmen Sie sie aus dem Stil eines Layers, einer Textdatei mit einem Namen je Zeile oder einem Modell. Ein Doppelklick ändert Namen oder Farbe.</translation>
+    </message>
+    <message>
+        <source>Where labels are kept</source>
+        <translation>Wo die Trainingsflächen liegen</translation>
+    </message>
+    <message>
+        <source>In a GeoPackage beside the raster, or in the folder of the project where that of the raster is read-only. Each label is in the file before you draw the next one. It is a plain layer: you may edit it with the tools of QGIS or with another program, and the map follows. The style of the layer is the list of classes.</source>
+        <translation>In einem GeoPackage neben dem Raster, oder im Ordner des Projekts, wenn der des Rasters schreibgeschützt ist. Jede Trainingsfläche ist in der Datei, bevor Sie die nächste zeichnen. Es ist ein gewöhnlicher Layer: Sie können ihn mit den Werkzeugen von QGIS oder einem anderen Programm bearbeiten, und die Karte folgt. Der Stil des Layers ist die Liste der Klassen.</translation>
+    </message>
+    <message>
+        <source>Polygon: click each corner; Enter or a right click completes it. Stroke: hold the button and draw. Point: one pixel. Outline: click, and what is like that place is outlined; the wheel says how far, Enter or a click into it accepts it.</source>
+        <translation>Polygon: Klicken Sie jede Ecke an; die Eingabetaste oder ein Rechtsklick schließt es ab. Strich: Halten Sie die Taste gedrückt und zeichnen Sie. Punkt: ein Pixel. Umriss: Klicken Sie, und was der Stelle ähnlich ist, wird umrandet; das Mausrad sagt, wie weit, die Eingabetaste oder ein Klick hinein nimmt es an.</translation>
+    </message>
+    <message>
+        <source>Keys over the map</source>
+        <translation>Tasten über der Karte</translation>
+    </message>
+    <message>
+        <source>1 to 9 choose the class. Enter completes, Esc gives up. Del takes back the last corner, or else removes the labels that are selected. Ctrl+Z and Ctrl+Y undo and redo. N goes to the next place. They count while one of the four tools is chosen.</source>
+        <translation>1 bis 9 wählen die Klasse. Die Eingabetaste schließt ab, Esc verwirft. Entf nimmt die letzte Ecke zurück oder entfernt sonst die ausgewählten Trainingsflächen. Strg+Z und Strg+Y machen rückgängig und wiederholen. N geht zur nächsten Stelle. Sie gelten, solange eines der vier Werkzeuge gewählt ist.</translation>
+    </message>
+    <message>
+        <source>How good it is</source>
+        <translation>Wie gut es ist</translation>
+    </message>
+    <message>
+        <source>Beside each class stands which share of its labels the map finds when it has not learned from them, with the limits between which it lies in 95 of 100 cases. It is unknown while there are too few labels. For the map as a whole, take sample points and Assess a map when it is made.</source>
+        <translation>Neben jeder Klasse steht, welchen Anteil ihrer Trainingsflächen die Karte findet, wenn sie nicht aus ihnen gelernt hat, mit den Grenzen, zwischen denen er in 95 von 100 Fällen liegt. Er ist unbekannt, solange es zu wenige Trainingsflächen gibt. Für die Karte als Ganzes nehmen Sie Stichprobenpunkte und Karte bewerten, wenn sie erstellt ist.</translation>
+    </message>
+    <message>
+        <source>The map is unsure there, and a label teaches most. Draw what you see in the square, or press N again to pass it over.</source>
+        <translation>Dort ist die Karte unsicher, und eine Trainingsfläche lehrt am meisten. Zeichnen Sie, was Sie in dem Quadrat sehen, oder drücken Sie noch einmal N, um es zu übergehen.</translation>
+    </message>
+    <message>
+        <source>Make the map, and improve it</source>
+        <translation>Karte erstellen und verbessern</translation>
+    </message>
+    <message>
+        <source>Make the map saves the model beside the raster and runs Classify a raster, which you can cancel. Improve it pretrains an encoder on this raster while you go on, and goes on with it when it is done.</source>
+        <translation>Karte erstellen speichert das Modell neben dem Raster und klassifiziert das ganze Raster; Sie können es abbrechen. Verbessern trainiert einen Encoder auf diesem Raster vor, während Sie weiterzeichnen, und macht mit ihm weiter, wenn er fertig ist.</translation>
+    </message>
+    <message>
+        <source>When the computing stops</source>
+        <translation>Wenn das Rechnen abbricht</translation>
+    </message>
+    <message>
+        <source>It begins again by itself and is told all labels. If it keeps stopping, the dock says why, and Start again tries once more. A project that is opened again finds raster, labels, classes and encoder in the dock.</source>
+        <translation>Es beginnt von selbst neu und erfährt alle Trainingsflächen. Bricht es immer wieder ab, sagt das Bedienfeld, warum, und Neu starten versucht es noch einmal. Ein Projekt, das wieder geöffnet wird, findet Raster, Trainingsflächen, Klassen und Encoder im Bedienfeld vor.</translation>
+    </message>
+    <message>
         <source>What was drawn encloses no area.</source>
         <translation>Was gezeichnet wurde, umschließt keine Fläche.</translation>
+    </message>
+    <message>
+        <source>The label layer is edited in a transaction, which keeps labels out of the file. End the editing first.</source>
+        <translation>Der Layer der Trainingsflächen wird in einer Transaktion bearbeitet, die Trainingsflächen der Datei vorenthält. Beenden Sie zuerst die Bearbeitung.</translation>
     </message>
     <message>
         <source>The labels cannot be written to {path}: {reason}.</source>
@@ -2182,10 +2290,6 @@
     <message>
         <source>All algorithms</source>
         <translation>Alle Algorithmen</translation>
-    </message>
-    <message>
-        <source>Help</source>
-        <translation>Hilfe</translation>
     </message>
     <message>
         <source>The variable {variable} is set and comes first.</source>

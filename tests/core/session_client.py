@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import queue
 import subprocess
@@ -72,6 +73,16 @@ class Asking:
             if answer is None or (isinstance(answer, Finished) and kind is not Finished):
                 raise AssertionError(f"the session ended, and no {kind.__name__} came")
 
+    def when(self, kind: type[Any], **values: Any) -> float:
+        """Return when an answer of a kind with some values came, or comes."""
+
+        def fits(answer: Any) -> bool:
+            return isinstance(answer, kind) and all(getattr(answer, name) == value for name, value in values.items())
+
+        if not any(fits(answer) for _, answer in self.said):
+            self.answer(kind, **values)
+        return next(at for at, answer in self.said if fits(answer))
+
     def picture(self, labels: int | None = None, **values: Any) -> Picture:
         """Return the next finished picture, of labels up to a request."""
         more = {} if labels is None else {"labels": labels}
@@ -96,7 +107,9 @@ class SessionClient(Asking):
 
     def __init__(self, **variables: str) -> None:
         super().__init__()
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+        # Which drivers there are the process finds out by itself.
+        here = {name: value for name, value in os.environ.items() if name != "GDAL_SKIP"}
+        environment = {**here, "PYTHONPATH": str(ROOT), **variables}
         self.process = subprocess.Popen(
             [sys.executable, "-u", "-m", "false_core.session"],
             stdin=subprocess.PIPE,
@@ -133,6 +146,14 @@ class SessionClient(Asking):
         assert self.process.stdin is not None
         self.process.stdin.write(text)
         self.process.stdin.flush()
+
+    def peak_gb(self) -> float:
+        """Return the most memory that the process has taken so far, in GB; NaN where the system does not say."""
+        try:
+            status = Path(f"/proc/{self.process.pid}/status").read_text("utf-8")
+        except OSError:
+            return math.nan
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9
 
     def _read(self) -> None:
         assert self.process.stdout is not None

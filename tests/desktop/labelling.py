@@ -158,10 +158,17 @@ def next_place() -> dict[str, Any]:
     return {"says": dock().place_line.text()}
 
 
+def beside_polygon(number: int) -> tuple[int, list[list[float]]]:
+    """Return class and corners of a polygon beside one that is drawn already."""
+    code, ring = GIVEN["polygons"][number]
+    return code, [[x + 12, y + 8] for x, y in ring]
+
+
 def kill_the_session() -> dict[str, Any]:
     """With a polygon half drawn; it is completed while a new session starts."""
     dock().tool_buttons["polygon"].click()
-    ring = GIVEN["polygons"][0][1]
+    code, ring = beside_polygon(0)
+    press(Qt.Key.Key_0 + code)
     before = dock().work.process_id
     click(*ring[0])
     os.kill(before, signal.SIGKILL)
@@ -177,7 +184,8 @@ def kill_the_session() -> dict[str, Any]:
 def kill_qgis() -> dict[str, Any]:
     """The project is saved, one more polygon is drawn, and one is begun when the end comes."""
     assert QgsProject.instance().write(str(PROJECT))
-    draw_one = GIVEN["polygons"][1][1]
+    code, draw_one = beside_polygon(1)
+    press(Qt.Key.Key_0 + code)
     for x, y in draw_one:
         click(x, y)
     press(Qt.Key.Key_Return)
@@ -202,10 +210,12 @@ def find_again() -> dict[str, Any]:
 
 def make_the_map() -> dict[str, Any]:
     dock().make_map.click()
-    found = QgsProject.instance().mapLayers().values
-    wait_for(lambda: any(one.source().endswith("image_map.tif") for one in found()), "the map")
-    picture("made_map")
-    (layer,) = (one for one in found() if one.source().endswith("image_map.tif"))
+
+    def made() -> list[Any]:
+        return [one for one in QgsProject.instance().mapLayers().values() if one.source().endswith("image_map.tif")]
+
+    wait_for(made, "the map")
+    (layer,) = made()
     return {"map": layer.source(), "legend": [entry.label for entry in layer.renderer().classes()]}
 
 

@@ -13,12 +13,14 @@ import pytest
 from qgis.core import (
     QgsCategorizedSymbolRenderer,
     QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
     QgsFeature,
     QgsFillSymbol,
     QgsGeometry,
     QgsProcessingException,
     QgsProject,
     QgsRasterLayer,
+    QgsRectangle,
     QgsRendererCategory,
     QgsVectorLayer,
 )
@@ -181,6 +183,25 @@ class TestDrawing:
 
         until(lambda: drawn() == colours, "it is drawn")
 
+    def test_a_canvas_in_another_crs_shows_it_where_it_belongs(self, dock, desk, record, image):
+        desk.canvas.setDestinationCrs(QgsCoordinateReferenceSystem("EPSG:3857"))
+        two_classes(dock)
+        for x, code in ((500_004, 1), (500_030, 2)):
+            dock.work.add_label(QgsGeometry.fromRect(QgsRectangle(x, 5_599_980, x + 4, 5_599_984)), image.crs(), code)
+        whole = QgsCoordinateTransform(image.crs(), desk.canvas.mapSettings().destinationCrs(), QgsProject.instance())
+        desk.canvas.setExtent(whole.transformBoundingBox(image.extent()))
+        dock.opacity.setValue(100)
+        until(lambda: requests(record, "view") and dock.work.live.picture is not None, "a picture comes")
+        xmin, xmax, ymin, ymax = requests(record, "view")[-1]["extent"]
+        assert QgsRectangle(xmin, ymin, xmax, ymax).contains(QgsRectangle(500_001, 5_599_971, 500_039, 5_599_999))
+        colours = [one.color for one in dock.work.classes]
+
+        def drawn() -> list[str]:
+            seen = desk.canvas.grab().toImage()
+            return [seen.pixelColor(at(desk, x, 0.6)).name() for x in (0.2, 0.8)]
+
+        until(lambda: drawn() == colours, "it is drawn")
+
     @pytest.mark.parametrize("name", ["stroke", "point"])
     def test_strokes_and_points_become_polygons(self, dock, desk, record, name):
         two_classes(dock)
@@ -313,6 +334,17 @@ class TestLabelLayer:
         assert [one.name for one in dock.work.classes] == ["way", "roof"]
         until(lambda: requests(record, "setclasses")[-1]["classes"][0]["name"] == "way", "the session hears of it")
 
+    def test_in_a_transaction_of_qgis_nothing_is_drawn_that_the_file_would_not_hold(self, dock, desk):
+        two_classes(dock)
+        QgsProject.instance().setAutoTransaction(True)
+        assert dock.work.labels.startEditing()
+        dock.use_tool("polygon")
+        draw_square(desk, 0.3, 0.4)
+        assert "End the editing first" in dock.status.text()
+        dock.work.labels.rollBack()
+        draw_square(desk, 0.3, 0.4)
+        assert in_file(dock) == {1: 1}
+
     def test_two_classes_are_merged(self, dock, desk, record):
         two_classes(dock)
         dock.use_tool("polygon")
@@ -397,6 +429,36 @@ class TestSession:
         assert dock.work.labels.dataProvider().addFeatures(features)[0]
         until(lambda: len(told(record)) == 8, "all are told")
         assert [one["more"] for one in requests(record, "changelabels")] == [True, True, False]
+
+    def test_ten_thousand_labels_do_not_hold_qgis_up(self, dock, record):
+        two_classes(dock)
+        features = []
+        for number in range(10_000):
+            feature = QgsFeature(dock.work.labels.fields())
+            feature["class"] = 1 + number % 2
+            x, y = 500_000 + number % 100 * 0.4, 5_599_970 + number // 100 * 0.3
+            box = f"({x} {y}, {x + 0.3} {y}, {x + 0.3} {y + 0.2}, {x} {y})"
+            feature.setGeometry(QgsGeometry.fromWkt(f"MultiPolygon(({box}))"))
+            features.append(feature)
+        assert dock.work.labels.dataProvider().addFeatures(features)[0]
+        held_up = []
+        last = time.monotonic()
+
+        def is_told() -> bool:
+            nonlocal last
+            now = time.monotonic()
+            held_up.append(now - last)
+            last = now
+            return sum(dock.work.watch.counts().values()) == 10_000
+
+        until(is_told, "all are told")
+        assert max(held_up) < 1.0  # It is 25 ms on a computer that does nothing else.
+        started = time.monotonic()
+        dock.work.edits.add(
+            [(QgsGeometry.fromWkt("Polygon((500005 5599990, 500007 5599990, 500007 5599992, 500005 5599990))"), 1)]
+        )
+        assert time.monotonic() - started < 1.0
+        until(lambda: len(told(record)) == 10_001, "the session hears of one more")
 
     def test_it_ends_with_the_dock(self, dock):
         process = dock.work._process._child

@@ -57,6 +57,9 @@ class ProcessingModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         module.__getattr__ = qgis.core.__getattr__
 
 
+IN_CALLS_OF_QT: list[BaseException] = []
+# Left alone, PyQt ends the process.
+sys.excepthook = lambda kind, error, trace: IN_CALLS_OF_QT.append(error.with_traceback(trace))
 sys.meta_path.append(ProcessingModules())
 
 
@@ -69,11 +72,14 @@ class WithoutQgis:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Skip a test that turns out to need QGIS."""
+    """Skip a test that turns out to need QGIS, and fail one in which Qt called something that failed."""
     try:
-        return (yield)
+        yield
+        assert not IN_CALLS_OF_QT, IN_CALLS_OF_QT
     except NeedsQgis as error:
         pytest.skip(f"needs QGIS: {error}")
+    finally:
+        IN_CALLS_OF_QT.clear()
 
 
 @pytest.fixture(scope="session")

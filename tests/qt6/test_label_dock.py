@@ -19,8 +19,14 @@ class Project(QObject):
     readProject = pyqtSignal()  # noqa: N815 - so it is called in QGIS.
     cleared = pyqtSignal()
 
+    def mapLayer(self, name: str) -> None:
+        return None
+
     def mapLayers(self) -> dict[str, object]:
         return {}
+
+    def readEntry(self, scope: str, key: str, default: str = "") -> tuple[str, bool]:
+        return default, False
 
 
 class Desktop(QMainWindow):
