@@ -816,6 +816,34 @@
         <translation>Trainingsflächen (Polygone)</translation>
     </message>
     <message>
+        <source>Estimate how long a job will take, and how much memory and disk.</source>
+        <translation>Schätzt, wie lange ein Auftrag dauert und wie viel Arbeitsspeicher und Platz er braucht.</translation>
+    </message>
+    <message>
+        <source>The job is one of pretraining, fine-tuning or classifying, in a file that Export the job writes. Nothing of it is done but a test of two seconds, of which the result is remembered. The button Estimate in the dialogs does the same without a file. Times are right within a factor of two, where other programs leave the computer alone.</source>
+        <translation>Der Auftrag ist ein Vortraining, ein Feintraining oder eine Klassifikation, in einer Datei, wie „Auftrag exportieren“ sie schreibt. Nichts davon wird ausgeführt, nur ein Test von zwei Sekunden, dessen Ergebnis gemerkt wird. Der Knopf „Schätzen“ in den Dialogen macht dasselbe ohne Datei. Die Zeiten stimmen bis auf einen Faktor zwei, wenn andere Programme den Rechner in Ruhe lassen.</translation>
+    </message>
+    <message>
+        <source>Job</source>
+        <translation>Auftrag</translation>
+    </message>
+    <message>
+        <source>The JSON file of the job.</source>
+        <translation>Die JSON-Datei des Auftrags.</translation>
+    </message>
+    <message>
+        <source>Seconds</source>
+        <translation>Sekunden</translation>
+    </message>
+    <message>
+        <source>Memory in GB</source>
+        <translation>Arbeitsspeicher in GB</translation>
+    </message>
+    <message>
+        <source>Disk in GB</source>
+        <translation>Festplatte in GB</translation>
+    </message>
+    <message>
         <source>Check the compute environment: versions, device, and a real computation on it.</source>
         <translation>Prüft die Rechenumgebung: Versionen, Gerät und eine echte Berechnung darauf.</translation>
     </message>
@@ -850,10 +878,6 @@
     <message>
         <source>Where Export the job names a file, a dialog writes its job there instead of running it. The log says how to run the file elsewhere, also under torchrun or on a cluster. Then name the file here: the map and other layers are loaded and drawn as if they had been made here, the report goes to the Results Viewer, and the model is an output.</source>
         <translation>Wenn bei Auftrag exportieren eine Datei genannt ist, schreibt ein Dialog seinen Auftrag dorthin, statt ihn auszuführen. Das Protokoll sagt, wie die Datei anderswo ausgeführt wird, auch unter torchrun oder auf einem Cluster. Dann nennen Sie die Datei hier: Karte und andere Layer werden geladen und dargestellt, als wären sie hier entstanden, der Bericht kommt in die Ergebnisanzeige, und das Modell ist eine Ausgabe.</translation>
-    </message>
-    <message>
-        <source>Job</source>
-        <translation>Auftrag</translation>
     </message>
     <message>
         <source>The JSON file that was exported. What the job made must be where it says, or the mapping says.</source>
@@ -1002,6 +1026,10 @@
     <message>
         <source>What the encoder sees</source>
         <translation>Was der Encoder sieht</translation>
+    </message>
+    <message>
+        <source>Estimate time, memory and disk</source>
+        <translation>Zeit, Speicher und Platz schätzen</translation>
     </message>
     <message>
         <source>2. Make example data</source>
@@ -1254,6 +1282,14 @@
     <message>
         <source>Is this meant?</source>
         <translation>Ist das so gemeint?</translation>
+    </message>
+    <message>
+        <source>Estimate</source>
+        <translation>Schätzen</translation>
+    </message>
+    <message>
+        <source>Find out how long this takes, and how much memory and disk, without doing it. It takes some seconds.</source>
+        <translation>Herausfinden, wie lange das dauert und wie viel Arbeitsspeicher und Platz es braucht, ohne es auszuführen. Das dauert einige Sekunden.</translation>
     </message>
     <message>
         <source>Export the job...</source>

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 from pathlib import Path
 
 import pytest
 from qgis.core import QgsProject, QgsSettings
 from qgis.PyQt.QtCore import QCoreApplication
-from qgis.PyQt.QtWidgets import QLabel, QScrollArea, QWidget
+from qgis.PyQt.QtWidgets import QDialogButtonBox, QLabel, QPushButton, QScrollArea, QTextEdit, QWidget
 
 
 @pytest.fixture
@@ -255,6 +257,52 @@ class TestWhatADialogAsks:
 
     def test_and_runs_where_the_user_means_it(self, asked):
         assert asked("a", "b", answer="Yes")[1] == 1
+
+
+@pytest.mark.thorough
+def test_a_click_says_what_a_job_costs_and_does_nothing_of_it(dialog, raster, tmp_path, monkeypatch):
+    monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
+    opened = dialog("pretrain")
+    encoder = tmp_path / "encoder.safetensors"
+    opened.setParameters({"RASTERS": [raster.source()], "ENCODER": str(encoder), "PRESET": "quick"})
+    (button,) = [one for one in opened.findChildren(QPushButton) if one.text() == "Estimate"]
+    button.click()
+    assert not button.isEnabled() and not opened.algorithm().only_estimates
+    until = time.monotonic() + 240
+    while not button.isEnabled() and time.monotonic() < until:
+        QCoreApplication.processEvents()
+        time.sleep(0.05)
+    log = "\n".join(one.toPlainText() for one in opened.findChildren(QTextEdit))
+    assert re.search(r"This will take about \d+ \w+, [\d.]+ GB of memory and [\d.]+ GB of disk\.", log)
+    assert not encoder.exists()
+    assert opened.isVisible() and opened.buttonBox().button(QDialogButtonBox.StandardButton.Ok).isEnabled()
+    pictures = Path(os.environ.get("DIALOG_PICTURES", tmp_path))
+    assert opened.grab().save(str(pictures / "estimate.png"))
+
+
+def test_a_run_after_an_estimate_that_was_refused_is_no_estimate(dialog, monkeypatch):
+    from processing.gui.AlgorithmDialog import AlgorithmDialog
+
+    asked = []
+    monkeypatch.setattr(AlgorithmDialog, "runAlgorithm", lambda self: asked.append(self.algorithm().only_estimates))
+    opened = dialog("classify")
+    opened._estimate()
+    opened.runAlgorithm()
+    assert asked == [True, False]
+    done = []
+    opened.algorithmFinished.connect(lambda ok, results: done.append(ok))
+    opened.finish(False, {}, opened.context, opened.feedback)
+    assert done == [False]
+
+
+@pytest.mark.parametrize(("name", "launcher", "offered"), [
+    ("pretrain", "", True), ("finetune", "", True), ("classify", "", True), ("embed", "", False), ("polygonise", "", False),
+    ("pretrain", "srun python", False),
+])  # fmt: skip
+def test_what_can_be_estimated_has_a_button_for_it(dialog, monkeypatch, name, launcher, offered):
+    monkeypatch.setenv("FALSE_LAUNCHER", launcher)
+    texts = [one.text() for one in dialog(name).findChildren(QPushButton)]
+    assert ("Estimate" in texts) is offered
 
 
 def shown_in(widget) -> str:
