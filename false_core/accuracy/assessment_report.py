@@ -73,8 +73,12 @@ def _next(a: Assessment) -> list[Section]:
 
 
 def _compared(a: Assessment) -> Section:
-    rows = [["Map", a.map_name], ["Reference", a.kind], ["Compared", f"{a.compared:,} {_units(a)}"]]
-    return Section("What was compared", rows=[*rows, *(["Left out", f"{n:,} {who}"] for who, n in a.left_out.items())])
+    rows = [["Map", a.map_name], ["Reference", a.kind], ["Compared", _counted(a.compared, _units(a))]]
+    return Section("What was compared", rows=[*rows, *(["Left out", _counted(n, who)] for who, n in a.left_out.items())])
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{localised(f'{number:,}')} {localised(what)}"
 
 
 def _units(a: Assessment) -> str:

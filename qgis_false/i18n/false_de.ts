@@ -2240,8 +2240,8 @@
         <translation>Der Nodata-Wert von {layer} ist in QGIS ausgeschaltet. Er gilt trotzdem.</translation>
     </message>
     <message>
-        <source>{path} cannot be written. Is it open in another program?</source>
-        <translation>{path} kann nicht geschrieben werden. Ist die Datei in einem anderen Programm geöffnet?</translation>
+        <source>{path} cannot be written. Close the programs that have it open.</source>
+        <translation>{path} kann nicht geschrieben werden. Schließen Sie die Programme, in denen die Datei geöffnet ist.</translation>
     </message>
     <message>
         <source>Legend</source>
@@ -2284,12 +2284,24 @@
         <translation>FALSE: Landbedeckungskarten aus wenigen Trainingsflächen</translation>
     </message>
     <message>
-        <source>FALSE is in the menu Raster &gt; FALSE. First, set up what it computes with.</source>
-        <translation>FALSE ist im Menü Raster &gt; FALSE. Richten Sie zuerst ein, womit es rechnet.</translation>
-    </message>
-    <message>
         <source>All algorithms</source>
         <translation>Alle Algorithmen</translation>
+    </message>
+    <message>
+        <source>First, set up what it computes with.</source>
+        <translation>Richten Sie zuerst ein, womit es rechnet.</translation>
+    </message>
+    <message>
+        <source>Try it on an example.</source>
+        <translation>Probieren Sie es an einem Beispiel aus.</translation>
+    </message>
+    <message>
+        <source>Make example data</source>
+        <translation>Beispieldaten erzeugen</translation>
+    </message>
+    <message>
+        <source>FALSE is in the menu Raster &gt; FALSE.</source>
+        <translation>FALSE ist im Menü Raster &gt; FALSE.</translation>
     </message>
     <message>
         <source>The variable {variable} is set and comes first.</source>
@@ -2702,6 +2714,10 @@
     <message>
         <source>FALSE computes in a Python of its own, beside QGIS, with PyTorch and what else it needs. This algorithm finds or gets a Python, downloads the packages (1 to 3 GB), computes something with them and says on what device.</source>
         <translation type="vanished">FALSE rechnet in einem eigenen Python neben QGIS, mit PyTorch und was es sonst braucht. Dieser Algorithmus findet oder holt ein Python, lädt die Pakete herunter (1 bis 3 GB), rechnet etwas damit und sagt, auf welchem Gerät.</translation>
+    </message>
+    <message>
+        <source>FALSE is in the menu Raster &gt; FALSE. First, set up what it computes with.</source>
+        <translation type="vanished">FALSE ist im Menü Raster &gt; FALSE. Richten Sie zuerst ein, womit es rechnet.</translation>
     </message>
     <message>
         <source>Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted.</source>
