@@ -1960,16 +1960,16 @@
         <translation>Stattdessen wird versucht: {build}.</translation>
     </message>
     <message>
-        <source>Taking the packages from the index that pip is set to.</source>
-        <translation>Die Pakete kommen von dem Index, auf den pip eingestellt ist.</translation>
-    </message>
-    <message>
         <source>The environment's Python cannot say what is installed.</source>
         <translation>Das Python der Umgebung kann nicht sagen, was installiert ist.</translation>
     </message>
     <message>
         <source>It does not use the GPU.</source>
         <translation>Sie nutzt die GPU nicht.</translation>
+    </message>
+    <message>
+        <source>Taking the packages from the index that pip is set to.</source>
+        <translation>Die Pakete kommen von dem Index, auf den pip eingestellt ist.</translation>
     </message>
     <message>
         <source>what the package index has</source>
