@@ -816,6 +816,34 @@
         <translation>Trainingsflächen (Polygone)</translation>
     </message>
     <message>
+        <source>Estimate how long a job will take, and how much memory and disk.</source>
+        <translation>Schätzt, wie lange ein Auftrag dauert und wie viel Arbeitsspeicher und Platz er braucht.</translation>
+    </message>
+    <message>
+        <source>The job is one of pretraining, fine-tuning or classifying, in a file that Export the job writes. Nothing of it is done but a test of two seconds, of which the result is remembered. The button Estimate in the dialogs does the same without a file. Times are right within a factor of two, where other programs leave the computer alone.</source>
+        <translation>Der Auftrag ist ein Vortraining, ein Feintraining oder eine Klassifikation, in einer Datei, wie „Auftrag exportieren“ sie schreibt. Nichts davon wird ausgeführt, nur ein Test von zwei Sekunden, dessen Ergebnis gemerkt wird. Der Knopf „Schätzen“ in den Dialogen macht dasselbe ohne Datei. Die Zeiten stimmen bis auf einen Faktor zwei, wenn andere Programme den Rechner in Ruhe lassen.</translation>
+    </message>
+    <message>
+        <source>Job</source>
+        <translation>Auftrag</translation>
+    </message>
+    <message>
+        <source>The JSON file of the job.</source>
+        <translation>Die JSON-Datei des Auftrags.</translation>
+    </message>
+    <message>
+        <source>Seconds</source>
+        <translation>Sekunden</translation>
+    </message>
+    <message>
+        <source>Memory in GB</source>
+        <translation>Arbeitsspeicher in GB</translation>
+    </message>
+    <message>
+        <source>Disk in GB</source>
+        <translation>Festplatte in GB</translation>
+    </message>
+    <message>
         <source>Check the compute environment: versions, device, and a real computation on it.</source>
         <translation>Prüft die Rechenumgebung: Versionen, Gerät und eine echte Berechnung darauf.</translation>
     </message>
@@ -850,10 +878,6 @@
     <message>
         <source>Where Export the job names a file, a dialog writes its job there instead of running it. The log says how to run the file elsewhere, also under torchrun or on a cluster. Then name the file here: the map and other layers are loaded and drawn as if they had been made here, the report goes to the Results Viewer, and the model is an output.</source>
         <translation>Wenn bei Auftrag exportieren eine Datei genannt ist, schreibt ein Dialog seinen Auftrag dorthin, statt ihn auszuführen. Das Protokoll sagt, wie die Datei anderswo ausgeführt wird, auch unter torchrun oder auf einem Cluster. Dann nennen Sie die Datei hier: Karte und andere Layer werden geladen und dargestellt, als wären sie hier entstanden, der Bericht kommt in die Ergebnisanzeige, und das Modell ist eine Ausgabe.</translation>
-    </message>
-    <message>
-        <source>Job</source>
-        <translation>Auftrag</translation>
     </message>
     <message>
         <source>The JSON file that was exported. What the job made must be where it says, or the mapping says.</source>
@@ -944,16 +968,16 @@
         <translation>Eine Karte bewerten</translation>
     </message>
     <message>
-        <source>The classes are taken from the field {field}.</source>
-        <translation>Die Klassen kommen aus dem Feld {field}.</translation>
-    </message>
-    <message>
         <source>{name} cannot be used: {value}.</source>
         <translation>{name} kann nicht verwendet werden: {value}.</translation>
     </message>
     <message>
         <source>{algorithm} has no parameter {name}. It has {names}.</source>
         <translation>{algorithm} hat keinen Parameter {name}. Es hat {names}.</translation>
+    </message>
+    <message>
+        <source>The classes are taken from the field {field}.</source>
+        <translation>Die Klassen kommen aus dem Feld {field}.</translation>
     </message>
     <message>
         <source>Check the compute environment</source>
@@ -1002,6 +1026,10 @@
     <message>
         <source>What the encoder sees</source>
         <translation>Was der Encoder sieht</translation>
+    </message>
+    <message>
+        <source>Estimate time, memory and disk</source>
+        <translation>Zeit, Speicher und Platz schätzen</translation>
     </message>
     <message>
         <source>2. Make example data</source>
@@ -1068,8 +1096,8 @@
         <translation>{source} ist kein Layer, der sich öffnen lässt. Die Datei ist vielleicht beschädigt oder von anderer Art.</translation>
     </message>
     <message>
-        <source>{name} is missing: {label}. It may be one of {names}. Where the layer is styled by its classes, that field is taken.</source>
-        <translation>{name} fehlt: {label}. Es kann eines von {names} sein. Wo der Layer nach seinen Klassen gestaltet ist, wird dieses Feld genommen.</translation>
+        <source>{name} is missing. It may be one of {names}. Where the layer is styled by its classes, that field is taken.</source>
+        <translation>{name} fehlt. Es kann eines von {names} sein. Wo der Layer nach seinen Klassen gestaltet ist, wird dieses Feld genommen.</translation>
     </message>
     <message>
         <source>there is no file {path}.</source>
@@ -1104,8 +1132,8 @@
         <translation> und </translation>
     </message>
     <message>
-        <source>{name} is missing: {label}.</source>
-        <translation>{name} fehlt: {label}.</translation>
+        <source>{name} is missing.</source>
+        <translation>{name} fehlt.</translation>
     </message>
     <message>
         <source>{name} must be one of {names}; it is {value}.</source>
@@ -1254,6 +1282,14 @@
     <message>
         <source>Is this meant?</source>
         <translation>Ist das so gemeint?</translation>
+    </message>
+    <message>
+        <source>Estimate</source>
+        <translation>Schätzen</translation>
+    </message>
+    <message>
+        <source>Find out how long this takes, and how much memory and disk, without doing it. It takes some seconds.</source>
+        <translation>Herausfinden, wie lange das dauert und wie viel Arbeitsspeicher und Platz es braucht, ohne es auszuführen. Das dauert einige Sekunden.</translation>
     </message>
     <message>
         <source>Export the job...</source>
@@ -1960,16 +1996,16 @@
         <translation>Stattdessen wird versucht: {build}.</translation>
     </message>
     <message>
-        <source>Taking the packages from the index that pip is set to.</source>
-        <translation>Die Pakete kommen von dem Index, auf den pip eingestellt ist.</translation>
-    </message>
-    <message>
         <source>The environment's Python cannot say what is installed.</source>
         <translation>Das Python der Umgebung kann nicht sagen, was installiert ist.</translation>
     </message>
     <message>
         <source>It does not use the GPU.</source>
         <translation>Sie nutzt die GPU nicht.</translation>
+    </message>
+    <message>
+        <source>Taking the packages from the index that pip is set to.</source>
+        <translation>Die Pakete kommen von dem Index, auf den pip eingestellt ist.</translation>
     </message>
     <message>
         <source>what the package index has</source>
@@ -2240,8 +2276,8 @@
         <translation>Der Nodata-Wert von {layer} ist in QGIS ausgeschaltet. Er gilt trotzdem.</translation>
     </message>
     <message>
-        <source>{path} cannot be written. Is it open in another program?</source>
-        <translation>{path} kann nicht geschrieben werden. Ist die Datei in einem anderen Programm geöffnet?</translation>
+        <source>{path} cannot be written. Close the programs that have it open.</source>
+        <translation>{path} kann nicht geschrieben werden. Schließen Sie die Programme, in denen die Datei geöffnet ist.</translation>
     </message>
     <message>
         <source>Legend</source>
@@ -2284,12 +2320,24 @@
         <translation>FALSE: Landbedeckungskarten aus wenigen Trainingsflächen</translation>
     </message>
     <message>
-        <source>FALSE is in the menu Raster &gt; FALSE. First, set up what it computes with.</source>
-        <translation>FALSE ist im Menü Raster &gt; FALSE. Richten Sie zuerst ein, womit es rechnet.</translation>
-    </message>
-    <message>
         <source>All algorithms</source>
         <translation>Alle Algorithmen</translation>
+    </message>
+    <message>
+        <source>First, set up what it computes with.</source>
+        <translation>Richten Sie zuerst ein, womit es rechnet.</translation>
+    </message>
+    <message>
+        <source>Try it on an example.</source>
+        <translation>Probieren Sie es an einem Beispiel aus.</translation>
+    </message>
+    <message>
+        <source>Make example data</source>
+        <translation>Beispieldaten erzeugen</translation>
+    </message>
+    <message>
+        <source>FALSE is in the menu Raster &gt; FALSE.</source>
+        <translation>FALSE ist im Menü Raster &gt; FALSE.</translation>
     </message>
     <message>
         <source>The variable {variable} is set and comes first.</source>
@@ -2702,6 +2750,10 @@
     <message>
         <source>FALSE computes in a Python of its own, beside QGIS, with PyTorch and what else it needs. This algorithm finds or gets a Python, downloads the packages (1 to 3 GB), computes something with them and says on what device.</source>
         <translation type="vanished">FALSE rechnet in einem eigenen Python neben QGIS, mit PyTorch und was es sonst braucht. Dieser Algorithmus findet oder holt ein Python, lädt die Pakete herunter (1 bis 3 GB), rechnet etwas damit und sagt, auf welchem Gerät.</translation>
+    </message>
+    <message>
+        <source>FALSE is in the menu Raster &gt; FALSE. First, set up what it computes with.</source>
+        <translation type="vanished">FALSE ist im Menü Raster &gt; FALSE. Richten Sie zuerst ein, womit es rechnet.</translation>
     </message>
     <message>
         <source>Key</source>

@@ -581,6 +581,19 @@ def test_uv_is_told_of_the_index_that_pip_is_set_to(provider, said, told):
     assert pip_index(said) == told
 
 
+def test_uv_is_told_of_the_proxy_and_the_certificates_that_pip_is_set_to(provider):
+    from qgis_false.environment.package_index import pip_network
+
+    said = (
+        "global.cert='/etc/ssl/office.pem'\nglobal.proxy='http://anna:geheim@proxy.example.org:3128'\nglobal.timeout='9'\n"
+    )
+    told = pip_network(said, {"PATH": "/bin"})
+    assert told.pop("SSL_CERT_FILE") == "/etc/ssl/office.pem"
+    assert told == dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"), "http://anna:geheim@proxy.example.org:3128")
+    assert pip_network(said, {"https_proxy": "http://mine", "SSL_CERT_FILE": "/mine.pem"}) == {}
+    assert pip_network("", {}) == {}
+
+
 @pytest.mark.parametrize(
     ("lines", "share"),
     [
