@@ -347,11 +347,14 @@ class _SetUp:
                 self.feedback.pushWarning(" ".join(filter(None, sentences)))
         fault = faults.fault_in(self._progress.last_words)
         if choice.larger is not None and self._index_answers(uv, variables):
+            reason = faults.told(fault, self.variable_of_proxy, str(self.home)) or fault.line
+            if fault.cause == faults.NO_NETWORK:  # There is one: the package index answers.
+                reason = tr("{host} cannot be reached.", host=fault.host)
             raise failure(
                 "PyTorch's own index, which has the CPU build, cannot be used: {reason} The package index only has the "
                 "one with CUDA. It computes on the CPU as well, but is {download} GB to download in place of {small}, and "
                 "takes {disk} GB on the disk. To have it, choose index as Build of PyTorch and run this again.",
-                reason=faults.told(fault, self.variable_of_proxy, str(self.home)) or fault.line,
+                reason=reason,
                 download=f"{torch_build.GB_TO_DOWNLOAD[choice.larger.gives]:g}",
                 small=f"{torch_build.GB_TO_DOWNLOAD[choice.gives]:g}",
                 disk=f"{torch_build.GB_TAKEN[choice.larger.gives]:g}",

@@ -1968,6 +1968,10 @@
         <translation>Installiert {pytorch} und den Rest; das kann dauern</translation>
     </message>
     <message>
+        <source>{host} cannot be reached.</source>
+        <translation>{host} ist nicht zu erreichen.</translation>
+    </message>
+    <message>
         <source>{packages} cannot be mended.</source>
         <translation>Lässt sich nicht reparieren: {packages}.</translation>
     </message>
