@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from qgis.core import (
     QgsGeometry,
@@ -52,6 +52,7 @@ from qgis_false.dock.drawing import DEFAULT_STROKE_PX, LabelTool, OutlineTool, P
 from qgis_false.dock.keys import CanvasKeys
 from qgis_false.dock.label_file import beside, label_layer
 from qgis_false.dock.labelling import Labelling
+from qgis_false.dock.live_map import CHANGED_COLOUR, CONFIDENCE_COLOURS
 from qgis_false.dock.places import PlaceQueue
 from qgis_false.dock.project_state import Looks, forget_work, remembered_work
 from qgis_false.dock.sample_queue import SampleQueue, point_layers
@@ -103,6 +104,7 @@ class LabelDock(QgsDockWidget):
         area.setMinimumWidth(self._pages.minimumSizeHint().width() + area.verticalScrollBar().sizeHint().width())
         self.setWidget(area)
         self.visibilityChanged.connect(self._on_visibility)
+        self.closed.connect(self.stop)  # What is open again finds its work in the project.
         QgsProject.instance().readProject.connect(self._on_project)
         QgsProject.instance().cleared.connect(self.stop)
         self._show_what_is_missing()
@@ -192,10 +194,10 @@ class LabelDock(QgsDockWidget):
         self.table.selectionModel().currentRowChanged.connect(lambda now, _: self._choose_row(now.row()))
         self.table.doubleClicked.connect(self._edit_colour)
         layout.addWidget(self.table)
-        add, remove, more = QPushButton(tr("Add...")), QPushButton(tr("Merge...")), QToolButton()
+        add, remove, more = QPushButton(tr("Add...")), QPushButton(tr("Remove...")), QToolButton()
         add.clicked.connect(self._add_class)
-        remove.setToolTip(tr("Makes the labels of this class labels of another one."))
-        remove.clicked.connect(self._merge_class)
+        remove.setToolTip(tr("Takes the class away. Its labels become labels of another one, or go too."))
+        remove.clicked.connect(self._remove_class)
         layout.addLayout(_row(add, remove, more))
         menu = QMenu(more)
         self._fill_import_menu(menu)
@@ -313,7 +315,19 @@ class LabelDock(QgsDockWidget):
             self.shows.addItem(text, what)
         self.shows.currentIndexChanged.connect(lambda _: self.work and self.work.show_as(self.shows.currentData()))
         layout.addWidget(self.shows)
+        self.colour_key = QLabel()
+        layout.addWidget(self.colour_key)
+        self.shows.currentIndexChanged.connect(self._show_colour_key)
         return box
+
+    def _show_colour_key(self, *_: object) -> None:
+        """Say what colours mean that the list of classes does not explain."""
+        colours: List[Tuple[str, str]] = []
+        if self.shows.currentData() == SHOW_CONFIDENCE:
+            colours = [(f"{percent} %", colour) for percent, colour in CONFIDENCE_COLOURS]
+        elif self.shows.currentData() == SHOW_CHANGE:
+            colours = [(tr("another class than before"), CHANGED_COLOUR)]
+        self.colour_key.setText("&nbsp; ".join(f'<font color="{colour}">&#9632;</font> {text}' for text, colour in colours))
 
     def _run_box(self) -> QGroupBox:
         box = QGroupBox(tr("When you like what you see"))
@@ -525,17 +539,23 @@ class LabelDock(QgsDockWidget):
             self._code = self.work.add_class(name.strip()).code
             self._show_classes()
 
-    def _merge_class(self) -> None:
-        if self.work is None or len(self.work.classes) < 2:
+    def _remove_class(self) -> None:
+        """Take the class that is chosen away, after asking what becomes of its labels."""
+        work, row = self.work, self.class_list.row_of(self._code)
+        if work is None or row < 0:
             return
-        one = self.work.classes[self.class_list.row_of(self._code)]
-        others = [other for other in self.work.classes if other.code != one.code]
-        name, entered = QInputDialog.getItem(
-            self, tr("Merge classes"), tr("{name} becomes", name=one.name), [other.name for other in others], 0, False
-        )
+        one = work.classes[row]
+        if not work.watch.counts().get(one.code):
+            work.set_classes([other for other in work.classes if other.code != one.code])
+            return
+        others = [other for other in work.classes if other.code != one.code]
+        names = [*(other.name for other in others), tr("(remove its labels)")]
+        title, asked = tr("Remove a class"), tr("The labels of {name} become labels of", name=one.name)
+        name, entered = QInputDialog.getItem(self, title, asked, names, 0, False)
         if entered:
-            into = others[[other.name for other in others].index(name)]
-            self._try(lambda: self.work and self.work.merge_class(one.code, into.code))
+            place = names.index(name)
+            into = others[place].code if place < len(others) else None
+            self._try(lambda: work.remove_class(one.code, into))
 
     def _edit_colour(self, index: Any) -> None:
         if index.column() == COLOUR:

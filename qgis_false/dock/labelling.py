@@ -167,9 +167,17 @@ class Labelling(QObject):
         self.set_classes([*self.classes, made])
         return made
 
-    def merge_class(self, code: int, into: int) -> None:
-        """Make the labels of one class labels of another one, and the class itself none."""
-        self.edits.reclassify(self.edits.of_class(code), into)
+    def remove_class(self, code: int, into: Optional[int]) -> None:
+        """Take a class away. Its labels become labels of another one; or they are removed too, where it is None.
+
+        Raises:
+            QgsProcessingException: The file does not take it.
+        """
+        labels = self.edits.of_class(code)
+        if into is None:
+            self.edits.remove(labels)
+        else:
+            self.edits.reclassify(labels, into)
         self.set_classes([one for one in self.classes if one.code != code])
 
     def outline(self, place: QgsPointXY, reach: float) -> None:

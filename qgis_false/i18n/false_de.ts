@@ -1412,8 +1412,8 @@
         <translation>Klassen</translation>
     </message>
     <message>
-        <source>Makes the labels of this class labels of another one.</source>
-        <translation>Macht die Trainingsflächen dieser Klasse zu solchen einer anderen.</translation>
+        <source>Takes the class away. Its labels become labels of another one, or go too.</source>
+        <translation>Nimmt die Klasse weg. Ihre Trainingsflächen werden zu solchen einer anderen, oder verschwinden mit ihr.</translation>
     </message>
     <message>
         <source>From...</source>
@@ -1512,12 +1512,16 @@
         <translation>Name</translation>
     </message>
     <message>
-        <source>Merge classes</source>
-        <translation>Klassen vereinigen</translation>
+        <source>(remove its labels)</source>
+        <translation>(ihre Trainingsflächen entfernen)</translation>
     </message>
     <message>
-        <source>{name} becomes</source>
-        <translation>{name} wird zu</translation>
+        <source>Remove a class</source>
+        <translation>Klasse entfernen</translation>
+    </message>
+    <message>
+        <source>The labels of {name} become labels of</source>
+        <translation>Die Trainingsflächen von {name} werden zu</translation>
     </message>
     <message>
         <source>Stop filling in</source>
@@ -1556,8 +1560,8 @@
         <translation>Hinzufügen...</translation>
     </message>
     <message>
-        <source>Merge...</source>
-        <translation>Vereinigen...</translation>
+        <source>Remove...</source>
+        <translation>Entfernen...</translation>
     </message>
     <message>
         <source>No layer of the project is styled by the categories of a field.</source>
@@ -1650,6 +1654,10 @@
     <message>
         <source>Cancelled.</source>
         <translation>Abgebrochen.</translation>
+    </message>
+    <message>
+        <source>another class than before</source>
+        <translation>andere Klasse als vorher</translation>
     </message>
     <message>
         <source>It has failed.</source>
@@ -2764,6 +2772,18 @@
         <translation type="vanished">Schlüssel</translation>
     </message>
     <message>
+        <source>Makes the labels of this class labels of another one.</source>
+        <translation type="vanished">Macht die Trainingsflächen dieser Klasse zu solchen einer anderen.</translation>
+    </message>
+    <message>
+        <source>Merge classes</source>
+        <translation type="vanished">Klassen vereinigen</translation>
+    </message>
+    <message>
+        <source>Merge...</source>
+        <translation type="vanished">Vereinigen...</translation>
+    </message>
+    <message>
         <source>Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted.</source>
         <translation type="vanished">Namen der Klassen der Karte, groß oder klein geschrieben, oder ihre Codes. Leere Werte werden ausgelassen und gezählt.</translation>
     </message>
@@ -2914,6 +2934,10 @@
     <message>
         <source>yes or no</source>
         <translation type="vanished">ja oder nein</translation>
+    </message>
+    <message>
+        <source>{name} becomes</source>
+        <translation type="vanished">{name} wird zu</translation>
     </message>
 </context>
 </TS>

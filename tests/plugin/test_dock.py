@@ -360,7 +360,7 @@ class TestLabelLayer:
         dock.use_tool("polygon")
         press(desk, Qt.Key.Key_2)
         draw_square(desk, 0.3, 0.4)
-        dock.work.merge_class(2, 1)
+        dock.work.remove_class(2, into=1)
         assert in_file(dock) == {1: 1}
         assert [one.name for one in dock.work.classes] == ["road"]
         until(lambda: told(record) == {1: 1}, "the session hears of it")
@@ -472,7 +472,7 @@ class TestSession:
 
     def test_it_ends_with_the_dock(self, dock):
         process = dock.work._process._child
-        dock.stop()
+        dock.close()
         until(lambda: process.poll() is not None, "it ends")
         assert process.returncode == 0
 
@@ -546,6 +546,25 @@ class TestClasses:
         two_classes(dock)
         assert dock.class_list.setData(dock.class_list.index(0, 2), "way")
         assert [one.name for one in dock.work.classes] == ["way", "roof"]
+
+    def test_one_without_labels_is_removed_at_once_and_another_one_with_them(self, dock, desk):
+        two_classes(dock)
+        dock.use_tool("polygon")
+        draw_square(desk, 0.3, 0.4)
+        press(desk, Qt.Key.Key_2)
+        dock._remove_class()
+        assert [one.name for one in dock.work.classes] == ["road"]
+        dock.work.remove_class(1, into=None)
+        assert in_file(dock) == {}
+        assert dock.work.classes == []
+
+    def test_colours_are_explained(self, dock):
+        dock.shows.setCurrentIndex(1)
+        assert "90 %" in dock.colour_key.text()
+        dock.shows.setCurrentIndex(2)
+        assert "another class than before" in dock.colour_key.text()
+        dock.shows.setCurrentIndex(0)
+        assert dock.colour_key.text() == ""
 
 
 class TestProject:
