@@ -17,9 +17,11 @@ from session_client import codes_of
 from small_world import GRID, on_map, pixel_box, textured_land, write_raster
 
 from false_core.dispatch import run
+from false_core.errors import InputError
 from false_core.inference import tiles as tile_plans
 from false_core.jobs import Classify
 from false_core.models.model_file import SEGMENTER, read_card
+from false_core.raster.source import RasterSource, Window
 from false_core.session import kept_tiles
 from false_core.session import session as session_module
 from false_core.session_protocol import (
@@ -416,6 +418,32 @@ class TestAModel:
         number = labelled.ask(Save, path=raster)
         assert labelled.answer(Refused, number=number).code in ("output", "request")
         assert Path(raster).read_bytes() == before
+
+
+class TestARasterThatCannotBeRead:
+    def test_it_is_said_once_and_the_session_goes_on_when_it_is_back(
+        self, raster: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read, is_away = RasterSource.read_with_validity, True
+
+        def away(source: RasterSource, window: Window) -> Any:
+            if is_away:
+                raise InputError("The server is gone.", "Wait for it.")
+            return read(source, window)
+
+        with SessionHere() as session:
+            session.open(raster, CLASSES)
+            session.answer(Opened)
+            session.until_idle()
+            session.session._room._tiles._tiles.clear()  # As other parts of a large raster take their place.
+            monkeypatch.setattr(RasterSource, "read_with_validity", away)
+            session.label(*boxes())
+            assert session.answer(Refused, 30).what == "The server is gone."
+            session.until_idle()
+            assert len([answer for _, answer in session.said if isinstance(answer, Refused)]) == 1
+            is_away = False
+            number = session.view(WHOLE, 100, 75)
+            session.picture(number=number)
 
 
 class TestOpening:
