@@ -121,7 +121,8 @@ def main() -> None:
         elif isinstance(command, RunExperiment):
             _run_experiment(command.config, console)
         else:
-            _run(jobs.JOBS[arguments[0]](**dataclasses.asdict(command)))
+            with jobs.parameters_called_by(jobs.BY_OPTION):
+                _run(jobs.JOBS[arguments[0]](**dataclasses.asdict(command)))
     except FalseError as error:
         _say(error, console)
         sys.exit(error.exit_code)

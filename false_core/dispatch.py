@@ -86,7 +86,7 @@ def _check_whole_paths(job: jobs.Job) -> None:
         for path in parameter.kind.paths(getattr(job, name)):
             if not os.path.isabs(path) and ":" not in path:
                 raise RequestError(
-                    f"The folder that this was started in is gone, and {name} would lie there: {path}.",
+                    f"The folder that this was started in is gone, and {jobs.called(job, name)} would lie there: {path}.",
                     "Go to a folder that is there, or name the whole path.",
                 )
 

@@ -47,11 +47,11 @@ def protect_inputs(asked: jobs.Job, job: jobs.Job, more: Iterable[Path] = ()) ->
         OutputError: One would.
     """
     written = {
-        path: name
+        path: jobs.called(job, name)
         for name, path in jobs.outputs(job).items()
         if not jobs.parameters(job)[name].kind.is_folder and os.path.lexists(path)
     }
-    written |= {str(path): "output" for path in more if os.path.lexists(path)}
+    written |= {str(path): jobs.called(job, "output") for path in more if os.path.lexists(path)}
     guard = _Guard(written)
     if not guard.has_targets:
         return

@@ -229,16 +229,18 @@ def check_destinations(job: jobs.Job) -> None:
             the inputs or of the other outputs, or a database that is open and changed or holds more than is written.
     """
     inputs = [os.path.realpath(path) for path in _input_files(job)]
-    _check_apart({name: path for name, path in jobs.outputs(job).items() if not jobs.parameters(job)[name].kind.is_folder})
-    for name, path in jobs.outputs(job).items():
-        target = Path(path)
+    declared = jobs.parameters(job)
+    files = {jobs.called(job, one): path for one, path in jobs.outputs(job).items() if not declared[one].kind.is_folder}
+    _check_apart(files)
+    for parameter, path in jobs.outputs(job).items():
+        name, target = jobs.called(job, parameter), Path(path)
         if re.match(r"/vsi|\w{2,}://", path):  # C:// is a drive of Windows.
             raise OutputError(f"{name} is not on a disk: {path}.", "Choose a file on a disk, and copy it there afterwards.")
         try:
             os.fsencode(path).decode("utf-8")
         except UnicodeError as error:
             raise OutputError(f"The name of {name} is not text in UTF-8: {path}.", "Choose another name.") from error
-        is_folder = jobs.parameters(job)[name].kind.is_folder
+        is_folder = declared[parameter].kind.is_folder
         folder = target if is_folder and target.is_dir() else target.parent
         if not folder.is_dir():
             raise OutputError(f"The folder of {name}, {folder}, does not exist.", "Create it, or choose another one.")

@@ -26,7 +26,7 @@ from false_core.dispatch import run
 from false_core.distributed import is_started_again, share
 from false_core.errors import Cancelled, FalseError, RequestError
 from false_core.events import Failed, Finished, Message, Started
-from false_core.jobs import Job, from_file, from_json
+from false_core.jobs import BY_LABEL, Job, from_file, from_json, parameters_called_by
 from false_core.language.spoken import localised_event
 from false_core.memory import keep_memory
 from false_core.speaker import Speaker, claim_stdout, exit_now
@@ -51,7 +51,8 @@ def main(path: str | None = None) -> int:
         Message(events.INFO, f"{category.__name__}: {message}")
     )
     cancel = Stop()
-    with cancelled_by_signals(cancel):
+    # Who asks through this door shows a dialog.
+    with cancelled_by_signals(cancel), parameters_called_by(BY_LABEL):
         return _serve(path, speaker, cancel)
 
 

@@ -46,6 +46,7 @@ from qgis_false.environment.processes import (
 from qgis_false.environment.supervisor import folder_for_a_job
 from qgis_false.environment.variables import compute_variables
 from qgis_false.launcher import JOB_FILE, Launcher, folder_for_files, launcher_for
+from qgis_false.parameter_names import said, with_parameters_said
 from qgis_false.translation import tr
 
 KILL_AFTER_S = CANCEL_DEADLINE_S + 0.4
@@ -294,7 +295,11 @@ class _Process:
         for name, path in jobs.outputs(self._job).items():
             if not self._is_there(path):
                 raise self._broken(
-                    tr("The compute process says it has finished, but {name} is not there: {path}.", name=name, path=path)
+                    tr(
+                        "The compute process says it has finished, but {name} is not there: {path}.",
+                        name=said(self._job, name),
+                        path=path,
+                    )
                 )
         return last.outputs
 
@@ -319,7 +324,7 @@ class _Process:
             self._feedback.pushConsoleInfo(failed.details)
         if failed.code == "cancelled":
             return self._broken(tr("The compute process was told to stop, but not by QGIS."))
-        return QgsProcessingException(f"{failed.what} {failed.remedy}".strip())
+        return QgsProcessingException(with_parameters_said(self._job, f"{failed.what} {failed.remedy}".strip()))
 
     def _broken(self, what: str) -> QgsProcessingException:
         """Return an error with the last words of the process."""

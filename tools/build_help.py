@@ -459,7 +459,8 @@ def dock_as_html(language: str, tr: Translate) -> str:
 
 def dock_as_markdown() -> str:
     """Return the page of the dock for the documentation."""
-    lines = ["# FALSE: label and map", "", NOTICE.replace("false_core/jobs and qgis_false/tasks.py", "qgis_false/dock/guide.py")]
+    notice = NOTICE.replace("false_core/jobs and qgis_false/tasks.py", "qgis_false/dock/guide.py")
+    lines = ["# FALSE: label and map", "", notice]
     for heading, text in dock_guide(str):
         lines += ["", f"## {heading}", "", *textwrap.wrap(text, 115)]
     return "\n".join([*lines, ""])

@@ -7,6 +7,7 @@ import json
 from typing import Any, Mapping, Optional, Sequence, Tuple, Type
 
 from false_core.errors import RequestError
+from false_core.jobs.called import called
 from false_core.jobs.job import JOBS, Job, outputs, parameters
 from false_core.jobs.kinds import FIELD, Parameter
 from false_core.untrusted import parse_json, read_text
@@ -83,9 +84,9 @@ def validate(job: Job) -> None:
             continue
         problem = parameter.kind.problem(parameter, value)
         if problem:
-            raise RequestError(f"{f.name} {problem}; it is {value!r}.")
+            raise RequestError(f"{called(job, f.name)} {problem}; it is {value!r}.")
         if parameter.kind.is_input and not value:
-            raise RequestError(f"{f.name} is empty.", f"Name at least one {parameter.kind.layer or 'file'}.")
+            raise RequestError(f"{called(job, f.name)} is empty.", f"Name at least one {parameter.kind.layer or 'file'}.")
     given = [f.name for f in dataclasses.fields(job) if getattr(job, f.name) is not None]
     contradiction = job.contradiction() or missing_together(type(job), given)
     if contradiction:
@@ -101,11 +102,12 @@ def missing_together(job: Type[Any], given: Sequence[str]) -> Optional[Tuple[str
     Each may be left out by itself, but of some just one is needed, and a layer of labels needs its field.
     """
     choice = getattr(job, "EXACTLY_ONE", ())
-    chosen = [name for name in choice if name in given]
+    chosen = [called(job, name) for name in choice if name in given]
     if choice and len(chosen) != 1:
-        what = f"{' and '.join(chosen)} were both given." if chosen else f"Neither {' nor '.join(choice)} was given."
-        return what, f"Give just one: {' or '.join(choice)}."
+        every = [called(job, name) for name in choice]
+        what = f"{' and '.join(chosen)} were both given." if chosen else f"Neither {' nor '.join(every)} was given."
+        return what, f"Give just one: {' or '.join(every)}."
     for name, parameter in parameters(job).items():
         if parameter.kind == FIELD and parameter.of in given and name not in given:
-            return f"{name} is missing.", f"Name the field of {parameter.of} that holds the class."
+            return f"{called(job, name)} is missing.", f"Name the field of {called(job, parameter.of)} that holds the class."
     return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Optional, Tuple, Union
 
+from false_core.jobs.called import called
 from false_core.jobs.job import Job, Result
 from false_core.jobs.kinds import (
     BANDS,
@@ -260,7 +261,7 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
         if not self.false_negatives or self.method in (*CALIBRATED, "false"):
             return None
         remedy = "The method false is simclr with false negatives." if self.method == "simclr" else "Leave it out."
-        return f"The method {self.method} takes no false_negatives.", remedy
+        return f"The method {self.method} takes no {called(self, 'false_negatives')}.", remedy
 
 
 @dataclass(frozen=True)
@@ -812,6 +813,24 @@ class ExampleData(Job, done_by="false_core.synthetic.example_data:example_data")
     )
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (Result("polygons", "Label polygons"),)
+
+
+@dataclass(frozen=True)
+class Estimate(Job, done_by="false_core.estimate:estimate"):
+    """Estimate how long a job will take, and how much memory and disk.
+
+    The job is one of pretraining, fine-tuning or classifying, in a file that Export the job writes. Nothing of it is done
+    but a test of two seconds, of which the result is remembered. The button Estimate in the dialogs does the same without a
+    file. Times are right within a factor of two, where other programs leave the computer alone.
+    """
+
+    file: str = parameter(FILE, "Job", "The JSON file of the job.", of="json")
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("seconds", "Seconds"),
+        Result("memory_gb", "Memory in GB"),
+        Result("disk_gb", "Disk in GB"),
+    )
 
 
 @dataclass(frozen=True)

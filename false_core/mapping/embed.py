@@ -59,7 +59,8 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
         bands = job.components or channels
         if bands > channels:
             raise RequestError(
-                f"components is {bands}, but the encoder has {channels} features.", "Ask for fewer, or for 0."
+                f"{jobs.called(job, 'components')} is {bands}, but the encoder has {channels} features.",
+                "Ask for fewer, or for 0.",
             )
         tile = EMBED_TILE_PX if bands <= MANY_BANDS else EMBED_TILE_PX_OF_MANY_BANDS
         encoder = encoder.eval().to(device, memory_format=torch.channels_last)

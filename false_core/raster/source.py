@@ -264,7 +264,7 @@ class RasterSource:
     def read(self, window: Window) -> FloatArray:
         """Return the pixels of ``window`` as float32 of shape (bands, height, width), NaN where invalid.
 
-        Invalid is what the file calls nodata, transparent or masked, what is not a finite number or the largest there is, and
+        Invalid is what the file calls nodata, transparent or masked, what is no finite number or the largest there is, and
         what lies outside.
         The numbers are those of the file: its scale and offset count where ``in_numbers_of`` compares them with others.
         """

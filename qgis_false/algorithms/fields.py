@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, Dict, Type
 
 from false_core.jobs import Kind, Parameter
+from qgis_false.parameter_names import said
 from qgis_false.translation import tr
 
 YES, NO = "yes", "no"
@@ -31,6 +32,11 @@ class Field:
     def processing_name(self) -> str:
         """Name of the Processing parameter."""
         return self.name.upper()
+
+    @property
+    def said(self) -> str:
+        """What messages call it."""
+        return said(self.job, self.name)
 
     @property
     def layer(self) -> Field:

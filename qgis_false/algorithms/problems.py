@@ -18,6 +18,7 @@ from qgis_false import tasks
 from qgis_false.algorithms.fields import NO, YES, Field, shown_fields
 from qgis_false.class_field import class_field_of, fields_of_classes
 from qgis_false.layers import as_it_is, is_null, layer_of, stands_for_rasters
+from qgis_false.parameter_names import with_parameters_said
 from qgis_false.translation import tr
 
 
@@ -30,18 +31,20 @@ def problems(job: Type[Any], parameters: Dict[str, Any], context: QgsProcessingC
             found += _field_problems(field, parameters, context)
         elif _is_empty(value):
             if not field.optional and field.default is None:
-                found.append(tr("{name} is missing: {label}.", name=name, label=field.label))
+                found.append(tr("{name} is missing.", name=field.said))
         elif field.parameter.kind.is_input and field.parameter.kind.layer:
-            found += [f"{name}: {_why_not(source)}" for source in _sources(value) if not _opens(source, field, context)]
+            found += [
+                f"{field.said}: {_why_not(source)}" for source in _sources(value) if not _opens(source, field, context)
+            ]
         elif field.parameter.kind.is_number and not isinstance(value, QgsProperty):
             found += _number_problems(field, value)
         elif field.parameter.kind in (jobs.CHOICE, jobs.FLAG) and isinstance(value, str):
             choices = field.parameter.choices or (YES, NO)
             if value not in choices:
                 names = ", ".join(choices)
-                found.append(tr("{name} must be one of {names}; it is {value}.", name=name, names=names, value=value))
+                found.append(tr("{name} must be one of {names}; it is {value}.", name=field.said, names=names, value=value))
         elif field.parameter.kind.is_output:
-            found += _folder_problems(name, value)
+            found += _folder_problems(field.said, value)
     export = tasks.EXPORT_NAME.upper()
     found += _folder_problems(export, parameters.get(export))
     return found or _missing_together(job, parameters)
@@ -65,9 +68,8 @@ def _field_problems(field: Field, parameters: Dict[str, Any], context: QgsProces
     names = ", ".join(fields_of_classes(layer) or [one.name() for one in layer.fields()])
     return [
         tr(
-            "{name} is missing: {label}. It may be one of {names}. Where the layer is styled by its classes, that field is "
-            "taken.",
-            name=field.processing_name, label=field.label, names=names,
+            "{name} is missing. It may be one of {names}. Where the layer is styled by its classes, that field is taken.",
+            name=field.said, names=names,
         )
     ]  # fmt: skip
 
@@ -81,8 +83,9 @@ def _missing_together(job: Type[Any], parameters: Dict[str, Any]) -> List[str]:
         if not _is_empty(parameters.get(name))
         or (field.parameter.kind == jobs.FIELD and not _is_empty(parameters.get(field.layer.processing_name)))
     ]
-    problem = jobs.missing_together(job, given)
-    return [" ".join(problem)] if problem else []
+    with jobs.parameters_called_by(jobs.BY_LABEL):
+        problem = jobs.missing_together(job, given)
+    return [with_parameters_said(job, " ".join(problem))] if problem else []
 
 
 def _is_empty(value: Any) -> bool:
@@ -117,7 +120,7 @@ def _why_not(source: str) -> str:
 
 
 def _number_problems(field: Field, value: Any) -> List[str]:
-    name, low, high = field.processing_name, field.parameter.minimum, field.parameter.maximum
+    name, low, high = field.said, field.parameter.minimum, field.parameter.maximum
     try:
         number = float(value)
     except (TypeError, ValueError):

@@ -202,9 +202,7 @@ def new_vector(request: Request, field: Field) -> Optional[str]:
         return None
     path = _output_layer(request, field)
     if not os.path.isabs(path):
-        raise failure(
-            "{name} must be a file, for example a GeoPackage; it is {path}.", name=field.processing_name, path=path
-        )
+        raise failure("{name} must be a file, for example a GeoPackage; it is {path}.", name=field.said, path=path)
     return path
 
 

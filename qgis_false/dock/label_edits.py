@@ -130,6 +130,10 @@ class _Exchange:
     def _exchange(self, old: List[QgsFeature], new: List[QgsFeature]) -> None:
         layer = self._layer
         provider: QgsVectorDataProvider = layer.dataProvider()
+        if layer.isEditable() and provider.transaction() is not None:
+            raise failure(
+                "The label layer is edited in a transaction, which keeps labels out of the file. End the editing first."
+            )
         kept = {feature.id() for feature in old} & {feature.id() for feature in new}
         gone = [feature.id() for feature in old if feature.id() not in kept]
         fresh = [feature for feature in new if feature.id() not in kept]

@@ -71,6 +71,9 @@ SILENCE_S = 60.0
 class Labelling(QObject):
     """The work on one raster, until ``close``.
 
+    Attributes:
+        needs_restart: Whether nothing goes on unless ``restart`` is called.
+
     Args:
         canvas: Where the map is shown.
         raster: The raster.
@@ -108,6 +111,7 @@ class Labelling(QObject):
         self._process: Optional[SessionProcess] = None
         self._restarts, self._started_at, self._heard_at = 0, 0.0, 0.0
         self._is_over = False
+        self.needs_restart = False
         self._owed = False
         self.opened: Optional[Opened] = None
         self.learned: Optional[Learned] = None
@@ -250,11 +254,13 @@ class Labelling(QObject):
 
     def _start(self) -> None:
         self.opened = self.learned = None
+        self.needs_restart = False
         self._saving.clear()
         try:
             name = name_in_job(self.raster, QgsProcessingFeedback(False))
             self._process = SessionProcess(self._command(), self)
         except (NoEnvironment, QgsProcessingException) as error:
+            self.needs_restart = True
             self.said.emit(str(error), True)
             return
         self._process.answered.connect(self._hear)
@@ -274,6 +280,7 @@ class Labelling(QObject):
 
     def _hear(self, answer: Any) -> None:
         self._heard_at = time.monotonic()
+        self.needs_restart = False
         self._owed = isinstance(answer, (Message, Progress)) and self._owed
         handle = {
             Opened: self._on_opened, Learned: self._on_learned, Picture: self._on_picture, SessionScores: self._on_scores,
@@ -347,6 +354,7 @@ class Labelling(QObject):
             self._process.close()
             self._process = None
         self.opened = None
+        self.needs_restart = True
         self.said.emit(why, True)
 
     def _mourn(self, how: str) -> None:
@@ -361,6 +369,7 @@ class Labelling(QObject):
             self._restarts = 0
         first_line = how.partition("\n")[0]
         if self._restarts >= len(RESTART_AFTER_MS):
+            self.needs_restart = True
             self.said.emit(tr("The session has ended several times. Press Start again.") + f"\n{how}", True)
             return
         self.said.emit(tr("{how} No label is lost; it starts again.", how=first_line), True)
@@ -369,6 +378,7 @@ class Labelling(QObject):
 
     def _look_for_silence(self) -> None:
         if self._process is not None and self._owed and time.monotonic() - self._heard_at > SILENCE_S:
+            self.needs_restart = True
             self.said.emit(tr("The session has not answered for a minute. Wait, or press Start again."), True)
 
     def _send_classes(self) -> None:

@@ -231,7 +231,7 @@ def test_a_folder_that_is_gone_stops_only_what_begins_there(land_cover: str, tmp
     assert (done.returncode, (tmp_path / "p.gpkg").exists()) == (0, True), done
     done = subprocess.run(["bash", "-c", loads, str(tmp_path), *command, "p.gpkg"], capture_output=True, text=True)
     assert done.returncode == 2
-    assert "is gone, and output would lie there: p.gpkg." in " ".join(done.stderr.split())
+    assert "is gone, and --output would lie there: p.gpkg." in " ".join(done.stderr.split())
 
 
 class TestALongJob:

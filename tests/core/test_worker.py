@@ -188,7 +188,7 @@ class TestTheProtocol:
         assert code == 1
         assert isinstance(said[0], Started)
         assert said[-1] == Failed(
-            f"The folder of output, {nowhere}, does not exist.", "Create it, or choose another one.", "output"
+            f"The folder of “Classified raster”, {nowhere}, does not exist.", "Create it, or choose another one.", "output"
         )
         assert not list(tmp_path.iterdir())
 

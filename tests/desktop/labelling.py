@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qgis.core import QgsProject, QgsRasterLayer
+from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import QCoreApplication, QPoint, Qt, QTimer
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QAction, QDockWidget
@@ -158,10 +158,16 @@ def next_place() -> dict[str, Any]:
     return {"says": dock().place_line.text()}
 
 
+def beside_polygon(number: int) -> tuple[int, list[list[float]]]:
+    """Return class and corners of a polygon beside one that is drawn already."""
+    code, ring = GIVEN["polygons"][number]
+    return code, [[x + 12, y + 8] for x, y in ring]
+
+
 def kill_the_session() -> dict[str, Any]:
     """With a polygon half drawn; it is completed while a new session starts."""
     dock().tool_buttons["polygon"].click()
-    code, ring = GIVEN["polygons"][0]
+    code, ring = beside_polygon(0)
     press(Qt.Key.Key_0 + code)
     before = dock().work.process_id
     click(*ring[0])
@@ -178,7 +184,7 @@ def kill_the_session() -> dict[str, Any]:
 def kill_qgis() -> dict[str, Any]:
     """The project is saved, one more polygon is drawn, and one is begun when the end comes."""
     assert QgsProject.instance().write(str(PROJECT))
-    code, draw_one = GIVEN["polygons"][1]
+    code, draw_one = beside_polygon(1)
     press(Qt.Key.Key_0 + code)
     for x, y in draw_one:
         click(x, y)
@@ -235,7 +241,7 @@ def main() -> None:
     if steps is FIRST:
         os.kill(os.getpid(), signal.SIGKILL)
     QgsProject.instance().setDirty(False)
-    iface.actionExit().trigger()
+    QgsApplication.exit(code)
 
 
 # Once the window stands and QGIS waits for its user.

@@ -86,7 +86,7 @@ class TestARunWithoutAClassField:
         values = {"RASTER": raster.source(), "LABELS": layer.id(), "MODEL": str(tmp_path / "m.safetensors")}
         good, why = algorithm("finetune").checkParameterValues(values, context)
         assert not good
-        assert "FIELD is missing: Class field. It may be one of kind, remark." in why
+        assert "“Class field” (FIELD) is missing. It may be one of kind, remark." in why
 
 
 def test_outside_a_dialog_doubts_are_warnings(algorithm, context, feedback, raster, tmp_path, monkeypatch):

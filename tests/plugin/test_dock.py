@@ -13,18 +13,21 @@ import pytest
 from qgis.core import (
     QgsCategorizedSymbolRenderer,
     QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
     QgsFeature,
     QgsFillSymbol,
     QgsGeometry,
+    QgsPointXY,
     QgsProcessingException,
     QgsProject,
     QgsRasterLayer,
+    QgsRectangle,
     QgsRendererCategory,
     QgsVectorLayer,
 )
 from qgis.gui import QgsMapCanvas
-from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QSize, Qt
-from qgis.PyQt.QtGui import QKeyEvent
+from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QSize, Qt
+from qgis.PyQt.QtGui import QKeyEvent, QWheelEvent
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QMainWindow
 from small_raster import write_raster
@@ -138,6 +141,15 @@ def click(desk, x: float, y: float, button=Qt.MouseButton.LeftButton) -> None:
     QTest.mouseClick(desk.canvas.viewport(), button, Qt.KeyboardModifier.NoModifier, place)
 
 
+def turn_wheel(desk, x: float, y: float, steps: int) -> None:
+    place = QPointF(at(desk, x, y))
+    away, none = QPoint(0, 120 * steps), QPoint(0, 0)
+    buttons, keys, phase = Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase
+    there = QPointF(desk.canvas.viewport().mapToGlobal(place.toPoint()))
+    event = QWheelEvent(place, there, none, away, buttons, keys, phase, False)
+    QCoreApplication.sendEvent(desk.canvas.viewport(), event)
+
+
 def press(desk, key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
     QTest.keyClick(desk.canvas, key, modifier)
 
@@ -181,6 +193,25 @@ class TestDrawing:
 
         until(lambda: drawn() == colours, "it is drawn")
 
+    def test_a_canvas_in_another_crs_shows_it_where_it_belongs(self, dock, desk, record, image):
+        desk.canvas.setDestinationCrs(QgsCoordinateReferenceSystem("EPSG:3857"))
+        two_classes(dock)
+        for x, code in ((500_004, 1), (500_030, 2)):
+            dock.work.add_label(QgsGeometry.fromRect(QgsRectangle(x, 5_599_980, x + 4, 5_599_984)), image.crs(), code)
+        whole = QgsCoordinateTransform(image.crs(), desk.canvas.mapSettings().destinationCrs(), QgsProject.instance())
+        desk.canvas.setExtent(whole.transformBoundingBox(image.extent()))
+        dock.opacity.setValue(100)
+        until(lambda: requests(record, "view") and dock.work.live.picture is not None, "a picture comes")
+        xmin, xmax, ymin, ymax = requests(record, "view")[-1]["extent"]
+        assert QgsRectangle(xmin, ymin, xmax, ymax).contains(QgsRectangle(500_001, 5_599_971, 500_039, 5_599_999))
+        colours = [one.color for one in dock.work.classes]
+
+        def drawn() -> list[str]:
+            seen = desk.canvas.grab().toImage()
+            return [seen.pixelColor(at(desk, x, 0.6)).name() for x in (0.2, 0.8)]
+
+        until(lambda: drawn() == colours, "it is drawn")
+
     @pytest.mark.parametrize("name", ["stroke", "point"])
     def test_strokes_and_points_become_polygons(self, dock, desk, record, name):
         two_classes(dock)
@@ -200,9 +231,9 @@ class TestDrawing:
         tool = dock._tools["outline"]
         until(lambda: not tool._outline.isEmpty(), "it is outlined")
         before = tool._outline.area()
-        tool.reach = 0.5
-        tool.asked.emit(tool._place, 0.5)
+        turn_wheel(desk, 0.5, 0.5, steps=4)
         until(lambda: tool._outline.area() > before, "it reaches further")
+        assert tool.reach == 0.5
         press(desk, Qt.Key.Key_Return)
         (label,) = dock.work.labels.getFeatures()
         assert label.geometry().area() == pytest.approx(12.0**2, rel=0.01)
@@ -313,6 +344,17 @@ class TestLabelLayer:
         assert [one.name for one in dock.work.classes] == ["way", "roof"]
         until(lambda: requests(record, "setclasses")[-1]["classes"][0]["name"] == "way", "the session hears of it")
 
+    def test_in_a_transaction_of_qgis_nothing_is_drawn_that_the_file_would_not_hold(self, dock, desk):
+        two_classes(dock)
+        QgsProject.instance().setAutoTransaction(True)
+        assert dock.work.labels.startEditing()
+        dock.use_tool("polygon")
+        draw_square(desk, 0.3, 0.4)
+        assert "End the editing first" in dock.status.text()
+        dock.work.labels.rollBack()
+        draw_square(desk, 0.3, 0.4)
+        assert in_file(dock) == {1: 1}
+
     def test_two_classes_are_merged(self, dock, desk, record):
         two_classes(dock)
         dock.use_tool("polygon")
@@ -397,6 +439,36 @@ class TestSession:
         assert dock.work.labels.dataProvider().addFeatures(features)[0]
         until(lambda: len(told(record)) == 8, "all are told")
         assert [one["more"] for one in requests(record, "changelabels")] == [True, True, False]
+
+    def test_ten_thousand_labels_do_not_hold_qgis_up(self, dock, record):
+        two_classes(dock)
+        features = []
+        for number in range(10_000):
+            feature = QgsFeature(dock.work.labels.fields())
+            feature["class"] = 1 + number % 2
+            x, y = 500_000 + number % 100 * 0.4, 5_599_970 + number // 100 * 0.3
+            box = f"({x} {y}, {x + 0.3} {y}, {x + 0.3} {y + 0.2}, {x} {y})"
+            feature.setGeometry(QgsGeometry.fromWkt(f"MultiPolygon(({box}))"))
+            features.append(feature)
+        assert dock.work.labels.dataProvider().addFeatures(features)[0]
+        held_up = []
+        last = time.monotonic()
+
+        def is_told() -> bool:
+            nonlocal last
+            now = time.monotonic()
+            held_up.append(now - last)
+            last = now
+            return sum(dock.work.watch.counts().values()) == 10_000
+
+        until(is_told, "all are told")
+        assert max(held_up) < 1.0  # It is 25 ms on a computer that does nothing else.
+        started = time.monotonic()
+        dock.work.edits.add(
+            [(QgsGeometry.fromWkt("Polygon((500005 5599990, 500007 5599990, 500007 5599992, 500005 5599990))"), 1)]
+        )
+        assert time.monotonic() - started < 1.0
+        until(lambda: len(told(record)) == 10_001, "the session hears of one more")
 
     def test_it_ends_with_the_dock(self, dock):
         process = dock.work._process._child
@@ -590,3 +662,53 @@ class TestOpening:
         until(lambda: "cannot be read" in made.status.text(), "it says so")
         assert len(requests(record, "open")) == 1
         made.shut()
+
+
+class TestSamplePoints:
+    @pytest.fixture
+    def points(self, image, tmp_path) -> QgsVectorLayer:
+        layer = QgsVectorLayer("Point?crs=EPSG:32633&field=id:integer&field=class:string", "points", "memory")
+        features = []
+        for number in (3, 1, 2):
+            feature = QgsFeature(layer.fields())
+            feature["id"] = number
+            feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(500_000 + 10 * number, 5_599_985)))
+            features.append(feature)
+        assert layer.dataProvider().addFeatures(features)[0]
+        QgsProject.instance().addMapLayer(layer)
+        return layer
+
+    def test_keys_fill_them_in_one_after_the_other(self, dock, desk, points):
+        def answers() -> dict[int, object]:
+            return {one["id"]: one["class"] for one in points.getFeatures() if one["class"]}
+
+        two_classes(dock)
+        dock.check.click()
+        assert desk.canvas.extent().center().x() == pytest.approx(500_010, abs=0.01)
+        assert not dock.work.live._visible
+        press(desk, Qt.Key.Key_2)
+        assert answers() == {1: "roof"}
+        assert desk.canvas.extent().center().x() == pytest.approx(500_020, abs=0.01)
+        press(desk, Qt.Key.Key_0)
+        press(desk, Qt.Key.Key_1)
+        assert answers() == {1: "roof", 3: "road"}
+        assert "2 of 3" in dock.sample_line.text()
+        assert "There are no more" in dock.sample_line.text()
+        press(desk, Qt.Key.Key_Delete)
+        press(desk, Qt.Key.Key_2)
+        assert answers()[3] == "roof"
+        press(desk, Qt.Key.Key_Escape)
+        assert dock.samples is None
+        assert dock.work.live._visible
+
+    def test_one_that_cannot_be_written_is_said(self, dock, desk, points, monkeypatch):
+        two_classes(dock)
+        dock.fill_in(points)
+        points.setReadOnly(True)
+        monkeypatch.setattr(type(points.dataProvider()), "changeAttributeValues", lambda provider, values: False)
+        press(desk, Qt.Key.Key_1)
+        assert "The class cannot be written" in dock.status.text()
+
+    def test_without_any_it_says_where_they_come_from(self, dock):
+        dock.check.click()
+        assert "Sample points to assess a map draws them" in dock.sample_line.text()

@@ -120,7 +120,7 @@ class TestExporting:
         assert job.report == str(folder / "report.html")
         assert "REPORT" not in results  # QGIS would open it.
         assert folder.is_dir()
-        assert any(f"ENCODER was to be a temporary file. It goes to {job.encoder}" in info for info in feedback.infos)
+        assert any(f"(ENCODER) was to be a temporary file. It goes to {job.encoder}" in info for info in feedback.infos)
 
     def test_an_input_that_is_gone_when_qgis_ends_is_refused(self, run, model_file, target, tmp_path):  # noqa: F811
         fleeting = write_raster(Path(QgsProcessingUtils.generateTempFilename("warped.tif")))
@@ -284,13 +284,15 @@ class TestImporting:
 
     def test_a_job_that_is_not_finished_is_said_not_to_be(self, made, bring, target):
         os.remove(made.output)
-        with pytest.raises(QgsProcessingException, match="OUTPUT is not there: .*land cover.tif.*not finished.*mapping"):
+        with pytest.raises(
+            QgsProcessingException, match=r"\(OUTPUT\) is not there: .*land cover.tif.*not finished.*mapping"
+        ):
             bring(str(target))
 
     def test_a_report_that_is_missing_is_mentioned(self, made, bring, target, feedback):
         os.remove(made.report)
         assert "REPORT" not in bring(str(target))
-        assert any("REPORT is not there" in warning for warning in feedback.warnings)
+        assert any("(REPORT) is not there" in warning for warning in feedback.warnings)
 
     def test_a_result_of_another_run_is_mentioned(self, made, bring, target, feedback):
         os.utime(made.output, (1, 1))

@@ -206,14 +206,14 @@ class TestWhatIsWrongIsSaid:
     @pytest.mark.parametrize(
         ("values", "what"),
         [
-            ({"RASTERS": ["/no/such.tif"]}, r"RASTERS: there is no file /no/such\.tif"),
-            ({"RASTERS": []}, "RASTERS is missing"),
-            ({"STEPS": "many"}, "STEPS must be a number; it is many"),
-            ({"STEPS": 1.5}, "STEPS must be a whole number; it is 1.5"),
-            ({"STEPS": 0}, "STEPS must be at least 1 and at most 10000000; it is 0"),
-            ({"PIXEL_SIZE": -1}, "PIXEL_SIZE must be at least 0; it is -1"),
-            ({"PRESET": "fast"}, "PRESET must be one of auto, quick, standard, paper; it is fast"),
-            ({"ENCODER": "/no/such/folder/e.safetensors"}, "ENCODER: there is no folder /no/such/folder"),
+            ({"RASTERS": ["/no/such.tif"]}, r"^“Rasters” \(RASTERS\): there is no file /no/such\.tif"),
+            ({"RASTERS": []}, r"^“Rasters” \(RASTERS\) is missing\."),
+            ({"STEPS": "many"}, r"^“Training steps” \(STEPS\) must be a number; it is many"),
+            ({"STEPS": 1.5}, r"^“Training steps” \(STEPS\) must be a whole number; it is 1.5"),
+            ({"STEPS": 0}, r"^“Training steps” \(STEPS\) must be at least 1 and at most 10000000; it is 0"),
+            ({"PIXEL_SIZE": -1}, r"\(PIXEL_SIZE\) must be at least 0; it is -1"),
+            ({"PRESET": "fast"}, r"^“Preset” \(PRESET\) must be one of auto, quick, standard, paper; it is fast"),
+            ({"ENCODER": "/no/such/folder/e.safetensors"}, r"\(ENCODER\): there is no folder /no/such/folder"),
         ],
     )
     def test_about_each_value(self, refusal, raster, tmp_path, values, what):
@@ -228,16 +228,18 @@ class TestWhatIsWrongIsSaid:
         )
         assert "RASTER" in found
         assert "damaged.tif is no layer that can be opened" in found
-        assert "LABELS: there is no file /no/labels.gpkg" in found
+        assert "“Labels” (LABELS): there is no file /no/labels.gpkg" in found
 
     def test_about_values_that_need_or_exclude_each_other(self, refusal, algorithm, context, raster, tmp_path):
         good = {"MAP": raster.source()}
         labels = QgsVectorLayer("Point?crs=EPSG:32633&field=class:string&field=note:string", "labels", "memory")
         context.temporaryLayerStore().addMapLayer(labels)
         both = {"REFERENCE": labels.id(), "FIELD": "class", "TRUTH": raster.source()}
-        assert "Neither reference nor truth was given" in refusal("assess", **good)
-        assert "reference and truth were both given" in refusal("assess", **good, **both)
-        assert "FIELD is missing" in refusal("assess", **good, REFERENCE=labels.id(), FIELD=None, TRUTH="")
+        assert "Neither “Reference labels” (REFERENCE) nor “Truth raster” (TRUTH) was given" in refusal("assess", **good)
+        assert "“Reference labels” (REFERENCE) and “Truth raster” (TRUTH) were both given" in refusal(
+            "assess", **good, **both
+        )
+        assert "(FIELD) is missing" in refusal("assess", **good, REFERENCE=labels.id(), FIELD=None, TRUTH="")
         assert algorithm("assess").checkParameterValues({**good, "TRUTH": raster.source()}, context) == (True, "")
         del both["TRUTH"]
         assert algorithm("assess").checkParameterValues({**good, **both}, context) == (True, "")
@@ -353,7 +355,7 @@ class TestNamesThatStandForRasters:
         values = {"RASTERS": names[0], "ENCODER": str(tmp_path / "e.safetensors"), "EXTENT": "left,right"}
         accepted, why = algorithm("pretrain").checkParameterValues(values, context)
         assert not accepted
-        assert "EXTENT cannot be used: left,right" in why
+        assert "“Extent” (EXTENT) cannot be used: left,right" in why
 
     def test_are_layers_where_such_a_layer_is_in_the_project(self, algorithm, context, feedback, raster, tmp_path):
         grid = tmp_path / "heights.txt"

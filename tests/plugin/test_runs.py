@@ -187,6 +187,14 @@ def test_selected_features_keep_the_style_of_their_layer(compute, run, raster, l
     assert len(compute.legend) == 2
 
 
+def test_results_are_said_in_words_with_as_many_digits_as_a_person_reads(compute, run, raster, tmp_path, feedback):
+    compute.told = {"adjusted_oa": 0.766800728888889, "compared": 250.0, "oa": None}
+    run("assess", MAP=raster, TRUTH=raster, REPORT=None, TABLE=None)
+    assert "Overall accuracy of the whole map, area-adjusted: 0.7668" in feedback.infos
+    assert "Points or pixels compared: 250" in feedback.infos
+    assert not [text for text in feedback.infos if text.startswith("Overall accuracy:")]
+
+
 def test_temporary_files_are_gone_after_the_run(compute, run, raster, labels, tmp_path):
     run("finetune", RASTER=raster, LABELS=labels, FIELD="class", MODEL=str(tmp_path / "m.safetensors"))
     assert compute.temporary.name.startswith("false-")
@@ -235,7 +243,7 @@ def test_one_band_may_be_a_plain_number(compute, run, raster, labels, tmp_path):
 
 
 def test_a_value_the_job_does_not_admit_is_an_error_in_its_words(compute, run, raster, tmp_path):
-    with pytest.raises(QgsProcessingException, match="bands must be different numbers"):
+    with pytest.raises(QgsProcessingException, match=r"“Bands” \(BANDS\) must be different numbers"):
         run("pretrain", RASTERS=[raster], ENCODER=str(tmp_path / "e.safetensors"), BANDS="1,1")
 
 
@@ -262,7 +270,9 @@ def test_a_layer_that_is_gone_when_the_run_begins_is_named(compute, run, raster,
 
 
 def test_polygons_cannot_go_to_a_database(compute, run, raster):
-    with pytest.raises(QgsProcessingException, match="OUTPUT must be a file, for example a GeoPackage; it is postgres"):
+    with pytest.raises(
+        QgsProcessingException, match=r"“Polygons” \(OUTPUT\) must be a file, for example a GeoPackage; it is postgres"
+    ):
         run("polygonise", MAP=raster, OUTPUT='postgres://dbname=\'maps\' table="public"."polygons" (geom)')
     assert compute.job is None
 

@@ -103,7 +103,7 @@ def test_what_is_wrong_is_said_in_german(speak, context):
     algorithm = speak("de").algorithm("classify").create()
     ok, what = algorithm.checkParameterValues({}, context)
     assert not ok
-    assert "RASTER fehlt: Raster." in what
+    assert "“Modell” (MODEL) fehlt." in what
 
 
 def test_the_model_that_comes_with_the_plugin_is_german(speak):

@@ -147,11 +147,11 @@ def test_band_out_of_range(refused, scene, output):
 
 def test_bands_that_are_no_numbers(refused, scene, output):
     said = refused("false:pretrain", RASTERS=scene.image, BANDS="red", ENCODER=output / "e.safetensors")
-    assert "bands must be a list of whole numbers" in said
+    assert "“Bands” (BANDS) must be a list of whole numbers" in said
 
 
 def test_labels_missing(finetune):
-    assert "LABELS: there is no file /no/labels.gpkg" in finetune(LABELS="/no/labels.gpkg")
+    assert "“Labels” (LABELS): there is no file /no/labels.gpkg" in finetune(LABELS="/no/labels.gpkg")
 
 
 def test_field_missing(finetune):

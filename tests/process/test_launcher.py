@@ -178,4 +178,4 @@ class TestExportAndImport:
     def test_before_it_was_run_there_is_nothing_to_import(self, profile, exported):
         outcome = profile.run("false:importresults", JOB=exported)
         assert outcome.code == 1
-        assert "OUTPUT is not there" in outcome.said and "not finished" in outcome.said
+        assert "(OUTPUT) is not there" in outcome.said and "not finished" in outcome.said
