@@ -233,6 +233,11 @@ class TestLabels:
         opened.label((11, 1, boxes()[1][2]))
         opened.answer(Learned, labels=6)
 
+    @pytest.mark.parametrize("code", [0, 255, -3])
+    def test_a_code_that_no_map_can_show_is_refused(self, opened: SessionHere, code: int) -> None:
+        number = opened.label((7, code, boxes()[0][2]))
+        assert opened.answer(Refused, number=number).what == f"Label 7 has the class code {code}."
+
     def test_points_and_lines_are_labels_too(self, opened: SessionHere) -> None:
         shapes = [
             shapely.Point(60, 60),
@@ -455,6 +460,11 @@ class TestOpening:
             opened = session.answer(Opened)
         assert opened.extent == pytest.approx(WHOLE)
         assert (opened.width, opened.height, opened.pixel_size) == (WIDTH, HEIGHT, 1.0)
+
+    def test_a_model_that_was_trained_step_by_step_is_refused(self, land: str, model: str) -> None:
+        with SessionHere() as session:
+            number = session.ask(Open, raster=land, model=model)
+            assert "head network" in session.answer(Refused, number=number).what
 
     def test_nothing_but_opening_comes_first(self) -> None:
         with SessionHere() as session:
