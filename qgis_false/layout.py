@@ -67,7 +67,7 @@ def write_layout(layer: QgsRasterLayer, title: str, author: str, accuracy: str, 
     )
     done = QgsLayoutExporter(layout).exportToPdf(str(path), QgsLayoutExporter.PdfExportSettings())
     if done != QgsLayoutExporter.ExportResult.Success or not os.path.isfile(path):
-        raise failure("{path} cannot be written. Is it open in another program?", path=path)
+        raise failure("{path} cannot be written. Close the programs that have it open.", path=path)
 
 
 def _map(layout: QgsPrintLayout, layer: QgsRasterLayer) -> QgsLayoutItemMap:

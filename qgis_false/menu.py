@@ -83,13 +83,17 @@ class FalseMenu:
 
     def _greet(self) -> None:
         QgsSettings().setValue(GREETED, True)
-        algorithm = _algorithm("setupenvironment")
+        algorithm = _algorithm("finetune")
         if algorithm is None:
             return
         bar = self._iface.messageBar()
-        item = bar.createMessage("FALSE", tr("FALSE is in the menu Raster > FALSE. First, set up what it computes with."))
-        button = QPushButton(tr("Set up..."))
-        button.clicked.connect(lambda: self._open("setupenvironment"))
+        if algorithm.what_is_missing():
+            text, label, name = tr("First, set up what it computes with."), tr("Set up..."), "setupenvironment"
+        else:
+            text, label, name = tr("Try it on an example."), tr("Make example data"), "exampledata"
+        item = bar.createMessage("FALSE", " ".join((tr("FALSE is in the menu Raster > FALSE."), text)))
+        button = QPushButton(label)
+        button.clicked.connect(lambda: self._open(name, run=name == "exampledata"))
         item.layout().addWidget(button)
         bar.pushWidget(item, Qgis.MessageLevel.Info, 0)
 

@@ -19,6 +19,7 @@ from qgis_false.algorithms.classify import Classify
 from qgis_false.algorithms.classifymany import ClassifyMany
 from qgis_false.algorithms.diagnostics import Diagnostics
 from qgis_false.algorithms.embed import Embed
+from qgis_false.algorithms.estimate import Estimate
 from qgis_false.algorithms.exampledata import ExampleData
 from qgis_false.algorithms.exportonnx import ExportOnnx
 from qgis_false.algorithms.finetune import Finetune
@@ -49,6 +50,7 @@ ALGORITHMS = (
     ExportOnnx,
     ModelInfo,
     ImportResults,
+    Estimate,
     SetUpEnvironment,
     ExampleData,
     CheckEnvironment,
@@ -87,6 +89,10 @@ class ShippedModel(QgsProcessingModelAlgorithm):
     def what_is_missing(self) -> str:
         """Return why nothing can be computed and what to do, or nothing where all is there."""
         return missing_to_compute(jobs.Finetune)
+
+    def can_be_estimated(self) -> bool:
+        """Whether it can be said before what it costs: that would be several jobs, of which later ones need the earlier."""
+        return False
 
     def doubts(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> List[str]:
         """Return what is probably not meant, in sentences, for the dialog to ask before it runs."""

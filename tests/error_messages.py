@@ -1,7 +1,8 @@
 """Where the product makes errors for a person, and whether tests provoke them all.
 
 With ``--every-error``, which ``make test-core`` and ``make test-plugin`` give, a run fails in the end where it left out an
-error that the source can make. Nothing is listed by hand, so a message may be reworded or moved.
+error that the source can make, or made one of the library that has no German. Nothing is listed by hand, so a message may be
+reworded or moved.
 """
 
 from __future__ import annotations
@@ -24,10 +25,14 @@ ERRORS = {
     "QgsProcessingException", "failure", "NoEnvironment",
 }  # fmt: skip
 """Those that end as a message to a person. ``Cancelled`` is none: nothing is wrong. ``ValueError`` is for programmers."""
+NOT_TRANSLATED = "false_core/experiments/"
+"""What is not in the plugin says its errors in English alone."""
 MAKERS = ("errors.py", "translation.py")
 """Files that define errors, and ``failure``."""
 PROVOKED = pytest.StashKey[set[str]]()
 """Places of the errors that were made during the run."""
+IN_ENGLISH = pytest.StashKey[set[str]]()
+"""Places of errors of the library for which no German was found, filled in as they were."""
 FOLDER = pytest.StashKey[str]()
 """The program whose errors the tests of the run are to provoke."""
 
@@ -88,14 +93,17 @@ def _message(call: ast.Call) -> str:
 @contextmanager
 def watched(config: pytest.Config, folder: str, *kinds: type[Exception]) -> Iterator[None]:
     """Note the place of every error of some classes that is made in ``folder``."""
-    seen = config.stash.setdefault(PROVOKED, set())
+    seen, in_english = config.stash.setdefault(PROVOKED, set()), config.stash.setdefault(IN_ENGLISH, set())
     config.stash[FOLDER] = folder
     places = {(site.file, line): str(site) for site in sites_in(folder) for line in range(site.lines[0], site.lines[1] + 1)}
 
     def noting(usual: Any) -> Any:
         def noted(error: Exception, *given: Any, **named: Any) -> None:
-            seen.add(_place(sys._getframe(1), places))
+            place = _place(sys._getframe(1), places)
+            seen.add(place)
             usual(error, *given, **named)
+            if place.startswith("false_core/") and not (place.startswith(NOT_TRANSLATED) or _has_german(error)):
+                in_english.add(place)
 
         return noted
 
@@ -103,6 +111,13 @@ def watched(config: pytest.Config, folder: str, *kinds: type[Exception]) -> Iter
         for kind in kinds:
             patch.setattr(kind, "__init__", noting(kind.__init__))
         yield
+
+
+def _has_german(error: Any) -> bool:
+    from false_core.language.catalogue import catalogue_of
+
+    german = catalogue_of("de")
+    return german is not None and all(german.translated(text) for text in (error.what, error.remedy) if text)
 
 
 def _place(frame: FrameType | None, places: dict[tuple[str, int], str]) -> str:
@@ -128,6 +143,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_testnodedown(node: Any) -> None:
     """Take over what was seen by one of several processes that test together."""
     node.config.stash.setdefault(PROVOKED, set()).update(getattr(node, "workeroutput", {}).get("provoked", ()))
+    node.config.stash.setdefault(IN_ENGLISH, set()).update(getattr(node, "workeroutput", {}).get("in_english", ()))
     node.config.stash[FOLDER] = getattr(node, "workeroutput", {}).get("folder", "")
 
 
@@ -135,8 +151,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail where errors were left out, or tell the process that put several of them together what was seen."""
     config = session.config
     if hasattr(config, "workeroutput"):
-        config.workeroutput.update(provoked=sorted(config.stash.get(PROVOKED, ())), folder=config.stash.get(FOLDER, ""))
-    elif _left_out(config):
+        config.workeroutput.update(
+            provoked=sorted(config.stash.get(PROVOKED, ())),
+            in_english=sorted(config.stash.get(IN_ENGLISH, ())),
+            folder=config.stash.get(FOLDER, ""),
+        )
+    elif _left_out(config) or _in_english(config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -150,6 +170,15 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         )
         for place in left_out:
             terminalreporter.write_line(place)
+    if _in_english(config):
+        terminalreporter.section("errors that are not German in German")
+        terminalreporter.write_line("Look at what is filled in, and at false_core/language.")
+        for place in _in_english(config):
+            terminalreporter.write_line(place)
+
+
+def _in_english(config: pytest.Config) -> list[str]:
+    return sorted(config.stash.get(IN_ENGLISH, ())) if config.getoption("--every-error") else []
 
 
 def _left_out(config: pytest.Config) -> list[str]:

@@ -37,7 +37,7 @@ FOR_PROGRAMMERS = ("TypeError", "NotImplementedError", "AssertionError", "KeyErr
 FOR_MACHINES = (
     "compile", "execute", "getattr", "hasattr", "startswith", "endswith", "partition", "rpartition", "replace", "sub",
     "search", "match", "fullmatch", "findall", "finditer", "open", "encode", "decode", "cast", "Literal", "TypeVar",
-    "Thread", "legend", "set", "wait", "broadcast_object", "get_logger", "filterwarnings",
+    "Thread", "legend", "set", "SpeedTest", "wait", "broadcast_object", "get_logger", "filterwarnings",
 )  # fmt: skip
 """Calls whose strings no person reads."""
 NOT_SHOWN = re.compile(

@@ -22,7 +22,7 @@ Z = 1.96
 
 
 @dataclass(frozen=True)
-class Estimate:
+class WithInterval:
     """An estimate, or one per class, and the half width of its 95 % confidence interval. NaN where there is too little."""
 
     value: DoubleArray
@@ -43,10 +43,10 @@ class AreaAdjusted:
     """
 
     proportions: DoubleArray
-    oa: Estimate
-    users: Estimate
-    producers: Estimate
-    shares: Estimate
+    oa: WithInterval
+    users: WithInterval
+    producers: WithInterval
+    shares: WithInterval
     covered: float
 
 
@@ -86,8 +86,8 @@ def adjust(confusion: IntArray, mapped: npt.NDArray[np.integer]) -> AreaAdjusted
     )
 
 
-def _estimate(value: DoubleArray, variance: DoubleArray) -> Estimate:
-    return Estimate(value, Z * np.sqrt(variance))
+def _estimate(value: DoubleArray, variance: DoubleArray) -> WithInterval:
+    return WithInterval(value, Z * np.sqrt(variance))
 
 
 def sample_size(weights: DoubleArray, users_accuracy: DoubleArray, standard_error: float) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from false_core.accuracy.area_adjusted import Estimate
+from false_core.accuracy.area_adjusted import WithInterval
 from false_core.accuracy.assessment import Assessment
 from false_core.accuracy.comparison import POINT_REFERENCE
 from false_core.language.catalogue import localised
@@ -73,8 +73,12 @@ def _next(a: Assessment) -> list[Section]:
 
 
 def _compared(a: Assessment) -> Section:
-    rows = [["Map", a.map_name], ["Reference", a.kind], ["Compared", f"{a.compared:,} {_units(a)}"]]
-    return Section("What was compared", rows=[*rows, *(["Left out", f"{n:,} {who}"] for who, n in a.left_out.items())])
+    rows = [["Map", a.map_name], ["Reference", a.kind], ["Compared", _counted(a.compared, _units(a))]]
+    return Section("What was compared", rows=[*rows, *(["Left out", _counted(n, who)] for who, n in a.left_out.items())])
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{localised(f'{number:,}')} {localised(what)}"
 
 
 def _units(a: Assessment) -> str:
@@ -201,7 +205,7 @@ def _area_figure(a: Assessment, whole: float) -> str:
     return as_svg(figure)
 
 
-def area_with_interval(shares: Estimate, k: int, whole: float) -> str:
+def area_with_interval(shares: WithInterval, k: int, whole: float) -> str:
     """Return the estimated area of class ``k`` with half the width of its interval."""
     value, error = whole * float(shares.value[k]), whole * float(shares.error[k])
     return area_in_words(value, whole) + ("" if math.isnan(error) else f" ± {area_in_words(error, whole)}")

@@ -6,7 +6,7 @@ import csv
 import math
 from typing import Any
 
-from false_core.accuracy.area_adjusted import Estimate
+from false_core.accuracy.area_adjusted import WithInterval
 from false_core.accuracy.assessment import Assessment
 from false_core.errors import OutputError
 from false_core.publish import published
@@ -59,7 +59,7 @@ def table_rows(assessment: Assessment) -> list[dict[str, Any]]:
     return rows
 
 
-def _columns(name: str, estimate: Estimate, k: int, scale: float = 1.0) -> dict[str, float]:
+def _columns(name: str, estimate: WithInterval, k: int, scale: float = 1.0) -> dict[str, float]:
     return {name: scale * float(estimate.value[k]), f"{name}_error": scale * float(estimate.error[k])}
 
 

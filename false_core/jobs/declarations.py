@@ -816,6 +816,24 @@ class ExampleData(Job, done_by="false_core.synthetic.example_data:example_data")
 
 
 @dataclass(frozen=True)
+class Estimate(Job, done_by="false_core.estimate:estimate"):
+    """Estimate how long a job will take, and how much memory and disk.
+
+    The job is one of pretraining, fine-tuning or classifying, in a file that Export the job writes. Nothing of it is done
+    but a test of two seconds, of which the result is remembered. The button Estimate in the dialogs does the same without a
+    file. Times are right within a factor of two, where other programs leave the computer alone.
+    """
+
+    file: str = parameter(FILE, "Job", "The JSON file of the job.", of="json")
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("seconds", "Seconds"),
+        Result("memory_gb", "Memory in GB"),
+        Result("disk_gb", "Disk in GB"),
+    )
+
+
+@dataclass(frozen=True)
 class Check(Job, done_by="false_core.device:check"):
     """Check the compute environment: versions, device, and a real computation on it."""
 

@@ -15,7 +15,7 @@ from false_core.settings import ENGLISH, users_language
 LANGUAGES_FOLDER = Path(__file__).parent
 _BETWEEN_SENTENCES = re.compile(r"(?<=[.!?:;])(\s+)")
 _A_NEW_SENTENCE = re.compile(r"[.!?]\s+[^\W\d_a-z]")
-_BETWEEN_ITEMS = re.compile(r"(, | and | or )")
+_BETWEEN_ITEMS = re.compile(r"( and | or )")
 MOST_WORDS_OF_A_NAME = 4
 MOST_SENTENCES = 40
 """Sentences of a text that are looked at one by one. A longer text is not one of ours, but what a file or a library said."""
@@ -76,7 +76,7 @@ class Catalogue:
         texts = {hole.name for hole in translation.holes if hole.mark == TEXT_MARK}
         return all(
             (": " not in value and max(len(item.split()) for item in value.split(",")) <= MOST_WORDS_OF_A_NAME)
-            or (name in texts and self.translated(value) is not None)
+            or (name in texts and self._text_or_list(value) != value)
             for name, value in filling.items()
         )
 
@@ -87,22 +87,25 @@ class Catalogue:
             if isinstance(part, str)
             else with_decimal_comma(filling[part.name])
             if part.name in numbers
-            else self.translated(filling[part.name]) or self._by_items(filling[part.name])
+            else self._text_or_list(filling[part.name])
             if part.mark == TEXT_MARK
             else filling[part.name]
             for part in translation.parts
         )
 
-    def _by_items(self, text: str) -> str:
-        """Return a list of texts and names, with those of its items translated that are known."""
-        return "".join(
-            f" {self._whole.get(item.strip(), item.strip())} "
-            if item in (" and ", " or ")
-            else item
-            if item == ", "
-            else self.translated(item) or item
-            for item in _BETWEEN_ITEMS.split(text)
-        )
+    def _text_or_list(self, text: str) -> str:
+        """Return what fills a hole for a text of ours: such a text, or a list of such texts and of names."""
+        items = text.split(", ")
+        translated = [self.translated(item) for item in items] if text not in self._whole else []
+        # First as a list, as a text that holds a name may well begin with one item and end with another.
+        if len(translated) > 1 and all(translated):
+            return ", ".join(filter(None, translated))
+        return self.translated(text) or ", ".join(map(self._item, items))
+
+    def _item(self, text: str) -> str:
+        parts = _BETWEEN_ITEMS.split(text)
+        words = {part: f" {self._whole.get(part.strip(), part.strip())} " for part in parts[1::2]}
+        return self.translated(text) or "".join(words.get(part) or self.translated(part) or part for part in parts)
 
     def _by_sentences(self, text: str) -> tuple[str | None, bool]:
         """Translate a text of several sentences, of which each few were made from one template.

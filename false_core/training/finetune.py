@@ -14,6 +14,7 @@ from torch import nn
 
 from false_core.accuracy.cross_validated import AccuracyEstimate, accuracy_of_held_back
 from false_core.accuracy.metrics import score
+from false_core.cost import is_worth_telling
 from false_core.device import choose_device
 from false_core.distributed import ALONE, World
 from false_core.errors import RequestError
@@ -44,6 +45,7 @@ from false_core.settings import memory_for_pixels
 from false_core.training.bands import measured_bands
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
+from false_core.training.finetuning_cost import LABEL_TILE_PX, decoder_cost, fitting_cost, tiles_looked_at
 from false_core.training.finetuning_report import finetuning_report
 from false_core.training.heads.fit import FrozenEncoder, fit_head, zooms_for
 from false_core.training.labels_picture import draw_labels
@@ -131,12 +133,8 @@ class _Made:
 def _train(start: Start, feedback: Feedback, world: World) -> _Made:
     """Train a decoder, and the encoder with it unless that is frozen."""
     job, base = start.job, start.base
-    settings = with_overrides(FINETUNE[start.preset], job)
-    if base:
-        settings = replace(settings, encoder=base.encoder)
-    elif job.weights == NONE:
-        # An untrained encoder has nothing to preserve, and nothing a decoder could build on.
-        settings = replace(settings, freeze=bool(job.freeze), decoder_first=0.0, encoder_rate=1.0)
+    settings = decoder_settings(start)
+    if not base and job.weights == NONE:
         feedback.warn("No encoder given: the network learns from the labels alone.")
     with feedback.stage("Reading the labels", 0.03):
         source, normalisation = _measured(job, base, _open(job, base, settings, feedback), feedback, world)
@@ -145,6 +143,8 @@ def _train(start: Start, feedback: Feedback, world: World) -> _Made:
         training, held_back = split(annotation, job.validation, source.width, source.height, job.seed)
         _warn_of_labels(annotation, held_back, job.validation > 0, source, feedback)
     raster = LabelledRaster(source, normalisation, annotation)
+    if world is ALONE and is_worth_telling(settings.steps * settings.batch_size * settings.crop_size**2):
+        feedback.info(decoder_cost(settings, raster, start.device, feedback).told())
     trained = train_segmenter(job, settings, base, raster, cache, (training, held_back), start.device, feedback, world)
     method = {"name": "finetune", "head": NETWORK_HEAD, "preset": start.preset, **asdict(settings), "seed": job.seed}
     accuracy = None
@@ -172,6 +172,8 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
         return _Made(replace(card, provenance={"scores": scores}), nn.Identity(), None)
     encoders, origin = frozen_encoders(job, start.base, source, feedback)
     with feedback.stage("Fitting", 0.9):
+        if is_worth_telling(tiles_looked_at(raster, job.seed) * LABEL_TILE_PX**2):
+            feedback.info(fitting_cost(job.head, encoders, raster, job.seed, start.device, feedback).told())
         smoothing = smoothing_px(job, source)
         fitted = fit_head(job.head, encoders, raster, smoothing, job.seed, start.device, feedback)
     comparison = fitted.comparison
@@ -199,6 +201,17 @@ def measured_raster(start: Start, feedback: Feedback, world: World = ALONE) -> t
     job, base = start.job, start.base
     source = _open(job, base, FINETUNE[start.preset], feedback)
     return _measured(job, base, source, feedback, world)
+
+
+def decoder_settings(start: Start) -> FinetuneSettings:
+    """Return the settings of a job that trains a decoder."""
+    job, settings = start.job, with_overrides(FINETUNE[start.preset], start.job)
+    if start.base:
+        return replace(settings, encoder=start.base.encoder)
+    if job.weights == NONE:
+        # An untrained encoder has nothing to preserve, and nothing a decoder could build on.
+        return replace(settings, freeze=bool(job.freeze), decoder_first=0.0, encoder_rate=1.0)
+    return settings
 
 
 def labelled_raster(start: Start, feedback: Feedback, world: World = ALONE) -> LabelledRaster:

@@ -2,54 +2,38 @@
 
 from __future__ import annotations
 
-import copy
-import math
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from false_core import jobs
-from false_core.device import choose_device
+from false_core.cost import is_worth_telling
 from false_core.distributed import ALONE, World
-from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import Pretrain
 from false_core.methods.method import Outcome, named_after_level
 from false_core.methods.registry import METHOD_CLASSES
-from false_core.models.encoder import build_encoder
-from false_core.models.from_file import general_from
 from false_core.models.header import ENCODER
-from false_core.models.model_file import MADE_BY, ModelCard, is_model_file, read_card, save_model
-from false_core.models.record import record_of
-from false_core.models.weights import start_from
-from false_core.presets import PretrainSettings, announcement, preset_for, pretrain_settings
+from false_core.models.model_file import MADE_BY, ModelCard, save_model
 from false_core.raster.georeference import ground_facts
 from false_core.raster.source import RasterSource, Window, first_names
-from false_core.raster.statistics import MeasuredRasters
-from false_core.raster.working_grid import on_working_grid, open_all
 from false_core.reports.page import write_report
-from false_core.sampling.colour import BlackAndWhite
 from false_core.sampling.loading import loaded_ahead
-from false_core.sampling.views import PatchDraw, PatchSampler, ViewPairs
-from false_core.settings import memory_for_pixels
-from false_core.training.bands import measured_bands
+from false_core.sampling.views import PatchSampler, ViewPairs
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.embedding_map import map_embedding
 from false_core.training.gallery import collect_galleries
 from false_core.training.guard import TrainingGuard
 from false_core.training.method_pictures import Drawn, method_sections
+from false_core.training.preparation import Pretraining
+from false_core.training.pretraining_cost import pretraining_cost
 from false_core.training.pretraining_report import pretraining_report
 from false_core.training.purity import Truth
 from false_core.training.trainer import LocalBatch, Trainer
 
 LOG_EVERY = 5
-MOST_WARNINGS = 5
-"""The most rasters that a warning names one by one because the extent does not meet them."""
 MAX_RASTER_NAMES = 20
 """The most names of rasters that the file of an encoder holds."""
 PRETRAIN_REMEDY = "Try a higher temperature or another seed, and look for extreme values in the raster."
@@ -60,41 +44,12 @@ GALLERY_BATCHES = 4
 
 def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[str, Any]:
     """Run a ``Pretrain`` job: write the encoder file and, if asked for, the report. Return its results by name."""
-    with feedback.stage("Starting", 0.01):
-        device = choose_device(job.device, feedback)
-        preset = preset_for(job.preset, device.type)
-        settings = pretrain_settings(preset, job)
-        settings = METHOD_CLASSES[settings.method].adapted(settings)
-        feedback.info(announcement(job.preset, preset, device.type))
-        made_by = record_of(job, device)
-    with feedback.stage("Measuring the bands", 0.03):
-        weights = read_card(settings.weights, ENCODER).reference if is_model_file(settings.weights) else None
-        sources = open_all(job.rasters, job.bands, feedback, weights)
-        sources = on_working_grid(sources, job.pixel_size, settings.most_pixels, feedback)
-        sources, areas = _areas(sources, job.extent, feedback)
-        truth = Truth(job.truth, sources) if job.truth else None
-        torch.manual_seed(job.seed)
-        # Also for given weights, and an encoder of ours with statistics of its own: measured anew, the bands have mean 0 and
-        # standard deviation 1, as they had when the weights were made, on rasters of whatever sensor and data type.
-        sources, normalisation = measured_bands(sources, areas, bool(job.bands), feedback, world)
-        rasters = MeasuredRasters(sources, areas, normalisation)
-        encoder, origin = _encoder(settings, sources[0], feedback)
-        general = _general(settings, encoder, origin)
-        if not origin and settings.rate_from_nothing:
-            settings = replace(settings, learning_rate=settings.rate_from_nothing)
-    steps = min(settings.steps or _steps_of_epochs(settings, areas), METHOD_CLASSES[settings.method].most_steps)
-    ends = BlackAndWhite.of(normalisation, sources[0].dtype)
-    trainer = Trainer(settings, steps, encoder, job.seed, device, len(sources[0].bands), feedback, world, ends)
-    sampler = PatchSampler(
-        rasters,
-        PatchDraw(settings.batch_size, settings.crop_size, settings.scales, settings.points, job.seed, settings.patch_size),
-        memory_for_pixels(),
-        device,
-        METHOD_CLASSES[settings.method].sampling_requirements(settings),
-    )
+    start = Pretraining.of(job, feedback, world)
+    settings, steps, rasters = start.settings, start.steps, start.rasters
+    trainer, sampler = start.trainer(settings, job.seed, feedback, world), start.sampler(settings, job.seed)
     checkpoint, curves = Checkpoint(job, settings, feedback, world), Curves(feedback)
     guard = TrainingGuard(
-        checkpoint, lambda: {**trainer.state(), "curves": curves.state()}, sources, device, PRETRAIN_REMEDY
+        checkpoint, lambda: {**trainer.state(), "curves": curves.state()}, rasters.sources, start.device, PRETRAIN_REMEDY
     )
     with guard.checkpoint_on_exit():
         with feedback.stage("Pretraining", 0.92):
@@ -102,17 +57,20 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
             if state:
                 trainer.restore(state)
                 curves.restore(state["curves"])
-            _train(trainer, sampler, truth, curves, guard, feedback, world)
+            if world is ALONE and is_worth_telling(2 * settings.crop_size**2 * settings.batch_size * (steps - trainer.step)):
+                feedback.info(pretraining_cost(start, trainer.step, job, feedback).told())
+            _train(trainer, sampler, start.truth, curves, guard, feedback, world)
         results = {"loss": curves.last("loss"), "steps": steps}
         if not world.share.is_main:
             return results
-        card = _card(job, preset, settings, steps, rasters, origin, curves, made_by)
-        backbone = settings.encoder if general else ""
+        card = _card(job, start, curves)
+        backbone = settings.encoder if start.general else ""
         card = replace(card, decoder=settings.decoder if trainer.decoder else "", general=backbone)
         with feedback.stage("Looking at what it learned", 0.03):
-            report = _report(trainer, sampler, card, curves, sources[0], areas[0], truth, feedback) if job.report else ""
+            first, area = rasters.sources[0], rasters.areas[0]
+            report = _report(trainer, sampler, card, curves, first, area, start.truth, feedback) if job.report else ""
     with feedback.stage("Writing", 0.01):
-        save_model(job.encoder, card, trainer.encoder, trainer.decoder, general)
+        save_model(job.encoder, card, trainer.encoder, trainer.decoder, start.general)
         if job.report:
             write_report(job.report, report)
     checkpoint.remove()
@@ -198,61 +156,8 @@ def _report(
     return pretraining_report(card, curves, galleries, embedding, of_method, captions, ground_facts(source))
 
 
-def _areas(
-    sources: Sequence[RasterSource], extent: str | None, feedback: Feedback
-) -> tuple[list[RasterSource], list[Window]]:
-    """Return the rasters that ``extent`` overlaps, and where in them to look."""
-    wanted = jobs.parse_extent(extent) if extent else None
-    used, areas, missed = [], [], []
-    for source in sources:
-        try:
-            areas.append(source.window_of(wanted))
-            used.append(source)
-        except InputError as error:
-            missed.append(error)
-    if not used:
-        raise missed[0]
-    for miss in missed[:MOST_WARNINGS]:
-        feedback.warn(f"{miss} It is left out.")
-    if missed[MOST_WARNINGS:]:
-        feedback.warn(f"{len(missed) - MOST_WARNINGS:,} more rasters do not overlap the extent and are left out.")
-    return used, areas
-
-
-def _encoder(settings: PretrainSettings, source: RasterSource, feedback: Feedback) -> tuple[nn.Module, dict[str, Any]]:
-    """Return the encoder to train, and where its weights come from; nothing where they are random."""
-    encoder = build_encoder(settings.encoder, len(source.bands))
-    return encoder, start_from(settings.weights, encoder, settings.encoder, source.name, source.colours, feedback)
-
-
-def _general(settings: PretrainSettings, encoder: nn.Module, origin: dict[str, Any]) -> nn.Module | None:
-    """Return what heads see beside the pretrained encoder: the one that it starts from, or that its file began with."""
-    if not origin:
-        return None
-    if not is_model_file(settings.weights):
-        return copy.deepcopy(encoder)
-    card = read_card(settings.weights, ENCODER)
-    return general_from(settings.weights, card) if card.general else None
-
-
-def _steps_of_epochs(settings: PretrainSettings, areas: Sequence[Window]) -> int:
-    """Return the steps of the epochs. As published, what is left over at the edges is a patch too, and the last batch of an
-    epoch is left out where it is not full."""
-    side = settings.patch_size or settings.crop_size
-    patches = sum(math.ceil(a.width / side) * math.ceil(a.height / side) for a in areas)
-    return max(1, settings.epochs * max(1, patches // settings.batch_size))
-
-
-def _card(
-    job: Pretrain,
-    preset: str,
-    settings: PretrainSettings,
-    steps: int,
-    rasters: MeasuredRasters,
-    origin: dict[str, Any],
-    curves: Curves,
-    made_by: dict[str, Any],
-) -> ModelCard:
+def _card(job: Pretrain, start: Pretraining, curves: Curves) -> ModelCard:
+    rasters, settings = start.rasters, start.settings
     first = rasters.sources[0]
     distance = first.ground_sample_distance
     # Where the weights came from stands in the provenance; a path of this computer need not.
@@ -267,13 +172,13 @@ def _card(
         pixel_size=first.pixel_size * first.factor,
         ground_sample_distance=None if distance is None else distance * first.factor,
         patch_size=settings.crop_size,
-        method={"name": settings.method, "preset": preset, **kept, "steps": steps, "seed": job.seed},
+        method={"name": settings.method, "preset": start.preset, **kept, "steps": start.steps, "seed": job.seed},
         provenance={
             "rasters": first_names(rasters.sources, MAX_RASTER_NAMES),
             "extent": job.extent,
-            **({"weights": origin} if origin else {}),
+            **({"weights": start.origin} if start.origin else {}),
             "loss": curves.last("loss"),
-            MADE_BY: made_by,
+            MADE_BY: start.made_by,
         },
         descriptions=first.descriptions,
     )

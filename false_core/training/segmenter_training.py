@@ -90,7 +90,7 @@ def train_segmenter(
     source, normalisation, annotation = raster.source, raster.normalisation, raster.annotation
     training, held_back = parts
     torch.manual_seed(job.seed)
-    trainer = _Trainer(settings, len(source.bands), len(annotation.classes), job.seed, device, world)
+    trainer = SegmenterTrainer(settings, len(source.bands), len(annotation.classes), job.seed, device, world)
     if base and job.encoder:
         load_weights(job.encoder, trainer.encoder)
         if base.decoder == settings.decoder:
@@ -139,7 +139,7 @@ def _jitter(settings: FinetuneSettings, normalisation: Normalisation, dtype: str
     return replace(QUIET.scaled(0.0), colour=PhotometricDistortion(BlackAndWhite.of(normalisation, dtype)))
 
 
-class _Trainer:
+class SegmenterTrainer:
     """The network, its optimiser, and one step of training, of all processes together."""
 
     def __init__(
@@ -280,7 +280,7 @@ class _Run:
 
     def __init__(
         self,
-        trainer: _Trainer,
+        trainer: SegmenterTrainer,
         checkpoint: Checkpoint,
         source: RasterSource,
         jitter: SpectralJitter,

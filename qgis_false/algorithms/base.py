@@ -21,7 +21,7 @@ from qgis.PyQt.QtWidgets import QWidget
 
 from false_core import jobs
 from false_core.errors import FalseError
-from qgis_false import PLUGIN_FOLDER, class_field, layers, legend, made_files, tasks
+from qgis_false import PLUGIN_FOLDER, class_field, layers, legend, made_files, settings, tasks
 from qgis_false.algorithms.definitions import export_definition
 from qgis_false.algorithms.fields import shown_fields, the_only
 from qgis_false.algorithms.groups import title_of_group
@@ -54,6 +54,13 @@ def missing_to_compute(job: Type[Any]) -> str:
     except (NoEnvironment, QgsProcessingException) as error:
         return str(error)
     return ""
+
+
+def _in_short(value: Any) -> str:
+    """Return a result as a person reads it. QGIS shows all outputs with sixteen digits."""
+    if not isinstance(value, float):
+        return str(value)
+    return str(int(value)) if value.is_integer() else f"{value:.4g}"
 
 
 class FalseAlgorithm(QgsProcessingAlgorithm):
@@ -113,6 +120,10 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
     def what_is_missing(self) -> str:
         """Return why nothing can be computed and what to do, or nothing where all is there."""
         return ""
+
+    def can_be_estimated(self) -> bool:
+        """Whether it can be said before what it costs."""
+        return False
 
     def canExecute(self) -> Tuple[bool, str]:
         # On the desktop the dialog opens all the same: it has the buttons that mend it, where QGIS has none.
@@ -177,9 +188,17 @@ class JobAlgorithm(FalseAlgorithm):
 
     STYLED: Tuple[str, ...] = ()
     """Outputs of the job that carry how they are to be drawn: the names and colours of their classes, or a style."""
+    only_estimates: bool
+    """Whether it is not to do its job, but to say what that costs. QGIS runs a copy, which does as this one."""
+
+    def createInstance(self) -> QgsProcessingAlgorithm:
+        made = type(self)()
+        made.only_estimates = self.only_estimates
+        return made
 
     def __init__(self) -> None:
         super().__init__()
+        self.only_estimates = False
         self._class_field = ""
         self._style: Optional[legend.LabelStyle] = None
 
@@ -191,6 +210,10 @@ class JobAlgorithm(FalseAlgorithm):
     def what_is_missing(self) -> str:
         return missing_to_compute(self.JOB)
 
+    def can_be_estimated(self) -> bool:
+        # A launcher may start it on another computer.
+        return self.JOB in (jobs.Pretrain, jobs.Finetune, jobs.Classify) and not settings.LAUNCHER.value()
+
     def prepareAlgorithm(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> bool:
         # Here and not later, because this is the main thread, which layers and their styles belong to.
         named = the_only(self.JOB, jobs.FIELD)
@@ -200,7 +223,8 @@ class JobAlgorithm(FalseAlgorithm):
         self._class_field = self.parameterAsString(parameters, named, context)
         if not self._class_field and layer is not None:
             self._class_field = class_field.class_field_of(layer)
-            feedback.pushInfo(tr("The classes are taken from the field {field}.", field=self._class_field))
+            if self._class_field:
+                feedback.pushInfo(tr("The classes are taken from the field {field}.", field=self._class_field))
         for doubt in self.doubts(parameters, context):
             feedback.pushWarning(doubt)
         if "legend" in jobs.parameters(self.JOB):
@@ -218,6 +242,8 @@ class JobAlgorithm(FalseAlgorithm):
         from qgis_false.worker import run_job
 
         self.warn_of_unknown(parameters, feedback)
+        if self.only_estimates:
+            return self._estimated(parameters, context, feedback)
         target = self.parameterAsFileOutput(parameters, EXPORT, context) if tasks.can_be_exported(self.JOB) else ""
         if target:
             return self._exported(os.path.abspath(target), parameters, context, feedback)
@@ -226,6 +252,9 @@ class JobAlgorithm(FalseAlgorithm):
             name_layers(job, context)
             results = run_job(job, feedback)
         self._remember(job)
+        for result in self.JOB.RESULTS:
+            if results.get(result.name) is not None:
+                feedback.pushInfo(f"{tr(result.label)}: {_in_short(results[result.name])}")
         declared = [*jobs.outputs(job), *(result.name for result in self.JOB.RESULTS)]
         return {name.upper(): results[name] for name in declared if name in results}
 
@@ -254,6 +283,21 @@ class JobAlgorithm(FalseAlgorithm):
                 return jobs.from_mapping({"job": self.JOB.NAME, **fields})
         except FalseError as error:
             raise QgsProcessingException(with_parameters_said(self.JOB, str(error))) from error
+
+    def _estimated(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> Values:
+        """Say what the job costs, and do nothing of it."""
+        from qgis_false.environment.supervisor import folder_for_a_job
+        from qgis_false.exported_job import forget_layers
+        from qgis_false.launcher import folder_for_files
+        from qgis_false.worker import run_job
+
+        with folder_for_a_job(folder_for_files(jobs.Estimate)) as folder:
+            asked = self._job(parameters, context, feedback, Path(folder))
+            forget_layers(asked, context)
+            file = Path(folder) / "job.json"
+            file.write_text(jobs.to_json(asked), encoding="utf-8")
+            run_job(jobs.Estimate(str(file)), feedback)
+        return {}
 
     def _exported(
         self, target: str, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback

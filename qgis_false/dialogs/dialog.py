@@ -22,11 +22,20 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
 
     def __init__(self, algorithm: QgsProcessingAlgorithm, parent: Optional[QWidget] = None) -> None:
         super().__init__(algorithm, False, parent)
+        self._is_estimating = False
+        self._estimate_button: Optional[QPushButton] = None
+        if algorithm.can_be_estimated():
+            self._estimate_button = QPushButton(tr("Estimate"))
+            self._estimate_button.setToolTip(
+                tr("Find out how long this takes, and how much memory and disk, without doing it. It takes some seconds.")
+            )
+            self._estimate_button.clicked.connect(self._estimate)
+            # With this role it stands on the left, as that for a batch does.
+            self.buttonBox().addButton(self._estimate_button, QDialogButtonBox.ButtonRole.ResetRole)
         missing = algorithm.what_is_missing()
         if missing:
             for button in offer_in_bar(self.messageBar(), missing):
                 button.clicked.connect(self._look_again)
-
         if EXPORT in self.mainWidget().wrappers:
             button = QPushButton(tr("Export the job..."))
             button.setToolTip(self.algorithm().parameterDefinition(EXPORT).help())
@@ -37,20 +46,53 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
         return FalsePanel(parent, algorithm)
 
     def runAlgorithm(self) -> None:
+        self._is_estimating = False  # One that was refused leaves it behind.
+        if not self._can_compute():
+            return
+        self._run()
+
+    def _run(self) -> None:
+        self.mainWidget().propose_destinations()  # A name that was free when the dialog was opened may be taken by now.
+        if self._is_meant():
+            super().runAlgorithm()
+
+    def _can_compute(self) -> bool:
+        """Whether all is there to compute with. Where it is not, the user is offered to mend that."""
         missing = self.algorithm().what_is_missing()
         if missing:
             offer_in_box(self, missing)
             self._look_again()
+        return not missing
+
+    def _estimate(self, *_: Any) -> None:
+        """Run the algorithm as one that says what its job costs. The run takes a copy of it when it starts."""
+        if not self._can_compute():
             return
-        self.mainWidget().propose_destinations()  # A name that was free when the dialog was opened may be taken by now.
-        if self._is_meant():
+        self._is_estimating = self.algorithm().only_estimates = True
+        try:
             super().runAlgorithm()
+        finally:
+            self.algorithm().only_estimates = False
+
+    def blockAdditionalControlsWhileRunning(self) -> None:
+        super().blockAdditionalControlsWhileRunning()
+        if self._estimate_button is not None:
+            self._estimate_button.setEnabled(False)
+
+    def resetAdditionalGui(self) -> None:
+        super().resetAdditionalGui()
+        if self._estimate_button is not None:
+            self._estimate_button.setEnabled(True)
 
     def createFeedback(self) -> QgsProcessingFeedback:
         self._inner_feedback = super().createFeedback()
         return CalmFeedback(self._inner_feedback)
 
     def finish(self, successful: bool, results: Dict[str, Any], *given: Any, **named: Any) -> None:
+        if self._is_estimating:
+            self._is_estimating = False
+            self.resetGui()  # There are no results, and the dialog stays for the run itself.
+            return
         if not successful:  # Processing would say that the algorithm has finished, and has made reports.
             self.setExecuted(True)
             self.setResults(results)
@@ -68,7 +110,7 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
         if path:
             panel = self.mainWidget()
             panel.wrappers[EXPORT].setParameterValue(path, panel.processing_context)
-            self.runAlgorithm()
+            self._run()  # Whether or not anything can be computed here.
             panel.wrappers[EXPORT].setParameterValue(None, panel.processing_context)
 
     def _name_reports(self) -> None:

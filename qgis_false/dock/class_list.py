@@ -59,7 +59,7 @@ class ClassList(QAbstractTableModel):
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return what stands above a column."""
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return ("", tr("Key"), tr("Class"), tr("Labels"), tr("Accuracy"))[section]
+            return ("", f"1–{KEYS}", tr("Class"), tr("Number"), tr("Accuracy"))[section]
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.ToolTipRole and section == ACCURACY:
             return tr(
                 "Share of the labels of the class that the map shows as this class when it has not learned from them "

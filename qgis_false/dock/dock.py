@@ -54,6 +54,7 @@ from qgis_false.dock.label_file import beside, label_layer
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.places import PlaceQueue
 from qgis_false.dock.project_state import Looks, forget_work, remembered_work
+from qgis_false.dock.sample_queue import SampleQueue, point_layers
 from qgis_false.dock.session_process import session_command
 from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
 from qgis_false.help import help_page
@@ -91,6 +92,7 @@ class LabelDock(QgsDockWidget):
         self._tools: Dict[str, LabelTool] = {}
         self._code = 0
         self._run: Optional[BackgroundRun] = None
+        self.samples: Optional[SampleQueue] = None
         self._pages = QStackedWidget()
         self._pages.addWidget(self._first_page())
         self._pages.addWidget(self._work_page())
@@ -324,6 +326,15 @@ class LabelDock(QgsDockWidget):
         )
         self.improve.clicked.connect(self._improve)
         layout.addLayout(_row(self.make_map, self.improve))
+        self.check = QPushButton(tr("Fill in sample points..."))
+        self.check.setToolTip(
+            tr("Goes from one sample point to the next: 1 to 9 say its class, 0 that nobody can tell, Del goes back.")
+        )
+        self.check.clicked.connect(self._choose_samples)
+        self.sample_line = QLabel()
+        self.sample_line.setWordWrap(True)
+        layout.addWidget(self.check)
+        layout.addWidget(self.sample_line)
         self.progress = QProgressBar()
         self.progress.hide()
         self.cancel = QPushButton(tr("Cancel"))
@@ -370,7 +381,7 @@ class LabelDock(QgsDockWidget):
         self.places = PlaceQueue(self._canvas, raster.crs())
         self._keys = CanvasKeys(
             self._canvas,
-            lambda: self._canvas.mapTool() in self._tools.values(),
+            lambda: self.samples is not None or self._canvas.mapTool() in self._tools.values(),
             self._press_number,
             {
                 "complete": lambda: self._tool() and self._tool().complete(),
@@ -379,6 +390,7 @@ class LabelDock(QgsDockWidget):
                 "undo": self._undo,
                 "redo": self._redo,
                 "next_place": self.go_to_next_place,
+                "pass_over": self._pass_over,
             },
             self,
         )
@@ -401,6 +413,7 @@ class LabelDock(QgsDockWidget):
 
     def stop(self, *_: object) -> None:
         """End the session. The labels are in their file."""
+        self._leave_samples()
         work, self.work = self.work, None
         if work is not None:
             for tool in self._tools.values():
@@ -495,6 +508,11 @@ class LabelDock(QgsDockWidget):
     def _press_number(self, number: int) -> bool:
         if self.work is None or number > len(self.work.classes):
             return False
+        if self.samples is not None:
+            samples, name = self.samples, self.work.classes[number - 1].name
+            self._try(lambda: samples.answer(name))
+            self._show_samples(samples.visit_next())
+            return True
         self.table.selectRow(number - 1)
         self._choose_row(number - 1)
         return True
@@ -551,6 +569,9 @@ class LabelDock(QgsDockWidget):
         self._try(lambda: work.add_label(shape, crs, self._code))
 
     def _give_up(self) -> bool:
+        if self.samples is not None:
+            self._leave_samples()
+            return True
         tool = self._tool()
         if tool is None or not tool.is_drawing():
             return False
@@ -558,7 +579,10 @@ class LabelDock(QgsDockWidget):
         return True
 
     def _remove(self) -> bool:
-        """Take back a step of what is drawn; or else remove the labels that are selected."""
+        """Take back a step of what is drawn; or else remove the labels that are selected. Among sample points: go back."""
+        if self.samples is not None:
+            self.samples.visit_previous()
+            return True
         tool = self._tool()
         if tool is not None and tool.is_drawing():
             tool.step_back()
@@ -597,6 +621,9 @@ class LabelDock(QgsDockWidget):
 
     def go_to_next_place(self, *_: object) -> None:
         """Show the next place of the queue. An empty queue is filled first."""
+        if self.samples is not None:
+            self._show_samples(self.samples.visit_next())
+            return
         if self.work is None or self.places is None:
             return
         place = self.places.visit_next()
@@ -626,6 +653,60 @@ class LabelDock(QgsDockWidget):
         else:
             likely, second = names.get(place.likely, ""), names.get(place.second, "")
             self.place_line.setText(counted + " " + tr("{likely} or {second}?", likely=likely, second=second))
+
+    # --- Sample points --------------------------------------------------------------------------------------------------
+
+    def _choose_samples(self) -> None:
+        if self.samples is not None:
+            self._leave_samples()
+            return
+        layers = point_layers()
+        if not layers:
+            self.sample_line.setText(
+                tr("No layer of the project holds sample points. Sample points to assess a map draws them.")
+            )
+            return
+        names = [f"{number}. {one.name()}" for number, one in enumerate(layers, 1)]
+        name, entered = (names[0], True)
+        if len(layers) > 1:
+            name, entered = QInputDialog.getItem(self, tr("Sample points"), tr("Layer"), names, 0, False)
+        if entered:
+            self.fill_in(layers[names.index(name)])
+
+    def fill_in(self, layer: QgsVectorLayer) -> None:
+        """Go through the sample points of a layer. The map is hidden meanwhile, so that nobody is led by it."""
+        if self.work is None:
+            return
+        self.work.live.set_visible(False)
+        self.samples = SampleQueue(self._canvas, layer)
+        self.check.setText(tr("Stop filling in"))
+        self._canvas.setFocus()
+        self._show_samples(self.samples.visit_next())
+
+    def _show_samples(self, there_is_one: bool) -> None:
+        if self.samples is None:
+            return
+        counted = tr("{number} of {total} points are filled in.", number=self.samples.filled, total=self.samples.total)
+        passed = len(self.samples.passed)
+        told = tr("Of {number} nobody can tell.", number=passed) if passed else ""
+        end = "" if there_is_one else tr("There are no more. Assess a map takes them now.")
+        self.sample_line.setText(" ".join(filter(None, (counted, told, end))))
+
+    def _pass_over(self) -> bool:
+        samples = self.samples
+        if samples is None:
+            return False
+        self._try(samples.pass_over)
+        self._show_samples(samples.visit_next())
+        return True
+
+    def _leave_samples(self) -> None:
+        if self.samples is not None:
+            self.samples.dispose()
+            self.samples = None
+            self.check.setText(tr("Fill in sample points..."))
+            if self.work is not None:
+                self.work.live.set_visible(self.visible.isChecked())
 
     # --- Whole maps and encoders ----------------------------------------------------------------------------------------
 

@@ -65,6 +65,14 @@ def dock_guide(tr: Callable[[str], str]) -> List[Tuple[str, str]]:
             ),
         ),
         (
+            tr("Sample points"),
+            tr(
+                "Fill in sample points goes through the points that Sample points to assess a map has drawn, with"
+                " the map hidden: 1 to 9 say the class, 0 that nobody can tell, N goes on, Del goes back, Esc "
+                "ends it. A class that is not on the map is added to the list like any other."
+            ),
+        ),
+        (
             tr("Make the map, and improve it"),
             tr(
                 "Make the map saves the model beside the raster and runs Classify a raster, which you can cancel."

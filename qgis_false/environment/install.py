@@ -35,7 +35,7 @@ from qgis_false.environment.interpreters import (
     why_not,
 )
 from qgis_false.environment.network import Network, network_variables, variable_of_proxy
-from qgis_false.environment.package_index import pip_index, uv_is_configured
+from qgis_false.environment.package_index import pip_index, pip_network, uv_is_configured
 from qgis_false.environment.processes import ProcessingCancelled, ask, run_program
 from qgis_false.environment.progress import SetUpProgress
 from qgis_false.environment.removal import remove_environment
@@ -347,11 +347,14 @@ class _SetUp:
                 self.feedback.pushWarning(" ".join(filter(None, sentences)))
         fault = faults.fault_in(self._progress.last_words)
         if choice.larger is not None and self._index_answers(uv, variables):
+            reason = faults.told(fault, self.variable_of_proxy, str(self.home)) or fault.line
+            if fault.cause == faults.NO_NETWORK:  # There is one: the package index answers.
+                reason = tr("{host} cannot be reached.", host=fault.host)
             raise failure(
                 "PyTorch's own index, which has the CPU build, cannot be used: {reason} The package index only has the "
                 "one with CUDA. It computes on the CPU as well, but is {download} GB to download in place of {small}, and "
                 "takes {disk} GB on the disk. To have it, choose index as Build of PyTorch and run this again.",
-                reason=faults.told(fault, self.variable_of_proxy, str(self.home)) or fault.line,
+                reason=reason,
                 download=f"{torch_build.GB_TO_DOWNLOAD[choice.larger.gives]:g}",
                 small=f"{torch_build.GB_TO_DOWNLOAD[choice.gives]:g}",
                 disk=f"{torch_build.GB_TAKEN[choice.larger.gives]:g}",
@@ -416,20 +419,19 @@ class _SetUp:
     def _index_variables(self, uv: str) -> Mapping[str, str]:
         """Return the variables for the installer.
 
-        uv does not read pip's configuration: where that names an index in place of the default one, and uv was not told of
-        another, uv is told of it.
+        uv does not read pip's configuration: it is told of the proxy and the certificates that this names, and of an index
+        in place of the default one, where uv was not told of another.
         """
-        if not uv or uv_is_configured(self.host):
+        if not uv:
             return self.variables
         for candidate, _ in self._answering():
             own = interpreter_variables(candidate, self.variables)
             said = ask([candidate.path, "-m", "pip", "config", "list"], own, self.feedback)
-            told = pip_index(said)
-            if told:
-                self.feedback.pushInfo(tr("Taking the packages from the index that pip is set to."))
-                return {**self.variables, **told}
             if said:
-                break
+                told = {} if uv_is_configured(self.host) else pip_index(said)
+                if told:
+                    self.feedback.pushInfo(tr("Taking the packages from the index that pip is set to."))
+                return {**self.variables, **pip_network(said, self.variables), **told}
         return self.variables
 
     def _broken_packages(self) -> Tuple[str, ...]:

@@ -17,7 +17,8 @@ from qgis.PyQt.QtNetwork import QNetworkProxy, QNetworkProxyQuery
 PACKAGE_INDEX = "https://pypi.org/simple/"
 """What a proxy is asked for: which one is taken may depend on the address, as the system says it."""
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
-CERTIFICATE_FILES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+UV_CERTIFICATES = "SSL_CERT_FILE"
+CERTIFICATE_FILES = (UV_CERTIFICATES, "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Variables that name a file of certificates: for uv, and for pip, which is led astray by the last two."""
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Dict
+from typing import Dict, Iterator, Mapping, Tuple
 
 from qgis_false.environment.host import Host
+from qgis_false.environment.network import PROXIES, UV_CERTIFICATES
 
 INDEX_OPTIONS = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "trusted-host": "UV_INSECURE_HOST"}
 
@@ -24,12 +25,27 @@ def uv_is_configured(host: Host) -> bool:
 
 def pip_index(said: str) -> Dict[str, str]:
     """Return variables that tell uv what ``pip config list`` told, or nothing where pip takes the default index."""
-    told: Dict[str, str] = {}
-    for line in said.splitlines():
-        match = re.match(r"(?:global|install|:env:)\.([\w-]+)=(['\"])(.*)\2\s*$", line.strip())
-        if match and match[1] in INDEX_OPTIONS:
-            told[INDEX_OPTIONS[match[1]]] = " ".join(match[3].replace("\\n", " ").split())
+    told = {INDEX_OPTIONS[name]: value for name, value in _options(said) if name in INDEX_OPTIONS}
     if "UV_DEFAULT_INDEX" not in told:
         return {}
     # pip looks at all of its indexes alike.
     return {**told, "UV_INDEX_STRATEGY": "unsafe-best-match"}
+
+
+def pip_network(said: str, variables: Mapping[str, str]) -> Dict[str, str]:
+    """Return variables that tell uv of the proxy and the certificates that pip is set to, where ``variables`` name none."""
+    told: Dict[str, str] = {}
+    names = {name.upper() for name in variables}
+    for option, value in _options(said):
+        if option == "proxy" and not names & set(PROXIES):
+            told.update(dict.fromkeys(PROXIES, value))
+        if option == "cert" and UV_CERTIFICATES not in names:
+            told[UV_CERTIFICATES] = value
+    return told
+
+
+def _options(said: str) -> Iterator[Tuple[str, str]]:
+    for line in said.splitlines():
+        match = re.match(r"(?:global|install|:env:)\.([\w-]+)=(['\"])(.*)\2\s*$", line.strip())
+        if match:
+            yield match[1], " ".join(match[3].replace("\\n", " ").split())

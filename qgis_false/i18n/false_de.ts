@@ -816,6 +816,34 @@
         <translation>Trainingsflächen (Polygone)</translation>
     </message>
     <message>
+        <source>Estimate how long a job will take, and how much memory and disk.</source>
+        <translation>Schätzt, wie lange ein Auftrag dauert und wie viel Arbeitsspeicher und Platz er braucht.</translation>
+    </message>
+    <message>
+        <source>The job is one of pretraining, fine-tuning or classifying, in a file that Export the job writes. Nothing of it is done but a test of two seconds, of which the result is remembered. The button Estimate in the dialogs does the same without a file. Times are right within a factor of two, where other programs leave the computer alone.</source>
+        <translation>Der Auftrag ist ein Vortraining, ein Feintraining oder eine Klassifikation, in einer Datei, wie „Auftrag exportieren“ sie schreibt. Nichts davon wird ausgeführt, nur ein Test von zwei Sekunden, dessen Ergebnis gemerkt wird. Der Knopf „Schätzen“ in den Dialogen macht dasselbe ohne Datei. Die Zeiten stimmen bis auf einen Faktor zwei, wenn andere Programme den Rechner in Ruhe lassen.</translation>
+    </message>
+    <message>
+        <source>Job</source>
+        <translation>Auftrag</translation>
+    </message>
+    <message>
+        <source>The JSON file of the job.</source>
+        <translation>Die JSON-Datei des Auftrags.</translation>
+    </message>
+    <message>
+        <source>Seconds</source>
+        <translation>Sekunden</translation>
+    </message>
+    <message>
+        <source>Memory in GB</source>
+        <translation>Arbeitsspeicher in GB</translation>
+    </message>
+    <message>
+        <source>Disk in GB</source>
+        <translation>Festplatte in GB</translation>
+    </message>
+    <message>
         <source>Check the compute environment: versions, device, and a real computation on it.</source>
         <translation>Prüft die Rechenumgebung: Versionen, Gerät und eine echte Berechnung darauf.</translation>
     </message>
@@ -850,10 +878,6 @@
     <message>
         <source>Where Export the job names a file, a dialog writes its job there instead of running it. The log says how to run the file elsewhere, also under torchrun or on a cluster. Then name the file here: the map and other layers are loaded and drawn as if they had been made here, the report goes to the Results Viewer, and the model is an output.</source>
         <translation>Wenn bei Auftrag exportieren eine Datei genannt ist, schreibt ein Dialog seinen Auftrag dorthin, statt ihn auszuführen. Das Protokoll sagt, wie die Datei anderswo ausgeführt wird, auch unter torchrun oder auf einem Cluster. Dann nennen Sie die Datei hier: Karte und andere Layer werden geladen und dargestellt, als wären sie hier entstanden, der Bericht kommt in die Ergebnisanzeige, und das Modell ist eine Ausgabe.</translation>
-    </message>
-    <message>
-        <source>Job</source>
-        <translation>Auftrag</translation>
     </message>
     <message>
         <source>The JSON file that was exported. What the job made must be where it says, or the mapping says.</source>
@@ -944,16 +968,16 @@
         <translation>Eine Karte bewerten</translation>
     </message>
     <message>
-        <source>The classes are taken from the field {field}.</source>
-        <translation>Die Klassen kommen aus dem Feld {field}.</translation>
-    </message>
-    <message>
         <source>{name} cannot be used: {value}.</source>
         <translation>{name} kann nicht verwendet werden: {value}.</translation>
     </message>
     <message>
         <source>{algorithm} has no parameter {name}. It has {names}.</source>
         <translation>{algorithm} hat keinen Parameter {name}. Es hat {names}.</translation>
+    </message>
+    <message>
+        <source>The classes are taken from the field {field}.</source>
+        <translation>Die Klassen kommen aus dem Feld {field}.</translation>
     </message>
     <message>
         <source>Check the compute environment</source>
@@ -1002,6 +1026,10 @@
     <message>
         <source>What the encoder sees</source>
         <translation>Was der Encoder sieht</translation>
+    </message>
+    <message>
+        <source>Estimate time, memory and disk</source>
+        <translation>Zeit, Speicher und Platz schätzen</translation>
     </message>
     <message>
         <source>2. Make example data</source>
@@ -1256,6 +1284,14 @@
         <translation>Ist das so gemeint?</translation>
     </message>
     <message>
+        <source>Estimate</source>
+        <translation>Schätzen</translation>
+    </message>
+    <message>
+        <source>Find out how long this takes, and how much memory and disk, without doing it. It takes some seconds.</source>
+        <translation>Herausfinden, wie lange das dauert und wie viel Arbeitsspeicher und Platz es braucht, ohne es auszuführen. Das dauert einige Sekunden.</translation>
+    </message>
+    <message>
         <source>Export the job...</source>
         <translation>Auftrag exportieren...</translation>
     </message>
@@ -1304,12 +1340,12 @@
         <translation>unbekannt, noch {number} zeichnen</translation>
     </message>
     <message>
-        <source>Key</source>
-        <translation>Schlüssel</translation>
-    </message>
-    <message>
         <source>Class</source>
         <translation>Klasse</translation>
+    </message>
+    <message>
+        <source>Number</source>
+        <translation>Zahl</translation>
     </message>
     <message>
         <source>Accuracy</source>
@@ -1334,6 +1370,10 @@
     <message>
         <source>{number} of {total}:</source>
         <translation>{number} von {total}:</translation>
+    </message>
+    <message>
+        <source>{number} of {total} points are filled in.</source>
+        <translation>{number} von {total} Punkten sind ausgefüllt.</translation>
     </message>
     <message>
         <source>FALSE: label and map</source>
@@ -1448,6 +1488,14 @@
         <translation>Trainiert im Hintergrund einen Encoder auf diesem Raster vor, Minuten bis Stunden lang, und macht dann mit ihm weiter.</translation>
     </message>
     <message>
+        <source>Fill in sample points...</source>
+        <translation>Stichprobenpunkte ausfüllen...</translation>
+    </message>
+    <message>
+        <source>Goes from one sample point to the next: 1 to 9 say its class, 0 that nobody can tell, Del goes back.</source>
+        <translation>Geht von einem Stichprobenpunkt zum nächsten: 1 bis 9 sagen seine Klasse, 0, dass es niemand sagen kann, Entf geht zurück.</translation>
+    </message>
+    <message>
         <source>Cancel</source>
         <translation>Abbrechen</translation>
     </message>
@@ -1470,6 +1518,18 @@
     <message>
         <source>{name} becomes</source>
         <translation>{name} wird zu</translation>
+    </message>
+    <message>
+        <source>Stop filling in</source>
+        <translation>Ausfüllen beenden</translation>
+    </message>
+    <message>
+        <source>Of {number} nobody can tell.</source>
+        <translation>Bei {number} kann es niemand sagen.</translation>
+    </message>
+    <message>
+        <source>There are no more. Assess a map takes them now.</source>
+        <translation>Es gibt keine weiteren. Jetzt nimmt Karte bewerten sie entgegen.</translation>
     </message>
     <message>
         <source>The map is in {path}.</source>
@@ -1568,6 +1628,10 @@
         <translation>Noch ist keine Stelle bekannt. Dafür muss es erst eine Karte geben.</translation>
     </message>
     <message>
+        <source>No layer of the project holds sample points. Sample points to assess a map draws them.</source>
+        <translation>Kein Layer des Projekts enthält Stichprobenpunkte. Stichprobenpunkte zieht der Algorithmus gleichen Namens.</translation>
+    </message>
+    <message>
         <source>Width of a stroke</source>
         <translation>Breite eines Strichs</translation>
     </message>
@@ -1638,6 +1702,10 @@
     <message>
         <source>The map is unsure there, and a label teaches most. Draw what you see in the square, or press N again to pass it over.</source>
         <translation>Dort ist die Karte unsicher, und eine Trainingsfläche lehrt am meisten. Zeichnen Sie, was Sie in dem Quadrat sehen, oder drücken Sie noch einmal N, um es zu übergehen.</translation>
+    </message>
+    <message>
+        <source>Fill in sample points goes through the points that Sample points to assess a map has drawn, with the map hidden: 1 to 9 say the class, 0 that nobody can tell, N goes on, Del goes back, Esc ends it. A class that is not on the map is added to the list like any other.</source>
+        <translation>Stichprobenpunkte ausfüllen geht die Punkte durch, die der Algorithmus für Stichprobenpunkte gezogen hat; die Karte ist dabei verborgen. 1 bis 9 sagen die Klasse, 0, dass es niemand sagen kann, N geht weiter, Entf zurück, Esc beendet es. Eine Klasse, die nicht auf der Karte ist, wird wie jede andere in die Liste aufgenommen.</translation>
     </message>
     <message>
         <source>Make the map, and improve it</source>
@@ -1718,6 +1786,10 @@
     <message>
         <source>The session has ended several times. Press Start again.</source>
         <translation>Die Sitzung ist mehrmals abgebrochen. Drücken Sie auf Neu starten.</translation>
+    </message>
+    <message>
+        <source>The class cannot be written to {path}: {reason}.</source>
+        <translation>Die Klasse kann nicht in {path} geschrieben werden: {reason}.</translation>
     </message>
     <message>
         <source>The computing process of the session is gone: {how}.</source>
@@ -1896,6 +1968,10 @@
         <translation>Installiert {pytorch} und den Rest; das kann dauern</translation>
     </message>
     <message>
+        <source>{host} cannot be reached.</source>
+        <translation>{host} ist nicht zu erreichen.</translation>
+    </message>
+    <message>
         <source>{packages} cannot be mended.</source>
         <translation>Lässt sich nicht reparieren: {packages}.</translation>
     </message>
@@ -1924,16 +2000,16 @@
         <translation>Stattdessen wird versucht: {build}.</translation>
     </message>
     <message>
-        <source>Taking the packages from the index that pip is set to.</source>
-        <translation>Die Pakete kommen von dem Index, auf den pip eingestellt ist.</translation>
-    </message>
-    <message>
         <source>The environment's Python cannot say what is installed.</source>
         <translation>Das Python der Umgebung kann nicht sagen, was installiert ist.</translation>
     </message>
     <message>
         <source>It does not use the GPU.</source>
         <translation>Sie nutzt die GPU nicht.</translation>
+    </message>
+    <message>
+        <source>Taking the packages from the index that pip is set to.</source>
+        <translation>Die Pakete kommen von dem Index, auf den pip eingestellt ist.</translation>
     </message>
     <message>
         <source>what the package index has</source>
@@ -2204,8 +2280,8 @@
         <translation>Der Nodata-Wert von {layer} ist in QGIS ausgeschaltet. Er gilt trotzdem.</translation>
     </message>
     <message>
-        <source>{path} cannot be written. Is it open in another program?</source>
-        <translation>{path} kann nicht geschrieben werden. Ist die Datei in einem anderen Programm geöffnet?</translation>
+        <source>{path} cannot be written. Close the programs that have it open.</source>
+        <translation>{path} kann nicht geschrieben werden. Schließen Sie die Programme, in denen die Datei geöffnet ist.</translation>
     </message>
     <message>
         <source>Legend</source>
@@ -2248,12 +2324,24 @@
         <translation>FALSE: Landbedeckungskarten aus wenigen Trainingsflächen</translation>
     </message>
     <message>
-        <source>FALSE is in the menu Raster &gt; FALSE. First, set up what it computes with.</source>
-        <translation>FALSE ist im Menü Raster &gt; FALSE. Richten Sie zuerst ein, womit es rechnet.</translation>
-    </message>
-    <message>
         <source>All algorithms</source>
         <translation>Alle Algorithmen</translation>
+    </message>
+    <message>
+        <source>First, set up what it computes with.</source>
+        <translation>Richten Sie zuerst ein, womit es rechnet.</translation>
+    </message>
+    <message>
+        <source>Try it on an example.</source>
+        <translation>Probieren Sie es an einem Beispiel aus.</translation>
+    </message>
+    <message>
+        <source>Make example data</source>
+        <translation>Beispieldaten erzeugen</translation>
+    </message>
+    <message>
+        <source>FALSE is in the menu Raster &gt; FALSE.</source>
+        <translation>FALSE ist im Menü Raster &gt; FALSE.</translation>
     </message>
     <message>
         <source>The variable {variable} is set and comes first.</source>
@@ -2666,6 +2754,14 @@
     <message>
         <source>FALSE computes in a Python of its own, beside QGIS, with PyTorch and what else it needs. This algorithm finds or gets a Python, downloads the packages (1 to 3 GB), computes something with them and says on what device.</source>
         <translation type="vanished">FALSE rechnet in einem eigenen Python neben QGIS, mit PyTorch und was es sonst braucht. Dieser Algorithmus findet oder holt ein Python, lädt die Pakete herunter (1 bis 3 GB), rechnet etwas damit und sagt, auf welchem Gerät.</translation>
+    </message>
+    <message>
+        <source>FALSE is in the menu Raster &gt; FALSE. First, set up what it computes with.</source>
+        <translation type="vanished">FALSE ist im Menü Raster &gt; FALSE. Richten Sie zuerst ein, womit es rechnet.</translation>
+    </message>
+    <message>
+        <source>Key</source>
+        <translation type="vanished">Schlüssel</translation>
     </message>
     <message>
         <source>Names of the map's classes, in capitals or not, or their codes. Empty values are left out and counted.</source>

@@ -69,7 +69,7 @@ def main() -> int:
         setattr(module, name, call)
 
     interrupted(trainer, "accumulate_gradients")
-    interrupted(segmenter_training._Trainer, "_loss")
+    interrupted(segmenter_training.SegmenterTrainer, "_loss")
     return worker.main(job)
 
 

@@ -577,7 +577,7 @@ class TestBadInput:
         def give_up(*_: Any) -> None:
             raise error
 
-        monkeypatch.setattr("false_core.mapping.classify.classify.segmenter_from", give_up)
+        monkeypatch.setattr("false_core.mapping.classify.compute.segmenter_from", give_up)
         assert "memory ran out" in refused(jobs[2], OutOfMemoryError)
 
 

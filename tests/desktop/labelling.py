@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qgis.core import QgsProject, QgsRasterLayer
+from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import QCoreApplication, QPoint, Qt, QTimer
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QAction, QDockWidget
@@ -241,7 +241,7 @@ def main() -> None:
     if steps is FIRST:
         os.kill(os.getpid(), signal.SIGKILL)
     QgsProject.instance().setDirty(False)
-    iface.actionExit().trigger()
+    QgsApplication.exit(code)
 
 
 # Once the window stands and QGIS waits for its user.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 from pathlib import Path
 
 import pytest
 from qgis.core import QgsProject, QgsSettings
 from qgis.PyQt.QtCore import QCoreApplication
-from qgis.PyQt.QtWidgets import QLabel, QScrollArea, QWidget
+from qgis.PyQt.QtWidgets import QDialogButtonBox, QLabel, QPushButton, QScrollArea, QTextEdit, QWidget
 
 
 @pytest.fixture
@@ -257,6 +259,52 @@ class TestWhatADialogAsks:
         assert asked("a", "b", answer="Yes")[1] == 1
 
 
+@pytest.mark.thorough
+def test_a_click_says_what_a_job_costs_and_does_nothing_of_it(dialog, raster, tmp_path, monkeypatch):
+    monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
+    opened = dialog("pretrain")
+    encoder = tmp_path / "encoder.safetensors"
+    opened.setParameters({"RASTERS": [raster.source()], "ENCODER": str(encoder), "PRESET": "quick"})
+    (button,) = [one for one in opened.findChildren(QPushButton) if one.text() == "Estimate"]
+    button.click()
+    assert not button.isEnabled() and not opened.algorithm().only_estimates
+    until = time.monotonic() + 240
+    while not button.isEnabled() and time.monotonic() < until:
+        QCoreApplication.processEvents()
+        time.sleep(0.05)
+    log = "\n".join(one.toPlainText() for one in opened.findChildren(QTextEdit))
+    assert re.search(r"This will take about \d+ \w+, [\d.]+ GB of memory and [\d.]+ GB of disk\.", log)
+    assert not encoder.exists()
+    assert opened.isVisible() and opened.buttonBox().button(QDialogButtonBox.StandardButton.Ok).isEnabled()
+    pictures = Path(os.environ.get("DIALOG_PICTURES", tmp_path))
+    assert opened.grab().save(str(pictures / "estimate.png"))
+
+
+def test_a_run_after_an_estimate_that_was_refused_is_no_estimate(dialog, monkeypatch):
+    from processing.gui.AlgorithmDialog import AlgorithmDialog
+
+    asked = []
+    monkeypatch.setattr(AlgorithmDialog, "runAlgorithm", lambda self: asked.append(self.algorithm().only_estimates))
+    opened = dialog("classify")
+    opened._estimate()
+    opened.runAlgorithm()
+    assert asked == [True, False]
+    done = []
+    opened.algorithmFinished.connect(lambda ok, results: done.append(ok))
+    opened.finish(False, {}, opened.context, opened.feedback)
+    assert done == [False]
+
+
+@pytest.mark.parametrize(("name", "launcher", "offered"), [
+    ("pretrain", "", True), ("finetune", "", True), ("classify", "", True), ("embed", "", False), ("polygonise", "", False),
+    ("pretrain", "srun python", False),
+])  # fmt: skip
+def test_what_can_be_estimated_has_a_button_for_it(dialog, monkeypatch, name, launcher, offered):
+    monkeypatch.setenv("FALSE_LAUNCHER", launcher)
+    texts = [one.text() for one in dialog(name).findChildren(QPushButton)]
+    assert ("Estimate" in texts) is offered
+
+
 def shown_in(widget) -> str:
     """What a widget shows where nothing is entered."""
     from qgis.gui import QgsFileWidget
@@ -336,15 +384,15 @@ class TestExportingAJob:
         assert not [label for label in opened.findChildren(QLabel) if "Export the job" in label.text() and label.isVisible()]
 
     def test_runs_the_dialog_once_with_the_file_that_was_named(self, dialog, monkeypatch, tmp_path):
+        from processing.gui.AlgorithmDialog import AlgorithmDialog
         from qgis.PyQt.QtWidgets import QFileDialog, QPushButton
-
-        from qgis_false.dialogs.dialog import FalseDialog
 
         values = []
         file = str(tmp_path / "job.json")
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (file, ""))
-        monkeypatch.setattr(FalseDialog, "runAlgorithm", lambda self: values.append(self.createProcessingParameters()))
+        monkeypatch.setattr(AlgorithmDialog, "runAlgorithm", lambda self: values.append(self.createProcessingParameters()))
         opened = dialog("exportonnx")
+        monkeypatch.setenv("FALSE_CORE_PYTHON", str(tmp_path / "none"))  # It computes nothing.
         opened.setParameters({"MODEL": file})
         (button,) = [one for one in opened.findChildren(QPushButton) if one.text() == "Export the job..."]
         button.click()

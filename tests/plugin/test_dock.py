@@ -17,6 +17,7 @@ from qgis.core import (
     QgsFeature,
     QgsFillSymbol,
     QgsGeometry,
+    QgsPointXY,
     QgsProcessingException,
     QgsProject,
     QgsRasterLayer,
@@ -25,8 +26,8 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from qgis.gui import QgsMapCanvas
-from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QSize, Qt
-from qgis.PyQt.QtGui import QKeyEvent
+from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QSize, Qt
+from qgis.PyQt.QtGui import QKeyEvent, QWheelEvent
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QMainWindow
 from small_raster import write_raster
@@ -140,6 +141,15 @@ def click(desk, x: float, y: float, button=Qt.MouseButton.LeftButton) -> None:
     QTest.mouseClick(desk.canvas.viewport(), button, Qt.KeyboardModifier.NoModifier, place)
 
 
+def turn_wheel(desk, x: float, y: float, steps: int) -> None:
+    place = QPointF(at(desk, x, y))
+    away, none = QPoint(0, 120 * steps), QPoint(0, 0)
+    buttons, keys, phase = Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase
+    there = QPointF(desk.canvas.viewport().mapToGlobal(place.toPoint()))
+    event = QWheelEvent(place, there, none, away, buttons, keys, phase, False)
+    QCoreApplication.sendEvent(desk.canvas.viewport(), event)
+
+
 def press(desk, key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
     QTest.keyClick(desk.canvas, key, modifier)
 
@@ -221,9 +231,9 @@ class TestDrawing:
         tool = dock._tools["outline"]
         until(lambda: not tool._outline.isEmpty(), "it is outlined")
         before = tool._outline.area()
-        tool.reach = 0.5
-        tool.asked.emit(tool._place, 0.5)
+        turn_wheel(desk, 0.5, 0.5, steps=4)
         until(lambda: tool._outline.area() > before, "it reaches further")
+        assert tool.reach == 0.5
         press(desk, Qt.Key.Key_Return)
         (label,) = dock.work.labels.getFeatures()
         assert label.geometry().area() == pytest.approx(12.0**2, rel=0.01)
@@ -652,3 +662,53 @@ class TestOpening:
         until(lambda: "cannot be read" in made.status.text(), "it says so")
         assert len(requests(record, "open")) == 1
         made.shut()
+
+
+class TestSamplePoints:
+    @pytest.fixture
+    def points(self, image, tmp_path) -> QgsVectorLayer:
+        layer = QgsVectorLayer("Point?crs=EPSG:32633&field=id:integer&field=class:string", "points", "memory")
+        features = []
+        for number in (3, 1, 2):
+            feature = QgsFeature(layer.fields())
+            feature["id"] = number
+            feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(500_000 + 10 * number, 5_599_985)))
+            features.append(feature)
+        assert layer.dataProvider().addFeatures(features)[0]
+        QgsProject.instance().addMapLayer(layer)
+        return layer
+
+    def test_keys_fill_them_in_one_after_the_other(self, dock, desk, points):
+        def answers() -> dict[int, object]:
+            return {one["id"]: one["class"] for one in points.getFeatures() if one["class"]}
+
+        two_classes(dock)
+        dock.check.click()
+        assert desk.canvas.extent().center().x() == pytest.approx(500_010, abs=0.01)
+        assert not dock.work.live._visible
+        press(desk, Qt.Key.Key_2)
+        assert answers() == {1: "roof"}
+        assert desk.canvas.extent().center().x() == pytest.approx(500_020, abs=0.01)
+        press(desk, Qt.Key.Key_0)
+        press(desk, Qt.Key.Key_1)
+        assert answers() == {1: "roof", 3: "road"}
+        assert "2 of 3" in dock.sample_line.text()
+        assert "There are no more" in dock.sample_line.text()
+        press(desk, Qt.Key.Key_Delete)
+        press(desk, Qt.Key.Key_2)
+        assert answers()[3] == "roof"
+        press(desk, Qt.Key.Key_Escape)
+        assert dock.samples is None
+        assert dock.work.live._visible
+
+    def test_one_that_cannot_be_written_is_said(self, dock, desk, points, monkeypatch):
+        two_classes(dock)
+        dock.fill_in(points)
+        points.setReadOnly(True)
+        monkeypatch.setattr(type(points.dataProvider()), "changeAttributeValues", lambda provider, values: False)
+        press(desk, Qt.Key.Key_1)
+        assert "The class cannot be written" in dock.status.text()
+
+    def test_without_any_it_says_where_they_come_from(self, dock):
+        dock.check.click()
+        assert "Sample points to assess a map draws them" in dock.sample_line.text()

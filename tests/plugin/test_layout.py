@@ -52,7 +52,7 @@ def test_a_page_that_cannot_be_written_is_said(layer, tmp_path):
     from qgis_false.layout import write_layout
 
     (tmp_path / "layout.pdf").mkdir()
-    with pytest.raises(QgsProcessingException, match="cannot be written. Is it open in another program"):
+    with pytest.raises(QgsProcessingException, match="cannot be written. Close the programs that have it open."):
         write_layout(layer, "Land", "", "unknown", tmp_path / "layout.pdf")
 
 

@@ -135,7 +135,15 @@ def test_the_options_and_the_help_are_one_click_away(menu, desktop, monkeypatch)
         assert (page.parent / f"{name}.html").is_file()
 
 
-def test_the_user_is_told_once_where_it_is(menu, desktop, monkeypatch):
+def test_a_user_with_a_compute_environment_is_offered_an_example(menu, desktop, monkeypatch, compute_python):
+    monkeypatch.setenv("FALSE_CORE_PYTHON", compute_python)
+    menu._greet()
+    (item,) = desktop.bar.items()
+    assert "Raster > FALSE. Try it on an example." in item.text()
+    assert [button.text() for button in item.findChildren(QPushButton)] == ["Make example data"]
+
+
+def test_the_user_is_told_once_where_it_is(nowhere, menu, desktop, monkeypatch):
     from qgis_false import menu as module
 
     monkeypatch.setattr(module, "GREETING_AFTER_MS", 0)

@@ -187,6 +187,14 @@ def test_selected_features_keep_the_style_of_their_layer(compute, run, raster, l
     assert len(compute.legend) == 2
 
 
+def test_results_are_said_in_words_with_as_many_digits_as_a_person_reads(compute, run, raster, tmp_path, feedback):
+    compute.told = {"adjusted_oa": 0.766800728888889, "compared": 250.0, "oa": None}
+    run("assess", MAP=raster, TRUTH=raster, REPORT=None, TABLE=None)
+    assert "Overall accuracy of the whole map, area-adjusted: 0.7668" in feedback.infos
+    assert "Points or pixels compared: 250" in feedback.infos
+    assert not [text for text in feedback.infos if text.startswith("Overall accuracy:")]
+
+
 def test_temporary_files_are_gone_after_the_run(compute, run, raster, labels, tmp_path):
     run("finetune", RASTER=raster, LABELS=labels, FIELD="class", MODEL=str(tmp_path / "m.safetensors"))
     assert compute.temporary.name.startswith("false-")

@@ -147,7 +147,7 @@ def test_nothing_larger_than_needed_is_fetched_without_a_word_of_the_user(bench,
     with pytest.raises(QgsProcessingException) as refused:
         bench.set_up()
     told = str(refused.value)
-    assert "no network: download.pytorch.org cannot be reached" in told
+    assert "cannot be used: download.pytorch.org cannot be reached. The package index" in told
     assert "3 GB to download in place of 0.5, and takes 6 GB on the disk. To have it, choose index as Build" in told
     assert [call for call in bench.calls if "torch" in call and "--torch-backend cpu" not in call] == []
     assert bench.set_up(build="index").results["torch"] == "2.15.0+index"
@@ -579,6 +579,19 @@ def test_uv_is_told_of_the_index_that_pip_is_set_to(provider, said, told):
     from qgis_false.environment.package_index import pip_index
 
     assert pip_index(said) == told
+
+
+def test_uv_is_told_of_the_proxy_and_the_certificates_that_pip_is_set_to(provider):
+    from qgis_false.environment.package_index import pip_network
+
+    said = (
+        "global.cert='/etc/ssl/office.pem'\nglobal.proxy='http://anna:geheim@proxy.example.org:3128'\nglobal.timeout='9'\n"
+    )
+    told = pip_network(said, {"PATH": "/bin"})
+    assert told.pop("SSL_CERT_FILE") == "/etc/ssl/office.pem"
+    assert told == dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"), "http://anna:geheim@proxy.example.org:3128")
+    assert pip_network(said, {"https_proxy": "http://mine", "SSL_CERT_FILE": "/mine.pem"}) == {}
+    assert pip_network("", {}) == {}
 
 
 @pytest.mark.parametrize(

@@ -8,34 +8,32 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from false_core import jobs
+from false_core.cost import is_worth_telling
 from false_core.device import choose_device
 from false_core.distributed import ALONE, Share, World
 from false_core.errors import Cancelled, InputError
 from false_core.feedback import Feedback
-from false_core.inference.folding import for_inference
 from false_core.jobs import Classify
 from false_core.mapping.classify.assemble import Assembly, layers_of
-from false_core.mapping.classify.compute import compute_strips
-from false_core.mapping.classify.plan import MapPlan, Strip, own_share
-from false_core.mapping.classify.store import CONFIDENCE, MAP, JobStart, StripStore, digest_of
+from false_core.mapping.classify.compute import compute_strips, network_of
+from false_core.mapping.classify.cost import disk_needed, mapping_cost
+from false_core.mapping.classify.plan import MapPlan, Strip, own_share, runs_of
+from false_core.mapping.classify.store import MAP, JobStart, StripStore, digest_of
 from false_core.mapping.map_overview import MapOverview
 from false_core.mapping.map_report import classification_report
 from false_core.mapping.raster_for_model import check_maps, open_for_model
-from false_core.models.from_file import check_segmenter, segmenter_from
+from false_core.models.from_file import check_segmenter
 from false_core.models.header import SEGMENTER
-from false_core.models.model_file import ModelCard, read_card
+from false_core.models.model_file import read_card
 from false_core.publish import published
 from false_core.raster.file_state import raster_signature, was_changed
 from false_core.raster.map_file import sidecars, write_class_names, write_style
 from false_core.raster.mosaic import VRT_ENDING
 from false_core.reports.page import write_report
 
-BYTES_PER_PIXEL = {MAP: 0.05, CONFIDENCE: 0.5}
-"""Size of a layer in its file: twice what a generated scene took. What a network makes of noise takes more."""
 WORTH_SAYING = 2e9
 """Bytes of disk from which on the user is told."""
 MANY_PIXELS = 40_000_000_000
@@ -55,6 +53,15 @@ def classify(job: Classify, feedback: Feedback, world: World = ALONE) -> dict[st
         return classification.finish() if classification.is_first else {}
 
 
+def plan_of(job: Classify, feedback: Feedback) -> MapPlan:
+    """Return what a job maps, and how."""
+    card = read_card(job.model, SEGMENTER)
+    check_segmenter(job.model, card)
+    source = open_for_model(job.raster, job.model, card, feedback)
+    extent = jobs.parse_extent(job.extent) if job.extent else None
+    return MapPlan.of(card, source, source.window_of(extent), bool(job.confidence))
+
+
 class Classification:
     """A ``Classify`` job on its way. To be entered before anything is computed.
 
@@ -68,12 +75,8 @@ class Classification:
         with feedback.stage("Starting", 0.04):
             check_maps(job.output, job.confidence)
             self._device = choose_device(job.device, feedback)
-            self._card = read_card(job.model, SEGMENTER)
-            check_segmenter(job.model, self._card)
-            source = open_for_model(job.raster, job.model, self._card, feedback)
-            extent = jobs.parse_extent(job.extent) if job.extent else None
-            area = source.window_of(extent)
-            self._plan = MapPlan.of(self._card, source, area, bool(job.confidence))
+            self._plan = plan_of(job, feedback)
+            self._card, source = self._plan.card, self._plan.source
             self._layers = layers_of(self._plan, job.output, job.confidence)
             self._own = list(
                 own_share(self._plan.strips, Share((share.rank - first_owner) % share.world_size, share.world_size))
@@ -110,7 +113,8 @@ class Classification:
         missing = self._missing()
         if missing and self.is_first:
             self._check_space()
-        network = _network(self._job.model, self._card, self._device) if missing else None
+            self._tell_cost(missing)
+        network = network_of(self._job.model, self._card, self._device) if missing else None
         with feedback.stage("Classifying", 0.9):
             if network is not None:
                 self._compute(network, missing)
@@ -169,11 +173,15 @@ class Classification:
             raise
         self._assembly.add(strips)
 
+    def _tell_cost(self, strips: Sequence[Strip]) -> None:
+        tiles = sum(len(run.columns) * len(run.rows) for run in runs_of(strips))
+        if self._share.world_size == 1 and is_worth_telling(tiles * self._plan.tiles.side**2):
+            self._feedback.info(mapping_cost(self._plan, tiles, self._job.model, self._device, self._feedback).told())
+
     def _check_space(self) -> None:
         """Say how much disk it takes, where that is much or more than there is."""
         pixels = self._plan.window.width * self._plan.window.height
-        # The strips, then the smaller versions, then the file made of both.
-        needed = pixels * (7 / 3) * sum(BYTES_PER_PIXEL[layer.name] for layer in self._layers)
+        needed = disk_needed(self._plan)
         free = shutil.disk_usage(self._store.path).free
         text = f"The map may take {needed / 1e9:,.1f} GB of disk while it is made, and {free / 1e9:,.1f} GB are free"
         if free < needed:
@@ -198,8 +206,3 @@ class Classification:
         except InputError:
             self._is_done = True
             raise
-
-
-def _network(model: str, card: ModelCard, device: torch.device) -> nn.Module:
-    network: nn.Module = segmenter_from(model, card)
-    return for_inference(network.eval(), len(card.bands)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

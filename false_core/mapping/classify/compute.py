@@ -15,11 +15,14 @@ from false_core.device_limits import DeviceLimit
 from false_core.errors import OutputError
 from false_core.feedback import Feedback
 from false_core.inference.batches import BatchedNetwork, best_batch
+from false_core.inference.folding import for_inference
 from false_core.inference.tiled import ReadTile, TiledNetwork, blended
 from false_core.inference.upsample import Mapped, upsample
 from false_core.mapping.classify.plan import NO_CONFIDENCE, MapPlan, Strip, StripRun, runs_of
 from false_core.mapping.classify.store import CONFIDENCE, MAP, StripStore
 from false_core.mapping.map_overview import MapOverview
+from false_core.models.from_file import segmenter_from
+from false_core.models.model_file import ModelCard
 from false_core.models.segmenter import class_probabilities
 from false_core.publish import unfinished
 from false_core.raster.map_file import RasterFile
@@ -67,13 +70,25 @@ def compute_strips(
         writer.finish()
 
 
-def _tiled(
-    plan: MapPlan, network: nn.Module, device: torch.device, store: StripStore, feedback: Feedback
-) -> TiledNetwork[torch.Tensor]:
+def network_of(model: str, card: ModelCard, device: torch.device) -> nn.Module:
+    """Return the network of a model file, made ready for classifying on ``device``."""
+    network: nn.Module = segmenter_from(model, card)
+    return for_inference(network.eval(), len(card.bands)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def limit_of(plan: MapPlan, device: torch.device) -> DeviceLimit:
+    """Return how many tiles of a plan a device takes at a time."""
     card = plan.card
     shape = len(card.bands), plan.tiles.side, plan.tiles.side
     head = card.head.to_dict() if card.head else card.decoder
-    limit = DeviceLimit("tiles at a time", device, card.encoder, head, len(card.classes), shape)
+    return DeviceLimit("tiles at a time", device, card.encoder, head, len(card.classes), shape)
+
+
+def _tiled(
+    plan: MapPlan, network: nn.Module, device: torch.device, store: StripStore, feedback: Feedback
+) -> TiledNetwork[torch.Tensor]:
+    card, limit = plan.card, limit_of(plan, device)
+    shape = len(card.bands), plan.tiles.side, plan.tiles.side
     batch = best_batch(network, device, shape, limit)
     if device.type != "cpu":
         # Which is found by taking the time, and on which rounding depends.

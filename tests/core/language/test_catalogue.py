@@ -81,6 +81,7 @@ class TestACatalogue:
             "It is so. It is not otherwise.": "Es ist so. Es ist nicht anders.",
             "using {bands}, {told_by}": "mit {bands*}, {told_by*}",
             "band {number} for {colour}": "Kanal {number} für {colour*}",
+            "{value} is {name} there and {name2} here": "{value} ist dort {name} und hier {name2}",
             "{one} is {two}": "{one} ist {two}",
             "red": "Rot",
             "and": "und",
@@ -100,6 +101,10 @@ class TestACatalogue:
             ("83.8 % (72.7 % to 91.7 %)", "83,8 % (72,7 % bis 91,7 %)"),
             ("It is so. It is not otherwise. They hold for all.", "Es ist so. Es ist nicht anders. Sie gelten für alle."),
             ("No. They hold for all. Choose another.", "No. Sie gelten für alle. Wählen Sie ein anderes."),
+            (
+                "using 1 is a there and b here, 2 is c there and d here, as asked",
+                "mit 1 ist dort a und hier b, 2 ist dort c und hier d, wie verlangt",
+            ),
             ("my file is b.tif", "my file ist b.tif"),
             ("using band 1 for red, band 2 for mauve, as asked", "mit Kanal 1 für Rot, Kanal 2 für mauve, wie verlangt"),
             ("76.1 % to 80.3 %", "76,1 % bis 80,3 %"),

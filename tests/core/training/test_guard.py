@@ -34,7 +34,7 @@ def out(tmp_path: Path) -> Path:
 
 def before_step(monkeypatch: pytest.MonkeyPatch, step: int, happens: Callable[[Any], None]) -> None:
     """Have something happen to the networks while a step makes its gradients, in either training."""
-    accumulate, loss = trainer.accumulate_gradients, segmenter_training._Trainer._loss
+    accumulate, loss = trainer.accumulate_gradients, segmenter_training.SegmenterTrainer._loss
     calls = iter(range(1, 1000))
 
     def accumulated(method: Any, *given: Any, **named: Any) -> Any:
@@ -50,7 +50,7 @@ def before_step(monkeypatch: pytest.MonkeyPatch, step: int, happens: Callable[[A
         return value
 
     monkeypatch.setattr(trainer, "accumulate_gradients", accumulated)
-    monkeypatch.setattr(segmenter_training._Trainer, "_loss", lost)
+    monkeypatch.setattr(segmenter_training.SegmenterTrainer, "_loss", lost)
 
 
 def run_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +80,7 @@ class TestNumbersThatRunAway:
     ) -> None:
         """Also between the steps whose losses are told."""
         job = small_jobs.make(name, out)
-        trained = trainer.Trainer if name == "pretrain" else segmenter_training._Trainer
+        trained = trainer.Trainer if name == "pretrain" else segmenter_training.SegmenterTrainer
         train = trained.train_on
 
         def spoilt(self: Any, batch: Any) -> Any:

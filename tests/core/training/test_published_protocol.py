@@ -24,7 +24,7 @@ from false_core.sampling.cache import ChunkCache
 from false_core.sampling.geometry import zoomed_crops
 from false_core.sampling.labelled import LabelSampler
 from false_core.training import segmenter_training
-from false_core.training.pretrain import _steps_of_epochs
+from false_core.training.preparation import _steps_of_epochs
 
 
 def test_potsdam_takes_10_800_steps() -> None:
@@ -68,16 +68,16 @@ def test_without_balance_a_class_comes_up_as_often_as_it_is_labelled(land: str, 
 
 
 @pytest.fixture
-def steps_of_training(monkeypatch: pytest.MonkeyPatch) -> list[segmenter_training._Trainer]:
+def steps_of_training(monkeypatch: pytest.MonkeyPatch) -> list[segmenter_training.SegmenterTrainer]:
     """Return the trainers that were made, and make the preset paper small."""
-    made: list[segmenter_training._Trainer] = []
-    init = segmenter_training._Trainer.__init__
+    made: list[segmenter_training.SegmenterTrainer] = []
+    init = segmenter_training.SegmenterTrainer.__init__
 
-    def kept(self: segmenter_training._Trainer, *given: Any, **named: Any) -> None:
+    def kept(self: segmenter_training.SegmenterTrainer, *given: Any, **named: Any) -> None:
         init(self, *given, **named)
         made.append(self)
 
-    monkeypatch.setattr(segmenter_training._Trainer, "__init__", kept)
+    monkeypatch.setattr(segmenter_training.SegmenterTrainer, "__init__", kept)
     small = replace(FINETUNE["paper"], encoder="resnet10t", batch_size=4, crop_size=64, steps=3)
     monkeypatch.setitem(FINETUNE, "paper", small)
     return made
@@ -95,7 +95,7 @@ def encoder_file(land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("freeze", [True, False], ids=["frozen", "trained through"])
 def test_fine_tuning_follows_the_configuration(
     freeze: bool,
-    steps_of_training: list[segmenter_training._Trainer],
+    steps_of_training: list[segmenter_training.SegmenterTrainer],
     land: str,
     labels: str,
     tmp_path: Path,
@@ -124,32 +124,32 @@ def test_fine_tuning_follows_the_configuration(
 
 @pytest.mark.thorough
 def test_the_second_loss_is_four_tenths_of_that_of_an_fcn_head(
-    steps_of_training: list[segmenter_training._Trainer],
+    steps_of_training: list[segmenter_training.SegmenterTrainer],
     land: str,
     labels: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     losses: list[torch.Tensor] = []
-    real = segmenter_training._Trainer._loss
+    real = segmenter_training.SegmenterTrainer._loss
 
-    def watched(self: segmenter_training._Trainer, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def watched(self: segmenter_training.SegmenterTrainer, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         assert scores.shape[-2:] == targets.shape[-2:]
         loss = real(self, scores, targets)
         losses.append(loss.detach())
         return loss
 
-    monkeypatch.setattr(segmenter_training._Trainer, "_loss", watched)
+    monkeypatch.setattr(segmenter_training.SegmenterTrainer, "_loss", watched)
     encoder = encoder_file(land, tmp_path, monkeypatch)
     totals: list[float] = []
-    step = segmenter_training._Trainer.train_on
+    step = segmenter_training.SegmenterTrainer.train_on
 
-    def counted(self: segmenter_training._Trainer, batch: Any) -> torch.Tensor:
+    def counted(self: segmenter_training.SegmenterTrainer, batch: Any) -> torch.Tensor:
         total = step(self, batch)
         totals.append(float(total))
         return total
 
-    monkeypatch.setattr(segmenter_training._Trainer, "train_on", counted)
+    monkeypatch.setattr(segmenter_training.SegmenterTrainer, "train_on", counted)
     run(
         Finetune(
             land, labels, "cover", str(tmp_path / "m.safetensors"), encoder, preset="paper", head="network", device="cpu",

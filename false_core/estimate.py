@@ -1,0 +1,63 @@
+"""Estimating: what a job would cost that somebody has in a file, without doing it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from false_core import jobs
+from false_core.cost import Cost
+from false_core.device import choose_device
+from false_core.errors import RequestError
+from false_core.feedback import Feedback
+from false_core.jobs import Classify, Estimate, Finetune, Pretrain
+from false_core.mapping.classify.classify import plan_of
+from false_core.mapping.classify.cost import mapping_cost
+from false_core.raster.imagery import with_rasters_found
+from false_core.training.finetune import NETWORK_HEAD, begin, decoder_settings, frozen_encoders, labelled_raster
+from false_core.training.finetuning_cost import decoder_cost, fitting_cost
+from false_core.training.preparation import Pretraining
+from false_core.training.pretraining_cost import pretraining_cost
+from false_core.untrusted.network import names_address, network_closed
+
+
+def estimate(job: Estimate, feedback: Feedback) -> dict[str, Any]:
+    """Run an ``Estimate`` job. Return its results by name.
+
+    Raises:
+        RequestError: The job is one of another kind.
+    """
+    # What the job does before it can tell, it will do again: until here that was to import PyTorch.
+    before, began = time.process_time(), time.perf_counter()
+    asked = jobs.from_file(job.file)
+    with network_closed(unless=any(names_address(getattr(asked, name)) for name in jobs.parameters(asked))):
+        cost_of = _prepared(with_rasters_found(asked, feedback), feedback)
+        before += time.perf_counter() - began
+        cost = cost_of()
+    cost = replace(cost, seconds=cost.seconds + before)
+    feedback.info(cost.told())
+    return {
+        "seconds": round(cost.seconds),
+        "memory_gb": round(cost.memory / 1e9, 1),
+        "disk_gb": round(cost.disk / 1e9, 2),
+    }
+
+
+def _prepared(job: jobs.Job, feedback: Feedback) -> Callable[[], Cost]:
+    """Do what a job does before it begins to compute, and return what tells its cost then."""
+    if isinstance(job, Pretrain):
+        pretraining = Pretraining.of(job, feedback)
+        return lambda: pretraining_cost(pretraining, 0, job, feedback)
+    if isinstance(job, Classify):
+        plan, device = plan_of(job, feedback), choose_device(job.device, feedback)
+        return lambda: mapping_cost(plan, len(plan.tiles), job.model, device, feedback)
+    if isinstance(job, Finetune):
+        start = begin(job, feedback)
+        raster = labelled_raster(start, feedback)
+        if job.head == NETWORK_HEAD:
+            return lambda: decoder_cost(decoder_settings(start), raster, start.device, feedback)
+        encoders, _ = frozen_encoders(job, start.base, raster.source, feedback)
+        return lambda: fitting_cost(job.head, encoders, raster, job.seed, start.device, feedback)
+    raise RequestError(f"What {job.NAME} takes cannot be estimated.", "That is known of pretrain, finetune and classify.")

@@ -1,0 +1,132 @@
+"""What a fine-tuning costs: from features of a few tiles and one classifier, or from a few steps of training a decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from false_core.cost import Cost, SpeedTest, most_memory
+from false_core.distributed import ALONE
+from false_core.feedback import Feedback
+from false_core.inference.tiles import TilePlan
+from false_core.models.fused import FeatureParts
+from false_core.presets import FinetuneSettings
+from false_core.raster.source import RasterSource
+from false_core.sampling.cache import CHUNK_PX, chunk_bytes
+from false_core.sampling.labelled import LabelledRaster, RawCrops
+from false_core.sampling.spectral import QUIET, torch_generator
+from false_core.settings import memory_for_pixels
+from false_core.training.heads.choice import PENALTY, candidates_for
+from false_core.training.heads.fit import FrozenEncoder
+from false_core.training.heads.folds import FOLDS
+from false_core.training.heads.regression import fit_logistic
+from false_core.training.heads.samples import LOOK_SIDE_PX, LOOKS, labelled_points
+from false_core.training.heads.spaces import COMPONENTS, names_in
+from false_core.training.pretraining_cost import BYTES_OF_A_WEIGHT
+from false_core.training.segmenter_training import SegmenterTrainer
+
+CPU = torch.device("cpu")
+LABEL_TILE_PX = LOOK_SIDE_PX // 2
+"""Side of the tiles that labels are looked at in."""
+TILES_OF_A_LOOK = 2 * (LOOK_SIDE_PX // LABEL_TILE_PX) ** 2
+"""A look is as large as four tiles, and seen twice: the batch norms measure it before its features are taken."""
+FITTED_POINTS, FITTED_WIDTH, FITTED_CLASSES = 500, 128, 5
+"""Size of the classifier that a test fits."""
+TESTED_PIXELS = 300_000
+"""Pixels of the crops that a test trains on at a time, about."""
+
+
+def tiles_looked_at(raster: LabelledRaster, seed: int) -> int:
+    """Return how many tiles of features linear classifiers take: those under labels, and those that say what is normal."""
+    places = labelled_points(raster.annotation, seed).places
+    looks = min(LOOKS, len(TilePlan(raster.source.window_of(None), LOOK_SIDE_PX, 0, ramp=0)))
+    return len(np.unique(places.astype(np.int64) // LABEL_TILE_PX, axis=0)) + TILES_OF_A_LOOK * looks
+
+
+def fitting_cost(
+    head: str, encoders: Sequence[FrozenEncoder], raster: LabelledRaster, seed: int, device: torch.device, feedback: Feedback
+) -> Cost:
+    """Return what it costs to fit linear classifiers to features of frozen encoders, as ``fit_head`` does it."""
+    program = most_memory()
+    source, bands, classes = raster.source, len(raster.source.bands), len(raster.annotation.classes)
+    zooms = [encoder.zooms for encoder in encoders]
+    candidates = candidates_for(head, zooms, bands)
+    members = {member.parts for candidate in candidates for member in candidate.members}
+    names = names_in(sorted(members))
+    parts = FeatureParts([encoder.backbone for encoder in encoders], zooms, bands).eval()
+
+    def tiles() -> Callable[[], int]:
+        parts.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        pixels = torch.randn(1, bands, LABEL_TILE_PX, LABEL_TILE_PX, device=device)
+
+        def look() -> int:
+            with torch.inference_mode():
+                for name in names:
+                    parts.levels(pixels, name)
+            return 1
+
+        return look
+
+    backbones = [encoder.backbone for encoder in encoders]
+    of_tile = SpeedTest("tile of features", device, backbones, zooms, sorted(names), bands).run(tiles, feedback)
+    of_classifier = SpeedTest("point, feature and class of a classifier", CPU).run(_classifier, feedback)
+    points = len(labelled_points(raster.annotation, seed).owners)
+    width = sum(min(COMPONENTS, sum(parts.channels(name))) for member in members for name in member)
+    fits = of_classifier.seconds * FOLDS * points * width * classes
+    seconds = tiles_looked_at(raster, seed) * of_tile.seconds + fits
+    weights = 4 * sum(p.numel() for p in parts.parameters())
+    memory = program + _pixels(source) + weights + TILES_OF_A_LOOK / 2 * of_tile.memory
+    return Cost(seconds, memory, weights)
+
+
+def decoder_cost(settings: FinetuneSettings, raster: LabelledRaster, device: torch.device, feedback: Feedback) -> Cost:
+    """Return what it costs to train a decoder, and the encoder with it where that is not frozen."""
+    program = most_memory()
+    bands, classes = len(raster.source.bands), len(raster.annotation.classes)
+    crops = settings.batch_size
+    if device.type != "cuda":  # A GPU computes a few crops no faster than a batch.
+        crops = min(crops, max(2, TESTED_PIXELS // settings.crop_size**2))
+    tested = replace(settings, batch_size=crops, decoder_first=0.0)
+
+    def steps() -> Callable[[], int]:
+        trainer = SegmenterTrainer(tested, bands, classes, 0, device, ALONE)
+        size = settings.crop_size
+        batch = RawCrops(
+            torch.randn(crops, bands, size, size, device=device).half(),
+            torch.eye(2, 3, device=device).expand(crops, 1, 2, 3),
+            QUIET.draw(crops, bands, torch_generator(0, 0)),
+            torch.randint(0, classes, (crops, size, size), device=device),
+        )
+
+        def step() -> int:
+            trainer.train_on(batch)
+            return crops
+
+        return step
+
+    decisive = (settings.encoder, settings.decoder, settings.crop_size, settings.freeze, settings.auxiliary, bands, classes)
+    speed = SpeedTest("crop of fine-tuning", device, *decisive).run(steps, feedback)
+    trained = (settings.steps + settings.refit_steps) * settings.batch_size
+    memory = program + _pixels(raster.source) + settings.batch_size * speed.memory
+    return Cost(trained * speed.seconds, memory, 2 * BYTES_OF_A_WEIGHT * 30e6)
+
+
+def _classifier() -> Callable[[], int]:
+    chance = np.random.default_rng(0)
+    features = chance.standard_normal((FITTED_POINTS, FITTED_WIDTH)).astype(np.float32)
+    noise = chance.standard_normal((FITTED_POINTS, FITTED_CLASSES))
+    targets = (features @ chance.standard_normal((FITTED_WIDTH, FITTED_CLASSES)) + noise).argmax(axis=1)
+
+    def fit() -> int:
+        fit_logistic(features, targets, np.ones(FITTED_POINTS), FITTED_CLASSES, PENALTY)
+        return FITTED_POINTS * FITTED_WIDTH * FITTED_CLASSES
+
+    return fit
+
+
+def _pixels(source: RasterSource) -> float:
+    chunks = -(-source.width // CHUNK_PX) * -(-source.height // CHUNK_PX)
+    return min(memory_for_pixels(), chunks * chunk_bytes(len(source.bands)))

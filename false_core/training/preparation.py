@@ -1,0 +1,157 @@
+"""What a pretraining begins with: settings, rasters on their working grid, the encoder."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from false_core import jobs
+from false_core.device import choose_device
+from false_core.distributed import ALONE, World
+from false_core.errors import InputError
+from false_core.feedback import Feedback
+from false_core.jobs import Pretrain
+from false_core.methods.registry import METHOD_CLASSES
+from false_core.models.encoder import build_encoder
+from false_core.models.from_file import general_from
+from false_core.models.header import ENCODER
+from false_core.models.model_file import is_model_file, read_card
+from false_core.models.record import record_of
+from false_core.models.weights import start_from
+from false_core.presets import PretrainSettings, announcement, preset_for, pretrain_settings
+from false_core.raster.source import RasterSource, Window
+from false_core.raster.statistics import MeasuredRasters
+from false_core.raster.working_grid import on_working_grid, open_all
+from false_core.sampling.colour import BlackAndWhite
+from false_core.sampling.views import PatchDraw, PatchSampler
+from false_core.settings import memory_for_pixels
+from false_core.training.bands import measured_bands
+from false_core.training.purity import Truth
+from false_core.training.trainer import Trainer
+
+MOST_WARNINGS = 5
+"""The most rasters that a warning names one by one because the extent does not meet them."""
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """A pretraining that could begin: what it was asked for, and what it begins with.
+
+    Attributes:
+        preset, settings: What decides how; ``settings`` holds what the job names itself too.
+        steps: Steps of the training.
+        device: Where to compute.
+        rasters: What is learned from, on its working grid.
+        encoder: The network to train.
+        origin: Where its weights come from; nothing where they are random.
+        general: What heads see beside it, see ``_general``.
+        truth: Known classes, to be compared with what is found.
+        made_by: See ``record_of``.
+    """
+
+    preset: str
+    settings: PretrainSettings
+    steps: int
+    device: torch.device
+    rasters: MeasuredRasters
+    encoder: nn.Module
+    origin: dict[str, Any]
+    general: nn.Module | None
+    truth: Truth | None
+    made_by: dict[str, Any]
+
+    @classmethod
+    def of(cls, job: Pretrain, feedback: Feedback, world: World = ALONE) -> Pretraining:
+        """Open the rasters of a job and make its networks."""
+        with feedback.stage("Starting", 0.01):
+            device = choose_device(job.device, feedback)
+            preset = preset_for(job.preset, device.type)
+            settings = pretrain_settings(preset, job)
+            settings = METHOD_CLASSES[settings.method].adapted(settings)
+            feedback.info(announcement(job.preset, preset, device.type))
+            made_by = record_of(job, device)
+        with feedback.stage("Measuring the bands", 0.03):
+            weights = read_card(settings.weights, ENCODER).reference if is_model_file(settings.weights) else None
+            sources = open_all(job.rasters, job.bands, feedback, weights)
+            sources = on_working_grid(sources, job.pixel_size, settings.most_pixels, feedback)
+            sources, areas = _areas(sources, job.extent, feedback)
+            truth = Truth(job.truth, sources) if job.truth else None
+            torch.manual_seed(job.seed)
+            # Also for given weights, and an encoder of ours with statistics of its own: measured anew, the bands have mean 0
+            # and standard deviation 1, as they had when the weights were made, on rasters of whatever sensor and data type.
+            sources, normalisation = measured_bands(sources, areas, bool(job.bands), feedback, world)
+            rasters = MeasuredRasters(sources, areas, normalisation)
+            encoder, origin = _encoder(settings, sources[0], feedback)
+            general = _general(settings, encoder, origin)
+            if not origin and settings.rate_from_nothing:
+                settings = replace(settings, learning_rate=settings.rate_from_nothing)
+        steps = min(settings.steps or _steps_of_epochs(settings, areas), METHOD_CLASSES[settings.method].most_steps)
+        return cls(preset, settings, steps, device, rasters, encoder, origin, general, truth, made_by)
+
+    def trainer(self, settings: PretrainSettings, seed: int, feedback: Feedback, world: World = ALONE) -> Trainer:
+        """Return what trains the encoder, with settings that may differ in the size of a batch."""
+        first = self.rasters.sources[0]
+        ends = BlackAndWhite.of(self.rasters.normalisation, first.dtype)
+        return Trainer(settings, self.steps, self.encoder, seed, self.device, len(first.bands), feedback, world, ends)
+
+    def sampler(self, settings: PretrainSettings, seed: int) -> PatchSampler:
+        """Return what draws the batches, likewise."""
+        s = settings
+        return PatchSampler(
+            self.rasters,
+            PatchDraw(s.batch_size, s.crop_size, s.scales, s.points, seed, s.patch_size),
+            memory_for_pixels(),
+            self.device,
+            METHOD_CLASSES[s.method].sampling_requirements(s),
+        )
+
+
+def _areas(
+    sources: Sequence[RasterSource], extent: str | None, feedback: Feedback
+) -> tuple[list[RasterSource], list[Window]]:
+    """Return the rasters that ``extent`` overlaps, and where in them to look."""
+    wanted = jobs.parse_extent(extent) if extent else None
+    used, areas, missed = [], [], []
+    for source in sources:
+        try:
+            areas.append(source.window_of(wanted))
+            used.append(source)
+        except InputError as error:
+            missed.append(error)
+    if not used:
+        raise missed[0]
+    for miss in missed[:MOST_WARNINGS]:
+        feedback.warn(f"{miss} It is left out.")
+    if missed[MOST_WARNINGS:]:
+        feedback.warn(f"{len(missed) - MOST_WARNINGS:,} more rasters do not overlap the extent and are left out.")
+    return used, areas
+
+
+def _encoder(settings: PretrainSettings, source: RasterSource, feedback: Feedback) -> tuple[nn.Module, dict[str, Any]]:
+    """Return the encoder to train, and where its weights come from; nothing where they are random."""
+    encoder = build_encoder(settings.encoder, len(source.bands))
+    return encoder, start_from(settings.weights, encoder, settings.encoder, source.name, source.colours, feedback)
+
+
+def _general(settings: PretrainSettings, encoder: nn.Module, origin: dict[str, Any]) -> nn.Module | None:
+    """Return what heads see beside the pretrained encoder: the one that it starts from, or that its file began with."""
+    if not origin:
+        return None
+    if not is_model_file(settings.weights):
+        return copy.deepcopy(encoder)
+    card = read_card(settings.weights, ENCODER)
+    return general_from(settings.weights, card) if card.general else None
+
+
+def _steps_of_epochs(settings: PretrainSettings, areas: Sequence[Window]) -> int:
+    """Return the steps of the epochs. As published, what is left over at the edges is a patch too, and the last batch of an
+    epoch is left out where it is not full."""
+    side = settings.patch_size or settings.crop_size
+    patches = sum(math.ceil(a.width / side) * math.ceil(a.height / side) for a in areas)
+    return max(1, settings.epochs * max(1, patches // settings.batch_size))

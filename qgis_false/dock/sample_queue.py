@@ -1,0 +1,142 @@
+"""The queue of sample points: one after the other is zoomed to, and a key says what is really there.
+
+It fills in the points that ``false:samplepoints`` draws. Each answer is in the file before the next point is shown.
+"""
+
+from __future__ import annotations
+
+from typing import Any, List, Optional
+
+from qgis.core import (
+    QgsCoordinateTransform,
+    QgsCsException,
+    QgsFeature,
+    QgsFeatureRequest,
+    QgsGeometry,
+    QgsProject,
+    QgsRectangle,
+    QgsVectorLayer,
+    QgsWkbTypes,
+)
+from qgis.gui import QgsMapCanvas, QgsRubberBand
+from qgis.PyQt.QtGui import QColor
+
+from qgis_false.dock.label_file import CLASS_FIELD
+from qgis_false.layers import is_null
+from qgis_false.translation import failure
+
+POINT_ID = "id"
+"""The field by which points are in random order."""
+WIDTH_PX = 40
+"""How many widths of the mark the canvas shows at least."""
+
+
+def point_layers() -> List[QgsVectorLayer]:
+    """Return the layers of the project that hold sample points."""
+    return [
+        one
+        for one in QgsProject.instance().mapLayers().values()
+        if isinstance(one, QgsVectorLayer)
+        and one.geometryType() == QgsWkbTypes.GeometryType.PointGeometry
+        and min(one.fields().lookupField(name) for name in (POINT_ID, CLASS_FIELD)) >= 0
+    ]
+
+
+class SampleQueue:
+    """The points of one layer, in their random order.
+
+    Attributes:
+        passed: Ids of the points of which the person could not tell what is there.
+    """
+
+    def __init__(self, canvas: QgsMapCanvas, layer: QgsVectorLayer) -> None:
+        self._canvas, self.layer = canvas, layer
+        self._field = layer.fields().lookupField(CLASS_FIELD)
+        request = QgsFeatureRequest().setFlags(QgsFeatureRequest.Flag.NoGeometry)
+        points = sorted(layer.getFeatures(request), key=lambda one: one[POINT_ID])
+        self._ids = [one.id() for one in points]
+        self._done = {one.id() for one in points if not _is_empty(one[CLASS_FIELD])}
+        self.passed: List[int] = []
+        self._now: Optional[int] = None
+        self._mark = QgsRubberBand(canvas, QgsWkbTypes.GeometryType.PointGeometry)
+        self._mark.setIcon(QgsRubberBand.IconType.ICON_FULL_DIAMOND)
+        self._mark.setIconSize(14)
+        self._mark.setFillColor(QColor(0, 0, 0, 0))
+        self._mark.setStrokeColor(QColor("#ffff00"))
+        self._mark.setWidth(3)
+
+    @property
+    def total(self) -> int:
+        """The number of points."""
+        return len(self._ids)
+
+    @property
+    def filled(self) -> int:
+        """The number of points with a class."""
+        return len(self._done)
+
+    def visit_next(self) -> bool:
+        """Go to the next point without an answer. Return whether there is one."""
+        start = self._ids.index(self._now) + 1 if self._now is not None else 0
+        turned = [*self._ids[start:], *self._ids[:start]]
+        waiting = [one for one in turned if one not in self._done and one not in self.passed]
+        return self._visit(waiting[0] if waiting else None)
+
+    def visit_previous(self) -> bool:
+        """Go back by one point, to look again or to answer otherwise. Return whether there is one."""
+        place = self._ids.index(self._now) if self._now is not None else len(self._ids)
+        return self._visit(self._ids[place - 1]) if place > 0 else False
+
+    def answer(self, name: str) -> None:
+        """Say what is at the point, in the file.
+
+        Raises:
+            QgsProcessingException: The file does not take it.
+        """
+        self._write(name)
+        self._done.add(self._now or 0)
+
+    def pass_over(self) -> None:
+        """Nobody can tell what is at the point: it stays empty."""
+        if self._now is not None:
+            self._write(None)
+            self._done.discard(self._now)
+            self.passed.append(self._now)
+
+    def dispose(self) -> None:
+        """Take the mark off the canvas."""
+        self._canvas.scene().removeItem(self._mark)
+
+    def _write(self, value: Any) -> None:
+        if self._now is None:
+            return
+        provider = self.layer.dataProvider()
+        if not provider.changeAttributeValues({self._now: {self._field: value}}):
+            reason = "; ".join(provider.errors())
+            provider.clearErrors()
+            raise failure("The class cannot be written to {path}: {reason}.", path=self.layer.source(), reason=reason)
+        self.layer.triggerRepaint()
+
+    def _visit(self, point: Optional[int]) -> bool:
+        self._now = point
+        self._mark.reset(QgsWkbTypes.GeometryType.PointGeometry)
+        if point is None:
+            return False
+        feature: QgsFeature = self.layer.getFeature(point)
+        geometry: QgsGeometry = feature.geometry()
+        way = QgsCoordinateTransform(
+            self.layer.crs(), self._canvas.mapSettings().destinationCrs(), QgsProject.instance().transformContext()
+        )
+        try:
+            geometry.transform(way)
+        except QgsCsException:
+            return True  # It lies where the canvas cannot show it.
+        self._mark.setToGeometry(geometry, None)
+        centre, extent = geometry.asPoint(), self._canvas.extent()
+        self._canvas.setExtent(QgsRectangle.fromCenterAndSize(centre, extent.width(), extent.height()))
+        self._canvas.refresh()
+        return True
+
+
+def _is_empty(value: Any) -> bool:
+    return is_null(value) or not str(value).strip()
