@@ -12,7 +12,6 @@ from false_core.jobs.job import JOBS, Job, outputs, parameters
 from false_core.jobs.kinds import FIELD, Parameter
 from false_core.untrusted import parse_json, read_text
 
-
 LONGEST_PATH = 32_767
 """Characters of a path on any system. To look along a longer one would take minutes."""
 
