@@ -12,6 +12,9 @@ from false_core.jobs.job import JOBS, Job, outputs, parameters
 from false_core.jobs.kinds import FIELD, Parameter
 from false_core.untrusted import parse_json, read_text
 
+LONGEST_PATH = 32_767
+"""Characters of a path on any system. To look along a longer one would take minutes."""
+
 
 def to_json(job: Job) -> str:
     """Return ``job`` as one line of JSON."""
@@ -87,6 +90,10 @@ def validate(job: Job) -> None:
             raise RequestError(f"{called(job, f.name)} {problem}; it is {value!r}.")
         if parameter.kind.is_input and not value:
             raise RequestError(f"{called(job, f.name)} is empty.", f"Name at least one {parameter.kind.layer or 'file'}.")
+        if any(len(path) > LONGEST_PATH for path in parameter.kind.paths(value)):
+            raise RequestError(
+                f"{called(job, f.name)} holds a name of more than {LONGEST_PATH:,} characters.", "No file can be called so."
+            )
     given = [f.name for f in dataclasses.fields(job) if getattr(job, f.name) is not None]
     contradiction = job.contradiction() or missing_together(type(job), given)
     if contradiction:

@@ -39,6 +39,14 @@ def test_what_is_missing_together_is_said_in_the_same_words() -> None:
         jobs.validate(jobs.Assess("map.tif", reference="l.gpkg"))
 
 
+def test_a_path_that_is_longer_than_any_is_not_looked_for() -> None:
+    for names in ({"map": "a/" * 1_000_000, "output": "o.gpkg"}, {"map": "m.tif", "output": "a/" * 20_000}):
+        with pytest.raises(RequestError, match="holds a name of more than 32,767 characters"):
+            jobs.validate(jobs.Polygonise(**names))
+    with pytest.raises(RequestError, match="^rasters holds a name"):
+        jobs.validate(jobs.Pretrain(("a.tif", "x" * 40_000), "e.safetensors"))
+
+
 def test_the_command_line_speaks_of_options(tmp_path: Path) -> None:
     command = [
         sys.executable,
