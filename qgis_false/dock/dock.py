@@ -327,7 +327,8 @@ class LabelDock(QgsDockWidget):
             colours = [(f"{percent} %", colour) for percent, colour in CONFIDENCE_COLOURS]
         elif self.shows.currentData() == SHOW_CHANGE:
             colours = [(tr("another class than before"), CHANGED_COLOUR)]
-        self.colour_key.setText("&nbsp; ".join(f'<font color="{colour}">&#9632;</font> {text}' for text, colour in colours))
+        shown = [f'<font color="{colour}">&#9632;</font> {text}' for text, colour in colours]
+        self.colour_key.setText("&nbsp; ".join(shown))
 
     def _run_box(self) -> QGroupBox:
         box = QGroupBox(tr("When you like what you see"))
