@@ -107,6 +107,8 @@ class Session:
             return
         except FalseError as error:
             self._say(Refused(number, error.what, error.remedy, error.code))
+            if self._room is not None:
+                self._room.rest()
 
     def _take(self, request: Request) -> None:
         if isinstance(request, Close):
@@ -204,11 +206,17 @@ class _Room:
         """The one before the labels changed."""
         self._held_out: tuple[LiveHead, HeldOut] | None = None
         self._told_at = 0.0
+        self._rests = False
+
+    def rest(self) -> None:
+        """Do nothing by itself until something is asked again: what failed just now would fail for ever."""
+        self._rests = True
 
     # --- What requests change -------------------------------------------------------------------------------------------
 
     def change(self, request: ChangeLabels | SetClasses) -> None:
         """Take in labels or classes."""
+        self._rests = False
         if isinstance(request, SetClasses):
             self._set_classes(request)
         else:
@@ -228,12 +236,15 @@ class _Room:
 
     def show(self, view: View) -> None:
         """Take in what is to be seen."""
+        self._rests = False
         self._view, self._view_at, self._is_drawn = view, time.monotonic(), False
 
     # --- What is to be done ---------------------------------------------------------------------------------------------
 
     def urgent_work(self) -> tuple[int, Callable[[], None]] | None:
         """Return what the labels and the view ask for, or None where both are served."""
+        if self._rests:
+            return None
         if self._wants_fit and not self._awaits_more:
             near = self._tile_to_look_at(near=True)
             if near is not None:
@@ -248,6 +259,8 @@ class _Room:
 
     def idle_work(self) -> tuple[int, Callable[[], None]] | None:
         """Return the next tile of the raster to look at, or None where all have been."""
+        if self._rests:
+            return None
         tile = next((tile for tile in self._plan if not self._grid.knows(tile)), None)
         return None if tile is None else (0, lambda: self._look_ahead(tile))
 

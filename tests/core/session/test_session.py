@@ -17,9 +17,11 @@ from session_client import codes_of
 from small_world import GRID, on_map, pixel_box, textured_land, write_raster
 
 from false_core.dispatch import run
+from false_core.errors import InputError
 from false_core.inference import tiles as tile_plans
 from false_core.jobs import Classify
 from false_core.models.model_file import SEGMENTER, read_card
+from false_core.raster.source import RasterSource, Window
 from false_core.session import kept_tiles
 from false_core.session import session as session_module
 from false_core.session_protocol import (
@@ -231,6 +233,11 @@ class TestLabels:
         opened.label((11, 1, boxes()[1][2]))
         opened.answer(Learned, labels=6)
 
+    @pytest.mark.parametrize("code", [0, 255, -3])
+    def test_a_code_that_no_map_can_show_is_refused(self, opened: SessionHere, code: int) -> None:
+        number = opened.label((7, code, boxes()[0][2]))
+        assert opened.answer(Refused, number=number).what == f"Label 7 has the class code {code}."
+
     def test_points_and_lines_are_labels_too(self, opened: SessionHere) -> None:
         shapes = [
             shapely.Point(60, 60),
@@ -418,6 +425,32 @@ class TestAModel:
         assert Path(raster).read_bytes() == before
 
 
+class TestARasterThatCannotBeRead:
+    def test_it_is_said_once_and_the_session_goes_on_when_it_is_back(
+        self, raster: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read, is_away = RasterSource.read_with_validity, True
+
+        def away(source: RasterSource, window: Window) -> Any:
+            if is_away:
+                raise InputError("The server is gone.", "Wait for it.")
+            return read(source, window)
+
+        with SessionHere() as session:
+            session.open(raster, CLASSES)
+            session.answer(Opened)
+            session.until_idle()
+            session.session._room._tiles._tiles.clear()  # As other parts of a large raster take their place.
+            monkeypatch.setattr(RasterSource, "read_with_validity", away)
+            session.label(*boxes())
+            assert session.answer(Refused, 30).what == "The server is gone."
+            session.until_idle()
+            assert len([answer for _, answer in session.said if isinstance(answer, Refused)]) == 1
+            is_away = False
+            number = session.view(WHOLE, 100, 75)
+            session.picture(number=number)
+
+
 class TestOpening:
     def test_a_raster_that_is_not_there_is_refused_and_another_one_opened(self, raster: str, tmp_path: Path) -> None:
         with SessionHere() as session:
@@ -427,6 +460,11 @@ class TestOpening:
             opened = session.answer(Opened)
         assert opened.extent == pytest.approx(WHOLE)
         assert (opened.width, opened.height, opened.pixel_size) == (WIDTH, HEIGHT, 1.0)
+
+    def test_a_model_that_was_trained_step_by_step_is_refused(self, land: str, model: str) -> None:
+        with SessionHere() as session:
+            number = session.ask(Open, raster=land, model=model)
+            assert "head network" in session.answer(Refused, number=number).what
 
     def test_nothing_but_opening_comes_first(self) -> None:
         with SessionHere() as session:
