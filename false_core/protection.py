@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from false_core import jobs
-from false_core.errors import FalseError, OutputError
+from false_core.errors import FalseError, InputError, OutputError
 from false_core.raster.file_state import is_remote
 from false_core.sidecars import sidecars_of
 
@@ -28,6 +28,7 @@ LARGEST_MOSAIC = 100_000_000
 """Bytes of a VRT that is looked through."""
 MOST_LEVELS = 32
 """VRTs within VRTs."""
+_WITHIN = re.compile(r"/vsi|vrt://", re.IGNORECASE)
 _VRT = re.compile(rb"<(?:vrtdataset|ogrvrt|gdaltileindexdataset)", re.IGNORECASE)
 _NUMBERS = re.compile(r"[-+0-9.eE,\s]*")
 _TEXTS = re.compile(r"""<!\[CDATA\[([^\]]*)\]\]>|>([^<]+)<|=\s*"([^"<]*)"|=\s*'([^'<]*)'""")
@@ -92,6 +93,10 @@ class _Guard:
 
     def check(self, path: str, what: str) -> None:
         """Raise OutputError where the input ``path``, or what it names, is about to be replaced."""
+        if len(_WITHIN.findall(path)) > MOST_LEVELS:
+            raise InputError(
+                f"The name of the {what} has more than {MOST_LEVELS} files within each other.", "Name the file."
+            )
         for file in [file for name in _without_options(path) for file in files_in_name(name, "")]:
             hit = self._hit(file, self._targets) or self._hit(file, self._beside)
             if hit:

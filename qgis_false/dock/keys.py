@@ -15,7 +15,7 @@ _SHIFT = Qt.KeyboardModifier.ShiftModifier
 ALONE: Dict[int, str] = {
     Qt.Key.Key_Return: "complete", Qt.Key.Key_Enter: "complete", Qt.Key.Key_Escape: "give_up",
     Qt.Key.Key_Delete: "remove", Qt.Key.Key_Backspace: "remove", Qt.Key.Key_N: "next_place",
-                Qt.Key.Key_0: "pass_over",
+    Qt.Key.Key_0: "pass_over",
 }  # fmt: skip
 WITH_CONTROL: Dict[int, str] = {Qt.Key.Key_Z: "undo", Qt.Key.Key_Y: "redo"}
 """What keys do, by numbers: a keyboard may have more of them than Qt has names for."""

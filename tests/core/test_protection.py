@@ -17,7 +17,7 @@ import rasterio.shutil
 from small_world import label_boxes, on_map, textured_land, write_raster
 
 from false_core.dispatch import run
-from false_core.errors import OutputError
+from false_core.errors import InputError, OutputError
 from false_core.jobs import (
     Assess,
     Classify,
@@ -103,6 +103,12 @@ class TestARaster:
             with pytest.raises(OutputError, match=r"part\.tif"):
                 run(job)
         assert Path(part).read_bytes() == before
+
+    @pytest.mark.parametrize("name", ["vrt://" * 2000 + "a.tif", "/vsizip/" * 2000 + "a.tif", "/vsizip/{" * 2000])
+    def test_whose_name_holds_names_without_end_is_refused(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / "o.gpkg").touch()
+        with pytest.raises(InputError, match="has more than 32 files within each other"):
+            run(Polygonise(name, str(tmp_path / "o.gpkg")))
 
     @pytest.mark.parametrize("ending", [".aux.xml", ".ovr", ".msk", ".ovr.msk"])
     def test_nor_is_what_lies_beside_it(self, tmp_path: Path, ending: str) -> None:
