@@ -115,7 +115,7 @@ def open_ground(request: Open, feedback: Feedback) -> Ground:
         seed=request.seed,
     )
     with feedback.stage("Opening the raster", 0.3):
-        start = begin(job, feedback)
+        start = begin(job, feedback, is_recorded=False)
         model = _model(request.model) if request.model else None
         if model:
             card, network = model

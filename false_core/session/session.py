@@ -247,7 +247,8 @@ class _Room:
             return None
         if self._wants_fit and not self._awaits_more:
             near = self._tile_to_look_at(near=True)
-            if near is not None:
+            # The first map comes as soon as there can be one. Labels that are looked at later make it better.
+            if near is not None and (self._head is not None or not self._can_begin()):
                 return self._changed_by, lambda: self._look_at_labels(near)
             return self._changed_by, self._fit
         if self._view is not None and not self._is_drawn and self._head is not None:
@@ -305,18 +306,13 @@ class _Room:
         shown = {(tile.column, tile.row) for tile in self._shown_tiles()} if near and wanted else set()
         for key in sorted(wanted, key=lambda one: (one not in shown, -wanted[one], one)):
             tile = self._plan.tile(*key)
-            if not near or key in shown or self._tiles.is_at_hand(tile) or self._needs_first_fit(key, shown, wanted):
+            if not near or key in shown or self._tiles.is_at_hand(tile) or not (self._head or self._can_begin()):
                 return tile
         return None
 
-    def _needs_first_fit(
-        self, key: tuple[int, int], shown: set[tuple[int, int]], wanted: dict[tuple[int, int], int]
-    ) -> bool:
-        """Return whether a tile far from the view is looked at before there is a map: where two classes are missing."""
-        if self._head is not None:
-            return False
-        known = {label.code for label in self._usable().values() if label.is_looked_at}
-        return len(known) < 2
+    def _can_begin(self) -> bool:
+        """Return whether labels of two classes have been looked at."""
+        return len({label.code for label in self._known().values()}) >= 2
 
     def _shown_tiles(self) -> list[Tile]:
         return self._painter.needed(self._view, self._plan) if self._view is not None else []

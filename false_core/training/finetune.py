@@ -102,8 +102,14 @@ class Start:
     device: torch.device
 
 
-def begin(job: Finetune, feedback: Feedback) -> Start:
-    """Return what a job starts from, once it is clear that it can."""
+def begin(job: Finetune, feedback: Feedback, is_recorded: bool = True) -> Start:
+    """Return what a job starts from, once it is clear that it can.
+
+    Args:
+        job: What was asked for.
+        feedback: Told what computes, and with which preset.
+        is_recorded: Whether to look at all inputs for the record of the making, which takes a while.
+    """
     device = choose_device(job.device, feedback)
     preset = preset_for(job.preset, device.type)
     feedback.info(announcement(job.preset, preset, device.type))
@@ -115,7 +121,7 @@ def begin(job: Finetune, feedback: Feedback) -> Start:
             f"The head {job.head} has no encoder to build on: no encoder file is given, and the general encoder is off.",
             "Choose an encoder file, or the general encoder.",
         )
-    return Start(job, preset, base, record_of(job, device), device)
+    return Start(job, preset, base, record_of(job, device) if is_recorded else {}, device)
 
 
 @dataclass(frozen=True)
