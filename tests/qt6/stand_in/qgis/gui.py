@@ -29,6 +29,8 @@ class QgsOptionsWidgetFactory:
 class QgsDockWidget(QDockWidget):
     """A dock."""
 
+    closed = pyqtSignal()
+
 
 class QgsMapLayerComboBox(QComboBox):
     """A list of layers. There are none."""
