@@ -308,7 +308,7 @@ class TestARun:
 
     def test_an_output_that_is_not_seen_here_is_an_error(self, run, monkeypatch):
         monkeypatch.setattr("qgis_false.worker.SHARED_S", 0.2)
-        with pytest.raises(QgsProcessingException, match="output is not there: .*my map.tif"):
+        with pytest.raises(QgsProcessingException, match="OUTPUT. is not there: .*my map.tif"):
             run("stays", "writes nothing")
 
     def test_another_version_there_is_mentioned_with_what_mends_it(self, run, feedback):
