@@ -67,4 +67,4 @@ def test_a_map_is_handed_in_with_a_page_to_print(profile, mapped, tmp_path):
 def test_without_a_reference_it_says_what_is_missing(profile, mapped):
     outcome = profile.run("false:assess", MAP=mapped)
     assert outcome.code == 1
-    assert "Neither reference nor truth was given" in " ".join(outcome.said.split())
+    assert "“Truth raster” (TRUTH) was given. Give just one:" in " ".join(outcome.said.split())

@@ -102,12 +102,12 @@ def test_an_environment_without_torch(refused, scene, output, tmp_path):
 
 
 def test_raster_missing(classify, finetune, tmp_path):
-    assert "RASTER: there is no file /no/such.tif" in classify(tmp_path / "m.safetensors", RASTER="/no/such.tif")
+    assert "“Raster” (RASTER): there is no file /no/such.tif" in classify(tmp_path / "m.safetensors", RASTER="/no/such.tif")
 
 
 def test_one_of_several_rasters_missing(refused, scene, output):
     said = refused("false:pretrain", RASTERS=[scene.image, "/no/such.tif"], ENCODER=output / "e.safetensors")
-    assert "RASTERS: there is no file /no/such.tif" in said
+    assert "“Rasters” (RASTERS): there is no file /no/such.tif" in said
 
 
 def test_raster_that_is_none(classify, tmp_path):
