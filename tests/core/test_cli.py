@@ -53,7 +53,7 @@ class TestInfo:
             f"{card.encoder} + {card.decoder}",
             "1 Band 1, 2 Band 2",
             "uint16",
-            "1 CRS units (1 m)",
+            "1 m",
             "Overall accuracy",
         ):
             assert wanted in said
@@ -117,7 +117,7 @@ class TestCommands:
         ("arguments", "said", "code"),
         [
             (
-                ["--raster", "nowhere.tif", "--model", "m.safetensors", "--output", "map.tif"],
+                ["--raster", "LAND", "--model", "m.safetensors", "--output", "map.tif"],
                 "m.safetensors does not exist",
                 1,
             ),
@@ -127,16 +127,28 @@ class TestCommands:
                 "The extent '1,2' cannot be read",
                 2,
             ),
-            (["--raster", "a.tif", "--model", "m", "--output", "m.tif", "--device", "[red]"], "no device called '[red]'", 1),
+            (
+                ["--raster", "LAND", "--model", "MODEL", "--output", "m.tif", "--device", "[red]"],
+                "no device called '[red]'",
+                1,
+            ),
             (["--raster", "a.tif"], "--model", 2),
             (["--colour", "red"], "--colour", 2),
         ],
     )
     def test_what_fails_is_said(
-        self, false_core: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str, code: int
+        self,
+        false_core: Any,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        land: str,
+        frozen_model: str,
+        arguments: list[str],
+        said: str,
+        code: int,
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        answer = false_core("classify", *arguments)
+        answer = false_core("classify", *({"LAND": land, "MODEL": frozen_model}.get(word, word) for word in arguments))
         assert answer.code == code
         assert said in answer.stderr + answer.stdout
         assert not list(tmp_path.iterdir())

@@ -20,7 +20,7 @@ from small_world import CRS, Listener, on_map, pixel_box, write_raster
 from false_core import events, jobs
 from false_core.cli import main
 from false_core.dispatch import run
-from false_core.errors import FalseError, InputError, OutputError
+from false_core.errors import FalseError, InputError, OutputError, RequestError
 from false_core.experiments.config import read_experiment
 from false_core.jobs import Assess, Polygonise, Pretrain
 from false_core.labels.label_file import read_table
@@ -232,6 +232,13 @@ def test_a_folder_that_is_gone_stops_only_what_begins_there(land_cover: str, tmp
     done = subprocess.run(["bash", "-c", loads, str(tmp_path), *command, "p.gpkg"], capture_output=True, text=True)
     assert done.returncode == 2
     assert "is gone, and --output would lie there: p.gpkg." in " ".join(done.stderr.split())
+
+
+def test_what_begins_in_a_folder_that_is_gone_is_named(monkeypatch: pytest.MonkeyPatch, land_cover: str) -> None:
+    monkeypatch.setattr("false_core.dispatch.has_left_folder", lambda: True)
+    with pytest.raises(RequestError, match="is gone, and output would lie there: p.gpkg") as caught:
+        run(Polygonise(map=land_cover, output="p.gpkg"))
+    assert caught.value.remedy == "Go to a folder that is there, or name the whole path."
 
 
 class TestALongJob:
