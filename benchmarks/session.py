@@ -74,7 +74,7 @@ def main() -> int:
     for name, value in found.items():
         bar = PROMISED.get(name)
         late += bar is not None and value > bar
-        unit = "GB" if name == "memory" else "s"
+        unit = "GB" if name.startswith("memory") else "s"
         table.add_row(name, f"{value:.2f} {unit}", "" if bar is None else f"{bar:g} {unit}")
     Console().print(table)
     return min(1, late)

@@ -28,6 +28,8 @@ LONGEST_SESSION_LINE = 32_000_000
 """Characters of a line. Pictures of large screens are the longest."""
 MAX_VIEW_PX = 8192
 """Pixels along a side of a view."""
+MAX_VIEW_AREA_PX = 40_000_000
+"""Pixels of a view."""
 NO_CLASS = 0
 """Code of a pixel of a picture that has no class: nodata, beyond the raster, or not known yet. No class has it."""
 NO_PERCENT = 255
@@ -117,7 +119,7 @@ class View:
 
     Attributes:
         extent: xmin, xmax, ymin, ymax in the CRS of the raster.
-        width, height: Size of the picture in pixels, at most ``MAX_VIEW_PX`` each.
+        width, height: Size of the picture in pixels, at most ``MAX_VIEW_PX`` each and ``MAX_VIEW_AREA_PX`` in all.
         shows: ``SHOW_CLASSES``, ``SHOW_CONFIDENCE`` or ``SHOW_CHANGE``.
     """
 
@@ -442,4 +444,5 @@ def is_usable(view: View) -> bool:
     if len(view.extent) != 4 or not all(math.isfinite(value) for value in view.extent):
         return False
     xmin, xmax, ymin, ymax = view.extent
-    return xmin < xmax and ymin < ymax and 0 < view.width <= MAX_VIEW_PX and 0 < view.height <= MAX_VIEW_PX
+    has_size = 0 < view.width <= MAX_VIEW_PX and 0 < view.height <= MAX_VIEW_PX
+    return xmin < xmax and ymin < ymax and has_size and view.width * view.height <= MAX_VIEW_AREA_PX

@@ -18,7 +18,7 @@ from affine import Affine
 
 from false_core.inference.tiles import Blender, Tile, TilePlan
 from false_core.inference.upsample import upsample
-from false_core.raster.source import RasterSource, moved
+from false_core.raster.source import RasterSource
 from false_core.session.ground import Ground
 from false_core.session.kept_tiles import KeptTiles, LookedAt, Piece
 from false_core.session.live_head import LiveHead
@@ -53,10 +53,12 @@ class ViewOnRaster:
         """Return where the pixels of a view lie."""
         xmin, xmax, ymin, ymax = view.extent
         to_map = Affine((xmax - xmin) / view.width, 0, xmin, 0, (ymin - ymax) / view.height, ymax)
-        y, x = np.mgrid[: view.height, : view.width] + 0.5
-        middles = moved(~source.native_transform * to_map, np.stack([x.ravel(), y.ravel()], axis=1))
-        # A pixel of a view of the whole raster must not fall beyond its edge by rounding.
-        column, row = np.floor(np.clip(middles + 1e-9, -1, 2**40)).astype(np.int64).T.reshape(2, view.height, view.width)
+        shape = view.height, view.width
+        x, y = np.arange(view.width) + 0.5, np.arange(view.height)[:, None] + 0.5
+        a, b, c, d, e, f = (~source.native_transform * to_map)[:6]
+        # Where nothing is rotated a row and a column say it all, and the pixels of a large screen take no memory.
+        column = np.broadcast_to(_pixel_of(a * x + c if b == 0 else a * x + b * y + c), shape)
+        row = np.broadcast_to(_pixel_of(e * y + f if d == 0 else d * x + e * y + f), shape)
         inside = (column >= 0) & (row >= 0) & (column < source.native_width) & (row < source.native_height)
         return cls(column, row, inside)
 
@@ -65,8 +67,15 @@ class ViewOnRaster:
         """Return the first and last column, and row, of the file that it shows; None where it shows nothing."""
         if not self.inside.any():
             return None
-        columns, rows = self.columns[self.inside], self.rows[self.inside]
-        return int(columns.min()), int(columns.max()), int(rows.min()), int(rows.max())
+        ends = []
+        for places in (self.columns, self.rows):
+            ends += [int(places.min(where=self.inside, initial=2**40)), int(places.max(where=self.inside, initial=-1))]
+        return ends[0], ends[1], ends[2], ends[3]
+
+
+def _pixel_of(middles: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    # A pixel of a view of the whole raster must not fall beyond its edge by rounding.
+    return np.floor(np.clip(middles + 1e-9, -1, 2**40)).astype(np.int64)
 
 
 @dataclass(frozen=True)

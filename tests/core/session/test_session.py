@@ -107,14 +107,14 @@ def mapped(folder: Path, session: SessionHere, raster: str) -> np.ndarray:
         return found
 
 
-def shown(land_cover: np.ndarray, extent: Sequence[float], width: int, height: int) -> np.ndarray:
+def shown(land_cover: np.ndarray, extent: Sequence[float], width: int, height: int, grid: Affine = GRID) -> np.ndarray:
     """Return what a view of a map shows."""
     xmin, xmax, ymin, ymax = extent
     to_map = Affine((xmax - xmin) / width, 0, xmin, 0, (ymin - ymax) / height, ymax)
     picture = np.zeros((height, width), np.uint8)
     for row in range(height):
         for column in range(width):
-            x, y = ~GRID * (to_map * (column + 0.5, row + 0.5))
+            x, y = ~grid * (to_map * (column + 0.5, row + 0.5))
             if 0 <= x < land_cover.shape[1] and 0 <= y < land_cover.shape[0]:
                 picture[row, column] = land_cover[int(y), int(x)]
     return picture
@@ -145,6 +145,20 @@ class TestAView:
         assert len(np.unique(land_cover)) == 4
         for (extent, width, height), picture in zip(self.VIEWS, pictures):
             np.testing.assert_array_equal(picture, shown(land_cover, extent, width, height))
+
+    def test_a_rotated_raster_is_shown_where_it_lies(self, tmp_path: Path) -> None:
+        grid = GRID * Affine.rotation(25)
+        path = write_raster(tmp_path / "turned.tif", textured_land(WIDTH, HEIGHT), nodata=0, transform=grid)
+        with SessionHere() as session:
+            session.open(path, CLASSES)
+            session.label(*((one, code, on_map(on_map(shape, ~GRID), grid)) for one, code, shape in boxes()))
+            session.answer(Learned, labels=6)
+            extent = next(answer.extent for _, answer in session.said if isinstance(answer, Opened))
+            number = session.view(extent, 110, 100)
+            picture = codes_of(session.picture(number=number))
+            land_cover = mapped(tmp_path, session, path)
+        assert len(np.unique(picture)) == 4
+        np.testing.assert_array_equal(picture, shown(land_cover, extent, 110, 100, grid))
 
     def test_confidence_is_in_percent_and_nothing_where_the_raster_is_nodata(self, labelled: SessionHere) -> None:
         number = labelled.view(WHOLE, WIDTH, HEIGHT, "confidence")
