@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 from typing import Sequence, Tuple
 
-from qgis_false.environment.network import PACKAGE_INDEX
 from qgis_false.translation import tr
 
 DISK_FULL, TAKEN_AWAY, NOT_ALLOWED = "disk full", "taken away", "not allowed"
@@ -42,8 +41,6 @@ BEYOND_THIS_COMPUTER = (PROXY_ASKS, PROXY_REFUSES, PROXY_GONE, CERTIFICATE, NO_N
 """Causes between this computer and any package index."""
 KNOWN = tuple(cause for cause, _ in CAUSES)
 LONGEST_CITED = 500
-USUAL_HOST = "pypi.org"
-"""Whom pip asks where it names nobody."""
 _RETRIED = re.compile(r"Retrying \(Retry\(total=[1-9]")
 _HOST = re.compile(r"https?://(?:[^@/\s]*@)?([\w.-]+)|host='([\w.-]+)'")
 
@@ -89,7 +86,8 @@ def told(fault: Fault, variable: str, folder: str) -> str:
         variable: The one that names the proxy, or nothing where QGIS does.
         folder: Where the environment lies.
     """
-    host = fault.host or USUAL_HOST
+    # Whom pip asks where it names nobody.
+    host = fault.host or tr("Python's package index")
     options = tr("Settings > Options > Network")
     place = tr("the variable {variable}", variable=variable) if variable else options
     line = fault.line if fault.line.endswith(".") else f"{fault.line}."
@@ -111,8 +109,8 @@ def told(fault: Fault, variable: str, folder: str) -> str:
         ),
         PROXY_ASKS: tr("The proxy wants a user and a password, or other ones. Set them in {place}.", place=place),
         PROXY_REFUSES: tr(
-            "The proxy does not let {host} through. Ask who looks after it to allow pypi.org, files.pythonhosted.org, "
-            "download.pytorch.org and github.com, or ask for a package index inside and set pip to that.",
+            "The proxy does not let {host} through. Ask who looks after it to allow the hosts of Python's package index, of "
+            "PyTorch and of GitHub, or ask for a package index inside and set pip to that.",
             host=host,
         ),
         PROXY_GONE: tr("The proxy cannot be reached. Correct its name and port in {place}.", place=place),
@@ -131,8 +129,9 @@ def told(fault: Fault, variable: str, folder: str) -> str:
             host=host, options=options,
         ),
         NO_PACKAGE: tr(
-            "The package index does not have what is needed: {line} Set pip or uv to one that has, such as {index}.",
-            line=line, index=PACKAGE_INDEX,
+            "The package index does not have what is needed: {line} Set pip or uv to one that has, such as the "
+            "public one.",
+            line=line,
         ),
     }  # fmt: skip
     return sentences.get(fault.cause, "")

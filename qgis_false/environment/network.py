@@ -14,7 +14,7 @@ from qgis.core import QgsApplication, QgsNetworkAccessManager, QgsSettings
 from qgis.PyQt.QtCore import QUrl
 from qgis.PyQt.QtNetwork import QNetworkProxy, QNetworkProxyQuery
 
-PACKAGE_INDEX = "https://pypi.org/simple/"
+FAR_ADDRESS = "https://www.python.org/"
 """What a proxy is asked for: which one is taken may depend on the address, as the system says it."""
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 UV_CERTIFICATES = "SSL_CERT_FILE"
@@ -40,7 +40,7 @@ class Network:
 def network_of_qgis() -> Network:
     """Return what is set in QGIS. In the main thread: it may ask for the master password of the authentication."""
     manager = QgsNetworkAccessManager.instance()
-    proxy = manager.proxyFactory().queryProxy(QNetworkProxyQuery(QUrl(PACKAGE_INDEX)))[0]
+    proxy = manager.proxyFactory().queryProxy(QNetworkProxyQuery(QUrl(FAR_ADDRESS)))[0]
     sign_in = str(QgsSettings().value("proxy/authcfg", "") or "")
     if sign_in and proxy.hostName() and not proxy.user():
         # The password of the authentication was not known yet when QGIS started.

@@ -1808,6 +1808,10 @@
         <translation>Einstellungen &gt; Optionen &gt; Netzwerk</translation>
     </message>
     <message>
+        <source>Python's package index</source>
+        <translation>der Paketindex von Python</translation>
+    </message>
+    <message>
         <source>the variable {variable}</source>
         <translation>die Variable {variable}</translation>
     </message>
@@ -1828,8 +1832,8 @@
         <translation>Der Proxy verlangt einen Benutzer und ein Passwort, oder andere. Tragen Sie sie hier ein: {place}.</translation>
     </message>
     <message>
-        <source>The proxy does not let {host} through. Ask who looks after it to allow pypi.org, files.pythonhosted.org, download.pytorch.org and github.com, or ask for a package index inside and set pip to that.</source>
-        <translation>Der Proxy lässt {host} nicht durch. Bitten Sie, wer ihn betreut, pypi.org, files.pythonhosted.org, download.pytorch.org und github.com zu erlauben, oder fragen Sie nach einem internen Paketindex und stellen Sie pip darauf ein.</translation>
+        <source>The proxy does not let {host} through. Ask who looks after it to allow the hosts of Python's package index, of PyTorch and of GitHub, or ask for a package index inside and set pip to that.</source>
+        <translation>Der Proxy lässt {host} nicht durch. Bitten Sie, wer ihn betreut, die Server des Paketindex von Python, von PyTorch und von GitHub zu erlauben, oder fragen Sie nach einem internen Paketindex und stellen Sie pip darauf ein.</translation>
     </message>
     <message>
         <source>The proxy cannot be reached. Correct its name and port in {place}.</source>
@@ -1852,8 +1856,8 @@
         <translation>Es gibt kein Netzwerk: {host} ist nicht zu erreichen. Verbinden Sie diesen Rechner. Wo nur ein Proxy hinausführt, tragen Sie ihn unter {options} ein; er wird weitergegeben.</translation>
     </message>
     <message>
-        <source>The package index does not have what is needed: {line} Set pip or uv to one that has, such as {index}.</source>
-        <translation>Der Paketindex hat nicht, was gebraucht wird: {line} Stellen Sie pip oder uv auf einen ein, der es hat, etwa {index}.</translation>
+        <source>The package index does not have what is needed: {line} Set pip or uv to one that has, such as the public one.</source>
+        <translation>Der Paketindex hat nicht, was gebraucht wird: {line} Stellen Sie pip oder uv auf einen ein, der es hat, etwa den öffentlichen.</translation>
     </message>
     <message>
         <source>Another QGIS is setting up the compute environment right now. Wait for it to end.</source>

@@ -52,7 +52,7 @@ def install(arguments: list[str]) -> int:
     python, backend = option(arguments, "--python"), option(arguments, "--torch-backend")
     unreachable = os.environ.get("FAKE_UV_UNREACHABLE", "").split()
     if (backend or "*") in unreachable:
-        host = "download.pytorch.org" if backend else "pypi.org"
+        host = "build.example" if backend else "index.example"
         print(f"error: Request failed after 3 retries in 7.5s\n  cause: Failed to fetch: https://{host}/simple/torch/\n"
               "  cause: dns error", file=sys.stderr)  # fmt: skip
         return 2

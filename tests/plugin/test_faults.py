@@ -25,13 +25,13 @@ WORDS = {
     "taken away": "A virus scanner has taken a file away: .*os error 225.*leave /e alone",
     "not allowed": "A file could not be written: .* Close other QGIS windows",
     "proxy asks": r"The proxy wants a user and a password, or other ones. Set them in Settings > Options > Network\.",
-    "proxy refuses": "The proxy does not let .* through. Ask who looks after it to allow pypi.org",
+    "proxy refuses": "The proxy does not let .* through. Ask who looks after it to allow the hosts",
     "proxy gone": r"The proxy cannot be reached. Correct its name and port in Settings > Options > Network\.",
     "certificate": "The certificate of localhost is not trusted.*Add the certificate authority of the office in Settings",
     "index refuses": "The package index 127.0.0.1 refuses. Correct its address and password",
     "index in trouble": "The package index 127.0.0.1 has a fault of its own. Try again later",
     "no network": "There is no network: [a-z0-9.-]+ cannot be reached. Connect this computer",
-    "no package": "The package index does not have what is needed: .*numpy.* Set pip or uv to one that has, such as https://pypi",
+    "no package": "The package index does not have what is needed: .*numpy.* to one that has, such as the public one",
 }
 
 

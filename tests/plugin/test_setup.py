@@ -147,7 +147,7 @@ def test_nothing_larger_than_needed_is_fetched_without_a_word_of_the_user(bench,
     with pytest.raises(QgsProcessingException) as refused:
         bench.set_up()
     told = str(refused.value)
-    assert "cannot be used: download.pytorch.org cannot be reached. The package index" in told
+    assert "cannot be used: build.example cannot be reached. The package index" in told
     assert "3 GB to download in place of 0.5, and takes 6 GB on the disk. To have it, choose index as Build" in told
     assert [call for call in bench.calls if "torch" in call and "--torch-backend cpu" not in call] == []
     assert bench.set_up(build="index").results["torch"] == "2.15.0+index"
@@ -163,7 +163,7 @@ def test_how_much_is_downloaded_and_taken_is_said_before(bench, feedback):
 def test_without_a_network_it_says_so(bench, monkeypatch):
     monkeypatch.setenv("FAKE_UV_UNREACHABLE", "cpu *")
     with pytest.raises(
-        QgsProcessingException, match=r"^There is no network: pypi\.org cannot be reached.*run this again: it"
+        QgsProcessingException, match=r"^There is no network: index\.example cannot be reached.*run this again: it"
     ):
         bench.set_up()
     monkeypatch.setenv("FAKE_UV_UNREACHABLE", "")
