@@ -7,7 +7,7 @@ one of ``finished`` or ``failed``. Standard library only, Python 3.9: the QGIS p
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Optional, Union
+from typing import Any, Dict, Optional, Union, get_args
 
 from false_core.errors import presentable
 from false_core.line_protocol import Vocabulary
@@ -116,7 +116,7 @@ class Failed:
 
 Event = Union[Started, Progress, Metric, Message, Artifact, Finished, Failed]
 
-EVENTS = Vocabulary("event", (Started, Progress, Metric, Message, Artifact, Finished, Failed), LONGEST_LINE)
+EVENTS = Vocabulary("event", get_args(Event), LONGEST_LINE)
 
 
 def encode(event: Event) -> str:

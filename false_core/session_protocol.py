@@ -16,7 +16,7 @@ import binascii
 import math
 import zlib
 from dataclasses import dataclass
-from typing import Optional, Tuple, Union
+from typing import Optional, Tuple, Union, get_args
 
 from false_core.errors import presentable
 from false_core.events import LONGEST_MESSAGE, Failed, Finished, Message, Progress, Started
@@ -188,9 +188,7 @@ class Close:
 
 
 Request = Union[Open, SetClasses, ChangeLabels, View, Score, Suggest, Outline, Save, Close]
-REQUESTS = Vocabulary(
-    "request", (Open, SetClasses, ChangeLabels, View, Score, Suggest, Outline, Save, Close), LONGEST_SESSION_LINE
-)
+REQUESTS = Vocabulary("request", get_args(Request), LONGEST_SESSION_LINE)
 
 
 # --- Answers ------------------------------------------------------------------------------------------------------------
@@ -393,25 +391,7 @@ Answer = Union[
     Finished,
     Failed,
 ]
-ANSWERS = Vocabulary(
-    "event",
-    (
-        Started,
-        Message,
-        Progress,
-        Opened,
-        Learned,
-        Picture,
-        SessionScores,
-        SuggestedPlaces,
-        Outlined,
-        Saved,
-        Refused,
-        Finished,
-        Failed,
-    ),
-    LONGEST_SESSION_LINE,
-)
+ANSWERS = Vocabulary("event", get_args(Answer), LONGEST_SESSION_LINE)
 
 
 def packed(pixels: bytes) -> str:
