@@ -18,8 +18,9 @@ from torch.nn.functional import avg_pool2d, conv2d, interpolate, log_softmax
 
 from false_core.models.encoder import DEPTH, build_encoder, channels_of
 from false_core.models.texture import (
-    MAX_PIXELS_AT_A_TIME,
+    MOST_PIXELS_AT_A_TIME,
     MOST_STEP,
+    PIXELS_AT_A_TIME,
     RANDOM_FEATURES,
     LocalStatistics,
     RandomFeatures,
@@ -304,7 +305,8 @@ class FusedSegmenter(nn.Module):
         _, channels, height, width = statistics.shape
         rows = statistics.permute(0, 2, 3, 1).reshape(-1, channels)
         # An exported network takes batches of any size: it is not cut by the size of the one that it was traced with.
-        some = [rows] if torch.onnx.is_in_onnx_export() else torch.split(rows, MAX_PIXELS_AT_A_TIME)
+        most = PIXELS_AT_A_TIME.get(rows.device.type, MOST_PIXELS_AT_A_TIME)
+        some = [rows] if torch.onnx.is_in_onnx_export() else torch.split(rows, most)
         scores = torch.cat([self.features.random_features(part) @ weights.T for part in some])
         return scores.view(-1, height, width, len(weights)).permute(0, 3, 1, 2)
 

