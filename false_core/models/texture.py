@@ -54,21 +54,13 @@ class LocalStatistics(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return statistics of shape (batch, channels, height, width) for bands (batch, bands, height, width)."""
+        return torch.cat(self.groups(pixels), dim=1)
+
+    def groups(self, pixels: Tensor) -> list[Tensor]:
+        """Return the same one group after the other: the values, then means and deviations at each scale."""
         mixed = conv2d(pixels, self.mixing[:, :, None, None]).contiguous(memory_format=torch.channels_last)
         both = torch.cat([mixed, mixed.square()], dim=1)
-        if torch.onnx.is_in_onnx_export():
-            return torch.cat([mixed, *(part for scale in SCALES for part in _mean_and_deviation(both, scale))], dim=1)
-        # In place, as there are many for each pixel.
-        batch, bands, height, width = mixed.shape
-        shape = batch, self.channels, height, width
-        statistics = torch.empty(shape, dtype=mixed.dtype, device=mixed.device, memory_format=torch.channels_last)
-        statistics[:, :bands] = mixed
-        for number, scale in enumerate(SCALES):
-            start = bands * (1 + 2 * number)
-            mean, deviation = _mean_and_deviation(both, scale)
-            statistics[:, start : start + bands] = mean
-            statistics[:, start + bands : start + 2 * bands] = deviation
-        return statistics
+        return [mixed, *(group for scale in SCALES for group in _mean_and_deviation(both, scale))]
 
 
 def _mean_and_deviation(both: Tensor, scale: int) -> tuple[Tensor, Tensor]:
