@@ -250,21 +250,6 @@ anchor's own, the most similar 5 % for the surest quarter of the anchors. How th
 Settings = TypeVar("Settings", PretrainSettings, FinetuneSettings)
 
 
-def preset_for(name: str, device_type: str) -> str:
-    """Return the preset ``auto`` stands for on a device, or ``name`` itself."""
-    if name != "auto":
-        return name
-    return "quick" if device_type == "cpu" else "standard"
-
-
-def announcement(asked: str, preset: str, device_type: str) -> str:
-    """Return the sentence that tells the user which preset is used, and why where they left the choice."""
-    if asked != "auto":
-        return f"Preset {preset}."
-    where = "the CPU" if device_type == "cpu" else "a GPU"
-    return f"Preset {preset}, as this runs on {where}. The parameter Preset chooses another."
-
-
 def with_overrides(settings: Settings, job: Pretrain | Finetune) -> Settings:
     """Return ``settings`` with every value the job names itself."""
     named = {f.name: getattr(job, f.name, None) for f in fields(settings) if f.name != "encoder"}
