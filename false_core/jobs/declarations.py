@@ -256,8 +256,8 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
         RASTERS,
         "Rasters of other colours",
         "Rasters of other dates, seasons or sensors with the same bands, of any place. With every method, one view of "
-        "some patches is shown in their colours, by optimal transport, and is still to be recognised. Empty: with sticl, or where "
-        "a share is given, the colours are those of other places of the rasters learned from.",
+        "some patches is shown in their colours, by optimal transport, and is still to be recognised. Empty: with sticl, or "
+        "where a share is given, the colours are those of other places of the rasters learned from.",
         None,
         advanced=True,
     )
