@@ -47,7 +47,9 @@ def choose_preset(asked: str, device: torch.device, feedback: Feedback, world: W
     if device.type == "cpu":
         feedback.info(f"Preset {preset}, as this runs on the CPU. The parameter Preset chooses another.")
     elif seconds >= _FOREVER_S:
-        feedback.info(f"Preset {preset}, as {where} has too little memory for {LARGE}. The parameter Preset chooses another.")
+        feedback.info(
+            f"Preset {preset}, as {where} has too little memory for {LARGE}. The parameter Preset chooses another."
+        )
     else:
         feedback.info(
             f"Preset {preset}, as pretraining with {LARGE} would take about {in_words(seconds)} on {where}. The parameter "
