@@ -1,7 +1,7 @@
 """What the preset ``auto`` stands for: ``standard`` where it is a matter of minutes on this device, and ``quick`` elsewhere.
 
-How long it would take is known from a test of two seconds, which is remembered: the block that ResNet-50 is made of is trained
-on the device. So all jobs on one device take the same preset, and their files fit together.
+How long it would take is known from a test of two seconds, which is remembered: the block that ResNet-50 is made of is
+trained on the device. So all jobs on one device take the same preset, and their files fit together.
 """
 
 from __future__ import annotations
