@@ -28,6 +28,7 @@ class PretrainSettings:
             ``false_core.sampling.geometry.resized_crops``. 0: ``scales`` say how large they are.
         batch_size: Patches per step; each gives two views.
         steps: Training steps; 0: as many as ``epochs`` take.
+        until_flat: Whether training ends early where the curves of its losses are flat; see ``false_core.training.flatness``.
         epochs: Passes over the raster cut in patches of ``patch_size``, or ``crop_size``, where ``steps`` is 0.
         hidden, dimensions: Widths of the hidden layer and of the output of the projector.
         temperature, confidence: See ``false_core.methods.fncc``.
@@ -89,6 +90,7 @@ class PretrainSettings:
     scales: tuple[float, float] = (0.6, 1.6)
     patch_size: int = 0
     points: int = 0
+    until_flat: bool = False
     epochs: int = 0
     most_pixels: int = 0
     colour: str = ANY_BANDS
@@ -170,6 +172,7 @@ PRETRAIN = {
         crop_size=64,
         batch_size=32,
         steps=250,
+        until_flat=True,
         hidden=512,
         dimensions=64,
         learning_rate=5e-4,
@@ -279,4 +282,7 @@ def pretrain_settings(preset: str, job: Pretrain) -> PretrainSettings:
     if job.threshold is not None:
         # Whoever names a threshold wants it to choose the anchors, and not a share of them.
         settings = replace(settings, benchmark=0.0)
+    if job.steps is not None:
+        # Who names steps gets them all.
+        settings = replace(settings, until_flat=False)
     return with_overrides(settings, job)
