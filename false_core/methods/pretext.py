@@ -38,7 +38,7 @@ class PretextMethod(Method):
         return Outcome(means.pop("loss"), {name: value.detach() for name, value in means.items()})
 
 
-class Painter(nn.Module):
+class ViewPainter(nn.Module):
     """Turns features into pixels again: five steps that double the side, from a stride of 32 to the pixels themselves.
 
     Args:
@@ -81,7 +81,7 @@ class PaintingMethod(PretextMethod):
     def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
         super().__init__(encoder, settings)
         channels = channels_of(encoder)
-        self.painter = Painter(channels, channels[0], self.joined)
+        self.painter = ViewPainter(channels, channels[0], self.joined)
 
     @abstractmethod
     def hidden(self, views: Views) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from false_core.methods.autoencoder import Autoencoder
-from false_core.methods.pretext import Painter
+from false_core.methods.pretext import ViewPainter
 
 CHANNELS = [2, 4, 4, 6, 6, 8]
 
@@ -16,7 +16,7 @@ def features(seed: int) -> list[torch.Tensor]:
 
 
 def test_an_autoencoder_paints_from_the_coarsest_features_alone() -> None:
-    painter = Painter(CHANNELS, 2, Autoencoder.joined).eval()
+    painter = ViewPainter(CHANNELS, 2, Autoencoder.joined).eval()
     one, other = features(0), features(1)
     painted = painter(one)
     assert painted.shape == one[0].shape
@@ -25,7 +25,7 @@ def test_an_autoencoder_paints_from_the_coarsest_features_alone() -> None:
 
 
 def test_other_painters_join_two_more_levels() -> None:
-    painter = Painter(CHANNELS, 2).eval()
+    painter = ViewPainter(CHANNELS, 2).eval()
     one, other = features(0), features(1)
     changed = [
         not painter([*one[:level], other[level], *one[level + 1 :]]).equal(painter(one)) for level in range(len(CHANNELS))
