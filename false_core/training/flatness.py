@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-POINTS = 8
+FITTED_POINTS = 8
 """The points that a line is fitted to. Pretraining takes one every five steps."""
 LEAST_STEPS = 60
 """Steps before which no curve counts as flat."""
-SHARE = 0.1
+FLAT_SHARE = 0.1
 """Of the fall so far: a curve that falls less than this over as many points again is flat."""
-TAIL = 0.1
+TAIL_SHARE = 0.1
 """Steps in which the learning rate falls to zero once the curves are flat, as a share of all."""
 
 
@@ -26,18 +26,18 @@ def are_flat(curves: Sequence[Sequence[tuple[int, float]]]) -> bool:
 
 def tail_steps(steps: int) -> int:
     """Return the steps in which a training that ends early brings its learning rate down."""
-    return max(1, round(TAIL * steps))
+    return max(1, round(TAIL_SHARE * steps))
 
 
 def _is_flat(points: Sequence[tuple[int, float]]) -> bool:
-    if len(points) <= POINTS or points[-1][0] < LEAST_STEPS:
+    if len(points) <= FITTED_POINTS or points[-1][0] < LEAST_STEPS:
         return False
-    last = points[-POINTS:]
-    step, value = (math.fsum(column) / POINTS for column in zip(*last))
+    last = points[-FITTED_POINTS:]
+    step, value = (math.fsum(column) / FITTED_POINTS for column in zip(*last))
     spread = math.fsum((s - step) ** 2 for s, _ in last)
     slope = math.fsum((s - step) * (v - value) for s, v in last) / spread
     rest = math.fsum((v - value - slope * (s - step)) ** 2 for s, v in last)
-    error = math.sqrt(rest / (POINTS - 2) / spread)
+    error = math.sqrt(rest / (FITTED_POINTS - 2) / spread)
     ahead = (error - slope) * (last[-1][0] - last[0][0])
     fallen = points[0][1] - value
-    return fallen > 0 and ahead < SHARE * fallen
+    return fallen > 0 and ahead < FLAT_SHARE * fallen
