@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-FITTED_POINTS = 8
+LINE_POINTS = 8
 """The points that a line is fitted to. Pretraining takes one every five steps."""
 LEAST_STEPS = 60
 """Steps before which no curve counts as flat."""
@@ -30,14 +30,14 @@ def tail_steps(steps: int) -> int:
 
 
 def _is_flat(points: Sequence[tuple[int, float]]) -> bool:
-    if len(points) <= FITTED_POINTS or points[-1][0] < LEAST_STEPS:
+    if len(points) <= LINE_POINTS or points[-1][0] < LEAST_STEPS:
         return False
-    last = points[-FITTED_POINTS:]
-    step, value = (math.fsum(column) / FITTED_POINTS for column in zip(*last))
+    last = points[-LINE_POINTS:]
+    step, value = (math.fsum(column) / LINE_POINTS for column in zip(*last))
     spread = math.fsum((s - step) ** 2 for s, _ in last)
     slope = math.fsum((s - step) * (v - value) for s, v in last) / spread
     rest = math.fsum((v - value - slope * (s - step)) ** 2 for s, v in last)
-    error = math.sqrt(rest / (FITTED_POINTS - 2) / spread)
+    error = math.sqrt(rest / (LINE_POINTS - 2) / spread)
     ahead = (error - slope) * (last[-1][0] - last[0][0])
     fallen = points[0][1] - value
     return fallen > 0 and ahead < FLAT_SHARE * fallen

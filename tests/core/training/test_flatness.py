@@ -16,7 +16,7 @@ from false_core.errors import Cancelled
 from false_core.events import Event, Message, Metric
 from false_core.jobs import Pretrain
 from false_core.training import pretrain
-from false_core.training.flatness import LEAST_STEPS, FITTED_POINTS, FLAT_SHARE, are_flat
+from false_core.training.flatness import LEAST_STEPS, LINE_POINTS, FLAT_SHARE, are_flat
 
 STEPS = range(0, 300, 5)
 
@@ -35,7 +35,7 @@ def ends(points: list[tuple[int, float]]) -> int | None:
 class TestACurveIsFlat:
     def test_soon_after_it_stopped_falling(self) -> None:
         end = ends(curve(5.0, until=150))
-        assert end is not None and 150 < end <= 150 + 5 * FITTED_POINTS
+        assert end is not None and 150 < end <= 150 + 5 * LINE_POINTS
 
     def test_also_where_it_is_noisy(self) -> None:
         end = ends(curve(5.0, until=100, noise=0.05))
@@ -53,7 +53,7 @@ class TestACurveIsFlat:
     def test_as_a_fit_of_numpy_says(self) -> None:
         points = curve(5.0, until=120, noise=0.1)
         for n in range(LEAST_STEPS // 5 + 1, len(points) + 1):
-            steps, values = np.array(points[n - FITTED_POINTS : n]).T
+            steps, values = np.array(points[n - LINE_POINTS : n]).T
             (slope, _), covariance = np.polyfit(steps, values, 1, cov=True)
             ahead = (covariance[0, 0] ** 0.5 - slope) * (steps[-1] - steps[0])
             assert are_flat([points[:n]]) == (ahead < FLAT_SHARE * (points[0][1] - values.mean()))  # It has fallen everywhere.
