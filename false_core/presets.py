@@ -28,7 +28,7 @@ class PretrainSettings:
             ``false_core.sampling.geometry.resized_crops``. 0: ``scales`` say how large they are.
         batch_size: Patches per step; each gives two views.
         steps: Training steps; 0: as many as ``epochs`` take.
-        until_flat: Whether training ends early where the curves of its losses are flat; see ``false_core.training.flatness``.
+        until_flat: Whether training ends where the curves of its losses are flat; see ``false_core.training.flatness``.
         epochs: Passes over the raster cut in patches of ``patch_size``, or ``crop_size``, where ``steps`` is 0.
         hidden, dimensions: Widths of the hidden layer and of the output of the projector.
         temperature, confidence: See ``false_core.methods.fncc``.

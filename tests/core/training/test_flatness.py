@@ -16,7 +16,7 @@ from false_core.errors import Cancelled
 from false_core.events import Event, Message, Metric
 from false_core.jobs import Pretrain
 from false_core.training import pretrain
-from false_core.training.flatness import LEAST_STEPS, LINE_POINTS, FLAT_SHARE, are_flat
+from false_core.training.flatness import FLAT_SHARE, LEAST_STEPS, LINE_POINTS, are_flat
 
 STEPS = range(0, 300, 5)
 
@@ -56,7 +56,9 @@ class TestACurveIsFlat:
             steps, values = np.array(points[n - LINE_POINTS : n]).T
             (slope, _), covariance = np.polyfit(steps, values, 1, cov=True)
             ahead = (covariance[0, 0] ** 0.5 - slope) * (steps[-1] - steps[0])
-            assert are_flat([points[:n]]) == (ahead < FLAT_SHARE * (points[0][1] - values.mean()))  # It has fallen everywhere.
+            assert are_flat([points[:n]]) == (
+                ahead < FLAT_SHARE * (points[0][1] - values.mean())
+            )
 
     def test_of_several_all_must_be(self) -> None:
         flat, falls = curve(5.0, until=50), curve(5.0, until=1000)
