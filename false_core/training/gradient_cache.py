@@ -134,13 +134,15 @@ def _batch_loss(
 ) -> _BatchLoss:
     """Compare all that the parts of all processes came to.
 
-    Every process makes the same loss of the embeddings of all, and takes the gradients of its own ones further.
+    Every process has the loss of the embeddings of all, and takes the gradients of its own ones further. What compares each
+    anchor with all others is shared, see ``Method.world``.
     """
+    own = {name: stacked([part[name] for part in made]) for name in made[0]}
+    lengths = dict(zip(own, zip(*world.numbers([len(rows) for rows in own.values()]))))
     whole, done = {}, {}
-    for level in made[0]:
-        everyone = world.all_gather(stacked([part[level] for part in made]))
-        done[level] = sum(len(theirs) // 2 for theirs in everyone[: world.share.rank])
-        whole[level] = stacked(everyone).requires_grad_()
+    for name, rows in own.items():
+        whole[name] = stacked(world.all_gather(rows, lengths[name])).requires_grad_()
+        done[name] = sum(lengths[name][: world.share.rank]) // 2
     with precision():
         outcome = method.compare_all(whole)
     torch.autograd.backward(outcome.loss)

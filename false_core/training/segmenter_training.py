@@ -156,7 +156,7 @@ class SegmenterTrainer:
         self.step = 0
         network = build_segmenter(settings.encoder, settings.decoder, bands, classes)
         network = network.to(device, memory_format=torch.channels_last)
-        self.network = with_global_batch_norms(network, world, device)
+        self.network = with_global_batch_norms(network, world)
         world.broadcast([*self.network.parameters(), *self.network.buffers()])
         self.encoder: nn.Module = self.network.encoder
         self._averaged = (
@@ -169,7 +169,7 @@ class SegmenterTrainer:
         if settings.auxiliary and not settings.freeze:
             auxiliary = auxiliary_head(channels_of(self.encoder)[-2], classes)
             auxiliary = auxiliary.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self.auxiliary = with_global_batch_norms(auxiliary, world, device)
+            self.auxiliary = with_global_batch_norms(auxiliary, world)
             world.broadcast([*self.auxiliary.parameters(), *self.auxiliary.buffers()])
             head.append(self.auxiliary)
         groups = partial(parameter_groups, weight_decay=settings.weight_decay, decays=settings.decays)

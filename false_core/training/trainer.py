@@ -78,7 +78,8 @@ class Trainer:
         layout = torch.channels_last
         method = build_method(encoder, settings)
         method.to(device, memory_format=layout)  # type: ignore[call-overload]
-        self.method = with_global_batch_norms(method, world, device)
+        self.method = with_global_batch_norms(method, world)
+        self.method.world = world
         # Drawn alike in all processes, but not where their computers or versions differ.
         world.broadcast([*self.method.parameters(), *self.method.buffers()])
         groups = parameter_groups(self.method, weight_decay=settings.weight_decay, decays=settings.decays)
