@@ -31,12 +31,14 @@ class Views:
             those of the second views.
         ground: Where the patches' centres and then their points lie on the ground, of shape (B, 1 + points, 3), in widths of
             a view and in one frame for all batches. None where the method did not ask.
+        chance: The numbers from 0 to 1 that ``SamplingRequirements.chance`` asked for, of shape (2B, numbers), likewise.
     """
 
     pixels: Tensor
     points: Tensor
     kept: Tensor
     ground: Tensor | None = None
+    chance: Tensor | None = None
 
     def first(self) -> Tensor:
         """Return the pixels of the first views."""
@@ -91,6 +93,9 @@ class Method(nn.Module, ABC):
         encoder: A network that ``build_encoder`` made. It is what remains of the training.
 
     Attributes:
+        paradigm: What kind of learning it is, in the sense of Tao et al., "Self-Supervised Remote Sensing Feature Learning",
+            IEEE TGRS 2023: "supervised", "unsupervised" or "self-supervised", of the last also which kind.
+        signal: What it learns from, in words.
         most_steps: Steps after which there is nothing left to do.
         curve_captions: What its curves show, for the report: a sentence by the first word of their names.
         world: The processes that train it. ``compare_all`` is called in all of them with the same representations. They can
@@ -99,6 +104,8 @@ class Method(nn.Module, ABC):
             ``settings.decoder`` names.
     """
 
+    paradigm: ClassVar[str]
+    signal: ClassVar[str]
     most_steps: ClassVar[int] = sys.maxsize
     curve_captions: ClassVar[Mapping[str, str]] = {}
 
