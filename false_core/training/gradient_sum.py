@@ -22,7 +22,7 @@ class GradientSum:
     bucket leaves when all in it are ready and all before it have left. One with weights that have none leaves at the end.
 
     Args:
-        weights: All weights that may have gradients, from the first layer to the last.
+        weights: All weights, from the first layer to the last. Those that want no gradients now never will.
         world: The processes.
 
     Attributes:
@@ -39,7 +39,7 @@ class GradientSum:
         if not world.is_shared:
             return
         kinds: dict[tuple[torch.dtype, torch.device], list[nn.Parameter]] = {}
-        for weight in reversed(list(weights)):
+        for weight in reversed([weight for weight in weights if weight.requires_grad]):
             bucket = kinds.setdefault((weight.dtype, weight.device), [])
             if sum(one.nbytes for one in bucket) + weight.nbytes > BUCKET_BYTES and bucket:
                 self._buckets.append(bucket)
