@@ -51,8 +51,10 @@ LAST_LAYER_FROM = 0.01
 """Share of the training after which the last layer learns too."""
 CENTRE_MOMENTUM = 0.9
 """How much of the centre stays at each step."""
-SHOWN_PATCHES, SHOWN_CROPS = 6, 3
-"""Patches, and small crops of each, in the picture of the report."""
+SHOWN_PATCHES = 6
+"""Patches in the picture of the report."""
+SHOWN_SMALL_CROPS = 3
+"""Small crops of each."""
 
 
 class LaST(Method):
@@ -132,9 +134,9 @@ class LaST(Method):
         columns = []
         for patch in range(min(SHOWN_PATCHES, patches)):
             crops = [views.pixels[patch], views.pixels[patches + patch]]
-            crops += [views.local[number * patches + patch] for number in range(SHOWN_CROPS)]
+            crops += [views.local[number * patches + patch] for number in range(SHOWN_SMALL_CROPS)]
             columns.append(tuple(MarkedView(crop.float().cpu()) for crop in crops))
-        rows = ("View", "Other view", *["Small crop"] * SHOWN_CROPS)
+        rows = ("View", "Other view", *["Small crop"] * SHOWN_SMALL_CROPS)
         text = "Each column is a patch. The teacher sees the views alone; the student is to say the same of all crops."
         return [MarkedViews("Views and small crops", text, rows, tuple(columns))]
 
@@ -151,7 +153,8 @@ class DistillationHead(nn.Module):
 
     def directions(self, features: Tensor) -> Tensor:
         """Return what the last layer sees, of unit length."""
-        return nn.functional.normalize(self.layers(features), dim=1)
+        directions: Tensor = nn.functional.normalize(self.layers(features), dim=1)
+        return directions
 
     def forward(self, features: Tensor, learns: Tensor) -> Tensor:
         """Return the outputs (batch, K) before softmax; ``learns``: whether the last layer gets gradients."""

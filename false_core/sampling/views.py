@@ -150,7 +150,7 @@ class ViewPairs:
 
 
 @dataclass(frozen=True)
-class RawCrops:
+class RawSmallCrops:
     """What becomes the small crops of each of B patches, as ``RawViews`` becomes their views.
 
     Attributes:
@@ -164,7 +164,7 @@ class RawCrops:
     size: int
 
     @classmethod
-    def of(cls, pairs: ViewPairs, jitter: SpectralJitter, seed: int, step: int) -> RawCrops | None:
+    def of(cls, pairs: ViewPairs, jitter: SpectralJitter, seed: int, step: int) -> RawSmallCrops | None:
         """Return the crops of ``pairs``, None where there are none."""
         if not pairs.local:
             return None
@@ -174,10 +174,10 @@ class RawCrops:
         changes = changes.picked(partial(_of_each, times=count, patches=pairs.share))
         return cls(sampling_maps(*pairs.local, side=side, size=pairs.local_size), changes, pairs.local_size)
 
-    def part(self, patches: slice) -> RawCrops:
+    def part(self, patches: slice) -> RawSmallCrops:
         """Return the crops of some of the patches."""
         changes = self.changes.picked(partial(_of_each, times=self.maps.shape[1], patches=patches))
-        return RawCrops(self.maps[patches], changes, self.size)
+        return RawSmallCrops(self.maps[patches], changes, self.size)
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ class RawViews:
     ground: Tensor
     chance: Tensor
     styles: StyleTransfers | None
-    local: RawCrops | None
+    local: RawSmallCrops | None
 
     @classmethod
     def of(cls, pairs: ViewPairs, jitter: SpectralJitter, seed: int, step: int) -> RawViews:
@@ -223,7 +223,7 @@ class RawViews:
             ground=pairs.ground,
             chance=pairs.chance,
             styles=pairs.styles,
-            local=RawCrops.of(pairs, jitter, seed, step),
+            local=RawSmallCrops.of(pairs, jitter, seed, step),
         )
 
     def part(self, patches: slice) -> RawViews:
