@@ -191,7 +191,8 @@ def distillation(teacher: Tensor, student: Tensor, centre: Tensor, temperature: 
 
 
 def _entropy(probabilities: Tensor) -> Tensor:
-    return -torch.special.xlogy(probabilities, probabilities).sum(dim=-1)
+    entropy: Tensor = -torch.special.xlogy(probabilities, probabilities).sum(dim=-1)
+    return entropy
 
 
 def _pooled(encoder: nn.Module, pixels: Tensor) -> Tensor:
