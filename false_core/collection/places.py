@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,3 +70,36 @@ def read_places(path: str, sources: Sequence[RasterSource], areas: Sequence[Wind
     if free.any():
         feedback.info(f"{int(free.sum()):,} of {len(table):,} places lie on no raster and are left out.")
     return Places(np.concatenate(rasters), np.concatenate(bounds))
+
+
+def with_places_alone(
+    sources: Sequence[RasterSource], areas: Sequence[Window], places: Places
+) -> tuple[list[RasterSource], list[Window], list[tuple[int, Window]]]:
+    """Return the rasters that hold places, the part of each around its places, and each place by raster and window."""
+    used = np.unique(places.rasters).tolist()
+    number_of = {raster: number for number, raster in enumerate(used)}
+    windows: list[tuple[int, Window]] = []
+    for raster, bounds in zip(places.rasters.tolist(), places.bounds.tolist()):
+        windows.append((number_of[raster], _window(bounds, areas[raster])))
+    of_raster: list[list[Window]] = [[] for _ in used]
+    for number, window in windows:
+        of_raster[number].append(window)
+    return [sources[raster] for raster in used], [_around(mine) for mine in of_raster], windows
+
+
+def _window(bounds: Sequence[float], area: Window) -> Window:
+    """Return the pixels of a place within an area, one at least."""
+    left, right = _span(bounds[0], bounds[2], area.column, area.width)
+    top, bottom = _span(bounds[1], bounds[3], area.row, area.height)
+    return Window(left, top, right - left, bottom - top)
+
+
+def _span(low: float, high: float, start: int, length: int) -> tuple[int, int]:
+    first = min(max(math.floor(low), start), start + length - 1)
+    return first, min(max(first + 1, math.ceil(high)), start + length)
+
+
+def _around(windows: Sequence[Window]) -> Window:
+    left, top = min(w.column for w in windows), min(w.row for w in windows)
+    right, bottom = max(w.column + w.width for w in windows), max(w.row + w.height for w in windows)
+    return Window(left, top, right - left, bottom - top)

@@ -84,7 +84,7 @@ def covering_first(gradients: FloatArray, most: int) -> Order:
         most: The length of the order.
     """
     length = np.linalg.norm(gradients, axis=1)
-    kept = np.flatnonzero(length <= np.quantile(length, 1 - OUTLIERS)) if len(length) else np.zeros(0, np.int64)
+    kept = np.sort(np.argsort(length, kind="stable")[: len(length) - int(OUTLIERS * len(length))])
     alike = np.maximum(gradients[kept] @ gradients[kept].T, 0)
     covered = np.zeros(len(kept), alike.dtype)
     # What a place adds only falls while others are chosen: a bound that is still the best when it is brought up to date

@@ -139,6 +139,14 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
         of="rasters",
     )
     extent: Optional[str] = _extent("Learn only from this part", "everything", of="rasters")
+    places: Optional[str] = parameter(
+        VECTOR,
+        "Places",
+        "Learn only around these places, as Choose places to learn from collects them. Empty: everywhere.",
+        None,
+        of="rasters",
+        advanced=True,
+    )
     preset: str = _preset()
     method: str = parameter(
         CHOICE,

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from false_core.collection.places import read_places, with_places_alone
 from false_core.device import choose_device
 from false_core.distributed import ALONE, World
 from false_core.feedback import Feedback
@@ -76,12 +77,15 @@ class Pretraining:
             sources = open_all(job.rasters, job.bands, feedback, weights)
             sources = on_working_grid(sources, job.pixel_size, settings.most_pixels, feedback)
             sources, areas = areas_within(sources, job.extent, feedback)
+            places = None
+            if job.places:
+                sources, areas, places = with_places_alone(sources, areas, read_places(job.places, sources, areas, feedback))
             truth = Truth(job.truth, sources) if job.truth else None
             torch.manual_seed(job.seed)
             # Also for given weights, and an encoder of ours with statistics of its own: measured anew, the bands have mean 0
             # and standard deviation 1, as they had when the weights were made, on rasters of whatever sensor and data type.
             sources, normalisation = measured_bands(sources, areas, bool(job.bands), feedback, world)
-            rasters = MeasuredRasters(sources, areas, normalisation)
+            rasters = MeasuredRasters(sources, areas, normalisation, places)
             encoder, origin = _encoder(settings, sources[0], feedback)
             general = _general(settings, encoder, origin)
             if not origin and settings.rate_from_nothing:
