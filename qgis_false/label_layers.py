@@ -27,7 +27,6 @@ from qgis_false.legend import LabelStyle
 from qgis_false.translation import failure, tr
 
 
-
 def way_to_raster(
     source: QgsProcessingFeatureSource, raster: Optional[QgsRasterLayer], context: QgsProcessingContext
 ) -> Optional[QgsCoordinateTransform]:

@@ -13,7 +13,7 @@ import rasterio.warp
 import shapely
 from affine import Affine
 
-from false_core.collection.places import Places
+from false_core.collection.places import PlacesOnRasters
 from false_core.feedback import Feedback
 from false_core.labels.annotation import clipped_to_raster, simple_shapes
 from false_core.labels.placement import to_pixels
@@ -52,7 +52,7 @@ class Grounds:
         half = side // 2
         return Window(area.column + half, area.row + half, area.width - side + 1, area.height - side + 1)
 
-    def windows(self, candidates: Candidates) -> list[Window]:
+    def windows(self, candidates: PlaceCandidates) -> list[Window]:
         """Return the pixels of each candidate."""
         return [
             Window(int(column) - self.sides[raster] // 2, int(row) - self.sides[raster] // 2, *[self.sides[raster]] * 2)
@@ -61,7 +61,7 @@ class Grounds:
 
 
 @dataclass(frozen=True)
-class Candidates:
+class PlaceCandidates:
     """Squares by the pixel in their middle.
 
     Attributes:
@@ -84,12 +84,12 @@ class Candidates:
         """The middle of each in pixel coordinates, of shape (n, 2)."""
         return np.asarray(self.centres + 0.5, np.float64)
 
-    def of(self, chosen: npt.NDArray[np.bool_] | Numbers) -> Candidates:
+    def of(self, chosen: npt.NDArray[np.bool_] | Numbers) -> PlaceCandidates:
         """Return some of the candidates."""
-        return Candidates(self.rasters[chosen], self.centres[chosen], self.classes[chosen], self.names)
+        return PlaceCandidates(self.rasters[chosen], self.centres[chosen], self.classes[chosen], self.names)
 
 
-def scattered(grounds: Grounds, count: int, generator: np.random.Generator) -> Candidates:
+def scattered(grounds: Grounds, count: int, generator: np.random.Generator) -> PlaceCandidates:
     """Return candidates whose centres are drawn uniformly from the ground of all rasters, of one class without a name."""
     rooms = [grounds.room(number) for number in range(len(grounds.sources))]
     shares = np.array([
@@ -104,10 +104,10 @@ def scattered(grounds: Grounds, count: int, generator: np.random.Generator) -> C
         assert room is not None
         drawn = generator.integers((0, 0), (room.width, room.height), (int(mine.sum()), 2))
         centres[mine] = drawn + np.array([room.column, room.row])
-    return Candidates(rasters, centres, np.zeros(count, np.int64), ("",))
+    return PlaceCandidates(rasters, centres, np.zeros(count, np.int64), ("",))
 
 
-def guided(guide: Guide, grounds: Grounds, generator: np.random.Generator, feedback: Feedback) -> Candidates:
+def guided(guide: Guide, grounds: Grounds, generator: np.random.Generator, feedback: Feedback) -> PlaceCandidates:
     """Return candidates on the shapes of map data, with their classes.
 
     A point is one; a line gives one every side of a place; a polygon gives as many as places fit into its area, drawn
@@ -127,10 +127,10 @@ def guided(guide: Guide, grounds: Grounds, generator: np.random.Generator, feedb
         return _none(guide.names)
     rasters = np.concatenate([np.full(len(centres), number, np.int64) for number, centres, _ in found])
     centres, classes = (np.concatenate(columns) for columns in zip(*(one[1:] for one in found)))
-    return Candidates(rasters, centres, classes, guide.names)
+    return PlaceCandidates(rasters, centres, classes, guide.names)
 
 
-def with_classes_of(guide: Guide, grounds: Grounds, places: Places, feedback: Feedback) -> Candidates:
+def with_classes_of(guide: Guide, grounds: Grounds, places: PlacesOnRasters, feedback: Feedback) -> PlaceCandidates:
     """Return places with the class that a guide gives the middle of each; those beside its shapes are of a class more, the
     last one, without a name."""
     unknown = len(guide.names)
@@ -144,11 +144,11 @@ def with_classes_of(guide: Guide, grounds: Grounds, places: Places, feedback: Fe
             shapely.points(centres[mine] + 0.5), max_distance=1.0, all_matches=False
         )
         classes[mine[near[0]]] = shapes.classes[near[1]]
-    return Candidates(places.rasters, centres, classes, (*guide.names, ""))
+    return PlaceCandidates(places.rasters, centres, classes, (*guide.names, ""))
 
 
-def _none(names: tuple[str, ...]) -> Candidates:
-    return Candidates(np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.int64), names)
+def _none(names: tuple[str, ...]) -> PlaceCandidates:
+    return PlaceCandidates(np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.int64), names)
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ def _in_polygon(polygon: shapely.Polygon, count: int, generator: np.random.Gener
     return points if len(points) else shapely.get_coordinates(polygon.representative_point())
 
 
-def squares(grounds: Grounds, candidates: Candidates) -> geopandas.GeoSeries:
+def squares(grounds: Grounds, candidates: PlaceCandidates) -> geopandas.GeoSeries:
     """Return the candidates as polygons, in the CRS of the first raster that has one."""
     windows, to_map = grounds.windows(candidates), [source.transform for source in grounds.sources]
     boxes = shapely.box(*np.array([(w.column, w.row, w.column + w.width, w.row + w.height) for w in windows]).T)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from false_core.collection.quotas import quotas
-from false_core.collection.spread import Spread
+from false_core.collection.spread import ChosenPlaces
 from false_core.methods.pcl import spherical_kmeans
 from false_core.raster.source import FloatArray
 
@@ -22,7 +22,7 @@ FEWEST_CLUSTERS = 8
 
 
 @dataclass(frozen=True)
-class Group:
+class PlaceGroup:
     """Candidates of one class or cluster.
 
     Attributes:
@@ -37,7 +37,12 @@ class Group:
 
 
 def chosen(
-    groups: list[Group], positions: npt.NDArray[np.float64], spread: Spread, distance: float, count: int, balance: float
+    groups: list[PlaceGroup],
+    positions: npt.NDArray[np.float64],
+    spread: ChosenPlaces,
+    distance: float,
+    count: int,
+    balance: float,
 ) -> tuple[Numbers, list[int]]:
     """Return the candidates that are chosen, and the groups for which the distance had to be halved.
 
@@ -77,7 +82,9 @@ def chosen(
                 dry.add(k)
 
 
-def _take(order: list[int], positions: npt.NDArray[np.float64], spread: Spread, distance: float, wanted: int) -> list[int]:
+def _take(
+    order: list[int], positions: npt.NDArray[np.float64], spread: ChosenPlaces, distance: float, wanted: int
+) -> list[int]:
     """Take the first candidates off ``order`` that keep the distance."""
     took: list[int] = []
     passed: list[int] = []

@@ -9,12 +9,12 @@ import geopandas
 import numpy as np
 import numpy.typing as npt
 
-from false_core.collection.candidates import Candidates, Grounds, Guide, guided, scattered, squares, with_classes_of
-from false_core.collection.choosing import Group, by_group, chosen, clusters
+from false_core.collection.candidates import Grounds, Guide, PlaceCandidates, guided, scattered, squares, with_classes_of
+from false_core.collection.choosing import PlaceGroup, by_group, chosen, clusters
 from false_core.collection.looks import Eye, Looks, look_at, side_for
 from false_core.collection.places import read_places
 from false_core.collection.quotas import quotas
-from false_core.collection.spread import Spread, in_turn
+from false_core.collection.spread import ChosenPlaces, in_turn
 from false_core.collection.variety import contrastive_gradients, covering_first, farthest_first
 from false_core.device import choose_device
 from false_core.errors import InputError
@@ -45,8 +45,8 @@ PER_PLACE = 4
 FEWEST_LOOKED_AT, MOST_LOOKED_AT = 500, 50_000
 MOST_COMPARED = 5_000
 """Candidates of one class that are compared with one another."""
-LAYER, CLASS_FIELD, RASTER_FIELD = "places", "class", "raster"
-"""Names of the layer and of its fields."""
+PLACES_LAYER, CLASS_OF_PLACE = "places", "class"
+"""Names of the layer, and of its field with the class of the map data."""
 
 
 def collect_places(job: CollectPlaces, feedback: Feedback) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def collect_places(job: CollectPlaces, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Choosing", 0.08):
         distance = _side(job, grounds.sources[0]) if job.distance is None else job.distance
         positions = ground.at(candidates.rasters, candidates.middles)
-        spread = Spread(distance)
+        spread = ChosenPlaces(distance)
         names, groups = _groups(job, how, candidates, looks, found, positions, distance, existing, generator)
         for place in ground.at(existing.rasters, existing.middles):
             spread.add(place)
@@ -140,14 +140,14 @@ def _guide(job: CollectPlaces, feedback: Feedback) -> Guide | None:
     return Guide.of(*read_class_values(job.guide, job.field, feedback))
 
 
-def _existing(job: CollectPlaces, guide: Guide | None, grounds: Grounds, feedback: Feedback) -> Candidates:
+def _existing(job: CollectPlaces, guide: Guide | None, grounds: Grounds, feedback: Feedback) -> PlaceCandidates:
     """Return the places that are there already, with their classes; none where no layer of them is named."""
     if not job.existing:
-        return Candidates(np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.int64), ("",))
+        return PlaceCandidates(np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.int64), ("",))
     places = read_places(job.existing, grounds.sources, grounds.areas, feedback)
     if guide:
         return with_classes_of(guide, grounds, places, Feedback())
-    return Candidates(places.rasters, places.centres, np.zeros(len(places.rasters), np.int64), ("",))
+    return PlaceCandidates(places.rasters, places.centres, np.zeros(len(places.rasters), np.int64), ("",))
 
 
 def _looked_at(job: CollectPlaces) -> int:
@@ -165,8 +165,8 @@ def _none(job: CollectPlaces, grounds: Grounds) -> InputError:
 
 
 def _sampled(
-    job: CollectPlaces, every: Candidates, found: npt.NDArray[np.int64], generator: np.random.Generator
-) -> Candidates:
+    job: CollectPlaces, every: PlaceCandidates, found: npt.NDArray[np.int64], generator: np.random.Generator
+) -> PlaceCandidates:
     """Return the candidates that are looked at: of each class several times as many as it is likely to give."""
     likely = quotas(found, found, _looked_at(job), job.balance)
     kept = [
@@ -202,14 +202,14 @@ class _Ordering:
 def _groups(
     job: CollectPlaces,
     how: str,
-    candidates: Candidates,
+    candidates: PlaceCandidates,
     looks: Looks,
     found: npt.NDArray[np.int64],
     positions: npt.NDArray[np.float64],
     distance: float,
-    existing: Candidates,
+    existing: PlaceCandidates,
     generator: np.random.Generator,
-) -> tuple[tuple[str, ...], list[Group]]:
+) -> tuple[tuple[str, ...], list[PlaceGroup]]:
     """Return the groups that get quotas, and what they are called: classes of the guide, or what looks alike."""
     ordering = _Ordering(how, looks, positions, distance, job.count, generator)
     names, members = candidates.names, candidates.classes
@@ -223,14 +223,14 @@ def _groups(
     others = len(existing) - len(known)
     there += quotas(found, np.full(len(names), others, np.int64), others, 0.0)
     orders = by_group(members, len(names), ordering)
-    return names, [Group(int(f), order, int(n)) for f, order, n in zip(found, orders, there)]
+    return names, [PlaceGroup(int(f), order, int(n)) for f, order, n in zip(found, orders, there)]
 
 
-def _appended(existing: Candidates, more: Candidates) -> Candidates:
+def _appended(existing: PlaceCandidates, more: PlaceCandidates) -> PlaceCandidates:
     names = tuple(sorted({*existing.names, *more.names}))
     of = {name: number for number, name in enumerate(names)}
     classes = [of[one.names[number]] for one in (existing, more) for number in one.classes]
-    return Candidates(
+    return PlaceCandidates(
         np.concatenate([existing.rasters, more.rasters]),
         np.concatenate([existing.centres, more.centres]),
         np.array(classes, np.int64),
@@ -238,7 +238,7 @@ def _appended(existing: Candidates, more: Candidates) -> Candidates:
     )
 
 
-def _report(job: CollectPlaces, collected: Candidates, halved: list[str], feedback: Feedback) -> None:
+def _report(job: CollectPlaces, collected: PlaceCandidates, halved: list[str], feedback: Feedback) -> None:
     if any(collected.names):
         counts = np.bincount(collected.classes, minlength=len(collected.names))
         told = ", ".join(f"{name or '-'} {number:,}" for name, number in zip(collected.names, counts.tolist()) if number)
@@ -252,15 +252,15 @@ def _report(job: CollectPlaces, collected: Candidates, halved: list[str], feedba
         )
 
 
-def _write(job: CollectPlaces, grounds: Grounds, collected: Candidates) -> None:
+def _write(job: CollectPlaces, grounds: Grounds, collected: PlaceCandidates) -> None:
     paths = [without_secrets(source.path) for source in grounds.sources]
     table = geopandas.GeoDataFrame(
         {
             "place": np.arange(1, len(collected) + 1),
-            CLASS_FIELD: [collected.names[number] or None for number in collected.classes],
-            RASTER_FIELD: [paths[number] for number in collected.rasters],
+            CLASS_OF_PLACE: [collected.names[number] or None for number in collected.classes],
+            "raster": [paths[number] for number in collected.rasters],
         },
         geometry=squares(grounds, collected),
     )
-    style = style_of_places("place", CLASS_FIELD)
-    write_vector(job.output, table, LAYER, lambda scratch: keep_style(style, scratch, job.output, job.rasters[0]))
+    style = style_of_places("place", CLASS_OF_PLACE)
+    write_vector(job.output, table, PLACES_LAYER, lambda scratch: keep_style(style, scratch, job.output, job.rasters[0]))

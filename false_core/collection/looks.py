@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from false_core.collection.candidates import Candidates, Grounds
+from false_core.collection.candidates import Grounds, PlaceCandidates
 from false_core.feedback import Feedback
 from false_core.inference.features import FINEST_LEVEL
 from false_core.models.encoder import STRIDE
@@ -84,7 +84,7 @@ class Looks:
 
 
 def look_at(
-    grounds: Grounds, candidates: Candidates, eye: Eye | None, generator: np.random.Generator, feedback: Feedback
+    grounds: Grounds, candidates: PlaceCandidates, eye: Eye | None, generator: np.random.Generator, feedback: Feedback
 ) -> Looks:
     """Look at each candidate, those that lie near each other one after the other."""
     chunk = candidates.centres // 1024

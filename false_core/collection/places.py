@@ -18,7 +18,7 @@ from false_core.raster.source import RasterSource, Window
 
 
 @dataclass(frozen=True)
-class Places:
+class PlacesOnRasters:
     """Places on rasters.
 
     Attributes:
@@ -35,7 +35,7 @@ class Places:
         return np.floor((self.bounds[:, :2] + self.bounds[:, 2:]) / 2).astype(np.int64)
 
 
-def read_places(path: str, sources: Sequence[RasterSource], areas: Sequence[Window], feedback: Feedback) -> Places:
+def read_places(path: str, sources: Sequence[RasterSource], areas: Sequence[Window], feedback: Feedback) -> PlacesOnRasters:
     """Read the places of a layer that have their middle within ``areas``, the parts of the rasters that are used.
 
     Args:
@@ -69,11 +69,11 @@ def read_places(path: str, sources: Sequence[RasterSource], areas: Sequence[Wind
         )
     if free.any():
         feedback.info(f"{int(free.sum()):,} of {len(table):,} places lie on no raster and are left out.")
-    return Places(np.concatenate(rasters), np.concatenate(bounds))
+    return PlacesOnRasters(np.concatenate(rasters), np.concatenate(bounds))
 
 
 def with_places_alone(
-    sources: Sequence[RasterSource], areas: Sequence[Window], places: Places
+    sources: Sequence[RasterSource], areas: Sequence[Window], places: PlacesOnRasters
 ) -> tuple[list[RasterSource], list[Window], list[tuple[int, Window]]]:
     """Return the rasters that hold places, the part of each around its places, and each place by raster and window."""
     used = np.unique(places.rasters).tolist()

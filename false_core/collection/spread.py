@@ -13,7 +13,7 @@ Positions = npt.NDArray[np.float64]
 _AROUND = tuple(itertools.product((-1, 0, 1), repeat=3))
 
 
-class Spread:
+class ChosenPlaces:
     """The places that were chosen, by where they lie.
 
     Args:

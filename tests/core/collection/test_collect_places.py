@@ -1,4 +1,4 @@
-"""Places to learn from lie on data, keep a distance, are in balance over the classes of map data, and pretraining takes them."""
+"""Places to learn from lie on data, keep a distance and are in balance over the classes of map data."""
 
 from __future__ import annotations
 

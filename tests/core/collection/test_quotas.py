@@ -1,4 +1,4 @@
-"""Quotas share a number of places out over classes, equally or as the classes are found, and never promise what is not there."""
+"""Quotas share places out over classes, equally or as they are found, and never promise what is not there."""
 
 from __future__ import annotations
 
