@@ -19,6 +19,8 @@ from qgis.core import (
     QgsVectorLayer,
 )
 
+from small_labels import memory_layer, saved
+
 from false_core import jobs
 
 ALGORITHMS = {"checkenvironment" if job is jobs.Check else name: job for name, job in jobs.JOBS.items()}
@@ -196,8 +198,7 @@ def test_each_layer_of_a_job_goes_to_a_file_of_its_own_and_the_classes_with_thei
     fields = {"GUIDE": "kind", "EXISTING": "place"}
     values = {"RASTERS": [raster.source()], "OUTPUT": str(tmp_path / "places.gpkg")}
     for name, field in fields.items():
-        values[name] = QgsVectorLayer(f"Point?crs=EPSG:32633&field={field}:string", field, "memory")
-        QgsProject.instance().addMapLayer(values[name])
+        values[name] = saved(memory_layer(field=f"{field}:string"), tmp_path / f"{field}.gpkg").source()
     request = Request(algorithm("collectplaces"), values, context, feedback, tmp_path, class_field="kind")
     found = job_fields(request, jobs.CollectPlaces)
     assert found["field"] == "kind" and found["guide"] != found["existing"]
