@@ -19,8 +19,6 @@ from qgis.core import (
     QgsVectorLayer,
 )
 
-from small_labels import memory_layer, saved
-
 from false_core import jobs
 
 ALGORITHMS = {"checkenvironment" if job is jobs.Check else name: job for name, job in jobs.JOBS.items()}
@@ -187,23 +185,6 @@ def test_weights_are_a_file_that_can_be_picked_or_a_name(algorithm, parameter, c
         assert algorithm("pretrain").checkParameterValues({**good, "WEIGHTS": given}, context) == (True, "")
         assert entered(algorithm, context, feedback, tmp_path, **good, WEIGHTS=given)["weights"] == wanted
     assert "weights" not in entered(algorithm, context, feedback, tmp_path, **good)
-
-
-def test_each_layer_of_a_job_goes_to_a_file_of_its_own_and_the_classes_with_theirs(
-    algorithm, context, feedback, tmp_path, raster
-):
-    from qgis_false.algorithms.kinds import job_fields
-    from qgis_false.algorithms.values import Request
-
-    fields = {"GUIDE": "kind", "EXISTING": "place"}
-    values = {"RASTERS": [raster.source()], "OUTPUT": str(tmp_path / "places.gpkg")}
-    for name, field in fields.items():
-        values[name] = saved(memory_layer(field=f"{field}:string"), tmp_path / f"{field}.gpkg").source()
-    request = Request(algorithm("collectplaces"), values, context, feedback, tmp_path, class_field="kind")
-    found = job_fields(request, jobs.CollectPlaces)
-    assert found["field"] == "kind" and found["guide"] != found["existing"]
-    of_guide, of_existing = (QgsVectorLayer(found[name], name).fields().names() for name in ("guide", "existing"))
-    assert "kind" in of_guide and "place" not in of_existing
 
 
 def test_the_plugin_knows_the_legend_itself(parameter):
