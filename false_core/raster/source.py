@@ -99,6 +99,14 @@ class StoredPixels:
     missing: BoolArray | None
     valid: BoolArray
 
+    def with_nan(self) -> FloatArray:
+        """Return the pixels as float32, NaN where they are missing."""
+        if self.missing is None:
+            return np.asarray(self.pixels, np.float32)
+        pixels = self.pixels.astype(np.float32)
+        pixels[self.missing] = np.nan
+        return pixels
+
     def shows(self) -> BoolArray:
         """Return which pixels of the working grid are valid in any band, of shape (height, width)."""
         if self.missing is None and self.pixels.dtype == np.float32:

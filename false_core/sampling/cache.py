@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from false_core.card_pixels import is_card, normalised_on, to_card
+from false_core.card_pixels import RawPixels, is_card, normalised_on, to_card
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.loading import side_stream
@@ -293,7 +293,8 @@ class ChunkCache:
             return _Chunk(self._normalisation.apply(raw).astype(np.float16), None if valid.all() else valid)
         stored = source.read_as_stored(window)
         with side_stream(self.device):
-            pixels = normalised_on(self.device, stored, self._normalisation).half()
+            sent = RawPixels.of(stored, self.device)
+            pixels = normalised_on(self.device, [sent], self._normalisation)[0].half()
         valid = stored.shows()
         return _Chunk(pixels, None if valid.all() else valid)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from small_world import write_raster
 
-from false_core.card_pixels import normalised, normalised_on
+from false_core.card_pixels import RawPixels, normalised_at, normalised_on
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
 
@@ -30,16 +30,26 @@ def test_are_the_same_numbers(tmp_path: Path, dtype: str, nodata: int | None, fa
     for window in WINDOWS:
         raw, valid = source.read_with_validity(window)
         stored = source.read_as_stored(window)
-        assert torch.equal(normalised_on(CPU, stored, NORMAL), torch.from_numpy(NORMAL.apply(raw)))
+        on_card = normalised_on(CPU, [RawPixels.of(stored, CPU)] * 2, NORMAL)
+        expected = NORMAL.apply(raw)
+        np.testing.assert_array_equal(on_card[1].numpy(), expected)
+        np.testing.assert_array_equal(stored.with_nan(), raw)
+        rows, columns = np.array([0, 3, 7]), np.array([7, 2, 2, 5])
+        for pixels in (RawPixels.of(stored, CPU), on_card[0]):
+            found = normalised_at(pixels, rows, columns, NORMAL)
+            np.testing.assert_array_equal(found, expected[:, rows[:, None], columns])
         np.testing.assert_array_equal(stored.valid, valid)
         np.testing.assert_array_equal(stored.shows(), np.isfinite(raw).any(axis=0))
     stored = source.read_as_stored(WINDOWS[0])
     assert stored.pixels.dtype == (dtype if factor == 1 and dtype in ("uint8", "int16", "uint16") else "float32")
 
 
-def test_of_a_batch_are_those_of_each() -> None:
-    pixels = torch.rand(3, 2, 5, 4) * 255
-    missing = torch.rand(3, 2, 5, 4) < 0.2
-    whole = normalised(pixels, missing, NORMAL)
-    assert torch.equal(whole, torch.stack([normalised(one, gone, NORMAL) for one, gone in zip(pixels, missing)]))
-    assert (whole[missing] == 0).all()
+def test_of_a_batch_are_those_of_each(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 60_000, (2, 30, 40)).astype("uint16")
+    source = RasterSource(write_raster(tmp_path / "r.tif", pixels, nodata=0))
+    normal = Normalisation((0.0, 0.0), (65_535.0, 40_000.0), (30_000.0, 20_000.0), (9_000.0, 7_000.0))
+    windows = [Window(-5, -5, 20, 20), Window(3, 3, 20, 20), Window(30, 20, 20, 20)]
+    raw = [RawPixels.of(source.read_as_stored(window), CPU) for window in windows]
+    assert [one.missing is None for one in raw] == [False, True, False]
+    for found, window in zip(normalised_on(CPU, raw, normal), windows, strict=True):
+        np.testing.assert_array_equal(found.numpy(), normal.apply(source.read(window)))
