@@ -35,7 +35,7 @@ class RawPixels:
     """Pixels in the memory of the computer that a card is to normalise.
 
     Attributes:
-        stored: As the file stores them, of shape (bands, height, width). PyTorch computes with few kinds of unsigned numbers:
+        stored: As the file stores them, of shape (bands, height, width). PyTorch computes with few unsigned numbers:
             those of 16 bits are signed here, with the same bits.
         unsigned: Whether they are such.
         missing: Which of them are invalid, of the same shape; None: those that are NaN, or none.
@@ -72,9 +72,7 @@ def normalised_on(device: torch.device, raw: Sequence[RawPixels], normalisation:
     return out
 
 
-def normalised_at(
-    pixels: Tensor | RawPixels, rows: Numbers, columns: Numbers, normalisation: Normalisation
-) -> FloatArray:
+def normalised_at(pixels: Tensor | RawPixels, rows: Numbers, columns: Numbers, normalisation: Normalisation) -> FloatArray:
     """Return normalised pixels (bands, rows, columns) of some rows and columns of pixels in the memory of the computer.
 
     Args:

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from false_core.distributed import WHOLE_JOB, Share
 from false_core.presets import IMAGE
-from false_core.raster.source import BoolArray, FloatArray, Window
+from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import MeasuredRasters
-from false_core.sampling.cache import CHUNK_PX, CPU, NEIGHBOURHOOD, ChunkCache, Numbers, chunk_bytes
+from false_core.sampling.cache import CHUNK_PX, CPU, NEIGHBOURHOOD, ChunkCache, Numbers, Windows, chunk_bytes
 from false_core.sampling.geocentric import GeocentricPositions
 from false_core.sampling.geometry import (
     Placement,
@@ -27,6 +27,7 @@ from false_core.sampling.geometry import (
     window_side,
 )
 from false_core.sampling.spectral import SpectralChanges, SpectralJitter, torch_generator
+from false_core.sampling.style import SAMPLES, ColourSamples, StyleTransfers
 
 Positions = npt.NDArray[np.float64]
 
@@ -44,11 +45,13 @@ class SamplingRequirements:
         neighbours: Patches drawn in the neighbourhood of one that was drawn anywhere, 0: all are drawn anywhere. They follow
             it in the batch.
         reach: Radius of the neighbourhood, in widths of a view.
+        chance: Numbers from 0 to 1 for each view, for what the method leaves to chance.
     """
 
     margin: float = 2.0
     neighbours: int = 0
     reach: float = 1.0
+    chance: int = 0
 
 
 NO_REQUIREMENTS = SamplingRequirements()
@@ -87,6 +90,8 @@ class ViewPairs:
             shape (batch, 1 + points, 3), in widths of a view.
         share: Which of the patches of a larger batch these are.
         whole: Patches of that batch.
+        chance: What the method asked for, see ``SamplingRequirements``, of shape (2 * batch, numbers), first views first.
+        styles: Which patches get other colours in their second view.
     """
 
     rasters: npt.NDArray[np.int64]
@@ -100,6 +105,8 @@ class ViewPairs:
     ground: Tensor
     share: slice
     whole: int
+    chance: Tensor
+    styles: StyleTransfers | None = None
 
     @property
     def kept(self) -> Tensor:
@@ -139,7 +146,7 @@ class RawViews:
         points: Positions in the views, of shape (2B, points, 2).
         kept: See ``ViewPairs``.
         seen: Which points both views see, of shape (B, points), in memory.
-        ground: See ``ViewPairs``.
+        ground, chance, styles: See ``ViewPairs``.
     """
 
     windows: Tensor
@@ -149,6 +156,8 @@ class RawViews:
     kept: Tensor
     seen: BoolArray
     ground: Tensor
+    chance: Tensor
+    styles: StyleTransfers | None
 
     @classmethod
     def of(cls, pairs: ViewPairs, jitter: SpectralJitter, seed: int, step: int) -> RawViews:
@@ -165,6 +174,8 @@ class RawViews:
             kept=pairs.kept,
             seen=pairs.seen.numpy(),
             ground=pairs.ground,
+            chance=pairs.chance,
+            styles=pairs.styles,
         )
 
     def part(self, patches: slice) -> RawViews:
@@ -174,8 +185,17 @@ class RawViews:
         # The rows are found in memory, so that the CPU need not wait for the device.
         kept = _kept(torch.from_numpy(seen)).to(self.kept.device, non_blocking=True)
         changes = self.changes.picked(of_both)
-        ground = self.ground[patches]
-        return RawViews(self.windows[patches], self.maps[patches], changes, of_both(self.points), kept, seen, ground)
+        return RawViews(
+            windows=self.windows[patches],
+            maps=self.maps[patches],
+            changes=changes,
+            points=of_both(self.points),
+            kept=kept,
+            seen=seen,
+            ground=self.ground[patches],
+            chance=of_both(self.chance),
+            styles=self.styles.part(patches) if self.styles else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -211,6 +231,7 @@ class PatchDraw:
         seed: Source of all chance.
         patch_size: Side of the patches that views are cut out of by ``resized_crops``; 0: views are zoomed by ``scales``,
             and turned by any angle.
+        transfer: Share of the patches whose second view gets the colours of another patch.
     """
 
     batch_size: int
@@ -219,6 +240,7 @@ class PatchDraw:
     points: int
     seed: int
     patch_size: int = 0
+    transfer: float = 0.0
 
 
 class PatchSampler:
@@ -234,6 +256,8 @@ class PatchSampler:
         budget: Bytes that chunks may take in memory.
         device: Where chunks are kept.
         requirements: What the method asks of its patches.
+        styles: Rasters that other colours are taken from. Without any, they are those of patches of ``rasters``, of another
+            one where there are several.
     """
 
     def __init__(
@@ -243,13 +267,16 @@ class PatchSampler:
         budget: int,
         device: torch.device = CPU,
         requirements: SamplingRequirements = NO_REQUIREMENTS,
+        styles: Sequence[RasterSource] = (),
     ) -> None:
         sources = rasters.sources
         self._draw, self._requirements = draw, requirements
         self._areas = np.array([(area.column, area.row, area.width, area.height) for area in rasters.areas], np.int64)
         self._ground = GeocentricPositions(sources)
         self._width = draw.crop_size * self._ground.pixel_size()
-        self._cache = ChunkCache(sources, rasters.normalisation, budget, device)
+        # Behind those that patches are drawn from, those that give colours.
+        self._cache = ChunkCache([*sources, *styles], rasters.normalisation, budget, device)
+        self._rasters, self._styles = len(sources), [source.window_of(None) for source in styles]
         self._farthest = draw.crop_size / 4
         self._side = draw.patch_size or window_side(draw.crop_size, draw.scales[1], self._farthest)
         self._chunks = Shuffled(rasters.areas, draw.seed)
@@ -264,10 +291,13 @@ class PatchSampler:
         draw, whole = self._draw, self._draw.batch_size
         mine = share.of(whole)
         patches = self._patches(number, mine)
-        windows = self._cache.windows(patches.rasters, patches.corners, self._side, self._side).pixels()
+        under = self._cache.windows(patches.rasters, patches.corners, self._side, self._side)
+        windows = under.pixels()
         generator = np.random.default_rng([draw.seed, number])
         first, second = self._placement(generator), self._placement(generator)
         one, two, seen = matched_points(first, second, draw.crop_size, draw.points, self._requirements.margin, generator)
+        # Of the whole batch, so that it does not matter how it is shared.
+        chance = np.random.default_rng([draw.seed, number, whole, 1]).random((2, whole, self._requirements.chance))
         first = first.part(mine)
         centres = patches.corners.astype(np.float64) + self._side / 2
         offsets = first.to_window(one[mine] * (draw.crop_size / 2)).astype(np.float64)
@@ -284,6 +314,8 @@ class PatchSampler:
             ground=torch.from_numpy(ground.astype(np.float32)),
             share=mine,
             whole=whole,
+            chance=torch.from_numpy(chance[:, mine].astype(np.float32)).flatten(0, 1),
+            styles=self._transfers(number, mine, patches.rasters, under, windows),
         )
 
     def _placement(self, generator: np.random.Generator) -> Placement:
@@ -370,6 +402,55 @@ class PatchSampler:
         pixels = np.clip(middles.corners + half + away, areas[:, :2], areas[:, :2] + areas[:, 2:] - 1)
         return _Patches(middles.rasters, np.rint(pixels).astype(np.int64) - half)
 
+    def _transfers(
+        self, number: int, mine: slice, rasters: Numbers, seen: Windows, windows: Tensor
+    ) -> StyleTransfers | None:
+        """Draw which of the patches get other colours in their second view, and whose.
+
+        Args:
+            rasters: Numbers of the patches' rasters.
+            seen, windows: Their source windows, and the pixels of these.
+        """
+        chosen: list[tuple[int, np.random.Generator]] = []
+        others: list[tuple[int, int, int]] = []
+        for row, place in enumerate(range(mine.start, mine.stop) if self._draw.transfer else ()):
+            # Beside the numbers that the patch itself is drawn with.
+            generator = np.random.default_rng([self._draw.seed, number, place, 1])
+            if generator.random() < self._draw.transfer:
+                chosen.append((row, generator))
+                others.append(self._other_patch(number, int(rasters[row]), generator))
+        if not chosen:
+            return None
+        places = np.array(others, np.int64)
+        coloured = self._cache.windows(places[:, 0], places[:, 1:], self._side, self._side)
+        pixels = coloured.pixels()
+        rows, pairs = [], []
+        for place, (row, generator) in enumerate(chosen):
+            own, other = seen.valid(row), coloured.valid(place)
+            if own.any() and other.any():
+                rows.append(row)
+                pairs.append((_drawn(windows[row], own, generator), _drawn(pixels[place], other, generator)))
+        return StyleTransfers.between(rows, pairs)
+
+    def _other_patch(self, number: int, raster: int, generator: np.random.Generator) -> tuple[int, int, int]:
+        """Return the raster, and the upper left corner, of a patch to take colours from."""
+        other, area = self._other_area(number, raster, generator)
+        column = area.column + int(generator.integers(area.width)) - self._side // 2
+        row = area.row + int(generator.integers(area.height)) - self._side // 2
+        return other, column, row
+
+    def _other_area(self, number: int, raster: int, generator: np.random.Generator) -> tuple[int, Window]:
+        """Return a raster and a part of it to take colours from: of another raster, where there is one."""
+        if self._styles:
+            place = int(generator.integers(len(self._styles)))
+            return self._rasters + place, self._styles[place]
+        for _ in range(ATTEMPTS):
+            position = (number + int(generator.integers(self._active))) % len(self._chunks)
+            (source,), (area,) = (found.tolist() for found in self._chunks.at(np.array([position])))
+            if source != raster or self._rasters == 1:
+                break
+        return source, Window(*area)
+
 
 def _of_both(views: Tensor, patches: slice) -> Tensor:
     """Return the rows of some patches, where the first views are stacked on the second views."""
@@ -379,6 +460,13 @@ def _of_both(views: Tensor, patches: slice) -> Tensor:
 def _kept(seen: Tensor) -> Tensor:
     kept = seen.flatten().nonzero()[:, 0]
     return torch.cat([kept, kept + seen.numel()])
+
+
+def _drawn(pixels: Tensor, valid: BoolArray, generator: np.random.Generator) -> ColourSamples:
+    """Return some valid pixels, in random order and some of them several times, of shape (m, bands)."""
+    places = generator.choice(np.flatnonzero(valid), SAMPLES)
+    drawn: ColourSamples = pixels.flatten(1)[:, torch.from_numpy(places).to(pixels.device)].T.float().cpu().numpy()
+    return drawn
 
 
 class Shuffled:
