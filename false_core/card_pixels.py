@@ -14,7 +14,7 @@ from torch import Tensor
 from false_core.raster.source import FloatArray, StoredPixels
 from false_core.raster.statistics import Normalisation
 
-Numbers = npt.NDArray[np.integer]
+PixelPlaces = npt.NDArray[np.integer]
 
 TAKES_NO_TIME = "meta"
 """PyTorch's device without memory and arithmetic: a GPU that takes no time. Benchmarks measure against it what feeds one."""
@@ -72,7 +72,9 @@ def normalised_on(device: torch.device, raw: Sequence[RawPixels], normalisation:
     return out
 
 
-def normalised_at(pixels: Tensor | RawPixels, rows: Numbers, columns: Numbers, normalisation: Normalisation) -> FloatArray:
+def normalised_at(
+    pixels: Tensor | RawPixels, rows: PixelPlaces, columns: PixelPlaces, normalisation: Normalisation
+) -> FloatArray:
     """Return normalised pixels (bands, rows, columns) of some rows and columns of pixels in the memory of the computer.
 
     Args:

@@ -72,7 +72,7 @@ class BatchedNetwork(Generic[Result]):
         return results
 
     def _upload(self, tiles: Sequence[Any], together: Callable[[Sequence[Any]], Tensor] | None) -> Tensor:
-        make = together or (lambda tiles: stacked(tiles, self.device))
+        make = together or (lambda tiles: stacked_tiles(tiles, self.device))
         if self._copying is None:
             return make(tiles)
         # Beside what is being computed. The tiles are in pinned memory, so nothing waits for the copy.
@@ -84,7 +84,7 @@ class BatchedNetwork(Generic[Result]):
         return pixels
 
 
-def stacked(tiles: Sequence[Tensor], device: torch.device) -> Tensor:
+def stacked_tiles(tiles: Sequence[Tensor], device: torch.device) -> Tensor:
     """Return tiles (bands, height, width) as one batch on a device."""
     return (tiles[0][None] if len(tiles) == 1 else torch.stack(list(tiles))).to(device)
 

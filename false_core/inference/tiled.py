@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from false_core.card_pixels import RawPixels, is_card, normalised_on
-from false_core.inference.batches import BatchedNetwork, stacked
+from false_core.inference.batches import BatchedNetwork, stacked_tiles
 from false_core.inference.tiles import Blender, Tile, TilePlan
 from false_core.raster.source import BoolArray, RasterSource
 from false_core.raster.statistics import Normalisation
@@ -89,7 +89,7 @@ class TiledNetwork(Generic[Result]):
         raw = [tile for tile in tiles if isinstance(tile, RawPixels)]
         if raw:
             return normalised_on(self.network.device, raw, self.normalisation)
-        return stacked([tile for tile in tiles if isinstance(tile, Tensor)], self.network.device)
+        return stacked_tiles([tile for tile in tiles if isinstance(tile, Tensor)], self.network.device)
 
 
 def readers_for(device: torch.device) -> int:

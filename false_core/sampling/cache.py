@@ -27,7 +27,7 @@ NEIGHBOURHOOD = 9
 """Chunks that windows around the pixels of one chunk reach into: it and its neighbours."""
 
 Made = TypeVar("Made")
-Numbers = npt.NDArray[np.int64]
+WholeNumbers = npt.NDArray[np.int64]
 
 
 class Chunks(Generic[Made]):
@@ -78,7 +78,7 @@ class Chunks(Generic[Made]):
 
 
 @dataclass(frozen=True)
-class Grid:
+class ChunkGrid:
     """Chunks that rasters are cut into, counted raster by raster and row by row, as arrays with a value for each raster.
 
     Attributes:
@@ -87,13 +87,13 @@ class Grid:
         side: Side of a chunk in pixels.
     """
 
-    columns: Numbers
-    rows: Numbers
-    first: Numbers
+    columns: WholeNumbers
+    rows: WholeNumbers
+    first: WholeNumbers
     side: int
 
     @classmethod
-    def of(cls, sizes: Sequence[tuple[int, int]], side: int) -> Grid:
+    def of(cls, sizes: Sequence[tuple[int, int]], side: int) -> ChunkGrid:
         """Return the chunks of rasters of some widths and heights."""
         columns, rows = -(-np.array(sizes, np.int64).reshape(-1, 2).T // side)
         return cls(columns, rows, np.concatenate([[0], np.cumsum(columns * rows)[:-1]]), side)
@@ -104,7 +104,7 @@ class Grid:
         row, column = divmod(number - int(self.first[raster]), int(self.columns[raster]))
         return raster, Window(column * self.side, row * self.side, self.side, self.side)
 
-    def under(self, rasters: Numbers, corners: Numbers, height: int, width: int) -> Numbers:
+    def under(self, rasters: WholeNumbers, corners: WholeNumbers, height: int, width: int) -> WholeNumbers:
         """Return the numbers of the chunks under windows, of shape (n, rows, columns); -1 beyond a raster and a window.
 
         Args:
@@ -123,7 +123,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Pieces:
+class ChunkPieces:
     """What windows of one size take of the chunks under them.
 
     Attributes:
@@ -133,8 +133,8 @@ class Pieces:
         side: Side of a chunk.
     """
 
-    table: Numbers
-    offsets: Numbers
+    table: WholeNumbers
+    offsets: WholeNumbers
     height: int
     width: int
     side: int
@@ -182,11 +182,11 @@ class _Chunk:
 
 
 @dataclass(frozen=True)
-class Windows:
+class SourceWindows:
     """Windows of one size and the chunks under them, held until they have been looked at."""
 
     chunks: Sequence[_Chunk]
-    pieces: Pieces
+    pieces: ChunkPieces
     bands: int
     device: torch.device
 
@@ -256,7 +256,7 @@ class ChunkCache:
         self.sources, self._normalisation = sources, normalisation
         self.device = device if is_card(device) else CPU
         self._bands = len(sources[0].bands)
-        self._grid = Grid.of([(source.width, source.height) for source in sources], CHUNK_PX)
+        self._grid = ChunkGrid.of([(source.width, source.height) for source in sources], CHUNK_PX)
         self._chunks = Chunks(self._decoded, budget // chunk_bytes(self._bands))
 
     def read(self, window: Window, raster: int = 0) -> tuple[FloatArray, BoolArray]:
@@ -265,12 +265,12 @@ class ChunkCache:
         with side_stream(self.device):
             return found.pixels()[0].float().cpu().numpy(), found.valid(0)
 
-    def look_at(self, window: Window, raster: int = 0) -> Windows:
+    def look_at(self, window: Window, raster: int = 0) -> SourceWindows:
         """Return one window and the chunks under it."""
         corner = np.array([[window.column, window.row]], np.int64)
         return self.windows(np.array([raster]), corner, window.height, window.width)
 
-    def windows(self, rasters: Numbers, corners: Numbers, height: int, width: int) -> Windows:
+    def windows(self, rasters: WholeNumbers, corners: WholeNumbers, height: int, width: int) -> SourceWindows:
         """Return windows of one size and the chunks under them, read where need be.
 
         Args:
@@ -281,8 +281,8 @@ class ChunkCache:
         different, places = np.unique(numbers, return_inverse=True)
         beyond = int(len(different) > 0 and different[0] < 0)
         table = places.reshape(numbers.shape) - beyond
-        pieces = Pieces(table, corners % CHUNK_PX, height, width, CHUNK_PX)
-        return Windows(self._chunks.get(different[beyond:].tolist()), pieces, self._bands, self.device)
+        pieces = ChunkPieces(table, corners % CHUNK_PX, height, width, CHUNK_PX)
+        return SourceWindows(self._chunks.get(different[beyond:].tolist()), pieces, self._bands, self.device)
 
     def _decoded(self, number: int) -> _Chunk:
         raster, window = self._grid.place(number)

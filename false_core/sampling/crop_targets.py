@@ -9,7 +9,7 @@ from affine import Affine
 
 from false_core.labels.annotation import IGNORE, SMALL_POLYGON, Annotation
 from false_core.raster.source import RasterSource, moved
-from false_core.sampling.cache import Chunks, Grid, Numbers, Pieces
+from false_core.sampling.cache import ChunkGrid, ChunkPieces, Chunks, WholeNumbers
 from false_core.sampling.geometry import Placement
 
 FINER = 2
@@ -17,10 +17,10 @@ FINER = 2
 most, along each axis, which is less than anybody digitises."""
 LABELS_PX = 512
 """Side of a burned chunk in its own pixels."""
-MOST_BYTES = 128_000_000
+MOST_LABEL_BYTES = 128_000_000
 """Of burned chunks that are kept."""
 
-Classes = npt.NDArray[np.uint8]
+PixelClasses = npt.NDArray[np.uint8]
 
 
 class CropTargets:
@@ -40,10 +40,10 @@ class CropTargets:
         self._solid, self._thin = annotation.subset(solid), annotation.subset(~solid)
         only_points = bool((shapely.get_type_id(self._thin.shapes) == shapely.GeometryType.POINT).all())
         self._points = shapely.get_coordinates(self._thin.shapes) if only_points else None
-        self._grid = Grid.of([(FINER * source.width, FINER * source.height)], LABELS_PX)
-        self._chunks = Chunks(self._burned, MOST_BYTES // LABELS_PX**2)
+        self._grid = ChunkGrid.of([(FINER * source.width, FINER * source.height)], LABELS_PX)
+        self._chunks = Chunks(self._burned, MOST_LABEL_BYTES // LABELS_PX**2)
 
-    def of(self, placement: Placement, corners: Numbers, side: int, size: int) -> Classes:
+    def of(self, placement: Placement, corners: WholeNumbers, side: int, size: int) -> PixelClasses:
         """Return the classes of the pixels of crops, of shape (n, size, size); ``IGNORE`` where nothing is labelled.
 
         Args:
@@ -62,7 +62,7 @@ class CropTargets:
             self._burn_thin(targets[crop], np.sort(shapes[crops == crop]), to_crop)
         return targets
 
-    def _cut_out(self, targets: Classes, placement: Placement, corners: Numbers, side: int) -> None:
+    def _cut_out(self, targets: PixelClasses, placement: Placement, corners: WholeNumbers, side: int) -> None:
         """Look up the middle of each pixel of a crop in what is burned."""
         if not len(self._solid.shapes):
             return
@@ -71,10 +71,10 @@ class CropTargets:
         different, places = np.unique(numbers, return_inverse=True)
         beyond = int(different[0] < 0)
         chunks = [None] * beyond + self._chunks.get(different[beyond:].tolist())
-        pieces = Pieces(places.reshape(numbers.shape), FINER * corners % LABELS_PX, fine, fine, LABELS_PX)
+        pieces = ChunkPieces(places.reshape(numbers.shape), FINER * corners % LABELS_PX, fine, fine, LABELS_PX)
         from_middle = np.arange(size, dtype=np.float32) + np.float32(0.5 - size / 2)
         for crop, target in enumerate(targets):
-            window: Classes | None = None
+            window: PixelClasses | None = None
             for number, inside, taken in pieces.of(crop):
                 chunk = chunks[number]
                 if chunk is not None:
@@ -91,14 +91,14 @@ class CropTargets:
             place += x.astype(np.int32)
             np.take(window, place, out=target, mode="clip")
 
-    def _burned(self, number: int) -> Classes | None:
+    def _burned(self, number: int) -> PixelClasses | None:
         """Return the classes of a chunk, None where nothing is labelled."""
         _, window = self._grid.place(number)
         to_chunk = Affine.translation(-window.column, -window.row) * Affine.scale(FINER)
         burned = self._solid.burn(to_chunk, LABELS_PX, LABELS_PX)
         return None if (burned == IGNORE).all() else burned
 
-    def _burn_thin(self, target: Classes, near: npt.NDArray[np.integer], to_crop: Affine) -> None:
+    def _burn_thin(self, target: PixelClasses, near: npt.NDArray[np.integer], to_crop: Affine) -> None:
         """Burn small shapes over what is there already."""
         if self._points is None:
             burned = self._thin.subset(near).burn(to_crop, *target.shape)

@@ -18,14 +18,14 @@ from false_core.labels.annotation import IGNORE, Annotation
 from false_core.raster.classes import ClassTable
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
-from false_core.sampling.cache import CHUNK_PX, ChunkCache, Windows
+from false_core.sampling.cache import CHUNK_PX, ChunkCache, SourceWindows
 from false_core.sampling.crop_targets import CropTargets
 from false_core.sampling.geometry import Placement, random_placement, resample, sampling_maps, window_side, zoomed_crops
 from false_core.sampling.spectral import SpectralChanges, SpectralJitter, torch_generator
 
 TRIES = 16
 """Points drawn around a polygon to find one in it."""
-AT_A_TIME = 64
+PIXELS_AT_A_TIME = 64
 """Pixels whose chunks are looked at together."""
 PRIOR_BATCHES = 32
 """Batches looked at to see how often classes come up."""
@@ -103,7 +103,7 @@ def on_valid_pixels(annotation: Annotation, cache: ChunkCache, feedback: Feedbac
     for number in order[~is_pixel].tolist():
         shows[number] = _shows_something(annotation, number, cache)
     pixels = order[is_pixel]
-    for some in np.array_split(pixels, -(-len(pixels) // AT_A_TIME) or 1):
+    for some in np.array_split(pixels, -(-len(pixels) // PIXELS_AT_A_TIME) or 1):
         corners = first[some, :2]
         shows[some] = cache.windows(np.zeros(len(some), np.int64), corners, 1, 1).valid_shares() > 0
     if shows.all():
@@ -185,7 +185,7 @@ class LabelSampler:
         placement, targets, windows = self._draw(number, mine)
         return LabelledCrops(windows.pixels(), placement, targets, mine, self._batch_size)
 
-    def _draw(self, number: int, mine: slice) -> tuple[Placement, Tensor, Windows]:
+    def _draw(self, number: int, mine: slice) -> tuple[Placement, Tensor, SourceWindows]:
         """Return how some crops of batch ``number`` lie, their targets, and the windows that they are cut out of."""
         generator = np.random.default_rng([self._seed, number])
         count, scales = self._batch_size, self._scales
@@ -226,7 +226,7 @@ def _points_in(shapes: npt.NDArray[np.object_], chance: npt.NDArray[np.float64])
     """Return a point of each shape, of shape (n, 2).
 
     Args:
-        chance: Numbers from 0 to 1, of shape (n, tries, 2). The first of them that fall into a polygon count.
+        chance: WholeNumbers from 0 to 1, of shape (n, tries, 2). The first of them that fall into a polygon count.
     """
     bounds = shapely.bounds(shapes)
     tries = bounds[:, None, :2] + chance * (bounds[:, 2:] - bounds[:, :2])[:, None]

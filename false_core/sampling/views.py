@@ -16,7 +16,7 @@ from false_core.distributed import WHOLE_JOB, Share
 from false_core.presets import IMAGE
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import MeasuredRasters
-from false_core.sampling.cache import CHUNK_PX, CPU, NEIGHBOURHOOD, ChunkCache, Numbers, Windows, chunk_bytes
+from false_core.sampling.cache import CHUNK_PX, CPU, NEIGHBOURHOOD, ChunkCache, SourceWindows, WholeNumbers, chunk_bytes
 from false_core.sampling.geocentric import GeocentricPositions
 from false_core.sampling.geometry import (
     Placement,
@@ -45,7 +45,7 @@ class SamplingRequirements:
         neighbours: Patches drawn in the neighbourhood of one that was drawn anywhere, 0: all are drawn anywhere. They follow
             it in the batch.
         reach: Radius of the neighbourhood, in widths of a view.
-        chance: Numbers from 0 to 1 for each view, for what the method leaves to chance.
+        chance: WholeNumbers from 0 to 1 for each view, for what the method leaves to chance.
     """
 
     margin: float = 2.0
@@ -203,12 +203,12 @@ class _Patches:
     """Patches by their places in a batch.
 
     Attributes:
-        rasters: Numbers of their rasters, of shape (n,).
+        rasters: WholeNumbers of their rasters, of shape (n,).
         corners: Columns and rows of their upper left corners, of shape (n, 2).
     """
 
-    rasters: Numbers
-    corners: Numbers
+    rasters: WholeNumbers
+    corners: WholeNumbers
 
     def at(self, places: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> _Patches:
         """Return some of the patches."""
@@ -350,7 +350,7 @@ class PatchSampler:
             found.put(np.flatnonzero(~at_middle), near)
         return found
 
-    def _best(self, places: Numbers, draw: Callable[[Numbers, int], _Patches]) -> _Patches:
+    def _best(self, places: WholeNumbers, draw: Callable[[WholeNumbers, int], _Patches]) -> _Patches:
         """Return for each place the best of a few patches that ``draw`` makes of it: the first that is valid enough.
 
         Args:
@@ -375,14 +375,14 @@ class PatchSampler:
         side = self._side - 2 * margin
         return self._cache.windows(patches.rasters, patches.corners + margin, side, side).valid_shares()
 
-    def _anywhere(self, number: int, places: Numbers, chance: Positions) -> _Patches:
+    def _anywhere(self, number: int, places: WholeNumbers, chance: Positions) -> _Patches:
         """Return patches around pixels of the chunks in use that belong to places in a batch.
 
         Each batch lets one chunk go and takes up the next one of the shuffled order. Every chunk belongs to one place, or
         where there are fewer chunks than places, to some places in a row.
 
         Args:
-            chance: Numbers from 0 to 1, of shape (n, 3).
+            chance: WholeNumbers from 0 to 1, of shape (n, 3).
         """
         kind = places * self._kinds // self._draw.batch_size
         first = number + (kind - number) % self._kinds
@@ -403,12 +403,12 @@ class PatchSampler:
         return _Patches(middles.rasters, np.rint(pixels).astype(np.int64) - half)
 
     def _transfers(
-        self, number: int, mine: slice, rasters: Numbers, seen: Windows, windows: Tensor
+        self, number: int, mine: slice, rasters: WholeNumbers, seen: SourceWindows, windows: Tensor
     ) -> StyleTransfers | None:
         """Draw which of the patches get other colours in their second view, and whose.
 
         Args:
-            rasters: Numbers of the patches' rasters.
+            rasters: WholeNumbers of the patches' rasters.
             seen, windows: Their source windows, and the pixels of these.
         """
         chosen: list[tuple[int, np.random.Generator]] = []
@@ -482,7 +482,7 @@ class Shuffled:
     def __len__(self) -> int:
         return len(self._order)
 
-    def at(self, positions: Numbers) -> tuple[Numbers, Numbers]:
+    def at(self, positions: WholeNumbers) -> tuple[WholeNumbers, WholeNumbers]:
         """Return the rasters of parts by their positions in the order, and where they lie: (n, 4), as in ``Window``."""
         places = self._order[positions]
         rasters = np.searchsorted(self._ends, places, side="right")
