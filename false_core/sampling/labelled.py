@@ -25,7 +25,7 @@ from false_core.sampling.spectral import SpectralChanges, SpectralJitter, torch_
 
 TRIES = 16
 """Points drawn around a polygon to find one in it."""
-PIXELS_AT_A_TIME = 64
+LABEL_PIXELS_AT_A_TIME = 64
 """Pixels whose chunks are looked at together."""
 PRIOR_BATCHES = 32
 """Batches looked at to see how often classes come up."""
@@ -103,7 +103,7 @@ def on_valid_pixels(annotation: Annotation, cache: ChunkCache, feedback: Feedbac
     for number in order[~is_pixel].tolist():
         shows[number] = _shows_something(annotation, number, cache)
     pixels = order[is_pixel]
-    for some in np.array_split(pixels, -(-len(pixels) // PIXELS_AT_A_TIME) or 1):
+    for some in np.array_split(pixels, -(-len(pixels) // LABEL_PIXELS_AT_A_TIME) or 1):
         corners = first[some, :2]
         shows[some] = cache.windows(np.zeros(len(some), np.int64), corners, 1, 1).valid_shares() > 0
     if shows.all():
