@@ -22,8 +22,8 @@ from false_core.threads import cores, prefetch
 
 MOST_READERS = 16
 """Threads that read, as far as there are cores: a device that is faster than the CPU waits for tiles to be decoded."""
-CORES_PER_READER = 8
-"""Cores that compute as long as one reads, or longer, where it is they that compute. Each reader takes memory."""
+READERS_BESIDE_CPU = 4
+"""The same where the CPU computes itself. Above 16 cores they are a quarter of them."""
 
 Result = TypeVar("Result")
 Wanted = Callable[[Tile, BoolArray], bool]
@@ -94,7 +94,7 @@ class TiledNetwork(Generic[Result]):
 
 def readers_for(device: torch.device) -> int:
     """Return how many threads read tiles for a device."""
-    return min(MOST_READERS, cores() if device.type != "cpu" else -(-cores() // CORES_PER_READER) + 1)
+    return min(MOST_READERS, cores(), MOST_READERS if device.type != "cpu" else max(READERS_BESIDE_CPU, cores() // 4))
 
 
 def blended(
