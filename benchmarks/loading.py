@@ -9,8 +9,8 @@ processor does to feed one. Measured is processor time, which other programs har
   made     of what is made, on one core, decoding and all
   held     of that, what remains where nothing has to be decoded, sent or looked up: Python, which one thread at a time runs
 
-From these follows by arithmetic what 2 and 16 cores make: as many times as much, as far as there are threads for them, but not
-more than one thread could do of what is held.
+From these follows by arithmetic what 2 and 16 cores make: as many times as much, as far as there are threads for them, but
+not more than one thread could do of what is held.
 
 Patches come from a raster that is in the cache, and from one of 20,480 x 20,480 pixels that is not: there decoding is left
 out and counted, and each chunk counts with the time that one of the first raster takes. Crops are of 120 polygons.

@@ -23,7 +23,7 @@ from false_core.sampling.crop_targets import CropTargets
 from false_core.sampling.geometry import Placement, random_placement, resample, sampling_maps, window_side, zoomed_crops
 from false_core.sampling.spectral import SpectralChanges, SpectralJitter, torch_generator
 
-TRIES = 16
+POINTS_TRIED = 16
 """Points drawn around a polygon to find one in it."""
 LABEL_PIXELS_AT_A_TIME = 64
 """Pixels whose chunks are looked at together."""
@@ -192,7 +192,7 @@ class LabelSampler:
         drawn = random_placement(count, scales, 0.0, generator) if self._turns else zoomed_crops(count, scales, generator)
         placement = drawn.part(mine)
         shapes = generator.choice(len(self._chance), count, p=self._chance)[mine]
-        chance = np.random.default_rng([self._seed, number, 1]).random((count, TRIES + 1, 2))[mine]
+        chance = np.random.default_rng([self._seed, number, 1]).random((count, POINTS_TRIED + 1, 2))[mine]
         # The labelled point lies anywhere in the inner half of the crop, not always in its middle.
         middles = _points_in(self._annotation.shapes[shapes], chance[:, 1:]) + (chance[:, 0] - 0.5) * (self._size / 2)
         corners = np.rint(middles).astype(np.int64) - self._side // 2

@@ -279,7 +279,7 @@ class PatchSampler:
         self._rasters, self._styles = len(sources), [source.window_of(None) for source in styles]
         self._farthest = draw.crop_size / 4
         self._side = draw.patch_size or window_side(draw.crop_size, draw.scales[1], self._farthest)
-        self._chunks = Shuffled(rasters.areas, draw.seed)
+        self._chunks = Shuffled(rasters.middles, draw.seed)
         # Different patches of a chunk reach into different neighbours of it. With fewer in memory than all of these, what
         # was decoded is gone when it is needed again.
         in_memory = budget // chunk_bytes(len(sources[0].bands))
@@ -470,10 +470,15 @@ def _drawn(pixels: Tensor, valid: BoolArray, generator: np.random.Generator) -> 
 
 
 class Shuffled:
-    """The parts of all areas that lie in each chunk, in random order. Thousands of rasters have too many for a list."""
+    """The parts of all areas that lie in each chunk, in random order. Thousands of rasters have too many for a list.
 
-    def __init__(self, areas: Sequence[Window], seed: int) -> None:
-        self._areas = np.array([(area.column, area.row, area.width, area.height) for area in areas], np.int64)
+    Args:
+        areas: Numbers of rasters with windows of them.
+    """
+
+    def __init__(self, areas: Sequence[tuple[int, Window]], seed: int) -> None:
+        self._rasters = np.array([raster for raster, _ in areas], np.int64)
+        self._areas = np.array([(area.column, area.row, area.width, area.height) for _, area in areas], np.int64)
         self._start = self._areas[:, :2] // CHUNK_PX
         self._spans = -(-(self._areas[:, :2] + self._areas[:, 2:]) // CHUNK_PX) - self._start
         self._ends = np.cumsum(self._spans.prod(axis=1))
@@ -485,10 +490,10 @@ class Shuffled:
     def at(self, positions: WholeNumbers) -> tuple[WholeNumbers, WholeNumbers]:
         """Return the rasters of parts by their positions in the order, and where they lie: (n, 4), as in ``Window``."""
         places = self._order[positions]
-        rasters = np.searchsorted(self._ends, places, side="right")
-        areas, spans = self._areas[rasters], self._spans[rasters]
-        squares = places - (self._ends[rasters] - spans.prod(axis=1))
-        corners = (self._start[rasters] + np.stack([squares % spans[:, 0], squares // spans[:, 0]], axis=1)) * CHUNK_PX
+        entries = np.searchsorted(self._ends, places, side="right")
+        areas, spans = self._areas[entries], self._spans[entries]
+        squares = places - (self._ends[entries] - spans.prod(axis=1))
+        corners = (self._start[entries] + np.stack([squares % spans[:, 0], squares // spans[:, 0]], axis=1)) * CHUNK_PX
         first = np.maximum(areas[:, :2], corners)
         last = np.minimum(areas[:, :2] + areas[:, 2:], corners + CHUNK_PX)
-        return rasters, np.concatenate([first, last - first], axis=1)
+        return self._rasters[entries], np.concatenate([first, last - first], axis=1)
