@@ -226,7 +226,7 @@ def _points_in(shapes: npt.NDArray[np.object_], chance: npt.NDArray[np.float64])
     """Return a point of each shape, of shape (n, 2).
 
     Args:
-        chance: WholeNumbers from 0 to 1, of shape (n, tries, 2). The first of them that fall into a polygon count.
+        chance: Numbers from 0 to 1, of shape (n, tries, 2). The first of them that fall into a polygon count.
     """
     bounds = shapely.bounds(shapes)
     tries = bounds[:, None, :2] + chance * (bounds[:, 2:] - bounds[:, :2])[:, None]

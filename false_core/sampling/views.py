@@ -34,6 +34,8 @@ Positions = npt.NDArray[np.float64]
 FEWEST_VALID = 0.6
 """Share of a patch's central part that must be valid."""
 ATTEMPTS = 16
+LOCAL_SHARES = (0.05, 0.4)
+"""The least and the largest share of the ground of a patch that a small crop covers, as published with DINO."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,17 @@ class SamplingRequirements:
         neighbours: Patches drawn in the neighbourhood of one that was drawn anywhere, 0: all are drawn anywhere. They follow
             it in the batch.
         reach: Radius of the neighbourhood, in widths of a view.
-        chance: WholeNumbers from 0 to 1 for each view, for what the method leaves to chance.
+        chance: Numbers from 0 to 1 for each view, for what the method leaves to chance.
+        local: Small crops of each patch beside its two views.
+        local_size: Their side in their own pixels.
     """
 
     margin: float = 2.0
     neighbours: int = 0
     reach: float = 1.0
     chance: int = 0
+    local: int = 0
+    local_size: int = 0
 
 
 NO_REQUIREMENTS = SamplingRequirements()
@@ -92,6 +98,8 @@ class ViewPairs:
         whole: Patches of that batch.
         chance: What the method asked for, see ``SamplingRequirements``, of shape (2 * batch, numbers), first views first.
         styles: Which patches get other colours in their second view.
+        local: Placements of the small crops.
+        local_size: Their side in pixels.
     """
 
     rasters: npt.NDArray[np.int64]
@@ -107,6 +115,8 @@ class ViewPairs:
     whole: int
     chance: Tensor
     styles: StyleTransfers | None = None
+    local: tuple[Placement, ...] = ()
+    local_size: int = 0
 
     @property
     def kept(self) -> Tensor:
@@ -136,6 +146,37 @@ class ViewPairs:
 
 
 @dataclass(frozen=True)
+class RawSmallCrops:
+    """What becomes the small crops of each of B patches, as ``RawViews`` becomes their views.
+
+    Attributes:
+        maps: Where they lie, of shape (B, crops, 2, 3).
+        changes: The changes of all, the first crops of all patches before the second ones.
+        size: Their side in pixels.
+    """
+
+    maps: Tensor
+    changes: SpectralChanges
+    size: int
+
+    @classmethod
+    def of(cls, pairs: ViewPairs, jitter: SpectralJitter, seed: int, step: int) -> RawSmallCrops | None:
+        """Return the crops of ``pairs``, None where there are none."""
+        if not pairs.local:
+            return None
+        bands, side = pairs.windows.shape[1:3]
+        count = len(pairs.local)
+        changes = jitter.draw(count * pairs.whole, bands, torch_generator(seed, step, count))
+        changes = changes.picked(partial(_of_each, times=count, patches=pairs.share))
+        return cls(sampling_maps(*pairs.local, side=side, size=pairs.local_size), changes, pairs.local_size)
+
+    def part(self, patches: slice) -> RawSmallCrops:
+        """Return the crops of some of the patches."""
+        changes = self.changes.picked(partial(_of_each, times=self.maps.shape[1], patches=patches))
+        return RawSmallCrops(self.maps[patches], changes, self.size)
+
+
+@dataclass(frozen=True)
 class RawViews:
     """What becomes two views of each of B patches once it is on the device. All that is random about them is in it.
 
@@ -147,6 +188,7 @@ class RawViews:
         kept: See ``ViewPairs``.
         seen: Which points both views see, of shape (B, points), in memory.
         ground, chance, styles: See ``ViewPairs``.
+        local: Small crops, where the method asked for some.
     """
 
     windows: Tensor
@@ -158,6 +200,7 @@ class RawViews:
     ground: Tensor
     chance: Tensor
     styles: StyleTransfers | None
+    local: RawSmallCrops | None
 
     @classmethod
     def of(cls, pairs: ViewPairs, jitter: SpectralJitter, seed: int, step: int) -> RawViews:
@@ -176,6 +219,7 @@ class RawViews:
             ground=pairs.ground,
             chance=pairs.chance,
             styles=pairs.styles,
+            local=RawSmallCrops.of(pairs, jitter, seed, step),
         )
 
     def part(self, patches: slice) -> RawViews:
@@ -195,6 +239,7 @@ class RawViews:
             ground=self.ground[patches],
             chance=of_both(self.chance),
             styles=self.styles.part(patches) if self.styles else None,
+            local=self.local.part(patches) if self.local else None,
         )
 
 
@@ -203,7 +248,7 @@ class _Patches:
     """Patches by their places in a batch.
 
     Attributes:
-        rasters: WholeNumbers of their rasters, of shape (n,).
+        rasters: Numbers of their rasters, of shape (n,).
         corners: Columns and rows of their upper left corners, of shape (n, 2).
     """
 
@@ -298,6 +343,7 @@ class PatchSampler:
         one, two, seen = matched_points(first, second, draw.crop_size, draw.points, self._requirements.margin, generator)
         # Of the whole batch, so that it does not matter how it is shared.
         chance = np.random.default_rng([draw.seed, number, whole, 1]).random((2, whole, self._requirements.chance))
+        local = self._local_placements(number)
         first = first.part(mine)
         centres = patches.corners.astype(np.float64) + self._side / 2
         offsets = first.to_window(one[mine] * (draw.crop_size / 2)).astype(np.float64)
@@ -316,6 +362,8 @@ class PatchSampler:
             whole=whole,
             chance=torch.from_numpy(chance[:, mine].astype(np.float32)).flatten(0, 1),
             styles=self._transfers(number, mine, patches.rasters, under, windows),
+            local=tuple(placement.part(mine) for placement in local),
+            local_size=self._requirements.local_size,
         )
 
     def _placement(self, generator: np.random.Generator) -> Placement:
@@ -323,6 +371,20 @@ class PatchSampler:
         if draw.patch_size:
             return resized_crops(draw.batch_size, draw.patch_size, draw.crop_size, generator)
         return random_placement(draw.batch_size, draw.scales, self._farthest, generator)
+
+    def _local_placements(self, number: int) -> list[Placement]:
+        """Draw the small crops of a batch: each covers 0.05 to 0.4 of the ground of a patch, and lies within it."""
+        draw, wanted = self._draw, self._requirements
+        generator = np.random.default_rng([draw.seed, number, draw.batch_size, 2])
+        if draw.patch_size:
+            return [
+                resized_crops(draw.batch_size, draw.patch_size, wanted.local_size, generator, LOCAL_SHARES)
+                for _ in range(wanted.local)
+            ]
+        if not wanted.local:
+            return []
+        least, most = (math.sqrt(share) * draw.crop_size / wanted.local_size for share in LOCAL_SHARES)
+        return [random_placement(draw.batch_size, (least, most), self._farthest, generator) for _ in range(wanted.local)]
 
     def ground(self, raster: int, centre: tuple[float, float], side: int) -> FloatArray:
         """Return the normalised pixels (bands, side, side) of a raster around a place, 0 where invalid."""
@@ -382,7 +444,7 @@ class PatchSampler:
         where there are fewer chunks than places, to some places in a row.
 
         Args:
-            chance: WholeNumbers from 0 to 1, of shape (n, 3).
+            chance: Numbers from 0 to 1, of shape (n, 3).
         """
         kind = places * self._kinds // self._draw.batch_size
         first = number + (kind - number) % self._kinds
@@ -408,7 +470,7 @@ class PatchSampler:
         """Draw which of the patches get other colours in their second view, and whose.
 
         Args:
-            rasters: WholeNumbers of the patches' rasters.
+            rasters: Numbers of the patches' rasters.
             seen, windows: Their source windows, and the pixels of these.
         """
         chosen: list[tuple[int, np.random.Generator]] = []
@@ -454,7 +516,12 @@ class PatchSampler:
 
 def _of_both(views: Tensor, patches: slice) -> Tensor:
     """Return the rows of some patches, where the first views are stacked on the second views."""
-    return views.view(2, len(views) // 2, *views.shape[1:])[:, patches].flatten(0, 1)
+    return _of_each(views, 2, patches)
+
+
+def _of_each(crops: Tensor, times: int, patches: slice) -> Tensor:
+    """Return the rows of some patches, where the first crops are stacked on the second ones, and so on."""
+    return crops.view(times, len(crops) // times, *crops.shape[1:])[:, patches].flatten(0, 1)
 
 
 def _kept(seen: Tensor) -> Tensor:
