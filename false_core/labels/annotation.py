@@ -126,7 +126,7 @@ def read_labels(path: str, field: str, source: RasterSource, feedback: Feedback)
     table = table[~table.geometry.isna() & ~table.geometry.is_empty]
     if table.empty:
         raise InputError(f"{path} holds no geometry.", "Digitise points, lines or polygons first.")
-    values = _clean_values(table[field])
+    values = clean_values(table[field])
     empty = int(values.isna().sum())
     table = table[values.notna()]
     if table.empty:
@@ -205,7 +205,7 @@ def read_labelled_ground(path: str, source: RasterSource, feedback: Feedback) ->
     return Annotation(ground, parts, np.zeros(len(parts), np.int64), shapely.STRtree(parts))
 
 
-def _clean_values(values: Any) -> Any:
+def clean_values(values: Any) -> Any:
     """Return the class values without nulls: text stripped, empty text null, whole floats as integers, booleans as text."""
 
     def clean(value: Any) -> Any:
