@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 import torch
+from torch import nn
 
 from false_core.accuracy.cross_validated import AccuracyEstimate
+from false_core.areas.areas_report import areas_report
 from false_core.areas.examples import Examples, read_examples
 from false_core.areas.head import FittedHead, fit_head
 from false_core.areas.layer import AreaLayer, make_cells, read_areas
@@ -33,9 +35,10 @@ from false_core.models.model_report import accuracy_in_short
 from false_core.models.record import record_of
 from false_core.models.weights import start_from
 from false_core.raster.classes import read_legend
-from false_core.raster.source import RasterSource
+from false_core.raster.source import BoolArray, RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import open_all
+from false_core.reports.page import write_report
 from false_core.training.bands import measured_bands
 
 FloatArray = npt.NDArray[np.float32]
@@ -43,6 +46,8 @@ FloatArray = npt.NDArray[np.float32]
 WIDTH_PX = 256
 """Working pixels that an area is wide, where the job does not say how large pixels are: about as the encoder was trained."""
 MOST_FACTOR = 32
+ZOOMS = (1,)
+"""Working pixels per pixel of each pass of an encoder."""
 SAMPLED = 8_192
 """Areas that say what is normal."""
 
@@ -51,7 +56,9 @@ def classify_areas(job: ClassifyAreas, feedback: Feedback) -> dict[str, Any]:
     """Run a ``ClassifyAreas`` job: write the layer and, if asked for, the model and the report. Return its results."""
     with feedback.stage("Starting", 0.05):
         device = choose_device(job.device, feedback)
-        base = read_card(job.model, AREA_CLASSIFIER) if job.model else read_card(job.encoder, ENCODER) if job.encoder else None
+        base = (
+            read_card(job.model, AREA_CLASSIFIER) if job.model else read_card(job.encoder, ENCODER) if job.encoder else None
+        )
         if not base and job.weights != GENERAL:
             raise RequestError(
                 "There is no encoder to look with: no encoder file is given, and the general encoder is off.",
@@ -77,16 +84,21 @@ def classify_areas(job: ClassifyAreas, feedback: Feedback) -> dict[str, Any]:
         answers = _answers(made.classifier, features)
     with feedback.stage("Writing", 0.05):
         own = answers[: len(layer.shapes)]
+        known: BoolArray = np.asarray(np.isfinite(own).all(axis=1))
+        without = int((~known).sum())
+        if without:
+            feedback.info(f"{without:,} of {len(own):,} areas hold no valid pixel, and get no class.")
         if examples:
             _keep_labels(own, examples)
         write_classified(job.output, layer.table, own, made.card.classes, job.raster, feedback)
         if job.new_model:
             save_model(job.new_model, made.card, made.classifier)
-    known = np.isfinite(own).all(axis=1)
-    without = int((~known).sum())
-    if without:
-        feedback.info(f"{without:,} of {len(own):,} areas hold no valid pixel, and get no class.")
-    scores = {name: value for name, value in made.card.provenance.get("scores", {}).items() if name in ("oa", "oa_low", "oa_high")}
+        if job.report:
+            counts = np.bincount(own[known].argmax(axis=1), minlength=len(made.card.classes))
+            confusion = made.head.confusion if made.head else None
+            write_report(job.report, areas_report(made.card, counts, without, confusion, source.name, feedback.warnings))
+    told = made.card.provenance.get("scores", {})
+    scores = {name: told[name] for name in ("oa", "oa_low", "oa_high") if name in told}
     return {"classified": int(known.sum()), "without": without, "accuracy": accuracy_in_short(made.card), **scores}
 
 
@@ -108,9 +120,7 @@ class _Made:
     head: FittedHead | None
 
 
-def _opened(
-    job: ClassifyAreas, base: ModelCard | None, feedback: Feedback
-) -> tuple[RasterSource, Normalisation, AreaLayer]:
+def _opened(job: ClassifyAreas, base: ModelCard | None, feedback: Feedback) -> tuple[RasterSource, Normalisation, AreaLayer]:
     """Open the raster on the working grid, and read or make the areas on it."""
     if base:
         source = open_for_model(job.raster, str(job.model or job.encoder), base, feedback, job.bands)
@@ -119,7 +129,9 @@ def _opened(
     layer = _areas(job, source, feedback)
     factor = _factor(job, layer, source)
     if factor > 1:
-        feedback.info(f"{source.name}: working on pixels of {source.pixel_size * factor:g} instead of {source.pixel_size:g}.")
+        feedback.info(
+            f"{source.name}: working on pixels of {source.pixel_size * factor:g} instead of {source.pixel_size:g}."
+        )
         source = source.at_factor(factor)
         layer = AreaLayer(layer.table, shapely.transform(layer.shapes, lambda xy: xy / factor))
     sources, normalisation = measured_bands([source], [source.window_of(None)], bool(job.bands), feedback, ALONE)
@@ -145,17 +157,17 @@ def _with_encoder(job: ClassifyAreas, base: ModelCard | None, source: RasterSour
     bands = len(source.bands)
     if job.model and base:
         return _Seen(area_classifier_from(job.model, base).features, {}, base)
-    names, photographs, weights, origin = [], [], [], {}
+    found: list[tuple[str, bool, nn.Module]] = []
+    origin: dict[str, Any] = {}
     if job.weights == GENERAL:
         encoder = build_encoder(BACKBONE, bands)
         origin = start_from(GENERAL, encoder, BACKBONE, source.name, source.colours, feedback)
-        names.append(BACKBONE), photographs.append(True), weights.append(encoder.state_dict())
+        found.append((BACKBONE, True, encoder))
     if base and job.encoder:
-        names.append(base.encoder), photographs.append(False)
-        weights.append(encoder_from(job.encoder, base).state_dict())
-    seen = AreaEncoder(names, photographs, (1,), bands)
-    for encoder, own in zip(seen.encoders, weights):
-        encoder.load_state_dict(own)
+        found.append((base.encoder, False, encoder_from(job.encoder, base)))
+    seen = AreaEncoder([name for name, _, _ in found], [of for _, of, _ in found], ZOOMS, bands)
+    for own, (_, _, encoder) in zip(seen.encoders, found):
+        own.load_state_dict(encoder.state_dict())
     return _Seen(seen.eval(), origin, base)
 
 
@@ -177,7 +189,7 @@ def _fitted(
     made_by: dict[str, Any],
     feedback: Feedback,
 ) -> _Made:
-    valid = np.isfinite(features).all(axis=1)
+    valid: BoolArray = np.asarray(np.isfinite(features).all(axis=1))
     used = valid[examples.numbers]
     if not used.all():
         feedback.warn(f"{int((~used).sum())} labelled areas hold no valid pixel, and teach nothing.")

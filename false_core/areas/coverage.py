@@ -78,7 +78,8 @@ def _boxes(shapes: npt.NDArray[np.object_], small: BoolArray) -> npt.NDArray[np.
     bounds: npt.NDArray[np.float64] = shapely.bounds(shapes)
     bounds[small, :2] = np.floor(bounds[small, :2])
     bounds[small, 2:] = np.floor(bounds[small, 2:]) + 1
-    return bounds + np.array([1e-6, 1e-6, -1e-6, -1e-6])
+    bounds += [1e-6, 1e-6, -1e-6, -1e-6]
+    return bounds
 
 
 def _apart(bounds: npt.NDArray[np.float64]) -> list[npt.NDArray[np.int64]]:

@@ -107,9 +107,7 @@ class Pooling:
         working: BoolArray = np.asarray(valid.reshape(size, f, size, f).any(axis=(1, 3)))
         return working[HALO_PX:-HALO_PX, HALO_PX:-HALO_PX]
 
-    def _sums(
-        self, shapes: npt.NDArray[np.object_], tile: Tile, valid: BoolArray, levels: list[Tensor]
-    ) -> Iterator[_Sums]:
+    def _sums(self, shapes: npt.NDArray[np.object_], tile: Tile, valid: BoolArray, levels: list[Tensor]) -> Iterator[_Sums]:
         window = Window(tile.window.column + HALO_PX, tile.window.row + HALO_PX, SIDE_PX, SIDE_PX)
         counts = coverage(shapes, window, valid, FINEST_STRIDE)
         pixels = np.asarray(counts.sum(axis=1)).ravel()
@@ -172,4 +170,3 @@ def _tiles_of(shapes: npt.NDArray[np.object_], plan: TilePlan) -> dict[int, npt.
             for number, members in zip(which.tolist(), np.split(numbers[there][order], starts[1:])):
                 found.setdefault(number, []).append(members)
     return {number: np.sort(np.concatenate(members)) for number, members in found.items()}
-

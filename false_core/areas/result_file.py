@@ -32,10 +32,10 @@ def write_classified(
         log_probabilities: Of the classes, of shape (n, classes); NaN where an area gets none.
         raster: The raster that they lie on.
     """
-    names = np.array([c.name for c in classes], object)
+    names = np.array([*(c.name for c in classes), None], object)
     known = np.isfinite(log_probabilities).all(axis=1)
     order = np.argsort(-np.where(known[:, None], log_probabilities, 0), axis=1, kind="stable")
-    first, second = (np.where(known, names[order[:, rank]], None) for rank in (0, 1))
+    first, second = (names[np.where(known, order[:, rank], len(classes))] for rank in (0, 1))
     confidence = np.where(known, np.rint(100 * np.exp(log_probabilities.max(axis=1))), np.nan)
     table = _renamed(table, (CLASS, CONFIDENCE, SECOND), feedback)
     table[CLASS], table[CONFIDENCE], table[SECOND] = first, confidence, second

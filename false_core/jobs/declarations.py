@@ -427,9 +427,8 @@ class ClassifyAreas(Job, done_by="false_core.areas.classify_areas:classify_areas
     """Give each area of a raster a class, from a few areas whose class is known.
 
     Areas are the cells of a grid, parcels, blocks or other polygons. What the encoder sees in an area is averaged to one
-    list of numbers, and a classifier is fitted to those of the labelled areas in seconds. So it pays to correct some
-    classes and run it again: what was seen is remembered. Areas may overlap, have several parts and be smaller than a pixel;
-    those without a valid pixel get no class. An area with a label keeps its class.
+    list of numbers, and a classifier is fitted to those of the labelled areas in seconds. Areas may overlap, have several
+    parts and be smaller than a pixel; those without a valid pixel get no class. An area with a label keeps its class.
     """
 
     raster: str = parameter(RASTER, "Raster", "The raster that the areas lie on." + _STANDS_FOR_ONE)
@@ -466,8 +465,8 @@ class ClassifyAreas(Job, done_by="false_core.areas.classify_areas:classify_areas
     field: Optional[str] = parameter(
         FIELD,
         "Class field",
-        "The field of the labels that holds the class. Empty values are left out. In QGIS it may be left out: then it is the "
-        "field that the layer is styled by.",
+        "The field of the labels that holds the class. Empty values are left out. In QGIS it may be left out: then it is "
+        "the field that the layer is styled by.",
         None,
         of="labels",
     )

@@ -189,9 +189,7 @@ def _read(asked: LayerPath, layer: _Layer, wanted: list[str] | None) -> tuple[di
             raise InputError(f"The labels have no field {field!r}.", f"They have {', '.join(fields) or 'no field at all'}.")
     try:
         # One more than may be: a layer can be a query that never ends.
-        about, _, shapes, values = pyogrio.raw.read(
-            asked.file, columns=wanted, max_features=MOST_FEATURES + 1, **options
-        )
+        about, _, shapes, values = pyogrio.raw.read(asked.file, columns=wanted, max_features=MOST_FEATURES + 1, **options)
     except (ValueError, pyogrio.errors.DataLayerError) as error:
         if not asked.subset or isinstance(error, UnicodeError):
             raise

@@ -82,9 +82,7 @@ class AreaEncoder(nn.Module):
         bands: Number of input bands.
     """
 
-    def __init__(
-        self, encoders: Sequence[str], photographs: Sequence[bool], zooms: Sequence[int], bands: int
-    ) -> None:
+    def __init__(self, encoders: Sequence[str], photographs: Sequence[bool], zooms: Sequence[int], bands: int) -> None:
         super().__init__()
         self.photographs, self.zooms = tuple(photographs), tuple(zooms)
         self.encoders = nn.ModuleList([build_encoder(name, bands) for name in encoders])
@@ -98,9 +96,7 @@ class AreaEncoder(nn.Module):
     @property
     def channels(self) -> list[int]:
         """The number of features of each of the ``levels``."""
-        return [
-            count for encoder in self.encoders for _ in self.zooms for count in channels_of(encoder)[FIRST_LEVEL:]
-        ]
+        return [count for encoder in self.encoders for _ in self.zooms for count in channels_of(encoder)[FIRST_LEVEL:]]
 
     def levels(self, pixels: Tensor) -> list[Tensor]:
         """Return features (batch, channels, height, width), each at its own stride, of normalised pixels."""

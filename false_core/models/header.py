@@ -49,7 +49,9 @@ def check_kind(path: str, found: str, wanted: str | None) -> None:
 
 def not_of_ours(path: str) -> ModelFileError:
     """Return the error that a file is of another program."""
-    return ModelFileError(f"{path} is not a model made by FALSE.", "Choose a file written by pretraining, fine-tuning or classifying areas.")
+    return ModelFileError(
+        f"{path} is not a model made by FALSE.", "Choose a file written by pretraining, fine-tuning or classifying areas."
+    )
 
 
 def read_header(path: str) -> dict[str, Any]:

@@ -46,7 +46,8 @@ from false_core.untrusted import on_one_line, parse_json
 
 FORMAT_VERSION = 4
 """2: an encoder may bring a decoder along. 3: a segmenter may have a head on frozen features, and an encoder the general one
-that it was pretrained from. 4: a classifier of areas. Files without these are written as 1, which older versions read too."""
+that it was pretrained from. 4: a classifier of areas. Files without these are written as 1, which older versions read
+too."""
 DECODER_PREFIX = "decoder."
 """The prefix of the weights of a decoder, in a file of an encoder as in that of a segmenter."""
 GENERAL_PREFIX = "general."
@@ -325,7 +326,8 @@ def _check(card: ModelCard) -> None:
     if type(card.patch_size) is not int or not 1 <= card.patch_size <= LARGEST_PATCH:
         raise ValueError("patch_size must be a number of pixels")
     # timm would look up a name with a slash or a colon in it in the network.
-    networks = (card.encoder, card.decoder, card.general, *(card.head.encoders if card.head else ()), *(card.areas.encoders if card.areas else ()))
+    made_of = [made.encoders for made in (card.head, card.areas) if made]
+    networks = (card.encoder, card.decoder, card.general, *(name for names in made_of for name in names))
     if not all(re.fullmatch(r"[\w.-]*", name) for name in networks):
         raise ValueError("the names of encoders and decoder must be plain ones")
     if card.general and card.kind != ENCODER:

@@ -110,7 +110,8 @@ def style_of_classes(field: str, classes: Sequence[LandCoverClass], named: bool 
     root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology")
     categories, symbols = _categorized(root, field)
     for number, c in enumerate(classes):
-        ET.SubElement(categories, "category", symbol=str(number), value=c.name if named else str(c.code), label=c.name, render="true")
+        value = c.name if named else str(c.code)
+        ET.SubElement(categories, "category", symbol=str(number), value=value, label=c.name, render="true")
         color = ",".join(map(str, (*bytes.fromhex(c.color[1:]), 255)))
         # An outline of the same colour, as between two areas without one the background would shine through.
         drawn = {"color": color, "style": "solid", "outline_color": color, "outline_style": "solid", "outline_width": "0.1"}

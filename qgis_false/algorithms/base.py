@@ -219,7 +219,8 @@ class JobAlgorithm(FalseAlgorithm):
         named = the_only(self.JOB, jobs.FIELD)
         if not named:
             return True
-        layer = layers.layer_of(parameters.get(the_only(self.JOB, jobs.VECTOR)), context)
+        labels = shown_fields(self.JOB)[named].layer.processing_name
+        layer = layers.layer_of(parameters.get(labels), context)
         self._class_field = self.parameterAsString(parameters, named, context)
         if not self._class_field and layer is not None:
             self._class_field = class_field.class_field_of(layer)

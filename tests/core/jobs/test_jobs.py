@@ -125,7 +125,9 @@ class TestTheDeclaration:
     def test_every_default_is_admitted(self, kind: type) -> None:
         declared = jobs.parameters(kind)
         needed = {f.name: f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
-        needed.update({choice[-1]: 1.0 if declared[choice[-1]].kind.is_number else choice[-1] for choice in kind.EXACTLY_ONE})
+        needed.update(
+            {choice[-1]: 1.0 if declared[choice[-1]].kind.is_number else choice[-1] for choice in kind.EXACTLY_ONE}
+        )
         jobs.validate(kind(**{name: (value,) if name == "rasters" else value for name, value in needed.items()}))
 
     @pytest.mark.parametrize(("job", "name"), PARAMETERS)
