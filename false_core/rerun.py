@@ -109,7 +109,7 @@ def _fields(record: Record, replaced: Mapping[str, str]) -> dict[str, Any]:
         if name not in fields or fields[name] is None:
             raise RequestError(f"The model was made without {name}.", "Name one of its inputs.")
     for name, value in fields.items():
-        if name not in declared or not declared[name].kind.is_input:
+        if name not in declared or not declared[name].kind.is_input or value is None:
             continue
         if declared[name].kind.is_many:
             fields[name] = replaced[name].split(",") if name in replaced else [here(str(path)) for path in value]

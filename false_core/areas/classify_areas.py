@@ -15,7 +15,8 @@ from torch import nn
 from false_core.accuracy.cross_validated import AccuracyEstimate
 from false_core.areas.areas_report import areas_report
 from false_core.areas.examples import Examples, read_examples
-from false_core.areas.head import FittedHead, fit_head
+from false_core.areas.head import FittedHead, fit_area_head
+from false_core.areas.kept_features import Features, features_of
 from false_core.areas.layer import AreaLayer, make_cells, read_areas
 from false_core.areas.pooling import Pooling
 from false_core.areas.result_file import write_classified
@@ -43,12 +44,12 @@ from false_core.training.bands import measured_bands
 
 FloatArray = npt.NDArray[np.float32]
 
-WIDTH_PX = 256
+AREA_WIDTH_PX = 256
 """Working pixels that an area is wide, where the job does not say how large pixels are: about as the encoder was trained."""
-MOST_FACTOR = 32
-ZOOMS = (1,)
+MOST_FACTOR_FOR_AREAS = 32
+AREA_ZOOMS = (1,)
 """Working pixels per pixel of each pass of an encoder."""
-SAMPLED = 8_192
+SAMPLED_AREAS = 8_192
 """Areas that say what is normal."""
 
 
@@ -74,7 +75,7 @@ def classify_areas(job: ClassifyAreas, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Looking at the areas", 0.8):
         shapes = np.concatenate([layer.shapes, examples.more]) if examples else layer.shapes
         pooling = Pooling(seen.encoder.to(device), source, normalisation, device, feedback)
-        features = _pooled(pooling, shapes)
+        features = features_of(pooling, shapes)
     with feedback.stage("Fitting", 0.1):
         if examples:
             made = _fitted(job, seen, source, normalisation, examples, shapes, features, made_by, feedback)
@@ -148,9 +149,9 @@ def _areas(job: ClassifyAreas, source: RasterSource, feedback: Feedback) -> Area
 def _factor(job: ClassifyAreas, layer: AreaLayer, source: RasterSource) -> int:
     """Return how many pixels of the file make a working pixel along each axis."""
     if job.pixel_size:
-        return int(min(MOST_FACTOR, max(1, round(job.pixel_size / source.pixel_size))))
+        return int(min(MOST_FACTOR_FOR_AREAS, max(1, round(job.pixel_size / source.pixel_size))))
     width = float(np.median(np.sqrt(shapely.area(layer.shapes))))
-    return int(min(MOST_FACTOR, max(1, width // WIDTH_PX)))
+    return int(min(MOST_FACTOR_FOR_AREAS, max(1, width // AREA_WIDTH_PX)))
 
 
 def _with_encoder(job: ClassifyAreas, base: ModelCard | None, source: RasterSource, feedback: Feedback) -> _Seen:
@@ -165,17 +166,10 @@ def _with_encoder(job: ClassifyAreas, base: ModelCard | None, source: RasterSour
         found.append((BACKBONE, True, encoder))
     if base and job.encoder:
         found.append((base.encoder, False, encoder_from(job.encoder, base)))
-    seen = AreaEncoder([name for name, _, _ in found], [of for _, of, _ in found], ZOOMS, bands)
+    seen = AreaEncoder([name for name, _, _ in found], [of for _, of, _ in found], AREA_ZOOMS, bands)
     for own, (_, _, encoder) in zip(seen.encoders, found):
         own.load_state_dict(encoder.state_dict())
     return _Seen(seen.eval(), origin, base)
-
-
-def _pooled(pooling: Pooling, shapes: npt.NDArray[np.object_]) -> FloatArray:
-    features = np.full((len(shapes), 2 * sum(pooling.encoder.channels)), np.nan, np.float32)
-    for group in pooling.over(shapes):
-        features[group.numbers] = group.features
-    return features
 
 
 def _fitted(
@@ -185,11 +179,11 @@ def _fitted(
     normalisation: Normalisation,
     examples: Examples,
     shapes: npt.NDArray[np.object_],
-    features: FloatArray,
+    features: Features,
     made_by: dict[str, Any],
     feedback: Feedback,
 ) -> _Made:
-    valid: BoolArray = np.asarray(np.isfinite(features).all(axis=1))
+    valid: BoolArray = np.isfinite(features[:, 0])
     used = valid[examples.numbers]
     if not used.all():
         feedback.warn(f"{int((~used).sum())} labelled areas hold no valid pixel, and teach nothing.")
@@ -197,9 +191,10 @@ def _fitted(
     if len(np.unique(targets)) < len(examples.classes):
         raise InputError("The labelled areas of a class hold no valid pixel.", "Label others of this class.")
     chosen = np.flatnonzero(valid)
-    chosen = np.sort(np.random.default_rng(job.seed).permutation(chosen)[:SAMPLED])
+    chosen = np.sort(np.random.default_rng(job.seed).permutation(chosen)[:SAMPLED_AREAS])
     size = source.width, source.height
-    head = fit_head(features[numbers], targets, shapes[numbers], features[chosen], examples.classes, size, job.seed)
+    learned, sample = (features[which].astype(np.float32) for which in (numbers, chosen))
+    head = fit_area_head(learned, targets, shapes[numbers], sample, examples.classes, size, job.seed)
     encoder = seen.encoder
     names = tuple([BACKBONE] * (job.weights == GENERAL) + ([seen.base.encoder] if seen.base else []))
     spec = AreaSpec(names, encoder.photographs, encoder.zooms, head.space.axes.shape[1])
@@ -220,7 +215,7 @@ def _fitted(
         normalisation=normalisation,
         pixel_size=source.pixel_size * source.factor,
         ground_sample_distance=None if distance is None else distance * source.factor,
-        patch_size=WIDTH_PX,
+        patch_size=AREA_WIDTH_PX,
         areas=spec,
         classes=examples.classes,
         method={"name": "classifyareas", "head": "linear", "seed": job.seed},
@@ -249,12 +244,15 @@ def _scores(accuracy: AccuracyEstimate) -> dict[str, float]:
     return {name: value for name, value in scores.items() if math.isfinite(value)}
 
 
-def _answers(classifier: AreaClassifier, features: FloatArray) -> FloatArray:
+def _answers(classifier: AreaClassifier, features: Features) -> FloatArray:
     """Return logarithms of the probabilities of the classes (n, classes), NaN where an area has no features."""
     with torch.inference_mode():
         classifier = classifier.cpu()
         found = [
-            torch.log_softmax(classifier.scores(part), dim=1) for part in torch.split(torch.from_numpy(features), SAMPLED)
+            torch.log_softmax(
+                classifier.scores(torch.from_numpy(features[start : start + SAMPLED_AREAS].astype(np.float32))), 1
+            )
+            for start in range(0, len(features), SAMPLED_AREAS)
         ]
     return torch.cat(found).numpy()
 

@@ -18,7 +18,7 @@ from false_core.labels.placement import to_pixels
 from false_core.raster.classes import ClassTable, LegendEntry, classes_from_values
 from false_core.raster.source import RasterSource
 
-COVERED = 0.5
+COVERED_SHARE = 0.5
 """Share of an area above which a polygon labels it."""
 
 
@@ -106,7 +106,7 @@ def _matches(
     label, met = tree.query(shapes[polygons], predicate="intersects")
     label = polygons[label]
     share = shapely.area(shapely.intersection(shapes[label], areas[met])) / np.maximum(shapely.area(areas[met]), 1e-12)
-    mostly = share > COVERED
+    mostly = share > COVERED_SHARE
     found.append((met[mostly], label[mostly], share[mostly]))
     frame = shapely.box(0, 0, source.width, source.height)
     alone = np.setdiff1d(polygons, label[mostly])

@@ -17,10 +17,10 @@ from false_core.training.heads.spaces import Space, space_of
 
 FloatArray = npt.NDArray[np.float32]
 
-COMPONENTS = 256
-GAIN = 10.0
-PENALTY = 0.1
-SAMPLED = 4_096
+AREA_COMPONENTS = 256
+AREA_GAIN = 10.0
+AREA_PENALTY = 0.1
+ASKED_AREAS = 4_096
 """Areas of which the classifiers of a cross-validation are asked, to compare them with the examples."""
 
 
@@ -41,7 +41,7 @@ class FittedHead:
     confusion: npt.NDArray[np.float64] | None
 
 
-def fit_head(
+def fit_area_head(
     features: FloatArray,
     targets: npt.NDArray[np.int64],
     shapes: npt.NDArray[np.object_],
@@ -60,8 +60,8 @@ def fit_head(
         size: Width and height of the raster in working pixels.
         seed: Decides what is held out when.
     """
-    space = space_of(sample, 1.0, COMPONENTS)
-    gain = np.float32(GAIN / np.sqrt(features.shape[1]))
+    space = space_of(sample, 1.0, AREA_COMPONENTS)
+    gain = np.float32(AREA_GAIN / np.sqrt(features.shape[1]))
     space = Space(space.mean, space.axes * gain, 1.0)
     inputs = space.of(features, alone=True)
     number = len(classes)
@@ -70,7 +70,7 @@ def fit_head(
     held_out = np.flatnonzero(folds != ALWAYS_LEARNED)
     answers = np.zeros((len(targets), number), np.float32)
     on_raster = [np.zeros((0, number), np.float32)]
-    seen = space.of(sample[:SAMPLED], alone=True)
+    seen = space.of(sample[:ASKED_AREAS], alone=True)
     for fold in range(FOLDS):
         asked, learned = folds == fold, folds != fold
         if asked.any():
@@ -93,4 +93,4 @@ def fit_head(
 
 def _fit(inputs: FloatArray, targets: npt.NDArray[np.int64], classes: int) -> Linear:
     counts = 1 / np.bincount(targets, minlength=classes)[targets]
-    return fit_logistic(inputs, targets, counts, classes, PENALTY)
+    return fit_logistic(inputs, targets, counts, classes, AREA_PENALTY)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import shapely
 import torch
 
-from false_core.areas.pooling import HALO_PX, SIDE_PX, Pooling
+from false_core.areas.pooling import AREA_HALO_PX, AREA_TILE_PX, Pooling
 from false_core.models.fused import HALF_MAX
 from false_core.raster.disk_cache import DiskCache
 from false_core.raster.file_state import raster_signature
@@ -27,10 +27,10 @@ from false_core.settings import disk_cache_bytes, disk_cache_folder
 Features = npt.NDArray[np.float16]
 """Pooled features of areas, of shape (n, width); NaN where an area has no valid pixel."""
 
-FORMAT = 1
-CHUNK_BYTES = 8_000_000
+AREA_FEATURES_FORMAT = 1
+FEATURES_FILE_BYTES = 8_000_000
 """Bytes of the features that are kept in one file."""
-MOST_IN_MEMORY = 100_000_000
+MOST_FEATURES_IN_MEMORY = 100_000_000
 """Bytes of features beyond which they lie in a temporary file."""
 
 
@@ -57,7 +57,7 @@ def features_of(pooling: Pooling, shapes: npt.NDArray[np.object_]) -> Features:
 
 def _table(rows: int, width: int) -> Features:
     """Return a table full of NaN."""
-    if 2 * rows * width <= MOST_IN_MEMORY:
+    if 2 * rows * width <= MOST_FEATURES_IN_MEMORY:
         return np.full((rows, width), np.nan, np.float16)
     # The file is gone as soon as nothing looks at it any more.
     file = tempfile.TemporaryFile()  # noqa: SIM115
@@ -68,7 +68,7 @@ def _table(rows: int, width: int) -> Features:
 
 
 def _parts(rows: int, width: int) -> Iterator[slice]:
-    step = max(1, CHUNK_BYTES // (2 * width))
+    step = max(1, FEATURES_FILE_BYTES // (2 * width))
     for start in range(0, rows, step):
         yield slice(start, min(rows, start + step))
 
@@ -88,8 +88,8 @@ def _identity(pooling: Pooling) -> bytes:
     source, digest = pooling.source, hashlib.sha256()
     facts: list[Any] = [
         "areas",
-        FORMAT,
-        (SIDE_PX, HALO_PX),
+        AREA_FEATURES_FORMAT,
+        (AREA_TILE_PX, AREA_HALO_PX),
         torch.__version__,
         pooling.device.type,
         raster_signature(source.files),

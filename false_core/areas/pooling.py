@@ -22,13 +22,13 @@ from false_core.feedback import Feedback
 from false_core.inference.batches import BatchedNetwork
 from false_core.inference.tiled import TiledNetwork
 from false_core.inference.tiles import Tile, TilePlan
-from false_core.models.area_classifier import FINEST_STRIDE, AreaEncoder
+from false_core.models.area_classifier import FINEST_POOLED_STRIDE, AreaEncoder
 from false_core.raster.source import BoolArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
 
 FloatArray = npt.NDArray[np.float32]
 
-SIDE_PX, HALO_PX = 768, 128
+AREA_TILE_PX, AREA_HALO_PX = 768, 128
 """Working pixels of a tile, and those that the encoders see around it."""
 
 
@@ -68,7 +68,7 @@ class Pooling:
         Args:
             shapes: Areas in working pixels, of shape (n,). Those that do not lie on the raster are left out.
         """
-        plan = TilePlan(self.source.window_of(None), SIDE_PX, 2 * HALO_PX, ramp=0)
+        plan = TilePlan(self.source.window_of(None), AREA_TILE_PX, 2 * AREA_HALO_PX, ramp=0)
         tiles = _tiles_of(shapes, plan)
         open_areas: dict[int, _Sums] = {}
         waiting = np.zeros(len(shapes), np.int64)
@@ -97,24 +97,24 @@ class Pooling:
             levels = self.encoder.levels(pixels)
         found = []
         for stride, level in zip(self.encoder.strides, levels):
-            margin = HALO_PX // stride
+            margin = AREA_HALO_PX // stride
             found.append(level[..., margin:-margin, margin:-margin].float().cpu())
         return [[level[number] for level in found] for number in range(len(pixels))]
 
     def _valid(self, valid: BoolArray) -> BoolArray:
         """Return the valid working pixels of a tile without its halo, given those of the file with it."""
-        f, size = self.source.factor, SIDE_PX + 2 * HALO_PX
+        f, size = self.source.factor, AREA_TILE_PX + 2 * AREA_HALO_PX
         working: BoolArray = np.asarray(valid.reshape(size, f, size, f).any(axis=(1, 3)))
-        return working[HALO_PX:-HALO_PX, HALO_PX:-HALO_PX]
+        return working[AREA_HALO_PX:-AREA_HALO_PX, AREA_HALO_PX:-AREA_HALO_PX]
 
     def _sums(self, shapes: npt.NDArray[np.object_], tile: Tile, valid: BoolArray, levels: list[Tensor]) -> Iterator[_Sums]:
-        window = Window(tile.window.column + HALO_PX, tile.window.row + HALO_PX, SIDE_PX, SIDE_PX)
-        counts = coverage(shapes, window, valid, FINEST_STRIDE)
+        window = Window(tile.window.column + AREA_HALO_PX, tile.window.row + AREA_HALO_PX, AREA_TILE_PX, AREA_TILE_PX)
+        counts = coverage(shapes, window, valid, FINEST_POOLED_STRIDE)
         pixels = np.asarray(counts.sum(axis=1)).ravel()
         sums, squares = [], []
         for stride, level in zip(self.encoder.strides, levels):
             values = level.flatten(1).T.numpy()
-            own = coarser(counts, SIDE_PX // FINEST_STRIDE, stride // FINEST_STRIDE)
+            own = coarser(counts, AREA_TILE_PX // FINEST_POOLED_STRIDE, stride // FINEST_POOLED_STRIDE)
             sums.append(own @ values)
             squares.append(own @ np.square(values))
         both = np.concatenate([*sums, *squares], axis=1)

@@ -13,7 +13,7 @@ from false_core.raster.classes import ClassTable
 from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style, style_of_classes
 
-CLASS, CONFIDENCE, SECOND = "class", "confidence", "second"
+CLASS_OF_AREA, CONFIDENCE_OF_AREA, SECOND_OF_AREA = "class", "confidence", "second"
 """Fields. A Shapefile holds no names of more than 10 letters."""
 
 
@@ -37,9 +37,9 @@ def write_classified(
     order = np.argsort(-np.where(known[:, None], log_probabilities, 0), axis=1, kind="stable")
     first, second = (names[np.where(known, order[:, rank], len(classes))] for rank in (0, 1))
     confidence = np.where(known, np.rint(100 * np.exp(log_probabilities.max(axis=1))), np.nan)
-    table = _renamed(table, (CLASS, CONFIDENCE, SECOND), feedback)
-    table[CLASS], table[CONFIDENCE], table[SECOND] = first, confidence, second
-    style = style_of_classes(CLASS, classes.classes, named=True)
+    table = _renamed(table, (CLASS_OF_AREA, CONFIDENCE_OF_AREA, SECOND_OF_AREA), feedback)
+    table[CLASS_OF_AREA], table[CONFIDENCE_OF_AREA], table[SECOND_OF_AREA] = first, confidence, second
+    style = style_of_classes(CLASS_OF_AREA, classes.classes, named=True)
     write_vector(path, table, finish=lambda scratch: keep_style(style, scratch, path, raster))
 
 

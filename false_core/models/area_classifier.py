@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from false_core.models.encoder import DEPTH, build_encoder, channels_of
 from false_core.models.fused import MOST_ENCODERS, MOST_ZOOM, reduced
 
-FIRST_LEVEL = 3
+FIRST_POOLED_LEVEL = 3
 """The finest level of the encoders' pyramids that is pooled, at a stride of 8 pixels. Finer ones tell colours of pixels."""
-FINEST_STRIDE = 1 << FIRST_LEVEL
+FINEST_POOLED_STRIDE = 1 << FIRST_POOLED_LEVEL
 """Working pixels per pixel of the finest features."""
-STATISTICS = 2
+POOLED_STATISTICS = 2
 """What is kept of each feature: its mean and its standard deviation within the area."""
 MOST_COMPONENTS, MOST_EXAMPLES = 4096, 100_000
 PHOTOGRAPHS = (-0.1, 0.45)
@@ -90,13 +90,15 @@ class AreaEncoder(nn.Module):
     @property
     def strides(self) -> list[int]:
         """The working pixels per pixel of each of the ``levels``."""
-        levels = range(FIRST_LEVEL, DEPTH + 1)
+        levels = range(FIRST_POOLED_LEVEL, DEPTH + 1)
         return [zoom << level for _ in self.encoders for zoom in self.zooms for level in levels]
 
     @property
     def channels(self) -> list[int]:
         """The number of features of each of the ``levels``."""
-        return [count for encoder in self.encoders for _ in self.zooms for count in channels_of(encoder)[FIRST_LEVEL:]]
+        return [
+            count for encoder in self.encoders for _ in self.zooms for count in channels_of(encoder)[FIRST_POOLED_LEVEL:]
+        ]
 
     def levels(self, pixels: Tensor) -> list[Tensor]:
         """Return features (batch, channels, height, width), each at its own stride, of normalised pixels."""
@@ -105,7 +107,7 @@ class AreaEncoder(nn.Module):
         for encoder, is_of_photographs in zip(self.encoders, self.photographs):
             shown = pixels * deviation + mean if is_of_photographs else pixels
             for zoom in self.zooms:
-                found += encoder(reduced(shown, zoom).contiguous(memory_format=torch.channels_last))[FIRST_LEVEL:]
+                found += encoder(reduced(shown, zoom).contiguous(memory_format=torch.channels_last))[FIRST_POOLED_LEVEL:]
         return found
 
 
@@ -121,7 +123,7 @@ class AreaClassifier(nn.Module):
         super().__init__()
         self.spec = spec
         self.features = AreaEncoder(spec.encoders, spec.photographs, spec.zooms, bands)
-        width = STATISTICS * sum(self.features.channels)
+        width = POOLED_STATISTICS * sum(self.features.channels)
         self.mean = nn.Parameter(torch.zeros(width), requires_grad=False)
         self.axes = nn.Parameter(torch.zeros(width, spec.components), requires_grad=False)
         self.weights = nn.Parameter(torch.zeros(spec.components, classes), requires_grad=False)

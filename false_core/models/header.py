@@ -15,7 +15,7 @@ METADATA = "__metadata__"
 LONGEST_HEADER = 8_000_000
 """Bytes. The header of a real model is a hundredth of that."""
 ENCODER, SEGMENTER, AREA_CLASSIFIER = "encoder", "segmenter", "area classifier"
-KINDS = (ENCODER, SEGMENTER, AREA_CLASSIFIER)
+MODEL_KINDS = (ENCODER, SEGMENTER, AREA_CLASSIFIER)
 
 
 def check_model(path: str, kind: str | None = None) -> None:
@@ -30,7 +30,7 @@ def check_model(path: str, kind: str | None = None) -> None:
         body = parse_json(text)
     except ValueError:
         return
-    if isinstance(body, dict) and body.get("kind") in KINDS:
+    if isinstance(body, dict) and body.get("kind") in MODEL_KINDS:
         check_kind(path, body["kind"], kind)
 
 

@@ -27,10 +27,10 @@ from false_core.models.fused import FusedSpec
 from false_core.models.header import (
     AREA_CLASSIFIER,
     ENCODER,
-    KINDS,
     LONGEST_HEADER,
     METADATA,
     MODEL_FORMAT,
+    MODEL_KINDS,
     SEGMENTER,
     check_kind,
     not_of_ours,
@@ -312,7 +312,7 @@ def _check(card: ModelCard) -> None:
     """Raise ValueError where a card cannot be used, so that nothing after it needs to look again."""
     statistics = card.normalisation
     lists = (statistics.low, statistics.high, statistics.mean, statistics.std, card.band_numbers)
-    if card.kind not in KINDS or not card.bands or any(len(v) != len(card.bands) for v in lists):
+    if card.kind not in MODEL_KINDS or not card.bands or any(len(v) != len(card.bands) for v in lists):
         raise ValueError("kind, bands and normalisation do not go together")
     if card.descriptions and len(card.descriptions) != len(card.bands):
         raise ValueError("there must be a description of each band")
