@@ -18,6 +18,7 @@ from qgis_false.algorithms.checkenvironment import CheckEnvironment
 from qgis_false.algorithms.classify import Classify
 from qgis_false.algorithms.classifyareas import ClassifyAreas
 from qgis_false.algorithms.classifymany import ClassifyMany
+from qgis_false.algorithms.collectplaces import CollectPlaces
 from qgis_false.algorithms.diagnostics import Diagnostics
 from qgis_false.algorithms.embed import Embed
 from qgis_false.algorithms.estimate import Estimate
@@ -49,6 +50,7 @@ ALGORITHMS = (
     Assess,
     HandIn,
     SuggestLabels,
+    CollectPlaces,
     ExportOnnx,
     ModelInfo,
     ImportResults,

@@ -12,8 +12,7 @@ import shapely
 from false_core.areas.layer import repaired
 from false_core.errors import InputError
 from false_core.feedback import Feedback
-from false_core.labels.annotation import clean_values
-from false_core.labels.label_file import read_table
+from false_core.labels.annotation import read_class_values
 from false_core.labels.placement import to_pixels
 from false_core.raster.classes import ClassTable, LegendEntry, classes_from_values
 from false_core.raster.source import RasterSource
@@ -55,12 +54,7 @@ def read_examples(
     Raises:
         InputError: The labels cannot be read, none of them lies on the raster, or all are of one class.
     """
-    table = read_table(path, field, feedback)
-    values = clean_values(table[field])
-    kept = values.notna() & ~table.geometry.isna() & ~table.geometry.is_empty
-    if not kept.any():
-        raise InputError(f"The field {field!r} of {path} holds no value.", "Choose the field with the class, or fill it.")
-    table, labels = table[kept], list(values[kept])
+    table, labels = read_class_values(path, field, feedback)
     codes, classes = classes_from_values(labels, legend)
     shapes = repaired(to_pixels(table, source, feedback)[0])
     code = np.array([codes[value] for value in labels])
