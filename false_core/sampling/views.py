@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -30,6 +29,7 @@ from false_core.sampling.geometry import (
 from false_core.sampling.loading import side_stream
 from false_core.sampling.spectral import SpectralChanges, SpectralJitter, torch_generator
 from false_core.sampling.style import SAMPLES, ColourSamples, StyleTransfers
+from false_core.threads import thread_pool
 
 Positions = npt.NDArray[np.float64]
 
@@ -276,7 +276,7 @@ class PatchSampler:
         self._kinds = min(self._active, draw.batch_size)
         # Where there is room for more than the chunks in use, the ones after them are read in the meantime.
         streams = self._active < len(self._chunks) and self._active > AHEAD
-        self._readers = ThreadPoolExecutor(AHEAD, "chunks") if streams else None
+        self._readers = thread_pool(AHEAD, "chunks") if streams else None
 
     def batch(self, number: int, share: Share = WHOLE_JOB) -> ViewPairs:
         """Return batch ``number``, counted from 0, or one process's share of it."""
