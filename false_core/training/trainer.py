@@ -151,7 +151,7 @@ class Trainer:
         while True:
             self.optimiser.zero_grad(set_to_none=True)
             try:
-outcome = accumulate_gradients(self.method, self._micro_batches(views), self._precision, self._together)
+                outcome = accumulate_gradients(self.method, self._micro_batches(views), self._precision, self._together)
                 self._make_room_for_first_step()
                 break
             except (MemoryError, RuntimeError) as error:
