@@ -68,5 +68,5 @@ def test_pretraining_goes_through(device: str, method: str, land: str, tmp_path:
 
 def test_fine_tuning_goes_through(device: str, land: str, labels: str, encoder: str, tmp_path: Path) -> None:
     model = tmp_path / "m.safetensors"
-    run(Finetune(land, labels, "cover", str(model), encoder=encoder, preset="quick", steps=3, batch_size=2, device=device))
+    run(Finetune(land, labels, "cover", str(model), encoder=encoder, preset="quick", steps=3, device=device))
     assert model.stat().st_size > 0
