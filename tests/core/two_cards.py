@@ -90,7 +90,7 @@ class TwoCards:
             patch.setattr(torch, name, self._kept_here(getattr(torch, name), "made"))
         # What other functions of torch make on a device is moved by these two.
         patch.setattr(torch.Tensor, "to", self._kept_here(torch.Tensor.to, "copy"))
-        patch.setattr(torch.Tensor, "pin_memory", self._pinned)
+        patch.setattr(torch.Tensor, "pin_memory", lambda tensor, *_: self._pinned(tensor))
         patch.setattr(torch.Tensor, "record_stream", lambda tensor, stream: None)
         patch.setattr(torch.nn.Module, "to", self._kept_here(torch.nn.Module.to, "copy"))
 
@@ -123,7 +123,7 @@ class TwoCards:
         yield
         self._set(before)
 
-    def _pinned(self, tensor: torch.Tensor, *_: Any) -> torch.Tensor:
+    def _pinned(self, tensor: torch.Tensor) -> torch.Tensor:
         self.note("pinned", torch.device("cuda"))
         return tensor
 
