@@ -3,7 +3,8 @@
     python benchmarks/areas.py --data scenes [--budgets 1 5 20] [--encoder encoder.safetensors]
 
 The folder holds ``mosaic.vrt``, ``cells_truth.gpkg`` with the fields ``cell``, ``scene`` and ``split`` (``train`` or
-``test``), and ``split.csv`` with the ``rank`` of each cell to learn from: a draw of k a class takes ranks 1 to k, the next k + 1 to 2k.
+``test``), and ``split.csv`` with the ``rank`` of each cell to learn from: a draw of k a class takes
+ranks 1 to k, the next k + 1 to 2k.
 """
 
 from __future__ import annotations
