@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -23,6 +24,13 @@ def thread_pool(threads: int, name: str = "") -> ThreadPoolExecutor:
     if torch is None or not torch.cuda.is_initialized():
         return ThreadPoolExecutor(threads, name)
     return ThreadPoolExecutor(threads, name, torch.cuda.set_device, (torch.cuda.current_device(),))
+
+
+def cores() -> int:
+    """Return the cores that this process may use: its share of them where several processes of a job are on a computer."""
+    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    beside = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    return max(1, mine // (int(beside) if beside.isdecimal() and int(beside) else 1))
 
 
 def prefetch(make: Callable[[Key], Item], keys: Iterable[Key], depth: int = 3, threads: int = 1) -> Generator[Item]:
