@@ -35,7 +35,6 @@ ROWS = {
     "pretraining quick": ("fixed batch, patches/s", "end to end, patches/s", "end to end over fixed"),
     "pretraining standard": ("fixed batch, patches/s", "end to end, patches/s", "end to end over fixed"),
     "classifying": ("forward passes, Mpx/s", "from file to file, Mpx/s", "file to file over forward passes"),
-    "peers": ("table",),
 }
 
 
@@ -160,25 +159,12 @@ def classifying(device: str, short: bool) -> dict[str, Any]:
     }
 
 
-def peers(device: str, short: bool) -> dict[str, Any]:
-    """Run the comparison with other programs, where they are installed."""
-    del device
-    words = ["--rounds", "1", "--steps", "1"] if short else []
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "pretraining_peers.py"), *words], capture_output=True, text=True
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr[-1000:])
-    return {"table": done.stdout}
-
-
 PARTS: dict[str, Callable[[str, bool], dict[str, Any]]] = {
     "cards": cards,
     "tests": tests,
     "pretraining quick": pretraining("quick"),
     "pretraining standard": pretraining("standard"),
     "classifying": classifying,
-    "peers": peers,
 }
 
 
