@@ -86,6 +86,8 @@ class TwoCards:
         }
         for name, value in cuda.items():
             patch.setattr(torch.cuda, name, value)
+        # Optimisers ask the accelerator, of which there is none, whether it captures a graph.
+        patch.setattr(torch.accelerator, "is_available", lambda: False)
         for name in FACTORIES:
             patch.setattr(torch, name, self._kept_here(getattr(torch, name), "made"))
         # What other functions of torch make on a device is moved by these two.
