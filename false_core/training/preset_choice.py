@@ -12,14 +12,15 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from false_core.cost import SpeedTest, in_words
+from false_core.cost import SpeedTest, time_in_words
 from false_core.device import describe, is_out_of_memory, memory_of
 from false_core.distributed import ALONE, World
 from false_core.feedback import Feedback
+from false_core.precision import autocast
 from false_core.presets import PRETRAIN
 
-AUTO, SMALL, LARGE = "auto", "quick", "standard"
-LARGE_FLOP_PER_STEP = 3.19e12
+AUTO, QUICK, STANDARD = "auto", "quick", "standard"
+STANDARD_FLOP_PER_STEP = 3.19e12
 """Floating point operations in a step of pretraining with the preset ``standard``, there and back."""
 MOST_S = 30 * 60.0
 """The longest pretraining that nobody asked for, in seconds."""
@@ -43,17 +44,18 @@ def choose_preset(asked: str, device: torch.device, feedback: Feedback, world: W
     # As long as on the slowest device: all have the same number of patches.
     seconds = -world.smallest(-math.ceil(min(seconds, _FOREVER_S)))
     preset = preset_of(seconds)
-    where = f"{describe(device)} with {memory_of(device) / 1e9:.0f} GB"
     if device.type == "cpu":
         feedback.info(f"Preset {preset}, as this runs on the CPU. The parameter Preset chooses another.")
-    elif seconds >= _FOREVER_S:
+        return preset
+    where = f"{describe(device)} with {memory_of(device) / 1e9:.0f} GB"
+    if seconds >= _FOREVER_S:
         feedback.info(
-            f"Preset {preset}, as {where} has too little memory for {LARGE}. The parameter Preset chooses another."
+            f"Preset {preset}, as {where} has too little memory for {STANDARD}. The parameter Preset chooses another."
         )
     else:
         feedback.info(
-            f"Preset {preset}, as pretraining with {LARGE} would take about {in_words(seconds)} on {where}. The parameter "
-            "Preset chooses another."
+            f"Preset {preset}, as pretraining with {STANDARD} would take about {time_in_words(seconds)} on {where}. "
+            "The parameter Preset chooses another."
         )
     return preset
 
@@ -69,16 +71,16 @@ def pretraining_seconds(flop_per_s: float, memory: float, processes: int = 1) ->
     if 0 < memory < LEAST_BYTES:
         return math.inf
     slower = IN_PARTS if 0 < memory * processes < WHOLE_BATCH_BYTES else 1.0
-    return slower * PRETRAIN[LARGE].steps * LARGE_FLOP_PER_STEP / (flop_per_s * processes)
+    return slower * PRETRAIN[STANDARD].steps * STANDARD_FLOP_PER_STEP / (flop_per_s * processes)
 
 
 def preset_of(seconds: float) -> str:
     """Return the preset for a device on which pretraining with ``standard`` takes so long."""
-    return LARGE if seconds <= MOST_S else SMALL
+    return STANDARD if seconds <= MOST_S else QUICK
 
 
 def _flop_per_s(device: torch.device, feedback: Feedback) -> float:
-    """Return the speed of a device in training, as mixed precision has it there; next to nothing where that fails."""
+    """Return the speed of a device in training, in the numbers of that device; next to nothing where its memory runs out."""
     try:
         speed = SpeedTest("GFLOP of training", device).run(lambda: _trained_block(device), feedback)
     except (MemoryError, RuntimeError) as error:
@@ -100,7 +102,7 @@ def _trained_block(device: torch.device) -> Callable[[], int]:
     views.requires_grad_()
 
     def step() -> int:
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with autocast(device):
             loss = block(views).float().mean()
         loss.backward()
         return round(_BLOCK_GFLOP)

@@ -56,9 +56,7 @@ class TestACurveIsFlat:
             steps, values = np.array(points[n - LINE_POINTS : n]).T
             (slope, _), covariance = np.polyfit(steps, values, 1, cov=True)
             ahead = (covariance[0, 0] ** 0.5 - slope) * (steps[-1] - steps[0])
-            assert are_flat([points[:n]]) == (
-                ahead < FLAT_SHARE * (points[0][1] - values.mean())
-            )
+            assert are_flat([points[:n]]) == (ahead < FLAT_SHARE * (points[0][1] - values.mean()))
 
     def test_of_several_all_must_be(self) -> None:
         flat, falls = curve(5.0, until=50), curve(5.0, until=1000)

@@ -10,13 +10,14 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from false_core.cost import Speed, SpeedTest
+from false_core.distributed import World
 from false_core.events import Event, Message
 from false_core.feedback import Feedback
 from false_core.models.encoder import build_encoder
 from false_core.presets import PRETRAIN
 from false_core.training import preset_choice
 from false_core.training.preset_choice import (
-    LARGE_FLOP_PER_STEP,
+    STANDARD_FLOP_PER_STEP,
     choose_preset,
     preset_of,
     pretraining_seconds,
@@ -50,7 +51,7 @@ def test_the_operations_of_a_step_are_counted() -> None:
         with FlopCounterMode(display=False) as counter:
             sum(level.sum() for level in encoder(views)[1:]).backward()
     # What the heads and the loss add is less than a tenth.
-    assert 0.9 < settings.batch_size * counter.get_total_flops() / LARGE_FLOP_PER_STEP < 1.05
+    assert 0.9 < settings.batch_size * counter.get_total_flops() / STANDARD_FLOP_PER_STEP < 1.05
 
 
 class TestWhatIsSaid:
@@ -82,12 +83,35 @@ class TestWhatIsSaid:
         assert preset == "quick"
         assert "as this runs on the CPU" in text
 
+    def test_memory_that_another_program_has_is_too_small_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def none_left(*given: object) -> Speed:
+            raise RuntimeError("CUDA error: out of memory")
+
+        monkeypatch.setattr(SpeedTest, "run", none_left)
+        monkeypatch.setattr(preset_choice, "memory_of", lambda device: 80e9)
+        events: list[Event] = []
+        assert choose_preset("auto", torch.device("meta"), Feedback(events.append)) == "quick"
+        assert "too little memory" in " ".join(event.text for event in events if isinstance(event, Message))
+
+    def test_is_the_time_on_the_slowest_of_several_devices(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(SpeedTest, "run", lambda *given: Speed(1e-3 / 80, 1.0))
+        monkeypatch.setattr(preset_choice, "memory_of", lambda device: 80e9)
+        assert choose_preset("auto", torch.device("meta"), Feedback()) == "standard"
+
+        class WithSlowerOne(World):
+            def smallest(self, number: int) -> int:
+                return min(number, -7200)
+
+        events: list[Event] = []
+        assert choose_preset("auto", torch.device("meta"), Feedback(events.append), WithSlowerOne()) == "quick"
+        assert "about 2.0 hours" in " ".join(event.text for event in events if isinstance(event, Message))
+
     def test_a_preset_that_is_asked_for_is_taken(self) -> None:
         assert choose_preset("standard", torch.device("cpu"), Feedback()) == "standard"
 
 
 def test_a_device_is_tested_by_training_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "autocast", lambda *device, **how: contextlib.nullcontext())  # It knows no such device.
+    monkeypatch.setattr(preset_choice, "autocast", lambda device: contextlib.nullcontext())  # It knows no such device.
     step = preset_choice._trained_block(torch.device("meta"))
     with FlopCounterMode(display=False) as counter:
         gflop = step()
