@@ -6,6 +6,7 @@ import dataclasses
 import random
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,7 +75,8 @@ class TestAPretraining:
 
     def job(self, land: str, folder: Path, name: str, **more: object) -> Pretrain:
         report = str(folder / f"{name}.html")
-        return Pretrain((land,), str(folder / name), preset="quick", device="cpu", report=report, **more)  # type: ignore[arg-type]
+        small: dict[str, Any] = {"backbone": "resnet10t", "weights": "none", "preset": "quick", "device": "cpu"}
+        return Pretrain((land,), str(folder / name), report=report, **small, **more)  # type: ignore[arg-type]
 
     def test_ends_with_its_rate_at_zero_and_says_why(self, land: str, tmp_path: Path) -> None:
         events: list[Event] = []
