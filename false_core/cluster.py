@@ -32,15 +32,15 @@ from false_core.settings import scheduler_name
 LOCAL = "local"
 QUEUES = {"slurm": "dask_jobqueue.SLURMCluster", "pbs": "dask_jobqueue.PBSCluster"}
 CONNECT_S = 20.0
-CLOSE_S = 1.0
-"""How long a cluster of our own may take to end. What is left of it then ends with this process."""
+CLOSE_S = 10.0
+"""How long a cluster of our own may take to end. What is left of it then ends with this process, or when it misses it."""
 LOOK_AGAIN_S = 0.2
 WORTH_SAYING_S = 10.0
 """Without any worker."""
 THREADS_OF_A_WORKER = 4
 """Threads that compute on one tile. More of them help little, and each worker takes more than a GB of memory."""
-_ADDRESS = re.compile(r"\w+://.+|[\w.-]+:\d+")
-_CLASS = re.compile(r"([A-Za-z_]\w*(?:\.\w+)+)")
+_ADDRESS = re.compile(r"\w+://.+")
+_CLASS = re.compile(r"(?:[A-Za-z_]\w*\.)+[A-Z]\w*")
 _HERE = re.compile(r"\w+://(?:127\.|localhost|\[::1\])")
 
 About = TypeVar("About")
@@ -155,7 +155,7 @@ def tasks_on_cluster(feedback: Feedback) -> Iterator[Tasks[Any]]:
                 f"The scheduler {name} cannot be reached: {error}.", "See that it runs, and that its address is right."
             ) from error
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # What matters of it is said below.
-        stack.callback(client.close, CLOSE_S)
+        stack.callback(_close, client)
         _check_versions(client)
         tasks: Tasks[Any] = Tasks(client, expected, feedback)
         feedback.info(
@@ -173,7 +173,7 @@ def tasks_on_cluster(feedback: Feedback) -> Iterator[Tasks[Any]]:
 
 def _cluster(name: str, stack: ExitStack) -> tuple[Any, int]:
     """Return the cluster that a name stands for, or its address, and how many workers are asked for."""
-    if _is_file(name) or (_ADDRESS.fullmatch(name) and name.partition(":")[0] not in (LOCAL, *QUEUES)):
+    if _is_file(name) or _ADDRESS.fullmatch(name):
         return name, 0
     kind, _, count = name.partition(":")
     kind = QUEUES.get(kind, kind)
@@ -192,7 +192,7 @@ def _cluster(name: str, stack: ExitStack) -> tuple[Any, int]:
             raise RequestError(f"{package} has no {what}.", "Name a class of clusters, such as dask_jobqueue.SLURMCluster.")
         cluster, expected = made(), int(count or 1)
         cluster.scale(expected)
-    stack.callback(cluster.close, CLOSE_S)
+    stack.callback(_close, cluster)
     return cluster, expected
 
 
@@ -213,6 +213,11 @@ def _local_cluster(workers: int) -> Any:
         silence_logs=logging.CRITICAL,
         env={"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, cores // workers))},
     )
+
+
+def _close(opened: Any) -> None:
+    with contextlib.suppress(TimeoutError):
+        opened.close(CLOSE_S)
 
 
 def _is_file(name: str) -> bool:
@@ -255,7 +260,7 @@ def _result(future: Any) -> Any:
         return future.result()
     except distributed.KilledWorker as error:
         raise ProcessLostError(
-            f"{error.allowed_failures + 1} workers of Dask were lost, each while it computed the same part.",
+            f"{error.allowed_failures + 1} worker(s) of Dask were lost, each while it computed the same part.",
             "Their logs say why. Most often the memory is too small for the number of workers on a computer.",
         ) from error
     except (distributed.CancelledError, distributed.comm.CommClosedError, TimeoutError) as error:

@@ -45,8 +45,9 @@ def computed(part: Part) -> FinishedPart:
         with _one_at_a_time:
             return _computed(part, Path(worker.local_directory))
     except FalseError as error:
-        where = f"(Worker {worker.name} at {worker.address}.)"
-        raise failure_of_code(error.code, f"{error.what} {where}", error.remedy) from error
+        failure = failure_of_code(error.code, f"{error.what} (Worker {worker.address}.)", error.remedy)
+    # Here, without what led to it: errors of GDAL do not survive the way to another process.
+    raise failure
 
 
 class _PartStore(StripStore):
