@@ -31,6 +31,7 @@ from false_core.models.model_file import read_card
 from false_core.presets import BOTH, IMAGE, POINTS, PRETRAIN, PretrainSettings
 
 SETTINGS = replace(PRETRAIN["quick"], encoder="resnet10t", hidden=16, dimensions=8, threshold=0.0)
+ROOT = Path(__file__).resolve().parents[3]
 each_method = pytest.mark.parametrize("name", jobs.METHODS)
 
 
@@ -41,7 +42,13 @@ def some_views(pairs: int = 4, bands: int = 2, size: int = 32, points: int = 6, 
     seen = [row for row in range(pairs * points) if row % max(1, points)]
     kept = torch.tensor(seen + [row + pairs * points for row in seen], dtype=torch.long)
     pixels = torch.randn(2 * pairs, bands, size, size, generator=chance)
-    return Views(pixels, positions, kept, 3 * torch.rand(pairs, 1 + points, 3, generator=chance))
+    ground = 3 * torch.rand(pairs, 1 + points, 3, generator=chance)
+    return Views(pixels, positions, kept, ground, torch.rand(2 * pairs, 9, generator=chance))
+
+
+def views_for(name: str, **more: int) -> Views:
+    """Return views as large as a method wants them: those of jigsaw have four cells."""
+    return some_views(size=64 if name == "jigsaw" else 32, **more)
 
 
 def new(name: str, **changes: Any) -> Method:
@@ -72,6 +79,14 @@ class TestTheRegistry:
                 pytest.fail(f"Add a line with {one.__name__} to METHOD_CLASSES of false_core/methods/registry.py.")
 
     @each_method
+    def test_says_of_each_what_it_learns_from(self, name: str) -> None:
+        paradigm, signal = METHOD_CLASSES[name].paradigm, METHOD_CLASSES[name].signal
+        assert paradigm.split(",")[0] in ("self-supervised", "unsupervised", "none")
+        assert signal
+        rows = (ROOT / "docs" / "methods.md").read_text("utf-8").splitlines()
+        assert f"| `{name}` | {paradigm} | {signal} |" in rows, "Add its row to the table in docs/methods.md."
+
+    @each_method
     def test_gives_the_method_that_was_named(self, name: str) -> None:
         assert type(new(name)) is METHOD_CLASSES[name]
 
@@ -82,7 +97,7 @@ class TestAMethod:
     @pytest.mark.thorough
     def test_gives_a_loss_that_can_be_differentiated(self, name: str, level: str) -> None:
         method = new(name, level=level)
-        outcome = method(some_views(points=0 if method.settings.level == IMAGE else 6))
+        outcome = method(views_for(name, points=0 if method.settings.level == IMAGE else 6))
         assert outcome.loss.shape == ()
         assert outcome.loss.isfinite()
         assert not any(value.requires_grad for value in outcome.curves.values())
@@ -93,13 +108,13 @@ class TestAMethod:
     @pytest.mark.thorough
     def test_keeps_all_it_knows_in_its_state(self, name: str, level: str) -> None:
         one, two = new(name, level=level), new(name, level=level)
-        one(some_views())
+        one(views_for(name))
         one.after_step(1, 2)
         two.load_state_dict(one.state_dict())
-        assert one(some_views(seed=1)).loss.equal(two(some_views(seed=1)).loss)
+        assert one(views_for(name, seed=1)).loss.equal(two(views_for(name, seed=1)).loss)
 
 
-@pytest.mark.parametrize("name", ["false", "simclr", "pcl", *jobs.CALIBRATED])
+@pytest.mark.parametrize("name", ["false", "simclr", "pcl", "moco", "sticl", *jobs.CALIBRATED])
 def test_a_contrastive_method_plots_how_similar_positives_and_negatives_are(name: str) -> None:
     curves = {curve.partition(" (")[0] for curve in new(name)(some_views()).curves}
     assert {"similarity of positives", "similarity of negatives"} <= curves
@@ -169,7 +184,7 @@ class TestPretraining:
         assert read_card(job.encoder, "encoder").method["name"] == name
         shown = {event.name for event in listener.all(Metric)}
         assert {"loss", "learning rate"} <= shown
-        own = {curve.partition(" (")[0] for curve in new(name)(some_views()).curves}
+        own = {curve.partition(" (")[0] for curve in new(name)(views_for(name)).curves}
         # Of two levels each has curves of its own.
         assert own <= {curve.partition(" (")[0] for curve in shown}
 
