@@ -14,6 +14,7 @@ import os
 import queue
 import re
 import secrets
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +38,8 @@ CLOSE_S = 10.0
 LOOK_AGAIN_S = 0.2
 WORTH_SAYING_S = 10.0
 """Without any worker."""
+LEAST_WORKERS = 4
+"""That are reckoned with where it is not known how many will come."""
 THREADS_OF_A_WORKER = 4
 """Threads that compute on one tile. More of them help little, and each worker takes more than a GB of memory."""
 _ADDRESS = re.compile(r"\w+://.+")
@@ -63,8 +66,8 @@ class Tasks(Generic[About]):
 
     @property
     def workers(self) -> int:
-        """How many workers there are, or soon will be, if those come that were asked for."""
-        return max(1, self._expected, len(self.client.nthreads()))
+        """How many workers there are or soon will be. Where others start them, more of them may come than are there."""
+        return self._expected or max(LEAST_WORKERS, len(self.client.nthreads()))
 
     def send_file(self, file: str, name: str) -> None:
         """Put a copy of a file into the folder of each worker, also of those that come later.
@@ -143,8 +146,8 @@ def tasks_on_cluster(feedback: Feedback) -> Iterator[Tasks[Any]]:
         )
     distributed = _module("distributed", "distributed")
     with ExitStack() as stack:
+        cluster, expected = _cluster(name, stack)
         try:
-            cluster, expected = _cluster(name, stack)
             client = distributed.Client(
                 **({"scheduler_file": name} if _is_file(name) else {"address": cluster}),
                 timeout=CONNECT_S,
@@ -187,11 +190,18 @@ def _cluster(name: str, stack: ExitStack) -> tuple[Any, int]:
         expected = len(cluster.worker_spec)
     else:
         package, _, what = kind.rpartition(".")
-        made = getattr(_module(package, kind.partition(".")[0].replace("_", "-")), what, None)
+        with _signals_left_alone():
+            made = getattr(_module(package, kind.partition(".")[0].replace("_", "-")), what, None)
         if made is None:
             raise RequestError(f"{package} has no {what}.", "Name a class of clusters, such as dask_jobqueue.SLURMCluster.")
-        cluster, expected = made(), int(count or 1)
-        cluster.scale(expected)
+        try:
+            cluster, expected = made(), int(count or 1)
+            cluster.scale(expected)
+        except (OSError, RuntimeError, TypeError, ValueError) as error:
+            raise FalseError(
+                f"The scheduler {name} cannot be started: {error}.",
+                "Say in ~/.config/dask what its workers need, as its documentation describes.",
+            ) from error
     stack.callback(_close, cluster)
     return cluster, expected
 
@@ -232,6 +242,16 @@ def _module(name: str, package: str) -> Any:
             f"The scheduler takes the package {package}, which is not installed in the compute environment.",
             how_to_install(package),
         ) from error
+
+
+@contextmanager
+def _signals_left_alone() -> Iterator[None]:
+    """Keep what is imported from taking Ctrl-C for itself, as dask_jobqueue does; in this thread it could not anyway."""
+    before, signal.signal = signal.signal, lambda *_: None
+    try:
+        yield
+    finally:
+        signal.signal = before
 
 
 def _check_versions(client: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -100,6 +101,40 @@ def test_one_in_the_queue_of_slurm_is_asked_for_as_many_jobs_as_named(
     while is_running(worker) and time.monotonic() < ends:
         time.sleep(0.05)
     assert not is_running(worker)
+
+
+def test_one_that_is_not_configured_is_an_error(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is missing: pip install -e '.[test]'.")
+    monkeypatch.setenv("FALSE_SCHEDULER", "slurm:2")
+    with pytest.raises(FalseError, match="slurm:2 cannot be started: .*cores"), tasks_on_cluster(listener.feedback):
+        pass
+
+
+@pytest.mark.thorough
+def test_ctrl_c_stays_ours_and_a_cluster_may_be_made_in_any_thread() -> None:
+    """dask_jobqueue sets a handler where it is imported, which only works in the main thread."""
+    pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is missing: pip install -e '.[test]'.")
+    program = """
+import os, signal, threading
+from false_core import cluster
+from false_core.feedback import Feedback
+os.environ["FALSE_SCHEDULER"] = "slurm:2"
+def begin():
+    try:
+        with cluster.tasks_on_cluster(Feedback()):
+            pass
+    except Exception as error:
+        print(error)
+before = signal.getsignal(signal.SIGINT)
+thread = threading.Thread(target=begin)
+thread.start()
+thread.join()
+begin()
+assert signal.getsignal(signal.SIGINT) is before
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.count("slurm:2 cannot be started") == 2
 
 
 @pytest.mark.parametrize("name", ["locally", "local:0", "slurm:many", "server:8786", "tcp://"])
