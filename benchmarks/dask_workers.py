@@ -23,7 +23,7 @@ from rich.table import Table
 
 from false_core import dispatch, events, jobs
 from false_core.feedback import Feedback
-from false_core.mapping.classify.on_dask import PARTS_OF_A_WORKER, parts_of
+from false_core.mapping.classify.on_dask import PARTS_OF_A_WORKER, cut_into_parts
 from false_core.mapping.classify.plan import plan_of, runs_of
 from false_core.mapping.classify.store import digest_of
 from false_core.synthetic import write_large, write_scene
@@ -45,7 +45,7 @@ def classify(job: jobs.Classify, scheduler: str) -> float:
 def tiles_computed(job: jobs.Classify, workers: int) -> int:
     """Return how many tiles all parts of a map take together."""
     plan = plan_of(job, Feedback())
-    parts = parts_of(plan.strips, PARTS_OF_A_WORKER * workers) if workers else [plan.strips]
+    parts = cut_into_parts(plan.strips, PARTS_OF_A_WORKER * workers) if workers else [plan.strips]
     return sum(len(run.columns) * len(run.rows) for part in parts for run in runs_of(part))
 
 

@@ -16,7 +16,8 @@ from false_core.errors import Cancelled, InputError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify
 from false_core.mapping.classify.classification import Classification
-from false_core.mapping.classify.part import FinishedPart, Part, compute_part
+from false_core.mapping.classify.part import FinishedPart, MapPart
+from false_core.mapping.classify.part_task import compute_part
 from false_core.mapping.classify.plan import Strip, runs_of
 from false_core.mapping.classify.store import JobStart, digest_of, digest_of_values
 
@@ -25,7 +26,7 @@ PARTS_OF_A_WORKER = 3
 of tiles that the one above it computes too."""
 MOST_STRIPS = 32
 """In a part: what a worker was at when it was lost is computed again."""
-AHEAD = 3
+PARTS_AHEAD = 3
 """Parts for each worker that are handed out before the next raster is looked at."""
 
 
@@ -72,7 +73,7 @@ class MapsOnDask:
     @property
     def has_enough(self) -> bool:
         """Whether the workers have something to do for a while."""
-        return self._tasks.unfinished >= AHEAD * self._tasks.workers
+        return self._tasks.unfinished >= PARTS_AHEAD * self._tasks.workers
 
     def hand_out(self, classification: Classification, missing: Sequence[Strip], rasters: int = 1) -> None:
         """Have strips of a map computed.
@@ -82,7 +83,7 @@ class MapsOnDask:
         """
         job = classification.job
         raster = job.raster if jobs.is_address(job.raster) else os.path.abspath(job.raster)
-        part = Part(
+        part = MapPart(
             __version__,
             f"{self._run_id} {job.output}",
             jobs.to_json(replace(job, raster=raster)),
@@ -92,7 +93,7 @@ class MapsOnDask:
             classification.tiles_at_a_time,
         )
         self._handed_out[classification] = len(missing)
-        for strips in parts_of(missing, max(1, PARTS_OF_A_WORKER * self._tasks.workers // rasters)):
+        for strips in cut_into_parts(missing, max(1, PARTS_OF_A_WORKER * self._tasks.workers // rasters)):
             self._tasks.submit(classification, compute_part, replace(part, strips=tuple(strip.number for strip in strips)))
 
     def take_next(self) -> tuple[Classification, float, InputError | None]:
@@ -127,7 +128,7 @@ class MapsOnDask:
         return classification, share, None
 
 
-def parts_of(strips: Sequence[Strip], parts: int) -> list[Sequence[Strip]]:
+def cut_into_parts(strips: Sequence[Strip], parts: int) -> list[Sequence[Strip]]:
     """Return strips in parts, each of strips that lie below one another: as many as are wanted, or as it takes."""
     longest = min(MOST_STRIPS, -(-len(strips) // parts))
     return [run.strips[first : first + longest] for run in runs_of(strips) for first in range(0, len(run.strips), longest)]

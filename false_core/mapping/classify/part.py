@@ -1,7 +1,6 @@
-"""A part of a map as a task of Dask: which strips, of which job, with which model; and these strips as bytes.
+"""A part of a map as it goes to another process and comes back: which strips, of which job; and these strips as bytes.
 
-It goes to another process, which needs the raster, and no folder of this one. The scheduler reads this module too: what
-computes is imported where it computes.
+That process needs the raster, and no folder of this one.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Part:
+class MapPart:
     """What a task is to do.
 
     Attributes:
@@ -46,14 +45,3 @@ class FinishedPart:
     strips: Mapping[int, Mapping[str, bytes]]
     tiles_at_a_time: int
     said: tuple[tuple[str, str], ...]
-
-
-def compute_part(part: Part) -> FinishedPart:
-    """Compute a part in a worker of Dask.
-
-    Raises:
-        FalseError: What is wrong, and on which worker.
-    """
-    from false_core.mapping.classify.part_worker import computed
-
-    return computed(part)

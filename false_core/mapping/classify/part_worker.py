@@ -19,7 +19,7 @@ from false_core.device import choose_device
 from false_core.errors import FalseError, InputError, failure_of_code
 from false_core.feedback import Feedback
 from false_core.mapping.classify.compute import compute_strips, network_of
-from false_core.mapping.classify.part import FinishedPart, Part
+from false_core.mapping.classify.part import FinishedPart, MapPart
 from false_core.mapping.classify.plan import plan_of
 from false_core.mapping.classify.store import StripStore, digest_of_values
 from false_core.models.header import SEGMENTER
@@ -31,7 +31,7 @@ _one_at_a_time = threading.Lock()
 """A part takes all that a process has. A worker of several threads would need several times the memory."""
 
 
-def computed(part: Part) -> FinishedPart:
+def computed(part: MapPart) -> FinishedPart:
     """Compute a part.
 
     Raises:
@@ -53,7 +53,7 @@ def computed(part: Part) -> FinishedPart:
 class _PartStore(StripStore):
     """Strips on their way to the map. Nobody goes on with them here."""
 
-    def __init__(self, folder: str, part: Part) -> None:
+    def __init__(self, folder: str, part: MapPart) -> None:
         super().__init__(str(Path(folder) / "part"), [])
         self._run_id, self.tiles_at_a_time = part.run_id, part.tiles_at_a_time
 
@@ -62,7 +62,7 @@ class _PartStore(StripStore):
         return self.tiles_at_a_time
 
 
-def _computed(part: Part, folder: Path) -> FinishedPart:
+def _computed(part: MapPart, folder: Path) -> FinishedPart:
     asked = jobs.from_json(part.job)
     assert isinstance(asked, jobs.Classify)
     job = replace(asked, model=str(folder / part.model))

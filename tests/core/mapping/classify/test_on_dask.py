@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from small_world import Listener, textured_land, write_raster
 
-from false_core import cluster
+from false_core import __version__, cluster
 from false_core.dispatch import run
-from false_core.errors import Cancelled, ProcessLostError
+from false_core.errors import Cancelled, InputError, ProcessLostError
 from false_core.events import Event, Progress
-from false_core.jobs import Classify, ClassifyMany
+from false_core.feedback import Feedback
+from false_core.jobs import Classify, ClassifyMany, from_json, to_json
+from false_core.mapping.classify.part import MapPart
+from false_core.mapping.classify.plan import plan_of
+from false_core.mapping.classify.store import digest_of_values
 
 pytest.importorskip("distributed", reason="dask is missing: pip install -e '.[test]'.")
+part_worker = pytest.importorskip("false_core.mapping.classify.part_worker")
 pytestmark = pytest.mark.thorough
 
 SMALL_STRIPS = {"false_core.inference.tiles.MAX_STRIDE_PX": 256, "false_core.mapping.classify.plan.LEAST_PIXELS": 1}
@@ -243,3 +251,24 @@ def test_many_rasters_are_mapped_and_those_that_cannot_be_are_left_out(
     monkeypatch.delenv("FALSE_SCHEDULER")
     run(ClassifyMany(tuple(rasters), model, str(tmp_path / "alone"), device="cpu"))
     assert contents(tmp_path / "maps") == contents(tmp_path / "alone")
+
+
+def test_a_worker_that_reads_another_raster_says_so(
+    strip: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here this process is the worker."""
+    task = SimpleNamespace(state="executing")
+    worker = SimpleNamespace(
+        name="it", address="tcp://there", local_directory=str(tmp_path), state=SimpleNamespace(tasks={"part": task}),
+        get_current_task=lambda: "part",
+    )  # fmt: skip
+    monkeypatch.setattr(part_worker, "get_worker", lambda: worker)
+    monkeypatch.setattr("distributed.get_worker", lambda: worker)
+    shutil.copy(model, tmp_path / "model.safetensors")
+    job = to_json(Classify(strip, model, str(tmp_path / "map.tif"), device="cpu"))
+    part = MapPart(__version__, "a run", job, "model.safetensors", "of another one", (0,), 0)
+    with pytest.raises(InputError, match=r"strip\.tif is another raster for a worker\. \(Worker tcp://there\.\) See"):
+        part_worker.computed(part)
+    task.state = "cancelled"
+    with pytest.raises(Cancelled):
+        part_worker.computed(replace(part, plan_digest=digest_of_values(plan_of(from_json(job), Feedback()).decisive)))
