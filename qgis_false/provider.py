@@ -17,6 +17,7 @@ from qgis_false.algorithms.base import missing_to_compute
 from qgis_false.algorithms.checkenvironment import CheckEnvironment
 from qgis_false.algorithms.classify import Classify
 from qgis_false.algorithms.classifymany import ClassifyMany
+from qgis_false.algorithms.collectplaces import CollectPlaces
 from qgis_false.algorithms.diagnostics import Diagnostics
 from qgis_false.algorithms.embed import Embed
 from qgis_false.algorithms.estimate import Estimate
@@ -47,6 +48,7 @@ ALGORITHMS = (
     Assess,
     HandIn,
     SuggestLabels,
+    CollectPlaces,
     ExportOnnx,
     ModelInfo,
     ImportResults,

@@ -18,6 +18,7 @@ STEPS = {
     "embed": "features",
     "samplepoints": "sample_points",
     "suggestlabels": "places",
+    "collectplaces": "places_to_learn_from",
     "exportonnx": "deepness",
 }
 """What the output of an algorithm is called in the names of files."""
