@@ -24,7 +24,7 @@ distributed = pytest.importorskip("distributed", reason="dask is missing: pip in
 # Plays sbatch and scancel: a job is a process of this computer, and its number that of the process.
 SBATCH = """#!/bin/sh
 cp "$1" "{folder}/submitted"
-setsid sh "$1" > "{folder}/said" 2>&1 < /dev/null &
+setsid sh "{folder}/submitted" > "{folder}/said" 2>&1 < /dev/null &
 echo "Submitted batch job $!"
 """
 SCANCEL = """#!/bin/sh
