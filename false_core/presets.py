@@ -58,6 +58,7 @@ class PretrainSettings:
             and ``sticl``; 0: those of a few batches.
         transfer: Share of the patches whose second view gets the colours of another patch, see
             ``false_core.sampling.style``. Where the job names rasters as ``style`` that of ``sticl``, if it says no other.
+        outputs: Answers of the teacher of ``false_core.methods.last``.
         window: Side of what ``false_core.methods.glcnet`` compares locally, in pixels of a view.
         decoder: What a method trains beside the encoder, if it does. That of fine-tuning with the same preset.
     """
@@ -100,6 +101,7 @@ class PretrainSettings:
     radius: float = 1.0
     queue: int = 0
     transfer: float = 0.0
+    outputs: int = 4096
     window: int = 16
     decoder: str = "segformer"
 
@@ -206,6 +208,7 @@ PUBLISHED_WITH: dict[str, dict[str, Any]] = {
     "pcl": {"temperature": 0.2, "queue": 16_384},
     "glcnet": {"window": 48},
     "moco": {"temperature": 0.2, "queue": 65_536},
+    "last": {"outputs": 65_536},
     "sticl": {"temperature": 0.2, "queue": 65_536},
 }
 """What the authors of other methods published, for the preset ``paper``."""

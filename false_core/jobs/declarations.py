@@ -41,7 +41,7 @@ from false_core.jobs.kinds import (
 UNTRAINED = "random"
 METHODS = {
     "false": "FALSE", "simclr": "SimCLR", "barlow_twins": "Barlow Twins", "pcl": "PCL", "rissnet": "RiSSNet",
-    "gfcnet": "GFCNet", "glcnet": "GLCNet", "grass": "GraSS", "moco": "MoCo v2", "sticl": "STICL",
+    "gfcnet": "GFCNet", "glcnet": "GLCNet", "grass": "GraSS", "moco": "MoCo v2", "sticl": "STICL", "last": "LaST",
     "inpainting": "Inpainting", "jigsaw": "Jigsaw", "colourisation": "Colourisation", "autoencoder": "Autoencoder",
     UNTRAINED: "untrained encoder",
 }  # fmt: skip
@@ -159,6 +159,7 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
         "at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it "
         "together. moco takes negatives from earlier batches, for small batches. sticl does so too, and shows some patches "
         "in the colours of other places or dates, so that the encoder learns to see through light and season. "
+        "last asks a student to say of any crop what its teacher says of the whole view, without negatives. "
         "inpainting, colourisation and jigsaw hide something of a view and ask for it; autoencoder is a control. "
         "random does not train the encoder at all, which shows what pretraining adds.",
         "false",

@@ -76,17 +76,21 @@ def random_placement(
     return Placement(matrix.astype(np.float32), shift.astype(np.float32))
 
 
-def resized_crops(count: int, patch: int, size: int, generator: Generator) -> Placement:
+def resized_crops(
+    count: int, patch: int, size: int, generator: Generator, shares: tuple[float, float] = (0.08, 1.0)
+) -> Placement:
     """Draw placements as torchvision's RandomResizedCrop and RandomHorizontalFlip do, as published: no rotation.
 
-    The crop covers 0.08 to 1 of a square patch, is 3/4 to 4/3 times as wide as it is high (log-uniform), and lies anywhere
-    inside. Of ten that are drawn the first that fits counts, and where none does the whole patch.
+    The crop covers a share of a square patch, as published with SimCLR 0.08 to 1 of it, is 3/4 to 4/3 times as wide as it is
+    high (log-uniform), and lies anywhere inside. Of ten that are drawn the first that fits counts, and where none does the
+    whole patch.
 
     Args:
         patch: Side of the patch, which is the middle of the source window, in source pixels.
         size: Side of the crop in its own pixels.
+        shares: The least and the largest share.
     """
-    area = generator.uniform(0.08, 1, (count, 10)) * patch**2
+    area = generator.uniform(*shares, (count, 10)) * patch**2
     aspect = np.exp(generator.uniform(math.log(3 / 4), math.log(4 / 3), (count, 10)))
     sides = np.stack([np.round(np.sqrt(area * aspect)), np.round(np.sqrt(area / aspect))], axis=-1)
     fits: npt.NDArray[np.bool_] = np.all((sides > 0) & (sides <= patch), axis=-1)

@@ -36,6 +36,8 @@ Positions = npt.NDArray[np.float64]
 FEWEST_VALID = 0.6
 """Share of a patch's central part that must be valid."""
 ATTEMPTS = 16
+LOCAL_SHARES = (0.05, 0.4)
+"""The least and the largest share of the ground of a patch that a small crop covers, as published with DINO."""
 AHEAD = 2
 """Chunks read before their turn, each in a thread of its own."""
 
@@ -50,12 +52,16 @@ class SamplingRequirements:
             it in the batch.
         reach: Radius of the neighbourhood, in widths of a view.
         chance: Numbers from 0 to 1 for each view, for what the method leaves to chance.
+        local: Small crops of each patch beside its two views.
+        local_size: Their side in their own pixels.
     """
 
     margin: float = 2.0
     neighbours: int = 0
     reach: float = 1.0
     chance: int = 0
+    local: int = 0
+    local_size: int = 0
 
 
 NO_REQUIREMENTS = SamplingRequirements()
@@ -96,6 +102,8 @@ class ViewPairs:
         whole: Patches of that batch.
         chance: What the method asked for, see ``SamplingRequirements``, of shape (2 * batch, numbers), first views first.
         styles: Which patches get other colours in their second view.
+        local: Placements of the small crops.
+        local_size: Their side in pixels.
     """
 
     rasters: npt.NDArray[np.int64]
@@ -111,6 +119,8 @@ class ViewPairs:
     whole: int
     chance: Tensor
     styles: StyleTransfers | None = None
+    local: tuple[Placement, ...] = ()
+    local_size: int = 0
 
     @property
     def kept(self) -> Tensor:
@@ -140,6 +150,37 @@ class ViewPairs:
 
 
 @dataclass(frozen=True)
+class RawSmallCrops:
+    """What becomes the small crops of each of B patches, as ``RawViews`` becomes their views.
+
+    Attributes:
+        maps: Where they lie, of shape (B, crops, 2, 3).
+        changes: The changes of all, the first crops of all patches before the second ones.
+        size: Their side in pixels.
+    """
+
+    maps: Tensor
+    changes: SpectralChanges
+    size: int
+
+    @classmethod
+    def of(cls, pairs: ViewPairs, jitter: SpectralJitter, seed: int, step: int) -> RawSmallCrops | None:
+        """Return the crops of ``pairs``, None where there are none."""
+        if not pairs.local:
+            return None
+        bands, side = pairs.windows.shape[1:3]
+        count = len(pairs.local)
+        changes = jitter.draw(count * pairs.whole, bands, torch_generator(seed, step, count))
+        changes = changes.picked(partial(_of_each, times=count, patches=pairs.share))
+        return cls(sampling_maps(*pairs.local, side=side, size=pairs.local_size), changes, pairs.local_size)
+
+    def part(self, patches: slice) -> RawSmallCrops:
+        """Return the crops of some of the patches."""
+        changes = self.changes.picked(partial(_of_each, times=self.maps.shape[1], patches=patches))
+        return RawSmallCrops(self.maps[patches], changes, self.size)
+
+
+@dataclass(frozen=True)
 class RawViews:
     """What becomes two views of each of B patches once it is on the device. All that is random about them is in it.
 
@@ -151,6 +192,7 @@ class RawViews:
         kept: See ``ViewPairs``.
         seen: Which points both views see, of shape (B, points), in memory.
         ground, chance, styles: See ``ViewPairs``.
+        local: Small crops, where the method asked for some.
     """
 
     windows: Tensor
@@ -162,6 +204,7 @@ class RawViews:
     ground: Tensor
     chance: Tensor
     styles: StyleTransfers | None
+    local: RawSmallCrops | None
 
     @classmethod
     def of(cls, pairs: ViewPairs, jitter: SpectralJitter, seed: int, step: int) -> RawViews:
@@ -180,6 +223,7 @@ class RawViews:
             ground=pairs.ground,
             chance=pairs.chance,
             styles=pairs.styles,
+            local=RawSmallCrops.of(pairs, jitter, seed, step),
         )
 
     def part(self, patches: slice) -> RawViews:
@@ -199,6 +243,7 @@ class RawViews:
             ground=self.ground[patches],
             chance=of_both(self.chance),
             styles=self.styles.part(patches) if self.styles else None,
+            local=self.local.part(patches) if self.local else None,
         )
 
 
@@ -293,6 +338,7 @@ class PatchSampler:
         one, two, seen = matched_points(first, second, draw.crop_size, draw.points, self._requirements.margin, generator)
         # Of the whole batch, so that it does not matter how it is shared.
         chance = np.random.default_rng([draw.seed, number, whole, 1]).random((2, whole, self._requirements.chance))
+        local = self._local_placements(number)
         first = first.part(mine)
         rasters = np.array([patch.raster for patch in patches])
         centres = np.array([patch.corner for patch in patches]) + self._side / 2
@@ -312,6 +358,8 @@ class PatchSampler:
             whole=whole,
             chance=torch.from_numpy(chance[:, mine].astype(np.float32)).flatten(0, 1),
             styles=self._transfers(number, mine, patches, windows),
+            local=tuple(placement.part(mine) for placement in local),
+            local_size=self._requirements.local_size,
         )
 
     def _placement(self, generator: np.random.Generator) -> Placement:
@@ -319,6 +367,20 @@ class PatchSampler:
         if draw.patch_size:
             return resized_crops(draw.batch_size, draw.patch_size, draw.crop_size, generator)
         return random_placement(draw.batch_size, draw.scales, self._farthest, generator)
+
+    def _local_placements(self, number: int) -> list[Placement]:
+        """Draw the small crops of a batch: each covers 0.05 to 0.4 of the ground of a patch, and lies within it."""
+        draw, wanted = self._draw, self._requirements
+        generator = np.random.default_rng([draw.seed, number, draw.batch_size, 2])
+        if draw.patch_size:
+            return [
+                resized_crops(draw.batch_size, draw.patch_size, wanted.local_size, generator, LOCAL_SHARES)
+                for _ in range(wanted.local)
+            ]
+        if not wanted.local:
+            return []
+        least, most = (math.sqrt(share) * draw.crop_size / wanted.local_size for share in LOCAL_SHARES)
+        return [random_placement(draw.batch_size, (least, most), self._farthest, generator) for _ in range(wanted.local)]
 
     def ground(self, raster: int, centre: tuple[float, float], side: int) -> FloatArray:
         """Return the normalised pixels (bands, side, side) of a raster around a place, 0 where invalid."""
@@ -424,7 +486,12 @@ class PatchSampler:
 
 def _of_both(views: Tensor, patches: slice) -> Tensor:
     """Return the rows of some patches, where the first views are stacked on the second views."""
-    return views.view(2, len(views) // 2, *views.shape[1:])[:, patches].flatten(0, 1)
+    return _of_each(views, 2, patches)
+
+
+def _of_each(crops: Tensor, times: int, patches: slice) -> Tensor:
+    """Return the rows of some patches, where the first crops are stacked on the second ones, and so on."""
+    return crops.view(times, len(crops) // times, *crops.shape[1:])[:, patches].flatten(0, 1)
 
 
 def _kept(seen: Tensor) -> Tensor:

@@ -204,7 +204,11 @@ class Trainer:
         if views.styles is not None:
             views.styles.apply(crops[len(crops) // 2 :])
         pixels = views.changes.apply(crops).contiguous(memory_format=torch.channels_last)
-        return Views(pixels, views.points, views.kept, views.ground, views.chance)
+        local = None
+        if views.local is not None:
+            small = resample_crops(views.windows, views.local.maps, views.local.size)
+            local = views.local.changes.apply(small).contiguous(memory_format=torch.channels_last)
+        return Views(pixels, views.points, views.kept, views.ground, views.chance, local)
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint holds."""
