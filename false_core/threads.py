@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,6 +10,13 @@ from typing import Any, TypeVar
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
+
+
+def cores() -> int:
+    """Return the cores that this process may use: its share of them where several processes of a job are on a computer."""
+    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    beside = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    return max(1, mine // (int(beside) if beside.isdecimal() and int(beside) else 1))
 
 
 def prefetch(make: Callable[[Key], Item], keys: Iterable[Key], depth: int = 3, threads: int = 1) -> Generator[Item]:

@@ -199,6 +199,7 @@ class SegmenterTrainer:
         self._set_rates()
         crops = batch.changes.apply(resample_crops(batch.windows, batch.maps, self.settings.crop_size))
         crops = crops.contiguous(memory_format=torch.channels_last)
+        targets = batch.targets.long()
         self.network.train()
         # Dropout goes by the step as all chance does, so that a run that was interrupted ends as if it had not been.
         torch.manual_seed(torch_generator(self.seed, self.step, self._world.share.rank).initial_seed())
@@ -209,10 +210,10 @@ class SegmenterTrainer:
         mixed = self.device.type == "cuda" and self.settings.mixed_precision
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
             scores = self._scores(crops)
-        loss = self._loss(scores[0].float(), batch.targets)
+        loss = self._loss(scores[0].float(), targets)
         for second in scores[1:]:
             enlarged = nn.functional.interpolate(second.float(), crops.shape[-2:], mode="bilinear", align_corners=False)
-            loss = loss + self.settings.auxiliary * self._loss(enlarged, batch.targets)
+            loss = loss + self.settings.auxiliary * self._loss(enlarged, targets)
         self.optimiser.zero_grad(set_to_none=True)
         with self._together.last_backward():
             torch.autograd.backward(loss)
