@@ -41,6 +41,7 @@ class BatchedNetwork(Generic[Result]):
         limit: DeviceLimit | None = None,
     ) -> None:
         self.batch, self.device = batch, device
+        self._wanted = batch
         self._forward, self._limit, self._feedback = forward, limit, feedback
         self._copying = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
@@ -65,7 +66,7 @@ class BatchedNetwork(Generic[Result]):
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
             if self._limit:
-                self._limit.remember(self.batch)
+                self._limit.remember_shortage(self.batch, self._wanted)
             self._feedback.info(
                 f"The device's memory is too small for {len(batch)} tiles at a time. Going on with {self.batch}."
             )

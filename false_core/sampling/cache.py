@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -18,7 +18,7 @@ from false_core.card_pixels import RawPixels, is_card, normalised_on, to_card
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.sampling.loading import side_stream
-from false_core.threads import cores
+from false_core.threads import cores, thread_pool
 
 CHUNK_PX = 512
 """Side of a chunk of a raster in pixels of the working grid."""
@@ -44,7 +44,7 @@ class Chunks(Generic[Made]):
         self._make, self._most = make, max(1, most)
         self._kept: OrderedDict[int, Future[Made]] = OrderedDict()
         self._lock = threading.Lock()
-        self._makers = ThreadPoolExecutor(cores(), "chunks")
+        self._makers = thread_pool(cores(), "chunks")
 
     def get(self, numbers: Sequence[int]) -> list[Made]:
         """Return chunks by their numbers. Those that are not at hand are made at the same time."""

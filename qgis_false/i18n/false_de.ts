@@ -1420,6 +1420,18 @@
         <translation>Anderswo</translation>
     </message>
     <message>
+        <source>At random</source>
+        <translation>Zufällig</translation>
+    </message>
+    <message>
+        <source>By features</source>
+        <translation>Nach Merkmalen</translation>
+    </message>
+    <message>
+        <source>By gradients</source>
+        <translation>Nach Gradienten</translation>
+    </message>
+    <message>
         <source>None</source>
         <translation>Keine</translation>
     </message>

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,19 @@ from torch import nn
 from false_core.cost import is_worth_telling
 from false_core.device import choose_device
 from false_core.distributed import Share
-from false_core.errors import Cancelled, InputError
+from false_core.errors import Cancelled, DeviceError, InputError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify
 from false_core.mapping.classify.assemble import Assembly, layers_of
 from false_core.mapping.classify.compute import compute_strips, network_of
 from false_core.mapping.classify.cost import disk_needed, mapping_cost
+from false_core.mapping.classify.part import FinishedPart
 from false_core.mapping.classify.plan import Strip, own_share, plan_of, runs_of
-from false_core.mapping.classify.store import MAP, TILES_AT_A_TIME, JobStart, StripStore, digest_of
+from false_core.mapping.classify.store import BITS, MAP, TILES_AT_A_TIME, JobStart, StripStore, digest_of
 from false_core.mapping.map_overview import MapOverview
 from false_core.mapping.map_report import classification_report
 from false_core.mapping.raster_for_model import check_maps
+from false_core.precision import bits_of, in_words
 from false_core.publish import published
 from false_core.raster.file_state import raster_signature, was_changed
 from false_core.raster.map_file import sidecars, write_class_names, write_style
@@ -75,6 +77,8 @@ class Classification:
             )
             self._signature = raster_signature(source.files)
             decisive = [job.raster, digest_of(Path(job.model)), job.extent, job.device, self._signature, self.plan.decisive]
+            # Others may compute with other numbers: what comes from them says with which.
+            decisive.append(in_words(self._device or torch.device("cpu")))
             self._store = StripStore(job.output, decisive)
             self._assembly = Assembly(self.plan, self._store, start.run_id)
 
@@ -111,23 +115,23 @@ class Classification:
         if missing and self.is_first:
             self._tell_cost(missing, self._device)
         network = network_of(self.job.model, self._card, self._device) if missing else None
+        if missing:
+            self._agree_on(bits_of(self._device))
         with self._feedback.stage("Classifying", 0.9):
             if network is not None:
                 self._compute(network, self._device, missing)
 
-    def receive(self, strips: Mapping[int, Mapping[str, bytes]], tiles_at_a_time: int) -> None:
+    def receive(self, part: FinishedPart) -> None:
         """Store strips that another process has computed.
 
-        Args:
-            strips: The files of each, by its number and by their names.
-            tiles_at_a_time: How many the device computed at a time, or 0, as ``FinishedPart`` says it.
-
         Raises:
+            DeviceError: Earlier ones were computed with other numbers.
             OutputError: The disk is full.
         """
-        if tiles_at_a_time:
-            self._store.agreed_on(TILES_AT_A_TIME, tiles_at_a_time)
-        for number, files in strips.items():
+        self._agree_on(part.bits)
+        if part.tiles_at_a_time:
+            self._store.agreed_on(TILES_AT_A_TIME, part.tiles_at_a_time)
+        for number, files in part.strips.items():
             self._store.receive(self.plan.strips[number], files)
             self._assembly.add([self.plan.strips[number]])
 
@@ -185,6 +189,15 @@ class Classification:
             self._feedback.info(
                 f"{finished} of {len(self.plan.strips)} strips of the map are finished. They lie in {self._store.path} "
                 "for the same job to go on with. Delete that folder if you do not want them."
+            )
+
+    def _agree_on(self, bits: int) -> None:
+        """Raise DeviceError where other strips of the map were computed with numbers of more or fewer bits."""
+        agreed = self._store.agreed_on(BITS, bits)
+        if agreed != bits:
+            raise DeviceError(
+                f"Strips of the map are computed with numbers of {agreed} bits, and others with numbers of {bits}.",
+                f"Have all of them computed by devices of one kind, or delete {self._store.path}.",
             )
 
     def _compute(self, network: nn.Module, device: torch.device, strips: Sequence[Strip]) -> None:

@@ -219,6 +219,6 @@ def _on_its_way(mapped: Mapped) -> tuple[Mapped, torch.cuda.Event | None]:
         for layer in (mapped.codes, mapped.percent)
     ]
     ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    ready.record()
+    ready.record(torch.cuda.current_stream(mapped.codes.device))
     assert host[0] is not None
     return Mapped(host[0], host[1]), ready

@@ -121,7 +121,7 @@ class MapsOnDask:
         for level, text in set(part.said) - self._said:
             self._feedback.emit(events.Message(level, text))
         self._said |= set(part.said)
-        classification.receive(part.strips, part.tiles_at_a_time)
+        classification.receive(part)
         share = len(part.strips) / self._handed_out[classification]
         if classification.is_complete:
             del self._handed_out[classification]

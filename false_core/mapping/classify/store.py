@@ -28,12 +28,14 @@ from false_core.hidden_names import EARLIER_STRIPS_ENDING, FINISHED_STRIP, STRIP
 from false_core.locks import FolderLock, is_abandoned
 from false_core.mapping.classify.plan import Strip
 from false_core.mapping.map_overview import MapOverview, StripOverview
-from false_core.publish import fsync_path, make_own_folder, unfinished
+from false_core.publish import discard_without_strips, fsync_path, make_own_folder, strips_folders, unfinished
 from false_core.raster.file_state import FileSignature, signature_of
 
 STORED_DAYS = 30
 TILES_AT_A_TIME = "tiles at a time"
 """What all processes agree on where it is found by taking the time."""
+BITS = "bits"
+"""Of the numbers that the network computes with, on which all agree too."""
 MAP, CONFIDENCE = "map.tif", "confidence.tif"
 """Layers, as their files are called in a strip. One that is missing there holds nothing but nodata."""
 _SEEN, _CONTENTS, _FAILED = "seen.safetensors", "contents.json", "failed.json"
@@ -104,6 +106,7 @@ class StripStore:
         """
         try:
             self._lock = FolderLock(self.path)
+            strips_folders.add(self.path)
         except BlockingIOError as error:
             raise OutputError(
                 "Another process is making this very map right now.", "Wait until it is done, or choose another file."
@@ -250,8 +253,9 @@ class StripStore:
         if done:
             shutil.rmtree(self.path, ignore_errors=True)
             self._remove_abandoned()
-        elif not others and not any(self.path.glob(f"{FINISHED_STRIP}*")):
-            shutil.rmtree(self.path, ignore_errors=True)
+        elif not others:
+            discard_without_strips(self.path)
+        strips_folders.discard(self.path)
         if self._lock:
             self._lock.release()
 

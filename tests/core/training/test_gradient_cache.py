@@ -31,6 +31,7 @@ from false_core.sampling.geometry import resample, resample_crops
 from false_core.sampling.spectral import SpectralJitter, torch_generator
 from false_core.sampling.views import PatchDraw, PatchSampler, RawViews
 from false_core.training.gradient_cache import accumulate_gradients
+from false_core.training.trainer import Trainer
 
 pytestmark = pytest.mark.thorough
 
@@ -250,6 +251,27 @@ class TestTooLittleMemory:
         finally:
             dist.destroy_process_group()
         assert "3 at a time" in listener.infos
+
+    def test_for_the_first_step_of_the_optimiser_is_answered_too(
+        self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener
+    ) -> None:
+        """Adam makes its moments there. They fit once fewer patches have gone through together."""
+        monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
+        tried: list[int] = []
+        real = Trainer._make_room_for_first_step
+
+        def room(trainer: Trainer) -> None:
+            if not trainer.optimiser.state:
+                tried.append(trainer.patches_at_a_time)
+                if trainer.patches_at_a_time > 3:
+                    raise RuntimeError("CUDA error: out of memory")
+            real(trainer)
+
+        monkeypatch.setattr(Trainer, "_make_room_for_first_step", room)
+        run(self.job(land, tmp_path, "false"), listener)
+        assert tried == [10, 5, 3]
+        assert "3 at a time" in listener.warnings
+        assert max(event.step for event in listener.all(Metric)) == 3
 
     def test_for_a_single_patch_ends_the_job(
         self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: list[int]
