@@ -77,6 +77,7 @@ class TestThePath:
         assert read(f"{path}|layerid=1") == ["other"]
 
 
+@pytest.mark.thorough
 class TestTablesBesideTheLayer:
     @pytest.mark.parametrize("table", ["qgis_projects", "layer_styles", "notes"])
     def test_do_not_count_as_layers(self, tmp_path: Path, read: Any, table: str) -> None:
@@ -126,6 +127,7 @@ def with_surfaces(path: str, shapes: dict[int, bytes], name: str = "") -> str:
 class TestSurfaces:
     """Building outlines are handed on as TIN, as polyhedral surfaces and as multipatch shapefiles."""
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("kind", [7, 15, 16])
     @pytest.mark.parametrize("z", [False, True])
     @pytest.mark.parametrize("order", ["<", ">"])

@@ -148,6 +148,7 @@ class TestShapes:
 
 
 class TestWhereLabelsLie:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3857", "EPSG:32632", "EPSG:25833"])
     def test_another_crs_is_brought_to_that_of_the_raster(
         self, tmp_path: Path, raster: RasterSource, listener: Listener, crs: str
@@ -214,6 +215,7 @@ class TestWhereLabelsLie:
         read_annotation(str(tmp_path / "l.gpkg"), "cover", source, (), listener.feedback)
         assert "It is not known how EPSG:4326, the CRS of the labels, lies to" in listener.warnings
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("crs", "plain"),
         [("EPSG:31467+5783", "EPSG:31467"), ("EPSG:31467", "EPSG:31467+5783"),
@@ -228,6 +230,7 @@ class TestWhereLabelsLie:
         assert counts(burnt(read_annotation(path, "cover", source, (), listener.feedback))) == {1: 100, 2: 100}
         assert not listener.warnings
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         "crs", ["EPSG:3067", "EPSG:2154", "EPSG:5514", "EPSG:2193", "ESRI:102033", "EPSG:7855", "EPSG:6677"]
     )
@@ -338,6 +341,7 @@ class TestTheClassField:
         annotation = read(values, [A, B, C])
         assert names_by_code(annotation) == {k: str(value) for k, value in enumerate(sorted(values), start=1)}
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("values", "codes"),
         [(["2", "11", "1"], {"1": 1, "2": 2, "11": 11}), (["01", "02", "10"], {"01": 1, "02": 2, "10": 10}),

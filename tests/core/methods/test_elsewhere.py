@@ -87,6 +87,7 @@ class TestAgainstPlainLoops:
 class TestTheLoss:
     SHARE = Calibration(Search(neighbours=0.2, benchmark=0.5, closest_to=ANCHOR, surest_by=FOUND), 0.7)
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("near_negatives", [True, False])
     @pytest.mark.parametrize("calibration", [SHARE, Calibration(Search(0.5, 2)), Calibration(Search(0.5, 0.2), "adaptive")])
     def test_has_the_gradients_of_finite_differences(self, calibration: Calibration, near_negatives: bool) -> None:

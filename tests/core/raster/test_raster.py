@@ -641,6 +641,7 @@ class TestThousandsOfRasters:
         seen.clear()
         assert measure(sources, windows, listener.feedback) == normal, "the same sample every time"
 
+    @pytest.mark.thorough
     def test_are_measured_pixel_by_pixel_alike_whatever_their_sizes(self, tmp_path: Path, listener: Listener) -> None:
         large = write_raster(tmp_path / "large.tif", np.full((1, 3000, 3000), 200, "uint8"))
         small = [write_raster(tmp_path / f"{n}.tif", np.full((1, 30, 30), 10, "uint8")) for n in range(80)]

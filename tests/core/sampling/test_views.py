@@ -59,6 +59,7 @@ class TestARasterThatDoesNotFit:
             sampler.batch(number)
         assert len(decoded) / 20 <= 8
 
+    @pytest.mark.thorough
     def test_is_seen_in_every_place_within_a_pass(self, large: tuple[MeasuredRasters, list[int]]) -> None:
         rasters, _ = large
         side = SIDE // 2

@@ -65,6 +65,7 @@ class TestEveryProcess:
         assert "BMP" not in rasters, "what the user leaves out stays out"
 
 
+@pytest.mark.thorough
 def test_there_is_a_decision_about_every_driver_of_the_gdals_that_are_there() -> None:
     clean = {name: value for name, value in os.environ.items() if name not in ("GDAL_SKIP", "OGR_SKIP")}
     answer = subprocess.run([sys.executable, "-c", SHOW], capture_output=True, text=True, check=True, env=clean)
@@ -106,6 +107,7 @@ def test_rasters_of_the_usual_formats_are_opened(driver: str, suffix: str, tmp_p
     assert np.abs(read - pixels[0]).max() <= (200 if driver in ("JPEG", "GPKG") else 0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("driver", "suffix"), [("GPKG", ".gpkg"), ("ESRI Shapefile", ".shp"), ("GeoJSON", ".geojson"),
     ("FlatGeobuf", ".fgb"), ("GML", ".gml"), ("KML", ".kml"), ("SQLite", ".sqlite"), ("GPX", ".gpx"), ("DXF", ".dxf"),
     ("MapInfo File", ".tab"), ("OpenFileGDB", ".gdb"), ("CSV", ".csv"), ("XLSX", ".xlsx"), ("ODS", ".ods")])  # fmt: skip

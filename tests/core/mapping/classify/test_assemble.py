@@ -127,6 +127,7 @@ def succeed(process: subprocess.Popen[str]) -> str:
     return said
 
 
+@pytest.mark.thorough
 class TestSeveralProcesses:
     @pytest.mark.thorough
     @pytest.mark.parametrize("world", [2, 3])
@@ -193,6 +194,7 @@ class TestSeveralProcesses:
         assert not contents_of_outputs(out)
 
 
+@pytest.mark.thorough
 class TestAfterHavingBeenKilled:
     @pytest.mark.thorough
     @pytest.mark.parametrize("moment", ["the first part", "the second part", "the file", "random"])
@@ -366,6 +368,7 @@ class TestWhatIsFinished:
         model, raster = (str(shutil.copy(path, tmp_path)) for path in (job.model, job.raster))
         return dataclasses.replace(job, model=model, raster=raster)
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("change", CHANGES)
     def test_lies_apart_after_a_change(
         self, copied: Classify, monkeypatch: pytest.MonkeyPatch, change: str, listener: Listener
@@ -415,6 +418,7 @@ class TestWhatIsFinished:
         assert not list(out.glob(".*"))
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small_strips")
 class TestWhatGoesOnAtTheSameTime:
     @pytest.mark.thorough
@@ -457,6 +461,7 @@ class TestWhatGoesOnAtTheSameTime:
         assert "GB of disk while it is made" in listener.warnings
 
 
+@pytest.mark.thorough
 class TestManyParts:
     @pytest.mark.thorough
     def test_of_nothing_but_nodata_are_nodata(
