@@ -487,6 +487,7 @@ class TestBadInput:
         said = refused(dataclasses.replace(jobs[2], raster=str(tmp_path / "cut.tif")), InputError)
         assert "cut.tif" in said
 
+    @pytest.mark.thorough
     def test_no_valid_pixels(self, jobs: Any, refused: Any, tmp_path: Path) -> None:
         empty = write_raster(tmp_path / "empty.tif", np.zeros((4, 50, 50), "uint16"), nodata=0)
         assert "no valid pixel" in refused(dataclasses.replace(jobs[0], rasters=(empty,)), InputError)

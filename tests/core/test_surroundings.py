@@ -85,6 +85,7 @@ class TestStreams:
         done = subprocess.run([sys.executable, "-m", "false_core", *words], env=plain, capture_output=True)
         assert (done.returncode, target.exists()) == (0, True), done
 
+    @pytest.mark.thorough
     def test_a_reader_that_has_gone_is_no_error(self, warm: list[str]) -> None:
         command = " ".join(map(str, warm))
         done = subprocess.run(["bash", "-c", f"{command} -m false_core pretrain --help | head -1"], capture_output=True)

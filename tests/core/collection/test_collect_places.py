@@ -73,6 +73,7 @@ class TestWithMapData:
         counts = table["class"].value_counts()
         assert counts["field"] / counts["forest"] == pytest.approx(100 / 96, rel=0.15)  # A hundred of one polygon at most.
 
+    @pytest.mark.thorough
     def test_what_was_collected_before_is_kept_and_counts(self, ground: str, guide: str, tmp_path: Path) -> None:
         before = collect(ground, tmp_path, guide=guide, field="kind", count=11)
         (tmp_path / "places.gpkg").rename(tmp_path / "before.gpkg")
@@ -97,6 +98,7 @@ class TestWithMapData:
         assert "of 900 places are collected" in listener.warnings
         assert "closer together" in listener.warnings
 
+    @pytest.mark.thorough
     def test_seed_and_layer_decide_all(self, ground: str, guide: str, tmp_path: Path) -> None:
         one = collect(ground, tmp_path, guide=guide, field="kind")
         assert one.equals(collect(ground, tmp_path, guide=guide, field="kind"))

@@ -391,6 +391,7 @@ class TestTheClassField:
         names = names_by_code(read(["Wald/Forêt – 森", "<b>&\"'", "two\nlines\x01"], [A, B, C]))
         assert sorted(names.values()) == ["<b>&\"'", "Wald/Forêt – 森", "two lines "]
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         "values", [["a", None, "b"], ["a", "", "b"], ["a", "   ", "b"], [1, None, 2], [1.0, math.nan, 2.0]]
     )

@@ -67,6 +67,7 @@ class TestAgainstPlainLoops:
             assert [[j for j, counts in zip(row, counted) if counts] for row, counted in pairs] == wanted
         assert any(wanted)
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("near_negatives", [True, False])
     @pytest.mark.parametrize("confidence", [0.0, 0.4, 1.0])
     @pytest.mark.parametrize(("apart", "choice"), [(apart, choice) for apart, *choice in CHOICES[::3]])

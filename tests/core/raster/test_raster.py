@@ -382,6 +382,7 @@ class TestACoarserWorkingGrid:
         part = source.read(Window(column, row, width, height))
         np.testing.assert_array_equal(part, everything[:, row + 10 : row + 10 + height, column + 10 : column + 10 + width])
 
+    @pytest.mark.thorough
     def test_takes_no_more_memory_than_a_strip_of_the_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pixels = numbers(1, 4096, 4096)
         pixels[0, 0, 0] = 0
@@ -659,6 +660,7 @@ class TestThousandsOfRasters:
         with pytest.raises(InputError, match=r"no valid pixel in 0\.tif, 1\.tif, 2\.tif, 3\.tif, 4\.tif, 95 more"):
             measure(sources[:-1], [source.window_of(None) for source in sources[:-1]], listener.feedback)
 
+    @pytest.mark.thorough
     def test_that_are_coarsened_are_not_all_told_of(self, tiles: list[str], listener: Listener) -> None:
         coarse = on_working_grid(open_all(tiles, ()), 3.0, 0, listener.feedback)
         assert {(source.factor, source.width) for source in coarse} == {(3, 100)}

@@ -169,6 +169,7 @@ class TestAView:
         assert percent[0, 0] == 255
         assert 30 <= percent[50, 50] <= 100
 
+    @pytest.mark.thorough
     def test_a_view_beyond_the_raster_shows_nothing(self, labelled: SessionHere) -> None:
         number = labelled.view(extent_of(9_000, 9_000, 100, 100), 50, 50)
         assert (codes_of(labelled.picture(number=number)) == NO_CLASS).all()
@@ -196,6 +197,7 @@ class TestAView:
         assert change.any()
 
 
+@pytest.mark.thorough
 class TestLabels:
     def test_two_classes_make_a_map_and_one_does_not(self, opened: SessionHere) -> None:
         asked = opened.label(boxes()[0])
@@ -356,6 +358,7 @@ class TestWhatIsKept:
         assert fits == ["begun"]
 
 
+@pytest.mark.thorough
 class TestScores:
     def test_they_are_unknown_while_there_are_few_labels_and_say_how_many_more_it_takes(self, labelled: SessionHere) -> None:
         number = labelled.ask(Score)
@@ -418,6 +421,7 @@ class TestAnOutline:
             shared.append(found.intersection(truth).area / found.union(truth).area)
         assert max(shared) > 0.85
 
+    @pytest.mark.thorough
     def test_it_grows_with_its_reach(self, pond: tuple[SessionHere, shapely.Geometry]) -> None:
         session, _ = pond
         x, y = GRID * (150, 120)

@@ -88,6 +88,7 @@ def test_what_the_user_has_set_for_files_of_their_own_does_not_count(monkeypatch
     assert "MRF" in os.environ["GDAL_SKIP"].split(",")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("driver", "suffix"), [("ENVI", ""), ("HFA", ".img"), ("PCIDSK", ".pix"), ("JP2OpenJPEG", ".jp2"),
     ("netCDF", ".nc"), ("Zarr", ".zarr"), ("ERS", ".ers"), ("EHdr", ".bil"), ("RST", ".rst"), ("SAGA", ".sdat"),
     ("RRASTER", ".grd"), ("PNG", ".png"), ("JPEG", ".jpg"), ("BMP", ".bmp"), ("GPKG", ".gpkg"), ("AAIGrid", ".asc"),

@@ -308,6 +308,7 @@ CHANGES = {
 ONCE_MORE = [pytest.param(change, marks=pytest.mark.slow) for change in CHANGES if change != "the raster"]
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small_strips")
 class TestWhatIsFinished:
     @pytest.fixture(autouse=True)
