@@ -32,7 +32,7 @@ from false_core.models.model_file import MADE_BY, MISSING_SHAPES, SHAPES, ModelC
 from false_core.models.model_report import accuracy_in_short
 from false_core.models.record import record_of
 from false_core.models.weights import NONE, start_from
-from false_core.presets import FINETUNE, FinetuneSettings, announcement, preset_for, with_overrides
+from false_core.presets import FINETUNE, FinetuneSettings, with_overrides
 from false_core.raster.classes import read_legend
 from false_core.raster.georeference import ground_facts
 from false_core.raster.source import RasterSource
@@ -49,6 +49,7 @@ from false_core.training.finetuning_cost import LABEL_TILE_PX, decoder_cost, fit
 from false_core.training.finetuning_report import finetuning_report
 from false_core.training.heads.fit import FrozenEncoder, fit_head, zooms_for
 from false_core.training.labels_picture import draw_labels
+from false_core.training.preset_choice import choose_preset
 from false_core.training.segmenter_training import train_segmenter
 
 NETWORK_HEAD = "network"
@@ -67,7 +68,7 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
             heads are a matter of seconds, and the first process fits them.
     """
     with feedback.stage("Starting", 0.02):
-        start = begin(job, feedback)
+        start = begin(job, feedback, world=world)
     made = (_train if job.head == NETWORK_HEAD else _fit)(start, feedback, world)
     told: dict[str, float] = made.card.provenance["scores"]
     # Where nothing is known no number is told: any could be taken for a score.
@@ -102,17 +103,17 @@ class Start:
     device: torch.device
 
 
-def begin(job: Finetune, feedback: Feedback, is_recorded: bool = True) -> Start:
+def begin(job: Finetune, feedback: Feedback, is_recorded: bool = True, world: World = ALONE) -> Start:
     """Return what a job starts from, once it is clear that it can.
 
     Args:
         job: What was asked for.
         feedback: Told what computes, and with which preset.
         is_recorded: Whether to look at all inputs for the record of the making, which takes a while.
+        world: The processes that do the job together, and take the same preset.
     """
     device = choose_device(job.device, feedback)
-    preset = preset_for(job.preset, device.type)
-    feedback.info(announcement(job.preset, preset, device.type))
+    preset = choose_preset(job.preset, device, feedback, world)
     base = read_card(job.encoder, ENCODER) if job.encoder else None
     if base and job.encoder:
         check_fits(job.encoder, lambda: build_encoder(base.encoder, len(base.bands)))

@@ -32,11 +32,12 @@ from false_core.sampling.labelled import LabelledRaster, LabelSampler, RawCrops
 from false_core.sampling.loading import loaded_ahead
 from false_core.sampling.spectral import QUIET, SpectralJitter, torch_generator
 from false_core.training.checkpoint import Checkpoint
+from false_core.training.convolutions import fast_convolutions
 from false_core.training.curves import Curves
 from false_core.training.global_batch_norm import with_global_batch_norms
 from false_core.training.gradient_sum import GradientSum
 from false_core.training.guard import TrainingGuard
-from false_core.training.optimisers import parameter_groups, polynomial, warm_up_and_cosine
+from false_core.training.optimisers import fused_on, parameter_groups, polynomial, restore, warm_up_and_cosine
 from false_core.training.validation import score_labels
 
 LOG_EVERY = 5
@@ -107,7 +108,7 @@ def train_segmenter(
     if not base:
         origin = start_from(job.weights, trainer.encoder, settings.encoder, source.name, source.colours, feedback)
         world.broadcast([*trainer.encoder.parameters(), *trainer.encoder.buffers()])
-    checkpoint = Checkpoint(job, settings, feedback, world)
+    checkpoint = Checkpoint(job, settings, device, feedback, world)
     run = _Run(trainer, checkpoint, source, _jitter(settings, normalisation, source.dtype), feedback, world)
     with feedback.stage("Training on the labels", 0.65 if held_back else 0.89):
         sampler = _sampler(cache, training, settings, job.seed)
@@ -181,9 +182,9 @@ class SegmenterTrainer:
         shares += [{**group, "share": settings.encoder_rate} for group in groups(self.encoder)]
         self.optimiser: torch.optim.Optimizer
         if settings.optimiser == "sgd":
-            self.optimiser = torch.optim.SGD(shares, settings.learning_rate, momentum=0.9)
+            self.optimiser = torch.optim.SGD(shares, settings.learning_rate, momentum=0.9, fused=fused_on(device))
         else:
-            self.optimiser = torch.optim.AdamW(shares, settings.learning_rate)
+            self.optimiser = torch.optim.AdamW(shares, settings.learning_rate, fused=fused_on(device))
 
     @property
     def result(self) -> nn.Module:
@@ -195,6 +196,7 @@ class SegmenterTrainer:
         """Whether the present step leaves the encoder as it is."""
         return self.settings.freeze or self.step < self.settings.decoder_first * self.settings.steps
 
+    @fast_convolutions()
     def train_on(self, batch: RawCrops) -> Tensor:
         """Do one step and return its loss."""
         self._set_rates()
@@ -267,7 +269,7 @@ class SegmenterTrainer:
         """Go back to where ``state`` was taken."""
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        restore(self.optimiser, state["optimiser"])
         if self._averaged:
             self._averaged.load_state_dict(state["averaged"])
         if self.auxiliary:
@@ -316,8 +318,7 @@ class _Run:
                     loss = trainer.train_on(batch)
                     guard.record_loss(trainer.step, loss)
                 if trainer.step % LOG_EVERY == 0 or trainer.step in (1, until):
-                    guard.check()
-                    self.curves.add(trainer.step, "loss", float(loss))
+                    self.curves.add(trainer.step, "loss", *guard.read(loss))
                 guard.save_when_due()
         if trainer.step > began:
             # What is still to come may fail too, for example where the disk has no room for the model.

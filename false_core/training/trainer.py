@@ -27,10 +27,19 @@ from false_core.sampling.geometry import resample_crops
 from false_core.sampling.loading import STAYS, on_device
 from false_core.sampling.spectral import SpectralJitter
 from false_core.sampling.views import RawViews, ViewPairs
+from false_core.training.convolutions import fast_convolutions
+from false_core.training.flatness import tail_steps
 from false_core.training.global_batch_norm import with_global_batch_norms
 from false_core.training.gradient_cache import accumulate_gradients, stacked
 from false_core.training.gradient_sum import GradientSum
-from false_core.training.optimisers import LARC, parameter_groups, published_schedule, warm_up_and_cosine
+from false_core.training.optimisers import (
+    LARC,
+    fused_on,
+    parameter_groups,
+    published_schedule,
+    restore,
+    warm_up_and_cosine,
+)
 
 DECIDE_MEMORY = (
     "encoder", "level", "points", "crop_size", "batch_size", "hidden", "dimensions", "scales", "method", "optimiser"
@@ -72,6 +81,7 @@ class Trainer:
     ) -> None:
         self.settings, self.steps, self.seed, self.device = settings, steps, seed, device
         self.step = 0
+        self._flat_at: int | None = None
         self._feedback, self._world = feedback, world
         world.share.check_divides(settings.batch_size, "patches")
         self._limit = DeviceLimit("patches at a time", device, bands, [getattr(settings, name) for name in DECIDE_MEMORY])
@@ -92,8 +102,7 @@ class Trainer:
         if settings.optimiser == "larc":
             self.optimiser = LARC(groups, settings.learning_rate)
         else:
-            # Not fused: that form goes by the layout in memory, and a checkpoint keeps moments in another one than weights.
-            self.optimiser = torch.optim.AdamW(groups, settings.learning_rate)
+            self.optimiser = torch.optim.AdamW(groups, settings.learning_rate, fused=fused_on(device))
         self.jitter = replace(_jitter(settings, ends), blur=settings.blur, radius=settings.blur_radius)
 
     @property
@@ -112,6 +121,7 @@ class Trainer:
         """Return what becomes the views of ``pairs`` at ``step``. May be called in another thread, ahead of time."""
         return RawViews.of(pairs, self.jitter, self.seed, step)
 
+    @fast_convolutions()
     def train_on(self, views: RawViews) -> Outcome:
         """Do one step and return what it came to."""
         rate = self.settings.learning_rate * self.schedule()
@@ -142,8 +152,27 @@ class Trainer:
 
     def schedule(self) -> float:
         """Return the share of the highest learning rate at the present step."""
+        if self._flat_at is None:
+            return self._scheduled(self.step)
+        return self._scheduled(self._flat_at) * (self.last_step - self.step) / (self.last_step - self._flat_at)
+
+    @property
+    def last_step(self) -> int:
+        """The step at which training ends."""
+        return self.steps if self._flat_at is None else self._flat_at + tail_steps(self.steps)
+
+    @property
+    def could_end_early(self) -> bool:
+        """Whether training could end before all its steps are done, and does not yet."""
+        return self._flat_at is None and self.step + tail_steps(self.steps) < self.steps
+
+    def end_soon(self) -> None:
+        """Bring the learning rate down from here, and end."""
+        self._flat_at = self.step
+
+    def _scheduled(self, step: int) -> float:
         published = self.settings.optimiser == "larc"
-        return (published_schedule if published else warm_up_and_cosine)(self.step, self.steps)
+        return (published_schedule if published else warm_up_and_cosine)(step, self.steps)
 
     def _backward(self, views: RawViews) -> Outcome:
         """Make the gradients of a batch, of as many patches at a time as the memory holds."""
@@ -231,13 +260,14 @@ class Trainer:
             "method": self.method.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "patches_at_a_time": self.patches_at_a_time,
+            "flat_at": self._flat_at,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where ``state`` was taken."""
-        self.step = state["step"]
+        self.step, self._flat_at = state["step"], state["flat_at"]
         self.method.load_state_dict(state["method"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        restore(self.optimiser, state["optimiser"])
         self.patches_at_a_time = min(self.patches_at_a_time, state["patches_at_a_time"])
 
 

@@ -60,8 +60,8 @@
         <translation>Voreinstellung</translation>
     </message>
     <message>
-        <source>quick: minutes on a laptop without a GPU. standard: one GPU. paper: the published settings, many GPU hours. auto: standard on a GPU, quick without one.</source>
-        <translation>quick: Minuten auf einem Laptop ohne GPU. standard: eine GPU. paper: die veröffentlichten Einstellungen, viele GPU-Stunden. auto: standard mit GPU, quick ohne.</translation>
+        <source>quick: minutes on a laptop without a GPU. standard: one GPU. paper: the published settings, many GPU hours. auto: standard on a GPU that pretrains with it in half an hour, as a test of two seconds finds; otherwise quick.</source>
+        <translation>quick: Minuten auf einem Laptop ohne GPU. standard: eine GPU. paper: die veröffentlichten Einstellungen, viele GPU-Stunden. auto: standard auf einer GPU, die damit in einer halben Stunde vortrainiert, wie ein Test von zwei Sekunden zeigt; sonst quick.</translation>
     </message>
     <message>
         <source>Method</source>
@@ -2658,6 +2658,14 @@
     <message>
         <source>A command that starts what computes, such as {python} -m torch.distributed.run --nproc-per-node {devices}, srun --gpus=1 python or ssh server python. What is to be run is put at its end. Empty: it is started here.</source>
         <translation>Ein Befehl, der startet, was rechnet, wie {python} -m torch.distributed.run --nproc-per-node {devices}, srun --gpus=1 python oder ssh server python. Was auszuführen ist, wird an sein Ende gestellt. Leer: es wird hier gestartet.</translation>
+    </message>
+    <message>
+        <source>Scheduler</source>
+        <translation>Scheduler</translation>
+    </message>
+    <message>
+        <source>Has the parts of maps computed by many processes, with Dask. local: by processes of this computer. slurm:8 or pbs:8: by 8 jobs in a queue. Or the address of a scheduler, such as tls://server:8786. Empty: a map is computed by one process, or by the launcher.</source>
+        <translation>Lässt die Teile von Karten mit Dask von vielen Prozessen rechnen. local: von Prozessen dieses Computers. slurm:8 oder pbs:8: von 8 Aufträgen in einer Warteschlange. Oder die Adresse eines Schedulers, etwa tls://server:8786. Leer: eine Karte rechnet ein Prozess, oder der Startbefehl.</translation>
     </message>
     <message>
         <source>What folders are called where the launcher computes, as /home/me/maps=/scratch/me/maps; several with semicolons. It holds for exported jobs and imported results too.</source>
