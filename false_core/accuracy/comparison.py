@@ -14,8 +14,9 @@ from affine import Affine
 
 from false_core.errors import InputError
 from false_core.feedback import Feedback
-from false_core.labels.annotation import IGNORE, Annotation, Labels
+from false_core.labels.annotation import IGNORE, Annotation
 from false_core.labels.matching import spelling
+from false_core.labels.reading import Labels
 from false_core.raster.aligned import AlignedCodes
 from false_core.raster.carried_classes import read_carried_classes
 from false_core.raster.class_map import ClassMap, CodeArray, tally

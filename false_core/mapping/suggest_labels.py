@@ -19,7 +19,7 @@ from false_core.errors import InputError, OutputError
 from false_core.feedback import Feedback
 from false_core.inference.features import FEATURE_STRIDE
 from false_core.jobs import SuggestLabels
-from false_core.labels.annotation import read_labelled_ground
+from false_core.labels.reading import read_labelled_ground
 from false_core.language.catalogue import localised
 from false_core.mapping.candidates import MAX_CANDIDATE_SIDE, Candidates, Grid, find_candidates
 from false_core.mapping.raster_for_model import open_for_model
