@@ -54,7 +54,10 @@ class PretrainSettings:
         false_negatives: Whether a method that is not FALSE finds false negatives (FNSD) and calibrates them (FNCC) too.
         radius: How far a neighbourhood reaches on the ground, in widths of a view; see ``false_core.methods.gfcnet`` and
             ``rissnet``.
-        queue: Latest embeddings that are the negatives of ``pcl``; 0: the others of the batch are, see there.
+        queue: Latest embeddings that are the negatives of ``pcl``; 0: the others of the batch are, see there. Of ``moco``
+            and ``sticl``; 0: those of a few batches.
+        transfer: Share of the patches whose second view gets the colours of another patch, see
+            ``false_core.sampling.style``. Where the job names rasters as ``style`` that of ``sticl``, if it says no other.
         window: Side of what ``false_core.methods.glcnet`` compares locally, in pixels of a view.
         decoder: What a method trains beside the encoder, if it does. That of fine-tuning with the same preset.
     """
@@ -96,6 +99,7 @@ class PretrainSettings:
     false_negatives: bool = False
     radius: float = 1.0
     queue: int = 0
+    transfer: float = 0.0
     window: int = 16
     decoder: str = "segformer"
 
@@ -198,8 +202,15 @@ PRETRAIN = {
     ),
 }
 
-PUBLISHED_WITH: dict[str, dict[str, Any]] = {"pcl": {"temperature": 0.2, "queue": 16_384}, "glcnet": {"window": 48}}
+PUBLISHED_WITH: dict[str, dict[str, Any]] = {
+    "pcl": {"temperature": 0.2, "queue": 16_384},
+    "glcnet": {"window": 48},
+    "moco": {"temperature": 0.2, "queue": 65_536},
+    "sticl": {"temperature": 0.2, "queue": 65_536},
+}
 """What the authors of other methods published, for the preset ``paper``."""
+TRANSFER = 0.1
+"""The share of patches that get other colours, as published with STICL."""
 
 FINETUNE = {
     "quick": FinetuneSettings(
@@ -277,6 +288,8 @@ def pretrain_settings(preset: str, job: Pretrain) -> PretrainSettings:
     settings = PRETRAIN[preset]
     if preset == "paper":
         settings = replace(settings, **PUBLISHED_WITH.get(job.method or settings.method, {}))
+    if job.method == "sticl" or job.style:
+        settings = replace(settings, transfer=TRANSFER)
     settings = replace(settings, **SEARCH_SETTINGS[job.search or settings.search])
     if job.threshold is not None:
         # Whoever names a threshold wants it to choose the anchors, and not a share of them.

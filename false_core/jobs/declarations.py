@@ -41,7 +41,8 @@ from false_core.jobs.kinds import (
 UNTRAINED = "random"
 METHODS = {
     "false": "FALSE", "simclr": "SimCLR", "barlow_twins": "Barlow Twins", "pcl": "PCL", "rissnet": "RiSSNet",
-    "gfcnet": "GFCNet", "glcnet": "GLCNet", "grass": "GraSS", UNTRAINED: "untrained encoder",
+    "gfcnet": "GFCNet", "glcnet": "GLCNet", "grass": "GraSS", "moco": "MoCo v2", "sticl": "STICL",
+    UNTRAINED: "untrained encoder",
 }  # fmt: skip
 """Methods of pretraining, and what they are called in tables."""
 CALIBRATED = ("rissnet", "gfcnet", "glcnet", "grass")
@@ -145,7 +146,9 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
         "was measured maps from false were 0.002 to 0.006 mIoU better than those from simclr. glcnet, grass, gfcnet and "
         "rissnet are others by the same group. glcnet compares small windows and pretrains the decoder too; grass looks "
         "at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it "
-        "together. random does not train the encoder at all, which shows what pretraining adds.",
+        "together. moco takes negatives from earlier batches, for small batches. sticl does so too, and shows some patches "
+        "in the colours of other places or dates, so that the encoder learns to see through light and season. "
+        "random does not train the encoder at all, which shows what pretraining adds.",
         "false",
         choices=tuple(METHODS),
         advanced=True,
@@ -241,6 +244,31 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
         unit="pixels",
         minimum=4,
         maximum=1024,
+    )
+    queue: Optional[int] = _from_preset(
+        INTEGER,
+        "Length of the queue",
+        "With moco, sticl or pcl: how many places of earlier batches are negatives. At least as many as a batch has.",
+        minimum=2,
+        maximum=10**6,
+    )
+    style: Optional[Tuple[str, ...]] = parameter(
+        RASTERS,
+        "Rasters of other colours",
+        "Rasters of other dates, seasons or sensors with the same bands, of any place. With every method, one view of "
+        "some patches is shown in their colours, by optimal transport, and is still to be recognised. Empty: with sticl, or "
+        "where a share is given, the colours are those of other places of the rasters learned from.",
+        None,
+        advanced=True,
+    )
+    transfer: Optional[float] = parameter(
+        NUMBER,
+        "Share of patches in other colours",
+        "With every method. Empty: 0.1 with sticl or with rasters of other colours, otherwise 0.",
+        None,
+        minimum=0.0,
+        maximum=1.0,
+        advanced=True,
     )
     truth: Optional[str] = parameter(
         RASTER,

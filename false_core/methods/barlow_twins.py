@@ -40,6 +40,9 @@ def barlow_twins(embeddings: Tensor, redundancy_weight: float = REDUNDANCY_WEIGH
 class BarlowTwins(PairMethod):
     """Makes the cross-correlation of the two views' embeddings the identity."""
 
+    paradigm = "self-supervised, contrastive without negatives"
+    signal = "another view of the same place"
+
     def compare(self, embeddings: Tensor) -> Outcome:
         """Return the Barlow Twins loss of embeddings (2N, d)."""
         return barlow_twins(embeddings)

@@ -102,6 +102,9 @@ class FALSE(PairMethod):
     As published it knows nothing of the ground. With ``apart`` it looks for false negatives off the ground of the anchor.
     """
 
+    paradigm = "self-supervised, contrastive"
+    signal = "another view of the same place and places that look alike, against other places"
+
     curve_captions: ClassVar[Mapping[str, str]] = {
         "negatives": "Negatives are what an anchor is pushed away from. The curve is the share of all others that was left "
         "after those near the anchor were taken out."

@@ -65,6 +65,9 @@ def gfcnet_loss(
 class GFCNet(GeolocatedMethod):
     """Contrast with negatives that a joint distance on the ground and in feature space has corrected."""
 
+    paradigm = "self-supervised, contrastive"
+    signal = "another view of the same place, against places that are far or look different"
+
     curve_captions: ClassVar[Mapping[str, str]] = {
         "negatives": "Negatives are what an anchor is pushed away from. The curve is the share of all others that was left "
         "after those were taken out that lie near and look alike."

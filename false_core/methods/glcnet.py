@@ -47,6 +47,9 @@ SHOWN_PATCHES = 6
 class GLCNet(Method):
     """Contrast of style and of windows."""
 
+    paradigm = "self-supervised, contrastive"
+    signal = "the style of another view and the same windows in it, against other places"
+
     def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
         channels = channels_of(encoder)
         network = build_segmenter(settings.encoder, settings.decoder, channels[0], 1)

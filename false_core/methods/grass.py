@@ -46,6 +46,9 @@ SHOWN_PATCHES = 6
 class GraSS(PairMethod):
     """Contrast of the parts of patches that the gradients of contrast point at."""
 
+    paradigm = "self-supervised, contrastive"
+    signal = "another view of the part that matters most, against other places"
+
     warmed_up: Tensor
 
     def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:

@@ -30,12 +30,14 @@ class Views:
             those of the second views.
         ground: Where the patches' centres and then their points lie on the ground, of shape (B, 1 + points, 3), in widths of
             a view and in one frame for all batches. None where the method did not ask.
+        chance: The numbers from 0 to 1 that ``SamplingRequirements.chance`` asked for, of shape (2B, numbers), likewise.
     """
 
     pixels: Tensor
     points: Tensor
     kept: Tensor
     ground: Tensor | None = None
+    chance: Tensor | None = None
 
     def first(self) -> Tensor:
         """Return the pixels of the first views."""
@@ -90,12 +92,17 @@ class Method(nn.Module, ABC):
         encoder: A network that ``build_encoder`` made. It is what remains of the training.
 
     Attributes:
+        paradigm: What kind of learning it is, in the sense of Tao et al., "Self-Supervised Remote Sensing Feature Learning",
+            IEEE TGRS 2023: "supervised", "unsupervised" or "self-supervised", of the last also which kind.
+        signal: What it learns from, in words.
         most_steps: Steps after which there is nothing left to do.
         curve_captions: What its curves show, for the report: a sentence by the first word of their names.
         decoder: Trained along with the encoder and kept beside it, None for most methods. Of the architecture that
             ``settings.decoder`` names.
     """
 
+    paradigm: ClassVar[str]
+    signal: ClassVar[str]
     most_steps: ClassVar[int] = sys.maxsize
     curve_captions: ClassVar[Mapping[str, str]] = {}
 

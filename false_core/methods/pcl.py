@@ -11,19 +11,17 @@ negatives are the others of its batch, and the momentum rises to that.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from false_core.methods.method import Outcome, ProjectedMethod, Views, average, pair_curves
+from false_core.methods.method import Outcome, average, pair_curves
+from false_core.methods.momentum import MOMENTUM, MomentumMethod, risen
 from false_core.presets import PretrainSettings
 from false_core.sampling.spectral import torch_generator
 
-MOMENTUM = 0.999
-"""The momentum of the momentum encoder, once it has been warmed up."""
 WARM_UP = 0.1
 """Share of the steps that go by before the first clusters, as the authors' 20 of 200 epochs."""
 CLUSTERINGS = 40
@@ -51,17 +49,17 @@ class Prototypes:
     concentration: Tensor
 
 
-class PCL(ProjectedMethod):
+class PCL(MomentumMethod):
     """Contrast with the other patches (InfoNCE against a momentum encoder) and with prototypes (ProtoNCE, Eq. 11)."""
+
+    paradigm = "self-supervised, contrastive"
+    signal = "another view of the same place and clusters of places, against other places"
 
     filled: Tensor
     clustered: Tensor
 
     def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
         super().__init__(encoder, settings)
-        self.slow_encoder, self.slow_heads = copy.deepcopy(encoder), copy.deepcopy(self.heads)
-        self.slow_encoder.requires_grad_(False)
-        self.slow_heads.requires_grad_(False)
         for level in self.heads:
             self.register_buffer(f"{level}_bank", torch.zeros(MEMORY_BANK_SIZE, settings.dimensions))
             for per_cluster in PER_CLUSTER:
@@ -79,16 +77,6 @@ class PCL(ProjectedMethod):
         self._known: dict[str, list[Prototypes]] = {}
         self.register_load_state_dict_post_hook(lambda method, _: method._known.clear())  # type: ignore[no-untyped-call]
 
-    def represent(self, views: Views) -> dict[str, Tensor]:
-        """Return the queries (N, d) of each level, with gradients, stacked on their keys (N, d)."""
-        # Both halves of a stack are picked by the same rows.
-        rows = views.kept.chunk(2)[0]
-        points, points_of_keys = views.points.chunk(2)
-        queries = self.heads(self.encoder(views.first()), points, rows)
-        with torch.no_grad():
-            keys = self.slow_heads(self.slow_encoder(views.second()), points_of_keys, rows)
-        return {level: torch.cat([query, keys[level]]) for level, query in queries.items()}
-
     def compare_all(self, representations: Mapping[str, Tensor]) -> Outcome:
         """Return the loss of a batch, the mean of those of its levels."""
         outcomes = {}
@@ -105,14 +93,7 @@ class PCL(ProjectedMethod):
     @torch.no_grad()
     def after_step(self, step: int, steps: int) -> None:
         """Let the momentum encoder follow, and cluster when it is time."""
-        # At first the weights change fast, and a slow average of them would be one of noise.
-        momentum = MOMENTUM if self.settings.queue else min(MOMENTUM, (1 + step) / (10 + step))
-        for slow, fast in ((self.slow_encoder, self.encoder), (self.slow_heads, self.heads)):
-            for kept, new in zip(slow.state_dict().values(), fast.state_dict().values()):
-                if kept.is_floating_point():
-                    kept.lerp_(new.to(kept.dtype), 1 - momentum)
-                else:
-                    kept.copy_(new)
+        self.follow(MOMENTUM if self.settings.queue else risen(MOMENTUM, step))
         every = max(1, round(steps * (1 - WARM_UP) / CLUSTERINGS))
         since = step - round(WARM_UP * steps)
         if since >= 0 and since % every == 0:

@@ -11,9 +11,11 @@ from false_core.methods.gfcnet import GFCNet
 from false_core.methods.glcnet import GLCNet
 from false_core.methods.grass import GraSS
 from false_core.methods.method import Method
+from false_core.methods.moco import MoCo
 from false_core.methods.pcl import PCL
 from false_core.methods.rissnet import RiSSNet
 from false_core.methods.simclr import SimCLR
+from false_core.methods.sticl import STICL
 from false_core.methods.untrained import Untrained
 from false_core.presets import PretrainSettings
 
@@ -26,6 +28,8 @@ METHOD_CLASSES: dict[str, type[Method]] = {
     "gfcnet": GFCNet,
     "glcnet": GLCNet,
     "grass": GraSS,
+    "moco": MoCo,
+    "sticl": STICL,
     UNTRAINED: Untrained,
 }
 """``jobs.METHODS`` lists the same names."""

@@ -82,6 +82,9 @@ def rissnet_loss(
 class RiSSNet(GeolocatedMethod):
     """Contrast in which the most similar places of an anchor's neighbourhood are positives."""
 
+    paradigm = "self-supervised, contrastive"
+    signal = "another view and neighbours that look alike, against other places"
+
     curve_captions: ClassVar[Mapping[str, str]] = {
         "relaxed": "Relaxed positives are places near an anchor that look most like it. The curve is how many an anchor has."
     }

@@ -33,6 +33,9 @@ def nt_xent(embeddings: Tensor, temperature: float = 0.5) -> Outcome:
 class SimCLR(PairMethod):
     """Pulls the two views of a patch together and pushes all else apart."""
 
+    paradigm = "self-supervised, contrastive"
+    signal = "another view of the same place, against other places"
+
     def compare(self, embeddings: Tensor) -> Outcome:
         """Return the NT-Xent loss of embeddings (2N, d)."""
         return nt_xent(embeddings, self.settings.temperature)

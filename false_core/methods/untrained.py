@@ -17,6 +17,9 @@ class Untrained(Method):
     Without that a frozen encoder would not even have its features on a common scale, and losing to it would prove little.
     """
 
+    paradigm = "none"
+    signal = "nothing: a control"
+
     most_steps: ClassVar[int] = 50
 
     def represent(self, views: Views) -> dict[str, Tensor]:

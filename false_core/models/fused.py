@@ -18,8 +18,9 @@ from torch.nn.functional import avg_pool2d, conv2d, interpolate, log_softmax
 
 from false_core.models.encoder import DEPTH, build_encoder, channels_of
 from false_core.models.texture import (
-    MAX_PIXELS_AT_A_TIME,
+    MOST_PIXELS_AT_A_TIME,
     MOST_STEP,
+    PIXELS_AT_A_TIME,
     RANDOM_FEATURES,
     LocalStatistics,
     RandomFeatures,
@@ -278,7 +279,7 @@ class FusedSegmenter(nn.Module):
         totals = [self.bias[number][None, :, None, None] for number in range(len(self.spec.members))]
         for part in self.spec.parts:
             takers = [number for number, member in enumerate(self.spec.members) if part in member.parts]
-            levels = features[part] if part in features else self.features.levels(pixels, part)
+            levels = features[part] if part in features else self._levels(pixels, part)
             scores = self._scores(levels, part, size, wanted).chunk(len(takers), dim=1)
             for number, share in zip(takers, scores):
                 totals[number] = totals[number] + share
@@ -289,23 +290,28 @@ class FusedSegmenter(nn.Module):
             fused = smoothed(fused.softmax(dim=1), self.spec.smoothing).clamp(min=1e-12).log()
         return fused
 
+    def _levels(self, pixels: Tensor, part: str) -> list[Tensor]:
+        """Return the features of a part; of the texture group by group, as all of them together take much memory."""
+        return self.features.statistics.groups(pixels) if part == TEXTURE else self.features.levels(pixels, part)
+
     def _scores(self, levels: list[Tensor], part: str, size: tuple[int, int], wanted: tuple[slice, slice]) -> Tensor:
         weights = self.weights[_key(part)]
         if part == TEXTURE:
-            return self._texture_scores(levels[0], weights)
+            return self._texture_scores(levels, weights)
         total: Tensor | None = None
         for level, own in zip(levels, weights.split(self.features.channels(part), dim=1)):
             projected = _resized(conv2d(level.float(), own[:, :, None, None]), size)
-            total = projected if total is None else total + projected
+            total = projected if total is None else total.add_(projected)
         assert total is not None
         return total[(..., *wanted)]
 
-    def _texture_scores(self, statistics: Tensor, weights: Tensor) -> Tensor:
-        _, channels, height, width = statistics.shape
-        rows = statistics.permute(0, 2, 3, 1).reshape(-1, channels)
+    def _texture_scores(self, statistics: list[Tensor], weights: Tensor) -> Tensor:
+        _, _, height, width = statistics[0].shape
+        rows = [group.permute(0, 2, 3, 1).reshape(-1, group.shape[1]) for group in statistics]
+        most = PIXELS_AT_A_TIME.get(weights.device.type, MOST_PIXELS_AT_A_TIME)
         # An exported network takes batches of any size: it is not cut by the size of the one that it was traced with.
-        some = [rows] if torch.onnx.is_in_onnx_export() else torch.split(rows, MAX_PIXELS_AT_A_TIME)
-        scores = torch.cat([self.features.random_features(part) @ weights.T for part in some])
+        some = [rows] if torch.onnx.is_in_onnx_export() else zip(*(group.split(most) for group in rows))
+        scores = torch.cat([self.features.random_features(torch.cat(groups, dim=1)) @ weights.T for groups in some])
         return scores.view(-1, height, width, len(weights)).permute(0, 3, 1, 2)
 
 

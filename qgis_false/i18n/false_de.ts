@@ -60,8 +60,8 @@
         <translation>Methode</translation>
     </message>
     <message>
-        <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured maps from false were 0.002 to 0.006 mIoU better than those from simclr. glcnet, grass, gfcnet and rissnet are others by the same group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. random does not train the encoder at all, which shows what pretraining adds.</source>
-        <translation>false ist FALSE, die Vorgabe. simclr, barlow_twins und pcl sind die Methoden, mit denen es verglichen wird. Auf der einen Szene, die gemessen wurde, waren die Karten von false um 0,002 bis 0,006 mIoU besser als die von simclr. glcnet, grass, gfcnet und rissnet sind andere Methoden derselben Gruppe. glcnet vergleicht kleine Fenster und trainiert auch den Decoder vor; grass schaut auf den Teil eines Ausschnitts, auf den es am meisten ankommt; gfcnet schiebt nicht auseinander, was nah und ähnlich ist; rissnet zieht es zusammen. random trainiert den Encoder gar nicht und zeigt so, was das Vortraining bringt.</translation>
+        <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured maps from false were 0.002 to 0.006 mIoU better than those from simclr. glcnet, grass, gfcnet and rissnet are others by the same group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. moco takes negatives from earlier batches, for small batches. sticl does so too, and shows some patches in the colours of other places or dates, so that the encoder learns to see through light and season. random does not train the encoder at all, which shows what pretraining adds.</source>
+        <translation>false ist FALSE, die Vorgabe. simclr, barlow_twins und pcl sind die Methoden, mit denen es verglichen wird. Auf der einen Szene, die gemessen wurde, waren die Karten von false um 0,002 bis 0,006 mIoU besser als die von simclr. glcnet, grass, gfcnet und rissnet sind andere Methoden derselben Gruppe. glcnet vergleicht kleine Fenster und trainiert auch den Decoder vor; grass schaut auf den Teil eines Ausschnitts, auf den es am meisten ankommt; gfcnet schiebt nicht auseinander, was nah und ähnlich ist; rissnet zieht es zusammen. moco nimmt Negative aus früheren Batches, für kleine Batches. sticl tut das auch und zeigt manche Ausschnitte in den Farben anderer Orte oder Aufnahmetage, damit der Encoder lernt, durch Licht und Jahreszeit hindurchzusehen. random trainiert den Encoder gar nicht und zeigt so, was das Vortraining bringt.</translation>
     </message>
     <message>
         <source>Weights to start from</source>
@@ -194,6 +194,30 @@
     <message>
         <source>pixels</source>
         <translation>Pixel</translation>
+    </message>
+    <message>
+        <source>Length of the queue</source>
+        <translation>Länge der Warteschlange</translation>
+    </message>
+    <message>
+        <source>With moco, sticl or pcl: how many places of earlier batches are negatives. At least as many as a batch has. Empty: from the preset.</source>
+        <translation>Bei moco, sticl oder pcl: wie viele Orte früherer Batches Negative sind. Mindestens so viele, wie ein Batch hat. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>Rasters of other colours</source>
+        <translation>Raster mit anderen Farben</translation>
+    </message>
+    <message>
+        <source>Rasters of other dates, seasons or sensors with the same bands, of any place. With every method, one view of some patches is shown in their colours, by optimal transport, and is still to be recognised. Empty: with sticl, or where a share is given, the colours are those of other places of the rasters learned from.</source>
+        <translation>Raster anderer Aufnahmetage, Jahreszeiten oder Sensoren mit denselben Bändern, von beliebigen Orten. Bei jeder Methode wird eine Ansicht mancher Ausschnitte in ihren Farben gezeigt, durch optimalen Transport, und soll doch wiedererkannt werden. Leer: Bei sticl, oder wo ein Anteil angegeben ist, sind es die Farben anderer Orte der Raster, aus denen gelernt wird.</translation>
+    </message>
+    <message>
+        <source>Share of patches in other colours</source>
+        <translation>Anteil der Ausschnitte in anderen Farben</translation>
+    </message>
+    <message>
+        <source>With every method. Empty: 0.1 with sticl or with rasters of other colours, otherwise 0.</source>
+        <translation>Bei jeder Methode. Leer: 0,1 bei sticl oder mit Rastern mit anderen Farben, sonst 0.</translation>
     </message>
     <message>
         <source>Raster of the true classes</source>

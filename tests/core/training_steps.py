@@ -43,7 +43,7 @@ class PreciseTrainer(Trainer):
     def views_of(self, views: RawViews) -> Views:
         made = super().views_of(views)
         assert made.ground is not None
-        return Views(made.pixels.double(), made.points.double(), made.kept, made.ground.double())
+        return Views(made.pixels.double(), made.points.double(), made.kept, made.ground.double(), made.chance)
 
 
 # So few embeddings make clusters only where these are small.
@@ -64,6 +64,8 @@ def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> l
     if name == "grass":
         # Of larger patches it chooses a part. Its warm-up ends after the first step.
         settings = replace(settings, crop_size=64)
+    if name == "sticl":
+        settings = replace(settings, transfer=0.5)
     if elsewhere:
         # False negatives off the own ground, a share of the negatives, for a share of the anchors.
         settings = replace(settings, apart=0.3, near_negatives=False, neighbours=0.1, benchmark=0.5)
@@ -78,7 +80,7 @@ def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> l
     trainer.patches_at_a_time = at_a_time
     sampler = PatchSampler(
         MeasuredRasters([source], [area], normalisation),
-        PatchDraw(PATCHES, settings.crop_size, settings.scales, settings.points, 0),
+        PatchDraw(PATCHES, settings.crop_size, settings.scales, settings.points, 0, transfer=settings.transfer),
         10**8,
         requirements=METHOD_CLASSES[name].sampling_requirements(settings),
     )

@@ -31,6 +31,7 @@ from false_core.models.model_file import read_card
 from false_core.presets import BOTH, IMAGE, POINTS, PRETRAIN, PretrainSettings
 
 SETTINGS = replace(PRETRAIN["quick"], encoder="resnet10t", hidden=16, dimensions=8, threshold=0.0)
+ROOT = Path(__file__).resolve().parents[3]
 each_method = pytest.mark.parametrize("name", jobs.METHODS)
 
 
@@ -72,6 +73,14 @@ class TestTheRegistry:
                 pytest.fail(f"Add a line with {one.__name__} to METHOD_CLASSES of false_core/methods/registry.py.")
 
     @each_method
+    def test_says_of_each_what_it_learns_from(self, name: str) -> None:
+        paradigm, signal = METHOD_CLASSES[name].paradigm, METHOD_CLASSES[name].signal
+        assert paradigm.split(",")[0] in ("self-supervised", "unsupervised", "none")
+        assert signal
+        rows = (ROOT / "docs" / "methods.md").read_text("utf-8").splitlines()
+        assert f"| `{name}` | {paradigm} | {signal} |" in rows, "Add its row to the table in docs/methods.md."
+
+    @each_method
     def test_gives_the_method_that_was_named(self, name: str) -> None:
         assert type(new(name)) is METHOD_CLASSES[name]
 
@@ -99,7 +108,7 @@ class TestAMethod:
         assert one(some_views(seed=1)).loss.equal(two(some_views(seed=1)).loss)
 
 
-@pytest.mark.parametrize("name", ["false", "simclr", "pcl", *jobs.CALIBRATED])
+@pytest.mark.parametrize("name", ["false", "simclr", "pcl", "moco", "sticl", *jobs.CALIBRATED])
 def test_a_contrastive_method_plots_how_similar_positives_and_negatives_are(name: str) -> None:
     curves = {curve.partition(" (")[0] for curve in new(name)(some_views()).curves}
     assert {"similarity of positives", "similarity of negatives"} <= curves
