@@ -17,7 +17,9 @@ from qgis_false.algorithms.base import missing_to_compute
 from qgis_false.algorithms.checkenvironment import CheckEnvironment
 from qgis_false.algorithms.classify import Classify
 from qgis_false.algorithms.classifymany import ClassifyMany
+from qgis_false.algorithms.comparemaps import CompareMaps
 from qgis_false.algorithms.diagnostics import Diagnostics
+from qgis_false.algorithms.editmap import EditMap
 from qgis_false.algorithms.embed import Embed
 from qgis_false.algorithms.estimate import Estimate
 from qgis_false.algorithms.exampledata import ExampleData
@@ -41,10 +43,12 @@ ALGORITHMS = (
     Finetune,
     Classify,
     ClassifyMany,
+    EditMap,
     Polygonise,
     Embed,
     SamplePoints,
     Assess,
+    CompareMaps,
     HandIn,
     SuggestLabels,
     ExportOnnx,

@@ -93,10 +93,10 @@ def conclude(the_map: ClassMap, seen: Comparison) -> Assessment:
             f"Nothing can be compared: no reference lies on a pixel of {the_map.source.name} with data.",
             "Check that both are of the same area.",
         )
-    class_of_value, names, doubts = _class_keys(the_map, seen)
+    class_of_value, names, doubts = class_keys(the_map, seen)
     keys: list[int | str] = sorted({*seen.mapped, *(key for key in class_of_value.values() if isinstance(key, int))})
     keys += sorted(names)
-    classes = tuple(_assessed(the_map, key, names, seen) for key in keys)
+    classes = tuple(assessed(the_map, key, names, seen) for key in keys)
     confusion = np.zeros((len(keys), len(keys)), np.int64)
     for (value, code), number in seen.pairs.items():
         confusion[keys.index(class_of_value[value]), keys.index(code)] += number
@@ -112,7 +112,7 @@ def conclude(the_map: ClassMap, seen: Comparison) -> Assessment:
     return Assessment(the_map.source.name, seen.kind, classes, confusion, left_out, unit, score(confusion), adjusted, notes)
 
 
-def _class_keys(the_map: ClassMap, seen: Comparison) -> tuple[dict[Hashable, int | str], dict[str, str], list[str]]:
+def class_keys(the_map: ClassMap, seen: Comparison) -> tuple[dict[Hashable, int | str], dict[str, str], list[str]]:
     """Return the class of each value of the reference: a code, or a spelling where the map knows no such class.
 
     Also what the classes that have but a spelling are called, and sentences about what the values could mean otherwise.
@@ -158,7 +158,7 @@ def _notes_on_names(names: Mapping[Any, str], found: Mapping[Any, LandCoverClass
     return [f"The reference was compared by its codes, but has other names for some of them: {_list(differ[:MOST_NAMED])}."]
 
 
-def _assessed(the_map: ClassMap, key: int | str, names: dict[str, str], seen: Comparison) -> AssessedClass:
+def assessed(the_map: ClassMap, key: int | str, names: dict[str, str], seen: Comparison) -> AssessedClass:
     if isinstance(key, str):
         return AssessedClass(None, names[key], GREY, 0)
     known = the_map.class_of(key)

@@ -640,6 +640,98 @@
         <translation>Verglichene Punkte oder Pixel</translation>
     </message>
     <message>
+        <source>Find out how two maps of a place differ: which share of the pixels changed, from which class to which, and where.</source>
+        <translation>Herausfinden, worin sich zwei Karten eines Ortes unterscheiden: welcher Anteil der Pixel sich geändert hat, von welcher Klasse zu welcher, und wo.</translation>
+    </message>
+    <message>
+        <source>A class is the same on both where it has the same name, in capitals or not, whatever its codes; maps without names are compared by their codes, as in Assess a map. The two may lie on different grids and in different CRSs: the map before is looked up at the centre of each pixel of the map after. Pixels that only one of them has are left out.</source>
+        <translation>Eine Klasse ist auf beiden dieselbe, wenn sie denselben Namen hat, groß- oder kleingeschrieben, gleich mit welchen Codes; Karten ohne Namen werden nach ihren Codes verglichen, wie in „Eine Karte bewerten“. Die beiden dürfen auf verschiedenen Rastern und in verschiedenen KBS liegen: die Karte vorher wird in der Mitte jedes Pixels der Karte nachher abgelesen. Pixel, die nur eine von beiden hat, bleiben außen vor.</translation>
+    </message>
+    <message>
+        <source>What differs is not all change on the ground: each map has errors of its own.</source>
+        <translation>Nicht jeder Unterschied ist eine Änderung im Gelände: jede Karte hat eigene Fehler.</translation>
+    </message>
+    <message>
+        <source>Map before</source>
+        <translation>Karte vorher</translation>
+    </message>
+    <message>
+        <source>Map after</source>
+        <translation>Karte nachher</translation>
+    </message>
+    <message>
+        <source>Raster of class codes of the same place: a later one, or one by another model.</source>
+        <translation>Raster mit Klassencodes desselben Ortes: ein späteres, oder eines von einem anderen Modell.</translation>
+    </message>
+    <message>
+        <source>Where they differ</source>
+        <translation>Wo sie sich unterscheiden</translation>
+    </message>
+    <message>
+        <source>A map of what changed: where the two differ it shows the class of the map after, elsewhere that nothing changed.</source>
+        <translation>Eine Karte der Änderungen: wo sich die beiden unterscheiden, zeigt sie die Klasse der Karte nachher, sonst, dass sich nichts geändert hat.</translation>
+    </message>
+    <message>
+        <source>CSV table with a row for each pair of classes: pixels, share of the whole, and area.</source>
+        <translation>CSV-Tabelle mit einer Zeile für jedes Paar von Klassen: Pixel, Anteil am Ganzen und Fläche.</translation>
+    </message>
+    <message>
+        <source>HTML report with pictures, and what became of each class.</source>
+        <translation>HTML-Bericht mit Bildern, und was aus jeder Klasse wurde.</translation>
+    </message>
+    <message>
+        <source>Share of the pixels that changed</source>
+        <translation>Anteil der geänderten Pixel</translation>
+    </message>
+    <message>
+        <source>Pixels compared</source>
+        <translation>Verglichene Pixel</translation>
+    </message>
+    <message>
+        <source>Correct a finished map: paint over parts of it, and merge or rename its classes.</source>
+        <translation>Eine fertige Karte berichtigen: Teile übermalen, Klassen vereinen oder umbenennen.</translation>
+    </message>
+    <message>
+        <source>Polygons with a class field overwrite what the map shows below them, where the map has data. A small polygon within a larger one counts. A class that the map does not have yet becomes a new one. All else stays as it is, with its codes, names and colours. The result is a new map; the old one is not changed.</source>
+        <translation>Polygone mit einem Klassenfeld überschreiben, was die Karte unter ihnen zeigt, wo die Karte Daten hat. Ein kleines Polygon in einem größeren zählt. Eine Klasse, die die Karte noch nicht hat, wird neu angelegt. Alles andere bleibt, wie es ist, mit Codes, Namen und Farben. Das Ergebnis ist eine neue Karte; die alte wird nicht geändert.</translation>
+    </message>
+    <message>
+        <source>Corrected map</source>
+        <translation>Berichtigte Karte</translation>
+    </message>
+    <message>
+        <source>The new map, a GeoTIFF.</source>
+        <translation>Die neue Karte, ein GeoTIFF.</translation>
+    </message>
+    <message>
+        <source>Polygons to paint</source>
+        <translation>Polygone zum Übermalen</translation>
+    </message>
+    <message>
+        <source>Polygons, lines or points with a class field. They are reprojected to the map where needed.</source>
+        <translation>Polygone, Linien oder Punkte mit einem Klassenfeld. Wo nötig, werden sie in das KBS der Karte umprojiziert.</translation>
+    </message>
+    <message>
+        <source>Names of classes, in capitals or not, or codes of the map. In QGIS it may be left out: then it is the field that the layer is styled by.</source>
+        <translation>Namen von Klassen, groß- oder kleingeschrieben, oder Codes der Karte. In QGIS kann es wegbleiben: dann ist es das Feld, nach dem der Layer dargestellt ist.</translation>
+    </message>
+    <message>
+        <source>Merge and rename</source>
+        <translation>Vereinen und umbenennen</translation>
+    </message>
+    <message>
+        <source>Old names and new ones, such as: scrub = forest; road = street. A class that gets the name of another one becomes one with it. The names of polygons may be old ones or new ones.</source>
+        <translation>Alte Namen und neue, zum Beispiel: Gebüsch = Wald; Weg = Straße. Eine Klasse, die den Namen einer anderen bekommt, wird mit ihr eins. Die Namen der Polygone können alte oder neue sein.</translation>
+    </message>
+    <message>
+        <source>Pixels that have another class now</source>
+        <translation>Pixel, die jetzt eine andere Klasse haben</translation>
+    </message>
+    <message>
+        <source>Classes of the new map</source>
+        <translation>Klassen der neuen Karte</translation>
+    </message>
+    <message>
         <source>Put all that belongs to a map into one folder, to hand it in.</source>
         <translation>Legt alles, was zu einer Karte gehört, in einen Ordner, um sie abzugeben.</translation>
     </message>
@@ -1016,6 +1108,10 @@
         <translation>Viele Raster klassifizieren</translation>
     </message>
     <message>
+        <source>Compare two maps</source>
+        <translation>Zwei Karten vergleichen</translation>
+    </message>
+    <message>
         <source>{kind} files (*.{extension})</source>
         <translation>{kind}-Dateien (*.{extension})</translation>
     </message>
@@ -1046,6 +1142,10 @@
     <message>
         <source>The report is in the clipboard: paste it into your bug report.</source>
         <translation>Der Bericht ist in der Zwischenablage: Fügen Sie ihn in Ihre Fehlermeldung ein.</translation>
+    </message>
+    <message>
+        <source>Correct a map</source>
+        <translation>Eine Karte berichtigen</translation>
     </message>
     <message>
         <source>What the encoder sees</source>

@@ -1,0 +1,131 @@
+"""Two maps are compared by the names of their classes: how much changed, from what to what, and where."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from small_world import CRS, GRID, Listener
+
+from false_core.dispatch import run
+from false_core.errors import InputError
+from false_core.jobs import CompareMaps
+from false_core.raster.carried_classes import read_carried_classes
+from false_core.raster.classes import ClassTable, LandCoverClass
+from false_core.raster.new_map import new_map
+from false_core.raster.source import RasterSource
+
+BEFORE = ClassTable(
+    (LandCoverClass(1, "forest", "#1b7837"), LandCoverClass(2, "water", "#2b7bba"), LandCoverClass(3, "Moor", "#998844"))
+)
+AFTER = ClassTable(
+    (LandCoverClass(4, "Water", "#2b7bba"), LandCoverClass(7, "Forest", "#1b7837"), LandCoverClass(9, "Town", "#b2182b"))
+)
+WIDTH, HEIGHT = 600, 560
+
+
+def write_map(path: Path, codes: np.ndarray, classes: ClassTable, grid: Affine = GRID) -> str:
+    height, width = codes.shape
+    blank = path.with_name(f"grid_of_{path.name}")
+    with rasterio.open(
+        blank, "w", driver="GTiff", width=width, height=height, count=1, dtype="uint8", crs=CRS, transform=grid
+    ):
+        pass
+    with new_map(str(path), RasterSource(str(blank)), classes) as file:
+        file.write(0, 0, codes)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def maps(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    folder = tmp_path_factory.mktemp("maps")
+    before = np.full((HEIGHT, WIDTH), 1, np.uint8)
+    before[:, :100] = 2
+    before[:40] = 3
+    before[:, -50:] = 0
+    after = np.full((HEIGHT, WIDTH), 7, np.uint8)
+    after[:, :100] = 4
+    after[500:, 200:300] = 9
+    after[-10:, :] = 0
+    return write_map(folder / "before.tif", before, BEFORE), write_map(folder / "after.tif", after, AFTER)
+
+
+def test_the_pixels_are_counted_by_the_names_of_their_classes(maps: tuple[str, str], tmp_path: Path) -> None:
+    told = run(CompareMaps(*maps, table=str(tmp_path / "t.csv")))
+    rows = {(r["before"], r["after"]): int(r["pixels"]) for r in csv.DictReader((tmp_path / "t.csv").open(encoding="utf-8"))}
+    assert rows == {
+        ("Forest", "Forest"): 510 * 450 - 50 * 100,
+        ("Forest", "Town"): 50 * 100,
+        ("Water", "Water"): 510 * 100,
+        ("Moor", "Water"): 40 * 100,
+        ("Moor", "Forest"): 40 * 450,
+    }
+    assert told["compared"] == 550 * 550
+    assert told["changed"] == pytest.approx((50 * 100 + 40 * 550) / 550**2)
+
+
+def test_areas_are_those_of_pixels_on_the_ground(maps: tuple[str, str], tmp_path: Path) -> None:
+    run(CompareMaps(*maps, table=str(tmp_path / "t.csv")))
+    row = next(r for r in csv.DictReader((tmp_path / "t.csv").open(encoding="utf-8")) if r["after"] == "Town")
+    assert float(row["area_ha"]) == pytest.approx(5000 * abs(GRID.determinant) / 10_000)
+    assert (row["changed"], float(row["share"])) == ("1", pytest.approx(5000 / 550**2))
+
+
+def test_a_map_shows_where_with_the_classes_of_the_map_after(maps: tuple[str, str], tmp_path: Path) -> None:
+    target = tmp_path / "where.tif"
+    run(CompareMaps(*maps, output=str(target)))
+    expected = np.full((HEIGHT, WIDTH), 254, np.uint8)
+    expected[:40] = 7
+    expected[:40, :100] = 4
+    expected[500:, 200:300] = 9
+    expected[:, -50:] = 0
+    expected[-10:] = 0
+    with rasterio.open(target) as file:
+        assert np.array_equal(file.read(1), expected)
+    assert [(c.code, c.name) for c in read_carried_classes(str(target)).classes] == [
+        (4, "Water"), (7, "Forest"), (9, "Town"), (254, "unchanged")
+    ]  # fmt: skip
+
+
+def test_a_map_on_another_grid_is_looked_up(maps: tuple[str, str], tmp_path: Path) -> None:
+    with rasterio.open(maps[0]) as file:
+        coarse = file.read(1)[10::20, 10::20]
+    before = write_map(tmp_path / "coarse.tif", coarse, BEFORE, GRID * Affine.scale(20))
+    told = run(CompareMaps(before, maps[1]))
+    assert told["changed"] == pytest.approx((50 * 100 + 40 * 540) / (540 * 550), rel=0.1)
+
+
+def test_the_report_has_pictures_what_became_what_and_what_was_left_out(maps: tuple[str, str], tmp_path: Path) -> None:
+    heard = Listener()
+    run(CompareMaps(*maps, report=str(tmp_path / "r.html")), heard)
+    text = (tmp_path / "r.html").read_text("utf-8")
+    assert "8.9 %" in text
+    assert text.count("<image") == 3
+    assert text.index("Moor</td>") < text.index("Town</td>")
+    assert "only one of the two maps has" in heard.infos
+
+
+def test_equal_maps_did_not_change(maps: tuple[str, str], tmp_path: Path) -> None:
+    assert run(CompareMaps(maps[1], maps[1], report=str(tmp_path / "r.html")))["changed"] == 0
+    assert "Nothing changed." in (tmp_path / "r.html").read_text("utf-8")
+
+
+def test_maps_of_different_places_cannot_be_compared(maps: tuple[str, str], tmp_path: Path) -> None:
+    elsewhere = write_map(tmp_path / "far.tif", np.ones((50, 50), np.uint8), BEFORE, Affine.translation(10**5, 0) * GRID)
+    with pytest.raises(InputError, match="no pixel in common"):
+        run(CompareMaps(elsewhere, maps[1]))
+
+
+def test_codes_that_a_byte_cannot_hold_get_others_on_the_map_of_what_changed(tmp_path: Path) -> None:
+    for name, codes in (("a.tif", [[100, 2000], [100, 100]]), ("b.tif", [[100, 100], [3000, 100]])):
+        with rasterio.open(
+            tmp_path / name, "w", driver="GTiff", width=2, height=2, count=1, dtype="int16", crs=CRS, transform=GRID
+        ) as file:
+            file.write(np.array([codes], np.int16))
+    run(CompareMaps(str(tmp_path / "a.tif"), str(tmp_path / "b.tif"), str(tmp_path / "where.tif")))
+    with rasterio.open(tmp_path / "where.tif") as file:
+        assert file.read(1).tolist() == [[254, 1], [2, 254]]
