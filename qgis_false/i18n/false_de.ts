@@ -1612,6 +1612,22 @@
         <translation>Trainiert im Hintergrund einen Encoder auf diesem Raster vor, Minuten bis Stunden lang, und macht dann mit ihm weiter.</translation>
     </message>
     <message>
+        <source>A finished map...</source>
+        <translation>Eine fertige Karte...</translation>
+    </message>
+    <message>
+        <source>Corrects a map of the project by labels, or compares it with another one.</source>
+        <translation>Berichtigt eine Karte des Projekts durch Trainingsflächen oder vergleicht sie mit einer anderen.</translation>
+    </message>
+    <message>
+        <source>Overwrite it by the labels...</source>
+        <translation>Mit den Trainingsflächen überschreiben...</translation>
+    </message>
+    <message>
+        <source>Compare it with another one...</source>
+        <translation>Mit einer anderen vergleichen...</translation>
+    </message>
+    <message>
         <source>Fill in sample points...</source>
         <translation>Stichprobenpunkte ausfüllen...</translation>
     </message>
@@ -1658,6 +1674,26 @@
     <message>
         <source>There are no more. Assess a map takes them now.</source>
         <translation>Es gibt keine weiteren. Jetzt nimmt Karte bewerten sie entgegen.</translation>
+    </message>
+    <message>
+        <source>By {number} points {accuracy} ± {error} of the map are right, in 95 of 100 cases.</source>
+        <translation>Nach {number} Punkten sind {accuracy} ± {error} der Karte richtig, in 95 von 100 Fällen.</translation>
+    </message>
+    <message>
+        <source>How good the map is can be told from two points in each class on.</source>
+        <translation>Wie gut die Karte ist, lässt sich ab zwei Punkten in jeder Klasse sagen.</translation>
+    </message>
+    <message>
+        <source>Overwrite a map by the labels</source>
+        <translation>Eine Karte mit den Trainingsflächen überschreiben</translation>
+    </message>
+    <message>
+        <source>Which map is the later one?</source>
+        <translation>Welche Karte ist die spätere?</translation>
+    </message>
+    <message>
+        <source>With which map is it compared?</source>
+        <translation>Mit welcher Karte wird sie verglichen?</translation>
     </message>
     <message>
         <source>The map is in {path}.</source>
@@ -1760,6 +1796,18 @@
         <translation>Kein Layer des Projekts enthält Stichprobenpunkte. Stichprobenpunkte zieht der Algorithmus gleichen Namens.</translation>
     </message>
     <message>
+        <source>Of which map are these points?</source>
+        <translation>Zu welcher Karte gehören diese Punkte?</translation>
+    </message>
+    <message>
+        <source>There is only one map in the project. Make another one first.</source>
+        <translation>Im Projekt ist nur eine Karte. Machen Sie erst eine zweite.</translation>
+    </message>
+    <message>
+        <source>There is no finished map in the project. Make the map first.</source>
+        <translation>Im Projekt ist keine fertige Karte. Machen Sie erst die Karte.</translation>
+    </message>
+    <message>
         <source>Width of a stroke</source>
         <translation>Breite eines Strichs</translation>
     </message>
@@ -1786,6 +1834,10 @@
     <message>
         <source>It has failed.</source>
         <translation>Es ist fehlgeschlagen.</translation>
+    </message>
+    <message>
+        <source>{percent} of the pixels changed. The report is in {path}.</source>
+        <translation>{percent} der Pixel haben sich geändert. Der Bericht ist in {path}.</translation>
     </message>
     <message>
         <source>What it does</source>

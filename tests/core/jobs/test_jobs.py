@@ -20,9 +20,9 @@ from false_core.errors import RequestError
 from false_core.jobs import (
     Assess,
     Check,
+    Classify,
     CompareMaps,
     EditMap,
-    Classify,
     Embed,
     ExportOnnx,
     Extent,
