@@ -1,12 +1,17 @@
-"""Time of the FNCC loss, forward and backward, in blocks against the whole matrix of similarities at once.
+"""Time of the FNCC loss, forward and backward, in tiles against the whole matrix of similarities at once.
 
     python benchmarks/contrastive_loss.py             against the whole matrix
     python benchmarks/contrastive_loss.py --share     as a share of a step of pretraining, at a batch of 256 patches
     python benchmarks/contrastive_loss.py --memory    peak memory of 65,536 embeddings of 128
+    python benchmarks/contrastive_loss.py --cards     what it would take on cards, from what it asks of them
 
 Both forms are timed in turn, and the best of several rounds counts. The ratio is what to look at. The share is that of the
 processor time of a step; ResNet-50 is timed on 4 patches of 224 pixels and taken 64 times: a whole step would take minutes.
 The memory is the highest that the system reports for a process of its own, with PyTorch and all.
+
+What it would take on a card is arithmetic, not measured: the operations of one pass on tensors without numbers, their FLOP,
+the bytes that they read and write, and their launches, over what the data sheet says of the card. A kernel that never wrote
+a similarity would be left with the FLOP.
 """
 
 from __future__ import annotations
@@ -22,20 +27,63 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import torch
 from pretraining import CASES, Case, taken
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
 
+from false_core.methods import pairs
 from false_core.methods.fncc import fncc_loss
+from false_core.presets import PRETRAIN
 from false_core.synthetic import write_large
 
-SIZES = ((512, 128), (1536, 64), (4096, 128))
+SIZES = ((512, 128), (1536, 64), (6144, 128))
 """Embeddings and their dimensions."""
 TEMPERATURE, THRESHOLD = 0.2, 0.9
 ROUNDS = 7
 BATCH = 256
 LARGE = (65_536, 128)
+CARDS = {
+    "H100 SXM": (67e12, 3.35e12),
+    "A100 40 GB": (19.5e12, 1.56e12),
+    "RTX 4090": (82.6e12, 1.01e12),
+    "RTX 3060": (12.7e12, 0.36e12),
+    "T4": (8.1e12, 0.32e12),
+}
+"""Float32 operations and bytes of memory a second, by the data sheets."""
+REACHED = 0.7
+"""Share of either that is reached."""
+LAUNCH_S = 5e-6
+VIEWS_S = 3000 / 3.35e12
+"""Views of 224 pixels that ResNet-50 trains on, a second and byte of the memory: it is bound by memory."""
+LOGSUMEXP_PASSES, LOGSUMEXP_LAUNCHES = 5, 7
+"""What ``torch.logsumexp`` does beyond reading its input once: the highest, its distance, an exponential, a sum, a log."""
+
+
+class Asked(TorchDispatchMode):
+    """Counts the bytes that operations read and write, and their launches."""
+
+    moved = launches = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one operation and count it, unless it only looks at a tensor in another way."""
+        made = func(*args, **(kwargs or {}))
+        if func.namespace == "aten" and not func.is_view and "empty" not in str(func):
+            of_input = sum(t.nbytes for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor))
+            of_output = sum(t.nbytes for t in tree_leaves(made) if isinstance(t, Tensor))
+            # What is filled is not read, and of what is gathered from no more than that.
+            self.moved += of_output if func._opname in ("fill_", "gather") else of_input + of_output
+            self.launches += 1
+            if "logsumexp" in str(func):
+                self.moved += LOGSUMEXP_PASSES * of_input
+                self.launches += LOGSUMEXP_LAUNCHES - 1
+        return made
 
 
 def whole_matrix(embeddings: Tensor) -> Tensor:
@@ -54,7 +102,7 @@ def whole_matrix(embeddings: Tensor) -> Tensor:
     return (denominator - torch.where(of_positive > THRESHOLD, both, of_positive / TEMPERATURE)).mean()
 
 
-def in_blocks(embeddings: Tensor) -> Tensor:
+def in_tiles(embeddings: Tensor) -> Tensor:
     """Return the loss of the library."""
     return fncc_loss(embeddings, TEMPERATURE, THRESHOLD, 1.0)
 
@@ -76,12 +124,10 @@ def against_the_whole_matrix() -> None:
     print(f"{torch.get_num_threads()} threads, processor time in ms, best of {ROUNDS}")
     for count, dimensions in SIZES:
         embeddings = random_embeddings(count, dimensions)
-        torch.testing.assert_close(in_blocks(embeddings), whole_matrix(embeddings), rtol=1e-5, atol=1e-5)
-        rounds = [(seconds(whole_matrix, embeddings), seconds(in_blocks, embeddings)) for _ in range(ROUNDS)]
-        whole, blocks = (1e3 * min(column) for column in zip(*rounds))
-        print(
-            f"{count:6d} x {dimensions:<4d} whole {whole:8.1f}   blocks {blocks:8.1f}   whole / blocks {whole / blocks:.2f}"
-        )
+        torch.testing.assert_close(in_tiles(embeddings), whole_matrix(embeddings), rtol=1e-5, atol=1e-5)
+        rounds = [(seconds(whole_matrix, embeddings), seconds(in_tiles, embeddings)) for _ in range(ROUNDS)]
+        whole, tiles = (1e3 * min(column) for column in zip(*rounds))
+        print(f"{count:6d} x {dimensions:<4d} whole {whole:8.1f}   tiles {tiles:8.1f}   whole / tiles {whole / tiles:.2f}")
 
 
 def share_of_a_step() -> None:
@@ -96,7 +142,7 @@ def share_of_a_step() -> None:
             with closing(Case(settings, raster, torch.device("cpu"))) as case:
                 case.fixed()
                 rounds = [
-                    (taken(case.fixed, 1, case.device).processor * BATCH / patches, seconds(in_blocks, embeddings))
+                    (taken(case.fixed, 1, case.device).processor * BATCH / patches, seconds(in_tiles, embeddings))
                     for _ in range(ROUNDS)
                 ]
             step, loss = (statistics.median(column) for column in zip(*rounds))
@@ -112,12 +158,38 @@ def pass_once(count: int, dimensions: int) -> None:
     unit = 1 if sys.platform == "darwin" else 1024
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
     began = time.perf_counter()
-    torch.autograd.backward(in_blocks(embeddings))
+    torch.autograd.backward(in_tiles(embeddings))
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
     print(
         f"{count} x {dimensions}: {before:.2f} GB before, {after:.2f} GB at most, {time.perf_counter() - began:.0f} s; "
         f"the whole matrix would take {4 * count**2 / 1e9:.0f} GB"
     )
+
+
+def on_cards() -> None:
+    """Print one line per card: what the loss of the preset standard would take, and which share of a step that is."""
+    settings = PRETRAIN["standard"]
+    count = 2 * settings.batch_size * settings.points
+    with FakeTensorMode(), patch.object(pairs, "TILE", pairs.TILE_OF_A_CARD):
+        embeddings = torch.zeros(count, settings.dimensions, requires_grad=True)
+        with FlopCounterMode(display=False) as counter, Asked() as asked:
+            torch.autograd.backward(in_tiles(embeddings))
+    flop = counter.get_total_flops()
+    print(
+        f"standard: {count} embeddings of {settings.dimensions}: {flop / 1e9:.0f} GFLOP in float32, {asked.moved / 1e9:.1f} "
+        f"GB, {asked.launches} launches"
+    )
+    views = 2 * settings.batch_size * (settings.crop_size / 224) ** 2
+    for name, (flops, bandwidth) in CARDS.items():
+        products, passes, launches = flop / flops / REACHED, asked.moved / bandwidth / REACHED, asked.launches * LAUNCH_S
+        network = views / (VIEWS_S * bandwidth)
+        # Launches go on while the card still works, so the larger of the two counts.
+        loss = max(products + passes, launches)
+        print(
+            f"{name} products {1e3 * products:5.1f} ms, passes {1e3 * passes:5.1f} ms, launches {1e3 * launches:4.1f} ms; "
+            f"{1e3 * loss:5.1f} ms, network {1e3 * network:6.1f} ms; loss {loss / (loss + network):5.1%} of a step, the "
+            f"best kernel would save {(loss - products) / (loss + network):5.1%}"
+        )
 
 
 def main() -> None:
@@ -126,9 +198,12 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--share", action="store_true")
     what.add_argument("--memory", action="store_true")
+    what.add_argument("--cards", action="store_true")
     choice = parser.parse_args()
     if choice.share:
         share_of_a_step()
+    elif choice.cards:
+        on_cards()
     elif choice.memory:
         process = multiprocessing.get_context("spawn").Process(target=pass_once, args=LARGE)
         process.start()

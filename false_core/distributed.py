@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from false_core.cancellation import raise_if_set, stop_because
@@ -70,6 +71,11 @@ class Share:
     def of(self, count: int) -> slice:
         """Return which of ``count`` things in a row are this process's. The shares differ by one at most."""
         return slice(count * self.rank // self.world_size, count * (self.rank + 1) // self.world_size)
+
+    def lengths(self, count: int) -> list[int]:
+        """Return how many of ``count`` things each process has."""
+        bounds = [count * rank // self.world_size for rank in range(self.world_size + 1)]
+        return [stop - start for start, stop in pairwise(bounds)]
 
 
 WHOLE_JOB = Share()
@@ -140,29 +146,50 @@ class World:
 
     def smallest(self, number: int) -> int:
         """Return the smallest of the numbers that the processes have."""
+        return min(first for (first,) in self.numbers([number]))
+
+    def numbers(self, own: Sequence[int]) -> list[list[int]]:
+        """Return the numbers of all processes, each as many. They do not pass through a card, so none is waited for."""
         if not self.is_shared:
-            return number
+            return [list(own)]
         import torch
 
-        return int(min(self.all_gather(torch.tensor([number]))))
+        everyone = self._gathered(torch.tensor(own, dtype=torch.long))
+        return everyone.view(self.share.world_size, len(own)).tolist()
 
-    def all_gather(self, rows: Tensor) -> list[Tensor]:
-        """Return the tensors of all processes, in the order of their ranks. They may differ in length. Without gradients."""
-        if not self.is_shared:
-            return [rows.detach()]
+    def all_gather(self, rows: Tensor, lengths: Sequence[int]) -> list[Tensor]:
+        """Return the tensors of all processes, in the order of their ranks. Without gradients.
+
+        Args:
+            rows: The tensor of this process.
+            lengths: How many rows each process has.
+        """
+        rows = rows.detach()
+        if not self.is_shared or not max(lengths):
+            return [rows] * len(lengths)
         import torch
-        import torch.distributed as dist
 
-        rows = rows.detach().contiguous()
-        counts = [torch.zeros(1, dtype=torch.long, device=rows.device) for _ in range(self.share.world_size)]
-        dist.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
-        lengths = torch.cat(counts).tolist()
         # As long as the longest, as all must be alike.
         padded = rows.new_zeros((max(lengths), *rows.shape[1:]))
         padded[: len(rows)] = rows
-        everyone = [torch.empty_like(padded) for _ in lengths]
-        dist.all_gather(everyone, padded)
+        everyone = torch.split(self._gathered(padded), len(padded))
         return [theirs[:length] for theirs, length in zip(everyone, lengths)]
+
+    def joined(self, own: Tensor, count: int) -> Tensor:
+        """Return ``count`` rows of which each process has its share. Without gradients, where there are several."""
+        if not self.is_shared:
+            return own
+        import torch
+
+        return torch.cat(self.all_gather(own, self.share.lengths(count)))
+
+    def _gathered(self, rows: Tensor) -> Tensor:
+        """Return the rows of all processes, each as many, one after the other."""
+        import torch.distributed as dist
+
+        everyone = rows.new_empty((self.share.world_size * len(rows), *rows.shape[1:]))
+        dist.all_gather_into_tensor(everyone, rows.contiguous())
+        return everyone
 
     def all_reduce(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by the sum of those of all processes."""

@@ -147,7 +147,7 @@ class RunOnCluster(QgsProcessingAlgorithm):
         folder.mkdir(parents=True, exist_ok=True)
         source = self.parameterAsSource(parameters, "LABELS", context)
         way = label_layers.way_to_raster(source, shown, context)
-        label_layers.write_labels(source, text("FIELD"), folder, feedback, way, self._style)
+        label_layers.write_labels(source, text("FIELD"), folder / "labels.gpkg", feedback, way, self._style)
         entries = self._style.entries(feedback) if self._style else []
         if entries:
             legend.write_legend(entries, folder)

@@ -26,8 +26,6 @@ from qgis.core import (
 from qgis_false.legend import LabelStyle
 from qgis_false.translation import failure, tr
 
-LABELS_FILE = "labels.gpkg"
-
 
 def way_to_raster(
     source: QgsProcessingFeatureSource, raster: Optional[QgsRasterLayer], context: QgsProcessingContext
@@ -43,12 +41,12 @@ def way_to_raster(
 def write_labels(
     source: QgsProcessingFeatureSource,
     field: str,
-    folder: Path,
+    path: Path,
     feedback: QgsProcessingFeedback,
     way: Optional[QgsCoordinateTransform] = None,
     style: Optional[LabelStyle] = None,
 ) -> str:
-    """Write geometry and class field of ``source`` as a GeoPackage into ``folder`` and return the path.
+    """Write geometry and class field of ``source`` as the GeoPackage ``path``, and return it as a text.
 
     Where ``field`` is empty, the geometry alone. What the user sees is what is written: the selection, the filter, edits
     that are not saved yet. Broken geometries are passed on as they are; the library repairs them. Features go through one
@@ -73,9 +71,9 @@ def write_labels(
         class_field = QgsField(source.fields().at(index))
         class_field.setName(field)  # QGIS takes a name in other capitals too; the job says it as it was entered.
         fields.append(class_field)
-    path, lost = str(folder / LABELS_FILE), 0
+    lost = 0
     with _undated():
-        writer = _label_writer(path, fields, source, way.destinationCrs() if way else source.sourceCrs())
+        writer = _label_writer(str(path), fields, source, way.destinationCrs() if way else source.sourceCrs())
         request = QgsFeatureRequest()
         request.setSubsetOfAttributes([*([index] if field else []), *(style.attributes if style else [])])
         # A feature may bring its own symbol, as in KML.
@@ -106,7 +104,7 @@ def write_labels(
         feedback.pushWarning(
             tr("{number} labels lie where the CRS of the raster does not reach. They are left out.", number=lost)
         )
-    return path
+    return str(path)
 
 
 def _label_writer(

@@ -17,6 +17,7 @@ from qgis_false.algorithms.base import missing_to_compute
 from qgis_false.algorithms.checkenvironment import CheckEnvironment
 from qgis_false.algorithms.classify import Classify
 from qgis_false.algorithms.classifymany import ClassifyMany
+from qgis_false.algorithms.collectplaces import CollectPlaces
 from qgis_false.algorithms.comparemaps import CompareMaps
 from qgis_false.algorithms.diagnostics import Diagnostics
 from qgis_false.algorithms.editmap import EditMap
@@ -51,6 +52,7 @@ ALGORITHMS = (
     CompareMaps,
     HandIn,
     SuggestLabels,
+    CollectPlaces,
     ExportOnnx,
     ModelInfo,
     ImportResults,

@@ -42,6 +42,7 @@ UNTRAINED = "random"
 METHODS = {
     "false": "FALSE", "simclr": "SimCLR", "barlow_twins": "Barlow Twins", "pcl": "PCL", "rissnet": "RiSSNet",
     "gfcnet": "GFCNet", "glcnet": "GLCNet", "grass": "GraSS", "moco": "MoCo v2", "sticl": "STICL",
+    "inpainting": "Inpainting", "jigsaw": "Jigsaw", "colourisation": "Colourisation", "autoencoder": "Autoencoder",
     UNTRAINED: "untrained encoder",
 }  # fmt: skip
 """Methods of pretraining, and what they are called in tables."""
@@ -51,6 +52,8 @@ PUBLISHED, ELSEWHERE = "published", "elsewhere"
 SEARCHES = (PUBLISHED, ELSEWHERE)
 """Ways to look for false negatives."""
 PRESETS = ("auto", "quick", "standard", "paper")
+BY_CHANCE, BY_FEATURES, BY_GRADIENTS = "chance", "features", "gradients"
+"""How places are chosen among those found."""
 HEADS = ("auto", "linear", "texture", "network")
 GENERAL_WEIGHTS = ("general", "none")
 
@@ -138,6 +141,14 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
         of="rasters",
     )
     extent: Optional[str] = _extent("Learn only from this part", "everything", of="rasters")
+    places: Optional[str] = parameter(
+        VECTOR,
+        "Places",
+        "Learn only around these places, as Choose places to learn from collects them. Empty: everywhere.",
+        None,
+        of="rasters",
+        advanced=True,
+    )
     preset: str = _preset()
     method: str = parameter(
         CHOICE,
@@ -148,6 +159,7 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
         "at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it "
         "together. moco takes negatives from earlier batches, for small batches. sticl does so too, and shows some patches "
         "in the colours of other places or dates, so that the encoder learns to see through light and season. "
+        "inpainting, colourisation and jigsaw hide something of a view and ask for it; autoencoder is a control. "
         "random does not train the encoder at all, which shows what pretraining adds.",
         "false",
         choices=tuple(METHODS),
@@ -290,6 +302,109 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
             return None
         remedy = "The method false is simclr with false negatives." if self.method == "simclr" else "Leave it out."
         return f"The method {self.method} takes no {called(self, 'false_negatives')}.", remedy
+
+
+@dataclass(frozen=True)
+class CollectPlaces(Job, done_by="false_core.collection.collect_places:collect_places"):
+    """Choose the places of many rasters that pretraining learns from.
+
+    An archive holds far more fields than harbours, and most of its patches look like others. This collects squares that
+    are varied, apart from each other and in balance over the classes of map data, such as land-cover polygons or an extract
+    of OpenStreetMap. Map data only says where to look: none of it becomes a label. Without map data the squares are varied
+    by what an encoder sees. Pretraining takes the layer as its places.
+
+    Maps show more in towns than elsewhere, and they can be old or wrong. Look at the counts of the classes and at some of
+    the squares before you pretrain for hours.
+    """
+
+    rasters: Tuple[str, ...] = parameter(
+        RASTERS,
+        "Rasters",
+        "One or more rasters of the same sensor: same bands in the same order." + _STANDS_FOR_MANY,
+    )
+    output: str = parameter(
+        NEW_VECTOR, "Places", "The layer to write: squares with their number, the class of the map data and the raster."
+    )
+    guide: Optional[str] = parameter(
+        VECTOR,
+        "Map data",
+        "Points, lines or polygons with a class field that say what is where. Empty: the squares are chosen by what an "
+        "encoder sees.",
+        None,
+        of="rasters",
+    )
+    field: Optional[str] = parameter(
+        FIELD,
+        "Class field of the map data",
+        "The field that holds the classes. Empty values are left out.",
+        None,
+        of="guide",
+    )
+    count: int = parameter(
+        INTEGER, "Number of places", "How many squares to collect, with those so far.", 1000, minimum=1, maximum=10**6
+    )
+    size: Optional[float] = parameter(
+        NUMBER,
+        "Side of a place",
+        "Views for pretraining are cut out around a place. Empty: 128 pixels of the first raster.",
+        None,
+        unit="m",
+        minimum=0.01,
+    )
+    distance: Optional[float] = parameter(
+        NUMBER,
+        "Least distance",
+        "Between the middles of two places. It is halved, twice at most, for a class that has no room. Empty: the side of a "
+        "place.",
+        None,
+        unit="m",
+        minimum=0.0,
+        advanced=True,
+    )
+    balance: float = parameter(
+        NUMBER,
+        "Shares of classes",
+        "0: as many places of each class as of any other. 1: in the shares in which they are found. Between, rare classes "
+        "get more than their share. Without map data, groups of places that look alike stand for classes.",
+        0.0,
+        minimum=0.0,
+        maximum=1.0,
+        advanced=True,
+    )
+    choice: str = parameter(
+        CHOICE,
+        "Choice",
+        "chance: places of a class are drawn at random, all over the rasters. features: each is as unlike those before it "
+        "as can be, to an encoder. gradients: those are taken that stand for most others by what they would teach the "
+        "encoder. auto: chance with map data, features without.",
+        "auto",
+        choices=("auto", BY_CHANCE, BY_FEATURES, BY_GRADIENTS),
+        advanced=True,
+    )
+    encoder: Optional[str] = parameter(
+        MODEL,
+        "Encoder",
+        "The encoder file that looks at places, for features and gradients. Empty: the general encoder.",
+        None,
+        of="encoder",
+        advanced=True,
+    )
+    existing: Optional[str] = parameter(
+        VECTOR,
+        "Places so far",
+        "They are kept and count towards the number, the shares and the distance.",
+        None,
+        of="rasters",
+        advanced=True,
+    )
+    bands: Tuple[int, ...] = parameter(
+        BANDS, "Bands", "Bands to look at, counted from 1. Empty: all bands but alpha.", (), of="rasters", advanced=True
+    )
+    extent: Optional[str] = _extent("Choose places only in this part", "everywhere", of="rasters")
+    seed: int = _seed()
+    device: str = _device()
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (Result("places", "Places collected"), Result("classes", "Classes among them"))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import geopandas
 import numpy as np
 import numpy.typing as npt
 import shapely
@@ -47,16 +48,7 @@ def read_labels(path: str, field: str, source: RasterSource, feedback: Feedback)
     Raises:
         InputError: The file or field is missing, nothing usable is in it, or none touches the raster.
     """
-    table = read_table(path, field, feedback)
-    table = table[~table.geometry.isna() & ~table.geometry.is_empty]
-    if table.empty:
-        raise InputError(f"{path} holds no geometry.", "Digitise points, lines or polygons first.")
-    values = _clean_values(table[field])
-    empty = int(values.isna().sum())
-    table = table[values.notna()]
-    if table.empty:
-        raise InputError(f"The field {field!r} of {path} holds no value.", "Choose the field with the class, or fill it.")
-    values = values.dropna()
+    table, values, empty = _table_and_values(path, field, feedback)
     geometries, extent = to_pixels(table, source, feedback)
     shapes, owners = simple_shapes(geometries, feedback)
     parts, inside = clipped_to_raster(shapes, source.width, source.height)
@@ -69,8 +61,30 @@ def read_labels(path: str, field: str, source: RasterSource, feedback: Feedback)
     outside = len(shapes) - len(set(inside.tolist()))
     if outside:
         feedback.info(f"{outside} of {len(shapes)} label shapes lie outside the raster and are left out.")
-    every = list(values)
-    return Labels(parts, [every[owner] for owner in owners[inside]], every, outside, empty)
+    return Labels(parts, [values[owner] for owner in owners[inside]], values, outside, empty)
+
+
+def read_class_values(path: str, field: str, feedback: Feedback) -> tuple[geopandas.GeoDataFrame, list[Any]]:
+    """Read the shapes of a layer that have a value in a field, in their own CRS, and these values.
+
+    Raises:
+        InputError: The file or field is missing, or nothing usable is in it.
+    """
+    return _table_and_values(path, field, feedback)[:2]
+
+
+def _table_and_values(path: str, field: str, feedback: Feedback) -> tuple[geopandas.GeoDataFrame, list[Any], int]:
+    """Return the same, and how many shapes have no value."""
+    table = read_table(path, field, feedback)
+    table = table[~table.geometry.isna() & ~table.geometry.is_empty]
+    if table.empty:
+        raise InputError(f"{path} holds no geometry.", "Digitise points, lines or polygons first.")
+    values = _clean_values(table[field])
+    empty = int(values.isna().sum())
+    table = table[values.notna()]
+    if table.empty:
+        raise InputError(f"The field {field!r} of {path} holds no value.", "Choose the field with the class, or fill it.")
+    return table, list(values.dropna()), empty
 
 
 def read_annotation(

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from false_core.distributed import ALONE, World
 from false_core.methods import pairs
 from false_core.methods.false_negatives import PUBLISHED_SEARCH, FalseNegatives, Search
 from false_core.methods.pairs import other_views
+from false_core.methods.shared_anchors import sums_of_all
 from false_core.presets import PretrainSettings
 
 ADAPTIVE = "adaptive"
@@ -45,25 +47,36 @@ class Calibration:
         s = settings
         return cls(Search(s.threshold, s.neighbours, s.benchmark, s.closest_to, s.surest_by), s.confidence)
 
-    def weights(self, directions: Tensor, nearest: Tensor, means: tuple[Tensor, Tensor]) -> Tensor:
-        """Return the confidence weight of each possible false negative, of shape (2B, k), without gradients.
+    def weights(self, directions: Tensor, nearest: Tensor, means: tuple[Tensor, Tensor], own: slice = slice(None)) -> Tensor:
+        """Return the confidence weight of each possible false negative, of shape (rows, k), without gradients.
 
         Args:
             directions: Unit vectors of shape (2B, d).
-            nearest: The possible false negatives of each anchor, of shape (2B, k).
+            nearest: The possible false negatives of some anchors, of shape (rows, k).
             means: Mean similarities of positives and of negatives.
+            own: Which anchors these are.
         """
         if isinstance(self.confidence, str):
-            return adaptive_confidence(agreement(directions.detach(), nearest), *means)
+            return adaptive_confidence(agreement(directions.detach(), nearest, own), *means)
         return torch.full_like(nearest, self.confidence, dtype=directions.dtype)
 
-    def curves(self, found: FalseNegatives, of_nearest: Tensor, weights: Tensor) -> dict[str, Tensor]:
-        """Return what is plotted of the false negatives: of which anchors, how alike, and how far trusted."""
+    def curves(self, found: FalseNegatives, of_nearest: Tensor, weights: Tensor, world: World = ALONE) -> dict[str, Tensor]:
+        """Return what is plotted of the false negatives: of which anchors, how alike, and how far trusted.
+
+        Args:
+            found: What was found for some anchors; each of the processes has others.
+            of_nearest, weights: Their similarities and confidence weights.
+            world: The processes.
+        """
         of_pairs = found.pairs()
+        # Sums over pairs, NaN where there are none. Picking them would make the CPU wait for the device.
+        sums = [(of_nearest * of_pairs).sum(), (weights * of_pairs).sum()]
+        counts = [found.benchmark.sum(), found.benchmark.numel() + weights.new_zeros(()), of_pairs.sum()]
+        alike, trusted, benchmarks, anchors, pairs_found = sums_of_all([*sums, *counts], world)
         return {
-            "benchmark anchors": found.benchmark.float().mean(),
-            "similarity of false negatives": _mean(of_nearest.detach(), of_pairs),
-            **({"confidence": _mean(weights, of_pairs)} if isinstance(self.confidence, str) else {}),
+            "benchmark anchors": benchmarks.float() / anchors,
+            "similarity of false negatives": alike / pairs_found,
+            **({"confidence": trusted / pairs_found} if isinstance(self.confidence, str) else {}),
         }
 
 
@@ -84,22 +97,24 @@ def log_numerator(of_positive: Tensor, of_nearest: Tensor, benchmark: Tensor, we
     return torch.where(counts, torch.logaddexp(of_positive, of_false_negatives), of_positive)
 
 
-def agreement(directions: Tensor, nearest: Tensor) -> Tensor:
-    """Return how much the other views of two patches agree, the mean of three cosine similarities, of shape (2B, k).
+def agreement(directions: Tensor, nearest: Tensor, own: slice = slice(None)) -> Tensor:
+    """Return how much the other views of two patches agree, the mean of three cosine similarities, of shape (rows, k).
 
     Args:
         directions: Unit vectors of shape (2B, d).
-        nearest: The possible false negatives of each anchor, of shape (2B, k). Two patches have two views each, which
+        nearest: The possible false negatives of some anchors, of shape (rows, k). Two patches have two views each, which
             makes four pairs of views; this is the mean of the three that FNSD did not look at.
+        own: Which anchors these are.
     """
     other = other_views(directions)
+    mine, mine_other = directions[own], other[own]
     parts = []
     # As many at a time as there are similarities at a time: all would be k vectors for each anchor.
     rows = max(1, pairs.SIMILARITIES_AT_A_TIME // max(1, nearest.shape[1] * directions.shape[1]))
-    for start in range(0, len(nearest), rows):
+    for start in range(0, max(1, len(nearest)), rows):
         block = slice(start, start + rows)
-        own_with_other = (directions[block, None] * other[nearest[block]]).sum(dim=2)
-        other_with_both = (other[block, None] * (directions + other)[nearest[block]]).sum(dim=2)
+        own_with_other = (mine[block, None] * other[nearest[block]]).sum(dim=2)
+        other_with_both = (mine_other[block, None] * (directions + other)[nearest[block]]).sum(dim=2)
         parts.append((own_with_other + other_with_both) / 3)
     return torch.cat(parts)
 
@@ -118,8 +133,3 @@ def adaptive_confidence(agreement: Tensor, of_positive: Tensor, of_negative: Ten
     apart = of_positive - of_negative
     weights: Tensor = ((agreement - of_negative) / apart.clamp(min=1e-6)).clamp(0, 1) * apart.clamp(0, 1)
     return weights
-
-
-def _mean(values: Tensor, pairs: Tensor) -> Tensor:
-    """Return the mean of some values, NaN where there are none. Picking them would make the CPU wait for the device."""
-    return (values * pairs).sum() / pairs.sum()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from false_core.distributed import ALONE, World
 from false_core.methods.calibration import Calibration, log_numerator
 from false_core.methods.false_negatives import FalseNegatives
 from false_core.methods.method import Outcome, pair_curves
@@ -28,6 +29,7 @@ from false_core.methods.pairs import (
     positives,
     similarities,
 )
+from false_core.methods.shared_anchors import everywhere, of_all, sums_of_all
 
 IGNORED_LOGIT = -1e9
 """The logit of what does not count. Its exponential is 0, and other than that of -inf its gradient is no NaN."""
@@ -53,6 +55,7 @@ def contrast_chosen(
     relatives: Relatives | None = None,
     calibration: Calibration | None = None,
     candidates: Others = every_other,
+    world: World = ALONE,
 ) -> Outcome:
     """Return the mean over the anchors i, and of each the mean over its positives p, of
 
@@ -69,43 +72,49 @@ def contrast_chosen(
         relatives: Positives beside the other view. They should not be negatives too.
         calibration: How FNSD finds false negatives and how FNCC weighs them; None: not at all.
         candidates: Which negatives may be false ones.
+        world: The processes that all have these embeddings, negatives and relatives and compare a share of the anchors each.
 
     Raises:
         ValueError: An argument is out of range.
     """
     check_pairs(embeddings, temperature)
-    z = directions(embeddings)
-    own = positives(len(z), z.device)[:, None]
-    chosen, counts = own, torch.ones_like(own, dtype=torch.bool)
+    z = everywhere(directions(embeddings), world)
+    anchors, own = len(z), world.share.of(len(z))
+    chosen = positives(anchors, z.device)[own, None]
+    counts = torch.ones_like(chosen, dtype=torch.bool)
     if relatives is not None:
-        chosen, counts = torch.cat([own, relatives.indices], dim=1), torch.cat([counts, relatives.counts], dim=1)
-    scan = _scan(z, temperature, negatives, candidates, calibration)
-    of_chosen = (z[:, None] * z[chosen]).sum(dim=2)
+        chosen = torch.cat([chosen, relatives.indices[own]], dim=1)
+        counts = torch.cat([counts, relatives.counts[own]], dim=1)
+    scan = _scan(z, own, temperature, negatives, candidates, calibration)
+    of_chosen = (z[own, None] * z[chosen]).sum(dim=2)
     logits = of_chosen / temperature
     means = mean_similarities(z)
-    curves, numerator = {**pair_curves(*means), "negatives": scan.share.mean()}, logits
+    (share,) = sums_of_all([scan.share.sum()], world)
+    curves, numerator = {**pair_curves(*means), "negatives": share / anchors}, logits
     found: FalseNegatives | None = None
     if calibration:
-        benchmark = calibration.search.benchmarks(of_chosen[:, 0].detach(), scan.of_nearest.detach(), scan.there)
-        weights = calibration.weights(z, scan.nearest, means) * scan.there
+        of_positive, of_nearest = of_chosen[:, 0].detach(), scan.of_nearest.detach()
+        surest = world.joined(calibration.search.sureness(of_positive, of_nearest, scan.there), anchors)
+        benchmark = calibration.search.benchmarks(surest)[own]
+        weights = calibration.weights(z, scan.nearest, means, own) * scan.there
         of_false_negatives = scan.of_nearest / temperature
         numerator = torch.stack(
             [log_numerator(column, of_false_negatives, benchmark, weights) for column in logits.unbind(dim=1)], dim=1
         )
-        found = FalseNegatives(benchmark, scan.nearest, scan.there)
-        curves |= calibration.curves(found, scan.of_nearest, weights)
+        curves |= calibration.curves(FalseNegatives(benchmark, scan.nearest, scan.there), of_nearest, weights, world)
+        found = FalseNegatives(*(world.joined(of_own, anchors) for of_own in (benchmark, scan.nearest, scan.there)))
     denominator = torch.logaddexp(logits, scan.log_negatives[:, None])
     losses = ((denominator - numerator) * counts).sum(dim=1) / counts.sum(dim=1)
-    return Outcome(losses.mean(), curves, found)
+    return Outcome(of_all(losses, anchors, world).mean(), curves, found)
 
 
 class _Scan(NamedTuple):
-    """What one pass over all similarities comes to.
+    """What one pass over the similarities of some anchors comes to.
 
     Attributes:
-        log_negatives: The log of the sum over N(i) of exp(s_ij / tau), (2B,); ``IGNORED_LOGIT`` where there is none.
-        share: Which share of the others is in N(i), (2B,).
-        of_nearest: The similarities of the possible false negatives, (2B, k).
+        log_negatives: The log of the sum over N(i) of exp(s_ij / tau), (rows,); ``IGNORED_LOGIT`` where there is none.
+        share: Which share of the others is in N(i), (rows,).
+        of_nearest: The similarities of the possible false negatives, (rows, k).
         nearest: Their indices, of the same shape.
         there: Which of them there are.
     """
@@ -117,7 +126,9 @@ class _Scan(NamedTuple):
     there: Tensor
 
 
-def _scan(z: Tensor, temperature: float, negatives: Others, candidates: Others, calibration: Calibration | None) -> _Scan:
+def _scan(
+    z: Tensor, own: slice, temperature: float, negatives: Others, candidates: Others, calibration: Calibration | None
+) -> _Scan:
     of_positive = (z * other_views(z)).sum(dim=1).detach()
 
     def look(z: Tensor, start: int, stop: int) -> tuple[Tensor, ...]:
@@ -136,5 +147,8 @@ def _scan(z: Tensor, temperature: float, negatives: Others, candidates: Others, 
         return log_negatives, share, similarity.gather(1, nearest), nearest, there
 
     # Made anew for the backward pass instead of kept, so that memory is linear in the batch.
-    parts = [checkpoint(look, z, b.start, b.stop, use_reentrant=False, preserve_rng_state=False) for b in blocks(len(z))]
+    parts = [
+        checkpoint(look, z, rows.start, rows.stop, use_reentrant=False, preserve_rng_state=False)
+        for rows in blocks(len(z), own)
+    ]
     return _Scan(*(torch.cat(column) for column in zip(*parts)))

@@ -1,117 +1,113 @@
 """The denominator of contrastive losses: each anchor against all the others, without a matrix of all pairs.
 
-One pass over blocks of similarities takes what the loss needs of them: the log-sum-exp of each anchor and, for FNSD, its
-possible false negatives. The backward pass makes the blocks anew instead of keeping them, so that memory is linear in the
-batch. On an NVIDIA GPU the kernels of ``denominator_triton`` do the same.
+One pass over tiles of similarities takes what the loss needs of them: a log-sum-exp that each tile adds to (Milakov &
+Gimelshein, "Online normalizer calculation for softmax", 2018) and, for FNSD, the possible false negatives so far. The
+backward pass makes the tiles anew instead of keeping them, so that memory is linear in the batch. Several processes take a
+share of the anchors each, and of the rows of the gradient.
+
+All of it is matrix products and passes over a tile, on every kind of device. By arithmetic it takes 4 to 6 % of a step of
+the preset *standard* on cards, of which the best kernel could save 3 (``benchmarks/contrastive_loss.py --cards``).
 """
 
 from __future__ import annotations
 
-import functools
-import types
-import warnings
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from false_core.methods.false_negatives import Search
-from false_core.methods.pairs import blocks, directions, of_own_place, other_views
+from false_core.distributed import ALONE, World
+from false_core.methods.false_negatives import lowest
+from false_core.methods.pairs import other_views, tiles
+
+MOST_EXPONENT = 60.0
+"""Up to here float32 holds an exponential and its inverse, and sums of them."""
 
 
-def log_denominator(directions: Tensor, temperature: float, neighbours: int = 0) -> tuple[Tensor, Tensor]:
+def log_denominator(
+    directions: Tensor, temperature: float, neighbours: int = 0, world: World = ALONE
+) -> tuple[Tensor, Tensor]:
     """Compare every anchor with all others.
 
     Args:
         directions: Unit vectors of shape (2B, d), the first views stacked on the second views.
         temperature: tau.
         neighbours: Possible false negatives to find per anchor (k); 0: none.
+        world: The processes that all have these ``directions`` and share the work.
 
     Returns:
         logsumexp_{j != i}(s_ij / tau) of shape (2B,), with gradients, and the indices of the possible false negatives
         (Eq. 2 of the paper, as ``determine_false_negatives`` finds them) of shape (2B, min(k, 2B - 2)).
     """
-    denominator, nearest = _LogDenominator.apply(directions, temperature, neighbours)
+    denominator, nearest = _LogDenominator.apply(directions, temperature, neighbours, world)
     return denominator, nearest
 
 
 class _LogDenominator(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, z: Tensor, temperature: float, neighbours: int) -> tuple[Tensor, Tensor]:
-        kernels = _kernels_for(z) if neighbours <= 1 else None
-        if kernels:
-            denominator, nearest = kernels.scan(z, temperature, neighbours == 1)
-        else:
-            denominator, nearest = _scan(z, temperature, neighbours)
+    def forward(context: Any, z: Tensor, temperature: float, neighbours: int, world: World) -> tuple[Tensor, Tensor]:
+        denominator, nearest = _scan(z, temperature, min(neighbours, len(z) - 2), world.share.of(len(z)))
+        denominator, nearest = world.joined(denominator, len(z)), world.joined(nearest, len(z))
         context.save_for_backward(z, denominator)
-        context.temperature = temperature
+        context.temperature, context.world = temperature, world
         context.mark_non_differentiable(nearest)
         return denominator, nearest
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(context: Any, grad_output: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
+    def backward(context: Any, slope: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
         z, denominator = context.saved_tensors
-        kernels = _kernels_for(z)
-        gradient = (kernels.gradient if kernels else _gradient)(z, denominator, grad_output, context.temperature)
-        return gradient, None, None
+        gradient = _gradient(z, denominator, slope, context.temperature, context.world.share.of(len(z)))
+        return context.world.joined(gradient, len(z)), None, None, None
 
 
-def _scan(z: Tensor, temperature: float, neighbours: int) -> tuple[Tensor, Tensor]:
-    anchors = len(z)
-    denominator = z.new_empty(anchors)
-    search = Search(neighbours=neighbours) if neighbours else None
-    nearest = torch.empty(anchors, search.number(anchors) if search else 0, dtype=torch.long, device=z.device)
+def _scan(z: Tensor, temperature: float, neighbours: int, own: slice) -> tuple[Tensor, Tensor]:
+    """Return the denominators and the possible false negatives of some anchors."""
+    half = len(z) // 2
+    denominators, found = [], []
     # Outside autocast, which would round the products to half precision.
     with torch.autocast(z.device.type, enabled=False):
-        of_positive = (z * other_views(z)).sum(dim=1)
-        for rows in blocks(anchors):
-            similarity = z[rows] @ z.T
-            if search:
-                nearest[rows], _ = search.among(similarity, of_positive[rows], ~of_own_place(similarity, rows))
-            similarity.div_(temperature).diagonal(rows.start).fill_(-torch.inf)
-            denominator[rows] = similarity.logsumexp(dim=1)
-    return denominator, nearest
+        of_positive = (z * other_views(z)).sum(dim=1, keepdim=True)
+        for rows, across in tiles(own, len(z), z.device):
+            denominator = z.new_full((rows.stop - rows.start,), -torch.inf)
+            closest = z.new_empty(len(denominator), 0)
+            nearest = torch.empty(len(denominator), 0, dtype=torch.long, device=z.device)
+            for columns in across:
+                similarity, own_place = z[rows] @ z[columns].T, rows.start - columns.start
+                if neighbours:
+                    distance = (similarity - of_positive[rows]).abs_()
+                    for place in (own_place - half, own_place, own_place + half):
+                        distance.diagonal(place).fill_(torch.inf)
+                    candidates = lowest(distance, min(neighbours, distance.shape[1]))
+                    # Those of earlier tiles come first: of equals the lowest index wins.
+                    closest = torch.cat([closest, distance.gather(1, candidates)], dim=1)
+                    nearest = torch.cat([nearest, candidates + columns.start], dim=1)
+                    best = lowest(closest, min(neighbours, closest.shape[1]))
+                    closest, nearest = closest.gather(1, best), nearest.gather(1, best)
+                similarity.div_(temperature).diagonal(own_place).fill_(-torch.inf)
+                denominator = torch.logaddexp(denominator, similarity.logsumexp(dim=1))
+            denominators.append(denominator)
+            found.append(nearest)
+    return torch.cat(denominators), torch.cat(found)
 
 
-def _gradient(z: Tensor, denominator: Tensor, grad_output: Tensor, temperature: float) -> Tensor:
-    gradient = torch.empty_like(z)
+def _gradient(z: Tensor, denominator: Tensor, slope: Tensor, temperature: float, own: slice) -> Tensor:
+    """Return some rows of the gradient at ``z`` for the gradient ``slope`` (2B,) at the denominators."""
+    gradient = torch.zeros_like(z[own])
+    one_exponential = 1 / temperature <= MOST_EXPONENT
+    weight = slope * denominator.neg().exp()
     with torch.autocast(z.device.type, enabled=False):
-        for rows in blocks(len(z)):
-            logits = (z[rows] @ z.T).div_(temperature)
-            logits.diagonal(rows.start).fill_(-torch.inf)
-            # A pair is in the denominators of both its anchors.
-            weights = (logits - denominator[rows, None]).exp_().mul_(grad_output[rows, None])
-            weights += logits.sub_(denominator).exp_().mul_(grad_output)
-            torch.mm(weights, z, out=gradient[rows])
+        scaled = z / temperature
+        for rows, across in tiles(own, len(z), z.device):
+            into = gradient[rows.start - own.start : rows.stop - own.start]
+            for columns in across:
+                logits = scaled[rows] @ z[columns].T
+                logits.diagonal(rows.start - columns.start).fill_(-torch.inf)
+                # A pair is in the denominators of both its anchors.
+                if one_exponential:
+                    weights = logits.exp_().mul_(weight[rows, None] + weight[columns])
+                else:
+                    weights = (logits - denominator[rows, None]).exp_().mul_(slope[rows, None])
+                    weights += logits.sub_(denominator[columns]).exp_().mul_(slope[columns])
+                into += weights @ z[columns]
     return gradient.div_(temperature)
-
-
-def _kernels_for(z: Tensor) -> types.ModuleType | None:
-    """Return the kernels, where they can be used for ``z``."""
-    if z.device.type != "cuda" or z.dtype != torch.float32:
-        return None
-    kernels = _working_kernels(z.device)
-    return kernels if kernels and z.shape[1] <= kernels.MOST_DIMENSIONS else None
-
-
-@functools.cache
-def _working_kernels(device: torch.device) -> types.ModuleType | None:
-    """Return the kernels if they can be compiled for a device, and compute there what the plain form computes."""
-    try:
-        from false_core.methods import denominator_triton as kernels
-    except ImportError:
-        return None  # PyTorch for Windows comes without Triton.
-    try:
-        z = directions(torch.randn(130, 20, generator=torch.Generator().manual_seed(0))).to(device)
-        grad_output = torch.linspace(-1, 2, len(z), device=device)
-        denominator, nearest = kernels.scan(z, 0.2, True)
-        wanted, wanted_nearest = _scan(z, 0.2, 1)
-        torch.testing.assert_close(denominator, wanted, rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(nearest, wanted_nearest)
-        wanted_gradient = _gradient(z, wanted, grad_output, 0.2)
-        torch.testing.assert_close(kernels.gradient(z, denominator, grad_output, 0.2), wanted_gradient, rtol=1e-3, atol=1e-3)
-    except Exception as error:  # noqa: BLE001 Of compiler, driver or comparison: whatever it is, there is another way.
-        warnings.warn(f"The kernels for {device} are not used: {error}. The loss takes a little longer.", stacklevel=2)
-        return None
-    return kernels

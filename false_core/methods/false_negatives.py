@@ -76,22 +76,25 @@ class Search:
         wanted = max(1, round(self.neighbours * negatives)) if self.neighbours < 1 else int(self.neighbours)
         return min(wanted, negatives)
 
-    def benchmarks(self, of_positive: Tensor, of_found: Tensor, there: Tensor) -> Tensor:
-        """Return which anchors are benchmark anchors. One that found nothing is none.
+    def sureness(self, of_positive: Tensor, of_found: Tensor, there: Tensor) -> Tensor:
+        """Return what some anchors are chosen by, of shape (rows,); -inf for one that found nothing.
 
         Args:
-            of_positive: The similarities of all with their positives, of shape (2B,), without gradients.
-            of_found: Those with their possible false negatives, of shape (2B, k), without gradients.
+            of_positive: Their similarities with their positives, of shape (rows,), without gradients.
+            of_found: Those with their possible false negatives, of shape (rows, k), without gradients.
             there: Which of these there are.
         """
-        some = there.any(dim=1)
-        if not self.benchmark:
-            return (of_positive > self.threshold) & some
         sure = of_positive
-        if self.surest_by == FOUND:
+        if self.benchmark and self.surest_by == FOUND:
             sure = (of_found * there).sum(dim=1) / there.sum(dim=1)
-        sure = sure.masked_fill(~some, -torch.inf)
-        return (sure >= sure.topk(max(1, round(self.benchmark * len(sure)))).values[-1]) & some
+        return sure.masked_fill(~there.any(dim=1), -torch.inf)
+
+    def benchmarks(self, sureness: Tensor) -> Tensor:
+        """Return which anchors are benchmark anchors, of the sureness of all of them, of shape (2B,)."""
+        if not self.benchmark:
+            return sureness > self.threshold
+        least = sureness.topk(max(1, round(self.benchmark * len(sureness)))).values[-1]
+        return (sureness >= least) & (sureness > -torch.inf)
 
     def among(self, similarity: Tensor, of_positive: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Return the possible false negatives of a block of anchors among some of the others.
@@ -163,7 +166,7 @@ def determine_false_negatives(
             nearest, there = search.among(similarity, of_positive[rows], chosen)
             found.append((nearest, there, similarity.gather(1, nearest)))
         indices, counts, of_found = (torch.cat(column) for column in zip(*found))
-        return FalseNegatives(search.benchmarks(of_positive, of_found, counts), indices, counts)
+        return FalseNegatives(search.benchmarks(search.sureness(of_positive, of_found, counts)), indices, counts)
 
 
 def lowest(values: Tensor, number: int) -> Tensor:

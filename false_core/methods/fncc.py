@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from false_core.distributed import ALONE, World
 from false_core.methods.calibration import Calibration, log_numerator
 from false_core.methods.chosen_pairs import contrast_chosen
 from false_core.methods.denominator import log_denominator
@@ -66,26 +67,26 @@ def contrast(
     calibration: Calibration,
     candidates: Others | None = None,
     negatives: Others = every_other,
+    world: World = ALONE,
 ) -> Outcome:
     """Return the loss of ``fncc_loss`` together with what it saw.
 
     Args:
         candidates: Which negatives may be false ones; None: all, as in the paper.
         negatives: What is in the denominator.
+        world: The processes that all have these embeddings and share the work.
 
     Raises:
         ValueError: An argument is out of range.
     """
     if candidates is not None or not calibration.search.is_published:
-        outcome = contrast_chosen(
-            embeddings, temperature, negatives, calibration=calibration, candidates=candidates or every_other
-        )
+        outcome = contrast_chosen(embeddings, temperature, negatives, None, calibration, candidates or every_other, world)
         if negatives is every_other:
             return replace(outcome, curves={n: value for n, value in outcome.curves.items() if n != "negatives"})
         return outcome
     check_pairs(embeddings, temperature)
     z = directions(embeddings)
-    denominator, nearest = log_denominator(z, temperature, int(calibration.search.neighbours))
+    denominator, nearest = log_denominator(z, temperature, int(calibration.search.neighbours), world)
     of_positive = (z * other_views(z)).sum(dim=1)
     of_nearest = (z[:, None] * z[nearest]).sum(dim=2)
     found = FalseNegatives(of_positive.detach() > calibration.search.threshold, nearest)
@@ -117,7 +118,7 @@ class FALSE(PairMethod):
 
     def compare(self, embeddings: Tensor) -> Outcome:
         """Return the FNCC loss of embeddings (2N, d)."""
-        return contrast(embeddings, self.settings.temperature, Calibration.of(self.settings))
+        return contrast(embeddings, self.settings.temperature, Calibration.of(self.settings), world=self.world)
 
     def compare_all(self, representations: Mapping[str, Tensor]) -> Outcome:
         """Return the mean of the losses of all levels."""
@@ -128,5 +129,5 @@ class FALSE(PairMethod):
         for level, (embeddings, places) in by_level(representations).items():
             elsewhere = places.farther_than(s.apart)
             negatives = every_other if s.near_negatives else elsewhere
-            outcomes[level] = contrast(embeddings, s.temperature, Calibration.of(s), elsewhere, negatives)
+            outcomes[level] = contrast(embeddings, s.temperature, Calibration.of(s), elsewhere, negatives, self.world)
         return average(outcomes)

@@ -23,6 +23,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from false_core.distributed import ALONE, World
 from false_core.methods.calibration import Calibration
 from false_core.methods.chosen_pairs import contrast_chosen
 from false_core.methods.geolocated import GeolocatedMethod, Places, by_level, distances
@@ -41,6 +42,7 @@ def gfcnet_loss(
     temperature: float = 0.5,
     calibration: Calibration | None = None,
     candidates: Others = every_other,
+    world: World = ALONE,
 ) -> Outcome:
     """Return NT-Xent over corrected negatives.
 
@@ -51,15 +53,14 @@ def gfcnet_loss(
         temperature: tau.
         calibration: The calibration of false negatives among the negatives that are left; None: they are not looked for.
         candidates: Which of those may be false ones.
+        world: The processes that all have these embeddings and share the work.
 
     Raises:
         ValueError: An argument is out of range.
     """
     if radius < 0:
         raise ValueError(f"radius must be at least 0; it is {radius}")
-    return contrast_chosen(
-        embeddings, temperature, _negatives(ground, radius), calibration=calibration, candidates=candidates
-    )
+    return contrast_chosen(embeddings, temperature, _negatives(ground, radius), None, calibration, candidates, world)
 
 
 class GFCNet(GeolocatedMethod):
@@ -78,7 +79,7 @@ class GFCNet(GeolocatedMethod):
         s = self.settings
         calibration = Calibration.of(s) if s.false_negatives else None
         candidates = places.farther_than(s.apart) if s.apart else every_other
-        return gfcnet_loss(embeddings, places.ground, s.radius, s.temperature, calibration, candidates)
+        return gfcnet_loss(embeddings, places.ground, s.radius, s.temperature, calibration, candidates, self.world)
 
     def neighbour_pairs(self, representations: Mapping[str, Tensor]) -> list[NeighbourPairs]:
         """Return the corrected negatives of each anchor, the nearest in joint distance first."""

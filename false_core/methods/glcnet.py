@@ -125,8 +125,8 @@ class GLCNet(Method):
     def _compare(self, embeddings: Tensor) -> Outcome:
         s = self.settings
         if s.false_negatives:
-            return contrast(embeddings, s.temperature, Calibration.of(s))
-        return nt_xent(embeddings, s.temperature)
+            return contrast(embeddings, s.temperature, Calibration.of(s), world=self.world)
+        return nt_xent(embeddings, s.temperature, self.world)
 
 
 def style(features: Tensor) -> Tensor:

@@ -73,8 +73,8 @@ class GraSS(PairMethod):
         """Return the NT-Xent loss of embeddings (2N, d), or the FNCC loss where false negatives are asked for."""
         s = self.settings
         if s.false_negatives:
-            return contrast(embeddings, s.temperature, Calibration.of(s))
-        return nt_xent(embeddings, s.temperature)
+            return contrast(embeddings, s.temperature, Calibration.of(s), world=self.world)
+        return nt_xent(embeddings, s.temperature, self.world)
 
     def first_look(self, views: Views) -> FirstLook:
         """Return the embeddings of whole views and the coarsest features under them."""

@@ -11,6 +11,7 @@ from typing import ClassVar, TypeVar
 import torch
 from torch import Tensor, nn
 
+from false_core.distributed import ALONE
 from false_core.methods.false_negatives import FalseNegatives
 from false_core.methods.pictures import MarkedViews, NeighbourPairs
 from false_core.models.encoder import ImageProjector, PointProjector, channels_of
@@ -97,6 +98,8 @@ class Method(nn.Module, ABC):
         signal: What it learns from, in words.
         most_steps: Steps after which there is nothing left to do.
         curve_captions: What its curves show, for the report: a sentence by the first word of their names.
+        world: The processes that train it. ``compare_all`` is called in all of them with the same representations. They can
+            share what compares each anchor with all others, see ``shared_anchors``, and must all come to the same loss.
         decoder: Trained along with the encoder and kept beside it, None for most methods. Of the architecture that
             ``settings.decoder`` names.
     """
@@ -111,6 +114,7 @@ class Method(nn.Module, ABC):
         self.encoder = encoder
         self.settings = settings
         self.decoder: nn.Module | None = None
+        self.world = ALONE
 
     @classmethod
     def adapted(cls, settings: PretrainSettings) -> PretrainSettings:

@@ -62,7 +62,7 @@ class MoCo(MomentumMethod):
         for level, both in representations.items():
             query, key = both.chunk(2)
             queue, key = self.get_buffer(f"{level}_queue"), key.detach()
-            outcomes[level] = proto_nce(query, key, [], self.settings.temperature, queue)
+            outcomes[level] = proto_nce(query, key, [], self.settings.temperature, queue, self.world)
             newest = torch.nn.functional.normalize(key.to(queue.dtype), dim=1)
             queue.copy_(torch.cat([queue, newest])[-len(queue) :])
         return average(outcomes)

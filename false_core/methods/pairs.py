@@ -9,6 +9,8 @@ from torch import Tensor
 
 SIMILARITIES_AT_A_TIME = 1 << 22
 """Similarities in memory at a time. A batch of up to 2048 embeddings is one block; memory is linear in larger ones."""
+TILE, TILE_OF_A_CARD = (256, 2048), (4096, 4096)
+"""Rows and columns of a tile of similarities: on the CPU what its cache holds, on a card what makes few launches."""
 
 
 Others = Callable[[Tensor, slice], Tensor]
@@ -63,11 +65,28 @@ def of_own_place(similarity: Tensor, rows: slice) -> Tensor:
     return mask
 
 
-def blocks(anchors: int) -> Iterator[slice]:
-    """Yield the rows of blocks of at most ``SIMILARITIES_AT_A_TIME`` similarities."""
-    rows = max(1, SIMILARITIES_AT_A_TIME // anchors)
-    for start in range(0, anchors, rows):
-        yield slice(start, min(start + rows, anchors))
+def blocks(anchors: int, own: slice | None = None, others: int = 0) -> Iterator[slice]:
+    """Yield the rows of blocks of at most ``SIMILARITIES_AT_A_TIME`` similarities.
+
+    Args:
+        own: Which of the anchors; None: all.
+        others: What each is compared with; 0: all anchors.
+    """
+    start, stop = (own.start, own.stop) if own else (0, anchors)
+    yield from _cut(start, stop, max(1, SIMILARITIES_AT_A_TIME // (others or anchors)))
+
+
+def tiles(own: slice, anchors: int, device: torch.device) -> Iterator[tuple[slice, list[slice]]]:
+    """Yield the rows of tiles of similarities, and the columns of all tiles in these rows."""
+    height, width = TILE if device.type == "cpu" else TILE_OF_A_CARD
+    for rows in _cut(own.start, own.stop, height):
+        yield rows, list(_cut(0, anchors, width))
+
+
+def _cut(start: int, stop: int, length: int) -> Iterator[slice]:
+    # One without anything where there is nothing: a process may have no anchor, but goes along.
+    for begin in range(start, max(stop, start + 1), length):
+        yield slice(begin, min(begin + length, stop))
 
 
 def mean_similarities(directions: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,9 +16,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from false_core.distributed import ALONE, World
 from false_core.methods.method import Outcome, average, pair_curves
 from false_core.methods.momentum import MOMENTUM, MomentumMethod, risen
+from false_core.methods.pairs import blocks
+from false_core.methods.shared_anchors import everywhere, of_all
 from false_core.presets import PretrainSettings
 from false_core.sampling.spectral import torch_generator
 
@@ -86,7 +90,7 @@ class PCL(MomentumMethod):
             if level not in self._known:
                 self._known[level] = self._prototypes(level) if self.clustered else []
             queue = self.get_buffer(f"{level}_queue") if self.settings.queue else None
-            outcomes[level] = proto_nce(query, key, self._known[level], self.settings.temperature, queue)
+            outcomes[level] = proto_nce(query, key, self._known[level], self.settings.temperature, queue, self.world)
             self._remember(number, level, key)
         return average(outcomes)
 
@@ -136,7 +140,12 @@ class PCL(MomentumMethod):
 
 
 def proto_nce(
-    query: Tensor, key: Tensor, prototypes: list[Prototypes], temperature: float, queue: Tensor | None = None
+    query: Tensor,
+    key: Tensor,
+    prototypes: list[Prototypes],
+    temperature: float,
+    queue: Tensor | None = None,
+    world: World = ALONE,
 ) -> Outcome:
     """Return the loss of Eq. 11, the mean over the queries.
 
@@ -147,31 +156,42 @@ def proto_nce(
             the first term, InfoNCE.
         temperature: tau.
         queue: The negatives, unit vectors of shape (m, d); None: the keys are those of each other.
+        world: The processes that all have these embeddings, and compare a share of the queries each.
     """
     with torch.autocast(query.device.type, enabled=False):
         query, key = (
             torch.nn.functional.normalize(e if e.dtype == torch.float64 else e.float(), dim=1) for e in (query, key)
         )
-        similarity = query @ key.T
-        own = torch.arange(len(query), device=query.device)
-        if queue is None:
-            logits = similarity
-        else:
-            # The queue moves on before the backward pass.
-            logits = torch.cat([similarity.diagonal()[:, None], query @ queue.clone().to(query.dtype).T], dim=1)
-            own = torch.zeros_like(own)
-        loss = torch.nn.functional.cross_entropy(logits / temperature, own)
-        terms = []
-        for clustering in prototypes:
-            mine = (key @ clustering.centres.T).argmax(dim=1)
-            to_centres = query @ clustering.centres.T / clustering.concentration
-            terms.append(torch.nn.functional.cross_entropy(to_centres, mine))
-        if terms:
-            loss = loss + torch.stack(terms).mean()
-    n = len(query)
-    of_positive = similarity.diagonal().mean()
-    of_negative = (similarity.sum() - similarity.diagonal().sum()) / max(1, n * (n - 1))
-    return Outcome(loss, pair_curves(of_positive, of_negative))
+        # The queue moves on before the backward pass.
+        others = key if queue is None else queue.clone().to(query.dtype)
+        shared = everywhere(query, world)
+
+        def look(query: Tensor, start: int, stop: int) -> Tensor:
+            query, own = query[start:stop], key[start:stop]
+            logits = query @ others.T
+            place = torch.arange(start, stop, device=query.device)
+            if queue is not None:
+                logits, place = torch.cat([(query * own).sum(dim=1, keepdim=True), logits], dim=1), torch.zeros_like(place)
+            loss = torch.nn.functional.cross_entropy(logits / temperature, place, reduction="none")
+            terms = []
+            for clustering in prototypes:
+                mine = (own @ clustering.centres.T).argmax(dim=1)
+                to_centres = query @ clustering.centres.T / clustering.concentration
+                terms.append(torch.nn.functional.cross_entropy(to_centres, mine, reduction="none"))
+            return loss + torch.stack(terms).mean(dim=0) if terms else loss
+
+        n = len(query)
+        # Made anew for the backward pass instead of kept, so that memory is linear in the batch.
+        losses = [
+            checkpoint(look, shared, rows.start, rows.stop, use_reentrant=False, preserve_rng_state=False)
+            for rows in blocks(n, world.share.of(n), len(others))
+        ]
+        loss = of_all(torch.cat(losses), n, world).mean()
+        with torch.no_grad():
+            of_own = (query * key).sum()
+            # The sum over all pairs is the product of the sums.
+            of_negative = ((query.sum(dim=0) * key.sum(dim=0)).sum() - of_own) / max(1, n * (n - 1))
+    return Outcome(loss, pair_curves(of_own / n, of_negative))
 
 
 def spherical_kmeans(vectors: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

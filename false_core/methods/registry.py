@@ -5,11 +5,15 @@ from __future__ import annotations
 from torch import nn
 
 from false_core.jobs import UNTRAINED
+from false_core.methods.autoencoder import Autoencoder
 from false_core.methods.barlow_twins import BarlowTwins
+from false_core.methods.colourisation import Colourisation
 from false_core.methods.fncc import FALSE
 from false_core.methods.gfcnet import GFCNet
 from false_core.methods.glcnet import GLCNet
 from false_core.methods.grass import GraSS
+from false_core.methods.inpainting import Inpainting
+from false_core.methods.jigsaw import Jigsaw
 from false_core.methods.method import Method
 from false_core.methods.moco import MoCo
 from false_core.methods.pcl import PCL
@@ -30,6 +34,10 @@ METHOD_CLASSES: dict[str, type[Method]] = {
     "grass": GraSS,
     "moco": MoCo,
     "sticl": STICL,
+    "inpainting": Inpainting,
+    "jigsaw": Jigsaw,
+    "colourisation": Colourisation,
+    "autoencoder": Autoencoder,
     UNTRAINED: Untrained,
 }
 """``jobs.METHODS`` lists the same names."""

@@ -21,6 +21,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from false_core.distributed import ALONE, World
 from false_core.methods.calibration import Calibration
 from false_core.methods.chosen_pairs import Relatives, contrast_chosen
 from false_core.methods.geolocated import GeolocatedMethod, Places, by_level, distances
@@ -44,6 +45,7 @@ def rissnet_loss(
     temperature: float = 0.5,
     calibration: Calibration | None = None,
     candidates: Others = every_other,
+    world: World = ALONE,
 ) -> Outcome:
     """Return InfoNCE with relaxed positives.
 
@@ -55,6 +57,7 @@ def rissnet_loss(
         temperature: tau.
         calibration: The calibration of false negatives among the negatives; None: they are not looked for.
         candidates: Which negatives may be false ones.
+        world: The processes that all have these embeddings and share the work.
 
     Raises:
         ValueError: An argument is out of range.
@@ -62,13 +65,13 @@ def rissnet_loss(
     if radius < 0 or relaxed < 0:
         raise ValueError(f"radius and relaxed must be at least 0; they are {radius} and {relaxed}")
     z = directions(embeddings.detach())
-    chosen = relaxed_positives(z, ground, radius, relaxed)
+    chosen = relaxed_positives(z, ground, radius, relaxed, world)
 
     def others(similarity: Tensor, rows: slice) -> Tensor:
         mask = torch.ones_like(similarity, dtype=torch.bool)
         return mask.scatter_(1, chosen.indices[rows], ~chosen.counts[rows])
 
-    outcome = contrast_chosen(embeddings, temperature, others, chosen, calibration, candidates=candidates)
+    outcome = contrast_chosen(embeddings, temperature, others, chosen, calibration, candidates, world)
     of_chosen = (z[:, None] * z[chosen.indices]).sum(dim=2)
     curves = {
         **outcome.curves,
@@ -100,7 +103,7 @@ class RiSSNet(GeolocatedMethod):
         s = self.settings
         calibration = Calibration.of(s) if s.false_negatives else None
         candidates = places.farther_than(s.apart) if s.apart else every_other
-        return rissnet_loss(embeddings, places.ground, s.radius, RELAXED, s.temperature, calibration, candidates)
+        return rissnet_loss(embeddings, places.ground, s.radius, RELAXED, s.temperature, calibration, candidates, self.world)
 
     def neighbour_pairs(self, representations: Mapping[str, Tensor]) -> list[NeighbourPairs]:
         """Return the relaxed positives of each anchor."""
@@ -119,7 +122,7 @@ class RiSSNet(GeolocatedMethod):
 
 
 @torch.no_grad()
-def relaxed_positives(directions: Tensor, ground: Tensor, radius: float, relaxed: int) -> Relatives:
+def relaxed_positives(directions: Tensor, ground: Tensor, radius: float, relaxed: int, world: World = ALONE) -> Relatives:
     """Return the best-ranked places of each anchor's neighbourhood.
 
     Args:
@@ -127,6 +130,7 @@ def relaxed_positives(directions: Tensor, ground: Tensor, radius: float, relaxed
         ground: A tensor of shape (2B, 3).
         radius: The radius of the neighbourhood.
         relaxed: Most places of each.
+        world: The processes that share the work.
 
     Returns:
         First the first views of the places, then their second views, of shape (2B, 2k) with k at most ``relaxed``.
@@ -136,7 +140,7 @@ def relaxed_positives(directions: Tensor, ground: Tensor, radius: float, relaxed
     first, second = directions.chunk(2)
     ground = ground[:half]
     indices, counts = [], []
-    for rows in blocks(anchors):
+    for rows in blocks(anchors, world.share.of(anchors)):
         place = torch.arange(rows.start, rows.stop, device=directions.device) % half
         # Outside autocast, which would round the products to half precision.
         with torch.autocast(directions.device.type, enabled=False):
@@ -146,4 +150,4 @@ def relaxed_positives(directions: Tensor, ground: Tensor, radius: float, relaxed
         best = rank.masked_fill(~near, -torch.inf).topk(min(relaxed, half), dim=1)
         indices.append(torch.cat([best.indices, best.indices + half], dim=1))
         counts.append(best.values.isfinite().repeat(1, 2))
-    return Relatives(torch.cat(indices), torch.cat(counts))
+    return Relatives(*(world.joined(torch.cat(own), anchors) for own in (indices, counts)))

@@ -7,25 +7,27 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from false_core.distributed import ALONE, World
 from false_core.methods.denominator import log_denominator
 from false_core.methods.method import Outcome, PairMethod, pair_curves
 from false_core.methods.pairs import check_pairs, directions, mean_similarities, other_views
 
 
-def nt_xent(embeddings: Tensor, temperature: float = 0.5) -> Outcome:
+def nt_xent(embeddings: Tensor, temperature: float = 0.5, world: World = ALONE) -> Outcome:
     """Return the NT-Xent loss (Eq. 1 and Algorithm 1), the mean over all 2B anchors.
 
     Args:
         embeddings: A tensor (2B, d), the first views stacked on the second ones. Need not be normalised. Half precision
             is computed in float32.
         temperature: tau.
+        world: The processes that all have these embeddings and share the work.
 
     Raises:
         ValueError: An argument is out of range.
     """
     check_pairs(embeddings, temperature)
     z = directions(embeddings)
-    denominator, _ = log_denominator(z, temperature)
+    denominator, _ = log_denominator(z, temperature, world=world)
     of_positive = (z * other_views(z)).sum(dim=1) / temperature
     return Outcome((denominator - of_positive).mean(), pair_curves(*mean_similarities(z)))
 
@@ -38,4 +40,4 @@ class SimCLR(PairMethod):
 
     def compare(self, embeddings: Tensor) -> Outcome:
         """Return the NT-Xent loss of embeddings (2N, d)."""
-        return nt_xent(embeddings, self.settings.temperature)
+        return nt_xent(embeddings, self.settings.temperature, self.world)

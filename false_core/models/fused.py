@@ -310,7 +310,7 @@ class FusedSegmenter(nn.Module):
         rows = [group.permute(0, 2, 3, 1).reshape(-1, group.shape[1]) for group in statistics]
         most = PIXELS_AT_A_TIME.get(weights.device.type, MOST_PIXELS_AT_A_TIME)
         # An exported network takes batches of any size: it is not cut by the size of the one that it was traced with.
-        some = [rows] if torch.onnx.is_in_onnx_export() else zip(*(group.split(most) for group in rows))
+        some = [rows] if torch.onnx.is_in_onnx_export() else zip(*(torch.split(group, most) for group in rows))
         scores = torch.cat([self.features.random_features(torch.cat(groups, dim=1)) @ weights.T for groups in some])
         return scores.view(-1, height, width, len(weights)).permute(0, 3, 1, 2)
 

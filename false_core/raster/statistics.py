@@ -81,11 +81,18 @@ class MeasuredRasters:
         sources: The rasters on their working grids, with the same bands.
         areas: The window of each that may be used.
         normalisation: The normalisation of the bands of all.
+        places: Numbers of rasters with windows of them within which patches have their middle; None: anywhere in the areas.
     """
 
     sources: Sequence[RasterSource]
     areas: Sequence[Window]
     normalisation: Normalisation
+    places: Sequence[tuple[int, Window]] | None = None
+
+    @property
+    def middles(self) -> Sequence[tuple[int, Window]]:
+        """Numbers of rasters with windows of them within which patches have their middle."""
+        return list(enumerate(self.areas)) if self.places is None else self.places
 
 
 def measure(sources: Sequence[RasterSource], windows: Sequence[Window], feedback: Feedback) -> Normalisation:

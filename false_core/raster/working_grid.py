@@ -9,8 +9,9 @@ from contextlib import closing
 
 from false_core.errors import InputError
 from false_core.feedback import Feedback
+from false_core.jobs import parse_extent
 from false_core.raster.same_bands import BandReference, Remarks, ordered_as, with_bands_of
-from false_core.raster.source import RasterSource
+from false_core.raster.source import RasterSource, Window
 from false_core.threads import prefetch
 
 COARSEST_BY_ITSELF_M = 2.0
@@ -20,6 +21,8 @@ LARGEST_FACTOR = 32
 """The largest factor at any request. Each tile of a map is held at the pixels of the file."""
 MOST_MESSAGES = 5
 """The number of rasters of many that are reported one by one."""
+MOST_MISSES_TOLD = 5
+"""The most rasters that a warning names one by one because the extent does not meet them."""
 OPENERS = 8
 """Threads that open rasters: to open a remote one is to wait for a server."""
 
@@ -104,6 +107,31 @@ def on_working_grid(
         if times > MOST_MESSAGES:
             feedback.info(f"{times - MOST_MESSAGES:,} more rasters: {saying}")
     return out
+
+
+def areas_within(
+    sources: Sequence[RasterSource], extent: str | None, feedback: Feedback
+) -> tuple[list[RasterSource], list[Window]]:
+    """Return the rasters that ``extent`` overlaps, and where in them to look: everywhere, where there is none.
+
+    Raises:
+        InputError: It overlaps no raster.
+    """
+    wanted = parse_extent(extent) if extent else None
+    used, areas, missed = [], [], []
+    for source in sources:
+        try:
+            areas.append(source.window_of(wanted))
+            used.append(source)
+        except InputError as error:
+            missed.append(error)
+    if not used:
+        raise missed[0]
+    for miss in missed[:MOST_MISSES_TOLD]:
+        feedback.warn(f"{miss} It is left out.")
+    if missed[MOST_MISSES_TOLD:]:
+        feedback.warn(f"{len(missed) - MOST_MISSES_TOLD:,} more rasters do not overlap the extent and are left out.")
+    return used, areas
 
 
 def at_resolution_of_model(

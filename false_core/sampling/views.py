@@ -270,7 +270,7 @@ class PatchSampler:
         self._styles = [ChunkCache(source, rasters.normalisation, kept, device) for source in styles]
         self._farthest = draw.crop_size / 4
         self._side = draw.patch_size or window_side(draw.crop_size, draw.scales[1], self._farthest)
-        self._chunks = Shuffled(rasters.areas, draw.seed)
+        self._chunks = Shuffled(rasters.middles, draw.seed)
         # A patch reaches into up to three neighbours of its chunk, so a quarter of what fits is in use at a time.
         self._active = min(len(self._chunks), max(1, budget // chunk_bytes(len(sources[0].bands)) // 4))
         self._kinds = min(self._active, draw.batch_size)
@@ -440,11 +440,15 @@ def _drawn(pixels: Tensor, valid: BoolArray, generator: np.random.Generator) -> 
 
 
 class Shuffled:
-    """The parts of all areas that lie in each chunk, in random order. Thousands of rasters have too many for a list."""
+    """The parts of all areas that lie in each chunk, in random order. Thousands of rasters have too many for a list.
 
-    def __init__(self, areas: Sequence[Window], seed: int) -> None:
+    Args:
+        areas: Numbers of rasters with windows of them.
+    """
+
+    def __init__(self, areas: Sequence[tuple[int, Window]], seed: int) -> None:
         self._areas = areas
-        self._counts = [len(_spans(a.row, a.height)) * len(_spans(a.column, a.width)) for a in areas]
+        self._counts = [len(_spans(a.row, a.height)) * len(_spans(a.column, a.width)) for _, a in areas]
         self._ends = np.cumsum(self._counts)
         self._order = np.random.default_rng(seed).permutation(int(self._ends[-1]))
 
@@ -454,8 +458,8 @@ class Shuffled:
     def __getitem__(self, position: int) -> tuple[int, Window]:
         """Return the raster and the part at ``position`` of the order."""
         place = int(self._order[position])
-        number = int(np.searchsorted(self._ends, place, side="right"))
-        area, square = self._areas[number], place - (int(self._ends[number]) - self._counts[number])
+        entry = int(np.searchsorted(self._ends, place, side="right"))
+        (number, area), square = self._areas[entry], place - (int(self._ends[entry]) - self._counts[entry])
         columns = _spans(area.column, area.width)
         column, row = columns[square % len(columns)], _spans(area.row, area.height)[square // len(columns)]
         x0, y0 = max(area.column, column * CHUNK_PX), max(area.row, row * CHUNK_PX)

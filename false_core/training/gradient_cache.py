@@ -19,13 +19,16 @@ from torch import Tensor, nn
 
 from false_core.distributed import ALONE, World
 from false_core.methods.method import FirstLook, Method, Outcome, Views
+from false_core.training.gradient_sum import GradientSum
+
+OF_ONE_PROCESS = GradientSum((), ALONE)
 
 
 def accumulate_gradients(
     method: Method,
     micro_batches: Sequence[Callable[[], Views]],
     precision: Callable[[], AbstractContextManager[object]] = nullcontext,
-    world: World = ALONE,
+    together: GradientSum = OF_ONE_PROCESS,
 ) -> Outcome:
     """Add the gradients of a batch to those of the weights of ``method``, and return what the batch came to.
 
@@ -39,8 +42,10 @@ def accumulate_gradients(
         micro_batches: Functions that each make the views of some patches of this process's share, in order. Each is called
             twice where there are several, and must make the same views each time.
         precision: The context of each forward pass, for autocast.
-        world: The processes that share the batch, each with as many parts. All end up with the same gradients.
+        together: What adds up the gradients of the processes that share the batch, each with as many parts. All end up
+            with the same.
     """
+    world = together.world
     if method.looks_twice:
         micro_batches = _focused(method, micro_batches, precision, world)
     if len(micro_batches) == 1 and not world.is_shared:
@@ -57,13 +62,13 @@ def accumulate_gradients(
         with torch.no_grad(), _buffers_unchanged(method), precision():
             made = [method.represent(part()) for part in micro_batches]
     batch_loss = _batch_loss(method, made, precision, world)
-    for part in micro_batches:
+    for number, part in enumerate(micro_batches, start=1):
         representations = made[0]
         if len(micro_batches) > 1:
             with precision():
                 representations = method.represent(part())
-        _backward(representations, batch_loss.gradients_of(representations))
-    world.all_reduce([weights.grad for weights in method.parameters() if weights.grad is not None])
+        with together.last_backward() if number == len(micro_batches) else nullcontext():
+            _backward(representations, batch_loss.gradients_of(representations))
     return batch_loss.outcome
 
 
@@ -134,13 +139,15 @@ def _batch_loss(
 ) -> _BatchLoss:
     """Compare all that the parts of all processes came to.
 
-    Every process makes the same loss of the embeddings of all, and takes the gradients of its own ones further.
+    Every process has the loss of the embeddings of all, and takes the gradients of its own ones further. What compares each
+    anchor with all others is shared, see ``Method.world``.
     """
+    own = {name: stacked([part[name] for part in made]) for name in made[0]}
+    lengths = dict(zip(own, zip(*world.numbers([len(rows) for rows in own.values()]))))
     whole, done = {}, {}
-    for level in made[0]:
-        everyone = world.all_gather(stacked([part[level] for part in made]))
-        done[level] = sum(len(theirs) // 2 for theirs in everyone[: world.share.rank])
-        whole[level] = stacked(everyone).requires_grad_()
+    for name, rows in own.items():
+        whole[name] = stacked(world.all_gather(rows, lengths[name])).requires_grad_()
+        done[name] = sum(lengths[name][: world.share.rank]) // 2
     with precision():
         outcome = method.compare_all(whole)
     torch.autograd.backward(outcome.loss)

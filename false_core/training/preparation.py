@@ -11,10 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from false_core import jobs
+from false_core.collection.places import read_places, with_places_alone
 from false_core.device import choose_device
 from false_core.distributed import ALONE, World
-from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import Pretrain
 from false_core.methods.registry import METHOD_CLASSES
@@ -27,16 +26,13 @@ from false_core.models.weights import start_from
 from false_core.presets import PretrainSettings, announcement, preset_for, pretrain_settings
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import MeasuredRasters
-from false_core.raster.working_grid import on_working_grid, open_all
+from false_core.raster.working_grid import areas_within, on_working_grid, open_all
 from false_core.sampling.colour import BlackAndWhite
 from false_core.sampling.views import PatchDraw, PatchSampler
 from false_core.settings import memory_for_pixels
 from false_core.training.bands import measured_bands
 from false_core.training.purity import Truth
 from false_core.training.trainer import Trainer
-
-MOST_WARNINGS = 5
-"""The most rasters that a warning names one by one because the extent does not meet them."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +79,16 @@ class Pretraining:
             sources = open_all(job.rasters, job.bands, feedback, weights)
             sources = on_working_grid(sources, job.pixel_size, settings.most_pixels, feedback)
             named = sources[0]
-            sources, areas = _areas(sources, job.extent, feedback)
+            sources, areas = areas_within(sources, job.extent, feedback)
+            places = None
+            if job.places:
+                sources, areas, places = with_places_alone(sources, areas, read_places(job.places, sources, areas, feedback))
             truth = Truth(job.truth, sources) if job.truth else None
             torch.manual_seed(job.seed)
             # Also for given weights, and an encoder of ours with statistics of its own: measured anew, the bands have mean 0
             # and standard deviation 1, as they had when the weights were made, on rasters of whatever sensor and data type.
             sources, normalisation = measured_bands(sources, areas, bool(job.bands), feedback, world)
-            rasters = MeasuredRasters(sources, areas, normalisation)
+            rasters = MeasuredRasters(sources, areas, normalisation, places)
             styles = _styles(job, named, sources[0], feedback)
             encoder, origin = _encoder(settings, sources[0], feedback)
             general = _general(settings, encoder, origin)
@@ -115,27 +114,6 @@ class Pretraining:
             METHOD_CLASSES[s.method].sampling_requirements(s),
             self.styles,
         )
-
-
-def _areas(
-    sources: Sequence[RasterSource], extent: str | None, feedback: Feedback
-) -> tuple[list[RasterSource], list[Window]]:
-    """Return the rasters that ``extent`` overlaps, and where in them to look."""
-    wanted = jobs.parse_extent(extent) if extent else None
-    used, areas, missed = [], [], []
-    for source in sources:
-        try:
-            areas.append(source.window_of(wanted))
-            used.append(source)
-        except InputError as error:
-            missed.append(error)
-    if not used:
-        raise missed[0]
-    for miss in missed[:MOST_WARNINGS]:
-        feedback.warn(f"{miss} It is left out.")
-    if missed[MOST_WARNINGS:]:
-        feedback.warn(f"{len(missed) - MOST_WARNINGS:,} more rasters do not overlap the extent and are left out.")
-    return used, areas
 
 
 def _styles(job: Pretrain, named: RasterSource, used: RasterSource, feedback: Feedback) -> list[RasterSource]:

@@ -33,6 +33,7 @@ from false_core.sampling.spectral import QUIET, SpectralJitter, torch_generator
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.global_batch_norm import with_global_batch_norms
+from false_core.training.gradient_sum import GradientSum
 from false_core.training.guard import TrainingGuard
 from false_core.training.optimisers import parameter_groups, polynomial, warm_up_and_cosine
 from false_core.training.validation import score_labels
@@ -156,7 +157,7 @@ class SegmenterTrainer:
         self.step = 0
         network = build_segmenter(settings.encoder, settings.decoder, bands, classes)
         network = network.to(device, memory_format=torch.channels_last)
-        self.network = with_global_batch_norms(network, world, device)
+        self.network = with_global_batch_norms(network, world)
         world.broadcast([*self.network.parameters(), *self.network.buffers()])
         self.encoder: nn.Module = self.network.encoder
         self._averaged = (
@@ -169,9 +170,11 @@ class SegmenterTrainer:
         if settings.auxiliary and not settings.freeze:
             auxiliary = auxiliary_head(channels_of(self.encoder)[-2], classes)
             auxiliary = auxiliary.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self.auxiliary = with_global_batch_norms(auxiliary, world, device)
+            self.auxiliary = with_global_batch_norms(auxiliary, world)
             world.broadcast([*self.auxiliary.parameters(), *self.auxiliary.buffers()])
             head.append(self.auxiliary)
+        # The encoder is computed first, and gets its gradients last.
+        self._together = GradientSum([p for module in (self.encoder, *head) for p in module.parameters()], world)
         groups = partial(parameter_groups, weight_decay=settings.weight_decay, decays=settings.decays)
         shares = [{**group, "share": 1.0} for group in groups(*head)]
         shares += [{**group, "share": settings.encoder_rate} for group in groups(self.encoder)]
@@ -211,9 +214,8 @@ class SegmenterTrainer:
             enlarged = nn.functional.interpolate(second.float(), crops.shape[-2:], mode="bilinear", align_corners=False)
             loss = loss + self.settings.auxiliary * self._loss(enlarged, batch.targets)
         self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        weights = [p for group in self.optimiser.param_groups for p in group["params"]]
-        self._world.all_reduce([p.grad for p in weights if p.grad is not None])
+        with self._together.last_backward():
+            torch.autograd.backward(loss)
         self.optimiser.step()
         if self._averaged:
             self._averaged.update_parameters(self.network)

@@ -28,6 +28,7 @@ from false_core.sampling.spectral import SpectralJitter
 from false_core.sampling.views import RawViews, ViewPairs
 from false_core.training.global_batch_norm import with_global_batch_norms
 from false_core.training.gradient_cache import accumulate_gradients, stacked
+from false_core.training.gradient_sum import GradientSum
 from false_core.training.optimisers import LARC, parameter_groups, published_schedule, warm_up_and_cosine
 
 DECIDE_MEMORY = (
@@ -78,9 +79,11 @@ class Trainer:
         layout = torch.channels_last
         method = build_method(encoder, settings)
         method.to(device, memory_format=layout)  # type: ignore[call-overload]
-        self.method = with_global_batch_norms(method, world, device)
+        self.method = with_global_batch_norms(method, world)
+        self.method.world = world
         # Drawn alike in all processes, but not where their computers or versions differ.
         world.broadcast([*self.method.parameters(), *self.method.buffers()])
+        self._together = GradientSum(self.method.parameters(), world)
         groups = parameter_groups(self.method, weight_decay=settings.weight_decay, decays=settings.decays)
         self.optimiser: torch.optim.Optimizer
         if settings.optimiser == "larc":
@@ -145,7 +148,7 @@ class Trainer:
         while True:
             self.optimiser.zero_grad(set_to_none=True)
             try:
-                outcome = accumulate_gradients(self.method, self._micro_batches(views), self._precision, self._world)
+                outcome = accumulate_gradients(self.method, self._micro_batches(views), self._precision, self._together)
                 break
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error) or self.patches_at_a_time == 1:

@@ -23,7 +23,7 @@ from false_core import jobs
 from false_core.errors import FalseError
 from qgis_false import PLUGIN_FOLDER, class_field, layers, legend, made_files, settings, tasks
 from qgis_false.algorithms.definitions import export_definition
-from qgis_false.algorithms.fields import shown_fields, the_only
+from qgis_false.algorithms.fields import classified, shown_fields, the_only
 from qgis_false.algorithms.groups import title_of_group
 from qgis_false.algorithms.kinds import definition, job_fields
 from qgis_false.algorithms.problems import problems, with_names_of_rasters
@@ -219,7 +219,7 @@ class JobAlgorithm(FalseAlgorithm):
         named = the_only(self.JOB, jobs.FIELD)
         if not named:
             return True
-        layer = layers.layer_of(parameters.get(the_only(self.JOB, jobs.VECTOR)), context)
+        layer = layers.layer_of(parameters.get(classified(self.JOB)), context)
         self._class_field = self.parameterAsString(parameters, named, context)
         if not self._class_field and layer is not None:
             self._class_field = class_field.class_field_of(layer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Dict, Type
 
-from false_core.jobs import Kind, Parameter
+from false_core.jobs import FIELD, Kind, Parameter
 from qgis_false.parameter_names import said
 from qgis_false.translation import tr
 
@@ -59,6 +59,12 @@ def shown_fields(job: Type[Any]) -> Dict[str, Field]:
             default = None if field.default is dataclasses.MISSING else field.default
             shown[field.name.upper()] = Field(job, field.name, parameter, default, field.default in (None, ()))
     return shown
+
+
+def classified(job: Type[Any]) -> str:
+    """Return the Processing name of the layer whose class field a job asks for, or nothing where it asks for none."""
+    named = the_only(job, FIELD)
+    return shown_fields(job)[named].layer.processing_name if named else ""
 
 
 def the_only(job: Type[Any], kind: Kind) -> str:

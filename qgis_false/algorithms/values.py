@@ -20,7 +20,7 @@ from qgis.core import (
 
 from false_core import jobs
 from qgis_false import label_layers, layers
-from qgis_false.algorithms.fields import YES, Field
+from qgis_false.algorithms.fields import YES, Field, classified
 from qgis_false.confidence_style import confidence_style
 from qgis_false.legend import LabelStyle
 from qgis_false.translation import failure
@@ -107,7 +107,10 @@ def vector(request: Request, field: Field) -> Optional[str]:
     placed = request.raw(field.layer) is not None
     raster = _imagery(request, field.layer)[0] if placed else None
     way = label_layers.way_to_raster(source, raster if isinstance(raster, QgsRasterLayer) else None, request.context)
-    return label_layers.write_labels(source, request.class_field, request.folder, request.feedback, way, request.style)
+    path = request.folder / f"{field.name}.gpkg"
+    if field.processing_name != classified(field.job):
+        return label_layers.write_labels(source, "", path, request.feedback, way)
+    return label_layers.write_labels(source, request.class_field, path, request.feedback, way, request.style)
 
 
 def class_field(request: Request, field: Field) -> Optional[str]:

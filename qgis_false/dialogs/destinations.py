@@ -20,6 +20,7 @@ STEPS = {
     "comparemaps": "changes",
     "samplepoints": "sample_points",
     "suggestlabels": "places",
+    "collectplaces": "places_to_learn_from",
     "exportonnx": "deepness",
 }
 """What the output of an algorithm is called in the names of files."""

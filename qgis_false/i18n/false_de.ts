@@ -48,6 +48,14 @@
         <translation>Nur aus diesem Teil lernen, als xmin,xmax,ymin,ymax, mit [EPSG:code], wenn er nicht im KBS des Rasters angegeben ist. Leer: alles.</translation>
     </message>
     <message>
+        <source>Places</source>
+        <translation>Stellen</translation>
+    </message>
+    <message>
+        <source>Learn only around these places, as Choose places to learn from collects them. Empty: everywhere.</source>
+        <translation>Nur um diese Orte herum lernen, wie Lernorte auswählen sie sammelt. Leer: überall.</translation>
+    </message>
+    <message>
         <source>Preset</source>
         <translation>Voreinstellung</translation>
     </message>
@@ -60,8 +68,8 @@
         <translation>Methode</translation>
     </message>
     <message>
-        <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured maps from false were 0.002 to 0.006 mIoU better than those from simclr. glcnet, grass, gfcnet and rissnet are others by the same group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. moco takes negatives from earlier batches, for small batches. sticl does so too, and shows some patches in the colours of other places or dates, so that the encoder learns to see through light and season. random does not train the encoder at all, which shows what pretraining adds.</source>
-        <translation>false ist FALSE, die Vorgabe. simclr, barlow_twins und pcl sind die Methoden, mit denen es verglichen wird. Auf der einen Szene, die gemessen wurde, waren die Karten von false um 0,002 bis 0,006 mIoU besser als die von simclr. glcnet, grass, gfcnet und rissnet sind andere Methoden derselben Gruppe. glcnet vergleicht kleine Fenster und trainiert auch den Decoder vor; grass schaut auf den Teil eines Ausschnitts, auf den es am meisten ankommt; gfcnet schiebt nicht auseinander, was nah und ähnlich ist; rissnet zieht es zusammen. moco nimmt Negative aus früheren Batches, für kleine Batches. sticl tut das auch und zeigt manche Ausschnitte in den Farben anderer Orte oder Aufnahmetage, damit der Encoder lernt, durch Licht und Jahreszeit hindurchzusehen. random trainiert den Encoder gar nicht und zeigt so, was das Vortraining bringt.</translation>
+        <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured maps from false were 0.002 to 0.006 mIoU better than those from simclr. glcnet, grass, gfcnet and rissnet are others by the same group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. moco takes negatives from earlier batches, for small batches. sticl does so too, and shows some patches in the colours of other places or dates, so that the encoder learns to see through light and season. inpainting, colourisation and jigsaw hide something of a view and ask for it; autoencoder is a control. random does not train the encoder at all, which shows what pretraining adds.</source>
+        <translation>false ist FALSE, die Vorgabe. simclr, barlow_twins und pcl sind die Methoden, mit denen es verglichen wird. Auf der einen Szene, die gemessen wurde, waren die Karten von false um 0,002 bis 0,006 mIoU besser als die von simclr. glcnet, grass, gfcnet und rissnet sind andere Methoden derselben Gruppe. glcnet vergleicht kleine Fenster und trainiert auch den Decoder vor; grass schaut auf den Teil eines Ausschnitts, auf den es am meisten ankommt; gfcnet schiebt nicht auseinander, was nah und ähnlich ist; rissnet zieht es zusammen. moco nimmt Negative aus früheren Batches, für kleine Batches. sticl tut das auch und zeigt manche Ausschnitte in den Farben anderer Orte oder Aufnahmetage, damit der Encoder lernt, durch Licht und Jahreszeit hindurchzusehen. inpainting, colourisation und jigsaw verdecken etwas von einer Ansicht und fragen danach; autoencoder ist eine Kontrolle. random trainiert den Encoder gar nicht und zeigt so, was das Vortraining bringt.</translation>
     </message>
     <message>
         <source>Weights to start from</source>
@@ -242,6 +250,110 @@
     <message>
         <source>Steps trained</source>
         <translation>Trainierte Schritte</translation>
+    </message>
+    <message>
+        <source>Choose the places of many rasters that pretraining learns from.</source>
+        <translation>Die Orte vieler Raster auswählen, von denen das Vortraining lernt.</translation>
+    </message>
+    <message>
+        <source>An archive holds far more fields than harbours, and most of its patches look like others. This collects squares that are varied, apart from each other and in balance over the classes of map data, such as land-cover polygons or an extract of OpenStreetMap. Map data only says where to look: none of it becomes a label. Without map data the squares are varied by what an encoder sees. Pretraining takes the layer as its places.</source>
+        <translation>Ein Archiv enthält weit mehr Felder als Häfen, und die meisten Ausschnitte sehen aus wie andere. Hier werden Quadrate gesammelt, die verschieden sind, voneinander Abstand halten und ausgewogen sind über die Klassen von Kartendaten, etwa von Landbedeckungspolygonen oder einem Auszug aus OpenStreetMap. Kartendaten sagen nur, wohin geschaut wird: nichts davon wird zu einem Label. Ohne Kartendaten sind die Quadrate verschieden nach dem, was ein Encoder sieht. Das Vortraining nimmt den Layer als seine Orte.</translation>
+    </message>
+    <message>
+        <source>Maps show more in towns than elsewhere, and they can be old or wrong. Look at the counts of the classes and at some of the squares before you pretrain for hours.</source>
+        <translation>Karten zeigen in Städten mehr als anderswo, und sie können alt oder falsch sein. Sehen Sie sich die Anzahlen der Klassen und einige der Quadrate an, bevor Sie stundenlang vortrainieren.</translation>
+    </message>
+    <message>
+        <source>The layer to write: squares with their number, the class of the map data and the raster.</source>
+        <translation>Der Layer, der geschrieben wird: Quadrate mit ihrer Nummer, der Klasse der Kartendaten und dem Raster.</translation>
+    </message>
+    <message>
+        <source>Map data</source>
+        <translation>Kartendaten</translation>
+    </message>
+    <message>
+        <source>Points, lines or polygons with a class field that say what is where. Empty: the squares are chosen by what an encoder sees.</source>
+        <translation>Punkte, Linien oder Polygone mit einem Klassenfeld, die sagen, was wo ist. Leer: die Quadrate werden danach gewählt, was ein Encoder sieht.</translation>
+    </message>
+    <message>
+        <source>Class field of the map data</source>
+        <translation>Klassenfeld der Kartendaten</translation>
+    </message>
+    <message>
+        <source>The field that holds the classes. Empty values are left out.</source>
+        <translation>Das Feld mit den Klassen. Leere Werte werden ausgelassen.</translation>
+    </message>
+    <message>
+        <source>Number of places</source>
+        <translation>Zahl der Stellen</translation>
+    </message>
+    <message>
+        <source>How many squares to collect, with those so far.</source>
+        <translation>Wie viele Quadrate gesammelt werden, die bisherigen mitgezählt.</translation>
+    </message>
+    <message>
+        <source>Side of a place</source>
+        <translation>Seite eines Orts</translation>
+    </message>
+    <message>
+        <source>Views for pretraining are cut out around a place. Empty: 128 pixels of the first raster.</source>
+        <translation>Die Ansichten für das Vortraining werden um einen Ort herum ausgeschnitten. Leer: 128 Pixel des ersten Rasters.</translation>
+    </message>
+    <message>
+        <source>m</source>
+        <translation>m</translation>
+    </message>
+    <message>
+        <source>Least distance</source>
+        <translation>Mindestabstand</translation>
+    </message>
+    <message>
+        <source>Between the middles of two places. It is halved, twice at most, for a class that has no room. Empty: the side of a place.</source>
+        <translation>Zwischen den Mitten zweier Orte. Für eine Klasse, die keinen Platz hat, wird er halbiert, höchstens zweimal. Leer: die Seite eines Orts.</translation>
+    </message>
+    <message>
+        <source>Shares of classes</source>
+        <translation>Anteile der Klassen</translation>
+    </message>
+    <message>
+        <source>0: as many places of each class as of any other. 1: in the shares in which they are found. Between, rare classes get more than their share. Without map data, groups of places that look alike stand for classes.</source>
+        <translation>0: von jeder Klasse so viele Orte wie von jeder anderen. 1: in den Anteilen, in denen sie gefunden werden. Dazwischen bekommen seltene Klassen mehr als ihren Anteil. Ohne Kartendaten stehen Gruppen von Orten, die sich gleichen, für Klassen.</translation>
+    </message>
+    <message>
+        <source>Choice</source>
+        <translation>Auswahl</translation>
+    </message>
+    <message>
+        <source>chance: places of a class are drawn at random, all over the rasters. features: each is as unlike those before it as can be, to an encoder. gradients: those are taken that stand for most others by what they would teach the encoder. auto: chance with map data, features without.</source>
+        <translation>chance: Orte einer Klasse werden zufällig gezogen, überall auf den Rastern. features: jeder ist für einen Encoder denen vor ihm so unähnlich wie möglich. gradients: genommen werden die, die nach dem, was sie den Encoder lehren würden, für die meisten anderen stehen. auto: chance mit Kartendaten, features ohne.</translation>
+    </message>
+    <message>
+        <source>The encoder file that looks at places, for features and gradients. Empty: the general encoder.</source>
+        <translation>Die Encoderdatei, die sich die Orte ansieht, für features und gradients. Leer: der allgemeine Encoder.</translation>
+    </message>
+    <message>
+        <source>Places so far</source>
+        <translation>Bisherige Orte</translation>
+    </message>
+    <message>
+        <source>They are kept and count towards the number, the shares and the distance.</source>
+        <translation>Sie bleiben und zählen für die Anzahl, die Anteile und den Abstand mit.</translation>
+    </message>
+    <message>
+        <source>Bands to look at, counted from 1. Empty: all bands but alpha.</source>
+        <translation>Bänder, die angesehen werden, ab 1 gezählt. Leer: alle Bänder außer Alpha.</translation>
+    </message>
+    <message>
+        <source>Choose places only in this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everywhere.</source>
+        <translation>Nur in diesem Teil Orte auswählen, als xmin,xmax,ymin,ymax, mit [EPSG:code], wo er nicht im KBS des Rasters steht. Leer: überall.</translation>
+    </message>
+    <message>
+        <source>Places collected</source>
+        <translation>Gesammelte Orte</translation>
+    </message>
+    <message>
+        <source>Classes among them</source>
+        <translation>Klassen darunter</translation>
     </message>
     <message>
         <source>Train a land-cover model from an encoder and a few labels.</source>
@@ -808,10 +920,6 @@
         <translation>Was schon digitalisiert ist. Es wird nicht wieder vorgeschlagen, auch nicht, was ihm ähnlich sieht. Leer: die Quadrate unterscheiden sich nur voneinander.</translation>
     </message>
     <message>
-        <source>Number of places</source>
-        <translation>Zahl der Stellen</translation>
-    </message>
-    <message>
         <source>How many squares to suggest.</source>
         <translation>Wie viele Quadrate vorgeschlagen werden.</translation>
     </message>
@@ -1106,6 +1214,10 @@
     <message>
         <source>Classify many rasters</source>
         <translation>Viele Raster klassifizieren</translation>
+    </message>
+    <message>
+        <source>Choose places to learn from</source>
+        <translation>Lernorte auswählen</translation>
     </message>
     <message>
         <source>Compare two maps</source>
@@ -2766,10 +2878,6 @@
     <message>
         <source>3. Suggest where to digitise next</source>
         <translation>3. Vorschlagen, wo als Nächstes digitalisiert wird</translation>
-    </message>
-    <message>
-        <source>Places</source>
-        <translation>Stellen</translation>
     </message>
     <message>
         <source>FALSE for QGIS</source>

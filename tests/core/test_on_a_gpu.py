@@ -23,7 +23,6 @@ from false_core.feedback import Feedback
 from false_core.inference.folding import for_inference
 from false_core.inference.tiles import Blender, TilePlan
 from false_core.inference.upsample import upsample
-from false_core.methods import denominator
 from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.encoder import build_encoder
 from false_core.models.segmenter import build_segmenter, class_probabilities
@@ -45,12 +44,6 @@ def without_numbers() -> Iterator[FakeTensorMode]:
     """Within it tensors hold no numbers. Backward passes to a GPU that is not there are not possible, so none are made."""
     with FakeTensorMode() as mode, torch.no_grad():
         yield mode
-
-
-@pytest.fixture(autouse=True)
-def no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Triton looks for a real GPU; the plain form of the loss stands in."""
-    monkeypatch.setattr(denominator, "_working_kernels", lambda device: None)
 
 
 def put_on_card(mode: FakeTensorMode, made: Any) -> Any:

@@ -106,6 +106,15 @@ class TestExporting:
         assert [feature.GetField("class") for feature in layer.GetLayer(0)] == ["road", "roof"]
         assert json.loads(Path(job.legend).read_text("utf-8"))[1]["name"] == "Roof"
 
+    def test_each_layer_goes_to_a_file_of_its_own_and_the_classes_with_theirs(self, run, raster, labels, target, tmp_path):  # noqa: F811
+        places, before = str(tmp_path / "places.gpkg"), str(tmp_path / "before.gpkg")
+        write_polygons(before, [(1, "a", "#000000")])
+        run("collectplaces", RASTERS=[raster.source()], GUIDE=labels, EXISTING=before, OUTPUT=places, EXPORT=str(target))
+        job = exported(target)
+        assert job.field == "class" and {Path(job.guide).name, Path(job.existing).name} == {"guide.gpkg", "existing.gpkg"}
+        fields = [ogr.Open(path).GetLayer(0).GetLayerDefn().GetFieldIndex("class") for path in (job.guide, job.existing)]
+        assert fields == [0, -1]
+
     def test_every_path_is_absolute(self, run, raster, model_file, target, tmp_path, monkeypatch):  # noqa: F811
         monkeypatch.chdir(tmp_path)
         run("classify", RASTER="raster.tif", MODEL="m.safetensors", OUTPUT="map.tif", EXPORT="my job.json")

@@ -35,7 +35,7 @@ def written(algorithm, context, feedback, tmp_path):
     def write(value: object, field: str = "class", raster: QgsRasterLayer | None = None):
         source = algorithm("finetune").parameterAsSource({"LABELS": value}, "LABELS", context)
         assert source is not None
-        path = write_labels(source, field, tmp_path, feedback, way_to_raster(source, raster, context))
+        path = write_labels(source, field, tmp_path / "labels.gpkg", feedback, way_to_raster(source, raster, context))
         dataset = ogr.Open(path)
         assert dataset.GetLayerCount() == 1
         layer = dataset.GetLayer(0)

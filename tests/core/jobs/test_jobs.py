@@ -217,7 +217,7 @@ class TestWhatIsWrong:
             (PRETRAIN, "confidence", 1.01, "at most 1"),
             (PRETRAIN, "confidence", "0.5", "a number or adaptive"),
             (PRETRAIN, "confidence", [0.5], "a number"),
-            (PRETRAIN, "method", "moco", f"one of {', '.join(jobs.METHODS)}"),
+            (PRETRAIN, "method", "byol", f"one of {', '.join(jobs.METHODS)}"),
             (PRETRAIN, "weights", " ", "not empty"),
             (PRETRAIN, "threshold", -1.5, "at least -1"),
             (PRETRAIN, "pixel_size", 10**400, "a number"),

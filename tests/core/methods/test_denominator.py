@@ -30,14 +30,15 @@ def plain(z: torch.Tensor, temperature: float) -> torch.Tensor:
     return logits.masked_fill(torch.eye(len(z), dtype=torch.bool), -torch.inf).logsumexp(dim=1)
 
 
-@pytest.mark.parametrize("rows", [1, 3, 7, 20])
-@pytest.mark.parametrize("temperature", [0.05, 0.5])
-def test_blocks_of_any_size_give_what_the_whole_matrix_gives(
-    rows: int, temperature: float, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("tile", [(1, 1), (3, 7), (7, 20), (20, 3), (256, 256)])
+@pytest.mark.parametrize("temperature", [0.01, 0.05, 0.5])
+def test_tiles_of_any_size_give_what_the_whole_matrix_gives(
+    tile: tuple[int, int], temperature: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     z = embeddings(20)
-    monkeypatch.setattr(pairs, "SIMILARITIES_AT_A_TIME", 20 * rows)
-    assert len(list(pairs.blocks(20))) == -(-20 // rows)
+    monkeypatch.setattr(pairs, "TILE", tile)
+    cut = list(pairs.tiles(slice(0, 20), 20, z.device))
+    assert (len(cut), len(cut[0][1])) == (-(-20 // tile[0]), -(-20 // tile[1]))
     mine = pairs.directions(z).requires_grad_()
     theirs = mine.detach().clone().requires_grad_()
     # Anchors of different weight, so that a mistake in which gradient belongs to whom shows.
@@ -55,7 +56,7 @@ def test_blocks_of_any_size_give_what_the_whole_matrix_gives(
 def test_single_precision_differs_by_rounding_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     z = embeddings(600, 64, torch.float32).requires_grad_()
     precise = z.detach().double().requires_grad_()
-    monkeypatch.setattr(pairs, "SIMILARITIES_AT_A_TIME", 600 * 100)
+    monkeypatch.setattr(pairs, "TILE", (100, 70))
     loss, wanted = fncc_loss(z, 0.2, 0.9, 1.0), fncc_loss(precise, 0.2, 0.9, 1.0)
     assert loss.item() == pytest.approx(wanted.item(), rel=1e-6)
     torch.autograd.backward(loss)
@@ -66,9 +67,39 @@ def test_single_precision_differs_by_rounding_alone(monkeypatch: pytest.MonkeyPa
 
 
 def test_gradients_match_finite_differences(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pairs, "SIMILARITIES_AT_A_TIME", 24)
+    monkeypatch.setattr(pairs, "TILE", (5, 4))
     z = embeddings(12, 4).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: log_denominator(x, 0.5)[0], (z,))
+
+
+def test_of_equals_the_lowest_index_is_found_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "TILE", (3, 3))
+    same = torch.ones(8, 3) / 3**0.5
+    assert log_denominator(same, 0.5, 2)[1][:6].tolist() == [[1, 2], [0, 2], [0, 1], [0, 1], [1, 2], [0, 2]]
+    assert log_denominator(same, 0.5, 9)[1][0].tolist() == [1, 2, 3, 5, 6, 7]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_on_every_card_it_is_that_of_double_precision_and_needs_no_matrix() -> None:
+    for number in range(torch.cuda.device_count()):
+        card = torch.device("cuda", number)
+        z = embeddings(12_000, 128, torch.float32)
+        mine = pairs.directions(z.to(card)).requires_grad_()
+        precise = pairs.directions(z.double().to(card)).requires_grad_()
+        torch.cuda.reset_peak_memory_stats(card)
+        before = torch.cuda.memory_allocated(card)
+        denominator, nearest = log_denominator(mine, 0.2, 1)
+        torch.autograd.backward(denominator.mean())
+        assert torch.cuda.max_memory_allocated(card) - before < 4 * len(z) ** 2
+        wanted, wanted_nearest = log_denominator(precise, 0.2, 1)
+        torch.autograd.backward(wanted.mean())
+        assert mine.grad is not None
+        assert precise.grad is not None
+        torch.testing.assert_close(denominator.double(), wanted, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(mine.grad.double(), precise.grad, rtol=1e-3, atol=1e-9)
+        # Two that are nearly as close may change places.
+        assert (nearest == wanted_nearest).double().mean() > 0.99
 
 
 MEASURE = """

@@ -42,7 +42,13 @@ def some_views(pairs: int = 4, bands: int = 2, size: int = 32, points: int = 6, 
     seen = [row for row in range(pairs * points) if row % max(1, points)]
     kept = torch.tensor(seen + [row + pairs * points for row in seen], dtype=torch.long)
     pixels = torch.randn(2 * pairs, bands, size, size, generator=chance)
-    return Views(pixels, positions, kept, 3 * torch.rand(pairs, 1 + points, 3, generator=chance))
+    ground = 3 * torch.rand(pairs, 1 + points, 3, generator=chance)
+    return Views(pixels, positions, kept, ground, torch.rand(2 * pairs, 9, generator=chance))
+
+
+def views_for(name: str, **more: int) -> Views:
+    """Return views as large as a method wants them: those of jigsaw have four cells."""
+    return some_views(size=64 if name == "jigsaw" else 32, **more)
 
 
 def new(name: str, **changes: Any) -> Method:
@@ -91,7 +97,7 @@ class TestAMethod:
     @pytest.mark.thorough
     def test_gives_a_loss_that_can_be_differentiated(self, name: str, level: str) -> None:
         method = new(name, level=level)
-        outcome = method(some_views(points=0 if method.settings.level == IMAGE else 6))
+        outcome = method(views_for(name, points=0 if method.settings.level == IMAGE else 6))
         assert outcome.loss.shape == ()
         assert outcome.loss.isfinite()
         assert not any(value.requires_grad for value in outcome.curves.values())
@@ -102,10 +108,10 @@ class TestAMethod:
     @pytest.mark.thorough
     def test_keeps_all_it_knows_in_its_state(self, name: str, level: str) -> None:
         one, two = new(name, level=level), new(name, level=level)
-        one(some_views())
+        one(views_for(name))
         one.after_step(1, 2)
         two.load_state_dict(one.state_dict())
-        assert one(some_views(seed=1)).loss.equal(two(some_views(seed=1)).loss)
+        assert one(views_for(name, seed=1)).loss.equal(two(views_for(name, seed=1)).loss)
 
 
 @pytest.mark.parametrize("name", ["false", "simclr", "pcl", "moco", "sticl", *jobs.CALIBRATED])
@@ -178,7 +184,7 @@ class TestPretraining:
         assert read_card(job.encoder, "encoder").method["name"] == name
         shown = {event.name for event in listener.all(Metric)}
         assert {"loss", "learning rate"} <= shown
-        own = {curve.partition(" (")[0] for curve in new(name)(some_views()).curves}
+        own = {curve.partition(" (")[0] for curve in new(name)(views_for(name)).curves}
         # Of two levels each has curves of its own.
         assert own <= {curve.partition(" (")[0] for curve in shown}
 

@@ -154,6 +154,6 @@ class TestManyRasters:
                     x1, y1 = min(left + CHUNK_PX, right), min(top + CHUNK_PX, bottom)
                     if x1 > x0 and y1 > y0:
                         listed.append((number, Window(x0, y0, x1 - x0, y1 - y0)))
-        shuffled = Shuffled(areas, 5)
+        shuffled = Shuffled(list(enumerate(areas)), 5)
         found = [shuffled[position] for position in range(len(shuffled))]
         assert found == [listed[place] for place in np.random.default_rng(5).permutation(len(listed))]

@@ -1,0 +1,76 @@
+"""Jigsaw: cells lie where the numbers say, and a puzzle put together again is the view."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from false_core.methods.jigsaw import Jigsaw, cut_cells, far_orders, in_order
+from false_core.methods.method import Views
+from false_core.models.encoder import build_encoder
+from false_core.presets import PRETRAIN
+
+
+def numbers(*shape: int) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
+
+
+class TestOrders:
+    def test_of_four_cells_are_all_there_are(self) -> None:
+        assert sorted(map(tuple, far_orders(4, 1000).tolist())) == sorted(itertools.permutations(range(4)))
+
+    def test_are_different_and_each_is_the_farthest_from_those_before_it(self) -> None:
+        orders = far_orders(5, 20)
+        assert len(set(map(tuple, orders.tolist()))) == 20
+
+        def distance(one: tuple[int, ...], before: np.ndarray) -> float:  # type: ignore[type-arg]
+            return float(np.mean([sum(a != b for a, b in zip(one, other)) for other in before.tolist()]))
+
+        for count in (1, 7, 19):
+            taken = set(map(tuple, orders[:count].tolist()))
+            best = max(distance(one, orders[:count]) for one in itertools.permutations(range(5)) if one not in taken)
+            assert distance(tuple(orders[count].tolist()), orders[:count]) == pytest.approx(best)
+
+
+class TestCells:
+    def test_lie_where_a_plain_loop_finds_them(self) -> None:
+        pixels, chance = numbers(3, 2, 20, 20), numbers(3, 8)
+        cells = cut_cells(pixels, 2, 7, chance)
+        assert cells.shape == (3, 4, 2, 7, 7)
+        for view, cell in itertools.product(range(3), range(4)):
+            x, y = (min(3, math.floor(one * 4)) for one in chance[view, 2 * cell : 2 * cell + 2].tolist())
+            left, top = 10 * (cell % 2) + x, 10 * (cell // 2) + y
+            assert cells[view, cell].equal(pixels[view, :, top : top + 7, left : left + 7])
+
+    def test_put_back_are_those_that_were_cut(self) -> None:
+        cells = cut_cells(numbers(2, 1, 8, 8), 2, 4, numbers(2, 8))
+        orders = torch.tensor([[2, 0, 3, 1], [3, 2, 1, 0]])
+        assert in_order(in_order(cells, orders), orders.argsort(dim=1)).equal(cells)
+        assert in_order(cells, orders)[0, 0].equal(cells[0, 2])
+
+
+class TestTheMethod:
+    def method(self) -> Jigsaw:
+        torch.manual_seed(0)
+        settings = Jigsaw.adapted(replace(PRETRAIN["quick"], method="jigsaw", encoder="resnet10t", hidden=16))
+        return Jigsaw(build_encoder("resnet10t", 2), settings)
+
+    def test_who_knows_nothing_has_a_loss_of_the_logarithm_of_24(self) -> None:
+        method = self.method()
+        last = method.of_view[-1]
+        torch.nn.init.zeros_(last.weight)  # type: ignore[arg-type]
+        torch.nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        size = method.settings.crop_size
+        views = Views(numbers(4, 2, size, size), numbers(4, 0, 2), torch.zeros(0, dtype=torch.long), chance=numbers(4, 9))
+        outcome = method(views)
+        assert outcome.loss.item() == pytest.approx(math.log(24), rel=1e-6)
+        assert outcome.curves["orders told right"].item() in (0, 0.25, 0.5)
+
+    @pytest.mark.parametrize(("crop", "view"), [(64, 76), (160, 150), (128, 150), (224, 224)])
+    def test_views_hold_cells_that_the_encoder_takes_and_gaps(self, crop: int, view: int) -> None:
+        assert Jigsaw.adapted(replace(PRETRAIN["quick"], crop_size=crop)).crop_size == view
