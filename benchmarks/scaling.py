@@ -209,7 +209,7 @@ def main() -> None:
         moved = 2 * (processes - 1) / processes * alone.gradient_bytes
         network = moved / found.gradients_s if processes > 1 else 1e12
         said = step(training, Machine(network, latency, cores=cores), processes)
-        exchange = said.gradients + said.embeddings + said.norms
+        exchange = said.gradients + said.norms
         table.add_row(
             str(processes), f"{1e3 * found.step_s:.0f} ms", f"{1e3 * said.total:.0f} ms", f"{found.step_s / said.total:.2f}",
             f"{alone.step_s / found.step_s / min(processes, cores):.2f}", f"{1e3 * exchange:.0f} ms",

@@ -1,8 +1,11 @@
 """What a job costs on many processes, from what its parts cost on one: on paper, before anybody rents a cluster.
 
-    python benchmarks/scaling_model.py                       the two examples of docs/scaling.md
-    python benchmarks/scaling_model.py --processes 8 64 512  for other numbers of GPUs
-    python benchmarks/scaling_model.py --price 3.5           money for an hour of a GPU
+    python benchmarks/scaling_model.py                           the tables of docs/scaling.md
+    python benchmarks/scaling_model.py --processes 8 64 512      for other numbers of GPUs
+    python benchmarks/scaling_model.py --batch-size 4096         for other batches
+    python benchmarks/scaling_model.py --readers 4               for other numbers of threads that make batches
+    python benchmarks/scaling_model.py --price 3.5               money for an hour of a GPU
+    python benchmarks/scaling_model.py --count                   FLOP and launches of a step, on tensors without numbers
 
 Every number that goes in stands below under its name, with its unit. ``benchmarks/scaling.py`` measures them for the
 processors of one computer, and compares what this model makes of them with what 1, 2 and 4 processes really take.
@@ -12,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from rich.console import Console
 from rich.table import Table
@@ -45,11 +48,13 @@ class Training:
         batch: Patches of a step, of all processes.
         patch_s: Computing a patch, forward and backward, both views.
         step_s: What a step takes besides, whatever its size.
-        read_s: Reading and cutting a patch, by a thread of the processor.
+        least_s: What starting the operations of a step takes. A card cannot be faster.
+        read_s: Reading and cutting a patch, by all threads of a process.
         patch_bytes: Read from storage for a patch.
         gradient_bytes: Exchanged each step.
+        bucket_bytes: What of it leaves at a time, while the backward pass computes. Infinite: all at its end.
         embedding_bytes: Of a patch, both views and all points.
-        pair_s: Comparing two embeddings, forward and backward; each process compares all.
+        pair_s: Comparing two embeddings, forward and backward; each process compares its share with all.
         embeddings: Of a patch, both views and all points.
         norm_messages: Of batch norms in a step, forward and backward; each waits for the slowest.
     """
@@ -64,6 +69,8 @@ class Training:
     pair_s: float
     embeddings: int
     norm_messages: int
+    least_s: float = 0.0
+    bucket_bytes: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -71,16 +78,23 @@ class Step:
     """What a step takes, by its parts, in seconds."""
 
     compute: float
-    wait_for_data: float
+    starting: float
+    data: float
     gradients: float
-    embeddings: float
     compare: float
     norms: float
 
     @property
     def total(self) -> float:
         """Return all of it."""
-        return self.compute + self.wait_for_data + self.gradients + self.embeddings + self.compare + self.norms
+        return sum(asdict(self).values())
+
+    @property
+    def slowest(self) -> str:
+        """Return the part beside computing that takes longest."""
+        parts = asdict(self)
+        del parts["compute"]
+        return max(parts, key=lambda name: parts[name])
 
 
 def step(training: Training, machine: Machine, processes: int) -> Step:
@@ -89,14 +103,21 @@ def step(training: Training, machine: Machine, processes: int) -> Step:
     # What all processes compute together, on the cores there are.
     crowd = max(1.0, processes / machine.cores)
     compute = (own * training.patch_s + training.step_s) * crowd
-    compare = (training.batch * training.embeddings) ** 2 * training.pair_s * crowd
+    embeddings = training.batch * training.embeddings
+    compare = embeddings**2 / processes * training.pair_s * crowd
+    # Embeddings there, denominators between, gradients back.
+    compare += _all_gather(2 * training.batch * training.embedding_bytes + 4 * embeddings, machine, processes, 3)
+    starting = max(0.0, training.least_s - compute - compare)
     # Read ahead, beside the computation, where a core is free for it.
     busy = processes * (own * (training.patch_s + training.read_s) + training.step_s) / machine.cores
     reading = max(busy, own * training.read_s, training.batch * training.patch_bytes / machine.storage)
-    gradients = _all_reduce(training.gradient_bytes, machine, processes)
-    embeddings = _all_gather(training.batch * training.embedding_bytes, machine, processes)
+    data = max(0.0, reading - compute - compare - starting)
+    # Two thirds of computing is the backward pass. The last bucket leaves at its end.
+    last = min(training.bucket_bytes, training.gradient_bytes)
+    early = _all_reduce(training.gradient_bytes - last, machine, processes) - 2 / 3 * max(compute, training.least_s)
+    gradients = max(0.0, early) + _all_reduce(last, machine, processes)
     norms = training.norm_messages * _all_reduce(8192, machine, processes)
-    return Step(compute, max(0.0, reading - compute), gradients, embeddings, compare, norms)
+    return Step(compute, starting, data, gradients, compare, norms)
 
 
 def _all_reduce(content: float, machine: Machine, processes: int) -> float:
@@ -106,10 +127,10 @@ def _all_reduce(content: float, machine: Machine, processes: int) -> float:
     return 2 * (processes - 1) / processes * content / machine.network + 2 * math.log2(processes) * machine.latency_s
 
 
-def _all_gather(content: float, machine: Machine, processes: int) -> float:
+def _all_gather(content: float, machine: Machine, processes: int, messages: int) -> float:
     if processes == 1:
         return 0.0
-    return (processes - 1) / processes * content / machine.network + math.log2(processes) * machine.latency_s
+    return (processes - 1) / processes * content / machine.network + messages * math.log2(processes) * machine.latency_s
 
 
 @dataclass(frozen=True)
@@ -158,82 +179,165 @@ def mapped(mapping: Mapping, machine: Machine, processes: int) -> Mapped:
     )
 
 
-# An NVIDIA H100 by its data sheet and common experience, not measured here: 990 TFLOP/s in bfloat16, of which convolutions
-# reach a quarter; 400 Gbit/s between computers; 20 GB/s from a parallel file system; 16 cores for each GPU. Measured on one
-# core: 26 ns to decode a pixel of 4 bands of 16 bits in Deflate, half its size, and 2 ms to read and cut a patch.
-CARD_FLOPS = 0.25 * 990e12
+# An NVIDIA H100 by its data sheet and common experience, not measured here: 67 TFLOP/s in float32 and 3.35 TB/s, of which
+# 70 % are reached; eager PyTorch trains ResNet-50 on 3,000 views of 224 pixels a second in bfloat16 (73 TFLOP/s: it is bound
+# by memory), and on half as many in float32, which moves twice as much. 8 cards in a computer with 450 GB/s between them,
+# 400 Gbit/s between computers; 20 GB/s from a parallel file system; 16 cores for each card. Measured on one core: 26 ns to
+# decode a pixel of 4 bands of 16 bits in Deflate, half its size, 4 ns to normalise it, and 1.1 ms to cut a patch of the
+# preset standard out of decoded pixels.
+CARD_FLOP, CARD_BYTES, REACHED = 67e12, 3.35e12, 0.7
+VIEWS_S = 3000.0
+CONVOLUTION_FLOPS = 73e12
+CARDS_OF_A_COMPUTER = 8
 CORES = 16
-CLUSTER = Machine(network=40e9, latency_s=20e-6, storage=20e9)
-PATCH_FLOP = 49e9
-"""ResNet-50 on two views of 224 pixels, forward and backward, as PyTorch counts it."""
-PIXEL_FLOP = 200e3
-"""ResNet-50 with a decoder, forward."""
+INSIDE = Machine(network=450e9, latency_s=10e-6, storage=20e9)
+BETWEEN = Machine(network=40e9, latency_s=20e-6, storage=20e9)
+READERS = 1
+"""Threads that make batches."""
+PATCH_READ_S = 1.1e-3
+CHUNK_PIXELS, CHUNK_BYTES_PIXEL, DECODE_S, NORMALISE_S = 512**2, 4 * 2 / 2, 26e-9, 4e-9
+CHUNKS_OF_A_BATCH = {"standard": 125, "paper": 419}
+"""Chunks that are decoded for a batch of a raster of 20,480 x 20,480 pixels, which does not fit the memory."""
+PAIR_FLOP, PAIR_BYTES = 6 * 128, 98
+"""``benchmarks/contrastive_loss.py --cards`` counts them: 29 GFLOP and 3.7 GB for 6,144 embeddings of 128."""
+LAUNCHES, NORM_LAUNCHES, LAUNCH_S = 1_045, 9, 5e-6
+"""Of a step with ResNet-50 (``--count``), and what each batch norm over several processes launches beyond one."""
+NORMS = 53
+BUCKET_BYTES = 25 << 20
+PIXEL_FLOP = 173e3
+"""ResNet-50 with the decoder SegFormer, forward."""
 OVERLAP = 1.27
 """Of tiles: pixels computed for a pixel of the map."""
-PAPER = Training(
-    batch=4096,
-    patch_s=PATCH_FLOP / CARD_FLOPS,
-    step_s=5e-3,
-    read_s=2e-3 / CORES,
-    patch_bytes=224 * 224 * 4 * 2 / 2,
-    gradient_bytes=28e6 * 4,
-    embedding_bytes=2 * 128 * 4,
-    pair_s=3 * 2 * 128 / (0.1 * 60e12),
-    embeddings=2,
-    norm_messages=2 * 53,
-)
-IMAGERY_BYTES = 100e12
+
+
+def preset(name: str, batch: int, readers: int, in_memory: bool, processes: int) -> Training:
+    """Return what pretraining with a preset consists of.
+
+    Args:
+        batch: Patches of a step; 0: those of the preset.
+        readers: Threads that make batches.
+        in_memory: Whether the raster stays decoded in memory.
+    """
+    side, places, views_s = {"standard": (160, 24, VIEWS_S), "paper": (224, 1, VIEWS_S / 2)}[name]
+    # The larger a patch, the more of it is cut.
+    read_s = PATCH_READ_S * (side / 160) ** 2
+    usual = {"standard": 128, "paper": 256}[name]
+    chunks = 0.0 if in_memory else CHUNKS_OF_A_BATCH[name] / usual
+    read_s += chunks * CHUNK_PIXELS * (DECODE_S + NORMALISE_S)
+    return Training(
+        batch=batch or usual,
+        patch_s=2 * (side / 224) ** 2 / views_s,
+        step_s=0.0,
+        read_s=read_s / min(readers, CORES),
+        patch_bytes=chunks * CHUNK_PIXELS * CHUNK_BYTES_PIXEL,
+        gradient_bytes=28e6 * 4,
+        embedding_bytes=2 * places * 128 * 4,
+        pair_s=PAIR_FLOP / (CARD_FLOP * REACHED) + PAIR_BYTES / (CARD_BYTES * REACHED),
+        embeddings=2 * places,
+        norm_messages=2 * NORMS,
+        least_s=(LAUNCHES + (NORMS * NORM_LAUNCHES if processes > 1 else 0)) * LAUNCH_S,
+        bucket_bytes=BUCKET_BYTES,
+    )
+
+
 CONTINENT = Mapping(
     # Europe, 10.2 million square kilometres, at 0.5 m.
     pixels=10.2e12 / 0.25,
-    pixel_s=OVERLAP * PIXEL_FLOP / CARD_FLOPS,
-    decode_s=OVERLAP * 26e-9 / CORES,
+    pixel_s=OVERLAP * PIXEL_FLOP / CONVOLUTION_FLOPS,
+    decode_s=OVERLAP * (DECODE_S + NORMALISE_S),
     pixel_bytes=4 * 2 / 2,
     map_bytes=0.1,
     assemble=0.0,
 )
+MAP_READERS = 4
+"""Threads that decode for a map."""
+
+
+def machine(processes: int) -> Machine:
+    """Return where so many cards compute."""
+    return INSIDE if processes <= CARDS_OF_A_COMPUTER else BETWEEN
+
+
+def print_training(console: Console, name: str, choice: argparse.Namespace, in_memory: bool) -> None:
+    """Print one line per number of cards."""
+    training = preset(name, choice.batch_size, choice.readers, in_memory, 1)
+    where = "decoded in memory" if in_memory else "20,480 x 20,480 pixels, decoded as needed"
+    table = Table(
+        "GPUs", "Step", "Computing", "Starting", "Data", "Comparing", "Batch norms", "Gradients", "Patches/s", "Efficiency",
+        "Hours for 10,000 steps", "Cost", "Slowest beside computing",
+        title=f"{name}: batch {training.batch}, raster {where}, {choice.readers} thread(s) make batches",
+    )  # fmt: skip
+    alone = step(training, machine(1), 1).total
+    for processes in choice.processes:
+        if processes > training.batch:
+            continue
+        training = preset(name, choice.batch_size, choice.readers, in_memory, processes)
+        made = step(training, machine(processes), processes)
+        hours = 10_000 * made.total / HOUR
+        parts = (made.compute, made.starting, made.data, made.compare, made.norms, made.gradients)
+        table.add_row(
+            str(processes), f"{1e3 * made.total:,.1f} ms", *(f"{part / made.total:.0%}" for part in parts),
+            f"{training.batch / made.total:,.0f}", f"{alone / processes / made.total:.0%}", f"{hours:,.2f}",
+            f"{hours * processes * choice.price:,.2f}", made.slowest,
+        )  # fmt: skip
+    console.print(table)
+
+
+def print_map(console: Console, choice: argparse.Namespace) -> None:
+    """Print one line per number of cards."""
+    readers = min(CORES, max(choice.readers, MAP_READERS))
+    mapping = replace(CONTINENT, decode_s=CONTINENT.decode_s / readers)
+    table = Table(
+        "GPUs", "Computing", "Decoding", "Storage", "Hours", "Cost",
+        title=f"Mapping {mapping.pixels:.1e} pixels, {readers} threads decode",
+    )  # fmt: skip
+    for processes in choice.processes:
+        found = mapped(mapping, machine(processes), processes)
+        hours = [one / HOUR for one in (found.compute, found.decode, found.storage, found.total)]
+        table.add_row(str(processes), *(f"{one:,.1f}" for one in hours), f"{hours[-1] * processes * choice.price:,.0f}")
+    console.print(table)
+
+
+def print_count() -> None:
+    """Count what a step of the network asks of a card: no card is needed, nor a number computed."""
+    import torch
+    from contrastive_loss import Asked
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from false_core.models.encoder import build_encoder
+    from false_core.presets import PRETRAIN
+
+    for name in ("standard", "paper"):
+        settings = PRETRAIN[name]
+        with FakeTensorMode():
+            encoder = build_encoder(settings.encoder, 4)
+            optimiser = torch.optim.AdamW(encoder.parameters(), foreach=True)
+            views = torch.zeros(2 * settings.batch_size, 4, settings.crop_size, settings.crop_size)
+            with FlopCounterMode(display=False) as counter, Asked() as asked:
+                torch.autograd.backward(encoder(views)[-1].mean())
+                optimiser.step()
+        flop = counter.get_total_flops()
+        print(f"{name}: {flop / 1e12:.2f} TFLOP, {asked.launches} operations of the network and its optimiser")
 
 
 def main() -> None:
-    """Print both examples."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--processes", type=int, nargs="+", default=[1, 8, 64, 512])
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64])
     parser.add_argument("--price", type=float, default=3.0, help="for an hour of a GPU")
-    parser.add_argument("--epochs", type=float, default=1.0, help="times that every patch is seen")
-    parser.add_argument("--batch", type=int, default=PAPER.batch)
+    parser.add_argument("--batch-size", type=int, default=0, help="patches of a step; 0: those of the preset")
+    parser.add_argument("--readers", type=int, default=READERS, help="threads that make batches")
+    parser.add_argument("--count", action="store_true")
     choice = parser.parse_args()
-    console, training = Console(width=120), replace(PAPER, batch=choice.batch)
-    steps = choice.epochs * IMAGERY_BYTES / training.patch_bytes / training.batch
-    table = Table(
-        "GPUs", "Step", "Compute", "Data", "Gradients", "Embeddings", "Compare", "Norms", "Hours", "Efficiency", "Cost",
-        title=f"Pretraining on 100 TB, ResNet-50 at 224, batch {training.batch}, {steps:,.0f} steps",
-    )  # fmt: skip
-    alone = step(training, CLUSTER, 1).total
-    for processes in choice.processes:
-        made = step(training, CLUSTER, processes)
-        hours = steps * made.total / HOUR
-        parts = (made.compute, made.wait_for_data, made.gradients, made.embeddings, made.compare, made.norms)
-        table.add_row(
-            str(processes), f"{1e3 * made.total:,.0f} ms", *(f"{part / made.total:.0%}" for part in parts),
-            f"{hours:,.1f}", f"{alone / processes / made.total:.0%}", f"{hours * processes * choice.price:,.0f}",
-        )  # fmt: skip
-    console.print(table)
-    table = Table(
-        "GPUs",
-        "Compute",
-        "Decode",
-        "Storage",
-        "Hours",
-        "Cost",
-        title=f"Mapping {CONTINENT.pixels:.1e} pixels",
-    )
-    for processes in choice.processes:
-        found = mapped(CONTINENT, CLUSTER, processes)
-        hours = [one / HOUR for one in (found.compute, found.decode, found.storage, found.total)]
-        table.add_row(
-            str(processes), *(f"{one:,.1f}" for one in hours), f"{hours[-1] * processes * choice.price:,.0f}"
-        )  # fmt: skip
-    console.print(table)
+    if choice.count:
+        print_count()
+        return
+    console = Console(width=160)
+    for name in ("standard", "paper"):
+        for in_memory in (True, False):
+            print_training(console, name, choice, in_memory)
+    print_map(console, choice)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import time
 from typing import Any
 
@@ -14,15 +15,22 @@ from false_core.distributed import share
 from false_core.errors import DeviceError
 from false_core.feedback import Feedback
 from false_core.jobs import Check
+from false_core.precision import autocast, in_words
 from false_core.settings import preferred_device
+
+OUT_OF_MEMORY = re.compile(
+    "out of memory|out_of_memory|alloc_failed|allocation_failed|cudaErrorMemoryAllocation|DefaultCPUAllocator", re.IGNORECASE
+)
+"""How errors say that memory ran out that are of no class of their own: of the driver, pinned memory, Apple's GPUs, NCCL and
+Triton, of cuBLAS and its like (CUBLAS_STATUS_ALLOC_FAILED), of cuDNN 9, and of the CPU."""
 
 
 def choose_device(request: str, feedback: Feedback) -> torch.device:
-    """Return the device to compute on, after a real computation on it.
+    """Return the device to compute on, after a real computation on it. A GPU becomes the current one of this thread.
 
     Args:
         request: ``auto`` takes what ``FALSE_DEVICE`` names, or else a working GPU and otherwise the CPU; ``cpu``, ``cuda``,
-            ``cuda:N`` and ``mps`` insist.
+            ``cuda:N`` and ``mps`` insist. Of several processes on a computer each takes a card of its own.
 
     Raises:
         DeviceError: What was asked for is not there or does not work.
@@ -31,6 +39,11 @@ def choose_device(request: str, feedback: Feedback) -> torch.device:
     if named != "auto":
         origin = "" if named == request else ", which FALSE_DEVICE or the options of the plugin name,"
         device = _parse(named)
+        if device.type == "cuda" and (device.index is None or _shares_computer()):
+            own = torch.device("cuda", _card_of_this_process())
+            if device.index is not None:
+                feedback.info(f"{named} was named, but each process takes a card of its own, the first one {own}.")
+            device = own
         problem = _problem(device)
         if problem:
             raise DeviceError(
@@ -50,9 +63,9 @@ def choose_device(request: str, feedback: Feedback) -> torch.device:
 
 
 def describe(device: torch.device) -> str:
-    """Return the device's name for a person."""
+    """Return the device's name for a person, of a GPU with the numbers that networks compute with there."""
     if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)} ({device})"
+        return f"{torch.cuda.get_device_name(device)} ({device}, {in_words(device)})"
     if device.type == "mps":
         return "the Apple GPU (mps)"
     return f"the CPU ({torch.get_num_threads()} threads)"
@@ -90,6 +103,12 @@ def _card_of_this_process() -> int:
     return share().local_rank % max(1, torch.cuda.device_count())
 
 
+def _shares_computer() -> bool:
+    """Return whether other processes of the job compute on this computer."""
+    mine = share()
+    return mine.world_size > 1 and os.environ.get("LOCAL_WORLD_SIZE", str(mine.world_size)) != "1"
+
+
 def _parse(request: str) -> torch.device:
     try:
         device = torch.device(request)
@@ -97,8 +116,6 @@ def _parse(request: str) -> torch.device:
         raise DeviceError(f"There is no device called {request!r}.", "Use auto, cpu, cuda, cuda:N or mps.") from error
     if device.type not in ("cpu", "cuda", "mps"):
         raise DeviceError(f"The device {request!r} is not supported.", "Use auto, cpu, cuda, cuda:N or mps.")
-    if request == "cuda" and share().world_size > 1:
-        return torch.device("cuda", _card_of_this_process())
     return device
 
 
@@ -111,8 +128,11 @@ def _problem(device: torch.device) -> str:
     if device.type == "mps" and not torch.backends.mps.is_available():
         return "PyTorch sees no Apple GPU"
     try:
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
         image, kernel = torch.ones(1, 2, 8, 8, device=device), torch.ones(3, 2, 3, 3, device=device)
-        answer = float(torch.nn.functional.conv2d(image, kernel)[0, 0, 0, 0])
+        with autocast(device):
+            answer = float(torch.nn.functional.conv2d(image, kernel)[0, 0, 0, 0])
     except RuntimeError as error:
         return f"a test computation failed with {str(error).splitlines()[0]!r}"
     return "" if answer == 18.0 else f"a test computation gave {answer} instead of 18"
@@ -133,9 +153,7 @@ def _measure(device: torch.device) -> float:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that memory ran out, of a device or of the computer."""
-    # torch has a class for it on NVIDIA GPUs, and elsewhere only words.
-    in_words = "DefaultCPUAllocator" in str(error) or "MPS backend out of memory" in str(error)
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or in_words
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or bool(OUT_OF_MEMORY.search(str(error)))
 
 
 def is_failure_of_device(error: BaseException) -> bool:

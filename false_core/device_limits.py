@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from false_core.publish import published
 from false_core.settings import cache_folder
 
 FILE_NAME = "device_limits.json"
+WEEK_S = 7 * 24 * 3600
 
 
 class DeviceLimit:
@@ -32,15 +34,39 @@ class DeviceLimit:
 
     def number(self) -> int | None:
         """Return the limit, or None where it has not been measured yet."""
-        number = self._known().get(self._key)
+        number, short = self._known().get(self._key), self._shortage()
+        if short:
+            weeks = int(max(0.0, time.time() - short[2]) / WEEK_S)
+            return min(short[1], short[0] << min(weeks, 32))
         return number if isinstance(number, int) and number > 0 else None
 
     def remember(self, number: int) -> None:
         """Keep the limit. Where that cannot be written, the next run measures again."""
+        self._keep(number)
+
+    def remember_shortage(self, number: int, wanted: int) -> None:
+        """Keep a limit that was found as memory ran out, perhaps since another program had it for a while.
+
+        So a week later twice as much is the limit, and so on up to what was wanted. Where that is too much, memory runs out
+        once more, and it is found again.
+
+        Args:
+            wanted: How many there were to be.
+        """
+        short = self._shortage()
+        self._keep([number, max(wanted, number, short[1] if short else 0), int(time.time())])
+
+    def _shortage(self) -> tuple[int, int, int] | None:
+        match self._known().get(self._key):
+            case [int(number), int(wanted), int(since)] if 0 < number <= wanted:
+                return number, wanted, since
+        return None
+
+    def _keep(self, value: int | list[int]) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with published(self._path) as (partial,):
-                partial.write_text(json.dumps({**self._known(), self._key: number}), encoding="utf-8")
+                partial.write_text(json.dumps({**self._known(), self._key: value}), encoding="utf-8")
         except (OSError, OutputError):
             return
 

@@ -39,7 +39,7 @@ class PretrainSettings:
         optimiser: ``"adamw"`` or ``"larc"`` (SGD with LARC, as published).
         learning_rate: Highest rate.
         decays: What decays: ``"weights"``, ``"biases"`` too, or ``"all"``; see ``parameter_groups``.
-        mixed_precision: Whether a GPU computes in bfloat16.
+        mixed_precision: Whether a GPU that was built for bfloat16 computes with it.
         rate_from_nothing: The same where the encoder starts from random weights, of which nothing can be forgotten; 0: no
             other.
         most_pixels: The quick preset coarsens rasters to about this number of pixels; 0: never.
@@ -58,6 +58,7 @@ class PretrainSettings:
             and ``sticl``; 0: those of a few batches.
         transfer: Share of the patches whose second view gets the colours of another patch, see
             ``false_core.sampling.style``. Where the job names rasters as ``style`` that of ``sticl``, if it says no other.
+        outputs: Answers of the teacher of ``false_core.methods.last``.
         window: Side of what ``false_core.methods.glcnet`` compares locally, in pixels of a view.
         decoder: What a method trains beside the encoder, if it does. That of fine-tuning with the same preset.
     """
@@ -100,6 +101,7 @@ class PretrainSettings:
     radius: float = 1.0
     queue: int = 0
     transfer: float = 0.0
+    outputs: int = 4096
     window: int = 16
     decoder: str = "segformer"
 
@@ -206,6 +208,7 @@ PUBLISHED_WITH: dict[str, dict[str, Any]] = {
     "pcl": {"temperature": 0.2, "queue": 16_384},
     "glcnet": {"window": 48},
     "moco": {"temperature": 0.2, "queue": 65_536},
+    "last": {"outputs": 65_536},
     "sticl": {"temperature": 0.2, "queue": 65_536},
 }
 """What the authors of other methods published, for the preset ``paper``."""

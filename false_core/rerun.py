@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import safetensors.torch
@@ -19,11 +20,14 @@ from false_core.dispatch import run
 from false_core.errors import OutputError, RequestError
 from false_core.events import Event
 from false_core.feedback import Feedback
-from false_core.models.header import SEGMENTER
+from false_core.models.header import AREA_CLASSIFIER, ENCODER, SEGMENTER
 from false_core.models.model_file import read_card
 from false_core.models.record import Record, file_fingerprint, here, made_with, read_by, read_record
 
 SAME, CHANGED, MISSING, UNKNOWN = "as it was", "has changed", "is not there", "cannot be compared"
+
+TARGET_OF_KIND = {ENCODER: "encoder", SEGMENTER: "model", AREA_CLASSIFIER: "new_model"}
+"""The parameter that names the file of a model, by its kind. Beside a model of areas its areas are written too."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,11 @@ def plan(model: str, output: str, report: str | None = None, replaced: Mapping[s
     """
     card = read_card(model)
     record = read_record(card, model)
-    target = {"model" if card.kind == SEGMENTER else "encoder": output}
+    target = {TARGET_OF_KIND[card.kind]: output}
+    if card.kind == AREA_CLASSIFIER:
+        target["output"] = str(Path(output).with_suffix(".gpkg"))
     job = jobs.from_mapping({**_fields(record, replaced or {}), **target, **({"report": report} if report else {})})
-    assert isinstance(job, (jobs.Pretrain, jobs.Finetune))  # A record says nothing else.
+    assert isinstance(job, (jobs.Pretrain, jobs.Finetune, jobs.ClassifyAreas))  # A record says nothing else.
     now = made_with(choose_device(job.device, Feedback(lambda event: None)))
     tools = tuple((name, then, now.get(name, "")) for name, then in record.made_with.items() if then != now.get(name, ""))
     return Plan(job, tuple(_inputs(job, record)), tools)
@@ -88,7 +94,7 @@ def rerun(
     for path in jobs.outputs(plan.job).values():
         if os.path.realpath(path) == os.path.realpath(model) or (os.path.exists(path) and os.path.samefile(path, model)):
             raise OutputError(f"{path} is the model that is to be made again.", "Choose another file.")
-    (output,) = (path for name, path in jobs.outputs(plan.job).items() if name in ("model", "encoder"))
+    (output,) = (path for name, path in jobs.outputs(plan.job).items() if name in TARGET_OF_KIND.values())
     run(plan.job, on_event, cancel)
     then, now = (safetensors.torch.load_file(path) for path in (model, output))
     if {name: tensor.shape for name, tensor in then.items()} != {name: tensor.shape for name, tensor in now.items()}:
@@ -103,7 +109,7 @@ def _fields(record: Record, replaced: Mapping[str, str]) -> dict[str, Any]:
         if name not in fields or fields[name] is None:
             raise RequestError(f"The model was made without {name}.", "Name one of its inputs.")
     for name, value in fields.items():
-        if name not in declared or not declared[name].kind.is_input:
+        if name not in declared or not declared[name].kind.is_input or value is None:
             continue
         if declared[name].kind.is_many:
             fields[name] = replaced[name].split(",") if name in replaced else [here(str(path)) for path in value]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,6 +11,26 @@ from typing import Any, TypeVar
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
+
+
+def thread_pool(threads: int, name: str = "") -> ThreadPoolExecutor:
+    """Return threads that compute on the GPU that the present thread computes on.
+
+    CUDA keeps for each thread which card is its current one, and begins with the first. To that one belongs what names no
+    other: pinned memory, the streams on which events are recorded, kernels.
+    """
+    # Not imported: where nothing has, there is no card in use either.
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return ThreadPoolExecutor(threads, name)
+    return ThreadPoolExecutor(threads, name, torch.cuda.set_device, (torch.cuda.current_device(),))
+
+
+def cores() -> int:
+    """Return the cores that this process may use: its share of them where several processes of a job are on a computer."""
+    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    beside = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    return max(1, mine // (int(beside) if beside.isdecimal() and int(beside) else 1))
 
 
 def prefetch(make: Callable[[Key], Item], keys: Iterable[Key], depth: int = 3, threads: int = 1) -> Generator[Item]:
@@ -20,7 +42,7 @@ def prefetch(make: Callable[[Key], Item], keys: Iterable[Key], depth: int = 3, t
         make: Called by several threads at once where there are several.
         depth: Items that may be under way or wait, at least one per thread.
     """
-    pool = ThreadPoolExecutor(threads)
+    pool = thread_pool(threads)
     waiting: deque[Future[Item]] = deque()
     try:
         for key in keys:
@@ -42,7 +64,7 @@ class BackgroundWriter:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._thread = ThreadPoolExecutor(1)
+        self._thread = thread_pool(1)
         self._waiting: deque[Future[None]] = deque()
 
     def add(self, do: Callable[..., None], *given: Any) -> None:

@@ -32,8 +32,8 @@ from qgis.core import (
 from false_core import jobs
 from qgis_false import label_layers, layers, legend
 
-SCRIPT = "land_cover.slurm"
-FILES = (SCRIPT, "1_pretrain.json", "2_finetune.json", "3_classify.json", label_layers.LABELS_FILE, legend.LEGEND_FILE)
+SCRIPT, LABELS_FILE = "land_cover.slurm", "labels.gpkg"
+FILES = (SCRIPT, "1_pretrain.json", "2_finetune.json", "3_classify.json", LABELS_FILE, legend.LEGEND_FILE)
 
 TEMPLATE = """\
 #!/bin/bash
@@ -147,7 +147,7 @@ class RunOnCluster(QgsProcessingAlgorithm):
         folder.mkdir(parents=True, exist_ok=True)
         source = self.parameterAsSource(parameters, "LABELS", context)
         way = label_layers.way_to_raster(source, shown, context)
-        label_layers.write_labels(source, text("FIELD"), folder / "labels.gpkg", feedback, way, self._style)
+        label_layers.write_labels(source, text("FIELD"), folder / LABELS_FILE, feedback, way, self._style)
         entries = self._style.entries(feedback) if self._style else []
         if entries:
             legend.write_legend(entries, folder)
@@ -182,7 +182,7 @@ def planned(raster: str, field: str, place: str, preset: str, steps: Optional[in
             rasters=(raster,), encoder=encoder, preset=preset, steps=steps, report=at("pretrain.html")
         ),
         "2_finetune.json": jobs.Finetune(
-            raster=raster, labels=at(label_layers.LABELS_FILE), field=field, encoder=encoder, model=model, preset=preset,
+            raster=raster, labels=at(LABELS_FILE), field=field, encoder=encoder, model=model, preset=preset,
             steps=steps, legend=at(legend.LEGEND_FILE) if styled else None, report=at("finetune.html"),
         ),
         "3_classify.json": jobs.Classify(

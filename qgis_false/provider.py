@@ -16,6 +16,7 @@ from qgis_false.algorithms.assess import Assess
 from qgis_false.algorithms.base import missing_to_compute
 from qgis_false.algorithms.checkenvironment import CheckEnvironment
 from qgis_false.algorithms.classify import Classify
+from qgis_false.algorithms.classifyareas import ClassifyAreas
 from qgis_false.algorithms.classifymany import ClassifyMany
 from qgis_false.algorithms.collectplaces import CollectPlaces
 from qgis_false.algorithms.comparemaps import CompareMaps
@@ -45,6 +46,7 @@ ALGORITHMS = (
     Classify,
     ClassifyMany,
     EditMap,
+    ClassifyAreas,
     Polygonise,
     Embed,
     SamplePoints,

@@ -219,8 +219,8 @@ def example(job: type[Any]) -> dict[str, Any]:
     """Return values for the parameters that must be given, so that together they are a valid job."""
     declared, given = jobs.parameters(job), defaults(job)
     names = [name for name in declared if given[name] is dataclasses.MISSING]
-    # Of some parameters just one must be given: the first one stands for them, with the field that belongs to it.
-    names += [name for name in getattr(job, "EXACTLY_ONE", ())[:1] if name not in names]
+    # Of some groups of parameters just one must be given: the first one stands for them, with the field that belongs to it.
+    names += [choice[0] for choice in getattr(job, "EXACTLY_ONE", ()) if choice[0] not in names]
     names += [name for name, parameter in declared.items() if parameter.kind == jobs.FIELD and parameter.of in names]
     return {name: declared[name].example for name in declared if name in names}
 

@@ -38,11 +38,13 @@ class Grounds:
         sources: The rasters on their working grids, with the same bands.
         areas: The part of each that is looked at.
         sides: The side of a place in working pixels of each.
+        side_m: The same in metres.
     """
 
     sources: Sequence[RasterSource]
     areas: Sequence[Window]
     sides: Sequence[int]
+    side_m: float
 
     def room(self, number: int) -> Window | None:
         """Return where the centre of a place may lie in a raster, so that the place is within the area; None: nowhere."""

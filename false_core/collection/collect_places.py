@@ -75,7 +75,7 @@ def collect_places(job: CollectPlaces, feedback: Feedback) -> dict[str, Any]:
             raise InputError("None of the places holds data.", "Check the nodata value of the rasters, and the extent.")
         candidates = candidates.of(looks.valid)
     with feedback.stage("Choosing", 0.08):
-        distance = _side(job, grounds.sources[0]) if job.distance is None else job.distance
+        distance = grounds.side_m if job.distance is None else job.distance
         positions = ground.at(candidates.rasters, candidates.middles)
         spread = ChosenPlaces(distance)
         names, groups = _groups(job, how, candidates, looks, found, positions, distance, existing, generator)
@@ -99,7 +99,7 @@ def _open(job: CollectPlaces, how: str, feedback: Feedback) -> tuple[Grounds, Ey
             source.at_factor(factor) if factor > 1 else source for source in sources for factor in [_factor(source, side)]
         ]
         sources, areas = areas_within(sources, job.extent, feedback)
-        grounds = Grounds(sources, areas, [_pixels(source, side) for source in sources])
+        grounds = Grounds(sources, areas, [_pixels(source, side) for source in sources], side)
         if device is None:
             return grounds, None
         encoder = build_encoder(BACKBONE, len(sources[0].bands))
@@ -111,7 +111,7 @@ def _open(job: CollectPlaces, how: str, feedback: Feedback) -> tuple[Grounds, Ey
         sources = [open_for_model(raster, job.encoder, card, feedback, job.bands) for raster in job.rasters]
         side = _side(job, sources[0])
         sources, areas = areas_within(sources, job.extent, feedback)
-        grounds = Grounds(sources, areas, [_pixels(source, side) for source in sources])
+        grounds = Grounds(sources, areas, [_pixels(source, side) for source in sources], side)
     encoder = encoder.eval().to(device)
     return grounds, Eye(encoder, normalisation, device, side_for(grounds.sides[0]), how == BY_GRADIENTS)
 
@@ -155,7 +155,7 @@ def _looked_at(job: CollectPlaces) -> int:
 
 
 def _none(job: CollectPlaces, grounds: Grounds) -> InputError:
-    side = _side(job, grounds.sources[0])
+    side = grounds.side_m
     if all(grounds.room(number) is None for number in range(len(grounds.sources))):
         return InputError(f"No raster holds a place of {side:g} m.", "Choose smaller places, or a larger extent.")
     return InputError(

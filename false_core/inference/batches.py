@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ WORTH = 1.03
 MEASUREMENTS_PER_SIZE = 3
 """Times that a batch is measured."""
 
+Input = TypeVar("Input")
 Result = TypeVar("Result")
 
 
@@ -40,16 +41,22 @@ class BatchedNetwork(Generic[Result]):
         limit: DeviceLimit | None = None,
     ) -> None:
         self.batch, self.device = batch, device
+        self._wanted = batch
         self._forward, self._limit, self._feedback = forward, limit, feedback
         self._copying = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
-    def compute(self, tiles: Sequence[Tensor]) -> list[Result]:
-        """Return the results of tiles (bands, height, width) in the host's memory."""
+    def compute(self, tiles: Sequence[Input], together: Callable[[Sequence[Input]], Tensor] | None = None) -> list[Result]:
+        """Return the results of tiles in the host's memory.
+
+        Args:
+            tiles: Normalised ones of shape (bands, height, width), or whatever ``together`` takes.
+            together: Makes one tensor of several tiles, on the device.
+        """
         results: list[Result] = []
         while len(results) < len(tiles):
             batch = tiles[len(results) : len(results) + self.batch]
             try:
-                results.extend(self._forward(self._upload(batch)))
+                results.extend(self._forward(self._upload(batch, together)))
                 continue
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error) or len(batch) == 1:
@@ -59,22 +66,28 @@ class BatchedNetwork(Generic[Result]):
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
             if self._limit:
-                self._limit.remember(self.batch)
+                self._limit.remember_shortage(self.batch, self._wanted)
             self._feedback.info(
                 f"The device's memory is too small for {len(batch)} tiles at a time. Going on with {self.batch}."
             )
         return results
 
-    def _upload(self, tiles: Sequence[Tensor]) -> Tensor:
+    def _upload(self, tiles: Sequence[Any], together: Callable[[Sequence[Any]], Tensor] | None) -> Tensor:
+        make = together or (lambda tiles: stacked_tiles(tiles, self.device))
         if self._copying is None:
-            return (tiles[0][None] if len(tiles) == 1 else torch.stack(list(tiles))).to(self.device)
+            return make(tiles)
         # Beside what is being computed. The tiles are in pinned memory, so nothing waits for the copy.
         computing = torch.cuda.current_stream(self.device)
         with torch.cuda.stream(self._copying):
-            pixels = torch.stack([tile.to(self.device, non_blocking=True) for tile in tiles])
+            pixels = make(tiles)
         computing.wait_stream(self._copying)
         pixels.record_stream(computing)
         return pixels
+
+
+def stacked_tiles(tiles: Sequence[Tensor], device: torch.device) -> Tensor:
+    """Return tiles (bands, height, width) as one batch on a device."""
+    return (tiles[0][None] if len(tiles) == 1 else torch.stack(list(tiles))).to(device)
 
 
 def best_batch(network: nn.Module, device: torch.device, shape: tuple[int, int, int], limit: DeviceLimit) -> int:

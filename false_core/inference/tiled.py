@@ -5,8 +5,7 @@ Classifying, scoring, embedding and suggesting labels share this loop. What they
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -14,14 +13,17 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from false_core.inference.batches import BatchedNetwork
+from false_core.card_pixels import RawPixels, is_card, normalised_on
+from false_core.inference.batches import BatchedNetwork, stacked_tiles
 from false_core.inference.tiles import Blender, Tile, TilePlan
 from false_core.raster.source import BoolArray, RasterSource
 from false_core.raster.statistics import Normalisation
-from false_core.threads import prefetch
+from false_core.threads import cores, prefetch
 
-MOST_READERS = 4
+MOST_READERS = 16
 """Threads that read, as far as there are cores: a device that is faster than the CPU waits for tiles to be decoded."""
+READERS_BESIDE_CPU = 4
+"""The same where the CPU computes itself. Above 16 cores they are a quarter of them."""
 
 Result = TypeVar("Result")
 Wanted = Callable[[Tile, BoolArray], bool]
@@ -34,12 +36,13 @@ class ReadTile:
 
     Attributes:
         valid: Its valid pixels of the file; None where there are none.
-        pixels: Its normalised pixels, of shape (bands, side, side); None where the network has nothing to compute.
+        pixels: Its pixels, of shape (bands, side, side): normalised, or for a card as the file stores them; None where the
+            network has nothing to compute.
     """
 
     tile: Tile
     valid: BoolArray | None
-    pixels: Tensor | None
+    pixels: Tensor | RawPixels | None
 
 
 @dataclass(frozen=True)
@@ -61,24 +64,37 @@ class TiledNetwork(Generic[Result]):
 
         Tiles are read ahead by several threads, which call ``wanted`` too.
         """
-        readers = min(MOST_READERS, os.cpu_count() or 1)
+        readers = readers_for(self.network.device)
         depth = readers + self.network.batch
         with closing(prefetch(lambda tile: self._read(tile, wanted), tiles, depth, readers)) as ahead:
             for group in _groups(ahead, lambda: self.network.batch):
-                results = self.network.compute([item.pixels for item in group if item.pixels is not None])
+                results = self.network.compute([item.pixels for item in group if item.pixels is not None], self._together)
                 for item in group:
                     yield item, None if item.pixels is None else results.pop(0)
 
     def _read(self, tile: Tile, wanted: Wanted) -> ReadTile:
         if self.source.is_hole(tile.window):
             return ReadTile(tile, None, None)
-        raw, valid = self.source.read_with_validity(tile.window)
-        if not valid.any():
+        raw = self.source.read_as_stored(tile.window)
+        if not raw.valid.any():
             return ReadTile(tile, None, None)
-        if not wanted(tile, valid):
-            return ReadTile(tile, valid, None)
-        pixels = torch.from_numpy(self.normalisation.apply(raw))
-        return ReadTile(tile, valid, pixels.pin_memory() if self.network.device.type == "cuda" else pixels)
+        if not wanted(tile, raw.valid):
+            return ReadTile(tile, raw.valid, None)
+        if is_card(self.network.device):
+            return ReadTile(tile, raw.valid, RawPixels.of(raw, self.network.device))
+        return ReadTile(tile, raw.valid, torch.from_numpy(self.normalisation.apply(raw.with_nan())))
+
+    def _together(self, tiles: Sequence[Tensor | RawPixels]) -> Tensor:
+        """Return normalised tiles on the device."""
+        raw = [tile for tile in tiles if isinstance(tile, RawPixels)]
+        if raw:
+            return normalised_on(self.network.device, raw, self.normalisation)
+        return stacked_tiles([tile for tile in tiles if isinstance(tile, Tensor)], self.network.device)
+
+
+def readers_for(device: torch.device) -> int:
+    """Return how many threads read tiles for a device."""
+    return min(MOST_READERS, cores(), MOST_READERS if device.type != "cpu" else max(READERS_BESIDE_CPU, cores() // 4))
 
 
 def blended(

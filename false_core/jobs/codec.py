@@ -108,12 +108,12 @@ def missing_together(job: Type[Any], given: Sequence[str]) -> Optional[Tuple[str
 
     Each may be left out by itself, but of some just one is needed, and a layer of labels needs its field.
     """
-    choice = getattr(job, "EXACTLY_ONE", ())
-    chosen = [called(job, name) for name in choice if name in given]
-    if choice and len(chosen) != 1:
-        every = [called(job, name) for name in choice]
-        what = f"{' and '.join(chosen)} were both given." if chosen else f"Neither {' nor '.join(every)} was given."
-        return what, f"Give just one: {' or '.join(every)}."
+    for choice in getattr(job, "EXACTLY_ONE", ()):
+        chosen = [called(job, name) for name in choice if name in given]
+        if len(chosen) != 1:
+            every = [called(job, name) for name in choice]
+            what = f"{' and '.join(chosen)} were both given." if chosen else f"Neither {' nor '.join(every)} was given."
+            return what, f"Give just one: {' or '.join(every)}."
     for name, parameter in parameters(job).items():
         if parameter.kind == FIELD and parameter.of in given and name not in given:
             return f"{called(job, name)} is missing.", f"Name the field of {called(job, parameter.of)} that holds the class."

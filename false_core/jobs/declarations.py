@@ -41,7 +41,7 @@ from false_core.jobs.kinds import (
 UNTRAINED = "random"
 METHODS = {
     "false": "FALSE", "simclr": "SimCLR", "barlow_twins": "Barlow Twins", "pcl": "PCL", "rissnet": "RiSSNet",
-    "gfcnet": "GFCNet", "glcnet": "GLCNet", "grass": "GraSS", "moco": "MoCo v2", "sticl": "STICL",
+    "gfcnet": "GFCNet", "glcnet": "GLCNet", "grass": "GraSS", "moco": "MoCo v2", "sticl": "STICL", "last": "LaST",
     "inpainting": "Inpainting", "jigsaw": "Jigsaw", "colourisation": "Colourisation", "autoencoder": "Autoencoder",
     UNTRAINED: "untrained encoder",
 }  # fmt: skip
@@ -159,6 +159,7 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
         "at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it "
         "together. moco takes negatives from earlier batches, for small batches. sticl does so too, and shows some patches "
         "in the colours of other places or dates, so that the encoder learns to see through light and season. "
+        "last asks a student to say of any crop what its teacher says of the whole view, without negatives. "
         "inpainting, colourisation and jigsaw hide something of a view and ask for it; autoencoder is a control. "
         "random does not train the encoder at all, which shows what pretraining adds.",
         "false",
@@ -566,6 +567,136 @@ class ClassifyMany(Job, done_by="false_core.mapping.classify.classify_many:class
 
 
 @dataclass(frozen=True)
+class ClassifyAreas(Job, done_by="false_core.areas.classify_areas:classify_areas"):
+    """Give each area of a raster a class, from a few areas whose class is known.
+
+    Areas are the cells of a grid, parcels, blocks or other polygons. What the encoder sees in an area is averaged to one
+    list of numbers, and a classifier is fitted to those of the labelled areas in seconds. Areas may overlap, have several
+    parts and be smaller than a pixel; those without a valid pixel get no class. An area with a label keeps its class.
+    """
+
+    raster: str = parameter(RASTER, "Raster", "The raster that the areas lie on." + _STANDS_FOR_ONE)
+    output: str = parameter(
+        NEW_VECTOR,
+        "Classified areas",
+        "The layer to write: the areas with their own fields, and class, confidence in percent, and second, the next "
+        "likeliest class. The ending says the format.",
+    )
+    areas: Optional[str] = parameter(
+        VECTOR,
+        "Areas",
+        "Polygons, each of which gets a class. Their fields are kept. Give these or the side of a cell.",
+        None,
+        of="raster",
+    )
+    cell: Optional[float] = parameter(
+        NUMBER,
+        "Side of a cell",
+        "Makes the areas: squares of this side, from the upper left corner of the raster on.",
+        None,
+        unit="CRS units",
+        minimum=1e-9,
+    )
+    labels: Optional[str] = parameter(
+        VECTOR,
+        "Labels",
+        "Polygons or points with a class field; it may be the layer of the areas itself, empty where the class is not "
+        "known. A point labels the area that holds it, a polygon the areas that it mostly covers. A polygon that covers no "
+        "area is an example of its own. Five of each class are a good start. Give these or a model.",
+        None,
+        of="raster",
+    )
+    field: Optional[str] = parameter(
+        FIELD,
+        "Class field",
+        "The field of the labels that holds the class. Empty values are left out. In QGIS it may be left out: then it is "
+        "the field that the layer is styled by.",
+        None,
+        of="labels",
+    )
+    model: Optional[str] = parameter(
+        MODEL,
+        "Model",
+        "A model of areas that an earlier run has written, in place of labels. It may come from another raster.",
+        None,
+        of="area classifier",
+    )
+    encoder: Optional[str] = parameter(
+        MODEL,
+        "Encoder",
+        "Encoder file from pretraining. Empty: the general encoder alone. With one, both are used.",
+        None,
+        of="encoder",
+    )
+    bands: Tuple[int, ...] = parameter(
+        BANDS,
+        "Bands",
+        "Bands to use, counted from 1. Empty: those of the encoder, or all but alpha.",
+        (),
+        of="raster",
+        advanced=True,
+    )
+    extent: Optional[str] = _extent("Make cells in this part only", "everywhere", of="raster")
+    pixel_size: Optional[float] = parameter(
+        NUMBER,
+        "Working pixel size",
+        "The raster is averaged to about this pixel size first. Empty: that of the encoder file, or so that the areas are "
+        "some hundred pixels wide.",
+        None,
+        unit="CRS units",
+        minimum=0.0,
+        advanced=True,
+    )
+    weights: str = parameter(
+        CHOICE,
+        "General encoder",
+        "general: an encoder that others trained on photographs, which comes with the library. none: the encoder file "
+        "alone.",
+        GENERAL_WEIGHTS[0],
+        choices=GENERAL_WEIGHTS,
+        advanced=True,
+    )
+    seed: int = _seed()
+    device: str = _device()
+    legend: Optional[str] = parameter(
+        FILE,
+        "Legend",
+        "JSON file with a list of {value, name, color}: what the classes are called and how they look. In "
+        "QGIS it is taken from the label layer's style.",
+        None,
+        dialog=False,
+    )
+    new_model: Optional[str] = parameter(
+        NEW_MODEL, "Model of areas", "Optional: the file to keep the classifier in, for other rasters.", None
+    )
+    report: Optional[str] = parameter(
+        NEW_REPORT, "Report", "HTML report with scores, the confusion of classes, and the areas of each class.", None
+    )
+
+    EXACTLY_ONE: ClassVar[Tuple[Tuple[str, ...], ...]] = (("areas", "cell"), ("labels", "model"))
+    RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("classified", "Areas classified"),
+        Result("without", "Areas without a class"),
+        Result("accuracy", "Overall accuracy and its limits, or: unknown", TEXT),
+        Result("oa", "Overall accuracy"),
+        Result("oa_low", "Lower limit of the overall accuracy (95 %)"),
+        Result("oa_high", "Upper limit of the overall accuracy (95 %)"),
+    )
+
+    def contradiction(self) -> Optional[Tuple[str, str]]:
+        """Say so where a model is to be used and another one to be made."""
+        if self.model is None:
+            return None
+        for name in ("encoder", "new_model"):
+            if getattr(self, name) is not None:
+                return (
+                    f"{called(self, 'model')} and {called(self, name)} were both given.",
+                    "A model brings its own encoder and stays as it is.",
+                )
+        return None
+
+
+@dataclass(frozen=True)
 class Polygonise(Job, done_by="false_core.mapping.polygonise:polygonise"):
     """Turn a map into polygons, one for each region.
 
@@ -750,7 +881,7 @@ class Assess(Job, done_by="false_core.accuracy.assess:assess"):
         NEW_TABLE, "Table", "CSV table with the confusion matrix and the scores and areas per class.", None
     )
 
-    EXACTLY_ONE: ClassVar[Tuple[str, ...]] = ("reference", "truth")
+    EXACTLY_ONE: ClassVar[Tuple[Tuple[str, ...], ...]] = (("reference", "truth"),)
     RESULTS: ClassVar[Tuple[Result, ...]] = (
         Result("oa", "Overall accuracy"),
         Result("miou", "Mean intersection over union"),

@@ -27,7 +27,7 @@ class Job:
 
     Attributes:
         RESULTS: What the job hands back beside its files.
-        EXACTLY_ONE: Optional parameters of which just one must be given.
+        EXACTLY_ONE: Groups of optional parameters. Of each group just one must be given.
         NAME: What the job is called on the command line, in JSON and in the id of its algorithm: its class in small letters.
         DONE_BY: The function that does the job, as ``"module:function"``. It takes the job and a ``Feedback``, that of a
             shared job also the ``World`` of processes, and returns the results by name.
@@ -35,7 +35,7 @@ class Job:
     """
 
     RESULTS: ClassVar[Tuple[Result, ...]] = ()
-    EXACTLY_ONE: ClassVar[Tuple[str, ...]] = ()
+    EXACTLY_ONE: ClassVar[Tuple[Tuple[str, ...], ...]] = ()
     NAME: ClassVar[str] = ""
     DONE_BY: ClassVar[str] = ""
     IS_SHARED: ClassVar[bool] = False

@@ -71,6 +71,16 @@ def read_table(path: str, field: str | None, feedback: Feedback) -> geopandas.Ge
     Raises:
         InputError: The file, layer or field is missing, or cannot be read.
     """
+    return _table(path, [] if field is None else [field], feedback)
+
+
+def read_layer(path: str, feedback: Feedback) -> geopandas.GeoDataFrame:
+    """Read a layer as geometries with the values of all its fields. The rest is as for ``read_table``."""
+    return _table(path, None, feedback)
+
+
+def _table(path: str, fields: list[str] | None, feedback: Feedback) -> geopandas.GeoDataFrame:
+    """Return a layer with some of its fields; None: with all."""
     asked = LayerPath.parse(path)
     file = asked.file
     if not file.startswith("/vsi") and not os.path.exists(file):
@@ -91,7 +101,7 @@ def read_table(path: str, field: str | None, feedback: Feedback) -> geopandas.Ge
             warnings.filterwarnings("ignore", message="Measured", category=UserWarning)
             layer = _layer(asked)
             check_view(file, layer.name, MOST_FEATURES)
-            about, shapes, values = _read(asked, layer, field)
+            about, shapes, values = _read(asked, layer, fields)
     except pyogrio.errors.GeometryError as error:
         raise InputError(
             f"{file} holds shapes of a kind that cannot be read: {error}.", "Save them as polygons, lines or points first."
@@ -112,16 +122,15 @@ def read_table(path: str, field: str | None, feedback: Feedback) -> geopandas.Ge
             f"{lost} label shapes of {file} are of a kind that cannot be read, or damaged. They are left out; save them as "
             "polygons, lines or points."
         )
-    table = geopandas.GeoDataFrame(
-        {} if field is None else {field: values}, geometry=geometries, crs=about["crs"] or layer.crs
-    )
+    table = geopandas.GeoDataFrame(values, geometry=geometries, crs=about["crs"] or layer.crs)
     if asked.dimension is not None:
         table = table[shapely.get_dimensions(geometries) == asked.dimension]
-    if layer.encoding and field is not None and not "".join(str(v) for v in table[field].unique()).isascii():
+    texts = (str(text) for column in values for text in table[column].unique())
+    strange = next((text for text in texts if not text.isascii()), "") if layer.encoding else ""
+    if strange:
         feedback.warn(
             f"{file} does not say how its texts are encoded. They are taken to be {layer.encoding}, such as "
-            f"{next(str(v) for v in table[field].unique() if not str(v).isascii())!r}. If that is wrong, write the name of "
-            f"the encoding into a file {Path(file).stem}.cpg beside it."
+            f"{strange!r}. If that is wrong, write the name of the encoding into a file {Path(file).stem}.cpg beside it."
         )
     return table
 
@@ -168,7 +177,7 @@ def _layer(asked: LayerPath) -> _Layer:
     return _Layer(name, _guessed_encoding(file, name, about))
 
 
-def _read(asked: LayerPath, layer: _Layer, field: str | None) -> tuple[dict[str, Any], Any, Any]:
+def _read(asked: LayerPath, layer: _Layer, wanted: list[str] | None) -> tuple[dict[str, Any], Any, dict[str, Any]]:
     """Return what GDAL knows of a layer, its geometries as well-known binary, None where it has none, and its values."""
     options: dict[str, Any] = {"encoding": layer.encoding, "layer": layer.name}
     if layer.query:
@@ -179,13 +188,12 @@ def _read(asked: LayerPath, layer: _Layer, field: str | None) -> tuple[dict[str,
         options["where"] = asked.subset
         about = pyogrio.read_info(asked.file, layer=layer.name, encoding=layer.encoding)
     fields = [str(name) for name in about["fields"]]
-    if field is not None and field not in fields:
-        raise InputError(f"The labels have no field {field!r}.", f"They have {', '.join(fields) or 'no field at all'}.")
+    for field in wanted or ():
+        if field not in fields:
+            raise InputError(f"The labels have no field {field!r}.", f"They have {', '.join(fields) or 'no field at all'}.")
     try:
         # One more than may be: a layer can be a query that never ends.
-        about, _, shapes, values = pyogrio.raw.read(
-            asked.file, columns=[] if field is None else [field], max_features=MOST_FEATURES + 1, **options
-        )
+        about, _, shapes, values = pyogrio.raw.read(asked.file, columns=wanted, max_features=MOST_FEATURES + 1, **options)
     except (ValueError, pyogrio.errors.DataLayerError) as error:
         if not asked.subset or isinstance(error, UnicodeError):
             raise
@@ -193,9 +201,8 @@ def _read(asked: LayerPath, layer: _Layer, field: str | None) -> tuple[dict[str,
             f"The filter of the label file {asked.file} cannot be used: {asked.subset} ({error}).",
             "It is a condition as behind WHERE, such as \"cover\" <> 'water'.",
         ) from error
-    if field is None:
-        return about, shapes, None
-    return about, shapes, _dates_as_texts(pd.Series(values[0]), str(about["ogr_types"][0]))
+    kinds = zip(map(str, about["fields"]), values, map(str, about["ogr_types"]))
+    return about, shapes, {name: _dates_as_texts(pd.Series(own), kind) for name, own, kind in kinds}
 
 
 def _layers_of_package(file: str) -> list[tuple[str, str | None]]:

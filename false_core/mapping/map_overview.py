@@ -61,25 +61,27 @@ class MapOverview:
         """Pixels of the map."""
         return self._area.width * self._area.height
 
-    def add(self, place: Window, codes: npt.NDArray[np.uint8], tile: Window, seen: FloatArray, factor: int) -> None:
+    def shown(self, place: Window) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Return the rows and the columns of the map in ``place`` that the pictures show."""
+        down, across = self._within(place)
+        return self._rows[down], self._columns[across]
+
+    def add(self, place: Window, codes: npt.NDArray[np.uint8], seen: FloatArray) -> None:
         """Take in a part of the map that was just written.
 
         Args:
             place: Where it lies, in pixels of the map.
             codes: Its class codes, of shape (height, width).
-            tile: A larger place, or the same.
-            seen: That one in the raster as the network saw it: normalised, of shape (bands, height / factor rounded up,
-                width / factor rounded up).
-            factor: Pixels of the file per pixel of ``seen``.
+            seen: What the raster shows at the pixels of ``shown``, as the network saw it: normalised, of shape (bands, rows,
+                columns).
         """
         # Not numpy's, which makes a number of eight bytes of each code first.
         self.pixels += torch.bincount(torch.from_numpy(codes).flatten(), minlength=256).numpy()
         down, across = self._within(place)
         rows, columns = self._rows[down], self._columns[across]
         shown = codes[np.ix_(rows - place.row, columns - place.column)]
-        colours = in_colour(seen[:, (rows[:, None] - tile.row) // factor, (columns - tile.column) // factor])
         self._map[down, across] = shown
-        self._image[down, across] = np.where((shown == self._classes.nodata)[..., None], np.uint8(255), colours)
+        self._image[down, across] = np.where((shown == self._classes.nodata)[..., None], np.uint8(255), in_colour(seen))
 
     def strip_overview(self, place: Window) -> StripOverview:
         """Return what was taken in, all of which must lie in ``place``."""

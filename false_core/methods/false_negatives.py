@@ -29,6 +29,9 @@ from false_core.methods.pairs import (
 POSITIVE, ANCHOR, FOUND = "positive", "anchor", "found"
 """What similarities are compared with or gone by: the positive, the anchor itself, and what was found."""
 
+ROUNDING = 32
+"""Units of the last place by which two similarities may differ that are the same."""
+
 
 @dataclass(frozen=True)
 class Search:
@@ -94,7 +97,10 @@ class Search:
         if not self.benchmark:
             return sureness > self.threshold
         least = sureness.topk(max(1, round(self.benchmark * len(sureness)))).values[-1]
-        return (sureness >= least) & (sureness > -torch.inf)
+        # Anchors that found one another are as sure as each other, up to the rounding of matrix products, which differs
+        # between one process and several.
+        tie = ROUNDING * torch.finfo(sureness.dtype).eps
+        return (sureness >= least - tie) & (sureness > -torch.inf)
 
     def among(self, similarity: Tensor, of_positive: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Return the possible false negatives of a block of anchors among some of the others.

@@ -32,6 +32,8 @@ class Views:
         ground: Where the patches' centres and then their points lie on the ground, of shape (B, 1 + points, 3), in widths of
             a view and in one frame for all batches. None where the method did not ask.
         chance: The numbers from 0 to 1 that ``SamplingRequirements.chance`` asked for, of shape (2B, numbers), likewise.
+        local: The small crops that ``SamplingRequirements.local`` asked for, of shape (crops * B, bands, side, side): the
+            first ones of all patches, then the second ones.
     """
 
     pixels: Tensor
@@ -39,6 +41,7 @@ class Views:
     kept: Tensor
     ground: Tensor | None = None
     chance: Tensor | None = None
+    local: Tensor | None = None
 
     def first(self) -> Tensor:
         """Return the pixels of the first views."""

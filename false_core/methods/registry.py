@@ -14,6 +14,7 @@ from false_core.methods.glcnet import GLCNet
 from false_core.methods.grass import GraSS
 from false_core.methods.inpainting import Inpainting
 from false_core.methods.jigsaw import Jigsaw
+from false_core.methods.last import LaST
 from false_core.methods.method import Method
 from false_core.methods.moco import MoCo
 from false_core.methods.pcl import PCL
@@ -34,6 +35,7 @@ METHOD_CLASSES: dict[str, type[Method]] = {
     "grass": GraSS,
     "moco": MoCo,
     "sticl": STICL,
+    "last": LaST,
     "inpainting": Inpainting,
     "jigsaw": Jigsaw,
     "colourisation": Colourisation,

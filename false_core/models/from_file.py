@@ -11,6 +11,7 @@ from torch import nn
 
 from false_core.device import memory_of
 from false_core.errors import ModelFileError
+from false_core.models.area_classifier import AreaClassifier
 from false_core.models.encoder import build_encoder
 from false_core.models.fused import FusedSegmenter
 from false_core.models.model_file import GENERAL_PREFIX, ModelCard, check_layout, load_weights
@@ -38,6 +39,13 @@ def check_segmenter(path: str, card: ModelCard) -> None:
 def encoder_from(path: str, card: ModelCard) -> Any:
     """Return the encoder in an encoder file, in evaluation mode. Raises as ``segmenter_from``."""
     return _loaded(path, len(card.bands), lambda: build_encoder(card.encoder, len(card.bands)))
+
+
+def area_classifier_from(path: str, card: ModelCard) -> Any:
+    """Return the classifier of areas in a model file, in evaluation mode. Raises as ``segmenter_from``."""
+    assert card.areas is not None  # A card of this kind has it.
+    spec, bands, classes = card.areas, len(card.bands), len(card.classes)
+    return _loaded(path, bands, lambda: AreaClassifier(spec, bands, classes))
 
 
 def general_from(path: str, card: ModelCard) -> Any:

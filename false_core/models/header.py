@@ -14,7 +14,8 @@ METADATA = "__metadata__"
 """The key under which safetensors keeps texts."""
 LONGEST_HEADER = 8_000_000
 """Bytes. The header of a real model is a hundredth of that."""
-ENCODER, SEGMENTER = "encoder", "segmenter"
+ENCODER, SEGMENTER, AREA_CLASSIFIER = "encoder", "segmenter", "area classifier"
+MODEL_KINDS = (ENCODER, SEGMENTER, AREA_CLASSIFIER)
 
 
 def check_model(path: str, kind: str | None = None) -> None:
@@ -29,20 +30,28 @@ def check_model(path: str, kind: str | None = None) -> None:
         body = parse_json(text)
     except ValueError:
         return
-    if isinstance(body, dict) and body.get("kind") in (ENCODER, SEGMENTER):
+    if isinstance(body, dict) and body.get("kind") in MODEL_KINDS:
         check_kind(path, body["kind"], kind)
 
 
 def check_kind(path: str, found: str, wanted: str | None) -> None:
     """Raise ModelFileError where a model is not of the kind that is wanted; None: either will do."""
     if wanted and found != wanted:
-        step = "Run fine-tuning to make a model from it." if wanted == SEGMENTER else "Choose a file written by pretraining."
+        step = {
+            ENCODER: "Choose a file written by pretraining.",
+            SEGMENTER: "Choose a file written by fine-tuning.",
+            AREA_CLASSIFIER: "Choose a file written by classifying areas.",
+        }[wanted]
+        if (found, wanted) == (ENCODER, SEGMENTER):
+            step = "Run fine-tuning to make a model from it."
         raise ModelFileError(f"{path} holds {_a(found)}, but {_a(wanted)} is needed.", step)
 
 
 def not_of_ours(path: str) -> ModelFileError:
     """Return the error that a file is of another program."""
-    return ModelFileError(f"{path} is not a model made by FALSE.", "Choose a file written by pretraining or fine-tuning.")
+    return ModelFileError(
+        f"{path} is not a model made by FALSE.", "Choose a file written by pretraining, fine-tuning or classifying areas."
+    )
 
 
 def read_header(path: str) -> dict[str, Any]:
@@ -77,4 +86,5 @@ def texts_of_header(header: dict[str, Any], path: str) -> dict[str, str]:
 
 
 def _a(kind: str) -> str:
-    return f"an {kind}" if kind == ENCODER else f"a {kind} (a fine-tuned model)"
+    words = {ENCODER: "an encoder", SEGMENTER: "a segmenter (a fine-tuned model)", AREA_CLASSIFIER: "a model of areas"}
+    return words[kind]

@@ -22,12 +22,15 @@ from torch import Tensor, nn
 
 from false_core import __version__
 from false_core.errors import ModelFileError, OutputError
+from false_core.models.area_classifier import AreaSpec
 from false_core.models.fused import FusedSpec
 from false_core.models.header import (
+    AREA_CLASSIFIER,
     ENCODER,
     LONGEST_HEADER,
     METADATA,
     MODEL_FORMAT,
+    MODEL_KINDS,
     SEGMENTER,
     check_kind,
     not_of_ours,
@@ -41,9 +44,10 @@ from false_core.raster.same_bands import BandReference
 from false_core.raster.statistics import MAX_FLOAT32, Normalisation
 from false_core.untrusted import on_one_line, parse_json
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """2: an encoder may bring a decoder along. 3: a segmenter may have a head on frozen features, and an encoder the general one
-that it was pretrained from. Files without these are written as 1, which older versions read too."""
+that it was pretrained from. 4: a classifier of areas. Files without these are written as 1, which older versions read
+too."""
 DECODER_PREFIX = "decoder."
 """The prefix of the weights of a decoder, in a file of an encoder as in that of a segmenter."""
 GENERAL_PREFIX = "general."
@@ -73,7 +77,7 @@ class ModelCard:
     """Everything about a model but its weights.
 
     Attributes:
-        kind: ``"encoder"`` or ``"segmenter"``.
+        kind: ``"encoder"``, ``"segmenter"`` or ``"area classifier"``.
         encoder: Name of the timm backbone.
         decoder: Name of the decoder. Of an encoder, of the decoder that was pretrained with it; empty where none was.
         general: Of an encoder, the timm backbone of the general encoder that its pretraining began with; empty where it
@@ -87,6 +91,7 @@ class ModelCard:
         patch_size: Side of the patches it was trained on, in such pixels.
         classes: The classes, empty for an encoder.
         head: Of a segmenter of frozen features, what it is made of; None for a decoder.
+        areas: Of a classifier of areas, what it is made of.
         method: How it was made, for example ``"false"``, and with which settings.
         provenance: From what: inputs, label counts, scores, steps, and the library's version.
         descriptions: What the raster said of each band, in whose scale and offset the model takes pixels. None at all in a
@@ -105,6 +110,7 @@ class ModelCard:
     decoder: str = ""
     general: str = ""
     head: FusedSpec | None = None
+    areas: AreaSpec | None = None
     classes: ClassTable = field(default_factory=lambda: ClassTable(()))
     method: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -131,9 +137,13 @@ def save_model(
     Raises:
         OutputError: It cannot be written, for example because the disk is full.
     """
-    version = 3 if card.head or general else 2 if decoder else 1
+    version = 4 if card.areas else 3 if card.head or general else 2 if decoder else 1
     body = {"format_version": version, **{f.name: getattr(card, f.name) for f in dataclasses.fields(card)}}
     body["head"] = card.head.to_dict() if card.head else None
+    if card.areas:
+        body["areas"] = card.areas.to_dict()
+    else:
+        del body["areas"]  # Files of the other kinds stay as they were.
     body["normalisation"] = card.normalisation.to_dict()
     body["classes"] = card.classes.to_list()
     body["descriptions"] = [description.to_dict() for description in card.descriptions]
@@ -169,7 +179,7 @@ def read_card(path: str, kind: str | None = None) -> ModelCard:
     """Read what a model is, without its weights.
 
     Args:
-        kind: ``"encoder"`` or ``"segmenter"`` where it must be one of them.
+        kind: ``"encoder"``, ``"segmenter"`` or ``"area classifier"`` where it must be one of them.
 
     Raises:
         ModelFileError: It is missing, no model of ours, damaged, too new, or of the other kind.
@@ -289,6 +299,7 @@ def _card(body: Any) -> ModelCard:
             "band_numbers": tuple(int(b) for b in body["band_numbers"]),
             "normalisation": Normalisation.from_dict(body["normalisation"]),
             "head": FusedSpec.from_dict(body["head"]) if body.get("head") else None,
+            "areas": AreaSpec.from_dict(body["areas"]) if body.get("areas") else None,
             "classes": ClassTable.from_list(body["classes"]) if body["classes"] else ClassTable(()),
             "descriptions": tuple(map(BandDescription.from_dict, body.get("descriptions", ()))),
         }
@@ -301,7 +312,7 @@ def _check(card: ModelCard) -> None:
     """Raise ValueError where a card cannot be used, so that nothing after it needs to look again."""
     statistics = card.normalisation
     lists = (statistics.low, statistics.high, statistics.mean, statistics.std, card.band_numbers)
-    if card.kind not in (ENCODER, SEGMENTER) or not card.bands or any(len(v) != len(card.bands) for v in lists):
+    if card.kind not in MODEL_KINDS or not card.bands or any(len(v) != len(card.bands) for v in lists):
         raise ValueError("kind, bands and normalisation do not go together")
     if card.descriptions and len(card.descriptions) != len(card.bands):
         raise ValueError("there must be a description of each band")
@@ -315,7 +326,8 @@ def _check(card: ModelCard) -> None:
     if type(card.patch_size) is not int or not 1 <= card.patch_size <= LARGEST_PATCH:
         raise ValueError("patch_size must be a number of pixels")
     # timm would look up a name with a slash or a colon in it in the network.
-    networks = (card.encoder, card.decoder, card.general, *(card.head.encoders if card.head else ()))
+    made_of = [made.encoders for made in (card.head, card.areas) if made]
+    networks = (card.encoder, card.decoder, card.general, *(name for names in made_of for name in names))
     if not all(re.fullmatch(r"[\w.-]*", name) for name in networks):
         raise ValueError("the names of encoders and decoder must be plain ones")
     if card.general and card.kind != ENCODER:
@@ -323,8 +335,10 @@ def _check(card: ModelCard) -> None:
     if not all(isinstance(part, dict) for part in (card.method, card.provenance)) or not isinstance(card.dtype, str):
         raise ValueError("method and provenance must be objects, dtype a text")
     _check_provenance(card.provenance)
-    if (card.kind == SEGMENTER) != bool(card.classes.classes):
-        raise ValueError("a segmenter has classes, an encoder has none")
+    if (card.kind == ENCODER) == bool(card.classes.classes):
+        raise ValueError("a classifier has classes, an encoder has none")
+    if (card.kind == AREA_CLASSIFIER) != bool(card.areas):
+        raise ValueError("a classifier of areas says what it is made of, and nothing else does")
     if card.head and (card.kind != SEGMENTER or card.decoder):
         raise ValueError("only a segmenter without a decoder has a head")
 

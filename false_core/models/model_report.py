@@ -10,7 +10,7 @@ import numpy as np
 
 from false_core import __version__
 from false_core.language.catalogue import localised
-from false_core.models.header import SEGMENTER
+from false_core.models.header import AREA_CLASSIFIER, ENCODER, SEGMENTER
 from false_core.models.model_file import MISSING_SHAPES, SHAPES, ModelCard
 from false_core.models.weights import CHOSEN_BANDS, origin_in_words
 from false_core.raster.georeference import pixel_in_words
@@ -35,6 +35,8 @@ def model_report(card: ModelCard, name: str, megabytes: float, weights: int) -> 
 def _next(card: ModelCard) -> list[Section]:
     if card.kind == SEGMENTER:
         return next_steps("Make a map of a raster with the same bands, with 'Classify a raster'.")
+    if card.kind == AREA_CLASSIFIER:
+        return next_steps("Classify areas of a raster with the same bands, with 'Classify areas'.")
     return next_steps("Make a model from this encoder and your labels, with 'Fine-tune a model'.")
 
 
@@ -47,7 +49,7 @@ def bands_shown(numbers: Sequence[int]) -> str:
 
 def kind_in_words(card: ModelCard) -> str:
     """Return what sort of model it is, as the end of a sentence."""
-    return "a land-cover model" if card.kind == SEGMENTER else "an encoder"
+    return {ENCODER: "an encoder", SEGMENTER: "a land-cover model", AREA_CLASSIFIER: "a model of areas"}[card.kind]
 
 
 def model_sections(card: ModelCard) -> list[Section]:
@@ -65,7 +67,7 @@ def model_sections(card: ModelCard) -> list[Section]:
         history_section(card),
         _normalisation(card),
     ]
-    if card.kind == SEGMENTER:
+    if card.kind != ENCODER:
         sections[:0] = [class_section(card), *_scores(card)]
     return sections
 
@@ -107,7 +109,9 @@ def _scores(card: ModelCard) -> list[Section]:
     scores = card.provenance.get("scores", {})
     rows = [["Overall accuracy", value] for _, value in accuracy_tiles(card)[:1]]
     rows += [[title, f"{scores[name]:.3f}"] for name, title in titles.items() if name in scores]
-    title = "Scores of a cross-validation over the labels" if card.head else "Scores on labels that were kept back"
+    title = (
+        "Scores of a cross-validation over the labels" if card.head or card.areas else "Scores on labels that were kept back"
+    )
     return [Section(title, accuracy_in_words(card), rows=rows)] if rows else []
 
 
@@ -163,15 +167,16 @@ def missing_in_words(card: ModelCard) -> str:
 def _history(card: ModelCard) -> list[list[str]]:
     network = " + ".join(filter(None, (card.encoder, card.decoder or card.method.get("head"))))
     rows = [["Network", network]]
-    if card.kind == SEGMENTER:
+    if card.kind != ENCODER:
         pretraining, source = card.provenance.get("pretraining", {}), card.provenance.get("encoder", {})
         rows.append(["Pretraining", _settings(pretraining) if pretraining else "none"])
         rows += _origin(card.provenance)
         if isinstance(source, dict):
             rows.append(["Pretrained on", ", ".join(source.get("rasters", ()))])
             rows += _origin(source)
-        rows.append(["Fine-tuning", _settings(card.method)])
-        rows.append(["Fine-tuned on", str(card.provenance.get("raster", ""))])
+        learned = ("Fine-tuning", "Fine-tuned on") if card.kind == SEGMENTER else ("Classifier", "Learned on")
+        rows.append([learned[0], _settings(card.method)])
+        rows.append([learned[1], str(card.provenance.get("raster", ""))])
     else:
         rows.append(["Pretraining", _settings(card.method)])
         rows.append(["Pretrained on", ", ".join(card.provenance.get("rasters", ()))])

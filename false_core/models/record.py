@@ -31,7 +31,7 @@ MAX_FILES_HASHED = 1000
 """Files of a raster that are looked at."""
 _BESIDE = (".aux.xml", ".ovr", ".msk.ovr")
 """What programs put beside a raster without changing it."""
-_RECORDED = ("pretrain", "finetune")
+_RECORDED = ("pretrain", "finetune", "classifyareas")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from false_core.errors import ModelFileError
 from false_core.models.deeplab import dilated_deeplab
 from false_core.models.encoder import DEPTH, STRIDE, quick_on_small_maps
 from false_core.models.segformer import SummingDecoder
+from false_core.precision import autocast
 
 # segformer: all levels of the encoder, projected, upsampled to a stride of 4 and joined (Xie et al. 2021). Of the decoders
 # tried on few labels and small encoders it learned best, and it is the cheapest. deeplabv3plus-d8: as published with FALSE.
@@ -91,7 +92,7 @@ def class_probabilities(network: nn.Module, pixels: Tensor) -> Tensor:
     if any(fill):
         pixels = torch.nn.functional.pad(pixels, fill)
     pixels = pixels.contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode(), torch.autocast(pixels.device.type, torch.bfloat16, enabled=pixels.device.type == "cuda"):
+    with torch.inference_mode(), autocast(pixels.device):
         scores = network(pixels)
     probabilities: Tensor = scores[..., :height, :width].float().softmax(dim=1)
     return probabilities

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from false_core.errors import Cancelled, OutputError
 from false_core.feedback import Feedback
 from false_core.raster.map_file import FILE_BLOCK_PX, check_complete
 from false_core.raster.source import GDAL_ERRORS, Window
+from false_core.threads import thread_pool
 
 LOOK_S = 0.2
 """Seconds between two looks at how far GDAL is, and whether to stop."""
@@ -51,7 +51,7 @@ def write_cog(path: Path, described: Path, strips: Iterable[StripFile], area: Wi
     vrt = path.with_name(f"{path.name}.vrt")
     vrt.write_bytes(_vrt(described, strips, area))
     # In a thread, as GDAL says nothing before it is done. It lets other threads go on, the one that hears of a cancel too.
-    with ThreadPoolExecutor(1, "cog") as pool:
+    with thread_pool(1, "cog") as pool:
         copy = pool.submit(rasterio.shutil.copy, vrt, path, driver="COG", **COG_OPTIONS)
         cancelled: Cancelled | None = None
         while not copy.done():

@@ -85,6 +85,36 @@ class Window:
     height: int
 
 
+@dataclass(frozen=True)
+class StoredPixels:
+    """Pixels as the file stores them, small whole numbers for example, or float32 where they had to be computed.
+
+    Attributes:
+        pixels: Of shape (bands, height, width). What is missing may hold any number.
+        missing: Which pixels are invalid, of the same shape; None: those of float32 that are NaN, or none.
+        valid: Which pixels of the file are valid in any band, of shape (height * factor, width * factor).
+    """
+
+    pixels: Pixels
+    missing: BoolArray | None
+    valid: BoolArray
+
+    def with_nan(self) -> FloatArray:
+        """Return the pixels as float32, NaN where they are missing."""
+        if self.missing is None:
+            return np.asarray(self.pixels, np.float32)
+        pixels = self.pixels.astype(np.float32)
+        pixels[self.missing] = np.nan
+        return pixels
+
+    def shows(self) -> BoolArray:
+        """Return which pixels of the working grid are valid in any band, of shape (height, width)."""
+        if self.missing is None and self.pixels.dtype == np.float32:
+            seen: BoolArray = np.logical_or.reduce(np.isfinite(self.pixels), axis=0)
+            return seen
+        return self.valid
+
+
 class RasterSource:
     """A raster file, read only, on its own grid or on one that is ``factor`` times coarser.
 
@@ -298,6 +328,31 @@ class RasterSource:
                 pixels *= gain
                 pixels += offset
         return pixels, valid
+
+    def read_as_stored(self, window: Window) -> StoredPixels:
+        """Return the pixels of ``read_with_validity`` as the file stores them, where that is what they are.
+
+        That takes half the memory, or less, and less of the processor.
+        """
+        left, top = max(0, window.column), max(0, window.row)
+        right, bottom = min(self.width, window.column + window.width), min(self.height, window.row + window.height)
+        shape = len(self.bands), window.height, window.width
+        if self.factor > 1 or self._change is not None or right <= left or bottom <= top:
+            computed, valid = self.read_with_validity(window)
+            return StoredPixels(computed, None, valid)
+        pixels, missing = self._read_native(Window(left, top, right - left, bottom - top))
+        if pixels.shape != shape:
+            before, beside = top - window.row, left - window.column
+            inside = (
+                slice(None),
+                slice(before, before + pixels.shape[1]),
+                slice(beside, beside + pixels.shape[2]),
+            )
+            whole, invalid = np.zeros(shape, pixels.dtype), np.ones(shape, bool)
+            whole[inside], invalid[inside] = pixels, False if missing is None else missing
+            pixels, missing = whole, invalid
+        valid = np.ones(shape[1:], bool) if missing is None else ~np.all(missing, axis=0)
+        return StoredPixels(pixels, missing, valid)
 
     def overview(self, longest: int) -> FloatArray | None:
         """Return the whole raster, about ``longest`` pixels on its longer side: float32 (bands, height, width).

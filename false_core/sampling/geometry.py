@@ -36,13 +36,17 @@ class Placement:
         """Return how some of the crops lie."""
         return Placement(self.matrix[crops], self.shift[crops])
 
+    def at(self, crops: npt.NDArray[np.integer]) -> Placement:
+        """Return how the crops of some numbers lie."""
+        return Placement(self.matrix[crops], self.shift[crops])
+
     def to_window(self, points: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
         """Return where points of the crops lie, in source pixels from the centres of the windows.
 
         Args:
             points: Of shape (batch, points, 2), in pixels of the crop from its centre, x first.
         """
-        on_ground: npt.NDArray[np.floating] = np.einsum("bij,bpj->bpi", self.matrix, points) + self.shift[:, None]
+        on_ground: npt.NDArray[np.floating] = points @ self.matrix.transpose(0, 2, 1) + self.shift[:, None]
         return on_ground
 
     def to_crop(self, index: int, centre: tuple[float, float], size: int) -> Affine:
@@ -76,17 +80,21 @@ def random_placement(
     return Placement(matrix.astype(np.float32), shift.astype(np.float32))
 
 
-def resized_crops(count: int, patch: int, size: int, generator: Generator) -> Placement:
+def resized_crops(
+    count: int, patch: int, size: int, generator: Generator, shares: tuple[float, float] = (0.08, 1.0)
+) -> Placement:
     """Draw placements as torchvision's RandomResizedCrop and RandomHorizontalFlip do, as published: no rotation.
 
-    The crop covers 0.08 to 1 of a square patch, is 3/4 to 4/3 times as wide as it is high (log-uniform), and lies anywhere
-    inside. Of ten that are drawn the first that fits counts, and where none does the whole patch.
+    The crop covers a share of a square patch, as published with SimCLR 0.08 to 1 of it, is 3/4 to 4/3 times as wide as it is
+    high (log-uniform), and lies anywhere inside. Of ten that are drawn the first that fits counts, and where none does the
+    whole patch.
 
     Args:
         patch: Side of the patch, which is the middle of the source window, in source pixels.
         size: Side of the crop in its own pixels.
+        shares: The least and the largest share.
     """
-    area = generator.uniform(0.08, 1, (count, 10)) * patch**2
+    area = generator.uniform(*shares, (count, 10)) * patch**2
     aspect = np.exp(generator.uniform(math.log(3 / 4), math.log(4 / 3), (count, 10)))
     sides = np.stack([np.round(np.sqrt(area * aspect)), np.round(np.sqrt(area / aspect))], axis=-1)
     fits: npt.NDArray[np.bool_] = np.all((sides > 0) & (sides <= patch), axis=-1)
@@ -178,8 +186,8 @@ def matched_points(
     batch, half = len(first.matrix), size / 2
     candidates = generator.uniform(-half + margin, half - margin, (batch, 8 * count, 2))
     on_ground = first.to_window(candidates)
-    in_second = np.einsum("bij,bpj->bpi", np.linalg.inv(second.matrix), on_ground - second.shift[:, None])
-    seen = (np.abs(in_second) <= half - margin).all(axis=-1)
+    in_second = (on_ground - second.shift[:, None]) @ np.linalg.inv(second.matrix).transpose(0, 2, 1)
+    seen: npt.NDArray[np.bool_] = np.logical_and.reduce(np.abs(in_second) <= half - margin, axis=-1)
     best = np.argsort(~seen, axis=1, kind="stable")[:, :count]
     rows = np.arange(batch)[:, None]
     scale = np.float32(1 / half)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 import shapely
 import torch
 from affine import Affine
@@ -17,13 +16,17 @@ from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE, Annotation
 from false_core.raster.classes import ClassTable
-from false_core.raster.source import BoolArray, RasterSource, Window
+from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
-from false_core.sampling.cache import CHUNK_PX, ChunkCache, Region
+from false_core.sampling.cache import CHUNK_PX, ChunkCache, SourceWindows
+from false_core.sampling.crop_targets import CropTargets
 from false_core.sampling.geometry import Placement, random_placement, resample, sampling_maps, window_side, zoomed_crops
-from false_core.sampling.loading import side_stream
 from false_core.sampling.spectral import SpectralChanges, SpectralJitter, torch_generator
 
+POINTS_TRIED = 16
+"""Points drawn around a polygon to find one in it."""
+LABEL_PIXELS_AT_A_TIME = 64
+"""Pixels whose chunks are looked at together."""
 PRIOR_BATCHES = 32
 """Batches looked at to see how often classes come up."""
 
@@ -34,7 +37,7 @@ class LabelledCrops:
 
     Attributes:
         windows: Normalised source pixels, float16 of shape (batch, bands, side, side).
-        targets: Class indices of the crops' pixels, int64 of shape (batch, size, size); 255 without a label or on nodata.
+        targets: Class indices of the crops' pixels, uint8 of shape (batch, size, size); 255 without a label or on nodata.
         share: Which of the crops of a larger batch these are.
         whole: Crops of that batch.
     """
@@ -92,7 +95,17 @@ def on_valid_pixels(annotation: Annotation, cache: ChunkCache, feedback: Feedbac
     Raises:
         InputError: Fewer than two classes remain.
     """
-    shows = np.array([_shows_something(annotation, number, cache) for number in range(len(annotation.shapes))])
+    shows = np.zeros(len(annotation.shapes), bool)
+    first = shapely.bounds(annotation.shapes).astype(np.int64)
+    # Chunk by chunk, so that each is read once, and what lies within one pixel many at a time.
+    order = np.lexsort((first[:, 0] // CHUNK_PX, first[:, 1] // CHUNK_PX))
+    is_pixel = (first[order, :2] == first[order, 2:]).all(axis=1)
+    for number in order[~is_pixel].tolist():
+        shows[number] = _shows_something(annotation, number, cache)
+    pixels = order[is_pixel]
+    for some in np.array_split(pixels, -(-len(pixels) // LABEL_PIXELS_AT_A_TIME) or 1):
+        corners = first[some, :2]
+        shows[some] = cache.windows(np.zeros(len(some), np.int64), corners, 1, 1).valid_shares() > 0
     if shows.all():
         return annotation
     feedback.warn(f"{int((~shows).sum())} of {len(shows)} label shapes have only nodata under them and are left out.")
@@ -112,13 +125,13 @@ def on_valid_pixels(annotation: Annotation, cache: ChunkCache, feedback: Feedbac
 def _shows_something(annotation: Annotation, number: int, cache: ChunkCache) -> bool:
     """Return whether a shape has a pixel with data under it. What has nothing but data around it need not be burned."""
     window = _around(annotation.shapes[number])
-    if max(window.width, window.height) <= CHUNK_PX and cache.look_at(window).valid().all():
+    if max(window.width, window.height) <= CHUNK_PX and cache.look_at(window).valid(0).all():
         return True
     alone = annotation.subset(np.array([number]))
     for part in alone.cut(CHUNK_PX).shapes:
         window = _around(part)
         labelled = alone.burn(Affine.translation(-window.column, -window.row), window.height, window.width) != IGNORE
-        if (cache.look_at(window).valid() & labelled).any():
+        if (cache.look_at(window).valid(0) & labelled).any():
             return True
     return False
 
@@ -154,6 +167,7 @@ class LabelSampler:
         self._cache, self._annotation, self._turns = cache, annotation, turns
         self._batch_size, self._size, self._scales, self._seed = batch_size, crop_size, scales, seed
         self._side = window_side(crop_size, scales[1], 0.0)
+        self._targets = CropTargets(annotation, cache.sources[0], scales[1])
         pixels, targets = annotation.pixels, annotation.targets
         if not balanced:
             self._chance = pixels / pixels.sum()
@@ -168,41 +182,28 @@ class LabelSampler:
     def batch(self, number: int, share: Share = WHOLE_JOB) -> LabelledCrops:
         """Return batch ``number``, counted from 0, or one process's share of it."""
         mine = share.of(self._batch_size)
-        placement, targets, regions = self._draw(number, mine)
-        with side_stream(self._cache.device):
-            windows = self._cache.blank(len(regions), self._side, self._side)
-            for region, window in zip(regions, windows):
-                region.copy_to(window)
-        return LabelledCrops(windows, placement, targets, mine, self._batch_size)
+        placement, targets, windows = self._draw(number, mine)
+        return LabelledCrops(windows.pixels(), placement, targets, mine, self._batch_size)
 
-    def _draw(self, number: int, mine: slice) -> tuple[Placement, Tensor, list[Region]]:
-        """Return how some crops of batch ``number`` lie, their targets, and the chunks under them."""
+    def _draw(self, number: int, mine: slice) -> tuple[Placement, Tensor, SourceWindows]:
+        """Return how some crops of batch ``number`` lie, their targets, and the windows that they are cut out of."""
         generator = np.random.default_rng([self._seed, number])
         count, scales = self._batch_size, self._scales
         drawn = random_placement(count, scales, 0.0, generator) if self._turns else zoomed_crops(count, scales, generator)
         placement = drawn.part(mine)
-        shapes = generator.choice(len(self._chance), self._batch_size, p=self._chance)[mine]
-        regions: list[Region] = []
-        valid: list[BoolArray] = []
-        targets: list[npt.NDArray[np.uint8]] = []
-        # One environment for all that is burned; otherwise each shape would set up its own.
-        with rasterio.Env():
-            for index, shape in enumerate(shapes):
-                generator = np.random.default_rng([self._seed, number, mine.start + index])
-                x, y = self._point_in(self._annotation.shapes[shape], generator)
-                # The labelled point lies anywhere in the inner half of the crop, not always in its middle.
-                jitter = generator.uniform(-self._size / 4, self._size / 4, 2)
-                column, row = round(x + jitter[0]) - self._side // 2, round(y + jitter[1]) - self._side // 2
-                region = self._cache.look_at(Window(column, row, self._side, self._side))
-                centre = (column + self._side / 2, row + self._side / 2)
-                regions.append(region)
-                valid.append(region.valid())
-                targets.append(self._annotation.burn(placement.to_crop(index, centre, self._size), self._size, self._size))
-        classes = torch.from_numpy(np.stack(targets)).long()
-        if not all(seen.all() for seen in valid):
-            share = torch.from_numpy(np.stack(valid)).float()[:, None]
-            classes[resample(share, placement, self._size)[:, 0] < 0.5] = IGNORE
-        return placement, classes, regions
+        shapes = generator.choice(len(self._chance), count, p=self._chance)[mine]
+        chance = np.random.default_rng([self._seed, number, 1]).random((count, POINTS_TRIED + 1, 2))[mine]
+        # The labelled point lies anywhere in the inner half of the crop, not always in its middle.
+        middles = _points_in(self._annotation.shapes[shapes], chance[:, 1:]) + (chance[:, 0] - 0.5) * (self._size / 2)
+        corners = np.rint(middles).astype(np.int64) - self._side // 2
+        windows = self._cache.windows(np.zeros(len(corners), np.int64), corners, self._side, self._side)
+        targets = torch.from_numpy(self._targets.of(placement, corners, self._side, self._size))
+        partly = np.flatnonzero(~windows.are_valid())
+        if partly.size:
+            valid = torch.from_numpy(np.stack([windows.valid(window) for window in partly.tolist()])).float()[:, None]
+            missing = resample(valid, placement.at(partly), self._size)[:, 0] < 0.5
+            targets[torch.from_numpy(partly)] = targets[torch.from_numpy(partly)].masked_fill(missing, IGNORE)
+        return placement, targets, windows
 
     def prior_ratio(self) -> Tensor:
         """Return how often each class is labelled over how often it comes up in batches, of shape (classes,).
@@ -220,14 +221,20 @@ class LabelSampler:
         drawn = 0.95 * drawn / drawn.sum() + 0.05 * labelled
         return torch.from_numpy((labelled / drawn).astype(np.float32))
 
-    def _point_in(self, shape: shapely.Geometry, generator: np.random.Generator) -> tuple[float, float]:
-        if shape.geom_type == "Polygon":
-            xmin, ymin, xmax, ymax = shape.bounds
-            tries = generator.uniform((xmin, ymin), (xmax, ymax), (16, 2))
-            inside = shapely.contains_xy(shape, tries)
-            point = tries[inside.argmax()] if inside.any() else shapely.get_coordinates(shape.representative_point())[0]
-        elif shape.length > 0:
-            point = shapely.get_coordinates(shape.interpolate(generator.uniform(), normalized=True))[0]
-        else:
-            point = shapely.get_coordinates(shape)[0]
-        return float(point[0]), float(point[1])
+
+def _points_in(shapes: npt.NDArray[np.object_], chance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return a point of each shape, of shape (n, 2).
+
+    Args:
+        chance: Numbers from 0 to 1, of shape (n, tries, 2). The first of them that fall into a polygon count.
+    """
+    bounds = shapely.bounds(shapes)
+    tries = bounds[:, None, :2] + chance * (bounds[:, 2:] - bounds[:, :2])[:, None]
+    inside = shapely.contains_xy(shapes[:, None], tries[..., 0], tries[..., 1])
+    points: npt.NDArray[np.float64] = tries[np.arange(len(shapes)), inside.argmax(axis=1)]
+    along = (shapely.get_dimensions(shapes) == 1) & (shapely.length(shapes) > 0)
+    on_line = shapely.line_interpolate_point(shapes[along], chance[along, 0, 0], normalized=True)
+    points[along] = shapely.get_coordinates(on_line)
+    others = ~along & ~np.any(inside, axis=1)
+    points[others] = shapely.get_coordinates(shapely.point_on_surface(shapes[others]))
+    return points

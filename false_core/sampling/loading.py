@@ -15,11 +15,13 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from false_core.threads import prefetch
+from false_core.threads import cores, prefetch
 
 Key = TypeVar("Key")
 Batch = TypeVar("Batch")
 
+MOST_LOADERS = 4
+"""Threads that make batches for a card, as far as there are cores. What decodes pixels has threads of its own."""
 STAYS = {"stays": True}
 """Metadata of a field of a dataclass that stays where it is."""
 
@@ -28,7 +30,8 @@ def loaded_ahead(make: Callable[[Key], Batch], keys: Iterable[Key], device: torc
     """Yield ``make(key)`` for each key, in order, with its tensors on ``device``; see ``prefetch``.
 
     Args:
-        make: Returns a dataclass of tensors and of other such dataclasses. Called in another thread.
+        make: Returns a dataclass of tensors and of other such dataclasses. Called in another thread, and for a card, which
+            would wait for one, in several.
     """
     if device.type != "cuda":
         with closing(prefetch(make, keys)) as items:
@@ -41,7 +44,7 @@ def loaded_ahead(make: Callable[[Key], Batch], keys: Iterable[Key], device: torc
             batch = on_device(make(key), device)
             return batch, torch.cuda.current_stream(device).record_event()
 
-    with closing(prefetch(load, keys)) as loaded:
+    with closing(prefetch(load, keys, threads=min(MOST_LOADERS, cores()))) as loaded:
         for batch, ready in loaded:
             computing = torch.cuda.current_stream(device)
             computing.wait_event(ready)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +16,7 @@ from false_core.distributed import WHOLE_JOB, Share
 from false_core.presets import IMAGE
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import MeasuredRasters
-from false_core.sampling.cache import CHUNK_PX, CPU, ChunkCache, Chunks, Region, chunk_bytes
+from false_core.sampling.cache import CHUNK_PX, CPU, NEIGHBOURHOOD, ChunkCache, SourceWindows, WholeNumbers, chunk_bytes
 from false_core.sampling.geocentric import GeocentricPositions
 from false_core.sampling.geometry import (
     Placement,
@@ -27,7 +26,6 @@ from false_core.sampling.geometry import (
     sampling_maps,
     window_side,
 )
-from false_core.sampling.loading import side_stream
 from false_core.sampling.spectral import SpectralChanges, SpectralJitter, torch_generator
 from false_core.sampling.style import SAMPLES, ColourSamples, StyleTransfers
 
@@ -36,8 +34,8 @@ Positions = npt.NDArray[np.float64]
 FEWEST_VALID = 0.6
 """Share of a patch's central part that must be valid."""
 ATTEMPTS = 16
-AHEAD = 2
-"""Chunks read before their turn, each in a thread of its own."""
+LOCAL_SHARES = (0.05, 0.4)
+"""The least and the largest share of the ground of a patch that a small crop covers, as published with DINO."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +48,16 @@ class SamplingRequirements:
             it in the batch.
         reach: Radius of the neighbourhood, in widths of a view.
         chance: Numbers from 0 to 1 for each view, for what the method leaves to chance.
+        local: Small crops of each patch beside its two views.
+        local_size: Their side in their own pixels.
     """
 
     margin: float = 2.0
     neighbours: int = 0
     reach: float = 1.0
     chance: int = 0
+    local: int = 0
+    local_size: int = 0
 
 
 NO_REQUIREMENTS = SamplingRequirements()
@@ -96,6 +98,8 @@ class ViewPairs:
         whole: Patches of that batch.
         chance: What the method asked for, see ``SamplingRequirements``, of shape (2 * batch, numbers), first views first.
         styles: Which patches get other colours in their second view.
+        local: Placements of the small crops.
+        local_size: Their side in pixels.
     """
 
     rasters: npt.NDArray[np.int64]
@@ -111,6 +115,8 @@ class ViewPairs:
     whole: int
     chance: Tensor
     styles: StyleTransfers | None = None
+    local: tuple[Placement, ...] = ()
+    local_size: int = 0
 
     @property
     def kept(self) -> Tensor:
@@ -140,6 +146,37 @@ class ViewPairs:
 
 
 @dataclass(frozen=True)
+class RawSmallCrops:
+    """What becomes the small crops of each of B patches, as ``RawViews`` becomes their views.
+
+    Attributes:
+        maps: Where they lie, of shape (B, crops, 2, 3).
+        changes: The changes of all, the first crops of all patches before the second ones.
+        size: Their side in pixels.
+    """
+
+    maps: Tensor
+    changes: SpectralChanges
+    size: int
+
+    @classmethod
+    def of(cls, pairs: ViewPairs, jitter: SpectralJitter, seed: int, step: int) -> RawSmallCrops | None:
+        """Return the crops of ``pairs``, None where there are none."""
+        if not pairs.local:
+            return None
+        bands, side = pairs.windows.shape[1:3]
+        count = len(pairs.local)
+        changes = jitter.draw(count * pairs.whole, bands, torch_generator(seed, step, count))
+        changes = changes.picked(partial(_of_each, times=count, patches=pairs.share))
+        return cls(sampling_maps(*pairs.local, side=side, size=pairs.local_size), changes, pairs.local_size)
+
+    def part(self, patches: slice) -> RawSmallCrops:
+        """Return the crops of some of the patches."""
+        changes = self.changes.picked(partial(_of_each, times=self.maps.shape[1], patches=patches))
+        return RawSmallCrops(self.maps[patches], changes, self.size)
+
+
+@dataclass(frozen=True)
 class RawViews:
     """What becomes two views of each of B patches once it is on the device. All that is random about them is in it.
 
@@ -151,6 +188,7 @@ class RawViews:
         kept: See ``ViewPairs``.
         seen: Which points both views see, of shape (B, points), in memory.
         ground, chance, styles: See ``ViewPairs``.
+        local: Small crops, where the method asked for some.
     """
 
     windows: Tensor
@@ -162,6 +200,7 @@ class RawViews:
     ground: Tensor
     chance: Tensor
     styles: StyleTransfers | None
+    local: RawSmallCrops | None
 
     @classmethod
     def of(cls, pairs: ViewPairs, jitter: SpectralJitter, seed: int, step: int) -> RawViews:
@@ -180,6 +219,7 @@ class RawViews:
             ground=pairs.ground,
             chance=pairs.chance,
             styles=pairs.styles,
+            local=RawSmallCrops.of(pairs, jitter, seed, step),
         )
 
     def part(self, patches: slice) -> RawViews:
@@ -199,16 +239,29 @@ class RawViews:
             ground=self.ground[patches],
             chance=of_both(self.chance),
             styles=self.styles.part(patches) if self.styles else None,
+            local=self.local.part(patches) if self.local else None,
         )
 
 
 @dataclass(frozen=True)
-class _Patch:
-    """One patch: the number of its raster, column and row of its upper left corner, and the chunks under it."""
+class _Patches:
+    """Patches by their places in a batch.
 
-    raster: int
-    corner: tuple[int, int]
-    region: Region
+    Attributes:
+        rasters: Numbers of their rasters, of shape (n,).
+        corners: Columns and rows of their upper left corners, of shape (n, 2).
+    """
+
+    rasters: WholeNumbers
+    corners: WholeNumbers
+
+    def at(self, places: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> _Patches:
+        """Return some of the patches."""
+        return _Patches(self.rasters[places], self.corners[places])
+
+    def put(self, places: npt.NDArray[np.integer], patches: _Patches) -> None:
+        """Put others in some places."""
+        self.rasters[places], self.corners[places] = patches.rasters, patches.corners
 
 
 @dataclass(frozen=True)
@@ -238,9 +291,9 @@ class PatchDraw:
 class PatchSampler:
     """Draws batches of view pairs from rasters of any size. Batch n depends on the seed and n alone.
 
-    Rasters that do not fit the budget are visited chunk by chunk in random order: a moving set of chunks is in memory, each
-    decoded once per pass, ahead of its turn, and used for many patches. Each place in a batch has chunks of its own to
-    choose from: a process that fills some places of every batch reads some of the chunks.
+    Rasters that do not fit the budget are visited chunk by chunk in random order: a moving set of chunks is in memory, with
+    the neighbours that patches reach into, each decoded once per pass and used for many patches. Each place in a batch has
+    chunks of its own to choose from: a process that fills some places of every batch reads some of the chunks.
 
     Args:
         rasters: What patches are drawn from.
@@ -262,44 +315,41 @@ class PatchSampler:
         styles: Sequence[RasterSource] = (),
     ) -> None:
         sources = rasters.sources
-        self._areas, self._draw, self._requirements = rasters.areas, draw, requirements
+        self._draw, self._requirements = draw, requirements
+        self._areas = np.array([(area.column, area.row, area.width, area.height) for area in rasters.areas], np.int64)
         self._ground = GeocentricPositions(sources)
         self._width = draw.crop_size * self._ground.pixel_size()
-        kept = Chunks(budget, len(sources[0].bands))
-        self._caches = [ChunkCache(source, rasters.normalisation, kept, device) for source in sources]
-        self._styles = [ChunkCache(source, rasters.normalisation, kept, device) for source in styles]
+        # Behind those that patches are drawn from, those that give colours.
+        self._cache = ChunkCache([*sources, *styles], rasters.normalisation, budget, device)
+        self._rasters, self._styles = len(sources), [source.window_of(None) for source in styles]
         self._farthest = draw.crop_size / 4
         self._side = draw.patch_size or window_side(draw.crop_size, draw.scales[1], self._farthest)
         self._chunks = Shuffled(rasters.middles, draw.seed)
-        # A patch reaches into up to three neighbours of its chunk, so a quarter of what fits is in use at a time.
-        self._active = min(len(self._chunks), max(1, budget // chunk_bytes(len(sources[0].bands)) // 4))
+        # Different patches of a chunk reach into different neighbours of it. With fewer in memory than all of these, what
+        # was decoded is gone when it is needed again.
+        in_memory = budget // chunk_bytes(len(sources[0].bands))
+        self._active = min(len(self._chunks), max(1, in_memory // NEIGHBOURHOOD))
         self._kinds = min(self._active, draw.batch_size)
-        # Where there is room for more than the chunks in use, the ones after them are read in the meantime.
-        streams = self._active < len(self._chunks) and self._active > AHEAD
-        self._readers = ThreadPoolExecutor(AHEAD, "chunks") if streams else None
 
     def batch(self, number: int, share: Share = WHOLE_JOB) -> ViewPairs:
         """Return batch ``number``, counted from 0, or one process's share of it."""
         draw, whole = self._draw, self._draw.batch_size
         mine = share.of(whole)
-        self._read_ahead(number, mine)
-        patches = [self._patch_at(number, place) for place in range(mine.start, mine.stop)]
-        with side_stream(self._caches[0].device):
-            windows = self._caches[0].blank(len(patches), self._side, self._side)
-            for patch, window in zip(patches, windows):
-                patch.region.copy_to(window)
+        patches = self._patches(number, mine)
+        under = self._cache.windows(patches.rasters, patches.corners, self._side, self._side)
+        windows = under.pixels()
         generator = np.random.default_rng([draw.seed, number])
         first, second = self._placement(generator), self._placement(generator)
         one, two, seen = matched_points(first, second, draw.crop_size, draw.points, self._requirements.margin, generator)
         # Of the whole batch, so that it does not matter how it is shared.
         chance = np.random.default_rng([draw.seed, number, whole, 1]).random((2, whole, self._requirements.chance))
+        local = self._local_placements(number)
         first = first.part(mine)
-        rasters = np.array([patch.raster for patch in patches])
-        centres = np.array([patch.corner for patch in patches]) + self._side / 2
+        centres = patches.corners.astype(np.float64) + self._side / 2
         offsets = first.to_window(one[mine] * (draw.crop_size / 2)).astype(np.float64)
-        ground = self._ground.around(rasters, centres, offsets) / self._width
+        ground = self._ground.around(patches.rasters, centres, offsets) / self._width
         return ViewPairs(
-            rasters=rasters,
+            rasters=patches.rasters,
             centres=centres,
             size=draw.crop_size,
             windows=windows,
@@ -311,7 +361,9 @@ class PatchSampler:
             share=mine,
             whole=whole,
             chance=torch.from_numpy(chance[:, mine].astype(np.float32)).flatten(0, 1),
-            styles=self._transfers(number, mine, patches, windows),
+            styles=self._transfers(number, mine, patches.rasters, under, windows),
+            local=tuple(placement.part(mine) for placement in local),
+            local_size=self._requirements.local_size,
         )
 
     def _placement(self, generator: np.random.Generator) -> Placement:
@@ -320,111 +372,156 @@ class PatchSampler:
             return resized_crops(draw.batch_size, draw.patch_size, draw.crop_size, generator)
         return random_placement(draw.batch_size, draw.scales, self._farthest, generator)
 
+    def _local_placements(self, number: int) -> list[Placement]:
+        """Draw the small crops of a batch: each covers 0.05 to 0.4 of the ground of a patch, and lies within it."""
+        draw, wanted = self._draw, self._requirements
+        generator = np.random.default_rng([draw.seed, number, draw.batch_size, 2])
+        if draw.patch_size:
+            return [
+                resized_crops(draw.batch_size, draw.patch_size, wanted.local_size, generator, LOCAL_SHARES)
+                for _ in range(wanted.local)
+            ]
+        if not wanted.local:
+            return []
+        least, most = (math.sqrt(share) * draw.crop_size / wanted.local_size for share in LOCAL_SHARES)
+        return [random_placement(draw.batch_size, (least, most), self._farthest, generator) for _ in range(wanted.local)]
+
     def ground(self, raster: int, centre: tuple[float, float], side: int) -> FloatArray:
         """Return the normalised pixels (bands, side, side) of a raster around a place, 0 where invalid."""
         column, row = (round(value - side / 2) for value in centre)
-        return self._caches[raster].read(Window(column, row, side, side))[0]
+        return self._cache.read(Window(column, row, side, side), raster)[0]
 
-    def _patch_at(self, number: int, place: int) -> _Patch:
-        """Return the patch for a place in a batch: one drawn anywhere, or of the neighbourhood of the last one that was."""
-        middle_place = place - place % (1 + self._requirements.neighbours)
-        middle = self._patch(number, middle_place, self._anywhere)
-        if place == middle_place:
-            return middle
-        return self._patch(number, place, lambda generator, *_: self._near(middle, generator))
+    def _patches(self, number: int, mine: slice) -> _Patches:
+        """Return the patches for some places in a batch: drawn anywhere, or around the last one before that was."""
+        # Drawn for all places and all attempts, whichever are needed: that is what makes shares of a batch agree.
+        chance = np.random.default_rng([self._draw.seed, number, 1]).random((self._draw.batch_size, ATTEMPTS, 3))
+        places, group = np.arange(mine.start, mine.stop), 1 + self._requirements.neighbours
+        middles = np.unique(places - places % group)
+        anywhere = self._best(middles, lambda these, attempt: self._anywhere(number, these, chance[these, attempt]))
+        beside = places[places % group > 0]
+        found = _Patches(np.zeros(len(places), np.int64), np.zeros((len(places), 2), np.int64))
+        at_middle = places % group == 0
+        found.put(np.flatnonzero(at_middle), anywhere.at(np.searchsorted(middles, places[at_middle])))
+        if beside.size:
+            near = self._best(
+                beside,
+                lambda these, attempt: self._near(
+                    anywhere.at(np.searchsorted(middles, these - these % group)), chance[these, attempt]
+                ),
+            )
+            found.put(np.flatnonzero(~at_middle), near)
+        return found
 
-    def _anywhere(self, generator: np.random.Generator, number: int, place: int) -> tuple[int, int, int]:
-        """Return a raster, and the column and row of a pixel of it."""
-        source, area = self._chunks[self._chunk(number, place, generator)]
-        column = area.column + int(generator.integers(area.width))
-        return source, column, area.row + int(generator.integers(area.height))
+    def _best(self, places: WholeNumbers, draw: Callable[[WholeNumbers, int], _Patches]) -> _Patches:
+        """Return for each place the best of a few patches that ``draw`` makes of it: the first that is valid enough.
 
-    def _near(self, middle: _Patch, generator: np.random.Generator) -> tuple[int, int, int]:
-        """Return the same for a pixel around a patch: anywhere in the disc around it, as far as that is inside."""
-        area = self._areas[middle.raster]
-        radius = self._requirements.reach * self._draw.crop_size * math.sqrt(generator.uniform())
-        angle = generator.uniform(0, 2 * math.pi)
-        column, row = (corner + self._side // 2 for corner in middle.corner)
-        column = round(min(max(column + radius * math.cos(angle), area.column), area.column + area.width - 1))
-        row = round(min(max(row + radius * math.sin(angle), area.row), area.row + area.height - 1))
-        return middle.raster, column, row
-
-    def _patch(
-        self, number: int, place: int, draw: Callable[[np.random.Generator, int, int], tuple[int, int, int]]
-    ) -> _Patch:
-        """Return the best of a few patches around pixels that are drawn: the first that is valid enough."""
-        generator = np.random.default_rng([self._draw.seed, number, place])
-        best: tuple[float, _Patch] | None = None
-        for _ in range(ATTEMPTS):
-            source, column, row = draw(generator, number, place)
-            column, row = column - self._side // 2, row - self._side // 2
-            region = self._caches[source].look_at(Window(column, row, self._side, self._side))
-            share = _central_share(region.valid(), self._draw.crop_size)
-            if best is None or share > best[0]:
-                best = share, _Patch(source, (column, row), region)
-            if share >= FEWEST_VALID:
+        Args:
+            draw: Given places and the number of the attempt.
+        """
+        best = draw(places, 0)
+        shares = self._central_shares(best)
+        for attempt in range(1, ATTEMPTS):
+            poor = np.flatnonzero(shares < FEWEST_VALID)
+            if not poor.size:
                 break
-        assert best is not None
-        return best[1]
+            others = draw(places[poor], attempt)
+            found = self._central_shares(others)
+            better = found > shares[poor]
+            best.put(poor[better], others.at(better))
+            shares[poor[better]] = found[better]
+        return best
 
-    def _chunk(self, number: int, place: int, generator: np.random.Generator) -> int:
-        """Return one of the chunks in use that belong to a place in a batch.
+    def _central_shares(self, patches: _Patches) -> npt.NDArray[np.float64]:
+        """Return the share of valid pixels of the central part of each patch."""
+        margin = max(0, (self._side - self._draw.crop_size) // 2)
+        side = self._side - 2 * margin
+        return self._cache.windows(patches.rasters, patches.corners + margin, side, side).valid_shares()
+
+    def _anywhere(self, number: int, places: WholeNumbers, chance: Positions) -> _Patches:
+        """Return patches around pixels of the chunks in use that belong to places in a batch.
 
         Each batch lets one chunk go and takes up the next one of the shuffled order. Every chunk belongs to one place, or
         where there are fewer chunks than places, to some places in a row.
+
+        Args:
+            chance: Numbers from 0 to 1, of shape (n, 3).
         """
-        kind = place * self._kinds // self._draw.batch_size
+        kind = places * self._kinds // self._draw.batch_size
         first = number + (kind - number) % self._kinds
         count = -(-(number + self._active - first) // self._kinds)
-        return (first + self._kinds * int(generator.integers(count))) % len(self._chunks)
+        chunk = first + self._kinds * (chance[:, 0] * count).astype(np.int64)
+        rasters, areas = self._chunks.at(chunk % len(self._chunks))
+        pixels = areas[:, :2] + (chance[:, 1:] * areas[:, 2:]).astype(np.int64)
+        return _Patches(rasters, pixels - self._side // 2)
 
-    def _transfers(self, number: int, mine: slice, patches: Sequence[_Patch], windows: Tensor) -> StyleTransfers | None:
-        """Draw which of the patches get other colours in their second view, and whose."""
-        rows, pairs = [], []
+    def _near(self, middles: _Patches, chance: Positions) -> _Patches:
+        """Return patches in the neighbourhood of others: anywhere in the disc around each, as far as that is inside."""
+        areas = self._areas[middles.rasters]
+        radius = self._requirements.reach * self._draw.crop_size * np.sqrt(chance[:, 0])
+        angle = 2 * math.pi * chance[:, 1]
+        away = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        half = self._side // 2
+        pixels = np.clip(middles.corners + half + away, areas[:, :2], areas[:, :2] + areas[:, 2:] - 1)
+        return _Patches(middles.rasters, np.rint(pixels).astype(np.int64) - half)
+
+    def _transfers(
+        self, number: int, mine: slice, rasters: WholeNumbers, seen: SourceWindows, windows: Tensor
+    ) -> StyleTransfers | None:
+        """Draw which of the patches get other colours in their second view, and whose.
+
+        Args:
+            rasters: Numbers of the patches' rasters.
+            seen, windows: Their source windows, and the pixels of these.
+        """
+        chosen: list[tuple[int, np.random.Generator]] = []
+        others: list[tuple[int, int, int]] = []
         for row, place in enumerate(range(mine.start, mine.stop) if self._draw.transfer else ()):
             # Beside the numbers that the patch itself is drawn with.
             generator = np.random.default_rng([self._draw.seed, number, place, 1])
-            own = patches[row].region.valid()
-            if generator.random() < self._draw.transfer and own.any():
-                pixels, valid = self._other_patch(number, patches[row].raster, generator)
-                if valid.any():
-                    rows.append(row)
-                    pairs.append((_drawn(windows[row], own, generator), _drawn(pixels, valid, generator)))
+            if generator.random() < self._draw.transfer:
+                chosen.append((row, generator))
+                others.append(self._other_patch(number, int(rasters[row]), generator))
+        if not chosen:
+            return None
+        places = np.array(others, np.int64)
+        coloured = self._cache.windows(places[:, 0], places[:, 1:], self._side, self._side)
+        pixels = coloured.pixels()
+        rows, pairs = [], []
+        for place, (row, generator) in enumerate(chosen):
+            own, other = seen.valid(row), coloured.valid(place)
+            if own.any() and other.any():
+                rows.append(row)
+                pairs.append((_drawn(windows[row], own, generator), _drawn(pixels[place], other, generator)))
         return StyleTransfers.between(rows, pairs)
 
-    def _other_patch(self, number: int, raster: int, generator: np.random.Generator) -> tuple[Tensor, BoolArray]:
-        """Return the pixels (bands, side, side) and the validity of a patch to take colours from."""
-        cache, area = self._other_area(number, raster, generator)
+    def _other_patch(self, number: int, raster: int, generator: np.random.Generator) -> tuple[int, int, int]:
+        """Return the raster, and the upper left corner, of a patch to take colours from."""
+        other, area = self._other_area(number, raster, generator)
         column = area.column + int(generator.integers(area.width)) - self._side // 2
         row = area.row + int(generator.integers(area.height)) - self._side // 2
-        with side_stream(cache.device):
-            region = cache.look_at(Window(column, row, self._side, self._side))
-            pixels = cache.blank(1, self._side, self._side)[0]
-            region.copy_to(pixels)
-        return pixels, region.valid()
+        return other, column, row
 
-    def _other_area(self, number: int, raster: int, generator: np.random.Generator) -> tuple[ChunkCache, Window]:
+    def _other_area(self, number: int, raster: int, generator: np.random.Generator) -> tuple[int, Window]:
         """Return a raster and a part of it to take colours from: of another raster, where there is one."""
         if self._styles:
-            cache = self._styles[int(generator.integers(len(self._styles)))]
-            return cache, cache.source.window_of(None)
+            place = int(generator.integers(len(self._styles)))
+            return self._rasters + place, self._styles[place]
         for _ in range(ATTEMPTS):
-            source, area = self._chunks[(number + int(generator.integers(self._active))) % len(self._chunks)]
-            if source != raster or len(self._caches) == 1:
+            position = (number + int(generator.integers(self._active))) % len(self._chunks)
+            (source,), (area,) = (found.tolist() for found in self._chunks.at(np.array([position])))
+            if source != raster or self._rasters == 1:
                 break
-        return self._caches[source], area
-
-    def _read_ahead(self, number: int, mine: slice) -> None:
-        coming = number + self._active
-        places = {place * self._kinds // self._draw.batch_size for place in range(mine.start, mine.stop)}
-        if self._readers and coming % self._kinds in places:
-            source, area = self._chunks[coming % len(self._chunks)]
-            self._readers.submit(self._caches[source].look_at, area)
+        return source, Window(*area)
 
 
 def _of_both(views: Tensor, patches: slice) -> Tensor:
     """Return the rows of some patches, where the first views are stacked on the second views."""
-    return views.view(2, len(views) // 2, *views.shape[1:])[:, patches].flatten(0, 1)
+    return _of_each(views, 2, patches)
+
+
+def _of_each(crops: Tensor, times: int, patches: slice) -> Tensor:
+    """Return the rows of some patches, where the first crops are stacked on the second ones, and so on."""
+    return crops.view(times, len(crops) // times, *crops.shape[1:])[:, patches].flatten(0, 1)
 
 
 def _kept(seen: Tensor) -> Tensor:
@@ -447,32 +544,23 @@ class Shuffled:
     """
 
     def __init__(self, areas: Sequence[tuple[int, Window]], seed: int) -> None:
-        self._areas = areas
-        self._counts = [len(_spans(a.row, a.height)) * len(_spans(a.column, a.width)) for _, a in areas]
-        self._ends = np.cumsum(self._counts)
+        self._rasters = np.array([raster for raster, _ in areas], np.int64)
+        self._areas = np.array([(area.column, area.row, area.width, area.height) for _, area in areas], np.int64)
+        self._start = self._areas[:, :2] // CHUNK_PX
+        self._spans = -(-(self._areas[:, :2] + self._areas[:, 2:]) // CHUNK_PX) - self._start
+        self._ends = np.cumsum(self._spans.prod(axis=1))
         self._order = np.random.default_rng(seed).permutation(int(self._ends[-1]))
 
     def __len__(self) -> int:
         return len(self._order)
 
-    def __getitem__(self, position: int) -> tuple[int, Window]:
-        """Return the raster and the part at ``position`` of the order."""
-        place = int(self._order[position])
-        entry = int(np.searchsorted(self._ends, place, side="right"))
-        (number, area), square = self._areas[entry], place - (int(self._ends[entry]) - self._counts[entry])
-        columns = _spans(area.column, area.width)
-        column, row = columns[square % len(columns)], _spans(area.row, area.height)[square // len(columns)]
-        x0, y0 = max(area.column, column * CHUNK_PX), max(area.row, row * CHUNK_PX)
-        right, bottom = area.column + area.width, area.row + area.height
-        return number, Window(x0, y0, min(right, (column + 1) * CHUNK_PX) - x0, min(bottom, (row + 1) * CHUNK_PX) - y0)
-
-
-def _spans(start: int, length: int) -> range:
-    """Return the numbers of the chunks, along an axis, that a part of it lies in."""
-    return range(start // CHUNK_PX, -(-(start + length) // CHUNK_PX))
-
-
-def _central_share(valid: BoolArray, size: int) -> float:
-    margin = max(0, (valid.shape[0] - size) // 2)
-    centre: npt.NDArray[np.bool_] = valid[margin : valid.shape[0] - margin, margin : valid.shape[1] - margin]
-    return float(centre.mean())
+    def at(self, positions: WholeNumbers) -> tuple[WholeNumbers, WholeNumbers]:
+        """Return the rasters of parts by their positions in the order, and where they lie: (n, 4), as in ``Window``."""
+        places = self._order[positions]
+        entries = np.searchsorted(self._ends, places, side="right")
+        areas, spans = self._areas[entries], self._spans[entries]
+        squares = places - (self._ends[entries] - spans.prod(axis=1))
+        corners = (self._start[entries] + np.stack([squares % spans[:, 0], squares // spans[:, 0]], axis=1)) * CHUNK_PX
+        first = np.maximum(areas[:, :2], corners)
+        last = np.minimum(areas[:, :2] + areas[:, 2:], corners + CHUNK_PX)
+        return self._rasters[entries], np.concatenate([first, last - first], axis=1)

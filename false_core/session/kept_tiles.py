@@ -16,6 +16,7 @@ from torch import Tensor
 from false_core.inference.tiles import Tile
 from false_core.models.fused import SPECTRUM, TEXTURE, FeatureParts, in_half
 from false_core.models.texture import MOST_STEP, SCALES, reach_of
+from false_core.precision import autocast, in_words
 from false_core.raster.disk_cache import DiskCache
 from false_core.raster.file_state import raster_signature
 from false_core.raster.source import BoolArray, Window
@@ -199,8 +200,8 @@ class KeptTiles:
 
 
 def _at_precision(parts: FeatureParts, pixels: Tensor, name: str) -> list[Tensor]:
-    """Return the levels of a part as a map is computed with them: on a GPU in half precision."""
-    with torch.autocast(pixels.device.type, torch.bfloat16, enabled=pixels.device.type == "cuda"):
+    """Return the levels of a part as a map is computed with them."""
+    with autocast(pixels.device):
         return parts.levels(pixels, name)
 
 
@@ -211,6 +212,7 @@ def _identity(ground: Ground) -> str:
         FEATURES_FORMAT,
         torch.__version__,
         ground.device.type,
+        in_words(ground.device),
         raster_signature(source.files),
         source.path,
         source.bands,

@@ -105,7 +105,7 @@ def _train(start: Start, feedback: Feedback, world: World) -> _Made:
         feedback.warn("No encoder given: the network learns from the labels alone.")
     with feedback.stage("Reading the labels", 0.03):
         source, normalisation = measured(job, base, open_raster(job, base, settings, feedback), feedback, world)
-        cache = ChunkCache(source, normalisation, memory_for_pixels(), start.device)
+        cache = ChunkCache([source], normalisation, memory_for_pixels(), start.device)
         annotation = _labels(job, source, cache, feedback)
         training, held_back = split(annotation, job.validation, source.width, source.height, job.seed)
         _warn_of_labels(annotation, held_back, job.validation > 0, source, feedback)
@@ -178,7 +178,7 @@ def labelled_raster(start: Start, feedback: Feedback, world: World = ALONE) -> L
     """Open the raster of a job with a head of frozen features, and read its labels."""
     job = start.job
     source, normalisation = measured_raster(start, feedback, world)
-    annotation = _labels(job, source, ChunkCache(source, normalisation, memory_for_pixels(), start.device), feedback)
+    annotation = _labels(job, source, ChunkCache([source], normalisation, memory_for_pixels(), start.device), feedback)
     _warn_of_labels(annotation, None, False, source, feedback)
     return LabelledRaster(source, normalisation, annotation)
 

@@ -41,9 +41,7 @@ class LARC(torch.optim.SGD):
         """Scale the gradients layer by layer, then step."""
         decays = [group["weight_decay"] for group in self.param_groups]
         for group, decay in zip(self.param_groups, decays):
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._scale(parameter, parameter.grad, decay)
+            self._scale([parameter for parameter in group["params"] if parameter.grad is not None], decay)
             # It has entered before the scaling, so plain SGD underneath must not add it a second time.
             group["weight_decay"] = 0.0
         try:
@@ -52,11 +50,16 @@ class LARC(torch.optim.SGD):
             for group, decay in zip(self.param_groups, decays):
                 group["weight_decay"] = decay
 
-    def _scale(self, weights: Tensor, gradient: Tensor, decay: float) -> None:
-        length, gradient_length = weights.norm(), gradient.norm()
-        adapts = (length > 0) & (gradient_length > 0)
-        rate = torch.where(adapts, self.trust * length / (gradient_length + length * decay + self.eps), 1.0)
-        gradient.add_(weights * (decay * adapts)).mul_(rate)
+    def _scale(self, weights: list[Tensor], decay: float) -> None:
+        """Scale the gradients of weights, all layers at once: a GPU is told of a layer in longer than it computes."""
+        if not weights:
+            return
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        lengths, gradient_lengths = (torch.stack(torch._foreach_norm(tensors)) for tensors in (weights, gradients))
+        adapts = (lengths > 0) & (gradient_lengths > 0)
+        rates = torch.where(adapts, self.trust * lengths / (gradient_lengths + lengths * decay + self.eps), 1.0)
+        torch._foreach_add_(gradients, torch._foreach_mul(weights, list((decay * adapts).unbind())))
+        torch._foreach_mul_(gradients, list(rates.unbind()))
 
 
 def parameter_groups(*modules: nn.Module, weight_decay: float, decays: str = WEIGHTS) -> list[dict[str, Any]]:

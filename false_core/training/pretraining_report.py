@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from false_core.jobs import UNTRAINED
 from false_core.methods.false_negatives import ANCHOR, FOUND
+from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.model_file import ModelCard
 from false_core.models.model_report import bands_shown, history_section
 from false_core.presets import IMAGE, PRETRAIN
@@ -92,7 +93,11 @@ def _alike(curves: Curves, card: ModelCard, of_method: Mapping[str, str]) -> lis
     order = sorted(panels, key=lambda key: (key[0], list(captions).index(key[1]) if key[1] in captions else len(captions)))
     text = " ".join(captions[kind] for kind in captions if any(kind == there for _, there in panels))
     figure = draw_curves(curves, [panels[key] for key in order])
-    return [Section("What looks alike to the encoder", text, figure)] if panels else []
+    if not panels:
+        return []
+    if "contrastive" in METHOD_CLASSES[str(card.method["name"])].paradigm:
+        return [Section("What looks alike to the encoder", text, figure)]
+    return [Section("How well the encoder solves its task", text, figure)]
 
 
 def _benchmark_anchors(card: ModelCard) -> str:

@@ -21,6 +21,7 @@ from false_core.models.encoder import channels_of
 from false_core.models.model_file import DECODER_PREFIX, ModelCard, load_weights
 from false_core.models.segmenter import build_segmenter, with_prior
 from false_core.models.weights import start_from
+from false_core.precision import autocast
 from false_core.presets import PHOTOMETRIC, FinetuneSettings
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
@@ -199,6 +200,7 @@ class SegmenterTrainer:
         self._set_rates()
         crops = batch.changes.apply(resample_crops(batch.windows, batch.maps, self.settings.crop_size))
         crops = crops.contiguous(memory_format=torch.channels_last)
+        targets = batch.targets.long()
         self.network.train()
         # Dropout goes by the step as all chance does, so that a run that was interrupted ends as if it had not been.
         torch.manual_seed(torch_generator(self.seed, self.step, self._world.share.rank).initial_seed())
@@ -206,13 +208,12 @@ class SegmenterTrainer:
         # a backward pass either. Its features cannot be kept for later: every crop lies, and is lit, as none before it.
         self.encoder.train(not self.encoder_is_fixed)
         self.encoder.requires_grad_(not self.encoder_is_fixed)
-        mixed = self.device.type == "cuda" and self.settings.mixed_precision
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
+        with autocast(self.device, self.settings.mixed_precision):
             scores = self._scores(crops)
-        loss = self._loss(scores[0].float(), batch.targets)
+        loss = self._loss(scores[0].float(), targets)
         for second in scores[1:]:
             enlarged = nn.functional.interpolate(second.float(), crops.shape[-2:], mode="bilinear", align_corners=False)
-            loss = loss + self.settings.auxiliary * self._loss(enlarged, batch.targets)
+            loss = loss + self.settings.auxiliary * self._loss(enlarged, targets)
         self.optimiser.zero_grad(set_to_none=True)
         with self._together.last_backward():
             torch.autograd.backward(loss)

@@ -20,6 +20,7 @@ from false_core.feedback import Feedback
 from false_core.methods.method import Outcome, Views
 from false_core.methods.pictures import MarkedViews, NeighbourPairs
 from false_core.methods.registry import build_method
+from false_core.precision import autocast
 from false_core.presets import SIMCLR, PretrainSettings
 from false_core.sampling.colour import BlackAndWhite, SimCLRColour
 from false_core.sampling.geometry import resample_crops
@@ -35,6 +36,8 @@ DECIDE_MEMORY = (
     "encoder", "level", "points", "crop_size", "batch_size", "hidden", "dimensions", "scales", "method", "optimiser"
 )  # fmt: skip
 """Settings that decide how much memory a step takes."""
+MOMENTS = 2
+"""Numbers that AdamW remembers of each weight. LARC has one."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,7 @@ class Trainer:
             self.optimiser.zero_grad(set_to_none=True)
             try:
                 outcome = accumulate_gradients(self.method, self._micro_batches(views), self._precision, self._together)
+                self._make_room_for_first_step()
                 break
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error) or self.patches_at_a_time == 1:
@@ -162,12 +166,23 @@ class Trainer:
                 torch.cuda.empty_cache()
         if not fits:
             self._feedback.warn(self._in_parts())
-            self._limit.remember(self.patches_at_a_time)
+            self._limit.remember_shortage(self.patches_at_a_time, self.settings.batch_size)
         return outcome
+
+    def _make_room_for_first_step(self) -> None:
+        """Ask for the memory that the optimiser's first step takes, while that can still be done in parts.
+
+        It is for moments, which stay, and for what a step computes with. PyTorch keeps it for who asks for it next.
+        """
+        if self.optimiser.state:
+            return
+        weights = [p for group in self.optimiser.param_groups for p in group["params"] if p.grad is not None]
+        room = [torch.empty_like(p) for p in weights for _ in range(MOMENTS + 1)]
+        del room
 
     def _too_large_together(self) -> OutOfMemoryError:
         """Remember that less fits. The other processes are in the middle of a step, which cannot be taken back."""
-        self._limit.remember(self._half())
+        self._limit.remember_shortage(self._half(), self.settings.batch_size)
         return OutOfMemoryError(
             f"The memory of {describe(self.device)} does not hold {2 * self._half()} patches at a time.",
             "Run the job again: it goes on from its last checkpoint with fewer. torchrun does so with --max-restarts.",
@@ -179,8 +194,7 @@ class Trainer:
         return math.ceil(min(self.patches_at_a_time, most) / 2)
 
     def _precision(self) -> torch.autocast:
-        enabled = self.device.type == "cuda" and self.settings.mixed_precision
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+        return autocast(self.device, self.settings.mixed_precision)
 
     def _in_parts(self) -> str:
         return (
@@ -204,7 +218,11 @@ class Trainer:
         if views.styles is not None:
             views.styles.apply(crops[len(crops) // 2 :])
         pixels = views.changes.apply(crops).contiguous(memory_format=torch.channels_last)
-        return Views(pixels, views.points, views.kept, views.ground, views.chance)
+        local = None
+        if views.local is not None:
+            small = resample_crops(views.windows, views.local.maps, views.local.size)
+            local = views.local.changes.apply(small).contiguous(memory_format=torch.channels_last)
+        return Views(pixels, views.points, views.kept, views.ground, views.chance, local)
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint holds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from contextlib import closing
 
 import numpy as np
 import shapely
@@ -22,9 +23,14 @@ from false_core.labels.annotation import IGNORE, Annotation
 from false_core.models.segmenter import class_probabilities
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
+from false_core.threads import BackgroundWriter
 
 REACH = 2
 """Working pixels beyond the pixels that a tile adds something to in which a map depends on it: it is interpolated."""
+SCORED_AT_A_TIME = 4
+"""Tiles that a GPU computes at once; fewer where its memory is too small."""
+WAITING_TO_SCORE = 2
+"""Tiles that may wait to be compared."""
 
 
 def score_labels(
@@ -51,31 +57,38 @@ def score_labels(
     plan = TilePlan.for_area(source.window_of(None), classes, source.factor)
     optimised = for_inference(network.cpu().eval(), len(source.bands))
     optimised = optimised.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    batched = BatchedNetwork(functools.partial(class_probabilities, optimised), device, feedback)
+    at_a_time = 1 if device.type == "cpu" else SCORED_AT_A_TIME
+    batched = BatchedNetwork(functools.partial(class_probabilities, optimised), device, feedback, at_a_time)
     tiled = TiledNetwork(batched, source, normalisation)
     cores = _touched(plan, held_back, before=0, after=0)
     mine = set(cores[world.share.of(len(cores))])
     needed = [tile for tile in _touched(plan, held_back, REACH, plan.shared + REACH) if _neighbours(tile) & mine]
     total = torch.zeros((classes, classes), dtype=torch.long)
+    indices = torch.arange(classes, dtype=torch.uint8, device=device)
+
+    def compare(item: ReadTile, mapped: torch.Tensor) -> None:
+        total.add_(torch.from_numpy(_compared(item, mapped, plan, source, held_back)))
+
     done = 0
-    for columns in _sections(plan, classes):
-        # The first column of a section is blended with the one before it.
-        wider = range(max(0, columns.start - 1), columns.stop)
-        tiles = [plan.tile(column, row) for column, row in needed if column in wider]
-        for item, probabilities in blended(tiled, plan, classes, wider, tiles):
-            feedback.advance(min(done, len(needed)), len(needed), "tiles")
-            done += 1
-            if (item.tile.column, item.tile.row) in mine and item.tile.column in columns and item.pixels is not None:
-                total += torch.from_numpy(_compared(item, probabilities, plan, source, held_back))
+    # Beside the device, which computes the next tiles meanwhile.
+    with closing(BackgroundWriter(WAITING_TO_SCORE)) as comparing:
+        for columns in _sections(plan, classes):
+            # The first column of a section is blended with the one before it.
+            wider = range(max(0, columns.start - 1), columns.stop)
+            tiles = [plan.tile(column, row) for column, row in needed if column in wider]
+            for item, probabilities in blended(tiled, plan, classes, wider, tiles):
+                feedback.advance(min(done, len(needed)), len(needed), "tiles")
+                done += 1
+                if (item.tile.column, item.tile.row) in mine and item.tile.column in columns and item.pixels is not None:
+                    comparing.add(compare, item, upsample(probabilities, source.factor, indices, with_percent=False).codes)
+        comparing.finish()
     world.all_reduce([total])
     counts: IntArray = total.numpy()
     return counts
 
 
-def _compared(
-    item: ReadTile, probabilities: torch.Tensor, plan: TilePlan, source: RasterSource, held_back: Annotation
-) -> IntArray:
-    """Return the counts in the core of a tile."""
+def _compared(item: ReadTile, mapped: torch.Tensor, plan: TilePlan, source: RasterSource, held_back: Annotation) -> IntArray:
+    """Return the counts in the core of a tile, of which ``mapped`` has the classes at the pixels of the file."""
     assert item.valid is not None
     factor, classes = source.factor, len(held_back.classes)
     core = plan.core(item.tile, factor, source.native_width, source.native_height)
@@ -83,9 +96,7 @@ def _compared(
     truth = held_back.burn(to_core, core.height, core.width)
     lead = plan.lead * factor
     truth[~item.valid[lead : lead + core.height, lead : lead + core.width]] = IGNORE
-    indices = torch.arange(classes, dtype=torch.uint8, device=probabilities.device)
-    mapped = upsample(probabilities, factor, indices, with_percent=False).codes.cpu().numpy()
-    return confusion_matrix(truth, mapped[: core.height, : core.width], classes)
+    return confusion_matrix(truth, mapped.cpu().numpy()[: core.height, : core.width], classes)
 
 
 def _touched(plan: TilePlan, labels: Annotation, before: int, after: int) -> list[tuple[int, int]]:

@@ -101,12 +101,17 @@ def _styles_of_user(package: Path) -> list[_KeptStyle]:
     return [one for one in found if not is_signed_style(one.qml.encode("utf-8", "replace"))]
 
 
-def style_of_classes(field: str, classes: Sequence[LandCoverClass]) -> bytes:
-    """Return a style that draws polygons with the names and colours of their classes."""
+def style_of_classes(field: str, classes: Sequence[LandCoverClass], named: bool = False) -> bytes:
+    """Return a style that draws polygons with the names and colours of their classes.
+
+    Args:
+        field: Holds the code of the class, or where it is ``named``, its name.
+    """
     root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology")
     categories, symbols = _categorized(root, field)
     for number, c in enumerate(classes):
-        ET.SubElement(categories, "category", symbol=str(number), value=str(c.code), label=c.name, render="true")
+        value = c.name if named else str(c.code)
+        ET.SubElement(categories, "category", symbol=str(number), value=value, label=c.name, render="true")
         color = ",".join(map(str, (*bytes.fromhex(c.color[1:]), 255)))
         # An outline of the same colour, as between two areas without one the background would shine through.
         drawn = {"color": color, "style": "solid", "outline_color": color, "outline_style": "solid", "outline_width": "0.1"}

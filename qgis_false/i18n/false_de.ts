@@ -68,8 +68,8 @@
         <translation>Methode</translation>
     </message>
     <message>
-        <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured maps from false were 0.002 to 0.006 mIoU better than those from simclr. glcnet, grass, gfcnet and rissnet are others by the same group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. moco takes negatives from earlier batches, for small batches. sticl does so too, and shows some patches in the colours of other places or dates, so that the encoder learns to see through light and season. inpainting, colourisation and jigsaw hide something of a view and ask for it; autoencoder is a control. random does not train the encoder at all, which shows what pretraining adds.</source>
-        <translation>false ist FALSE, die Vorgabe. simclr, barlow_twins und pcl sind die Methoden, mit denen es verglichen wird. Auf der einen Szene, die gemessen wurde, waren die Karten von false um 0,002 bis 0,006 mIoU besser als die von simclr. glcnet, grass, gfcnet und rissnet sind andere Methoden derselben Gruppe. glcnet vergleicht kleine Fenster und trainiert auch den Decoder vor; grass schaut auf den Teil eines Ausschnitts, auf den es am meisten ankommt; gfcnet schiebt nicht auseinander, was nah und ähnlich ist; rissnet zieht es zusammen. moco nimmt Negative aus früheren Batches, für kleine Batches. sticl tut das auch und zeigt manche Ausschnitte in den Farben anderer Orte oder Aufnahmetage, damit der Encoder lernt, durch Licht und Jahreszeit hindurchzusehen. inpainting, colourisation und jigsaw verdecken etwas von einer Ansicht und fragen danach; autoencoder ist eine Kontrolle. random trainiert den Encoder gar nicht und zeigt so, was das Vortraining bringt.</translation>
+        <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured maps from false were 0.002 to 0.006 mIoU better than those from simclr. glcnet, grass, gfcnet and rissnet are others by the same group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. moco takes negatives from earlier batches, for small batches. sticl does so too, and shows some patches in the colours of other places or dates, so that the encoder learns to see through light and season. last asks a student to say of any crop what its teacher says of the whole view, without negatives. inpainting, colourisation and jigsaw hide something of a view and ask for it; autoencoder is a control. random does not train the encoder at all, which shows what pretraining adds.</source>
+        <translation>false ist FALSE, die Vorgabe. simclr, barlow_twins und pcl sind die Methoden, mit denen es verglichen wird. Auf der einen Szene, die gemessen wurde, waren die Karten von false um 0,002 bis 0,006 mIoU besser als die von simclr. glcnet, grass, gfcnet und rissnet sind andere Methoden derselben Gruppe. glcnet vergleicht kleine Fenster und trainiert auch den Decoder vor; grass schaut auf den Teil eines Ausschnitts, auf den es am meisten ankommt; gfcnet schiebt nicht auseinander, was nah und ähnlich ist; rissnet zieht es zusammen. moco nimmt Negative aus früheren Batches, für kleine Batches. sticl tut das auch und zeigt manche Ausschnitte in den Farben anderer Orte oder Aufnahmetage, damit der Encoder lernt, durch Licht und Jahreszeit hindurchzusehen. last lässt einen Schüler von jedem Ausschnitt einer Ansicht sagen, was sein Lehrer von der ganzen sagt, ohne Negative. inpainting, colourisation und jigsaw verdecken etwas von einer Ansicht und fragen danach; autoencoder ist eine Kontrolle. random trainiert den Encoder gar nicht und zeigt so, was das Vortraining bringt.</translation>
     </message>
     <message>
         <source>Weights to start from</source>
@@ -546,6 +546,86 @@
     <message>
         <source>Rasters left out</source>
         <translation>Ausgelassene Raster</translation>
+    </message>
+    <message>
+        <source>Give each area of a raster a class, from a few areas whose class is known.</source>
+        <translation>Gibt jeder Fläche eines Rasters eine Klasse, aus wenigen Flächen, deren Klasse bekannt ist.</translation>
+    </message>
+    <message>
+        <source>Areas are the cells of a grid, parcels, blocks or other polygons. What the encoder sees in an area is averaged to one list of numbers, and a classifier is fitted to those of the labelled areas in seconds. Areas may overlap, have several parts and be smaller than a pixel; those without a valid pixel get no class. An area with a label keeps its class.</source>
+        <translation>Flächen sind die Zellen eines Gitters, Flurstücke, Blöcke oder andere Polygone. Was der Encoder in einer Fläche sieht, wird zu einer Liste von Zahlen gemittelt, und in Sekunden wird ein Klassifikator an die der bekannten Flächen angepasst. Flächen dürfen sich überlappen, mehrere Teile haben und kleiner als ein Pixel sein; solche ohne gültiges Pixel bekommen keine Klasse. Eine Fläche, deren Klasse angegeben ist, behält sie.</translation>
+    </message>
+    <message>
+        <source>The raster that the areas lie on. It may be a file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
+        <translation>Das Raster, auf dem die Flächen liegen. Es kann eine Datei sein, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster.</translation>
+    </message>
+    <message>
+        <source>Classified areas</source>
+        <translation>Klassifizierte Flächen</translation>
+    </message>
+    <message>
+        <source>The layer to write: the areas with their own fields, and class, confidence in percent, and second, the next likeliest class. The ending says the format.</source>
+        <translation>Der Layer, der geschrieben wird: die Flächen mit ihren eigenen Feldern und class, confidence (die Sicherheit in Prozent) und second, der nächstwahrscheinlichen Klasse. Die Endung bestimmt das Format.</translation>
+    </message>
+    <message>
+        <source>Areas</source>
+        <translation>Flächen</translation>
+    </message>
+    <message>
+        <source>Polygons, each of which gets a class. Their fields are kept. Give these or the side of a cell.</source>
+        <translation>Polygone, von denen jedes eine Klasse bekommt. Ihre Felder bleiben. Geben Sie diese oder die Seite einer Zelle an.</translation>
+    </message>
+    <message>
+        <source>Side of a cell</source>
+        <translation>Seite einer Zelle</translation>
+    </message>
+    <message>
+        <source>Makes the areas: squares of this side, from the upper left corner of the raster on.</source>
+        <translation>Macht die Flächen: Quadrate mit dieser Seite, von der oberen linken Ecke des Rasters an.</translation>
+    </message>
+    <message>
+        <source>Polygons or points with a class field; it may be the layer of the areas itself, empty where the class is not known. A point labels the area that holds it, a polygon the areas that it mostly covers. A polygon that covers no area is an example of its own. Five of each class are a good start. Give these or a model.</source>
+        <translation>Polygone oder Punkte mit einem Klassenfeld; es kann der Layer der Flächen selbst sein, leer, wo die Klasse nicht bekannt ist. Ein Punkt bestimmt die Klasse der Fläche, in der er liegt, ein Polygon die der Flächen, die es überwiegend bedeckt. Ein Polygon, das keine Fläche bedeckt, ist ein eigenes Beispiel. Fünf je Klasse sind ein guter Anfang. Geben Sie diese oder ein Modell an.</translation>
+    </message>
+    <message>
+        <source>The field of the labels that holds the class. Empty values are left out. In QGIS it may be left out: then it is the field that the layer is styled by.</source>
+        <translation>Das Feld der Trainingsflächen mit der Klasse. Leere Werte werden ausgelassen. In QGIS kann es entfallen: Dann ist es das Feld, nach dem der Layer gezeichnet wird.</translation>
+    </message>
+    <message>
+        <source>A model of areas that an earlier run has written, in place of labels. It may come from another raster.</source>
+        <translation>Ein Flächenmodell, das ein früherer Lauf geschrieben hat, anstelle von Trainingsflächen. Es kann von einem anderen Raster stammen.</translation>
+    </message>
+    <message>
+        <source>Make cells in this part only, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everywhere.</source>
+        <translation>Zellen nur in diesem Teil machen, als xmin,xmax,ymin,ymax, mit [EPSG:code], wo es nicht das KBS des Rasters ist. Leer: überall.</translation>
+    </message>
+    <message>
+        <source>The raster is averaged to about this pixel size first. Empty: that of the encoder file, or so that the areas are some hundred pixels wide.</source>
+        <translation>Das Raster wird zuerst auf etwa diese Pixelgröße gemittelt. Leer: die der Encoder-Datei, oder so, dass die Flächen einige hundert Pixel breit sind.</translation>
+    </message>
+    <message>
+        <source>general: an encoder that others trained on photographs, which comes with the library. none: the encoder file alone.</source>
+        <translation>general: ein Encoder, den andere auf Fotos trainiert haben und der mit der Bibliothek kommt. none: die Encoder-Datei allein.</translation>
+    </message>
+    <message>
+        <source>Model of areas</source>
+        <translation>Flächenmodell</translation>
+    </message>
+    <message>
+        <source>Optional: the file to keep the classifier in, for other rasters.</source>
+        <translation>Optional: die Datei, in der der Klassifikator für andere Raster aufgehoben wird.</translation>
+    </message>
+    <message>
+        <source>HTML report with scores, the confusion of classes, and the areas of each class.</source>
+        <translation>HTML-Bericht mit Bewertungen, der Verwechslung von Klassen und den Flächen jeder Klasse.</translation>
+    </message>
+    <message>
+        <source>Areas classified</source>
+        <translation>Klassifizierte Flächen</translation>
+    </message>
+    <message>
+        <source>Areas without a class</source>
+        <translation>Flächen ohne Klasse</translation>
     </message>
     <message>
         <source>Turn a map into polygons, one for each region.</source>
@@ -1212,6 +1292,10 @@
         <translation>3. Ein Raster klassifizieren</translation>
     </message>
     <message>
+        <source>Classify areas</source>
+        <translation>Flächen klassifizieren</translation>
+    </message>
+    <message>
         <source>Classify many rasters</source>
         <translation>Viele Raster klassifizieren</translation>
     </message>
@@ -1434,6 +1518,18 @@
     <message>
         <source>Elsewhere</source>
         <translation>Anderswo</translation>
+    </message>
+    <message>
+        <source>At random</source>
+        <translation>Zufällig</translation>
+    </message>
+    <message>
+        <source>By features</source>
+        <translation>Nach Merkmalen</translation>
+    </message>
+    <message>
+        <source>By gradients</source>
+        <translation>Nach Gradienten</translation>
     </message>
     <message>
         <source>None</source>

@@ -114,11 +114,12 @@ class TestAStepOfPretraining:
 
 class TestATileOfAMap:
     @pytest.mark.parametrize("decoder", ["segformer", "deeplabv3plus"])
-    @pytest.mark.parametrize("factor", [1, 4])
+    @pytest.mark.parametrize(("factor", "capability"), [(1, (9, 0)), (4, (9, 0)), (4, (7, 5))])
     def test_stays_on_the_card_until_its_classes_are_known(
-        self, decoder: str, factor: int, monkeypatch: pytest.MonkeyPatch
+        self, decoder: str, factor: int, capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("false_core.inference.tiles.memory_of", lambda device: 80e9)
+        monkeypatch.setattr("torch.cuda.get_device_capability", lambda device: capability)
         classes, bands = 5, 4
         plan = TilePlan.for_area(Window(0, 0, 700, 400), classes, factor)
         network = for_inference(build_segmenter("resnet10t", decoder, bands, classes).eval(), bands)

@@ -88,7 +88,7 @@ class TestAnyWindowOfARaster:
     def test_comes_out_of_the_cache_normalised(self, path: str, window: Window, factor: int, budget: int) -> None:
         source = RasterSource(path, factor=factor)
         raw = source.read(window)
-        pixels, valid = ChunkCache(source, NORMAL, budget).read(window)
+        pixels, valid = ChunkCache([source], NORMAL, budget).read(window)
         np.testing.assert_allclose(pixels, NORMAL.apply(raw), atol=4e-3)
         np.testing.assert_array_equal(valid, np.isfinite(raw).any(axis=0))
 
@@ -97,7 +97,7 @@ class TestAnyWindowOfARaster:
     def test_over_the_borders_of_chunks_is_no_other(self, path: str, column: int, row: int, x: int, y: int) -> None:
         source = RasterSource(path)
         window = Window(column * CHUNK_PX + x, row * CHUNK_PX + y, CHUNK_PX + 17, CHUNK_PX + 31)
-        pixels, _ = ChunkCache(source, NORMAL, 0).read(window)
+        pixels, _ = ChunkCache([source], NORMAL, 0).read(window)
         np.testing.assert_allclose(pixels, NORMAL.apply(source.read(window)), atol=4e-3)
 
 

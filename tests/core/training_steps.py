@@ -43,7 +43,8 @@ class PreciseTrainer(Trainer):
     def views_of(self, views: RawViews) -> Views:
         made = super().views_of(views)
         assert made.ground is not None
-        return Views(made.pixels.double(), made.points.double(), made.kept, made.ground.double(), made.chance)
+        local = None if made.local is None else made.local.double()
+        return Views(made.pixels.double(), made.points.double(), made.kept, made.ground.double(), made.chance, local)
 
 
 # So few embeddings make clusters only where these are small.
@@ -58,7 +59,7 @@ def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> l
     name, _, elsewhere = name.partition(" ")
     settings = replace(
         PRETRAIN["quick"], encoder="resnet10t", method=name, level=BOTH, batch_size=PATCHES,
-        crop_size=32, points=5, hidden=16, dimensions=8,
+        crop_size=32, points=5, hidden=16, dimensions=8, outputs=32,
         threshold=-1.0, confidence="adaptive", false_negatives=name in jobs.CALIBRATED,
     )  # fmt: skip
     if name == "grass":

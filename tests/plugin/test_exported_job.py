@@ -112,7 +112,8 @@ class TestExporting:
         run("collectplaces", RASTERS=[raster.source()], GUIDE=labels, EXISTING=before, OUTPUT=places, EXPORT=str(target))
         job = exported(target)
         assert job.field == "class" and {Path(job.guide).name, Path(job.existing).name} == {"guide.gpkg", "existing.gpkg"}
-        fields = [ogr.Open(path).GetLayer(0).GetLayerDefn().GetFieldIndex("class") for path in (job.guide, job.existing)]
+        of_guide, of_existing = ogr.Open(job.guide), ogr.Open(job.existing)
+        fields = [layer.GetLayer(0).GetLayerDefn().GetFieldIndex("class") for layer in (of_guide, of_existing)]
         assert fields == [0, -1]
 
     def test_every_path_is_absolute(self, run, raster, model_file, target, tmp_path, monkeypatch):  # noqa: F811

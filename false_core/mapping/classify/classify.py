@@ -28,6 +28,7 @@ from false_core.mapping.raster_for_model import check_maps, open_for_model
 from false_core.models.from_file import check_segmenter
 from false_core.models.header import SEGMENTER
 from false_core.models.model_file import read_card
+from false_core.precision import in_words
 from false_core.publish import published
 from false_core.raster.file_state import raster_signature, was_changed
 from false_core.raster.map_file import sidecars, write_class_names, write_style
@@ -83,6 +84,7 @@ class Classification:
             )
             self._signature = raster_signature(source.files)
             decisive = [job.raster, digest_of(Path(job.model)), job.extent, job.device, self._signature, self._plan.decisive]
+            decisive.append(in_words(self._device))
             self._store = StripStore(job.output, decisive)
             self._assembly = Assembly(self._plan, self._store, start.run_id)
 

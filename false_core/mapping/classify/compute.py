@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from false_core.card_pixels import normalised_at
 from false_core.device_limits import DeviceLimit
 from false_core.errors import OutputError
 from false_core.feedback import Feedback
@@ -125,8 +126,6 @@ class _StripWriter:
         percent = None
         if mapped.percent is not None:
             percent = np.where(valid, mapped.percent.numpy()[: core.height, : core.width], np.uint8(NO_CONFIDENCE))
-        down, across = (slice(lead, lead - (-length // factor)) for length in (core.height, core.width))
-        seen = item.pixels[:, down, across].numpy()
         for strip, window in run.meeting(core):
             here = (
                 slice(window.row - core.row, window.row - core.row + window.height),
@@ -139,7 +138,10 @@ class _StripWriter:
             files.map.write(column, row, codes[here])
             if files.confidence and percent is not None:
                 files.confidence.write(column, row, percent[here])
-            files.overview.add(window, codes[here], core, seen, factor)
+            rows, columns = files.overview.shown(window)
+            rows, columns = lead + (rows - core.row) // factor, lead + (columns - core.column) // factor
+            seen = normalised_at(item.pixels, rows, columns, self._plan.card.normalisation)
+            files.overview.add(window, codes[here], seen)
 
     def complete(self, strip: Strip) -> None:
         """Have the files of a strip closed and stored."""
@@ -217,6 +219,6 @@ def _on_its_way(mapped: Mapped) -> tuple[Mapped, torch.cuda.Event | None]:
         for layer in (mapped.codes, mapped.percent)
     ]
     ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    ready.record()
+    ready.record(torch.cuda.current_stream(mapped.codes.device))
     assert host[0] is not None
     return Mapped(host[0], host[1]), ready

@@ -190,7 +190,7 @@ class TestConfig:
             ("protocol = ", "not valid TOML"),
             (HEAD + "colour = 1\n" + PAIR, "has no colour"),
             (HEAD + PAIR + 'folder = "x"\n', "has no folder"),
-            (HEAD + 'methods = ["moco"]\n' + PAIR, "methods must be a list of false"),
+            (HEAD + 'methods = ["byol"]\n' + PAIR, "methods must be a list of false"),
             (HEAD + "methods = []\n" + PAIR, "and not empty"),
             (HEAD + "seeds = [1, 1]\n" + PAIR, "each once"),
             (HEAD + "seeds = [true]\n" + PAIR, "seeds must be"),

@@ -341,11 +341,10 @@ class TestTheWayOfComputing:
         self, raster: RasterSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, readers: int
     ) -> None:
         monkeypatch.setattr("false_core.inference.tiles.MAX_STRIDE_PX", 256)
-        monkeypatch.setattr("false_core.inference.tiled.MOST_READERS", 1)
+        monkeypatch.setattr("false_core.inference.tiled.readers_for", lambda device: 1)
         one_by_one, sure = self.made(raster, tmp_path, Surroundings())
-        monkeypatch.setattr("false_core.inference.tiled.MOST_READERS", readers)
+        monkeypatch.setattr("false_core.inference.tiled.readers_for", lambda device: readers)
         monkeypatch.setattr("false_core.mapping.classify.compute.best_batch", lambda *_: batch)
-        monkeypatch.setattr("os.cpu_count", lambda: readers)
         together, sure_too = self.made(raster, tmp_path, Surroundings())
         assert (one_by_one != together).sum() < 5, "only where two classes are equal up to rounding"
         assert np.abs(sure.astype(int) - sure_too).max() <= 1

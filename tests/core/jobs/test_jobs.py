@@ -129,8 +129,11 @@ class TestTheDeclaration:
 
     @pytest.mark.parametrize("kind", jobs.JOBS.values(), ids=jobs.JOBS)
     def test_every_default_is_admitted(self, kind: type) -> None:
+        declared = jobs.parameters(kind)
         needed = {f.name: f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
-        needed.update({name: name for name in getattr(kind, "EXACTLY_ONE", ())[-1:]})
+        needed.update(
+            {choice[-1]: 1.0 if declared[choice[-1]].kind.is_number else choice[-1] for choice in kind.EXACTLY_ONE}
+        )
         jobs.validate(kind(**{name: (value,) if name == "rasters" else value for name, value in needed.items()}))
 
     @pytest.mark.parametrize(("job", "name"), PARAMETERS)
@@ -140,7 +143,7 @@ class TestTheDeclaration:
         if parameter.kind == jobs.FIELD:
             assert declared[parameter.of].kind == jobs.VECTOR
         if parameter.kind == jobs.MODEL:
-            assert parameter.of in ("encoder", "segmenter", "")
+            assert parameter.of in ("encoder", "segmenter", "area classifier", "")
         if parameter.kind in (jobs.BANDS, jobs.EXTENT, jobs.VECTOR):
             assert declared[parameter.of].kind in (jobs.RASTER, jobs.RASTERS)
 

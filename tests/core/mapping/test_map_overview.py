@@ -24,12 +24,10 @@ def overview_of(codes: np.ndarray, block: int, factor: int = 1) -> MapOverview:
     for row in range(0, height, block):
         for column in range(0, width, block):
             part = codes[row : row + block, column : column + block]
-            f = factor
-            seen = bright[
-                :, row // f : -(-(row + part.shape[0]) // f), column // f : -(-(column + part.shape[1]) // f)
-            ]  # fmt: skip
             place = Window(column, row, part.shape[1], part.shape[0])
-            (overview if row == 0 else other_half).add(place, part, place, seen, factor)
+            rows, columns = overview.shown(place)
+            seen = bright[:, rows[:, None] // factor, columns // factor]
+            (overview if row == 0 else other_half).add(place, part, seen)
     rest = Window(0, block, width, max(0, height - block))
     overview.put(rest, other_half.strip_overview(rest))
     return overview

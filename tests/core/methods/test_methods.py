@@ -30,7 +30,7 @@ from false_core.models.encoder import build_encoder
 from false_core.models.model_file import read_card
 from false_core.presets import BOTH, IMAGE, POINTS, PRETRAIN, PretrainSettings
 
-SETTINGS = replace(PRETRAIN["quick"], encoder="resnet10t", hidden=16, dimensions=8, threshold=0.0)
+SETTINGS = replace(PRETRAIN["quick"], encoder="resnet10t", hidden=16, dimensions=8, outputs=32, threshold=0.0)
 ROOT = Path(__file__).resolve().parents[3]
 each_method = pytest.mark.parametrize("name", jobs.METHODS)
 
@@ -43,7 +43,8 @@ def some_views(pairs: int = 4, bands: int = 2, size: int = 32, points: int = 6, 
     kept = torch.tensor(seen + [row + pairs * points for row in seen], dtype=torch.long)
     pixels = torch.randn(2 * pairs, bands, size, size, generator=chance)
     ground = 3 * torch.rand(pairs, 1 + points, 3, generator=chance)
-    return Views(pixels, positions, kept, ground, torch.rand(2 * pairs, 9, generator=chance))
+    numbers, local = torch.rand(2 * pairs, 9, generator=chance), torch.randn(4 * pairs, bands, 32, 32, generator=chance)
+    return Views(pixels, positions, kept, ground, numbers, local)
 
 
 def views_for(name: str, **more: int) -> Views:

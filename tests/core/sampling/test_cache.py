@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from small_world import write_raster
 
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
-from false_core.sampling.cache import CHUNK_PX, ChunkCache, Chunks, chunk_bytes
+from false_core.sampling.cache import CHUNK_PX, ChunkCache, chunk_bytes
 from false_core.sampling.views import Shuffled
 from false_core.threads import prefetch
 
@@ -30,7 +31,7 @@ class TestTheCache:
     @pytest.mark.parametrize("budget", [0, 10**9], ids=["one chunk", "everything"])
     def test_gives_what_the_raster_holds(self, source: RasterSource, factor: int, budget: int) -> None:
         raster = source.at_factor(factor)
-        cache = ChunkCache(raster, NORMAL, budget)
+        cache = ChunkCache([raster], NORMAL, budget)
         for window in (
             Window(0, 0, 20, 30),
             Window(CHUNK_PX - 40, CHUNK_PX - 40, 80, 80),
@@ -55,14 +56,14 @@ class TestTheCache:
             return real(self, window)
 
         monkeypatch.setattr(RasterSource, "read", watched)
-        cache = ChunkCache(source, NORMAL, 2 * CHUNK_PX * CHUNK_PX * 5)
+        cache = ChunkCache([source], NORMAL, 2 * CHUNK_PX * CHUNK_PX * 5)
         first, second, third = (Window(column * CHUNK_PX, 0, 8, 8) for column in range(3))
         for window in (first, second, first, third, first, second):
             cache.read(window)
         assert decoded == [(0, 0), (1, 0), (2, 0), (1, 0)]
 
     def test_can_be_read_from_several_threads(self, source: RasterSource) -> None:
-        cache = ChunkCache(source, NORMAL, 2 * CHUNK_PX * CHUNK_PX * 5)
+        cache = ChunkCache([source], NORMAL, 2 * CHUNK_PX * CHUNK_PX * 5)
         wanted = NORMAL.apply(source.read(Window(0, 0, source.width, source.height)))
         wrong: list[int] = []
 
@@ -120,7 +121,7 @@ class TestWorkAhead:
 
 def test_a_chunk_of_a_much_coarser_grid_is_no_larger(tmp_path: Path) -> None:
     raster = RasterSource(write_raster(tmp_path / "r.tif", np.ones((2, 40, 50), "uint8")), factor=32)
-    pixels, valid = ChunkCache(raster, NORMAL, 0).read(Window(0, 0, 8, 8))
+    pixels, valid = ChunkCache([raster], NORMAL, 0).read(Window(0, 0, 8, 8))
     assert valid.sum() == 2 * 2
     assert pixels.shape == (2, 8, 8)
 
@@ -136,10 +137,9 @@ class TestManyRasters:
             return real(self, window)
 
         monkeypatch.setattr(RasterSource, "read", watched)
-        kept = Chunks(3 * chunk_bytes(2), 2)
-        caches = [ChunkCache(raster, NORMAL, kept) for raster in rasters]
+        cache = ChunkCache(rasters, NORMAL, 3 * chunk_bytes(2))
         for number in (0, 1, 2, 0, 3, 0, 1):
-            pixels, _ = caches[number].read(Window(0, 0, 8, 8))
+            pixels, _ = cache.read(Window(0, 0, 8, 8), number)
             np.testing.assert_allclose(pixels[0], (number + 1 - 100) / 50, rtol=2e-3)
         assert decoded == ["0.tif", "1.tif", "2.tif", "3.tif", "1.tif"]
 
@@ -155,5 +155,29 @@ class TestManyRasters:
                     if x1 > x0 and y1 > y0:
                         listed.append((number, Window(x0, y0, x1 - x0, y1 - y0)))
         shuffled = Shuffled(list(enumerate(areas)), 5)
-        found = [shuffled[position] for position in range(len(shuffled))]
+        rasters, parts = shuffled.at(np.arange(len(shuffled)))
+        found = [(raster, Window(*part)) for raster, part in zip(rasters.tolist(), parts.tolist())]
         assert found == [listed[place] for place in np.random.default_rng(5).permutation(len(listed))]
+
+
+class TestACard:
+    """Cuts all windows out at once, of chunks that it normalised itself. Here the processor stands in for it."""
+
+    @pytest.mark.parametrize("size", [(300, 300), (40, 90), (CHUNK_PX + 200, 30)])
+    def test_gets_the_windows_that_memory_holds(
+        self, source: RasterSource, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+    ) -> None:
+        chance = np.random.default_rng(0)
+        corners = chance.integers((-200, -200), (source.width + 50, source.height + 50), (24, 2))
+        rasters = np.zeros(24, np.int64)
+        wanted = ChunkCache([source], NORMAL, 10**9).windows(rasters, corners, *size)
+        stored = [wanted_chunk.valid for wanted_chunk in wanted.chunks]
+        on_card = wanted.pieces.gathered([torch.from_numpy(chunk.pixels) for chunk in wanted.chunks])
+        assert torch.equal(on_card, wanted.pixels())
+        monkeypatch.setattr("false_core.sampling.cache.is_card", lambda device: True)
+        card = ChunkCache([source], NORMAL, 10**9)
+        monkeypatch.setattr(card, "device", torch.device("meta"))
+        made = card.windows(rasters, corners, *size)
+        assert made.pixels().shape == on_card.shape
+        assert [chunk.valid is None for chunk in made.chunks] == [valid is None for valid in stored]
+        np.testing.assert_array_equal(made.valid_shares(), wanted.valid_shares())

@@ -29,13 +29,13 @@ ACROSS = pixel_box(0, 60, 2 * BORDER, 20)
 
 @pytest.fixture
 def cache(land: str) -> ChunkCache:
-    return ChunkCache(RasterSource(land), Normalisation((0.0,) * 4, (255.0,) * 4, (90.0,) * 4, (40.0,) * 4), 10**8)
+    return ChunkCache([RasterSource(land)], Normalisation((0.0,) * 4, (255.0,) * 4, (90.0,) * 4, (40.0,) * 4), 10**8)
 
 
 def read(cache: ChunkCache, tmp_path: Path, listener: Listener, labels: dict[str, list[shapely.Geometry]]) -> Annotation:
     pairs = [(name, on_map(shape)) for name, shapes in labels.items() for shape in shapes]
     path = write_labels(tmp_path / "l.gpkg", [name for name, _ in pairs], [shape for _, shape in pairs])
-    return read_annotation(path, "cover", cache.source, [], listener.feedback)
+    return read_annotation(path, "cover", cache.sources[0], [], listener.feedback)
 
 
 class TestLabelsOverNodata:
@@ -63,7 +63,7 @@ class TestLabelsOverNodata:
         started = time.process_time()
         kept = on_valid_pixels(many, cache, listener.feedback)
         assert time.process_time() - started < 8
-        valid = cache.look_at(Window(0, 0, WIDTH, HEIGHT)).valid()
+        valid = cache.look_at(Window(0, 0, WIDTH, HEIGHT)).valid(0)
         assert len(kept.shapes) == valid[rows.astype(int), columns.astype(int)].sum() < 20_000
 
     @pytest.mark.parametrize(

@@ -60,8 +60,8 @@ def test_without_balance_a_class_comes_up_as_often_as_it_is_labelled(land: str, 
     shapes = [on_map(pixel_box(40, 40, 30, 30)), on_map(pixel_box(90, 40, 10, 10))]
     path = write_labels(tmp_path / "l.gpkg", ["much", "little"], shapes)
     plain = Normalisation((0.0,) * 4, (255.0,) * 4, (90.0,) * 4, (40.0,) * 4)
-    cache = ChunkCache(RasterSource(land), plain, 10**8)
-    labels = read_annotation(path, "cover", cache.source, [], listener.feedback)
+    cache = ChunkCache([RasterSource(land)], plain, 10**8)
+    labels = read_annotation(path, "cover", cache.sources[0], [], listener.feedback)
     sampler = LabelSampler(cache, labels, 500, 8, (1.0, 1.0), 0, balanced=False, turns=False)
     of_little = sampler.batch(0).targets == [c.name for c in labels.classes].index("little")
     assert of_little.flatten(1).any(dim=1).float().mean().item() == pytest.approx(0.1, abs=0.04)

@@ -1,0 +1,235 @@
+"""Everything that a GPU can show, in nine minutes on one: one JSON and one page.
+
+    python benchmarks/gpu.py --out FOLDER                        all of it
+    python benchmarks/gpu.py --out FOLDER --wheels WHEELS        on a bare machine with CUDA and PyTorch: what is missing is
+                                                                 first installed from that folder, into FOLDER/packages
+    python benchmarks/gpu.py --out FOLDER --device cpu           a rehearsal without a GPU
+    python benchmarks/gpu.py --out FOLDER --device cpu --short   one of a minute
+
+WHEELS is made where there is a network, for the same version of Python: pip download -d WHEELS .[dev]
+
+Each part runs in a process of its own, so that one that fails or hangs costs its own rows only: these say "not measured",
+and the JSON says why. Nothing that is measured on a CPU stands in a row of the page, all of which are of a GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+NOT_MEASURED = "not measured"
+LIMIT_S = 9 * 60
+ROWS = {
+    "cards": ("name", "compute capability", "memory, GB", "numbers", "matrix product, TFLOP/s"),
+    "tests": ("passed", "failed"),
+    "pretraining quick": ("fixed batch, patches/s", "end to end, patches/s", "end to end over fixed"),
+    "pretraining standard": ("fixed batch, patches/s", "end to end, patches/s", "end to end over fixed"),
+    "classifying": ("forward passes, Mpx/s", "from file to file, Mpx/s", "file to file over forward passes"),
+}
+
+
+def cards(device: str, short: bool) -> dict[str, Any]:
+    """Return what the card is, by its own account and by the time of a matrix product."""
+    import torch
+    from pretraining import matrix_product, taken
+
+    from false_core.device import choose_device, memory_of
+    from false_core.feedback import Feedback
+    from false_core.precision import in_words
+
+    chosen = choose_device(device, Feedback())
+    on_card = chosen.type == "cuda"
+    product, flops = matrix_product(chosen)
+    product()
+    seconds = taken(product, 2 if short else 20, chosen).wall
+    names = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
+    return {
+        "name": ", ".join(names) if on_card else "the CPU",
+        "compute capability": ".".join(map(str, torch.cuda.get_device_capability(chosen))) if on_card else "",
+        "memory, GB": round(memory_of(chosen) / 1e9, 1),
+        "numbers": in_words(chosen),
+        "matrix product, TFLOP/s": round(flops / seconds / 1e12, 2),
+        "torch": str(torch.__version__),
+        "cuda": str(torch.version.cuda),
+    }
+
+
+def tests(device: str, short: bool) -> dict[str, Any]:
+    """Run the tests that need a GPU, on every one that there is."""
+    words = ["-m", "gpu", "-q", "-p", "no:cacheprovider", "tests/core/test_with_a_gpu.py"]
+    if short:
+        words += ["-k", "precision"]
+    environment = os.environ if device == "cuda" else {**os.environ, "FALSE_TEST_DEVICES": device}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    counted = {word: int(count) for count, word in re.findall(r"(\d+) (passed|failed|error)", done.stdout)}
+    if not counted:
+        raise RuntimeError((done.stdout + done.stderr)[-1000:])
+    failed = counted.get("failed", 0) + counted.get("error", 0)
+    return {"passed": counted.get("passed", 0), "failed": failed, "said": done.stdout[-3000:] if failed else ""}
+
+
+def pretraining(preset: str) -> Callable[[str, bool], dict[str, Any]]:
+    """Return what compares steps on one fixed batch with steps from the file."""
+
+    def measure(device: str, short: bool) -> dict[str, Any]:
+        from contextlib import closing
+        from dataclasses import replace
+
+        from pretraining import Case, taken
+
+        from false_core.device import choose_device
+        from false_core.feedback import Feedback
+        from false_core.presets import PRETRAIN
+        from false_core.synthetic import write_large
+
+        chosen, settings = choose_device(device, Feedback()), PRETRAIN[preset]
+        if chosen.type == "cpu":
+            settings = replace(settings, batch_size=4)
+        with tempfile.TemporaryDirectory() as folder:
+            raster = str(Path(folder) / "raster.tif")
+            side = 1024 if short else 8192
+            write_large(raster, side, side)
+            with closing(Case(settings, raster, chosen)) as case:
+                steps = 1 if short else 20
+                found = {}
+                for name, work in (("fixed batch", case.fixed), ("end to end", case.end_to_end)):
+                    taken(work, 1 if short else 5, chosen)
+                    found[name] = settings.batch_size / taken(work, steps, chosen).wall
+        return {
+            **{f"{name}, patches/s": round(speed, 1) for name, speed in found.items()},
+            "end to end over fixed": round(found["end to end"] / found["fixed batch"], 3),
+        }
+
+    return measure
+
+
+def classifying(device: str, short: bool) -> dict[str, Any]:
+    """Compare making a map with nothing but the forward passes of its tiles."""
+    import torch
+    from classifying import CLASSES, make
+
+    from false_core.device import choose_device
+    from false_core.dispatch import run
+    from false_core.feedback import Feedback
+    from false_core.inference.tiles import TilePlan
+    from false_core.jobs import Classify
+    from false_core.mapping.classify.compute import network_of
+    from false_core.models.segmenter import class_probabilities
+    from false_core.raster.source import Window
+
+    chosen, side = choose_device(device, Feedback()), 512 if short else 8192
+    encoder = "resnet10t" if chosen.type == "cpu" else "resnet50"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        case = make(folder, side, encoder, "segformer", 1)
+        plan = TilePlan.for_area(Window(0, 0, side, side), CLASSES, 1)
+        network = network_of(str(case.model), case.card, chosen)
+        batch = 1 if chosen.type == "cpu" else 8
+        pixels = torch.randn(batch, len(case.card.bands), plan.side, plan.side, device=chosen)
+
+        def passes() -> None:
+            for _ in range(-(-len(plan) // batch)):
+                found = class_probabilities(network, pixels)
+            float(found[0, 0, 0, 0])
+
+        def job() -> None:
+            run(Classify(str(case.raster), str(case.model), str(folder / "map.tif"), device=str(chosen)))
+
+        speeds = {}
+        for what, work in (("forward passes", passes), ("from file to file", job)):
+            work()
+            began = time.perf_counter()
+            work()
+            speeds[what] = side * side / 1e6 / (time.perf_counter() - began)
+    return {
+        **{f"{what}, Mpx/s": round(speed, 2) for what, speed in speeds.items()},
+        "file to file over forward passes": round(speeds["from file to file"] / speeds["forward passes"], 3),
+    }
+
+
+PARTS: dict[str, Callable[[str, bool], dict[str, Any]]] = {
+    "cards": cards,
+    "tests": tests,
+    "pretraining quick": pretraining("quick"),
+    "pretraining standard": pretraining("standard"),
+    "classifying": classifying,
+}
+
+
+def measured(part: str, arguments: argparse.Namespace, environment: dict[str, str], left: float) -> dict[str, Any]:
+    """Return what a part found in a process of its own, or why it found nothing."""
+    if left <= 0:
+        return {"problem": "there was no time left"}
+    words = [sys.executable, __file__, "--here", part, "--device", arguments.device, *(["--short"] * arguments.short)]
+    began = time.monotonic()
+    try:
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=left)
+    except subprocess.TimeoutExpired:
+        return {"problem": f"it was not done in {left:.0f} s"}
+    found = {"problem": done.stderr[-2000:]} if done.returncode else json.loads(done.stdout.splitlines()[-1])
+    return {**found, "seconds": round(time.monotonic() - began, 1)}
+
+
+def page(found: dict[str, dict[str, Any]], device: str) -> str:
+    """Return the page: a table for each part. What was not measured on a GPU is not said to be."""
+    lines = ["# On a GPU", ""]
+    if device == "cpu":
+        lines += ["This was a rehearsal on the CPU. Its numbers are in the JSON.", ""]
+    for part, rows in ROWS.items():
+        lines += [f"## {part[0].upper()}{part[1:]}", "", "| | |", "|---|---|"]
+        lines += [f"| {row} | {NOT_MEASURED if device == 'cpu' else found[part].get(row, NOT_MEASURED)} |" for row in rows]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the parts one after the other and write down what they found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--wheels", type=Path)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--short", action="store_true", help="a few steps of everything")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--limit", type=float, default=LIMIT_S, help="seconds for all of it")
+    parser.add_argument("--here", choices=PARTS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.here:
+        print(json.dumps(PARTS[arguments.here](arguments.device, arguments.short)))
+        return
+    if not arguments.out:
+        parser.error("--out is missing")
+    began = time.monotonic()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    paths = [str(ROOT), str(ROOT / "benchmarks"), os.environ.get("PYTHONPATH", "")]
+    if arguments.wheels:
+        packages = arguments.out / "packages"
+        # Beside what is there, not over it: PyTorch is the machine's own.
+        wheels = [
+            str(path) for path in sorted(arguments.wheels.glob("*.whl")) if not path.name.startswith(("torch-", "nvidia"))
+        ]
+        install = ["-m", "pip", "install", "--no-index", "--no-deps", "--upgrade", "--target", str(packages), *wheels]
+        subprocess.run([sys.executable, *install], check=True)
+        paths.append(str(packages))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    found: dict[str, dict[str, Any]] = {part: {"problem": "it was not asked for"} for part in PARTS}
+    for part in arguments.only:
+        found[part] = measured(part, arguments, environment, arguments.limit - (time.monotonic() - began))
+        print(part, found[part], flush=True)
+        (arguments.out / "gpu.json").write_text(json.dumps({"device": arguments.device, **found}, indent=1), "utf-8")
+        (arguments.out / "gpu.md").write_text(page(found, arguments.device), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

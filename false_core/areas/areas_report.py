@@ -1,0 +1,82 @@
+"""The report on classified areas: how good the classifier is, which class is taken for which, and the areas of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from false_core.accuracy.metrics import score
+from false_core.models.model_file import MISSING_SHAPES, ModelCard
+from false_core.models.model_report import accuracy_in_words, accuracy_tiles, missing_in_words, model_sections
+from false_core.reports.figures import bars_figure, confusion_figure
+from false_core.reports.page import page, percent
+from false_core.reports.sections import Section, next_steps
+
+
+def areas_report(
+    card: ModelCard,
+    counts: npt.NDArray[np.int64],
+    without: int,
+    confusion: npt.NDArray[np.number[Any]] | None,
+    raster: str,
+    notes: Sequence[str],
+) -> str:
+    """Return the report of a run that classified areas, as HTML.
+
+    Args:
+        counts: Number of areas that each class got.
+        without: Number of areas that got none.
+        confusion: Of examples that were held out, true classes in rows; None where the classifier came from a file.
+        raster: The name of the raster.
+    """
+    names, colors = [c.name for c in card.classes], [c.color for c in card.classes]
+    total = int(counts.sum())
+    shares = (counts / max(1, total)).tolist()
+    sections = [
+        Section(
+            "Areas of each class",
+            f"{without:,} areas hold no valid pixel, and got no class." if without else "",
+            bars_figure(names, shares, colors),
+            header=("Class", "Areas", "Share"),
+            rows=[[name, f"{count:,}", percent(share)] for name, count, share in zip(names, counts.tolist(), shares)],
+            colors=colors,
+        ),
+        Section("How good the classifier is", accuracy_in_words(card)),
+    ]
+    if confusion is not None and "oa" in card.provenance.get("scores", {}):
+        scores = score(confusion)
+        sections += [
+            Section(
+                "Scores per class",
+                "Examples in each fifth of the blocks of space were asked of a classifier that had not learned from them. A "
+                "class with few examples may be far off. The bars show the F1 score.",
+                bars_figure(names, np.nan_to_num(scores.f1).tolist(), colors),
+                header=("Class", "F1", "Producer's accuracy", "User's accuracy", "Examples"),
+                rows=[
+                    [
+                        names[k],
+                        *(percent(v[k]) for v in (scores.f1, scores.producers, scores.users)),
+                        f"{confusion[k].sum():g}",
+                    ]
+                    for k in range(len(names))
+                ],
+                colors=colors,
+            ),
+            Section(
+                "Confusion matrix",
+                "The rows are the true classes and the columns those that were given, in percent of the row.",
+                confusion_figure(confusion, names),
+            ),
+        ]
+    more = f"Label more areas: {missing_in_words(card)}." if card.provenance.get(MISSING_SHAPES) else ""
+    steps = next_steps(
+        more,
+        "Look at the areas of the lowest confidence, correct their class in the layer, and run it again with the corrected "
+        "layer as labels.",
+        "Keep the model of areas to classify those of another raster.",
+    )
+    summary = f"{total:,} areas of {raster} in {len(names)} classes."
+    return page("FALSE classified areas", summary, accuracy_tiles(card), notes, [*sections, *model_sections(card), *steps])

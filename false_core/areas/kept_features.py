@@ -1,0 +1,119 @@
+"""Pooled features that are kept: in half precision, outside the memory where there are many, and on the disk between runs.
+
+Whoever corrects a class and classifies again waits for no encoder, and a search for what looks alike begins at once. What is
+kept is found under a digest of all that decides it, within the limit of the disk cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+import torch
+
+from false_core.areas.pooling import AREA_HALO_PX, AREA_TILE_PX, Pooling
+from false_core.models.fused import HALF_MAX
+from false_core.raster.disk_cache import DiskCache
+from false_core.raster.file_state import raster_signature
+from false_core.settings import disk_cache_bytes, disk_cache_folder
+
+Features = npt.NDArray[np.float16]
+"""Pooled features of areas, of shape (n, width); NaN where an area has no valid pixel."""
+
+AREA_FEATURES_FORMAT = 1
+FEATURES_FILE_BYTES = 8_000_000
+"""Bytes of the features that are kept in one file."""
+MOST_FEATURES_IN_MEMORY = 100_000_000
+"""Bytes of features beyond which they lie in a temporary file."""
+
+
+def features_of(pooling: Pooling, shapes: npt.NDArray[np.object_]) -> Features:
+    """Return the pooled features of areas, from the disk where they were computed before.
+
+    Args:
+        shapes: In working pixels, of shape (n,).
+    """
+    width = 2 * sum(pooling.encoder.channels)
+    features = _table(len(shapes), width)
+    limit = disk_cache_bytes()
+    disk = DiskCache(disk_cache_folder(), limit) if limit else None
+    keys = list(_keys(pooling, shapes, width)) if disk else []
+    if disk and _found(disk, keys, features):
+        return features
+    for group in pooling.over(shapes):
+        features[group.numbers] = group.features.clip(-HALF_MAX, HALF_MAX)
+    if disk and features.nbytes < limit // 2:
+        for part, key in keys:
+            disk.put(key, features[part].tobytes())
+    return features
+
+
+def _table(rows: int, width: int) -> Features:
+    """Return a table full of NaN."""
+    if 2 * rows * width <= MOST_FEATURES_IN_MEMORY:
+        return np.full((rows, width), np.nan, np.float16)
+    # The file is gone as soon as nothing looks at it any more.
+    file = tempfile.TemporaryFile()  # noqa: SIM115
+    table: Features = np.memmap(file, np.float16, "w+", shape=(rows, width))
+    for part in _parts(rows, width):
+        table[part] = np.nan
+    return table
+
+
+def _parts(rows: int, width: int) -> Iterator[slice]:
+    step = max(1, FEATURES_FILE_BYTES // (2 * width))
+    for start in range(0, rows, step):
+        yield slice(start, min(rows, start + step))
+
+
+def _keys(pooling: Pooling, shapes: npt.NDArray[np.object_], width: int) -> Iterator[tuple[slice, str]]:
+    """Yield the rows of each file, and its key."""
+    identity = _identity(pooling)
+    for part in _parts(len(shapes), width):
+        digest = hashlib.sha256(identity)
+        for shape in shapely.to_wkb(shapes[part]):
+            digest.update(shape)
+        yield part, digest.hexdigest()
+
+
+def _identity(pooling: Pooling) -> bytes:
+    """Return a digest of everything but the areas that decides their features."""
+    source, digest = pooling.source, hashlib.sha256()
+    facts: list[Any] = [
+        "areas",
+        AREA_FEATURES_FORMAT,
+        (AREA_TILE_PX, AREA_HALO_PX),
+        torch.__version__,
+        pooling.device.type,
+        raster_signature(source.files),
+        source.path,
+        source.bands,
+        source.factor,
+        source.dtype,
+        source.said,
+        pooling.normalisation.to_dict(),
+        pooling.encoder.photographs,
+        pooling.encoder.zooms,
+        [asdict(description) for description in source.descriptions],
+    ]
+    digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
+    for tensor in pooling.encoder.state_dict().values():
+        digest.update(np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
+    return digest.digest()
+
+
+def _found(disk: DiskCache, keys: list[tuple[slice, str]], features: Features) -> bool:
+    """Fill a table with what is on the disk, and return whether all of it is there."""
+    for part, key in keys:
+        content = disk.get(key)
+        if content is None or len(content) != features[part].nbytes:
+            return False
+        features[part] = np.frombuffer(content, np.float16).reshape(features[part].shape)
+    return True

@@ -1,0 +1,104 @@
+"""The areas: polygons of a layer with their own fields, or the cells of a grid, in working pixels of a raster."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+from false_core import jobs
+from false_core.errors import InputError
+from false_core.feedback import Feedback
+from false_core.labels.label_file import read_layer
+from false_core.labels.placement import to_pixels
+from false_core.raster.source import RasterSource, describe_crs, describe_extent, moved
+
+MOST_CELLS = 4_000_000
+"""Cells of a grid."""
+
+
+@dataclass(frozen=True)
+class AreaLayer:
+    """Areas of a raster.
+
+    Attributes:
+        table: The areas with their own fields, in the CRS of their layer.
+        shapes: The same in working pixels, repaired, of shape (n,).
+    """
+
+    table: geopandas.GeoDataFrame
+    shapes: npt.NDArray[np.object_]
+
+
+def read_areas(path: str, source: RasterSource, feedback: Feedback) -> AreaLayer:
+    """Read the polygons of a layer.
+
+    Raises:
+        InputError: The layer cannot be read, holds no polygon, or none lies over the raster.
+    """
+    table = read_layer(path, feedback)
+    is_area = shapely.get_dimensions(table.geometry.to_numpy()) == 2
+    if not is_area.any():
+        raise InputError(f"{path} holds no polygon.", "Areas are polygons; or let cells be made.")
+    if not is_area.all():
+        feedback.warn(f"{int((~is_area).sum())} of {len(table)} areas of {path} are no polygons, and get no class.")
+    shapes, extent = to_pixels(table, source, feedback)
+    shapes = repaired(shapes)
+    frame = shapely.box(0, 0, source.width, source.height)
+    if not shapely.intersects(shapes, frame).any():
+        raise InputError(
+            f"No area lies over the raster. The areas cover {describe_extent(extent)} [{describe_crs(table.crs)}], "
+            f"the raster {describe_extent(source.bounds)} [{describe_crs(source.crs)}].",
+            "Extents are xmin, xmax, ymin, ymax. Check that both layers have the right CRS and lie on top of each other.",
+        )
+    return AreaLayer(table.reset_index(drop=True), shapes)
+
+
+def make_cells(side: float, extent: str | None, source: RasterSource) -> AreaLayer:
+    """Return the squares of a grid over a raster, row by row from its upper left corner.
+
+    Args:
+        side: Of a cell, in CRS units.
+        extent: Where they are made: every cell of the grid that meets it. None: everywhere.
+
+    Raises:
+        InputError: There would be too many.
+    """
+    pixels = side / (source.pixel_size * source.factor)
+    window = source.window_of(jobs.parse_extent(extent) if extent else None)
+    columns = range(math.floor(window.column / pixels), _up(window.column + window.width, pixels))
+    rows = range(math.floor(window.row / pixels), _up(window.row + window.height, pixels))
+    if len(columns) * len(rows) > MOST_CELLS:
+        raise InputError(
+            f"Cells of {side:g} CRS units would be {len(columns) * len(rows):,}.", "Choose larger ones, or an extent."
+        )
+    row, column = (axis.ravel() for axis in np.meshgrid(np.array(rows), np.array(columns), indexing="ij"))
+    shapes = shapely.box(column * pixels, row * pixels, (column + 1) * pixels, (row + 1) * pixels)
+    squares = shapely.transform(shapes, lambda xy: moved(source.transform, xy))
+    fields = {"cell": np.arange(1, len(shapes) + 1)}
+    crs = source.crs.to_wkt() if source.crs else None
+    return AreaLayer(geopandas.GeoDataFrame(fields, geometry=squares, crs=crs), shapes)
+
+
+def _up(pixel: int, side: float) -> int:
+    return math.ceil(pixel / side - 1e-9)
+
+
+def repaired(shapes: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
+    """Return shapes in which nothing crosses itself, and only of what they were: polygons stay polygons."""
+    broken = np.flatnonzero(~shapely.is_valid(shapes))
+    if not len(broken):
+        return shapes
+    mended = shapes.copy()
+    mended[broken] = [_of_dimension(shape, 2) for shape in shapely.make_valid(shapes[broken])]
+    return mended
+
+
+def _of_dimension(shape: Any, dimension: int) -> Any:
+    parts = shapely.get_parts(shapely.get_parts(shape))
+    return shapely.union_all(parts[shapely.get_dimensions(parts) == dimension])

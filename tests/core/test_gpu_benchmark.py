@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from argparse import Namespace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def gpu() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("gpu", ROOT / "benchmarks" / "gpu.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_rows_are_filled_by_what_a_gpu_showed_and_by_nothing_else(
+    device: str, gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(part: str, *_: Any) -> dict[str, Any]:
+        return {"problem": "lost"} if part == "tests" else dict.fromkeys(gpu.ROWS[part], 12.5)
+
+    monkeypatch.setattr(gpu, "measured", measured)
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--out", str(tmp_path), "--device", device])
+    gpu.main()
+    rows = [line for line in (tmp_path / "gpu.md").read_text("utf-8").splitlines() if line.startswith("| ")]
+    empty = [row for row in rows if row.endswith("| not measured |")]
+    total = sum(map(len, gpu.ROWS.values()))
+    assert len([row for row in rows if row != "| | |"]) == total
+    assert len(empty) == (total if device == "cpu" else len(gpu.ROWS["tests"]))
+    found = json.loads((tmp_path / "gpu.json").read_text("utf-8"))
+    assert found["tests"] == {"problem": "lost"}
+    assert found["device"] == device
+
+
+def test_a_part_that_fails_or_has_no_time_says_why(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Namespace(device="cpu", short=True)
+    assert gpu.measured("cards", asked, {}, 0.0) == {"problem": "there was no time left"}
+    monkeypatch.setattr(gpu, "__file__", str(ROOT / "no" / "such" / "file.py"))
+    assert "No such file" in gpu.measured("cards", asked, {}, 60.0)["problem"]

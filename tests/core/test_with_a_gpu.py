@@ -1,0 +1,72 @@
+"""What only a GPU can show, on every one that PyTorch sees. ``benchmarks/gpu.py`` runs these tests.
+
+FALSE_TEST_DEVICES names other devices, such as ``cpu``, to rehearse them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+
+from false_core.device import choose_device
+from false_core.dispatch import run
+from false_core.feedback import Feedback
+from false_core.jobs import Classify, Finetune, Pretrain
+from false_core.precision import autocast
+
+DEVICES = os.environ.get("FALSE_TEST_DEVICES", "").split() or [f"cuda:{n}" for n in range(torch.cuda.device_count())]
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not DEVICES, reason="There is no GPU."),
+    pytest.mark.parametrize("device", DEVICES),
+]
+
+
+def test_a_job_computes_where_it_was_told_to(device: str) -> None:
+    chosen = choose_device(device, Feedback())
+    assert chosen == torch.device(device)
+    if chosen.type == "cuda":
+        assert torch.cuda.current_device() == chosen.index
+
+
+def test_the_precision_of_the_card_is_close_to_float32(device: str) -> None:
+    torch.manual_seed(0)
+    chosen = choose_device(device, Feedback())
+    pixels, network = torch.randn(2, 8, 64, 64), torch.nn.Conv2d(8, 16, 3)
+    with torch.no_grad():
+        wanted = network(pixels)
+        with autocast(chosen):
+            found = network.to(chosen)(pixels.to(chosen)).float().cpu()
+    assert (found - wanted).abs().max() < 0.03
+
+
+def test_a_map_is_that_of_the_cpu_but_for_few_pixels(device: str, land: str, model: str, tmp_path: Path) -> None:
+    maps = {}
+    for where in ("cpu", device):
+        run(Classify(land, model, str(tmp_path / f"{where[:3]}.tif"), device=where))
+        with rasterio.open(tmp_path / f"{where[:3]}.tif") as file:
+            maps[where] = file.read(1)
+    assert np.mean(maps["cpu"] == maps[device]) > 0.99
+    again = str(tmp_path / "again.tif")
+    run(Classify(land, model, again, device=device))
+    with rasterio.open(again) as file:
+        assert (file.read(1) == maps[device]).all(), "all copies from the card were waited for"
+
+
+@pytest.mark.parametrize("method", ["false", "simclr", "pcl", "barlow_twins"])
+def test_pretraining_goes_through(device: str, method: str, land: str, tmp_path: Path) -> None:
+    encoder = tmp_path / "e.safetensors"
+    settings = {"preset": "quick", "backbone": "resnet10t", "weights": "none", "batch_size": 8}
+    run(Pretrain((land,), str(encoder), method=method, steps=3, device=device, **settings))
+    assert encoder.stat().st_size > 0
+
+
+def test_fine_tuning_goes_through(device: str, land: str, labels: str, encoder: str, tmp_path: Path) -> None:
+    model = tmp_path / "m.safetensors"
+    run(Finetune(land, labels, "cover", str(model), encoder=encoder, preset="quick", steps=3, device=device))
+    assert model.stat().st_size > 0
