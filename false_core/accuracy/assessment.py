@@ -113,21 +113,22 @@ def conclude(the_map: ClassMap, seen: Comparison) -> Assessment:
 
 
 def class_keys(the_map: ClassMap, seen: Comparison) -> tuple[dict[Hashable, int | str], dict[str, str], list[str]]:
-    """Return the class of each value of the reference: a code, or a spelling where the map knows no such class.
+    """Return the class of each value of what is beside a map: a code, or a spelling where the map knows no such class.
 
     Also what the classes that have but a spelling are called, and sentences about what the values could mean otherwise.
     """
     values = sorted({value for value, _ in seen.pairs}, key=str)
     classes = the_map.classes_beside(seen.mapped)
-    matched = match(values, classes)
+    map_name = the_map.source.name
+    matched = match(values, classes, seen.beside, map_name)
     found, doubts = matched.classes, [matched.doubt] if matched.doubt else []
-    by_names = match_by_names({value: name for value, name in seen.names.items() if value in found}, classes)
+    by_names = match_by_names({value: name for value, name in seen.names.items() if value in found}, classes, map_name)
     own_names: dict[Any, str] = {}
     if any(named and named != found[value] for value, named in by_names.items()):
-        # Class names that both have say another thing than the values: the reference has codes of its own.
+        # Class names that both have say another thing than the values: what is beside the map has codes of its own.
         found, own_names, doubts = {value: by_names.get(value) for value in values}, dict(seen.names), []
     elif seen.kind == RASTER_REFERENCE:
-        doubts += _notes_on_names({value: seen.names[value] for value in by_names}, found)
+        doubts += _notes_on_names({value: seen.names[value] for value in by_names}, found, seen.beside, map_name)
     known, taken = {c.code for c in classes}, {spelling(c.name) for c in classes}
     keys: dict[Hashable, int | str] = {}
     names: dict[str, str] = {}
@@ -146,16 +147,18 @@ def class_keys(the_map: ClassMap, seen: Comparison) -> tuple[dict[Hashable, int 
     return keys, names, doubts
 
 
-def _notes_on_names(names: Mapping[Any, str], found: Mapping[Any, LandCoverClass | None]) -> list[str]:
-    """Tell where a reference calls a code by another name than the map."""
+def _notes_on_names(
+    names: Mapping[Any, str], found: Mapping[Any, LandCoverClass | None], beside: str, map_name: str
+) -> list[str]:
+    """Tell where a raster calls a code by another name than the map."""
     differ = [
-        f"{value} is {name} there and {one.name} on the map"
+        f"{value} is {name} there and {one.name} in {map_name}"
         for value, name in names.items()
         if (one := found.get(value)) and spelling(one.name) not in (spelling(name), spelling(str(one.code)))
     ]
     if not differ:
         return []
-    return [f"The reference was compared by its codes, but has other names for some of them: {_list(differ[:MOST_NAMED])}."]
+    return [f"{beside} was compared by its codes, but has other names for some of them: {_list(differ[:MOST_NAMED])}."]
 
 
 def assessed(the_map: ClassMap, key: int | str, names: dict[str, str], seen: Comparison) -> AssessedClass:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import geopandas
@@ -15,6 +16,7 @@ from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.annotation import Annotation, clipped_to_raster, simple_shapes
 from false_core.labels.label_file import read_table
+from false_core.labels.layer_path import LayerPath
 from false_core.labels.placement import to_pixels
 from false_core.raster.classes import ClassTable, LandCoverClass, LegendEntry, classes_from_values
 from false_core.raster.source import RasterSource, describe_crs, describe_extent
@@ -25,6 +27,7 @@ class Labels:
     """Digitised shapes over a raster with the values of their class field, as they are.
 
     Attributes:
+        name: The name of their file.
         shapes: Simple geometries over the raster in pixel coordinates of its working grid, of shape (n,).
         values: Value of each: whole numbers, other numbers or text that is not empty. Of length n.
         all_values: Values of all features, also of those that do not lie over the raster.
@@ -32,6 +35,7 @@ class Labels:
         empty: Number of features without a value.
     """
 
+    name: str
     shapes: npt.NDArray[np.object_]
     values: list[Any]
     all_values: list[Any]
@@ -61,7 +65,8 @@ def read_labels(path: str, field: str, source: RasterSource, feedback: Feedback)
     outside = len(shapes) - len(set(inside.tolist()))
     if outside:
         feedback.info(f"{outside} of {len(shapes)} label shapes lie outside the raster and are left out.")
-    return Labels(parts, [values[owner] for owner in owners[inside]], values, outside, empty)
+    name = Path(LayerPath.parse(path).file).name
+    return Labels(name, parts, [values[owner] for owner in owners[inside]], values, outside, empty)
 
 
 def read_class_values(path: str, field: str, feedback: Feedback) -> tuple[geopandas.GeoDataFrame, list[Any]]:

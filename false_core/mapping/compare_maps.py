@@ -23,7 +23,7 @@ from false_core.publish import published
 from false_core.raster.aligned import AlignedCodes
 from false_core.raster.areas import unit_of_map
 from false_core.raster.class_map import ClassMap
-from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass
+from false_core.raster.classes import LARGEST_MAP_CODE, ClassTable, LandCoverClass
 from false_core.raster.map_file import RasterFile
 from false_core.raster.new_map import new_map
 from false_core.raster.source import RasterSource
@@ -142,10 +142,11 @@ def _classes_of_change(change: _Change) -> tuple[ClassTable, npt.NDArray[np.uint
     """Return the classes of the map of what changed, the code of each class there, and that of what did not change."""
     shown = sorted(set(change.of_after.values()))
     own = [change.classes[k].code for k in shown]
-    codes = [code for code in own if code is not None and 1 <= code < MOST_CLASSES]
+    codes = [code for code in own if code is not None and 0 <= code <= LARGEST_MAP_CODE]
     if len(codes) < len(shown):
         codes = list(range(1, len(shown) + 1))
-    free = next(code for code in range(MOST_CLASSES, 0, -1) if code not in codes) if len(codes) < MOST_CLASSES else 0
+    # There is one: a map has at most 254 classes, and a byte holds one more beside nodata.
+    free = next(code for code in range(LARGEST_MAP_CODE, -1, -1) if code not in codes)
     code_of = np.zeros(len(change.classes), np.uint8)
     code_of[shown] = codes
     entries = [LandCoverClass(code, change.classes[k].name, change.classes[k].color) for code, k in zip(codes, shown)]

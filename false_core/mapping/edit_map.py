@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 from affine import Affine
 
@@ -21,6 +20,7 @@ from false_core.labels.reading import Labels, read_labels
 from false_core.mapping.raster_for_model import check_geotiffs
 from false_core.raster.class_map import ClassMap
 from false_core.raster.classes import (
+    LARGEST_MAP_CODE,
     MOST_CLASSES,
     ClassTable,
     LandCoverClass,
@@ -31,8 +31,6 @@ from false_core.raster.classes import (
     whole_number,
 )
 from false_core.raster.new_map import new_map
-
-LARGEST_MAP_CODE = 254
 
 
 def edit_map(job: EditMap, feedback: Feedback) -> dict[str, Any]:
@@ -49,12 +47,12 @@ def edit_map(job: EditMap, feedback: Feedback) -> dict[str, Any]:
     the_map = ClassMap(job.map)
     with feedback.stage("Counting pixels", 0.4):
         counts = the_map.count(feedback)
-        edit = _Edit.of(_classes_of(the_map, counts), renamed)
+        edit = _Edit.of(_classes_of(the_map, counts), renamed, the_map.source.name)
         patches = None
         if job.patches:
             assert job.field  # The job was validated.
             labels = read_labels(job.patches, job.field, the_map.source, feedback)
-            edit, patches = edit.with_patches(labels, read_legend(job.legend))
+            edit, patches = edit.with_patches(labels, read_legend(job.legend), feedback)
     with feedback.stage("Writing the map", 0.6):
         repainted, left = _write(job.output, the_map, edit, patches, feedback)
     return {"repainted": repainted, "classes": left}
@@ -72,8 +70,7 @@ def _write(path: str, the_map: ClassMap, edit: _Edit, patches: Annotation | None
             made = np.where(valid, lookup[codes], np.uint8(table.nodata))
             if patches is not None:
                 painted = patches.burn(Affine.translation(-window.column, -window.row), window.height, window.width)
-                inside = valid & (painted != IGNORE)
-                made[inside] = edit.of_targets[painted[inside]]
+                made = np.where(valid & (painted != IGNORE), painted, made)
             repainted += int(np.count_nonzero(made[valid] != codes[valid]))
             shown[made[valid]] = True
             file.write(window.column, window.row, made)
@@ -114,19 +111,19 @@ class _Edit:
         before: Its classes.
         classes: Those of the new map.
         code_of: The new code by old code.
-        of_targets: The new code of each class that is painted, by its number.
+        map_name: What the map is called.
     """
 
     before: tuple[LandCoverClass, ...]
     classes: tuple[LandCoverClass, ...]
     code_of: dict[int, int]
-    of_targets: npt.NDArray[np.uint8]
+    map_name: str
 
     @classmethod
-    def of(cls, before: Sequence[LandCoverClass], renamed: Sequence[tuple[str, str]]) -> _Edit:
+    def of(cls, before: Sequence[LandCoverClass], renamed: Sequence[tuple[str, str]], map_name: str) -> _Edit:
         """Merge and rename: all names at once, so that two classes can swap theirs."""
         new_name: dict[int, str] = {}
-        matched = match([old for old, _ in renamed], before).classes
+        matched = match([old for old, _ in renamed], before, "", map_name).classes
         for old, new in renamed:
             one = matched[old]
             if one is None:
@@ -144,35 +141,39 @@ class _Edit:
             if c.code not in new_name and key in made:
                 key = f"{key} {c.code}"
             code_of[c.code] = made.setdefault(key, replace(c, name=name)).code
-        return cls(tuple(before), tuple(made.values()), code_of, np.zeros(0, np.uint8))
+        return cls(tuple(before), tuple(made.values()), code_of, map_name)
 
-    def with_patches(self, labels: Labels, legend: Sequence[LegendEntry]) -> tuple[_Edit, Annotation]:
-        """Add the classes of polygons, and return the polygons as they are burned in."""
+    def with_patches(self, labels: Labels, legend: Sequence[LegendEntry], feedback: Feedback) -> tuple[_Edit, Annotation]:
+        """Add the classes of polygons, and return the polygons with the codes that are burned in for targets."""
         values = list(dict.fromkeys(labels.values))
         called = {value: names_from_legend(values, legend).get(value, value) for value in values}
-        new, old = (match(called.values(), classes).classes for classes in (self.classes, self.before))
+        by_new, by_old = (
+            match(called.values(), classes, labels.name, self.map_name) for classes in (self.classes, self.before)
+        )
+        if by_new.doubt:
+            feedback.warn(by_new.doubt)
+        new, old = by_new.classes, by_old.classes
         colours = {entry.name: entry.color for entry in legend}
         added: dict[str, LandCoverClass] = {}
-        codes = []
-        for name in called.values():
+        code_of_value: dict[Any, int] = {}
+        for value, name in called.items():
             found, earlier, key = new[name], old[name], spelling(str(name))
             if found is None and earlier is None and key not in added:
                 code = self._free([*self.classes, *added.values()], whole_number(name))
                 added[key] = LandCoverClass(code, str(name), colours.get(str(name)) or default_colour(code))
-            codes.append(found.code if found else self.code_of[earlier.code] if earlier else added[key].code)
+            code_of_value[value] = found.code if found else self.code_of[earlier.code] if earlier else added[key].code
         # Larger polygons come first, so that a small one within stays visible.
         order = np.argsort(-shapely.area(labels.shapes), kind="stable")
         shapes = labels.shapes[order]
-        number = {value: index for index, value in enumerate(values)}
-        targets = np.array([number[labels.values[index]] for index in order])
+        targets = np.array([code_of_value[labels.values[index]] for index in order])
         annotation = Annotation(ClassTable(()), shapes, targets, shapely.STRtree(shapes))
-        return replace(self, classes=(*self.classes, *added.values()), of_targets=np.array(codes, np.uint8)), annotation
+        return replace(self, classes=(*self.classes, *added.values())), annotation
 
     def _free(self, classes: Sequence[LandCoverClass], wanted: int | None) -> int:
         """Return the code of a new class: the number that it is called, or the first that is free."""
         # Not that of a class that was merged away: its number would mean two things on two maps.
         taken = {c.code for c in (*classes, *self.before)}
         free = [code for code in range(1, LARGEST_MAP_CODE + 1) if code not in taken]
-        if not free:
+        if not free or len(classes) >= MOST_CLASSES:
             raise InputError(f"A map can hold {MOST_CLASSES} classes.", "Use classes that the map has.")
         return wanted if wanted is not None and wanted in free else free[0]

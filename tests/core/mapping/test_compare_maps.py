@@ -13,7 +13,7 @@ from small_world import CRS, GRID, Listener
 
 from false_core.dispatch import run
 from false_core.errors import InputError
-from false_core.jobs import CompareMaps
+from false_core.jobs import CompareMaps, EditMap
 from false_core.raster.carried_classes import read_carried_classes
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.new_map import new_map
@@ -129,3 +129,69 @@ def test_codes_that_a_byte_cannot_hold_get_others_on_the_map_of_what_changed(tmp
     run(CompareMaps(str(tmp_path / "a.tif"), str(tmp_path / "b.tif"), str(tmp_path / "where.tif")))
     with rasterio.open(tmp_path / "where.tif") as file:
         assert file.read(1).tolist() == [[254, 1], [2, 254]]
+
+
+def codes_alone(path: Path, codes: list[int], nodata: int | None = None) -> str:
+    """A map of one row without names of classes."""
+    profile = {"driver": "GTiff", "width": len(codes), "height": 1, "count": 1, "dtype": "uint8", "nodata": nodata}
+    with rasterio.open(path, "w", crs=CRS, transform=GRID, **profile) as file:
+        file.write(np.array([[codes]], np.uint8))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("codes", "shown", "unchanged"),
+    [([1, 254, 254], [1, 254], 253), ([0, 253, 254], [0, 253, 254], 252), ([1, 255, 255], [1, 2], 254),
+     ([*range(1, 255), 7], [*range(1, 255)], 0), ([*range(254), 7], [*range(254)], 254)],
+)  # fmt: skip
+def test_what_did_not_change_gets_a_code_that_no_class_has(
+    tmp_path: Path, codes: list[int], shown: list[int], unchanged: int
+) -> None:
+    before = codes_alone(tmp_path / "a.tif", [*codes[:-1], codes[0]])
+    run(CompareMaps(before, codes_alone(tmp_path / "b.tif", codes), str(tmp_path / "where.tif")))
+    classes = read_carried_classes(str(tmp_path / "where.tif")).classes
+    assert [c.code for c in classes] == sorted([*shown, unchanged])
+    assert next(c.name for c in classes if c.code == unchanged) == "unchanged"
+    with rasterio.open(tmp_path / "where.tif") as file:
+        made = file.read(1)[0].tolist()
+        assert file.nodata not in (*shown, unchanged)
+    changed = shown[sorted(set(codes)).index(codes[-1])]
+    assert made == [*[unchanged] * (len(codes) - 1), changed]
+
+
+def test_more_values_than_a_map_has_classes_are_refused_by_the_name_of_the_file(tmp_path: Path) -> None:
+    few, many = codes_alone(tmp_path / "few.tif", [1] * 255), codes_alone(tmp_path / "many.tif", [*range(255)])
+    for before, after in ((few, many), (many, few)):
+        with pytest.raises(InputError, match=r"many.tif holds more than 254 different values"):
+            run(CompareMaps(before, after))
+
+
+def named(path: Path, *names: str) -> str:
+    """A map of one row, two pixels of each of the codes from 1, with these names."""
+    classes = ClassTable(tuple(LandCoverClass(code, name, "#000000") for code, name in enumerate(names, 1)))
+    return write_map(path, np.repeat(np.arange(1, len(names) + 1, dtype=np.uint8), 2)[None], classes)
+
+
+def test_the_maps_are_called_by_the_names_of_their_files(tmp_path: Path) -> None:
+    """Neither of two maps is the reference of the other."""
+    german = named(tmp_path / "german.tif", "Acker", "Wald", "See")
+    numbers, coded = named(tmp_path / "numbers.tif", "2", "3", "1"), codes_alone(tmp_path / "coded.tif", [1, 1, 2, 2, 3, 3])
+    english = named(tmp_path / "english.tif", "field", "forest", "water")
+    for before, after, said in (
+        (coded, numbers, "The numbers in coded.tif are taken for names of the classes of numbers.tif."),
+        (german, english, "german.tif was compared by its codes, but has other names for some of them"),
+        (german, english, "1 is Acker there and field in english.tif"),
+    ):
+        heard = Listener()
+        run(CompareMaps(before, after, report=str(tmp_path / "r.html")), heard)
+        assert said in heard.warnings
+        for text in (heard.warnings, (tmp_path / "r.html").read_text("utf-8")):
+            assert "reference" not in text and "truth" not in text
+
+
+def test_two_classes_of_one_name_are_told_with_the_way_to_make_them_one(tmp_path: Path) -> None:
+    wood, twice = named(tmp_path / "wood.tif", "wood", "water"), named(tmp_path / "twice.tif", "Wood", "wood")
+    with pytest.raises(InputError, match=r"twice.tif has 2 classes called 'wood'.*Correct a map': 2 = wood"):
+        run(CompareMaps(wood, twice))
+    run(EditMap(twice, str(tmp_path / "one.tif"), names="2 = wood"))
+    assert run(CompareMaps(wood, str(tmp_path / "one.tif")))["changed"] == 0.5

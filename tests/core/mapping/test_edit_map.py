@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -123,5 +124,26 @@ class TestNames:
         ) as file:
             file.write(codes[None])
         drawn = patches(tmp_path, [("new", (0, 0, 9, 9))])
+        # The number of a class that was merged away is not given again: it would mean two things on two maps.
+        for names in (None, "254 = 253"):
+            with pytest.raises(InputError, match="can hold 254 classes"):
+                run(EditMap(str(tmp_path / "full.tif"), str(tmp_path / "new.tif"), drawn, "cover", names))
+
+    def test_a_map_from_0_to_253_is_full_too(self, tmp_path: Path) -> None:
+        """One class more would make it a map that no algorithm takes for one."""
+        full = str(tmp_path / "full.tif")
+        with rasterio.open(
+            full, "w", driver="GTiff", width=16, height=16, count=1, dtype="uint8", crs=CRS, transform=GRID
+        ) as file:
+            file.write(np.arange(256, dtype=np.uint8).clip(0, 253).reshape(1, 16, 16))
         with pytest.raises(InputError, match="can hold 254 classes"):
-            run(EditMap(str(tmp_path / "full.tif"), str(tmp_path / "new.tif"), drawn, "cover"))
+            run(EditMap(full, str(tmp_path / "new.tif"), patches(tmp_path, [("new", (0, 0, 9, 9))]), "cover"))
+        told = run(EditMap(full, str(tmp_path / "new.tif"), patches(tmp_path, [("5", (0, 0, 9, 9))]), "cover"))
+        assert (told["classes"], read(tmp_path / "new.tif")[8, 8], read(tmp_path / "new.tif")[15, 15]) == (254 - 80, 5, 253)
+
+    def test_there_may_be_more_values_than_classes(self, the_map: str, tmp_path: Path) -> None:
+        drawn = patches(tmp_path, [(f"Plot {k}", (20 * (k % 20), 20 * (k // 20), 9, 9)) for k in range(300)])
+        legend = tmp_path / "legend.json"
+        legend.write_text(json.dumps([{"value": [f"Plot {k}" for k in range(300)], "name": "Urban", "color": None}]))
+        run(EditMap(the_map, str(tmp_path / "new.tif"), drawn, "cover", legend=str(legend)))
+        assert read(tmp_path / "new.tif")[284, 384] == 9
