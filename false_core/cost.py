@@ -60,10 +60,10 @@ class Cost:
     def told(self) -> str:
         """Return it in a sentence."""
         memory, disk = max(0.1, self.memory / 1e9), max(0.1, self.disk / 1e9)
-        return f"This will take about {_in_words(self.seconds)}, {memory:.1f} GB of memory and {disk:.1f} GB of disk."
+        return f"This will take about {time_in_words(self.seconds)}, {memory:.1f} GB of memory and {disk:.1f} GB of disk."
 
 
-def _in_words(seconds: float) -> str:
+def time_in_words(seconds: float) -> str:
     """Return a time as finely as an estimate may be: ``40 seconds``, ``12 minutes``, ``3.5 hours``."""
     if seconds < 90:
         return f"{max(5, 5 * round(seconds / 5))} seconds"
@@ -120,6 +120,8 @@ class SpeedTest:
     def _wait(self) -> None:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
+        elif self._device.type == "mps":
+            torch.mps.synchronize()
 
 
 def most_memory() -> float:

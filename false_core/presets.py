@@ -28,6 +28,7 @@ class PretrainSettings:
             ``false_core.sampling.geometry.resized_crops``. 0: ``scales`` say how large they are.
         batch_size: Patches per step; each gives two views.
         steps: Training steps; 0: as many as ``epochs`` take.
+        until_flat: Whether training ends where the curves of its losses are flat; see ``false_core.training.flatness``.
         epochs: Passes over the raster cut in patches of ``patch_size``, or ``crop_size``, where ``steps`` is 0.
         hidden, dimensions: Widths of the hidden layer and of the output of the projector.
         temperature, confidence: See ``false_core.methods.fncc``.
@@ -90,6 +91,7 @@ class PretrainSettings:
     scales: tuple[float, float] = (0.6, 1.6)
     patch_size: int = 0
     points: int = 0
+    until_flat: bool = False
     epochs: int = 0
     most_pixels: int = 0
     colour: str = ANY_BANDS
@@ -172,6 +174,7 @@ PRETRAIN = {
         crop_size=64,
         batch_size=32,
         steps=250,
+        until_flat=True,
         hidden=512,
         dimensions=64,
         learning_rate=5e-4,
@@ -264,21 +267,6 @@ anchor's own, the most similar 5 % for the surest quarter of the anchors. How th
 Settings = TypeVar("Settings", PretrainSettings, FinetuneSettings)
 
 
-def preset_for(name: str, device_type: str) -> str:
-    """Return the preset ``auto`` stands for on a device, or ``name`` itself."""
-    if name != "auto":
-        return name
-    return "quick" if device_type == "cpu" else "standard"
-
-
-def announcement(asked: str, preset: str, device_type: str) -> str:
-    """Return the sentence that tells the user which preset is used, and why where they left the choice."""
-    if asked != "auto":
-        return f"Preset {preset}."
-    where = "the CPU" if device_type == "cpu" else "a GPU"
-    return f"Preset {preset}, as this runs on {where}. The parameter Preset chooses another."
-
-
 def with_overrides(settings: Settings, job: Pretrain | Finetune) -> Settings:
     """Return ``settings`` with every value the job names itself."""
     named = {f.name: getattr(job, f.name, None) for f in fields(settings) if f.name != "encoder"}
@@ -297,4 +285,7 @@ def pretrain_settings(preset: str, job: Pretrain) -> PretrainSettings:
     if job.threshold is not None:
         # Whoever names a threshold wants it to choose the anchors, and not a share of them.
         settings = replace(settings, benchmark=0.0)
+    if job.steps is not None:
+        # Who names steps gets them all.
+        settings = replace(settings, until_flat=False)
     return with_overrides(settings, job)

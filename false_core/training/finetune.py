@@ -61,7 +61,7 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
             heads are a matter of seconds, and the first process fits them.
     """
     with feedback.stage("Starting", 0.02):
-        start = begin(job, feedback)
+        start = begin(job, feedback, world=world)
     made = (_train if job.head == NETWORK_HEAD else _fit)(start, feedback, world)
     told: dict[str, float] = made.card.provenance["scores"]
     # Where nothing is known no number is told: any could be taken for a score.

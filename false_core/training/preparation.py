@@ -23,7 +23,7 @@ from false_core.models.header import ENCODER
 from false_core.models.model_file import is_model_file, read_card
 from false_core.models.record import record_of
 from false_core.models.weights import start_from
-from false_core.presets import PretrainSettings, announcement, preset_for, pretrain_settings
+from false_core.presets import PretrainSettings, pretrain_settings
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import MeasuredRasters
 from false_core.raster.working_grid import areas_within, on_working_grid, open_all
@@ -31,6 +31,7 @@ from false_core.sampling.colour import BlackAndWhite
 from false_core.sampling.views import PatchDraw, PatchSampler
 from false_core.settings import memory_for_pixels
 from false_core.training.bands import measured_bands
+from false_core.training.preset_choice import choose_preset
 from false_core.training.purity import Truth
 from false_core.training.trainer import Trainer
 
@@ -69,10 +70,9 @@ class Pretraining:
         """Open the rasters of a job and make its networks."""
         with feedback.stage("Starting", 0.01):
             device = choose_device(job.device, feedback)
-            preset = preset_for(job.preset, device.type)
+            preset = choose_preset(job.preset, device, feedback, world)
             settings = pretrain_settings(preset, job)
             settings = METHOD_CLASSES[settings.method].adapted(settings)
-            feedback.info(announcement(job.preset, preset, device.type))
             made_by = record_of(job, device)
         with feedback.stage("Measuring the bands", 0.03):
             weights = read_card(settings.weights, ENCODER).reference if is_model_file(settings.weights) else None

@@ -24,6 +24,7 @@ from false_core.sampling.views import PatchSampler, ViewPairs
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.curves import Curves
 from false_core.training.embedding_map import map_embedding
+from false_core.training.flatness import are_flat
 from false_core.training.gallery import collect_galleries
 from false_core.training.guard import TrainingGuard
 from false_core.training.method_pictures import Drawn, method_sections
@@ -60,10 +61,10 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
             if world is ALONE and is_worth_telling(2 * settings.crop_size**2 * settings.batch_size * (steps - trainer.step)):
                 feedback.info(pretraining_cost(start, trainer.step, job, feedback).told())
             _train(trainer, sampler, start.truth, curves, guard, feedback, world)
-        results = {"loss": curves.last("loss"), "steps": steps}
+        results = {"loss": curves.last("loss"), "steps": trainer.step}
         if not world.share.is_main:
             return results
-        card = _card(job, start, curves)
+        card = _card(job, start, trainer.step, curves)
         backbone = settings.encoder if start.general else ""
         card = replace(card, decoder=settings.decoder if trainer.decoder else "", general=backbone)
         with feedback.stage("Looking at what it learned", 0.03):
@@ -92,23 +93,38 @@ def _train(
         pairs = sampler.batch(step, world.share)
         return LocalBatch(pairs, trainer.prepare(pairs, step))
 
-    with closing(loaded_ahead(make, range(trainer.step, trainer.steps), trainer.device)) as batches:
+    with closing(loaded_ahead(make, range(trainer.step, trainer.last_step), trainer.device)) as batches:
         for batch in batches:
-            feedback.advance(trainer.step * batch_size, trainer.steps * batch_size, "patches")
+            feedback.advance(trainer.step * batch_size, trainer.last_step * batch_size, "patches")
             rate = trainer.settings.learning_rate * trainer.schedule()
             with guard.errors_at_step(trainer.step + 1):
                 outcome = trainer.train_on(batch.views)
                 guard.record_loss(trainer.step, outcome.loss)
-            if trainer.step % LOG_EVERY == 0 or trainer.step in (1, trainer.steps):
+            if trainer.step % LOG_EVERY == 0 or trainer.step in (1, trainer.last_step):
                 guard.check()
                 _log(curves, trainer.step, outcome, rate)
                 if truth and world.share.is_main:
                     pairs = sampler.batch(trainer.step - 1) if world.is_shared else batch.pairs
                     _log_purity(curves, trainer.step, outcome, pairs, truth)
+                if trainer.settings.until_flat and trainer.could_end_early:
+                    _end_where_flat(trainer, curves, feedback, world)
             guard.save_when_due()
+            if trainer.step >= trainer.last_step:
+                break
     if trainer.step > began:
         # What is still to come may fail too, for example where the disk has no room for the encoder.
         guard.save()
+
+
+def _end_where_flat(trainer: Trainer, curves: Curves, feedback: Feedback, world: World) -> None:
+    """Have the training end soon, in all processes alike, where the first process sees that it gains little more."""
+    losses = [points for name, points in curves.series.items() if name.partition(" ")[0] == "loss"]
+    if world.broadcast_object(lambda: are_flat(losses)):
+        trainer.end_soon()
+        feedback.info(
+            f"Pretraining ends at step {trainer.last_step} of {trainer.steps}, as its loss hardly falls any more. Where "
+            "Training steps says how many, it does them all."
+        )
 
 
 def _log(curves: Curves, step: int, outcome: Outcome, rate: float) -> None:
@@ -157,7 +173,7 @@ def _report(
     return pretraining_report(card, curves, galleries, embedding, of_method, method.curve_captions, about)
 
 
-def _card(job: Pretrain, start: Pretraining, curves: Curves) -> ModelCard:
+def _card(job: Pretrain, start: Pretraining, steps: int, curves: Curves) -> ModelCard:
     rasters, settings = start.rasters, start.settings
     first = rasters.sources[0]
     distance = first.ground_sample_distance
@@ -173,7 +189,7 @@ def _card(job: Pretrain, start: Pretraining, curves: Curves) -> ModelCard:
         pixel_size=first.pixel_size * first.factor,
         ground_sample_distance=None if distance is None else distance * first.factor,
         patch_size=settings.crop_size,
-        method={"name": settings.method, "preset": start.preset, **kept, "steps": start.steps, "seed": job.seed},
+        method={"name": settings.method, "preset": start.preset, **kept, "steps": steps, "seed": job.seed},
         provenance={
             "rasters": first_names(rasters.sources, MAX_RASTER_NAMES),
             "extent": job.extent,

@@ -53,10 +53,15 @@ def pretraining_report(
     return page("FALSE pretraining", f"An encoder {learned} from {rasters}.", [], [], sections, about)
 
 
-def _next(card: ModelCard) -> list[Section]:
+def _steps(card: ModelCard) -> tuple[int, int]:
+    """Return the steps that were done, and those of the preset; 0 where that is not known."""
     steps, preset = card.method.get("steps"), str(card.method.get("preset", ""))
-    usual = PRETRAIN[preset].steps if preset in PRETRAIN else 0
-    short = isinstance(steps, int) and bool(usual) and steps < usual
+    return (steps, PRETRAIN[preset].steps) if isinstance(steps, int) and preset in PRETRAIN else (0, 0)
+
+
+def _next(card: ModelCard) -> list[Section]:
+    steps, usual = _steps(card)
+    preset, short = card.method.get("preset"), steps < usual and not card.method.get("until_flat")
     return next_steps(
         f"This run had {steps:,} steps; the preset {preset} has {usual:,}. Take the encoder for a try." if short else "",
         "Make a model from this encoder and your labels, with 'Fine-tune a model'. Its accuracy says whether pretraining "
@@ -69,6 +74,9 @@ def _training(card: ModelCard, curves: Curves) -> list[Section]:
         text = "The encoder was not trained. Only the scale of its features was adapted to the raster."
         return [Section("Training", text)]
     text = "The loss should fall and then level off."
+    steps, usual = _steps(card)
+    if steps < usual and card.method.get("until_flat"):
+        text += f" Training ended after {steps:,} of {usual:,} steps, as the loss hardly fell any more."
     return [Section("Loss and learning rate", text, draw_curves(curves, [("loss",), ("learning rate",)]))]
 
 

@@ -23,12 +23,13 @@ from false_core.models.header import ENCODER
 from false_core.models.model_file import ModelCard, read_card
 from false_core.models.record import record_of
 from false_core.models.weights import start_from
-from false_core.presets import FINETUNE, FinetuneSettings, announcement, preset_for
+from false_core.presets import FINETUNE, FinetuneSettings
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import on_working_grid, open_all
 from false_core.training.bands import measured_bands
 from false_core.training.heads.fit import FrozenEncoder, zooms_for
+from false_core.training.preset_choice import choose_preset
 
 NETWORK_HEAD = "network"
 """The head that is trained step by step: a decoder, with the encoder below it."""
@@ -45,17 +46,17 @@ class Start:
     device: torch.device
 
 
-def begin(job: Finetune, feedback: Feedback, is_recorded: bool = True) -> Start:
+def begin(job: Finetune, feedback: Feedback, is_recorded: bool = True, world: World = ALONE) -> Start:
     """Return what a job starts from, once it is clear that it can.
 
     Args:
         job: What was asked for.
         feedback: Told what computes, and with which preset.
         is_recorded: Whether to look at all inputs for the record of the making, which takes a while.
+        world: The processes that do the job together, and take the same preset.
     """
     device = choose_device(job.device, feedback)
-    preset = preset_for(job.preset, device.type)
-    feedback.info(announcement(job.preset, preset, device.type))
+    preset = choose_preset(job.preset, device, feedback, world)
     base = read_card(job.encoder, ENCODER) if job.encoder else None
     if base and job.encoder:
         check_fits(job.encoder, lambda: build_encoder(base.encoder, len(base.bands)))

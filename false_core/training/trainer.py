@@ -27,6 +27,7 @@ from false_core.sampling.geometry import resample_crops
 from false_core.sampling.loading import STAYS, on_device
 from false_core.sampling.spectral import SpectralJitter
 from false_core.sampling.views import RawViews, ViewPairs
+from false_core.training.flatness import tail_steps
 from false_core.training.global_batch_norm import with_global_batch_norms
 from false_core.training.gradient_cache import accumulate_gradients, stacked
 from false_core.training.gradient_sum import GradientSum
@@ -72,6 +73,7 @@ class Trainer:
     ) -> None:
         self.settings, self.steps, self.seed, self.device = settings, steps, seed, device
         self.step = 0
+        self._flat_at: int | None = None
         self._feedback, self._world = feedback, world
         world.share.check_divides(settings.batch_size, "patches")
         self._limit = DeviceLimit("patches at a time", device, bands, [getattr(settings, name) for name in DECIDE_MEMORY])
@@ -142,8 +144,27 @@ class Trainer:
 
     def schedule(self) -> float:
         """Return the share of the highest learning rate at the present step."""
+        if self._flat_at is None:
+            return self._scheduled(self.step)
+        return self._scheduled(self._flat_at) * (self.last_step - self.step) / (self.last_step - self._flat_at)
+
+    @property
+    def last_step(self) -> int:
+        """The step at which training ends."""
+        return self.steps if self._flat_at is None else self._flat_at + tail_steps(self.steps)
+
+    @property
+    def could_end_early(self) -> bool:
+        """Whether training could end before all its steps are done, and does not yet."""
+        return self._flat_at is None and self.step + tail_steps(self.steps) < self.steps
+
+    def end_soon(self) -> None:
+        """Bring the learning rate down from here, and end."""
+        self._flat_at = self.step
+
+    def _scheduled(self, step: int) -> float:
         published = self.settings.optimiser == "larc"
-        return (published_schedule if published else warm_up_and_cosine)(self.step, self.steps)
+        return (published_schedule if published else warm_up_and_cosine)(step, self.steps)
 
     def _backward(self, views: RawViews) -> Outcome:
         """Make the gradients of a batch, of as many patches at a time as the memory holds."""
@@ -231,11 +252,12 @@ class Trainer:
             "method": self.method.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "patches_at_a_time": self.patches_at_a_time,
+            "flat_at": self._flat_at,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where ``state`` was taken."""
-        self.step = state["step"]
+        self.step, self._flat_at = state["step"], state["flat_at"]
         self.method.load_state_dict(state["method"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.patches_at_a_time = min(self.patches_at_a_time, state["patches_at_a_time"])

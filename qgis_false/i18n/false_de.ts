@@ -60,8 +60,8 @@
         <translation>Voreinstellung</translation>
     </message>
     <message>
-        <source>quick: minutes on a laptop without a GPU. standard: one GPU. paper: the published settings, many GPU hours. auto: standard on a GPU, quick without one.</source>
-        <translation>quick: Minuten auf einem Laptop ohne GPU. standard: eine GPU. paper: die veröffentlichten Einstellungen, viele GPU-Stunden. auto: standard mit GPU, quick ohne.</translation>
+        <source>quick: minutes on a laptop without a GPU. standard: one GPU. paper: the published settings, many GPU hours. auto: standard on a GPU that pretrains with it in half an hour, as a test of two seconds finds; otherwise quick.</source>
+        <translation>quick: Minuten auf einem Laptop ohne GPU. standard: eine GPU. paper: die veröffentlichten Einstellungen, viele GPU-Stunden. auto: standard auf einer GPU, die damit in einer halben Stunde vortrainiert, wie ein Test von zwei Sekunden zeigt; sonst quick.</translation>
     </message>
     <message>
         <source>Method</source>
