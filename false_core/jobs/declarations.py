@@ -481,9 +481,10 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
     smoothing: float = parameter(
         NUMBER,
         "Smoothing",
-        "Standard deviation of the window in which the probabilities of classes are averaged, in CRS units. 0: none. Not "
-        "for the head network.",
+        "Standard deviation of the window in which the probabilities of classes are averaged. 0: none. Not for the head "
+        "network.",
         0.0,
+        unit="CRS units",
         minimum=0.0,
         advanced=True,
     )

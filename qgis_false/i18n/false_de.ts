@@ -432,8 +432,8 @@
         <translation>Glättung</translation>
     </message>
     <message>
-        <source>Standard deviation of the window in which the probabilities of classes are averaged, in CRS units. 0: none. Not for the head network.</source>
-        <translation>Standardabweichung des Fensters, in dem die Wahrscheinlichkeiten der Klassen gemittelt werden, in Einheiten des KBS. 0: keine Glättung. Nicht für den Kopf network.</translation>
+        <source>Standard deviation of the window in which the probabilities of classes are averaged. 0: none. Not for the head network.</source>
+        <translation>Standardabweichung des Fensters, in dem die Wahrscheinlichkeiten der Klassen gemittelt werden. 0: keine Glättung. Nicht für den Kopf network.</translation>
     </message>
     <message>
         <source>Share of labels kept back</source>

@@ -416,7 +416,7 @@ class TestACoarserWorkingGrid:
     def test_is_announced(self, tmp_path: Path, listener: Listener) -> None:
         source = RasterSource(write_raster(tmp_path / "r.tif", numbers()))
         assert [s.factor for s in on_working_grid([source], 3.0, 0, listener.feedback)] == [3]
-        assert "3 instead of 1" in listener.infos
+        assert "pixels of 3 m instead of 1 m" in listener.infos
         assert [s.factor for s in on_working_grid([source], None, 0, listener.feedback)] == [1]
 
     def test_follows_the_model(self, tmp_path: Path, listener: Listener) -> None:
