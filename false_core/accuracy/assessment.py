@@ -123,10 +123,9 @@ def class_keys(the_map: ClassMap, seen: Comparison) -> tuple[dict[Hashable, int 
     matched = match(values, classes, seen.beside, map_name)
     found, doubts = matched.classes, [matched.doubt] if matched.doubt else []
     by_names = match_by_names({value: name for value, name in seen.names.items() if value in found}, classes, map_name)
-    own_names: dict[Any, str] = {}
     if any(named and named != found[value] for value, named in by_names.items()):
         # Class names that both have say another thing than the values: what is beside the map has codes of its own.
-        found, own_names, doubts = {value: by_names.get(value) for value in values}, dict(seen.names), []
+        found, doubts = {value: by_names.get(value) for value in values}, []
     elif seen.kind == RASTER_REFERENCE:
         doubts += _notes_on_names({value: seen.names[value] for value in by_names}, found, seen.beside, map_name)
     known, taken = {c.code for c in classes}, {spelling(c.name) for c in classes}
@@ -136,10 +135,10 @@ def class_keys(the_map: ClassMap, seen: Comparison) -> tuple[dict[Hashable, int 
         number = whole_number(value)
         if one is not None:
             keys[value] = one.code
-        elif number is not None and number not in known and value not in own_names:
+        elif number is not None and number not in known and value not in seen.names:
             keys[value] = number
         else:
-            name = own_names.get(value, str(value))
+            name = seen.names.get(value, str(value))
             # Beside a class of the map of the same name, which it is not.
             name = f"{name} (another)" if spelling(name) in taken else name
             keys[value] = spelling(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Hashable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,16 @@ from false_core.accuracy.comparison import Comparison, compare_raster
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import CompareMaps
+from false_core.labels.matching import spelling
 from false_core.language.catalogue import localised
 from false_core.mapping.compare_maps_report import Pictures, change_report
 from false_core.mapping.raster_for_model import check_geotiffs
 from false_core.publish import published
 from false_core.raster.aligned import AlignedCodes
 from false_core.raster.areas import unit_of_map
+from false_core.raster.carried_classes import read_carried_classes
 from false_core.raster.class_map import ClassMap
-from false_core.raster.classes import LARGEST_MAP_CODE, ClassTable, LandCoverClass
+from false_core.raster.classes import LARGEST_MAP_CODE, ClassTable, LandCoverClass, whole_number
 from false_core.raster.map_file import RasterFile
 from false_core.raster.new_map import new_map
 from false_core.raster.source import RasterSource
@@ -49,7 +51,7 @@ def compare_maps(job: CompareMaps, feedback: Feedback) -> dict[str, Any]:
                 f"{RasterSource(job.before).name} and {after.source.name} have no pixel in common.",
                 "Check that both maps are of the same place, and that their CRSs are right.",
             )
-        change = _change(after, seen)
+        change = _change(after, seen, _colours(job.before))
     for doubt in change.doubts:
         feedback.warn(doubt)
     alone = sum(seen.left_out.values())
@@ -89,20 +91,35 @@ class _Change:
     doubts: tuple[str, ...]
 
 
-def _change(after: ClassMap, seen: Comparison) -> _Change:
+def _colours(path: str) -> dict[str, str]:
+    """Return the colours of the classes that a map carries, by the spelling of their names."""
+    return {spelling(one.name): one.color for one in read_carried_classes(path).classes}
+
+
+def _change(after: ClassMap, seen: Comparison, colours_before: dict[str, str]) -> _Change:
     class_of_value, names, doubts = class_keys(after, seen)
     keys: list[int | str] = sorted({*seen.mapped, *(key for key in class_of_value.values() if isinstance(key, int))})
     keys += sorted(names)
     pixels = np.zeros((len(keys), len(keys)), np.int64)
     for (value, code), number in seen.pairs.items():
         pixels[keys.index(class_of_value[value]), keys.index(code)] += number
+    classes = [assessed(after, key, names, seen) for key in keys]
     return _Change(
-        tuple(assessed(after, key, names, seen) for key in keys),
+        tuple(replace(c, color=colours_before.get(spelling(c.name), c.color)) if c.code is None else c for c in classes),
         pixels,
         {_whole(value): keys.index(key) for value, key in class_of_value.items()},
         {code: keys.index(code) for code in seen.mapped},
-        tuple(doubts),
+        (*doubts, *_notes_on_missing_names(after, seen, by_codes=not doubts)),
     )
+
+
+def _notes_on_missing_names(after: ClassMap, seen: Comparison, by_codes: bool) -> list[str]:
+    """Tell that only one of two maps which are compared by their codes says what its codes mean."""
+    named = [any(whole_number(one) is None for one in names) for names in (seen.names.values(), after.names.values())]
+    if not by_codes or named[0] == named[1]:
+        return []
+    without, other = (seen.beside, after.source.name) if named[1] else (after.source.name, seen.beside)
+    return [f"{without} has no names of classes. Its codes are taken to mean what they mean in {other}."]
 
 
 def _whole(value: Hashable) -> int:

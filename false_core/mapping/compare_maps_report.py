@@ -108,7 +108,7 @@ def change_report(
             "The largest changes are listed." if len(pairs) > MOST_PAIRS else "All changes are listed.",
             header=("Before", "After", *columns),
             rows=[[classes[k].name, classes[j].name, *amount(number)] for k, j, number in pairs[:MOST_PAIRS]],
-            colors=[classes[j].color for _, j, _ in pairs[:MOST_PAIRS]],
+            colors=[classes[k].color for k, _, _ in pairs[:MOST_PAIRS]],
         ),
         Section(
             "What each class gained and lost",
@@ -125,4 +125,4 @@ def change_report(
     ]
     if not pairs:
         sections[1] = Section("What became what", "Nothing changed.")
-    return page("Two maps compared", f"{names[0]} and {names[1]}.", tiles, notes, sections, ground_facts(source))
+    return page("Two maps compared", f"Before: {names[0]}. After: {names[1]}.", tiles, notes, sections, ground_facts(source))

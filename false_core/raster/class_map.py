@@ -106,6 +106,11 @@ class ClassMap:
         colour = self._colours.get(code) or default_colour(abs(code) % MOST_CLASSES)
         return self._known.get(code) or LandCoverClass(code, str(code), colour)
 
+    @property
+    def names(self) -> dict[int, str]:
+        """What the map itself calls its codes."""
+        return {code: one.name for code, one in self._known.items()}
+
     def classes_beside(self, codes: Iterable[int]) -> list[LandCoverClass]:
         """Return the classes with ``codes``, and all others that the map carries, in the order of their codes."""
         return [self.class_of(code) for code in sorted({*codes, *self._known})]

@@ -181,12 +181,28 @@ def test_the_maps_are_called_by_the_names_of_their_files(tmp_path: Path) -> None
         (coded, numbers, "The numbers in coded.tif are taken for names of the classes of numbers.tif."),
         (german, english, "german.tif was compared by its codes, but has other names for some of them"),
         (german, english, "1 is Acker there and field in english.tif"),
+        (coded, english, "coded.tif has no names of classes. Its codes are taken to mean what they mean in english.tif."),
+        (english, coded, "coded.tif has no names of classes. Its codes are taken to mean what they mean in english.tif."),
     ):
         heard = Listener()
         run(CompareMaps(before, after, report=str(tmp_path / "r.html")), heard)
         assert said in heard.warnings
         for text in (heard.warnings, (tmp_path / "r.html").read_text("utf-8")):
             assert "reference" not in text and "truth" not in text
+    heard = Listener()
+    run(CompareMaps(coded, coded), heard)
+    run(CompareMaps(english, english), heard)
+    assert heard.warnings == ""
+
+
+def test_a_class_that_is_no_more_keeps_its_name_and_colour(tmp_path: Path) -> None:
+    """Also where the maps are compared by their codes."""
+    before, after = write_map(tmp_path / "a.tif", np.array([[1, 2, 3]], np.uint8), BEFORE), tmp_path / "b.tif"
+    run(EditMap(before, str(after), names="forest = Wald; moor = Wald"))
+    run(CompareMaps(before, str(after), report=str(tmp_path / "r.html"), table=str(tmp_path / "t.csv")))
+    rows = {(r["before"], r["after"]) for r in csv.DictReader((tmp_path / "t.csv").open(encoding="utf-8"))}
+    assert rows == {("Wald", "Wald"), ("water", "water"), ("Moor", "Wald")}
+    assert "#998844" in (tmp_path / "r.html").read_text("utf-8")
 
 
 def test_two_classes_of_one_name_are_told_with_the_way_to_make_them_one(tmp_path: Path) -> None:
