@@ -15,7 +15,7 @@ from false_core.distributed import share
 from false_core.errors import DeviceError
 from false_core.feedback import Feedback
 from false_core.jobs import Check
-from false_core.precision import autocast, in_words
+from false_core.precision import autocast, forbid_tf32, in_words
 from false_core.settings import preferred_device
 
 OUT_OF_MEMORY = re.compile(
@@ -130,6 +130,7 @@ def _problem(device: torch.device) -> str:
     try:
         if device.type == "cuda":
             torch.cuda.set_device(device)
+            forbid_tf32()
         image, kernel = torch.ones(1, 2, 8, 8, device=device), torch.ones(3, 2, 3, 3, device=device)
         with autocast(device):
             answer = float(torch.nn.functional.conv2d(image, kernel)[0, 0, 0, 0])

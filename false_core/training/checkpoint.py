@@ -25,6 +25,7 @@ from false_core.distributed import ALONE, World
 from false_core.errors import OutputError
 from false_core.feedback import Feedback
 from false_core.hidden_names import UNFINISHED_ENDING
+from false_core.precision import of_training
 from false_core.presets import FinetuneSettings, PretrainSettings
 from false_core.publish import discard_abandoned, published
 from false_core.settings import cache_folder
@@ -41,6 +42,7 @@ class Checkpoint:
 
     Args:
         job: The job; its output paths do not matter, its rasters' sizes and dates and its other inputs' contents do.
+        device: Where it computes. What decides is with which numbers that is.
         world: The processes that do the job. That of rank 0 writes and reads, for all.
 
     Attributes:
@@ -49,10 +51,15 @@ class Checkpoint:
     """
 
     def __init__(
-        self, job: jobs.Job, settings: PretrainSettings | FinetuneSettings, feedback: Feedback, world: World = ALONE
+        self,
+        job: jobs.Job,
+        settings: PretrainSettings | FinetuneSettings,
+        device: torch.device,
+        feedback: Feedback,
+        world: World = ALONE,
     ) -> None:
         # The name is of the files as this process sees them.
-        name = _fingerprint(job, settings) if world.share.is_main else ""
+        name = _fingerprint(job, settings, device) if world.share.is_main else ""
         self.path = cache_folder() / "checkpoints" / f"{name}.safetensors"
         self.path_before = self.path.with_suffix(f".before{self.path.suffix}")
         self.step: int | None = None
@@ -172,7 +179,7 @@ def _planted(node: Any, tensors: dict[str, Tensor]) -> Any:
     return node
 
 
-def _fingerprint(job: jobs.Job, settings: PretrainSettings | FinetuneSettings) -> str:
+def _fingerprint(job: jobs.Job, settings: PretrainSettings | FinetuneSettings, device: torch.device) -> str:
     declared = jobs.parameters(job)
     body = {name: value for name, value in dataclasses.asdict(job).items() if not declared[name].kind.is_output}
     files: list[tuple[str, int, int]] = []
@@ -187,7 +194,7 @@ def _fingerprint(job: jobs.Job, settings: PretrainSettings | FinetuneSettings) -
             else:
                 # QGIS gives temporary files a new name each time: their content counts, not their name.
                 body[name] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
-    text = json.dumps(
-        [type(job).__name__, body, dataclasses.asdict(settings), files, __version__], sort_keys=True, default=str
-    )
+    numbers = of_training(device, settings.mixed_precision)
+    facts = [type(job).__name__, body, dataclasses.asdict(settings), numbers, files, __version__]
+    text = json.dumps(facts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

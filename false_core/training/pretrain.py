@@ -48,7 +48,7 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
     start = Pretraining.of(job, feedback, world)
     settings, steps, rasters = start.settings, start.steps, start.rasters
     trainer, sampler = start.trainer(settings, job.seed, feedback, world), start.sampler(settings, job.seed)
-    checkpoint, curves = Checkpoint(job, settings, feedback, world), Curves(feedback)
+    checkpoint, curves = Checkpoint(job, settings, start.device, feedback, world), Curves(feedback)
     guard = TrainingGuard(
         checkpoint, lambda: {**trainer.state(), "curves": curves.state()}, rasters.sources, start.device, PRETRAIN_REMEDY
     )

@@ -32,6 +32,7 @@ from false_core.sampling.labelled import LabelledRaster, LabelSampler, RawCrops
 from false_core.sampling.loading import loaded_ahead
 from false_core.sampling.spectral import QUIET, SpectralJitter, torch_generator
 from false_core.training.checkpoint import Checkpoint
+from false_core.training.convolutions import fast_convolutions
 from false_core.training.curves import Curves
 from false_core.training.global_batch_norm import with_global_batch_norms
 from false_core.training.gradient_sum import GradientSum
@@ -107,7 +108,7 @@ def train_segmenter(
     if not base:
         origin = start_from(job.weights, trainer.encoder, settings.encoder, source.name, source.colours, feedback)
         world.broadcast([*trainer.encoder.parameters(), *trainer.encoder.buffers()])
-    checkpoint = Checkpoint(job, settings, feedback, world)
+    checkpoint = Checkpoint(job, settings, device, feedback, world)
     run = _Run(trainer, checkpoint, source, _jitter(settings, normalisation, source.dtype), feedback, world)
     with feedback.stage("Training on the labels", 0.65 if held_back else 0.89):
         sampler = _sampler(cache, training, settings, job.seed)
@@ -195,6 +196,7 @@ class SegmenterTrainer:
         """Whether the present step leaves the encoder as it is."""
         return self.settings.freeze or self.step < self.settings.decoder_first * self.settings.steps
 
+    @fast_convolutions()
     def train_on(self, batch: RawCrops) -> Tensor:
         """Do one step and return its loss."""
         self._set_rates()

@@ -27,6 +27,7 @@ from false_core.sampling.geometry import resample_crops
 from false_core.sampling.loading import STAYS, on_device
 from false_core.sampling.spectral import SpectralJitter
 from false_core.sampling.views import RawViews, ViewPairs
+from false_core.training.convolutions import fast_convolutions
 from false_core.training.flatness import tail_steps
 from false_core.training.global_batch_norm import with_global_batch_norms
 from false_core.training.gradient_cache import accumulate_gradients, stacked
@@ -114,6 +115,7 @@ class Trainer:
         """Return what becomes the views of ``pairs`` at ``step``. May be called in another thread, ahead of time."""
         return RawViews.of(pairs, self.jitter, self.seed, step)
 
+    @fast_convolutions()
     def train_on(self, views: RawViews) -> Outcome:
         """Do one step and return what it came to."""
         rate = self.settings.learning_rate * self.schedule()
