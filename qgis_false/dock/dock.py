@@ -46,7 +46,7 @@ from qgis.PyQt.QtWidgets import (
 from false_core.session_protocol import NO_CLASS, SHOW_CHANGE, SHOW_CLASSES, SHOW_CONFIDENCE, Outlined, Place
 from qgis_false.dialogs.destinations import proposed
 from qgis_false.dock.background_run import BackgroundRun
-from qgis_false.dock.class_list import ACCURACY, COLOUR, NAME, ClassList
+from qgis_false.dock.class_list import COLOUR, NAME, ClassList
 from qgis_false.dock.class_sources import classes_in_text, classes_of_style, labels_of, layers_with_classes
 from qgis_false.dock.drawing import DEFAULT_STROKE_PX, LabelTool, OutlineTool, PointTool, PolygonTool, StrokeTool
 from qgis_false.dock.finished_maps import assessed_by, compared_with, corrected_by, map_layers
@@ -65,7 +65,7 @@ from qgis_false.made_files import ENCODER, SEGMENTER, remember
 from qgis_false.result_names import name_of_layer
 from qgis_false.translation import tr
 
-TABLE_PX, TABLE_WIDTH_PX = 120, 370
+TABLE_PX, COLUMN_PX = 120, 20
 FEWEST_POINTS = 2
 """Sample points that are filled in, from which on it is said how good the map is."""
 ENCODER_GENERAL, ENCODER_FILE, MODEL_FILE = range(3)
@@ -190,12 +190,10 @@ class LabelDock(QgsDockWidget):
         self.table.verticalHeader().setDefaultSectionSize(22)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(ACCURACY, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Interactive)
-        header.resizeSection(NAME, 90)
+        header.setMinimumSectionSize(COLUMN_PX)
+        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)  # Of a narrow dock a name is cut, no number.
         self.table.setMinimumHeight(TABLE_PX)
         self.table.setMaximumHeight(2 * TABLE_PX)
-        self.table.setMinimumWidth(TABLE_WIDTH_PX)
         self.table.selectionModel().currentRowChanged.connect(lambda now, _: self._choose_row(now.row()))
         self.table.doubleClicked.connect(self._edit_colour)
         layout.addWidget(self.table)
@@ -283,7 +281,8 @@ class LabelDock(QgsDockWidget):
         self.stroke_width = QSpinBox()
         self.stroke_width.setRange(2, 200)
         self.stroke_width.setValue(DEFAULT_STROKE_PX)
-        self.stroke_width.setSuffix(tr(" pixels on the screen"))
+        self.stroke_width.setSuffix(" px")
+        self.stroke_width.setToolTip(tr("Pixels on the screen."))
         self.stroke_width.valueChanged.connect(self._set_stroke_width)
         layout.addLayout(_row(QLabel(tr("Width of a stroke")), self.stroke_width))
         self.undo, self.redo = QPushButton(tr("Undo")), QPushButton(tr("Redo"))

@@ -1660,28 +1660,32 @@
         <translation>nein</translation>
     </message>
     <message>
-        <source>Share of the labels of the class that the map shows as this class when it has not learned from them (producer's accuracy), with the limits between which it lies in 95 of 100 cases.</source>
-        <translation>Anteil der Trainingsflächen der Klasse, die die Karte als diese Klasse zeigt, wenn sie nicht aus ihnen gelernt hat (Herstellergenauigkeit), mit den Grenzen, zwischen denen er in 95 von 100 Fällen liegt.</translation>
+        <source>unknown, draw {number} more</source>
+        <translation>unbekannt, noch {number} zeichnen</translation>
     </message>
     <message>
         <source>Double click to change it.</source>
         <translation>Ein Doppelklick ändert es.</translation>
     </message>
     <message>
-        <source>unknown, draw {number} more</source>
-        <translation>unbekannt, noch {number} zeichnen</translation>
+        <source>{number} more</source>
+        <translation>noch {number}</translation>
     </message>
     <message>
         <source>Class</source>
         <translation>Klasse</translation>
     </message>
     <message>
-        <source>Number</source>
-        <translation>Zahl</translation>
-    </message>
-    <message>
         <source>Accuracy</source>
         <translation>Genauigkeit</translation>
+    </message>
+    <message>
+        <source>Number of labels</source>
+        <translation>Zahl der Trainingsflächen</translation>
+    </message>
+    <message>
+        <source>Share of the labels of the class that the map shows as this class when it has not learned from them (producer's accuracy), with the limits between which it lies in 95 of 100 cases.</source>
+        <translation>Anteil der Trainingsflächen der Klasse, die die Karte als diese Klasse zeigt, wenn sie nicht aus ihnen gelernt hat (Herstellergenauigkeit), mit den Grenzen, zwischen denen er in 95 von 100 Fällen liegt.</translation>
     </message>
     <message>
         <source>The layer {layer} has no style that shows classes.</source>
@@ -1784,8 +1788,8 @@
         <translation>Zeichnen</translation>
     </message>
     <message>
-        <source> pixels on the screen</source>
-        <translation> Pixel auf dem Bildschirm</translation>
+        <source>Pixels on the screen.</source>
+        <translation>Pixel auf dem Bildschirm.</translation>
     </message>
     <message>
         <source>Next place</source>

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from osgeo import gdal
@@ -485,9 +486,25 @@ class TestSession:
         press(desk, Qt.Key.Key_2)
         draw_square(desk, 0.6, 0.4)
         model = dock.class_list
-        until(lambda: model.index(0, 4).data() == "90% (70%–97%)", "a score comes")
-        assert model.index(1, 4).data() == "unknown, draw 1 more"
+        until(lambda: model.index(0, 4).data() == "90% (70–97)", "a score comes")
+        assert model.index(1, 4).data() == "1 more"
+        assert model.index(1, 4).data(Qt.ItemDataRole.ToolTipRole) == "unknown, draw 1 more"
         assert [model.index(row, 3).data() for row in range(2)] == ["2", "1"]
+
+    def test_a_narrow_dock_cuts_names_and_no_accuracy(self, dock):
+        from qgis_false.dock.class_list import ACCURACY, COUNT, NAME
+
+        two_classes(dock)
+        known = SimpleNamespace(code=1, accuracy=1.0, low=0.88, high=1.0, missing=0)
+        dock.class_list.set_scores(SimpleNamespace(classes=[known]))
+        dock.setFloating(True)
+        dock.resize(1, dock.height())
+        dock.show()
+        QCoreApplication.processEvents()
+        table = dock.table
+        assert table.horizontalScrollBar().maximum() == 0
+        assert [table.columnWidth(column) >= table.sizeHintForColumn(column) for column in (COUNT, ACCURACY)] == [True, True]
+        assert table.columnWidth(NAME) >= 40
 
     def test_the_next_place_is_zoomed_to(self, dock, desk):
         two_classes(dock)
