@@ -62,6 +62,7 @@ from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
 from qgis_false.help import help_page
 from qgis_false.layers import as_it_is, classes_of, raster_path
 from qgis_false.made_files import ENCODER, SEGMENTER, remember
+from qgis_false.result_metadata import metadata
 from qgis_false.result_names import name_of_layer
 from qgis_false.translation import tr
 
@@ -820,9 +821,10 @@ class LabelDock(QgsDockWidget):
             last_line = said.rpartition("\n")[2]
             self._say(tr("Cancelled.") if run.is_cancelled else last_line or tr("It has failed."), not run.is_cancelled)
         elif run.name in ("classify", "editmap"):
-            self._load_map(results["OUTPUT"], tr("Classified raster") if run.name == "classify" else tr("Corrected map"))
+            what = tr("Classified raster") if run.name == "classify" else tr("Corrected map")
+            self._load_map(results["OUTPUT"], what, run)
         elif run.name == "comparemaps":
-            self._load_map(results["OUTPUT"], tr("Where they differ"))
+            self._load_map(results["OUTPUT"], tr("Where they differ"), run)
             self._say(
                 tr("{percent} of the pixels changed. The report is in {path}.",
                    percent=f"{results['CHANGED']:.1%}", path=results["REPORT"]),
@@ -866,9 +868,10 @@ class LabelDock(QgsDockWidget):
         name, entered = QInputDialog.getItem(self, title, tr("Map"), names, 0, False)
         return maps[names.index(name)] if entered else None
 
-    def _load_map(self, path: str, what: str) -> None:
+    def _load_map(self, path: str, what: str, run: BackgroundRun) -> None:
         with as_it_is(path):
             layer = QgsRasterLayer(path, name_of_layer(what, self.work.raster.name() if self.work else ""))
+        layer.setMetadata(metadata(run.name, run.inputs()))
         classes = classes_of(path)
         if classes:
             layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))

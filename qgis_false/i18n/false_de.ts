@@ -2784,6 +2784,10 @@
         <translation>Das Modell {file} lässt sich nicht lesen. Installieren Sie das Plugin noch einmal.</translation>
     </message>
     <message>
+        <source>Made on {date} by {algorithm} of FALSE {version}.</source>
+        <translation>Gemacht am {date} von „{algorithm}“ mit FALSE {version}.</translation>
+    </message>
+    <message>
         <source>The Python that computes. Empty: the environment that was set up here. Any Python of at least 3.10 that has the packages will do, also one of conda, a cluster or a container.</source>
         <translation>Das Python, das rechnet. Leer: die hier eingerichtete Umgebung. Jedes Python ab 3.10, das die Pakete hat, ist recht, auch eines von conda, auf einem Cluster oder in einem Container.</translation>
     </message>

@@ -664,7 +664,9 @@ class TestWholeMaps:
         assert not dock.make_map.isEnabled()
         write_raster(Path(run.values["OUTPUT"]), bands=1)
         run.ended.emit(True, {"OUTPUT": run.values["OUTPUT"]}, "")
-        assert any(one.source() == run.values["OUTPUT"] for one in QgsProject.instance().mapLayers().values())
+        (made,) = [one for one in QgsProject.instance().mapLayers().values() if one.source() == run.values["OUTPUT"]]
+        said = made.metadata().abstract().split("\n")
+        assert "by Classify a raster of FALSE" in said[0] and said[1:] == ["Raster: image", "Model: image_model.safetensors"]
         assert dock.make_map.isEnabled()
 
     def test_an_encoder_that_was_pretrained_is_swapped_in(self, dock, monkeypatch, record):
@@ -726,6 +728,8 @@ class TestFinishedMaps:
         write_raster(Path(run.values["OUTPUT"]), bands=1)
         run.ended.emit(True, {**run.values, "CHANGED": 0.123, "COMPARED": 100.0}, "")
         assert "12.3% of the pixels changed" in dock.status.text()
+        (made,) = [one for one in QgsProject.instance().mapLayers().values() if one.source() == run.values["OUTPUT"]]
+        assert made.metadata().abstract().split("\n")[1:] == ["Map before: old", "Map after: new"]
 
     def test_without_any_it_is_said(self, dock, monkeypatch):
         runs = Started(monkeypatch)

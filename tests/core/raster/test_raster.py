@@ -661,7 +661,7 @@ class TestThousandsOfRasters:
     def test_that_are_coarsened_are_not_all_told_of(self, tiles: list[str], listener: Listener) -> None:
         coarse = on_working_grid(open_all(tiles, ()), 3.0, 0, listener.feedback)
         assert {(source.factor, source.width) for source in coarse} == {(3, 100)}
-        assert listener.infos.count("working on pixels of 3 instead of 1") == 6
+        assert listener.infos.count("working on pixels of 3 m instead of 1 m") == 6
         assert "195 more rasters: working on pixels of" in listener.infos
 
     def test_that_are_gone_are_told_of_by_name(self, tiles: list[str]) -> None:
