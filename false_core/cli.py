@@ -42,6 +42,13 @@ class RunJob:
             "the run, as does removing the file."
         ),
     ] = False
+    scheduler: Annotated[
+        str | None,
+        tyro.conf.arg(
+            help="Has the parts of maps computed with Dask: local, local:4, slurm:8, pbs:8, or the address of a scheduler. "
+            "FALSE_SCHEDULER does the same, for all commands."
+        ),
+    ] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +118,8 @@ def main() -> None:
     try:
         command = _parsed(arguments)
         if isinstance(command, RunJob):
+            if command.scheduler is not None:
+                os.environ["FALSE_SCHEDULER"] = command.scheduler
             if command.events:
                 serve_file(command.job)
             _run(jobs.from_file(command.job))

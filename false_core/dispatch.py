@@ -17,34 +17,13 @@ from false_core.errors import DeviceError, OutOfMemoryError, RequestError
 from false_core.events import Artifact, Event
 from false_core.feedback import Feedback
 from false_core.inputs import check_inputs
+from false_core.native_libraries import set_up_gdal
 from false_core.protection import protect_inputs
 from false_core.publish import check_destinations, locked_outputs
 from false_core.raster.imagery import with_rasters_found
 from false_core.sidecars import styles_kept
 from false_core.standard_streams import has_left_folder
-from false_core.untrusted.drivers import allow_by_list
 from false_core.untrusted.network import names_address, network_closed
-
-GDAL_SETTINGS = {
-    # Megabytes for decoded blocks of rasters. GDAL's own default, 5 % of the memory, is more than all the rest on a large
-    # computer.
-    "GDAL_CACHEMAX": "160",
-    # By itself GDAL waits for a server for ever, and gives up at its first hiccup.
-    "GDAL_HTTP_CONNECTTIMEOUT": "30",
-    "GDAL_HTTP_LOW_SPEED_LIMIT": "100",
-    "GDAL_HTTP_LOW_SPEED_TIME": "60",
-    "GDAL_HTTP_MAX_RETRY": "4",
-    "GDAL_HTTP_RETRY_DELAY": "1",
-}
-"""What holds where the user has set no other."""
-
-# Threads of a computation that wait for each other sleep instead of spinning. Where two programs share the cores, spinning
-# made a training step two to four times slower. Those of numpy and scipy have no such setting, and are two groups that take
-# the cores from each other: on two busy cores they fitted the classifiers of a head forty times more slowly than one thread.
-# It counts only where it is set before torch and numpy are imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-allow_by_list()
 
 
 def run(
@@ -89,13 +68,6 @@ def _check_whole_paths(job: jobs.Job) -> None:
                     f"The folder that this was started in is gone, and {jobs.called(job, name)} would lie there: {path}.",
                     "Go to a folder that is there, or name the whole path.",
                 )
-
-
-def set_up_gdal() -> None:
-    """Say how GDAL is to behave, as far as the user has not."""
-    # In the environment, where every thread finds it. GDAL looks once, when it reads its first block.
-    for name, value in GDAL_SETTINGS.items():
-        os.environ.setdefault(name, value)
 
 
 def _done(job: jobs.Job, feedback: Feedback, world: World) -> dict[str, Any]:

@@ -15,7 +15,7 @@ Standard library only, Python 3.9: the QGIS plugin imports this module too.
 
 from __future__ import annotations
 
-from typing import Iterator, Type
+from typing import Iterator, Tuple, Type
 
 from false_core.redaction import without_secrets
 
@@ -46,6 +46,10 @@ class FalseError(Exception):
     def __init__(self, what: str, remedy: str = "") -> None:
         self.what, self.remedy = presentable(what), presentable(remedy)
         super().__init__(f"{self.what} {self.remedy}".strip())
+
+    def __reduce__(self) -> Tuple[Type[FalseError], Tuple[str, str]]:
+        """Return how it is made again in another process, which would take the whole text for ``what`` otherwise."""
+        return type(self), (self.what, self.remedy)
 
 
 class RequestError(FalseError):

@@ -13,8 +13,8 @@ from false_core.device import choose_device
 from false_core.errors import RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify, Estimate, Finetune, Pretrain
-from false_core.mapping.classify.classify import plan_of
 from false_core.mapping.classify.cost import mapping_cost
+from false_core.mapping.classify.plan import plan_of
 from false_core.raster.imagery import with_rasters_found
 from false_core.training.finetune import decoder_settings, labelled_raster
 from false_core.training.finetuning_cost import decoder_cost, fitting_cost

@@ -118,6 +118,17 @@ class Feedback:
 
         return Feedback(pass_on, self._cancel)
 
+    def aside(self) -> Feedback:
+        """Return a feedback for a job within this job, of whose progress this one tells itself."""
+
+        def pass_on(event: events.Event) -> None:
+            if isinstance(event, events.Message) and event.level == events.WARNING:
+                self.warn(event.text)
+            elif not isinstance(event, events.Progress):
+                self._on_event(event)
+
+        return Feedback(pass_on, self._cancel)
+
     def _time_left(self) -> float | None:
         """Return the seconds left if all goes on at the pace so far; None where it is too early to say."""
         if self._parts_since is None:

@@ -31,6 +31,11 @@ def in_words(device: torch.device) -> str:
     return str(precision_of(device)).removeprefix("torch.")
 
 
+def bits_of(device: torch.device) -> int:
+    """Return of how many bits these numbers are."""
+    return torch.finfo(precision_of(device)).bits
+
+
 def of_training(device: torch.device, mixed: bool) -> str:
     """Return the name of the numbers that a training computes with, which its checkpoint goes by.
 

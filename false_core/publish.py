@@ -30,6 +30,8 @@ from false_core.sidecars import check_parts, check_replaceable, is_sidecar, left
 
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _unfinished: set[Path] = set()
+strips_folders: set[Path] = set()
+"""Those of the maps that this process puts together."""
 
 
 @contextmanager
@@ -214,11 +216,18 @@ def fsync_path(path: Path) -> None:
 
 def discard_unfinished() -> None:
     """Remove what is being written right now. For a process that is about to end itself."""
-    for scratch in list(_unfinished):
+    scratches = list(_unfinished)
+    for scratch in scratches:
         shutil.rmtree(scratch, ignore_errors=True)
-        # The folder with the finished strips of a map, if none of them is finished yet.
-        if scratch.parent.name.endswith(STRIPS_ENDING) and not any(scratch.parent.glob(f"{FINISHED_STRIP}*")):
-            shutil.rmtree(scratch.parent, ignore_errors=True)
+    parents = {scratch.parent for scratch in scratches if scratch.parent.name.endswith(STRIPS_ENDING)}
+    for folder in parents | strips_folders:
+        discard_without_strips(folder)
+
+
+def discard_without_strips(folder: Path) -> None:
+    """Remove the folder with the finished strips of a map where none of them is finished yet."""
+    if not any(folder.glob(f"{FINISHED_STRIP}*")):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_destinations(job: jobs.Job) -> None:

@@ -4,7 +4,8 @@
 folder for files that can be made again. ``FALSE_DISK_GB``, ``FALSE_DISK_FOLDER``, ``FALSE_DISK_FOR``: how much of rasters
 that are remote is kept on the disk, where, and of which rasters. ``FALSE_PATIENCE_S``: how long a process of several may
 be silent. ``FALSE_DRIVERS``: which drivers of GDAL may open a file beside those of our list. ``FALSE_LANGUAGE``: the
-language of messages and reports. ``FALSE_AUTHOR``: who reports say has made them.
+language of messages and reports. ``FALSE_AUTHOR``: who reports say has made them. ``FALSE_SCHEDULER``: what computes the
+parts of maps with Dask.
 """
 
 from __future__ import annotations
@@ -124,6 +125,11 @@ def allowed_drivers() -> tuple[str, ...]:
 def preferred_device() -> str:
     """Return what ``auto`` stands for: ``FALSE_DEVICE``, or ``auto`` itself, the best device that works."""
     return os.environ.get("FALSE_DEVICE", "").strip() or "auto"
+
+
+def scheduler_name() -> str:
+    """Return what computes the parts of maps with Dask: ``FALSE_SCHEDULER``, or nothing where this process does."""
+    return os.environ.get("FALSE_SCHEDULER", "").strip()
 
 
 def author() -> str:

@@ -25,6 +25,8 @@ from qgis_false.path_mapping import PathMapping, parse_mapping
 from qgis_false.translation import failure
 
 JOB_FILE = "job.json"
+ON_SCHEDULER = (jobs.Classify, jobs.ClassifyMany)
+"""What goes through a scheduler where the user has set one, and not through the launcher."""
 RUN = ("-m", "false_core", "run", "{job}", "--events")
 """What a Python is to do. It comes after the words of the template, or in place of ``{command}``."""
 
@@ -95,16 +97,21 @@ class Launcher:
 def launcher_for(job: Type[Any]) -> Optional[Launcher]:
     """Return what jobs of the class ``job`` are started with; None where it is the compute Python alone.
 
-    What computes on a device goes through the launcher. The other jobs are done in less time than another computer takes to
-    begin.
+    What computes on a device goes through the launcher, unless a scheduler has it computed. The other jobs are done in less
+    time than another computer takes to begin.
 
     Raises:
         QgsProcessingException: The path mapping cannot be read.
     """
     template = settings.LAUNCHER.value()
-    if not template or "device" not in jobs.parameters(job):
+    if not template or "device" not in jobs.parameters(job) or is_on_scheduler(job):
         return None
     return Launcher(template, parse_mapping(settings.PATHS.value()))
+
+
+def is_on_scheduler(job: Type[Any]) -> bool:
+    """Return whether a scheduler has the parts of jobs of the class ``job`` computed."""
+    return job in ON_SCHEDULER and bool(settings.SCHEDULER.value())
 
 
 def folder_for_files(job: Type[Any]) -> str:

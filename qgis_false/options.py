@@ -60,6 +60,7 @@ class OptionsPage(QgsOptionsPageWidget):
             settings.DRIVERS.key: QLineEdit(),
             settings.AUTHOR.key: QLineEdit(),
             settings.LAUNCHER.key: QLineEdit(),
+            settings.SCHEDULER.key: QLineEdit(),
             settings.PATHS.key: QLineEdit(),
             settings.LOG_LEVEL.key: _choice(settings.LOG_LEVELS),
         }

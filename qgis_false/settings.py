@@ -103,6 +103,15 @@ LAUNCHER = Setting(
     "A command that starts what computes, such as {python} -m torch.distributed.run --nproc-per-node {devices}, "
     "srun --gpus=1 python or ssh server python. What is to be run is put at its end. Empty: it is started here.",
 )
+SCHEDULER = Setting(
+    "false/scheduler",
+    "FALSE_SCHEDULER",
+    "",
+    "Scheduler",
+    "Has the parts of maps computed by many processes, with Dask. local: by processes of this computer. slurm:8 or pbs:8: "
+    "by 8 jobs in a queue. Or the address of a scheduler, such as tls://server:8786. Empty: a map is computed by one "
+    "process, or by the launcher.",
+)
 PATHS = Setting(
     "false/paths",
     "FALSE_PATHS",
@@ -157,9 +166,9 @@ AUTHOR = Setting(
     "Who has made them, as reports say it. Empty: the author of the project, in Project > Properties > Metadata.",
 )
 ALL: Tuple[Setting, ...] = (
-    INTERPRETER, DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR, DRIVERS, AUTHOR, LAUNCHER, PATHS, LOG_LEVEL
+    INTERPRETER, DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR, DRIVERS, AUTHOR, LAUNCHER, SCHEDULER, PATHS, LOG_LEVEL
 )  # fmt: skip
-_FOR_THE_LIBRARY = (DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR, DRIVERS)
+_FOR_THE_LIBRARY = (DEVICE, MEMORY, CACHE, DISK, DISK_FOLDER, DISK_FOR, DRIVERS, SCHEDULER)
 
 
 def for_the_library() -> Dict[str, str]:

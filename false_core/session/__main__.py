@@ -14,12 +14,12 @@ import time
 import traceback
 import warnings
 
-# First: it says how GDAL and torch are to behave before they are loaded.
-from false_core import __version__, dispatch, events
+from false_core import __version__, events
 from false_core.cancellation import Stop, cancelled_by_signals
 from false_core.events import CANCEL_DEADLINE_S, Failed, Finished, Message, Started
 from false_core.language.spoken import localised_event
 from false_core.line_protocol import ProtocolError
+from false_core.native_libraries import set_up_gdal
 from false_core.publish import discard_unfinished
 from false_core.session.inbox import Inbox
 from false_core.session_protocol import ANSWERS, LONGEST_SESSION_LINE, REQUESTS, Close, Refused
@@ -37,7 +37,7 @@ def main() -> int:
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")
     inbox, stop = Inbox(), Stop()
-    dispatch.set_up_gdal()
+    set_up_gdal()
     speaker.say(Started("session", __version__, os.getpid()))
     threading.Thread(target=_listen, args=(inbox, speaker), daemon=True).start()
     threading.Thread(target=_watch, args=(inbox, stop), daemon=True).start()

@@ -79,18 +79,21 @@ class TrainingGuard:
         broke = (self._broke_down_at == UNTRIED) & ~torch.isfinite(loss.detach())
         self._broke_down_at = torch.where(broke, number, self._broke_down_at)
 
-    def check(self) -> None:
-        """Find out whether all losses so far were numbers.
+    def read(self, *values: Tensor) -> list[float]:
+        """Return numbers that lie on the device, and find out whether all losses so far were numbers, in one copy from it.
 
         Raises:
-            FalseError: The first one that was none.
+            FalseError: The first loss that was none.
         """
-        number = int(self._broke_down_at)
+        together = [value.detach().float() for value in (self._broke_down_at, *values)]
+        number, *found = torch.stack(together).tolist()
         if number != UNTRIED:
+            number = round(number)
             raise FalseError(
                 f"Training broke down at step {number}: the loss is no finite number.",
                 f"{self._advice} {self._what_is_kept()}",
             )
+        return found
 
     def save(self) -> None:
         """Save the state, if it is worth it.
@@ -99,7 +102,7 @@ class TrainingGuard:
             FalseError: The numbers have run away.
             InputError: A raster is another one now.
         """
-        self.check()
+        self.read()
         for raster, signature in zip(self._rasters, self._signatures):
             if signature_of(raster.files) != signature:
                 raise InputError(

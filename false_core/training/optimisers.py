@@ -62,6 +62,24 @@ class LARC(torch.optim.SGD):
         torch._foreach_mul_(gradients, list(rates.unbind()))
 
 
+def fused_on(device: torch.device) -> bool | None:
+    """Return whether an optimiser updates all weights in few launches, as NVIDIA cards do; None leaves it to PyTorch.
+
+    So it also takes note by itself of gradients that overflowed, and nothing waits for the card.
+    """
+    return True if device.type == "cuda" else None
+
+
+def restore(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Go back to where ``state`` was taken."""
+    optimiser.load_state_dict(state)
+    # A fused form goes by the memory: what is remembered of a weight must lie there as the weight does.
+    for weight, kept in optimiser.state.items():
+        for name, value in kept.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape:
+                kept[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
+
+
 def parameter_groups(*modules: nn.Module, weight_decay: float, decays: str = WEIGHTS) -> list[dict[str, Any]]:
     """Return the trainable parameters in two groups: what decays, and what does not.
 

@@ -101,8 +101,9 @@ def _train(
                 outcome = trainer.train_on(batch.views)
                 guard.record_loss(trainer.step, outcome.loss)
             if trainer.step % LOG_EVERY == 0 or trainer.step in (1, trainer.last_step):
-                guard.check()
-                _log(curves, trainer.step, outcome, rate)
+                loss, *values = guard.read(outcome.loss, *outcome.curves.values())
+                for name, value in {"loss": loss, "learning rate": rate, **dict(zip(outcome.curves, values))}.items():
+                    curves.add(trainer.step, name, value)
                 if truth and world.share.is_main:
                     pairs = sampler.batch(trainer.step - 1) if world.is_shared else batch.pairs
                     _log_purity(curves, trainer.step, outcome, pairs, truth)
@@ -125,13 +126,6 @@ def _end_where_flat(trainer: Trainer, curves: Curves, feedback: Feedback, world:
             f"Pretraining ends at step {trainer.last_step} of {trainer.steps}, as its loss hardly falls any more. Where "
             "Training steps says how many, it does them all."
         )
-
-
-def _log(curves: Curves, step: int, outcome: Outcome, rate: float) -> None:
-    curves.add(step, "loss", float(outcome.loss.detach()))
-    curves.add(step, "learning rate", rate)
-    for name, value in outcome.curves.items():
-        curves.add(step, name, float(value))
 
 
 def _log_purity(curves: Curves, step: int, outcome: Outcome, batch: ViewPairs, truth: Truth) -> None:

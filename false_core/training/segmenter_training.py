@@ -37,7 +37,7 @@ from false_core.training.curves import Curves
 from false_core.training.global_batch_norm import with_global_batch_norms
 from false_core.training.gradient_sum import GradientSum
 from false_core.training.guard import TrainingGuard
-from false_core.training.optimisers import parameter_groups, polynomial, warm_up_and_cosine
+from false_core.training.optimisers import fused_on, parameter_groups, polynomial, restore, warm_up_and_cosine
 from false_core.training.validation import score_labels
 
 LOG_EVERY = 5
@@ -182,9 +182,9 @@ class SegmenterTrainer:
         shares += [{**group, "share": settings.encoder_rate} for group in groups(self.encoder)]
         self.optimiser: torch.optim.Optimizer
         if settings.optimiser == "sgd":
-            self.optimiser = torch.optim.SGD(shares, settings.learning_rate, momentum=0.9)
+            self.optimiser = torch.optim.SGD(shares, settings.learning_rate, momentum=0.9, fused=fused_on(device))
         else:
-            self.optimiser = torch.optim.AdamW(shares, settings.learning_rate)
+            self.optimiser = torch.optim.AdamW(shares, settings.learning_rate, fused=fused_on(device))
 
     @property
     def result(self) -> nn.Module:
@@ -269,7 +269,7 @@ class SegmenterTrainer:
         """Go back to where ``state`` was taken."""
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        restore(self.optimiser, state["optimiser"])
         if self._averaged:
             self._averaged.load_state_dict(state["averaged"])
         if self.auxiliary:
@@ -318,8 +318,7 @@ class _Run:
                     loss = trainer.train_on(batch)
                     guard.record_loss(trainer.step, loss)
                 if trainer.step % LOG_EVERY == 0 or trainer.step in (1, until):
-                    guard.check()
-                    self.curves.add(trainer.step, "loss", float(loss))
+                    self.curves.add(trainer.step, "loss", *guard.read(loss))
                 guard.save_when_due()
         if trainer.step > began:
             # What is still to come may fail too, for example where the disk has no room for the model.

@@ -32,7 +32,14 @@ from false_core.training.flatness import tail_steps
 from false_core.training.global_batch_norm import with_global_batch_norms
 from false_core.training.gradient_cache import accumulate_gradients, stacked
 from false_core.training.gradient_sum import GradientSum
-from false_core.training.optimisers import LARC, parameter_groups, published_schedule, warm_up_and_cosine
+from false_core.training.optimisers import (
+    LARC,
+    fused_on,
+    parameter_groups,
+    published_schedule,
+    restore,
+    warm_up_and_cosine,
+)
 
 DECIDE_MEMORY = (
     "encoder", "level", "points", "crop_size", "batch_size", "hidden", "dimensions", "scales", "method", "optimiser"
@@ -95,8 +102,7 @@ class Trainer:
         if settings.optimiser == "larc":
             self.optimiser = LARC(groups, settings.learning_rate)
         else:
-            # Not fused: that form goes by the layout in memory, and a checkpoint keeps moments in another one than weights.
-            self.optimiser = torch.optim.AdamW(groups, settings.learning_rate)
+            self.optimiser = torch.optim.AdamW(groups, settings.learning_rate, fused=fused_on(device))
         self.jitter = replace(_jitter(settings, ends), blur=settings.blur, radius=settings.blur_radius)
 
     @property
@@ -261,7 +267,7 @@ class Trainer:
         """Go back to where ``state`` was taken."""
         self.step, self._flat_at = state["step"], state["flat_at"]
         self.method.load_state_dict(state["method"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        restore(self.optimiser, state["optimiser"])
         self.patches_at_a_time = min(self.patches_at_a_time, state["patches_at_a_time"])
 
 

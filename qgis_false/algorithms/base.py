@@ -211,8 +211,11 @@ class JobAlgorithm(FalseAlgorithm):
         return missing_to_compute(self.JOB)
 
     def can_be_estimated(self) -> bool:
-        # A launcher may start it on another computer.
-        return self.JOB in (jobs.Pretrain, jobs.Finetune, jobs.Classify) and not settings.LAUNCHER.value()
+        from qgis_false.launcher import is_on_scheduler
+
+        # A launcher or a scheduler may have it done by another computer.
+        elsewhere = settings.LAUNCHER.value() or is_on_scheduler(self.JOB)
+        return self.JOB in (jobs.Pretrain, jobs.Finetune, jobs.Classify) and not elsewhere
 
     def prepareAlgorithm(self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> bool:
         # Here and not later, because this is the main thread, which layers and their styles belong to.

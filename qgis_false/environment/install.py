@@ -135,6 +135,8 @@ class _SetUp:
         self.variables.setdefault("UV_PYTHON_INSTALL_DIR", str(self.home / "python"))
         self._progress = SetUpProgress(feedback, self.variables, str(self.home))
         self._answers: Optional[List[Tuple[Candidate, Probed]]] = None
+        self._extra = plan.extra_for(settings.SCHEDULER.value())
+        self._library = f"{LIBRARY_FOLDER}[{self._extra}]" if self._extra else str(LIBRARY_FOLDER)
 
     def run(self) -> Ready:
         """Carry out the plan. Where what is there cannot be mended, start again from nothing, once."""
@@ -165,7 +167,7 @@ class _SetUp:
         return ready
 
     def _carry_out(self, uv: str, choice: Choice, from_scratch: bool) -> Ready:
-        key = plan.key(LIBRARY_FOLDER, choice)
+        key = plan.key(LIBRARY_FOLDER, choice, self._extra)
         found, state = self._found(key)
         to_do = plan.steps(found, from_scratch)
         if to_do == (plan.RELINK,):
@@ -211,7 +213,8 @@ class _SetUp:
     def _found(self, key: str) -> Tuple[plan.Found, Optional[State]]:
         """Look at what is in the folder."""
         state = read_state(self.folder)
-        probed = self._probe(self.python, INSTALLED_PACKAGES) if self.host.disk.is_program(self.python) else None
+        packages = (*INSTALLED_PACKAGES, "distributed") if self._extra else INSTALLED_PACKAGES
+        probed = self._probe(self.python, packages) if self.host.disk.is_program(self.python) else None
         if probed is not None and not why_not(probed, self.host):
             if state is None or state.stage not in (INSTALLED, WORKS) or state.key != key:
                 return plan.Found(works=True), state
@@ -332,7 +335,7 @@ class _SetUp:
             pytorch = f"PyTorch ({build.backend})" if build.backend else "PyTorch"
             self._progress.stage(tr("Installing {pytorch} and the rest, which may take a while", pytorch=pytorch), 0.1)
             self.feedback.pushInfo(self._size(build))
-            command = plan.install(uv, self.python, self._constraints(build), str(LIBRARY_FOLDER), build)
+            command = plan.install(uv, self.python, self._constraints(build), self._library, build)
             if self._progress.run(command, variables, self._progress.follow_downloads()):
                 return asdict(build)
             self._stop_at(faults.OF_THIS_COMPUTER)
@@ -388,7 +391,7 @@ class _SetUp:
     def _mend(self, uv: str, build: Build, broken: Sequence[str]) -> None:
         mending = tr("Mending {packages}", packages=", ".join(broken))
         self._progress.stage(mending, 0.87)
-        constraints, library, variables = self._constraints(build), str(LIBRARY_FOLDER), self._index_variables(uv)
+        constraints, library, variables = self._constraints(build), self._library, self._index_variables(uv)
         if not uv:
             self._progress.run(plan.mend_with_pip(self.python, constraints, library, broken), variables)
             still: Sequence[str] = self._broken_packages()

@@ -49,12 +49,19 @@ def steps(found: Found, from_scratch: bool = False) -> Tuple[str, ...]:
     return (MEND, CHECK) if found.broken else (CHECK,)
 
 
-def key(library: Path, choice: Choice) -> str:
+def extra_for(scheduler: str) -> str:
+    """Return the extra of the library that the scheduler a user has set takes, or nothing."""
+    if not scheduler:
+        return ""
+    return "jobqueue" if re.match(r"(slurm|pbs)\b|dask_jobqueue\.", scheduler) else "dask"
+
+
+def key(library: Path, choice: Choice, extra: str = "") -> str:
     """Return a text that changes when other packages have to be installed: other requirements, versions, or build."""
     digest = hashlib.sha256()
     for name in ("pyproject.toml", "constraints.txt", "false_core/__init__.py"):
         digest.update((library / name).read_bytes())
-    digest.update(repr(choice.builds).encode())
+    digest.update(repr(choice.builds).encode() + extra.encode())
     return digest.hexdigest()[:24]
 
 

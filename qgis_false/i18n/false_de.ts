@@ -2820,6 +2820,14 @@
         <translation>Ein Befehl, der startet, was rechnet, wie {python} -m torch.distributed.run --nproc-per-node {devices}, srun --gpus=1 python oder ssh server python. Was auszuführen ist, wird an sein Ende gestellt. Leer: es wird hier gestartet.</translation>
     </message>
     <message>
+        <source>Scheduler</source>
+        <translation>Scheduler</translation>
+    </message>
+    <message>
+        <source>Has the parts of maps computed by many processes, with Dask. local: by processes of this computer. slurm:8 or pbs:8: by 8 jobs in a queue. Or the address of a scheduler, such as tls://server:8786. Empty: a map is computed by one process, or by the launcher.</source>
+        <translation>Lässt die Teile von Karten mit Dask von vielen Prozessen rechnen. local: von Prozessen dieses Computers. slurm:8 oder pbs:8: von 8 Aufträgen in einer Warteschlange. Oder die Adresse eines Schedulers, etwa tls://server:8786. Leer: eine Karte rechnet ein Prozess, oder der Startbefehl.</translation>
+    </message>
+    <message>
         <source>What folders are called where the launcher computes, as /home/me/maps=/scratch/me/maps; several with semicolons. It holds for exported jobs and imported results too.</source>
         <translation>Wie Ordner dort heißen, wo der Startbefehl rechnen lässt, als /home/me/maps=/scratch/me/maps; mehrere mit Semikolons. Gilt auch für exportierte Aufträge und importierte Ergebnisse.</translation>
     </message>

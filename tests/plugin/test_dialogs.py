@@ -310,6 +310,7 @@ def test_a_run_after_an_estimate_that_was_refused_is_no_estimate(dialog, monkeyp
 ])  # fmt: skip
 def test_what_can_be_estimated_has_a_button_for_it(dialog, monkeypatch, name, launcher, offered):
     monkeypatch.setenv("FALSE_LAUNCHER", launcher)
+    monkeypatch.setenv("FALSE_SCHEDULER", "local" if name == "pretrain" else "")
     texts = [one.text() for one in dialog(name).findChildren(QPushButton)]
     assert ("Estimate" in texts) is offered
 

@@ -179,8 +179,18 @@ class TestTheCommandLine:
         through = {name for name, job in jobs.JOBS.items() if launcher_for(job)}
         assert {"pretrain", "finetune", "classify", "classifymany", "embed", "check"} <= through
         assert not {"modelinfo", "polygonise", "samplepoints", "assess"} & through
+        monkeypatch.setenv("FALSE_SCHEDULER", "local")
+        assert through - {name for name, job in jobs.JOBS.items() if launcher_for(job)} == {"classify", "classifymany"}
         monkeypatch.delenv("FALSE_LAUNCHER")
         assert launcher_for(jobs.Pretrain) is None
+
+    def test_a_scheduler_computes_maps_and_is_named_to_the_compute_process(self, algorithm, monkeypatch):
+        from qgis_false import settings
+
+        monkeypatch.setenv("FALSE_SCHEDULER", "tls://server:8786")
+        assert settings.for_the_library()["FALSE_SCHEDULER"] == "tls://server:8786"
+        assert not algorithm("classify").can_be_estimated()
+        assert algorithm("pretrain").can_be_estimated()
 
     def test_without_an_environment_here_it_is_enough(self, algorithm, monkeypatch, tmp_path):
         monkeypatch.setenv("FALSE_CORE_PYTHON", str(tmp_path / "none"))

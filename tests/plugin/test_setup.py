@@ -129,6 +129,16 @@ def test_once_it_works_a_second_run_only_checks(bench):
     assert bench.calls == []
 
 
+@pytest.mark.parametrize(("scheduler", "extra"), [("local:4", "dask"), ("slurm:8", "jobqueue")])
+def test_dask_is_installed_as_soon_as_a_scheduler_is_set(bench, monkeypatch, scheduler, extra):
+    from qgis_false import LIBRARY_FOLDER
+
+    bench.set_up_before()
+    monkeypatch.setenv("FALSE_SCHEDULER", scheduler)
+    bench.set_up()
+    assert [call.rpartition(" ")[2] for call in bench.calls] == [f"{LIBRARY_FOLDER}[{extra}]"]
+
+
 def test_a_build_that_cannot_be_had_is_replaced_by_a_smaller_one(bench, feedback, monkeypatch):
     from qgis_false.environment import install
     from qgis_false.environment.torch_build import Gpu

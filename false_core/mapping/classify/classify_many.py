@@ -10,13 +10,16 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+from false_core.cluster import tasks_on_cluster
 from false_core.distributed import ALONE, Share, World
 from false_core.errors import InputError, OutputError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify, ClassifyMany, raster_name
-from false_core.mapping.classify.classify import Classification
+from false_core.mapping.classify.classification import Classification
+from false_core.mapping.classify.on_dask import MapsOnDask
 from false_core.mapping.classify.store import JobStart
 from false_core.protection import protect_inputs
+from false_core.settings import scheduler_name
 from false_core.sidecars import styles_kept
 
 MAP_ENDING = "_classified.tif"
@@ -27,7 +30,7 @@ def classify_many(job: ClassifyMany, feedback: Feedback, world: World = ALONE) -
     """Run a ``ClassifyMany`` job: write one map after the other. Return its results by name.
 
     Of several processes each computes its share of each map. With each map another one begins, so that maps of few strips
-    are shared out too. The first process writes.
+    are shared out too. The first process writes. Where a scheduler of Dask is named, that has the parts of maps computed.
 
     Raises:
         InputError: None of the rasters could be mapped, or two maps would have the same name.
@@ -40,16 +43,53 @@ def classify_many(job: ClassifyMany, feedback: Feedback, world: World = ALONE) -
             feedback.info(sentence)
     Path(job.output).mkdir(exist_ok=True)
     maps = _Maps(JobStart.of(map(str, targets.values()), world), world.share, feedback)
+    each = [Classify(raster, job.model, str(target), device=job.device) for raster, target in targets.items()]
     with closing(maps):
-        for number, (raster, target) in enumerate(targets.items()):
-            title = f"{number + 1:d} of {len(targets):d}, {Path(raster).name}"
-            part = feedback.part(title, number / len(targets), 1 / len(targets))
-            maps.begin(Classify(raster, job.model, str(target), device=job.device), part, number % world.share.world_size)
-            maps.finish_those_complete()
-        maps.finish_all()
+        if scheduler_name():
+            with tasks_on_cluster(feedback) as tasks:
+                _compute_on_dask(each, maps, MapsOnDask(tasks, job.model, feedback), feedback)
+        else:
+            _compute(each, maps, world.share.world_size, feedback)
     if len(maps.problems) == len(targets):
         raise maps.problems[0]
     return {"maps": len(targets) - len(maps.problems), "left_out": len(maps.problems)}
+
+
+def _compute(each: Sequence[Classify], maps: _Maps, world_size: int, feedback: Feedback) -> None:
+    for number, one in enumerate(each):
+        title = f"{number + 1:d} of {len(each):d}, {Path(one.raster).name}"
+        maps.begin(one, feedback.part(title, number / len(each), 1 / len(each)), number % world_size)
+        maps.finish_those_complete()
+    maps.finish_all()
+
+
+def _compute_on_dask(each: Sequence[Classify], maps: _Maps, on_dask: MapsOnDask, feedback: Feedback) -> None:
+    done = 0.0
+
+    def take_next() -> None:
+        nonlocal done
+        classification, share, problem = on_dask.take_next()
+        done += share
+        if problem:
+            maps.leave_out(classification, problem)
+        elif classification.is_complete:
+            maps.finish(classification)
+        feedback.advance(done, len(each))
+
+    with feedback.stage("Classifying", 1.0):
+        for number, one in enumerate(each):
+            while on_dask.has_enough:
+                take_next()
+            classification = maps.begin_elsewhere(one, feedback.aside())
+            missing = classification.missing() if classification else []
+            if classification and missing:
+                on_dask.hand_out(classification, missing, len(each) - number)
+                continue
+            if classification:
+                maps.finish(classification)  # All of it was there from an interrupted run.
+            done += 1
+        while on_dask.has_parts:
+            take_next()
 
 
 class _Maps:
@@ -62,7 +102,7 @@ class _Maps:
     def __init__(self, start: JobStart, share: Share, feedback: Feedback) -> None:
         self.problems: list[InputError] = []
         self._start, self._share, self._feedback = start, share, feedback
-        self._open: list[tuple[str, Classification, ExitStack]] = []
+        self._open: dict[Classification, ExitStack] = {}
 
     def begin(self, job: Classify, feedback: Feedback, first_owner: int) -> None:
         """Compute this process's share of a map, of which the process ``first_owner`` makes the first strips."""
@@ -71,34 +111,50 @@ class _Maps:
                 classification = stack.enter_context(Classification(job, self._start, self._share, feedback, first_owner))
                 classification.compute()
                 if classification.is_first:
-                    self._open.append((job.raster, classification, stack.pop_all()))
+                    self._open[classification] = stack.pop_all()
         except InputError as error:
-            self._leave_out(job.raster, error)
+            self._say(job.raster, error)
+
+    def begin_elsewhere(self, job: Classify, feedback: Feedback) -> Classification | None:
+        """Return a map that others compute; None where it is left out."""
+        try:
+            with ExitStack() as stack:
+                classification = stack.enter_context(Classification(job, self._start, self._share, feedback, computes=False))
+                self._open[classification] = stack.pop_all()
+                return classification
+        except InputError as error:
+            self._say(job.raster, error)
+            return None
 
     def finish_those_complete(self) -> None:
         """Write the maps whose strips are all there, in order."""
-        while self._open and self._open[0][1].is_complete:
-            self._finish_first()
+        while self._open and next(iter(self._open)).is_complete:
+            self.finish(next(iter(self._open)))
 
     def finish_all(self) -> None:
         """Write all maps, when the strips of the other processes are there."""
         while self._open:
-            self._finish_first()
+            self.finish(next(iter(self._open)))
 
     def close(self) -> None:
         """Leave the maps that are not finished as they are."""
-        for *_, stack in self._open:
+        for stack in self._open.values():
             stack.close()
 
-    def _finish_first(self) -> None:
-        raster, classification, stack = self._open.pop(0)
+    def finish(self, classification: Classification) -> None:
+        """Write a map, when the strips of the other processes are there."""
         try:
-            with stack:
+            with self._open.pop(classification):
                 classification.finish()
         except InputError as error:
-            self._leave_out(raster, error)
+            self._say(classification.job.raster, error)
 
-    def _leave_out(self, raster: str, error: InputError) -> None:
+    def leave_out(self, classification: Classification, error: InputError) -> None:
+        """Leave a map as it is."""
+        self._open.pop(classification).close()
+        self._say(classification.job.raster, error)
+
+    def _say(self, raster: str, error: InputError) -> None:
         self.problems.append(error)
         self._feedback.warn(f"{Path(raster_name(raster).path).name} is left out. {error}")
 

@@ -20,7 +20,7 @@ from false_core.inference.folding import for_inference
 from false_core.inference.tiled import ReadTile, TiledNetwork, blended
 from false_core.inference.upsample import Mapped, upsample
 from false_core.mapping.classify.plan import NO_CONFIDENCE, MapPlan, Strip, StripRun, runs_of
-from false_core.mapping.classify.store import CONFIDENCE, MAP, StripStore
+from false_core.mapping.classify.store import CONFIDENCE, MAP, TILES_AT_A_TIME, StripStore
 from false_core.mapping.map_overview import MapOverview
 from false_core.models.from_file import segmenter_from
 from false_core.models.model_file import ModelCard
@@ -82,7 +82,7 @@ def limit_of(plan: MapPlan, device: torch.device) -> DeviceLimit:
     card = plan.card
     shape = len(card.bands), plan.tiles.side, plan.tiles.side
     head = card.head.to_dict() if card.head else card.decoder
-    return DeviceLimit("tiles at a time", device, card.encoder, head, len(card.classes), shape)
+    return DeviceLimit(TILES_AT_A_TIME, device, card.encoder, head, len(card.classes), shape)
 
 
 def _tiled(
@@ -93,7 +93,7 @@ def _tiled(
     batch = best_batch(network, device, shape, limit)
     if device.type != "cpu":
         # Which is found by taking the time, and on which rounding depends.
-        batch = store.agreed_on("tiles at a time", batch)
+        batch = store.agreed_on(TILES_AT_A_TIME, batch)
     batched = BatchedNetwork(functools.partial(class_probabilities, network), device, feedback, batch, limit)
     return TiledNetwork(batched, plan.source, card.normalisation)
 

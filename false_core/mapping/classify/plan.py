@@ -16,8 +16,13 @@ from functools import cached_property
 from typing import Any
 
 from false_core.distributed import Share
+from false_core.feedback import Feedback
 from false_core.inference.tiles import MOST_WAITING_BYTES, Sight, Tile, TilePlan
-from false_core.models.model_file import ModelCard
+from false_core.jobs import Classify, parse_extent
+from false_core.mapping.raster_for_model import open_for_model
+from false_core.models.from_file import check_segmenter
+from false_core.models.header import SEGMENTER
+from false_core.models.model_file import ModelCard, read_card
 from false_core.raster.cog import intersection
 from false_core.raster.map_file import FILE_BLOCK_PX
 from false_core.raster.source import RasterSource, Window
@@ -119,6 +124,15 @@ class MapPlan:
         """What decides the pixels of the map, besides the model and the content of the raster."""
         windows = [(strip.window, strip.rows, strip.columns) for strip in self.strips]
         return [asdict(self.tiles), self.source.factor, self.source.bands, self.with_confidence, windows]
+
+
+def plan_of(job: Classify, feedback: Feedback) -> MapPlan:
+    """Return what a job maps, and how."""
+    card = read_card(job.model, SEGMENTER)
+    check_segmenter(job.model, card)
+    source = open_for_model(job.raster, job.model, card, feedback)
+    extent = parse_extent(job.extent) if job.extent else None
+    return MapPlan.of(card, source, source.window_of(extent), bool(job.confidence))
 
 
 def cut_into_strips(plan: TilePlan, factor: int, width: int, height: int, classes: int) -> list[Strip]:

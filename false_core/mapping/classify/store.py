@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,18 @@ from false_core.hidden_names import EARLIER_STRIPS_ENDING, FINISHED_STRIP, STRIP
 from false_core.locks import FolderLock, is_abandoned
 from false_core.mapping.classify.plan import Strip
 from false_core.mapping.map_overview import MapOverview, StripOverview
-from false_core.publish import fsync_path, make_own_folder
+from false_core.publish import discard_without_strips, fsync_path, make_own_folder, strips_folders, unfinished
 from false_core.raster.file_state import FileSignature, signature_of
 
 STORED_DAYS = 30
+TILES_AT_A_TIME = "tiles at a time"
+"""What all processes agree on where it is found by taking the time."""
+BITS = "bits"
+"""Of the numbers that the network computes with, on which all agree too."""
 MAP, CONFIDENCE = "map.tif", "confidence.tif"
 """Layers, as their files are called in a strip. One that is missing there holds nothing but nodata."""
 _SEEN, _CONTENTS, _FAILED = "seen.safetensors", "contents.json", "failed.json"
+_FILES = {MAP, CONFIDENCE, _SEEN, _CONTENTS}
 _READ_AT_ONCE = 1 << 20
 
 
@@ -76,8 +81,7 @@ class StripStore:
     """
 
     def __init__(self, output: str, decisive: Sequence[Any]) -> None:
-        text = json.dumps([decisive, __version__], sort_keys=True, default=str)
-        name = hashlib.sha256(text.encode()).hexdigest()[:16]
+        name = digest_of_values([decisive, __version__])[:16]
         target = Path(output)
         self._start = start_of(target.name)
         self.path = target.parent / f"{self._start}{name}{STRIPS_ENDING}"
@@ -102,6 +106,7 @@ class StripStore:
         """
         try:
             self._lock = FolderLock(self.path)
+            strips_folders.add(self.path)
         except BlockingIOError as error:
             raise OutputError(
                 "Another process is making this very map right now.", "Wait until it is done, or choose another file."
@@ -109,7 +114,7 @@ class StripStore:
 
     def agreed_on(self, what: str, number: int) -> int:
         """Return a number on which all processes, and all runs, of this job agree: the one that was named first."""
-        path = self.path / f"{what.replace(' ', '-')}.json"
+        path = self._agreement(what)
         proposal = self.path / f"proposal-{secrets.token_hex(4)}"
         try:
             proposal.write_text(json.dumps(number), encoding="utf-8")
@@ -121,6 +126,15 @@ class StripStore:
         finally:
             proposal.unlink(missing_ok=True)
         return agreed if isinstance(agreed, int) and agreed > 0 else number
+
+    def agreed(self, what: str) -> int:
+        """Return what was agreed on, or 0 where nothing was."""
+        if not self._agreement(what).exists():
+            return 0
+        return self.agreed_on(what, 0)
+
+    def _agreement(self, what: str) -> Path:
+        return self.path / f"{what.replace(' ', '-')}.json"
 
     def folder(self, strip: Strip) -> Path:
         """Return where a strip lies once it is finished."""
@@ -146,16 +160,38 @@ class StripStore:
             safetensors.numpy.save_file(tensors, scratch / _SEEN)
             contents = {path.name: digest_of(path) for path in sorted(scratch.iterdir())}
             (scratch / _CONTENTS).write_text(json.dumps(contents), encoding="utf-8")
-            for path in scratch.iterdir():
-                fsync_path(path)
-            fsync_path(scratch)
-            # A process that made the same strip in the meantime made the same bytes.
-            if not self.is_finished(strip):
-                self.remove(strip)  # What is left of one that was being removed when its process was killed.
-                scratch.rename(self.folder(strip))
-            fsync_path(self.path)
+            self._keep(strip, scratch)
         except (OSError, safetensors.SafetensorError) as error:
-            raise OutputError(f"A strip of the map cannot be written: {error}.", "Is the disk full?") from error
+            raise _unwritable(error) from error
+
+    def files(self, strip: Strip) -> dict[str, bytes]:
+        """Return what a finished strip consists of, for another store."""
+        return {path.name: path.read_bytes() for path in self.folder(strip).iterdir()}
+
+    def receive(self, strip: Strip, files: Mapping[str, bytes]) -> None:
+        """Store a strip that was finished in another store, from what ``files`` returned there.
+
+        Raises:
+            OutputError: The disk is full.
+        """
+        scratch = self.scratch(strip)
+        with unfinished(scratch):
+            try:
+                for name in _FILES & files.keys():
+                    (scratch / name).write_bytes(files[name])
+                self._keep(strip, scratch)
+            except OSError as error:
+                raise _unwritable(error) from error
+
+    def _keep(self, strip: Strip, scratch: Path) -> None:
+        for path in scratch.iterdir():
+            fsync_path(path)
+        fsync_path(scratch)
+        # A process that made the same strip in the meantime made the same bytes.
+        if not self.is_finished(strip):
+            self.remove(strip)  # What is left of one that was being removed when its process was killed.
+            scratch.rename(self.folder(strip))
+        fsync_path(self.path)
 
     def report_failure(self, run_id: str, error: InputError) -> None:
         """Leave word that a strip will not come because of the raster, for the process of this run that waits for it."""
@@ -217,8 +253,9 @@ class StripStore:
         if done:
             shutil.rmtree(self.path, ignore_errors=True)
             self._remove_abandoned()
-        elif not others and not any(self.path.glob(f"{FINISHED_STRIP}*")):
-            shutil.rmtree(self.path, ignore_errors=True)
+        elif not others:
+            discard_without_strips(self.path)
+        strips_folders.discard(self.path)
         if self._lock:
             self._lock.release()
 
@@ -233,6 +270,15 @@ class StripStore:
                 old = time.time() - other.stat().st_mtime > STORED_DAYS * 86400
                 if (same or old) and is_abandoned(other):
                     shutil.rmtree(other)
+
+
+def _unwritable(error: Exception) -> OutputError:
+    return OutputError(f"A strip of the map cannot be written: {error}.", "Is the disk full?")
+
+
+def digest_of_values(values: Sequence[Any]) -> str:
+    """Return the SHA-256 of what decides something."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def digest_of(path: Path) -> str:

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import torch
 from small_jobs import TRAININGS, SmallJobs, checkpoints, goes_on, interrupt, output_of, step_of, undisturbed
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from false_core import presets
 from false_core.dispatch import run
 from false_core.errors import DeviceError, FalseError, OutOfMemoryError
 from false_core.training import segmenter_training, trainer
+from false_core.training.guard import TrainingGuard
 
 pytestmark = pytest.mark.thorough
 
@@ -57,6 +59,40 @@ def run_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """Learn at a rate that no network survives."""
     for table in (presets.PRETRAIN, presets.FINETUNE):
         monkeypatch.setitem(table, "quick", dataclasses.replace(table["quick"], learning_rate=1e30))
+
+
+class CopiesOfNumbers(TorchDispatchMode):
+    """Counts how often a number is asked for by itself: a GPU is waited for each time."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+class TestWhatIsTold:
+    @pytest.fixture
+    def guard(self) -> TrainingGuard:
+        nothing: Any = None
+        return TrainingGuard(nothing, dict, [], torch.device("cpu"), "")
+
+    def test_is_read_in_one_copy(self, guard: TrainingGuard) -> None:
+        weight = torch.tensor(2.0, requires_grad=True)
+        with CopiesOfNumbers() as copies:
+            assert guard.read(3 * weight, torch.tensor(0.5, dtype=torch.bfloat16), torch.tensor(7)) == [6.0, 0.5, 7.0]
+            assert copies.count == 0
+            float(weight.detach())
+            assert copies.count == 1
+
+    def test_is_nothing_where_a_loss_was_no_number(self, guard: TrainingGuard) -> None:
+        guard.record_loss(1, torch.tensor(1.0))
+        assert guard.read() == []
+        guard._what_is_kept = lambda: ""  # type: ignore[method-assign]
+        for step, loss in ((2, float("nan")), (3, float("inf")), (4, 1.0)):
+            guard.record_loss(step, torch.tensor(loss))
+        with pytest.raises(FalseError, match="broke down at step 2:"):
+            guard.read(torch.tensor(1.0))
 
 
 @pytest.mark.usefixtures("often")

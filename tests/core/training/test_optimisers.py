@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,19 @@ import torch
 from timm.optim import Lars
 from torch import Tensor, nn
 
-from false_core.training.optimisers import LARC, parameter_groups, polynomial, published_schedule, warm_up_and_cosine
+from false_core.feedback import Feedback
+from false_core.jobs import Pretrain
+from false_core.presets import PRETRAIN
+from false_core.training.checkpoint import Checkpoint
+from false_core.training.optimisers import (
+    LARC,
+    fused_on,
+    parameter_groups,
+    polynomial,
+    published_schedule,
+    restore,
+    warm_up_and_cosine,
+)
 
 
 def naive_larc(
@@ -98,6 +112,42 @@ class TestLARC:
         LARC([flat, unused], lr=0.5, weight_decay=0.1).step()
         assert flat.tolist() == [1.0] * 3
         assert unused.tolist() == [1.0] * 3
+
+
+class TestAFusedOptimiser:
+    @pytest.mark.parametrize("kind", [torch.optim.AdamW, torch.optim.SGD])
+    def test_goes_on_as_if_it_had_not_been_saved(self, kind: Callable[..., torch.optim.Optimizer], tmp_path: Path) -> None:
+        """It goes by the memory, in which weights of convolutions lie otherwise than in a file."""
+
+        def new() -> tuple[nn.Module, torch.optim.Optimizer]:
+            torch.manual_seed(0)
+            network = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            momentum = {"momentum": 0.9} if kind is torch.optim.SGD else {}
+            return network, kind(network.parameters(), 0.1, fused=True, **momentum)
+
+        def step(network: nn.Module, optimiser: torch.optim.Optimizer, number: int) -> None:
+            optimiser.zero_grad()
+            images = torch.randn(2, 3, 5, 5, generator=torch.Generator().manual_seed(number))
+            network(images).square().mean().backward()
+            optimiser.step()
+
+        whole, its = new()
+        step(whole, its, 0)
+        checkpoint = Checkpoint(Pretrain(("land.tif",), "e"), PRETRAIN["quick"], torch.device("cpu"), Feedback())
+        checkpoint.path = tmp_path / "c.safetensors"
+        checkpoint.save({"step": 1, "network": whole.state_dict(), "optimiser": its.state_dict()})
+        step(whole, its, 1)
+        saved = checkpoint.load()
+        assert saved
+        resumed, other = new()
+        resumed.load_state_dict(saved["network"])
+        restore(other, saved["optimiser"])
+        step(resumed, other, 1)
+        for own, wanted in zip(resumed.parameters(), whole.parameters()):
+            assert torch.equal(own, wanted)
+
+    def test_is_for_cards_of_nvidia(self) -> None:
+        assert [fused_on(torch.device(name)) for name in ("cuda:1", "cpu", "mps")] == [True, None, None]
 
 
 class TestParameterGroups:

@@ -23,11 +23,13 @@ from small_world import Listener, textured_land, write_raster
 
 from false_core.dispatch import run
 from false_core.distributed import ALONE, Share
-from false_core.errors import Cancelled, FalseError, InputError, OutputError
+from false_core.errors import Cancelled, DeviceError, FalseError, InputError, OutputError
 from false_core.events import Event, Progress
 from false_core.jobs import Classify, ClassifyMany, Job, to_json
-from false_core.mapping.classify.classify import Classification
+from false_core.mapping.classify.classification import Classification
+from false_core.mapping.classify.part import FinishedPart
 from false_core.mapping.classify.store import JobStart
+from false_core.publish import discard_unfinished
 
 PATIENCE_S = 300
 SIDECARS = ["land_classified.qml", "land_classified.tif.aux.xml"]
@@ -266,6 +268,28 @@ def place_of_strips(job: Classify, listener: Listener) -> Path:
     with Classification(job, JobStart.of([job.output], ALONE), ALONE.share, listener.feedback):
         (folder,) = Path(job.output).parent.glob(".*.strips")
         return folder
+
+
+def test_strips_of_other_numbers_are_not_mixed(
+    strip: str, model: str, small_strips: None, tmp_path: Path, listener: Listener
+) -> None:
+    job = Classify(strip, model, str(tmp_path / "map.tif"), device="cpu")
+    start = JobStart.of([job.output], ALONE)
+    with Classification(job, start, ALONE.share, listener.feedback, computes=False) as classification:
+        classification.receive(FinishedPart({}, 0, 32, ()))
+        with pytest.raises(DeviceError, match="numbers of 32 bits, and others with numbers of 16"):
+            classification.receive(FinishedPart({}, 0, 16, ()))
+
+
+def test_a_process_about_to_end_itself_leaves_no_folder_for_strips_that_are_awaited(
+    strip: str, model: str, small_strips: None, tmp_path: Path, listener: Listener
+) -> None:
+    job = Classify(strip, model, str(tmp_path / "map.tif"), device="cpu")
+    start = JobStart.of([job.output], ALONE)
+    with Classification(job, start, ALONE.share, listener.feedback, computes=False):
+        assert list(tmp_path.iterdir())
+        discard_unfinished()
+        assert not list(tmp_path.iterdir())
 
 
 def another_model(job: Classify, monkeypatch: pytest.MonkeyPatch) -> Classify:

@@ -1,0 +1,96 @@
+"""Time of a map by 1, 2 and 4 workers of Dask on this computer, one thread each, and by one process without Dask.
+
+    python benchmarks/dask_workers.py                     8,192 x 8,192 pixels
+    python benchmarks/dask_workers.py --side 4096 --workers 1 2 4 8
+
+Classifying counts, from the first part that is handed out to the last that is stored, with the seconds in which each worker
+loads torch; starting the workers and writing the file do not. Rounds go in turn, and the best counts, as other programs may
+use the computer. The efficiency is against one process without Dask. Parts begin with a row of tiles that the part above
+computes too: what it can be at most stands beside. The maps must be the same files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from false_core import dispatch, events, jobs
+from false_core.feedback import Feedback
+from false_core.mapping.classify.on_dask import PARTS_OF_A_WORKER, cut_into_parts
+from false_core.mapping.classify.plan import plan_of, runs_of
+from false_core.mapping.classify.store import digest_of
+from false_core.synthetic import write_large, write_scene
+
+
+def classify(job: jobs.Classify, scheduler: str) -> float:
+    """Make a map and return the seconds of classifying."""
+    os.environ["FALSE_SCHEDULER"] = scheduler
+    times: list[float] = []
+
+    def note(event: events.Event) -> None:
+        if isinstance(event, events.Progress) and event.stage == "Classifying":
+            times.append(time.perf_counter())
+
+    dispatch.run(job, note)
+    return times[-1] - times[0]
+
+
+def tiles_computed(job: jobs.Classify, workers: int) -> int:
+    """Return how many tiles all parts of a map take together."""
+    plan = plan_of(job, Feedback())
+    parts = cut_into_parts(plan.strips, PARTS_OF_A_WORKER * workers) if workers else [plan.strips]
+    return sum(len(run.columns) * len(run.rows) for part in parts for run in runs_of(part))
+
+
+def main() -> int:
+    """Measure, and print the table. Exit code 1 where two maps differ."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--side", type=int, default=8192)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--rounds", type=int, default=2)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        scene = write_scene(folder / "scene", 512)
+        model, raster = str(folder / "model.safetensors"), str(folder / "large.tif")
+        dispatch.run(
+            jobs.Finetune(str(scene.image), str(scene.labels), "code", model, head="network", steps=2, device="cpu")
+        )
+        write_large(raster, chosen.side, chosen.side)
+        job = jobs.Classify(raster, model, str(folder / "map.tif"), device="cpu")
+        best: dict[int, float] = {}
+        maps = set()
+        for _ in range(chosen.rounds):
+            for workers in (0, *chosen.workers):
+                seconds = classify(job, f"local:{workers}" if workers else "")
+                best[workers] = min(best.get(workers, seconds), seconds)
+                maps.add(digest_of(Path(job.output)))
+        table = Table(title=f"{chosen.side:,} x {chosen.side:,} pixels, {os.cpu_count()} cores")
+        for heading in ("workers", "seconds", "efficiency", "tiles", "at most"):
+            table.add_column(heading, justify="right")
+        alone = tiles_computed(job, 0)
+        for workers, seconds in best.items():
+            tiles = tiles_computed(job, workers)
+            efficiency = best[0] / seconds / max(1, workers)
+            name = str(workers) if workers else "without Dask"
+            table.add_row(name, f"{seconds:.1f}", f"{efficiency:.2f}", str(tiles), f"{alone / tiles:.2f}")
+        Console().print(table)
+        if len(maps) > 1:
+            print("The maps differ.")
+    return int(len(maps) > 1)
+
+
+if __name__ == "__main__":
+    # Before torch is loaded by a computation: each process has one thread.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import torch
+
+    torch.set_num_threads(1)
+    sys.exit(main())

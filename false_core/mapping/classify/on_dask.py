@@ -1,0 +1,134 @@
+"""Maps whose parts are computed by Dask: parts go out, strips come back, and are stored where the map is put together."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from false_core import __version__, events, jobs
+from false_core.cluster import Tasks, tasks_on_cluster
+from false_core.distributed import ALONE, WHOLE_JOB
+from false_core.errors import Cancelled, InputError
+from false_core.feedback import Feedback
+from false_core.jobs import Classify
+from false_core.mapping.classify.classification import Classification
+from false_core.mapping.classify.part import FinishedPart, MapPart
+from false_core.mapping.classify.part_task import compute_part
+from false_core.mapping.classify.plan import Strip, runs_of
+from false_core.mapping.classify.store import JobStart, digest_of, digest_of_values
+
+PARTS_OF_A_WORKER = 3
+"""Parts that a worker gets on average. With more, workers of different speed end together; but each part begins with a row
+of tiles that the one above it computes too."""
+MOST_STRIPS = 32
+"""In a part: what a worker was at when it was lost is computed again."""
+PARTS_AHEAD = 3
+"""Parts for each worker that are handed out before the next raster is looked at."""
+
+
+def classify_on_dask(job: Classify, feedback: Feedback) -> dict[str, Any]:
+    """Run a ``Classify`` job whose parts Dask computes. Return its results by name."""
+    start = JobStart.of([job.output], ALONE)
+    with Classification(job, start, WHOLE_JOB, feedback, computes=False) as classification:
+        missing = classification.missing()
+        if missing:
+            with tasks_on_cluster(feedback) as tasks, feedback.stage("Classifying", 0.9):
+                maps = MapsOnDask(tasks, job.model, feedback)
+                maps.hand_out(classification, missing)
+                pixels = sum(strip.window.width * strip.window.height for strip in missing)
+                done = 0.0
+                while maps.has_parts:
+                    _, share, problem = maps.take_next()
+                    if problem:
+                        raise problem
+                    done += share
+                    feedback.advance(done * pixels / 1e6, pixels / 1e6, "Mpx")
+        return classification.finish()
+
+
+class MapsOnDask:
+    """Maps that are being computed, all with one model.
+
+    Args:
+        model: The file of the model. Its content goes to each worker once.
+    """
+
+    def __init__(self, tasks: Tasks[Classification], model: str, feedback: Feedback) -> None:
+        self._tasks, self._feedback = tasks, feedback
+        self._run_id = secrets.token_hex(8)
+        self._model = f"{digest_of(Path(model))}{Path(model).suffix}"
+        self._handed_out: dict[Classification, int] = {}
+        self._said: set[tuple[str, str]] = set()
+        tasks.send_file(model, self._model)
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether some are not done."""
+        return self._tasks.unfinished > 0
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether the workers have something to do for a while."""
+        return self._tasks.unfinished >= PARTS_AHEAD * self._tasks.workers
+
+    def hand_out(self, classification: Classification, missing: Sequence[Strip], rasters: int = 1) -> None:
+        """Have strips of a map computed.
+
+        Args:
+            rasters: How many rasters are left to do, this one included.
+        """
+        job = classification.job
+        raster = job.raster if jobs.is_address(job.raster) else os.path.abspath(job.raster)
+        part = MapPart(
+            __version__,
+            f"{self._run_id} {job.output}",
+            jobs.to_json(replace(job, raster=raster)),
+            self._model,
+            digest_of_values(classification.plan.decisive),
+            (),
+            classification.tiles_at_a_time,
+        )
+        self._handed_out[classification] = len(missing)
+        for strips in cut_into_parts(missing, max(1, PARTS_OF_A_WORKER * self._tasks.workers // rasters)):
+            self._tasks.submit(classification, compute_part, replace(part, strips=tuple(strip.number for strip in strips)))
+
+    def take_next(self) -> tuple[Classification, float, InputError | None]:
+        """Wait for the next part, and store it.
+
+        Returns:
+            The map, which share of what was handed out of it came, and why the map cannot be made. No more of it comes then.
+
+        Raises:
+            Cancelled: The user wants to stop.
+            FalseError: A part failed, and not because of its raster.
+        """
+        try:
+            classification, result = self._tasks.next_done()
+        except Cancelled:
+            for one in self._handed_out:
+                one.tell_what_is_kept()
+            raise
+        try:
+            part: FinishedPart = result()
+        except InputError as error:
+            self._tasks.give_up(classification)
+            del self._handed_out[classification]
+            return classification, 0.0, error
+        for level, text in set(part.said) - self._said:
+            self._feedback.emit(events.Message(level, text))
+        self._said |= set(part.said)
+        classification.receive(part)
+        share = len(part.strips) / self._handed_out[classification]
+        if classification.is_complete:
+            del self._handed_out[classification]
+        return classification, share, None
+
+
+def cut_into_parts(strips: Sequence[Strip], parts: int) -> list[Sequence[Strip]]:
+    """Return strips in parts, each of strips that lie below one another: as many as are wanted, or as it takes."""
+    longest = min(MOST_STRIPS, -(-len(strips) // parts))
+    return [run.strips[first : first + longest] for run in runs_of(strips) for first in range(0, len(run.strips), longest)]

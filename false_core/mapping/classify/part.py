@@ -1,0 +1,49 @@
+"""A part of a map as it goes to another process and comes back: which strips, of which job; and these strips as bytes.
+
+That process needs the raster, and no folder of this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class MapPart:
+    """What a task is to do.
+
+    Attributes:
+        version: That of the library that asks.
+        run_id: A word that no other map has.
+        job: A ``Classify`` job as JSON.
+        model: The name of the model's file in the folder of each worker.
+        plan_digest: What the plan of the map must come to there too.
+        strips: Their numbers.
+        tiles_at_a_time: As in ``FinishedPart``, from an earlier run.
+    """
+
+    version: str
+    run_id: str
+    job: str
+    model: str
+    plan_digest: str
+    strips: tuple[int, ...]
+    tiles_at_a_time: int
+
+
+@dataclass(frozen=True)
+class FinishedPart:
+    """What a task returns.
+
+    Attributes:
+        strips: The files of each strip, by its number and by their names.
+        tiles_at_a_time: How many tiles the device computed at a time, where that was found by taking the time; else 0.
+        bits: Of the numbers that the network computed with.
+        said: Messages, each as its level and its text.
+    """
+
+    strips: Mapping[int, Mapping[str, bytes]]
+    tiles_at_a_time: int
+    bits: int
+    said: tuple[tuple[str, str], ...]
