@@ -22,8 +22,9 @@ from affine import Affine
 from small_world import CRS, LEFT, TOP, Listener, on_map, pixel_box, write_labels, write_raster
 
 from false_core.errors import InputError
-from false_core.labels.annotation import IGNORE, Annotation, read_annotation
+from false_core.labels.annotation import IGNORE, Annotation
 from false_core.labels.label_warnings import label_warnings
+from false_core.labels.reading import read_annotation
 from false_core.labels.split import BLOCKS_ALONG_SIDE, split
 from false_core.raster.classes import ClassTable, LandCoverClass, classes_from_values, default_colour, read_legend
 from false_core.raster.source import RasterSource

@@ -12,7 +12,7 @@ from affine import Affine
 from small_world import Listener, pixel_box, write_labels, write_raster
 
 from false_core.jobs import parse_extent
-from false_core.labels.annotation import read_annotation
+from false_core.labels.reading import read_annotation
 from false_core.raster.source import RasterSource, Window
 
 

@@ -305,7 +305,7 @@ class TestTheFile:
         assert (tmp_path / "map.qml").read_text() == "the style of the map"
 
     def test_can_be_what_fine_tuning_learns_from(self, tmp_path: Path) -> None:
-        from false_core.labels.annotation import read_annotation
+        from false_core.labels.reading import read_annotation
         from false_core.raster.source import RasterSource
 
         land_cover = write_map(tmp_path / "m.tif", patchwork(40, 30), CLASSES)

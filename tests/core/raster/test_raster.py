@@ -417,7 +417,7 @@ class TestACoarserWorkingGrid:
     def test_is_announced(self, tmp_path: Path, listener: Listener) -> None:
         source = RasterSource(write_raster(tmp_path / "r.tif", numbers()))
         assert [s.factor for s in on_working_grid([source], 3.0, 0, listener.feedback)] == [3]
-        assert "3 instead of 1" in listener.infos
+        assert "pixels of 3 m instead of 1 m" in listener.infos
         assert [s.factor for s in on_working_grid([source], None, 0, listener.feedback)] == [1]
 
     def test_follows_the_model(self, tmp_path: Path, listener: Listener) -> None:
@@ -664,7 +664,7 @@ class TestThousandsOfRasters:
     def test_that_are_coarsened_are_not_all_told_of(self, tiles: list[str], listener: Listener) -> None:
         coarse = on_working_grid(open_all(tiles, ()), 3.0, 0, listener.feedback)
         assert {(source.factor, source.width) for source in coarse} == {(3, 100)}
-        assert listener.infos.count("working on pixels of 3 instead of 1") == 6
+        assert listener.infos.count("working on pixels of 3 m instead of 1 m") == 6
         assert "195 more rasters: working on pixels of" in listener.infos
 
     def test_that_are_gone_are_told_of_by_name(self, tiles: list[str]) -> None:

@@ -46,19 +46,19 @@ class TestEveryProcess:
             "import false_core.worker",
             "import false_core.cli",
             "import false_core.raster.source, false_core.vector.layer_file",
-            "import false_core.labels.annotation",
+            "import false_core.labels.reading",
         ],
     )
     def test_has_the_drivers_of_the_list_and_no_others(self, first: str) -> None:
         if "vector" not in first and "labels" not in first:
-            first += "\nimport false_core.labels"
+            first += "\nimport false_core.labels.label_file"
         rasters, vectors = loaded(first)
         assert {name for name in rasters | vectors if not is_allowed_driver(name)} == set()
         assert {"GTiff", "VRT", "COG", "netCDF", "JP2OpenJPEG", "Zarr", "ENVI", "HFA", "PCIDSK", "ERS"} <= rasters
         assert {"GPKG", "ESRI Shapefile", "GeoJSON", "OpenFileGDB", "FlatGeobuf", "GML", "KML", "CSV", "DXF"} <= vectors
 
     def test_has_those_too_that_the_user_names(self) -> None:
-        rasters, vectors = loaded("import false_core.labels", FALSE_DRIVERS="nitf, S57;WMS", GDAL_SKIP="NITF BMP")
+        rasters, vectors = loaded("import false_core.labels.label_file", FALSE_DRIVERS="nitf, S57;WMS", GDAL_SKIP="NITF BMP")
         assert {"NITF", "WMS"} <= rasters
         assert "S57" in vectors
         assert "MRF" not in rasters
