@@ -34,7 +34,7 @@ from false_core.models.header import ENCODER
 from false_core.models.model_file import read_card
 from false_core.publish import published
 from false_core.raster.map_file import RasterFile, build_overviews
-from false_core.raster.source import FloatArray, Window
+from false_core.raster.source import FloatArray, Window, length_in_words
 
 EMBED_TILE_PX, EMBED_TILE_PX_OF_MANY_BANDS = 512, 256
 """Working pixels looked at at a time, and where there are many bands to hold."""
@@ -68,7 +68,7 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
         tiled = TiledEncoder(encoder, source, card.normalisation, device, tile, halo, feedback)
         area = whole_feature_pixels(source.window_of(jobs.parse_extent(job.extent) if job.extent else None))
         pixel = source.pixel_size * source.factor * FEATURE_STRIDE
-        feedback.info(f"Writing {bands} bands with pixels of {pixel:g} CRS units.")
+        feedback.info(f"Writing {bands} bands with pixels of {length_in_words(pixel, source.crs)}.")
         pixels = area.width // FEATURE_STRIDE * (area.height // FEATURE_STRIDE)
         gigabytes = bands * pixels * (1 if job.components == COLOURS else 4) / 1e9
         if gigabytes > LARGE_GB:

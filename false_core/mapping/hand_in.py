@@ -19,7 +19,7 @@ from false_core.accuracy.comparison import POINT_REFERENCE, compare_labels
 from false_core.errors import ModelFileError, OutputError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify, HandIn, Polygonise
-from false_core.labels.annotation import Labels, read_labels
+from false_core.labels.reading import Labels, read_labels
 from false_core.mapping.hand_in_report import Handed, hand_in_report
 from false_core.mapping.polygonise import polygonise
 from false_core.models.header import SEGMENTER
