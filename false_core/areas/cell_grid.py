@@ -47,8 +47,10 @@ class CellGrid:
     def cells(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
         """Return the squares of some cells in working pixels, given their numbers from 0 on."""
         row, column = np.divmod(numbers, len(self.columns))
-        left, top = (self.columns.start + column) * self.side, (self.rows.start + row) * self.side
-        squares: npt.NDArray[np.object_] = shapely.box(left, top, left + self.side, top + self.side)
+        row, column = row + self.rows.start, column + self.columns.start
+        # Both neighbours compute their common edge alike.
+        corners = column * self.side, row * self.side, (column + 1) * self.side, (row + 1) * self.side
+        squares: npt.NDArray[np.object_] = shapely.box(*corners)
         return squares
 
     def at(self, shape: shapely.Geometry) -> npt.NDArray[np.int64]:

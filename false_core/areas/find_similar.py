@@ -15,7 +15,7 @@ import torch
 from false_core.areas.area_encoder import area_encoder, check_has_encoder, factor_for_areas
 from false_core.areas.cell_grid import CellGrid, check_number_of_cells
 from false_core.areas.kept_features import Features, features_of, fill_features, parts_of_features, table_of_features
-from false_core.areas.likeness import Likeness
+from false_core.areas.likeness import Likeness, weights_within
 from false_core.areas.marks import Marks
 from false_core.areas.pooling import Pooling
 from false_core.device import choose_device
@@ -70,7 +70,8 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
         unwanted = search.features_of_marks(unlike, sources) if unlike else wanted[:0]
         features = search.features(searched)
     with feedback.stage("Comparing", 0.05):
-        likeness = Likeness.to(wanted, unwanted, _sample(features))
+        weights = weights_within(search.side(sources[0]), encoder.strides, encoder.channels)
+        likeness = Likeness.to(wanted, unwanted, _sample(features), weights)
         scores = np.full(len(features), -np.inf, np.float32)
         for part in parts_of_features(*features.shape):
             feedback.advance(part.start, len(features), "areas")
