@@ -15,7 +15,7 @@ import torch
 from false_core.areas.area_encoder import area_encoder, check_has_encoder, factor_for_areas
 from false_core.areas.cell_grid import CellGrid, check_number_of_cells
 from false_core.areas.kept_features import Features, features_of, fill_features, parts_of_features, table_of_features
-from false_core.areas.likeness import Likeness, weights_within
+from false_core.areas.likeness import LikenessToExamples
 from false_core.areas.marks import Marks
 from false_core.areas.pooling import Pooling
 from false_core.device import choose_device
@@ -42,7 +42,7 @@ CELL_PX = 64
 """Pixels of the first raster that a cell is wide, where neither the job nor a polygon says how large it is."""
 SAMPLED_CELLS = 8_192
 """Cells that say what is normal."""
-RANK, SCORE, RASTER = "rank", "score", "raster"
+RANK_OF_PLACE, SCORE_OF_PLACE, RASTER_OF_PLACE = "rank", "score", "raster"
 """Fields. A Shapefile holds no names of more than 10 letters."""
 MOST_SHARED = 0.1
 """Part of a place that may lie on a better one, where rasters overlap."""
@@ -70,8 +70,7 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
         unwanted = search.features_of_marks(unlike, sources) if unlike else wanted[:0]
         features = search.features(searched)
     with feedback.stage("Comparing", 0.05):
-        weights = weights_within(search.side(sources[0]), encoder.strides, encoder.channels)
-        likeness = Likeness.to(wanted, unwanted, _sample(features), weights)
+        likeness = LikenessToExamples.to(wanted, unwanted, _sample(features))
         scores = np.full(len(features), -np.inf, np.float32)
         for part in parts_of_features(*features.shape):
             feedback.advance(part.start, len(features), "areas")
@@ -278,11 +277,11 @@ def _write(
 ) -> None:
     paths = [without_secrets(one.source.path) for one in searched]
     fields = {
-        RANK: np.arange(1, len(cells) + 1),
-        SCORE: np.round(scores.astype(np.float64), 4),
-        RASTER: [paths[number] for number in _raster_of(searched, cells)],
+        RANK_OF_PLACE: np.arange(1, len(cells) + 1),
+        SCORE_OF_PLACE: np.round(scores.astype(np.float64), 4),
+        RASTER_OF_PLACE: [paths[number] for number in _raster_of(searched, cells)],
     }
-    style = style_of_places(RANK, SCORE)
+    style = style_of_places(RANK_OF_PLACE, SCORE_OF_PLACE)
     write_vector(
         job.output,
         geopandas.GeoDataFrame(fields, geometry=places),

