@@ -31,7 +31,7 @@ from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QSize, Qt
 from qgis.PyQt.QtGui import QKeyEvent, QWheelEvent
 from qgis.PyQt.QtTest import QTest
-from qgis.PyQt.QtWidgets import QMainWindow
+from qgis.PyQt.QtWidgets import QAction, QMainWindow
 from small_raster import write_raster
 
 FAKE = Path(__file__).with_name("fake_session.py")
@@ -650,6 +650,54 @@ class Started:
 
         self.started = []
         monkeypatch.setattr(BackgroundRun, "start", lambda run: self.started.append(run))
+
+
+class TestModels:
+    def test_classes_are_taken_from_a_model_and_drawn_with_at_once(self, dock, desk, monkeypatch, record):
+        two_classes(dock)
+        monkeypatch.setattr("qgis_false.dock.dock.QFileDialog.getOpenFileName", lambda *asked: ("/m/wet.safetensors", ""))
+        from_model = dock.findChild(QAction, "classes_of_model")
+        from_model.trigger()
+        until(lambda: [one.name for one in dock.work.classes] == ["river", "marsh"], "the classes come")
+        assert requests(record, "open")[-1]["model"] == "/m/wet.safetensors"
+        assert [one.code for one in dock.class_list.classes] == [3, 7]
+        dock.use_tool("polygon")
+        press(desk, Qt.Key.Key_2)
+        draw_square(desk, 0.4, 0.4)
+        assert in_file(dock) == {1: 7}
+
+    def test_one_that_is_not_chosen_changes_nothing(self, dock, monkeypatch, record):
+        two_classes(dock)
+        monkeypatch.setattr("qgis_false.dock.dock.QFileDialog.getOpenFileName", lambda *asked: ("", ""))
+        dock.findChild(QAction, "classes_of_model").trigger()
+        assert [one.name for one in dock.work.classes] == ["road", "roof"]
+        assert len(requests(record, "open")) == 1
+
+
+class TestAFolderThatIsReadOnly:
+    """Root may write anywhere, so the folder only says that it is."""
+
+    @pytest.fixture
+    def image(self, image, monkeypatch, tmp_path):
+        home = tmp_path / "home"
+        home.mkdir()
+        may = os.access
+        monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path and may(path, mode))
+        QgsProject.instance().setFileName(str(home / "work.qgz"))
+        return image
+
+    def test_has_labels_model_and_map_in_the_folder_of_the_project(self, dock, desk, monkeypatch, tmp_path):
+        runs = Started(monkeypatch)
+        assert dock.work.labels.source().split("|")[0] == str(tmp_path / "home" / "image_labels.gpkg")
+        two_classes(dock)
+        dock.use_tool("polygon")
+        draw_square(desk, 0.4, 0.4)
+        assert in_file(dock) == {1: 1}
+        dock.make_map.click()
+        until(lambda: runs.started, "the run begins")
+        (run,) = runs.started
+        assert {Path(run.values[name]).parent for name in ("MODEL", "OUTPUT")} == {tmp_path / "home"}
+        assert not [one.name for one in tmp_path.iterdir() if one.name.startswith("image_")]
 
 
 class TestWholeMaps:
