@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -104,6 +105,22 @@ def dock(desk, image, record, mode, monkeypatch):
     until(lambda: made.work.opened is not None, "the session opens")
     yield made
     made.shut()
+
+
+OTHER_PROGRAM = """\
+import sys, time
+from osgeo import ogr
+file = ogr.Open(sys.argv[1], 1)
+layer = file.GetLayer("labels")
+for number in range(20):
+    feature = ogr.Feature(layer.GetLayerDefn())
+    feature["class"] = 2
+    x = 500001 + number
+    ring = f"{x} 5599990, {x + .5} 5599990, {x + .5} 5599991, {x} 5599990"
+    feature.SetGeometry(ogr.CreateGeometryFromWkt(f"MultiPolygon((({ring})))"))
+    assert layer.CreateFeature(feature) == 0
+    time.sleep(0.05)
+"""
 
 
 def requests(record: Path, kind: str) -> list[dict]:
@@ -331,6 +348,20 @@ class TestLabelLayer:
         until(lambda: told(record) == {1: 1}, "the session hears of it")
         assert other.dataProvider().deleteFeatures([1])
         until(lambda: told(record) == {}, "the session hears of it")
+
+    def test_two_programs_that_draw_at_once_lose_nothing_of_each_other(self, dock, desk, record, tmp_path):
+        """As two QGIS with a dock of the same raster do."""
+        two_classes(dock)
+        script = tmp_path / "other.py"
+        script.write_text(OTHER_PROGRAM)
+        other = subprocess.Popen([sys.executable, str(script), dock.work.labels.source().split("|")[0]])
+        dock.use_tool("polygon")
+        for number in range(5):
+            draw_square(desk, 0.1 + 0.15 * number, 0.4)
+        until(lambda: other.poll() is not None, "the other one is done")
+        assert other.returncode == 0
+        assert sorted(in_file(dock).values()) == [1] * 5 + [2] * 20
+        until(lambda: told(record) == in_file(dock), "the session knows all")
 
     def test_classes_are_the_style_of_the_layer_and_lie_in_the_file(self, dock, record):
         from qgis_false.dock.label_file import classes_of_labels
