@@ -92,6 +92,7 @@ def test_imports_point_down() -> None:
     assert not up, "These imports point up, or to the side. Move what is needed into a room below both."
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("package", [LIBRARY, PLUGIN])
 def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
     needs: dict[str, set[str]] = {module: set() for module in modules(package)}

@@ -336,6 +336,7 @@ class TestLabelLayer:
         layer.rollBack()
         until(lambda: list(told(record).values()) == [1], "and that it was taken back")
 
+    @pytest.mark.thorough
     def test_what_another_program_writes_counts(self, dock, record):
         two_classes(dock)
         other = QgsVectorLayer(dock.work.labels.source(), "other", "ogr")
@@ -415,6 +416,7 @@ class TestLabelLayer:
 
 
 class TestSession:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("mode", ["dies of the first label", "talks nonsense once", "sends half a picture"])
     def test_after_its_end_another_one_is_told_everything_again(self, dock, desk, record):
         two_classes(dock)
@@ -433,6 +435,7 @@ class TestSession:
         draw_square(desk, 0.6, 0.4)
         until(lambda: len(requests(record, "open")) == 2 and told(record) == {1: 1, 2: 1}, "the next one is told")
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("mode", ["dies of each label"])
     def test_one_that_keeps_dying_is_left_alone(self, dock, desk):
         two_classes(dock)
@@ -473,6 +476,7 @@ class TestSession:
         until(lambda: len(told(record)) == 8, "all are told")
         assert [one["more"] for one in requests(record, "changelabels")] == [True, True, False]
 
+    @pytest.mark.thorough
     def test_ten_thousand_labels_do_not_hold_qgis_up(self, dock, record):
         two_classes(dock)
         features = []

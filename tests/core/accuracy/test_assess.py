@@ -203,6 +203,7 @@ class TestInTheWordsOfTheMap:
         if results["oa"] == 1:
             assert "reference has" not in listener.warnings
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         "values", [[112, 311, 512], ["112", "311", "512"], [1, 2, 3], ["01", "2", "3"], [112.0, 311, 512]]
     )
@@ -383,6 +384,7 @@ class TestAgainstPolygonsAndLines:
         expect(results, true[true > 0], codes[true > 0])
         assert "lines or polygons" in listener.warnings and "Do not rely on the intervals" in listener.warnings
 
+    @pytest.mark.thorough
     def test_they_are_compared_strip_by_strip(self, mapped: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         shapes = [shapely.Point(40, 35).buffer(18), shapely.Point(62, 20).buffer(12.3)]
         path = write_labels(tmp_path / "l.gpkg", [1, 2], [on_map(shape) for shape in shapes])

@@ -127,6 +127,7 @@ class TestPixelEdges:
         assert shapely.get_num_coordinates(made.geometry.to_numpy()).tolist() == [5, 5]
 
 
+@pytest.mark.thorough
 class TestTheBlocks:
     @pytest.mark.thorough
     @pytest.mark.parametrize(
@@ -400,6 +401,7 @@ class TestAnyMap:
         assert made.area.sum() == np.isfinite(codes).sum()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["-rf", "$(x)", "~", "..a", "{0}", "a b", "Öd"])
 @pytest.mark.parametrize("ending", ["gpkg", "shp"])
 def test_of_any_name(tmp_path: Path, name: str, ending: str) -> None:

@@ -53,6 +53,7 @@ class TestLabelsOverNodata:
         assert on_valid_pixels(every, cache, listener.feedback) is every
         assert not listener.warnings
 
+    @pytest.mark.thorough
     def test_are_found_among_very_many_points_in_seconds(
         self, cache: ChunkCache, tmp_path: Path, listener: Listener
     ) -> None:

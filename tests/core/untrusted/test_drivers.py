@@ -65,6 +65,7 @@ class TestEveryProcess:
         assert "BMP" not in rasters, "what the user leaves out stays out"
 
 
+@pytest.mark.thorough
 def test_there_is_a_decision_about_every_driver_of_the_gdals_that_are_there() -> None:
     clean = {name: value for name, value in os.environ.items() if name not in ("GDAL_SKIP", "OGR_SKIP")}
     answer = subprocess.run([sys.executable, "-c", SHOW], capture_output=True, text=True, check=True, env=clean)
@@ -87,6 +88,7 @@ def test_what_the_user_has_set_for_files_of_their_own_does_not_count(monkeypatch
     assert "MRF" in os.environ["GDAL_SKIP"].split(",")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("driver", "suffix"), [("ENVI", ""), ("HFA", ".img"), ("PCIDSK", ".pix"), ("JP2OpenJPEG", ".jp2"),
     ("netCDF", ".nc"), ("Zarr", ".zarr"), ("ERS", ".ers"), ("EHdr", ".bil"), ("RST", ".rst"), ("SAGA", ".sdat"),
     ("RRASTER", ".grd"), ("PNG", ".png"), ("JPEG", ".jpg"), ("BMP", ".bmp"), ("GPKG", ".gpkg"), ("AAIGrid", ".asc"),
@@ -106,6 +108,7 @@ def test_rasters_of_the_usual_formats_are_opened(driver: str, suffix: str, tmp_p
     assert np.abs(read - pixels[0]).max() <= (200 if driver in ("JPEG", "GPKG") else 0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("driver", "suffix"), [("GPKG", ".gpkg"), ("ESRI Shapefile", ".shp"), ("GeoJSON", ".geojson"),
     ("FlatGeobuf", ".fgb"), ("GML", ".gml"), ("KML", ".kml"), ("SQLite", ".sqlite"), ("GPX", ".gpx"), ("DXF", ".dxf"),
     ("MapInfo File", ".tab"), ("OpenFileGDB", ".gdb"), ("CSV", ".csv"), ("XLSX", ".xlsx"), ("ODS", ".ods")])  # fmt: skip
