@@ -1668,8 +1668,8 @@
         <translation>Ein Doppelklick ändert es.</translation>
     </message>
     <message>
-        <source>{number} more</source>
-        <translation>noch {number}</translation>
+        <source>after {number} more</source>
+        <translation>nach {number} weiteren</translation>
     </message>
     <message>
         <source>Class</source>

@@ -522,7 +522,7 @@ class TestSession:
         draw_square(desk, 0.6, 0.4)
         model = dock.class_list
         until(lambda: model.index(0, 4).data() == "90% (70–97)", "a score comes")
-        assert model.index(1, 4).data() == "1 more"
+        assert model.index(1, 4).data() == "after 1 more"
         assert model.index(1, 4).data(Qt.ItemDataRole.ToolTipRole) == "unknown, draw 1 more"
         assert [model.index(row, 3).data() for row in range(2)] == ["2", "1"]
 
