@@ -135,7 +135,7 @@ def look_at_confidence() -> dict[str, Any]:
     picture("confidence")
     dock().live_map.shows.setCurrentIndex(0)
     rows = range(len(dock().work.classes))
-    return {"accuracies": [dock().classes.model.index(row, 4).data() for row in rows]}
+    return {"accuracies": [dock().classes.model.index(row, 4).data(Qt.ItemDataRole.ToolTipRole) for row in rows]}
 
 
 def outline() -> dict[str, Any]:

@@ -70,7 +70,7 @@ class ClassesPanel(Panel):
         menu = QMenu(more)
         menu.addAction(tr("A layer of the project..."), self._take_from_layer)
         menu.addAction(tr("A text file..."), self._take_from_text)
-        menu.addAction(tr("A model file..."), self._take_from_model)
+        menu.addAction(tr("A model file..."), self._take_from_model).setObjectName("classes_of_model")
         more.setText(tr("From..."))
         more.setToolTip(tr("Takes the classes from a layer, a text file or a model."))
         more.setMenu(menu)
