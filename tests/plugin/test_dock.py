@@ -356,7 +356,7 @@ class TestLabelLayer:
         script = tmp_path / "other.py"
         script.write_text(OTHER_PROGRAM)
         other = subprocess.Popen([sys.executable, str(script), dock.work.labels.source().split("|")[0]])
-        dock.use_tool("polygon")
+        dock.drawing.use("polygon")
         for number in range(5):
             draw_square(desk, 0.1 + 0.15 * number, 0.4)
         until(lambda: other.poll() is not None, "the other one is done")
@@ -690,20 +690,22 @@ class Started:
 class TestModels:
     def test_classes_are_taken_from_a_model_and_drawn_with_at_once(self, dock, desk, monkeypatch, record):
         two_classes(dock)
-        monkeypatch.setattr("qgis_false.dock.dock.QFileDialog.getOpenFileName", lambda *asked: ("/m/wet.safetensors", ""))
+        monkeypatch.setattr(
+            "qgis_false.dock.panels.panel.QFileDialog.getOpenFileName", lambda *asked: ("/m/wet.safetensors", "")
+        )
         from_model = dock.findChild(QAction, "classes_of_model")
         from_model.trigger()
         until(lambda: [one.name for one in dock.work.classes] == ["river", "marsh"], "the classes come")
         assert requests(record, "open")[-1]["model"] == "/m/wet.safetensors"
-        assert [one.code for one in dock.class_list.classes] == [3, 7]
-        dock.use_tool("polygon")
+        assert [one.code for one in dock.classes.model.classes] == [3, 7]
+        dock.drawing.use("polygon")
         press(desk, Qt.Key.Key_2)
         draw_square(desk, 0.4, 0.4)
         assert in_file(dock) == {1: 7}
 
     def test_one_that_is_not_chosen_changes_nothing(self, dock, monkeypatch, record):
         two_classes(dock)
-        monkeypatch.setattr("qgis_false.dock.dock.QFileDialog.getOpenFileName", lambda *asked: ("", ""))
+        monkeypatch.setattr("qgis_false.dock.panels.panel.QFileDialog.getOpenFileName", lambda *asked: ("", ""))
         dock.findChild(QAction, "classes_of_model").trigger()
         assert [one.name for one in dock.work.classes] == ["road", "roof"]
         assert len(requests(record, "open")) == 1
@@ -725,10 +727,10 @@ class TestAFolderThatIsReadOnly:
         runs = Started(monkeypatch)
         assert dock.work.labels.source().split("|")[0] == str(tmp_path / "home" / "image_labels.gpkg")
         two_classes(dock)
-        dock.use_tool("polygon")
+        dock.drawing.use("polygon")
         draw_square(desk, 0.4, 0.4)
         assert in_file(dock) == {1: 1}
-        dock.make_map.click()
+        dock.whole_maps.make_map.click()
         until(lambda: runs.started, "the run begins")
         (run,) = runs.started
         assert {Path(run.values[name]).parent for name in ("MODEL", "OUTPUT")} == {tmp_path / "home"}
