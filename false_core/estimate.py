@@ -16,10 +16,11 @@ from false_core.jobs import Classify, Estimate, Finetune, Pretrain
 from false_core.mapping.classify.cost import mapping_cost
 from false_core.mapping.classify.plan import plan_of
 from false_core.raster.imagery import with_rasters_found
-from false_core.training.finetune import NETWORK_HEAD, begin, decoder_settings, frozen_encoders, labelled_raster
+from false_core.training.finetune import decoder_settings, labelled_raster
 from false_core.training.finetuning_cost import decoder_cost, fitting_cost
 from false_core.training.preparation import Pretraining
 from false_core.training.pretraining_cost import pretraining_cost
+from false_core.training.start import NETWORK_HEAD, begin, frozen_encoders
 from false_core.untrusted.network import names_address, network_closed
 
 

@@ -12,7 +12,6 @@ from qgis.core import (
     QgsMapLayer,
     QgsProcessingContext,
     QgsProcessingFeedback,
-    QgsProcessingLayerPostProcessorInterface,
     QgsProject,
     QgsRasterLayer,
     QgsRasterShader,
@@ -22,15 +21,18 @@ from qgis.PyQt import sip
 from qgis.PyQt.QtCore import QTimer
 from qgis.PyQt.QtGui import QColor
 
+from qgis_false.result_metadata import ResultLayer
+
 STEPS = ((0, 235), (25, 215), (50, 170), (75, 90), (100, 0))
 """Confidence in percent, and how opaque the veil is there."""
 VEIL = (59, 15, 112)
 
 
-class ConfidenceStyle(QgsProcessingLayerPostProcessorInterface):
+class ConfidenceStyle(ResultLayer):
     """Draws a confidence layer when it arrives in the project, and puts it over the map."""
 
     def postProcessLayer(self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> None:
+        super().postProcessLayer(layer, context, feedback)
         if not isinstance(layer, QgsRasterLayer):
             return
         ramp = QgsColorRampShader(0, 100, None, QgsColorRampShader.Type.Interpolated)

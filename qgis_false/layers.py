@@ -20,7 +20,6 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingFeatureSourceDefinition,
     QgsProcessingFeedback,
-    QgsProcessingLayerPostProcessorInterface,
     QgsProcessingUtils,
     QgsProperty,
     QgsProviderRegistry,
@@ -34,6 +33,7 @@ from qgis.PyQt.QtGui import QColor
 
 from false_core import jobs
 from false_core.untrusted import parse_json
+from qgis_false.result_metadata import ResultLayer
 from qgis_false.translation import failure, tr
 
 CLASSES_ITEM = "FALSE_CLASSES"
@@ -208,13 +208,14 @@ def categories_of(layer: QgsVectorLayer) -> List[QgsRendererCategory]:
     return made
 
 
-class ClassStyle(QgsProcessingLayerPostProcessorInterface):
+class ClassStyle(ResultLayer):
     """Draws a map, raster or polygons, with its own classes, and no others, when it arrives in the project.
 
     Any other vector layer gets the style that lies in its file or beside it, which Processing passes over.
     """
 
     def postProcessLayer(self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback) -> None:
+        super().postProcessLayer(layer, context, feedback)
         categories = categories_of(layer) if isinstance(layer, QgsVectorLayer) else []
         if categories:
             layer.setRenderer(QgsCategorizedSymbolRenderer(CODE_FIELD, categories))

@@ -19,7 +19,9 @@ from qgis_false.algorithms.classify import Classify
 from qgis_false.algorithms.classifyareas import ClassifyAreas
 from qgis_false.algorithms.classifymany import ClassifyMany
 from qgis_false.algorithms.collectplaces import CollectPlaces
+from qgis_false.algorithms.comparemaps import CompareMaps
 from qgis_false.algorithms.diagnostics import Diagnostics
+from qgis_false.algorithms.editmap import EditMap
 from qgis_false.algorithms.embed import Embed
 from qgis_false.algorithms.estimate import Estimate
 from qgis_false.algorithms.exampledata import ExampleData
@@ -43,11 +45,13 @@ ALGORITHMS = (
     Finetune,
     Classify,
     ClassifyMany,
+    EditMap,
     ClassifyAreas,
     Polygonise,
     Embed,
     SamplePoints,
     Assess,
+    CompareMaps,
     HandIn,
     SuggestLabels,
     CollectPlaces,

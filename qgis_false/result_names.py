@@ -9,17 +9,22 @@ from pathlib import Path
 from qgis.core import QgsProcessingContext, QgsProcessingUtils
 
 from false_core import jobs
+from qgis_false.result_metadata import ResultLayer, metadata_of
 from qgis_false.translation import tr
 
 
 def name_layers(job: jobs.Job, context: QgsProcessingContext) -> None:
-    """Name the layers that a job is to bring into the project."""
+    """Name the layers that a job is to bring into the project, and have them say what made them."""
+    about = metadata_of(job)
     declared = jobs.parameters(job)
     for output, path in jobs.outputs(job).items():
         if declared[output].kind.layer and context.willLoadLayerOnCompletion(path):
             details = context.layerToLoadOnCompletionDetails(path)
             details.name = name_of_layer(tr(declared[output].label), subject_of(job))
             details.forceName = True  # Or it would be called after its file.
+            processor = details.postProcessor()
+            if isinstance(processor, ResultLayer):
+                processor.metadata = about
 
 
 def name_of_layer(what: str, subject: str) -> str:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -57,6 +58,7 @@ class Site:
         return f"{self.file}:{self.lines[0]} {self.function}: {self.message}"
 
 
+@cache
 def sites_in(folder: str) -> list[Site]:
     """Return every place in ``false_core`` or ``qgis_false`` that makes an error for a person."""
     return [site for path in sorted((ROOT / folder).rglob("*.py")) if path.name not in MAKERS for site in _sites(path)]

@@ -11,7 +11,7 @@ from false_core.accuracy.assessment_table import write_assessment_table
 from false_core.accuracy.comparison import Comparison, compare_labels, compare_raster
 from false_core.feedback import Feedback
 from false_core.jobs import Assess
-from false_core.labels.annotation import Labels, read_labels
+from false_core.labels.reading import Labels, read_labels
 from false_core.raster.class_map import ClassMap
 from false_core.raster.classes import read_legend
 from false_core.raster.georeference import ground_facts

@@ -93,10 +93,10 @@ def conclude(the_map: ClassMap, seen: Comparison) -> Assessment:
             f"Nothing can be compared: no reference lies on a pixel of {the_map.source.name} with data.",
             "Check that both are of the same area.",
         )
-    class_of_value, names, doubts = _class_keys(the_map, seen)
+    class_of_value, names, doubts = class_keys(the_map, seen)
     keys: list[int | str] = sorted({*seen.mapped, *(key for key in class_of_value.values() if isinstance(key, int))})
     keys += sorted(names)
-    classes = tuple(_assessed(the_map, key, names, seen) for key in keys)
+    classes = tuple(assessed(the_map, key, names, seen) for key in keys)
     confusion = np.zeros((len(keys), len(keys)), np.int64)
     for (value, code), number in seen.pairs.items():
         confusion[keys.index(class_of_value[value]), keys.index(code)] += number
@@ -112,22 +112,22 @@ def conclude(the_map: ClassMap, seen: Comparison) -> Assessment:
     return Assessment(the_map.source.name, seen.kind, classes, confusion, left_out, unit, score(confusion), adjusted, notes)
 
 
-def _class_keys(the_map: ClassMap, seen: Comparison) -> tuple[dict[Hashable, int | str], dict[str, str], list[str]]:
-    """Return the class of each value of the reference: a code, or a spelling where the map knows no such class.
+def class_keys(the_map: ClassMap, seen: Comparison) -> tuple[dict[Hashable, int | str], dict[str, str], list[str]]:
+    """Return the class of each value of what is beside a map: a code, or a spelling where the map knows no such class.
 
     Also what the classes that have but a spelling are called, and sentences about what the values could mean otherwise.
     """
     values = sorted({value for value, _ in seen.pairs}, key=str)
     classes = the_map.classes_beside(seen.mapped)
-    matched = match(values, classes)
+    map_name = the_map.source.name
+    matched = match(values, classes, seen.beside, map_name)
     found, doubts = matched.classes, [matched.doubt] if matched.doubt else []
-    by_names = match_by_names({value: name for value, name in seen.names.items() if value in found}, classes)
-    own_names: dict[Any, str] = {}
+    by_names = match_by_names({value: name for value, name in seen.names.items() if value in found}, classes, map_name)
     if any(named and named != found[value] for value, named in by_names.items()):
-        # Class names that both have say another thing than the values: the reference has codes of its own.
-        found, own_names, doubts = {value: by_names.get(value) for value in values}, dict(seen.names), []
+        # Class names that both have say another thing than the values: what is beside the map has codes of its own.
+        found, doubts = {value: by_names.get(value) for value in values}, []
     elif seen.kind == RASTER_REFERENCE:
-        doubts += _notes_on_names({value: seen.names[value] for value in by_names}, found)
+        doubts += _notes_on_names({value: seen.names[value] for value in by_names}, found, seen.beside, map_name)
     known, taken = {c.code for c in classes}, {spelling(c.name) for c in classes}
     keys: dict[Hashable, int | str] = {}
     names: dict[str, str] = {}
@@ -135,10 +135,10 @@ def _class_keys(the_map: ClassMap, seen: Comparison) -> tuple[dict[Hashable, int
         number = whole_number(value)
         if one is not None:
             keys[value] = one.code
-        elif number is not None and number not in known and value not in own_names:
+        elif number is not None and number not in known and value not in seen.names:
             keys[value] = number
         else:
-            name = own_names.get(value, str(value))
+            name = seen.names.get(value, str(value))
             # Beside a class of the map of the same name, which it is not.
             name = f"{name} (another)" if spelling(name) in taken else name
             keys[value] = spelling(name)
@@ -146,19 +146,21 @@ def _class_keys(the_map: ClassMap, seen: Comparison) -> tuple[dict[Hashable, int
     return keys, names, doubts
 
 
-def _notes_on_names(names: Mapping[Any, str], found: Mapping[Any, LandCoverClass | None]) -> list[str]:
-    """Tell where a reference calls a code by another name than the map."""
+def _notes_on_names(
+    names: Mapping[Any, str], found: Mapping[Any, LandCoverClass | None], beside: str, map_name: str
+) -> list[str]:
+    """Tell where a raster calls a code by another name than the map."""
     differ = [
-        f"{value} is {name} there and {one.name} on the map"
+        f"{value} is {name} there and {one.name} in {map_name}"
         for value, name in names.items()
         if (one := found.get(value)) and spelling(one.name) not in (spelling(name), spelling(str(one.code)))
     ]
     if not differ:
         return []
-    return [f"The reference was compared by its codes, but has other names for some of them: {_list(differ[:MOST_NAMED])}."]
+    return [f"{beside} was compared by its codes, but has other names for some of them: {_list(differ[:MOST_NAMED])}."]
 
 
-def _assessed(the_map: ClassMap, key: int | str, names: dict[str, str], seen: Comparison) -> AssessedClass:
+def assessed(the_map: ClassMap, key: int | str, names: dict[str, str], seen: Comparison) -> AssessedClass:
     if isinstance(key, str):
         return AssessedClass(None, names[key], GREY, 0)
     known = the_map.class_of(key)

@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from false_core.accuracy.assessment import AssessedClass
-from false_core.labels.annotation import Labels
+from false_core.labels.reading import Labels
 from false_core.raster.class_map import ClassMap
 from false_core.reports.figures import as_svg, legend_below, rgb_of, show_picture
 

@@ -14,8 +14,9 @@ from affine import Affine
 
 from false_core.errors import InputError
 from false_core.feedback import Feedback
-from false_core.labels.annotation import IGNORE, Annotation, Labels
+from false_core.labels.annotation import IGNORE, Annotation
 from false_core.labels.matching import spelling
+from false_core.labels.reading import Labels
 from false_core.raster.aligned import AlignedCodes
 from false_core.raster.carried_classes import read_carried_classes
 from false_core.raster.class_map import ClassMap, CodeArray, tally
@@ -34,6 +35,7 @@ class Comparison:
 
     Attributes:
         kind: ``POINT_REFERENCE``, ``SHAPE_REFERENCE`` or ``RASTER_REFERENCE``.
+        beside: File name of what was compared with the map.
         mapped: Pixels of the map by code, in the order of the codes.
         pairs: Points or pixels by value of the reference and code of the map.
         left_out: What could not be compared, in words, and how many of it.
@@ -41,6 +43,7 @@ class Comparison:
     """
 
     kind: str
+    beside: str
     mapped: dict[int, int] = field(default_factory=dict)
     pairs: Counter[tuple[Hashable, int]] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
@@ -58,7 +61,7 @@ def compare_labels(the_map: ClassMap, labels: Labels, legend: Sequence[LegendEnt
 
 
 def _compare_points(the_map: ClassMap, labels: Labels, feedback: Feedback) -> Comparison:
-    seen = Comparison(POINT_REFERENCE)
+    seen = Comparison(POINT_REFERENCE, labels.name)
     column, row = np.floor(shapely.get_coordinates(labels.shapes)).astype(np.int64).T
     # A point on the outer edge of the map belongs to the pixel it touches.
     column, row = column.clip(0, the_map.source.width - 1), row.clip(0, the_map.source.height - 1)
@@ -75,7 +78,7 @@ def _compare_points(the_map: ClassMap, labels: Labels, feedback: Feedback) -> Co
 
 
 def _compare_shapes(the_map: ClassMap, labels: Labels, feedback: Feedback) -> Comparison:
-    seen = Comparison(SHAPE_REFERENCE)
+    seen = Comparison(SHAPE_REFERENCE, labels.name)
     values = list(dict.fromkeys(labels.values))
     if len(values) > MOST_CLASSES:
         raise InputError(
@@ -106,7 +109,8 @@ def compare_raster(the_map: ClassMap, path: str, feedback: Feedback) -> Comparis
     """Compare every pixel of the map whose truth is known."""
     # Its classes are read once it is open: the raster is looked through before that.
     with AlignedCodes(path, the_map.source, feedback) as truth:
-        seen = Comparison(RASTER_REFERENCE, names={c.code: c.name for c in read_carried_classes(path).classes})
+        names = {c.code: c.name for c in read_carried_classes(path).classes}
+        seen = Comparison(RASTER_REFERENCE, truth.source.name, names=names)
         unknown = [code for code, name in seen.names.items() if spelling(name) in NO_TRUTH]
         for _, codes, valid, (true, known) in ((*strip, truth.read(strip[0])) for strip in _strips(the_map, seen, feedback)):
             known &= ~np.isin(true, unknown)

@@ -12,8 +12,8 @@ import shapely
 from false_core.areas.layer import repaired
 from false_core.errors import InputError
 from false_core.feedback import Feedback
-from false_core.labels.annotation import read_class_values
 from false_core.labels.placement import to_pixels
+from false_core.labels.reading import read_class_values
 from false_core.raster.classes import ClassTable, LegendEntry, classes_from_values
 from false_core.raster.source import RasterSource
 

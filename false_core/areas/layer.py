@@ -16,7 +16,8 @@ from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.label_file import read_layer
 from false_core.labels.placement import to_pixels
-from false_core.raster.source import RasterSource, describe_crs, describe_extent, moved
+from false_core.raster.in_words import describe_crs, describe_extent, length_in_words
+from false_core.raster.source import RasterSource, moved
 
 MOST_CELLS = 4_000_000
 """Cells of a grid."""
@@ -75,7 +76,8 @@ def make_cells(side: float, extent: str | None, source: RasterSource) -> AreaLay
     rows = range(math.floor(window.row / pixels), _up(window.row + window.height, pixels))
     if len(columns) * len(rows) > MOST_CELLS:
         raise InputError(
-            f"Cells of {side:g} CRS units would be {len(columns) * len(rows):,}.", "Choose larger ones, or an extent."
+            f"Cells of {length_in_words(side, source.crs)} would be {len(columns) * len(rows):,}.",
+            "Choose larger ones, or an extent.",
         )
     row, column = (axis.ravel() for axis in np.meshgrid(np.array(rows), np.array(columns), indexing="ij"))
     shapes = shapely.box(column * pixels, row * pixels, (column + 1) * pixels, (row + 1) * pixels)

@@ -20,7 +20,7 @@ from false_core.device import choose_device
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import BY_CHANCE, BY_FEATURES, BY_GRADIENTS, CollectPlaces
-from false_core.labels.annotation import read_class_values
+from false_core.labels.reading import read_class_values
 from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import encoder_from

@@ -26,8 +26,9 @@ from false_core.experiments.config import TILES_ALONE
 from false_core.experiments.dataset import Dataset, Sheet, read_codes
 from false_core.experiments.partition import NO_PART, part_at, parts_of
 from false_core.feedback import Feedback
-from false_core.labels.annotation import Annotation, read_annotation
+from false_core.labels.annotation import Annotation
 from false_core.labels.drawing import draw_shapes
+from false_core.labels.reading import read_annotation
 from false_core.publish import published
 from false_core.raster.classes import ClassTable, LandCoverClass, read_legend
 from false_core.raster.source import RasterSource

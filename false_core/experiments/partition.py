@@ -11,7 +11,8 @@ import shapely
 from false_core.errors import InputError
 from false_core.experiments.config import DatasetSpec
 from false_core.feedback import Feedback
-from false_core.labels.annotation import Annotation, read_labelled_ground
+from false_core.labels.annotation import Annotation
+from false_core.labels.reading import read_labelled_ground
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource
 

@@ -19,16 +19,17 @@ from false_core.experiments.kept_features import KeptFeatures
 from false_core.experiments.results import ChosenHead
 from false_core.experiments.scoring import ScoredPixels, Tally
 from false_core.feedback import Feedback
-from false_core.labels.annotation import read_annotation
+from false_core.labels.reading import read_annotation
 from false_core.models.fused import TEXTURE, known_parts
 from false_core.raster.classes import ClassTable, read_legend
 from false_core.raster.source import RasterSource
 from false_core.raster.working_grid import at_resolution_of_model
 from false_core.sampling.labelled import LabelledRaster
-from false_core.training.finetune import Start, begin, frozen_encoders, labelled_raster, smoothing_px
+from false_core.training.finetune import labelled_raster
 from false_core.training.heads.choice import Candidate, balanced_counts
 from false_core.training.heads.fit import Fitted, fit_head
 from false_core.training.heads.samples import FeatureSampler, FloatArray, LabelledPoints, labelled_points
+from false_core.training.start import Start, begin, frozen_encoders, smoothing_px
 
 Answers = npt.NDArray[np.int64]
 

@@ -481,9 +481,10 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
     smoothing: float = parameter(
         NUMBER,
         "Smoothing",
-        "Standard deviation of the window in which the probabilities of classes are averaged, in CRS units. 0: none. Not "
-        "for the head network.",
+        "Standard deviation of the window in which the probabilities of classes are averaged. 0: none. Not for the head "
+        "network.",
         0.0,
+        unit="CRS units",
         minimum=0.0,
         advanced=True,
     )
@@ -891,6 +892,88 @@ class Assess(Job, done_by="false_core.accuracy.assess:assess"):
         Result("adjusted_oa", "Overall accuracy of the whole map, area-adjusted"),
         Result("adjusted_oa_error", "Half width of its 95 % confidence interval"),
         Result("compared", "Points or pixels compared"),
+    )
+
+
+@dataclass(frozen=True)
+class CompareMaps(Job, done_by="false_core.mapping.compare_maps:compare_maps"):
+    """Find out how two maps of a place differ: which share of the pixels changed, from which class to which, and where.
+
+    A class is the same on both where it has the same name, in capitals or not, whatever its codes; maps without names are
+    compared by their codes, as in Assess a map. The two may lie on different grids and in different CRSs: the map before is
+    looked up at the centre of each pixel of the map after. Pixels that only one of them has are left out.
+
+    What differs is not all change on the ground: each map has errors of its own.
+    """
+
+    before: str = parameter(RASTER, "Map before", "Raster of class codes, as Classify a raster writes it.")
+    after: str = parameter(
+        RASTER, "Map after", "Raster of class codes of the same place: a later one, or one by another model."
+    )
+    output: Optional[str] = parameter(
+        NEW_RASTER,
+        "Where they differ",
+        "A map of what changed: where the two differ it shows the class of the map after, elsewhere that nothing changed.",
+        None,
+    )
+    table: Optional[str] = parameter(
+        NEW_TABLE, "Table", "CSV table with a row for each pair of classes: pixels, share of the whole, and area.", None
+    )
+    report: Optional[str] = parameter(
+        NEW_REPORT, "Report", "HTML report with pictures, and what became of each class.", None
+    )
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("changed", "Share of the pixels that changed"),
+        Result("compared", "Pixels compared"),
+    )
+
+
+@dataclass(frozen=True)
+class EditMap(Job, done_by="false_core.mapping.edit_map:edit_map"):
+    """Correct a finished map: paint over parts of it, and merge or rename its classes.
+
+    Polygons with a class field overwrite what the map shows below them, where the map has data. A small polygon within a
+    larger one counts. A class that the map does not have yet becomes a new one. All else stays as it is, with its codes,
+    names and colours. The result is a new map; the old one is not changed.
+    """
+
+    map: str = parameter(RASTER, "Map", "Raster of class codes, as Classify a raster writes it.")
+    output: str = parameter(NEW_RASTER, "Corrected map", "The new map, a GeoTIFF.")
+    patches: Optional[str] = parameter(
+        VECTOR,
+        "Polygons to paint",
+        "Polygons, lines or points with a class field. They are reprojected to the map where needed.",
+        None,
+        of="map",
+    )
+    field: Optional[str] = parameter(
+        FIELD,
+        "Class field",
+        "Names of classes, in capitals or not, or codes of the map. In QGIS it may be left out: then it is the field that "
+        "the layer is styled by.",
+        None,
+        of="patches",
+    )
+    names: Optional[str] = parameter(
+        TEXT,
+        "Merge and rename",
+        "Old names and new ones, such as: scrub = forest; road = street. A class that gets the name of another one becomes "
+        "one with it. The names of polygons may be old ones or new ones.",
+        None,
+    )
+    legend: Optional[str] = parameter(
+        FILE,
+        "Legend",
+        "JSON file with a list of {value, name, color}: what the values of the class field are called. In QGIS it is taken "
+        "from the style of the polygons.",
+        None,
+        dialog=False,
+    )
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("repainted", "Pixels that have another class now"),
+        Result("classes", "Classes of the new map"),
     )
 
 

@@ -14,9 +14,6 @@ from typing import Any
 
 import geopandas
 import pandas as pd
-import pyogrio
-import pyogrio.errors
-import pyogrio.raw
 import shapely
 
 from false_core.errors import InputError
@@ -27,8 +24,15 @@ from false_core.labels.layer_sources import check_sources, nothing_left_beside
 from false_core.labels.surfaces import shapes_from_wkb
 from false_core.untrusted import check_files_beside, check_is_file, check_unpacked
 from false_core.untrusted.databases import QUERY_TIMEOUT_S, check_view
+from false_core.untrusted.drivers import allow_by_list, without_stderr
 from false_core.untrusted.names import is_name_read_otherwise
 from false_core.untrusted.network import CLOSED, names_address
+
+allow_by_list()
+with without_stderr():
+    import pyogrio
+    import pyogrio.errors
+    import pyogrio.raw
 
 MOST_FEATURES = 2_000_000
 """The number of features that a label layer may have."""

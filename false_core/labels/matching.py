@@ -1,4 +1,4 @@
-"""Which class of a map a value of the reference means: by the class's name, or by its code."""
+"""Which class of a map a value of another file means: by the class's name, or by its code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from false_core.untrusted import on_one_line
 
 @dataclass(frozen=True)
 class Match:
-    """What the values of a reference mean on a map.
+    """What the values of a file mean on a map.
 
     Attributes:
         classes: The class of each value, or None where the map has no such class.
@@ -25,7 +25,7 @@ class Match:
     doubt: str = ""
 
 
-def match(values: Iterable[Any], classes: Sequence[LandCoverClass]) -> Match:
+def match(values: Iterable[Any], classes: Sequence[LandCoverClass], values_of: str, classes_of: str) -> Match:
     """Find the class that each value of a class field, or of a raster of codes, stands for.
 
     A text that is no number is a name, in capitals or not. Numbers, also those that are kept as text, are all names or all
@@ -34,11 +34,13 @@ def match(values: Iterable[Any], classes: Sequence[LandCoverClass]) -> Match:
 
     Args:
         values: Distinct values: numbers, or text that is not empty.
+        classes: The classes of the map.
+        values_of, classes_of: What the files with the values and with the map are called.
 
     Raises:
         InputError: A value is the name of several classes.
     """
-    names = _Names(classes)
+    names = _Names(classes, classes_of)
     by_code = {c.code: c for c in classes}
     found: dict[Any, LandCoverClass | None] = {}
     numbers: dict[Any, int] = {}
@@ -57,22 +59,24 @@ def match(values: Iterable[Any], classes: Sequence[LandCoverClass]) -> Match:
     differ = [value for value in numbers if named[value] and coded[value] and named[value] != coded[value]]
     if differ or any(named[value] and not coded[value] for value in numbers):
         # The names are numbers of another kind than the codes: a number that is no name is no code either.
-        return Match({**found, **named}, _doubt(differ[0], named[differ[0]]) if differ and all(coded.values()) else "")
+        doubt = _doubt(differ[0], named[differ[0]], values_of, classes_of) if differ and all(coded.values()) else ""
+        return Match({**found, **named}, doubt)
     return Match({**found, **{value: named[value] or coded[value] for value in numbers}})
 
 
 def match_by_names(
-    names_of_values: Mapping[Any, str], classes: Sequence[LandCoverClass]
+    names_of_values: Mapping[Any, str], classes: Sequence[LandCoverClass], classes_of: str
 ) -> dict[Any, LandCoverClass | None]:
-    """Find the class of each value of a reference that carries names of its own, by these names alone."""
-    names = _Names(classes)
+    """Find the class of each value of a file that carries names of its own, by these names alone."""
+    names = _Names(classes, classes_of)
     return {value: names.of(name) for value, name in names_of_values.items()}
 
 
 class _Names:
     """The classes of a map by their names; numbers among these in any spelling."""
 
-    def __init__(self, classes: Sequence[LandCoverClass]) -> None:
+    def __init__(self, classes: Sequence[LandCoverClass], classes_of: str) -> None:
+        self._map = classes_of
         self._by_spelling: dict[str, list[LandCoverClass]] = {}
         self._by_number: dict[int, list[LandCoverClass]] = {}
         for one in classes:
@@ -91,8 +95,8 @@ class _Names:
         if len(called) > 1:
             codes = ", ".join(str(c.code) for c in called)
             raise InputError(
-                f"The map has {len(called)} classes called {str(value)!r}, with the codes {codes}.",
-                "Write the codes into the class field instead of the names.",
+                f"{self._map} has {len(called)} classes called {str(value)!r}, with the codes {codes}.",
+                f"Write codes instead of names, or make one class of them with 'Correct a map': {called[1].code} = {value}.",
             )
         return called[0] if called else None
 
@@ -103,10 +107,10 @@ class _Names:
         return exactly or (in_numbers if len(in_numbers) == 1 else [])
 
 
-def _doubt(value: Any, called: LandCoverClass | None) -> str:
+def _doubt(value: Any, called: LandCoverClass | None, values_of: str, classes_of: str) -> str:
     assert called
     return (
-        "The numbers of the reference are taken for names of the map's classes. They could also be their codes: "
+        f"The numbers in {values_of} are taken for names of the classes of {classes_of}. They could also be their codes: "
         f"{value} is the name of code {called.code}, and a code itself."
     )
 

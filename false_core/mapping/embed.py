@@ -33,6 +33,7 @@ from false_core.models.from_file import encoder_from, segmenter_from
 from false_core.models.header import ENCODER
 from false_core.models.model_file import read_card
 from false_core.publish import published
+from false_core.raster.in_words import length_in_words
 from false_core.raster.map_file import RasterFile, build_overviews
 from false_core.raster.source import FloatArray, Window
 
@@ -68,7 +69,7 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
         tiled = TiledEncoder(encoder, source, card.normalisation, device, tile, halo, feedback)
         area = whole_feature_pixels(source.window_of(jobs.parse_extent(job.extent) if job.extent else None))
         pixel = source.pixel_size * source.factor * FEATURE_STRIDE
-        feedback.info(f"Writing {bands} bands with pixels of {pixel:g} CRS units.")
+        feedback.info(f"Writing {bands} bands with pixels of {length_in_words(pixel, source.crs)}.")
         pixels = area.width // FEATURE_STRIDE * (area.height // FEATURE_STRIDE)
         gigabytes = bands * pixels * (1 if job.components == COLOURS else 4) / 1e9
         if gigabytes > LARGE_GB:

@@ -19,7 +19,7 @@ from false_core.accuracy.comparison import POINT_REFERENCE, compare_labels
 from false_core.errors import ModelFileError, OutputError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify, HandIn, Polygonise
-from false_core.labels.annotation import Labels, read_labels
+from false_core.labels.reading import Labels, read_labels
 from false_core.mapping.hand_in_report import Handed, hand_in_report
 from false_core.mapping.polygonise import polygonise
 from false_core.models.header import SEGMENTER
@@ -33,7 +33,8 @@ from false_core.raster.class_map import ClassMap
 from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass, read_legend
 from false_core.raster.georeference import ground_facts
 from false_core.raster.map_file import COMPRESSION, write_class_names, write_sld, write_style
-from false_core.raster.source import GDAL_ERRORS, RasterSource
+from false_core.raster.opening import GDAL_ERRORS
+from false_core.raster.source import RasterSource
 from false_core.reports.page import write_report
 
 MAP_FILE, POLYGONS_FILE, AREAS_FILE = "map.tif", "polygons.gpkg", "areas.csv"

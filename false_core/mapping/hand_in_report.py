@@ -12,6 +12,7 @@ from false_core.accuracy.comparison import POINT_REFERENCE
 from false_core.models.model_file import ModelCard
 from false_core.models.model_report import UNKNOWN_ACCURACY, accuracy_in_short, missing_in_words
 from false_core.raster.areas import AreaUnit
+from false_core.raster.georeference import pixel_in_words
 from false_core.reports.page import page, percent
 from false_core.reports.sections import Section, next_steps
 
@@ -152,7 +153,8 @@ def _method(handed: Handed) -> list[str]:
         )
     else:
         said.append("A decoder was trained with the labels to tell the classes apart.")
-    said.append(f"The model works on pixels of {card.pixel_size:g} CRS units. It takes the bands {', '.join(card.bands)}.")
+    pixel = pixel_in_words(card.pixel_size, card.ground_sample_distance)
+    said.append(f"The model works on pixels of {pixel}. It takes the bands {', '.join(card.bands)}.")
     return said
 
 

@@ -19,7 +19,7 @@ from false_core.errors import InputError, OutputError
 from false_core.feedback import Feedback
 from false_core.inference.features import FEATURE_STRIDE
 from false_core.jobs import SuggestLabels
-from false_core.labels.annotation import read_labelled_ground
+from false_core.labels.reading import read_labelled_ground
 from false_core.language.catalogue import localised
 from false_core.mapping.candidates import MAX_CANDIDATE_SIDE, Candidates, Grid, find_candidates
 from false_core.mapping.raster_for_model import open_for_model
@@ -27,6 +27,7 @@ from false_core.mapping.selection import Choice, choose
 from false_core.models.from_file import segmenter_from
 from false_core.models.header import SEGMENTER
 from false_core.models.model_file import ModelCard, read_card
+from false_core.raster.in_words import length_in_words
 from false_core.raster.source import RasterSource, moved
 from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style, style_of_places
@@ -59,9 +60,9 @@ def suggest_labels(job: SuggestLabels, feedback: Feedback) -> dict[str, Any]:
             network, card.normalisation, len(card.classes), source, grid, labels, device, job.seed, feedback
         )
         if not found.seen:
-            side = grid.side * source.pixel_size * source.factor
+            side = length_in_words(grid.side * source.pixel_size * source.factor, source.crs)
             raise InputError(
-                f"There is nothing to suggest in {source.name}: every square of {side:g} CRS units holds nodata or labels.",
+                f"There is nothing to suggest in {source.name}: every square of {side} holds nodata or labels.",
                 "Check the extent, or choose smaller squares.",
             )
         if found.seen > len(found.positions):
@@ -90,15 +91,16 @@ def _grid(job: SuggestLabels, card: ModelCard, source: RasterSource, feedback: F
     if wanted > MAX_CANDIDATE_SIDE:
         feedback.warn(
             f"Squares are at most {MAX_CANDIDATE_SIDE} pixels of the model, "
-            f"{MAX_CANDIDATE_SIDE * working:g} CRS units, long."
+            f"{length_in_words(MAX_CANDIDATE_SIDE * working, source.crs)}, long."
         )
     grid = Grid(source.window_of(jobs.parse_extent(job.extent) if job.extent else None), side)
+    square = length_in_words(side * working, source.crs)
     if not (grid.columns and grid.rows):
         raise InputError(
-            f"The extent is smaller than one square of {side * working:g} CRS units.",
+            f"The extent is smaller than one square of {square}.",
             "Choose a larger extent or smaller squares.",
         )
-    feedback.info(f"Looking at {grid.columns * grid.rows:,} squares of {side * working:g} CRS units.")
+    feedback.info(f"Looking at {grid.columns * grid.rows:,} squares of {square}.")
     return grid
 
 

@@ -11,11 +11,13 @@ from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.raster.carried_classes import read_carried_classes
 from false_core.raster.classes import MOST_CLASSES, LandCoverClass, default_colour
+from false_core.raster.map_file import FILE_BLOCK_PX
 from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 
 CodeArray = npt.NDArray[np.int32]
 
 PIXELS_PER_WINDOW = 1_000_000
+WINDOW_WIDTH_PX = 4 * FILE_BLOCK_PX
 LARGEST_CODE = 2**24 - 1
 """Rasters are read as float32, which holds every whole number up to here."""
 COUNTED_BELOW = 2**21
@@ -56,6 +58,14 @@ class ClassMap:
             window = Window(0, row, width, min(rows, height - row))
             yield window, *self.read(window)
 
+    def windows(self, feedback: Feedback) -> Iterator[Window]:
+        """Yield windows of whole blocks of a file that is written pixel for pixel beside it, row by row."""
+        width, height = self.source.width, self.source.height
+        for row in range(0, height, FILE_BLOCK_PX):
+            for column in range(0, width, WINDOW_WIDTH_PX):
+                feedback.advance(row * width + column * FILE_BLOCK_PX, width * height)
+                yield Window(column, row, min(WINDOW_WIDTH_PX, width - column), min(FILE_BLOCK_PX, height - row))
+
     def read(self, window: Window) -> tuple[CodeArray, BoolArray]:
         """Return codes and validity of a window, each of shape (height, width). The code of an invalid pixel is 0.
 
@@ -95,6 +105,11 @@ class ClassMap:
         """Return the class with ``code``: as the map carries it, or else named by its code."""
         colour = self._colours.get(code) or default_colour(abs(code) % MOST_CLASSES)
         return self._known.get(code) or LandCoverClass(code, str(code), colour)
+
+    @property
+    def names(self) -> dict[int, str]:
+        """What the map itself calls its codes."""
+        return {code: one.name for code, one in self._known.items()}
 
     def classes_beside(self, codes: Iterable[int]) -> list[LandCoverClass]:
         """Return the classes with ``codes``, and all others that the map carries, in the order of their codes."""

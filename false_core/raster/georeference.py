@@ -6,14 +6,15 @@ import pyproj
 from pyproj.exceptions import CRSError
 from rasterio.crs import CRS
 
-from false_core.raster.source import RasterSource, describe_crs
+from false_core.raster.in_words import describe_crs, length_in_words
+from false_core.raster.source import RasterSource
 
 
 def ground_facts(source: RasterSource) -> list[tuple[str, str]]:
     """Return the CRS of a raster and the size of its pixels, as names and values."""
     return [
         ("CRS", crs_in_words(source.crs)),
-        ("Pixel size", pixel_in_words(source.pixel_size, source.ground_sample_distance)),
+        ("Pixel size", pixel_in_words(source.pixel_size, source.ground_sample_distance, source.crs)),
     ]
 
 
@@ -27,10 +28,11 @@ def crs_in_words(crs: CRS | None) -> str:
     return f"{code} ({name})" if name and name.lower() != "unknown" else code
 
 
-def pixel_in_words(size: float, metres: float | None) -> str:
+def pixel_in_words(size: float, metres: float | None, crs: CRS | None = None) -> str:
     """Return the side of a pixel, given in units of the CRS and, where it is known, in metres of ground."""
     if metres is None:
-        return f"{size:g} CRS units"
+        return length_in_words(size, crs)
     if abs(size / metres - 1) < 0.01:
         return f"{metres:.4g} m"
-    return f"{size:.4g} CRS units ({metres:.3g} m)"
+    length = length_in_words(float(f"{size:.4g}"), crs)
+    return f"{length} ({metres:.3g} m)"

@@ -10,6 +10,7 @@ from contextlib import closing
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import parse_extent
+from false_core.raster.in_words import length_in_words
 from false_core.raster.same_bands import BandReference, Remarks, ordered_as, with_bands_of
 from false_core.raster.source import RasterSource, Window
 from false_core.threads import prefetch
@@ -94,10 +95,10 @@ def on_working_grid(
     for source in sources:
         factor = factor_for(source, pixel_size, most_pixels, pixels)
         if factor > 1:
-            size = f"{source.pixel_size * factor:g} instead of {source.pixel_size:g}"
+            finer, coarser = (length_in_words(source.pixel_size * n, source.crs) for n in (1, factor))
             saying = (
-                f"working on pixels of {size} CRS units, {factor * factor} times fewer. The working pixel size of "
-                "pretraining changes that."
+                f"working on pixels of {coarser} instead of {finer}, {factor * factor} times fewer. The working pixel size "
+                "of pretraining changes that."
             )
             said[saying] += 1
             if said[saying] <= MOST_MESSAGES:

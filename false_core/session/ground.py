@@ -21,11 +21,11 @@ from false_core.models.model_file import ModelCard, read_card
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.session_protocol import Open
-from false_core.training.finetune import Start, begin, frozen_encoders, measured_raster, smoothing_px
 from false_core.training.heads.choice import Candidate, candidates_for
 from false_core.training.heads.fit import FrozenEncoder, as_classifiers_see, mean_and_std, space_of_part
 from false_core.training.heads.samples import FeatureSampler, FloatArray
 from false_core.training.heads.spaces import Space, names_in, plain_space
+from false_core.training.start import Start, begin, frozen_encoders, measured_raster, smoothing_px
 
 HEAD = "auto"
 """Of its candidates a session takes the first one, which does well on most rasters: there is no time to compare."""

@@ -14,8 +14,8 @@ from false_core.session.ground import HEAD, Ground
 from false_core.session.live_head import LiveHead
 from false_core.session.session_scores import HeldOut
 from false_core.session_protocol import Save
-from false_core.training.finetune import PATCH, card_of
 from false_core.training.heads.fit import put_in
+from false_core.training.segmenter_card import PATCH, card_of
 
 
 def save_live(request: Save, ground: Ground, head: LiveHead, annotation: Annotation, held_out: HeldOut) -> None:

@@ -11,6 +11,7 @@ from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.model_file import ModelCard
 from false_core.models.model_report import bands_shown, history_section
 from false_core.presets import IMAGE, PRETRAIN
+from false_core.raster.georeference import pixel_in_words
 from false_core.reports.page import page, percent
 from false_core.reports.sections import Section, next_steps
 from false_core.training.curves import Curves, draw_curves
@@ -194,13 +195,12 @@ def _crops(gallery: Gallery, card: ModelCard) -> str:
 
 
 def _embedding(embedding: EmbeddingMap, card: ModelCard) -> Section:
-    area, size = embedding.area, f"{card.pixel_size:g}"
+    area, size = embedding.area, pixel_in_words(card.pixel_size, card.ground_sample_distance)
     part = "" if embedding.share == 1 else f", the middle {percent(embedding.share)} of it"
     text = (
         "The raster is shown beside the first three principal components of the encoder's features, as red, green and blue. "
         "What has the same colour looks alike to the encoder. The colours themselves mean nothing. Land cover that differs "
-        f"should differ in colour. Both show {embedding.name}{part}: {area.width:,} x {area.height:,} pixels of {size} CRS "
-        "units. "
+        f"should differ in colour. Both show {embedding.name}{part}: {area.width:,} x {area.height:,} pixels of {size}. "
         f"Nodata is white. {bands_shown(card.band_numbers)}"
     )
     return Section("What the encoder sees", text, draw_map(embedding))

@@ -242,16 +242,17 @@ class Trainer:
 
     @torch.no_grad()
     def views_of(self, views: RawViews) -> Views:
-        """Cut the views out of their windows and change their colours, on the device."""
-        crops = resample_crops(views.windows, views.maps, self.settings.crop_size)
-        if views.styles is not None:
-            views.styles.apply(crops[len(crops) // 2 :])
-        pixels = views.changes.apply(crops).contiguous(memory_format=torch.channels_last)
-        local = None
-        if views.local is not None:
-            small = resample_crops(views.windows, views.local.maps, views.local.size)
-            local = views.local.changes.apply(small).contiguous(memory_format=torch.channels_last)
-        return Views(pixels, views.points, views.kept, views.ground, views.chance, local)
+        """Cut the views out of their windows and change their colours, on the device, in float32 also within autocast."""
+        with torch.autocast(self.device.type, enabled=False):
+            crops = resample_crops(views.windows, views.maps, self.settings.crop_size)
+            if views.styles is not None:
+                views.styles.apply(crops[len(crops) // 2 :])
+            pixels = views.changes.apply(crops).contiguous(memory_format=torch.channels_last)
+            local = None
+            if views.local is not None:
+                small = resample_crops(views.windows, views.local.maps, views.local.size)
+                local = views.local.changes.apply(small).contiguous(memory_format=torch.channels_last)
+            return Views(pixels, views.points, views.kept, views.ground, views.chance, local)
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint holds."""

@@ -19,6 +19,7 @@ from qgis_false import layers, settings, tasks
 from qgis_false.algorithms import groups
 from qgis_false.algorithms.base import FalseAlgorithm, Values
 from qgis_false.confidence_style import confidence_style
+from qgis_false.result_metadata import metadata_of
 from qgis_false.result_names import name_of_layer, subject_of
 from qgis_false.translation import tr
 
@@ -67,7 +68,9 @@ class ImportResults(FalseAlgorithm):
                     _LAYERS[declared[name].kind],
                 )  # fmt: skip
                 details.forceName = True
-                details.setPostProcessor(confidence_style() if name == "confidence" else layers.class_style())
+                style = confidence_style() if name == "confidence" else layers.class_style()
+                style.metadata = metadata_of(job)
+                details.setPostProcessor(style)
                 context.addLayerToLoadOnCompletion(path, details)
         return {"KIND": job.NAME, **{name.upper(): getattr(job, name) for name in found}}
 

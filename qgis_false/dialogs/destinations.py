@@ -14,8 +14,10 @@ from qgis.PyQt.QtCore import QStandardPaths
 STEPS = {
     "classify": "map",
     "classifymany": "maps",
+    "editmap": "corrected",
     "polygonise": "polygons",
     "embed": "features",
+    "comparemaps": "changes",
     "samplepoints": "sample_points",
     "suggestlabels": "places",
     "collectplaces": "places_to_learn_from",

@@ -67,6 +67,9 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
             for label in self.findChildren(QLabel):
                 if label.text().startswith(self.algorithm().parameterDefinition(EXPORT).description()):
                     label.hide()
+            advanced = QgsProcessingParameterDefinition.Flag.FlagAdvanced
+            others = [one for one in self._definitions() if one.flags() & advanced and one.name() != EXPORT]
+            self.findChild(QWidget, "grpAdvanced").setVisible(bool(others))
 
     def addParameterLabel(self, definition: QgsProcessingParameterDefinition, label: QLabel) -> None:
         self._labels[definition.name()] = label, label.text()

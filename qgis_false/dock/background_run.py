@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Dict, Optional
 
 from qgis.core import (
     QgsApplication,
     QgsProcessingAlgRunnerTask,
     QgsProcessingContext,
+    QgsProcessingFeatureSourceDefinition,
     QgsProcessingFeedback,
     QgsProject,
 )
@@ -38,6 +40,18 @@ class BackgroundRun(QObject):
         self._task.progressChanged.connect(self.progressed)
         self._task.executed.connect(self._on_end)
         self.is_cancelled = False
+
+    def inputs(self) -> Dict[str, str]:
+        """Return what the layers and files are called that the run is made of, by the labels of its parameters."""
+        found = {}
+        for definition in self._algorithm.parameterDefinitions():
+            value = self.values.get(definition.name())
+            if isinstance(value, QgsProcessingFeatureSourceDefinition):
+                value = value.source.staticValue()
+            if isinstance(value, str) and not definition.isDestination():
+                layer = QgsProject.instance().mapLayer(value)
+                found[definition.description()] = layer.name() if layer is not None else os.path.basename(value)
+        return found
 
     def start(self) -> None:
         """Begin. A run that cannot be prepared ends at once."""

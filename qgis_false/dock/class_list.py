@@ -59,12 +59,15 @@ class ClassList(QAbstractTableModel):
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return what stands above a column."""
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return ("", f"1–{KEYS}", tr("Class"), tr("Number"), tr("Accuracy"))[section]
-        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.ToolTipRole and section == ACCURACY:
-            return tr(
-                "Share of the labels of the class that the map shows as this class when it has not learned from them "
-                "(producer's accuracy), with the limits between which it lies in 95 of 100 cases."
-            )
+            return ("", f"1–{KEYS}", tr("Class"), "n", tr("Accuracy"))[section]
+        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.ToolTipRole:
+            return {
+                COUNT: tr("Number of labels"),
+                ACCURACY: tr(
+                    "Share of the labels of the class that the map shows as this class when it has not learned from them "
+                    "(producer's accuracy), with the limits between which it lies in 95 of 100 cases."
+                ),
+            }.get(section)
         return None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -83,7 +86,7 @@ class ClassList(QAbstractTableModel):
                 KEY: str(index.row() + 1) if index.row() < KEYS else "",
                 NAME: one.name,
                 COUNT: str(self._counts.get(one.code, 0)),
-                ACCURACY: self.accuracy_in_words(one.code),
+                ACCURACY: self._accuracy(one.code),
             }.get(column)
         return None
 
@@ -107,13 +110,18 @@ class ClassList(QAbstractTableModel):
     def accuracy_in_words(self, code: int) -> str:
         """Return accuracy and interval of a class, or how many labels more would make it known."""
         score = self._scores.get(code)
+        if score is not None and score.missing and score.accuracy is None:
+            return tr("unknown, draw {number} more", number=score.missing)
+        return self._accuracy(code)
+
+    def _accuracy(self, code: int) -> str:
+        """Return the same in as little room as can be."""
+        score = self._scores.get(code)
         if score is None:
             return ""
         if score.accuracy is None or score.low is None or score.high is None:
-            if score.missing:
-                return tr("unknown, draw {number} more", number=score.missing)
-            return tr("unknown")
-        return f"{score.accuracy:.0%} ({score.low:.0%}–{score.high:.0%})"
+            return tr("{number} more", number=score.missing) if score.missing else tr("unknown")
+        return f"{score.accuracy:.0%} ({100 * score.low:.0f}–{100 * score.high:.0f})"
 
     def _tell(self, column: int) -> None:
         if self.classes:

@@ -46,9 +46,10 @@ from qgis.PyQt.QtWidgets import (
 from false_core.session_protocol import NO_CLASS, SHOW_CHANGE, SHOW_CLASSES, SHOW_CONFIDENCE, Outlined, Place
 from qgis_false.dialogs.destinations import proposed
 from qgis_false.dock.background_run import BackgroundRun
-from qgis_false.dock.class_list import ACCURACY, COLOUR, NAME, ClassList
+from qgis_false.dock.class_list import COLOUR, NAME, ClassList
 from qgis_false.dock.class_sources import classes_in_text, classes_of_style, labels_of, layers_with_classes
 from qgis_false.dock.drawing import DEFAULT_STROKE_PX, LabelTool, OutlineTool, PointTool, PolygonTool, StrokeTool
+from qgis_false.dock.finished_maps import assessed_by, compared_with, corrected_by, map_layers
 from qgis_false.dock.keys import CanvasKeys
 from qgis_false.dock.label_file import beside, label_layer
 from qgis_false.dock.labelling import Labelling
@@ -61,10 +62,13 @@ from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
 from qgis_false.help import help_page
 from qgis_false.layers import as_it_is, classes_of, raster_path
 from qgis_false.made_files import ENCODER, SEGMENTER, remember
+from qgis_false.result_metadata import metadata
 from qgis_false.result_names import name_of_layer
 from qgis_false.translation import tr
 
-TABLE_PX, TABLE_WIDTH_PX = 120, 370
+TABLE_PX, COLUMN_PX = 120, 20
+FEWEST_POINTS = 2
+"""Sample points that are filled in, from which on it is said how good the map is."""
 ENCODER_GENERAL, ENCODER_FILE, MODEL_FILE = range(3)
 
 
@@ -93,6 +97,8 @@ class LabelDock(QgsDockWidget):
         self._tools: Dict[str, LabelTool] = {}
         self._code = 0
         self._run: Optional[BackgroundRun] = None
+        self._estimate: Optional[BackgroundRun] = None
+        self._estimated_map: Optional[QgsRasterLayer] = None
         self.samples: Optional[SampleQueue] = None
         self._pages = QStackedWidget()
         self._pages.addWidget(self._first_page())
@@ -185,12 +191,10 @@ class LabelDock(QgsDockWidget):
         self.table.verticalHeader().setDefaultSectionSize(22)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(ACCURACY, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Interactive)
-        header.resizeSection(NAME, 90)
+        header.setMinimumSectionSize(COLUMN_PX)
+        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)  # Of a narrow dock a name is cut, no number.
         self.table.setMinimumHeight(TABLE_PX)
         self.table.setMaximumHeight(2 * TABLE_PX)
-        self.table.setMinimumWidth(TABLE_WIDTH_PX)
         self.table.selectionModel().currentRowChanged.connect(lambda now, _: self._choose_row(now.row()))
         self.table.doubleClicked.connect(self._edit_colour)
         layout.addWidget(self.table)
@@ -278,7 +282,8 @@ class LabelDock(QgsDockWidget):
         self.stroke_width = QSpinBox()
         self.stroke_width.setRange(2, 200)
         self.stroke_width.setValue(DEFAULT_STROKE_PX)
-        self.stroke_width.setSuffix(tr(" pixels on the screen"))
+        self.stroke_width.setSuffix(" px")
+        self.stroke_width.setToolTip(tr("Pixels on the screen."))
         self.stroke_width.valueChanged.connect(self._set_stroke_width)
         layout.addLayout(_row(QLabel(tr("Width of a stroke")), self.stroke_width))
         self.undo, self.redo = QPushButton(tr("Undo")), QPushButton(tr("Redo"))
@@ -341,15 +346,25 @@ class LabelDock(QgsDockWidget):
         )
         self.improve.clicked.connect(self._improve)
         layout.addLayout(_row(self.make_map, self.improve))
+        self.finished = QToolButton()
+        self.finished.setText(tr("A finished map..."))
+        self.finished.setToolTip(tr("Corrects a map of the project by labels, or compares it with another one."))
+        self.finished.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self.finished)
+        menu.addAction(tr("Overwrite it by the labels..."), self._correct)
+        menu.addAction(tr("Compare it with another one..."), self._compare)
+        self.finished.setMenu(menu)
+        layout.addWidget(self.finished)
         self.check = QPushButton(tr("Fill in sample points..."))
         self.check.setToolTip(
             tr("Goes from one sample point to the next: 1 to 9 say its class, 0 that nobody can tell, Del goes back.")
         )
         self.check.clicked.connect(self._choose_samples)
-        self.sample_line = QLabel()
-        self.sample_line.setWordWrap(True)
+        self.sample_line, self.estimate_line = QLabel(), QLabel()
         layout.addWidget(self.check)
-        layout.addWidget(self.sample_line)
+        for line in (self.sample_line, self.estimate_line):
+            line.setWordWrap(True)
+            layout.addWidget(line)
         self.progress = QProgressBar()
         self.progress.hide()
         self.cancel = QPushButton(tr("Cancel"))
@@ -526,6 +541,7 @@ class LabelDock(QgsDockWidget):
         if self.samples is not None:
             samples, name = self.samples, self.work.classes[number - 1].name
             self._try(lambda: samples.answer(name))
+            self._estimate_accuracy()
             self._show_samples(samples.visit_next())
             return True
         self.table.selectRow(number - 1)
@@ -701,6 +717,9 @@ class LabelDock(QgsDockWidget):
         self.work.live.set_visible(False)
         self.samples = SampleQueue(self._canvas, layer)
         self.check.setText(tr("Stop filling in"))
+        maps = map_layers()
+        self._estimated_map = self._ask_for_map(tr("Of which map are these points?"), maps) if maps else None
+        self._estimate_accuracy()
         self._canvas.setFocus()
         self._show_samples(self.samples.visit_next())
 
@@ -712,6 +731,31 @@ class LabelDock(QgsDockWidget):
         told = tr("Of {number} nobody can tell.", number=passed) if passed else ""
         end = "" if there_is_one else tr("There are no more. Assess a map takes them now.")
         self.sample_line.setText(" ".join(filter(None, (counted, told, end))))
+
+    def _estimate_accuracy(self) -> None:
+        """Have the library say how good the map is by the points so far. Points that come in meanwhile count next time."""
+        samples, the_map = self.samples, self._estimated_map
+        if samples is None or the_map is None or self._estimate is not None or samples.filled < FEWEST_POINTS:
+            return
+        self._estimate = BackgroundRun("assess", assessed_by(samples.layer, the_map), self)
+        filled = samples.filled
+        self._estimate.ended.connect(lambda well, results, _: self._show_estimate(filled, results if well else {}))
+        self._estimate.start()
+
+    def _show_estimate(self, filled: int, results: Dict[str, Any]) -> None:
+        self._estimate = None
+        if self.samples is None:
+            return
+        known = [results.get(name) for name in ("ADJUSTED_OA", "ADJUSTED_OA_ERROR")]
+        accuracy, half_width = (one if isinstance(one, float) else float("nan") for one in known)
+        if accuracy == accuracy and half_width == half_width:
+            told = tr("By {number} points {accuracy} ± {error} of the map are right, in 95 of 100 cases.",
+                      number=filled, accuracy=f"{accuracy:.1%}", error=f"{half_width:.1%}")  # fmt: skip
+        else:
+            told = tr("How good the map is can be told from two points in each class on.")
+        self.estimate_line.setText(told)
+        if self.samples.filled > filled and results:
+            self._estimate_accuracy()
 
     def _pass_over(self) -> bool:
         samples = self.samples
@@ -725,6 +769,7 @@ class LabelDock(QgsDockWidget):
         if self.samples is not None:
             self.samples.dispose()
             self.samples = None
+            self.estimate_line.clear()
             self.check.setText(tr("Fill in sample points..."))
             if self.work is not None:
                 self.work.live.set_visible(self.visible.isChecked())
@@ -764,7 +809,7 @@ class LabelDock(QgsDockWidget):
     def _show_run(self) -> None:
         for widget in (self.progress, self.cancel):
             widget.setVisible(self._run is not None)
-        for widget in (self.make_map, self.improve):
+        for widget in (self.make_map, self.improve, self.finished):
             widget.setEnabled(self._run is None)
 
     def _on_run_end(self, successful: bool, results: Dict[str, Any], said: str) -> None:
@@ -775,18 +820,58 @@ class LabelDock(QgsDockWidget):
         if not successful:
             last_line = said.rpartition("\n")[2]
             self._say(tr("Cancelled.") if run.is_cancelled else last_line or tr("It has failed."), not run.is_cancelled)
-        elif run.name == "classify":
-            self._load_map(results["OUTPUT"])
+        elif run.name in ("classify", "editmap"):
+            what = tr("Classified raster") if run.name == "classify" else tr("Corrected map")
+            self._load_map(results["OUTPUT"], what, run)
+        elif run.name == "comparemaps":
+            self._load_map(results["OUTPUT"], tr("Where they differ"), run)
+            self._say(
+                tr("{percent} of the pixels changed. The report is in {path}.",
+                   percent=f"{results['CHANGED']:.1%}", path=results["REPORT"]),
+                False,
+            )  # fmt: skip
         else:
             remember(ENCODER, results["ENCODER"], [raster_path(self.work.raster)])
             self.looks.setCurrentIndex(ENCODER_FILE)
             self.work.reopen(Looks(encoder=results["ENCODER"]))
 
-    def _load_map(self, path: str) -> None:
-        with as_it_is(path):
-            layer = QgsRasterLayer(
-                path, name_of_layer(tr("Classified raster"), self.work.raster.name() if self.work else "")
+    def _correct(self) -> None:
+        """Let the labels that are selected, or all, overwrite a finished map."""
+        the_map = self._ask_for_map(tr("Overwrite a map by the labels"), map_layers())
+        if the_map is not None and self.work is not None:
+            output = proposed(raster_path(the_map), "editmap", "output", ".tif") or str(beside(the_map, "_corrected.tif"))
+            self._begin_run("editmap", corrected_by(self.work.labels, the_map, output))
+
+    def _compare(self) -> None:
+        """Compare two finished maps."""
+        maps = map_layers()
+        if len(maps) == 1:
+            self._say(tr("There is only one map in the project. Make another one first."), True)
+            return
+        after = self._ask_for_map(tr("Which map is the later one?"), maps)
+        before = self._ask_for_map(tr("With which map is it compared?"), [one for one in maps if one is not after])
+        if after is not None and before is not None:
+            output, report = (
+                proposed(raster_path(after), "comparemaps", name, ending) or str(beside(after, f"_changes{ending}"))
+                for name, ending in (("output", ".tif"), ("report", ".html"))
             )
+            self._begin_run("comparemaps", compared_with(before, after, output, report))
+
+    def _ask_for_map(self, title: str, maps: Sequence[QgsRasterLayer]) -> Optional[QgsRasterLayer]:
+        """Return one of several maps; the only one without asking."""
+        if not maps:
+            self._say(tr("There is no finished map in the project. Make the map first."), True)
+            return None
+        if len(maps) == 1:
+            return maps[0]
+        names = [f"{number}. {one.name()}" for number, one in enumerate(maps, 1)]
+        name, entered = QInputDialog.getItem(self, title, tr("Map"), names, 0, False)
+        return maps[names.index(name)] if entered else None
+
+    def _load_map(self, path: str, what: str, run: BackgroundRun) -> None:
+        with as_it_is(path):
+            layer = QgsRasterLayer(path, name_of_layer(what, self.work.raster.name() if self.work else ""))
+        layer.setMetadata(metadata(run.name, run.inputs()))
         classes = classes_of(path)
         if classes:
             layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))

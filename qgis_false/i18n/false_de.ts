@@ -432,8 +432,8 @@
         <translation>Glättung</translation>
     </message>
     <message>
-        <source>Standard deviation of the window in which the probabilities of classes are averaged, in CRS units. 0: none. Not for the head network.</source>
-        <translation>Standardabweichung des Fensters, in dem die Wahrscheinlichkeiten der Klassen gemittelt werden, in Einheiten des KBS. 0: keine Glättung. Nicht für den Kopf network.</translation>
+        <source>Standard deviation of the window in which the probabilities of classes are averaged. 0: none. Not for the head network.</source>
+        <translation>Standardabweichung des Fensters, in dem die Wahrscheinlichkeiten der Klassen gemittelt werden. 0: keine Glättung. Nicht für den Kopf network.</translation>
     </message>
     <message>
         <source>Share of labels kept back</source>
@@ -832,6 +832,98 @@
         <translation>Verglichene Punkte oder Pixel</translation>
     </message>
     <message>
+        <source>Find out how two maps of a place differ: which share of the pixels changed, from which class to which, and where.</source>
+        <translation>Herausfinden, worin sich zwei Karten eines Ortes unterscheiden: welcher Anteil der Pixel sich geändert hat, von welcher Klasse zu welcher, und wo.</translation>
+    </message>
+    <message>
+        <source>A class is the same on both where it has the same name, in capitals or not, whatever its codes; maps without names are compared by their codes, as in Assess a map. The two may lie on different grids and in different CRSs: the map before is looked up at the centre of each pixel of the map after. Pixels that only one of them has are left out.</source>
+        <translation>Eine Klasse ist auf beiden dieselbe, wenn sie denselben Namen hat, groß- oder kleingeschrieben, gleich mit welchen Codes; Karten ohne Namen werden nach ihren Codes verglichen, wie in „Eine Karte bewerten“. Die beiden dürfen auf verschiedenen Rastern und in verschiedenen KBS liegen: die Karte vorher wird in der Mitte jedes Pixels der Karte nachher abgelesen. Pixel, die nur eine von beiden hat, bleiben außen vor.</translation>
+    </message>
+    <message>
+        <source>What differs is not all change on the ground: each map has errors of its own.</source>
+        <translation>Nicht jeder Unterschied ist eine Änderung im Gelände: jede Karte hat eigene Fehler.</translation>
+    </message>
+    <message>
+        <source>Map before</source>
+        <translation>Karte vorher</translation>
+    </message>
+    <message>
+        <source>Map after</source>
+        <translation>Karte nachher</translation>
+    </message>
+    <message>
+        <source>Raster of class codes of the same place: a later one, or one by another model.</source>
+        <translation>Raster mit Klassencodes desselben Ortes: ein späteres, oder eines von einem anderen Modell.</translation>
+    </message>
+    <message>
+        <source>Where they differ</source>
+        <translation>Wo sie sich unterscheiden</translation>
+    </message>
+    <message>
+        <source>A map of what changed: where the two differ it shows the class of the map after, elsewhere that nothing changed.</source>
+        <translation>Eine Karte der Änderungen: wo sich die beiden unterscheiden, zeigt sie die Klasse der Karte nachher, sonst, dass sich nichts geändert hat.</translation>
+    </message>
+    <message>
+        <source>CSV table with a row for each pair of classes: pixels, share of the whole, and area.</source>
+        <translation>CSV-Tabelle mit einer Zeile für jedes Paar von Klassen: Pixel, Anteil am Ganzen und Fläche.</translation>
+    </message>
+    <message>
+        <source>HTML report with pictures, and what became of each class.</source>
+        <translation>HTML-Bericht mit Bildern, und was aus jeder Klasse wurde.</translation>
+    </message>
+    <message>
+        <source>Share of the pixels that changed</source>
+        <translation>Anteil der geänderten Pixel</translation>
+    </message>
+    <message>
+        <source>Pixels compared</source>
+        <translation>Verglichene Pixel</translation>
+    </message>
+    <message>
+        <source>Correct a finished map: paint over parts of it, and merge or rename its classes.</source>
+        <translation>Eine fertige Karte berichtigen: Teile übermalen, Klassen vereinen oder umbenennen.</translation>
+    </message>
+    <message>
+        <source>Polygons with a class field overwrite what the map shows below them, where the map has data. A small polygon within a larger one counts. A class that the map does not have yet becomes a new one. All else stays as it is, with its codes, names and colours. The result is a new map; the old one is not changed.</source>
+        <translation>Polygone mit einem Klassenfeld überschreiben, was die Karte unter ihnen zeigt, wo die Karte Daten hat. Ein kleines Polygon in einem größeren zählt. Eine Klasse, die die Karte noch nicht hat, wird neu angelegt. Alles andere bleibt, wie es ist, mit Codes, Namen und Farben. Das Ergebnis ist eine neue Karte; die alte wird nicht geändert.</translation>
+    </message>
+    <message>
+        <source>Corrected map</source>
+        <translation>Berichtigte Karte</translation>
+    </message>
+    <message>
+        <source>The new map, a GeoTIFF.</source>
+        <translation>Die neue Karte, ein GeoTIFF.</translation>
+    </message>
+    <message>
+        <source>Polygons to paint</source>
+        <translation>Polygone zum Übermalen</translation>
+    </message>
+    <message>
+        <source>Polygons, lines or points with a class field. They are reprojected to the map where needed.</source>
+        <translation>Polygone, Linien oder Punkte mit einem Klassenfeld. Wo nötig, werden sie in das KBS der Karte umprojiziert.</translation>
+    </message>
+    <message>
+        <source>Names of classes, in capitals or not, or codes of the map. In QGIS it may be left out: then it is the field that the layer is styled by.</source>
+        <translation>Namen von Klassen, groß- oder kleingeschrieben, oder Codes der Karte. In QGIS kann es wegbleiben: dann ist es das Feld, nach dem der Layer dargestellt ist.</translation>
+    </message>
+    <message>
+        <source>Merge and rename</source>
+        <translation>Vereinen und umbenennen</translation>
+    </message>
+    <message>
+        <source>Old names and new ones, such as: scrub = forest; road = street. A class that gets the name of another one becomes one with it. The names of polygons may be old ones or new ones.</source>
+        <translation>Alte Namen und neue, zum Beispiel: Gebüsch = Wald; Weg = Straße. Eine Klasse, die den Namen einer anderen bekommt, wird mit ihr eins. Die Namen der Polygone können alte oder neue sein.</translation>
+    </message>
+    <message>
+        <source>Pixels that have another class now</source>
+        <translation>Pixel, die jetzt eine andere Klasse haben</translation>
+    </message>
+    <message>
+        <source>Classes of the new map</source>
+        <translation>Klassen der neuen Karte</translation>
+    </message>
+    <message>
         <source>Put all that belongs to a map into one folder, to hand it in.</source>
         <translation>Legt alles, was zu einer Karte gehört, in einen Ordner, um sie abzugeben.</translation>
     </message>
@@ -1212,6 +1304,10 @@
         <translation>Lernorte auswählen</translation>
     </message>
     <message>
+        <source>Compare two maps</source>
+        <translation>Zwei Karten vergleichen</translation>
+    </message>
+    <message>
         <source>{kind} files (*.{extension})</source>
         <translation>{kind}-Dateien (*.{extension})</translation>
     </message>
@@ -1242,6 +1338,10 @@
     <message>
         <source>The report is in the clipboard: paste it into your bug report.</source>
         <translation>Der Bericht ist in der Zwischenablage: Fügen Sie ihn in Ihre Fehlermeldung ein.</translation>
+    </message>
+    <message>
+        <source>Correct a map</source>
+        <translation>Eine Karte berichtigen</translation>
     </message>
     <message>
         <source>What the encoder sees</source>
@@ -1560,28 +1660,32 @@
         <translation>nein</translation>
     </message>
     <message>
-        <source>Share of the labels of the class that the map shows as this class when it has not learned from them (producer's accuracy), with the limits between which it lies in 95 of 100 cases.</source>
-        <translation>Anteil der Trainingsflächen der Klasse, die die Karte als diese Klasse zeigt, wenn sie nicht aus ihnen gelernt hat (Herstellergenauigkeit), mit den Grenzen, zwischen denen er in 95 von 100 Fällen liegt.</translation>
+        <source>unknown, draw {number} more</source>
+        <translation>unbekannt, noch {number} zeichnen</translation>
     </message>
     <message>
         <source>Double click to change it.</source>
         <translation>Ein Doppelklick ändert es.</translation>
     </message>
     <message>
-        <source>unknown, draw {number} more</source>
-        <translation>unbekannt, noch {number} zeichnen</translation>
+        <source>{number} more</source>
+        <translation>noch {number}</translation>
     </message>
     <message>
         <source>Class</source>
         <translation>Klasse</translation>
     </message>
     <message>
-        <source>Number</source>
-        <translation>Zahl</translation>
-    </message>
-    <message>
         <source>Accuracy</source>
         <translation>Genauigkeit</translation>
+    </message>
+    <message>
+        <source>Number of labels</source>
+        <translation>Zahl der Trainingsflächen</translation>
+    </message>
+    <message>
+        <source>Share of the labels of the class that the map shows as this class when it has not learned from them (producer's accuracy), with the limits between which it lies in 95 of 100 cases.</source>
+        <translation>Anteil der Trainingsflächen der Klasse, die die Karte als diese Klasse zeigt, wenn sie nicht aus ihnen gelernt hat (Herstellergenauigkeit), mit den Grenzen, zwischen denen er in 95 von 100 Fällen liegt.</translation>
     </message>
     <message>
         <source>The layer {layer} has no style that shows classes.</source>
@@ -1684,8 +1788,8 @@
         <translation>Zeichnen</translation>
     </message>
     <message>
-        <source> pixels on the screen</source>
-        <translation> Pixel auf dem Bildschirm</translation>
+        <source>Pixels on the screen.</source>
+        <translation>Pixel auf dem Bildschirm.</translation>
     </message>
     <message>
         <source>Next place</source>
@@ -1718,6 +1822,22 @@
     <message>
         <source>Pretrains an encoder on this raster in the background, minutes to hours long, and goes on with it then.</source>
         <translation>Trainiert im Hintergrund einen Encoder auf diesem Raster vor, Minuten bis Stunden lang, und macht dann mit ihm weiter.</translation>
+    </message>
+    <message>
+        <source>A finished map...</source>
+        <translation>Eine fertige Karte...</translation>
+    </message>
+    <message>
+        <source>Corrects a map of the project by labels, or compares it with another one.</source>
+        <translation>Berichtigt eine Karte des Projekts durch Trainingsflächen oder vergleicht sie mit einer anderen.</translation>
+    </message>
+    <message>
+        <source>Overwrite it by the labels...</source>
+        <translation>Mit den Trainingsflächen überschreiben...</translation>
+    </message>
+    <message>
+        <source>Compare it with another one...</source>
+        <translation>Mit einer anderen vergleichen...</translation>
     </message>
     <message>
         <source>Fill in sample points...</source>
@@ -1766,6 +1886,26 @@
     <message>
         <source>There are no more. Assess a map takes them now.</source>
         <translation>Es gibt keine weiteren. Jetzt nimmt Karte bewerten sie entgegen.</translation>
+    </message>
+    <message>
+        <source>By {number} points {accuracy} ± {error} of the map are right, in 95 of 100 cases.</source>
+        <translation>Nach {number} Punkten sind {accuracy} ± {error} der Karte richtig, in 95 von 100 Fällen.</translation>
+    </message>
+    <message>
+        <source>How good the map is can be told from two points in each class on.</source>
+        <translation>Wie gut die Karte ist, lässt sich ab zwei Punkten in jeder Klasse sagen.</translation>
+    </message>
+    <message>
+        <source>Overwrite a map by the labels</source>
+        <translation>Eine Karte mit den Trainingsflächen überschreiben</translation>
+    </message>
+    <message>
+        <source>Which map is the later one?</source>
+        <translation>Welche Karte ist die spätere?</translation>
+    </message>
+    <message>
+        <source>With which map is it compared?</source>
+        <translation>Mit welcher Karte wird sie verglichen?</translation>
     </message>
     <message>
         <source>The map is in {path}.</source>
@@ -1868,6 +2008,18 @@
         <translation>Kein Layer des Projekts enthält Stichprobenpunkte. Stichprobenpunkte zieht der Algorithmus gleichen Namens.</translation>
     </message>
     <message>
+        <source>Of which map are these points?</source>
+        <translation>Zu welcher Karte gehören diese Punkte?</translation>
+    </message>
+    <message>
+        <source>There is only one map in the project. Make another one first.</source>
+        <translation>Im Projekt ist nur eine Karte. Machen Sie erst eine zweite.</translation>
+    </message>
+    <message>
+        <source>There is no finished map in the project. Make the map first.</source>
+        <translation>Im Projekt ist keine fertige Karte. Machen Sie erst die Karte.</translation>
+    </message>
+    <message>
         <source>Width of a stroke</source>
         <translation>Breite eines Strichs</translation>
     </message>
@@ -1894,6 +2046,10 @@
     <message>
         <source>It has failed.</source>
         <translation>Es ist fehlgeschlagen.</translation>
+    </message>
+    <message>
+        <source>{percent} of the pixels changed. The report is in {path}.</source>
+        <translation>{percent} der Pixel haben sich geändert. Der Bericht ist in {path}.</translation>
     </message>
     <message>
         <source>What it does</source>
@@ -2626,6 +2782,10 @@
     <message>
         <source>The model {file} cannot be read. Install the plugin again.</source>
         <translation>Das Modell {file} lässt sich nicht lesen. Installieren Sie das Plugin noch einmal.</translation>
+    </message>
+    <message>
+        <source>Made on {date} by {algorithm} of FALSE {version}.</source>
+        <translation>Gemacht am {date} von „{algorithm}“ mit FALSE {version}.</translation>
     </message>
     <message>
         <source>The Python that computes. Empty: the environment that was set up here. Any Python of at least 3.10 that has the packages will do, also one of conda, a cluster or a container.</source>

@@ -26,6 +26,8 @@ from false_core.jobs import (
     Assess,
     Classify,
     ClassifyMany,
+    CompareMaps,
+    EditMap,
     Embed,
     ExportOnnx,
     Finetune,
@@ -129,6 +131,14 @@ def _assess(world: World) -> Assess:
     return Assess(world.map, truth=world.truth, report=str(world.out / "r.html"))
 
 
+def _compare(world: World) -> CompareMaps:
+    return CompareMaps(world.truth, world.map, str(world.out / "w.tif"), report=str(world.out / "r.html"))
+
+
+def _edit(world: World) -> EditMap:
+    return EditMap(world.map, str(world.out / "n.tif"), names="1=2")
+
+
 def _sample(world: World) -> SamplePoints:
     return SamplePoints(world.map, str(world.out / "p.gpkg"))
 
@@ -195,6 +205,15 @@ STAGES: dict[str, list[Stage]] = {
         Stage(_suggest, "Choosing", may_finish=True),
     ],
     "assess": [Stage(_assess, "Comparing", may_finish=True), Stage(_assess, "Writing", may_finish=True)],
+    "comparemaps": [
+        Stage(_compare, "Comparing", may_finish=True),
+        Stage(_compare, "Showing where", may_finish=True),
+        Stage(_compare, "Writing", may_finish=True),
+    ],
+    "editmap": [
+        Stage(_edit, "Counting pixels", may_finish=True),
+        Stage(_edit, "Writing the map", may_finish=True),
+    ],
     "samplepoints": [
         Stage(_sample, "Counting pixels", may_finish=True),
         Stage(_sample, "Drawing points", may_finish=True),

@@ -25,6 +25,7 @@ from typing import Any, NoReturn
 IMPORTED = (
     "false_core.worker", "false_core.cli", "false_core.training.pretrain", "false_core.training.finetune",
     "false_core.mapping.classify.classify_many", "false_core.mapping.embed", "false_core.mapping.polygonise",
+    "false_core.mapping.compare_maps", "false_core.mapping.edit_map",
     "false_core.mapping.suggest_labels", "false_core.accuracy.assess", "false_core.accuracy.sample_points",
     "false_core.labels.annotation", "geopandas", "pyogrio", "torch.distributed.run",
 )  # fmt: skip

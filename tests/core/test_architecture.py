@@ -92,6 +92,7 @@ def test_imports_point_down() -> None:
     assert not up, "These imports point up, or to the side. Move what is needed into a room below both."
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("package", [LIBRARY, PLUGIN])
 def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
     needs: dict[str, set[str]] = {module: set() for module in modules(package)}
@@ -103,3 +104,32 @@ def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
         for needed in needs.values():
             needed.difference_update(free)
     assert not needs, "These modules form a circle, or need one. An import in a function only hides it."
+
+
+def test_a_session_waits_for_nothing_that_it_does_not_use() -> None:
+    files = modules(LIBRARY)
+    wanted, loaded, heavy = ["false_core.session.session", "false_core.session.__main__"], set(), set()
+    while wanted:
+        module = wanted.pop()
+        loaded.add(module)
+        for name in loaded_with(files[module]):
+            if name.partition(".")[0] in ("matplotlib", "pandas", "geopandas", "pyogrio", "jinja2"):
+                heavy.add(f"{module} imports {name}")
+            elif name in files and name not in loaded:
+                wanted.append(name)
+    assert "false_core.training.heads.fit" in loaded
+    assert not heavy, "It would take the first picture of a session longer to be there. Import these where they are used."
+
+
+def loaded_with(file: Path) -> Iterator[str]:
+    """Yield the modules that a file imports as soon as it is imported itself."""
+    wanted: list[ast.AST] = [ast.parse(file.read_text("utf-8"))]
+    while wanted:
+        node = wanted.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            wanted += ast.iter_child_nodes(node)

@@ -113,6 +113,7 @@ class TestCommands:
         assert "Traceback" not in answer.stderr
         assert not answer.stdout
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("arguments", "said", "code"),
         [

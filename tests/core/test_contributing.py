@@ -54,6 +54,7 @@ class TestTheNewMethod:
         assert "vicreg" in method.python("-m", "false_core", "pretrain", "--help")
 
 
+@pytest.mark.thorough
 class TestTheNewAlgorithm:
     @pytest.mark.thorough
     def test_has_the_style_and_the_types_of_the_rest(self, algorithm: Copy, known_types: Path) -> None:

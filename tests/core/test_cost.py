@@ -81,6 +81,7 @@ def test_chance_goes_on_as_if_there_had_been_none(monkeypatch: pytest.MonkeyPatc
     assert torch.equal(torch.rand(3), undisturbed)
 
 
+@pytest.mark.thorough
 def test_memory_is_what_one_takes_beside_what_is_taken_once() -> None:
     megabytes = 200 if cost.most_memory() else 0
     kept: list[torch.Tensor] = []

@@ -33,6 +33,7 @@ def second_of_two_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestTheDeviceOfAJob:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("kind", ["pretrain", "finetune", "classify", "embed"])
     def test_is_the_current_one_in_every_thread(
         self, kind: str, cards: TwoCards, land: str, labels: str, encoder: str, model: str, tmp_path: Path

@@ -138,6 +138,7 @@ class TestWhatIsNoEvent:
         with pytest.raises(ProtocolError):
             decode(line)
 
+    @pytest.mark.thorough
     @given(st.dictionaries(st.sampled_from(["event", "fraction", "stage", "step", "value", "what", "outputs"]), results))
     def test_never_raises_anything_but_a_protocol_error(self, body: dict[str, object]) -> None:
         with contextlib.suppress(ProtocolError):

@@ -20,6 +20,8 @@ from false_core.jobs import (
     Assess,
     Classify,
     ClassifyMany,
+    CompareMaps,
+    EditMap,
     Embed,
     Finetune,
     Job,
@@ -96,6 +98,8 @@ class Inputs:
         yield Assess(self.map, truth=self.truth, report=str(out / "a.html"))
         yield ClassifyMany((self.raster,), self.model, str(out / "maps"), device="cpu")
         yield Polygonise(self.map, str(out / "polygons.gpkg"))
+        yield CompareMaps(self.truth, self.map, str(out / "where.tif"), str(out / "t.csv"), str(out / "r.html"))
+        yield EditMap(self.map, str(out / "new.tif"), self.labels, "cover")
         yield SamplePoints(self.map, str(out / "points.gpkg"), key=str(out / "key.csv"))
         yield ModelInfo(self.model, str(out / "i.html"))
 
@@ -105,7 +109,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, encoder: str, model: str) -
     return Inputs(tmp_path_factory.mktemp("untouched"), encoder, model)
 
 
-NUMBER = 17
+NUMBER = 19
 
 
 @pytest.mark.parametrize("number", range(NUMBER))

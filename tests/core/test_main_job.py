@@ -102,6 +102,7 @@ class TestPretraining:
         assert {event.kind for event in listener.all(Artifact)} == {"encoder", "report"}
         assert "loss" in {event.name for event in listener.all(Metric)}
 
+    @pytest.mark.thorough
     def test_looks_only_at_rasters_that_the_extent_meets(self, land: str, tmp_path: Path, listener: Listener) -> None:
         far = write_raster(tmp_path / "far.tif", textured_land(), transform=GRID * Affine.translation(1000, 0), nodata=0)
         job = Pretrain(
@@ -262,6 +263,7 @@ class TestTheMap:
         with rasterio.open(tmp_path / "part.tif") as file:
             assert file.transform == GRID * Affine.translation(30, 5)
 
+    @pytest.mark.thorough
     def test_replaces_an_earlier_one(self, land: str, model: str, tmp_path: Path) -> None:
         for name in ("map.tif", "map.tif.aux.xml"):
             (tmp_path / name).write_text("old")
@@ -340,6 +342,7 @@ class TestAnyRaster:
         assert codes.shape == (height, width)
         assert set(np.unique(codes)) <= {1, 2, 3}
 
+    @pytest.mark.thorough
     def test_of_real_numbers_with_holes(self, model: str, tmp_path: Path) -> None:
         pixels = textured_land(dtype="float32")
         pixels[pixels == 0] = np.nan
@@ -351,6 +354,7 @@ class TestAnyRaster:
         hole[50:60, 50:60] = True
         np.testing.assert_array_equal(codes == 0, hole)
 
+    @pytest.mark.thorough
     def test_that_is_rotated_or_lies_nowhere_gives_a_map_that_lies_there_too(self, model: str, tmp_path: Path) -> None:
         turned = Affine.translation(LEFT, TOP) * Affine.rotation(30) * Affine.scale(1, -1)
         for name, place in (("turned", {"transform": turned}), ("nowhere", {"transform": None, "crs": None})):
@@ -367,6 +371,7 @@ class TestAnyRaster:
             assert (file.width, file.height) == (50, 40)
             assert tuple(file.bounds) == (40, -70, 90, -30)
 
+    @pytest.mark.thorough
     def test_of_finer_pixels_is_worked_on_at_those_of_the_model(self, model: str, tmp_path: Path) -> None:
         fine = textured_land().repeat(3, axis=1).repeat(3, axis=2)[:, :-1, :-2]
         raster = write_raster(tmp_path / "r.tif", fine, nodata=0, transform=GRID * Affine.scale(1 / 3))
@@ -410,6 +415,7 @@ class TestAnyRaster:
         assert set(np.unique(classify(raster, made["model"], tmp_path / "map.tif"))) <= {1, 2}
 
 
+@pytest.mark.thorough
 class TestTheSameSeed:
     @pytest.mark.thorough
     def test_gives_the_same_weights_and_the_same_map(
@@ -481,6 +487,7 @@ class TestBadInput:
         said = refused(dataclasses.replace(jobs[2], raster=str(tmp_path / "cut.tif")), InputError)
         assert "cut.tif" in said
 
+    @pytest.mark.thorough
     def test_no_valid_pixels(self, jobs: Any, refused: Any, tmp_path: Path) -> None:
         empty = write_raster(tmp_path / "empty.tif", np.zeros((4, 50, 50), "uint16"), nodata=0)
         assert "no valid pixel" in refused(dataclasses.replace(jobs[0], rasters=(empty,)), InputError)

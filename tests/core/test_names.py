@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 FACES = {
     "main": "the two programs, the command line and the compute process, each start in a function of this name",
@@ -46,5 +48,6 @@ def test_no_two_modules_give_a_name_two_meanings() -> None:
     assert not found, "Say in each name what of what it is, such as MAX_STRIDE_PX."
 
 
+@pytest.mark.thorough
 def test_each_exception_is_still_needed() -> None:
     assert FACES.keys() == FACES.keys() & homonyms().keys()

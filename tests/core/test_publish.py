@@ -285,6 +285,7 @@ class TestWhereOthersMayWrite:
         with pytest.raises(OutputError, match="made by another user"):
             make_own_folder(tmp_path / "elsewhere")
 
+    @pytest.mark.thorough
     def test_a_map_does_not_grow_where_a_link_leads(self, land: str, model: str, tmp_path: Path) -> None:
         from false_core.mapping.classify import store
 

@@ -137,6 +137,7 @@ def test_all_else_stays(text: str) -> None:
     assert without_secrets(text) == text
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "piece",
     [

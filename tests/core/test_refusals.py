@@ -101,6 +101,7 @@ class TestAFullDisk:
         with pytest.raises(OutputError, match=r"p\.gpkg cannot be written"):
             keep_style(b"<qgis/>", package, str(package), "map.tif")
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("step", "name", "said"),
         [
@@ -270,6 +271,7 @@ class TestTraining:
         ):
             run(job)
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("kind", ["pretraining", "fine-tuning"])
     def test_by_more_processes_than_there_is_work_for(
         self, small_jobs: SmallJobs, tmp_path: Path, listener: Listener, kind: str

@@ -6,11 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+from rasterio.crs import CRS
 from small_world import Listener
 
 from false_core.dispatch import run
 from false_core.jobs import Assess, Classify, Finetune
+from false_core.language.catalogue import catalogue_of
 from false_core.raster.georeference import pixel_in_words
+from false_core.raster.in_words import length_in_words
 from false_core.reports.page import page
 from false_core.reports.sections import Section, next_steps
 
@@ -51,6 +54,17 @@ class TestThePage:
 )
 def test_the_size_of_a_pixel_is_said_in_metres_where_they_are_known(size: float, metres: float | None, said: str) -> None:
     assert pixel_in_words(size, metres) == said
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "in_german"),
+    [(32633, "0.5 m", "0,5 m"), (4326, "0.5 degrees", "0,5 Grad"), (2264, "0.5 ft", "0.5 ft"),
+     (None, "0.5 CRS units", "0,5 Einheiten des KBS")],
+)  # fmt: skip
+def test_a_length_is_said_in_the_unit_of_the_crs(code: int | None, said: str, in_german: str) -> None:
+    length = length_in_words(0.5, CRS.from_epsg(code) if code else None)
+    assert length == said
+    assert (catalogue_of("de").translated(length) or length) == in_german
 
 
 @pytest.mark.thorough

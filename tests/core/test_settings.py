@@ -114,6 +114,7 @@ class TestTheCacheFolder:
         monkeypatch.setattr("pwd.getpwuid", lambda _: types.SimpleNamespace(pw_dir="/home/of"))
         assert settings.cache_folder() == Path("/home/of/.cache/false")
 
+    @pytest.mark.thorough
     @pytest.mark.skipif(os.name == "nt", reason="Windows knows it otherwise")
     def test_of_a_user_without_a_name_cannot_be_made_and_the_work_is_done(
         self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener

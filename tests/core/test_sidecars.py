@@ -270,6 +270,7 @@ class TestStyles:
             assert [(name, default) for name, _, default in styles()] == [("classes", 0), ("mine", 1)]
             assert styles()[1][1] == "<qgis>mine</qgis>"
 
+    @pytest.mark.thorough
     def test_of_a_map_go_with_it_where_features_take_its_place(self, land: str, model: str, tmp_path: Path) -> None:
         target = str(tmp_path / "map.tif")
         run(Classify(land, model, target, device="cpu"))
@@ -294,6 +295,7 @@ class TestAsSeen:
         run(Polygonise(two, alone))
         assert len(geopandas.read_file(shapes, bbox=box)) == len(geopandas.read_file(alone, bbox=box)) > 1
 
+    @pytest.mark.thorough
     def test_a_map_is_the_new_one_at_every_scale(self, land: str, model: str, tmp_path: Path) -> None:
         target = tmp_path / "map.tif"
         shutil.copy(land, target)

@@ -39,6 +39,7 @@ def land_cover(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @linux
 class TestStreams:
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("redirected", "environment"),
         [
@@ -62,12 +63,14 @@ class TestStreams:
         assert (done.returncode, target.exists()) == (0, True), done
         assert b"Traceback" not in done.stdout + done.stderr
 
+    @pytest.mark.thorough
     def test_may_all_be_closed(self, land_cover: str, tmp_path: Path) -> None:
         target = tmp_path / "p.gpkg"
         words = [sys.executable, "-m", "false_core", "polygonise", "--map", land_cover, "--output", str(target)]
         done = subprocess.run(["bash", "-c", '"$@" >&- 2>&- <&-', "bash", *words])
         assert (done.returncode, target.exists()) == (0, True)
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("worker", [False, True], ids=["command", "compute process"])
     def test_of_another_encoding_do_not_change_the_names_of_files(
         self, land_cover: str, tmp_path: Path, worker: bool
@@ -82,11 +85,13 @@ class TestStreams:
         done = subprocess.run([sys.executable, "-m", "false_core", *words], env=plain, capture_output=True)
         assert (done.returncode, target.exists()) == (0, True), done
 
+    @pytest.mark.thorough
     def test_a_reader_that_has_gone_is_no_error(self, warm: list[str]) -> None:
         command = " ".join(map(str, warm))
         done = subprocess.run(["bash", "-c", f"{command} -m false_core pretrain --help | head -1"], capture_output=True)
         assert not done.stderr
 
+    @pytest.mark.thorough
     def test_of_the_compute_process_may_be_closed(self, land_cover: str, tmp_path: Path) -> None:
         target = tmp_path / "p.gpkg"
         words = ["bash", "-c", '"$@" >&- 2>&-', "bash", sys.executable, "-m", "false_core.worker"]
@@ -223,6 +228,7 @@ class TestWhatNeverEnds:
             run(Pretrain(("a.txt",), str(tmp_path / "e")), Listener())
 
 
+@pytest.mark.thorough
 @linux
 def test_a_folder_that_is_gone_stops_only_what_begins_there(land_cover: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "false_core", "polygonise", "--map", land_cover, "--output"]
@@ -242,6 +248,7 @@ def test_what_begins_in_a_folder_that_is_gone_is_named(monkeypatch: pytest.Monke
 
 
 class TestALongJob:
+    @pytest.mark.thorough
     def test_of_a_million_letters_is_understood(self, warm: list[str], tmp_path: Path) -> None:
         rasters = tuple(f"{tmp_path}/a-rather-long-name-of-a-raster-{number:06d}.tif" for number in range(20_000))
         text = jobs.to_json(Pretrain(rasters, str(tmp_path / "nowhere" / "e.safetensors"), device="cpu"))

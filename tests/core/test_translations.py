@@ -51,6 +51,7 @@ def test_the_choices_that_help_explains_are_named_as_they_are(file):
                 assert (choice in parameter.help) == (choice in known.get(parameter.help, parameter.help)), choice
 
 
+@pytest.mark.thorough
 def test_a_text_that_is_new_is_missed(tmp_path):
     for folder in ("false_core", "qgis_false", "tools"):
         for path in (ROOT / folder).rglob("*"):

@@ -14,7 +14,7 @@ from sparse_raster import run_until, write_sparse, write_untrained
 
 from false_core.errors import InputError
 from false_core.jobs import Classify, to_json
-from false_core.labels.annotation import read_annotation
+from false_core.labels.reading import read_annotation
 from false_core.labels.split import split
 from false_core.raster.classes import MOST_CLASSES
 from false_core.raster.source import RasterSource

@@ -154,6 +154,7 @@ class TestTheProtocol:
         assert said[-1].outputs["device"] == "cpu"
         assert said[-1].outputs["gflops"] > 0
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         "line",
         [
@@ -202,6 +203,7 @@ class TestTheProtocol:
         assert "in broken" in said[-1].details
 
 
+@pytest.mark.thorough
 class TestCancelling:
     """Every way to end a job: exit code 3, nothing written, nothing left."""
 
@@ -265,6 +267,7 @@ class TestCancelling:
         assert not list(out.iterdir())
 
 
+@pytest.mark.thorough
 class TestGoingOn:
     """A job that was cancelled goes on where it was, and ends as if nothing had happened."""
 

@@ -158,7 +158,7 @@ def _labels() -> Callable[[bytes], None]:
 
     from false_core.errors import InputError
     from false_core.feedback import Feedback
-    from false_core.labels.annotation import read_annotation
+    from false_core.labels.reading import read_annotation
     from false_core.raster.classes import read_legend
     from false_core.raster.source import RasterSource, Window
 

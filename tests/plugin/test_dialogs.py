@@ -8,9 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
-from qgis.core import QgsProject, QgsSettings
+from qgis.core import QgsProcessingParameterDefinition, QgsProject, QgsSettings
 from qgis.PyQt.QtCore import QCoreApplication
 from qgis.PyQt.QtWidgets import QDialogButtonBox, QLabel, QPushButton, QScrollArea, QTextEdit, QWidget
+
+from qgis_false.tasks import EXPORT_NAME
+
+EXPORT = EXPORT_NAME.upper()
 
 
 @pytest.fixture
@@ -46,10 +50,12 @@ def dialog(algorithm, monkeypatch, qgis_parent, raster, compute_python):
         "pretrain",
         "finetune",
         "classify",
+        "editmap",
         "polygonise",
         "embed",
         "samplepoints",
         "assess",
+        "comparemaps",
         "suggestlabels",
         "exportonnx",
         "modelinfo",
@@ -67,6 +73,9 @@ def test_the_dialog_shows_every_parameter(dialog, tmp_path, name):
     shown = {label.text().replace(" [optional]", "") for label in opened.findChildren(QLabel)}
     definitions = opened.algorithm().parameterDefinitions()
     assert definitions
+    assert panel.findChild(QWidget, "grpAdvanced").isVisible() == any(
+        one.flags() & QgsProcessingParameterDefinition.Flag.FlagAdvanced for one in definitions if one.name() != EXPORT
+    )
     for definition in definitions:
         # Lengths are said in the unit of the CRS.
         labels = {definition.description(), definition.description().replace("CRS units", "meters")}

@@ -8,8 +8,10 @@ import signal
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from osgeo import gdal
 from qgis.core import (
     QgsCategorizedSymbolRenderer,
     QgsCoordinateReferenceSystem,
@@ -317,6 +319,7 @@ class TestLabelLayer:
         layer.rollBack()
         until(lambda: list(told(record).values()) == [1], "and that it was taken back")
 
+    @pytest.mark.thorough
     def test_what_another_program_writes_counts(self, dock, record):
         two_classes(dock)
         other = QgsVectorLayer(dock.work.labels.source(), "other", "ogr")
@@ -382,6 +385,7 @@ class TestLabelLayer:
 
 
 class TestSession:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("mode", ["dies of the first label", "talks nonsense once", "sends half a picture"])
     def test_after_its_end_another_one_is_told_everything_again(self, dock, desk, record):
         two_classes(dock)
@@ -400,6 +404,7 @@ class TestSession:
         draw_square(desk, 0.6, 0.4)
         until(lambda: len(requests(record, "open")) == 2 and told(record) == {1: 1, 2: 1}, "the next one is told")
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("mode", ["dies of each label"])
     def test_one_that_keeps_dying_is_left_alone(self, dock, desk):
         two_classes(dock)
@@ -440,6 +445,7 @@ class TestSession:
         until(lambda: len(told(record)) == 8, "all are told")
         assert [one["more"] for one in requests(record, "changelabels")] == [True, True, False]
 
+    @pytest.mark.thorough
     def test_ten_thousand_labels_do_not_hold_qgis_up(self, dock, record):
         two_classes(dock)
         features = []
@@ -484,9 +490,25 @@ class TestSession:
         press(desk, Qt.Key.Key_2)
         draw_square(desk, 0.6, 0.4)
         model = dock.class_list
-        until(lambda: model.index(0, 4).data() == "90% (70%–97%)", "a score comes")
-        assert model.index(1, 4).data() == "unknown, draw 1 more"
+        until(lambda: model.index(0, 4).data() == "90% (70–97)", "a score comes")
+        assert model.index(1, 4).data() == "1 more"
+        assert model.index(1, 4).data(Qt.ItemDataRole.ToolTipRole) == "unknown, draw 1 more"
         assert [model.index(row, 3).data() for row in range(2)] == ["2", "1"]
+
+    def test_a_narrow_dock_cuts_names_and_no_accuracy(self, dock):
+        from qgis_false.dock.class_list import ACCURACY, COUNT, NAME
+
+        two_classes(dock)
+        known = SimpleNamespace(code=1, accuracy=1.0, low=0.88, high=1.0, missing=0)
+        dock.class_list.set_scores(SimpleNamespace(classes=[known]))
+        dock.setFloating(True)
+        dock.resize(1, dock.height())
+        dock.show()
+        QCoreApplication.processEvents()
+        table = dock.table
+        assert table.horizontalScrollBar().maximum() == 0
+        assert [table.columnWidth(column) >= table.sizeHintForColumn(column) for column in (COUNT, ACCURACY)] == [True, True]
+        assert table.columnWidth(NAME) >= 40
 
     def test_the_next_place_is_zoomed_to(self, dock, desk):
         two_classes(dock)
@@ -646,7 +668,9 @@ class TestWholeMaps:
         assert not dock.make_map.isEnabled()
         write_raster(Path(run.values["OUTPUT"]), bands=1)
         run.ended.emit(True, {"OUTPUT": run.values["OUTPUT"]}, "")
-        assert any(one.source() == run.values["OUTPUT"] for one in QgsProject.instance().mapLayers().values())
+        (made,) = [one for one in QgsProject.instance().mapLayers().values() if one.source() == run.values["OUTPUT"]]
+        said = made.metadata().abstract().split("\n")
+        assert "by Classify a raster of FALSE" in said[0] and said[1:] == ["Raster: image", "Model: image_model.safetensors"]
         assert dock.make_map.isEnabled()
 
     def test_an_encoder_that_was_pretrained_is_swapped_in(self, dock, monkeypatch, record):
@@ -672,6 +696,73 @@ class TestWholeMaps:
         assert not runs.started
 
 
+class TestFinishedMaps:
+    @pytest.fixture
+    def maps(self, dock, tmp_path) -> list[QgsRasterLayer]:
+        made = []
+        for name in ("old", "new"):
+            path = str(write_raster(tmp_path / f"{name}.tif", bands=1))
+            dataset = gdal.Open(path, gdal.GA_Update)
+            dataset.SetMetadataItem("FALSE_CLASSES", '[{"code": 1, "name": "road", "color": "#112233"}]')
+            dataset = None
+            layer = QgsRasterLayer(path, name)
+            QgsProject.instance().addMapLayer(layer)
+            made.append(layer)
+        return made
+
+    def test_labels_overwrite_the_one_that_is_chosen(self, dock, desk, maps, monkeypatch, tmp_path):
+        runs = Started(monkeypatch)
+        two_classes(dock)
+        draw_square(desk, 0.3, 0.3)
+        monkeypatch.setattr("qgis_false.dock.dock.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
+        dock.finished.menu().actions()[0].trigger()
+        (run,) = runs.started
+        assert (run.name, run.values["MAP"]) == ("editmap", maps[1].id())
+        assert run.values["PATCHES"].source.staticValue() == dock.work.labels.id()
+        assert not run.values["PATCHES"].selectedFeaturesOnly
+        assert run.values["OUTPUT"] == str(tmp_path / "new_corrected.tif")
+        assert not dock.finished.isEnabled()
+
+    def test_two_are_compared_and_the_share_that_changed_is_said(self, dock, maps, monkeypatch, tmp_path):
+        runs = Started(monkeypatch)
+        monkeypatch.setattr("qgis_false.dock.dock.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
+        dock.finished.menu().actions()[1].trigger()
+        (run,) = runs.started
+        assert (run.values["BEFORE"], run.values["AFTER"]) == (maps[0].id(), maps[1].id())
+        write_raster(Path(run.values["OUTPUT"]), bands=1)
+        run.ended.emit(True, {**run.values, "CHANGED": 0.123, "COMPARED": 100.0}, "")
+        assert "12.3% of the pixels changed" in dock.status.text()
+        (made,) = [one for one in QgsProject.instance().mapLayers().values() if one.source() == run.values["OUTPUT"]]
+        assert made.metadata().abstract().split("\n")[1:] == ["Map before: old", "Map after: new"]
+
+    def test_without_any_it_is_said(self, dock, monkeypatch):
+        runs = Started(monkeypatch)
+        for action in dock.finished.menu().actions():
+            action.trigger()
+            assert "no finished map" in dock.status.text()
+        assert not runs.started
+
+    def test_the_estimate_narrows_as_sample_points_are_filled_in(self, dock, desk, maps, monkeypatch):
+        runs = Started(monkeypatch)
+        monkeypatch.setattr("qgis_false.dock.dock.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
+        points = sample_points()
+        two_classes(dock)
+        dock.fill_in(points)
+        press(desk, Qt.Key.Key_1)
+        assert not runs.started
+        press(desk, Qt.Key.Key_1)
+        press(desk, Qt.Key.Key_2)
+        (run,) = runs.started
+        assert run.values == {"MAP": maps[1].id(), "REFERENCE": points.id(), "FIELD": "class"}
+        run.ended.emit(True, {"ADJUSTED_OA": 0.84, "ADJUSTED_OA_ERROR": 0.05}, "")
+        assert "2 points 84.0% ± 5.0%" in dock.estimate_line.text()
+        assert len(runs.started) == 2, "of the point that came in meanwhile"
+        runs.started[1].ended.emit(True, {"ADJUSTED_OA": None, "ADJUSTED_OA_ERROR": None}, "")
+        assert "two points in each class" in dock.estimate_line.text()
+        press(desk, Qt.Key.Key_Escape)
+        assert not dock.estimate_line.text()
+
+
 class TestOpening:
     def test_a_raster_that_is_refused_is_said(self, desk, image, record):
         from qgis_false.dock.dock import LabelDock
@@ -683,19 +774,23 @@ class TestOpening:
         made.shut()
 
 
+def sample_points() -> QgsVectorLayer:
+    layer = QgsVectorLayer("Point?crs=EPSG:32633&field=id:integer&field=class:string", "points", "memory")
+    features = []
+    for number in (3, 1, 2):
+        feature = QgsFeature(layer.fields())
+        feature["id"] = number
+        feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(500_000 + 10 * number, 5_599_985)))
+        features.append(feature)
+    assert layer.dataProvider().addFeatures(features)[0]
+    QgsProject.instance().addMapLayer(layer)
+    return layer
+
+
 class TestSamplePoints:
     @pytest.fixture
-    def points(self, image, tmp_path) -> QgsVectorLayer:
-        layer = QgsVectorLayer("Point?crs=EPSG:32633&field=id:integer&field=class:string", "points", "memory")
-        features = []
-        for number in (3, 1, 2):
-            feature = QgsFeature(layer.fields())
-            feature["id"] = number
-            feature.setGeometry(QgsGeometry.fromPointXY(QgsPointXY(500_000 + 10 * number, 5_599_985)))
-            features.append(feature)
-        assert layer.dataProvider().addFeatures(features)[0]
-        QgsProject.instance().addMapLayer(layer)
-        return layer
+    def points(self, image) -> QgsVectorLayer:
+        return sample_points()
 
     def test_keys_fill_them_in_one_after_the_other(self, dock, desk, points):
         def answers() -> dict[int, object]:

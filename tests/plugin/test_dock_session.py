@@ -32,6 +32,7 @@ def image(qgis_new_project, tmp_path) -> QgsRasterLayer:
     return layer
 
 
+@pytest.mark.thorough
 def test_the_map_follows_the_labels(provider, image, compute_python, tmp_path, monkeypatch):
     from qgis_false.dock.dock import LabelDock
 

@@ -154,6 +154,7 @@ def test_a_setting_decides_what_auto_is(unset, feedback, compute_python, monkeyp
         run_job(Check(), feedback, worker_command(compute_python))
 
 
+@pytest.mark.thorough
 def test_the_plugin_loads_and_lists_everything_where_nothing_heavy_can_be_imported():
     """In a process of its own, because this one has loaded numpy long ago."""
     script = """

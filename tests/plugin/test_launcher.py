@@ -350,6 +350,7 @@ class TestARun:
         assert (seen["PYTHONPATH"], seen["FALSE_CACHE"]) == (str(LIBRARY_FOLDER), "/x/cache")
 
 
+@pytest.mark.thorough
 class TestCancelling:
     @pytest.mark.thorough
     @pytest.mark.parametrize(

@@ -103,6 +103,44 @@ class TestANameOfALayer:
         assert re.fullmatch(f"Labels: false_example, {WHEN}", named(job, "labels"))
 
 
+class TestMetadata:
+    @pytest.fixture
+    def described(self, provider, context, feedback, raster):
+        from qgis_false.confidence_style import confidence_style
+        from qgis_false.layers import class_style
+        from qgis_false.result_names import name_layers
+
+        def describe(job: jobs.Job, output: str) -> str:
+            details = QgsProcessingContext.LayerDetails("as QGIS says", QgsProject.instance(), output)
+            style = confidence_style() if output == "confidence" else class_style()
+            details.setPostProcessor(style)
+            context.addLayerToLoadOnCompletion(getattr(job, output), details)
+            name_layers(job, context)
+            style.postProcessLayer(raster, context, feedback)
+            assert raster.metadata().history() == [raster.metadata().abstract().split("\n")[0]]
+            return raster.metadata().abstract()
+
+        return describe
+
+    def test_says_which_algorithm_made_the_layer_of_what_and_when(self, described):
+        job = jobs.Classify("/data/scene.tif|crs=EPSG:32633", "/m/forest.safetensors", "/o/map.tif", "/o/c.tif")
+        for output in ("output", "confidence"):
+            made, *inputs = described(job, output).split("\n")
+            assert re.fullmatch(rf"Made on {WHEN} by Classify a raster of FALSE [\d.]+\.", made)
+            assert inputs == ["Raster: scene.tif", "Model: forest.safetensors"]
+
+    def test_names_of_many_files_are_cut_short(self, described):
+        job = jobs.ClassifyMany([f"/d/{k}.tif" for k in range(9)], "/m.safetensors", "/o")
+        from qgis_false.result_metadata import metadata_of
+
+        assert "0.tif, 1.tif, 2.tif, 3.tif, 4.tif, ...\n" in metadata_of(job).abstract()
+
+    def test_an_address_keeps_its_password_to_itself(self, described):
+        job = jobs.Classify("/vsicurl/https://me:secret@host/scene.tif?sig=hidden", "/m.safetensors", "/o/map.tif")
+        said = described(job, "output")
+        assert "scene.tif" in said and "secret" not in said and "hidden" not in said
+
+
 class Log(QgsProcessingFeedback):
     def __init__(self) -> None:
         super().__init__(False)

@@ -114,6 +114,7 @@ def test_it_is_made_in_the_profile_and_used_from_then_on(bench):
         assert find_interpreter().path == bench.python
 
 
+@pytest.mark.thorough
 def test_progress_rises_to_the_end_and_what_is_done_is_told(bench, feedback):
     bench.set_up()
     assert feedback.fractions == sorted(feedback.fractions)
@@ -139,6 +140,7 @@ def test_dask_is_installed_as_soon_as_a_scheduler_is_set(bench, monkeypatch, sch
     assert [call.rpartition(" ")[2] for call in bench.calls] == [f"{LIBRARY_FOLDER}[{extra}]"]
 
 
+@pytest.mark.thorough
 def test_a_build_that_cannot_be_had_is_replaced_by_a_smaller_one(bench, feedback, monkeypatch):
     from qgis_false.environment import install
     from qgis_false.environment.torch_build import Gpu
@@ -151,6 +153,7 @@ def test_a_build_that_cannot_be_had_is_replaced_by_a_smaller_one(bench, feedback
     assert bench.calls == []
 
 
+@pytest.mark.thorough
 def test_nothing_larger_than_needed_is_fetched_without_a_word_of_the_user(bench, monkeypatch):
     """The index has a build of several GB for GPUs, of no use here, where that for the CPU cannot be had."""
     monkeypatch.setenv("FAKE_UV_UNREACHABLE", "cpu")
@@ -163,6 +166,7 @@ def test_nothing_larger_than_needed_is_fetched_without_a_word_of_the_user(bench,
     assert bench.set_up(build="index").results["torch"] == "2.15.0+index"
 
 
+@pytest.mark.thorough
 def test_how_much_is_downloaded_and_taken_is_said_before(bench, feedback):
     bench.set_up()
     (told,) = [info for info in feedback.infos if "GB are downloaded" in info]
@@ -181,6 +185,7 @@ def test_without_a_network_it_says_so(bench, monkeypatch):
     assert kinds(bench.calls) == ["pip"]
 
 
+@pytest.mark.thorough
 def test_a_full_disk_is_no_reason_to_try_another_build(bench, monkeypatch):
     monkeypatch.setenv("FAKE_UV_FULL", "yes")
     with pytest.raises(QgsProcessingException, match="^The disk is full. Make room on the disk of .*run this again"):
@@ -340,6 +345,7 @@ def test_a_broken_package_is_installed_again_and_nothing_else(bench, harm):
     assert (bench.site / "rasterio" / "__init__.py").read_text()
 
 
+@pytest.mark.thorough
 def test_a_package_that_is_broken_in_uv_s_store_too_is_downloaded_again(bench):
     """The store's files and the environment's may be the same ones: what is cut off here is cut off there."""
     bench.set_up_before()
@@ -351,6 +357,7 @@ def test_a_package_that_is_broken_in_uv_s_store_too_is_downloaded_again(bench):
     assert "--offline" not in bench.calls[2]
 
 
+@pytest.mark.thorough
 def test_a_package_that_is_gone_altogether_is_installed_again(bench):
     bench.set_up_before()
     shutil.rmtree(bench.site / "rasterio")
@@ -368,6 +375,7 @@ def test_a_broken_link_to_python_is_made_again_without_installing(bench):
     assert call.startswith("venv ") and "--allow-existing" in call
 
 
+@pytest.mark.thorough
 def test_what_cannot_be_mended_is_made_anew(bench, feedback):
     bench.set_up_before()
     shutil.rmtree(bench.environment / "bin")
@@ -420,6 +428,7 @@ def test_a_state_that_cannot_be_read_means_installing_again(bench, damage):
     assert kinds(bench.calls) == ["pip"]
 
 
+@pytest.mark.thorough
 def test_another_version_of_the_plugin_says_so_and_the_set_up_mends_it(bench, monkeypatch):
     from qgis_false.environment import versions
     from qgis_false.environment.interpreters import Interpreter
@@ -438,6 +447,7 @@ def test_another_version_of_the_plugin_says_so_and_the_set_up_mends_it(bench, mo
     assert versions.problem_of_environment(mine) == ""
 
 
+@pytest.mark.thorough
 def test_an_interrupted_set_up_is_mentioned_until_it_is_finished(bench, monkeypatch):
     from qgis_false.environment import versions
     from qgis_false.environment.interpreters import Interpreter

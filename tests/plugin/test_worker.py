@@ -86,6 +86,7 @@ def test_events_become_progress_text_messages_and_outputs(run, feedback, job):
     assert feedback.warnings == ["No pixel is like the labels."]
 
 
+@pytest.mark.thorough
 def test_chatter_of_the_process_is_for_the_debug_log_only(run, feedback):
     run("flood")
     assert feedback.debugs and all(text.startswith("[child] ") for text in feedback.debugs)
@@ -93,6 +94,7 @@ def test_chatter_of_the_process_is_for_the_debug_log_only(run, feedback):
     assert not feedback.infos and not feedback.warnings
 
 
+@pytest.mark.thorough
 def test_a_flood_of_progress_does_not_flood_the_log(run, feedback):
     run("flood")
     assert len(feedback.texts) < 10

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import sklearn.metrics
 import torch
-import torchmetrics.classification as tm
 
 from false_core.accuracy.metrics import confusion_matrix, score
 from false_core.experiments.tables import scores_of
@@ -46,7 +45,10 @@ def test_the_scores_are_those_of_scikit_learn(maps: tuple[np.ndarray, np.ndarray
     assert scores.users == pytest.approx(sklearn.metrics.precision_score(truth, mapped, **each))
 
 
+@pytest.mark.thorough
 def test_the_scores_are_those_of_torchmetrics(maps: tuple[np.ndarray, np.ndarray]) -> None:
+    import torchmetrics.classification as tm  # Some seconds, which each run of the tests would wait for.
+
     truth, mapped = (torch.from_numpy(values) for values in maps)
     whole, iou = scores_of(confusion_matrix(*maps, CLASSES))
     wanted = {

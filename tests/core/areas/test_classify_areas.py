@@ -179,6 +179,7 @@ class TestWhatIsAsked:
         with pytest.raises(RequestError, match="no encoder to look with"):
             run(job(world, tmp_path / "out.gpkg", weights="none"))
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("values", "shapes", "problem"),
         [

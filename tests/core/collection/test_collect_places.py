@@ -73,6 +73,7 @@ class TestWithMapData:
         counts = table["class"].value_counts()
         assert counts["field"] / counts["forest"] == pytest.approx(100 / 96, rel=0.15)  # A hundred of one polygon at most.
 
+    @pytest.mark.thorough
     def test_what_was_collected_before_is_kept_and_counts(self, ground: str, guide: str, tmp_path: Path) -> None:
         before = collect(ground, tmp_path, guide=guide, field="kind", count=11)
         (tmp_path / "places.gpkg").rename(tmp_path / "before.gpkg")
@@ -97,6 +98,7 @@ class TestWithMapData:
         assert "of 900 places are collected" in listener.warnings
         assert "closer together" in listener.warnings
 
+    @pytest.mark.thorough
     def test_seed_and_layer_decide_all(self, ground: str, guide: str, tmp_path: Path) -> None:
         one = collect(ground, tmp_path, guide=guide, field="kind")
         assert one.equals(collect(ground, tmp_path, guide=guide, field="kind"))
@@ -104,12 +106,14 @@ class TestWithMapData:
 
 
 class TestWithoutMapData:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("choice", ["features", "gradients", "chance"])
     def test_places_come_from_everywhere_that_holds_data(self, ground: str, tmp_path: Path, choice: str) -> None:
         table = collect(ground, tmp_path, count=24, size=16.0, choice=choice)
         assert len(table) == 24 and table["class"].isna().all()
         assert table.within(on_map(pixel_box(0, 0, SIDE - 62, SIDE))).all()
 
+    @pytest.mark.thorough
     def test_by_features_the_plain_half_gets_no_more_than_its_kinds(self, ground: str, tmp_path: Path) -> None:
         def of_texture(choice: str) -> float:
             x = shapely.get_x(collect(ground, tmp_path, count=24, size=16.0, choice=choice).centroid.to_numpy())
@@ -117,6 +121,7 @@ class TestWithoutMapData:
 
         assert of_texture("features") > of_texture("chance")
 
+    @pytest.mark.thorough
     def test_an_encoder_of_one_s_own_may_look(self, land: str, encoder: str, tmp_path: Path) -> None:
         assert len(collect(land, tmp_path, choice="features", encoder=encoder, count=5)) == 5
 
@@ -163,6 +168,7 @@ class TestPretraining:
         assert shapely.contains_xy(boxes, centres[:, 0], centres[:, 1]).all()
         assert {bool(x > 80) for x in centres[:, 0]} == {True, False}
 
+    @pytest.mark.thorough
     def test_runs_on_what_was_collected(self, ground: str, tmp_path: Path) -> None:
         collect(ground, tmp_path, choice="chance", count=6)
         encoder = str(tmp_path / "encoder.safetensors")

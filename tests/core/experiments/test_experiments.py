@@ -58,7 +58,8 @@ from false_core.experiments.runner import run_experiment
 from false_core.experiments.scoring import Tally, score_map
 from false_core.experiments.tables import ALL_SHEETS, difference, group_results, scores_of, spread, write_csv
 from false_core.feedback import Feedback
-from false_core.labels.annotation import IGNORE, read_annotation
+from false_core.labels.annotation import IGNORE
+from false_core.labels.reading import read_annotation
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window
 

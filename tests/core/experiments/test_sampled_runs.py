@@ -41,7 +41,8 @@ from false_core.experiments.sampled import SampledRun, WantedFeatures
 from false_core.experiments.scoring import Tally, draw_pixels
 from false_core.experiments.tables import MEAN_OF_PARTS, group_results, interval_holds, regret_of, scored_of, scores_of
 from false_core.feedback import Feedback
-from false_core.labels.annotation import IGNORE, read_annotation
+from false_core.labels.annotation import IGNORE
+from false_core.labels.reading import read_annotation
 from false_core.models.from_file import segmenter_from
 from false_core.models.header import SEGMENTER
 from false_core.models.model_file import read_card

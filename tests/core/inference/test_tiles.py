@@ -279,6 +279,7 @@ class TestAMapWithoutSeams:
         assert (mapped == np.array([3, 5, 9])[whole.argmax(dim=0)])[inner][margin[inner]].all()
 
 
+@pytest.mark.thorough
 class TestAModelThatSmoothes:
     """It sees as much around a tile as its window of smoothing reaches."""
 

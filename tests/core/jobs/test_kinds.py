@@ -183,6 +183,7 @@ class TestTheCommandLine:
         assert code == 0
         assert "--thing" in printed
 
+    @pytest.mark.thorough
     def test_one_form_that_cannot_be_built_breaks_its_own_command_only(self, called: Any) -> None:
         self.declared("NoSuchType", None)
         code, printed = called("odd", "--help")

@@ -34,6 +34,7 @@ class TestThePath:
     def path(self, tmp_path: Path) -> str:
         return write_labels(tmp_path / "l.gpkg", ["field", "wood|land", "water"], [A, shapely.Point(1, 1), C], layer="l")
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("behind", "values"),
         [("", ["field", "wood|land", "water"]), ("|layername=l", ["field", "wood|land", "water"]),
@@ -77,6 +78,7 @@ class TestThePath:
         assert read(f"{path}|layerid=1") == ["other"]
 
 
+@pytest.mark.thorough
 class TestTablesBesideTheLayer:
     @pytest.mark.parametrize("table", ["qgis_projects", "layer_styles", "notes"])
     def test_do_not_count_as_layers(self, tmp_path: Path, read: Any, table: str) -> None:
@@ -126,6 +128,7 @@ def with_surfaces(path: str, shapes: dict[int, bytes], name: str = "") -> str:
 class TestSurfaces:
     """Building outlines are handed on as TIN, as polyhedral surfaces and as multipatch shapefiles."""
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("kind", [7, 15, 16])
     @pytest.mark.parametrize("z", [False, True])
     @pytest.mark.parametrize("order", ["<", ">"])
@@ -136,6 +139,7 @@ class TestSurfaces:
         assert shapely.equals(shapely.unary_union(shapely.force_2d(table.geometry.iloc[0])), A)
         assert not listener.warnings
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("name", ["TIN", "POLYHEDRALSURFACE", "TRIANGLE"])
     def test_of_a_layer_that_holds_nothing_else_too(self, tmp_path: Path, listener: Listener, name: str) -> None:
         kind = {"TIN": 16, "POLYHEDRALSURFACE": 15, "TRIANGLE": 17}[name]

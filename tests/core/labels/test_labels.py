@@ -22,8 +22,9 @@ from affine import Affine
 from small_world import CRS, LEFT, TOP, Listener, on_map, pixel_box, write_labels, write_raster
 
 from false_core.errors import InputError
-from false_core.labels.annotation import IGNORE, Annotation, read_annotation
+from false_core.labels.annotation import IGNORE, Annotation
 from false_core.labels.label_warnings import label_warnings
+from false_core.labels.reading import read_annotation
 from false_core.labels.split import BLOCKS_ALONG_SIDE, split
 from false_core.raster.classes import ClassTable, LandCoverClass, classes_from_values, default_colour, read_legend
 from false_core.raster.source import RasterSource
@@ -148,6 +149,7 @@ class TestShapes:
 
 
 class TestWhereLabelsLie:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3857", "EPSG:32632", "EPSG:25833"])
     def test_another_crs_is_brought_to_that_of_the_raster(
         self, tmp_path: Path, raster: RasterSource, listener: Listener, crs: str
@@ -214,6 +216,7 @@ class TestWhereLabelsLie:
         read_annotation(str(tmp_path / "l.gpkg"), "cover", source, (), listener.feedback)
         assert "It is not known how EPSG:4326, the CRS of the labels, lies to" in listener.warnings
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("crs", "plain"),
         [("EPSG:31467+5783", "EPSG:31467"), ("EPSG:31467", "EPSG:31467+5783"),
@@ -228,6 +231,7 @@ class TestWhereLabelsLie:
         assert counts(burnt(read_annotation(path, "cover", source, (), listener.feedback))) == {1: 100, 2: 100}
         assert not listener.warnings
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         "crs", ["EPSG:3067", "EPSG:2154", "EPSG:5514", "EPSG:2193", "ESRI:102033", "EPSG:7855", "EPSG:6677"]
     )
@@ -338,6 +342,7 @@ class TestTheClassField:
         annotation = read(values, [A, B, C])
         assert names_by_code(annotation) == {k: str(value) for k, value in enumerate(sorted(values), start=1)}
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("values", "codes"),
         [(["2", "11", "1"], {"1": 1, "2": 2, "11": 11}), (["01", "02", "10"], {"01": 1, "02": 2, "10": 10}),
@@ -387,6 +392,7 @@ class TestTheClassField:
         names = names_by_code(read(["Wald/Forêt – 森", "<b>&\"'", "two\nlines\x01"], [A, B, C]))
         assert sorted(names.values()) == ["<b>&\"'", "Wald/Forêt – 森", "two lines "]
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         "values", [["a", None, "b"], ["a", "", "b"], ["a", "   ", "b"], [1, None, 2], [1.0, math.nan, 2.0]]
     )

@@ -12,7 +12,7 @@ from affine import Affine
 from small_world import Listener, pixel_box, write_labels, write_raster
 
 from false_core.jobs import parse_extent
-from false_core.labels.annotation import read_annotation
+from false_core.labels.reading import read_annotation
 from false_core.raster.source import RasterSource, Window
 
 
@@ -21,6 +21,7 @@ def raster(folder: Path, left: float, crs: str = "EPSG:4326", pixel: float = 1e-
     return RasterSource(write_raster(folder / "r.tif", np.ones((1, 60, 80), "uint8"), crs=crs, transform=grid))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:32602"])
 @pytest.mark.parametrize(("left", "turn"), [(190.0, -360.0), (-170.0, 360.0), (-170.0, 0.0)])
 def test_labels_are_found(tmp_path: Path, listener: Listener, crs: str, left: float, turn: float) -> None:

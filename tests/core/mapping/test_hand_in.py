@@ -66,6 +66,7 @@ def test_the_folder_holds_map_styles_polygons_areas_and_method(the_map: str, tmp
     )
 
 
+@pytest.mark.thorough
 def test_points_give_accuracy_and_areas_with_intervals(the_map: str, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     results = run(HandIn(the_map, str(folder), points(the_map, tmp_path / "p.gpkg"), "class"))
@@ -76,6 +77,7 @@ def test_points_give_accuracy_and_areas_with_intervals(the_map: str, tmp_path: P
     assert "Adjusted (ha)" in html and "At 60 points somebody looked up" in html and f"is {results['accuracy']};" in html
 
 
+@pytest.mark.thorough
 def test_polygons_as_reference_give_no_accuracy_of_the_whole_map(the_map: str, tmp_path: Path) -> None:
     with rasterio.open(the_map) as dataset:
         left, bottom, right, top = dataset.bounds

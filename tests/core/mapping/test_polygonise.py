@@ -127,6 +127,7 @@ class TestPixelEdges:
         assert shapely.get_num_coordinates(made.geometry.to_numpy()).tolist() == [5, 5]
 
 
+@pytest.mark.thorough
 class TestTheBlocks:
     @pytest.mark.thorough
     @pytest.mark.parametrize(
@@ -304,7 +305,7 @@ class TestTheFile:
         assert (tmp_path / "map.qml").read_text() == "the style of the map"
 
     def test_can_be_what_fine_tuning_learns_from(self, tmp_path: Path) -> None:
-        from false_core.labels.annotation import read_annotation
+        from false_core.labels.reading import read_annotation
         from false_core.raster.source import RasterSource
 
         land_cover = write_map(tmp_path / "m.tif", patchwork(40, 30), CLASSES)
@@ -400,6 +401,7 @@ class TestAnyMap:
         assert made.area.sum() == np.isfinite(codes).sum()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["-rf", "$(x)", "~", "..a", "{0}", "a b", "Öd"])
 @pytest.mark.parametrize("ending", ["gpkg", "shp"])
 def test_of_any_name(tmp_path: Path, name: str, ending: str) -> None:

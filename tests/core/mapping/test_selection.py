@@ -36,6 +36,7 @@ def cells() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return generator.random(99), generator.normal(size=(99, 6)), places
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("labelled", [0, 1, 300])
 def test_it_follows_the_definition(cells: tuple[np.ndarray, np.ndarray, np.ndarray], labelled: int) -> None:
     uncertainty, features, places = cells

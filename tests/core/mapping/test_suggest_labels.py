@@ -34,7 +34,7 @@ from small_world import (
 from false_core.dispatch import run
 from false_core.errors import FalseError, InputError, ModelFileError, OutputError
 from false_core.jobs import Finetune, SuggestLabels
-from false_core.labels.annotation import read_labelled_ground
+from false_core.labels.reading import read_labelled_ground
 from false_core.mapping import candidates
 from false_core.mapping.candidates import Candidates, Grid, find_candidates
 from false_core.mapping.selection import distances_to

@@ -30,6 +30,7 @@ def plain(z: torch.Tensor, temperature: float) -> torch.Tensor:
     return logits.masked_fill(torch.eye(len(z), dtype=torch.bool), -torch.inf).logsumexp(dim=1)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("tile", [(1, 1), (3, 7), (7, 20), (20, 3), (256, 256)])
 @pytest.mark.parametrize("temperature", [0.01, 0.05, 0.5])
 def test_tiles_of_any_size_give_what_the_whole_matrix_gives(

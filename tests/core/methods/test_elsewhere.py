@@ -67,6 +67,7 @@ class TestAgainstPlainLoops:
             assert [[j for j, counts in zip(row, counted) if counts] for row, counted in pairs] == wanted
         assert any(wanted)
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("near_negatives", [True, False])
     @pytest.mark.parametrize("confidence", [0.0, 0.4, 1.0])
     @pytest.mark.parametrize(("apart", "choice"), [(apart, choice) for apart, *choice in CHOICES[::3]])
@@ -87,6 +88,7 @@ class TestAgainstPlainLoops:
 class TestTheLoss:
     SHARE = Calibration(Search(neighbours=0.2, benchmark=0.5, closest_to=ANCHOR, surest_by=FOUND), 0.7)
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("near_negatives", [True, False])
     @pytest.mark.parametrize("calibration", [SHARE, Calibration(Search(0.5, 2)), Calibration(Search(0.5, 0.2), "adaptive")])
     def test_has_the_gradients_of_finite_differences(self, calibration: Calibration, near_negatives: bool) -> None:

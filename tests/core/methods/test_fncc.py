@@ -102,6 +102,7 @@ class TestAgainstTheEquations:
         theirs = NTXentLoss(temperature)(z[:16], z[16:])
         assert fncc_loss(z, temperature, 0.9, 0.0).item() == pytest.approx(theirs.item(), rel=1e-5)
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("confidence", [0.0, 0.3, 1.0])
     @pytest.mark.parametrize("neighbours", [1, 3])
     def test_gradients_match_finite_differences(self, confidence: float, neighbours: int) -> None:

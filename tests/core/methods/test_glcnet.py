@@ -57,6 +57,7 @@ def new(settings: PretrainSettings = SETTINGS) -> GLCNet:
 
 
 class TestTheLoss:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("temperature", [0.05, 0.5])
     @pytest.mark.parametrize("pairs", [2, 9])
     def test_is_that_of_the_published_code(self, pairs: int, temperature: float) -> None:
@@ -149,6 +150,7 @@ class TestWhatIsCompared:
         where = batch.positions("points").pixels
         np.testing.assert_allclose(*np.split(where, 2), atol=0.01)
 
+    @pytest.mark.thorough
     def test_windows_too_large_for_the_patch_are_refused(self, land: str, tmp_path: Path) -> None:
         job = Pretrain((land,), str(tmp_path / "e.safetensors"), preset="quick", device="cpu", method="glcnet", window=33)
         with pytest.raises(RequestError, match="Windows of 33 pixels are too large for patches of 64 pixels"):
@@ -180,6 +182,7 @@ class TestTheDecoder:
     def test_is_that_of_fine_tuning_with_the_same_preset(self, preset: str) -> None:
         assert PRETRAIN[preset].decoder == FINETUNE[preset].decoder
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("decoder", ["segformer", "deeplabv3plus"])
     def test_learns_along_with_the_encoder_and_leaves_nothing_to_chance(self, decoder: str) -> None:
         method = new(replace(SETTINGS, decoder=decoder))
@@ -197,6 +200,7 @@ class TestTheDecoder:
         method = GLCNet(encoder, replace(SETTINGS, decoder="deeplabv3plus"))
         assert all(value.equal(method.encoder.state_dict()[name]) for name, value in encoder.state_dict().items())
 
+    @pytest.mark.thorough
     def test_lies_in_the_encoder_file_beside_the_encoder(self, encoder_file: str, tmp_path: Path) -> None:
         card = read_card(encoder_file, "encoder")
         assert card.decoder == "segformer"

@@ -87,11 +87,13 @@ class TestTheRegistry:
         rows = (ROOT / "docs" / "methods.md").read_text("utf-8").splitlines()
         assert f"| `{name}` | {paradigm} | {signal} |" in rows, "Add its row to the table in docs/methods.md."
 
+    @pytest.mark.thorough
     @each_method
     def test_gives_the_method_that_was_named(self, name: str) -> None:
         assert type(new(name)) is METHOD_CLASSES[name]
 
 
+@pytest.mark.thorough
 @each_method
 @pytest.mark.parametrize("level", [IMAGE, POINTS, BOTH])
 class TestAMethod:
@@ -115,6 +117,7 @@ class TestAMethod:
         assert one(views_for(name, seed=1)).loss.equal(two(views_for(name, seed=1)).loss)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["false", "simclr", "pcl", "moco", "sticl", *jobs.CALIBRATED])
 def test_a_contrastive_method_plots_how_similar_positives_and_negatives_are(name: str) -> None:
     curves = {curve.partition(" (")[0] for curve in new(name)(some_views()).curves}
@@ -173,6 +176,7 @@ class TestUntrained:
 INTERRUPTED = [pytest.param(name, marks=[] if name in ("false", "pcl") else pytest.mark.slow) for name in jobs.METHODS]
 
 
+@pytest.mark.thorough
 class TestPretraining:
     @pytest.mark.thorough
     @each_method
@@ -233,6 +237,7 @@ class TestFalseNegatives:
         assert read_card(job.encoder).method["false_negatives"]
         assert any(event.name.startswith("similarity of false negatives") for event in listener.all(Metric))
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("name", jobs.CALIBRATED)
     def test_that_nobody_trusts_leave_the_loss_as_it_is(self, name: str) -> None:
         plain = new(name, level=POINTS, threshold=-1.0)
@@ -249,6 +254,7 @@ class TestFalseNegatives:
         run(pretraining(land, tmp_path, "false", steps=1, false_negatives=True))
 
 
+@pytest.mark.thorough
 class TestAdaptiveConfidence:
     def test_can_be_asked_for_by_its_name_and_is_plotted(self, land: str, tmp_path: Path, listener: Listener) -> None:
         job = pretraining(land, tmp_path, "false", steps=3, confidence="adaptive", threshold=-1.0)

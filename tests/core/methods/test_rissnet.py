@@ -43,6 +43,7 @@ class TestByHand:
 
 
 class TestTheLoss:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("radius", [0.0, 0.4, 100.0])
     @pytest.mark.parametrize("relaxed", [0, 1, 3, 20])
     @pytest.mark.parametrize("fncc", [{}, {"threshold": 0.5, "confidence": 0.7, "neighbours": 2}], ids=["plain", "fncc"])

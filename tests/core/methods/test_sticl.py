@@ -26,6 +26,7 @@ def weights(one: Pretrain) -> bytes:
     return whole[8 + int.from_bytes(whole[:8], "little") :]
 
 
+@pytest.mark.thorough
 def test_without_other_colours_it_is_moco_bit_by_bit_and_with_them_it_is_not(land: str, tmp_path: Path) -> None:
     plain = weights(job(land, tmp_path, "moco"))
     assert weights(job(land, tmp_path, "sticl", transfer=0.0)) == plain
@@ -39,6 +40,7 @@ def test_a_tenth_of_the_patches_get_other_colours_where_nothing_else_is_said() -
     assert pretrain_settings("quick", Pretrain(("a.tif",), "e")).transfer == 0
 
 
+@pytest.mark.thorough
 def test_every_method_takes_colours_of_another_date(land: str, tmp_path: Path) -> None:
     dark = write_raster(tmp_path / "dark.tif", np.random.default_rng(0).integers(0, 60, (4, 200, 300)).astype(np.uint8))
     plain = weights(job(land, tmp_path, "simclr"))

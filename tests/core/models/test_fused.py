@@ -115,6 +115,7 @@ def test_encoders_may_compute_in_half_precision(half: torch.dtype) -> None:
     assert float((found.softmax(dim=1) - wanted.softmax(dim=1)).abs().max()) < 0.05
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("backbone", ["resnet10t", "tf_efficientnet_lite0"])
 def test_scores_are_the_same_after_folding(backbone: str) -> None:
     network, image = segmenter(encoders=(backbone,)), pixels()
@@ -133,6 +134,7 @@ def test_scores_are_the_same_after_folding(backbone: str) -> None:
     assert not ran
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("size", [(64, 64), (63, 65), (1, 1), (40, 131)])
 @pytest.mark.parametrize("smoothing", [0.0, 5.0])
 def test_probabilities_have_any_size_and_add_up_to_1(size: tuple[int, int], smoothing: float) -> None:
@@ -216,6 +218,7 @@ HOSTILE: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE)
 def test_a_file_with_a_hostile_head_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     network, path = segmenter(), tmp_path / "model.safetensors"

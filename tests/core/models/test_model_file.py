@@ -87,6 +87,7 @@ class TestAModelFile:
         (path.parent / "other").touch()
         assert path.stat().st_mode == (path.parent / "other").stat().st_mode
 
+    @pytest.mark.thorough
     def test_knows_whether_it_is_what_is_needed(self, path: Path, encoder: str) -> None:
         assert read_card(str(path), SEGMENTER).kind == SEGMENTER
         assert read_card(encoder, ENCODER).kind == ENCODER
@@ -173,6 +174,7 @@ class TestDamage:
         with pytest.raises(ModelFileError, match="is damaged: its description cannot be read"):
             read_card(rewrite(path, {MODEL_FORMAT: body}))
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("field", "value"),
         [

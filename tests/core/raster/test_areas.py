@@ -37,6 +37,7 @@ def on_ellipsoid(source: RasterSource, geometry: shapely.Polygon) -> float:
     return abs(crs.get_geod().geometry_area_perimeter(lonlat)[0])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("crs", MERCATOR + OTHERS)
 def test_they_are_square_metres_of_ground_where_the_map_is_not_true_to_scale(tmp_path: Path, crs: str) -> None:
     lon = 175.0 if crs == "EPSG:3832" else 15.0  # It is made for the Pacific Ocean.

@@ -30,6 +30,7 @@ def near_infrared(side: int = 200, dtype: str = "uint8") -> np.ndarray:
 
 
 class TestAnAlphaBand:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
     @pytest.mark.parametrize("side", [40, 200, 700])
     def test_that_holds_an_image_is_a_band(self, tmp_path: Path, listener: Listener, dtype: str, side: int) -> None:

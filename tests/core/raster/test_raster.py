@@ -22,7 +22,9 @@ from small_world import GRID, LEFT, TOP, Listener, write_raster
 
 from false_core.errors import InputError
 from false_core.jobs import parse_extent
-from false_core.raster.source import MOST_OPEN, RasterSource, Window, block_mean
+from false_core.raster.coarsening import block_mean
+from false_core.raster.opening import MOST_OPEN
+from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation, measure
 from false_core.raster.working_grid import at_resolution_of_model, factor_for, on_working_grid, open_all
 
@@ -382,6 +384,7 @@ class TestACoarserWorkingGrid:
         part = source.read(Window(column, row, width, height))
         np.testing.assert_array_equal(part, everything[:, row + 10 : row + 10 + height, column + 10 : column + 10 + width])
 
+    @pytest.mark.thorough
     def test_takes_no_more_memory_than_a_strip_of_the_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pixels = numbers(1, 4096, 4096)
         pixels[0, 0, 0] = 0
@@ -416,7 +419,7 @@ class TestACoarserWorkingGrid:
     def test_is_announced(self, tmp_path: Path, listener: Listener) -> None:
         source = RasterSource(write_raster(tmp_path / "r.tif", numbers()))
         assert [s.factor for s in on_working_grid([source], 3.0, 0, listener.feedback)] == [3]
-        assert "3 instead of 1" in listener.infos
+        assert "pixels of 3 m instead of 1 m" in listener.infos
         assert [s.factor for s in on_working_grid([source], None, 0, listener.feedback)] == [1]
 
     def test_follows_the_model(self, tmp_path: Path, listener: Listener) -> None:
@@ -641,6 +644,7 @@ class TestThousandsOfRasters:
         seen.clear()
         assert measure(sources, windows, listener.feedback) == normal, "the same sample every time"
 
+    @pytest.mark.thorough
     def test_are_measured_pixel_by_pixel_alike_whatever_their_sizes(self, tmp_path: Path, listener: Listener) -> None:
         large = write_raster(tmp_path / "large.tif", np.full((1, 3000, 3000), 200, "uint8"))
         small = [write_raster(tmp_path / f"{n}.tif", np.full((1, 30, 30), 10, "uint8")) for n in range(80)]
@@ -658,10 +662,11 @@ class TestThousandsOfRasters:
         with pytest.raises(InputError, match=r"no valid pixel in 0\.tif, 1\.tif, 2\.tif, 3\.tif, 4\.tif, 95 more"):
             measure(sources[:-1], [source.window_of(None) for source in sources[:-1]], listener.feedback)
 
+    @pytest.mark.thorough
     def test_that_are_coarsened_are_not_all_told_of(self, tiles: list[str], listener: Listener) -> None:
         coarse = on_working_grid(open_all(tiles, ()), 3.0, 0, listener.feedback)
         assert {(source.factor, source.width) for source in coarse} == {(3, 100)}
-        assert listener.infos.count("working on pixels of 3 instead of 1") == 6
+        assert listener.infos.count("working on pixels of 3 m instead of 1 m") == 6
         assert "195 more rasters: working on pixels of" in listener.infos
 
     def test_that_are_gone_are_told_of_by_name(self, tiles: list[str]) -> None:
@@ -707,6 +712,6 @@ class TestAnOverview:
 
     def test_is_not_made_where_too_much_had_to_be_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         source = RasterSource(write_raster(tmp_path / "a.tif", np.zeros((1, 40, 100), np.float32)))
-        monkeypatch.setattr("false_core.raster.source.MOST_PIXELS_LOOKED_THROUGH", 3999)
+        monkeypatch.setattr("false_core.raster.stored_bands.MOST_PIXELS_LOOKED_THROUGH", 3999)
         assert source.overview(50) is None
         assert source.overview(100) is not None

@@ -71,6 +71,7 @@ class TestTheRaster:
         assert find_rasters([str(tmp_path / "list.txt")]) == [str(tmp_path / "land.tif|crs=EPSG:32634")]
 
 
+@pytest.mark.thorough
 def test_jobs_go_by_it(tmp_path: Path, listener: Listener) -> None:
     """Labels in the CRS that is said; a model, a map, its polygons and its assessment in it."""
     path = write_raster(tmp_path / "land.tif", textured_land(), crs="EPSG:32634")

@@ -170,6 +170,7 @@ class TestResizedCrops:
         draws = [RandomResizedCrop.get_params(patch, (0.08, 1.0), (3 / 4, 4 / 3)) for _ in range(self.COUNT)]
         return np.array([(left, top, width, height) for top, left, height, width in draws], float)
 
+    @pytest.mark.thorough
     def test_have_the_areas_the_shapes_and_the_places_of_torchvision_s(self) -> None:
         ours, theirs = self.boxes(), self.theirs()
         for what in (

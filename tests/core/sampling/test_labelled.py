@@ -13,7 +13,8 @@ import torch
 from small_world import BORDER, HEIGHT, WIDTH, Listener, on_map, pixel_box, write_labels
 
 from false_core.errors import InputError
-from false_core.labels.annotation import IGNORE, Annotation, read_annotation
+from false_core.labels.annotation import IGNORE, Annotation
+from false_core.labels.reading import read_annotation
 from false_core.models.segmenter import build_segmenter, class_probabilities, with_prior
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
@@ -52,6 +53,7 @@ class TestLabelsOverNodata:
         assert on_valid_pixels(every, cache, listener.feedback) is every
         assert not listener.warnings
 
+    @pytest.mark.thorough
     def test_are_found_among_very_many_points_in_seconds(
         self, cache: ChunkCache, tmp_path: Path, listener: Listener
     ) -> None:

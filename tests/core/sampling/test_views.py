@@ -45,6 +45,7 @@ def of_preset(preset: str) -> PatchDraw:
     return PatchDraw(s.batch_size, s.crop_size, s.scales, 1, 0, s.patch_size)
 
 
+@pytest.mark.thorough
 class TestARasterThatDoesNotFit:
     GIGABYTE_OF_FOUR_BANDS = 10**9 // chunk_bytes(4) * chunk_bytes(1)
 
@@ -59,6 +60,7 @@ class TestARasterThatDoesNotFit:
             sampler.batch(number)
         assert len(decoded) / 20 <= 8
 
+    @pytest.mark.thorough
     def test_is_seen_in_every_place_within_a_pass(self, large: tuple[MeasuredRasters, list[int]]) -> None:
         rasters, _ = large
         side = SIDE // 2
@@ -90,6 +92,7 @@ class TestABatch:
         near = SamplingRequirements(neighbours=2, reach=1.5)
         return PatchSampler(rasters, PatchDraw(9, 48, (0.7, 1.4), 3, 5), budget, requirements=near)
 
+    @pytest.mark.thorough
     def test_is_the_same_however_many_threads_make_it(self, rasters: MeasuredRasters) -> None:
         one = self.sampler(rasters)
         wanted = [one.batch(number) for number in range(12)]

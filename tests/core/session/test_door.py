@@ -26,6 +26,7 @@ def raster(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_raster(tmp_path_factory.mktemp("door") / "land.tif", textured_land(), nodata=0)
 
 
+@pytest.mark.thorough
 def test_it_answers_requests_refuses_what_is_none_and_ends_when_it_is_closed(raster: str) -> None:
     with SessionClient() as session:
         assert session.answer(Started).job == "session"
@@ -39,6 +40,7 @@ def test_it_answers_requests_refuses_what_is_none_and_ends_when_it_is_closed(ras
         assert session.process.wait(5) == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", ["end of stdin", "SIGTERM", "SIGKILL"])
 def test_nothing_of_it_is_left_when_nobody_wants_it_any_more(raster: str, how: str) -> None:
     with SessionClient() as session:
@@ -54,6 +56,7 @@ def test_nothing_of_it_is_left_when_nobody_wants_it_any_more(raster: str, how: s
         assert time.monotonic() - began < 4
 
 
+@pytest.mark.thorough
 def test_it_says_at_once_that_a_view_came_before_a_raster() -> None:
     with SessionClient() as session:
         session.answer(Started)

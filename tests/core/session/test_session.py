@@ -129,6 +129,7 @@ class TestAView:
         (extent_of(-60, -40, 150, 120), 75, 60),
     )
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("smoothing", [0.0, 6.0])
     def test_it_shows_the_very_pixels_of_a_map_by_the_saved_model(
         self, raster: str, tmp_path: Path, smoothing: float
@@ -146,6 +147,7 @@ class TestAView:
         for (extent, width, height), picture in zip(self.VIEWS, pictures):
             np.testing.assert_array_equal(picture, shown(land_cover, extent, width, height))
 
+    @pytest.mark.thorough
     def test_a_rotated_raster_is_shown_where_it_lies(self, tmp_path: Path) -> None:
         grid = GRID * Affine.rotation(25)
         path = write_raster(tmp_path / "turned.tif", textured_land(WIDTH, HEIGHT), nodata=0, transform=grid)
@@ -160,12 +162,14 @@ class TestAView:
         assert len(np.unique(picture)) == 4
         np.testing.assert_array_equal(picture, shown(land_cover, extent, 110, 100, grid))
 
+    @pytest.mark.thorough
     def test_confidence_is_in_percent_and_nothing_where_the_raster_is_nodata(self, labelled: SessionHere) -> None:
         number = labelled.view(WHOLE, WIDTH, HEIGHT, "confidence")
         percent = codes_of(labelled.picture(number=number))
         assert percent[0, 0] == 255
         assert 30 <= percent[50, 50] <= 100
 
+    @pytest.mark.thorough
     def test_a_view_beyond_the_raster_shows_nothing(self, labelled: SessionHere) -> None:
         number = labelled.view(extent_of(9_000, 9_000, 100, 100), 50, 50)
         assert (codes_of(labelled.picture(number=number)) == NO_CLASS).all()
@@ -180,6 +184,7 @@ class TestAView:
         number = labelled.ask(View, extent=(0.0, 0.0, 1.0, 2.0), width=10, height=10)
         assert labelled.answer(Refused, number=number).what == "The view has no size."
 
+    @pytest.mark.thorough
     def test_what_changed_since_the_last_label_can_be_shown(self, opened: SessionHere) -> None:
         opened.label(*boxes())
         number = opened.view(WHOLE, 200, 150)
@@ -192,6 +197,7 @@ class TestAView:
         assert change.any()
 
 
+@pytest.mark.thorough
 class TestLabels:
     def test_two_classes_make_a_map_and_one_does_not(self, opened: SessionHere) -> None:
         asked = opened.label(boxes()[0])
@@ -200,6 +206,7 @@ class TestLabels:
         learned = opened.answer(Learned, number=asked)
         assert (learned.labels, learned.problem) == (2, "")
 
+    @pytest.mark.thorough
     def test_the_map_depends_on_the_labels_and_not_on_how_they_came(self, raster: str) -> None:
         pictures = []
         for in_one_go in (True, False):
@@ -219,6 +226,7 @@ class TestLabels:
                 pictures.append(codes_of(session.picture(number=number)))
         assert (pictures[0] != pictures[1]).mean() < 0.02
 
+    @pytest.mark.thorough
     def test_a_small_label_within_a_large_one_stays_visible(self, opened: SessionHere) -> None:
         opened.label((1, 1, on_map(pixel_box(20, 20, 200, 200))), (2, 2, on_map(pixel_box(100, 100, 10, 10))))
         opened.answer(Learned, labels=2)
@@ -230,14 +238,17 @@ class TestLabels:
         assert inside[1].all()
         assert len(taken[0]) == 2000
 
+    @pytest.mark.thorough
     def test_a_label_beyond_the_raster_is_counted_and_does_no_harm(self, opened: SessionHere) -> None:
         asked = opened.label(*boxes(), (90, 1, on_map(pixel_box(5_000, 0, 10, 10))))
         assert opened.answer(Learned, number=asked).outside == 1
 
+    @pytest.mark.thorough
     def test_labels_on_nodata_teach_nothing(self, opened: SessionHere) -> None:
         asked = opened.label(boxes()[0], (90, 2, on_map(pixel_box(1, 1, 5, 5))))
         assert "one class" in opened.answer(Learned, number=asked, waiting=0).problem
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("wkb", ["", "zz", "0103", "00" * 40, shapely.Point(np.nan, 1.0).wkb_hex])
     def test_what_is_no_geometry_is_refused_and_all_else_stays(self, opened: SessionHere, wkb: str) -> None:
         opened.label(*boxes())
@@ -247,11 +258,13 @@ class TestLabels:
         opened.label((11, 1, boxes()[1][2]))
         opened.answer(Learned, labels=6)
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("code", [0, 255, -3])
     def test_a_code_that_no_map_can_show_is_refused(self, opened: SessionHere, code: int) -> None:
         number = opened.label((7, code, boxes()[0][2]))
         assert opened.answer(Refused, number=number).what == f"Label 7 has the class code {code}."
 
+    @pytest.mark.thorough
     def test_points_and_lines_are_labels_too(self, opened: SessionHere) -> None:
         shapes = [
             shapely.Point(60, 60),
@@ -261,12 +274,14 @@ class TestLabels:
         asked = opened.label(*((k, k + 1, on_map(shape)) for k, shape in enumerate(shapes)))
         assert opened.answer(Learned, number=asked, waiting=0).labels == 3
 
+    @pytest.mark.thorough
     def test_a_class_that_is_not_known_waits_for_its_name(self, opened: SessionHere) -> None:
         opened.label(*boxes(), (50, 9, on_map(pixel_box(150, 200, 10, 10))))
         opened.answer(Learned, labels=6)
         opened.ask(SetClasses, classes=tuple(ClassEntry(code, str(code), "#000000") for code in (1, 2, 3, 9)))
         opened.answer(Learned, labels=7)
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         "classes", [((1, "a"), (1, "b")), ((0, "a"), (1, "b")), ((1, "a"), (300, "b"))], ids=["twice", "nodata", "large"]
     )
@@ -274,6 +289,7 @@ class TestLabels:
         number = opened.ask(SetClasses, classes=tuple(ClassEntry(code, name, "#112233") for code, name in classes))
         assert opened.answer(Refused, number=number).code == "request"
 
+    @pytest.mark.thorough
     def test_many_labels_may_come_in_several_requests(self, opened: SessionHere) -> None:
         for part in (boxes()[:3], boxes()[3:]):
             changed = tuple(Label(one, code, shape.wkb_hex) for one, code, shape in part)
@@ -297,6 +313,7 @@ class TestLabels:
         assert time.monotonic() - began < 15
 
 
+@pytest.mark.thorough
 class TestWhatIsKept:
     def test_features_are_not_computed_twice(self, raster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FALSE_CACHE", str(tmp_path))
@@ -341,6 +358,7 @@ class TestWhatIsKept:
         assert fits == ["begun"]
 
 
+@pytest.mark.thorough
 class TestScores:
     def test_they_are_unknown_while_there_are_few_labels_and_say_how_many_more_it_takes(self, labelled: SessionHere) -> None:
         number = labelled.ask(Score)
@@ -350,6 +368,7 @@ class TestScores:
             (1, 2, None, 2), (2, 2, None, 2), (3, 2, None, 2)
         ]  # fmt: skip
 
+    @pytest.mark.thorough
     def test_with_enough_labels_they_have_an_interval(self, opened: SessionHere) -> None:
         opened.label(*boxes(8))
         opened.answer(Learned, labels=24)
@@ -371,6 +390,7 @@ class TestPlaces:
             assert place.likely != place.second
             assert 0 <= place.doubt <= 1
 
+    @pytest.mark.thorough
     def test_without_a_map_there_are_none(self, opened: SessionHere) -> None:
         assert opened.answer(Refused, number=opened.ask(Suggest)).what == "There is no map yet."
 
@@ -390,6 +410,7 @@ def pond(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SessionHere
 
 
 class TestAnOutline:
+    @pytest.mark.thorough
     def test_it_follows_what_is_like_the_click(self, pond: tuple[SessionHere, shapely.Geometry]) -> None:
         session, truth = pond
         x, y = GRID * (150, 120)
@@ -400,6 +421,7 @@ class TestAnOutline:
             shared.append(found.intersection(truth).area / found.union(truth).area)
         assert max(shared) > 0.85
 
+    @pytest.mark.thorough
     def test_it_grows_with_its_reach(self, pond: tuple[SessionHere, shapely.Geometry]) -> None:
         session, _ = pond
         x, y = GRID * (150, 120)
@@ -416,6 +438,7 @@ class TestAnOutline:
 
 
 class TestAModel:
+    @pytest.mark.thorough
     def test_it_is_an_ordinary_model_file_and_another_session_goes_on_from_it(
         self, labelled: SessionHere, raster: str, tmp_path: Path
     ) -> None:
@@ -439,6 +462,7 @@ class TestAModel:
         assert Path(raster).read_bytes() == before
 
 
+@pytest.mark.thorough
 class TestARasterThatCannotBeRead:
     def test_it_is_said_once_and_the_session_goes_on_when_it_is_back(
         self, raster: str, monkeypatch: pytest.MonkeyPatch
@@ -466,6 +490,7 @@ class TestARasterThatCannotBeRead:
 
 
 class TestOpening:
+    @pytest.mark.thorough
     def test_a_raster_that_is_not_there_is_refused_and_another_one_opened(self, raster: str, tmp_path: Path) -> None:
         with SessionHere() as session:
             number = session.ask(Open, raster=str(tmp_path / "none.tif"))

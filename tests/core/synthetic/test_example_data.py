@@ -8,6 +8,7 @@ from pathlib import Path
 
 import geopandas
 import numpy as np
+import pytest
 import rasterio
 
 from false_core.dispatch import run
@@ -15,6 +16,7 @@ from false_core.jobs import ExampleData
 from false_core.synthetic import CLASSES, write_scene
 
 
+@pytest.mark.thorough
 def test_they_are_the_scene_and_its_labels_under_the_names_that_were_asked_for(tmp_path: Path) -> None:
     raster, labels, truth = (str(tmp_path / name) for name in ("land.tif", "labels of land.gpkg", "true.tif"))
     wanted = ExampleData(raster, labels, truth, size=256)
@@ -34,6 +36,7 @@ def test_they_are_the_scene_and_its_labels_under_the_names_that_were_asked_for(t
         assert "{},{},{},255".format(*bytes.fromhex(c.color[1:])) in style
 
 
+@pytest.mark.thorough
 def test_the_truth_is_left_out_where_nobody_asks_for_it(tmp_path: Path) -> None:
     run(ExampleData(str(tmp_path / "land.tif"), str(tmp_path / "labels.gpkg"), size=256, seed=3))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.gpkg", "land.tif"]

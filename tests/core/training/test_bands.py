@@ -30,6 +30,7 @@ def job(tmp_path: Path) -> Pretrain:
     )
 
 
+@pytest.mark.thorough
 def test_bands_without_a_valid_pixel_are_left_out_with_one_warning(job: Pretrain, listener: Listener) -> None:
     run(job, listener)
     assert "many.tif: bands 3, 4, 7 are nodata everywhere and left out." in listener.warnings
@@ -46,6 +47,7 @@ def test_a_single_one_is_named_as_one(job: Pretrain) -> None:
         run(dataclasses.replace(job, bands=(1, 4)))
 
 
+@pytest.mark.thorough
 def test_bad_and_constant_bands_are_named_in_the_same_warning(tmp_path: Path, listener: Listener) -> None:
     land = textured_land(bands=3, dtype="int16")
     empty, constant = np.full_like(land[:1], -9999), np.full_like(land[:1], 7)

@@ -15,7 +15,7 @@ from torch import nn
 
 from false_core.dispatch import run
 from false_core.jobs import Finetune, Pretrain
-from false_core.labels.annotation import read_annotation
+from false_core.labels.reading import read_annotation
 from false_core.models.model_file import read_card
 from false_core.presets import FINETUNE, PRETRAIN, pretrain_settings
 from false_core.raster.source import RasterSource, Window

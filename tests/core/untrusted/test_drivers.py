@@ -46,25 +46,26 @@ class TestEveryProcess:
             "import false_core.worker",
             "import false_core.cli",
             "import false_core.raster.source, false_core.vector.layer_file",
-            "import false_core.labels.annotation",
+            "import false_core.labels.reading",
         ],
     )
     def test_has_the_drivers_of_the_list_and_no_others(self, first: str) -> None:
         if "vector" not in first and "labels" not in first:
-            first += "\nimport false_core.labels"
+            first += "\nimport false_core.labels.label_file"
         rasters, vectors = loaded(first)
         assert {name for name in rasters | vectors if not is_allowed_driver(name)} == set()
         assert {"GTiff", "VRT", "COG", "netCDF", "JP2OpenJPEG", "Zarr", "ENVI", "HFA", "PCIDSK", "ERS"} <= rasters
         assert {"GPKG", "ESRI Shapefile", "GeoJSON", "OpenFileGDB", "FlatGeobuf", "GML", "KML", "CSV", "DXF"} <= vectors
 
     def test_has_those_too_that_the_user_names(self) -> None:
-        rasters, vectors = loaded("import false_core.labels", FALSE_DRIVERS="nitf, S57;WMS", GDAL_SKIP="NITF BMP")
+        rasters, vectors = loaded("import false_core.labels.label_file", FALSE_DRIVERS="nitf, S57;WMS", GDAL_SKIP="NITF BMP")
         assert {"NITF", "WMS"} <= rasters
         assert "S57" in vectors
         assert "MRF" not in rasters
         assert "BMP" not in rasters, "what the user leaves out stays out"
 
 
+@pytest.mark.thorough
 def test_there_is_a_decision_about_every_driver_of_the_gdals_that_are_there() -> None:
     clean = {name: value for name, value in os.environ.items() if name not in ("GDAL_SKIP", "OGR_SKIP")}
     answer = subprocess.run([sys.executable, "-c", SHOW], capture_output=True, text=True, check=True, env=clean)
@@ -87,6 +88,7 @@ def test_what_the_user_has_set_for_files_of_their_own_does_not_count(monkeypatch
     assert "MRF" in os.environ["GDAL_SKIP"].split(",")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("driver", "suffix"), [("ENVI", ""), ("HFA", ".img"), ("PCIDSK", ".pix"), ("JP2OpenJPEG", ".jp2"),
     ("netCDF", ".nc"), ("Zarr", ".zarr"), ("ERS", ".ers"), ("EHdr", ".bil"), ("RST", ".rst"), ("SAGA", ".sdat"),
     ("RRASTER", ".grd"), ("PNG", ".png"), ("JPEG", ".jpg"), ("BMP", ".bmp"), ("GPKG", ".gpkg"), ("AAIGrid", ".asc"),
@@ -106,6 +108,7 @@ def test_rasters_of_the_usual_formats_are_opened(driver: str, suffix: str, tmp_p
     assert np.abs(read - pixels[0]).max() <= (200 if driver in ("JPEG", "GPKG") else 0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("driver", "suffix"), [("GPKG", ".gpkg"), ("ESRI Shapefile", ".shp"), ("GeoJSON", ".geojson"),
     ("FlatGeobuf", ".fgb"), ("GML", ".gml"), ("KML", ".kml"), ("SQLite", ".sqlite"), ("GPX", ".gpx"), ("DXF", ".dxf"),
     ("MapInfo File", ".tab"), ("OpenFileGDB", ".gdb"), ("CSV", ".csv"), ("XLSX", ".xlsx"), ("ODS", ".ods")])  # fmt: skip

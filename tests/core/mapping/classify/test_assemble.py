@@ -129,6 +129,7 @@ def succeed(process: subprocess.Popen[str]) -> str:
     return said
 
 
+@pytest.mark.thorough
 class TestSeveralProcesses:
     @pytest.mark.thorough
     @pytest.mark.parametrize("world", [2, 3])
@@ -195,6 +196,7 @@ class TestSeveralProcesses:
         assert not contents_of_outputs(out)
 
 
+@pytest.mark.thorough
 class TestAfterHavingBeenKilled:
     @pytest.mark.thorough
     @pytest.mark.parametrize("moment", ["the first part", "the second part", "the file", "random"])
@@ -330,6 +332,7 @@ CHANGES = {
 ONCE_MORE = [pytest.param(change, marks=pytest.mark.slow) for change in CHANGES if change != "the raster"]
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small_strips")
 class TestWhatIsFinished:
     @pytest.fixture(autouse=True)
@@ -390,6 +393,7 @@ class TestWhatIsFinished:
         model, raster = (str(shutil.copy(path, tmp_path)) for path in (job.model, job.raster))
         return dataclasses.replace(job, model=model, raster=raster)
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("change", CHANGES)
     def test_lies_apart_after_a_change(
         self, copied: Classify, monkeypatch: pytest.MonkeyPatch, change: str, listener: Listener
@@ -439,6 +443,7 @@ class TestWhatIsFinished:
         assert not list(out.glob(".*"))
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small_strips")
 class TestWhatGoesOnAtTheSameTime:
     @pytest.mark.thorough
@@ -481,6 +486,7 @@ class TestWhatGoesOnAtTheSameTime:
         assert "GB of disk while it is made" in listener.warnings
 
 
+@pytest.mark.thorough
 class TestManyParts:
     @pytest.mark.thorough
     def test_of_nothing_but_nodata_are_nodata(

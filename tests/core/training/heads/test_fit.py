@@ -27,7 +27,7 @@ from false_core.dispatch import run
 from false_core.errors import RequestError
 from false_core.inference.folding import for_inference
 from false_core.jobs import Classify, Finetune
-from false_core.labels.annotation import read_annotation
+from false_core.labels.reading import read_annotation
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import segmenter_from
 from false_core.models.fused import ZOOMS

@@ -49,6 +49,7 @@ def test_points_lie_under_their_shapes_and_the_uppermost_one_wins() -> None:
     np.testing.assert_allclose(points.places % 1, 0.5)
 
 
+@pytest.mark.thorough
 def test_no_pixel_is_taken_twice_also_where_a_polygon_is_looked_at_in_squares() -> None:
     labels = annotation([shapely.box(0, 0, 600, 700), shapely.box(900, 3, 903, 40)], [0, 1])
     with pytest.MonkeyPatch.context() as patch:
@@ -71,6 +72,7 @@ def test_of_many_shapes_not_more_points_are_taken_than_may_be() -> None:
     assert len(np.unique(points.owners)) > 900
 
 
+@pytest.mark.thorough
 def test_small_shapes_that_are_looked_at_together_give_the_same_points() -> None:
     chance = np.random.default_rng(0)
     middles = chance.uniform(0, 300, (400, 2))

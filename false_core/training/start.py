@@ -1,0 +1,115 @@
+"""What fine-tuning and a labelling session start from: a raster that is measured, and encoders.
+
+Nothing here reads labels, trains or draws, so that a session is there as soon as possible.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from false_core.device import choose_device
+from false_core.distributed import ALONE, World
+from false_core.errors import RequestError
+from false_core.feedback import Feedback
+from false_core.jobs import Finetune
+from false_core.mapping.raster_for_model import open_for_model
+from false_core.models.encoder import build_encoder
+from false_core.models.from_file import check_fits, encoder_from, general_from
+from false_core.models.general import BACKBONE, GENERAL
+from false_core.models.header import ENCODER
+from false_core.models.model_file import ModelCard, read_card
+from false_core.models.record import record_of
+from false_core.models.weights import start_from
+from false_core.presets import FINETUNE, FinetuneSettings
+from false_core.raster.source import RasterSource
+from false_core.raster.statistics import Normalisation
+from false_core.raster.working_grid import on_working_grid, open_all
+from false_core.training.bands import measured_bands
+from false_core.training.heads.fit import FrozenEncoder, zooms_for
+from false_core.training.preset_choice import choose_preset
+
+NETWORK_HEAD = "network"
+"""The head that is trained step by step: a decoder, with the encoder below it."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What is known before the raster is opened: job, preset, card of the encoder file, record of the making, device."""
+
+    job: Finetune
+    preset: str
+    base: ModelCard | None
+    made_by: dict[str, Any]
+    device: torch.device
+
+
+def begin(job: Finetune, feedback: Feedback, is_recorded: bool = True, world: World = ALONE) -> Start:
+    """Return what a job starts from, once it is clear that it can.
+
+    Args:
+        job: What was asked for.
+        feedback: Told what computes, and with which preset.
+        is_recorded: Whether to look at all inputs for the record of the making, which takes a while.
+        world: The processes that do the job together, and take the same preset.
+    """
+    device = choose_device(job.device, feedback)
+    preset = choose_preset(job.preset, device, feedback, world)
+    base = read_card(job.encoder, ENCODER) if job.encoder else None
+    if base and job.encoder:
+        check_fits(job.encoder, lambda: build_encoder(base.encoder, len(base.bands)))
+    if job.head != NETWORK_HEAD and job.weights != GENERAL and not base:
+        raise RequestError(
+            f"The head {job.head} has no encoder to build on: no encoder file is given, and the general encoder is off.",
+            "Choose an encoder file, or the general encoder.",
+        )
+    return Start(job, preset, base, record_of(job, device) if is_recorded else {}, device)
+
+
+def measured_raster(start: Start, feedback: Feedback, world: World = ALONE) -> tuple[RasterSource, Normalisation]:
+    """Open the raster of a job with a head of frozen features, and measure what its encoder file does not say."""
+    job, base = start.job, start.base
+    source = open_raster(job, base, FINETUNE[start.preset], feedback)
+    return measured(job, base, source, feedback, world)
+
+
+def measured(
+    job: Finetune, base: ModelCard | None, source: RasterSource, feedback: Feedback, world: World
+) -> tuple[RasterSource, Normalisation]:
+    """Return the raster with the bands that are learned from, and their normalisation: the encoder file's, or its own."""
+    if base:
+        return source, base.normalisation
+    sources, normalisation = measured_bands([source], [source.window_of(None)], bool(job.bands), feedback, world)
+    return sources[0], normalisation
+
+
+def open_raster(job: Finetune, base: ModelCard | None, settings: FinetuneSettings, feedback: Feedback) -> RasterSource:
+    """Open the raster on the working grid the encoder was trained on, or on the preset's."""
+    if base:
+        return open_for_model(job.raster, str(job.encoder), base, feedback, job.bands)
+    return on_working_grid(open_all((job.raster,), job.bands, feedback), None, settings.most_pixels, feedback)[0]
+
+
+def smoothing_px(job: Finetune, source: RasterSource) -> float:
+    """Return the standard deviation of the window in which a job averages probabilities, in working pixels."""
+    return job.smoothing / (source.pixel_size * source.factor)
+
+
+def frozen_encoders(
+    job: Finetune, base: ModelCard | None, source: RasterSource, feedback: Feedback
+) -> tuple[list[FrozenEncoder], dict[str, Any]]:
+    """Return the encoders to build on, the general one first, and where that comes from."""
+    zooms = zooms_for(source.width, source.height)
+    encoders: list[FrozenEncoder] = []
+    origin: dict[str, Any] = {}
+    if base and base.general and job.encoder and job.weights == GENERAL:
+        encoders.append(FrozenEncoder(base.general, general_from(job.encoder, base).state_dict(), zooms))
+    elif job.weights == GENERAL:
+        encoder = build_encoder(BACKBONE, len(source.bands))
+        origin = start_from(GENERAL, encoder, BACKBONE, source.name, source.colours, feedback)
+        encoders.append(FrozenEncoder(BACKBONE, encoder.state_dict(), zooms))
+    if base and job.encoder:
+        encoders.append(FrozenEncoder(base.encoder, encoder_from(job.encoder, base).state_dict(), zooms))
+    return encoders, origin
