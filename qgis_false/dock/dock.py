@@ -214,7 +214,7 @@ class LabelDock(QgsDockWidget):
     def _fill_import_menu(self, menu: QMenu) -> None:
         menu.addAction(tr("A layer of the project..."), self._take_classes_of_layer)
         menu.addAction(tr("A text file..."), self._take_classes_of_text)
-        menu.addAction(tr("A model file..."), self._take_classes_of_model)
+        menu.addAction(tr("A model file..."), self._take_classes_of_model).setObjectName("classes_of_model")
 
     def _take_classes_of_layer(self) -> None:
         work = self.work

@@ -1668,8 +1668,8 @@
         <translation>Ein Doppelklick ändert es.</translation>
     </message>
     <message>
-        <source>{number} more</source>
-        <translation>noch {number}</translation>
+        <source>after {number} more</source>
+        <translation>nach {number} weiteren</translation>
     </message>
     <message>
         <source>Class</source>
@@ -1766,10 +1766,6 @@
     <message>
         <source>A text file...</source>
         <translation>Einer Textdatei...</translation>
-    </message>
-    <message>
-        <source>A model file...</source>
-        <translation>Einer Modelldatei...</translation>
     </message>
     <message>
         <source>Classes of a layer</source>
@@ -2020,6 +2016,10 @@
         <translation>Im Projekt ist keine fertige Karte. Machen Sie erst die Karte.</translation>
     </message>
     <message>
+        <source>A model file...</source>
+        <translation>Einer Modelldatei...</translation>
+    </message>
+    <message>
         <source>Width of a stroke</source>
         <translation>Breite eines Strichs</translation>
     </message>
@@ -2100,8 +2100,8 @@
         <translation>Dort ist die Karte unsicher, und eine Trainingsfläche lehrt am meisten. Zeichnen Sie, was Sie in dem Quadrat sehen, oder drücken Sie noch einmal N, um es zu übergehen.</translation>
     </message>
     <message>
-        <source>Fill in sample points goes through the points that Sample points to assess a map has drawn, with the map hidden: 1 to 9 say the class, 0 that nobody can tell, N goes on, Del goes back, Esc ends it. A class that is not on the map is added to the list like any other.</source>
-        <translation>Stichprobenpunkte ausfüllen geht die Punkte durch, die der Algorithmus für Stichprobenpunkte gezogen hat; die Karte ist dabei verborgen. 1 bis 9 sagen die Klasse, 0, dass es niemand sagen kann, N geht weiter, Entf zurück, Esc beendet es. Eine Klasse, die nicht auf der Karte ist, wird wie jede andere in die Liste aufgenommen.</translation>
+        <source>Fill in sample points goes through the points that Sample points to assess a map has drawn, with the map hidden: 1 to 9 say the class, 0 that nobody can tell, N goes on, Del goes back, Esc ends it. A class that is not on the map is added to the list like any other. Below stands how much of the map is right by the points so far, and how sure that is.</source>
+        <translation>Stichprobenpunkte ausfüllen geht die Punkte durch, die der Algorithmus für Stichprobenpunkte gezogen hat; die Karte ist dabei verborgen. 1 bis 9 sagen die Klasse, 0, dass es niemand sagen kann, N geht weiter, Entf zurück, Esc beendet es. Eine Klasse, die nicht auf der Karte ist, wird wie jede andere in die Liste aufgenommen. Darunter steht, wie viel der Karte nach den Punkten bis dahin stimmt und wie sicher das ist.</translation>
     </message>
     <message>
         <source>Make the map, and improve it</source>
@@ -2110,6 +2110,14 @@
     <message>
         <source>Make the map saves the model beside the raster and runs Classify a raster, which you can cancel. Improve it pretrains an encoder on this raster while you go on, and goes on with it when it is done.</source>
         <translation>Karte erstellen speichert das Modell neben dem Raster und klassifiziert das ganze Raster; Sie können es abbrechen. Verbessern trainiert einen Encoder auf diesem Raster vor, während Sie weiterzeichnen, und macht mit ihm weiter, wenn er fertig ist.</translation>
+    </message>
+    <message>
+        <source>A finished map</source>
+        <translation>Eine fertige Karte</translation>
+    </message>
+    <message>
+        <source>A finished map overwrites a map of the project by the labels that are selected, or by all, or compares two maps: which share of the pixels changed, from which class to which, and where. The result is a new map. Correct a map can also merge and rename classes.</source>
+        <translation>„Eine fertige Karte“ überschreibt eine Karte des Projekts mit den gewählten Trainingsflächen oder mit allen, oder vergleicht zwei Karten: welcher Anteil der Pixel sich geändert hat, von welcher Klasse zu welcher und wo. Das Ergebnis ist eine neue Karte. „Eine Karte berichtigen“ kann auch Klassen zusammenlegen und umbenennen.</translation>
     </message>
     <message>
         <source>When the computing stops</source>

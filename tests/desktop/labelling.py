@@ -135,7 +135,7 @@ def look_at_confidence() -> dict[str, Any]:
     picture("confidence")
     dock().shows.setCurrentIndex(0)
     rows = range(len(dock().work.classes))
-    return {"accuracies": [dock().class_list.index(row, 4).data() for row in rows]}
+    return {"accuracies": [dock().class_list.index(row, 4).data(Qt.ItemDataRole.ToolTipRole) for row in rows]}
 
 
 def outline() -> dict[str, Any]:

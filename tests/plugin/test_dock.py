@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -31,7 +32,7 @@ from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QSize, Qt
 from qgis.PyQt.QtGui import QKeyEvent, QWheelEvent
 from qgis.PyQt.QtTest import QTest
-from qgis.PyQt.QtWidgets import QMainWindow
+from qgis.PyQt.QtWidgets import QAction, QMainWindow
 from small_raster import write_raster
 
 FAKE = Path(__file__).with_name("fake_session.py")
@@ -104,6 +105,22 @@ def dock(desk, image, record, mode, monkeypatch):
     until(lambda: made.work.opened is not None, "the session opens")
     yield made
     made.shut()
+
+
+OTHER_PROGRAM = """\
+import sys, time
+from osgeo import ogr
+file = ogr.Open(sys.argv[1], 1)
+layer = file.GetLayer("labels")
+for number in range(20):
+    feature = ogr.Feature(layer.GetLayerDefn())
+    feature["class"] = 2
+    x = 500001 + number
+    ring = f"{x} 5599990, {x + .5} 5599990, {x + .5} 5599991, {x} 5599990"
+    feature.SetGeometry(ogr.CreateGeometryFromWkt(f"MultiPolygon((({ring})))"))
+    assert layer.CreateFeature(feature) == 0
+    time.sleep(0.05)
+"""
 
 
 def requests(record: Path, kind: str) -> list[dict]:
@@ -333,6 +350,20 @@ class TestLabelLayer:
         assert other.dataProvider().deleteFeatures([1])
         until(lambda: told(record) == {}, "the session hears of it")
 
+    def test_two_programs_that_draw_at_once_lose_nothing_of_each_other(self, dock, desk, record, tmp_path):
+        """As two QGIS with a dock of the same raster do."""
+        two_classes(dock)
+        script = tmp_path / "other.py"
+        script.write_text(OTHER_PROGRAM)
+        other = subprocess.Popen([sys.executable, str(script), dock.work.labels.source().split("|")[0]])
+        dock.use_tool("polygon")
+        for number in range(5):
+            draw_square(desk, 0.1 + 0.15 * number, 0.4)
+        until(lambda: other.poll() is not None, "the other one is done")
+        assert other.returncode == 0
+        assert sorted(in_file(dock).values()) == [1] * 5 + [2] * 20
+        until(lambda: told(record) == in_file(dock), "the session knows all")
+
     def test_classes_are_the_style_of_the_layer_and_lie_in_the_file(self, dock, record):
         from qgis_false.dock.label_file import classes_of_labels
 
@@ -491,7 +522,7 @@ class TestSession:
         draw_square(desk, 0.6, 0.4)
         model = dock.class_list
         until(lambda: model.index(0, 4).data() == "90% (70–97)", "a score comes")
-        assert model.index(1, 4).data() == "1 more"
+        assert model.index(1, 4).data() == "after 1 more"
         assert model.index(1, 4).data(Qt.ItemDataRole.ToolTipRole) == "unknown, draw 1 more"
         assert [model.index(row, 3).data() for row in range(2)] == ["2", "1"]
 
@@ -654,6 +685,54 @@ class Started:
 
         self.started = []
         monkeypatch.setattr(BackgroundRun, "start", lambda run: self.started.append(run))
+
+
+class TestModels:
+    def test_classes_are_taken_from_a_model_and_drawn_with_at_once(self, dock, desk, monkeypatch, record):
+        two_classes(dock)
+        monkeypatch.setattr("qgis_false.dock.dock.QFileDialog.getOpenFileName", lambda *asked: ("/m/wet.safetensors", ""))
+        from_model = dock.findChild(QAction, "classes_of_model")
+        from_model.trigger()
+        until(lambda: [one.name for one in dock.work.classes] == ["river", "marsh"], "the classes come")
+        assert requests(record, "open")[-1]["model"] == "/m/wet.safetensors"
+        assert [one.code for one in dock.class_list.classes] == [3, 7]
+        dock.use_tool("polygon")
+        press(desk, Qt.Key.Key_2)
+        draw_square(desk, 0.4, 0.4)
+        assert in_file(dock) == {1: 7}
+
+    def test_one_that_is_not_chosen_changes_nothing(self, dock, monkeypatch, record):
+        two_classes(dock)
+        monkeypatch.setattr("qgis_false.dock.dock.QFileDialog.getOpenFileName", lambda *asked: ("", ""))
+        dock.findChild(QAction, "classes_of_model").trigger()
+        assert [one.name for one in dock.work.classes] == ["road", "roof"]
+        assert len(requests(record, "open")) == 1
+
+
+class TestAFolderThatIsReadOnly:
+    """Root may write anywhere, so the folder only says that it is."""
+
+    @pytest.fixture
+    def image(self, image, monkeypatch, tmp_path):
+        home = tmp_path / "home"
+        home.mkdir()
+        may = os.access
+        monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path and may(path, mode))
+        QgsProject.instance().setFileName(str(home / "work.qgz"))
+        return image
+
+    def test_has_labels_model_and_map_in_the_folder_of_the_project(self, dock, desk, monkeypatch, tmp_path):
+        runs = Started(monkeypatch)
+        assert dock.work.labels.source().split("|")[0] == str(tmp_path / "home" / "image_labels.gpkg")
+        two_classes(dock)
+        dock.use_tool("polygon")
+        draw_square(desk, 0.4, 0.4)
+        assert in_file(dock) == {1: 1}
+        dock.make_map.click()
+        until(lambda: runs.started, "the run begins")
+        (run,) = runs.started
+        assert {Path(run.values[name]).parent for name in ("MODEL", "OUTPUT")} == {tmp_path / "home"}
+        assert not [one.name for one in tmp_path.iterdir() if one.name.startswith("image_")]
 
 
 class TestWholeMaps:
