@@ -80,6 +80,10 @@ class StoredBands:
 
         That is so where it stores no blocks there (a sparse GeoTIFF) and its nodata value, or transparency, stands for them.
         """
+        if any(map(is_remote, (self._file.path, *self.files))):
+            # rasterio holds the interpreter's lock while GDAL looks a block up, which waits for what other threads ask of
+            # the server. Where GDAL has an error to report to one of these, which takes that lock, both would wait for ever.
+            return False
         dataset = self.dataset()
         if dataset.driver != "GTiff" or isinstance(dataset, WarpedVRT):
             return False
