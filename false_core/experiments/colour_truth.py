@@ -14,7 +14,7 @@ from rasterio.windows import Window
 from false_core.errors import InputError, OutputError, RequestError
 from false_core.publish import published
 from false_core.raster.classes import ClassTable
-from false_core.raster.source import GDAL_ERRORS
+from false_core.raster.opening import GDAL_ERRORS
 
 UNKNOWN_CODE = 255
 """In rasters of codes: no class."""

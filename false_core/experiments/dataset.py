@@ -19,7 +19,7 @@ from false_core.experiments.folders import Sheets, find_sheets
 from false_core.feedback import Feedback
 from false_core.publish import published
 from false_core.raster.classes import ClassTable, classes_from_values
-from false_core.raster.source import GDAL_ERRORS
+from false_core.raster.opening import GDAL_ERRORS
 
 _STRIP = 1024
 _SLOW_TO_SEEK = (".jpg", ".jpeg", ".png")

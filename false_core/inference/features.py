@@ -17,7 +17,8 @@ from false_core.inference.batches import BatchedNetwork
 from false_core.inference.tiled import TiledNetwork
 from false_core.inference.tiles import Tile, TilePlan
 from false_core.models.encoder import STRIDE
-from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window, block_mean
+from false_core.raster.coarsening import block_mean
+from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
 
 FEATURE_STRIDE = 4

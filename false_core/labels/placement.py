@@ -19,7 +19,8 @@ from pyproj.transformer import AreaOfInterest, TransformerGroup
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.raster.ground import turns_to
-from false_core.raster.source import RasterSource, describe_crs, moved
+from false_core.raster.in_words import describe_crs
+from false_core.raster.source import RasterSource, moved
 
 
 def to_pixels(

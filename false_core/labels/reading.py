@@ -19,7 +19,8 @@ from false_core.labels.label_file import read_table
 from false_core.labels.layer_path import LayerPath
 from false_core.labels.placement import to_pixels
 from false_core.raster.classes import ClassTable, LandCoverClass, LegendEntry, classes_from_values
-from false_core.raster.source import RasterSource, describe_crs, describe_extent
+from false_core.raster.in_words import describe_crs, describe_extent
+from false_core.raster.source import RasterSource
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,9 @@ from false_core.models.from_file import encoder_from, segmenter_from
 from false_core.models.header import ENCODER
 from false_core.models.model_file import read_card
 from false_core.publish import published
+from false_core.raster.in_words import length_in_words
 from false_core.raster.map_file import RasterFile, build_overviews
-from false_core.raster.source import FloatArray, Window, length_in_words
+from false_core.raster.source import FloatArray, Window
 
 EMBED_TILE_PX, EMBED_TILE_PX_OF_MANY_BANDS = 512, 256
 """Working pixels looked at at a time, and where there are many bands to hold."""

@@ -33,7 +33,8 @@ from false_core.raster.class_map import ClassMap
 from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass, read_legend
 from false_core.raster.georeference import ground_facts
 from false_core.raster.map_file import COMPRESSION, write_class_names, write_sld, write_style
-from false_core.raster.source import GDAL_ERRORS, RasterSource
+from false_core.raster.opening import GDAL_ERRORS
+from false_core.raster.source import RasterSource
 from false_core.reports.page import write_report
 
 MAP_FILE, POLYGONS_FILE, AREAS_FILE = "map.tif", "polygons.gpkg", "areas.csv"

@@ -20,8 +20,8 @@ from false_core import __version__, jobs
 from false_core.device import describe
 from false_core.errors import InputError, ModelFileError
 from false_core.models.model_file import MADE_BY, ModelCard
+from false_core.raster.opening import GDAL_ERRORS
 from false_core.raster.parts import check_parts_of_raster
-from false_core.raster.source import GDAL_ERRORS
 from false_core.redaction import without_secrets
 
 MAX_BYTES_HASHED_WHOLE = 64_000_000

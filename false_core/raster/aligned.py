@@ -17,7 +17,9 @@ from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.raster.class_map import CodeArray, as_codes
 from false_core.raster.ground import turns_to
-from false_core.raster.source import GDAL_ERRORS, BoolArray, FloatArray, RasterSource, Window, describe_crs
+from false_core.raster.in_words import describe_crs
+from false_core.raster.opening import GDAL_ERRORS
+from false_core.raster.source import BoolArray, FloatArray, RasterSource, Window
 
 
 class AlignedCodes:

@@ -6,7 +6,8 @@ import pyproj
 from pyproj.exceptions import CRSError
 from rasterio.crs import CRS
 
-from false_core.raster.source import RasterSource, describe_crs, length_in_words
+from false_core.raster.in_words import describe_crs, length_in_words
+from false_core.raster.source import RasterSource
 
 
 def ground_facts(source: RasterSource) -> list[tuple[str, str]]:

@@ -221,8 +221,8 @@ def _opens(path: str) -> bool:
     # Only here: a job that names its rasters plainly does not wait for GDAL before it is checked.
     import rasterio
 
+    from false_core.raster.opening import GDAL_ERRORS
     from false_core.raster.parts import check_parts_of_raster
-    from false_core.raster.source import GDAL_ERRORS
 
     check_parts_of_raster(path)
     try:

@@ -17,7 +17,8 @@ from rasterio.windows import Window as RasterioWindow
 
 from false_core.errors import OutputError
 from false_core.raster.classes import ClassTable
-from false_core.raster.source import GDAL_ERRORS, RasterSource, Window
+from false_core.raster.opening import GDAL_ERRORS
+from false_core.raster.source import RasterSource, Window
 from false_core.sidecars import is_style_of_user, signed_style
 from false_core.threads import BackgroundWriter
 

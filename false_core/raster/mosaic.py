@@ -25,7 +25,8 @@ from false_core.publish import fsync_path, make_own_folder
 from false_core.raster.classes import ClassTable
 from false_core.raster.cog import StripFile, add_colours, simple_source, write_cog
 from false_core.raster.map_file import CLASSES_TAG, FILE_BLOCK_PX, RasterFile
-from false_core.raster.source import GDAL_ERRORS, RasterSource, Window
+from false_core.raster.opening import GDAL_ERRORS
+from false_core.raster.source import RasterSource, Window
 
 VRT_ENDING = ".vrt"
 MAP_TILE_PX = 64 * FILE_BLOCK_PX

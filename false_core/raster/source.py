@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
-import threading
-import warnings
-import weakref
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,63 +11,35 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
-import rasterio.errors
 import rasterio.warp
 from affine import Affine
-from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.vrt import WarpedVRT
+from rasterio.enums import ColorInterp
 from rasterio.windows import Window as RasterioWindow
 
 from false_core.errors import InputError
 from false_core.jobs import Extent, raster_name
 from false_core.raster.band_colours import BandColours, colours_of
 from false_core.raster.band_descriptions import BandDescription, bad_bands, describe_bands
-from false_core.raster.chunks_on_disk import ChunksOnDisk, chunks_on_disk
-from false_core.raster.file_state import is_remote
+from false_core.raster.coarsening import write_block_means
 from false_core.raster.ground import is_true_to_scale, scale_at, turns_to
-from false_core.raster.parts import check_metadata_of_raster, check_parts_of_raster
+from false_core.raster.in_words import describe_crs, describe_extent
+from false_core.raster.opening import GDAL_ERRORS, OpenedRaster
 from false_core.raster.peculiarities import is_image, peculiarities
 from false_core.raster.said import crs_said, is_said_nodata, nodata_said
+from false_core.raster.stored_bands import StoredBands
 from false_core.redaction import without_secrets
-from false_core.untrusted import check_is_file, on_one_line
-from false_core.untrusted.drivers import is_allowed_driver
+from false_core.untrusted import on_one_line
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[Any]
 
-GDAL_ERRORS = (rasterio.errors.RasterioError, CPLE_BaseError)
-"""What rasterio raises: its own errors, and now and then one of GDAL's as it is."""
 STRIP_BYTES = 64_000_000
 """For pixels of the file that are averaged to a coarser grid."""
-MOST_PIXELS_LOOKED_THROUGH = 600_000_000
-"""Pixels of a file up to which a small picture of it is made without overviews."""
-LARGEST_BLOCK = 2_000_000_000
-"""Bytes of a block of the file."""
-MOST_OPEN = 8
-"""Rasters whose files a thread keeps open. Thousands may take part in a job, and some systems allow 256 open files."""
-LARGEST_NUMBER = np.float32(3.402823e38)
-"""What no pixel of real numbers comes up to. Those that do are holes, whatever the file says: programs fill them with the
-largest numbers there are, and a nodata value in double precision, such as -1.797e308, is no number of such a band."""
 MAX_NAMES_LISTED = 5
-FORMATS_REMEDY = (
-    "It may be damaged, or of a format beside the usual ones. Those are opened where GDAL's name of the format is in the "
-    "variable FALSE_DRIVERS, or in Settings > Options > FALSE."
-)
-"""What to do about a raster of which GDAL does not know the format, or must not."""
-REMOTE_REMEDY = "Look at the address, the permission and the credentials. A folder on a server ends in a slash."
-"""What to do about a raster on a server that cannot be opened."""
-_SMALL_INTEGERS = {np.dtype(name) for name in ("uint8", "int8", "uint16", "int16")}
-"""float32 holds them, and sums of 256 of them, exactly."""
 METRES_PER_DEGREE = 111_320.0
 """The length of a degree of latitude, and of longitude at the equator, in metres."""
-
-# A raster without georeferencing is welcome here, and one with both nodata and alpha is read with both.
-warnings.filterwarnings("ignore", category=rasterio.errors.NotGeoreferencedWarning)
-warnings.filterwarnings("ignore", category=rasterio.errors.NodataShadowWarning)
 
 
 @dataclass(frozen=True)
@@ -145,36 +112,14 @@ class RasterSource:
         self._said = raster_name(path)
         self.path = path = self._said.path
         self._more_nodata = nodata_said(self._said)
-        self._local = threading.local()
-        self._on_disk: ChunksOnDisk | None = None
-        self._layout: tuple[Any, ...] | None = None
-        dataset = self._dataset()
-        self._layout = _layout(dataset)
-        if not dataset.count:
-            raise InputError(f"{path} holds no raster band.", "If it holds subdatasets, choose one of them.")
-        alpha = [index for index, meaning in zip(dataset.indexes, dataset.colorinterp) if meaning == ColorInterp.alpha]
-        # An alpha band that was asked for by number is data: near infrared is often marked as alpha by mistake.
-        beside = len(alpha) < dataset.count
-        images = tuple(index for index in alpha if beside and index not in bands and self._is_image(dataset, index))
-        alpha = [index for index in alpha if index not in images]
-        self.bands: tuple[int, ...] = tuple(bands) or tuple(index for index in dataset.indexes if index not in alpha)
-        if not self.bands:
-            raise InputError(f"{path} holds nothing but an alpha band.", "Name the band to use it all the same.")
-        self._alpha = next((index for index in alpha if index not in self.bands), None)
-        absent = [band for band in self.bands if band not in dataset.indexes]
-        if absent:
-            raise InputError(
-                f"{path} has {dataset.count} band(s); there is no band {', '.join(map(str, absent))}.",
-                "Correct the list of bands.",
-            )
-        if any("complex" in dataset.dtypes[band - 1] for band in self.bands):
-            raise InputError(f"{path} holds complex numbers.", "Convert it to amplitude or intensity first.")
+        file = OpenedRaster(path)
+        dataset = file.dataset()
+        self.bands, alpha, images = _chosen_bands(dataset, path, bands)
         self.dtype = str(dataset.dtypes[self.bands[0] - 1])
         self.descriptions: tuple[BandDescription, ...] = describe_bands(dataset, self.bands)
         self.bad_bands: tuple[int, ...] = tuple(band for band in bad_bands(dataset) if band in self.bands)
         self.peculiarities: tuple[str, ...] = peculiarities(dataset, self.bands, images)
         self._change: tuple[FloatArray, FloatArray] | None = None
-        self.files: tuple[str, ...] = tuple(dataset.files)
         # One object for all rasters with the same CRS: it is large.
         crs = crs_said(self._said) or dataset.crs
         self.crs: CRS | None = crs and _crs.setdefault(crs.to_wkt(), crs)
@@ -184,20 +129,13 @@ class RasterSource:
         self.native_transform = dataset.transform if self.georeferenced else Affine(1, 0, 0, 0, -1, 0)
         if self.native_transform.is_degenerate:
             raise InputError(f"{path} has a georeferencing that puts all its pixels on one line.", "Georeference it again.")
-        self._on_disk = chunks_on_disk(
-            self.files or (path,),
-            (self.bands, self._alpha, dataset.dtypes, dataset.nodatavals, dataset.mask_flag_enums, self.native_transform),
-            *self._more_nodata,
-            bands=len(self.bands),
-            width=self.native_width,
-            height=self.native_height,
-        )
+        self._stored = StoredBands(file, self.bands, alpha, self._more_nodata)
+        self.files: tuple[str, ...] = self._stored.files
         self._coarsen(factor)
 
     def at_factor(self, factor: int) -> RasterSource:
         """Return the same raster on a working grid ``factor`` times coarser than the file's."""
         other = copy.copy(self)
-        other._local = threading.local()
         other._coarsen(factor)
         return other
 
@@ -221,7 +159,6 @@ class RasterSource:
                 numbers of the file are taken to be in those of the reference already.
         """
         other = copy.copy(self)
-        other._local = threading.local()
         pairs = list(zip(self.descriptions, reference))
         other.descriptions = tuple(replace(own, scale=ref.scale, offset=ref.offset) for own, ref in pairs)
         if convert:
@@ -259,7 +196,7 @@ class RasterSource:
     @property
     def colours(self) -> BandColours:
         """Which of the bands are red, green and blue."""
-        return colours_of(self._dataset(), self.bands)
+        return colours_of(self._stored.dataset(), self.bands)
 
     @property
     def pixel_size(self) -> float:
@@ -315,7 +252,7 @@ class RasterSource:
             y, height, width = top - window.row, data.shape[1] // f, data.shape[2] // f
             part = pixels[:, y : y + height, x : x + width]
             if f > 1:
-                _block_mean(data, invalid, f, part)
+                write_block_means(data, invalid, f, part)
             else:
                 part[:] = data
                 if invalid is not None:
@@ -360,45 +297,15 @@ class RasterSource:
         Pixels are picked, not averaged, and NaN where invalid. None where the raster cannot be read, or where that would
         mean to read too much: of a raster on the network, or a huge one, without overviews.
         """
-        dataset, factor = self._dataset(), max(1, math.ceil(max(self.native_width, self.native_height) / longest))
-        shape = max(1, self.native_height // factor), max(1, self.native_width // factor)
-        too_much = is_remote(self.path) or self.native_width * self.native_height > MOST_PIXELS_LOOKED_THROUGH
-        if too_much and factor > 1 and not dataset.overviews(self.bands[0]):
-            return None
-        try:
-            pixels = dataset.read(self.bands, out_shape=(len(self.bands), *shape), masked=True)
-        except GDAL_ERRORS:
-            return None
-        found: FloatArray = pixels.astype(np.float32).filled(np.nan)
-        found[~np.isfinite(found) | self.is_said_nodata(pixels.data)] = np.nan
-        return found
+        return self._stored.overview(longest)
 
     def is_hole(self, window: Window) -> bool:
-        """Return whether the file can tell without reading that there is no valid pixel in ``window``.
-
-        That is so where it stores no blocks there (a sparse GeoTIFF) and its nodata value, or transparency, stands for them.
-        """
-        dataset, f = self._dataset(), self.factor
+        """Return whether the file can tell without reading that there is no valid pixel in ``window``."""
+        f = self.factor
         left, top = max(0, window.column) * f, max(0, window.row) * f
         right = min(self.native_width, (window.column + window.width) * f)
         bottom = min(self.native_height, (window.row + window.height) * f)
-        if right <= left or bottom <= top:
-            return True
-        if dataset.driver != "GTiff" or isinstance(dataset, WarpedVRT):
-            return False
-        if self._alpha:
-            telling: tuple[int, ...] = (self._alpha,)
-        elif all(MaskFlags.nodata in dataset.mask_flag_enums[band - 1] for band in self.bands):
-            telling = self.bands
-        else:
-            return False
-        return not any(
-            _is_stored(dataset, band, row, column)
-            for band in telling
-            for height, width in (dataset.block_shapes[band - 1],)
-            for row in range(top // height, -(-bottom // height))
-            for column in range(left // width, -(-right // width))
-        )
+        return right <= left or bottom <= top or self._stored.is_hole(left, top, right, bottom)
 
     def _read_native(self, window: Window) -> tuple[Pixels, BoolArray | None]:
         """Return a window that lies in the working grid at the file's own resolution, of ``factor`` times its size.
@@ -409,7 +316,7 @@ class RasterSource:
         width = min(self.native_width - window.column * f, window.width * f)
         height = min(self.native_height - window.row * f, window.height * f)
         native = RasterioWindow(window.column * f, window.row * f, width, height)
-        data, invalid = self._on_disk.read(native, self._read_file) if self._on_disk else self._read_file(native)
+        data, invalid = self._stored.read(native)
         beyond = ((0, 0), (0, window.height * f - height), (0, window.width * f - width))
         if any(after for _, after in beyond):
             invalid = np.zeros(data.shape, bool) if invalid is None else invalid
@@ -452,157 +359,42 @@ class RasterSource:
             )
         return Window(left, top, right - left, bottom - top)
 
-    def _dataset(self) -> Any:
-        """Return the file as this thread has it open."""
-        dataset = getattr(self._local, "dataset", None)
-        # Once it is known what the files are, what was opened before may be what they were.
-        fresh = self._on_disk is not None and self._on_disk.is_identified
-        if dataset is None or self._local.fresh != fresh:
-            dataset = self._open()
-            if self._layout not in (None, _layout(dataset)):
-                raise InputError(
-                    f"The raster {self.path} was replaced since it was opened.",
-                    "Start the job again when nothing writes to it any more.",
-                )
-            self._local.dataset, self._local.fresh = dataset, fresh
-        _open_files.used(self)
-        return dataset
 
-    def _open(self) -> Any:
-        # A colon after a possible drive letter means a subdataset or an address, which only GDAL can look up.
-        is_file = not self.path.startswith("/vsi") and ":" not in self.path[2:]
-        if is_file and not os.path.exists(self.path):
-            raise InputError(f"The raster {self.path} does not exist.")
-        check_is_file(self.path, "The raster")
-        check_parts_of_raster(self.path)
-        try:
-            dataset = rasterio.open(self.path)
-            _check_driver(dataset, self.path)
-            check_metadata_of_raster(dataset, self.path)
-            _check_blocks(dataset, self.path)
-            points, points_crs = dataset.gcps
-            if dataset.transform.is_identity and points and points_crs:
-                # QGIS shows such a raster warped; labels are drawn on what it shows. Its margins must not look
-                # like pixels, so where nothing else marks them an alpha band does.
-                unmarked = dataset.nodata is None and ColorInterp.alpha not in dataset.colorinterp
-                dataset = WarpedVRT(dataset, src_crs=points_crs, add_alpha=unmarked)
-        except (*GDAL_ERRORS, UnicodeError) as error:
-            raise InputError(
-                f"The raster {self.path} cannot be opened: {str(error).rstrip('.')}.",
-                REMOTE_REMEDY if is_remote(self.path) else FORMATS_REMEDY if "supported file format" in str(error) else "",
-            ) from error
-        return dataset
-
-    def _close(self) -> None:
-        """Let go of the file as this thread has it open."""
-        self._local.dataset = None
-
-    def _is_image(self, dataset: Any, band: int) -> bool:
-        try:
-            return is_image(dataset, band)
-        except GDAL_ERRORS:
-            return False  # What cannot be read is told when it is needed.
-
-    def _read_file(self, window: RasterioWindow) -> tuple[Pixels, BoolArray | None]:
-        """Return pixels of the chosen bands, whole numbers where the file holds such, and which are invalid if any are."""
-        dataset = self._dataset()
-        try:
-            types = {np.dtype(dataset.dtypes[band - 1]) for band in self.bands}
-            whole = types <= _SMALL_INTEGERS and len(types) == 1
-            data: Pixels = dataset.read(self.bands, window=window, out_dtype=None if whole else "float32")
-            invalid = self._masked(dataset, data, window)
-            if self._alpha:
-                # By itself, as GDAL would look at nodata alone where a raster has both.
-                clear = dataset.read(self._alpha, window=window) == 0
-                invalid = np.broadcast_to(clear, data.shape) if invalid is None else invalid | clear
-        except GDAL_ERRORS as error:
-            reason = str(error.__cause__ or error).rstrip(".")
-            if any(map(is_remote, self.files or (self.path,))):
-                raise InputError(
-                    f"The raster {self.path} can no longer be read over the network: {reason}.",
-                    "Look at the network and the server, then run the job again: it goes on with what is kept.",
-                ) from error
-            raise InputError(
-                f"The raster {self.path} is damaged or cut off: {reason}.", "Copy or download it again."
-            ) from error
-        if self._more_nodata:
-            more = is_said_nodata(data, self._more_nodata)
-            invalid = more if invalid is None else invalid | more
-        if not whole:
-            infinite = ~(np.abs(data) < LARGEST_NUMBER)
-            invalid = infinite if invalid is None else invalid | infinite
-        return data, invalid if invalid is not None and invalid.any() else None
-
-    def _masked(self, dataset: Any, data: Pixels, window: RasterioWindow) -> BoolArray | None:
-        """Return which pixels (bands, height, width) GDAL's masks leave out, None where there are no masks but alpha."""
-        flags = [dataset.mask_flag_enums[band - 1] for band in self.bands]
-        if all(MaskFlags.all_valid in flag or MaskFlags.alpha in flag for flag in flags):
-            return None
-        values = [dataset.nodatavals[band - 1] for band in self.bands]
-        if all(flag == [MaskFlags.nodata] and _fits(value, data.dtype) for flag, value in zip(flags, values)):
-            # For whole numbers that is all GDAL does too, but it would read everything a second time for it.
-            missing: BoolArray = data == np.array(values).astype(data.dtype)[:, None, None]
-            return missing
-        masked: BoolArray = dataset.read_masks(self.bands, window=window) == 0
-        return masked
-
-
-class _OpenFiles(threading.local):
-    """The rasters whose files a thread has open, the least recently used first. A raster that is gone is closed."""
-
-    def __init__(self) -> None:
-        self._rasters: OrderedDict[int, weakref.ref[RasterSource]] = OrderedDict()
-
-    def used(self, raster: RasterSource) -> None:
-        """Take note that this thread reads from ``raster`` now. Closes the one that it has not read from for longest."""
-        self._rasters[id(raster)] = weakref.ref(raster)
-        self._rasters.move_to_end(id(raster))
-        if len(self._rasters) > MOST_OPEN:
-            oldest = self._rasters.popitem(last=False)[1]()
-            if oldest is not None:
-                oldest._close()
-
-
-_open_files = _OpenFiles()
 _crs: dict[str, CRS] = {}
 
 
-def _fits(value: float | None, dtype: np.dtype[Any]) -> bool:
-    """Return whether ``value`` is one that pixels of a whole-numbered type can have."""
-    if value is None or dtype.kind not in "iu" or not float(value).is_integer():
-        return False
-    limits = np.iinfo(dtype)
-    return bool(limits.min <= value <= limits.max)
+def _chosen_bands(dataset: Any, path: str, asked: Sequence[int]) -> tuple[tuple[int, ...], int | None, tuple[int, ...]]:
+    """Return the bands to read, the one that says where they are transparent, and those marked as alpha that are images.
+
+    Raises:
+        InputError: There are no such bands, or none that can be read as numbers.
+    """
+    if not dataset.count:
+        raise InputError(f"{path} holds no raster band.", "If it holds subdatasets, choose one of them.")
+    alpha = [index for index, meaning in zip(dataset.indexes, dataset.colorinterp) if meaning == ColorInterp.alpha]
+    # An alpha band that was asked for by number is data: near infrared is often marked as alpha by mistake.
+    beside = len(alpha) < dataset.count
+    images = tuple(index for index in alpha if beside and index not in asked and _is_image(dataset, index))
+    alpha = [index for index in alpha if index not in images]
+    bands = tuple(asked) or tuple(index for index in dataset.indexes if index not in alpha)
+    if not bands:
+        raise InputError(f"{path} holds nothing but an alpha band.", "Name the band to use it all the same.")
+    absent = [band for band in bands if band not in dataset.indexes]
+    if absent:
+        raise InputError(
+            f"{path} has {dataset.count} band(s); there is no band {', '.join(map(str, absent))}.",
+            "Correct the list of bands.",
+        )
+    if any("complex" in dataset.dtypes[band - 1] for band in bands):
+        raise InputError(f"{path} holds complex numbers.", "Convert it to amplitude or intensity first.")
+    return bands, next((index for index in alpha if index not in bands), None), images
 
 
-def _layout(dataset: Any) -> tuple[Any, ...]:
-    """Return what must not change of a raster while it is open."""
-    return dataset.width, dataset.height, dataset.dtypes, dataset.transform, str(dataset.nodatavals)
-
-
-def _check_driver(dataset: Any, path: str) -> None:
-    # Where GDAL was loaded before the list was made, or is a newer one.
-    if not is_allowed_driver(dataset.driver):
-        raise InputError(f"The raster {path} is of the format {dataset.driver}, beside the usual ones.", FORMATS_REMEDY)
-
-
-def _check_blocks(dataset: Any, path: str) -> None:
-    """Raise InputError where a block, which is only ever unpacked as a whole, would fill the memory."""
-    for (height, width), dtype in zip(dataset.block_shapes, dataset.dtypes):
-        size = height * width * (16 if "complex" in dtype else np.dtype(dtype).itemsize)
-        if size > LARGEST_BLOCK:
-            raise InputError(
-                f"{path} is stored in blocks of {width:,} x {height:,} pixels. To read any pixel takes {size / 1e9:,.1f} GB "
-                "of memory.",
-                "Translate it with gdal_translate -co TILED=YES on a computer with that memory.",
-            )
-
-
-def _is_stored(dataset: Any, band: int, row: int, column: int) -> bool:
+def _is_image(dataset: Any, band: int) -> bool:
     try:
-        return bool(dataset.block_size(band, row, column))
-    except rasterio.errors.RasterBlockError:
-        return False
+        return is_image(dataset, band)
+    except GDAL_ERRORS:
+        return False  # What cannot be read is told when it is needed.
 
 
 def first_names(rasters: Sequence[RasterSource], most: int) -> list[str]:
@@ -616,67 +408,7 @@ def names_of(rasters: Sequence[RasterSource]) -> str:
     return ", ".join(first_names(rasters, MAX_NAMES_LISTED))
 
 
-_UNITS = {1000.0: "km", 1.0: "m", 0.3048: "ft"}
-"""What units of projected CRSs are called, by their length in metres. Both kinds of feet are the same to four digits."""
-
-
-def describe_crs(crs: CRS | None) -> str:
-    """Return a short name of a CRS for messages."""
-    if crs is None:
-        return "no CRS"
-    authority = crs.to_authority()
-    return ":".join(authority) if authority else "a CRS without a code"
-
-
-def length_in_words(length: float, crs: CRS | None) -> str:
-    """Return a length along the axes of a CRS with the name of its unit."""
-    if crs is not None and crs.is_geographic:
-        return f"{length:g} degrees"
-    unit = _UNITS.get(round(crs.linear_units_factor[1], 4)) if crs is not None and crs.is_projected else None
-    return f"{length:g} {unit}" if unit else f"{length:g} CRS units"
-
-
-def describe_extent(extent: tuple[float, float, float, float]) -> str:
-    """Return an extent for messages: to the metre where it is in metres, to six digits where it is in degrees."""
-    return "(" + ", ".join(f"{value:g}" if abs(value) < 1e5 else f"{value:.0f}" for value in extent) + ")"
-
-
 def moved(transform: Affine, positions: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """Return where ``transform`` takes positions (n, 2), x first."""
     a, b, c, d, e, f = transform[:6]
     return np.asarray(positions @ np.array([[a, d], [b, e]]) + (c, f), np.float64)
-
-
-def block_mean(data: FloatArray, factor: int) -> FloatArray:
-    """Average (bands, height * factor, width * factor) to (bands, height, width) over what is finite."""
-    if factor == 1:
-        return data
-    invalid = ~np.isfinite(data)
-    out = np.empty((len(data), data.shape[1] // factor, data.shape[2] // factor), np.float32)
-    _block_mean(data, invalid if invalid.any() else None, factor, out)
-    return out
-
-
-def _block_mean(data: Pixels, invalid: BoolArray | None, factor: int, out: FloatArray) -> None:
-    """Write the means over what is valid to ``out``; NaN where nothing is."""
-    # One at a time, as what lies in between takes as much memory as the band itself.
-    for number, (band, mean) in enumerate(zip(data, out)):
-        if invalid is None:
-            mean[:] = _block_sum(band, factor)
-            mean /= factor * factor
-            continue
-        missing = invalid[number]
-        with np.errstate(invalid="ignore"):
-            mean[:] = _block_sum(np.where(missing, band.dtype.type(0), band), factor)
-            mean /= factor * factor - _block_sum(missing.view(np.uint8), factor)
-
-
-def _block_sum(band: Pixels, factor: int) -> FloatArray:
-    # Rows first: whole rows are added much faster than every so many pixels of one.
-    rows = band[::factor].astype(np.float32)
-    for start in range(1, factor):
-        rows += band[start::factor]
-    total = rows[:, ::factor].copy()
-    for start in range(1, factor):
-        total += rows[:, start::factor]
-    return total

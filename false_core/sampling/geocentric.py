@@ -10,7 +10,8 @@ import numpy.typing as npt
 import rasterio.warp
 from rasterio.crs import CRS
 
-from false_core.raster.source import GDAL_ERRORS, RasterSource, moved
+from false_core.raster.opening import GDAL_ERRORS
+from false_core.raster.source import RasterSource, moved
 
 Positions = npt.NDArray[np.float64]
 

@@ -14,7 +14,8 @@ from torch import nn
 from false_core.feedback import Feedback
 from false_core.inference.features import FEATURE_STRIDE, TiledEncoder, feature_size, fit_components
 from false_core.language.catalogue import localised
-from false_core.raster.source import RasterSource, Window, block_mean
+from false_core.raster.coarsening import block_mean
+from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation
 from false_core.reports.figures import Colours, as_bytes, as_svg, in_colour, show_picture
 

@@ -16,12 +16,14 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 
 from false_core.distributed import ALONE, World
 from false_core.methods.method import FirstLook, Method, Outcome, Views
 from false_core.training.gradient_sum import GradientSum
 
 OF_ONE_PROCESS = GradientSum((), ALONE)
+UNSCALED = GradScaler("cpu", enabled=False)
 
 
 def accumulate_gradients(
@@ -29,6 +31,7 @@ def accumulate_gradients(
     micro_batches: Sequence[Callable[[], Views]],
     precision: Callable[[], AbstractContextManager[object]] = nullcontext,
     together: GradientSum = OF_ONE_PROCESS,
+    scaler: GradScaler = UNSCALED,
 ) -> Outcome:
     """Add the gradients of a batch to those of the weights of ``method``, and return what the batch came to.
 
@@ -44,14 +47,15 @@ def accumulate_gradients(
         precision: The context of each forward pass, for autocast.
         together: What adds up the gradients of the processes that share the batch, each with as many parts. All end up
             with the same.
+        scaler: Scales the gradients.
     """
     world = together.world
     if method.looks_twice:
-        micro_batches = _focused(method, micro_batches, precision, world)
+        micro_batches = _focused(method, micro_batches, precision, world, scaler)
     if len(micro_batches) == 1 and not world.is_shared:
         with precision():
             outcome: Outcome = method(micro_batches[0]())
-        torch.autograd.backward(outcome.loss)
+        torch.autograd.backward(scaler.scale(outcome.loss))
         return outcome
     if len(micro_batches) == 1:
         with precision():
@@ -61,7 +65,7 @@ def accumulate_gradients(
         # again.
         with torch.no_grad(), _buffers_unchanged(method), precision():
             made = [method.represent(part()) for part in micro_batches]
-    batch_loss = _batch_loss(method, made, precision, world)
+    batch_loss = _batch_loss(method, made, precision, world, scaler)
     for number, part in enumerate(micro_batches, start=1):
         representations = made[0]
         if len(micro_batches) > 1:
@@ -77,6 +81,7 @@ def _focused(
     micro_batches: Sequence[Callable[[], Views]],
     precision: Callable[[], AbstractContextManager[object]],
     world: World,
+    scaler: GradScaler,
 ) -> list[Callable[[], Views]]:
     """Look at a batch for the first time, and return what makes the views to look at the second time."""
     with _buffers_unchanged(method):
@@ -84,12 +89,12 @@ def _focused(
             views = micro_batches[0]()
             with precision():
                 look = method.first_look(views)
-            batch_loss = _batch_loss(method, [look.representations], precision, world)
+            batch_loss = _batch_loss(method, [look.representations], precision, world, scaler)
             seen = method.focused(views, method.focus(views, look.features, batch_loss.gradients_at(look)))
             return [lambda: seen]
         with torch.no_grad(), precision():
             made = [method.represent(part()) for part in micro_batches]
-        batch_loss = _batch_loss(method, made, precision, world)
+        batch_loss = _batch_loss(method, made, precision, world, scaler)
         foci = []
         for part in micro_batches:
             views = part()
@@ -128,7 +133,8 @@ class _BatchLoss:
         gradients = self.gradients_of(look.representations)
         names = [name for name, made in look.representations.items() if made.requires_grad and gradients[name] is not None]
         made, given = [look.representations[name] for name in names], [gradients[name] for name in names]
-        return torch.autograd.grad(made, look.features, given)[0]
+        # Which of them are the largest counts, and also one that overflowed is a number then.
+        return torch.autograd.grad(made, look.features, given)[0].nan_to_num()
 
 
 def _batch_loss(
@@ -136,6 +142,7 @@ def _batch_loss(
     made: Sequence[Mapping[str, Tensor]],
     precision: Callable[[], AbstractContextManager[object]],
     world: World,
+    scaler: GradScaler,
 ) -> _BatchLoss:
     """Compare all that the parts of all processes came to.
 
@@ -150,7 +157,7 @@ def _batch_loss(
         done[name] = sum(lengths[name][: world.share.rank]) // 2
     with precision():
         outcome = method.compare_all(whole)
-    torch.autograd.backward(outcome.loss)
+    torch.autograd.backward(scaler.scale(outcome.loss))
     return _BatchLoss(outcome, whole, done)
 
 

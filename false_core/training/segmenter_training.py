@@ -21,7 +21,7 @@ from false_core.models.encoder import channels_of
 from false_core.models.model_file import DECODER_PREFIX, ModelCard, load_weights
 from false_core.models.segmenter import build_segmenter, with_prior
 from false_core.models.weights import start_from
-from false_core.precision import autocast
+from false_core.precision import autocast, loss_scaler
 from false_core.presets import PHOTOMETRIC, FinetuneSettings
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
@@ -186,6 +186,8 @@ class SegmenterTrainer:
         else:
             self.optimiser = torch.optim.AdamW(shares, settings.learning_rate, fused=fused_on(device))
 
+        self._scaler = loss_scaler(device, settings.mixed_precision)
+
     @property
     def result(self) -> nn.Module:
         """The network to keep: where the preset says so, the running average of the one that is trained."""
@@ -218,8 +220,9 @@ class SegmenterTrainer:
             loss = loss + self.settings.auxiliary * self._loss(enlarged, targets)
         self.optimiser.zero_grad(set_to_none=True)
         with self._together.last_backward():
-            torch.autograd.backward(loss)
-        self.optimiser.step()
+            torch.autograd.backward(self._scaler.scale(loss))
+        self._scaler.step(self.optimiser)
+        self._scaler.update()
         if self._averaged:
             self._averaged.update_parameters(self.network)
         self.step += 1
@@ -261,6 +264,7 @@ class SegmenterTrainer:
             "step": self.step,
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "scaler": self._scaler.state_dict(),
             **averaged,
             **auxiliary,
         }
@@ -270,6 +274,7 @@ class SegmenterTrainer:
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
         restore(self.optimiser, state["optimiser"])
+        self._scaler.load_state_dict(state["scaler"])
         if self._averaged:
             self._averaged.load_state_dict(state["averaged"])
         if self.auxiliary:

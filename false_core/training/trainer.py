@@ -17,10 +17,11 @@ from false_core.device_limits import DeviceLimit
 from false_core.distributed import ALONE, World
 from false_core.errors import OutOfMemoryError
 from false_core.feedback import Feedback
+from false_core.jobs import UNTRAINED
 from false_core.methods.method import Outcome, Views
 from false_core.methods.pictures import MarkedViews, NeighbourPairs
 from false_core.methods.registry import build_method
-from false_core.precision import autocast
+from false_core.precision import autocast, loss_scaler
 from false_core.presets import SIMCLR, PretrainSettings
 from false_core.sampling.colour import BlackAndWhite, SimCLRColour
 from false_core.sampling.geometry import resample_crops
@@ -103,6 +104,8 @@ class Trainer:
             self.optimiser = LARC(groups, settings.learning_rate)
         else:
             self.optimiser = torch.optim.AdamW(groups, settings.learning_rate, fused=fused_on(device))
+        # What learns nothing has no gradients that it could look at.
+        self._scaler = loss_scaler(device, settings.mixed_precision and settings.method != UNTRAINED)
         self.jitter = replace(_jitter(settings, ends), blur=settings.blur, radius=settings.blur_radius)
 
     @property
@@ -128,7 +131,8 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         outcome = self._backward(views)
-        self.optimiser.step()
+        self._scaler.step(self.optimiser)
+        self._scaler.update()
         self.step += 1
         self.method.after_step(self.step, self.steps)
         return outcome
@@ -180,7 +184,8 @@ class Trainer:
         while True:
             self.optimiser.zero_grad(set_to_none=True)
             try:
-                outcome = accumulate_gradients(self.method, self._micro_batches(views), self._precision, self._together)
+                parts = self._micro_batches(views)
+                outcome = accumulate_gradients(self.method, parts, self._precision, self._together, self._scaler)
                 self._make_room_for_first_step()
                 break
             except (MemoryError, RuntimeError) as error:
@@ -260,6 +265,7 @@ class Trainer:
             "step": self.step,
             "method": self.method.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "scaler": self._scaler.state_dict(),
             "patches_at_a_time": self.patches_at_a_time,
             "flat_at": self._flat_at,
         }
@@ -269,6 +275,7 @@ class Trainer:
         self.step, self._flat_at = state["step"], state["flat_at"]
         self.method.load_state_dict(state["method"])
         restore(self.optimiser, state["optimiser"])
+        self._scaler.load_state_dict(state["scaler"])
         self.patches_at_a_time = min(self.patches_at_a_time, state["patches_at_a_time"])
 
 

@@ -120,7 +120,7 @@ class ClassList(QAbstractTableModel):
         if score is None:
             return ""
         if score.accuracy is None or score.low is None or score.high is None:
-            return tr("{number} more", number=score.missing) if score.missing else tr("unknown")
+            return tr("after {number} more", number=score.missing) if score.missing else tr("unknown")
         return f"{score.accuracy:.0%} ({100 * score.low:.0f}–{100 * score.high:.0f})"
 
     def _tell(self, column: int) -> None:

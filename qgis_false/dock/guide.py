@@ -69,7 +69,8 @@ def dock_guide(tr: Callable[[str], str]) -> List[Tuple[str, str]]:
             tr(
                 "Fill in sample points goes through the points that Sample points to assess a map has drawn, with"
                 " the map hidden: 1 to 9 say the class, 0 that nobody can tell, N goes on, Del goes back, Esc "
-                "ends it. A class that is not on the map is added to the list like any other."
+                "ends it. A class that is not on the map is added to the list like any other. Below stands how "
+                "much of the map is right by the points so far, and how sure that is."
             ),
         ),
         (
@@ -78,6 +79,14 @@ def dock_guide(tr: Callable[[str], str]) -> List[Tuple[str, str]]:
                 "Make the map saves the model beside the raster and runs Classify a raster, which you can cancel."
                 " Improve it pretrains an encoder on this raster while you go on, and goes on with it when it is "
                 "done."
+            ),
+        ),
+        (
+            tr("A finished map"),
+            tr(
+                "A finished map overwrites a map of the project by the labels that are selected, or by all, or "
+                "compares two maps: which share of the pixels changed, from which class to which, and where. The"
+                " result is a new map. Correct a map can also merge and rename classes."
             ),
         ),
         (

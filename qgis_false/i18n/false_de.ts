@@ -1732,8 +1732,8 @@
         <translation>Ein Doppelklick ändert es.</translation>
     </message>
     <message>
-        <source>{number} more</source>
-        <translation>noch {number}</translation>
+        <source>after {number} more</source>
+        <translation>nach {number} weiteren</translation>
     </message>
     <message>
         <source>Class</source>
@@ -1764,28 +1764,8 @@
         <translation>Die Klassen können nicht aus {path} gelesen werden: {reason}.</translation>
     </message>
     <message>
-        <source>Take its {number} shapes as labels too?</source>
-        <translation>Auch seine {number} Flächen als Trainingsflächen nehmen?</translation>
-    </message>
-    <message>
-        <source>{number} of {total}:</source>
-        <translation>{number} von {total}:</translation>
-    </message>
-    <message>
-        <source>{number} of {total} points are filled in.</source>
-        <translation>{number} von {total} Punkten sind ausgefüllt.</translation>
-    </message>
-    <message>
         <source>FALSE: label and map</source>
         <translation>FALSE: zeichnen und kartieren</translation>
-    </message>
-    <message>
-        <source>Label this raster</source>
-        <translation>In dieses Raster zeichnen</translation>
-    </message>
-    <message>
-        <source>Try it with example data...</source>
-        <translation>Mit Beispieldaten ausprobieren...</translation>
     </message>
     <message>
         <source>Label another raster</source>
@@ -1796,10 +1776,6 @@
         <translation>Hilfe</translation>
     </message>
     <message>
-        <source>What looks at the raster: the general encoder alone, with one of your own, or a model.</source>
-        <translation>Was das Raster ansieht: der allgemeine Encoder allein, mit einem eigenen zusammen, oder ein Modell.</translation>
-    </message>
-    <message>
         <source>Start again</source>
         <translation>Neu starten</translation>
     </message>
@@ -1808,284 +1784,32 @@
         <translation>Beendet die Sitzung und beginnt eine neue. Keine Trainingsfläche geht verloren.</translation>
     </message>
     <message>
+        <source>{raster}, labels in {file}</source>
+        <translation>{raster}, Trainingsflächen in {file}</translation>
+    </message>
+    <message>
         <source>Classes</source>
         <translation>Klassen</translation>
-    </message>
-    <message>
-        <source>Takes the class away. Its labels become labels of another one, or go too.</source>
-        <translation>Nimmt die Klasse weg. Ihre Trainingsflächen werden zu solchen einer anderen, oder verschwinden mit ihr.</translation>
-    </message>
-    <message>
-        <source>From...</source>
-        <translation>Aus...</translation>
-    </message>
-    <message>
-        <source>Takes the classes from a layer, a text file or a model.</source>
-        <translation>Nimmt die Klassen aus einem Layer, einer Textdatei oder einem Modell.</translation>
-    </message>
-    <message>
-        <source>A layer of the project...</source>
-        <translation>Einem Layer des Projekts...</translation>
-    </message>
-    <message>
-        <source>A text file...</source>
-        <translation>Einer Textdatei...</translation>
-    </message>
-    <message>
-        <source>A model file...</source>
-        <translation>Einer Modelldatei...</translation>
-    </message>
-    <message>
-        <source>Classes of a layer</source>
-        <translation>Klassen eines Layers</translation>
-    </message>
-    <message>
-        <source>Layer</source>
-        <translation>Layer</translation>
-    </message>
-    <message>
-        <source>Classes of a text file</source>
-        <translation>Klassen einer Textdatei</translation>
     </message>
     <message>
         <source>Draw</source>
         <translation>Zeichnen</translation>
     </message>
     <message>
-        <source>Pixels on the screen.</source>
-        <translation>Pixel auf dem Bildschirm.</translation>
-    </message>
-    <message>
-        <source>Next place</source>
-        <translation>Nächste Stelle</translation>
-    </message>
-    <message>
-        <source>Zooms to where a label would teach most. Key N.</source>
-        <translation>Zoomt dorthin, wo eine Trainingsfläche am meisten lehrt. Taste N.</translation>
-    </message>
-    <message>
         <source>Live map</source>
         <translation>Laufende Karte</translation>
-    </message>
-    <message>
-        <source>Show</source>
-        <translation>Zeigen</translation>
-    </message>
-    <message>
-        <source>Opacity</source>
-        <translation>Deckkraft</translation>
     </message>
     <message>
         <source>When you like what you see</source>
         <translation>Wenn Ihnen gefällt, was Sie sehen</translation>
     </message>
     <message>
-        <source>Saves the model beside the raster, and maps the whole raster with it.</source>
-        <translation>Speichert das Modell neben dem Raster und kartiert damit das ganze Raster.</translation>
+        <source>Label this raster</source>
+        <translation>In dieses Raster zeichnen</translation>
     </message>
     <message>
-        <source>Pretrains an encoder on this raster in the background, minutes to hours long, and goes on with it then.</source>
-        <translation>Trainiert im Hintergrund einen Encoder auf diesem Raster vor, Minuten bis Stunden lang, und macht dann mit ihm weiter.</translation>
-    </message>
-    <message>
-        <source>A finished map...</source>
-        <translation>Eine fertige Karte...</translation>
-    </message>
-    <message>
-        <source>Corrects a map of the project by labels, or compares it with another one.</source>
-        <translation>Berichtigt eine Karte des Projekts durch Trainingsflächen oder vergleicht sie mit einer anderen.</translation>
-    </message>
-    <message>
-        <source>Overwrite it by the labels...</source>
-        <translation>Mit den Trainingsflächen überschreiben...</translation>
-    </message>
-    <message>
-        <source>Compare it with another one...</source>
-        <translation>Mit einer anderen vergleichen...</translation>
-    </message>
-    <message>
-        <source>Fill in sample points...</source>
-        <translation>Stichprobenpunkte ausfüllen...</translation>
-    </message>
-    <message>
-        <source>Goes from one sample point to the next: 1 to 9 say its class, 0 that nobody can tell, Del goes back.</source>
-        <translation>Geht von einem Stichprobenpunkt zum nächsten: 1 bis 9 sagen seine Klasse, 0, dass es niemand sagen kann, Entf geht zurück.</translation>
-    </message>
-    <message>
-        <source>Cancel</source>
-        <translation>Abbrechen</translation>
-    </message>
-    <message>
-        <source>{raster}, labels in {file}</source>
-        <translation>{raster}, Trainingsflächen in {file}</translation>
-    </message>
-    <message>
-        <source>New class</source>
-        <translation>Neue Klasse</translation>
-    </message>
-    <message>
-        <source>Name</source>
-        <translation>Name</translation>
-    </message>
-    <message>
-        <source>(remove its labels)</source>
-        <translation>(ihre Trainingsflächen entfernen)</translation>
-    </message>
-    <message>
-        <source>Remove a class</source>
-        <translation>Klasse entfernen</translation>
-    </message>
-    <message>
-        <source>The labels of {name} become labels of</source>
-        <translation>Die Trainingsflächen von {name} werden zu</translation>
-    </message>
-    <message>
-        <source>Stop filling in</source>
-        <translation>Ausfüllen beenden</translation>
-    </message>
-    <message>
-        <source>Of {number} nobody can tell.</source>
-        <translation>Bei {number} kann es niemand sagen.</translation>
-    </message>
-    <message>
-        <source>There are no more. Assess a map takes them now.</source>
-        <translation>Es gibt keine weiteren. Jetzt nimmt Karte bewerten sie entgegen.</translation>
-    </message>
-    <message>
-        <source>By {number} points {accuracy} ± {error} of the map are right, in 95 of 100 cases.</source>
-        <translation>Nach {number} Punkten sind {accuracy} ± {error} der Karte richtig, in 95 von 100 Fällen.</translation>
-    </message>
-    <message>
-        <source>How good the map is can be told from two points in each class on.</source>
-        <translation>Wie gut die Karte ist, lässt sich ab zwei Punkten in jeder Klasse sagen.</translation>
-    </message>
-    <message>
-        <source>Overwrite a map by the labels</source>
-        <translation>Eine Karte mit den Trainingsflächen überschreiben</translation>
-    </message>
-    <message>
-        <source>Which map is the later one?</source>
-        <translation>Welche Karte ist die spätere?</translation>
-    </message>
-    <message>
-        <source>With which map is it compared?</source>
-        <translation>Mit welcher Karte wird sie verglichen?</translation>
-    </message>
-    <message>
-        <source>The map is in {path}.</source>
-        <translation>Die Karte liegt in {path}.</translation>
-    </message>
-    <message>
-        <source>Encoder file</source>
-        <translation>Encoder-Datei</translation>
-    </message>
-    <message>
-        <source>Model file</source>
-        <translation>Modelldatei</translation>
-    </message>
-    <message>
-        <source>Encoder file...</source>
-        <translation>Encoder-Datei...</translation>
-    </message>
-    <message>
-        <source>Model file...</source>
-        <translation>Modelldatei...</translation>
-    </message>
-    <message>
-        <source>Add...</source>
-        <translation>Hinzufügen...</translation>
-    </message>
-    <message>
-        <source>Remove...</source>
-        <translation>Entfernen...</translation>
-    </message>
-    <message>
-        <source>No layer of the project is styled by the categories of a field.</source>
-        <translation>Kein Layer des Projekts ist nach den Kategorien eines Feldes gestaltet.</translation>
-    </message>
-    <message>
-        <source>Polygon</source>
-        <translation>Polygon</translation>
-    </message>
-    <message>
-        <source>Click each corner. Enter or a right click completes the polygon.</source>
-        <translation>Klicken Sie jede Ecke an. Die Eingabetaste oder ein Rechtsklick schließt das Polygon ab.</translation>
-    </message>
-    <message>
-        <source>Stroke</source>
-        <translation>Strich</translation>
-    </message>
-    <message>
-        <source>Hold the button and draw as with a brush.</source>
-        <translation>Halten Sie die Taste gedrückt, und zeichnen Sie wie mit einem Pinsel.</translation>
-    </message>
-    <message>
-        <source>Point</source>
-        <translation>Punkt</translation>
-    </message>
-    <message>
-        <source>Click: one pixel becomes a label.</source>
-        <translation>Klicken Sie: Ein Pixel wird zur Trainingsfläche.</translation>
-    </message>
-    <message>
-        <source>Outline</source>
-        <translation>Umriss</translation>
-    </message>
-    <message>
-        <source>Click: what is like it is outlined. The wheel says how far. Enter accepts it.</source>
-        <translation>Klicken Sie: Was der Stelle ähnlich ist, wird umrandet. Das Mausrad sagt, wie weit. Die Eingabetaste nimmt es an.</translation>
-    </message>
-    <message>
-        <source>Undo</source>
-        <translation>Rückgängig</translation>
-    </message>
-    <message>
-        <source>Redo</source>
-        <translation>Wiederholen</translation>
-    </message>
-    <message>
-        <source>What changed last</source>
-        <translation>Was sich zuletzt änderte</translation>
-    </message>
-    <message>
-        <source>Make the map</source>
-        <translation>Karte erstellen</translation>
-    </message>
-    <message>
-        <source>Improve it</source>
-        <translation>Verbessern</translation>
-    </message>
-    <message>
-        <source>Add a class first.</source>
-        <translation>Fügen Sie zuerst eine Klasse hinzu.</translation>
-    </message>
-    <message>
-        <source>Looking for places...</source>
-        <translation>Stellen werden gesucht...</translation>
-    </message>
-    <message>
-        <source>No place is known yet. It takes a map.</source>
-        <translation>Noch ist keine Stelle bekannt. Dafür muss es erst eine Karte geben.</translation>
-    </message>
-    <message>
-        <source>No layer of the project holds sample points. Sample points to assess a map draws them.</source>
-        <translation>Kein Layer des Projekts enthält Stichprobenpunkte. Stichprobenpunkte zieht der Algorithmus gleichen Namens.</translation>
-    </message>
-    <message>
-        <source>Of which map are these points?</source>
-        <translation>Zu welcher Karte gehören diese Punkte?</translation>
-    </message>
-    <message>
-        <source>There is only one map in the project. Make another one first.</source>
-        <translation>Im Projekt ist nur eine Karte. Machen Sie erst eine zweite.</translation>
-    </message>
-    <message>
-        <source>There is no finished map in the project. Make the map first.</source>
-        <translation>Im Projekt ist keine fertige Karte. Machen Sie erst die Karte.</translation>
-    </message>
-    <message>
-        <source>Width of a stroke</source>
-        <translation>Breite eines Strichs</translation>
+        <source>Try it with example data...</source>
+        <translation>Mit Beispieldaten ausprobieren...</translation>
     </message>
     <message>
         <source>Choose the raster that you want a map of.</source>
@@ -2094,26 +1818,6 @@
     <message>
         <source>Add a raster to the project: the image that you want a map of. Or begin with example data.</source>
         <translation>Fügen Sie dem Projekt ein Raster hinzu: das Bild, von dem Sie eine Karte wollen. Oder beginnen Sie mit Beispieldaten.</translation>
-    </message>
-    <message>
-        <source>{likely} or {second}?</source>
-        <translation>{likely} oder {second}?</translation>
-    </message>
-    <message>
-        <source>Cancelled.</source>
-        <translation>Abgebrochen.</translation>
-    </message>
-    <message>
-        <source>another class than before</source>
-        <translation>andere Klasse als vorher</translation>
-    </message>
-    <message>
-        <source>It has failed.</source>
-        <translation>Es ist fehlgeschlagen.</translation>
-    </message>
-    <message>
-        <source>{percent} of the pixels changed. The report is in {path}.</source>
-        <translation>{percent} der Pixel haben sich geändert. Der Bericht ist in {path}.</translation>
     </message>
     <message>
         <source>What it does</source>
@@ -2160,12 +1864,16 @@
         <translation>Neben jeder Klasse steht, welchen Anteil ihrer Trainingsflächen die Karte findet, wenn sie nicht aus ihnen gelernt hat, mit den Grenzen, zwischen denen er in 95 von 100 Fällen liegt. Er ist unbekannt, solange es zu wenige Trainingsflächen gibt. Für die Karte als Ganzes nehmen Sie Stichprobenpunkte und Karte bewerten, wenn sie erstellt ist.</translation>
     </message>
     <message>
+        <source>Next place</source>
+        <translation>Nächste Stelle</translation>
+    </message>
+    <message>
         <source>The map is unsure there, and a label teaches most. Draw what you see in the square, or press N again to pass it over.</source>
         <translation>Dort ist die Karte unsicher, und eine Trainingsfläche lehrt am meisten. Zeichnen Sie, was Sie in dem Quadrat sehen, oder drücken Sie noch einmal N, um es zu übergehen.</translation>
     </message>
     <message>
-        <source>Fill in sample points goes through the points that Sample points to assess a map has drawn, with the map hidden: 1 to 9 say the class, 0 that nobody can tell, N goes on, Del goes back, Esc ends it. A class that is not on the map is added to the list like any other.</source>
-        <translation>Stichprobenpunkte ausfüllen geht die Punkte durch, die der Algorithmus für Stichprobenpunkte gezogen hat; die Karte ist dabei verborgen. 1 bis 9 sagen die Klasse, 0, dass es niemand sagen kann, N geht weiter, Entf zurück, Esc beendet es. Eine Klasse, die nicht auf der Karte ist, wird wie jede andere in die Liste aufgenommen.</translation>
+        <source>Fill in sample points goes through the points that Sample points to assess a map has drawn, with the map hidden: 1 to 9 say the class, 0 that nobody can tell, N goes on, Del goes back, Esc ends it. A class that is not on the map is added to the list like any other. Below stands how much of the map is right by the points so far, and how sure that is.</source>
+        <translation>Stichprobenpunkte ausfüllen geht die Punkte durch, die der Algorithmus für Stichprobenpunkte gezogen hat; die Karte ist dabei verborgen. 1 bis 9 sagen die Klasse, 0, dass es niemand sagen kann, N geht weiter, Entf zurück, Esc beendet es. Eine Klasse, die nicht auf der Karte ist, wird wie jede andere in die Liste aufgenommen. Darunter steht, wie viel der Karte nach den Punkten bis dahin stimmt und wie sicher das ist.</translation>
     </message>
     <message>
         <source>Make the map, and improve it</source>
@@ -2174,6 +1882,14 @@
     <message>
         <source>Make the map saves the model beside the raster and runs Classify a raster, which you can cancel. Improve it pretrains an encoder on this raster while you go on, and goes on with it when it is done.</source>
         <translation>Karte erstellen speichert das Modell neben dem Raster und klassifiziert das ganze Raster; Sie können es abbrechen. Verbessern trainiert einen Encoder auf diesem Raster vor, während Sie weiterzeichnen, und macht mit ihm weiter, wenn er fertig ist.</translation>
+    </message>
+    <message>
+        <source>A finished map</source>
+        <translation>Eine fertige Karte</translation>
+    </message>
+    <message>
+        <source>A finished map overwrites a map of the project by the labels that are selected, or by all, or compares two maps: which share of the pixels changed, from which class to which, and where. The result is a new map. Correct a map can also merge and rename classes.</source>
+        <translation>„Eine fertige Karte“ überschreibt eine Karte des Projekts mit den gewählten Trainingsflächen oder mit allen, oder vergleicht zwei Karten: welcher Anteil der Pixel sich geändert hat, von welcher Klasse zu welcher und wo. Das Ergebnis ist eine neue Karte. „Eine Karte berichtigen“ kann auch Klassen zusammenlegen und umbenennen.</translation>
     </message>
     <message>
         <source>When the computing stops</source>
@@ -2246,6 +1962,298 @@
     <message>
         <source>The session has ended several times. Press Start again.</source>
         <translation>Die Sitzung ist mehrmals abgebrochen. Drücken Sie auf Neu starten.</translation>
+    </message>
+    <message>
+        <source>Take its {number} shapes as labels too?</source>
+        <translation>Auch seine {number} Flächen als Trainingsflächen nehmen?</translation>
+    </message>
+    <message>
+        <source>Takes the class away. Its labels become labels of another one, or go too.</source>
+        <translation>Nimmt die Klasse weg. Ihre Trainingsflächen werden zu solchen einer anderen, oder verschwinden mit ihr.</translation>
+    </message>
+    <message>
+        <source>A layer of the project...</source>
+        <translation>Einem Layer des Projekts...</translation>
+    </message>
+    <message>
+        <source>A text file...</source>
+        <translation>Einer Textdatei...</translation>
+    </message>
+    <message>
+        <source>From...</source>
+        <translation>Aus...</translation>
+    </message>
+    <message>
+        <source>Takes the classes from a layer, a text file or a model.</source>
+        <translation>Nimmt die Klassen aus einem Layer, einer Textdatei oder einem Modell.</translation>
+    </message>
+    <message>
+        <source>(remove its labels)</source>
+        <translation>(ihre Trainingsflächen entfernen)</translation>
+    </message>
+    <message>
+        <source>Remove a class</source>
+        <translation>Klasse entfernen</translation>
+    </message>
+    <message>
+        <source>The labels of {name} become labels of</source>
+        <translation>Die Trainingsflächen von {name} werden zu</translation>
+    </message>
+    <message>
+        <source>New class</source>
+        <translation>Neue Klasse</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>Name</translation>
+    </message>
+    <message>
+        <source>Classes of a layer</source>
+        <translation>Klassen eines Layers</translation>
+    </message>
+    <message>
+        <source>Layer</source>
+        <translation>Layer</translation>
+    </message>
+    <message>
+        <source>Classes of a text file</source>
+        <translation>Klassen einer Textdatei</translation>
+    </message>
+    <message>
+        <source>Model file</source>
+        <translation>Modelldatei</translation>
+    </message>
+    <message>
+        <source>Add...</source>
+        <translation>Hinzufügen...</translation>
+    </message>
+    <message>
+        <source>Remove...</source>
+        <translation>Entfernen...</translation>
+    </message>
+    <message>
+        <source>No layer of the project is styled by the categories of a field.</source>
+        <translation>Kein Layer des Projekts ist nach den Kategorien eines Feldes gestaltet.</translation>
+    </message>
+    <message>
+        <source>A model file...</source>
+        <translation>Einer Modelldatei...</translation>
+    </message>
+    <message>
+        <source>Pixels on the screen.</source>
+        <translation>Pixel auf dem Bildschirm.</translation>
+    </message>
+    <message>
+        <source>Polygon</source>
+        <translation>Polygon</translation>
+    </message>
+    <message>
+        <source>Click each corner. Enter or a right click completes the polygon.</source>
+        <translation>Klicken Sie jede Ecke an. Die Eingabetaste oder ein Rechtsklick schließt das Polygon ab.</translation>
+    </message>
+    <message>
+        <source>Stroke</source>
+        <translation>Strich</translation>
+    </message>
+    <message>
+        <source>Hold the button and draw as with a brush.</source>
+        <translation>Halten Sie die Taste gedrückt, und zeichnen Sie wie mit einem Pinsel.</translation>
+    </message>
+    <message>
+        <source>Point</source>
+        <translation>Punkt</translation>
+    </message>
+    <message>
+        <source>Click: one pixel becomes a label.</source>
+        <translation>Klicken Sie: Ein Pixel wird zur Trainingsfläche.</translation>
+    </message>
+    <message>
+        <source>Outline</source>
+        <translation>Umriss</translation>
+    </message>
+    <message>
+        <source>Click: what is like it is outlined. The wheel says how far. Enter accepts it.</source>
+        <translation>Klicken Sie: Was der Stelle ähnlich ist, wird umrandet. Das Mausrad sagt, wie weit. Die Eingabetaste nimmt es an.</translation>
+    </message>
+    <message>
+        <source>Undo</source>
+        <translation>Rückgängig</translation>
+    </message>
+    <message>
+        <source>Redo</source>
+        <translation>Wiederholen</translation>
+    </message>
+    <message>
+        <source>Add a class first.</source>
+        <translation>Fügen Sie zuerst eine Klasse hinzu.</translation>
+    </message>
+    <message>
+        <source>Width of a stroke</source>
+        <translation>Breite eines Strichs</translation>
+    </message>
+    <message>
+        <source>Show</source>
+        <translation>Zeigen</translation>
+    </message>
+    <message>
+        <source>Opacity</source>
+        <translation>Deckkraft</translation>
+    </message>
+    <message>
+        <source>What changed last</source>
+        <translation>Was sich zuletzt änderte</translation>
+    </message>
+    <message>
+        <source>another class than before</source>
+        <translation>andere Klasse als vorher</translation>
+    </message>
+    <message>
+        <source>What looks at the raster: the general encoder alone, with one of your own, or a model.</source>
+        <translation>Was das Raster ansieht: der allgemeine Encoder allein, mit einem eigenen zusammen, oder ein Modell.</translation>
+    </message>
+    <message>
+        <source>Encoder file...</source>
+        <translation>Encoder-Datei...</translation>
+    </message>
+    <message>
+        <source>Model file...</source>
+        <translation>Modelldatei...</translation>
+    </message>
+    <message>
+        <source>Encoder file</source>
+        <translation>Encoder-Datei</translation>
+    </message>
+    <message>
+        <source>{number} of {total}:</source>
+        <translation>{number} von {total}:</translation>
+    </message>
+    <message>
+        <source>Zooms to where a label would teach most. Key N.</source>
+        <translation>Zoomt dorthin, wo eine Trainingsfläche am meisten lehrt. Taste N.</translation>
+    </message>
+    <message>
+        <source>Looking for places...</source>
+        <translation>Stellen werden gesucht...</translation>
+    </message>
+    <message>
+        <source>No place is known yet. It takes a map.</source>
+        <translation>Noch ist keine Stelle bekannt. Dafür muss es erst eine Karte geben.</translation>
+    </message>
+    <message>
+        <source>{likely} or {second}?</source>
+        <translation>{likely} oder {second}?</translation>
+    </message>
+    <message>
+        <source>There is no finished map in the project. Make the map first.</source>
+        <translation>Im Projekt ist keine fertige Karte. Machen Sie erst die Karte.</translation>
+    </message>
+    <message>
+        <source>{number} of {total} points are filled in.</source>
+        <translation>{number} von {total} Punkten sind ausgefüllt.</translation>
+    </message>
+    <message>
+        <source>Fill in sample points...</source>
+        <translation>Stichprobenpunkte ausfüllen...</translation>
+    </message>
+    <message>
+        <source>Goes from one sample point to the next: 1 to 9 say its class, 0 that nobody can tell, Del goes back.</source>
+        <translation>Geht von einem Stichprobenpunkt zum nächsten: 1 bis 9 sagen seine Klasse, 0, dass es niemand sagen kann, Entf geht zurück.</translation>
+    </message>
+    <message>
+        <source>Stop filling in</source>
+        <translation>Ausfüllen beenden</translation>
+    </message>
+    <message>
+        <source>Of {number} nobody can tell.</source>
+        <translation>Bei {number} kann es niemand sagen.</translation>
+    </message>
+    <message>
+        <source>There are no more. Assess a map takes them now.</source>
+        <translation>Es gibt keine weiteren. Jetzt nimmt Karte bewerten sie entgegen.</translation>
+    </message>
+    <message>
+        <source>By {number} points {accuracy} ± {error} of the map are right, in 95 of 100 cases.</source>
+        <translation>Nach {number} Punkten sind {accuracy} ± {error} der Karte richtig, in 95 von 100 Fällen.</translation>
+    </message>
+    <message>
+        <source>How good the map is can be told from two points in each class on.</source>
+        <translation>Wie gut die Karte ist, lässt sich ab zwei Punkten in jeder Klasse sagen.</translation>
+    </message>
+    <message>
+        <source>Of which map are these points?</source>
+        <translation>Zu welcher Karte gehören diese Punkte?</translation>
+    </message>
+    <message>
+        <source>No layer of the project holds sample points. Sample points to assess a map draws them.</source>
+        <translation>Kein Layer des Projekts enthält Stichprobenpunkte. Stichprobenpunkte zieht der Algorithmus gleichen Namens.</translation>
+    </message>
+    <message>
+        <source>Saves the model beside the raster, and maps the whole raster with it.</source>
+        <translation>Speichert das Modell neben dem Raster und kartiert damit das ganze Raster.</translation>
+    </message>
+    <message>
+        <source>Pretrains an encoder on this raster in the background, minutes to hours long, and goes on with it then.</source>
+        <translation>Trainiert im Hintergrund einen Encoder auf diesem Raster vor, Minuten bis Stunden lang, und macht dann mit ihm weiter.</translation>
+    </message>
+    <message>
+        <source>A finished map...</source>
+        <translation>Eine fertige Karte...</translation>
+    </message>
+    <message>
+        <source>Corrects a map of the project by labels, or compares it with another one.</source>
+        <translation>Berichtigt eine Karte des Projekts durch Trainingsflächen oder vergleicht sie mit einer anderen.</translation>
+    </message>
+    <message>
+        <source>Overwrite it by the labels...</source>
+        <translation>Mit den Trainingsflächen überschreiben...</translation>
+    </message>
+    <message>
+        <source>Compare it with another one...</source>
+        <translation>Mit einer anderen vergleichen...</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>Abbrechen</translation>
+    </message>
+    <message>
+        <source>Overwrite a map by the labels</source>
+        <translation>Eine Karte mit den Trainingsflächen überschreiben</translation>
+    </message>
+    <message>
+        <source>Which map is the later one?</source>
+        <translation>Welche Karte ist die spätere?</translation>
+    </message>
+    <message>
+        <source>With which map is it compared?</source>
+        <translation>Mit welcher Karte wird sie verglichen?</translation>
+    </message>
+    <message>
+        <source>The map is in {path}.</source>
+        <translation>Die Karte liegt in {path}.</translation>
+    </message>
+    <message>
+        <source>Make the map</source>
+        <translation>Karte erstellen</translation>
+    </message>
+    <message>
+        <source>Improve it</source>
+        <translation>Verbessern</translation>
+    </message>
+    <message>
+        <source>There is only one map in the project. Make another one first.</source>
+        <translation>Im Projekt ist nur eine Karte. Machen Sie erst eine zweite.</translation>
+    </message>
+    <message>
+        <source>Cancelled.</source>
+        <translation>Abgebrochen.</translation>
+    </message>
+    <message>
+        <source>It has failed.</source>
+        <translation>Es ist fehlgeschlagen.</translation>
+    </message>
+    <message>
+        <source>{percent} of the pixels changed. The report is in {path}.</source>
+        <translation>{percent} der Pixel haben sich geändert. Der Bericht ist in {path}.</translation>
     </message>
     <message>
         <source>The class cannot be written to {path}: {reason}.</source>

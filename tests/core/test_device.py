@@ -59,6 +59,19 @@ class TestTheDeviceOfAJob:
         assert not cards.astray()
         assert len(cards.threads()) > 1
 
+    @pytest.mark.parametrize("kind", ["pretrain", "finetune"])
+    def test_is_the_current_one_where_a_loss_is_scaled(
+        self, kind: str, monkeypatch: pytest.MonkeyPatch, land: str, labels: str, encoder: str, tmp_path: Path
+    ) -> None:
+        cards = TwoCards(monkeypatch, (7, 5), "Tesla T4")
+        settings: dict[str, Any] = {"preset": "quick", "device": "cuda:1", "steps": 2}
+        made = str(tmp_path / "made.safetensors")
+        if kind == "pretrain":
+            run(Pretrain((land,), made, backbone="resnet10t", weights="none", batch_size=4, **settings))
+        else:
+            run(Finetune(land, labels, "cover", made, encoder=encoder, head="network", **settings))
+        assert not cards.astray()
+
     @pytest.mark.parametrize("named", ["auto", "cuda", "cuda:0", "cuda:1"])
     def test_is_a_card_of_its_own_under_torchrun(self, named: str, cards: TwoCards, second_of_two_ranks: None) -> None:
         told = Listener()

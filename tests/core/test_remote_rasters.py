@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from small_jobs import SmallJobs
 from small_world import Listener, textured_land, write_raster
-from web_folder import WebFolder, served
+from web_folder import WebFolder, bucket_path, served
 
 from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError
@@ -71,16 +71,6 @@ def image(web: WebFolder) -> np.ndarray:
     pixels = land_of(0)
     write_raster(web.folder / "image.tif", pixels, nodata=0, **BLOCKS)
     return pixels
-
-
-def bucket_path(web: WebFolder, name: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return what GDAL opens to read a file of the server as if that were S3."""
-    monkeypatch.setenv("AWS_S3_ENDPOINT", web.address.partition("://")[2])
-    for variable, value in (("HTTPS", "NO"), ("VIRTUAL_HOSTING", "FALSE"), ("NO_SIGN_REQUEST", "YES")):
-        monkeypatch.setenv(f"AWS_{variable}", value)
-    if not (web.folder / "bucket").exists():
-        (web.folder / "bucket").symlink_to(web.folder)
-    return f"/vsis3/bucket/{name}"
 
 
 def as_read(pixels: np.ndarray) -> np.ndarray:

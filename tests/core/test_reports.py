@@ -13,7 +13,7 @@ from false_core.dispatch import run
 from false_core.jobs import Assess, Classify, Finetune
 from false_core.language.catalogue import catalogue_of
 from false_core.raster.georeference import pixel_in_words
-from false_core.raster.source import length_in_words
+from false_core.raster.in_words import length_in_words
 from false_core.reports.page import page
 from false_core.reports.sections import Section, next_steps
 

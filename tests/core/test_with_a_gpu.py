@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+from small_jobs import goes_on, interrupt
 
 from false_core.device import choose_device
 from false_core.dispatch import run
@@ -76,6 +77,15 @@ def test_pretraining_goes_through(device: str, method: str, land: str, tmp_path:
     encoder = tmp_path / "e.safetensors"
     settings = {"preset": "quick", "backbone": "resnet10t", "weights": "none", "batch_size": 8}
     run(Pretrain((land,), str(encoder), method=method, steps=3, device=device, **settings))
+    assert encoder.stat().st_size > 0
+
+
+def test_pretraining_goes_on_where_it_was_interrupted(device: str, land: str, tmp_path: Path) -> None:
+    encoder = tmp_path / "e.safetensors"
+    settings = {"preset": "quick", "backbone": "resnet10t", "weights": "none", "batch_size": 8}
+    job = Pretrain((land,), str(encoder), steps=10, device=device, **settings)
+    interrupt(job, 5)
+    assert "Going on from step" in goes_on(job)
     assert encoder.stat().st_size > 0
 
 

@@ -62,7 +62,7 @@ class TwoCards:
         notes: What was done, in which thread, on which card, and which was the current one of the thread.
     """
 
-    def __init__(self, patch: pytest.MonkeyPatch, capability: tuple[int, int] = (8, 0)) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, capability: tuple[int, int] = (8, 0), called: str = "") -> None:
         self.notes: list[tuple[str, str, int, int]] = []
         self._local = threading.local()
         Event.cards = self
@@ -72,7 +72,7 @@ class TwoCards:
             "device_count": lambda: 2,
             "set_device": self._set,
             "current_device": self.current,
-            "get_device_name": lambda device=None: "No Such Card",
+            "get_device_name": lambda device=None: called or "No Such Card",
             "get_device_capability": lambda device=None: capability,
             "mem_get_info": lambda device=None: (8 << 30, 16 << 30),
             "get_device_properties": lambda device=None: type("Properties", (), {"total_memory": 16 << 30}),

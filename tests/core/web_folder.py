@@ -15,8 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import urlopen
+
+if TYPE_CHECKING:
+    import pytest
 
 SENT, SILENT, LIMIT = "sent", ".silent", ".limit"
 """The address that says how much was sent, and files that make the server say less, or at some time nothing."""
@@ -72,6 +76,16 @@ def served(folder: Path) -> Iterator[WebFolder]:
     finally:
         server.kill()
         server.communicate()
+
+
+def bucket_path(web: WebFolder, name: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return what GDAL opens to read a file of the server as if that were S3."""
+    monkeypatch.setenv("AWS_S3_ENDPOINT", web.address.partition("://")[2])
+    for variable, value in (("HTTPS", "NO"), ("VIRTUAL_HOSTING", "FALSE"), ("NO_SIGN_REQUEST", "YES")):
+        monkeypatch.setenv(f"AWS_{variable}", value)
+    if not (web.folder / "bucket").exists():
+        (web.folder / "bucket").symlink_to(web.folder)
+    return f"/vsis3/bucket/{name}"
 
 
 class Handler(BaseHTTPRequestHandler):

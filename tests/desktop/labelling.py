@@ -66,11 +66,11 @@ def open_dock() -> dict[str, Any]:
     iface.mapCanvas().setExtent(image.extent())
     iface.mainWindow().findChild(QAction, "false_label").trigger()
     wait_for(lambda: dock() is not None and dock().isVisible(), "the dock")
-    return {"missing": dock().missing.text()}
+    return {"missing": dock().first_page.missing.text()}
 
 
 def begin() -> dict[str, Any]:
-    dock().begin.click()
+    dock().first_page.begin.click()
     work = dock().work
     for name in GIVEN["classes"]:
         work.add_class(name)
@@ -102,7 +102,7 @@ def learned_number() -> int:
 
 def draw() -> dict[str, Any]:
     """A polygon by clicks and Enter for each place that is given, after the key of its class."""
-    dock().tool_buttons["polygon"].click()
+    dock().drawing.buttons["polygon"].click()
     seconds = []
     for number, (code, ring) in enumerate(GIVEN["polygons"]):
         press(Qt.Key.Key_0 + code)
@@ -129,17 +129,17 @@ def undo() -> dict[str, Any]:
 
 
 def look_at_confidence() -> dict[str, Any]:
-    dock().shows.setCurrentIndex(1)
+    dock().live_map.shows.setCurrentIndex(1)
     wait_for(lambda: dock().work.live.picture.shows == "confidence", "the confidence")
     wait_for(lambda: dock().work.scores is not None, "scores")
     picture("confidence")
-    dock().shows.setCurrentIndex(0)
+    dock().live_map.shows.setCurrentIndex(0)
     rows = range(len(dock().work.classes))
-    return {"accuracies": [dock().class_list.index(row, 4).data() for row in rows]}
+    return {"accuracies": [dock().classes.model.index(row, 4).data(Qt.ItemDataRole.ToolTipRole) for row in rows]}
 
 
 def outline() -> dict[str, Any]:
-    dock().tool_buttons["outline"].click()
+    dock().drawing.buttons["outline"].click()
     click(*GIVEN["outline"])
     tool = iface.mapCanvas().mapTool()
     wait_for(lambda: not tool._outline.isEmpty(), "the outline")
@@ -150,12 +150,12 @@ def outline() -> dict[str, Any]:
 
 def next_place() -> dict[str, Any]:
     press(Qt.Key.Key_N)
-    wait_for(lambda: " of " in dock().place_line.text(), "a place")
+    wait_for(lambda: " of " in dock().next_place.line.text(), "a place")
     wait_for(lambda: not iface.mapCanvas().isDrawing(), "the canvas")
     pause(1.5)
     picture("next_place")
     iface.mapCanvas().zoomToFullExtent()
-    return {"says": dock().place_line.text()}
+    return {"says": dock().next_place.line.text()}
 
 
 def beside_polygon(number: int) -> tuple[int, list[list[float]]]:
@@ -166,7 +166,7 @@ def beside_polygon(number: int) -> tuple[int, list[list[float]]]:
 
 def kill_the_session() -> dict[str, Any]:
     """With a polygon half drawn; it is completed while a new session starts."""
-    dock().tool_buttons["polygon"].click()
+    dock().drawing.buttons["polygon"].click()
     code, ring = beside_polygon(0)
     press(Qt.Key.Key_0 + code)
     before = dock().work.process_id
@@ -209,7 +209,7 @@ def find_again() -> dict[str, Any]:
 
 
 def make_the_map() -> dict[str, Any]:
-    dock().make_map.click()
+    dock().whole_maps.make_map.click()
 
     def made() -> list[Any]:
         return [one for one in QgsProject.instance().mapLayers().values() if one.source().endswith("image_map.tif")]

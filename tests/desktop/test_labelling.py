@@ -5,18 +5,14 @@ Behind ``make test-desktop``. Set DESKTOP_PICTURES to a folder to keep the pictu
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from test_desktop import SOON_S, compute_python, keep, screen  # noqa: F401 - fixtures.
+from desktop import ROOT, SOON_S, Desktop
 
-ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 900
 FIRST = ["open_dock", "begin", "draw", "undo", "look_at_confidence", "outline", "next_place", "kill_the_session",
          "kill_qgis"]  # fmt: skip
@@ -48,64 +44,18 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def steps(screen, compute_python, folder) -> dict[str, dict[str, Any]]:  # noqa: F811 - fixtures.
+def steps(screen, compute_python, folder) -> dict[str, dict[str, Any]]:
     """Run both QGIS, one after the other, and return what each step said."""
-    program = shutil.which("qgis.bin") or shutil.which("qgis")
-    if program is None:
-        pytest.skip("QGIS is not installed.")
-    subprocess.run([compute_python, "-c", SCENE, str(folder)], cwd=ROOT, check=True)
-    profile, runtime = folder / "profile", folder / "runtime"
-    plugin = profile / "profiles" / "default" / "python" / "plugins" / "qgis_false"
+    desktop = Desktop(folder, screen, compute_python, ["processing", "qgis_false"], "[false]\ngreeted=true\n")
+    plugin = desktop.profile / "python" / "plugins" / "qgis_false"
     plugin.mkdir(parents=True)
     for file in (*(ROOT / "qgis_false").iterdir(), ROOT / "metadata.txt"):
         (plugin / file.name).symlink_to(file)
-    runtime.mkdir(mode=0o700)
-    settings = profile / "profiles" / "default" / "QGIS"
-    settings.mkdir(parents=True)
-    (settings / "QGIS3.ini").write_text(
-        "[PythonPlugins]\nprocessing=true\nqgis_false=true\n[qgis]\nshowTips=false\nnewsFeed\\disabled=true\n"
-        "[app]\nfirstRunVersionFlag=99999\n[core]\nNewsFeed\\disabled=true\n[false]\ngreeted=true\n",
-        encoding="utf-8",
-    )
-    variables = {
-        **os.environ,
-        "DISPLAY": screen,
-        "QT_QPA_PLATFORM": "xcb",
-        "XDG_RUNTIME_DIR": str(runtime),
-        "QGIS_CUSTOM_CONFIG_PATH": str(profile),
-        "FALSE_SESSION": str(folder),
-        "FALSE_CACHE": str(folder / "cache"),
-        "FALSE_CORE_PYTHON": compute_python,
-    }
-    for name in ("QGIS_OPTIONS_PATH", "PYTHONPATH"):
-        variables.pop(name, None)
+    subprocess.run([compute_python, "-c", SCENE, str(folder)], cwd=ROOT, check=True)
     for expected in (FIRST, FIRST + SECOND):
-        run_qgis(program, variables, folder)
-        record = folder / "steps.jsonl"
-        lines = record.read_text("utf-8").splitlines() if record.exists() else []
-        said = {line.pop("step"): line for line in map(json.loads, lines)}
-        failed = [f"{name}:\n{one['failed']}" for name, one in said.items() if "failed" in one]
-        log = (folder / "qgis.log").read_text("utf-8")[-2000:]
-        assert list(said) == expected and not failed, "\n".join([*failed, log])
+        desktop.run("labelling.py", LIMIT_S)
+        said = desktop.said(expected)
     return said
-
-
-def run_qgis(program: str, variables: dict[str, str], folder: Path) -> None:
-    with open(folder / "qgis.log", "w", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            [program, "--nologo", "--noversioncheck", "--code", str(Path(__file__).with_name("labelling.py"))],
-            env=variables, stdout=log, stderr=subprocess.STDOUT, cwd=folder, start_new_session=True,
-        )  # fmt: skip
-        try:
-            process.wait(LIMIT_S)
-        except subprocess.TimeoutExpired:
-            # What stood in its way is on the screen.
-            subprocess.run(["import", "-window", "root", str(folder / "stuck.png")], env=variables, check=False)
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-            keep(folder)
 
 
 def test_labels_drawn_with_mouse_and_keys_make_a_map(steps):

@@ -20,6 +20,7 @@ from false_core.session_protocol import (
     REQUESTS,
     SHOW_CONFIDENCE,
     ChangeLabels,
+    ClassEntry,
     ClassScore,
     Close,
     Learned,
@@ -43,6 +44,8 @@ from false_core.session_protocol import (
 
 EXTENT = (500_000.0, 500_040.0, 5_599_970.0, 5_600_000.0)
 """Of the raster of ``small_raster``."""
+OF_MODEL = (ClassEntry(3, "river", "#0000ff"), ClassEntry(7, "marsh", "#00aaaa"))
+"""The classes of any model."""
 
 
 def say(answer: Any) -> None:
@@ -79,7 +82,8 @@ class Session:
 
                 say(Failed("The raster cannot be read.", "Choose another one.", "input"))
                 return False
-            say(Opened(request.number, 1, "", EXTENT, 1.0, 2.0, 40, 30))
+            classes = OF_MODEL if request.model else ()
+            say(Opened(request.number, 1, "", EXTENT, 1.0, 2.0, 40, 30, classes))
             say(Message("info", "It looks at the raster."))
         elif isinstance(request, SetClasses):
             self.classes, self.last = [one.code for one in request.classes], request.number

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -31,7 +32,7 @@ from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QCoreApplication, QEvent, QPoint, QPointF, QSize, Qt
 from qgis.PyQt.QtGui import QKeyEvent, QWheelEvent
 from qgis.PyQt.QtTest import QTest
-from qgis.PyQt.QtWidgets import QMainWindow
+from qgis.PyQt.QtWidgets import QAction, QMainWindow
 from small_raster import write_raster
 
 FAKE = Path(__file__).with_name("fake_session.py")
@@ -106,6 +107,22 @@ def dock(desk, image, record, mode, monkeypatch):
     made.shut()
 
 
+OTHER_PROGRAM = """\
+import sys, time
+from osgeo import ogr
+file = ogr.Open(sys.argv[1], 1)
+layer = file.GetLayer("labels")
+for number in range(20):
+    feature = ogr.Feature(layer.GetLayerDefn())
+    feature["class"] = 2
+    x = 500001 + number
+    ring = f"{x} 5599990, {x + .5} 5599990, {x + .5} 5599991, {x} 5599990"
+    feature.SetGeometry(ogr.CreateGeometryFromWkt(f"MultiPolygon((({ring})))"))
+    assert layer.CreateFeature(feature) == 0
+    time.sleep(0.05)
+"""
+
+
 def requests(record: Path, kind: str) -> list[dict]:
     lines = record.read_text("utf-8").splitlines() if record.exists() else []
     return [one for one in map(json.loads, lines) if one["request"] == kind]
@@ -170,7 +187,7 @@ def two_classes(dock) -> None:
 class TestDrawing:
     def test_a_polygon_is_in_the_file_and_with_the_session_at_once(self, dock, desk, record):
         two_classes(dock)
-        dock.use_tool("polygon")
+        dock.drawing.use("polygon")
         press(desk, Qt.Key.Key_2)
         draw_square(desk, 0.4, 0.4)
         assert in_file(dock) == {1: 2}
@@ -178,7 +195,7 @@ class TestDrawing:
 
     def test_the_map_is_on_the_canvas_between_raster_and_labels(self, dock, desk, record, image):
         two_classes(dock)
-        dock.use_tool("polygon")
+        dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
         press(desk, Qt.Key.Key_2)
         draw_square(desk, 0.6, 0.4)
@@ -186,7 +203,7 @@ class TestDrawing:
         desk.canvas.setLayers([dock.work.labels, image])
         assert [one.name() for one in desk.canvas.layers()] == ["image_labels", "FALSE", "image"]
         assert dock.work.live.layer.id() not in QgsProject.instance().mapLayers()
-        dock.opacity.setValue(100)
+        dock.live_map.opacity.setValue(100)
         colours = [one.color for one in dock.work.classes]
 
         def drawn() -> list[str]:
@@ -202,7 +219,7 @@ class TestDrawing:
             dock.work.add_label(QgsGeometry.fromRect(QgsRectangle(x, 5_599_980, x + 4, 5_599_984)), image.crs(), code)
         whole = QgsCoordinateTransform(image.crs(), desk.canvas.mapSettings().destinationCrs(), QgsProject.instance())
         desk.canvas.setExtent(whole.transformBoundingBox(image.extent()))
-        dock.opacity.setValue(100)
+        dock.live_map.opacity.setValue(100)
         until(lambda: requests(record, "view") and dock.work.live.picture is not None, "a picture comes")
         xmin, xmax, ymin, ymax = requests(record, "view")[-1]["extent"]
         assert QgsRectangle(xmin, ymin, xmax, ymax).contains(QgsRectangle(500_001, 5_599_971, 500_039, 5_599_999))
@@ -217,7 +234,7 @@ class TestDrawing:
     @pytest.mark.parametrize("name", ["stroke", "point"])
     def test_strokes_and_points_become_polygons(self, dock, desk, record, name):
         two_classes(dock)
-        dock.use_tool(name)
+        dock.drawing.use(name)
         place = at(desk, 0.5, 0.5)
         QTest.mousePress(desk.canvas.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
         QTest.mouseRelease(desk.canvas.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
@@ -228,9 +245,9 @@ class TestDrawing:
 
     def test_an_outline_follows_the_wheel_and_is_accepted_by_enter(self, dock, desk, record):
         two_classes(dock)
-        dock.use_tool("outline")
+        dock.drawing.use("outline")
         click(desk, 0.5, 0.5)
-        tool = dock._tools["outline"]
+        tool = dock.drawing.tools["outline"]
         until(lambda: not tool._outline.isEmpty(), "it is outlined")
         before = tool._outline.area()
         turn_wheel(desk, 0.5, 0.5, steps=4)
@@ -242,7 +259,7 @@ class TestDrawing:
 
     def test_what_encloses_nothing_is_no_label(self, dock, desk):
         two_classes(dock)
-        dock.use_tool("polygon")
+        dock.drawing.use("polygon")
         for x in (0.3, 0.4, 0.5):
             click(desk, x, 0.5)
         press(desk, Qt.Key.Key_Return)
@@ -253,7 +270,7 @@ class TestDrawing:
 class TestKeys:
     def test_undo_and_redo_keep_the_ids(self, dock, desk, record):
         two_classes(dock)
-        dock.use_tool("polygon")
+        dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
         draw_square(desk, 0.6, 0.4)
         press(desk, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
@@ -267,8 +284,8 @@ class TestKeys:
 
     def test_escape_forgets_and_delete_steps_back(self, dock, desk):
         two_classes(dock)
-        dock.use_tool("polygon")
-        tool = dock._tools["polygon"]
+        dock.drawing.use("polygon")
+        tool = dock.drawing.tools["polygon"]
         for x in (0.3, 0.4, 0.5):
             click(desk, x, 0.2 + x)
         press(desk, Qt.Key.Key_Delete)
@@ -279,7 +296,7 @@ class TestKeys:
 
     def test_delete_removes_what_is_selected(self, dock, desk):
         two_classes(dock)
-        dock.use_tool("polygon")
+        dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
         draw_square(desk, 0.6, 0.4)
         dock.work.labels.selectByIds([1])
@@ -296,9 +313,9 @@ class TestKeys:
             return event.isAccepted()
 
         assert not claimed()
-        dock.use_tool("polygon")
+        dock.drawing.use("polygon")
         assert claimed()
-        desk.canvas.unsetMapTool(dock._tools["polygon"])
+        desk.canvas.unsetMapTool(dock.drawing.tools["polygon"])
         assert not claimed()
 
 
@@ -333,6 +350,20 @@ class TestLabelLayer:
         assert other.dataProvider().deleteFeatures([1])
         until(lambda: told(record) == {}, "the session hears of it")
 
+    def test_two_programs_that_draw_at_once_lose_nothing_of_each_other(self, dock, desk, record, tmp_path):
+        """As two QGIS with a dock of the same raster do."""
+        two_classes(dock)
+        script = tmp_path / "other.py"
+        script.write_text(OTHER_PROGRAM)
+        other = subprocess.Popen([sys.executable, str(script), dock.work.labels.source().split("|")[0]])
+        dock.drawing.use("polygon")
+        for number in range(5):
+            draw_square(desk, 0.1 + 0.15 * number, 0.4)
+        until(lambda: other.poll() is not None, "the other one is done")
+        assert other.returncode == 0
+        assert sorted(in_file(dock).values()) == [1] * 5 + [2] * 20
+        until(lambda: told(record) == in_file(dock), "the session knows all")
+
     def test_classes_are_the_style_of_the_layer_and_lie_in_the_file(self, dock, record):
         from qgis_false.dock.label_file import classes_of_labels
 
@@ -351,7 +382,7 @@ class TestLabelLayer:
         two_classes(dock)
         QgsProject.instance().setAutoTransaction(True)
         assert dock.work.labels.startEditing()
-        dock.use_tool("polygon")
+        dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
         assert "End the editing first" in dock.status.text()
         dock.work.labels.rollBack()
@@ -360,7 +391,7 @@ class TestLabelLayer:
 
     def test_two_classes_are_merged(self, dock, desk, record):
         two_classes(dock)
-        dock.use_tool("polygon")
+        dock.drawing.use("polygon")
         press(desk, Qt.Key.Key_2)
         draw_square(desk, 0.3, 0.4)
         dock.work.remove_class(2, into=1)
@@ -389,7 +420,7 @@ class TestSession:
     @pytest.mark.parametrize("mode", ["dies of the first label", "talks nonsense once", "sends half a picture"])
     def test_after_its_end_another_one_is_told_everything_again(self, dock, desk, record):
         two_classes(dock)
-        dock.use_tool("polygon")
+        dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
         press(desk, Qt.Key.Key_2)
         draw_square(desk, 0.6, 0.4)
@@ -398,7 +429,7 @@ class TestSession:
 
     def test_killed_from_outside_it_begins_again(self, dock, desk, record):
         two_classes(dock)
-        dock.use_tool("polygon")
+        dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
         os.kill(dock.work.process_id, signal.SIGKILL)
         draw_square(desk, 0.6, 0.4)
@@ -408,7 +439,7 @@ class TestSession:
     @pytest.mark.parametrize("mode", ["dies of each label"])
     def test_one_that_keeps_dying_is_left_alone(self, dock, desk):
         two_classes(dock)
-        dock.use_tool("polygon")
+        dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
         until(lambda: "several times" in dock.status.text(), "it gives up")
         assert "a pointer to nowhere" in dock.status.text()
@@ -418,7 +449,7 @@ class TestSession:
     @pytest.mark.parametrize("mode", ["hangs"])
     def test_one_that_hangs_is_said_to_and_can_be_replaced(self, dock, desk, record, monkeypatch):
         two_classes(dock)
-        dock.use_tool("polygon")
+        dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
         until(lambda: told(record) == {1: 1}, "it hears of the label, and hangs")
         monkeypatch.setattr("qgis_false.dock.labelling.SILENCE_S", 0.0)
@@ -484,14 +515,14 @@ class TestSession:
 
     def test_scores_stand_beside_the_classes(self, dock, desk):
         two_classes(dock)
-        dock.use_tool("polygon")
+        dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
         draw_square(desk, 0.3, 0.6)
         press(desk, Qt.Key.Key_2)
         draw_square(desk, 0.6, 0.4)
-        model = dock.class_list
+        model = dock.classes.model
         until(lambda: model.index(0, 4).data() == "90% (70–97)", "a score comes")
-        assert model.index(1, 4).data() == "1 more"
+        assert model.index(1, 4).data() == "after 1 more"
         assert model.index(1, 4).data(Qt.ItemDataRole.ToolTipRole) == "unknown, draw 1 more"
         assert [model.index(row, 3).data() for row in range(2)] == ["2", "1"]
 
@@ -500,25 +531,25 @@ class TestSession:
 
         two_classes(dock)
         known = SimpleNamespace(code=1, accuracy=1.0, low=0.88, high=1.0, missing=0)
-        dock.class_list.set_scores(SimpleNamespace(classes=[known]))
+        dock.classes.model.set_scores(SimpleNamespace(classes=[known]))
         dock.setFloating(True)
         dock.resize(1, dock.height())
         dock.show()
         QCoreApplication.processEvents()
-        table = dock.table
+        table = dock.classes.table
         assert table.horizontalScrollBar().maximum() == 0
         assert [table.columnWidth(column) >= table.sizeHintForColumn(column) for column in (COUNT, ACCURACY)] == [True, True]
         assert table.columnWidth(NAME) >= 40
 
     def test_the_next_place_is_zoomed_to(self, dock, desk):
         two_classes(dock)
-        dock.use_tool("polygon")
+        dock.drawing.use("polygon")
         press(desk, Qt.Key.Key_N)
-        until(lambda: "1 of 2" in dock.place_line.text(), "places come")
+        until(lambda: "1 of 2" in dock.next_place.line.text(), "places come")
         assert desk.canvas.extent().center().x() == pytest.approx(500_012, abs=0.1)
-        assert "road or roof?" in dock.place_line.text()
+        assert "road or roof?" in dock.next_place.line.text()
         press(desk, Qt.Key.Key_N)
-        assert "2 of 2" in dock.place_line.text()
+        assert "2 of 2" in dock.next_place.line.text()
         assert desk.canvas.size() != QSize(0, 0)
 
 
@@ -531,7 +562,7 @@ class TestClasses:
         ]
         labels.setRenderer(QgsCategorizedSymbolRenderer("class", categories))
         QgsProject.instance().addMapLayer(labels, False)
-        dock.take_classes(labels, with_labels=True)
+        dock.classes.take(labels, with_labels=True)
         assert [(one.name, one.color) for one in dock.work.classes][:2] == [("ROAD", "#010203"), ("ROOF", "#040506")]
         until(lambda: sorted(told(record).values()) == [1, 2], "the session hears of them")
         dock.work.edits.undo()
@@ -566,33 +597,33 @@ class TestClasses:
 
     def test_a_name_is_changed_in_the_list(self, dock):
         two_classes(dock)
-        assert dock.class_list.setData(dock.class_list.index(0, 2), "way")
+        assert dock.classes.model.setData(dock.classes.model.index(0, 2), "way")
         assert [one.name for one in dock.work.classes] == ["way", "roof"]
 
     def test_one_without_labels_is_removed_at_once_and_another_one_with_them(self, dock, desk):
         two_classes(dock)
-        dock.use_tool("polygon")
+        dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
         press(desk, Qt.Key.Key_2)
-        dock._remove_class()
+        dock.classes.remove()
         assert [one.name for one in dock.work.classes] == ["road"]
         dock.work.remove_class(1, into=None)
         assert in_file(dock) == {}
         assert dock.work.classes == []
 
     def test_colours_are_explained(self, dock):
-        dock.shows.setCurrentIndex(1)
-        assert "90 %" in dock.colour_key.text()
-        dock.shows.setCurrentIndex(2)
-        assert "another class than before" in dock.colour_key.text()
-        dock.shows.setCurrentIndex(0)
-        assert dock.colour_key.text() == ""
+        dock.live_map.shows.setCurrentIndex(1)
+        assert "90 %" in dock.live_map.colour_key.text()
+        dock.live_map.shows.setCurrentIndex(2)
+        assert "another class than before" in dock.live_map.colour_key.text()
+        dock.live_map.shows.setCurrentIndex(0)
+        assert dock.live_map.colour_key.text() == ""
 
 
 class TestProject:
     def test_one_that_is_opened_again_finds_its_work(self, dock, desk, tmp_path, record):
         two_classes(dock)
-        dock.use_tool("polygon")
+        dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
         draw_square(desk, 0.6, 0.4)
         press(desk, Qt.Key.Key_2)
@@ -620,12 +651,12 @@ class TestProject:
         def none():
             raise NoEnvironment("There is none.")
 
-        monkeypatch.setattr("qgis_false.dock.dock.find_interpreter", none)
+        monkeypatch.setattr("qgis_false.dock.first_page.find_interpreter", none)
         opened = []
         made = LabelDock(desk, opened.append)
-        made.set_up.click()
+        made.first_page.set_up.click()
         assert opened == ["setupenvironment"]
-        assert made.missing.text() == "There is none."
+        assert made.first_page.missing.text() == "There is none."
         made.shut()
 
     def test_a_file_that_holds_something_else_is_refused(self, image, tmp_path):
@@ -640,7 +671,7 @@ class TestProject:
     def test_a_file_that_takes_nothing_loses_nothing_in_silence(self, dock, desk, monkeypatch):
         two_classes(dock)
         monkeypatch.setattr("qgis_false.dock.label_edits._added", lambda provider, features: (False, []))
-        dock.use_tool("polygon")
+        dock.drawing.use("polygon")
         draw_square(desk, 0.3, 0.4)
         assert "cannot be written" in dock.status.text()
         assert not dock.work.edits.can_undo()
@@ -656,26 +687,76 @@ class Started:
         monkeypatch.setattr(BackgroundRun, "start", lambda run: self.started.append(run))
 
 
+class TestModels:
+    def test_classes_are_taken_from_a_model_and_drawn_with_at_once(self, dock, desk, monkeypatch, record):
+        two_classes(dock)
+        monkeypatch.setattr(
+            "qgis_false.dock.panels.panel.QFileDialog.getOpenFileName", lambda *asked: ("/m/wet.safetensors", "")
+        )
+        from_model = dock.findChild(QAction, "classes_of_model")
+        from_model.trigger()
+        until(lambda: [one.name for one in dock.work.classes] == ["river", "marsh"], "the classes come")
+        assert requests(record, "open")[-1]["model"] == "/m/wet.safetensors"
+        assert [one.code for one in dock.classes.model.classes] == [3, 7]
+        dock.drawing.use("polygon")
+        press(desk, Qt.Key.Key_2)
+        draw_square(desk, 0.4, 0.4)
+        assert in_file(dock) == {1: 7}
+
+    def test_one_that_is_not_chosen_changes_nothing(self, dock, monkeypatch, record):
+        two_classes(dock)
+        monkeypatch.setattr("qgis_false.dock.panels.panel.QFileDialog.getOpenFileName", lambda *asked: ("", ""))
+        dock.findChild(QAction, "classes_of_model").trigger()
+        assert [one.name for one in dock.work.classes] == ["road", "roof"]
+        assert len(requests(record, "open")) == 1
+
+
+class TestAFolderThatIsReadOnly:
+    """Root may write anywhere, so the folder only says that it is."""
+
+    @pytest.fixture
+    def image(self, image, monkeypatch, tmp_path):
+        home = tmp_path / "home"
+        home.mkdir()
+        may = os.access
+        monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path and may(path, mode))
+        QgsProject.instance().setFileName(str(home / "work.qgz"))
+        return image
+
+    def test_has_labels_model_and_map_in_the_folder_of_the_project(self, dock, desk, monkeypatch, tmp_path):
+        runs = Started(monkeypatch)
+        assert dock.work.labels.source().split("|")[0] == str(tmp_path / "home" / "image_labels.gpkg")
+        two_classes(dock)
+        dock.drawing.use("polygon")
+        draw_square(desk, 0.4, 0.4)
+        assert in_file(dock) == {1: 1}
+        dock.whole_maps.make_map.click()
+        until(lambda: runs.started, "the run begins")
+        (run,) = runs.started
+        assert {Path(run.values[name]).parent for name in ("MODEL", "OUTPUT")} == {tmp_path / "home"}
+        assert not [one.name for one in tmp_path.iterdir() if one.name.startswith("image_")]
+
+
 class TestWholeMaps:
     def test_the_map_is_made_of_the_saved_model_and_shown(self, dock, monkeypatch, tmp_path):
         runs = Started(monkeypatch)
-        dock.make_map.click()
+        dock.whole_maps.make_map.click()
         until(lambda: runs.started, "the run begins")
         (run,) = runs.started
         assert (run.name, run.values["RASTER"]) == ("classify", dock.work.raster.id())
         assert Path(run.values["MODEL"]) == tmp_path / "image_model.safetensors"
         assert Path(run.values["OUTPUT"]) == tmp_path / "image_map.tif"
-        assert not dock.make_map.isEnabled()
+        assert not dock.whole_maps.make_map.isEnabled()
         write_raster(Path(run.values["OUTPUT"]), bands=1)
         run.ended.emit(True, {"OUTPUT": run.values["OUTPUT"]}, "")
         (made,) = [one for one in QgsProject.instance().mapLayers().values() if one.source() == run.values["OUTPUT"]]
         said = made.metadata().abstract().split("\n")
         assert "by Classify a raster of FALSE" in said[0] and said[1:] == ["Raster: image", "Model: image_model.safetensors"]
-        assert dock.make_map.isEnabled()
+        assert dock.whole_maps.make_map.isEnabled()
 
     def test_an_encoder_that_was_pretrained_is_swapped_in(self, dock, monkeypatch, record):
         runs = Started(monkeypatch)
-        dock.improve.click()
+        dock.whole_maps.improve.click()
         (run,) = runs.started
         assert (run.name, run.values["RASTERS"]) == ("pretrain", [dock.work.raster.id()])
         run.ended.emit(True, {"ENCODER": run.values["ENCODER"]}, "")
@@ -684,14 +765,14 @@ class TestWholeMaps:
 
     def test_a_run_that_fails_says_why(self, dock, monkeypatch):
         runs = Started(monkeypatch)
-        dock.improve.click()
+        dock.whole_maps.improve.click()
         runs.started[0].ended.emit(False, {}, "Computing with a Python\nThe disk is full.")
         assert dock.status.text() == "The disk is full."
 
     @pytest.mark.parametrize("mode", ["refuses to save"])
     def test_a_model_that_cannot_be_saved_begins_no_run(self, dock, monkeypatch):
         runs = Started(monkeypatch)
-        dock.make_map.click()
+        dock.whole_maps.make_map.click()
         until(lambda: "There is no map yet." in dock.status.text(), "it is refused")
         assert not runs.started
 
@@ -714,19 +795,19 @@ class TestFinishedMaps:
         runs = Started(monkeypatch)
         two_classes(dock)
         draw_square(desk, 0.3, 0.3)
-        monkeypatch.setattr("qgis_false.dock.dock.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
-        dock.finished.menu().actions()[0].trigger()
+        monkeypatch.setattr("qgis_false.dock.panels.panel.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
+        dock.whole_maps.finished.menu().actions()[0].trigger()
         (run,) = runs.started
         assert (run.name, run.values["MAP"]) == ("editmap", maps[1].id())
         assert run.values["PATCHES"].source.staticValue() == dock.work.labels.id()
         assert not run.values["PATCHES"].selectedFeaturesOnly
         assert run.values["OUTPUT"] == str(tmp_path / "new_corrected.tif")
-        assert not dock.finished.isEnabled()
+        assert not dock.whole_maps.finished.isEnabled()
 
     def test_two_are_compared_and_the_share_that_changed_is_said(self, dock, maps, monkeypatch, tmp_path):
         runs = Started(monkeypatch)
-        monkeypatch.setattr("qgis_false.dock.dock.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
-        dock.finished.menu().actions()[1].trigger()
+        monkeypatch.setattr("qgis_false.dock.panels.panel.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
+        dock.whole_maps.finished.menu().actions()[1].trigger()
         (run,) = runs.started
         assert (run.values["BEFORE"], run.values["AFTER"]) == (maps[0].id(), maps[1].id())
         write_raster(Path(run.values["OUTPUT"]), bands=1)
@@ -737,17 +818,17 @@ class TestFinishedMaps:
 
     def test_without_any_it_is_said(self, dock, monkeypatch):
         runs = Started(monkeypatch)
-        for action in dock.finished.menu().actions():
+        for action in dock.whole_maps.finished.menu().actions():
             action.trigger()
             assert "no finished map" in dock.status.text()
         assert not runs.started
 
     def test_the_estimate_narrows_as_sample_points_are_filled_in(self, dock, desk, maps, monkeypatch):
         runs = Started(monkeypatch)
-        monkeypatch.setattr("qgis_false.dock.dock.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
+        monkeypatch.setattr("qgis_false.dock.panels.panel.QInputDialog.getItem", lambda *asked: (asked[3][0], True))
         points = sample_points()
         two_classes(dock)
-        dock.fill_in(points)
+        dock.samples.fill_in(points)
         press(desk, Qt.Key.Key_1)
         assert not runs.started
         press(desk, Qt.Key.Key_1)
@@ -755,12 +836,12 @@ class TestFinishedMaps:
         (run,) = runs.started
         assert run.values == {"MAP": maps[1].id(), "REFERENCE": points.id(), "FIELD": "class"}
         run.ended.emit(True, {"ADJUSTED_OA": 0.84, "ADJUSTED_OA_ERROR": 0.05}, "")
-        assert "2 points 84.0% ± 5.0%" in dock.estimate_line.text()
+        assert "2 points 84.0% ± 5.0%" in dock.samples.estimate_line.text()
         assert len(runs.started) == 2, "of the point that came in meanwhile"
         runs.started[1].ended.emit(True, {"ADJUSTED_OA": None, "ADJUSTED_OA_ERROR": None}, "")
-        assert "two points in each class" in dock.estimate_line.text()
+        assert "two points in each class" in dock.samples.estimate_line.text()
         press(desk, Qt.Key.Key_Escape)
-        assert not dock.estimate_line.text()
+        assert not dock.samples.estimate_line.text()
 
 
 class TestOpening:
@@ -797,7 +878,7 @@ class TestSamplePoints:
             return {one["id"]: one["class"] for one in points.getFeatures() if one["class"]}
 
         two_classes(dock)
-        dock.check.click()
+        dock.samples.button.click()
         assert desk.canvas.extent().center().x() == pytest.approx(500_010, abs=0.01)
         assert not dock.work.live._visible
         press(desk, Qt.Key.Key_2)
@@ -806,23 +887,23 @@ class TestSamplePoints:
         press(desk, Qt.Key.Key_0)
         press(desk, Qt.Key.Key_1)
         assert answers() == {1: "roof", 3: "road"}
-        assert "2 of 3" in dock.sample_line.text()
-        assert "There are no more" in dock.sample_line.text()
+        assert "2 of 3" in dock.samples.line.text()
+        assert "There are no more" in dock.samples.line.text()
         press(desk, Qt.Key.Key_Delete)
         press(desk, Qt.Key.Key_2)
         assert answers()[3] == "roof"
         press(desk, Qt.Key.Key_Escape)
-        assert dock.samples is None
+        assert dock.samples.queue is None
         assert dock.work.live._visible
 
     def test_one_that_cannot_be_written_is_said(self, dock, desk, points, monkeypatch):
         two_classes(dock)
-        dock.fill_in(points)
+        dock.samples.fill_in(points)
         points.setReadOnly(True)
         monkeypatch.setattr(type(points.dataProvider()), "changeAttributeValues", lambda provider, values: False)
         press(desk, Qt.Key.Key_1)
         assert "The class cannot be written" in dock.status.text()
 
     def test_without_any_it_says_where_they_come_from(self, dock):
-        dock.check.click()
-        assert "Sample points to assess a map draws them" in dock.sample_line.text()
+        dock.samples.button.click()
+        assert "Sample points to assess a map draws them" in dock.samples.line.text()

@@ -48,7 +48,7 @@ def dock(qgis_app, monkeypatch):
 
     project = Project()
     monkeypatch.setattr(module.QgsProject, "instance", staticmethod(lambda: project))
-    monkeypatch.setattr(module, "find_interpreter", lambda: None)
+    monkeypatch.setattr("qgis_false.dock.first_page.find_interpreter", lambda: None)
     desktop = Desktop()
     made = module.LabelDock(desktop, lambda name: None)
     desktop.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, made)
@@ -76,19 +76,20 @@ def classes():
 
 
 def test_the_first_page_asks_for_a_raster(dock, pictures):
-    assert "Add a raster" in dock.missing.text() and dock.example.isVisible() and not dock.set_up.isVisible()
+    page = dock.first_page
+    assert "Add a raster" in page.missing.text() and page.example.isVisible() and not page.set_up.isVisible()
     assert dock.grab().save(str(pictures / "dock_first_page.png"))
 
 
 def test_the_page_to_work_on_shows_classes_keys_and_accuracy(dock, classes, scores, pictures):
-    dock._pages.setCurrentIndex(1)
-    dock.class_list.set_classes(classes)
-    dock.class_list.set_counts({1: 40, 2: 6})
-    dock.class_list.set_scores(scores)
-    dock.table.selectRow(1)
+    dock.pages.setCurrentIndex(1)
+    dock.classes.model.set_classes(classes)
+    dock.classes.model.set_counts({1: 40, 2: 6})
+    dock.classes.model.set_scores(scores)
+    dock.classes.table.selectRow(1)
     QgsApplication.processEvents()
     assert dock.grab().save(str(pictures / "dock.png"))
-    shown = dock.table.grab().toImage()
+    shown = dock.classes.table.grab().toImage()
     seen = {shown.pixelColor(x, y).name() for x in range(shown.width()) for y in range(shown.height())}
     assert {color for _, _, color in CLASSES} <= seen
 
@@ -97,7 +98,7 @@ def test_a_class_is_renamed_in_the_list(dock, classes):
     from qgis_false.dock.class_list import ACCURACY, KEY, NAME
 
     heard = []
-    rows = dock.class_list
+    rows = dock.classes.model
     rows.edited.connect(heard.append)
     rows.set_classes(classes)
     assert [rows.index(2, column).data() for column in (KEY, NAME, ACCURACY)] == ["3", "built-up area", ""]

@@ -22,11 +22,11 @@ from false_core.mapping.classify.compute import compute_strips, network_of
 from false_core.mapping.classify.cost import disk_needed, mapping_cost
 from false_core.mapping.classify.part import FinishedPart
 from false_core.mapping.classify.plan import Strip, own_share, plan_of, runs_of
-from false_core.mapping.classify.store import BITS, MAP, TILES_AT_A_TIME, JobStart, StripStore, digest_of
+from false_core.mapping.classify.store import DIGITS, MAP, TILES_AT_A_TIME, JobStart, StripStore, digest_of
 from false_core.mapping.map_overview import MapOverview
 from false_core.mapping.map_report import classification_report
 from false_core.mapping.raster_for_model import check_maps
-from false_core.precision import bits_of, in_words
+from false_core.precision import digits_of, in_words
 from false_core.publish import published
 from false_core.raster.file_state import raster_signature, was_changed
 from false_core.raster.map_file import sidecars, write_class_names, write_style
@@ -116,7 +116,7 @@ class Classification:
             self._tell_cost(missing, self._device)
         network = network_of(self.job.model, self._card, self._device) if missing else None
         if missing:
-            self._agree_on(bits_of(self._device))
+            self._agree_on(digits_of(self._device))
         with self._feedback.stage("Classifying", 0.9):
             if network is not None:
                 self._compute(network, self._device, missing)
@@ -128,7 +128,7 @@ class Classification:
             DeviceError: Earlier ones were computed with other numbers.
             OutputError: The disk is full.
         """
-        self._agree_on(part.bits)
+        self._agree_on(part.digits)
         if part.tiles_at_a_time:
             self._store.agreed_on(TILES_AT_A_TIME, part.tiles_at_a_time)
         for number, files in part.strips.items():
@@ -191,12 +191,13 @@ class Classification:
                 "for the same job to go on with. Delete that folder if you do not want them."
             )
 
-    def _agree_on(self, bits: int) -> None:
-        """Raise DeviceError where other strips of the map were computed with numbers of more or fewer bits."""
-        agreed = self._store.agreed_on(BITS, bits)
-        if agreed != bits:
+    def _agree_on(self, digits: int) -> None:
+        """Raise DeviceError where other strips of the map were computed with numbers of more or fewer digits."""
+        agreed = self._store.agreed_on(DIGITS, digits)
+        if agreed != digits:
             raise DeviceError(
-                f"Strips of the map are computed with numbers of {agreed} bits, and others with numbers of {bits}.",
+                f"Strips of the map are computed with numbers of {agreed} binary digits, and others with numbers of "
+                f"{digits}.",
                 f"Have all of them computed by devices of one kind, or delete {self._store.path}.",
             )
 

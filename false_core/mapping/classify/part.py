@@ -39,11 +39,11 @@ class FinishedPart:
     Attributes:
         strips: The files of each strip, by its number and by their names.
         tiles_at_a_time: How many tiles the device computed at a time, where that was found by taking the time; else 0.
-        bits: Of the numbers that the network computed with.
+        digits: Binary digits of the numbers that the network computed with.
         said: Messages, each as its level and its text.
     """
 
     strips: Mapping[int, Mapping[str, bytes]]
     tiles_at_a_time: int
-    bits: int
+    digits: int
     said: tuple[tuple[str, str], ...]

@@ -25,7 +25,7 @@ from false_core.mapping.classify.store import StripStore, digest_of_values
 from false_core.models.header import SEGMENTER
 from false_core.models.model_file import read_card
 from false_core.native_libraries import set_up_gdal
-from false_core.precision import bits_of
+from false_core.precision import digits_of
 from false_core.untrusted.network import names_address, network_closed
 
 _one_at_a_time = threading.Lock()
@@ -84,7 +84,7 @@ def _computed(part: MapPart, folder: Path) -> FinishedPart:
         strips = [plan.strips[number] for number in part.strips]
         compute_strips(plan, _network(job.model, device), device, strips, store, feedback)
         files = {strip.number: store.files(strip) for strip in strips}
-        return FinishedPart(files, store.tiles_at_a_time, bits_of(device), tuple(said))
+        return FinishedPart(files, store.tiles_at_a_time, digits_of(device), tuple(said))
 
 
 @functools.lru_cache(maxsize=1)

@@ -185,5 +185,15 @@ class TestHoles:
                     outside = column in (-64, 256)
                     assert source.is_hole(window) == (empty if nodata == 0 or outside else False)
 
+    def test_of_a_file_on_a_server_are_not_asked_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As rasterio does so with the lock of the interpreter, a thread that reads could not go on."""
+        monkeypatch.setattr("false_core.raster.stored_bands.is_remote", lambda path: True)
+        shape = {"width": 64, "height": 64, "count": 1, "dtype": "uint8", "crs": CRS, "transform": GRID}
+        with rasterio.open(tmp_path / "sparse.tif", "w", driver="GTiff", sparse_ok=True, nodata=0, **shape):
+            pass
+        source = RasterSource(str(tmp_path / "sparse.tif"))
+        monkeypatch.setattr("false_core.raster.stored_bands._is_stored", lambda *asked: pytest.fail("asked for a block"))
+        assert not source.is_hole(Window(0, 0, 64, 64))
+
     def test_are_not_supposed_where_the_file_does_not_tell(self, land: str) -> None:
         assert not RasterSource(land).is_hole(Window(0, 0, 5, 5)), "nodata, but stored"

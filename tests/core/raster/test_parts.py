@@ -34,7 +34,7 @@ def test_what_unpacks_to_more_than_there_is_room_for(tmp_path: Path, monkeypatch
 
 def test_a_format_that_gdal_has_and_the_list_has_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_raster(tmp_path / "a.tif", np.ones((1, 8, 8), np.uint8))
-    monkeypatch.setattr("false_core.raster.source.is_allowed_driver", lambda name: False)
+    monkeypatch.setattr("false_core.raster.opening.is_allowed_driver", lambda name: False)
     with pytest.raises(InputError, match="of the format GTiff, beside the usual ones"):
         RasterSource(path)
 

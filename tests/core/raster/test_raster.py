@@ -22,7 +22,9 @@ from small_world import GRID, LEFT, TOP, Listener, write_raster
 
 from false_core.errors import InputError
 from false_core.jobs import parse_extent
-from false_core.raster.source import MOST_OPEN, RasterSource, Window, block_mean
+from false_core.raster.coarsening import block_mean
+from false_core.raster.opening import MOST_OPEN
+from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation, measure
 from false_core.raster.working_grid import at_resolution_of_model, factor_for, on_working_grid, open_all
 
@@ -710,6 +712,6 @@ class TestAnOverview:
 
     def test_is_not_made_where_too_much_had_to_be_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         source = RasterSource(write_raster(tmp_path / "a.tif", np.zeros((1, 40, 100), np.float32)))
-        monkeypatch.setattr("false_core.raster.source.MOST_PIXELS_LOOKED_THROUGH", 3999)
+        monkeypatch.setattr("false_core.raster.stored_bands.MOST_PIXELS_LOOKED_THROUGH", 3999)
         assert source.overview(50) is None
         assert source.overview(100) is not None

@@ -40,3 +40,5 @@ def test_a_run_on_one_card_is_found_on_another_of_its_kind(monkeypatch: pytest.M
     on_ampere = name(GPU, True)
     TwoCards(monkeypatch, (9, 0))
     assert name(torch.device("cuda", 1), True) == on_ampere
+    TwoCards(monkeypatch, (7, 5), "Tesla T4")
+    assert name(GPU, True) != on_ampere, "16 bits alone do not make them the same"

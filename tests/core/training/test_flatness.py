@@ -74,17 +74,17 @@ class TestAPretraining:
         monkeypatch.setattr(pretrain, "are_flat", lambda curves: curves[0][-1][0] >= 10)
 
     def job(self, land: str, folder: Path, name: str, **more: object) -> Pretrain:
-        report = str(folder / f"{name}.html")
         small: dict[str, Any] = {"backbone": "resnet10t", "weights": "none", "preset": "quick", "device": "cpu"}
-        return Pretrain((land,), str(folder / name), report=report, **small, **more)  # type: ignore[arg-type]
+        return Pretrain((land,), str(folder / name), **small, **more)  # type: ignore[arg-type]
 
     def test_ends_with_its_rate_at_zero_and_says_why(self, land: str, tmp_path: Path) -> None:
         events: list[Event] = []
-        assert run(self.job(land, tmp_path, "e.safetensors"), events.append)["steps"] == 13
+        report = tmp_path / "report.html"
+        assert run(self.job(land, tmp_path, "e.safetensors", report=str(report)), events.append)["steps"] == 13
         rates = {e.step: e.value for e in events if isinstance(e, Metric) and e.name == "learning rate"}
         assert max(rates) == 13 and 0 < rates[13] < 0.4 * rates[10]
         assert any("ends at step 13 of 30" in e.text for e in events if isinstance(e, Message))
-        assert "Training ended after 13 of 30 steps" in (tmp_path / "e.safetensors.html").read_text(encoding="utf-8")
+        assert "Training ended after 13 of 30 steps" in report.read_text(encoding="utf-8")
 
     def test_ends_at_the_same_step_when_it_is_resumed(self, land: str, tmp_path: Path) -> None:
         run(self.job(land, tmp_path, "whole.safetensors"))

@@ -278,9 +278,9 @@ def test_strips_of_other_numbers_are_not_mixed(
     job = Classify(strip, model, str(tmp_path / "map.tif"), device="cpu")
     start = JobStart.of([job.output], ALONE)
     with Classification(job, start, ALONE.share, listener.feedback, computes=False) as classification:
-        classification.receive(FinishedPart({}, 0, 32, ()))
-        with pytest.raises(DeviceError, match="numbers of 32 bits, and others with numbers of 16"):
-            classification.receive(FinishedPart({}, 0, 16, ()))
+        classification.receive(FinishedPart({}, 0, 24, ()))
+        with pytest.raises(DeviceError, match="numbers of 24 binary digits, and others with numbers of 11"):
+            classification.receive(FinishedPart({}, 0, 11, ()))
 
 
 def test_a_process_about_to_end_itself_leaves_no_folder_for_strips_that_are_awaited(

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 from small_world import Listener, textured_land, write_raster
+from web_folder import bucket_path, served
 
 from false_core import __version__, cluster
 from false_core.dispatch import run
@@ -251,6 +252,22 @@ def test_many_rasters_are_mapped_and_those_that_cannot_be_are_left_out(
     monkeypatch.delenv("FALSE_SCHEDULER")
     run(ClassifyMany(tuple(rasters), model, str(tmp_path / "alone"), device="cpu"))
     assert contents(tmp_path / "maps") == contents(tmp_path / "alone")
+
+
+def test_the_raster_may_lie_in_a_bucket(
+    workers: Workers, strip: str, model: str, undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "server").mkdir()
+    shutil.copy(strip, tmp_path / "server" / "strip.tif")
+    for name, value in (("no_proxy", "127.0.0.1"), ("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR")):
+        monkeypatch.setenv(name, value)
+    with served(tmp_path / "server") as web:
+        raster = bucket_path(web, "strip.tif", monkeypatch)
+        workers.start("first")
+        workers.start("second")
+        run(job_in(tmp_path / "out", raster, model))
+        assert web.bytes_sent() > 0
+    assert contents(tmp_path / "out") == undisturbed
 
 
 def test_a_worker_that_reads_another_raster_says_so(

@@ -1,0 +1,153 @@
+"""A raster file as GDAL opens it: looked at first, by each thread for itself, and only so many at a time."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+import weakref
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import rasterio
+import rasterio.errors
+from rasterio._err import CPLE_BaseError
+from rasterio.enums import ColorInterp
+from rasterio.vrt import WarpedVRT
+
+from false_core.errors import InputError
+from false_core.raster.file_state import is_remote
+from false_core.raster.parts import check_metadata_of_raster, check_parts_of_raster
+from false_core.untrusted import check_is_file
+from false_core.untrusted.drivers import is_allowed_driver
+
+GDAL_ERRORS = (rasterio.errors.RasterioError, CPLE_BaseError)
+"""What rasterio raises: its own errors, and now and then one of GDAL's as it is."""
+MOST_OPEN = 8
+"""Rasters whose files a thread keeps open. Thousands may take part in a job, and some systems allow 256 open files."""
+LARGEST_BLOCK = 2_000_000_000
+"""Bytes of a block of the file."""
+FORMATS_REMEDY = (
+    "It may be damaged, or of a format beside the usual ones. Those are opened where GDAL's name of the format is in the "
+    "variable FALSE_DRIVERS, or in Settings > Options > FALSE."
+)
+"""What to do about a raster of which GDAL does not know the format, or must not."""
+REMOTE_REMEDY = "Look at the address, the permission and the credentials. A folder on a server ends in a slash."
+"""What to do about a raster on a server that cannot be opened."""
+
+# A raster without georeferencing is welcome here, and one with both nodata and alpha is read with both.
+warnings.filterwarnings("ignore", category=rasterio.errors.NotGeoreferencedWarning)
+warnings.filterwarnings("ignore", category=rasterio.errors.NodataShadowWarning)
+
+
+class OpenedRaster:
+    """A raster file that any number of threads read from.
+
+    Each opens it for itself, and closes it when it has read from many others since.
+
+    Args:
+        path: A file or anything else GDAL opens, such as a VRT or a subdataset name.
+
+    Raises:
+        InputError: The file is missing, unreadable, or of a kind that is not opened.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._local = threading.local()
+        self._layout: tuple[Any, ...] | None = None
+        self._layout = _layout(self.dataset())
+
+    def dataset(self, identified: bool = False) -> Any:
+        """Return the file as this thread has it open.
+
+        Args:
+            identified: Whether it is known by now what the files are. What was opened before may be what they were.
+
+        Raises:
+            InputError: The file is no longer the one that was opened first.
+        """
+        dataset = getattr(self._local, "dataset", None)
+        if dataset is None or self._local.identified != identified:
+            dataset = _open(self.path)
+            if self._layout not in (None, _layout(dataset)):
+                raise InputError(
+                    f"The raster {self.path} was replaced since it was opened.",
+                    "Start the job again when nothing writes to it any more.",
+                )
+            self._local.dataset, self._local.identified = dataset, identified
+        _open_files.used(self)
+        return dataset
+
+    def close(self) -> None:
+        """Let go of the file as this thread has it open."""
+        self._local.dataset = None
+
+
+class _OpenFiles(threading.local):
+    """The rasters whose files a thread has open, the least recently used first. A raster that is gone is closed."""
+
+    def __init__(self) -> None:
+        self._rasters: OrderedDict[int, weakref.ref[OpenedRaster]] = OrderedDict()
+
+    def used(self, raster: OpenedRaster) -> None:
+        """Take note that this thread reads from ``raster`` now. Closes the one that it has not read from for longest."""
+        self._rasters[id(raster)] = weakref.ref(raster)
+        self._rasters.move_to_end(id(raster))
+        if len(self._rasters) > MOST_OPEN:
+            oldest = self._rasters.popitem(last=False)[1]()
+            if oldest is not None:
+                oldest.close()
+
+
+_open_files = _OpenFiles()
+
+
+def _open(path: str) -> Any:
+    # A colon after a possible drive letter means a subdataset or an address, which only GDAL can look up.
+    is_file = not path.startswith("/vsi") and ":" not in path[2:]
+    if is_file and not os.path.exists(path):
+        raise InputError(f"The raster {path} does not exist.")
+    check_is_file(path, "The raster")
+    check_parts_of_raster(path)
+    try:
+        dataset = rasterio.open(path)
+        _check_driver(dataset, path)
+        check_metadata_of_raster(dataset, path)
+        _check_blocks(dataset, path)
+        points, points_crs = dataset.gcps
+        if dataset.transform.is_identity and points and points_crs:
+            # QGIS shows such a raster warped; labels are drawn on what it shows. Its margins must not look
+            # like pixels, so where nothing else marks them an alpha band does.
+            unmarked = dataset.nodata is None and ColorInterp.alpha not in dataset.colorinterp
+            dataset = WarpedVRT(dataset, src_crs=points_crs, add_alpha=unmarked)
+    except (*GDAL_ERRORS, UnicodeError) as error:
+        raise InputError(
+            f"The raster {path} cannot be opened: {str(error).rstrip('.')}.",
+            REMOTE_REMEDY if is_remote(path) else FORMATS_REMEDY if "supported file format" in str(error) else "",
+        ) from error
+    return dataset
+
+
+def _layout(dataset: Any) -> tuple[Any, ...]:
+    """Return what must not change of a raster while it is open."""
+    return dataset.width, dataset.height, dataset.dtypes, dataset.transform, str(dataset.nodatavals)
+
+
+def _check_driver(dataset: Any, path: str) -> None:
+    # Where GDAL was loaded before the list was made, or is a newer one.
+    if not is_allowed_driver(dataset.driver):
+        raise InputError(f"The raster {path} is of the format {dataset.driver}, beside the usual ones.", FORMATS_REMEDY)
+
+
+def _check_blocks(dataset: Any, path: str) -> None:
+    """Raise InputError where a block, which is only ever unpacked as a whole, would fill the memory."""
+    for (height, width), dtype in zip(dataset.block_shapes, dataset.dtypes):
+        size = height * width * (16 if "complex" in dtype else np.dtype(dtype).itemsize)
+        if size > LARGEST_BLOCK:
+            raise InputError(
+                f"{path} is stored in blocks of {width:,} x {height:,} pixels. To read any pixel takes {size / 1e9:,.1f} GB "
+                "of memory.",
+                "Translate it with gdal_translate -co TILED=YES on a computer with that memory.",
+            )

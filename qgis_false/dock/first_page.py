@@ -1,0 +1,80 @@
+"""The first page of the dock: what is missing before a raster can be labelled, and how to get it."""
+
+from __future__ import annotations
+
+from typing import Callable, Optional
+
+from qgis.core import QgsMapLayerProxyModel, QgsRasterLayer
+from qgis.gui import QgsMapLayerComboBox
+from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+
+from qgis_false.environment.interpreters import NoEnvironment, find_interpreter
+from qgis_false.translation import tr
+
+
+class FirstPage(QWidget):
+    """Asks for the compute environment, then for a raster.
+
+    Args:
+        run_algorithm: Opens the dialog of an algorithm.
+    """
+
+    begun = pyqtSignal(object)
+    """The raster that is to be labelled."""
+
+    def __init__(self, run_algorithm: Callable[[str], None], parent: Optional[QWidget] = None) -> None:
+        super().__init__(parent)
+        self._run_algorithm = run_algorithm
+        layout = QVBoxLayout(self)
+        self.missing = QLabel()
+        self.missing.setWordWrap(True)
+        layout.addWidget(self.missing)
+        self.set_up = QPushButton(tr("Set up..."))
+        self.set_up.clicked.connect(lambda: self._open("setupenvironment"))
+        layout.addWidget(self.set_up)
+        self._raster = QgsMapLayerComboBox()
+        self._raster.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
+        self._raster.layerChanged.connect(lambda _: self.show_what_is_missing())
+        layout.addWidget(self._raster)
+        self.begin = QPushButton(tr("Label this raster"))
+        self.begin.clicked.connect(lambda: self.begun.emit(self.raster()))
+        layout.addWidget(self.begin)
+        self.example = QPushButton(tr("Try it with example data..."))
+        self.example.clicked.connect(lambda: self._open("exampledata"))
+        layout.addWidget(self.example)
+        layout.addStretch()
+
+    def raster(self) -> Optional[QgsRasterLayer]:
+        """Return the raster that is chosen."""
+        return self._raster.currentLayer()
+
+    def show_what_is_missing(self) -> bool:
+        """Show it, or that nothing is but a raster. Return whether there is a compute environment."""
+        try:
+            find_interpreter()
+            problem = ""
+        except NoEnvironment as error:
+            problem = str(error)
+        has_raster = self.raster() is not None
+        self.set_up.setVisible(bool(problem))
+        for widget in (self._raster, self.begin):
+            widget.setVisible(not problem and has_raster)
+        self.example.setVisible(not problem)
+        self.missing.setText(
+            problem
+            or (
+                tr("Choose the raster that you want a map of.")
+                if has_raster
+                else tr("Add a raster to the project: the image that you want a map of. Or begin with example data.")
+            )
+        )
+        return not problem
+
+    def say(self, text: str) -> None:
+        """Say why a raster cannot be labelled."""
+        self.missing.setText(text)
+
+    def _open(self, algorithm: str) -> None:
+        self._run_algorithm(algorithm)
+        self.show_what_is_missing()

@@ -1,0 +1,62 @@
+"""How the live map is shown: whether at all, how strongly, and what of it."""
+
+from __future__ import annotations
+
+from typing import List, Optional, Tuple
+
+from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QLabel, QSlider, QWidget
+
+from false_core.session_protocol import SHOW_CHANGE, SHOW_CLASSES, SHOW_CONFIDENCE
+from qgis_false.dock.labelling import Labelling
+from qgis_false.dock.live_map import CHANGED_COLOUR, CONFIDENCE_COLOURS
+from qgis_false.dock.panels.panel import Panel, row
+from qgis_false.translation import tr
+
+
+class LiveMapPanel(Panel):
+    """Visibility, opacity and contents of the live map, and what its colours mean."""
+
+    def __init__(self, parent: Optional[QWidget] = None) -> None:
+        super().__init__(parent)
+        self._visible = QCheckBox(tr("Show"))
+        self._visible.setChecked(True)
+        self._visible.toggled.connect(lambda on: self.work and self.work.live.set_visible(on))
+        self.opacity = QSlider(Qt.Orientation.Horizontal)
+        self.opacity.setRange(0, 100)
+        self.opacity.setValue(60)
+        self.opacity.setToolTip(tr("Opacity"))
+        self.opacity.valueChanged.connect(lambda value: self.work and self.work.live.set_opacity(value / 100))
+        self.rows.addLayout(row(self._visible, self.opacity))
+        self.shows = QComboBox()
+        for text, what in (
+            (tr("Classes"), SHOW_CLASSES), (tr("Confidence"), SHOW_CONFIDENCE), (tr("What changed last"), SHOW_CHANGE)
+        ):  # fmt: skip
+            self.shows.addItem(text, what)
+        self.shows.currentIndexChanged.connect(lambda _: self.work and self.work.show_as(self.shows.currentData()))
+        self.rows.addWidget(self.shows)
+        self.colour_key = QLabel()
+        self.rows.addWidget(self.colour_key)
+        self.shows.currentIndexChanged.connect(self._show_colour_key)
+
+    def begin(self, work: Labelling) -> None:
+        """Show the classes, as strongly as the last map."""
+        super().begin(work)
+        work.live.set_opacity(self.opacity.value() / 100)
+        work.live.set_visible(self._visible.isChecked())
+        self.shows.setCurrentIndex(0)
+
+    def hide_map(self, hidden: bool) -> None:
+        """Hide the map whatever is chosen, or show it again where that is chosen."""
+        if self.work is not None:
+            self.work.live.set_visible(not hidden and self._visible.isChecked())
+
+    def _show_colour_key(self, *_: object) -> None:
+        """Say what colours mean that the list of classes does not explain."""
+        colours: List[Tuple[str, str]] = []
+        if self.shows.currentData() == SHOW_CONFIDENCE:
+            colours = [(f"{percent} %", colour) for percent, colour in CONFIDENCE_COLOURS]
+        elif self.shows.currentData() == SHOW_CHANGE:
+            colours = [(tr("another class than before"), CHANGED_COLOUR)]
+        shown = [f'<font color="{colour}">&#9632;</font> {text}' for text, colour in colours]
+        self.colour_key.setText("&nbsp; ".join(shown))

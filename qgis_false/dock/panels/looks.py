@@ -1,0 +1,59 @@
+"""What looks at the raster: the general encoder, one of the user's own, or a model."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from qgis.PyQt.QtWidgets import QComboBox, QLabel, QWidget
+
+from qgis_false.dock.labelling import Labelling
+from qgis_false.dock.panels.panel import Panel, row
+from qgis_false.dock.project_state import Looks
+from qgis_false.translation import tr
+
+ENCODER_GENERAL, ENCODER_FILE, MODEL_FILE = range(3)
+
+
+class LooksPanel(Panel):
+    """The choice of an encoder or of a model to go on from."""
+
+    def __init__(self, parent: Optional[QWidget] = None) -> None:
+        super().__init__(parent)
+        self.choice = QComboBox()
+        self.choice.addItems([tr("General encoder"), tr("Encoder file..."), tr("Model file...")])
+        self.choice.setToolTip(tr("What looks at the raster: the general encoder alone, with one of your own, or a model."))
+        self.choice.activated.connect(self._choose)
+        self.rows.addLayout(row(QLabel(tr("Encoder")), self.choice))
+
+    def begin(self, work: Labelling) -> None:
+        """Show what looks at the raster."""
+        super().begin(work)
+        self._show(work.looks)
+
+    def take_encoder(self, path: str) -> None:
+        """Go on with an encoder of the user's own."""
+        self._take(Looks(encoder=path))
+
+    def take_model(self, path: str) -> None:
+        """Go on with a model and its classes."""
+        self._take(Looks(model=path), with_classes=True)
+
+    def _take(self, looks: Looks, with_classes: bool = False) -> None:
+        if self.work is not None:
+            self._show(looks)
+            self.work.reopen(looks, adopt_classes=with_classes)
+
+    def _show(self, looks: Looks) -> None:
+        self.choice.setCurrentIndex(MODEL_FILE if looks.model else ENCODER_FILE if looks.encoder else ENCODER_GENERAL)
+
+    def _choose(self, index: int) -> None:
+        if self.work is None:
+            return
+        if index == ENCODER_GENERAL:
+            self._take(Looks())
+            return
+        path = self.ask_for_file(tr("Encoder file") if index == ENCODER_FILE else tr("Model file"))
+        if path:
+            self._take(Looks(encoder=path) if index == ENCODER_FILE else Looks(model=path))
+        else:
+            self._show(self.work.looks)

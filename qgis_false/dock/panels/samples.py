@@ -1,0 +1,146 @@
+"""Sample points: they are filled in one after the other, and tell how good a finished map is."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional
+
+from qgis.core import QgsRasterLayer, QgsVectorLayer
+from qgis.gui import QgsMapCanvas
+from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtWidgets import QLabel, QPushButton, QWidget
+
+from qgis_false.dock.background_run import BackgroundRun
+from qgis_false.dock.finished_maps import assessed_by, map_layers
+from qgis_false.dock.panels.panel import Panel
+from qgis_false.dock.sample_queue import SampleQueue, point_layers
+from qgis_false.translation import tr
+
+FEWEST_POINTS = 2
+"""Sample points that are filled in, from which on it is said how good the map is."""
+
+
+class SamplesPanel(Panel):
+    """Goes through the sample points of a layer.
+
+    Attributes:
+        queue: The points, None while none are filled in.
+    """
+
+    filling_in = pyqtSignal(bool)
+    """Whether points are filled in from now on. Nobody should be led by the map meanwhile."""
+
+    def __init__(self, canvas: QgsMapCanvas, parent: Optional[QWidget] = None) -> None:
+        super().__init__(parent)
+        self._canvas = canvas
+        self.queue: Optional[SampleQueue] = None
+        self._map: Optional[QgsRasterLayer] = None
+        self._estimate: Optional[BackgroundRun] = None
+        self.button = QPushButton(tr("Fill in sample points..."))
+        self.button.setToolTip(
+            tr("Goes from one sample point to the next: 1 to 9 say its class, 0 that nobody can tell, Del goes back.")
+        )
+        self.button.clicked.connect(self._begin_or_leave)
+        self.rows.addWidget(self.button)
+        self.line, self.estimate_line = QLabel(), QLabel()
+        for line in (self.line, self.estimate_line):
+            line.setWordWrap(True)
+            self.rows.addWidget(line)
+
+    def end(self) -> None:
+        """Leave the points as they are filled in."""
+        self.leave()
+        super().end()
+
+    def fill_in(self, layer: QgsVectorLayer) -> None:
+        """Go through the sample points of a layer."""
+        if self.work is None:
+            return
+        self.filling_in.emit(True)
+        self.queue = SampleQueue(self._canvas, layer)
+        self.button.setText(tr("Stop filling in"))
+        maps = map_layers()
+        self._map = self.ask_for_map(tr("Of which map are these points?"), maps) if maps else None
+        self._estimate_accuracy()
+        self._canvas.setFocus()
+        self.visit_next()
+
+    def visit_next(self) -> None:
+        """Go to the next point without an answer, and say how many are left."""
+        queue = self.queue
+        if queue is None:
+            return
+        there_is_one = queue.visit_next()
+        counted = tr("{number} of {total} points are filled in.", number=queue.filled, total=queue.total)
+        told = tr("Of {number} nobody can tell.", number=len(queue.passed)) if queue.passed else ""
+        end = "" if there_is_one else tr("There are no more. Assess a map takes them now.")
+        self.line.setText(" ".join(filter(None, (counted, told, end))))
+
+    def visit_previous(self) -> None:
+        """Go back by one point."""
+        if self.queue is not None:
+            self.queue.visit_previous()
+
+    def answer(self, number: int) -> bool:
+        """Say that the class of a row, counted from 1, is at the point. Return whether there is one."""
+        if self.work is None or self.queue is None or number > len(self.work.classes):
+            return False
+        queue, name = self.queue, self.work.classes[number - 1].name
+        self.attempt(lambda: queue.answer(name))
+        self._estimate_accuracy()
+        self.visit_next()
+        return True
+
+    def pass_over(self) -> bool:
+        """Say that nobody can tell what is at the point. Return whether there is one."""
+        if self.queue is None:
+            return False
+        self.attempt(self.queue.pass_over)
+        self.visit_next()
+        return True
+
+    def leave(self) -> None:
+        """Stop filling in."""
+        if self.queue is None:
+            return
+        self.queue.dispose()
+        self.queue = None
+        self.estimate_line.clear()
+        self.button.setText(tr("Fill in sample points..."))
+        self.filling_in.emit(False)
+
+    def _begin_or_leave(self) -> None:
+        if self.queue is not None:
+            self.leave()
+            return
+        layers = point_layers()
+        if not layers:
+            self.line.setText(tr("No layer of the project holds sample points. Sample points to assess a map draws them."))
+            return
+        layer = layers[0] if len(layers) == 1 else self.ask_for_layer(tr("Sample points"), tr("Layer"), layers)
+        if layer is not None:
+            self.fill_in(layer)
+
+    def _estimate_accuracy(self) -> None:
+        """Have the library say how good the map is by the points so far. Points that come in meanwhile count next time."""
+        queue, the_map = self.queue, self._map
+        if queue is None or the_map is None or self._estimate is not None or queue.filled < FEWEST_POINTS:
+            return
+        self._estimate = BackgroundRun("assess", assessed_by(queue.layer, the_map), self)
+        filled = queue.filled
+        self._estimate.ended.connect(lambda well, results, _: self._show_estimate(filled, results if well else {}))
+        self._estimate.start()
+
+    def _show_estimate(self, filled: int, results: Dict[str, Any]) -> None:
+        self._estimate = None
+        if self.queue is None:
+            return
+        known = [results.get(name) for name in ("ADJUSTED_OA", "ADJUSTED_OA_ERROR")]
+        accuracy, half_width = (one if isinstance(one, float) else float("nan") for one in known)
+        if accuracy == accuracy and half_width == half_width:
+            told = tr("By {number} points {accuracy} ± {error} of the map are right, in 95 of 100 cases.",
+                      number=filled, accuracy=f"{accuracy:.1%}", error=f"{half_width:.1%}")  # fmt: skip
+        else:
+            told = tr("How good the map is can be told from two points in each class on.")
+        self.estimate_line.setText(told)
+        if self.queue.filled > filled and results:
+            self._estimate_accuracy()

@@ -1,0 +1,162 @@
+"""Whole maps: they are made with the model of the labels, bettered by pretraining, corrected and compared.
+
+One run at a time goes on in the background, beside the labelling.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+from qgis.core import QgsPalettedRasterRenderer, QgsProject, QgsRasterLayer
+from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtWidgets import QMenu, QProgressBar, QPushButton, QToolButton, QWidget
+
+from qgis_false.dialogs.destinations import proposed
+from qgis_false.dock.background_run import BackgroundRun
+from qgis_false.dock.finished_maps import compared_with, corrected_by, map_layers
+from qgis_false.dock.label_file import beside
+from qgis_false.dock.labelling import Labelling
+from qgis_false.dock.panels.panel import Panel, row
+from qgis_false.layers import as_it_is, classes_of, raster_path
+from qgis_false.made_files import ENCODER, SEGMENTER, remember
+from qgis_false.result_metadata import metadata
+from qgis_false.result_names import name_of_layer
+from qgis_false.translation import tr
+
+
+class WholeMapsPanel(Panel):
+    """The buttons that map the whole raster, and what becomes of finished maps."""
+
+    encoder_made = pyqtSignal(str)
+    """The file of an encoder that was pretrained on the raster."""
+
+    def __init__(self, parent: Optional[QWidget] = None) -> None:
+        super().__init__(parent)
+        self._run: Optional[BackgroundRun] = None
+        self.make_map, self.improve = QPushButton(tr("Make the map")), QPushButton(tr("Improve it"))
+        self.make_map.setToolTip(tr("Saves the model beside the raster, and maps the whole raster with it."))
+        self.make_map.clicked.connect(self._save_model)
+        self.improve.setToolTip(
+            tr("Pretrains an encoder on this raster in the background, minutes to hours long, and goes on with it then.")
+        )
+        self.improve.clicked.connect(self._improve)
+        self.rows.addLayout(row(self.make_map, self.improve))
+        self.finished = QToolButton()
+        self.finished.setText(tr("A finished map..."))
+        self.finished.setToolTip(tr("Corrects a map of the project by labels, or compares it with another one."))
+        self.finished.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self.finished)
+        menu.addAction(tr("Overwrite it by the labels..."), self._correct)
+        menu.addAction(tr("Compare it with another one..."), self._compare)
+        self.finished.setMenu(menu)
+        self.rows.addWidget(self.finished)
+        self._progress = QProgressBar()
+        self._progress.hide()
+        self._cancel = QPushButton(tr("Cancel"))
+        self._cancel.clicked.connect(lambda: self._run and self._run.cancel())
+        self._cancel.hide()
+        self.rows.addLayout(row(self._progress, self._cancel))
+
+    def begin(self, work: Labelling) -> None:
+        """Map with the models that are saved from now on."""
+        super().begin(work)
+        work.saved.connect(self._map_with)
+
+    def _save_model(self) -> None:
+        if self.work is not None and self._run is None:
+            self.work.save_model(Path(self._new_file("finetune", "model", ".safetensors")))
+
+    def _map_with(self, path: str) -> None:
+        """Map the whole raster with the model that was saved."""
+        if self.work is not None:
+            remember(SEGMENTER, path, [raster_path(self.work.raster)])
+            output = self._new_file("classify", "output", ".tif")
+            self._begin_run("classify", {"RASTER": self.work.raster.id(), "MODEL": path, "OUTPUT": output})
+
+    def _improve(self) -> None:
+        if self.work is not None and self._run is None:
+            encoder = self._new_file("pretrain", "encoder", ".safetensors")
+            self._begin_run("pretrain", {"RASTERS": [self.work.raster.id()], "ENCODER": encoder})
+
+    def _correct(self) -> None:
+        """Let the labels that are selected, or all, overwrite a finished map."""
+        the_map = self.ask_for_map(tr("Overwrite a map by the labels"), map_layers())
+        if the_map is not None and self.work is not None:
+            output = proposed(raster_path(the_map), "editmap", "output", ".tif") or str(beside(the_map, "_corrected.tif"))
+            self._begin_run("editmap", corrected_by(self.work.labels, the_map, output))
+
+    def _compare(self) -> None:
+        """Compare two finished maps."""
+        maps = map_layers()
+        if len(maps) == 1:
+            self.said.emit(tr("There is only one map in the project. Make another one first."), True)
+            return
+        after = self.ask_for_map(tr("Which map is the later one?"), maps)
+        if after is None:
+            return
+        before = self.ask_for_map(tr("With which map is it compared?"), [one for one in maps if one is not after])
+        if before is not None:
+            output, report = (
+                proposed(raster_path(after), "comparemaps", name, ending) or str(beside(after, f"_changes{ending}"))
+                for name, ending in (("output", ".tif"), ("report", ".html"))
+            )
+            self._begin_run("comparemaps", compared_with(before, after, output, report))
+
+    def _new_file(self, algorithm: str, output: str, ending: str) -> str:
+        """Return a free name for what is made of the raster."""
+        if self.work is None:
+            return ""
+        source = raster_path(self.work.raster)
+        return proposed(source, algorithm, output, ending) or str(beside(self.work.raster, f"_{output}{ending}"))
+
+    def _begin_run(self, name: str, values: Dict[str, Any]) -> None:
+        self._run = BackgroundRun(name, values, self)
+        self._run.progressed.connect(lambda percent: self._progress.setValue(round(percent)))
+        self._run.ended.connect(self._on_end)
+        self._progress.setValue(0)
+        self._show_run()
+        self._run.start()
+
+    def _show_run(self) -> None:
+        for widget in (self._progress, self._cancel):
+            widget.setVisible(self._run is not None)
+        for widget in (self.make_map, self.improve, self.finished):
+            widget.setEnabled(self._run is None)
+
+    def _on_end(self, successful: bool, results: Dict[str, Any], said: str) -> None:
+        run, self._run = self._run, None
+        self._show_run()
+        if run is None or self.work is None:
+            return
+        if not successful:
+            last_line = said.rpartition("\n")[2]
+            text = tr("Cancelled.") if run.is_cancelled else last_line or tr("It has failed.")
+            self.said.emit(text, not run.is_cancelled)
+        elif run.name == "pretrain":
+            remember(ENCODER, results["ENCODER"], [raster_path(self.work.raster)])
+            self.encoder_made.emit(results["ENCODER"])
+        elif run.name == "comparemaps":
+            self._load_map(results["OUTPUT"], tr("Where they differ"), run)
+            told = tr("{percent} of the pixels changed. The report is in {path}.",
+                      percent=f"{results['CHANGED']:.1%}", path=results["REPORT"])  # fmt: skip
+            self.said.emit(told, False)
+        else:
+            what = tr("Classified raster") if run.name == "classify" else tr("Corrected map")
+            self._load_map(results["OUTPUT"], what, run)
+
+    def _load_map(self, path: str, what: str, run: BackgroundRun) -> None:
+        if self.work is None:
+            return
+        with as_it_is(path):
+            layer = QgsRasterLayer(path, name_of_layer(what, self.work.raster.name()))
+        layer.setMetadata(metadata(run.name, run.inputs()))
+        classes = classes_of(path)
+        if classes:
+            layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, classes))
+        project = QgsProject.instance()
+        project.addMapLayer(layer, False)
+        node = project.layerTreeRoot().findLayer(self.work.raster.id())
+        parent = node.parent() if node is not None else project.layerTreeRoot()
+        parent.insertLayer(parent.children().index(node) if node is not None else 0, layer)
+        self.said.emit(tr("The map is in {path}.", path=path), False)
