@@ -12,7 +12,8 @@ import shapely
 
 from false_core.areas.pooling import AREA_TILE_PX
 from false_core.errors import InputError
-from false_core.raster.source import RasterSource, Window, length_in_words
+from false_core.raster.in_words import length_in_words
+from false_core.raster.source import RasterSource, Window
 
 MOST_CELLS = 4_000_000
 """Cells of a grid, or of all grids of a job."""

@@ -16,15 +16,8 @@ from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.label_file import read_layer
 from false_core.labels.placement import to_pixels
-<<<<<<< HEAD
-from false_core.raster.source import RasterSource, describe_crs, describe_extent, moved
-=======
-from false_core.raster.in_words import describe_crs, describe_extent, length_in_words
+from false_core.raster.in_words import describe_crs, describe_extent
 from false_core.raster.source import RasterSource, moved
-
-MOST_CELLS = 4_000_000
-"""Cells of a grid."""
->>>>>>> main
 
 
 @dataclass(frozen=True)
