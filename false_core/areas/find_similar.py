@@ -278,7 +278,7 @@ def _write(
     paths = [without_secrets(one.source.path) for one in searched]
     fields = {
         RANK_OF_PLACE: np.arange(1, len(cells) + 1),
-        SCORE_OF_PLACE: np.round(scores.astype(np.float64), 4),
+        SCORE_OF_PLACE: np.round(scores.astype(np.float64), 3),
         RASTER_OF_PLACE: [paths[number] for number in _raster_of(searched, cells)],
     }
     style = style_of_places(RANK_OF_PLACE, SCORE_OF_PLACE)
