@@ -26,7 +26,7 @@ def build_encoder(name: str, bands: int) -> nn.Module:
         name: A timm backbone that gives a pyramid of features, for example ``"resnet10t"``.
 
     Raises:
-        ModelFileError: timm knows no such backbone.
+        ModelFileError: timm knows no such backbone, or it does not take images of any size.
     """
     # A name with a slash or a colon would make timm look it up in the network.
     if not re.fullmatch(r"[\w.-]+", name):
@@ -34,7 +34,13 @@ def build_encoder(name: str, bands: int) -> nn.Module:
     try:
         encoder: nn.Module = smp.encoders.get_encoder(f"tu-{name}", in_channels=bands, depth=DEPTH, weights=None)
     except (RuntimeError, ValueError, KeyError, AssertionError) as error:
-        raise ModelFileError(f"There is no encoder called {name!r}: {error}.", "Use the name of a timm backbone.") from error
+        reason = str(error).rstrip(".")
+        raise ModelFileError(f"There is no encoder called {name!r}: {reason}.", "Use the name of a timm backbone.") from error
+    sizes = [layer.img_size for layer in encoder.modules() if getattr(layer, "strict_img_size", False)]
+    if any(sizes):
+        raise ModelFileError(
+            f"The encoder {name!r} takes images of one size alone.", "Use a backbone that takes any, such as pvt_v2_b0."
+        )
     return quick_on_small_maps(encoder)
 
 

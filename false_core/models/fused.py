@@ -300,6 +300,8 @@ class FusedSegmenter(nn.Module):
             return self._texture_scores(levels, weights)
         total: Tensor | None = None
         for level, own in zip(levels, weights.split(self.features.channels(part), dim=1)):
+            if not level.shape[1]:
+                continue  # Transformers have no features at stride 2.
             projected = _resized(conv2d(level.float(), own[:, :, None, None]), size)
             total = projected if total is None else total.add_(projected)
         assert total is not None

@@ -83,9 +83,10 @@ def check_parts_of_raster(name: str) -> None:
         contents = _of_vrt("The raster", [name.encode("utf-8", "replace")])
         _check_contents(name, os.getcwd(), contents, (), {})
         return
+    known: dict[str, int] = {}
     for file in files_named(name):
         if not is_on_network(file):
-            _count(file, (), {})
+            _count(file, (), known)
 
 
 def check_metadata_of_raster(dataset: Any, path: str) -> None:
@@ -116,6 +117,7 @@ def _count(path: str, above: tuple[str, ...], known: dict[str, int]) -> int:
     if os.path.isdir(real):
         _check_links(real)
     if not is_stored(real):
+        known[real] = 1
         return 1
     if len(above) >= MAX_VRT_LEVELS:
         raise InputError(

@@ -97,6 +97,17 @@ def test_scores_are_features_times_weights_at_each_place() -> None:
         np.testing.assert_allclose(found[:, row, column], fused(row, column), atol=2e-4)
 
 
+@pytest.mark.thorough
+def test_a_transformer_that_lacks_a_level_gives_scores_of_the_others() -> None:
+    network = segmenter(encoders=("pvt_v2_b0",))
+    assert network.features.channels("encoder 0 at 1")[0] == 0
+    with torch.inference_mode():
+        probabilities = class_probabilities(network, pixels())
+        folded = class_probabilities(for_inference(copy.deepcopy(network), BANDS), pixels())
+    assert probabilities.shape == (1, CLASSES, 64, 128) and torch.allclose(folded, probabilities, atol=1e-3)
+    assert torch.allclose(probabilities.sum(1), torch.ones(1, 64, 128), atol=1e-4)
+
+
 def test_images_of_a_batch_do_not_touch_each_other() -> None:
     network, images = segmenter(), pixels(batch=2)
     with torch.inference_mode():

@@ -247,6 +247,10 @@ class TestDamage:
         for name in ("resnet10t2", ""):
             with pytest.raises(ModelFileError, match="no encoder called"):
                 build_encoder(name, 3)
+        with pytest.raises(ModelFileError, match=r"no encoder called 'vit_tiny_patch16_224': .*[^.]\. Use"):
+            build_encoder("vit_tiny_patch16_224", 3)
+        with pytest.raises(ModelFileError, match="takes images of one size alone"):
+            build_encoder("swin_tiny_patch4_window7_224", 3)
         with pytest.raises(ModelFileError, match="no decoder called 'painter'"):
             build_segmenter("resnet10t", "painter", 3, 2)
 

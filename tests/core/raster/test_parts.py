@@ -46,3 +46,13 @@ def test_a_view_of_more_rows_than_tiles_are_read_from(tmp_path: Path, monkeypatc
     monkeypatch.setattr("false_core.untrusted.databases.MOST_ROWS", 1)
     with pytest.raises(InputError, match="gives more than 1 rows"):
         check_views(str(tmp_path / "a.gpkg"), whole=True)
+
+
+def test_a_folder_that_is_named_thousands_of_times_is_looked_through_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr("false_core.raster.parts._check_links", looked.append)
+    monkeypatch.chdir(tmp_path)
+    check_parts_of_raster("NETCDF:" + '""a' * 1000)
+    assert looked == [str(tmp_path.resolve())]
