@@ -3,7 +3,7 @@
     python benchmarks/scaling_model.py                           the tables of docs/scaling.md
     python benchmarks/scaling_model.py --processes 8 64 512      for other numbers of GPUs
     python benchmarks/scaling_model.py --batch-size 4096         for other batches
-    python benchmarks/scaling_model.py --readers 4               for other numbers of threads that make batches
+    python benchmarks/scaling_model.py --cores 2                 for other numbers of cores beside each GPU
     python benchmarks/scaling_model.py --price 3.5               money for an hour of a GPU
     python benchmarks/scaling_model.py --count                   FLOP and launches of a step, on tensors without numbers
 
@@ -140,7 +140,7 @@ class Mapping:
     Attributes:
         pixels: Of all rasters.
         pixel_s: Computing a pixel, overlap of tiles included.
-        decode_s: Decoding a pixel, on the cores of one process.
+        decode_s: Reading a pixel, on the cores of one process.
         pixel_bytes: Read for a pixel, compressed.
         map_bytes: Written for a pixel, compressed.
         assemble: Bytes per second at which one process joins the parts; 0 where they stay apart under a VRT.
@@ -182,9 +182,10 @@ def mapped(mapping: Mapping, machine: Machine, processes: int) -> Mapped:
 # An NVIDIA H100 by its data sheet and common experience, not measured here: 67 TFLOP/s in float32 and 3.35 TB/s, of which
 # 70 % are reached; eager PyTorch trains ResNet-50 on 3,000 views of 224 pixels a second in bfloat16 (73 TFLOP/s: it is bound
 # by memory), and on half as many in float32, which moves twice as much. 8 cards in a computer with 450 GB/s between them,
-# 400 Gbit/s between computers; 20 GB/s from a parallel file system; 16 cores for each card. Measured on one core: 26 ns to
-# decode a pixel of 4 bands of 16 bits in Deflate, half its size, 4 ns to normalise it, and 1.1 ms to cut a patch of the
-# preset standard out of decoded pixels.
+# 400 Gbit/s between computers; 20 GB/s from a parallel file system; 16 cores for each card. Measured on one core, by
+# ``benchmarks/loading.py``: what it takes to make a patch of the preset standard out of decoded pixels, to decode a chunk of
+# 4 bands of 16 bits in Deflate, half its size, and to make a pixel of a map; and what of that is Python, which one thread at
+# a time runs.
 CARD_FLOP, CARD_BYTES, REACHED = 67e12, 3.35e12, 0.7
 VIEWS_S = 3000.0
 CONVOLUTION_FLOPS = 73e12
@@ -192,12 +193,15 @@ CARDS_OF_A_COMPUTER = 8
 CORES = 16
 INSIDE = Machine(network=450e9, latency_s=10e-6, storage=20e9)
 BETWEEN = Machine(network=40e9, latency_s=20e-6, storage=20e9)
-READERS = 1
-"""Threads that make batches."""
-PATCH_READ_S = 1.1e-3
-CHUNK_PIXELS, CHUNK_BYTES_PIXEL, DECODE_S, NORMALISE_S = 512**2, 4 * 2 / 2, 26e-9, 4e-9
-CHUNKS_OF_A_BATCH = {"standard": 125, "paper": 419}
-"""Chunks that are decoded for a batch of a raster of 20,480 x 20,480 pixels, which does not fit the memory."""
+LOADERS, DECODERS = 4, 16
+"""Threads that make batches, and that decode, where there are as many cores."""
+PATCH_S, PATCH_PYTHON_S = 0.08e-3, 0.04e-3
+CHUNK_S, CHUNK_BYTES = 10.2e-3, 512**2 * 4 * 2 / 2
+CHUNKS_OF_A_BATCH = {"standard": 7.0, "paper": 6.7}
+"""Chunks that are decoded for a batch of a raster of 20,480 x 20,480 pixels, which does not fit the memory. Of 8 processes
+each decodes an eighth of that (0.93 and 1.03)."""
+MAP_PIXEL_S, MAP_PYTHON_S = 39e-9, 1.4e-9
+"""Of the map, overlap of tiles included."""
 PAIR_FLOP, PAIR_BYTES = 6 * 128, 98
 """``benchmarks/contrastive_loss.py --cards`` counts them: 29 GFLOP and 3.7 GB for 6,144 embeddings of 128."""
 LAUNCHES, NORM_LAUNCHES, LAUNCH_S = 1_045, 9, 5e-6
@@ -210,26 +214,25 @@ OVERLAP = 1.27
 """Of tiles: pixels computed for a pixel of the map."""
 
 
-def preset(name: str, batch: int, readers: int, in_memory: bool, processes: int) -> Training:
+def preset(name: str, batch: int, cores: int, in_memory: bool, processes: int) -> Training:
     """Return what pretraining with a preset consists of.
 
     Args:
         batch: Patches of a step; 0: those of the preset.
-        readers: Threads that make batches.
+        cores: Beside each card.
         in_memory: Whether the raster stays decoded in memory.
     """
     side, places, views_s = {"standard": (160, 24, VIEWS_S), "paper": (224, 1, VIEWS_S / 2)}[name]
-    # The larger a patch, the more of it is cut.
-    read_s = PATCH_READ_S * (side / 160) ** 2
     usual = {"standard": 128, "paper": 256}[name]
     chunks = 0.0 if in_memory else CHUNKS_OF_A_BATCH[name] / usual
-    read_s += chunks * CHUNK_PIXELS * (DECODE_S + NORMALISE_S)
+    # The larger a patch, the more of it is cut.
+    made = PATCH_S * (side / 160) ** 2 / min(LOADERS, cores) + chunks * CHUNK_S / min(DECODERS, cores)
     return Training(
         batch=batch or usual,
         patch_s=2 * (side / 224) ** 2 / views_s,
         step_s=0.0,
-        read_s=read_s / min(readers, CORES),
-        patch_bytes=chunks * CHUNK_PIXELS * CHUNK_BYTES_PIXEL,
+        read_s=max(made, PATCH_PYTHON_S),
+        patch_bytes=chunks * CHUNK_BYTES,
         gradient_bytes=28e6 * 4,
         embedding_bytes=2 * places * 128 * 4,
         pair_s=PAIR_FLOP / (CARD_FLOP * REACHED) + PAIR_BYTES / (CARD_BYTES * REACHED),
@@ -244,13 +247,11 @@ CONTINENT = Mapping(
     # Europe, 10.2 million square kilometres, at 0.5 m.
     pixels=10.2e12 / 0.25,
     pixel_s=OVERLAP * PIXEL_FLOP / CONVOLUTION_FLOPS,
-    decode_s=OVERLAP * (DECODE_S + NORMALISE_S),
+    decode_s=MAP_PIXEL_S,
     pixel_bytes=4 * 2 / 2,
     map_bytes=0.1,
     assemble=0.0,
 )
-MAP_READERS = 4
-"""Threads that decode for a map."""
 
 
 def machine(processes: int) -> Machine:
@@ -260,18 +261,18 @@ def machine(processes: int) -> Machine:
 
 def print_training(console: Console, name: str, choice: argparse.Namespace, in_memory: bool) -> None:
     """Print one line per number of cards."""
-    training = preset(name, choice.batch_size, choice.readers, in_memory, 1)
+    training = preset(name, choice.batch_size, choice.cores, in_memory, 1)
     where = "decoded in memory" if in_memory else "20,480 x 20,480 pixels, decoded as needed"
     table = Table(
         "GPUs", "Step", "Computing", "Starting", "Data", "Comparing", "Batch norms", "Gradients", "Patches/s", "Efficiency",
         "Hours for 10,000 steps", "Cost", "Slowest beside computing",
-        title=f"{name}: batch {training.batch}, raster {where}, {choice.readers} thread(s) make batches",
+        title=f"{name}: batch {training.batch}, raster {where}, {choice.cores} cores beside each GPU",
     )  # fmt: skip
     alone = step(training, machine(1), 1).total
     for processes in choice.processes:
         if processes > training.batch:
             continue
-        training = preset(name, choice.batch_size, choice.readers, in_memory, processes)
+        training = preset(name, choice.batch_size, choice.cores, in_memory, processes)
         made = step(training, machine(processes), processes)
         hours = 10_000 * made.total / HOUR
         parts = (made.compute, made.starting, made.data, made.compare, made.norms, made.gradients)
@@ -285,11 +286,10 @@ def print_training(console: Console, name: str, choice: argparse.Namespace, in_m
 
 def print_map(console: Console, choice: argparse.Namespace) -> None:
     """Print one line per number of cards."""
-    readers = min(CORES, max(choice.readers, MAP_READERS))
-    mapping = replace(CONTINENT, decode_s=CONTINENT.decode_s / readers)
+    mapping = replace(CONTINENT, decode_s=max(CONTINENT.decode_s / min(DECODERS, choice.cores), MAP_PYTHON_S))
     table = Table(
         "GPUs", "Computing", "Decoding", "Storage", "Hours", "Cost",
-        title=f"Mapping {mapping.pixels:.1e} pixels, {readers} threads decode",
+        title=f"Mapping {mapping.pixels:.1e} pixels, {choice.cores} cores beside each GPU",
     )  # fmt: skip
     for processes in choice.processes:
         found = mapped(mapping, machine(processes), processes)
@@ -327,7 +327,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64])
     parser.add_argument("--price", type=float, default=3.0, help="for an hour of a GPU")
     parser.add_argument("--batch-size", type=int, default=0, help="patches of a step; 0: those of the preset")
-    parser.add_argument("--readers", type=int, default=READERS, help="threads that make batches")
+    parser.add_argument("--cores", type=int, default=CORES, help="beside each GPU")
     parser.add_argument("--count", action="store_true")
     choice = parser.parse_args()
     if choice.count:
