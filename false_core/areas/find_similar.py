@@ -88,7 +88,7 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
         if len(chosen) < job.count:
             feedback.info(f"There are only {len(chosen):,} places to find, not {job.count:,}.")
         _write(job, searched, chosen, scores[chosen], places)
-    return {"places": len(chosen), "cells": int(np.isfinite(scores).sum()), "cell": round(cell, 6)}
+    return {"places": len(chosen), "cells": int(np.isfinite(scores).sum()), "side": round(cell, 6)}
 
 
 def _opened(

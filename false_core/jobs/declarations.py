@@ -773,7 +773,7 @@ class FindSimilar(Job, done_by="false_core.areas.find_similar:find_similar"):
     RESULTS: ClassVar[Tuple[Result, ...]] = (
         Result("places", "Places found"),
         Result("cells", "Cells compared"),
-        Result("cell", "Side of a cell in metres"),
+        Result("side", "Side of a cell in metres"),
     )
 
 

@@ -92,7 +92,7 @@ class TestWhatIsFound:
         every = set(range(DOWN * ACROSS - 1)) - set(first["of"]["rough"][:2])
         assert set(numbers(first["table"])) == every
         assert first["results"]["places"] == first["results"]["cells"] == len(every)
-        assert first["results"]["cell"] == SIDE  # As large as the examples.
+        assert first["results"]["side"] == SIDE  # As large as the examples.
         assert shapely.equals(first["table"].geometry.iloc[0], first["boxes"][numbers(first["table"])[0]])
 
     def test_is_as_many_as_were_asked_for(self, first: dict[str, Any], tmp_path: Path) -> None:
