@@ -34,8 +34,8 @@ def build_encoder(name: str, bands: int) -> nn.Module:
     try:
         encoder: nn.Module = smp.encoders.get_encoder(f"tu-{name}", in_channels=bands, depth=DEPTH, weights=None)
     except (RuntimeError, ValueError, KeyError, AssertionError) as error:
-        reason = str(error).rstrip(".")
-        raise ModelFileError(f"There is no encoder called {name!r}: {reason}.", "Use the name of a timm backbone.") from error
+        reason, remedy = str(error).rstrip("."), "Use the name of a timm backbone."
+        raise ModelFileError(f"There is no encoder called {name!r}: {reason}.", remedy) from error
     sizes = [layer.img_size for layer in encoder.modules() if getattr(layer, "strict_img_size", False)]
     if any(sizes):
         raise ModelFileError(
