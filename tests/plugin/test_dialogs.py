@@ -61,6 +61,12 @@ def dialog(algorithm, monkeypatch, qgis_parent, raster, compute_python):
         "modelinfo",
         "importresults",
         "checkenvironment",
+        "classifyareas",
+        "findsimilar",
+        "collectplaces",
+        "classifymany",
+        "handin",
+        "exampledata",
     ],
 )
 def test_the_dialog_shows_every_parameter(dialog, tmp_path, name):
