@@ -14,6 +14,7 @@ from qgis.PyQt.QtCore import QStandardPaths
 STEPS = {
     "classify": "map",
     "classifymany": "maps",
+    "classifyareas": "areas",
     "editmap": "corrected",
     "polygonise": "polygons",
     "embed": "features",

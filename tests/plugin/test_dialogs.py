@@ -158,6 +158,7 @@ class TestWhatADialogProposes:
             ("finetune", {"MODEL": "raster_model.safetensors", "REPORT": "raster_finetune_report.html"}),
             ("classify", {"OUTPUT": "raster_map.tif", "CONFIDENCE": "", "REPORT": "raster_classify_report.html"}),
             ("polygonise", {"OUTPUT": "raster_polygons.gpkg"}),
+            ("classifyareas", {"OUTPUT": "raster_areas.gpkg", "REPORT": "raster_classifyareas_report.html"}),
             ("samplepoints", {"OUTPUT": "raster_sample_points.gpkg"}),
             ("suggestlabels", {"OUTPUT": "raster_places.gpkg"}),
             ("Map from a few labels", {"classify:map": "raster_map.tif", "finetune:model": "raster_model.safetensors"}),
