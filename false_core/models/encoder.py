@@ -35,7 +35,9 @@ def build_encoder(name: str, bands: int) -> nn.Module:
         encoder: nn.Module = smp.encoders.get_encoder(f"tu-{name}", in_channels=bands, depth=DEPTH, weights=None)
     except (RuntimeError, ValueError, KeyError, AssertionError) as error:
         reason = str(error).rstrip(".")
-        raise ModelFileError(f"There is no encoder called {name!r}: {reason}.", "Use the name of a timm backbone.") from error
+        raise ModelFileError(
+            f"There is no encoder called {name!r}: {reason}.", "Use the name of a timm backbone."
+        ) from error
     sizes = [layer.img_size for layer in encoder.modules() if getattr(layer, "strict_img_size", False)]
     if any(sizes):
         raise ModelFileError(
@@ -118,7 +120,7 @@ class PointProjector(nn.Module):
         """Return embeddings of shape (batch * points, dimensions).
 
         Args:
-            points: Of shape (batch, points, 2), x first, from -1 to 1 across the patch.
+            points: Tensor of shape (batch, points, 2), x first, from -1 to 1 across the patch.
         """
         grid = points[:, :, None]
         sampled = [
