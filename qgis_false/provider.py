@@ -26,6 +26,7 @@ from qgis_false.algorithms.embed import Embed
 from qgis_false.algorithms.estimate import Estimate
 from qgis_false.algorithms.exampledata import ExampleData
 from qgis_false.algorithms.exportonnx import ExportOnnx
+from qgis_false.algorithms.findsimilar import FindSimilar
 from qgis_false.algorithms.finetune import Finetune
 from qgis_false.algorithms.groups import title_of_group
 from qgis_false.algorithms.handin import HandIn
@@ -47,6 +48,7 @@ ALGORITHMS = (
     ClassifyMany,
     EditMap,
     ClassifyAreas,
+    FindSimilar,
     Polygonise,
     Embed,
     SamplePoints,

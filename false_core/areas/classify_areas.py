@@ -10,9 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 import torch
-from torch import nn
 
 from false_core.accuracy.cross_validated import AccuracyEstimate
+from false_core.areas.area_encoder import (
+    AREA_WIDTH_PX,
+    MOST_FACTOR_FOR_AREAS,
+    area_encoder,
+    check_has_encoder,
+    factor_for_areas,
+)
 from false_core.areas.areas_report import areas_report
 from false_core.areas.examples import Examples, read_examples
 from false_core.areas.head import FittedHead, fit_area_head
@@ -22,19 +28,17 @@ from false_core.areas.pooling import Pooling
 from false_core.areas.result_file import write_classified
 from false_core.device import choose_device
 from false_core.distributed import ALONE
-from false_core.errors import InputError, RequestError
+from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.jobs import ClassifyAreas
 from false_core.mapping.raster_for_model import open_for_model
 from false_core.models.area_classifier import AreaClassifier, AreaEncoder, AreaSpec
-from false_core.models.encoder import build_encoder
-from false_core.models.from_file import area_classifier_from, encoder_from
+from false_core.models.from_file import area_classifier_from
 from false_core.models.general import BACKBONE, GENERAL
 from false_core.models.header import AREA_CLASSIFIER, ENCODER
 from false_core.models.model_file import MADE_BY, MISSING_SHAPES, SHAPES, ModelCard, read_card, save_model
 from false_core.models.model_report import accuracy_in_short
 from false_core.models.record import record_of
-from false_core.models.weights import start_from
 from false_core.raster.classes import read_legend
 from false_core.raster.source import BoolArray, RasterSource
 from false_core.raster.statistics import Normalisation
@@ -44,11 +48,6 @@ from false_core.training.bands import measured_bands
 
 FloatArray = npt.NDArray[np.float32]
 
-AREA_WIDTH_PX = 256
-"""Working pixels that an area is wide, where the job does not say how large pixels are: about as the encoder was trained."""
-MOST_FACTOR_FOR_AREAS = 32
-AREA_ZOOMS = (1,)
-"""Working pixels per pixel of each pass of an encoder."""
 SAMPLED_AREAS = 8_192
 """Areas that say what is normal."""
 
@@ -60,11 +59,7 @@ def classify_areas(job: ClassifyAreas, feedback: Feedback) -> dict[str, Any]:
         base = (
             read_card(job.model, AREA_CLASSIFIER) if job.model else read_card(job.encoder, ENCODER) if job.encoder else None
         )
-        if not base and job.weights != GENERAL:
-            raise RequestError(
-                "There is no encoder to look with: no encoder file is given, and the general encoder is off.",
-                "Choose an encoder file, or the general encoder.",
-            )
+        check_has_encoder(job, base)
         made_by = record_of(job, device) if job.new_model else {}
         source, normalisation, layer = _opened(job, base, feedback)
         seen = _with_encoder(job, base, source, feedback)
@@ -150,26 +145,13 @@ def _factor(job: ClassifyAreas, layer: AreaLayer, source: RasterSource) -> int:
     """Return how many pixels of the file make a working pixel along each axis."""
     if job.pixel_size:
         return int(min(MOST_FACTOR_FOR_AREAS, max(1, round(job.pixel_size / source.pixel_size))))
-    width = float(np.median(np.sqrt(shapely.area(layer.shapes))))
-    return int(min(MOST_FACTOR_FOR_AREAS, max(1, width // AREA_WIDTH_PX)))
+    return factor_for_areas(float(np.median(np.sqrt(shapely.area(layer.shapes)))))
 
 
 def _with_encoder(job: ClassifyAreas, base: ModelCard | None, source: RasterSource, feedback: Feedback) -> _Seen:
-    bands = len(source.bands)
     if job.model and base:
         return _Seen(area_classifier_from(job.model, base).features, {}, base)
-    found: list[tuple[str, bool, nn.Module]] = []
-    origin: dict[str, Any] = {}
-    if job.weights == GENERAL:
-        encoder = build_encoder(BACKBONE, bands)
-        origin = start_from(GENERAL, encoder, BACKBONE, source.name, source.colours, feedback)
-        found.append((BACKBONE, True, encoder))
-    if base and job.encoder:
-        found.append((base.encoder, False, encoder_from(job.encoder, base)))
-    seen = AreaEncoder([name for name, _, _ in found], [of for _, of, _ in found], AREA_ZOOMS, bands)
-    for own, (_, _, encoder) in zip(seen.encoders, found):
-        own.load_state_dict(encoder.state_dict())
-    return _Seen(seen.eval(), origin, base)
+    return _Seen(*area_encoder(job, base, source, feedback), base)
 
 
 def _fitted(

@@ -40,43 +40,49 @@ def features_of(pooling: Pooling, shapes: npt.NDArray[np.object_]) -> Features:
     Args:
         shapes: In working pixels, of shape (n,).
     """
-    width = 2 * sum(pooling.encoder.channels)
-    features = _table(len(shapes), width)
-    limit = disk_cache_bytes()
-    disk = DiskCache(disk_cache_folder(), limit) if limit else None
-    keys = list(_keys(pooling, shapes, width)) if disk else []
-    if disk and _found(disk, keys, features):
-        return features
-    for group in pooling.over(shapes):
-        features[group.numbers] = group.features.clip(-HALF_MAX, HALF_MAX)
-    if disk and features.nbytes < limit // 2:
-        for part, key in keys:
-            disk.put(key, features[part].tobytes())
+    features = table_of_features(len(shapes), pooling.width)
+    fill_features(pooling, shapes, features, 0)
     return features
 
 
-def _table(rows: int, width: int) -> Features:
-    """Return a table full of NaN."""
+def table_of_features(rows: int, width: int) -> Features:
+    """Return a table full of NaN, in a temporary file where it is large."""
     if 2 * rows * width <= MOST_FEATURES_IN_MEMORY:
         return np.full((rows, width), np.nan, np.float16)
     # The file is gone as soon as nothing looks at it any more.
     file = tempfile.TemporaryFile()  # noqa: SIM115
     table: Features = np.memmap(file, np.float16, "w+", shape=(rows, width))
-    for part in _parts(rows, width):
+    for part in parts_of_features(rows, width):
         table[part] = np.nan
     return table
 
 
-def _parts(rows: int, width: int) -> Iterator[slice]:
+def fill_features(pooling: Pooling, shapes: npt.NDArray[np.object_], table: Features, first: int) -> None:
+    """Write the pooled features of areas into the rows of a table from ``first`` on, and say how much of it is filled."""
+    features = table[first : first + len(shapes)]
+    limit = disk_cache_bytes()
+    disk = DiskCache(disk_cache_folder(), limit) if limit else None
+    keys = list(_keys(pooling, shapes)) if disk else []
+    if disk and _found(disk, keys, features):
+        return
+    for group in pooling.over(shapes, first, len(table)):
+        features[group.numbers] = group.features.clip(-HALF_MAX, HALF_MAX)
+    if disk and features.nbytes < limit // 2:
+        for part, key in keys:
+            disk.put(key, features[part].tobytes())
+
+
+def parts_of_features(rows: int, width: int) -> Iterator[slice]:
+    """Yield the rows of a table in parts of a size that memory holds many times over."""
     step = max(1, FEATURES_FILE_BYTES // (2 * width))
     for start in range(0, rows, step):
         yield slice(start, min(rows, start + step))
 
 
-def _keys(pooling: Pooling, shapes: npt.NDArray[np.object_], width: int) -> Iterator[tuple[slice, str]]:
+def _keys(pooling: Pooling, shapes: npt.NDArray[np.object_]) -> Iterator[tuple[slice, str]]:
     """Yield the rows of each file, and its key."""
     identity = _identity(pooling)
-    for part in _parts(len(shapes), width):
+    for part in parts_of_features(len(shapes), pooling.width):
         digest = hashlib.sha256(identity)
         for shape in shapely.to_wkb(shapes[part]):
             digest.update(shape)

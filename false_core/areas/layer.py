@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +11,13 @@ import numpy.typing as npt
 import shapely
 
 from false_core import jobs
+from false_core.areas.cell_grid import CellGrid, check_number_of_cells
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.labels.label_file import read_layer
 from false_core.labels.placement import to_pixels
-from false_core.raster.in_words import describe_crs, describe_extent, length_in_words
+from false_core.raster.in_words import describe_crs, describe_extent
 from false_core.raster.source import RasterSource, moved
-
-MOST_CELLS = 4_000_000
-"""Cells of a grid."""
 
 
 @dataclass(frozen=True)
@@ -72,23 +69,13 @@ def make_cells(side: float, extent: str | None, source: RasterSource) -> AreaLay
     """
     pixels = side / (source.pixel_size * source.factor)
     window = source.window_of(jobs.parse_extent(extent) if extent else None)
-    columns = range(math.floor(window.column / pixels), _up(window.column + window.width, pixels))
-    rows = range(math.floor(window.row / pixels), _up(window.row + window.height, pixels))
-    if len(columns) * len(rows) > MOST_CELLS:
-        raise InputError(
-            f"Cells of {length_in_words(side, source.crs)} would be {len(columns) * len(rows):,}.",
-            "Choose larger ones, or an extent.",
-        )
-    row, column = (axis.ravel() for axis in np.meshgrid(np.array(rows), np.array(columns), indexing="ij"))
-    shapes = shapely.box(column * pixels, row * pixels, (column + 1) * pixels, (row + 1) * pixels)
+    grid = CellGrid.over(pixels, window)
+    check_number_of_cells(grid.count, side, source)
+    shapes = grid.cells(np.arange(grid.count))
     squares = shapely.transform(shapes, lambda xy: moved(source.transform, xy))
     fields = {"cell": np.arange(1, len(shapes) + 1)}
     crs = source.crs.to_wkt() if source.crs else None
     return AreaLayer(geopandas.GeoDataFrame(fields, geometry=squares, crs=crs), shapes)
-
-
-def _up(pixel: int, side: float) -> int:
-    return math.ceil(pixel / side - 1e-9)
 
 
 def repaired(shapes: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:

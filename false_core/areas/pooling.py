@@ -22,7 +22,7 @@ from false_core.feedback import Feedback
 from false_core.inference.batches import BatchedNetwork
 from false_core.inference.tiled import TiledNetwork
 from false_core.inference.tiles import Tile, TilePlan
-from false_core.models.area_classifier import FINEST_POOLED_STRIDE, AreaEncoder
+from false_core.models.area_classifier import FINEST_POOLED_STRIDE, POOLED_STATISTICS, AreaEncoder
 from false_core.raster.source import BoolArray, RasterSource, Window
 from false_core.raster.statistics import Normalisation
 
@@ -62,11 +62,17 @@ class Pooling:
     device: torch.device
     feedback: Feedback
 
-    def over(self, shapes: npt.NDArray[np.object_]) -> Iterator[PooledAreas]:
+    @property
+    def width(self) -> int:
+        """The number of features of an area."""
+        return POOLED_STATISTICS * sum(self.encoder.channels)
+
+    def over(self, shapes: npt.NDArray[np.object_], start: int = 0, of: int = 0) -> Iterator[PooledAreas]:
         """Yield areas with their pooled features, in groups, each as soon as its last tile was seen.
 
         Args:
             shapes: Areas in working pixels, of shape (n,). Those that do not lie on the raster are left out.
+            start, of: Areas that were looked at before these, and those of the whole stage; 0: these.
         """
         plan = TilePlan(self.source.window_of(None), AREA_TILE_PX, 2 * AREA_HALO_PX, ramp=0)
         tiles = _tiles_of(shapes, plan)
@@ -79,7 +85,7 @@ class Pooling:
         network = BatchedNetwork(self._forward, self.device, self.feedback)
         with closing(TiledNetwork(network, self.source, self.normalisation).over(wanted)) as computed:
             for done, (item, levels) in enumerate(computed):
-                self.feedback.advance(done, len(numbers), "tiles")
+                self.feedback.advance(start + done / len(numbers) * len(shapes), of or len(shapes), "areas")
                 own = tiles[numbers[done]]
                 if levels is not None and item.valid is not None:
                     inner = self._valid(item.valid)
@@ -122,8 +128,7 @@ class Pooling:
             yield _Sums(both[number].astype(np.float64), int(count))
 
     def _complete(self, numbers: npt.NDArray[np.int64], open_areas: dict[int, _Sums]) -> PooledAreas:
-        width = 2 * sum(self.encoder.channels)
-        empty = _Sums(np.full(width, np.nan), 0)
+        empty = _Sums(np.full(self.width, np.nan), 0)
         found = [open_areas.pop(number, empty) for number in numbers.tolist()]
         pixels = np.array([sums.pixels for sums in found], np.int64)
         with np.errstate(invalid="ignore"):

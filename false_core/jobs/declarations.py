@@ -698,6 +698,86 @@ class ClassifyAreas(Job, done_by="false_core.areas.classify_areas:classify_areas
 
 
 @dataclass(frozen=True)
+class FindSimilar(Job, done_by="false_core.areas.find_similar:find_similar"):
+    """Find the places of one or many rasters that look most like a few examples.
+
+    Click on an airplane, an orchard or a landslide, and get others. The rasters are cut into square cells. What the encoder
+    sees in a cell is compared with what it sees in the examples, and the cells that are most alike are written in the order
+    of their likeness. Copy those that are wrong to a layer of their own and run it again with it as "not this": the order
+    improves. What was seen of a raster is kept in the cache folder, so another search of it takes seconds.
+    """
+
+    rasters: Tuple[str, ...] = parameter(
+        RASTERS,
+        "Rasters",
+        "One or more rasters to search: same bands in the same order. The examples lie on any of them." + _STANDS_FOR_MANY,
+    )
+    examples: str = parameter(
+        VECTOR,
+        "Examples",
+        "Polygons or points, each a place of the kind that is looked for. A point stands for a cell around it. One is "
+        "enough; five are better.",
+        of="rasters",
+    )
+    output: str = parameter(
+        NEW_VECTOR,
+        "Places that look alike",
+        "The layer to write: cells with rank, score and raster. Rank 1 is the most alike. Places of the examples "
+        "themselves are left out.",
+    )
+    unlike: Optional[str] = parameter(
+        VECTOR,
+        "Not this",
+        "Optional: polygons or points of places that look alike but are something else, such as wrong results of an "
+        "earlier search.",
+        None,
+        of="rasters",
+    )
+    count: int = parameter(INTEGER, "Number of places", "How many places to find.", 100, minimum=1, maximum=100_000)
+    cell: Optional[float] = parameter(
+        NUMBER,
+        "Side of a cell",
+        "The cells that are compared are squares of this side, from the upper left corner of each raster on. Empty: that of "
+        "the polygons among the examples, or 64 pixels of the first raster.",
+        None,
+        unit="m",
+        minimum=1e-6,
+    )
+    encoder: Optional[str] = parameter(
+        MODEL,
+        "Encoder",
+        "Encoder file from pretraining. Empty: the general encoder alone. With one, both are used.",
+        None,
+        of="encoder",
+    )
+    bands: Tuple[int, ...] = parameter(
+        BANDS,
+        "Bands",
+        "Bands to use, counted from 1. Empty: those of the encoder, or all but alpha.",
+        (),
+        of="rasters",
+        advanced=True,
+    )
+    extent: Optional[str] = _extent("Search only this part", "everywhere", of="rasters")
+    weights: str = parameter(
+        CHOICE,
+        "General encoder",
+        "general: an encoder that others trained on photographs, which comes with the library. none: the encoder file "
+        "alone.",
+        GENERAL_WEIGHTS[0],
+        choices=GENERAL_WEIGHTS,
+        advanced=True,
+    )
+    device: str = _device()
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("places", "Places found"),
+        Result("cells", "Cells compared"),
+        Result("side", "Side of a cell in metres"),
+    )
+
+
+@dataclass(frozen=True)
 class Polygonise(Job, done_by="false_core.mapping.polygonise:polygonise"):
     """Turn a map into polygons, one for each region.
 

@@ -20,6 +20,7 @@ STEPS = {
     "comparemaps": "changes",
     "samplepoints": "sample_points",
     "suggestlabels": "places",
+    "findsimilar": "similar_places",
     "collectplaces": "places_to_learn_from",
     "exportonnx": "deepness",
 }

@@ -628,6 +628,66 @@
         <translation>Flächen ohne Klasse</translation>
     </message>
     <message>
+        <source>Find the places of one or many rasters that look most like a few examples.</source>
+        <translation>Findet die Orte eines oder vieler Raster, die einigen Beispielen am ähnlichsten sehen.</translation>
+    </message>
+    <message>
+        <source>Click on an airplane, an orchard or a landslide, and get others. The rasters are cut into square cells. What the encoder sees in a cell is compared with what it sees in the examples, and the cells that are most alike are written in the order of their likeness. Copy those that are wrong to a layer of their own and run it again with it as "not this": the order improves. What was seen of a raster is kept in the cache folder, so another search of it takes seconds.</source>
+        <translation>Klicken Sie auf ein Flugzeug, eine Obstwiese oder einen Erdrutsch, und Sie bekommen weitere. Die Raster werden in quadratische Zellen geteilt. Was der Encoder in einer Zelle sieht, wird mit dem verglichen, was er in den Beispielen sieht, und die ähnlichsten Zellen werden in der Reihenfolge ihrer Ähnlichkeit geschrieben. Kopieren Sie die falschen in einen eigenen Layer und suchen Sie noch einmal mit ihm als „Das nicht“: Die Reihenfolge wird besser. Was in einem Raster gesehen wurde, bleibt im Cache-Ordner; eine weitere Suche darin dauert Sekunden.</translation>
+    </message>
+    <message>
+        <source>One or more rasters to search: same bands in the same order. The examples lie on any of them. A name may stand for many rasters: a folder, a pattern such as tiles/**/*.tif, a text file with a path per line, or a STAC item, item collection or catalog on disk. Addresses such as /vsis3/bucket/a.tif are read where they are.</source>
+        <translation>Ein oder mehrere Raster, die durchsucht werden: gleiche Kanäle in gleicher Reihenfolge. Die Beispiele liegen auf irgendeinem davon. Ein Name kann für viele Raster stehen: ein Ordner, ein Muster wie tiles/**/*.tif, eine Textdatei mit einem Pfad je Zeile oder ein STAC-Item, eine Item-Collection oder ein Katalog auf der Platte. Was unter Adressen wie /vsis3/bucket/a.tif liegt, wird dort gelesen.</translation>
+    </message>
+    <message>
+        <source>Examples</source>
+        <translation>Beispiele</translation>
+    </message>
+    <message>
+        <source>Polygons or points, each a place of the kind that is looked for. A point stands for a cell around it. One is enough; five are better.</source>
+        <translation>Polygone oder Punkte, jedes ein Ort der gesuchten Art. Ein Punkt steht für eine Zelle um ihn herum. Ein Beispiel genügt; fünf sind besser.</translation>
+    </message>
+    <message>
+        <source>Places that look alike</source>
+        <translation>Ähnliche Orte</translation>
+    </message>
+    <message>
+        <source>The layer to write: cells with rank, score and raster. Rank 1 is the most alike. Places of the examples themselves are left out.</source>
+        <translation>Der Layer, der geschrieben wird: Zellen mit Rang (rank), Ähnlichkeit (score) und Raster (raster). Rang 1 ist am ähnlichsten. Die Orte der Beispiele selbst sind nicht dabei.</translation>
+    </message>
+    <message>
+        <source>Not this</source>
+        <translation>Das nicht</translation>
+    </message>
+    <message>
+        <source>Optional: polygons or points of places that look alike but are something else, such as wrong results of an earlier search.</source>
+        <translation>Optional: Polygone oder Punkte von Orten, die ähnlich aussehen, aber etwas anderes sind, zum Beispiel falsche Ergebnisse einer früheren Suche.</translation>
+    </message>
+    <message>
+        <source>How many places to find.</source>
+        <translation>Wie viele Orte gefunden werden sollen.</translation>
+    </message>
+    <message>
+        <source>The cells that are compared are squares of this side, from the upper left corner of each raster on. Empty: that of the polygons among the examples, or 64 pixels of the first raster.</source>
+        <translation>Die verglichenen Zellen sind Quadrate mit dieser Seite, von der linken oberen Ecke jedes Rasters an. Leer: die der Polygone unter den Beispielen, oder 64 Pixel des ersten Rasters.</translation>
+    </message>
+    <message>
+        <source>Search only this part, as xmin,xmax,ymin,ymax, with [EPSG:code] where it is not in the raster's own CRS. Empty: everywhere.</source>
+        <translation>Nur diesen Teil durchsuchen, als xmin,xmax,ymin,ymax, mit [EPSG:code], wenn er nicht im KBS des Rasters angegeben ist. Leer: überall.</translation>
+    </message>
+    <message>
+        <source>Places found</source>
+        <translation>Gefundene Orte</translation>
+    </message>
+    <message>
+        <source>Cells compared</source>
+        <translation>Verglichene Zellen</translation>
+    </message>
+    <message>
+        <source>Side of a cell in metres</source>
+        <translation>Seite einer Zelle in Metern</translation>
+    </message>
+    <message>
         <source>Turn a map into polygons, one for each region.</source>
         <translation>Macht aus einer Karte Polygone, eines für jedes Gebiet.</translation>
     </message>
@@ -1358,6 +1418,10 @@
     <message>
         <source>Export a model for Deepness</source>
         <translation>Ein Modell für Deepness exportieren</translation>
+    </message>
+    <message>
+        <source>Find similar places</source>
+        <translation>Ähnliche Orte finden</translation>
     </message>
     <message>
         <source>2. Fine-tune a model (few labels)</source>

@@ -1,0 +1,289 @@
+"""Finding what looks alike: from a few examples to the cells of rasters that look most like them, in that order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas
+import numpy as np
+import numpy.typing as npt
+import shapely
+import torch
+
+from false_core.areas.area_encoder import area_encoder, check_has_encoder, factor_for_areas
+from false_core.areas.cell_grid import CellGrid, check_number_of_cells
+from false_core.areas.kept_features import Features, features_of, fill_features, parts_of_features, table_of_features
+from false_core.areas.likeness import LikenessToExamples
+from false_core.areas.marks import Marks
+from false_core.areas.pooling import Pooling
+from false_core.device import choose_device
+from false_core.distributed import ALONE
+from false_core.errors import InputError
+from false_core.feedback import Feedback
+from false_core.jobs import FindSimilar
+from false_core.mapping.raster_for_model import open_for_model
+from false_core.models.area_classifier import AreaEncoder
+from false_core.models.header import ENCODER
+from false_core.models.model_file import ModelCard, read_card
+from false_core.raster.source import RasterSource, moved, names_of
+from false_core.raster.statistics import Normalisation
+from false_core.raster.working_grid import areas_within, open_all
+from false_core.redaction import without_secrets
+from false_core.training.bands import measured_bands
+from false_core.vector.layer_file import driver_of, write_vector
+from false_core.vector.layer_style import keep_style, style_of_places
+
+FloatArray = npt.NDArray[np.float32]
+Numbers = npt.NDArray[np.int64]
+
+CELL_PX = 64
+"""Pixels of the first raster that a cell is wide, where neither the job nor a polygon says how large it is."""
+SAMPLED_CELLS = 8_192
+"""Cells that say what is normal."""
+RANK_OF_PLACE, SCORE_OF_PLACE, RASTER_OF_PLACE = "rank", "score", "raster"
+"""Fields. A Shapefile holds no names of more than 10 letters."""
+MOST_SHARED = 0.1
+"""Part of a place that may lie on a better one, where rasters overlap."""
+
+
+def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
+    """Run a ``FindSimilar`` job: write the places. Return its results by name.
+
+    Raises:
+        InputError: No example lies on the rasters, or no cell but those of the examples holds data.
+    """
+    with feedback.stage("Starting", 0.05):
+        driver_of(job.output)
+        card = read_card(job.encoder, ENCODER) if job.encoder else None
+        check_has_encoder(job, card)
+        device = choose_device(job.device, feedback)
+        examples = Marks.read(job.examples, feedback)
+        unlike = Marks.read(job.unlike, feedback) if job.unlike else None
+        sources, normalisation, cell = _opened(job, card, examples, feedback)
+        encoder = area_encoder(job, card, sources[0], feedback)[0].to(device)
+        search = _Search(encoder, normalisation, device, cell, feedback)
+        searched = search.grids(sources, job.extent)
+    with feedback.stage("Looking at the rasters", 0.85):
+        wanted = search.features_of_marks(examples, sources)
+        unwanted = search.features_of_marks(unlike, sources) if unlike else wanted[:0]
+        features = search.features(searched)
+    with feedback.stage("Comparing", 0.05):
+        likeness = LikenessToExamples.to(wanted, unwanted, _sample(features))
+        scores = np.full(len(features), -np.inf, np.float32)
+        for part in parts_of_features(*features.shape):
+            feedback.advance(part.start, len(features), "areas")
+            scores[part] = np.nan_to_num(likeness.of(features[part].astype(np.float32)), nan=-np.inf)
+        for marks in filter(None, (examples, unlike)):
+            search.leave_out(marks, searched, scores)
+        ranked = np.argsort(-scores, kind="stable")[: int(np.isfinite(scores).sum())].astype(np.int64)
+        if not len(ranked):
+            raise InputError(
+                f"There is nothing to compare in {names_of(sources)}: every cell holds nodata or an example.",
+                "Choose smaller cells, another extent or more rasters.",
+            )
+        chosen, places = _best(searched, ranked, job.count)
+    with feedback.stage("Writing", 0.05):
+        if len(chosen) < job.count:
+            feedback.info(f"There are only {len(chosen):,} places to find, not {job.count:,}.")
+        _write(job, searched, chosen, scores[chosen], places)
+    return {"places": len(chosen), "cells": int(np.isfinite(scores).sum()), "side": round(cell, 6)}
+
+
+def _opened(
+    job: FindSimilar, card: ModelCard | None, examples: Marks, feedback: Feedback
+) -> tuple[list[RasterSource], Normalisation, float]:
+    """Open the rasters on their working grids. Return them with what is normal there, and the side of a cell in metres."""
+    if card and job.encoder:
+        sources = [open_for_model(raster, job.encoder, card, feedback, job.bands) for raster in job.rasters]
+        return sources, card.normalisation, _cell(job, examples, sources[0])
+    sources = open_all(job.rasters, job.bands, feedback)
+    cell = _cell(job, examples, sources[0])
+    sources = [source.at_factor(factor_for_areas(cell / _metres(source))) for source in sources]
+    sources, normalisation = measured_bands(
+        sources, [source.window_of(None) for source in sources], bool(job.bands), feedback, ALONE
+    )
+    return sources, normalisation, cell
+
+
+def _cell(job: FindSimilar, examples: Marks, first: RasterSource) -> float:
+    if job.cell is not None:
+        return job.cell
+    own = examples.typical_side(first, Feedback())  # What is to be said of the layer is said where its marks are looked at.
+    # Rounded: what was seen of the cells is found again with examples of about the same size.
+    return float(f"{_metres(first) * (own or CELL_PX):.3g}")
+
+
+def _metres(source: RasterSource) -> float:
+    """Return the length of a working pixel; of a raster that lies nowhere, in its own units."""
+    return (source.ground_sample_distance or source.pixel_size) * source.factor
+
+
+@dataclass(frozen=True)
+class _Searched:
+    """The cells of a raster, which have the numbers from ``first`` on among those of all rasters."""
+
+    source: RasterSource
+    grid: CellGrid
+    first: int
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What looks at the rasters, and the side of a cell in metres."""
+
+    encoder: AreaEncoder
+    normalisation: Normalisation
+    device: torch.device
+    cell: float
+    feedback: Feedback
+
+    def grids(self, sources: Sequence[RasterSource], extent: str | None) -> list[_Searched]:
+        """Return the cells to compare.
+
+        Raises:
+            InputError: There would be too many, or the extent meets no raster.
+        """
+        found: list[_Searched] = []
+        total = 0
+        for source, window in zip(*areas_within(sources, extent, self.feedback)):
+            found.append(_Searched(source, CellGrid.over(self.side(source), window), total))
+            total += found[-1].grid.count
+        first = found[0].source
+        check_number_of_cells(total, self.side(first) * first.pixel_size * first.factor, first)
+        return found
+
+    def side(self, source: RasterSource) -> float:
+        """Return the side of a cell in working pixels."""
+        return self.cell / _metres(source)
+
+    def features_of_marks(self, marks: Marks, sources: Sequence[RasterSource]) -> FloatArray:
+        """Return what is seen of marks, each on the first raster that holds data there.
+
+        Raises:
+            InputError: None of them lies on a raster.
+        """
+        listener = self.feedback  # What is to be said of the layer is said for the first raster alone.
+        found = np.full((len(marks), 0), np.nan, np.float32)
+        for source in sources:
+            pooling = self._pooling(source, self.feedback.aside())
+            if not found.shape[1]:
+                found = np.full((len(marks), pooling.width), np.nan, np.float32)
+            shapes = marks.on(source, self.side(source), listener)
+            listener = Feedback()
+            here = np.isnan(found[:, 0]) & shapely.intersects(shapes, shapely.box(0, 0, source.width, source.height))
+            if here.any():
+                found[here] = features_of(pooling, shapes[here])
+        known = np.isfinite(found[:, 0])
+        if not known.any():
+            raise InputError(
+                f"No place of {marks.path} lies where {names_of(sources)} hold data.",
+                "Check that both have the right CRS and lie on top of each other.",
+            )
+        if not known.all():
+            self.feedback.warn(
+                f"{int((~known).sum())} of {len(marks)} places of {marks.path} lie where there is no data, and are left out."
+            )
+        return found[known]
+
+    def features(self, searched: Sequence[_Searched]) -> Features:
+        """Return what is seen of every cell."""
+        last = searched[-1]
+        table = table_of_features(last.first + last.grid.count, self._pooling(last.source, self.feedback).width)
+        for one in searched:
+            pooling = self._pooling(one.source, self.feedback)
+            for numbers in one.grid.strips():
+                fill_features(pooling, one.grid.cells(numbers), table, one.first + int(numbers[0]))
+        return table
+
+    def leave_out(self, marks: Marks, searched: Sequence[_Searched], scores: FloatArray) -> None:
+        """Take the places of marks out of what can be found."""
+        for one in searched:
+            for shape in marks.on(one.source, self.side(one.source), Feedback()):
+                scores[one.first + one.grid.at(shape)] = -np.inf
+
+    def _pooling(self, source: RasterSource, feedback: Feedback) -> Pooling:
+        return Pooling(self.encoder, source, self.normalisation, self.device, feedback)
+
+
+def _sample(features: Features) -> FloatArray:
+    """Return the features of some cells that hold data."""
+    some = np.random.default_rng(0).permutation(len(features))[:SAMPLED_CELLS]
+    sample = features[np.sort(some)].astype(np.float32)
+    return sample[np.isfinite(sample[:, 0])]
+
+
+def _best(searched: Sequence[_Searched], ranked: Numbers, count: int) -> tuple[Numbers, geopandas.GeoSeries]:
+    """Return the first cells of a ranking of which none lies on a better one, with their squares on the map."""
+    if len(searched) == 1:
+        return ranked[:count], _squares(searched, ranked[:count])
+    kept: list[int] = []
+    places = np.zeros(0, object)
+    for start in range(0, len(ranked), count):
+        group = ranked[start : start + count]
+        every = np.concatenate([places, _squares(searched, group).to_numpy()])
+        chosen = _apart(every, len(places))[: count - len(kept)]
+        kept += group[chosen - len(places)].tolist()
+        places = np.concatenate([places, every[chosen]])
+        if len(kept) == count:
+            break
+    return np.array(kept, np.int64), geopandas.GeoSeries(places, crs=_crs(searched))
+
+
+def _apart(squares: npt.NDArray[np.object_], settled: int) -> Numbers:
+    """Return which squares from number ``settled`` on hardly lie on one before that stays. Those before all stay."""
+    later, earlier = shapely.STRtree(squares).query(squares, predicate="intersects")
+    behind = (earlier < later) & (later >= settled)
+    later, earlier = later[behind], earlier[behind]
+    shared = shapely.area(shapely.intersection(squares[later], squares[earlier]))
+    on_it = shared > MOST_SHARED * np.minimum(shapely.area(squares[later]), shapely.area(squares[earlier]))
+    stays = np.ones(len(squares), bool)
+    order = np.argsort(later[on_it], kind="stable")
+    for one, other in zip(later[on_it][order].tolist(), earlier[on_it][order].tolist()):
+        stays[one] &= not stays[other]
+    return settled + np.flatnonzero(stays[settled:])
+
+
+def _crs(searched: Sequence[_Searched]) -> str | None:
+    return next((one.source.crs.to_wkt() for one in searched if one.source.crs), None)
+
+
+def _raster_of(searched: Sequence[_Searched], cells: Numbers) -> Numbers:
+    """Return the number of the raster of each cell."""
+    return np.searchsorted([one.first for one in searched], cells, side="right") - 1
+
+
+def _squares(searched: Sequence[_Searched], cells: Numbers) -> geopandas.GeoSeries:
+    """Return cells as polygons in the CRS of the first raster that has one."""
+    crs, owners = _crs(searched), _raster_of(searched, cells)
+    out = np.empty(len(cells), object)
+    for number in np.unique(owners).tolist():
+        one, mine = searched[number], owners == number
+        out[mine] = _on_map(one.source, one.grid.cells(cells[mine] - one.first), crs)
+    return geopandas.GeoSeries(out, crs=crs)
+
+
+def _on_map(source: RasterSource, shapes: npt.NDArray[np.object_], crs: str | None) -> npt.NDArray[np.object_]:
+    """Return shapes in working pixels of a raster as they lie in a CRS."""
+    placed = shapely.transform(shapes, lambda xy: moved(source.transform, xy))
+    if source.crs is None or crs is None:
+        return np.asarray(placed, object)
+    return np.asarray(geopandas.GeoSeries(placed, crs=source.crs.to_wkt()).to_crs(crs).to_numpy(), object)
+
+
+def _write(
+    job: FindSimilar, searched: Sequence[_Searched], cells: Numbers, scores: FloatArray, places: geopandas.GeoSeries
+) -> None:
+    paths = [without_secrets(one.source.path) for one in searched]
+    fields = {
+        RANK_OF_PLACE: np.arange(1, len(cells) + 1),
+        SCORE_OF_PLACE: np.round(scores.astype(np.float64), 3),
+        RASTER_OF_PLACE: [paths[number] for number in _raster_of(searched, cells)],
+    }
+    style = style_of_places(RANK_OF_PLACE, SCORE_OF_PLACE)
+    write_vector(
+        job.output,
+        geopandas.GeoDataFrame(fields, geometry=places),
+        finish=lambda scratch: keep_style(style, scratch, job.output, job.rasters[0]),
+    )
