@@ -37,9 +37,9 @@ CLOSE_S = 10.0
 """How long a cluster of our own may take to end. What is left of it then ends with this process, or when it misses it."""
 LOOK_AGAIN_S = 0.2
 WORTH_SAYING_S = 10.0
-"""Without any worker."""
+"""Seconds without any worker after which the user is told."""
 LEAST_WORKERS = 4
-"""That are reckoned with where it is not known how many will come."""
+"""Workers that are reckoned with where it is not known how many will come."""
 THREADS_OF_A_WORKER = 4
 """Threads that compute on one tile. More of them help little, and each worker takes more than a GB of memory."""
 _ADDRESS = re.compile(r"\w+://.+")

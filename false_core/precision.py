@@ -1,4 +1,4 @@
-"""With which numbers networks compute: with short ones where the device was built for them.
+"""The numbers that networks compute with: short ones where the device was built for them.
 
 A network is trained, and makes maps and features, in bfloat16 on NVIDIA cards since Ampere (compute capability 8.0), in
 float16 on older ones with tensor cores (Volta, and of Turing RTX and T4), and in float32 elsewhere. Older cards take
@@ -20,7 +20,7 @@ BFLOAT16_SINCE, FLOAT16_SINCE, TURING = (8, 0), (7, 0), (7, 5)
 """The compute capability of the first cards that were built for bfloat16, that of the first with tensor cores, and the one
 of which only some have them."""
 TENSOR_CORES_OF_TURING = re.compile(r"\b(RTX|T4G?)\b")
-"""In the names of those that do."""
+"""What stands in the names of those that have them."""
 FIRST_SCALE = 1024.0
 """What a loss is scaled by at first. PyTorch's own 65,536 costs the first five steps of Barlow Twins."""
 STEPS_OF_A_SCALE = 500

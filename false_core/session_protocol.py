@@ -23,7 +23,7 @@ from false_core.events import LONGEST_MESSAGE, Failed, Finished, Message, Progre
 from false_core.line_protocol import ProtocolError, Vocabulary
 
 SESSION_VERSION = 1
-"""Of this protocol. A session says its own in ``opened``."""
+"""Version of this protocol. A session says its own in ``opened``."""
 LONGEST_SESSION_LINE = 32_000_000
 """Characters of a line. Pictures of large screens are the longest."""
 MAX_VIEW_PX = 8192
@@ -54,8 +54,8 @@ class Open:
         model: A model file to go on from, or nothing: its encoders and classes, and its map until there are labels.
         weights: ``"general"``: the general encoder looks at the raster too. ``"none"``: it does not.
         bands: Numbers of the bands from 1; none: all, or those of the encoder or model.
-        device: As jobs take it.
-        smoothing: Of the map, in units of the CRS, as ``finetune`` takes it.
+        device: Device, as jobs take it.
+        smoothing: Width of the smoothing of the map, in units of the CRS, as ``finetune`` takes it.
         seed: Source of all chance.
     """
 
@@ -226,7 +226,7 @@ class Learned:
     """The map has learned from the labels.
 
     Attributes:
-        number: Of the last request with labels or classes that counts in it.
+        number: Number of the last request with labels or classes that counts in it.
         labels: Number of labels that it learned from.
         waiting: Number of labels that it will learn from once what they lie on has been looked at.
         outside: Number of labels that do not lie on valid pixels of the raster.
@@ -250,9 +250,9 @@ class Picture:
     """A view of the map.
 
     Attributes:
-        number: Of the view.
-        labels: Of the last request with labels or classes that counts in it.
-        extent, width, height, shows: As asked for.
+        number: Number of the view.
+        labels: Number of the last request with labels or classes that counts in it.
+        extent, width, height, shows: The same as was asked for.
         known: Share of the pixels over the raster that are computed, 0 to 1. Below 1 more pictures follow.
         pixels: One byte per pixel, row by row from the top, compressed by zlib, in base64. ``pixels_of`` reads it.
         seconds: Time from the request that made it necessary.
@@ -294,8 +294,8 @@ class SessionScores:
     """How good the map is.
 
     Attributes:
-        number: Of the request.
-        labels: Of the last request with labels or classes that counts in it.
+        number: Number of the request.
+        labels: Number of the last request with labels or classes that counts in it.
         accuracy, low, high: Overall accuracy of the map and the limits of its 95 % interval; None while there are too few
             labels.
         classes: The classes, in the order in which they were given.
@@ -339,7 +339,7 @@ class Outlined:
     """What is like the pixel at a click.
 
     Attributes:
-        number: Of the request.
+        number: Number of the request.
         wkb: A polygon as hexadecimal well-known binary in the CRS of the raster; nothing where the click was beyond it.
         likely: Code of the class that the map shows there, or ``NO_CLASS``.
     """
@@ -362,8 +362,8 @@ class Refused:
     """A request cannot be done. Everything else goes on.
 
     Attributes:
-        number: Of the request; 0 where the line was none.
-        what, remedy, code: As in ``Failed``.
+        number: Number of the request; 0 where the line was none.
+        what, remedy, code: The same as in ``Failed``.
     """
 
     number: int

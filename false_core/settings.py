@@ -19,7 +19,7 @@ from pathlib import Path
 from false_core.errors import RequestError
 
 MEMORY_GB = 1.0
-"""Memory for pieces of rasters that training has read, where the user set no other."""
+"""Memory for chunks of rasters that training has read, where the user set no other."""
 DISK_GB = 10.0
 """Disk space for chunks of remote rasters, where the user set no other."""
 REMOTE, ALL = "far", "all"
@@ -93,13 +93,13 @@ def disk_cache_bytes() -> int:
 
 
 def disk_cache_folder() -> Path:
-    """Return the folder for pieces of rasters: ``FALSE_DISK_FOLDER``, or one in the cache folder."""
+    """Return the folder for chunks of rasters: ``FALSE_DISK_FOLDER``, or one in the cache folder."""
     chosen = os.environ.get("FALSE_DISK_FOLDER", "").strip()
     return Path(chosen) if chosen else cache_folder() / "rasters"
 
 
 def disk_cache_takes_all() -> bool:
-    """Return whether pieces of all rasters are kept on the disk: ``FALSE_DISK_FOR``, ``far`` or ``all``.
+    """Return whether chunks of all rasters are kept on the disk: ``FALSE_DISK_FOR``, ``far`` or ``all``.
 
     Raises:
         RequestError: The variable holds another word.

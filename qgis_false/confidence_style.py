@@ -59,7 +59,7 @@ def to_top(layer_id: str) -> None:
 
 
 _STYLES: List[ConfidenceStyle] = []
-"""As in ``layers``: QGIS keeps a bare pointer to a post-processor, or deletes it after the run."""
+"""Styles that stay alive, as in ``layers``: QGIS keeps a bare pointer to a post-processor, or deletes it after the run."""
 
 
 def confidence_style() -> ConfidenceStyle:

@@ -32,9 +32,9 @@ from qgis_false.whole_file import write_whole
 
 LEGEND_FILE = "legend.json"
 MOST_VALUES = 1000
-"""Of a field with more values a map cannot be made; its style is not asked any further."""
+"""Values of a field: of one with more a map cannot be made, and its style is not asked any further."""
 ENOUGH_FEATURES = 1000
-"""Of one value. More are not looked at: a layer may have millions."""
+"""Features of one value. More are not looked at: a layer may have millions."""
 MOST_NAMED = 5
 """Values that one sentence names."""
 SINGLE, CATEGORISED, GRADUATED, BY_RULES = "singleSymbol", "categorizedSymbol", "graduatedSymbol", "RuleRenderer"

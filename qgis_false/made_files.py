@@ -16,7 +16,7 @@ _MOST = 60
 
 @dataclass(frozen=True)
 class MadeFile:
-    """One file.
+    """One file that a run made.
 
     Attributes:
         kind: ``ENCODER``, ``SEGMENTER`` or ``MAP``.

@@ -18,7 +18,7 @@ LANGUAGE_VARIABLE = "FALSE_LANGUAGE"
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting.
+    """One setting of the options page.
 
     Attributes:
         key: Where QGIS keeps it.

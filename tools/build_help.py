@@ -297,7 +297,7 @@ def index() -> str:
         [
             *lines,
             "",
-            "The command line has three commands more, `run`, `info` and `experiment`: see",
+            "The command line has four commands more, `run`, `info`, `rerun` and `experiment`: see",
             "[Command line](../command-line.md).",
             "",
         ]

@@ -17,7 +17,7 @@ from false_core.raster.classes import ClassTable
 from false_core.raster.opening import GDAL_ERRORS
 
 UNKNOWN_CODE = 255
-"""In rasters of codes: no class."""
+"""The code of pixels without a class."""
 _HALF = 128
 _STRIP = 1024
 _TILED = {"driver": "GTiff", "tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate"}

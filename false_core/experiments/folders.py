@@ -47,7 +47,7 @@ POTSDAM_TEST = (
     "2_13", "2_14", "3_13", "3_14", "4_13", "4_14", "4_15", "5_13", "5_14", "5_15", "6_13", "6_14", "6_15", "7_13",
 )
 # fmt: on
-"""As the benchmark published them."""
+"""Names of the tiles, as the benchmark published them."""
 _POTSDAM_IMAGES = ("2_Ortho_RGB", "4_Ortho_RGBIR", "3_Ortho_IRRG")
 _POTSDAM_TRUTHS = ("5_Labels_all", "5_Labels_all_noBoundary")
 _SPLIT_SEED = 0

@@ -147,7 +147,7 @@ class _Kept:
     Attributes:
         keys: Numbers of places, rising, of shape (n,).
         rows: Of each, the row of its features; -1 where the raster has no data.
-        features: Of shape (valid places, channels).
+        features: Array of shape (valid places, channels).
     """
 
     keys: npt.NDArray[np.int64]

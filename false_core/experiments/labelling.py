@@ -67,7 +67,7 @@ def scene_labels(dataset: Dataset, fraction: float, seed: int, feedback: Feedbac
     """Return a share of a scene's label polygons. None of its label polygons is scored, whatever the share.
 
     Args:
-        dataset: Of one training sheet, the scene.
+        dataset: A dataset of one training sheet, the scene.
         fraction: Share of the polygons of every class, at least one each. Those of a smaller share are among those of a
             larger one with the same seed.
         seed: Decides which ones.
@@ -91,7 +91,7 @@ def labels_of_parts(dataset: Dataset, protocol: str, fraction: float, seed: int,
     its own labels it is scored on the classes that these show: nobody can map what they were not told of.
 
     Args:
-        dataset: Of one training sheet, the scene.
+        dataset: A dataset of one training sheet, the scene.
         protocol: ``"tiles_alone"`` or ``"tiles_left_out"``.
         fraction: Share of the polygons of every class in what is learned from, at least one each.
         seed: Decides which ones.

@@ -39,7 +39,7 @@ class RunResult:
     """What a cell came to.
 
     Attributes:
-        cell: Which one.
+        cell: The cell that was run.
         classes: The classes of the confusion matrices.
         tallies: Tallies by the name of the raster that was scored.
         seconds: By stage: ``pretrain``, ``finetune``, ``classify``. Of a stage that was interrupted and resumed, those since

@@ -44,7 +44,7 @@ from false_core.models.model_file import read_card
 OPEN_FILES = 8192
 """A dataset of hundreds of tiles has each of them open in several threads; some systems allow 1024 files."""
 _SHARES = {"pretrain": 0.5, "finetune": 0.35, "classify": 0.15}
-"""Of a cell's time, for the progress shown."""
+"""Shares of a cell's time, for the progress shown."""
 LEAST_TO_JUDGE_BY = 0.02
 """Share of the experiment after which the time left is told."""
 

@@ -39,10 +39,10 @@ class WantedFeatures:
     """What all cells of an experiment ask of the features of a scene, so that they are computed together.
 
     Attributes:
-        folder: Where features are kept.
+        folder: Folder that features are kept in.
         encoders: Whether any head looks at encoders.
         label_files: Label layers that cells learn from, with the class codes in the field ``field``.
-        field: That field.
+        field: The field that holds the classes.
         pixels: Pixels of the scene that are scored.
     """
 
@@ -92,7 +92,7 @@ class SampledRun:
         job: The job that would make the model. Its model is not written.
         classes: The classes of the truth.
         wanted: What other cells will ask for.
-        feedback: Told how far it is.
+        feedback: It is told how far the work is.
     """
 
     def __init__(self, job: jobs.Finetune, classes: ClassTable, wanted: WantedFeatures, feedback: Feedback) -> None:

@@ -45,7 +45,7 @@ class Scored:
 
     Attributes:
         whole: By name of ``METRICS``.
-        iou: Of each class; NaN for a class that is neither in the truth nor on the map.
+        iou: IoU of each class; NaN for a class that is neither in the truth nor on the map.
     """
 
     whole: dict[str, float]
@@ -61,7 +61,7 @@ class Row:
         seeds: Those that have results, in the order of the config.
         scores: By name of ``METRICS``, a value per seed.
         iou: By class, a value per seed; NaN for a class that is neither in the truth nor on the map.
-        results: Of each seed.
+        results: Results of each seed.
     """
 
     variant: Variant

@@ -216,7 +216,7 @@ class Blender:
         """Add a tile and return what is complete now.
 
         Args:
-            probabilities: Of shape (classes, side, side); None where nothing is valid.
+            probabilities: Array of shape (classes, side, side); None where nothing is valid.
 
         Returns:
             Blended probabilities of the tile's core and one pixel around it (classes, stride + 2, stride + 2); valid until

@@ -63,7 +63,7 @@ class Annotation:
 
         Args:
             to_pixels: From the raster's pixel coordinates to those of the patch. May rotate, flip and scale.
-            height, width: Of the patch in pixels.
+            height, width: Size of the patch in pixels.
         """
         return self._burned(self.targets, IGNORE, np.uint8, to_pixels, height, width)
 

@@ -50,7 +50,7 @@ class _Layer:
 
     Attributes:
         name: Its name.
-        encoding: That of its texts, where the file does not say it and it was guessed.
+        encoding: Encoding of its texts, where the file does not say it and it was guessed.
         query: Brings shapes that cannot be read as they are to polygons; empty where there is no need to.
         crs: What such a query leaves out.
     """

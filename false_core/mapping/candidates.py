@@ -186,7 +186,7 @@ class _Squares:
         """Return the sums over each square, of shape (..., rows, columns).
 
         Args:
-            values: Of the tile, of shape (..., side / step, side / step).
+            values: Values of the tile, of shape (..., side / step, side / step).
             step: Working pixels per value, along each axis.
         """
         across, side = self.plan.stride // self.grid.side, self.grid.side // step

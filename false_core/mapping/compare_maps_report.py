@@ -28,7 +28,7 @@ class Pictures:
     """Both maps from afar, as numbers of classes, collected while the maps are read.
 
     Args:
-        width, height: Of the maps in pixels.
+        width, height: Size of the maps in pixels.
     """
 
     def __init__(self, width: int, height: int) -> None:

@@ -34,7 +34,7 @@ class Handed:
 
     Attributes:
         raster: Name of the raster that the map was made of, or nothing.
-        card: Of the model that made it.
+        card: Card of the model that made it.
         picture: The map with its reference, as SVG.
         files: Names of the files in the folder.
     """

@@ -214,7 +214,7 @@ class _Found:
 
         Args:
             one, other: Numbers of the parts and their codes, of shape (2, ...).
-            length: Of the border between two pixels.
+            length: Length of the border between two pixels.
         """
         both = (one[0] > 0) & (other[0] > 0) & (one[0] != other[0])
         same = both & (one[1] == other[1])

@@ -107,7 +107,7 @@ class Search:
 
         Args:
             similarity: The similarity of these anchors with all 2B, of shape (rows, 2B), without gradients.
-            of_positive: That of these anchors with their positives, of shape (rows,).
+            of_positive: Similarity of these anchors to their positives, of shape (rows,).
             chosen: Which of the others may be some, of the shape of ``similarity``.
 
         Returns:

@@ -42,7 +42,7 @@ KMEANS_ITERATIONS = 20
 
 @dataclass(frozen=True)
 class Prototypes:
-    """One clustering.
+    """The prototypes of one clustering.
 
     Attributes:
         centres: Unit vectors of shape (k, d).

@@ -223,7 +223,7 @@ class FusedSegmenter(nn.Module):
         self.spec, self.classes = spec, classes
         self.features = features or FeatureParts(spec.encoders, spec.zooms, bands)
         self.weights = nn.ParameterDict()
-        """By part: of each of its members the weights of all classes, of shape (members * classes, channels)."""
+        """Weights of all classes for each member of a part, by part, of shape (members * classes, channels)."""
         for part in spec.parts:
             rows = classes * sum(part in member.parts for member in spec.members)
             self.weights[_key(part)] = nn.Parameter(

@@ -59,7 +59,7 @@ SHAPES = "shapes"
 MISSING_SHAPES = "missing_shapes"
 """Under this name the provenance holds how many more label shapes, by class code, would make the accuracy known."""
 MOST_BANDS = 65_536
-"""As many as GDAL reads."""
+"""Bands that a model may have, as many as GDAL reads."""
 LARGEST_PATCH = 65_536
 SIZES = (1e-9, 1e9)
 """The range of sizes of pixels, in any unit."""
@@ -80,7 +80,7 @@ class ModelCard:
         kind: ``"encoder"``, ``"segmenter"`` or ``"area classifier"``.
         encoder: Name of the timm backbone.
         decoder: Name of the decoder. Of an encoder, of the decoder that was pretrained with it; empty where none was.
-        general: Of an encoder, the timm backbone of the general encoder that its pretraining began with; empty where it
+        general: The timm backbone of the general encoder that its pretraining began with; empty where it
             began from nothing.
         bands: Names of the bands it takes, in order.
         band_numbers: Their numbers in the raster it was made on, counted from 1.
@@ -90,8 +90,8 @@ class ModelCard:
         ground_sample_distance: The same in metres, None where the CRS was unknown.
         patch_size: Side of the patches it was trained on, in such pixels.
         classes: The classes, empty for an encoder.
-        head: Of a segmenter of frozen features, what it is made of; None for a decoder.
-        areas: Of a classifier of areas, what it is made of.
+        head: What a segmenter of frozen features is made of; None for a decoder.
+        areas: What a classifier of areas is made of.
         method: How it was made, for example ``"false"``, and with which settings.
         provenance: From what: inputs, label counts, scores, steps, and the library's version.
         descriptions: What the raster said of each band, in whose scale and offset the model takes pixels. None at all in a

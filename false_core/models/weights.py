@@ -55,7 +55,7 @@ def start_from(
         backbone: Its name.
         raster: Name of the raster, for messages.
         bands: What is known of the colours of its bands.
-        feedback: Told what the encoder starts from, and which bands its colours look at.
+        feedback: It is told what the encoder starts from, and which bands its colours look at.
 
     Raises:
         ModelFileError: There are no such weights, they cannot be read or downloaded, or do not fit.

@@ -13,12 +13,12 @@ from typing import Any
 
 BAND_COLOURS = ("red", "green", "blue")
 WAVELENGTHS_UM: Mapping[str, tuple[float, float]] = {"red": (0.62, 0.69), "green": (0.52, 0.6), "blue": (0.45, 0.52)}
-"""From and to, in micrometres, where the middle of a band of that colour lies. Wide enough for the usual satellites."""
+"""Micrometres between which the middle of a band of that colour lies. They are wide enough for the usual satellites."""
 _WORDS = {
     "red": "red", "rot": "red", "green": "green", "grün": "green", "gruen": "green", "blue": "blue", "blau": "blue",
 }  # fmt: skip
 _OF_ANOTHER_BAND = re.compile(r"infra|edge|coastal|aerosol|nir|swir|kante|küste")
-"""In names such as near infra-red, red edge and coastal blue."""
+"""Parts of names such as near infra-red, red edge and coastal blue."""
 _LETTERS = {"r": "red", "g": "green", "b": "blue"}
 _NUMBERED = re.compile(r"(?:sr_|toa_)?b(?:and)?[ _]?(\d{1,2}|8a)", re.IGNORECASE)
 _OF_SENTINEL_2_AND_OLI = {4: "red", 3: "green", 2: "blue"}
@@ -31,8 +31,8 @@ class BandColours:
     """What is known of the colours of bands.
 
     Attributes:
-        numbers: Of the bands in the file, from 1.
-        colours: Of each band, one of ``BAND_COLOURS``, or nothing for another or an unknown one. Several may be of one.
+        numbers: Numbers of the bands in the file, from 1.
+        colours: Colour of each, one of ``BAND_COLOURS``, or nothing for another or an unknown one. Several may share one.
         told_by: What tells them, for the end of a sentence; empty where nothing does.
     """
 

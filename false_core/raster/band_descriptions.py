@@ -30,7 +30,7 @@ LARGEST_SCALE = 1e12
 """What is multiplied by more than that, or by less than its inverse, is a mistake in the file."""
 _COUNTED = re.compile(r"(?:band|layer|channel|kanal|b)?0*(\d+)")
 NEAR_INFRARED_UM = (0.76, 0.9)
-"""From and to, in micrometres, where the middle of a band lies that is called near infrared."""
+"""Micrometres between which the middle of a band lies that is called near infrared."""
 _LETTERS = {"r": "red", "g": "green", "b": "blue", "n": "nir", "nir": "nir", "re": "rededge"}
 _LENGTH_ALONE = re.compile(r"[\d.]+(?:nm|nanomet\w*|um|µm|μm|micromet\w*|micron\w*)")
 _NEAR_INFRARED = {"nir", "nearinfrared", "nahesinfrarot", "infrared", "infrarot", "ir", "cir"}

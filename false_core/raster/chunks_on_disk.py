@@ -35,9 +35,9 @@ LARGEST_SIDE, SMALLEST_SIDE = 512, 64
 LARGEST_CHUNK = 8_000_000
 """Bytes, taken for granted that a pixel takes four in each band."""
 ASK_AGAIN_S = 10.0
-"""Between two looks at whether a raster is still the same while it is read. Each costs a request."""
+"""Seconds between two looks at whether a raster is still the same while it is read. Each costs a request."""
 _FETCHING = [threading.Lock() for _ in range(64)]
-"""So that of several threads that want the same chunk one fetches it. Those of different chunks hardly ever share one."""
+"""Locks that let one of several threads fetch a chunk that all want. Those of different chunks hardly ever share one."""
 
 
 def chunks_on_disk(files: Sequence[str], *facts: Any, bands: int, width: int, height: int) -> ChunksOnDisk | None:

@@ -15,7 +15,7 @@ from rasterio.windows import Window
 SAMPLES_PER_SIDE = 4
 """Windows along each side of a raster that are looked at to tell an image from a mask."""
 SAMPLE_PX = 64
-"""Their side."""
+"""Side of such a window."""
 ENOUGH_PX = 256
 """Pixels that are not fully transparent, from which on a mask is taken for one without looking further."""
 MASK_SHARE, IMAGE_SHARE = 0.9, 0.5

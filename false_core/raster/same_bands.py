@@ -81,7 +81,7 @@ def ordered_as(
     Args:
         source: The raster with all of its bands, or those asked for by number.
         in_order: The bands to take if nothing was known of them, None where their number does not fit.
-        remarks: Told what was done, and what is in doubt.
+        remarks: List that is told what was done, and what is in doubt.
         named: Whether the bands were asked for by number. Then nothing is put in another order.
 
     Returns:

@@ -36,7 +36,7 @@ BoolArray = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[Any]
 
 STRIP_BYTES = 64_000_000
-"""For pixels of the file that are averaged to a coarser grid."""
+"""Bytes of pixels of the file that are averaged to a coarser grid at a time."""
 MAX_NAMES_LISTED = 5
 METRES_PER_DEGREE = 111_320.0
 """The length of a degree of latitude, and of longitude at the equator, in metres."""
@@ -57,7 +57,7 @@ class StoredPixels:
     """Pixels as the file stores them, small whole numbers for example, or float32 where they had to be computed.
 
     Attributes:
-        pixels: Of shape (bands, height, width). What is missing may hold any number.
+        pixels: Array of shape (bands, height, width). What is missing may hold any number.
         missing: Which pixels are invalid, of the same shape; None: those of float32 that are NaN, or none.
         valid: Which pixels of the file are valid in any band, of shape (height * factor, width * factor).
     """

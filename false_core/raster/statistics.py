@@ -22,9 +22,9 @@ LOOKED_AT_MOST = 200_000
 MANY_RASTERS = SAMPLE_WINDOWS
 """Rasters, from which on not each of them is looked into."""
 MANY_WINDOWS, MANY_SIDE = 256, 96
-"""As many pixels as of few rasters, from more places."""
+"""Windows and their side for many rasters: as many pixels as of few rasters, from more places."""
 MOST_WINDOWS = 1024
-"""Looked into while most of them turn out to be nodata."""
+"""Windows that are looked into while most of them turn out to be nodata."""
 READERS = 8
 """Threads that read them: to read from a remote raster is to wait for a server."""
 CLIP_PERCENTILES = (0.5, 99.5)

@@ -18,7 +18,7 @@ most, along each axis, which is less than anybody digitises."""
 LABELS_PX = 512
 """Side of a burned chunk in its own pixels."""
 MOST_LABEL_BYTES = 128_000_000
-"""Of burned chunks that are kept."""
+"""Bytes of burned chunks that are kept."""
 
 PixelClasses = npt.NDArray[np.uint8]
 
@@ -31,7 +31,7 @@ class CropTargets:
 
     Args:
         source: The raster, in whose pixels the labels are.
-        largest_scale: Of crops, in source pixels per pixel of a crop.
+        largest_scale: Largest scale of crops, in source pixels per pixel of a crop.
     """
 
     def __init__(self, annotation: Annotation, source: RasterSource, largest_scale: float) -> None:

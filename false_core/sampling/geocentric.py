@@ -62,7 +62,7 @@ class GeocentricPositions:
 
         Args:
             rasters, centres: As in ``at``.
-            offsets: Of the points from their centres in pixels, of shape (n, points, 2).
+            offsets: Offsets of the points from their centres in pixels, of shape (n, points, 2).
         """
         count = len(centres)
         corners = (centres + np.array([(0, 0), (1, 0), (0, 1)])[:, None]).reshape(-1, 2)

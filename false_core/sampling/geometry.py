@@ -44,7 +44,7 @@ class Placement:
         """Return where points of the crops lie, in source pixels from the centres of the windows.
 
         Args:
-            points: Of shape (batch, points, 2), in pixels of the crop from its centre, x first.
+            points: Tensor of shape (batch, points, 2), in pixels of the crop from its centre, x first.
         """
         on_ground: npt.NDArray[np.floating] = points @ self.matrix.transpose(0, 2, 1) + self.shift[:, None]
         return on_ground

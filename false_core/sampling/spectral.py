@@ -155,4 +155,4 @@ def torch_generator(*numbers: int) -> torch.Generator:
 
 
 QUIET = SpectralJitter(brightness=0.1, contrast=0.1, gamma=0.05, blur=0.0, drop=0.0)
-"""For fine-tuning, where colour itself tells classes apart."""
+"""Small changes for fine-tuning, where colour itself tells classes apart."""

@@ -28,7 +28,7 @@ from false_core.training.heads.spaces import Space, names_in, plain_space
 from false_core.training.start import Start, begin, frozen_encoders, measured_raster, smoothing_px
 
 HEAD = "auto"
-"""Of its candidates a session takes the first one, which does well on most rasters: there is no time to compare."""
+"""The head of which a session takes the first candidate. It does well on most rasters, and there is no time to compare."""
 
 LOOKS_OF_A_SESSION = 12
 """Places that say what is normal in a raster. A person waits for them."""
@@ -47,7 +47,7 @@ class Ground:
         parts: The features, used to the raster, as a model file keeps them.
         quick: The same on the device, in the form that a map is computed with.
         spaces: What the features of a part are brought to before a classifier sees them, by part.
-        sample: Of random pixels of the raster, features as classifiers see them, by part.
+        sample: Features of random pixels of the raster, as classifiers see them, by part.
         smoothing: Standard deviation of the window in which probabilities are averaged, in working pixels.
         origin: Where the general encoder comes from.
         model: The card and the network of the model that is gone on from.

@@ -41,7 +41,7 @@ class Likeness:
     Attributes:
         click: The pixel of the click in the square, x first.
         corner: The upper left corner of the square in working pixels, x first.
-        unlikeness: Of each pixel, of shape (height, width); infinite where the raster is nodata.
+        unlikeness: Unlikeness of each pixel, of shape (height, width); infinite where the raster is nodata.
     """
 
     click: tuple[int, int]

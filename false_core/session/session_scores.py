@@ -31,8 +31,9 @@ class HeldOut:
     """What is known of a map from its labels.
 
     Attributes:
-        accuracy: Of the whole map.
-        confusion: Of held-out samples, true classes in rows, every label counting 1; None where none could be held out.
+        accuracy: Accuracy of the whole map.
+        confusion: Confusion matrix of held-out samples, true classes in rows, every label counting 1; None where none could
+            be held out.
         classes: How well each class is told apart.
     """
 

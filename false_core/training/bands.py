@@ -24,7 +24,7 @@ def measured_bands(
         sources: The rasters, with the same bands.
         areas: What is learned from of each.
         named: Whether bands were asked for by number.
-        feedback: Told which bands are left out.
+        feedback: It is told which bands are left out.
         world: The processes that learn together.
 
     Raises:

@@ -42,7 +42,7 @@ class Checkpoint:
 
     Args:
         job: The job; its output paths do not matter, its rasters' sizes and dates and its other inputs' contents do.
-        device: Where it computes. What decides is with which numbers that is.
+        device: Device that the job computes on. What decides is the numbers that it computes with.
         world: The processes that do the job. That of rank 0 writes and reads, for all.
 
     Attributes:

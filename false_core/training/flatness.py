@@ -14,7 +14,7 @@ LINE_POINTS = 8
 LEAST_STEPS = 60
 """Steps before which no curve counts as flat."""
 FLAT_SHARE = 0.1
-"""Of the fall so far: a curve that falls less than this over as many points again is flat."""
+"""Share of the fall so far: a curve that falls less than this over as many points again is flat."""
 TAIL_SHARE = 0.1
 """Steps in which the learning rate falls to zero once the curves are flat, as a share of all."""
 

@@ -43,7 +43,7 @@ class Pretraining:
     Attributes:
         preset, settings: What decides how; ``settings`` holds what the job names itself too.
         steps: Steps of the training.
-        device: Where to compute.
+        device: Device to compute on.
         rasters: What is learned from, on its working grid.
         styles: Rasters to take other colours from.
         encoder: The network to train.

@@ -19,9 +19,9 @@ from false_core.training.trainer import DECIDE_MEMORY
 TESTED_PIXELS = 300_000
 """Pixels of the views of the patches that a test takes at a time, about."""
 FEWEST_PATCHES = 8
-"""Fewer would not do for every method."""
+"""Patches of a batch in the test. Fewer would not do for every method."""
 BYTES_OF_A_WEIGHT = 16
-"""Of a network in training: each weight, its gradient and the two moments of AdamW."""
+"""Bytes of a weight in training: itself, its gradient and the two moments of AdamW."""
 REPORT_S = 8.0
 """Seconds for the report, on the two cores that they were measured on."""
 

@@ -60,7 +60,7 @@ class Truth:
         Those in other patches are counted once more for themselves.
 
         Args:
-            positions: Of the embeddings, in the order of their stack (2N).
+            positions: Positions of the embeddings, in the order of their stack (2N).
         """
         benchmark, indices = found.benchmark.cpu().numpy(), found.indices.cpu().numpy()
         pairs = found.pairs().cpu().numpy()

@@ -39,7 +39,7 @@ def card_of(
         normalisation: The normalisation of its bands.
         annotation: The labels.
         accuracy: What is known of the map's accuracy.
-        confusion: Of held-out labels, true classes in rows.
+        confusion: Confusion matrix of held-out labels, true classes in rows.
         encoder: The timm backbone of the encoder that was pretrained last.
         method: How the model is made, and with which settings.
     """

@@ -54,7 +54,7 @@ class TrainedSegmenter:
     Attributes:
         network: The segmenter to keep.
         curves: The curves of the training.
-        confusion: Of the labels that were kept back, true classes in rows; None where none were.
+        confusion: Confusion matrix of the labels that were kept back, true classes in rows; None where none were.
         checkpoint: To be removed once the model is written.
         origin: What the encoder started from, where no encoder file was given.
     """
@@ -86,7 +86,7 @@ def train_segmenter(
         raster: The raster and all labels.
         cache: The raster, normalised.
         parts: The labels that train first, and those that score; None where there are none.
-        device: Where to compute.
+        device: Device to compute on.
         feedback: The listener that is told of progress.
         world: The processes that train together.
     """

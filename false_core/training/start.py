@@ -51,7 +51,7 @@ def begin(job: Finetune, feedback: Feedback, is_recorded: bool = True, world: Wo
 
     Args:
         job: What was asked for.
-        feedback: Told what computes, and with which preset.
+        feedback: It is told what computes, and with which preset.
         is_recorded: Whether to look at all inputs for the record of the making, which takes a while.
         world: The processes that do the job together, and take the same preset.
     """

@@ -48,7 +48,7 @@ _OTHERS: Tuple[str, ...] = (
     "TSX", "Terragen", "TileDB", "UK .NTF", "VDV", "VFK", "VICAR", "VectorPDF", "WAsP", "WCS", "WFS", "WFS3", "WMS",
     "WMTS", "Walk", "XLS", "XODR", "XPM", "XPlane", "ZMap",
 )  # fmt: skip
-"""All others that there ever were. A test asks for those that a new GDAL brings."""
+"""All other drivers that there ever were. A test asks for those that a new GDAL brings."""
 _FORBIDDEN = {
     # A program in a VRT, and the bytes of any file as pixels.
     "GDAL_VRT_ENABLE_PYTHON": "NO",

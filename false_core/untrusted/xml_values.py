@@ -14,10 +14,10 @@ from xml.parsers import expat
 
 @dataclass(frozen=True)
 class XmlValue:
-    """One value.
+    """One value in an XML file.
 
     Attributes:
-        name: Of the element or attribute, in small letters.
+        name: Name of the element or attribute, in small letters.
         text: The text of the element, or the value of the attribute.
         attributes: Those of the element, by their names in small letters, with all values that each is given.
         inside: The names of the elements around it, the outermost first.

@@ -35,7 +35,7 @@ def proposed(source: str, algorithm: str, output: str, ending: str) -> Optional[
     Args:
         source: The file that it is made from, or nothing.
         output: The name of the output, in a model behind that of the step.
-        ending: That of its file, with a dot; empty for a folder.
+        ending: Ending of its file, with a dot; empty for a folder.
     """
     folder, stem = _place(source) if algorithm != "exampledata" else (_documents(), EXAMPLE)
     if not folder:

@@ -20,12 +20,12 @@ class BackgroundRun(QObject):
     """One run of an algorithm of FALSE. QGIS shows it among its tasks, where it can be cancelled too.
 
     Args:
-        name: Of the algorithm.
-        values: Of its parameters.
+        name: Name of the algorithm.
+        values: Values of its parameters.
     """
 
     progressed = pyqtSignal(float)
-    """Percent."""
+    """How far the run is, in percent."""
     ended = pyqtSignal(bool, dict, str)
     """Whether it has worked, its results, and what it said."""
 

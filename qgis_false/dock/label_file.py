@@ -37,13 +37,13 @@ CLASS_FIELD = "class"
 LABELS_TABLE = "labels"
 STYLE_NAME = "labels"
 FILL_ALPHA = 70
-"""Of 255: what lies below a label stays visible."""
+"""Opacity of a label, up to 255: what lies below it stays visible."""
 OUTLINE_DARKER = 170
 COLOURS = (
     "#e6194b", "#3cb44b", "#ffd419", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f032e6", "#808000", "#9a6324",
     "#800000", "#469990", "#000075", "#a9a9a9", "#aaffc3",
 )  # fmt: skip
-"""For classes that are made without one, told apart also by many who see few colours."""
+"""Colours for classes that are made without one. Many who see few colours tell them apart too."""
 
 
 @dataclass(frozen=True)

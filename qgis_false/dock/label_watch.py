@@ -21,7 +21,7 @@ from false_core.session_protocol import Label
 from qgis_false.dock.label_file import CLASS_FIELD
 
 LOOK_AFTER_MS = 60
-"""After a signal of the layer: several come with one edit."""
+"""Wait after a signal of the layer: several come with one edit."""
 SLICE_MS = 25
 """How long QGIS may be held up at a time while a large layer is looked through."""
 FILE_POLL_MS = 1000

@@ -60,12 +60,12 @@ from qgis_false.layers import name_in_job
 from qgis_false.translation import tr
 
 SCORE_AFTER_MS = 1200
-"""After the labels have changed: scores cost more than a picture."""
+"""Wait after the labels have changed: scores cost more than a picture."""
 RESTART_AFTER_MS = (500, 3000, 10_000)
-"""Before each new try after the end of a session. A session that lasts begins the count anew."""
+"""Waits before each new try after the end of a session. A session that lasts begins the count anew."""
 LASTING_S = 120.0
 SILENCE_S = 60.0
-"""After which a session that owes an answer is said to be stuck."""
+"""Time after which a session that owes an answer is said to be stuck."""
 
 
 class Labelling(QObject):
@@ -75,7 +75,7 @@ class Labelling(QObject):
         needs_restart: Whether nothing goes on unless ``restart`` is called.
 
     Args:
-        canvas: Where the map is shown.
+        canvas: Canvas that shows the map.
         raster: The raster.
         labels: Its label layer, of ``label_file``.
         looks: What looks at the raster.

@@ -42,7 +42,7 @@ from false_core.session_protocol import (
 from qgis_false.dock.label_file import LabelClass
 
 ASK_AFTER_MS = 150
-"""After the last movement of the canvas."""
+"""Wait after the last movement of the canvas."""
 CHANGED_COLOUR = "#ff00ff"
 CONFIDENCE_COLOURS = ((0, "#7b3294"), (50, "#c2a5cf"), (75, "#f7f7f7"), (90, "#a6dba0"), (100, "#008837"))
 """Percent and colour, the same in every picture."""

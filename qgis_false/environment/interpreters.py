@@ -269,7 +269,7 @@ class Probed:
 
     Attributes:
         executable: The interpreter itself, where it was asked through a link, a shim or a virtual environment.
-        platform: As the names of packages have it, for example ``win-amd64``.
+        platform: Platform as the names of packages have it, for example ``win-amd64``.
         working: Parts of the standard library that can be imported.
         missing: Packages asked for that it has not.
     """

@@ -24,7 +24,7 @@ class SetUpProgress:
     """The progress of one run of the set-up.
 
     Args:
-        feedback: Where it is shown.
+        feedback: Feedback that shows it.
         variables: The environment variables of programs.
         home: The folder that programs run in.
 

@@ -71,7 +71,7 @@ class Choice:
 
 QUERY = ("--query-gpu=name,driver_version,compute_cap", "--format=csv,noheader")
 SHORT_QUERY = ("--query-gpu=name,driver_version", "--format=csv,noheader")
-"""For drivers too old to tell the compute capability."""
+"""Words for drivers that are too old to tell the compute capability."""
 
 
 def parse_nvidia_smi(text: str) -> List[Gpu]:

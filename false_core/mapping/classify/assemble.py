@@ -27,7 +27,7 @@ class Layer:
     Attributes:
         name: Its name in the strips.
         nodata: Value without data.
-        target: Where it goes.
+        target: File that the map becomes.
     """
 
     name: str

@@ -36,7 +36,7 @@ from false_core.reports.page import write_report
 WORTH_SAYING = 2e9
 """Bytes of disk from which on the user is told."""
 MANY_PIXELS = 40_000_000_000
-"""In one file. The map is one of several GB then, and its description, which is read first, one of several MB."""
+"""Pixels in one file from which on the user is told: the map has several GB then, and its description several MB."""
 MUCH_NODATA = 0.5
 """Share of a map without a class above which the user is asked, in effect, whether that is meant."""
 

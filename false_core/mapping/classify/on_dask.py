@@ -25,7 +25,7 @@ PARTS_OF_A_WORKER = 3
 """Parts that a worker gets on average. With more, workers of different speed end together; but each part begins with a row
 of tiles that the one above it computes too."""
 MOST_STRIPS = 32
-"""In a part: what a worker was at when it was lost is computed again."""
+"""Strips in a part: what a worker was at when it was lost is computed again."""
 PARTS_AHEAD = 3
 """Parts for each worker that are handed out before the next raster is looked at."""
 

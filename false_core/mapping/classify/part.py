@@ -14,7 +14,7 @@ class MapPart:
     """What a task is to do.
 
     Attributes:
-        version: That of the library that asks.
+        version: Version of the library that asks.
         run_id: A word that no other map has.
         job: A ``Classify`` job as JSON.
         model: The name of the model's file in the folder of each worker.

@@ -33,9 +33,9 @@ from false_core.raster.file_state import FileSignature, signature_of
 
 STORED_DAYS = 30
 TILES_AT_A_TIME = "tiles at a time"
-"""What all processes agree on where it is found by taking the time."""
+"""The name of a number that is found by taking the time, and that all processes agree on."""
 DIGITS = "digits"
-"""Of the numbers that the network computes with, on which all agree too."""
+"""The name of the binary digits of the numbers that the network computes with, on which all agree too."""
 MAP, CONFIDENCE = "map.tif", "confidence.tif"
 """Layers, as their files are called in a strip. One that is missing there holds nothing but nodata."""
 _SEEN, _CONTENTS, _FAILED = "seen.safetensors", "contents.json", "failed.json"

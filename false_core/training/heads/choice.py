@@ -20,9 +20,9 @@ from false_core.training.heads.spaces import Space
 FloatArray = npt.NDArray[np.float32]
 
 PENALTY = 1 / 60
-"""Of the weights, against a mean cross entropy of about 0.5. A factor of 3 more or less hardly matters."""
+"""Penalty on the weights, against a mean cross entropy of about 0.5. A factor of 3 more or less hardly matters."""
 STANDARD_ERRORS = 2.0
-"""Of the mean gain over shapes, by which a candidate must beat those before it, which are known to do well elsewhere."""
+"""Standard errors of the mean gain over shapes by which a candidate must beat those before it, which do well elsewhere."""
 MIN_SHAPES_TO_JUDGE = 20
 """Held-out shapes below which candidates are not told apart at all."""
 
@@ -134,12 +134,12 @@ def compare(
     Args:
         candidates: What to compare.
         spaces: What a part's features are brought to before a classifier sees them, by part.
-        features: Of the points, by part.
-        sample: Of random pixels of the raster, by part.
+        features: Features of the points, by part.
+        sample: Features of random pixels of the raster, by part.
         points: The labelled samples.
         folds: Fold of each shape.
         classes: Number of classes.
-        feedback: Told how far it is.
+        feedback: It is told how far the work is.
         start: The classifiers to begin to look from, by their parts.
         at_step: Called at each step of each fit; what it raises ends the comparison.
     """

@@ -28,7 +28,7 @@ SHARE = {TEXTURE: 0.25}
 SAMPLED_FOR_ACCURACY = 4_096
 """Random pixels of the raster that held-out labels are compared with."""
 TEXTURE_GAIN = (1000 / RANDOM_FEATURES) ** 0.5
-"""Of the random features, so that the penalty means the same whatever their number."""
+"""Factor on the random features, so that the penalty means the same whatever their number."""
 
 
 FEWEST_COARSE_PIXELS = 4
@@ -57,7 +57,7 @@ class Classifiers:
     Attributes:
         parts: The features, used to the raster.
         spaces: What the features of a part are brought to before a classifier sees them, by part.
-        features: Of the labelled points, by part, random features instead of the statistics of the texture.
+        features: Features of the labelled points, by part, with random features instead of the statistics of the texture.
         points: The labelled points.
         classes: Number of classes.
         fitted: Those that were asked for, by the names of their parts.
@@ -93,10 +93,10 @@ class Fitted:
 
     Attributes:
         segmenter: In evaluation mode, on the CPU.
-        comparison: Of the candidates.
+        comparison: The comparison of the candidates.
         accuracy: What that says of a map of the raster.
-        confusion: Of the chosen candidate over held-out samples, true classes in rows, every shape counting 1; None where
-            none could be held out.
+        confusion: Confusion matrix of the chosen candidate over held-out samples, true classes in rows, every shape counting
+            1; None where none could be held out.
         classifiers: Those of the segmenter, and of all other candidates when they are asked for.
     """
 
@@ -130,8 +130,8 @@ def fit_head(
         raster: The raster and its labels.
         smoothing: See ``FusedSpec``.
         seed: Source of all chance.
-        device: Where to compute features.
-        feedback: Told how far it is.
+        device: Device to compute features on.
+        feedback: It is told how far the work is.
         keep: Gives a source of features that asks a sampler for those alone that it does not have yet.
     """
     source, annotation = raster.source, raster.annotation

@@ -15,7 +15,7 @@ ABSENT = -30.0
 """Bias of a class without samples: its probability is nil, and still a number."""
 MOST_ITERATIONS = 100
 TOLERANCE = 2.2e-9
-"""That of L-BFGS where nothing else is asked for."""
+"""Tolerance of L-BFGS where nothing else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Linear:
     """A linear classifier.
 
     Attributes:
-        weights: Of shape (features, classes).
-        bias: Of shape (classes,).
+        weights: Array of shape (features, classes).
+        bias: Array of shape (classes,).
     """
 
     weights: FloatArray
@@ -50,7 +50,7 @@ def fit_logistic(
     The minimum is the only one, and it is looked for in the same way each time (L-BFGS).
 
     Args:
-        features: Of shape (n, features).
+        features: Array of shape (n, features).
         targets: Class of each sample, of shape (n,).
         counts: How much each sample counts, of shape (n,).
         classes: Number of classes. One that no sample is of gets the bias ``ABSENT``.

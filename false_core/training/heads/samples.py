@@ -148,8 +148,8 @@ class FeatureSampler:
         names: The names of the parts wanted.
         source: The raster on its working grid.
         normalisation: The normalisation of its bands.
-        device: Where to compute.
-        feedback: Told how far it is.
+        device: Device to compute on.
+        feedback: It is told how far the work is.
         looks: The number of places that say what is normal.
     """
 

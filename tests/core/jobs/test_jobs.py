@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,7 @@ from false_core.jobs import (
 ROOT = Path(__file__).resolve().parents[3]
 STANDARD_LIBRARY_ONLY = (
     *("__init__.py", "events.py", "errors.py", "hidden_names.py", "redaction.py", "untrusted/__init__.py"),
+    *("line_protocol.py", "session_protocol.py"),
     *(f"jobs/{file.name}" for file in sorted((ROOT / "false_core" / "jobs").glob("*.py"))),
 )
 
@@ -344,6 +346,15 @@ class TestTheVocabularyIsLight:
         imported = set(answer.stdout.split())
         assert "false_core" in imported
         assert imported - {"false_core"} <= set(sys.stdlib_module_names)
+
+    def test_the_plugin_imports_nothing_else_of_the_library(self) -> None:
+        light = {str(Path("false_core", name).with_suffix("")).replace(os.sep, ".") for name in STANDARD_LIBRARY_ONLY}
+        light |= {name.removesuffix(".__init__") for name in light}
+        for file in (ROOT / "qgis_false").rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == "false_core":
+                    names = {f"{node.module}.{alias.name}" for alias in node.names} if node.module == "false_core" else set()
+                    assert names | {node.module} <= light, f"{file}:{node.lineno} imports what is not for QGIS's own Python."
 
     @pytest.mark.parametrize("name", STANDARD_LIBRARY_ONLY)
     def test_its_grammar_is_that_of_python_3_9(self, name: str) -> None:
