@@ -181,8 +181,11 @@ class _Texts(ast.NodeVisitor):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self.visit(node.args)
+        before = self._in_error
+        self._in_error = before or node.name == "contradiction"  # What it returns becomes an error.
         for statement in node.body:
             self.visit(statement)
+        self._in_error = before
 
     def visit_Call(self, node: ast.Call) -> None:
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")

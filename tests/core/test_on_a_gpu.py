@@ -120,6 +120,7 @@ class TestATileOfAMap:
     ) -> None:
         monkeypatch.setattr("false_core.inference.tiles.memory_of", lambda device: 80e9)
         monkeypatch.setattr("torch.cuda.get_device_capability", lambda device: capability)
+        monkeypatch.setattr("torch.cuda.get_device_name", lambda device: "NVIDIA GeForce RTX 2080")
         classes, bands = 5, 4
         plan = TilePlan.for_area(Window(0, 0, 700, 400), classes, factor)
         network = for_inference(build_segmenter("resnet10t", decoder, bands, classes).eval(), bands)

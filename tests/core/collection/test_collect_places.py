@@ -168,6 +168,11 @@ class TestPretraining:
         assert shapely.contains_xy(boxes, centres[:, 0], centres[:, 1]).all()
         assert {bool(x > 80) for x in centres[:, 0]} == {True, False}
 
+    def test_needs_places_with_a_shape(self, ground: str, tmp_path: Path) -> None:
+        path, source = write_labels(tmp_path / "places.gpkg", ["a"], [shapely.Polygon()]), RasterSource(ground)
+        with pytest.raises(InputError, match="holds no geometry. Choose a layer of places"):
+            read_places(path, [source], [source.window_of(None)], Listener().feedback)
+
     @pytest.mark.thorough
     def test_runs_on_what_was_collected(self, ground: str, tmp_path: Path) -> None:
         collect(ground, tmp_path, choice="chance", count=6)

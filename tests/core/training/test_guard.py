@@ -17,6 +17,7 @@ from false_core.dispatch import run
 from false_core.errors import DeviceError, FalseError, OutOfMemoryError
 from false_core.training import segmenter_training, trainer
 from false_core.training.guard import TrainingGuard
+from false_core.training.pretrain import PRETRAIN_REMEDY
 
 pytestmark = pytest.mark.thorough
 
@@ -75,7 +76,7 @@ class TestWhatIsTold:
     @pytest.fixture
     def guard(self) -> TrainingGuard:
         nothing: Any = None
-        return TrainingGuard(nothing, dict, [], torch.device("cpu"), "")
+        return TrainingGuard(nothing, dict, [], torch.device("cpu"), PRETRAIN_REMEDY)
 
     def test_is_read_in_one_copy(self, guard: TrainingGuard) -> None:
         weight = torch.tensor(2.0, requires_grad=True)
