@@ -1,4 +1,7 @@
-"""Looks at candidates: whether they hold data, and what an encoder sees in them."""
+"""Looks at candidates: whether they hold data, and what an encoder sees in them.
+
+They lie far apart, so each is read by itself, and not in the tiles of ``inference.tiled``.
+"""
 
 from __future__ import annotations
 

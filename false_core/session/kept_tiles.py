@@ -1,4 +1,8 @@
-"""The features of the tiles of a raster: computed once, kept in memory and on the disk, cut to what is wanted of them."""
+"""The features of the tiles of a raster: computed once, kept in memory and on the disk, cut to what is wanted of them.
+
+One tile is computed at a time, the one that is wanted now, and what is computed may be given up. So this is no use of
+``inference.tiled``, which goes over a whole window.
+"""
 
 from __future__ import annotations
 
