@@ -59,6 +59,7 @@ class TestTheDeviceOfAJob:
         assert not cards.astray()
         assert len(cards.threads()) > 1
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("kind", ["pretrain", "finetune"])
     def test_is_the_current_one_where_a_loss_is_scaled(
         self, kind: str, monkeypatch: pytest.MonkeyPatch, land: str, labels: str, encoder: str, tmp_path: Path

@@ -176,6 +176,7 @@ class TestLabels:
         table.to_file(tmp_path / "labels.shp", engine="pyogrio")
         return tmp_path / "labels.shp"
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("ending", ["dbf", "shx", "prj", "cpg", "shp"])
     @pytest.mark.parametrize("way", ["", "|layername=labels", "vrt", "zip"])
     def test_are_not_written_over_in_any_part(self, shapes: Path, land: str, ending: str, way: str) -> None:

@@ -37,6 +37,7 @@ def land_cover(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_raster(tmp_path_factory.mktemp("map") / "Łąka 地図.tif", codes, nodata=0)
 
 
+@pytest.mark.thorough
 @linux
 class TestStreams:
     @pytest.mark.thorough

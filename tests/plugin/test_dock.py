@@ -350,6 +350,7 @@ class TestLabelLayer:
         assert other.dataProvider().deleteFeatures([1])
         until(lambda: told(record) == {}, "the session hears of it")
 
+    @pytest.mark.thorough
     def test_two_programs_that_draw_at_once_lose_nothing_of_each_other(self, dock, desk, record, tmp_path):
         """As two QGIS with a dock of the same raster do."""
         two_classes(dock)

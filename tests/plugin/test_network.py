@@ -103,6 +103,7 @@ def test_what_the_user_has_set_as_a_variable_comes_first(provider):
     assert variable_of_proxy({}) == ""
 
 
+@pytest.mark.thorough
 def test_certificates_are_passed_on_where_the_user_has_added_one(provider, tmp_path):
     manager = QgsApplication.authManager()
     made = subprocess.run(

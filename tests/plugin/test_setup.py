@@ -102,6 +102,7 @@ def kinds(calls: list[str]) -> list[str]:
     return [call.partition(" ")[0] for call in calls]
 
 
+@pytest.mark.thorough
 def test_it_is_made_in_the_profile_and_used_from_then_on(bench):
     from qgis_false.environment.interpreters import find_interpreter
 
@@ -130,6 +131,7 @@ def test_once_it_works_a_second_run_only_checks(bench):
     assert bench.calls == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("scheduler", "extra"), [("local:4", "dask"), ("slurm:8", "jobqueue")])
 def test_dask_is_installed_as_soon_as_a_scheduler_is_set(bench, monkeypatch, scheduler, extra):
     from qgis_false import LIBRARY_FOLDER
@@ -193,6 +195,7 @@ def test_a_full_disk_is_no_reason_to_try_another_build(bench, monkeypatch):
     assert kinds(bench.calls) == ["venv", "pip"]
 
 
+@pytest.mark.thorough
 def test_what_cannot_be_told_from_the_output_stands_above(bench):
     bench.set_up_before()
     (bench.environment / "false-setup.json").unlink()

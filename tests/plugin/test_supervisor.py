@@ -120,6 +120,7 @@ def test_the_folder_of_a_job_is_gone_with_the_job(provider, tmp_path):
     assert not any(str(tmp_path) in one for one in SUPERVISOR._looked_after)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_watchdog_that_was_killed_is_replaced_and_told_of_all(supervisor, launched, number):
     first, _ = launched()

@@ -223,6 +223,7 @@ def test_the_steps_of_a_cancel_add_up_to_what_users_are_promised(provider):
     assert worker.OUTPUT_POLL_S + worker.KILL_AFTER_S + worker.TERMINATE_S <= 2.0
 
 
+@pytest.mark.thorough
 def test_cancel_does_not_wait_for_a_process_that_never_read_its_job(provider, feedback, tmp_path):
     from false_core.jobs import Pretrain
     from qgis_false.worker import run_job
@@ -251,6 +252,7 @@ def test_a_library_of_another_version_is_mentioned_and_what_mends_it(run, feedba
     assert "of version 9.9.9" in warning and "restart QGIS" in warning
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("level", "infos", "debugs"), [("warning", 0, 0), ("info", 1, 1), ("debug", 1, 2)])
 def test_the_log_holds_what_was_asked_for_and_warnings_always(run, feedback, monkeypatch, level, infos, debugs):
     monkeypatch.setenv("FALSE_LOG_LEVEL", level)

@@ -11,6 +11,7 @@ from false_core.areas.pooling import AREA_TILE_PX
 from false_core.raster.source import Window
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("side", [5.0, 32.0, 76.8, 1000.0])
 def test_strips_hold_each_cell_once(side: float) -> None:
     grid = CellGrid.over(side, Window(100, 50, 3000, 2500))

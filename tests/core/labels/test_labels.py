@@ -179,6 +179,7 @@ class TestWhereLabelsLie:
         pixels = burnt(read_annotation(path, "cover", source, (), listener.feedback))
         assert (pixels[10:20, 10:20] == 1).all()
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("crs", "longitude", "latitude", "pixel", "said"),
         [("EPSG:26715", -93.0, 45.0, 0.5, "within about 7 m"), ("EPSG:26715", -93.0, 45.0, 30.0, ""),

@@ -84,6 +84,7 @@ class TestTheLoss:
         z, ground = torch.ones(6, 3, dtype=torch.float64), torch.full((6, 3), torch.nan, dtype=torch.float64)
         assert gfcnet_loss(z, ground, 1.0).curves["negatives"].item() == 1
 
+    @pytest.mark.thorough
     def test_stays_finite_where_no_negative_is_left(self) -> None:
         z = torch.ones(6, 3, dtype=torch.float32).requires_grad_()
         outcome = gfcnet_loss(z, torch.zeros(6, 3), 1.0, calibration=Calibration(Search(-1.0)))

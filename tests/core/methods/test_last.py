@@ -97,6 +97,7 @@ class TestTheTeacher:
         follow(slow, fast, 0.0)
         torch.testing.assert_close(slow.weight, fast.weight)
 
+    @pytest.mark.thorough
     def test_gets_no_gradients_and_the_last_layer_none_at_first(self) -> None:
         method = new_last()
         torch.autograd.backward(method(some_views()).loss)

@@ -250,6 +250,7 @@ class TestFalseNegatives:
         with pytest.raises(RequestError, match=f"method {name} takes no false_negatives"):
             run(pretraining(land, tmp_path, name, false_negatives=True))
 
+    @pytest.mark.thorough
     def test_are_always_looked_for_by_false(self, land: str, tmp_path: Path) -> None:
         run(pretraining(land, tmp_path, "false", steps=1, false_negatives=True))
 

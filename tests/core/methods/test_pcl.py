@@ -297,6 +297,7 @@ class TestTraining:
         assert reached == {"encoder", "heads"}
         assert passed_over == {"slow_encoder", "slow_heads"}
 
+    @pytest.mark.thorough
     def test_prototypes_appear_after_the_warm_up_and_change_the_loss(self) -> None:
         method, total = new_pcl(), 30
         train(method, range(2), total)

@@ -96,6 +96,7 @@ class TestAModelFile:
         with pytest.raises(ModelFileError, match=r"holds an encoder, but a segmenter.*needed.*Run fine-tuning"):
             read_card(encoder, SEGMENTER)
 
+    @pytest.mark.thorough
     def test_of_fine_tuning_gives_probabilities(self, model: str) -> None:
         card = read_card(model, SEGMENTER)
         network = build_segmenter(card.encoder, card.decoder, len(card.bands), len(card.classes))

@@ -669,6 +669,7 @@ class TestThousandsOfRasters:
         assert listener.infos.count("working on pixels of 3 m instead of 1 m") == 6
         assert "195 more rasters: working on pixels of" in listener.infos
 
+    @pytest.mark.thorough
     def test_that_are_gone_are_told_of_by_name(self, tiles: list[str]) -> None:
         with pytest.raises(InputError, match=r"gone\.tif does not exist"):
             open_all([*tiles[:50], str(Path(tiles[0]).parent / "gone.tif"), *tiles[50:]], ())

@@ -92,6 +92,7 @@ class TestOrder:
         assert open_all(paths, (), listener.feedback)[1].bands == (1, 2, 3, 4)
         assert not listener.warnings
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("first", "other", "said"),
         [

@@ -174,6 +174,7 @@ class TestAView:
         number = labelled.view(extent_of(9_000, 9_000, 100, 100), 50, 50)
         assert (codes_of(labelled.picture(number=number)) == NO_CLASS).all()
 
+    @pytest.mark.thorough
     def test_of_many_views_the_last_one_is_drawn(self, labelled: SessionHere) -> None:
         numbers = [labelled.view(extent_of(10 * k, 0, 100, 100), 60, 60) for k in range(30)]
         labelled.picture(number=numbers[-1])
@@ -409,6 +410,7 @@ def pond(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SessionHere
         yield session, on_map(shapely.Point(150, 120).buffer(40))
 
 
+@pytest.mark.thorough
 class TestAnOutline:
     @pytest.mark.thorough
     def test_it_follows_what_is_like_the_click(self, pond: tuple[SessionHere, shapely.Geometry]) -> None:
@@ -437,6 +439,7 @@ class TestAnOutline:
         assert session.answer(Outlined, number=session.ask(Outline, x=0.0, y=0.0)).wkb == ""
 
 
+@pytest.mark.thorough
 class TestAModel:
     @pytest.mark.thorough
     def test_it_is_an_ordinary_model_file_and_another_session_goes_on_from_it(

@@ -43,6 +43,7 @@ def test_it_goes_by_the_time_that_standard_would_take(
     assert preset_of(seconds) == preset
 
 
+@pytest.mark.thorough
 def test_the_operations_of_a_step_are_counted() -> None:
     settings = PRETRAIN["standard"]
     with torch.device("meta"):

@@ -272,6 +272,7 @@ def place_of_strips(job: Classify, listener: Listener) -> Path:
         return folder
 
 
+@pytest.mark.thorough
 def test_strips_of_other_numbers_are_not_mixed(
     strip: str, model: str, small_strips: None, tmp_path: Path, listener: Listener
 ) -> None:
