@@ -19,6 +19,7 @@ STEPS = {
     "polygonise": "polygons",
     "embed": "features",
     "comparemaps": "changes",
+    "change": "change_map",
     "samplepoints": "sample_points",
     "suggestlabels": "places",
     "findsimilar": "similar_places",
