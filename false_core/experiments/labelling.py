@@ -273,7 +273,7 @@ def _write_patches(target: Path, sheets: Sequence[Sheet], patches: Sequence[Patc
         }  # fmt: skip
         meanings, names = source.colorinterp, source.descriptions
     if first.georeferenced:  # For the size of its pixels. Where the patches lie means nothing.
-        profile["transform"] = first.native_transform
+        profile["transform"] = first.source_transform
     with (
         published(target) as (partial,),
         rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),

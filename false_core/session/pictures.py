@@ -55,11 +55,11 @@ class ViewOnRaster:
         to_map = Affine((xmax - xmin) / view.width, 0, xmin, 0, (ymin - ymax) / view.height, ymax)
         shape = view.height, view.width
         x, y = np.arange(view.width) + 0.5, np.arange(view.height)[:, None] + 0.5
-        a, b, c, d, e, f = (~source.native_transform * to_map)[:6]
+        a, b, c, d, e, f = (~source.source_transform * to_map)[:6]
         # Where nothing is rotated a row and a column say it all, and the pixels of a large screen take no memory.
         column = np.broadcast_to(_pixel_of(a * x + c if b == 0 else a * x + b * y + c), shape)
         row = np.broadcast_to(_pixel_of(e * y + f if d == 0 else d * x + e * y + f), shape)
-        inside = (column >= 0) & (row >= 0) & (column < source.native_width) & (row < source.native_height)
+        inside = (column >= 0) & (row >= 0) & (column < source.source_width) & (row < source.source_height)
         return cls(column, row, inside)
 
     @cached_property

@@ -184,16 +184,16 @@ class _StripFiles:
         self._stack = ExitStack()
         self._stack.enter_context(unfinished(self._scratch))
         window = strip.window
-        native = Window(plan.window.column + window.column, plan.window.row + window.row, window.width, window.height)
+        source_window = Window(plan.window.column + window.column, plan.window.row + window.row, window.width, window.height)
         self._files = ExitStack()
         if not empty:
             self.map = self._files.enter_context(
-                RasterFile(self._scratch / MAP, plan.source, native, plan.card.classes.nodata, waiting=WAITING_TILES)
+                RasterFile(self._scratch / MAP, plan.source, source_window, plan.card.classes.nodata, waiting=WAITING_TILES)
             )
         self.confidence = None
         if plan.with_confidence and not empty:
             self.confidence = self._files.enter_context(
-                RasterFile(self._scratch / CONFIDENCE, plan.source, native, NO_CONFIDENCE, waiting=WAITING_TILES)
+                RasterFile(self._scratch / CONFIDENCE, plan.source, source_window, NO_CONFIDENCE, waiting=WAITING_TILES)
             )
 
     def finish(self) -> None:
