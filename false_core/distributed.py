@@ -175,7 +175,7 @@ class World:
         everyone = torch.split(self._gathered(padded), len(padded))
         return [theirs[:length] for theirs, length in zip(everyone, lengths)]
 
-    def joined(self, own: Tensor, count: int) -> Tensor:
+    def all_gather_rows(self, own: Tensor, count: int) -> Tensor:
         """Return ``count`` rows of which each process has its share. Without gradients, where there are several."""
         if not self.is_shared:
             return own

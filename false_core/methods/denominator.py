@@ -47,7 +47,7 @@ class _LogDenominator(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, z: Tensor, temperature: float, neighbours: int, world: World) -> tuple[Tensor, Tensor]:
         denominator, nearest = _scan(z, temperature, min(neighbours, len(z) - 2), world.share.of(len(z)))
-        denominator, nearest = world.joined(denominator, len(z)), world.joined(nearest, len(z))
+        denominator, nearest = world.all_gather_rows(denominator, len(z)), world.all_gather_rows(nearest, len(z))
         context.save_for_backward(z, denominator)
         context.temperature, context.world = temperature, world
         context.mark_non_differentiable(nearest)
@@ -58,7 +58,7 @@ class _LogDenominator(torch.autograd.Function):
     def backward(context: Any, slope: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
         z, denominator = context.saved_tensors
         gradient = _gradient(z, denominator, slope, context.temperature, context.world.share.of(len(z)))
-        return context.world.joined(gradient, len(z)), None, None, None
+        return context.world.all_gather_rows(gradient, len(z)), None, None, None
 
 
 def _scan(z: Tensor, temperature: float, neighbours: int, own: slice) -> tuple[Tensor, Tensor]:
