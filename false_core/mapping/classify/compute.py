@@ -93,7 +93,7 @@ def _tiled(
     batch = best_batch(network, device, shape, limit)
     if device.type != "cpu":
         # Which is found by taking the time, and on which rounding depends.
-        batch = store.agreed_on(TILES_AT_A_TIME, batch)
+        batch = store.put_if_absent(TILES_AT_A_TIME, batch)
     batched = BatchedNetwork(functools.partial(class_probabilities, network), device, feedback, batch, limit)
     return TiledNetwork(batched, plan.source, card.normalisation)
 
