@@ -22,4 +22,6 @@ class ClassifyAreas(JobAlgorithm):
     STYLED = ("output",)
 
     def warnings(self, parameters: Values, context: QgsProcessingContext) -> List[str]:
-        return class_field.warnings_about_run(self, parameters, "LABELS", "FIELD", context) if parameters.get("LABELS") else []
+        return (
+            class_field.warnings_about_run(self, parameters, "LABELS", "FIELD", context) if parameters.get("LABELS") else []
+        )

@@ -368,16 +368,16 @@ class TestExperiments:
         with pytest.raises(InputError, match="There is no top_potsdam_X_Y_RGB.tif"):
             find_sheets(self.spec(kind=POTSDAM, folder=tmp_path, images="images", truths="truths"))
 
-    def test_sheets_of_different_bands(self, tmp_path: Path) -> None:
+    def test_images_of_different_bands(self, tmp_path: Path) -> None:
         from false_core.experiments.labelling import Patch, _outlines, _write_patches
 
-        sheets = [
+        images = [
             SimpleNamespace(name=str(bands), image=write_raster(tmp_path / f"{bands}.tif", np.ones((bands, 8, 8), "uint8")))
             for bands in (1, 2)
         ]
-        patches = [Patch(sheet, 0, 0, 8, 8) for sheet in (0, 1)]
+        patches = [Patch(image, 0, 0, 8, 8) for image in (0, 1)]
         with pytest.raises(InputError, match=r"2 has 2 band\(s\), .*1\.tif has 1"):
-            _write_patches(tmp_path / "all.tif", sheets, patches, 8)  # type: ignore[arg-type]
+            _write_patches(tmp_path / "all.tif", images, patches, 8)  # type: ignore[arg-type]
         unknown = write_raster(tmp_path / "unknown.tif", np.full((1, 8, 8), 9, "uint8"))
         dataset: Any = SimpleNamespace(
             classes=ClassTable((RED, BLUE)), train=[SimpleNamespace(truth=unknown)], spec=SimpleNamespace(name="d")

@@ -14,7 +14,7 @@ from distributed import get_worker
 from torch import nn
 
 from false_core import events, jobs
-from false_core.cluster import DroppedTask, put_if_absent, check_version, take_own_card
+from false_core.cluster import DroppedTask, check_version, put_if_absent, take_own_card
 from false_core.device import choose_device
 from false_core.errors import FalseError, InputError, failure_of_code
 from false_core.feedback import Feedback
