@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor, nn
 
+from false_core.backbone_libraries import smp
 from false_core.errors import ModelFileError
 
 DEPTH = 5
