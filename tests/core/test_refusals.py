@@ -30,7 +30,7 @@ from false_core.errors import InputError, ModelFileError, OutputError, RequestEr
 from false_core.experiments.colour_truth import colour_table, write_codes, write_tiled
 from false_core.experiments.config import DEEPGLOBE, POTSDAM, RasterPair
 from false_core.experiments.dataset import _check_size, _classes_in, dataset_fingerprint
-from false_core.experiments.folders import find_sheets
+from false_core.experiments.folders import find_dataset_files
 from false_core.jobs import Assess, Classify, ExportOnnx, Finetune, ModelInfo, Polygonise, SamplePoints
 from false_core.models.segmenter import build_segmenter
 from false_core.raster.aligned import AlignedCodes
@@ -360,13 +360,13 @@ class TestExperiments:
 
     def test_folders_without_what_should_be_in_them(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="d: the folder .*nowhere does not exist"):
-            find_sheets(self.spec(kind=POTSDAM, folder=tmp_path / "nowhere"))
+            find_dataset_files(self.spec(kind=POTSDAM, folder=tmp_path / "nowhere"))
         with pytest.raises(InputError, match="There is no NUMBER_sat.jpg"):
-            find_sheets(self.spec(kind=DEEPGLOBE, folder=tmp_path))
+            find_dataset_files(self.spec(kind=DEEPGLOBE, folder=tmp_path))
         for name in ("images", "truths"):
             (tmp_path / name).mkdir()
         with pytest.raises(InputError, match="There is no top_potsdam_X_Y_RGB.tif"):
-            find_sheets(self.spec(kind=POTSDAM, folder=tmp_path, images="images", truths="truths"))
+            find_dataset_files(self.spec(kind=POTSDAM, folder=tmp_path, images="images", truths="truths"))
 
     def test_images_of_different_bands(self, tmp_path: Path) -> None:
         from false_core.experiments.labelling import Patch, _outlines, _write_patches
