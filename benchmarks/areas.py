@@ -33,9 +33,7 @@ def main() -> None:
     cells = geopandas.read_file(asked.data / "cells_truth.gpkg")
     ranks = pd.read_csv(asked.data / "split.csv").set_index("cell")["rank"]
     rank = cells["cell"].map(ranks)
-    print(
-        "| labels a class | draws | overall accuracy | std | seconds of the first draw |\n|---|---|---|---|---|"
-    )
+    print("| labels a class | draws | overall accuracy | std | seconds of the first draw |\n|---|---|---|---|---|")
     for budget in asked.budgets:
         scores, seconds = [], []
         for draw in range(min(MOST_DRAWS, int(rank[cells["split"] == "train"].max()) // budget)):
