@@ -16,7 +16,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from false_core.backbone_libraries import timm
+from false_core.backbone_libraries import NothingDrawnOnMeta, timm
 from false_core.errors import ModelFileError
 from false_core.feedback import Feedback
 from false_core.models.encoder import channels_of
@@ -277,7 +277,7 @@ def fill(encoder: Any, given: Mapping[str, Tensor], backbone: str, source: str, 
 
 def _names_of(backbone: str) -> set[str]:
     """Return the names of all weights of a backbone, its classifier's too."""
-    with torch.device("meta"):
+    with NothingDrawnOnMeta(), torch.device("meta"):
         return {_plain(name) for name in timm.create_model(backbone).state_dict()}
 
 
