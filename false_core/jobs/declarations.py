@@ -43,7 +43,7 @@ METHODS = {
     "false": "FALSE", "simclr": "SimCLR", "barlow_twins": "Barlow Twins", "pcl": "PCL", "rissnet": "RiSSNet",
     "gfcnet": "GFCNet", "glcnet": "GLCNet", "grass": "GraSS", "moco": "MoCo v2", "sticl": "STICL", "last": "LaST",
     "inpainting": "Inpainting", "jigsaw": "Jigsaw", "colourisation": "Colourisation", "autoencoder": "Autoencoder",
-    UNTRAINED: "untrained encoder",
+    "pca": "PCA", UNTRAINED: "untrained encoder",
 }  # fmt: skip
 """Methods of pretraining, and what they are called in tables."""
 CALIBRATED = ("rissnet", "gfcnet", "glcnet", "grass")
@@ -160,7 +160,8 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
         "together. moco takes negatives from earlier batches, for small batches. sticl does so too, and shows some patches "
         "in the colours of other places or dates, so that the encoder learns to see through light and season. "
         "last asks a student to say of any crop what its teacher says of the whole view, without negatives. "
-        "inpainting, colourisation and jigsaw hide something of a view and ask for it; autoencoder is a control. "
+        "inpainting, colourisation and jigsaw hide something of a view and ask for it; autoencoder is a control, and so is "
+        "pca, which computes the filters of a network of its own and needs no weights. "
         "random does not train the encoder at all, which shows what pretraining adds.",
         "false",
         choices=tuple(METHODS),
@@ -298,7 +299,9 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
     RESULTS: ClassVar[Tuple[Result, ...]] = (Result("loss", "Final loss"), Result("steps", "Steps trained"))
 
     def contradiction(self) -> Optional[Tuple[str, str]]:
-        """Say so where a method is asked to find false negatives that has no place for them."""
+        """Say so where a method is asked for what it has no place for."""
+        if self.method == "pca" and self.weights not in (None, "none"):
+            return f"The method {self.method} takes no {called(self, 'weights')}.", "It computes all of them. Leave it out."
         if not self.false_negatives or self.method in (*CALIBRATED, "false"):
             return None
         remedy = "The method false is simclr with false negatives." if self.method == "simclr" else "Leave it out."
