@@ -321,7 +321,7 @@ class DroppedTask(threading.Event):
         return task is None or task.state == "cancelled"
 
 
-def agreed_on(what: str, number: int) -> int:
+def put_if_absent(what: str, number: int) -> int:
     """Return a number on which all tasks agree that call it the same: the one that was named first."""
     from distributed import Lock, Variable
 

@@ -79,12 +79,12 @@ def check(job: Check, feedback: Feedback) -> dict[str, Any]:
     # Imported so that an environment that lacks one of them fails here, not in the middle of a job.
     import geopandas
     import rasterio
-    import segmentation_models_pytorch
-    import timm
+
+    from false_core.backbone_libraries import smp, timm
 
     feedback.info(
         f"false_core {__version__}, Python {platform.python_version()}, torch {torch.__version__}, timm {timm.__version__}, "
-        f"segmentation-models-pytorch {segmentation_models_pytorch.__version__}, rasterio {rasterio.__version__}, "
+        f"segmentation-models-pytorch {smp.__version__}, rasterio {rasterio.__version__}, "
         f"geopandas {geopandas.__version__}."
     )
     return {

@@ -33,7 +33,7 @@ def choice_name(choice: str) -> str:
         "cuda": tr("NVIDIA GPU"),
         "cpu": tr("CPU"),
         "mps": tr("Apple GPU"),
-        "far": tr("Only far away"),
+        "remote": tr("Only remote ones"),
         "all": tr("All"),
         "warning": tr("Warnings"),
         "info": tr("Messages"),

@@ -88,7 +88,7 @@ def _all_different(layer: QgsVectorLayer, name: str) -> bool:
     return len(counted) > 1 and max(counted.values()) == 1
 
 
-def doubts_of_run(
+def warnings_about_run(
     algorithm: QgsProcessingAlgorithm, parameters: Dict[str, Any], labels: str, field: str, context: QgsProcessingContext
 ) -> List[str]:
     """Return what is probably not meant about the labels that an algorithm is to learn from, in sentences.
@@ -100,10 +100,10 @@ def doubts_of_run(
     name = algorithm.parameterAsString(parameters, field, context) or class_field_of(
         layer_of(parameters.get(labels), context)
     )
-    return doubts(source, name) if source is not None else []
+    return warnings_about_classes(source, name) if source is not None else []
 
 
-def doubts(source: QgsProcessingFeatureSource, name: str) -> List[str]:
+def warnings_about_classes(source: QgsProcessingFeatureSource, name: str) -> List[str]:
     """Return what is probably not meant about the classes in a field of labels that a model is to learn, in sentences."""
     if source.fields().lookupField(name) < 0:
         return []

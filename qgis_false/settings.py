@@ -11,7 +11,7 @@ from qgis.core import QgsProject, QgsSettings
 from qgis_false.translation import language, tr
 
 LOG_LEVELS = ("warning", "info", "debug")
-KEPT_ON_DISK = ("far", "all")
+KEPT_ON_DISK = ("remote", "all")
 LANGUAGE_VARIABLE = "FALSE_LANGUAGE"
 """In which language the compute process speaks: that of QGIS, unless the user has set another one."""
 
@@ -138,9 +138,9 @@ DISK_FOLDER = Setting(
 DISK_FOR = Setting(
     "false/disk_for",
     "FALSE_DISK_FOR",
-    "far",
+    "remote",
     "Rasters kept on the disk",
-    "far: those at addresses, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow.",
+    "remote: those at addresses, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow.",
 )
 DRIVERS = Setting(
     "false/drivers",

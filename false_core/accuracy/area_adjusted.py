@@ -100,8 +100,8 @@ def sample_size(weights: DoubleArray, users_accuracy: DoubleArray, standard_erro
         users_accuracy: Expected for each class, U_i, of shape (classes,); S_i = sqrt(U_i (1 - U_i)).
         standard_error: The standard error of overall accuracy, S(O).
     """
-    deviations = np.sqrt(users_accuracy * (1 - users_accuracy))
-    exact = (float((weights * deviations).sum()) / standard_error) ** 2
+    stds = np.sqrt(users_accuracy * (1 - users_accuracy))
+    exact = (float((weights * stds).sum()) / standard_error) ** 2
     # 400 and not 401 where rounding made it 400.0000000001.
     return max(1, math.ceil(exact - 1e-9 * exact))
 

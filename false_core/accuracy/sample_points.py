@@ -104,7 +104,7 @@ def draw(the_map: ClassMap, pixels: dict[int, int], points: dict[int, int], seed
 def _table(the_map: ClassMap, sample: Sample) -> geopandas.GeoDataFrame:
     """Return the points: at the centres of their pixels, numbered from 1, with an empty class."""
     source = the_map.source
-    a, b, c, d, e, f = source.native_transform[:6]
+    a, b, c, d, e, f = source.source_transform[:6]
     column, row = sample.columns + 0.5, sample.rows + 0.5
     number = len(sample.codes)
     return geopandas.GeoDataFrame(

@@ -18,11 +18,11 @@ class Match:
 
     Attributes:
         classes: The class of each value, or None where the map has no such class.
-        doubt: A sentence where the values could also have meant something else; mostly empty.
+        warning: A sentence where the values could also have meant something else; mostly empty.
     """
 
     classes: dict[Any, LandCoverClass | None]
-    doubt: str = ""
+    warning: str = ""
 
 
 def match(values: Iterable[Any], classes: Sequence[LandCoverClass], values_of: str, classes_of: str) -> Match:
@@ -59,8 +59,8 @@ def match(values: Iterable[Any], classes: Sequence[LandCoverClass], values_of: s
     differ = [value for value in numbers if named[value] and coded[value] and named[value] != coded[value]]
     if differ or any(named[value] and not coded[value] for value in numbers):
         # The names are numbers of another kind than the codes: a number that is no name is no code either.
-        doubt = _doubt(differ[0], named[differ[0]], values_of, classes_of) if differ and all(coded.values()) else ""
-        return Match({**found, **named}, doubt)
+        warning = _warning(differ[0], named[differ[0]], values_of, classes_of) if differ and all(coded.values()) else ""
+        return Match({**found, **named}, warning)
     return Match({**found, **{value: named[value] or coded[value] for value in numbers}})
 
 
@@ -107,7 +107,7 @@ class _Names:
         return exactly or (in_numbers if len(in_numbers) == 1 else [])
 
 
-def _doubt(value: Any, called: LandCoverClass | None, values_of: str, classes_of: str) -> str:
+def _warning(value: Any, called: LandCoverClass | None, values_of: str, classes_of: str) -> str:
     assert called
     return (
         f"The numbers in {values_of} are taken for names of the classes of {classes_of}. They could also be their codes: "

@@ -150,8 +150,8 @@ class _Edit:
         by_new, by_old = (
             match(called.values(), classes, labels.name, self.map_name) for classes in (self.classes, self.before)
         )
-        if by_new.doubt:
-            feedback.warn(by_new.doubt)
+        if by_new.warning:
+            feedback.warn(by_new.warning)
         new, old = by_new.classes, by_old.classes
         colours = {entry.name: entry.color for entry in legend}
         added: dict[str, LandCoverClass] = {}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import segmentation_models_pytorch as smp
 import torch
 from timm.models import register_model
 from torch import Tensor, nn
 
+from false_core.backbone_libraries import smp
 from false_core.errors import ModelFileError
 from false_core.models.components import pca
 

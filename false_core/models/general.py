@@ -12,10 +12,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor
 
+from false_core.backbone_libraries import timm
 from false_core.errors import ModelFileError
 from false_core.models.missing_package import how_to_install
 

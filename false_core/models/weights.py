@@ -13,10 +13,10 @@ from pickle import UnpicklingError  # What torch.load raises when it refuses a p
 from typing import Any
 
 import safetensors.torch
-import timm
 import torch
 from torch import Tensor
 
+from false_core.backbone_libraries import timm
 from false_core.errors import ModelFileError
 from false_core.feedback import Feedback
 from false_core.models.encoder import channels_of

@@ -112,12 +112,12 @@ class BandMatch:
     Attributes:
         numbers: Their numbers in the raster, in the order of the reference; None where the raster does not tell.
         told_by: What tells them, for the end of a sentence; empty where nothing does.
-        doubt: What speaks against taking the bands in the order of the file, as a sentence; may be empty.
+        warning: What speaks against taking the bands in the order of the file, as a sentence; may be empty.
     """
 
     numbers: tuple[int, ...] | None
     told_by: str = ""
-    doubt: str = ""
+    warning: str = ""
 
 
 def match_bands(
@@ -139,11 +139,11 @@ def match_bands(
     by_wavelength = _by_wavelength(reference, there, in_order)
     by_name = _by_name(reference, reference_numbers, there)
     if by_wavelength and by_name and by_wavelength != by_name:
-        return BandMatch(None, doubt=f"of the bands of {whose}, wavelengths and names find different ones here")
+        return BandMatch(None, warning=f"of the bands of {whose}, wavelengths and names find different ones here")
     if by_wavelength or by_name:
         told_by = "as their wavelengths say" if by_wavelength else "as their names say"
         return BandMatch(by_wavelength or by_name, told_by)
-    return BandMatch(None, doubt=_doubt(reference, reference_numbers, there, in_order, whose) if in_order else "")
+    return BandMatch(None, warning=_warning(reference, reference_numbers, there, in_order, whose) if in_order else "")
 
 
 def _by_wavelength(
@@ -185,7 +185,7 @@ def _by_name(
     return None
 
 
-def _doubt(
+def _warning(
     reference: Sequence[BandDescription],
     reference_numbers: Sequence[int],
     there: Mapping[int, BandDescription],

@@ -123,7 +123,7 @@ class Mosaic:
 
     @property
     def _transform(self) -> Affine:
-        return self.source.native_transform * Affine.translation(self.area.column, self.area.row)
+        return self.source.source_transform * Affine.translation(self.area.column, self.area.row)
 
     def _vrt(self, tiles: Sequence[tuple[str, Window]]) -> bytes:
         root = ET.Element("VRTDataset", rasterXSize=str(self.area.width), rasterYSize=str(self.area.height))

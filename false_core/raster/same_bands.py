@@ -99,9 +99,9 @@ def ordered_as(
         else:
             chosen = match.numbers
             remarks.info(source, f"using bands {number_ranges(chosen)} in this order, {match.told_by}.")
-    elif match.doubt:
+    elif match.warning:
         remarks.warn(
-            source, f"{match.doubt}. They are used in the order of the file: expect a poor result if it is another."
+            source, f"{match.warning}. They are used in the order of the file: expect a poor result if it is another."
         )
     if not chosen:
         return None

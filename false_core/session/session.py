@@ -518,8 +518,8 @@ def _opened(request: Open, ground: Ground) -> Opened:
         tuple(map(float, source.bounds)),
         source.pixel_size,
         source.pixel_size * source.factor,
-        source.native_width,
-        source.native_height,
+        source.source_width,
+        source.source_height,
         tuple(ClassEntry(c.code, c.name, c.color) for c in classes),
         str(ground.device),
     )

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from false_core.backbone_libraries import BatchNormAct2d
 from false_core.distributed import World
 
 Network = TypeVar("Network", bound=nn.Module)

@@ -162,7 +162,7 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
             # Of anything but this very class QGIS shows the traceback to its user.
             raise QgsProcessingException(str(error)) from error
 
-    def doubts(self, parameters: Values, context: QgsProcessingContext) -> List[str]:
+    def warnings(self, parameters: Values, context: QgsProcessingContext) -> List[str]:
         """Return what is probably not meant, in sentences. A dialog asks before it runs, any other run warns."""
         return []
 
@@ -228,8 +228,8 @@ class JobAlgorithm(FalseAlgorithm):
             self._class_field = class_field.class_field_of(layer)
             if self._class_field:
                 feedback.pushInfo(tr("The classes are taken from the field {field}.", field=self._class_field))
-        for doubt in self.doubts(parameters, context):
-            feedback.pushWarning(doubt)
+        for warning in self.warnings(parameters, context):
+            feedback.pushWarning(warning)
         if "legend" in jobs.parameters(self.JOB):
             self._style = legend.style_of(layer, self._class_field)
         return True

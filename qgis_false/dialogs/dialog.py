@@ -127,10 +127,10 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
             parameters = self.createProcessingParameters()
         except (AlgorithmDialogBase.InvalidParameterValue, AlgorithmDialogBase.InvalidOutputExtension):
             return True  # The run says what is wrong.
-        doubts = self.algorithm().doubts(parameters, createContext())
-        if not doubts:
+        warnings = self.algorithm().warnings(parameters, createContext())
+        if not warnings:
             return True
-        question = "\n\n".join([*doubts, tr("Go on all the same?")])
+        question = "\n\n".join([*warnings, tr("Go on all the same?")])
         buttons = QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No
         answer = QMessageBox.question(self, tr("Is this meant?"), question, buttons, QMessageBox.StandardButton.No)
         return bool(answer == QMessageBox.StandardButton.Yes)

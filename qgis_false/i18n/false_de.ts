@@ -1628,7 +1628,7 @@
         <translation>Apple-GPU</translation>
     </message>
     <message>
-        <source>Only far away</source>
+        <source>Only remote ones</source>
         <translation>Nur entfernte</translation>
     </message>
     <message>
@@ -2924,8 +2924,8 @@
         <translation>Raster, die auf der Platte bleiben</translation>
     </message>
     <message>
-        <source>far: those at addresses, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow.</source>
-        <translation>far: Raster unter Adressen wie /vsicurl/ und /vsis3/. all: auch Dateien, wo ein Netzlaufwerk langsam ist.</translation>
+        <source>remote: those at addresses, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow.</source>
+        <translation>remote: Raster unter Adressen wie /vsicurl/ und /vsis3/. all: auch Dateien, wo ein Netzlaufwerk langsam ist.</translation>
     </message>
     <message>
         <source>Formats beside the usual ones</source>

@@ -111,7 +111,7 @@ class MapPlan:
         """Plan the map of an area, given in working pixels."""
         classes = len(card.classes)
         tiles = TilePlan.for_area(area, classes, source.factor, Sight.of(card.head))
-        window = _native(area, source)
+        window = _on_source_grid(area, source)
         strips = cut_into_strips(tiles, source.factor, window.width, window.height, classes)
         return cls(card, source, window, tiles, tuple(strips), with_confidence)
 
@@ -208,10 +208,10 @@ def _first_pixel(tile: int, tiles: int, step: int, size: int) -> int:
     return size if tile == tiles else tile * step // FILE_BLOCK_PX * FILE_BLOCK_PX
 
 
-def _native(area: Window, source: RasterSource) -> Window:
+def _on_source_grid(area: Window, source: RasterSource) -> Window:
     """Return ``area`` in pixels of the file; the last working pixels may reach beyond it."""
     f = source.factor
     column, row = area.column * f, area.row * f
-    right = min((area.column + area.width) * f, source.native_width)
-    bottom = min((area.row + area.height) * f, source.native_height)
+    right = min((area.column + area.width) * f, source.source_width)
+    bottom = min((area.row + area.height) * f, source.source_height)
     return Window(column, row, right - column, bottom - row)
