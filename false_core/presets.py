@@ -214,7 +214,7 @@ PUBLISHED_WITH: dict[str, dict[str, Any]] = {
     "last": {"outputs": 65_536},
     "sticl": {"temperature": 0.2, "queue": 65_536},
 }
-"""What the authors of other methods published, for the preset ``paper``."""
+"""The settings that the authors of other methods published, for the preset ``paper``."""
 TRANSFER = 0.1
 """The share of patches that get other colours, as published with STICL."""
 
@@ -261,7 +261,7 @@ SEARCH_SETTINGS: dict[str, dict[str, Any]] = {
         "near_negatives": False,
     },
 }
-"""How false negatives are looked for. As published: one for each anchor, anywhere. Elsewhere: on ground that is not the
+"""The search for false negatives. As published: one for each anchor, anywhere. Elsewhere: on ground that is not the
 anchor's own, the most similar 5 % for the surest quarter of the anchors. How this was chosen: docs/methods.md."""
 
 Settings = TypeVar("Settings", PretrainSettings, FinetuneSettings)

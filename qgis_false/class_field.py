@@ -1,4 +1,4 @@
-"""Which field of a label layer holds the classes, and what is odd about its values, before anything is computed."""
+"""The field of a label layer that holds the classes, and what is odd about its values, before anything is computed."""
 
 from __future__ import annotations
 

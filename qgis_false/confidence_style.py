@@ -1,4 +1,4 @@
-"""How the confidence of a map is drawn: over the map, as a veil that is the thicker the less sure the model is.
+"""The style of the confidence of a map: over the map, as a veil that is the thicker the less sure the model is.
 
 The scale is 0 to 100 % for every map, so that two maps can be compared.
 """

@@ -26,14 +26,14 @@ from qgis_false.translation import failure
 
 JOB_FILE = "job.json"
 ON_SCHEDULER = (jobs.Classify, jobs.ClassifyMany)
-"""What goes through a scheduler where the user has set one, and not through the launcher."""
+"""Jobs that go through a scheduler where the user has set one, and not through the launcher."""
 RUN = ("-m", "false_core", "run", "{job}", "--events")
-"""What a Python is to do. It comes after the words of the template, or in place of ``{command}``."""
+"""The placeholder for what a Python is to do. It comes after the words of the template, or in place of ``{command}``."""
 
 
 @dataclass(frozen=True)
 class Launcher:
-    """What the user has set to start jobs with.
+    """The command that the user has set to start jobs with.
 
     Attributes:
         template: A command line. It is taken apart into words, and no shell sees it. ``{job}`` stands for the path of the
@@ -46,7 +46,7 @@ class Launcher:
 
     @property
     def needs_interpreter(self) -> bool:
-        """Whether the Python that computes here is a part of it."""
+        """Return whether the Python that computes here is a part of it."""
         return "{python}" in self.template
 
     def command(self, job: jobs.Job, file: str, feedback: Optional[QgsProcessingFeedback] = None) -> List[str]:

@@ -44,7 +44,7 @@ EMBEDDED = "embeddedSymbol"
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """What one value of the class field is called and how it is drawn; several values in a list are one class.
+    """The name and colour of one value of the class field; several values in a list are one class.
 
     Attributes:
         color: ``#rrggbb``, or None where QGIS shows none.
@@ -57,7 +57,7 @@ class LegendEntry:
 
 @dataclass
 class _Shown:
-    """How features of one value were drawn.
+    """The symbols that drew the features of one value.
 
     Attributes:
         number: How many there were.
@@ -72,7 +72,7 @@ class _Shown:
 
     @property
     def key(self) -> str:
-        """What drew all of them, or nothing: of rules the innermost one that all have in common."""
+        """The symbol or rule that drew all of them, or nothing: of rules the innermost one that all have in common."""
         common = ""
         for level in zip(*self.chains):
             if len(set(level)) > 1:
@@ -87,7 +87,7 @@ class _Shown:
 
 
 class LabelStyle:
-    """What the style of a label layer says of the values of its class field, found out from the features it draws.
+    """The style of a label layer for the values of its class field, found out from the features it draws.
 
     So every renderer counts by what it shows: categories, expressions, rules, ranges and colours that come from the data.
     Make it in the main thread, which the layer belongs to. Then it works on copies, in any thread.

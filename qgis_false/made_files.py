@@ -1,4 +1,4 @@
-"""What was made last and from what, remembered in QGIS's settings: the next dialog offers it."""
+"""The files that were made last and their sources, remembered in QGIS's settings: the next dialog offers it."""
 
 from __future__ import annotations
 

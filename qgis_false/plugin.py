@@ -1,4 +1,4 @@
-"""What QGIS switches on and off."""
+"""The plugin, as QGIS switches it on and off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the plugin does itself, declared like the jobs of the library: the dialogs and the help pages are made from it.
+"""The tasks that the plugin does itself, declared like the jobs of the library: dialogs and help pages are made from it.
 
 Standard library only, so that ``tools/build_help.py`` and ``tools/build_translations.py`` run where there is no QGIS.
 """
@@ -22,7 +22,7 @@ EXPORT = Parameter(
     of="json",
     advanced=True,
 )
-"""What an algorithm that runs a job has beside the parameters of its job, and under which name."""
+"""Parameters of an algorithm beside those of its job, by name."""
 
 
 def name_of(job: Type[Any]) -> str:
@@ -31,7 +31,7 @@ def name_of(job: Type[Any]) -> str:
 
 
 def can_be_exported(job: Type[Any]) -> bool:
-    """Whether ``job`` is one of the library, and makes files to bring back."""
+    """Return whether ``job`` is one of the library, and makes files to bring back."""
     return job in jobs.JOBS.values() and any(parameter.kind.is_output for parameter in jobs.parameters(job).values())
 
 

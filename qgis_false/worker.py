@@ -50,9 +50,9 @@ from qgis_false.parameter_names import said, with_parameters_said
 from qgis_false.translation import tr
 
 KILL_AFTER_S = CANCEL_DEADLINE_S + 0.4
-"""How long a cancelled job may take to end itself."""
+"""Seconds that a cancelled job may take to end itself."""
 CANCEL_EXIT_S = 2.0
-"""How long the process may take to go after it said its last word."""
+"""Seconds that the process may take to go after it said its last word."""
 TEXT_INTERVAL_S = 10.0
 """Between two progress texts of the same stage: the dialog keeps each of them in its log."""
 LAST_WORDS = 30
@@ -60,7 +60,7 @@ LAST_WORDS = 30
 CHATTER_LINES = 200
 """LineReader of it that go to the log while it runs."""
 SHARED_S = 10.0
-"""How long an output that another computer wrote may take to be seen here."""
+"""Seconds that an output of another computer may take to be seen here."""
 
 # Runs in the compute interpreter. The folder comes first, so that plugin and library can never disagree on a version.
 LAUNCHER = """\

@@ -1,4 +1,4 @@
-"""What can be asked of this library. Each job is one frozen dataclass, and each parameter is declared once, here.
+"""The jobs of this library. Each job is one frozen dataclass, and each parameter is declared once, here.
 
 The Processing dialogs, the command line, the JSON that crosses the process border, the Python API and the help pages are
 all made from these declarations. A job also says which function does it: ``done_by``, as ``"module:function"``.
@@ -53,7 +53,7 @@ SEARCHES = (PUBLISHED, ELSEWHERE)
 """Ways to look for false negatives."""
 PRESETS = ("auto", "quick", "standard", "paper")
 BY_CHANCE, BY_FEATURES, BY_GRADIENTS = "chance", "features", "gradients"
-"""How places are chosen among those found."""
+"""Ways to choose places among those found."""
 HEADS = ("auto", "linear", "texture", "network")
 GENERAL_WEIGHTS = ("general", "none")
 

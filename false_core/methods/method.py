@@ -1,4 +1,4 @@
-"""What a self-supervised method is to the training engine, and what most of them have in common."""
+"""The interface of a self-supervised method to the training engine, and what most of them have in common."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Views:
 
 @dataclass(frozen=True)
 class FirstLook:
-    """What a method that looks at a batch twice sees the first time.
+    """The first view of a batch by a method that looks at it twice.
 
     Attributes:
         representations: The results of ``Method.represent``.
@@ -67,7 +67,7 @@ class FirstLook:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step of training comes to.
+    """The outcome of a step of training.
 
     Attributes:
         loss: The number to differentiate.
@@ -161,7 +161,7 @@ class Method(nn.Module, ABC):
 
     @property
     def looks_twice(self) -> bool:
-        """Whether the present step looks at its batch twice."""
+        """Return whether the present step looks at its batch twice."""
         return False
 
     def first_look(self, views: Views) -> FirstLook:

@@ -1,4 +1,4 @@
-"""Which methods there are, by the name a job gives them."""
+"""The registry of methods, by the name a job gives them."""
 
 from __future__ import annotations
 

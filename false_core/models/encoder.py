@@ -9,7 +9,7 @@ import torch
 from timm.models import register_model
 from torch import Tensor, nn
 
-from false_core.backbone_libraries import smp
+from false_core.backbone_libraries import NothingDrawnOnMeta, smp
 from false_core.errors import ModelFileError
 from false_core.models.components import pca
 
@@ -36,7 +36,8 @@ def build_encoder(name: str, bands: int) -> nn.Module:
     if not re.fullmatch(r"[\w.-]+", name):
         raise ModelFileError(f"There is no encoder called {name!r}.", "Use the name of a timm backbone.")
     try:
-        encoder: nn.Module = smp.encoders.get_encoder(f"tu-{name}", in_channels=bands, depth=DEPTH, weights=None)
+        with NothingDrawnOnMeta():
+            encoder: nn.Module = smp.encoders.get_encoder(f"tu-{name}", in_channels=bands, depth=DEPTH, weights=None)
     except (RuntimeError, ValueError, KeyError, AssertionError) as error:
         reason, remedy = str(error).rstrip("."), "Use the name of a timm backbone."
         raise ModelFileError(f"There is no encoder called {name!r}: {reason}.", remedy) from error

@@ -1,4 +1,4 @@
-"""What a pretraining begins with: settings, rasters on their working grid, the encoder."""
+"""The preparation of a pretraining: settings, rasters on their working grid, the encoder."""
 
 from __future__ import annotations
 

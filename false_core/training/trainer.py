@@ -109,13 +109,13 @@ class Trainer:
 
     @property
     def encoder(self) -> nn.Module:
-        """What remains of the training."""
+        """The network that remains of the training."""
         encoder: nn.Module = self.method.encoder
         return encoder
 
     @property
     def decoder(self) -> nn.Module | None:
-        """What remains beside it, of a method that trains a decoder too."""
+        """The network that remains beside it, of a method that trains a decoder too."""
         decoder: nn.Module | None = self.method.decoder
         return decoder
 
@@ -166,7 +166,7 @@ class Trainer:
 
     @property
     def could_end_early(self) -> bool:
-        """Whether training could end before all its steps are done, and does not yet."""
+        """Return whether training could end before all its steps are done, and does not yet."""
         return self._flat_at is None and self.step + tail_steps(self.steps) < self.steps
 
     def end_soon(self) -> None:

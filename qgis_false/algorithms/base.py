@@ -64,7 +64,7 @@ def _in_short(value: Any) -> str:
 
 
 class FalseAlgorithm(QgsProcessingAlgorithm):
-    """What every algorithm of ours has: parameters, results and help as they are declared, a title, tags, the icon."""
+    """The base of every algorithm of ours: parameters, results and help as they are declared, a title, tags, the icon."""
 
     JOB: Type[Any]
     """A job of the library, or one of ``qgis_false.tasks``, which the plugin does itself."""
@@ -122,7 +122,7 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
         return ""
 
     def can_be_estimated(self) -> bool:
-        """Whether it can be said before what it costs."""
+        """Return whether it can be said before what it costs."""
         return False
 
     def canExecute(self) -> Tuple[bool, str]:
@@ -189,7 +189,7 @@ class JobAlgorithm(FalseAlgorithm):
     STYLED: Tuple[str, ...] = ()
     """Outputs of the job that carry how they are to be drawn: the names and colours of their classes, or a style."""
     only_estimates: bool
-    """Whether it is not to do its job, but to say what that costs. QGIS runs a copy, which does as this one."""
+    """True where it is not to do its job, but to say what that costs. QGIS runs a copy, which does as this one."""
 
     def createInstance(self) -> QgsProcessingAlgorithm:
         made = type(self)()

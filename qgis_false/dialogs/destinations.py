@@ -1,4 +1,4 @@
-"""Where results go by themselves: beside the raster they are made from, named after it, over nothing that is there."""
+"""The default destinations of results: beside the raster they are made from, named after it, over nothing that is there."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STEPS = {
     "collectplaces": "places_to_learn_from",
     "exportonnx": "deepness",
 }
-"""What the output of an algorithm is called in the names of files."""
+"""Names of the outputs of algorithms in the names of files."""
 EXAMPLE = "false_example"
 
 

@@ -57,7 +57,7 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
             super().runAlgorithm()
 
     def _can_compute(self) -> bool:
-        """Whether all is there to compute with. Where it is not, the user is offered to mend that."""
+        """Return whether all is there to compute with. Where it is not, the user is offered to mend that."""
         missing = self.algorithm().what_is_missing()
         if missing:
             offer_in_box(self, missing)

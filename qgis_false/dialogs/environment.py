@@ -1,4 +1,4 @@
-"""What a dialog says where nothing can be computed yet, with the buttons that mend it."""
+"""The message of a dialog where nothing can be computed yet, with the buttons that mend it."""
 
 from __future__ import annotations
 

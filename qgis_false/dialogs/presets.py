@@ -1,4 +1,4 @@
-"""What a preset says, shown where nothing is entered. ``presets.json`` is written by ``tools/build_help.py``."""
+"""The values of a preset, shown where nothing is entered. ``presets.json`` is written by ``tools/build_help.py``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qgis_false.translation import tr
 
 SAID = Path(__file__).with_name("presets.json")
 AUTO = ("quick", "standard")
-"""What ``auto`` may stand for: without a GPU, and with one."""
+"""The presets that ``auto`` may stand for: without a GPU, and with one."""
 
 
 def texts_of_preset(algorithm: str, preset: str) -> Dict[str, str]:

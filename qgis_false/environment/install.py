@@ -376,7 +376,7 @@ class _SetUp:
             raise failure("{problem} Then run this again: it goes on where it stopped.", problem=what)
 
     def _index_answers(self, uv: str, variables: Mapping[str, str]) -> bool:
-        """Whether packages can be had at all."""
+        """Return whether packages can be had at all."""
         return self._progress.run(plan.try_index(uv, self.python), variables)
 
     def _size(self, build: Build) -> str:

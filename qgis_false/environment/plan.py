@@ -1,4 +1,4 @@
-"""What has to be done to an environment, and with which commands. Pure functions; ``install`` carries them out."""
+"""The plan for an environment: steps and their commands. Pure functions; ``install`` carries them out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TORCH_PINS = re.compile(r"(torch|torchvision|triton)\s*[=<>!~]", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Found:
-    """What lies in the environment's folder.
+    """The contents of the environment's folder.
 
     Attributes:
         works: Whether its interpreter answers, and is a Python of a version that will do.

@@ -1,4 +1,4 @@
-"""What the set-up shows of itself: its stages, how far it is, and what the programs that it runs say."""
+"""The progress of the set-up: its stages, how far it is, and what the programs that it runs say."""
 
 from __future__ import annotations
 

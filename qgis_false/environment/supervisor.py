@@ -20,7 +20,7 @@ _NEW_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0x00000200)
 PlainPython = Tuple[str, Dict[str, str]]
 """An interpreter, and the variables to start it with."""
 WATCHDOG_EXIT_S = 0.5
-"""How long the watchdog may take to go when QGIS ends."""
+"""Seconds that the watchdog may take to go when QGIS ends."""
 
 
 def own_process_group() -> Dict[str, Any]:
