@@ -52,6 +52,9 @@ PUBLISHED, ELSEWHERE = "published", "elsewhere"
 SEARCHES = (PUBLISHED, ELSEWHERE)
 """Ways to look for false negatives."""
 PRESETS = ("auto", "quick", "standard", "paper")
+NOTHING_KEPT = "nothing"
+KEPT = (NOTHING_KEPT, "norms", "stride2", "stride4", "stride8", "stride16")
+"""What of an encoder stays as it is in pretraining."""
 BY_CHANCE, BY_FEATURES, BY_GRADIENTS = "chance", "features", "gradients"
 """Ways to choose places among those found."""
 HEADS = ("auto", "linear", "texture", "network")
@@ -178,6 +181,16 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
         None,
         advanced=True,
     )
+    keep: str = parameter(
+        CHOICE,
+        "Keep",
+        "What of the weights to start from stays as it is. nothing: all of them learn. norms: the layers that normalise "
+        "stay. stride2, stride4, stride8 and stride16: all layers stay that the features at this stride, in pixels, and at "
+        "finer ones depend on. That protects what a general encoder knows, and takes less time.",
+        NOTHING_KEPT,
+        choices=KEPT,
+        advanced=True,
+    )
     backbone: Optional[str] = _backbone()
     seed: int = _seed()
     device: str = _device()
@@ -195,6 +208,14 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
     steps: Optional[int] = _from_preset(INTEGER, "Training steps", "Number of training steps.", minimum=1, maximum=10**7)
     batch_size: Optional[int] = _from_preset(
         INTEGER, "Batch size", "Patches per step; each gives two views.", minimum=2, maximum=65536
+    )
+    learning_rate: Optional[float] = _from_preset(
+        NUMBER,
+        "Learning rate",
+        "The highest one; it rises in the first tenth of the steps and then falls. To go on from an encoder that is not to "
+        "forget, take a tenth of the usual one.",
+        minimum=1e-8,
+        maximum=100.0,
     )
     temperature: Optional[float] = _from_preset(
         NUMBER,

@@ -80,6 +80,14 @@
         <translation>general: ein Encoder, den andere mit Fotos trainiert haben. Für die Voreinstellung quick liegt er der Bibliothek bei, für die anderen wird er heruntergeladen. none: zufällige Gewichte. Eine Encoder-Datei mit demselben Backbone und ebenso vielen Kanälen; eine Datei mit timm-Gewichten des Backbones (.safetensors, .pth, .pt, .bin) mit beliebig vielen Kanälen; oder ein Name von timm-Gewichten wie imagenet oder resnet50.a1_in1k, die heruntergeladen werden. Mit der Methode random werden sie unverändert zum Encoder. Leer: general, bei der Voreinstellung paper none.</translation>
     </message>
     <message>
+        <source>Keep</source>
+        <translation>Behalten</translation>
+    </message>
+    <message>
+        <source>What of the weights to start from stays as it is. nothing: all of them learn. norms: the layers that normalise stay. stride2, stride4, stride8 and stride16: all layers stay that the features at this stride, in pixels, and at finer ones depend on. That protects what a general encoder knows, and takes less time.</source>
+        <translation>Was von den Gewichten, von denen ausgegangen wird, so bleibt, wie es ist. nothing: alle lernen. norms: die Schichten, die normalisieren, bleiben. stride2, stride4, stride8 und stride16: alle Schichten bleiben, von denen die Merkmale mit dieser Schrittweite in Pixeln und mit feineren abhängen. Das schützt, was ein allgemeiner Encoder weiß, und braucht weniger Zeit.</translation>
+    </message>
+    <message>
         <source>Backbone</source>
         <translation>Backbone</translation>
     </message>
@@ -130,6 +138,14 @@
     <message>
         <source>Patches per step; each gives two views. Empty: from the preset.</source>
         <translation>Bildausschnitte je Schritt; jeder gibt zwei Ansichten. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>Learning rate</source>
+        <translation>Lernrate</translation>
+    </message>
+    <message>
+        <source>The highest one; it rises in the first tenth of the steps and then falls. To go on from an encoder that is not to forget, take a tenth of the usual one. Empty: from the preset.</source>
+        <translation>Die höchste; sie steigt im ersten Zehntel der Schritte und fällt dann. Um von einem Encoder auszugehen, der nicht vergessen soll, nehmen Sie ein Zehntel der üblichen. Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>Temperature</source>
@@ -1594,6 +1610,30 @@
     <message>
         <source>By gradients</source>
         <translation>Nach Gradienten</translation>
+    </message>
+    <message>
+        <source>Nothing</source>
+        <translation>Nichts</translation>
+    </message>
+    <message>
+        <source>What normalises</source>
+        <translation>Was normalisiert</translation>
+    </message>
+    <message>
+        <source>Levels up to a stride of 2 pixels</source>
+        <translation>Ebenen bis zu einer Schrittweite von 2 Pixeln</translation>
+    </message>
+    <message>
+        <source>Levels up to a stride of 4 pixels</source>
+        <translation>Ebenen bis zu einer Schrittweite von 4 Pixeln</translation>
+    </message>
+    <message>
+        <source>Levels up to a stride of 8 pixels</source>
+        <translation>Ebenen bis zu einer Schrittweite von 8 Pixeln</translation>
+    </message>
+    <message>
+        <source>Levels up to a stride of 16 pixels</source>
+        <translation>Ebenen bis zu einer Schrittweite von 16 Pixeln</translation>
     </message>
     <message>
         <source>None</source>
