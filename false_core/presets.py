@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
-from false_core.jobs import ELSEWHERE, PUBLISHED, Finetune, Pretrain
+from false_core.jobs import ELSEWHERE, NOTHING_KEPT, PUBLISHED, Finetune, Pretrain
 
 IMAGE, POINTS, BOTH = "image", "points", "both"
 ANY_BANDS, SIMCLR, PHOTOMETRIC = "bands", "simclr", "photometric"
@@ -19,6 +19,7 @@ class PretrainSettings:
     Attributes:
         encoder: timm backbone.
         weights: Weights to start from, see ``false_core.models.weights``.
+        keep: What of these stays as it is, one of ``jobs.KEPT``; see ``false_core.training.kept_levels``.
         level: What an embedding stands for: a whole patch (``"image"``, as published), points of it (``"points"``), or
             each, with a projector of its own (``"both"``).
         points: Points per pair of views, where ``level`` is not ``"image"``.
@@ -66,6 +67,7 @@ class PretrainSettings:
 
     encoder: str = "resnet50"
     weights: str = "general"
+    keep: str = NOTHING_KEPT
     level: str
     crop_size: int
     batch_size: int
@@ -288,4 +290,6 @@ def pretrain_settings(preset: str, job: Pretrain) -> PretrainSettings:
     if job.steps is not None:
         # Who names steps gets them all.
         settings = replace(settings, until_flat=False)
+    if job.learning_rate is not None:
+        settings = replace(settings, rate_from_nothing=0.0)
     return with_overrides(settings, job)

@@ -17,7 +17,6 @@ from false_core.device_limits import DeviceLimit
 from false_core.distributed import ALONE, World
 from false_core.errors import OutOfMemoryError
 from false_core.feedback import Feedback
-from false_core.jobs import UNTRAINED
 from false_core.methods.method import Outcome, Views
 from false_core.methods.pictures import MarkedViews, NeighbourPairs
 from false_core.methods.registry import build_method
@@ -105,7 +104,7 @@ class Trainer:
         else:
             self.optimiser = torch.optim.AdamW(groups, settings.learning_rate, fused=fused_on(device))
         # What learns nothing has no gradients that it could look at.
-        self._scaler = loss_scaler(device, settings.mixed_precision and settings.method != UNTRAINED)
+        self._scaler = loss_scaler(device, settings.mixed_precision and method.by_gradients)
         self.jitter = replace(_jitter(settings, ends), blur=settings.blur, radius=settings.blur_radius)
 
     @property
