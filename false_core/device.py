@@ -1,4 +1,4 @@
-"""Where the numbers are crunched: choosing a device, saying which, and checking that it works."""
+"""The device that computes: choosing one, saying which, and checking that it works."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from false_core.settings import preferred_device
 OUT_OF_MEMORY = re.compile(
     "out of memory|out_of_memory|alloc_failed|allocation_failed|cudaErrorMemoryAllocation|DefaultCPUAllocator", re.IGNORECASE
 )
-"""How errors say that memory ran out that are of no class of their own: of the driver, pinned memory, Apple's GPUs, NCCL and
-Triton, of cuBLAS and its like (CUBLAS_STATUS_ALLOC_FAILED), of cuDNN 9, and of the CPU."""
+"""Phrases of errors of no class of their own that say that memory ran out: of the driver, pinned memory, Apple's GPUs, NCCL
+and Triton, of cuBLAS and its like (CUBLAS_STATUS_ALLOC_FAILED), of cuDNN 9, and of the CPU."""
 
 
 def choose_device(request: str, feedback: Feedback) -> torch.device:
@@ -79,12 +79,12 @@ def check(job: Check, feedback: Feedback) -> dict[str, Any]:
     # Imported so that an environment that lacks one of them fails here, not in the middle of a job.
     import geopandas
     import rasterio
-    import segmentation_models_pytorch
-    import timm
+
+    from false_core.backbone_libraries import smp, timm
 
     feedback.info(
         f"false_core {__version__}, Python {platform.python_version()}, torch {torch.__version__}, timm {timm.__version__}, "
-        f"segmentation-models-pytorch {segmentation_models_pytorch.__version__}, rasterio {rasterio.__version__}, "
+        f"segmentation-models-pytorch {smp.__version__}, rasterio {rasterio.__version__}, "
         f"geopandas {geopandas.__version__}."
     )
     return {

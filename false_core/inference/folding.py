@@ -6,10 +6,10 @@ import copy
 from typing import Any
 
 import torch
-from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from false_core.backbone_libraries import Conv2dSame
 from false_core.models.encoder import STRIDE, SmallMapConv2d
 from false_core.models.fused import FeatureParts, FusedSegmenter
 from false_core.models.segformer import FoldedDecoder, SummingDecoder

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor, nn
 
+from false_core.backbone_libraries import smp
 from false_core.models.encoder import DEPTH
 
 DILATED_STRIDE = 8

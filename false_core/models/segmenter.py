@@ -6,10 +6,10 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor, nn
 
+from false_core.backbone_libraries import smp
 from false_core.errors import ModelFileError
 from false_core.models.deeplab import dilated_deeplab
 from false_core.models.encoder import DEPTH, STRIDE, quick_on_small_maps

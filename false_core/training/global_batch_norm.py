@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from false_core.backbone_libraries import BatchNormAct2d
 from false_core.distributed import World
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -79,7 +79,7 @@ def _of_everyone(statistics: list[Tensor], values: Tensor) -> tuple[Tensor, ...]
 
 
 class _NormaliseOnCard(torch.autograd.Function):
-    """What ``SyncBatchNorm`` does, by the same kernels, which take half precision and add up in single precision."""
+    """The computation of ``SyncBatchNorm``, by the same kernels, which take half precision and add in single precision."""
 
     @staticmethod
     def forward(context: Any, values: Tensor, weight: Tensor, bias: Tensor, norm: _BatchNorm) -> Tensor:

@@ -68,8 +68,8 @@
         <translation>Methode</translation>
     </message>
     <message>
-        <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured maps from false were 0.002 to 0.006 mIoU better than those from simclr. glcnet, grass, gfcnet and rissnet are others by the same group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. moco takes negatives from earlier batches, for small batches. sticl does so too, and shows some patches in the colours of other places or dates, so that the encoder learns to see through light and season. last asks a student to say of any crop what its teacher says of the whole view, without negatives. inpainting, colourisation and jigsaw hide something of a view and ask for it; autoencoder is a control. random does not train the encoder at all, which shows what pretraining adds.</source>
-        <translation>false ist FALSE, die Vorgabe. simclr, barlow_twins und pcl sind die Methoden, mit denen es verglichen wird. Auf der einen Szene, die gemessen wurde, waren die Karten von false um 0,002 bis 0,006 mIoU besser als die von simclr. glcnet, grass, gfcnet und rissnet sind andere Methoden derselben Gruppe. glcnet vergleicht kleine Fenster und trainiert auch den Decoder vor; grass schaut auf den Teil eines Ausschnitts, auf den es am meisten ankommt; gfcnet schiebt nicht auseinander, was nah und ähnlich ist; rissnet zieht es zusammen. moco nimmt Negative aus früheren Batches, für kleine Batches. sticl tut das auch und zeigt manche Ausschnitte in den Farben anderer Orte oder Aufnahmetage, damit der Encoder lernt, durch Licht und Jahreszeit hindurchzusehen. last lässt einen Schüler von jedem Ausschnitt einer Ansicht sagen, was sein Lehrer von der ganzen sagt, ohne Negative. inpainting, colourisation und jigsaw verdecken etwas von einer Ansicht und fragen danach; autoencoder ist eine Kontrolle. random trainiert den Encoder gar nicht und zeigt so, was das Vortraining bringt.</translation>
+        <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured maps from false were 0.002 to 0.006 mIoU better than those from simclr. glcnet, grass, gfcnet and rissnet are others by the same group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. moco takes negatives from earlier batches, for small batches. sticl does so too, and shows some patches in the colours of other places or dates, so that the encoder learns to see through light and season. last asks a student to say of any crop what its teacher says of the whole view, without negatives. inpainting, colourisation and jigsaw hide something of a view and ask for it; autoencoder is a control, and so is pca, which computes the filters of a network of its own and needs no weights. random does not train the encoder at all, which shows what pretraining adds.</source>
+        <translation>false ist FALSE, die Vorgabe. simclr, barlow_twins und pcl sind die Methoden, mit denen es verglichen wird. Auf der einen Szene, die gemessen wurde, waren die Karten von false um 0,002 bis 0,006 mIoU besser als die von simclr. glcnet, grass, gfcnet und rissnet sind andere Methoden derselben Gruppe. glcnet vergleicht kleine Fenster und trainiert auch den Decoder vor; grass schaut auf den Teil eines Ausschnitts, auf den es am meisten ankommt; gfcnet schiebt nicht auseinander, was nah und ähnlich ist; rissnet zieht es zusammen. moco nimmt Negative aus früheren Batches, für kleine Batches. sticl tut das auch und zeigt manche Ausschnitte in den Farben anderer Orte oder Aufnahmetage, damit der Encoder lernt, durch Licht und Jahreszeit hindurchzusehen. last lässt einen Schüler von jedem Ausschnitt einer Ansicht sagen, was sein Lehrer von der ganzen sagt, ohne Negative. inpainting, colourisation und jigsaw verdecken etwas von einer Ansicht und fragen danach; autoencoder ist eine Kontrolle, ebenso pca, das die Filter eines eigenen Netzes berechnet und keine Gewichte braucht. random trainiert den Encoder gar nicht und zeigt so, was das Vortraining bringt.</translation>
     </message>
     <message>
         <source>Weights to start from</source>
@@ -78,6 +78,14 @@
     <message>
         <source>general: an encoder that others trained on photographs. For the preset quick it comes with the library; for the others it is downloaded. none: random weights. An encoder file of the same backbone and number of bands; a file with timm weights of the backbone (.safetensors, .pth, .pt, .bin), of any number of bands; or a name of timm weights, such as imagenet or resnet50.a1_in1k, which are downloaded. With the method random they become an encoder as they are. Empty: general, but none with the preset paper.</source>
         <translation>general: ein Encoder, den andere mit Fotos trainiert haben. Für die Voreinstellung quick liegt er der Bibliothek bei, für die anderen wird er heruntergeladen. none: zufällige Gewichte. Eine Encoder-Datei mit demselben Backbone und ebenso vielen Kanälen; eine Datei mit timm-Gewichten des Backbones (.safetensors, .pth, .pt, .bin) mit beliebig vielen Kanälen; oder ein Name von timm-Gewichten wie imagenet oder resnet50.a1_in1k, die heruntergeladen werden. Mit der Methode random werden sie unverändert zum Encoder. Leer: general, bei der Voreinstellung paper none.</translation>
+    </message>
+    <message>
+        <source>Keep</source>
+        <translation>Behalten</translation>
+    </message>
+    <message>
+        <source>What of the weights to start from stays as it is. nothing: all of them learn. norms: the layers that normalise stay. stride2, stride4, stride8 and stride16: all layers stay that the features at this stride, in pixels, and at finer ones depend on. That protects what a general encoder knows, and takes less time.</source>
+        <translation>Was von den Gewichten, von denen ausgegangen wird, so bleibt, wie es ist. nothing: alle lernen. norms: die Schichten, die normalisieren, bleiben. stride2, stride4, stride8 und stride16: alle Schichten bleiben, von denen die Merkmale mit dieser Schrittweite in Pixeln und mit feineren abhängen. Das schützt, was ein allgemeiner Encoder weiß, und braucht weniger Zeit.</translation>
     </message>
     <message>
         <source>Backbone</source>
@@ -130,6 +138,14 @@
     <message>
         <source>Patches per step; each gives two views. Empty: from the preset.</source>
         <translation>Bildausschnitte je Schritt; jeder gibt zwei Ansichten. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>Learning rate</source>
+        <translation>Lernrate</translation>
+    </message>
+    <message>
+        <source>The highest one; it rises in the first tenth of the steps and then falls. To go on from an encoder that is not to forget, take a tenth of the usual one. Empty: from the preset.</source>
+        <translation>Die höchste; sie steigt im ersten Zehntel der Schritte und fällt dann. Um von einem Encoder auszugehen, der nicht vergessen soll, nehmen Sie ein Zehntel der üblichen. Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>Temperature</source>
@@ -940,6 +956,78 @@
         <translation>Verglichene Pixel</translation>
     </message>
     <message>
+        <source>Find out where a place changed between two dates.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>It needs no labels. From the place itself it learns how each kind of ground looks at one date that looked a certain way at the other. Season, light and another sensor change all ground of a kind alike, and are no change; a place that does not go the way of its kind is. So most of the place must be unchanged.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The two rasters may lie on different grids and in different CRSs. The result lies on the grid of the raster before, where both have data. What is nodata at one of the dates, such as clouds, stays unknown.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Raster before</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The raster of the earlier date. It may be a file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Raster after</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The raster of the later date, with the same bands. It is read on the grid of the one before.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Change map</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The map to write: one Byte band with a code for no change and one for change.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>A change smaller than this is left out, and so is an unchanged gap within one. The area is in square map units, or in m² of ground where the map is in degrees or not true to scale, as in Web Mercator. Empty: that of 256 pixels.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Threshold</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The probability of change from which on a place is shown as changed. How much has changed is measured first, so 0.5 suits most places. Less finds more changes and more false ones.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Shift</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>How far the two rasters may lie beside each other, in working pixels. A place counts as unchanged if it fits the other date anywhere within this distance.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Both rasters are averaged to about this pixel size first. Empty: that of the encoder file, or that of the raster before.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Probability of change</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Optional second raster: the probability that a place changed, in percent, 255 for nodata.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Share of the ground that changed</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Correct a finished map: paint over parts of it, and merge or rename its classes.</source>
         <translation>Eine fertige Karte berichtigen: Teile übermalen, Klassen vereinen oder umbenennen.</translation>
     </message>
@@ -1344,6 +1432,10 @@
         <translation>Die Klassen kommen aus dem Feld {field}.</translation>
     </message>
     <message>
+        <source>Find change</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Check the compute environment</source>
         <translation>Rechenumgebung prüfen</translation>
     </message>
@@ -1596,6 +1688,30 @@
         <translation>Nach Gradienten</translation>
     </message>
     <message>
+        <source>Nothing</source>
+        <translation>Nichts</translation>
+    </message>
+    <message>
+        <source>What normalises</source>
+        <translation>Was normalisiert</translation>
+    </message>
+    <message>
+        <source>Levels up to a stride of 2 pixels</source>
+        <translation>Ebenen bis zu einer Schrittweite von 2 Pixeln</translation>
+    </message>
+    <message>
+        <source>Levels up to a stride of 4 pixels</source>
+        <translation>Ebenen bis zu einer Schrittweite von 4 Pixeln</translation>
+    </message>
+    <message>
+        <source>Levels up to a stride of 8 pixels</source>
+        <translation>Ebenen bis zu einer Schrittweite von 8 Pixeln</translation>
+    </message>
+    <message>
+        <source>Levels up to a stride of 16 pixels</source>
+        <translation>Ebenen bis zu einer Schrittweite von 16 Pixeln</translation>
+    </message>
+    <message>
         <source>None</source>
         <translation>Keine</translation>
     </message>
@@ -1628,7 +1744,7 @@
         <translation>Apple-GPU</translation>
     </message>
     <message>
-        <source>Only far away</source>
+        <source>Only remote ones</source>
         <translation>Nur entfernte</translation>
     </message>
     <message>
@@ -2924,8 +3040,8 @@
         <translation>Raster, die auf der Platte bleiben</translation>
     </message>
     <message>
-        <source>far: those at addresses, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow.</source>
-        <translation>far: Raster unter Adressen wie /vsicurl/ und /vsis3/. all: auch Dateien, wo ein Netzlaufwerk langsam ist.</translation>
+        <source>remote: those at addresses, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow.</source>
+        <translation>remote: Raster unter Adressen wie /vsicurl/ und /vsis3/. all: auch Dateien, wo ein Netzlaufwerk langsam ist.</translation>
     </message>
     <message>
         <source>Formats beside the usual ones</source>
@@ -3394,6 +3510,10 @@
     <message>
         <source>band numbers</source>
         <translation type="vanished">Kanalnummern</translation>
+    </message>
+    <message>
+        <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured maps from false were 0.002 to 0.006 mIoU better than those from simclr. glcnet, grass, gfcnet and rissnet are others by the same group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. moco takes negatives from earlier batches, for small batches. sticl does so too, and shows some patches in the colours of other places or dates, so that the encoder learns to see through light and season. last asks a student to say of any crop what its teacher says of the whole view, without negatives. inpainting, colourisation and jigsaw hide something of a view and ask for it; autoencoder is a control. random does not train the encoder at all, which shows what pretraining adds.</source>
+        <translation type="vanished">false ist FALSE, die Vorgabe. simclr, barlow_twins und pcl sind die Methoden, mit denen es verglichen wird. Auf der einen Szene, die gemessen wurde, waren die Karten von false um 0,002 bis 0,006 mIoU besser als die von simclr. glcnet, grass, gfcnet und rissnet sind andere Methoden derselben Gruppe. glcnet vergleicht kleine Fenster und trainiert auch den Decoder vor; grass schaut auf den Teil eines Ausschnitts, auf den es am meisten ankommt; gfcnet schiebt nicht auseinander, was nah und ähnlich ist; rissnet zieht es zusammen. moco nimmt Negative aus früheren Batches, für kleine Batches. sticl tut das auch und zeigt manche Ausschnitte in den Farben anderer Orte oder Aufnahmetage, damit der Encoder lernt, durch Licht und Jahreszeit hindurchzusehen. last lässt einen Schüler von jedem Ausschnitt einer Ansicht sagen, was sein Lehrer von der ganzen sagt, ohne Negative. inpainting, colourisation und jigsaw verdecken etwas von einer Ansicht und fragen danach; autoencoder ist eine Kontrolle. random trainiert den Encoder gar nicht und zeigt so, was das Vortraining bringt.</translation>
     </message>
     <message>
         <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured simclr did as well, by 0.01 better with all labels. random does not train the encoder at all, which shows what pretraining adds.</source>
