@@ -42,10 +42,10 @@ LEAST_SAMPLES = 4 * VARIATES
 
 @dataclass(frozen=True)
 class CanonicalPair:
-    """What features of two dates are projected to.
+    """Projections of the features of two dates to what goes together in both.
 
     Attributes:
-        before, after: The projections of each date; their components have mean 0 and deviation 1 where nothing changed.
+        before, after: The projections of each date; their components have mean 0 and standard deviation 1 where nothing changed.
         correlations: The correlation of each pair of components there, of shape (variates,).
     """
 
@@ -105,9 +105,9 @@ class _Reduced:
 
 def _reduced(features: FloatArray, widths: Sequence[int]) -> _Reduced:
     values = features.astype(np.float64)
-    mean, deviation = values.mean(axis=0), values.std(axis=0)
+    mean, std = values.mean(axis=0), values.std(axis=0)
     share = np.concatenate([np.full(width, width**-0.5) for width in widths])
-    scale = share / np.maximum(deviation, 1e-6)
+    scale = share / np.maximum(std, 1e-6)
     standardised = (values - mean) * scale
     vectors = np.linalg.eigh(standardised.T @ standardised / len(values)).eigenvectors
     axes = vectors[:, ::-1][:, :VARIATES]

@@ -27,7 +27,7 @@ NO_CHANGE_CODE, CHANGED_CODE = 1, 2
 """Codes. Those from ``CHANGED_CODE`` on are all changes."""
 NO_CHANGE_COLOUR, CHANGED_COLOUR = "#e6e6e6", "#d7301f"
 NO_PERCENT = 255
-"""What stands for no probability."""
+"""The value that stands for no probability."""
 BLOCK_OF_CHANGE_PX = 1024
 """Side of the blocks in which regions are found."""
 LEAST_PIXELS_OF_CHANGE = 256

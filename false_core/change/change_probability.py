@@ -22,7 +22,7 @@ MOST_SCORE = 600.0
 """The largest score that is kept, and the least with the opposite sign."""
 SCORE_NODATA = -32768
 TEMPER = 0.5
-"""What scores are multiplied with first: neighbours, and features that go together, are no separate witnesses."""
+"""A factor on all scores: neighbours, and features that go together, are no separate witnesses."""
 LEAST_SHARE_CHANGED, MOST_SHARE_CHANGED = 1e-4, 0.5
 """Limits of the share. More than half cannot have changed: what is most common says what unchanged land looks like."""
 MOST_STEPS_OF_SHARE = 500
@@ -32,7 +32,7 @@ _BINS = int(MOST_SCORE * SCORE_STEPS)
 
 @dataclass
 class ScoreCounts:
-    """How often each score occurs.
+    """Counts of the scores of a place.
 
     Attributes:
         counts: Pixels of each kept score, from the least to the largest.

@@ -1,4 +1,4 @@
-"""How well a map of change agrees with known change."""
+"""Scores of a map of change, compared with known change."""
 
 from __future__ import annotations
 

@@ -48,16 +48,20 @@ class DatePair:
         after: That of the second date, on the same grid.
         area: What both cover, in working pixels.
         normalisations: Those of the two.
+        shift: Columns and rows, in working pixels, by which what is at a place before is found further on after.
     """
 
     before: RasterSource
     after: ImageOnGrid
     area: Window
     normalisations: tuple[Normalisation, Normalisation]
+    shift: tuple[int, int] = (0, 0)
 
     def raw(self, window: Window) -> tuple[FloatArray, FloatArray, BoolArray]:
         """Return the pixels of both dates as the files hold them, NaN where invalid, and which are valid at both."""
-        first, second = self.before.read(window), self.after.read(window)
+        columns, rows = self.shift
+        there = Window(window.column + columns, window.row + rows, window.width, window.height)
+        first, second = self.before.read(window), self.after.read(there)
         valid: BoolArray = np.logical_and(np.isfinite(first).any(axis=0), np.isfinite(second).any(axis=0))
         return first, second, valid
 

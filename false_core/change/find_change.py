@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from false_core.change.canonical import LEAST_SAMPLES, fit_canonical
 from false_core.change.change_map import ChangeMap, write_change_map
 from false_core.change.change_probability import SCORE_NODATA, ScoreCounts, kept_scores
 from false_core.change.date_pair import DatePair, open_pair
-from false_core.change.paired_encoder import PairedEncoder, SideBySide
+from false_core.change.paired_encoder import PairedEncoder, SideBySide, looks_at_dates
 from false_core.change.paired_samples import sample_pairs
+from false_core.change.registration import measured_shift
 from false_core.change.score_tiles import ScoreOfTiles
 from false_core.device import choose_device
 from false_core.errors import RequestError
@@ -45,7 +46,9 @@ def find_change(job: Change, feedback: Feedback) -> dict[str, Any]:
         pair = open_pair(job, card, feedback)
         network = _network(job, card, pair, feedback)
     with feedback.stage("Getting used to both dates", 0.12):
-        encoder = PairedEncoder.used_to(pair, network, device, job.seed, feedback)
+        pair = _registered(pair, job, feedback)
+        looks = list(looks_at_dates(pair, job.seed, feedback))
+        encoder = PairedEncoder.used_to(pair, network, looks, device)
     with feedback.stage("Comparing samples", 0.2):
         before, after = sample_pairs(encoder, LEAST_SAMPLES, job.seed, feedback)
         canonical = fit_canonical(before, after, encoder.widths, device)
@@ -57,6 +60,16 @@ def find_change(job: Change, feedback: Feedback) -> dict[str, Any]:
         with feedback.stage("Writing", 0.05):
             changed = write_change_map(found, job, feedback)
     return {"changed": changed / scored.counts.pixels, "compared": scored.counts.pixels}
+
+
+def _registered(pair: DatePair, job: Change, feedback: Feedback) -> DatePair:
+    """Return the dates moved onto each other, as far as the job allows, and say by how much."""
+    columns, rows = measured_shift(looks_at_dates(pair, job.seed, feedback), job.shift)
+    if columns or rows:
+        feedback.info(
+            f"{pair.after.source.name} lies {columns} columns and {rows} rows beside {pair.before.name}, and is moved back."
+        )
+    return replace(pair, shift=(columns, rows))
 
 
 def _network(job: Change, card: ModelCard | None, pair: DatePair, feedback: Feedback) -> nn.Module:
@@ -89,9 +102,9 @@ def _scored(path: Path, encoder: PairedEncoder, scores: ScoreOfTiles, feedback: 
     """Write the scores of the whole area, tile by tile."""
     pair, plan, counts = encoder.pair, encoder.plan(), ScoreCounts()
     f, area = pair.before.factor, pair.area
-    native = Window(area.column * f, area.row * f, area.width * f, area.height * f)
+    on_file = Window(area.column * f, area.row * f, area.width * f, area.height * f)
     with (
-        RasterFile(path, pair.before, native, SCORE_NODATA, dtype="int16", step=f) as file,
+        RasterFile(path, pair.before, on_file, SCORE_NODATA, dtype="int16", step=f) as file,
         closing(encoder.over(plan, scores.of)) as computed,
     ):
         for done, item in enumerate(computed):

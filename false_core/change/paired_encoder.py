@@ -78,15 +78,14 @@ class PairedEncoder:
 
     @classmethod
     def used_to(
-        cls, pair: DatePair, encoder: nn.Module, device: torch.device, seed: int, feedback: Feedback
+        cls, pair: DatePair, encoder: nn.Module, looks: Sequence[PairedPixels], device: torch.device
     ) -> PairedEncoder:
         """Return an encoder for each date, whose batch norms have measured that date and nothing else.
 
         Args:
             encoder: The encoder as it was trained.
-            seed: Decides which places are looked at.
+            looks: Places at both dates, as ``looks_at_dates`` gives them.
         """
-        looks = list(_looks(pair, seed, feedback))
         found = []
         for date in (0, 1):
             own = deepcopy(encoder).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -144,7 +143,7 @@ def valid_features(valid: BoolArray) -> BoolArray:
     return half
 
 
-def _looks(pair: DatePair, seed: int, feedback: Feedback) -> Iterator[PairedPixels]:
+def looks_at_dates(pair: DatePair, seed: int, feedback: Feedback) -> Iterator[PairedPixels]:
     """Yield random places of the area with enough that is valid at both dates."""
     plan = TilePlan(pair.area, LOOK_AT_A_DATE_PX, 0, ramp=0)
     order = np.random.default_rng(seed).permutation(len(plan))[: 4 * LOOKS_AT_A_DATE]

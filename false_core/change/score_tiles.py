@@ -15,7 +15,7 @@ from false_core.change.paired_encoder import valid_features
 from false_core.inference.features import FEATURE_STRIDE
 from false_core.raster.source import FloatArray
 
-SCORE_DEVIATION = 2.0
+SCORE_SIGMA = 2.0
 """Standard deviation of the Gaussian window in which scores are averaged, in feature pixels."""
 SCORE_REACH = 6
 """Feature pixels of that window to each side of its middle: three standard deviations."""
@@ -25,7 +25,7 @@ SCORE_MARGIN = SCORE_REACH + 2
 
 @dataclass(frozen=True)
 class ScoreOfTiles:
-    """What makes scores of the features of tiles.
+    """Scores of tiles, made of their features.
 
     Attributes:
         canonical: The projections of both dates.
@@ -77,7 +77,7 @@ def shifted(values: Tensor, down: float, across: float) -> Tensor:
 def averaged(scores: Tensor, valid: Tensor) -> Tensor:
     """Return scores (height, width) averaged in a Gaussian window over what is valid; 0 where nothing in it is."""
     steps = torch.arange(-SCORE_REACH, SCORE_REACH + 1, device=scores.device)
-    weights = torch.exp(-0.5 * (steps / SCORE_DEVIATION) ** 2)
+    weights = torch.exp(-0.5 * (steps / SCORE_SIGMA) ** 2)
     both = torch.stack([scores * valid, valid])[:, None]
     reach = SCORE_REACH
     down = conv2d(pad(both, (0, 0, reach, reach)), weights.view(1, 1, -1, 1))

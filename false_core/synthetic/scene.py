@@ -69,7 +69,7 @@ def finest_gsd(width: int, height: int) -> float:
 
 @dataclass
 class LandUnderSun:
-    """What is on the ground, before light falls on it.
+    """All that is on the ground, before light falls on it.
 
     Attributes:
         canvas: The ground as it is painted.

@@ -11,7 +11,7 @@ from false_core.synthetic.scene import LandUnderSun, Scene, build_ground, finest
 from false_core.synthetic.seasons import AUTUMN, SUMMER, Season
 
 _OTHER_LAND = 7919
-"""What is added to the seed for the land that changed parcels are taken from."""
+"""A number that is added to the seed, for the land that changed parcels are taken from."""
 _LEAST_PARCEL_M2 = 1500.0
 _LEAST_NEW = 0.85
 """Share of a parcel that must be of another class afterwards, for it to be one of those that change."""
