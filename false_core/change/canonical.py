@@ -45,7 +45,7 @@ class CanonicalPair:
     """Projections of the features of two dates to what goes together in both.
 
     Attributes:
-        before, after: The projections of each date; their components have mean 0 and standard deviation 1 where nothing changed.
+        before, after: The projections of each date; their components have variance 1 where nothing changed.
         correlations: The correlation of each pair of components there, of shape (variates,).
     """
 
