@@ -196,8 +196,8 @@ class Pretrain(Job, done_by="false_core.training.stages:pretrain", shared=True):
         "Stages",
         "A TOML file of several pretrainings that follow one another, each from the encoder of the one before, such as from "
         "general to special. A stage begins with a line [[stages]]. Below it may stand a title, and rasters, places, "
-        "extent, method, keep, steps, batch_size, learning_rate and further parameters of this algorithm, with the values of "
-        "the stage. What is not there is as it is here. Paths start at the folder of the file. Empty: one stage.",
+        "extent, method, keep, steps, batch_size, learning_rate and further parameters of this algorithm, with the values "
+        "of the stage. What is not there is as it is here. Paths start at the folder of the file. Empty: one stage.",
         None,
         of="toml",
         advanced=True,
