@@ -63,7 +63,7 @@ class Launcher:
         values: Dict[str, Callable[[], str]] = {
             "job": lambda: path,
             "name": lambda: job.NAME,
-            "devices": lambda: str(devices(job, feedback)),
+            "devices": lambda: str(device_count(job, feedback)),
             "python": _python,
             "command": lambda: " ".join(shlex.quote(word.replace("{job}", path)) for word in RUN),
         }
@@ -130,7 +130,7 @@ def folder_for_files(job: Type[Any]) -> str:
     return str(folder)
 
 
-def devices(job: jobs.Job, feedback: Optional[QgsProcessingFeedback] = None) -> int:
+def device_count(job: jobs.Job, feedback: Optional[QgsProcessingFeedback] = None) -> int:
     """Return how many GPUs of this computer ``job`` may use: all NVIDIA GPUs, or 1 where one device was asked for."""
     device = str(getattr(job, "device", "auto"))
     if device == "auto":

@@ -35,7 +35,7 @@ MOST_VALUES = 1000
 """Values of a field: of one with more a map cannot be made, and its style is not asked any further."""
 ENOUGH_FEATURES = 1000
 """Features of one value. More are not looked at: a layer may have millions."""
-MOST_NAMED = 5
+MAX_CLASSES_NAMED = 5
 """Values that one sentence names."""
 SINGLE, CATEGORISED, GRADUATED, BY_RULES = "singleSymbol", "categorizedSymbol", "graduatedSymbol", "RuleRenderer"
 EMBEDDED = "embeddedSymbol"
@@ -397,4 +397,4 @@ def _listed(value: Any) -> List[Any]:
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:MOST_NAMED]) + (", ..." if len(names) > MOST_NAMED else "")
+    return ", ".join(names[:MAX_CLASSES_NAMED]) + (", ..." if len(names) > MAX_CLASSES_NAMED else "")

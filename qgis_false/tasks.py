@@ -14,6 +14,8 @@ from false_core.jobs import Parameter, Result, parameter
 BUILDS = AUTO, CUDA, CPU, INDEX = "auto", "cuda", "cpu", "index"
 """Builds of PyTorch that a user may ask for. ``index``: whatever the package index has for this system."""
 EXPORT_NAME = "export"
+EXPORT_PARAMETER = EXPORT_NAME.upper()
+"""The name of it in Processing."""
 EXPORT = Parameter(
     jobs.NEW_FILE,
     "Export the job",

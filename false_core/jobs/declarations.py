@@ -54,7 +54,7 @@ SEARCHES = (PUBLISHED, ELSEWHERE)
 PRESETS = ("auto", "quick", "standard", "paper")
 NOTHING_KEPT = "nothing"
 KEPT = (NOTHING_KEPT, "norms", "stride2", "stride4", "stride8", "stride16")
-"""What of an encoder stays as it is in pretraining."""
+"""Parts of an encoder that stay as they are in pretraining."""
 BY_CHANCE, BY_FEATURES, BY_GRADIENTS = "chance", "features", "gradients"
 """Ways to choose places among those found."""
 HEADS = ("auto", "linear", "texture", "network")

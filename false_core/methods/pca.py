@@ -33,7 +33,7 @@ ACROSS = 6
 SHOWN_COLUMNS, SHOWN_ROWS = 6, 2
 """Components in the picture of the report."""
 STRONGEST = 3.0
-"""How strong components are drawn, in standard deviations of a band."""
+"""Strength at which components are drawn, in standard deviations of a band."""
 
 
 class PCA(Method):

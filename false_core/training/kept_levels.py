@@ -1,4 +1,4 @@
-"""What of an encoder stays as it is while the rest is pretrained: levels from the finest on, or what normalises.
+"""The parts of an encoder that stay while the rest is pretrained: levels from the finest on, or what normalises.
 
 It serves the path from general to special of Tao et al., "TOV: The Original Vision Model for Optical Remote Sensing Image
 Understanding via Self-Supervised Learning", IEEE JSTARS 16, 2023, arXiv 2204.04716. What is kept there is not public.

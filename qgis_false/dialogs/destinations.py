@@ -11,7 +11,7 @@ from typing import Optional, Tuple
 from qgis.core import QgsProject
 from qgis.PyQt.QtCore import QStandardPaths
 
-STEPS = {
+OUTPUT_NAMES = {
     "classify": "map",
     "classifymany": "maps",
     "classifyareas": "areas",
@@ -42,7 +42,7 @@ def proposed(source: str, algorithm: str, output: str, ending: str) -> Optional[
         return None
     name = output.lower().rpartition(":")[2]
     if name == "output":
-        name = STEPS.get(algorithm, algorithm)
+        name = OUTPUT_NAMES.get(algorithm, algorithm)
     elif name == "report" and ":" not in output:
         name = f"{algorithm}_report"
     elif algorithm == "exampledata" and name == "raster":

@@ -34,8 +34,6 @@ LONGEST_ANSWER = 1_000_000
 """Bytes that are read of what a program answers."""
 LONGEST_LINE = 10_000
 """Bytes of a program's output that are passed on at once."""
-LAST_WORDS = 40
-"""LineReader of a program's output that are kept for an error."""
 
 
 class ProcessingCancelled(QgsProcessingException):

@@ -103,7 +103,7 @@ def folder_for_a_job(parent: str) -> Iterator[str]:
     """Make a folder in ``parent`` for the files of a job. It is removed in the end, and also where QGIS is gone before."""
     folder = ""
     try:
-        with tempfile.TemporaryDirectory(prefix=watchdog.FOLDER, dir=parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=watchdog.FOLDER_PREFIX, dir=parent) as folder:
             SUPERVISOR.watch(folder)
             yield folder
     finally:

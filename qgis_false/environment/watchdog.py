@@ -24,7 +24,7 @@ POLITE_S = 2.0
 EXIT_POLL_S = 0.05
 LISTING_S = 5.0
 """Seconds that the system may take to list its processes."""
-FOLDER = "false-"
+FOLDER_PREFIX = "false-"
 """The beginning of the name of a folder that may be removed."""
 
 Process = Tuple[int, str]
@@ -125,7 +125,7 @@ def _signal(leader: int, number: int) -> None:
 def remove_all(folders: Iterable[str]) -> None:
     """Remove ``folders`` with what is in them, as far as the system allows it."""
     for folder in folders:
-        if os.path.basename(folder).startswith(FOLDER):
+        if os.path.basename(folder).startswith(FOLDER_PREFIX):
             shutil.rmtree(folder, ignore_errors=True)
 
 
