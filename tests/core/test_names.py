@@ -78,6 +78,7 @@ def test_no_two_modules_give_a_name_two_meanings(program: str) -> None:
     assert not found, "Say in each name what of what it is, such as MAX_STRIDE_PX."
 
 
+@pytest.mark.thorough
 def test_no_piece_of_a_raster_has_a_word_beside_those_of_the_glossary() -> None:
     found = []
     for file in sorted((ROOT / "false_core").rglob("*.py")):
