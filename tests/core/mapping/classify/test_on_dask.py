@@ -274,10 +274,10 @@ def test_a_worker_that_reads_another_raster_says_so(
     strip: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here this process is the worker."""
-    task = SimpleNamespace(state="executing")
+    in_dask = SimpleNamespace(state="executing")
     worker = SimpleNamespace(
-        name="it", address="tcp://there", local_directory=str(tmp_path), state=SimpleNamespace(tasks={"part": task}),
-        get_current_task=lambda: "part",
+        name="it", address="tcp://there", local_directory=str(tmp_path), state=SimpleNamespace(tasks={"it": in_dask}),
+        get_current_task=lambda: "it",
     )  # fmt: skip
     monkeypatch.setattr(strip_worker, "get_worker", lambda: worker)
     monkeypatch.setattr("distributed.get_worker", lambda: worker)
@@ -286,6 +286,6 @@ def test_a_worker_that_reads_another_raster_says_so(
     task = StripTask(__version__, "a run", job, "model.safetensors", "of another one", (0,), 0)
     with pytest.raises(InputError, match=r"strip\.tif is another raster for a worker\. \(Worker tcp://there\.\) See"):
         strip_worker.computed(task)
-    task.state = "cancelled"
+    in_dask.state = "cancelled"
     with pytest.raises(Cancelled):
         strip_worker.computed(replace(task, plan_digest=digest_of_values(plan_of(from_json(job), Feedback()).decisive)))
