@@ -34,7 +34,7 @@ POLL_S = 0.1
 BEAT_S = 2.0
 """The time between two signs of life."""
 LAST_WORDS_S = 0.8
-"""How long a process that lost the others waits to hear why. Shorter than a cancelled job may take to end."""
+"""Seconds that a process that lost the others waits to hear why. Shorter than a cancelled job may take to end."""
 TO_END_S = 5.0
 """Seconds that a process has to end by itself where another one failed."""
 STUCK = 10
@@ -43,7 +43,7 @@ STUCK = 10
 
 @dataclass(frozen=True)
 class Share:
-    """Which part of a job this process does.
+    """The part of a job that this process does.
 
     Attributes:
         rank: The number of this process, from 0.
@@ -57,7 +57,7 @@ class Share:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process tells of the job, and writes what belongs to all."""
+        """Return whether this process tells of the job, and writes what belongs to all."""
         return self.rank == 0
 
     def check_divides(self, count: int, things: str) -> None:
@@ -117,7 +117,7 @@ class World:
 
     @property
     def is_shared(self) -> bool:
-        """Whether there is more than this one process."""
+        """Return whether there is more than this one process."""
         return self.share.world_size > 1
 
     def broadcast_object(self, make: Callable[[], Value]) -> Value:
@@ -350,7 +350,7 @@ def _rendezvous(store: Any, mine: Share, limit: timedelta) -> str:
 
 
 class _Board:
-    """Where the processes leave notes for each other: signs of life, answers, failures.
+    """The notes that processes leave for each other: signs of life, answers, failures.
 
     It is the store that ``torchrun`` keeps, over a connection of its own, so that a note can be read while this process
     waits for the others in a computation. torchrun alone ends all processes when one fails too, but without the reason, and

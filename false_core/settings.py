@@ -1,4 +1,4 @@
-"""What a user has set for every job, in environment variables. The plugin sets them from its options page.
+"""The settings of a user for every job, in environment variables. The plugin sets them from its options page.
 
 ``FALSE_DEVICE``: what a job takes whose device is ``auto``. ``FALSE_MEMORY_GB``: memory for pixels. ``FALSE_CACHE``: the
 folder for files that can be made again. ``FALSE_DISK_GB``, ``FALSE_DISK_FOLDER``, ``FALSE_DISK_FOR``: how much of rasters
@@ -24,7 +24,7 @@ DISK_GB = 10.0
 """Disk space for chunks of remote rasters, where the user set no other."""
 REMOTE, ALL = "remote", "all"
 _FAR = "far"
-"""What ``REMOTE`` was called in earlier versions, which scripts may still say."""
+"""The name of ``REMOTE`` in earlier versions, which scripts may still say."""
 ENGLISH, OF_THE_SYSTEM = "en", "system"
 PATIENCE_S = 60.0
 """Seconds without a sign of life after which one of several processes is taken for lost, where the user set no other."""

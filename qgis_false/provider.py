@@ -101,7 +101,7 @@ class ShippedModel(QgsProcessingModelAlgorithm):
         return missing_to_compute(jobs.Finetune)
 
     def can_be_estimated(self) -> bool:
-        """Whether it can be said before what it costs: that would be several jobs, of which later ones need the earlier."""
+        """Return whether it can be said before what it costs: several jobs, of which later ones need the earlier."""
         return False
 
     def warnings(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> List[str]:

@@ -1,4 +1,4 @@
-"""What the user has set, on the options page or in environment variables. A variable comes first: it is nearer."""
+"""The settings of the user, on the options page or in environment variables. A variable comes first: it is nearer."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Setting:
         return tr("the setting {label} in Settings > Options > FALSE", label=tr(self.label))
 
     def is_overridden(self) -> bool:
-        """Whether a variable makes the options page count for nothing."""
+        """Return whether a variable makes the options page count for nothing."""
         return bool(self._variable())
 
     def _variable(self) -> str:

@@ -1,4 +1,4 @@
-"""What a random sample, stratified by the classes of a map, says about the whole map: accuracy and area of each class.
+"""Estimates for a whole map from a random sample, stratified by its classes: accuracy and area of each class.
 
 Olofsson et al., "Good practices for estimating area and assessing accuracy of land change", Remote Sensing of Environment
 148 (2014) 42-57. Equations are numbered as there. The strata are the mapped classes i, with their shares W_i of the map.

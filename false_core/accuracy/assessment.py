@@ -1,4 +1,4 @@
-"""What an assessment comes to: the classes of map and reference in one list, scores, estimates, and what may spoil them."""
+"""The result of an assessment: the classes of map and reference in one list, scores, estimates, and what may spoil them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class AssessedClass:
 
 @dataclass(frozen=True)
 class Assessment:
-    """What was compared, and what it comes to.
+    """The result of an assessment, and the files that were compared.
 
     Attributes:
         map_name: File name of the map.
@@ -78,7 +78,7 @@ class Assessment:
 
     @property
     def is_census(self) -> bool:
-        """Whether every pixel of the map was compared: then nothing is estimated."""
+        """Return whether every pixel of the map was compared: then nothing is estimated."""
         return self.kind == RASTER_REFERENCE and self.compared == self.pixels
 
 

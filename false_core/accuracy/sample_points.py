@@ -23,7 +23,7 @@ from false_core.vector.layer_style import keep_style, style_of_points_to_fill_in
 PixelArray = npt.NDArray[np.int64]
 
 CLASS_FIELD = "class"
-"""What the interpreter fills in."""
+"""The field that the interpreter fills in."""
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,7 @@ class Pooling:
 
 @dataclass(frozen=True)
 class _Sums:
-    """What is known so far of an area: sums of features, then of their squares, over so many pixels."""
+    """Sums over an area so far: of features, then of their squares, over so many pixels."""
 
     sums: npt.NDArray[np.float64]
     pixels: int

@@ -1,4 +1,4 @@
-"""What an experiment is, and how it is read from a TOML file."""
+"""The configuration of an experiment, read from a TOML file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ else:
 SCENE, TILES_ALONE, TILES_LEFT_OUT, PATCHES = "scene", "tiles_alone", "tiles_left_out", "patches"
 PROTOCOLS = (SCENE, TILES_ALONE, TILES_LEFT_OUT, PATCHES)
 SCORE_PIXELS, SCORE_MAP = "pixels", "map"
-"""What is scored: random pixels, at which alone a model is asked, or a whole map."""
+"""The pixels that are scored: random pixels, at which alone a model is asked, or a whole map."""
 PAIR, POTSDAM, DEEPGLOBE = "pair", "potsdam", "deepglobe"
 SUPERVISED = "supervised"
 """Fine-tuning alone, without an encoder."""
@@ -34,7 +34,7 @@ WITH_FNCC = "+fncc"
 """Behind the name of a method: it finds false negatives and calibrates them, as FALSE does."""
 COORDINATES, FOREST = "coordinates", "forest"
 BASELINES = (COORDINATES, FOREST)
-"""What every figure stands beside: the place alone, without the image, and trees on texture."""
+"""The baselines of every figure: the place alone, without the image, and trees on texture."""
 NETWORK_HEAD = "network"
 """The head that is a decoder, trained step by step."""
 RUN_METHODS = (*jobs.METHODS, *(f"{method}{WITH_FNCC}" for method in jobs.CALIBRATED), SUPERVISED)
@@ -166,7 +166,7 @@ class Experiment:
 
     @property
     def on_patches(self) -> bool:
-        """Whether images are cut in patches, as published."""
+        """Return whether images are cut in patches, as published."""
         return PATCHES in self.protocols
 
 

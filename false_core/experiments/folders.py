@@ -25,7 +25,7 @@ POTSDAM_CLASSES = ClassTable(
     )
 )
 OUTSIDE_CLASS = LandCoverClass(7, "outside", BLACK)
-"""What images are filled up with, where they are."""
+"""The value that images are filled up with, where they are."""
 DEEPGLOBE_CLASSES = ClassTable(
     (
         LandCoverClass(1, "urban", "#00ffff"),

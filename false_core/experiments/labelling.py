@@ -1,4 +1,4 @@
-"""Which labels a run learns from: a share of the digitised polygons, or a share of the patches that images are cut in."""
+"""The labels that a run learns from: a share of the digitised polygons, or a share of the patches that images are cut in."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _DRAWING_SEED = 0
 
 @dataclass(frozen=True)
 class RunLabels:
-    """What one run learns from.
+    """The labels that one run learns from.
 
     Attributes:
         raster: The raster they lie on.

@@ -51,7 +51,7 @@ LEAST_TO_JUDGE_BY = 0.02
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of an experiment.
+    """The outcome of an experiment.
 
     Attributes:
         table: Path of the CSV.
@@ -387,7 +387,7 @@ class _Runner:
 
 @dataclass(frozen=True)
 class _Part:
-    """What a cell makes a model for: the ``number``-th of some parts of a scene; without a name, all of it."""
+    """The part of a scene that a cell makes a model for, the ``number``-th; without a name, all of it."""
 
     number: int
     of: int

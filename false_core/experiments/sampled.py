@@ -36,7 +36,7 @@ Answers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class WantedFeatures:
-    """What all cells of an experiment ask of the features of a scene, so that they are computed together.
+    """The features of a scene that all cells of an experiment ask for, so that they are computed together.
 
     Attributes:
         folder: Folder that features are kept in.
@@ -70,7 +70,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answered:
-    """What a head came to.
+    """The scores of a head.
 
     Attributes:
         tallies: By the name of what was asked.

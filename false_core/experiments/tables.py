@@ -54,7 +54,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Row:
-    """What the seeds of one variant came to on one raster.
+    """The results of the seeds of one variant on one raster.
 
     Attributes:
         variant: What it is.
@@ -73,7 +73,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """What is compared in one table: everything but the variant is the same.
+    """The results that one table compares: everything but the variant is the same.
 
     Attributes:
         dataset: Name of the dataset.
@@ -93,7 +93,7 @@ class Group:
 
     @property
     def where(self) -> str:
-        """What was scored, in words."""
+        """The raster or part that was scored, in words."""
         if self.protocol in (SCENE, PATCHES):
             return self.dataset if self.raster in (self.dataset, ALL_IMAGES) else f"{self.dataset}: {self.raster}"
         return f"{self.dataset}: {PROTOCOL_TITLES[self.protocol]}"

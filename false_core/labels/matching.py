@@ -1,4 +1,4 @@
-"""Which class of a map a value of another file means: by the class's name, or by its code."""
+"""The class of a map that a value of another file means: by the class's name, or by its code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from false_core.untrusted import on_one_line
 
 @dataclass(frozen=True)
 class Match:
-    """What the values of a file mean on a map.
+    """The classes on a map that the values of a file mean.
 
     Attributes:
         classes: The class of each value, or None where the map has no such class.
@@ -86,7 +86,7 @@ class _Names:
                 self._by_number.setdefault(number, []).append(one)
 
     def know(self, value: Any) -> bool:
-        """Whether ``value`` is the name of a class."""
+        """Return whether ``value`` is the name of a class."""
         return bool(self._called(value))
 
     def of(self, value: Any) -> LandCoverClass | None:

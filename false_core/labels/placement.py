@@ -1,4 +1,4 @@
-"""Where labels lie on a raster: brought to its CRS, and to the pixels of its working grid."""
+"""The placement of labels on a raster: brought to its CRS, and to the pixels of its working grid."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _unbound(crs: pyproj.CRS) -> pyproj.CRS:
 
 @dataclass(frozen=True)
 class _Operation:
-    """How coordinates are brought from one CRS to another.
+    """The operation that brings coordinates from one CRS to another.
 
     Attributes:
         accuracy: How far off a point may be, in metres; None where nobody knows.

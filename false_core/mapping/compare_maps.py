@@ -75,7 +75,7 @@ def compare_maps(job: CompareMaps, feedback: Feedback) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Change:
-    """What became what.
+    """The changes between the classes of two maps.
 
     Attributes:
         classes: The classes of both maps.

@@ -105,7 +105,7 @@ def _classes_of(the_map: ClassMap, counts: dict[int, int]) -> list[LandCoverClas
 
 @dataclass(frozen=True)
 class _Edit:
-    """What becomes of the classes of a map.
+    """The change of the classes of a map.
 
     Attributes:
         before: Its classes.

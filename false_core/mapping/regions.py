@@ -174,7 +174,7 @@ class _Found:
 
     @property
     def offsets(self) -> Integers:
-        """Where the parts of each block begin, and where they end."""
+        """The numbers at which the parts of each block begin, and the end."""
         return np.concatenate([[0], np.cumsum(self._counts)]).astype(np.int64)
 
     def add(self, window: Window, codes: CodeArray, labels: CodeArray, count: int) -> None:

@@ -109,7 +109,7 @@ def contrast_chosen(
 
 
 class _Scan(NamedTuple):
-    """What one pass over the similarities of some anchors comes to.
+    """The result of one pass over the similarities of some anchors.
 
     Attributes:
         log_negatives: The log of the sum over N(i) of exp(s_ij / tau), (rows,); ``IGNORED_LOGIT`` where there is none.

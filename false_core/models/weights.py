@@ -36,7 +36,7 @@ CHOSEN_BANDS = "bands"
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
 """Under one of these names a training checkpoint keeps the weights."""
 _PREFIXES = re.compile(r"^(?:_orig_mod\.|module\.)*")
-"""What wrappers for compiling and for several GPUs put in front of every name."""
+"""Prefixes that wrappers for compiling and for several GPUs put in front of every name."""
 
 
 def start_from(

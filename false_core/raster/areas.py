@@ -1,4 +1,4 @@
-"""How large things are on the ground: pixels and polygons, and the unit in which it is told."""
+"""Areas on the ground: pixels and polygons, and the unit in which it is told."""
 
 from __future__ import annotations
 

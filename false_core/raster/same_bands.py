@@ -39,7 +39,7 @@ class BandReference:
 
 @dataclass
 class Remarks:
-    """What there is to say of rasters: each thing once, with the names of all rasters of which it is true."""
+    """Remarks on rasters: each one once, with the names of all rasters of which it is true."""
 
     infos: dict[str, list[RasterSource]] = field(default_factory=dict)
     warnings: dict[str, list[RasterSource]] = field(default_factory=dict)

@@ -195,7 +195,7 @@ class RasterSource:
 
     @property
     def colours(self) -> BandColours:
-        """Which of the bands are red, green and blue."""
+        """The bands that are red, green and blue."""
         return colours_of(self._stored.dataset(), self.bands)
 
     @property

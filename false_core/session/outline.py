@@ -27,16 +27,16 @@ MAX_OUTLINE_PX = 192
 CLICK_PX = 1
 """Working pixels around the click whose mean features are compared with."""
 COLOUR_SHARE = 0.5
-"""How much of the unlikeness is that of the bands themselves: features of an encoder are coarser than pixels."""
+"""Share of the bands themselves in the unlikeness: features of an encoder are coarser than pixels."""
 UNLIKE_AT_FULL_REACH = 1.5
-"""What counts as like at a reach of 1, where two pixels of the raster drawn at random are 1 apart on average."""
+"""The distance that counts as like at a reach of 1, where two random pixels of the raster are 1 apart on average."""
 COMPONENTS_AT_A_TIME = 16
 RANDOM_PAIRS = 2000
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """How unlike the pixels around a click are to it.
+    """The unlikeness of the pixels around a click to it.
 
     Attributes:
         click: The pixel of the click in the square, x first.

@@ -37,7 +37,7 @@ Bytes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class ViewOnRaster:
-    """Where the pixels of a view lie on the raster.
+    """The positions of the pixels of a view on the raster.
 
     Attributes:
         columns, rows: Column and row of the pixel of the file at the middle of each, of shape (height, width).

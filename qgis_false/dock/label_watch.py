@@ -23,14 +23,14 @@ from qgis_false.dock.label_file import CLASS_FIELD
 LOOK_AFTER_MS = 60
 """Wait after a signal of the layer: several come with one edit."""
 SLICE_MS = 25
-"""How long QGIS may be held up at a time while a large layer is looked through."""
+"""Milliseconds that QGIS may be held up at a time while a large layer is looked through."""
 FILE_POLL_MS = 1000
 MOST_IN_ONE_REQUEST = 2000
 
 
 @dataclass(frozen=True)
 class LabelChanges:
-    """What is different from what was told before: labels in the CRS of the raster, and ids of those that are gone."""
+    """The differences from what was told before: labels in the CRS of the raster, and ids of those that are gone."""
 
     changed: Tuple[Label, ...]
     removed: Tuple[int, ...]
@@ -101,7 +101,7 @@ class LabelWatch(QObject):
         return found
 
     def is_looking(self) -> bool:
-        """Whether the layer is not looked through yet."""
+        """Return whether the layer is not looked through yet."""
         return self._later.isActive() or self._looking is not None
 
     def _begin(self) -> None:

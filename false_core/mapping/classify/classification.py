@@ -100,12 +100,12 @@ class Classification:
 
     @property
     def tiles_at_a_time(self) -> int:
-        """How many tiles a device computed at a time in an earlier run, or 0."""
+        """The number of tiles that a device computed at a time in an earlier run, or 0."""
         return self._store.number(TILES_AT_A_TIME)
 
     @property
     def is_complete(self) -> bool:
-        """Whether all strips are there, those of other processes too."""
+        """Return whether all strips are there, those of other processes too."""
         return not self._assembly.awaited()
 
     def compute(self) -> None:

@@ -1,4 +1,4 @@
-"""How a map is cut into strips: what is computed, stored and shared out as a whole.
+"""The strips that a map is cut into: each is computed, stored and shared out as a whole.
 
 Strips depend on the raster and on the tiles, never on how many processes there are. Each holds whole blocks of the map's
 file and can be computed without the others: the row of tiles above it, and where a map is very wide the column to the left
@@ -90,7 +90,7 @@ class StripRun:
 
 @dataclass(frozen=True)
 class MapPlan:
-    """What is mapped, and how.
+    """The window that is mapped, and how.
 
     Attributes:
         card: What goes into the network and comes out of it.
@@ -121,7 +121,7 @@ class MapPlan:
 
     @property
     def decisive(self) -> list[Any]:
-        """What decides the pixels of the map, besides the model and the content of the raster."""
+        """The facts that decide the pixels of the map, besides the model and the content of the raster."""
         windows = [(strip.window, strip.rows, strip.columns) for strip in self.strips]
         return [asdict(self.tiles), self.source.factor, self.source.bands, self.with_confidence, windows]
 

@@ -45,7 +45,7 @@ _READ_AT_ONCE = 1 << 20
 
 @dataclass(frozen=True)
 class JobStart:
-    """What all processes know of the start of a job.
+    """The facts about the start of a job that all processes know.
 
     Attributes:
         run_id: A word that no other run of the job has.
