@@ -33,7 +33,7 @@ def main() -> None:
     cells = geopandas.read_file(asked.data / "cells_truth.gpkg")
     ranks = pd.read_csv(asked.data / "split.csv").set_index("cell")["rank"]
     rank = cells["cell"].map(ranks)
-    print("| labels a class | draws | overall accuracy | deviation | seconds of the first draw |\n|---|---|---|---|---|")
+    print("| labels a class | draws | overall accuracy | std | seconds of the first draw |\n|---|---|---|---|---|")
     for budget in asked.budgets:
         scores, seconds = [], []
         for draw in range(min(MOST_DRAWS, int(rank[cells["split"] == "train"].max()) // budget)):
@@ -41,9 +41,9 @@ def main() -> None:
             began = time.perf_counter()
             scores.append(_accuracy(asked.data, labels[["scene", "geometry"]], cells, asked.encoder))
             seconds.append(time.perf_counter() - began)
-        deviation = float(pd.Series(scores).std(ddof=0))
+        std = float(pd.Series(scores).std(ddof=0))
         print(
-            f"| {budget} | {len(scores)} | {sum(scores) / len(scores):.3f} | {deviation:.3f} | {seconds[0]:.0f} |",
+            f"| {budget} | {len(scores)} | {sum(scores) / len(scores):.3f} | {std:.3f} | {seconds[0]:.0f} |",
             flush=True,
         )
 

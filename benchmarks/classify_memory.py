@@ -1,8 +1,8 @@
 """Peak memory of fine-tuning and classifying on a raster of any size. It must not grow with the number of pixels.
 
-    python benchmarks/classify_memory.py              20,000 x 20,000 pixels, four bands of UInt16
-    python benchmarks/classify_memory.py 6000         6,000 x 6,000 pixels
-    python benchmarks/classify_memory.py --native     on the raster's own pixels, where the quick preset would coarsen them
+    python benchmarks/classify_memory.py                 20,000 x 20,000 pixels, four bands of UInt16
+    python benchmarks/classify_memory.py 6000            6,000 x 6,000 pixels
+    python benchmarks/classify_memory.py --source-grid   on the raster's own pixels, which the quick preset would coarsen
 
 Each job runs in a process of its own. Its peak is what the system reports for it when it ends (maximum resident set size).
 The model is hardly trained, as that changes nothing about its memory.
@@ -69,7 +69,7 @@ def main() -> None:
     """Make the raster and the model, classify, print the table. Exit code 1 where the limit is passed."""
     parser = argparse.ArgumentParser(description="Peak memory of classifying a large raster.")
     parser.add_argument("side", nargs="?", type=int, default=20_000, help="pixels along each side of the raster")
-    parser.add_argument("--native", action="store_true", help="work on the raster's own pixels")
+    parser.add_argument("--source-grid", action="store_true", help="work on the raster's own pixels")
     choice = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -78,7 +78,7 @@ def main() -> None:
         # On a small raster the quick preset takes the pixels as they are, and classifying follows the model.
         write_large(small, 512, 512)
         write_some_labels(raster, labels)
-        trained_on = small if choice.native else raster
+        trained_on = small if choice.source_grid else raster
         model, land_cover = folder / "model.safetensors", folder / "map.tif"
         supervision = ["--labels", labels, "--field", "cover"]
         jobs = {
@@ -87,7 +87,7 @@ def main() -> None:
         }
         measured = {job: run_alone(job, "--device", "cpu", *map(str, arguments)) for job, arguments in jobs.items()}
         megabytes = {file.name: file.stat().st_size / 1e6 for file in (raster, land_cover)}
-    grid = "its own pixels" if choice.native else "the pixels the quick preset chooses"
+    grid = "its own pixels" if choice.source_grid else "the pixels the quick preset chooses"
     table = Table(
         "Job", "Peak memory", "Time", "Pixels per second", title=f"{choice.side:,} x {choice.side:,} pixels, on {grid}"
     )

@@ -17,6 +17,8 @@ from types import ModuleType
 from typing import Any
 
 import torch.compiler
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 _COMPILER = "torch._dynamo"
 
@@ -58,4 +60,30 @@ with _without_compiler():
     from timm.layers.conv2d_same import Conv2dSame
     from timm.layers.norm_act import BatchNormAct2d
 
-__all__ = ["BatchNormAct2d", "Conv2dSame", "smp", "timm"]
+
+class NothingDrawnOnMeta(TorchFunctionMode):
+    """Leaves tensors of the device ``meta`` as they are where a network would draw weights for them: they have no values.
+
+    Networks are built there to learn their levels or the names of their weights. To draw weights for them, PyTorch would
+    load its compiler, and take longer than for true ones.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Return what the function returns, or its first argument where there is nothing to draw."""
+        if func in _DRAWS:
+            tensor = args[0] if args else (kwargs or {})["tensor"]
+            if tensor.is_meta:
+                return tensor
+        return func(*args, **(kwargs or {}))
+
+
+_DRAWS = {
+    Tensor.normal_,
+    Tensor.uniform_,
+    *(getattr(nn.init, name) for name in dir(nn.init) if name[-1:] == "_" != name[:1]),
+}
+
+
+__all__ = ["BatchNormAct2d", "Conv2dSame", "NothingDrawnOnMeta", "smp", "timm"]

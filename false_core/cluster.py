@@ -34,7 +34,7 @@ LOCAL = "local"
 QUEUES = {"slurm": "dask_jobqueue.SLURMCluster", "pbs": "dask_jobqueue.PBSCluster"}
 CONNECT_S = 20.0
 CLOSE_S = 10.0
-"""How long a cluster of our own may take to end. What is left of it then ends with this process, or when it misses it."""
+"""Seconds that a cluster of our own may take to end. The rest ends with this process, or when it misses it."""
 LOOK_AGAIN_S = 0.2
 WORTH_SAYING_S = 10.0
 """Seconds without any worker after which the user is told."""
@@ -66,7 +66,7 @@ class Tasks(Generic[About]):
 
     @property
     def workers(self) -> int:
-        """How many workers there are or soon will be. Where others start them, more of them may come than are there."""
+        """The number of workers that there are or soon will be. Where others start them, more may come than are there."""
         return self._expected or max(LEAST_WORKERS, len(self.client.nthreads()))
 
     def send_file(self, file: str, name: str) -> None:
@@ -303,7 +303,7 @@ def take_own_card() -> None:
 
 
 class DroppedTask(threading.Event):
-    """Whether the task that runs in this thread is not wanted any more, in place of the wish to end a job.
+    """The wish to end the task that runs in this thread, in place of that to end a job.
 
     Dask cannot end a task that runs, but its worker knows when the client has cancelled it, or is gone.
     """
@@ -321,7 +321,7 @@ class DroppedTask(threading.Event):
         return task is None or task.state == "cancelled"
 
 
-def agreed_on(what: str, number: int) -> int:
+def put_if_absent(what: str, number: int) -> int:
     """Return a number on which all tasks agree that call it the same: the one that was named first."""
     from distributed import Lock, Variable
 

@@ -1,4 +1,4 @@
-"""What a job costs: time, memory and disk, told before it starts, from a test of this computer that takes two seconds.
+"""The cost of a job: time, memory and disk, told before it starts, from a test of this computer that takes two seconds.
 
 The test does the very thing that the job will do, on a small scale: steps of a training, tiles of a raster. What it finds is
 kept in the cache folder, for this device and whatever decides it, so that the next job of the kind is told at once.
@@ -26,13 +26,13 @@ WORTH_TELLING_PIXELS = 20e6
 
 
 def is_worth_telling(pixels: float) -> bool:
-    """Whether a job sends so many pixels through a network that its user wants to know how long that takes."""
+    """Return whether a job sends so many pixels through a network that its user wants to know how long that takes."""
     return pixels >= WORTH_TELLING_PIXELS
 
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast this computer does something that a job does many times, and what memory it takes for that.
+    """The speed of this computer at something that a job does many times, and the memory for that.
 
     Attributes:
         seconds: For one of them.
@@ -45,7 +45,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a job costs, about.
+    """The estimated cost of a job.
 
     Attributes:
         seconds: From now to its end.

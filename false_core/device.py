@@ -1,4 +1,4 @@
-"""Where the numbers are crunched: choosing a device, saying which, and checking that it works."""
+"""The device that computes: choosing one, saying which, and checking that it works."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from false_core.settings import preferred_device
 OUT_OF_MEMORY = re.compile(
     "out of memory|out_of_memory|alloc_failed|allocation_failed|cudaErrorMemoryAllocation|DefaultCPUAllocator", re.IGNORECASE
 )
-"""How errors say that memory ran out that are of no class of their own: of the driver, pinned memory, Apple's GPUs, NCCL and
-Triton, of cuBLAS and its like (CUBLAS_STATUS_ALLOC_FAILED), of cuDNN 9, and of the CPU."""
+"""Phrases of errors of no class of their own that say that memory ran out: of the driver, pinned memory, Apple's GPUs, NCCL
+and Triton, of cuBLAS and its like (CUBLAS_STATUS_ALLOC_FAILED), of cuDNN 9, and of the CPU."""
 
 
 def choose_device(request: str, feedback: Feedback) -> torch.device:

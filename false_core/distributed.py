@@ -34,7 +34,7 @@ POLL_S = 0.1
 BEAT_S = 2.0
 """The time between two signs of life."""
 LAST_WORDS_S = 0.8
-"""How long a process that lost the others waits to hear why. Shorter than a cancelled job may take to end."""
+"""Seconds that a process that lost the others waits to hear why. Shorter than a cancelled job may take to end."""
 TO_END_S = 5.0
 """Seconds that a process has to end by itself where another one failed."""
 STUCK = 10
@@ -43,7 +43,7 @@ STUCK = 10
 
 @dataclass(frozen=True)
 class Share:
-    """Which part of a job this process does.
+    """The part of a job that this process does.
 
     Attributes:
         rank: The number of this process, from 0.
@@ -57,7 +57,7 @@ class Share:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process tells of the job, and writes what belongs to all."""
+        """Return whether this process tells of the job, and writes what belongs to all."""
         return self.rank == 0
 
     def check_divides(self, count: int, things: str) -> None:
@@ -117,7 +117,7 @@ class World:
 
     @property
     def is_shared(self) -> bool:
-        """Whether there is more than this one process."""
+        """Return whether there is more than this one process."""
         return self.share.world_size > 1
 
     def broadcast_object(self, make: Callable[[], Value]) -> Value:
@@ -175,7 +175,7 @@ class World:
         everyone = torch.split(self._gathered(padded), len(padded))
         return [theirs[:length] for theirs, length in zip(everyone, lengths)]
 
-    def joined(self, own: Tensor, count: int) -> Tensor:
+    def all_gather_rows(self, own: Tensor, count: int) -> Tensor:
         """Return ``count`` rows of which each process has its share. Without gradients, where there are several."""
         if not self.is_shared:
             return own
@@ -250,10 +250,10 @@ def process_group(mine: Share, stop: threading.Event) -> Iterator[World]:
         with _ended_with(parent, stop):
             # Held on to: without torchrun everything the processes tell each other is kept in it.
             first = _store("", limit, keeps=mine.is_main and not _is_kept_by_torchrun())
-            life = _rendezvous(first, mine, limit)
-            store = _store(life, limit)
+            run_id = _rendezvous(first, mine, limit)
+            store = _store(run_id, limit)
             dist.init_process_group(backend, store=store, rank=mine.rank, world_size=mine.world_size, timeout=limit)
-            board = _Board(mine, stop, patience, _store(life, limit))
+            board = _Board(mine, stop, patience, _store(run_id, limit))
     except KeyError as error:
         raise RequestError(f"{error} is not set.", "Start the processes with torchrun.") from error
     except (dist.DistError, RuntimeError) as error:
@@ -314,7 +314,7 @@ def _store(prefix: str, limit: timedelta, keeps: bool = False) -> Any:
 
 
 def _rendezvous(store: Any, mine: Share, limit: timedelta) -> str:
-    """Return a name for this life of the job, on which all its processes agree.
+    """Return the id of this start of the job, on which all its processes agree.
 
     The store outlives processes that ``torchrun`` starts again, and so do the notes in it. Each process makes itself known
     by a word that was never used before, and is answered.
@@ -332,25 +332,25 @@ def _rendezvous(store: Any, mine: Share, limit: timedelta) -> str:
         store.set(f"false/hello {mine.rank}", word)
         while not store.check([welcome]):
             not_too_late()
-        life: str = store.get(welcome).decode()
-        store.set(f"{life}/here {mine.rank}", "")
-        return life
-    life = f"false/{word}"
+        run_id: str = store.get(welcome).decode()
+        store.set(f"{run_id}/here {mine.rank}", "")
+        return run_id
+    run_id = f"false/{word}"
     missing = set(range(1, mine.world_size))
     while missing:
         for rank in missing:
             if store.check([f"false/hello {rank}"]):
                 theirs = store.get(f"false/hello {rank}").decode()
                 if theirs not in answered:
-                    store.set(f"false/welcome {rank} {theirs}", life)
+                    store.set(f"false/welcome {rank} {theirs}", run_id)
                     answered.add(theirs)
-        missing = {rank for rank in missing if not store.check([f"{life}/here {rank}"])}
+        missing = {rank for rank in missing if not store.check([f"{run_id}/here {rank}"])}
         not_too_late()
-    return life
+    return run_id
 
 
 class _Board:
-    """Where the processes leave notes for each other: signs of life, answers, failures.
+    """The notes that processes leave for each other: signs of life, answers, failures.
 
     It is the store that ``torchrun`` keeps, over a connection of its own, so that a note can be read while this process
     waits for the others in a computation. torchrun alone ends all processes when one fails too, but without the reason, and

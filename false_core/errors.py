@@ -1,4 +1,4 @@
-"""What can go wrong, said so that a person can act on it.
+"""The errors of the library, said so that a person can act on it.
 
     FalseError               exit code 1, unless another one is given
         RequestError         2: the job is malformed

@@ -1,4 +1,4 @@
-"""What a running job says back: one JSON object per line.
+"""The events that a running job sends: one JSON object per line.
 
 The order is fixed: ``started``, then any number of ``progress``, ``metric``, ``message`` and ``artifact``, then exactly
 one of ``finished`` or ``failed``. Standard library only, Python 3.9: the QGIS plugin imports this module too.
@@ -39,7 +39,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the job is.
+    """The progress of the job.
 
     Attributes:
         fraction: Share of the whole job that is done, 0 to 1. Never falls.

@@ -1,4 +1,4 @@
-"""What a job is given is looked at before torch is loaded, which takes seconds: a slip of the pen is told at once.
+"""Checks of the inputs of a job before torch is loaded, which takes seconds: a slip of the pen is told at once.
 
 What can be seen in a moment is looked at here: that files are there, that GDAL opens rasters and labels, that the labels
 have the field, and that a model is of the right kind. The job itself finds the rest.

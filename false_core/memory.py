@@ -1,4 +1,4 @@
-"""How a process of our own gets memory from the system, and gives it back. Standard library only."""
+"""The exchange of memory between a process of our own and the system. Standard library only."""
 
 from __future__ import annotations
 

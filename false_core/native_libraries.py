@@ -1,4 +1,4 @@
-"""How torch, numpy and GDAL are to behave in a process of ours, as far as the user has not said it.
+"""The settings of torch, numpy and GDAL in a process of ours, as far as the user has not said it.
 
 To be imported before any of them is loaded.
 """
@@ -20,7 +20,7 @@ GDAL_SETTINGS = {
     "GDAL_HTTP_MAX_RETRY": "4",
     "GDAL_HTTP_RETRY_DELAY": "1",
 }
-"""What holds where the user has set no other."""
+"""Values that hold where the user has set no other."""
 
 # Threads of a computation that wait for each other sleep instead of spinning. Where two programs share the cores, spinning
 # made a training step two to four times slower. Those of numpy and scipy have no such setting, and are two groups that take

@@ -20,9 +20,9 @@ BFLOAT16_SINCE, FLOAT16_SINCE, TURING = (8, 0), (7, 0), (7, 5)
 """The compute capability of the first cards that were built for bfloat16, that of the first with tensor cores, and the one
 of which only some have them."""
 TENSOR_CORES_OF_TURING = re.compile(r"\b(RTX|T4G?)\b")
-"""What stands in the names of those that have them."""
+"""The word in the names of those that have them."""
 FIRST_SCALE = 1024.0
-"""What a loss is scaled by at first. PyTorch's own 65,536 costs the first five steps of Barlow Twins."""
+"""The factor that a loss is scaled by at first. PyTorch's own 65,536 costs the first five steps of Barlow Twins."""
 STEPS_OF_A_SCALE = 500
 """Steps without an overflow after which twice as much is tried."""
 

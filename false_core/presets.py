@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
-from false_core.jobs import ELSEWHERE, PUBLISHED, Finetune, Pretrain
+from false_core.jobs import ELSEWHERE, NOTHING_KEPT, PUBLISHED, Finetune, Pretrain
 
 IMAGE, POINTS, BOTH = "image", "points", "both"
 ANY_BANDS, SIMCLR, PHOTOMETRIC = "bands", "simclr", "photometric"
@@ -19,6 +19,7 @@ class PretrainSettings:
     Attributes:
         encoder: timm backbone.
         weights: Weights to start from, see ``false_core.models.weights``.
+        keep: What of these stays as it is, one of ``jobs.KEPT``; see ``false_core.training.kept_levels``.
         level: What an embedding stands for: a whole patch (``"image"``, as published), points of it (``"points"``), or
             each, with a projector of its own (``"both"``).
         points: Points per pair of views, where ``level`` is not ``"image"``.
@@ -66,6 +67,7 @@ class PretrainSettings:
 
     encoder: str = "resnet50"
     weights: str = "general"
+    keep: str = NOTHING_KEPT
     level: str
     crop_size: int
     batch_size: int
@@ -214,7 +216,7 @@ PUBLISHED_WITH: dict[str, dict[str, Any]] = {
     "last": {"outputs": 65_536},
     "sticl": {"temperature": 0.2, "queue": 65_536},
 }
-"""What the authors of other methods published, for the preset ``paper``."""
+"""The settings that the authors of other methods published, for the preset ``paper``."""
 TRANSFER = 0.1
 """The share of patches that get other colours, as published with STICL."""
 
@@ -261,7 +263,7 @@ SEARCH_SETTINGS: dict[str, dict[str, Any]] = {
         "near_negatives": False,
     },
 }
-"""How false negatives are looked for. As published: one for each anchor, anywhere. Elsewhere: on ground that is not the
+"""The search for false negatives. As published: one for each anchor, anywhere. Elsewhere: on ground that is not the
 anchor's own, the most similar 5 % for the surest quarter of the anchors. How this was chosen: docs/methods.md."""
 
 Settings = TypeVar("Settings", PretrainSettings, FinetuneSettings)
@@ -288,4 +290,6 @@ def pretrain_settings(preset: str, job: Pretrain) -> PretrainSettings:
     if job.steps is not None:
         # Who names steps gets them all.
         settings = replace(settings, until_flat=False)
+    if job.learning_rate is not None:
+        settings = replace(settings, rate_from_nothing=0.0)
     return with_overrides(settings, job)

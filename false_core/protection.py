@@ -88,7 +88,7 @@ class _Guard:
 
     @property
     def has_targets(self) -> bool:
-        """Whether there is anything to compare with."""
+        """Return whether there is anything to compare with."""
         return bool(self._targets)
 
     def check(self, path: str, what: str) -> None:

@@ -41,7 +41,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Plan:
-    """What it takes to make a model again.
+    """The job and the inputs that make a model again.
 
     Attributes:
         job: The job to run; its outputs are empty where they have not been named.
@@ -55,7 +55,7 @@ class Plan:
 
     @property
     def is_the_same(self) -> bool:
-        """Whether nothing is known to be different, so that the result should be the same to the last bit."""
+        """Return whether nothing is known to be different, so that the result should be the same to the last bit."""
         return not self.tools and all(one.state == SAME for one in self.inputs)
 
 

@@ -1,4 +1,4 @@
-"""What a labelling session is asked, and what it answers: one JSON object per line each way.
+"""The requests to a labelling session, and its answers: one JSON object per line each way.
 
 ``python -m false_core.session`` computes for a person who draws labels. The first request is ``open``; every other one may
 come at any time, and any number of times. A later request of the same kind takes the place of an earlier one that is not
@@ -36,8 +36,8 @@ NO_PERCENT = 255
 """Value of such a pixel where confidences are shown."""
 MAX_CODE = 254
 SHOW_CLASSES, SHOW_CONFIDENCE, SHOW_CHANGE = "classes", "confidence", "change"
-"""What a picture shows: codes of classes, the probability of the class in percent, or 1 where the class is another one than
-before the last change of the labels."""
+"""The contents of a picture: codes of classes, the probability of the class in percent, or 1 where the class is another one
+than before the last change of the labels."""
 MAX_PLACES = 1000
 
 
@@ -271,7 +271,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class ClassScore:
-    """How well a class is told apart.
+    """The score of a class.
 
     Attributes:
         code: The code of the class.
@@ -291,7 +291,7 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class SessionScores:
-    """How good the map is.
+    """The scores of the map.
 
     Attributes:
         number: Number of the request.
@@ -336,7 +336,7 @@ class SuggestedPlaces:
 
 @dataclass(frozen=True)
 class Outlined:
-    """What is like the pixel at a click.
+    """The outline of what is like the pixel at a click.
 
     Attributes:
         number: Number of the request.

@@ -1,4 +1,4 @@
-"""What a user has set for every job, in environment variables. The plugin sets them from its options page.
+"""The settings of a user for every job, in environment variables. The plugin sets them from its options page.
 
 ``FALSE_DEVICE``: what a job takes whose device is ``auto``. ``FALSE_MEMORY_GB``: memory for pixels. ``FALSE_CACHE``: the
 folder for files that can be made again. ``FALSE_DISK_GB``, ``FALSE_DISK_FOLDER``, ``FALSE_DISK_FOR``: how much of rasters
@@ -22,7 +22,9 @@ MEMORY_GB = 1.0
 """Memory for chunks of rasters that training has read, where the user set no other."""
 DISK_GB = 10.0
 """Disk space for chunks of remote rasters, where the user set no other."""
-REMOTE, ALL = "far", "all"
+REMOTE, ALL = "remote", "all"
+_FAR = "far"
+"""The name of ``REMOTE`` in earlier versions, which scripts may still say."""
 ENGLISH, OF_THE_SYSTEM = "en", "system"
 PATIENCE_S = 60.0
 """Seconds without a sign of life after which one of several processes is taken for lost, where the user set no other."""
@@ -99,16 +101,16 @@ def disk_cache_folder() -> Path:
 
 
 def disk_cache_takes_all() -> bool:
-    """Return whether chunks of all rasters are kept on the disk: ``FALSE_DISK_FOR``, ``far`` or ``all``.
+    """Return whether chunks of all rasters are kept on the disk: ``FALSE_DISK_FOR``, ``remote`` or ``all``.
 
     Raises:
         RequestError: The variable holds another word.
     """
     which = os.environ.get("FALSE_DISK_FOR", "").strip() or REMOTE
-    if which not in (REMOTE, ALL):
+    if which not in (REMOTE, _FAR, ALL):
         raise RequestError(
             f"FALSE_DISK_FOR is {which!r}.",
-            f"It must be far, for rasters at addresses on the network, or all.{_IN_QGIS}",
+            f"It must be remote, for rasters at addresses on the network, or all.{_IN_QGIS}",
         )
     return which == ALL
 

@@ -33,7 +33,7 @@ _STEM_ENDINGS = {
     ".csv": ("csvt",),
     **dict.fromkeys((*_DATABASES, ".geojson", ".json", ".kml", ".kmz", ".fgb", ".dxf", ".gpx"), ()),
 }
-"""What belongs to a file whose name differs in the ending alone, by the ending of the file."""
+"""Endings of the files that belong to a file of the same name, by the ending of that file."""
 _BEHIND_RASTER = r"(?:\.(?:ovr|msk|aux|rrd|xml|aux\.xml|vat\.dbf|vat\.cpg))+"
 _BEHIND_SHAPES = r"(?:\.xml|\.dbf\.xml)"
 _UNFINISHED = ("-wal", "-journal")

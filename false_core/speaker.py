@@ -1,4 +1,4 @@
-"""How a process speaks to the one that started it: messages on the real stdout, one per line, and nothing else there."""
+"""The channel from a process to the one that started it: messages on the real stdout, one per line, and nothing else."""
 
 from __future__ import annotations
 

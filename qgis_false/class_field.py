@@ -1,4 +1,4 @@
-"""Which field of a label layer holds the classes, and what is odd about its values, before anything is computed."""
+"""The field of a label layer that holds the classes, and what is odd about its values, before anything is computed."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from qgis_false.layers import is_null, layer_of
 from qgis_false.legend import SINGLE, innermost
 from qgis_false.translation import tr
 
-KEYS = ("fid", "id", "ogc_fid", "gid", "oid", "objectid", "uuid", "fclass_id", "pk")
+KEY_FIELDS = ("fid", "id", "ogc_fid", "gid", "oid", "objectid", "uuid", "fclass_id", "pk")
 """Names that formats and programs give to the key of a table."""
 FEATURES_LOOKED_AT = 100_000
-MOST_NAMED = 5
+MAX_SPELLINGS_NAMED = 5
 """Pairs of names, or classes, that one sentence names."""
 
 
@@ -51,7 +51,8 @@ def fields_of_classes(layer: QgsVectorLayer) -> List[str]:
     """Return the fields that may hold classes, the likeliest first: those with a list of values, then texts. Where there are
     texts, numbers are left out: they are mostly codes or measures beside them."""
     keys = {layer.fields().at(index).name() for index in layer.primaryKeyAttributes()}
-    possible = [f for f in layer.fields() if f.name() not in keys and f.name().lower() not in KEYS and _may_hold_classes(f)]
+    others = [f for f in layer.fields() if f.name() not in keys and f.name().lower() not in KEY_FIELDS]
+    possible = [f for f in others if _may_hold_classes(f)]
     listed = [f for f in possible if layer.editorWidgetSetup(layer.fields().lookupField(f.name())).type() in _LISTS]
     texts = [f for f in possible if f.type() == QMetaType.Type.QString]
     numbers = [f for f in possible if f not in texts and not _all_different(layer, f.name())]
@@ -88,7 +89,7 @@ def _all_different(layer: QgsVectorLayer, name: str) -> bool:
     return len(counted) > 1 and max(counted.values()) == 1
 
 
-def doubts_of_run(
+def warnings_about_run(
     algorithm: QgsProcessingAlgorithm, parameters: Dict[str, Any], labels: str, field: str, context: QgsProcessingContext
 ) -> List[str]:
     """Return what is probably not meant about the labels that an algorithm is to learn from, in sentences.
@@ -100,10 +101,10 @@ def doubts_of_run(
     name = algorithm.parameterAsString(parameters, field, context) or class_field_of(
         layer_of(parameters.get(labels), context)
     )
-    return doubts(source, name) if source is not None else []
+    return warnings_about_classes(source, name) if source is not None else []
 
 
-def doubts(source: QgsProcessingFeatureSource, name: str) -> List[str]:
+def warnings_about_classes(source: QgsProcessingFeatureSource, name: str) -> List[str]:
     """Return what is probably not meant about the classes in a field of labels that a model is to learn, in sentences."""
     if source.fields().lookupField(name) < 0:
         return []
@@ -120,7 +121,7 @@ def doubts(source: QgsProcessingFeatureSource, name: str) -> List[str]:
         )
     alike = _differ_in_spelling(counted)
     if alike:
-        shown = "; ".join(" / ".join(f'"{one}"' for one in names) for names in alike[:MOST_NAMED])
+        shown = "; ".join(" / ".join(f'"{one}"' for one in names) for names in alike[:MAX_SPELLINGS_NAMED])
         found.append(
             tr(
                 "Some classes in the field {field} differ only in capitals or blanks, and each will be a class of its own: "

@@ -1,4 +1,4 @@
-"""How the confidence of a map is drawn: over the map, as a veil that is the thicker the less sure the model is.
+"""The style of the confidence of a map: over the map, as a veil that is the thicker the less sure the model is.
 
 The scale is 0 to 100 % for every map, so that two maps can be compared.
 """
@@ -23,7 +23,7 @@ from qgis.PyQt.QtGui import QColor
 
 from qgis_false.result_metadata import ResultLayer
 
-STEPS = ((0, 235), (25, 215), (50, 170), (75, 90), (100, 0))
+VEIL_STEPS = ((0, 235), (25, 215), (50, 170), (75, 90), (100, 0))
 """Confidence in percent, and how opaque the veil is there."""
 VEIL = (59, 15, 112)
 
@@ -36,7 +36,7 @@ class ConfidenceStyle(ResultLayer):
         if not isinstance(layer, QgsRasterLayer):
             return
         ramp = QgsColorRampShader(0, 100, None, QgsColorRampShader.Type.Interpolated)
-        items = [QgsColorRampShader.ColorRampItem(at, QColor(*VEIL, alpha), f"{at} %") for at, alpha in STEPS]
+        items = [QgsColorRampShader.ColorRampItem(at, QColor(*VEIL, alpha), f"{at} %") for at, alpha in VEIL_STEPS]
         ramp.setColorRampItemList(items)
         shader = QgsRasterShader(100)
         shader.setRasterShaderFunction(ramp)

@@ -153,6 +153,6 @@ def _is_same_file(path: str, other: str) -> bool:
 
 
 def _is_temporary(path: str) -> bool:
-    """Whether ``path`` lies in the folder that QGIS removes when it ends."""
+    """Return whether ``path`` lies in the folder that QGIS removes when it ends."""
     folder = os.path.realpath(QgsProcessingUtils.tempFolder())
     return os.path.realpath(path).startswith(folder + os.sep)

@@ -17,7 +17,7 @@ MAX_CHARACTERS = 4000
 """Characters of one entry."""
 
 
-def remember(what: str, text: str) -> None:
+def remember_error(what: str, text: str) -> None:
     """Add an error of ``what``, a job or the set-up."""
     entry = {"when": time.strftime("%Y-%m-%d %H:%M:%S"), "what": what, "text": without_secrets(text)[-MAX_CHARACTERS:]}
     try:

@@ -26,14 +26,14 @@ from qgis_false.translation import failure
 
 JOB_FILE = "job.json"
 ON_SCHEDULER = (jobs.Classify, jobs.ClassifyMany)
-"""What goes through a scheduler where the user has set one, and not through the launcher."""
+"""Jobs that go through a scheduler where the user has set one, and not through the launcher."""
 RUN = ("-m", "false_core", "run", "{job}", "--events")
-"""What a Python is to do. It comes after the words of the template, or in place of ``{command}``."""
+"""The placeholder for what a Python is to do. It comes after the words of the template, or in place of ``{command}``."""
 
 
 @dataclass(frozen=True)
 class Launcher:
-    """What the user has set to start jobs with.
+    """The command that the user has set to start jobs with.
 
     Attributes:
         template: A command line. It is taken apart into words, and no shell sees it. ``{job}`` stands for the path of the
@@ -46,7 +46,7 @@ class Launcher:
 
     @property
     def needs_interpreter(self) -> bool:
-        """Whether the Python that computes here is a part of it."""
+        """Return whether the Python that computes here is a part of it."""
         return "{python}" in self.template
 
     def command(self, job: jobs.Job, file: str, feedback: Optional[QgsProcessingFeedback] = None) -> List[str]:
@@ -63,7 +63,7 @@ class Launcher:
         values: Dict[str, Callable[[], str]] = {
             "job": lambda: path,
             "name": lambda: job.NAME,
-            "devices": lambda: str(devices(job, feedback)),
+            "devices": lambda: str(device_count(job, feedback)),
             "python": _python,
             "command": lambda: " ".join(shlex.quote(word.replace("{job}", path)) for word in RUN),
         }
@@ -130,7 +130,7 @@ def folder_for_files(job: Type[Any]) -> str:
     return str(folder)
 
 
-def devices(job: jobs.Job, feedback: Optional[QgsProcessingFeedback] = None) -> int:
+def device_count(job: jobs.Job, feedback: Optional[QgsProcessingFeedback] = None) -> int:
     """Return how many GPUs of this computer ``job`` may use: all NVIDIA GPUs, or 1 where one device was asked for."""
     device = str(getattr(job, "device", "auto"))
     if device == "auto":

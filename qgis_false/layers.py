@@ -170,7 +170,7 @@ def layer_of(value: Any, context: QgsProcessingContext) -> Optional[QgsMapLayer]
 
 
 def is_null(value: Any) -> bool:
-    """Whether ``value`` is Python's or Qt's word for nothing."""
+    """Return whether ``value`` is Python's or Qt's word for nothing."""
     return value is None or value == NULL
 
 

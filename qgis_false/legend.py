@@ -35,7 +35,7 @@ MOST_VALUES = 1000
 """Values of a field: of one with more a map cannot be made, and its style is not asked any further."""
 ENOUGH_FEATURES = 1000
 """Features of one value. More are not looked at: a layer may have millions."""
-MOST_NAMED = 5
+MAX_CLASSES_NAMED = 5
 """Values that one sentence names."""
 SINGLE, CATEGORISED, GRADUATED, BY_RULES = "singleSymbol", "categorizedSymbol", "graduatedSymbol", "RuleRenderer"
 EMBEDDED = "embeddedSymbol"
@@ -44,7 +44,7 @@ EMBEDDED = "embeddedSymbol"
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """What one value of the class field is called and how it is drawn; several values in a list are one class.
+    """The name and colour of one value of the class field; several values in a list are one class.
 
     Attributes:
         color: ``#rrggbb``, or None where QGIS shows none.
@@ -57,7 +57,7 @@ class LegendEntry:
 
 @dataclass
 class _Shown:
-    """How features of one value were drawn.
+    """The symbols that drew the features of one value.
 
     Attributes:
         number: How many there were.
@@ -72,7 +72,7 @@ class _Shown:
 
     @property
     def key(self) -> str:
-        """What drew all of them, or nothing: of rules the innermost one that all have in common."""
+        """The symbol or rule that drew all of them, or nothing: of rules the innermost one that all have in common."""
         common = ""
         for level in zip(*self.chains):
             if len(set(level)) > 1:
@@ -87,7 +87,7 @@ class _Shown:
 
 
 class LabelStyle:
-    """What the style of a label layer says of the values of its class field, found out from the features it draws.
+    """The style of a label layer for the values of its class field, found out from the features it draws.
 
     So every renderer counts by what it shows: categories, expressions, rules, ranges and colours that come from the data.
     Make it in the main thread, which the layer belongs to. Then it works on copies, in any thread.
@@ -397,4 +397,4 @@ def _listed(value: Any) -> List[Any]:
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:MOST_NAMED]) + (", ..." if len(names) > MOST_NAMED else "")
+    return ", ".join(names[:MAX_CLASSES_NAMED]) + (", ..." if len(names) > MAX_CLASSES_NAMED else "")

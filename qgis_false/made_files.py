@@ -1,4 +1,4 @@
-"""What was made last and from what, remembered in QGIS's settings: the next dialog offers it."""
+"""The files that were made last and their sources, remembered in QGIS's settings: the next dialog offers it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import List, Optional, Sequence
 
 from qgis.core import QgsSettings
 
-ENCODER, SEGMENTER, MAP = "encoder", "segmenter", "map"
+MADE_ENCODER, MADE_SEGMENTER, MADE_MAP = "encoder", "segmenter", "map"
 _KEY = "false/made"
 _MOST = 60
 
@@ -19,7 +19,7 @@ class MadeFile:
     """One file that a run made.
 
     Attributes:
-        kind: ``ENCODER``, ``SEGMENTER`` or ``MAP``.
+        kind: ``MADE_ENCODER``, ``MADE_SEGMENTER`` or ``MADE_MAP``.
         rasters: What it was made from.
     """
 
@@ -28,7 +28,7 @@ class MadeFile:
     rasters: List[str]
 
 
-def remember(kind: str, path: str, rasters: Sequence[str]) -> None:
+def remember_file(kind: str, path: str, rasters: Sequence[str]) -> None:
     """Note that a file was made."""
     kept = [one for one in _made() if one.path != path]
     made = [MadeFile(kind, path, list(rasters)), *kept][:_MOST]
@@ -45,7 +45,7 @@ def last_made(kind: str, raster: str = "") -> Optional[str]:
 
 def is_map(path: str) -> bool:
     """Return whether a file is a map that was made here."""
-    return any(one.kind == MAP and one.path == path for one in _made())
+    return any(one.kind == MADE_MAP and one.path == path for one in _made())
 
 
 def _made() -> List[MadeFile]:

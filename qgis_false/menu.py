@@ -15,7 +15,7 @@ from qgis_false.translation import tr
 
 ICON_FILE = PLUGIN_FOLDER / "icons" / "false.svg"
 PROVIDER = "false"
-STEPS = (
+MENU_GROUPS = (
     ("Map from a few labels", "pretrain", "finetune", "classify"),
     ("samplepoints", "assess"),
     ("suggestlabels", "Improve a map"),
@@ -105,7 +105,7 @@ class FalseMenu:
         if example is not None:
             example.triggered.disconnect()
             example.triggered.connect(lambda: self._open("exampledata", run=True))
-        for names in STEPS:
+        for names in MENU_GROUPS:
             self.menu.addSeparator()
             for name in names:
                 self._add_algorithm(name)

@@ -1,4 +1,4 @@
-"""What a parameter is called in messages: by its label, which dialogs show, and by the name that scripts and models give."""
+"""The name of a parameter in messages: by its label, which dialogs show, and by the name that scripts and models give."""
 
 from __future__ import annotations
 

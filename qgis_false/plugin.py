@@ -1,4 +1,4 @@
-"""What QGIS switches on and off."""
+"""The plugin, as QGIS switches it on and off."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class FalsePlugin:
 
     def initProcessing(self) -> None:
         """Add the algorithms. Called by ``qgis_process``."""
-        self._translator = translation.install()  # First: an algorithm in the registry keeps the words it was made with.
+        # First: an algorithm in the registry keeps the words it was made with.
+        self._translator = translation.install_translator()
         SUPERVISOR.find_python = _plain_python
         self._provider = FalseProvider()
         QgsApplication.processingRegistry().addProvider(self._provider)

@@ -37,7 +37,7 @@ from qgis_false.algorithms.pretrain import Pretrain
 from qgis_false.algorithms.samplepoints import SamplePoints
 from qgis_false.algorithms.setupenvironment import SetUpEnvironment
 from qgis_false.algorithms.suggestlabels import SuggestLabels
-from qgis_false.class_field import doubts_of_run
+from qgis_false.class_field import warnings_about_run
 from qgis_false.help import help_page, page_of_model
 from qgis_false.translation import tr, translate_model
 
@@ -101,12 +101,12 @@ class ShippedModel(QgsProcessingModelAlgorithm):
         return missing_to_compute(jobs.Finetune)
 
     def can_be_estimated(self) -> bool:
-        """Whether it can be said before what it costs: that would be several jobs, of which later ones need the earlier."""
+        """Return whether it can be said before what it costs: several jobs, of which later ones need the earlier."""
         return False
 
-    def doubts(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> List[str]:
+    def warnings(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> List[str]:
         """Return what is probably not meant, in sentences, for the dialog to ask before it runs."""
-        return doubts_of_run(self, parameters, "labels", "field", context)
+        return warnings_about_run(self, parameters, "labels", "field", context)
 
     def createCustomParametersWidget(self, parent: Optional[QWidget] = None) -> QWidget:
         from qgis_false.dialogs.dialog import FalseDialog  # qgis_process has no windows.

@@ -1,4 +1,4 @@
-"""What a layer says of itself, under Information in its properties: which algorithm made it, of what, and when."""
+"""The metadata of a layer, under Information in its properties: which algorithm made it, of what, and when."""
 
 from __future__ import annotations
 

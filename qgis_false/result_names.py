@@ -1,4 +1,4 @@
-"""What results are called, after what they are of and when they were made: many of them lie side by side in a project."""
+"""The names of results, after what they are of and when they were made: many of them lie side by side in a project."""
 
 from __future__ import annotations
 

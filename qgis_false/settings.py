@@ -1,4 +1,4 @@
-"""What the user has set, on the options page or in environment variables. A variable comes first: it is nearer."""
+"""The settings of the user, on the options page or in environment variables. A variable comes first: it is nearer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qgis.core import QgsProject, QgsSettings
 from qgis_false.translation import language, tr
 
 LOG_LEVELS = ("warning", "info", "debug")
-KEPT_ON_DISK = ("far", "all")
+KEPT_ON_DISK = ("remote", "all")
 LANGUAGE_VARIABLE = "FALSE_LANGUAGE"
 """In which language the compute process speaks: that of QGIS, unless the user has set another one."""
 
@@ -57,7 +57,7 @@ class Setting:
         return tr("the setting {label} in Settings > Options > FALSE", label=tr(self.label))
 
     def is_overridden(self) -> bool:
-        """Whether a variable makes the options page count for nothing."""
+        """Return whether a variable makes the options page count for nothing."""
         return bool(self._variable())
 
     def _variable(self) -> str:
@@ -138,9 +138,9 @@ DISK_FOLDER = Setting(
 DISK_FOR = Setting(
     "false/disk_for",
     "FALSE_DISK_FOR",
-    "far",
+    "remote",
     "Rasters kept on the disk",
-    "far: those at addresses, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow.",
+    "remote: those at addresses, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow.",
 )
 DRIVERS = Setting(
     "false/drivers",

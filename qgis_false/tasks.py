@@ -1,4 +1,4 @@
-"""What the plugin does itself, declared like the jobs of the library: the dialogs and the help pages are made from it.
+"""The tasks that the plugin does itself, declared like the jobs of the library: dialogs and help pages are made from it.
 
 Standard library only, so that ``tools/build_help.py`` and ``tools/build_translations.py`` run where there is no QGIS.
 """
@@ -14,6 +14,8 @@ from false_core.jobs import Parameter, Result, parameter
 BUILDS = AUTO, CUDA, CPU, INDEX = "auto", "cuda", "cpu", "index"
 """Builds of PyTorch that a user may ask for. ``index``: whatever the package index has for this system."""
 EXPORT_NAME = "export"
+EXPORT_PARAMETER = EXPORT_NAME.upper()
+"""The name of it in Processing."""
 EXPORT = Parameter(
     jobs.NEW_FILE,
     "Export the job",
@@ -22,7 +24,7 @@ EXPORT = Parameter(
     of="json",
     advanced=True,
 )
-"""What an algorithm that runs a job has beside the parameters of its job, and under which name."""
+"""Parameters of an algorithm beside those of its job, by name."""
 
 
 def name_of(job: Type[Any]) -> str:
@@ -31,7 +33,7 @@ def name_of(job: Type[Any]) -> str:
 
 
 def can_be_exported(job: Type[Any]) -> bool:
-    """Whether ``job`` is one of the library, and makes files to bring back."""
+    """Return whether ``job`` is one of the library, and makes files to bring back."""
     return job in jobs.JOBS.values() and any(parameter.kind.is_output for parameter in jobs.parameters(job).values())
 
 

@@ -20,7 +20,7 @@ from false_core.events import LONGEST_MESSAGE
 from qgis_false import PLUGIN_FOLDER
 
 CONTEXT = "FALSE"
-FOLDER = PLUGIN_FOLDER / "i18n"
+LANGUAGE_FOLDER = PLUGIN_FOLDER / "i18n"
 MODEL_TEXTS = ("description", "component_description", "help")
 """Keys of a model's own description under which texts for people stand."""
 
@@ -67,13 +67,13 @@ def language() -> str:
     return QLocale(QgsApplication.locale()).name().partition("_")[0]
 
 
-def install() -> Optional[QTranslator]:
+def install_translator() -> Optional[QTranslator]:
     """Speak the language of QGIS from now on, where there is a translation. Return what ``remove`` takes back.
 
     The one who calls must keep it: Qt holds a bare pointer to it.
     """
     translator = QTranslator()
-    if not translator.load(QLocale(QgsApplication.locale()), "false", "_", str(FOLDER)):
+    if not translator.load(QLocale(QgsApplication.locale()), "false", "_", str(LANGUAGE_FOLDER)):
         return None
     QCoreApplication.installTranslator(translator)
     return translator

@@ -50,20 +50,20 @@ from qgis_false.parameter_names import said, with_parameters_said
 from qgis_false.translation import tr
 
 KILL_AFTER_S = CANCEL_DEADLINE_S + 0.4
-"""How long a cancelled job may take to end itself."""
+"""Seconds that a cancelled job may take to end itself."""
 CANCEL_EXIT_S = 2.0
-"""How long the process may take to go after it said its last word."""
+"""Seconds that the process may take to go after it said its last word."""
 TEXT_INTERVAL_S = 10.0
 """Between two progress texts of the same stage: the dialog keeps each of them in its log."""
-LAST_WORDS = 30
-"""LineReader of the process's own output that are shown when it fails."""
+MAX_FAILURE_LINES = 30
+"""Lines of the process's own output that are shown when it fails."""
 CHATTER_LINES = 200
-"""LineReader of it that go to the log while it runs."""
+"""Lines of it that go to the log while it runs."""
 SHARED_S = 10.0
-"""How long an output that another computer wrote may take to be seen here."""
+"""Seconds that an output of another computer may take to be seen here."""
 
 # Runs in the compute interpreter. The folder comes first, so that plugin and library can never disagree on a version.
-LAUNCHER = """\
+START_CODE = """\
 import sys, runpy, importlib.util
 folder, module, remedy, incomplete, outdated, *needed = sys.argv[1:]
 sys.path.insert(0, folder)
@@ -83,7 +83,7 @@ def worker_command(python: str, module: str = "false_core.worker") -> List[str]:
     incomplete = tr("The compute environment {python} has no {packages}.", python=python, packages="{packages}")
     outdated = tr("The compute environment {python} is older than Python 3.10.", python=python)
     texts = [how_to_complete(python), incomplete, outdated]
-    return [python, "-I", "-u", "-c", LAUNCHER, str(LIBRARY_FOLDER), module, *texts, *REQUIRED_PACKAGES]
+    return [python, "-I", "-u", "-c", START_CODE, str(LIBRARY_FOLDER), module, *texts, *REQUIRED_PACKAGES]
 
 
 def child_variables() -> Dict[str, str]:
@@ -139,7 +139,7 @@ def _followed(job: jobs.Job, begin: Callable[[], _Process]) -> Dict[str, Any]:
         for folder in _half_written(job) - before:
             shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, QgsProcessingException) and not isinstance(error, ProcessingCancelled):
-            last_errors.remember(job.NAME, str(error))
+            last_errors.remember_error(job.NAME, str(error))
         raise
 
 
@@ -152,7 +152,7 @@ class _Process:
         self, job: jobs.Job, feedback: QgsProcessingFeedback, command: Sequence[str], variables: Dict[str, str]
     ) -> None:
         self._job, self._feedback = job, feedback
-        self._last_words: Deque[str] = collections.deque(maxlen=LAST_WORDS)
+        self._last_words: Deque[str] = collections.deque(maxlen=MAX_FAILURE_LINES)
         self._chatter: Deque[str] = collections.deque(maxlen=CHATTER_LINES)
         self._log_level = settings.log_level()
         # All of it where everything was asked for, none where only warnings were.

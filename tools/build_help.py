@@ -36,7 +36,7 @@ from qgis_false.dock.guide import dock_guide  # noqa: E402
 from qgis_false.tasks import EXPORT, EXPORT_NAME, TASKS, can_be_exported, name_of  # noqa: E402
 
 PRESETS = ROOT / "qgis_false" / "dialogs" / "presets.json"
-"""What the presets say, by job, preset and parameter: the dialogs show it where nothing is entered."""
+"""The values of the presets, by job, preset and parameter: the dialogs show it where nothing is entered."""
 ORIGINAL = "en"
 DOCK_PAGE = "label_and_map"
 MARKDOWN = ROOT / "docs" / "algorithms"
@@ -51,7 +51,7 @@ Translate = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Algorithm:
-    """What the plugin says of an algorithm: its name in ``false:name``, its title, and the class that declares it."""
+    """The entry of an algorithm in the plugin: its name in ``false:name``, its title, and the class that declares it."""
 
     name: str
     title: str
@@ -82,7 +82,7 @@ class Page:
 
     @property
     def runs_without_qgis(self) -> bool:
-        """Whether the library does it, and not the plugin itself."""
+        """Return whether the library does it, and not the plugin itself."""
         return self.job in jobs.JOBS.values()
 
 

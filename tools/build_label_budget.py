@@ -36,7 +36,7 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Point:
-    """What the seeds of one method came to with one share of the labels; scores from 0 to 1."""
+    """The results of the seeds of one method with one share of the labels; scores from 0 to 1."""
 
     fraction: float
     oa: list[float]

@@ -43,7 +43,7 @@ FOR_MACHINES = (
 NOT_SHOWN = re.compile(
     r"\s*(SELECT|INSERT|CREATE|CASE|PRAGMA|WHERE|UPDATE|DELETE|DROP) .*"
     r"|ESRI Shapefile|MapInfo File|Interlis \d|UK .NTF|S-57|(CUDA|cuDNN|HIP|CUDA driver) error|MPS backend.*"
-    r"|(done|left|alive|told to stop|answer|false/\w+|\{\w+\}/here)( \{.*)?|.*\{life\}.*|timed out"
+    r"|(done|left|alive|told to stop|answer|false/\w+|\{\w+\}/here)( \{.*)?|.*\{run_id\}.*|timed out"
     r"|supported file format|'crs' was not.*"
     r"|no such function.*|learning rate|cancel deadline|package efficientnet.*|.*unknown option.*|<!-- .*|an empty window"
     r"|[\w.]+\.[a-z]+|(outside|upper|lower|center) .*|image/tiff.*|grass\|meadow.*",

@@ -1,4 +1,4 @@
-"""What the models that come with the plugin say of themselves, read from their files: this runs where there is no QGIS."""
+"""The texts of the models that come with the plugin, read from their files: this runs where there is no QGIS."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How accurate a map is: metrics, assessment against labels or truth, and points sampled for it."""
+"""The accuracy of a map: metrics, assessment against labels or truth, and points sampled for it."""

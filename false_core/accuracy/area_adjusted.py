@@ -1,4 +1,4 @@
-"""What a random sample, stratified by the classes of a map, says about the whole map: accuracy and area of each class.
+"""Estimates for a whole map from a random sample, stratified by its classes: accuracy and area of each class.
 
 Olofsson et al., "Good practices for estimating area and assessing accuracy of land change", Remote Sensing of Environment
 148 (2014) 42-57. Equations are numbered as there. The strata are the mapped classes i, with their shares W_i of the map.
@@ -100,8 +100,8 @@ def sample_size(weights: DoubleArray, users_accuracy: DoubleArray, standard_erro
         users_accuracy: Expected for each class, U_i, of shape (classes,); S_i = sqrt(U_i (1 - U_i)).
         standard_error: The standard error of overall accuracy, S(O).
     """
-    deviations = np.sqrt(users_accuracy * (1 - users_accuracy))
-    exact = (float((weights * deviations).sum()) / standard_error) ** 2
+    stds = np.sqrt(users_accuracy * (1 - users_accuracy))
+    exact = (float((weights * stds).sum()) / standard_error) ** 2
     # 400 and not 401 where rounding made it 400.0000000001.
     return max(1, math.ceil(exact - 1e-9 * exact))
 

@@ -1,4 +1,4 @@
-"""What an assessment comes to: the classes of map and reference in one list, scores, estimates, and what may spoil them."""
+"""The result of an assessment: the classes of map and reference in one list, scores, estimates, and what may spoil them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class AssessedClass:
 
 @dataclass(frozen=True)
 class Assessment:
-    """What was compared, and what it comes to.
+    """The result of an assessment, and the files that were compared.
 
     Attributes:
         map_name: File name of the map.
@@ -78,7 +78,7 @@ class Assessment:
 
     @property
     def is_census(self) -> bool:
-        """Whether every pixel of the map was compared: then nothing is estimated."""
+        """Return whether every pixel of the map was compared: then nothing is estimated."""
         return self.kind == RASTER_REFERENCE and self.compared == self.pixels
 
 
@@ -93,7 +93,7 @@ def conclude(the_map: ClassMap, seen: Comparison) -> Assessment:
             f"Nothing can be compared: no reference lies on a pixel of {the_map.source.name} with data.",
             "Check that both are of the same area.",
         )
-    class_of_value, names, doubts = class_keys(the_map, seen)
+    class_of_value, names, warnings = class_keys(the_map, seen)
     keys: list[int | str] = sorted({*seen.mapped, *(key for key in class_of_value.values() if isinstance(key, int))})
     keys += sorted(names)
     classes = tuple(assessed(the_map, key, names, seen) for key in keys)
@@ -104,7 +104,7 @@ def conclude(the_map: ClassMap, seen: Comparison) -> Assessment:
     unit = unit_of_map(the_map.source)
     left_out = {what: number for what, number in seen.left_out.items() if number}
     notes = (
-        *doubts,
+        *warnings,
         *_notes_on_design(seen.kind, left_out),
         *_notes_on_classes(classes, confusion),
         *_notes_on_area(unit),
@@ -121,13 +121,13 @@ def class_keys(the_map: ClassMap, seen: Comparison) -> tuple[dict[Hashable, int 
     classes = the_map.classes_beside(seen.mapped)
     map_name = the_map.source.name
     matched = match(values, classes, seen.beside, map_name)
-    found, doubts = matched.classes, [matched.doubt] if matched.doubt else []
+    found, warnings = matched.classes, [matched.warning] if matched.warning else []
     by_names = match_by_names({value: name for value, name in seen.names.items() if value in found}, classes, map_name)
     if any(named and named != found[value] for value, named in by_names.items()):
         # Class names that both have say another thing than the values: what is beside the map has codes of its own.
-        found, doubts = {value: by_names.get(value) for value in values}, []
+        found, warnings = {value: by_names.get(value) for value in values}, []
     elif seen.kind == RASTER_REFERENCE:
-        doubts += _notes_on_names({value: seen.names[value] for value in by_names}, found, seen.beside, map_name)
+        warnings += _notes_on_names({value: seen.names[value] for value in by_names}, found, seen.beside, map_name)
     known, taken = {c.code for c in classes}, {spelling(c.name) for c in classes}
     keys: dict[Hashable, int | str] = {}
     names: dict[str, str] = {}
@@ -143,7 +143,7 @@ def class_keys(the_map: ClassMap, seen: Comparison) -> tuple[dict[Hashable, int 
             name = f"{name} (another)" if spelling(name) in taken else name
             keys[value] = spelling(name)
             names.setdefault(spelling(name), name)
-    return keys, names, doubts
+    return keys, names, warnings
 
 
 def _notes_on_names(

@@ -24,14 +24,14 @@ from false_core.raster.classes import MOST_CLASSES, ClassTable, LandCoverClass, 
 from false_core.raster.source import BoolArray, Window
 
 POINT_REFERENCE, SHAPE_REFERENCE, RASTER_REFERENCE = "points", "lines and polygons", "raster"
-"""What the reference is made of."""
+"""Kinds of a reference."""
 NO_TRUTH = ("unclassified", "unlabelled", "unlabeled", "no data", "nodata")
-"""What other programs call the pixels of a raster of classes that have none, such as code 0 of an ENVI classification."""
+"""Names in other programs for the pixels of a raster of classes that have none, such as code 0 of an ENVI classification."""
 
 
 @dataclass
 class Comparison:
-    """What was seen.
+    """The pairs of values that were counted.
 
     Attributes:
         kind: ``POINT_REFERENCE``, ``SHAPE_REFERENCE`` or ``RASTER_REFERENCE``.

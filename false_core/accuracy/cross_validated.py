@@ -1,4 +1,4 @@
-"""How good a map is, told from the labels it was made with: held out shape by shape, with an interval that counts shapes.
+"""The quality of a map, told from the labels it was made with: held out shape by shape, with an interval that counts shapes.
 
 Pixels of one polygon are nearly one observation, so a polygon counts once, however large. And polygons are no random sample
 of the raster: their classes have other shares than the map's, and who digitises takes what is easy, or what is small. So

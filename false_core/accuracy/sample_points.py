@@ -23,7 +23,7 @@ from false_core.vector.layer_style import keep_style, style_of_points_to_fill_in
 PixelArray = npt.NDArray[np.int64]
 
 CLASS_FIELD = "class"
-"""What the interpreter fills in."""
+"""The field that the interpreter fills in."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def draw(the_map: ClassMap, pixels: dict[int, int], points: dict[int, int], seed
 def _table(the_map: ClassMap, sample: Sample) -> geopandas.GeoDataFrame:
     """Return the points: at the centres of their pixels, numbered from 1, with an empty class."""
     source = the_map.source
-    a, b, c, d, e, f = source.native_transform[:6]
+    a, b, c, d, e, f = source.source_transform[:6]
     column, row = sample.columns + 0.5, sample.rows + 0.5
     number = len(sample.codes)
     return geopandas.GeoDataFrame(

@@ -1,4 +1,4 @@
-"""What looks at areas: the general encoder, one from a file, or both side by side."""
+"""The encoders that look at areas: the general encoder, one from a file, or both side by side."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def classify_areas(job: ClassifyAreas, feedback: Feedback) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What looks at the areas, and where its weights come from."""
+    """The encoder that looks at the areas, and where its weights come from."""
 
     encoder: AreaEncoder
     origin: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Which pixels of a tile lie in which areas: any shapes, overlapping, smaller than a pixel, as one sparse matrix."""
+"""The coverage of areas by the pixels of a tile: any shapes, overlapping, smaller than a pixel, as one sparse matrix."""
 
 from __future__ import annotations
 

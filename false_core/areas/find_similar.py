@@ -131,7 +131,7 @@ class _Searched:
 
 @dataclass(frozen=True)
 class _Search:
-    """What looks at the rasters, and the side of a cell in metres."""
+    """The encoder that looks at the rasters, and the side of a cell in metres."""
 
     encoder: AreaEncoder
     normalisation: Normalisation

@@ -1,4 +1,4 @@
-"""How much areas look like examples: a cosine among the principal components of what an encoder sees in them.
+"""The likeness of areas to examples: a cosine among the principal components of what an encoder sees in them.
 
 The components are standardised half way, by the fourth root of their variance: as they are, the first of them, often
 brightness, outweighs all others; with a variance of 1 each, the last ones bring noise. docs/performance.md has the numbers.
@@ -22,7 +22,7 @@ LEAST_VARIANCE = 1e-3
 
 @dataclass(frozen=True)
 class LikenessToExamples:
-    """What areas are compared with.
+    """The examples that areas are compared with.
 
     Attributes:
         space: Where they are compared.

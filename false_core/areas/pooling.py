@@ -1,6 +1,6 @@
 """Pooled features: what an encoder sees within each area, as means and standard deviations, tile by tile.
 
-Of an area with a share m of each feature pixel, W = sum m, mean = sum m F / W, deviation = sqrt(sum m F^2 / W - mean^2).
+Of an area with a share m of each feature pixel, W = sum m, mean = sum m F / W, std = sqrt(sum m F^2 / W - mean^2).
 The sums are additive, so an area may lie in many tiles: it is open until the last of them was seen, and then a row of
 numbers. No pixels are kept.
 """
@@ -134,13 +134,13 @@ class Pooling:
         with np.errstate(invalid="ignore"):
             averages = np.stack([sums.sums for sums in found]) / np.where(pixels > 0, pixels, np.nan)[:, None]
         mean, square = np.split(averages, 2, axis=1)
-        deviation = np.sqrt(np.maximum(square - mean**2, 0))
-        return PooledAreas(numbers, np.concatenate([mean, deviation], axis=1).astype(np.float32), pixels)
+        std = np.sqrt(np.maximum(square - mean**2, 0))
+        return PooledAreas(numbers, np.concatenate([mean, std], axis=1).astype(np.float32), pixels)
 
 
 @dataclass(frozen=True)
 class _Sums:
-    """What is known so far of an area: sums of features, then of their squares, over so many pixels."""
+    """Sums over an area so far: of features, then of their squares, over so many pixels."""
 
     sums: npt.NDArray[np.float64]
     pixels: int

@@ -177,7 +177,7 @@ def _sampled(
 
 @dataclass(frozen=True)
 class _Ordering:
-    """How the candidates of a group are put in order."""
+    """The order of the candidates of a group."""
 
     how: str
     looks: Looks

@@ -73,7 +73,7 @@ class Eye:
 
 @dataclass(frozen=True)
 class Looks:
-    """What was seen of candidates.
+    """The features of candidates that were looked at.
 
     Attributes:
         valid: Which of them hold enough data, of shape (n,).

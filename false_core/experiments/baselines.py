@@ -1,4 +1,4 @@
-"""What every figure stands beside: the place of a pixel alone, without the image; and trees on the texture.
+"""The baselines of every figure: the place of a pixel alone, without the image; and trees on the texture.
 
 A mosaic of unlike tiles can be mapped well by whoever knows the place. How well, the first of the two says.
 """

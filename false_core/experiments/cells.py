@@ -34,7 +34,7 @@ _OTHER_TITLES = {SUPERVISED: "labels alone", COORDINATES: "coordinates alone", F
 
 @dataclass(frozen=True)
 class Variant:
-    """What is compared: a row of a table.
+    """One of the variants that are compared: a row of a table.
 
     Attributes:
         method: One of ``config.RUN_METHODS`` or ``config.BASELINES``.
@@ -164,7 +164,7 @@ def expand(experiment: Experiment) -> list[Cell]:
 
 
 def _is_labels_alone_again(cell: Cell, experiment: Experiment) -> bool:
-    """Whether a cell trains through an encoder that was random, where the grid has that already under another name."""
+    """Return whether a cell trains through an encoder that was random, where the grid has that under another name."""
     untrained = cell.variant.method == jobs.UNTRAINED and cell.variant.head == NETWORK_HEAD
     return untrained and not cell.frozen and SUPERVISED in experiment.methods
 

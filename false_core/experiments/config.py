@@ -1,4 +1,4 @@
-"""What an experiment is, and how it is read from a TOML file."""
+"""The configuration of an experiment, read from a TOML file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ else:
 SCENE, TILES_ALONE, TILES_LEFT_OUT, PATCHES = "scene", "tiles_alone", "tiles_left_out", "patches"
 PROTOCOLS = (SCENE, TILES_ALONE, TILES_LEFT_OUT, PATCHES)
 SCORE_PIXELS, SCORE_MAP = "pixels", "map"
-"""What is scored: random pixels, at which alone a model is asked, or a whole map."""
+"""The pixels that are scored: random pixels, at which alone a model is asked, or a whole map."""
 PAIR, POTSDAM, DEEPGLOBE = "pair", "potsdam", "deepglobe"
 SUPERVISED = "supervised"
 """Fine-tuning alone, without an encoder."""
@@ -34,7 +34,7 @@ WITH_FNCC = "+fncc"
 """Behind the name of a method: it finds false negatives and calibrates them, as FALSE does."""
 COORDINATES, FOREST = "coordinates", "forest"
 BASELINES = (COORDINATES, FOREST)
-"""What every figure stands beside: the place alone, without the image, and trees on texture."""
+"""The baselines of every figure: the place alone, without the image, and trees on texture."""
 NETWORK_HEAD = "network"
 """The head that is a decoder, trained step by step."""
 RUN_METHODS = (*jobs.METHODS, *(f"{method}{WITH_FNCC}" for method in jobs.CALIBRATED), SUPERVISED)
@@ -74,9 +74,9 @@ class DatasetSpec:
         transfer: Of a pair, further rasters that are only mapped and scored.
         folder: Of the others, the dataset as it was distributed.
         images, truths: Of Potsdam, the folders to use. Empty: the usual ones.
-        pad: Of Potsdam, the side of the patches that sheets are filled up to with black, which is then a class of its own,
+        pad: Of Potsdam, the side of the patches that images are filled up to with black, which is then a class of its own,
             as published; 0: they stay as they are.
-        train, test: Of the others, names of sheets. Empty: the published split, or a seeded one.
+        train, test: Of the others, names of images. Empty: the published split, or a seeded one.
         test_share: Of DeepGlobe, the share of the tiles that is kept for the test, where ``test`` is empty.
         labels, field: Label layer and class field of the scene. Without one, polygons are drawn.
         label_share: Share of the area that such polygons cover.
@@ -118,7 +118,7 @@ class Experiment:
             that are alike.
         protocols: ``"scene"``: one raster, some label polygons, the rest of it scored, as in QGIS. ``"tiles_alone"``: each
             part of the raster learns from its own labels and is scored on itself. ``"tiles_left_out"``: each part is scored
-            with the labels of all others. ``"patches"``: sheets cut in patches, a share of them labelled, other sheets
+            with the labels of all others. ``"patches"``: images cut in patches, a share of them labelled, other images
             scored, as published; it stands alone.
         datasets: What it runs on.
         methods: Names from ``RUN_METHODS``.
@@ -134,7 +134,7 @@ class Experiment:
         scored_pixels: Number of random pixels of each raster that are scored.
         preset: The preset of the jobs.
         device: The device of the jobs.
-        patch_size: Side of a patch in pixels of the sheets.
+        patch_size: Side of a patch in pixels of the images.
         keep: Whether models and maps are kept too.
         pretrain, finetune: Values of the jobs' own parameters.
         varied: Parameters of pretraining of which several values are compared, with those.
@@ -166,7 +166,7 @@ class Experiment:
 
     @property
     def on_patches(self) -> bool:
-        """Whether sheets are cut in patches, as published."""
+        """Return whether images are cut in patches, as published."""
         return PATCHES in self.protocols
 
 

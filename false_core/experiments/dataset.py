@@ -1,4 +1,4 @@
-"""A dataset made ready: sheets with truth in class codes, whatever it looked like before."""
+"""A dataset made ready: images with truth in class codes, whatever it looked like before."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rasterio.windows import Window
 from false_core.errors import InputError
 from false_core.experiments.colour_truth import UNKNOWN_CODE, write_codes, write_tiled
 from false_core.experiments.config import DatasetSpec, RasterPair
-from false_core.experiments.folders import Sheets, find_sheets
+from false_core.experiments.folders import DatasetFiles, find_dataset_files
 from false_core.feedback import Feedback
 from false_core.publish import published
 from false_core.raster.classes import ClassTable, classes_from_values
@@ -26,7 +26,7 @@ _SLOW_TO_SEEK = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True)
-class Sheet:
+class LabelledImage:
     """One raster and its truth.
 
     Attributes:
@@ -47,15 +47,15 @@ class Dataset:
     Attributes:
         spec: What the config says of it.
         classes: Its classes.
-        train, test: Its sheets.
+        train, test: Its images.
         folder: Where files made for it lie.
         legend: Path of a legend with the names and colours of the classes, for fine-tuning.
     """
 
     spec: DatasetSpec
     classes: ClassTable
-    train: tuple[Sheet, ...]
-    test: tuple[Sheet, ...]
+    train: tuple[LabelledImage, ...]
+    test: tuple[LabelledImage, ...]
     folder: Path
     legend: str
 
@@ -66,10 +66,10 @@ def dataset_fingerprint(spec: DatasetSpec) -> dict[str, Any]:
     Dates are left out, as copying a dataset to another machine changes them.
 
     Raises:
-        InputError, RequestError: As ``find_sheets``.
+        InputError, RequestError: As ``find_dataset_files``.
     """
-    sheets = find_sheets(spec)
-    files = [file for sheet in (*sheets.train, *sheets.test) for file in (sheet.image, sheet.truth)]
+    found = find_dataset_files(spec)
+    files = [file for pair in (*found.train, *found.test) for file in (pair.image, pair.truth)]
     sizes = [[file.name, file.stat().st_size] for file in files]
     inputs: dict[str, Any] = {"files": hashlib.sha256(json.dumps(sizes).encode()).hexdigest()[:16]}
     if spec.labels:
@@ -92,15 +92,15 @@ def prepare(spec: DatasetSpec, output: Path, feedback: Feedback) -> Dataset:
     Raises:
         InputError: Files are missing or cannot be read, or a raster and its truth differ in size.
     """
-    sheets = find_sheets(spec)
+    found = find_dataset_files(spec)
     mark = hashlib.sha256(json.dumps([spec.as_written, dataset_fingerprint(spec)]).encode()).hexdigest()[:8]
     folder = output / "datasets" / f"{spec.name}-{mark}"
     folder.mkdir(parents=True, exist_ok=True)
-    for pair in (*sheets.train, *sheets.test):
+    for pair in (*found.train, *found.test):
         _check_size(pair)
-    train = tuple(_sheet(pair, sheets, folder, learned_from=True, feedback=feedback) for pair in sheets.train)
-    test = tuple(_sheet(pair, sheets, folder, learned_from=False, feedback=feedback) for pair in sheets.test)
-    classes = sheets.classes or _classes_in(train)
+    train = tuple(_labelled_image(pair, found, folder, learned_from=True, feedback=feedback) for pair in found.train)
+    test = tuple(_labelled_image(pair, found, folder, learned_from=False, feedback=feedback) for pair in found.test)
+    classes = found.classes or _classes_in(train)
     legend = folder / "legend.json"
     with published(legend) as (partial,):
         entries = [{"value": c.code, "name": c.name, "color": c.color} for c in classes]
@@ -124,27 +124,29 @@ def _check_size(pair: RasterPair) -> None:
         )
 
 
-def _sheet(pair: RasterPair, sheets: Sheets, folder: Path, learned_from: bool, feedback: Feedback) -> Sheet:
+def _labelled_image(
+    pair: RasterPair, found: DatasetFiles, folder: Path, learned_from: bool, feedback: Feedback
+) -> LabelledImage:
     image, truth = pair.image, pair.truth
-    if sheets.colour_coded:
+    if found.colour_coded:
         truth = folder / "truth" / f"{pair.name}.tif"
         if not truth.is_file():
             feedback.info(f"Reading the truth of {pair.name}.")
             truth.parent.mkdir(exist_ok=True)
-            write_codes(pair.truth, truth, sheets.classes, sheets.pad)
-    if sheets.pad or (learned_from and image.suffix.lower() in _SLOW_TO_SEEK):
+            write_codes(pair.truth, truth, found.classes, found.pad)
+    if found.pad or (learned_from and image.suffix.lower() in _SLOW_TO_SEEK):
         image = folder / "images" / f"{pair.name}.tif"
         if not image.is_file():
             image.parent.mkdir(exist_ok=True)
-            write_tiled(pair.image, image, sheets.pad)
-    return Sheet(pair.name, str(image), str(truth))
+            write_tiled(pair.image, image, found.pad)
+    return LabelledImage(pair.name, str(image), str(truth))
 
 
-def _classes_in(sheets: tuple[Sheet, ...]) -> ClassTable:
+def _classes_in(images: tuple[LabelledImage, ...]) -> ClassTable:
     """Return the codes that occur in the truth; 0 and nodata are taken for unknown."""
     found: set[int] = set()
-    for sheet in sheets:
-        with rasterio.open(sheet.truth) as source:
+    for pair in images:
+        with rasterio.open(pair.truth) as source:
             for row in range(0, source.height, _STRIP):
                 strip = Window(0, row, source.width, min(_STRIP, source.height - row))
                 found |= set(np.unique(read_codes(source, strip)).tolist())

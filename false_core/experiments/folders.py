@@ -1,4 +1,4 @@
-"""Public datasets as they are distributed: which files are the sheets, what their colours mean, who trains and who tests."""
+"""Public datasets as they are distributed: which files are the images, what their colours mean, who trains and who tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ POTSDAM_CLASSES = ClassTable(
     )
 )
 OUTSIDE_CLASS = LandCoverClass(7, "outside", BLACK)
-"""What sheets are filled up with, where they are."""
+"""The value that images are filled up with, where they are."""
 DEEPGLOBE_CLASSES = ClassTable(
     (
         LandCoverClass(1, "urban", "#00ffff"),
@@ -54,7 +54,7 @@ _SPLIT_SEED = 0
 
 
 @dataclass(frozen=True)
-class Sheets:
+class DatasetFiles:
     """The files of a dataset.
 
     Attributes:
@@ -72,12 +72,12 @@ class Sheets:
     pad: int = 0
 
 
-def find_sheets(spec: DatasetSpec) -> Sheets:
+def find_dataset_files(spec: DatasetSpec) -> DatasetFiles:
     """Find the files of a dataset.
 
     Raises:
         InputError: A folder or a file is missing.
-        RequestError: The config names sheets that are not there, or one as both train and test.
+        RequestError: The config names images that are not there, or one as both train and test.
     """
     if spec.kind == PAIR:
         assert spec.pair is not None
@@ -85,25 +85,25 @@ def find_sheets(spec: DatasetSpec) -> Sheets:
             for file in (pair.image, pair.truth):
                 if not file.is_file():
                     raise InputError(f"{spec.name}: {file} does not exist.")
-        return Sheets((spec.pair,), spec.transfer, spec.classes, colour_coded=False)
+        return DatasetFiles((spec.pair,), spec.transfer, spec.classes, colour_coded=False)
     assert spec.folder is not None
     if not spec.folder.is_dir():
         raise InputError(f"{spec.name}: the folder {spec.folder} does not exist.")
     if spec.kind == DEEPGLOBE:
-        sheets = _deepglobe(spec.folder)
-        train, test = _split_by_seed(spec, [sheet.name for sheet in sheets])
+        found = _deepglobe(spec.folder)
+        train, test = _split_by_seed(spec, [pair.name for pair in found])
         classes = spec.classes or DEEPGLOBE_CLASSES
     else:
-        sheets = _potsdam(spec, spec.folder)
-        there = [sheet.name for sheet in sheets]
+        found = _potsdam(spec, spec.folder)
+        there = [pair.name for pair in found]
         train = spec.train or tuple(name for name in POTSDAM_TRAIN if name in there and name not in spec.test)
         test = spec.test or tuple(name for name in POTSDAM_TEST if name in there and name not in spec.train)
         classes = spec.classes or ClassTable((*POTSDAM_CLASSES, OUTSIDE_CLASS) if spec.pad else tuple(POTSDAM_CLASSES))
-    return Sheets(_chosen(spec, sheets, train, "train"), _chosen(spec, sheets, test, "test"), classes, True, spec.pad)
+    return DatasetFiles(_chosen(spec, found, train, "train"), _chosen(spec, found, test, "test"), classes, True, spec.pad)
 
 
 def _potsdam(spec: DatasetSpec, folder: Path) -> list[RasterPair]:
-    """Return the sheets of ISPRS Potsdam by their numbers, such as ``2_10``."""
+    """Return the images of ISPRS Potsdam by their numbers, such as ``2_10``."""
     images = _subfolder(folder, (spec.images,) if spec.images else _POTSDAM_IMAGES)
     truths = _subfolder(folder, (spec.truths,) if spec.truths else _POTSDAM_TRUTHS)
     pairs = []
@@ -116,7 +116,7 @@ def _potsdam(spec: DatasetSpec, folder: Path) -> list[RasterPair]:
                 raise InputError(f"{image.name} has no truth: there is no {found[0].name} in {truths}.")
             pairs.append(RasterPair(match[1], image, truth))
     if not pairs:
-        raise InputError(f"There is no top_potsdam_X_Y_RGB.tif in {images}.", "Unpack the sheets into it.")
+        raise InputError(f"There is no top_potsdam_X_Y_RGB.tif in {images}.", "Unpack the images into it.")
     return pairs
 
 
@@ -154,14 +154,14 @@ def _split_by_seed(spec: DatasetSpec, names: Sequence[str]) -> tuple[tuple[str, 
     return spec.train or tuple(name for name in free if name not in test), test
 
 
-def _chosen(spec: DatasetSpec, sheets: Iterable[RasterPair], names: Sequence[str], what: str) -> tuple[RasterPair, ...]:
-    by_name = {sheet.name: sheet for sheet in sheets}
+def _chosen(spec: DatasetSpec, pairs: Iterable[RasterPair], names: Sequence[str], what: str) -> tuple[RasterPair, ...]:
+    by_name = {pair.name: pair for pair in pairs}
     absent = [name for name in names if name not in by_name]
     if absent:
-        raise RequestError(f"{spec.name} has no sheet {', '.join(absent)}.", f"It has {', '.join(by_name)}.")
+        raise RequestError(f"{spec.name} has no image {', '.join(absent)}.", f"It has {', '.join(by_name)}.")
     both = set(spec.train) & set(spec.test)
     if both:
         raise RequestError(f"{spec.name}: {', '.join(sorted(both))} cannot both train and test.")
     if what == "train" and not names:
-        raise InputError(f"{spec.name} has no sheet to learn from.", "Name some with train = [...].")
+        raise InputError(f"{spec.name} has no image to learn from.", "Name some with train = [...].")
     return tuple(by_name[name] for name in names)

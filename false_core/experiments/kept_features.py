@@ -142,7 +142,7 @@ class KeptFeatures:
 
 @dataclass(frozen=True)
 class _Kept:
-    """What is kept of one part.
+    """The features of one part that are kept.
 
     Attributes:
         keys: Numbers of places, rising, of shape (n,).

@@ -1,4 +1,4 @@
-"""Which labels a run learns from: a share of the digitised polygons, or a share of the patches that sheets are cut in."""
+"""The labels that a run learns from: a share of the digitised polygons, or a share of the patches that images are cut in."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rasterio.windows import Window
 from false_core.errors import InputError
 from false_core.experiments.colour_truth import UNKNOWN_CODE
 from false_core.experiments.config import TILES_ALONE
-from false_core.experiments.dataset import Dataset, Sheet, read_codes
+from false_core.experiments.dataset import Dataset, LabelledImage, read_codes
 from false_core.experiments.partition import NO_PART, part_at, parts_of
 from false_core.feedback import Feedback
 from false_core.labels.annotation import Annotation
@@ -43,12 +43,12 @@ _DRAWING_SEED = 0
 
 @dataclass(frozen=True)
 class RunLabels:
-    """What one run learns from.
+    """The labels that one run learns from.
 
     Attributes:
         raster: The raster they lie on.
         path: Label layer with the class codes in the field ``CODE_FIELD``.
-        excluded: By the name of a sheet, what must not be scored there.
+        excluded: By the name of an image, what must not be scored there.
         inside: What alone is scored, in pixel coordinates of the raster; None: all of it, and further rasters.
         codes: Codes of the classes whose pixels alone are scored; None: of all classes.
     """
@@ -67,21 +67,21 @@ def scene_labels(dataset: Dataset, fraction: float, seed: int, feedback: Feedbac
     """Return a share of a scene's label polygons. None of its label polygons is scored, whatever the share.
 
     Args:
-        dataset: A dataset of one training sheet, the scene.
+        dataset: A dataset of one training image, the scene.
         fraction: Share of the polygons of every class, at least one each. Those of a smaller share are among those of a
             larger one with the same seed.
         seed: Decides which ones.
         feedback: The listener that is told what was repaired or left out.
 
     Raises:
-        InputError: There are several training sheets, or the labels and the classes do not go together.
+        InputError: There are several training images, or the labels and the classes do not go together.
     """
-    sheet, source, every, annotation = _every_label(dataset, feedback)
+    pair, source, every, annotation = _every_label(dataset, feedback)
     path = every
     if fraction < 1:
         path = dataset.folder / f"labels-{fraction}-seed{seed}.gpkg"
         _write_share(path, annotation, fraction, seed, source)
-    return RunLabels(sheet.image, str(path), {sheet.name: annotation})
+    return RunLabels(pair.image, str(path), {pair.name: annotation})
 
 
 def labels_of_parts(dataset: Dataset, protocol: str, fraction: float, seed: int, feedback: Feedback) -> dict[str, RunLabels]:
@@ -91,7 +91,7 @@ def labels_of_parts(dataset: Dataset, protocol: str, fraction: float, seed: int,
     its own labels it is scored on the classes that these show: nobody can map what they were not told of.
 
     Args:
-        dataset: A dataset of one training sheet, the scene.
+        dataset: A dataset of one training image, the scene.
         protocol: ``"tiles_alone"`` or ``"tiles_left_out"``.
         fraction: Share of the polygons of every class in what is learned from, at least one each.
         seed: Decides which ones.
@@ -100,7 +100,7 @@ def labels_of_parts(dataset: Dataset, protocol: str, fraction: float, seed: int,
     Raises:
         InputError: As for ``scene_labels``; or no part has labels.
     """
-    sheet, source, _, annotation = _every_label(dataset, feedback)
+    pair, source, _, annotation = _every_label(dataset, feedback)
     parts = parts_of(dataset.spec, source, feedback)
     owner = part_at(parts, shapely.get_coordinates(shapely.centroid(annotation.shapes)))
     found = {}
@@ -115,26 +115,26 @@ def labels_of_parts(dataset: Dataset, protocol: str, fraction: float, seed: int,
         shown = np.unique(annotation.targets[chosen])
         codes = tuple(annotation.classes.classes[k].code for k in shown) if protocol == TILES_ALONE else None
         part = parts.subset(np.array([number]))
-        found[name] = RunLabels(sheet.image, str(path), {sheet.name: annotation}, part, codes)
+        found[name] = RunLabels(pair.image, str(path), {pair.name: annotation}, part, codes)
     if not found:
         raise InputError(f"{dataset.spec.name}: no part has labels of two classes.", "Choose larger parts.")
     return found
 
 
-def _every_label(dataset: Dataset, feedback: Feedback) -> tuple[Sheet, RasterSource, Path, Annotation]:
+def _every_label(dataset: Dataset, feedback: Feedback) -> tuple[LabelledImage, RasterSource, Path, Annotation]:
     """Return the scene, and all of its labels as a layer and in pixel coordinates."""
     if len(dataset.train) != 1:
         raise InputError(
-            f"{dataset.spec.name} has {len(dataset.train)} training sheets; the scene protocol takes one.",
+            f"{dataset.spec.name} has {len(dataset.train)} training images; the scene protocol takes one.",
             'Name it with train = ["..."], or choose the protocol "patches".',
         )
-    sheet = dataset.train[0]
-    source = RasterSource(sheet.image)
+    pair = dataset.train[0]
+    source = RasterSource(pair.image)
     every = dataset.folder / "labels.gpkg"
     if not every.is_file():
-        shapes, codes = _given_labels(dataset, source, feedback) if dataset.spec.labels else _draw_labels(dataset, sheet)
+        shapes, codes = _given_labels(dataset, source, feedback) if dataset.spec.labels else _draw_labels(dataset, pair)
         _write_labels(every, shapes, codes, source)
-    return sheet, source, every, read_annotation(str(every), CODE_FIELD, source, read_legend(dataset.legend), Feedback())
+    return pair, source, every, read_annotation(str(every), CODE_FIELD, source, read_legend(dataset.legend), Feedback())
 
 
 def _write_share(path: Path, annotation: Annotation, fraction: float, seed: int, source: RasterSource) -> None:
@@ -164,12 +164,12 @@ def _given_labels(
     return annotation.shapes, np.array(codes)[annotation.targets]
 
 
-def _draw_labels(dataset: Dataset, sheet: Sheet) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.integer]]:
+def _draw_labels(dataset: Dataset, pair: LabelledImage) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.integer]]:
     """Draw polygons inside objects of the truth, as a person would; in pixel coordinates."""
-    with rasterio.open(sheet.image) as image, rasterio.open(sheet.truth) as truth:
+    with rasterio.open(pair.image) as image, rasterio.open(pair.truth) as truth:
         thinning = max(1.0, math.sqrt(image.width * image.height / _MOST_PIXELS_TO_DRAW_ON))
         height, width = math.ceil(image.height / thinning), math.ceil(image.width / thinning)
-        bands = RasterSource(sheet.image).bands
+        bands = RasterSource(pair.image).bands
         look = image.read(bands, out_shape=(len(bands), height, width), resampling=Resampling.average, masked=True)
         codes = truth.read(1, out_shape=(height, width), resampling=Resampling.nearest, masked=True).filled(0)
         scale = Affine.scale(image.width / width, image.height / height)
@@ -191,14 +191,14 @@ def _as_reflectance(pixels: np.ma.MaskedArray[Any, Any]) -> npt.NDArray[np.uint1
     return filled.astype(np.uint16)
 
 
-# --- sheets cut in patches -------------------------------------------------------------------------------------------------
+# --- images cut in patches -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Patch:
-    """A rectangle of pixels of the ``sheet``-th training sheet."""
+    """A rectangle of pixels of the ``image``-th training image."""
 
-    sheet: int
+    image: int
     column: int
     row: int
     width: int
@@ -206,19 +206,19 @@ class Patch:
 
 
 def patch_labels(dataset: Dataset, size: int, fraction: float, seed: int) -> RunLabels:
-    """Return a share of the patches that the training sheets are cut in, with the truth of each of their pixels.
+    """Return a share of the patches that the training images are cut in, with the truth of each of their pixels.
 
     The labelled patches are put together in one raster, a patch width of nodata between them, so that none sees another.
     Labelled patches are not scored.
 
     Args:
-        dataset: Its training sheets are cut.
+        dataset: Its training images are cut.
         size: Side of a patch in pixels.
         fraction: Share of the patches, at least one. Those of a smaller share are among those of a larger one.
         seed: Decides which ones.
 
     Raises:
-        InputError: Sheets differ in their number of bands, or no pixel of the labelled patches has a known class.
+        InputError: Images differ in their number of bands, or no pixel of the labelled patches has a known class.
     """
     patches = cut_patches(dataset.train, size)
     chosen = choose_patches(patches, fraction, seed)
@@ -230,18 +230,18 @@ def patch_labels(dataset: Dataset, size: int, fraction: float, seed: int) -> Run
         shapes, codes = _outlines(dataset, chosen, size)
         _write_labels(path, shapes, codes, RasterSource(str(raster)))
     excluded = {
-        sheet.name: _boxes([patch for patch in chosen if patch.sheet == number])
-        for number, sheet in enumerate(dataset.train)
-        if any(patch.sheet == number for patch in chosen)
+        pair.name: _boxes([patch for patch in chosen if patch.image == number])
+        for number, pair in enumerate(dataset.train)
+        if any(patch.image == number for patch in chosen)
     }
     return RunLabels(str(raster), str(path), excluded)
 
 
-def cut_patches(sheets: Sequence[Sheet], size: int) -> list[Patch]:
-    """Cut sheets in patches of ``size`` x ``size`` pixels. The last of a row or column is moved in to stay whole."""
+def cut_patches(images: Sequence[LabelledImage], size: int) -> list[Patch]:
+    """Cut images in patches of ``size`` x ``size`` pixels. The last of a row or column is moved in to stay whole."""
     patches = []
-    for number, sheet in enumerate(sheets):
-        with rasterio.open(sheet.image) as source:
+    for number, pair in enumerate(images):
+        with rasterio.open(pair.image) as source:
             width, height = source.width, source.height
         w, h = min(size, width), min(size, height)
         corners = itertools.product(range(0, height, size), range(0, width, size))
@@ -261,10 +261,10 @@ def _places(number: int, size: int) -> list[tuple[int, int]]:
     return [(2 * size * (n % across), 2 * size * (n // across)) for n in range(number)]
 
 
-def _write_patches(target: Path, sheets: Sequence[Sheet], patches: Sequence[Patch], size: int) -> None:
+def _write_patches(target: Path, images: Sequence[LabelledImage], patches: Sequence[Patch], size: int) -> None:
     across = math.ceil(math.sqrt(len(patches)))
     down = math.ceil(len(patches) / across)
-    first = RasterSource(sheets[patches[0].sheet].image)
+    first = RasterSource(images[patches[0].image].image)
     with rasterio.open(first.path) as source:
         profile = {
             "driver": "GTiff", "width": size * (2 * across - 1), "height": size * (2 * down - 1), "count": source.count,
@@ -273,7 +273,7 @@ def _write_patches(target: Path, sheets: Sequence[Sheet], patches: Sequence[Patc
         }  # fmt: skip
         meanings, names = source.colorinterp, source.descriptions
     if first.georeferenced:  # For the size of its pixels. Where the patches lie means nothing.
-        profile["transform"] = first.native_transform
+        profile["transform"] = first.source_transform
     with (
         published(target) as (partial,),
         rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
@@ -281,10 +281,10 @@ def _write_patches(target: Path, sheets: Sequence[Sheet], patches: Sequence[Patc
     ):
         out.colorinterp, out.descriptions = meanings, names
         for patch, (column, row) in zip(patches, _places(len(patches), size)):
-            sheet = sheets[patch.sheet]
-            with rasterio.open(sheet.image) as source:
+            pair = images[patch.image]
+            with rasterio.open(pair.image) as source:
                 if source.count != out.count:
-                    raise InputError(f"{sheet.name} has {source.count} band(s), {first.name} has {out.count}.")
+                    raise InputError(f"{pair.name} has {source.count} band(s), {first.name} has {out.count}.")
                 window = Window(patch.column, patch.row, patch.width, patch.height)
                 place = Window(column, row, patch.width, patch.height)
                 out.write(source.read(window=window), window=place)
@@ -300,7 +300,7 @@ def _outlines(
     shapes: list[shapely.Geometry] = []
     found: list[int] = []
     for patch, (column, row) in zip(patches, _places(len(patches), size)):
-        with rasterio.open(dataset.train[patch.sheet].truth) as truth:
+        with rasterio.open(dataset.train[patch.image].truth) as truth:
             codes = read_codes(truth, Window(patch.column, patch.row, patch.width, patch.height))
         known = np.isin(codes, wanted) & (codes != UNKNOWN_CODE)
         outlines = rasterio.features.shapes(codes, mask=known, transform=Affine.translation(column, row))

@@ -125,8 +125,8 @@ def _summary(experiment: Experiment, results: Sequence[RunResult]) -> str:
         "these show; the figure is the mean over the parts. Encoders see the whole scene.",
         TILES_LEFT_OUT: "Each part of a scene is mapped with the label polygons of all other parts; the figure is the "
         "mean over the parts. Encoders see the whole scene.",
-        PATCHES: f"Sheets are cut in patches of {experiment.patch_size} x {experiment.patch_size} pixels. All patches are "
-        "used for pretraining, and a share of them for fine-tuning. The models are scored on other sheets.",
+        PATCHES: f"Images are cut in patches of {experiment.patch_size} x {experiment.patch_size} pixels. All patches are "
+        "used for pretraining, and a share of them for fine-tuning. The models are scored on other images.",
     }
     words = [said[protocol] for protocol in experiment.protocols]
     if experiment.score == SCORE_PIXELS:

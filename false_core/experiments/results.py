@@ -18,7 +18,7 @@ from false_core.raster.classes import ClassTable
 
 @dataclass(frozen=True)
 class ChosenHead:
-    """Which candidate the head *auto* chose, and how well each would have done.
+    """The candidate that the head *auto* chose, and the score of each.
 
     Attributes:
         chosen: Its name.
@@ -36,7 +36,7 @@ class ChosenHead:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a cell came to.
+    """The result of a cell.
 
     Attributes:
         cell: The cell that was run.

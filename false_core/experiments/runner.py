@@ -31,7 +31,7 @@ from false_core.experiments.config import (
     DatasetSpec,
     Experiment,
 )
-from false_core.experiments.dataset import Dataset, Sheet, dataset_fingerprint, prepare
+from false_core.experiments.dataset import Dataset, LabelledImage, dataset_fingerprint, prepare
 from false_core.experiments.labelling import CODE_FIELD, RunLabels, labels_of_parts, patch_labels, scene_labels
 from false_core.experiments.page import write_page
 from false_core.experiments.results import ChosenHead, RunResult, read_result, write_result
@@ -51,7 +51,7 @@ LEAST_TO_JUDGE_BY = 0.02
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of an experiment.
+    """The outcome of an experiment.
 
     Attributes:
         table: Path of the CSV.
@@ -222,15 +222,15 @@ class _Runner:
             seconds["finetune"] += time.monotonic() - began
             tallies = {}
             scored = dataset.train if labels.inside else self._scored(dataset)
-            for number, sheet in enumerate(scored):
-                output = str(folder / part.file(f"{sheet.name}.tif"))
+            for number, pair in enumerate(scored):
+                output = str(folder / part.file(f"{pair.name}.tif"))
                 began = time.monotonic()
                 progress.enter("classify", part.number * len(scored) + number, part.of * len(scored))
-                run(jobs.Classify(sheet.image, model, output, device=self._experiment.device), progress, self._cancel)
+                run(jobs.Classify(pair.image, model, output, device=self._experiment.device), progress, self._cancel)
                 seconds["classify"] += time.monotonic() - began
-                excluded = labels.excluded.get(sheet.name)
-                name = part.name or sheet.name
-                tally = score_map(output, sheet.truth, dataset.classes, excluded, labels.inside)
+                excluded = labels.excluded.get(pair.name)
+                name = part.name or pair.name
+                tally = score_map(output, pair.truth, dataset.classes, excluded, labels.inside)
                 scored_rows = tally.confusion * _are_scored(dataset, labels)[:, None]
                 tallies[name] = replace(tally, confusion=scored_rows)
             card = read_card(model)
@@ -254,7 +254,7 @@ class _Runner:
         """Fit a head to kept features, and ask it about random pixels."""
         labels, scene = part.labels, dataset.train[0]
         if part.labels.inside is None:
-            asked = [Asked(sheet.name, sheet, self._pixels_of(dataset, sheet, labels)) for sheet in self._scored(dataset)]
+            asked = [Asked(pair.name, pair, self._pixels_of(dataset, pair, labels)) for pair in self._scored(dataset)]
         else:
             (shape,) = part.labels.inside.shapes
             pixels = in_part(self._pixels_of(dataset, scene, labels), shape)
@@ -275,12 +275,12 @@ class _Runner:
         seconds["classify"] += time.monotonic() - began
         return answered
 
-    def _pixels_of(self, dataset: Dataset, sheet: Sheet, labels: RunLabels) -> ScoredPixels:
-        """Return the pixels of a sheet that are scored, the same ones for all cells."""
-        key = dataset.spec.name, sheet.name
+    def _pixels_of(self, dataset: Dataset, pair: LabelledImage, labels: RunLabels) -> ScoredPixels:
+        """Return the pixels of an image that are scored, the same ones for all cells."""
+        key = dataset.spec.name, pair.name
         if key not in self._pixels:
-            excluded = labels.excluded.get(sheet.name)
-            self._pixels[key] = draw_pixels(sheet.truth, dataset.classes, excluded, self._experiment.scored_pixels)
+            excluded = labels.excluded.get(pair.name)
+            self._pixels[key] = draw_pixels(pair.truth, dataset.classes, excluded, self._experiment.scored_pixels)
         return self._pixels[key]
 
     def _wanted(self, cell: Cell, dataset: Dataset, labels: RunLabels) -> WantedFeatures:
@@ -311,7 +311,7 @@ class _Runner:
             values = {} if method == jobs.UNTRAINED and variant.method == SUPERVISED else self._experiment.pretrain or {}
             run(
                 jobs.Pretrain(
-                    rasters=tuple(sheet.image for sheet in dataset.train),
+                    rasters=tuple(pair.image for pair in dataset.train),
                     encoder=str(path),
                     preset=self._experiment.preset,
                     method=method,
@@ -348,8 +348,8 @@ class _Runner:
             return {"": scene_labels(dataset, fraction, seed, feedback)}
         return dict(labels_of_parts(dataset, protocol, fraction, seed, feedback))
 
-    def _scored(self, dataset: Dataset) -> Sequence[Sheet]:
-        """Return what is mapped and scored. Of patches, the sheets they come from only where there are no others."""
+    def _scored(self, dataset: Dataset) -> Sequence[LabelledImage]:
+        """Return what is mapped and scored. Of patches, the images they come from only where there are no others."""
         if self._experiment.on_patches:
             return dataset.test or dataset.train
         return (*dataset.train, *dataset.test)
@@ -387,7 +387,7 @@ class _Runner:
 
 @dataclass(frozen=True)
 class _Part:
-    """What a cell makes a model for: the ``number``-th of some parts of a scene; without a name, all of it."""
+    """The part of a scene that a cell makes a model for, the ``number``-th; without a name, all of it."""
 
     number: int
     of: int

@@ -14,7 +14,7 @@ from false_core import jobs
 from false_core.accuracy.metrics import confusion_matrix, score
 from false_core.experiments.baselines import Baseline
 from false_core.experiments.config import COORDINATES
-from false_core.experiments.dataset import Sheet
+from false_core.experiments.dataset import LabelledImage
 from false_core.experiments.kept_features import KeptFeatures
 from false_core.experiments.results import ChosenHead
 from false_core.experiments.scoring import ScoredPixels, Tally
@@ -36,7 +36,7 @@ Answers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class WantedFeatures:
-    """What all cells of an experiment ask of the features of a scene, so that they are computed together.
+    """The features of a scene that all cells of an experiment ask for, so that they are computed together.
 
     Attributes:
         folder: Folder that features are kept in.
@@ -59,18 +59,18 @@ class Asked:
 
     Attributes:
         name: What the score is called.
-        sheet: The raster.
+        pair: The raster and its truth.
         pixels: The pixels.
     """
 
     name: str
-    sheet: Sheet
+    pair: LabelledImage
     pixels: ScoredPixels
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What a head came to.
+    """The scores of a head.
 
     Attributes:
         tallies: By the name of what was asked.
@@ -129,7 +129,7 @@ class SampledRun:
         counts = balanced_counts(points, len(self._codes))
         tallies = {}
         for one in asked:
-            if method == COORDINATES and one.sheet.image != self._raster.source.path:
+            if method == COORDINATES and one.pair.image != self._raster.source.path:
                 continue
             features, seen = self._features(one)
             known, new = (points.places, seen.places) if method == COORDINATES else (statistics[TEXTURE], features[TEXTURE])
@@ -173,10 +173,10 @@ class SampledRun:
     def _features(self, one: Asked) -> tuple[Mapping[str, FloatArray], LabelledPoints]:
         """Return features of the pixels of a raster that have data, and those pixels."""
         kept, source = self._source(), self._raster.source
-        if one.sheet.image != source.path:
+        if one.pair.image != source.path:
             distance = source.ground_sample_distance
             source = at_resolution_of_model(
-                RasterSource(one.sheet.image, source.bands),
+                RasterSource(one.pair.image, source.bands),
                 source.pixel_size * source.factor,
                 None if distance is None else distance * source.factor,
                 Feedback(),

@@ -1,4 +1,4 @@
-"""What a model says against the truth: of a whole map, strip by strip, or of random pixels."""
+"""The score of a model against the truth: of a whole map, strip by strip, or of random pixels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNKNOWN_INDEX = -1
 
 @dataclass(frozen=True)
 class Tally:
-    """What the comparison of a map and its truth came to.
+    """The counts from comparing a map and its truth.
 
     Attributes:
         confusion: Pixels of shape (classes, classes), true classes in rows.

@@ -22,7 +22,7 @@ from false_core.raster.classes import ClassTable
 METRICS = {"oa": "OA", "miou": "mIoU", "macc": "mAcc", "kappa": "kappa", "f1": "F1"}
 """The scores of a whole map. F1 is the mean over the classes present in the truth, as mIoU and mAcc are."""
 _TOLD = {"oa_told": "oa", "oa_low": "oa_low", "oa_high": "oa_high"}
-ALL_SHEETS, MEAN_OF_PARTS = "all sheets", "mean over the parts"
+ALL_IMAGES, MEAN_OF_PARTS = "all images", "mean over the parts"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Row:
-    """What the seeds of one variant came to on one raster.
+    """The results of the seeds of one variant on one raster.
 
     Attributes:
         variant: What it is.
@@ -73,11 +73,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """What is compared in one table: everything but the variant is the same.
+    """The results that one table compares: everything but the variant is the same.
 
     Attributes:
         dataset: Name of the dataset.
-        raster: What was scored: a raster, all sheets together, or the mean over the parts of a scene.
+        raster: What was scored: a raster, all images together, or the mean over the parts of a scene.
         protocol, fraction, frozen: As in ``Cell``.
         classes: The classes of the dataset.
         rows: One per variant that has results.
@@ -93,9 +93,9 @@ class Group:
 
     @property
     def where(self) -> str:
-        """What was scored, in words."""
+        """The raster or part that was scored, in words."""
         if self.protocol in (SCENE, PATCHES):
-            return self.dataset if self.raster in (self.dataset, ALL_SHEETS) else f"{self.dataset}: {self.raster}"
+            return self.dataset if self.raster in (self.dataset, ALL_IMAGES) else f"{self.dataset}: {self.raster}"
         return f"{self.dataset}: {PROTOCOL_TITLES[self.protocol]}"
 
 
@@ -120,11 +120,11 @@ def scores_of(confusion: IntArray) -> tuple[dict[str, float], list[float]]:
 
 
 def scored_of(experiment: Experiment, result: RunResult) -> dict[str, Scored]:
-    """Return what the tables show of a result: each raster of a scene by itself, the sheets of patches put together, and of
+    """Return what the tables show of a result: each raster of a scene by itself, the images of patches put together, and of
     the parts of a scene the mean over them."""
     own = {name: tally.confusion for name, tally in result.tallies.items()}
     if experiment.on_patches:
-        return {ALL_SHEETS: Scored(*scores_of(np.sum(list(own.values()), axis=0)))}
+        return {ALL_IMAGES: Scored(*scores_of(np.sum(list(own.values()), axis=0)))}
     scored = {name: Scored(*scores_of(confusion)) for name, confusion in own.items()}
     if result.cell.protocol == SCENE:
         return scored
@@ -229,7 +229,7 @@ def write_csv(path: Path, experiment: Experiment, results: Sequence[RunResult]) 
             }
             parts = {name: Scored(*scores_of(tally.confusion)) for name, tally in result.tallies.items()}
             for raster, scored in {**parts, **scored_of(experiment, result)}.items():
-                tallies = [t for name, t in result.tallies.items() if raster in (name, ALL_SHEETS, MEAN_OF_PARTS)]
+                tallies = [t for name, t in result.tallies.items() if raster in (name, ALL_IMAGES, MEAN_OF_PARTS)]
                 values = {**scored.whole, **{f"iou {c.name}": value for c, value in zip(result.classes, scored.iou)}}
                 holds = interval_holds(result, raster)
                 told = {} if holds is None else {column: result.held_back[name] for column, name in _TOLD.items()}

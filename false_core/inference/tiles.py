@@ -1,4 +1,4 @@
-"""How an area is cut into overlapping tiles, and how their results are blended without a seam."""
+"""The plan that cuts an area into overlapping tiles, and the blending of their results without a seam."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ WAITING_SHARE_OF_MEMORY = 0.5
 
 @dataclass(frozen=True)
 class Sight:
-    """How a network looks at a tile.
+    """The view of a network on a tile.
 
     Attributes:
         stride: What the distances and the sides of tiles are multiples of.

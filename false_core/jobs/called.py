@@ -1,4 +1,4 @@
-"""What a parameter is called in messages: the word of the place where a person gives its value.
+"""The name of a parameter in messages: the word of the place where a person gives its value.
 
 That is its label in a dialog and its option in a shell; in JSON and Python, and unless another is asked for, its name.
 """

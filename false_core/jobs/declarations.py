@@ -1,4 +1,4 @@
-"""What can be asked of this library. Each job is one frozen dataclass, and each parameter is declared once, here.
+"""The jobs of this library. Each job is one frozen dataclass, and each parameter is declared once, here.
 
 The Processing dialogs, the command line, the JSON that crosses the process border, the Python API and the help pages are
 all made from these declarations. A job also says which function does it: ``done_by``, as ``"module:function"``.
@@ -43,7 +43,7 @@ METHODS = {
     "false": "FALSE", "simclr": "SimCLR", "barlow_twins": "Barlow Twins", "pcl": "PCL", "rissnet": "RiSSNet",
     "gfcnet": "GFCNet", "glcnet": "GLCNet", "grass": "GraSS", "moco": "MoCo v2", "sticl": "STICL", "last": "LaST",
     "inpainting": "Inpainting", "jigsaw": "Jigsaw", "colourisation": "Colourisation", "autoencoder": "Autoencoder",
-    UNTRAINED: "untrained encoder",
+    "pca": "PCA", UNTRAINED: "untrained encoder",
 }  # fmt: skip
 """Methods of pretraining, and what they are called in tables."""
 CALIBRATED = ("rissnet", "gfcnet", "glcnet", "grass")
@@ -52,8 +52,11 @@ PUBLISHED, ELSEWHERE = "published", "elsewhere"
 SEARCHES = (PUBLISHED, ELSEWHERE)
 """Ways to look for false negatives."""
 PRESETS = ("auto", "quick", "standard", "paper")
+NOTHING_KEPT = "nothing"
+KEPT = (NOTHING_KEPT, "norms", "stride2", "stride4", "stride8", "stride16")
+"""Parts of an encoder that stay as they are in pretraining."""
 BY_CHANCE, BY_FEATURES, BY_GRADIENTS = "chance", "features", "gradients"
-"""How places are chosen among those found."""
+"""Ways to choose places among those found."""
 HEADS = ("auto", "linear", "texture", "network")
 GENERAL_WEIGHTS = ("general", "none")
 
@@ -160,7 +163,8 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
         "together. moco takes negatives from earlier batches, for small batches. sticl does so too, and shows some patches "
         "in the colours of other places or dates, so that the encoder learns to see through light and season. "
         "last asks a student to say of any crop what its teacher says of the whole view, without negatives. "
-        "inpainting, colourisation and jigsaw hide something of a view and ask for it; autoencoder is a control. "
+        "inpainting, colourisation and jigsaw hide something of a view and ask for it; autoencoder is a control, and so is "
+        "pca, which computes the filters of a network of its own and needs no weights. "
         "random does not train the encoder at all, which shows what pretraining adds.",
         "false",
         choices=tuple(METHODS),
@@ -175,6 +179,16 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
         "weights, such as imagenet or resnet50.a1_in1k, which are downloaded. With the method random they become an encoder "
         "as they are. Empty: general, but none with the preset paper.",
         None,
+        advanced=True,
+    )
+    keep: str = parameter(
+        CHOICE,
+        "Keep",
+        "What of the weights to start from stays as it is. nothing: all of them learn. norms: the layers that normalise "
+        "stay. stride2, stride4, stride8 and stride16: all layers stay that the features at this stride, in pixels, and at "
+        "finer ones depend on. That protects what a general encoder knows, and takes less time.",
+        NOTHING_KEPT,
+        choices=KEPT,
         advanced=True,
     )
     backbone: Optional[str] = _backbone()
@@ -194,6 +208,14 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
     steps: Optional[int] = _from_preset(INTEGER, "Training steps", "Number of training steps.", minimum=1, maximum=10**7)
     batch_size: Optional[int] = _from_preset(
         INTEGER, "Batch size", "Patches per step; each gives two views.", minimum=2, maximum=65536
+    )
+    learning_rate: Optional[float] = _from_preset(
+        NUMBER,
+        "Learning rate",
+        "The highest one; it rises in the first tenth of the steps and then falls. To go on from an encoder that is not to "
+        "forget, take a tenth of the usual one.",
+        minimum=1e-8,
+        maximum=100.0,
     )
     temperature: Optional[float] = _from_preset(
         NUMBER,
@@ -298,7 +320,9 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
     RESULTS: ClassVar[Tuple[Result, ...]] = (Result("loss", "Final loss"), Result("steps", "Steps trained"))
 
     def contradiction(self) -> Optional[Tuple[str, str]]:
-        """Say so where a method is asked to find false negatives that has no place for them."""
+        """Say so where a method is asked for what it has no place for."""
+        if self.method == "pca" and self.weights not in (None, "none"):
+            return f"The method {self.method} takes no {called(self, 'weights')}.", "It computes all of them. Leave it out."
         if not self.false_negatives or self.method in (*CALIBRATED, "false"):
             return None
         remedy = "The method false is simclr with false negatives." if self.method == "simclr" else "Leave it out."

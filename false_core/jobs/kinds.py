@@ -58,12 +58,12 @@ class Kind:
 
     @property
     def is_path(self) -> bool:
-        """Whether the value names files or folders, read or written."""
+        """Return whether the value names files or folders, read or written."""
         return self.is_input or self.is_output
 
     @property
     def is_raster(self) -> bool:
-        """Whether the value names rasters that are read."""
+        """Return whether the value names rasters that are read."""
         return self.is_input and self.layer == RASTER_LAYER
 
     def paths(self, value: Any) -> List[str]:

@@ -1,1 +1,1 @@
-"""What was digitised: where labels were drawn, and which class each is of."""
+"""The labels that were digitised: where labels were drawn, and which class each is of."""

@@ -18,7 +18,7 @@ _ALPHABETS = (
 """Encodings of one byte, the script of their texts, and its usual letters."""
 _EAST_ASIAN = (("gb18030", "cjk"), ("shift_jis", "kana"), ("cp949", "hangul"), ("big5", "cjk"))
 PLAUSIBLE = 0.98
-"""How near to the best an encoding must come, to be taken where it stands first in the list."""
+"""The distance from the best within which an encoding is taken where it stands first in the list."""
 
 
 def guess_encoding(texts: Sequence[bytes]) -> str | None:

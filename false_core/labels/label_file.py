@@ -46,7 +46,7 @@ _SILENT = (0, 87)
 
 @dataclass(frozen=True)
 class _Layer:
-    """What is known of the layer of a file before its features are read.
+    """The facts about the layer of a file before its features are read.
 
     Attributes:
         name: Its name.

@@ -1,4 +1,4 @@
-"""What about the labels may spoil a model or its score, said before the training."""
+"""Warnings about labels that may spoil a model or its score, given before the training."""
 
 from __future__ import annotations
 

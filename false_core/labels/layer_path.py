@@ -1,4 +1,4 @@
-"""What the path of a label layer says, as QGIS writes it: ``FILE|layername=NAME|geometrytype=Polygon|subset=FILTER``."""
+"""The parts of the path of a label layer, as QGIS writes it: ``FILE|layername=NAME|geometrytype=Polygon|subset=FILTER``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _GEOMETRIES = {"point": 0, "linestring": 1, "polygon": 2}
 
 @dataclass(frozen=True)
 class LayerPath:
-    """Where labels are, and which of them count.
+    """The place of labels, and the choice of those that count.
 
     Attributes:
         file: The path of the file.

@@ -1,4 +1,4 @@
-"""What the file of a label layer leads to, looked at before GDAL follows it: other files, queries, addresses."""
+"""The sources that the file of a label layer leads to, looked at before GDAL follows it: other files, queries, addresses."""
 
 from __future__ import annotations
 

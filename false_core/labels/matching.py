@@ -1,4 +1,4 @@
-"""Which class of a map a value of another file means: by the class's name, or by its code."""
+"""The class of a map that a value of another file means: by the class's name, or by its code."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from false_core.untrusted import on_one_line
 
 @dataclass(frozen=True)
 class Match:
-    """What the values of a file mean on a map.
+    """The classes on a map that the values of a file mean.
 
     Attributes:
         classes: The class of each value, or None where the map has no such class.
-        doubt: A sentence where the values could also have meant something else; mostly empty.
+        warning: A sentence where the values could also have meant something else; mostly empty.
     """
 
     classes: dict[Any, LandCoverClass | None]
-    doubt: str = ""
+    warning: str = ""
 
 
 def match(values: Iterable[Any], classes: Sequence[LandCoverClass], values_of: str, classes_of: str) -> Match:
@@ -59,8 +59,8 @@ def match(values: Iterable[Any], classes: Sequence[LandCoverClass], values_of: s
     differ = [value for value in numbers if named[value] and coded[value] and named[value] != coded[value]]
     if differ or any(named[value] and not coded[value] for value in numbers):
         # The names are numbers of another kind than the codes: a number that is no name is no code either.
-        doubt = _doubt(differ[0], named[differ[0]], values_of, classes_of) if differ and all(coded.values()) else ""
-        return Match({**found, **named}, doubt)
+        warning = _warning(differ[0], named[differ[0]], values_of, classes_of) if differ and all(coded.values()) else ""
+        return Match({**found, **named}, warning)
     return Match({**found, **{value: named[value] or coded[value] for value in numbers}})
 
 
@@ -86,7 +86,7 @@ class _Names:
                 self._by_number.setdefault(number, []).append(one)
 
     def know(self, value: Any) -> bool:
-        """Whether ``value`` is the name of a class."""
+        """Return whether ``value`` is the name of a class."""
         return bool(self._called(value))
 
     def of(self, value: Any) -> LandCoverClass | None:
@@ -107,7 +107,7 @@ class _Names:
         return exactly or (in_numbers if len(in_numbers) == 1 else [])
 
 
-def _doubt(value: Any, called: LandCoverClass | None, values_of: str, classes_of: str) -> str:
+def _warning(value: Any, called: LandCoverClass | None, values_of: str, classes_of: str) -> str:
     assert called
     return (
         f"The numbers in {values_of} are taken for names of the classes of {classes_of}. They could also be their codes: "

@@ -1,4 +1,4 @@
-"""Where labels lie on a raster: brought to its CRS, and to the pixels of its working grid."""
+"""The placement of labels on a raster: brought to its CRS, and to the pixels of its working grid."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _in_crs_of(
     if same.equals(ours if same is theirs else _unbound(ours), ignore_axis_order=True):
         return geometries
     operation = _best_operation(theirs, ours, source)
-    off = operation.doubt(source.ground_sample_distance, describe_crs(crs), describe_crs(source.crs))
+    off = operation.warning(source.ground_sample_distance, describe_crs(crs), describe_crs(source.crs))
     if off:
         feedback.warn(off)
 
@@ -137,7 +137,7 @@ def _unbound(crs: pyproj.CRS) -> pyproj.CRS:
 
 @dataclass(frozen=True)
 class _Operation:
-    """How coordinates are brought from one CRS to another.
+    """The operation that brings coordinates from one CRS to another.
 
     Attributes:
         accuracy: How far off a point may be, in metres; None where nobody knows.
@@ -150,7 +150,7 @@ class _Operation:
     is_guess: bool
     missing: str
 
-    def doubt(self, pixel: float | None, theirs: str, ours: str) -> str:
+    def warning(self, pixel: float | None, theirs: str, ours: str) -> str:
         """Return a sentence where labels are expected to be off by more than half a ``pixel``, in metres, or nothing."""
         wanted = f" A better way needs the grid file {self.missing}, which is not installed." if self.missing else ""
         if self.is_guess:

@@ -1,4 +1,4 @@
-"""Which labels train the model and which score it. Neighbours look alike, so whole blocks of space are kept back."""
+"""The split of labels into training and scoring. Neighbours look alike, so whole blocks of space are kept back."""
 
 from __future__ import annotations
 

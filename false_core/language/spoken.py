@@ -1,4 +1,4 @@
-"""What a job or a session says, in the language of the user: events and errors on their way to a person."""
+"""The messages of a job or a session, in the language of the user: events and errors on their way to a person."""
 
 from __future__ import annotations
 

@@ -63,12 +63,12 @@ class Template:
 
     @cached_property
     def literal_length(self) -> int:
-        """How many characters are not filled in: of two templates that fit, the one with more is meant."""
+        """The number of characters that are not filled in: of two templates that fit, the one with more is meant."""
         return sum(len(part) for part in self.parts if isinstance(part, str))
 
     @cached_property
     def rest(self) -> Template | None:
-        """What follows where it is another text and then a sentence, as in ``{text} It is left out.``; None elsewhere."""
+        """The text after another text and before a sentence, as in ``{text} It is left out.``; None elsewhere."""
         first, second = (*self.parts, "", "")[:2]
         if (
             not isinstance(first, Hole)
@@ -81,14 +81,14 @@ class Template:
 
     @cached_property
     def is_loose(self) -> bool:
-        """Whether it is hardly more than its holes, so that it would fit many a text that was not made from it."""
+        """Return whether it is hardly more than its holes, so that it would fit many a text that was not made from it."""
         letters = sum(character.isalpha() for part in self.parts if isinstance(part, str) for character in part)
         begins_a_sentence = isinstance(self.parts[0], str) and self.parts[0][:1].isupper()
         return letters < FEWEST_LETTERS and not begins_a_sentence
 
     @cached_property
     def numbers(self) -> int:
-        """How many holes only a number fits into."""
+        """The number of holes that only a number fits into."""
         return sum(hole.mark == NUMBER_MARK for hole in self.holes)
 
     def filling(self, text: str) -> dict[str, str] | None:

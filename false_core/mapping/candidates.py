@@ -179,7 +179,7 @@ class _Squares:
 
     @property
     def are_wanted(self) -> bool:
-        """Whether the network has something to compute here."""
+        """Return whether the network has something to compute here."""
         return bool(self.free.any() or self.touched.any())
 
     def sums(self, values: Tensor, step: int = 1) -> Tensor:
@@ -212,7 +212,7 @@ class _Squares:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What a segmenter gave for a tile.
+    """The output of a segmenter for a tile.
 
     Attributes:
         probabilities: The probabilities of the classes, of shape (classes, side, side).

@@ -52,8 +52,8 @@ def compare_maps(job: CompareMaps, feedback: Feedback) -> dict[str, Any]:
                 "Check that both maps are of the same place, and that their CRSs are right.",
             )
         change = _change(after, seen, _colours(job.before))
-    for doubt in change.doubts:
-        feedback.warn(doubt)
+    for warning in change.warnings:
+        feedback.warn(warning)
     alone = sum(seen.left_out.values())
     if alone:
         feedback.info(f"Not compared: {alone:,} pixels that only one of the two maps has.")
@@ -67,7 +67,7 @@ def compare_maps(job: CompareMaps, feedback: Feedback) -> dict[str, Any]:
         if job.report:
             assert pictures is not None
             names = RasterSource(job.before).name, after.source.name
-            report = change_report(names, change.classes, change.pixels, alone, after.source, pictures, change.doubts)
+            report = change_report(names, change.classes, change.pixels, alone, after.source, pictures, change.warnings)
             write_report(job.report, report)
     compared = int(change.pixels.sum())
     return {"changed": float(1 - np.trace(change.pixels) / compared), "compared": compared}
@@ -75,20 +75,20 @@ def compare_maps(job: CompareMaps, feedback: Feedback) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Change:
-    """What became what.
+    """The changes between the classes of two maps.
 
     Attributes:
         classes: The classes of both maps.
         pixels: Pixels of shape (classes, classes), those of the map before in rows.
         of_before, of_after: The number of the class of each value of the two rasters.
-        doubts: What the values of the map before could mean otherwise, in sentences.
+        warnings: What the values of the map before could mean otherwise, in sentences.
     """
 
     classes: tuple[AssessedClass, ...]
     pixels: IntArray
     of_before: dict[int, int]
     of_after: dict[int, int]
-    doubts: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def _colours(path: str) -> dict[str, str]:
@@ -97,7 +97,7 @@ def _colours(path: str) -> dict[str, str]:
 
 
 def _change(after: ClassMap, seen: Comparison, colours_before: dict[str, str]) -> _Change:
-    class_of_value, names, doubts = class_keys(after, seen)
+    class_of_value, names, warnings = class_keys(after, seen)
     keys: list[int | str] = sorted({*seen.mapped, *(key for key in class_of_value.values() if isinstance(key, int))})
     keys += sorted(names)
     pixels = np.zeros((len(keys), len(keys)), np.int64)
@@ -109,7 +109,7 @@ def _change(after: ClassMap, seen: Comparison, colours_before: dict[str, str]) -
         pixels,
         {_whole(value): keys.index(key) for value, key in class_of_value.items()},
         {code: keys.index(code) for code in seen.mapped},
-        (*doubts, *_notes_on_missing_names(after, seen, by_codes=not doubts)),
+        (*warnings, *_notes_on_missing_names(after, seen, by_codes=not warnings)),
     )
 
 

@@ -21,7 +21,7 @@ PICTURE_PX = 500
 MOST_PAIRS = 30
 """Changes from one class to another that are listed; the table has them all."""
 PALE = 0.25
-"""How much of its colour is left of what did not change."""
+"""Share of its colour that is left of what did not change."""
 
 
 class Pictures:

@@ -105,7 +105,7 @@ def _classes_of(the_map: ClassMap, counts: dict[int, int]) -> list[LandCoverClas
 
 @dataclass(frozen=True)
 class _Edit:
-    """What becomes of the classes of a map.
+    """The change of the classes of a map.
 
     Attributes:
         before: Its classes.
@@ -150,8 +150,8 @@ class _Edit:
         by_new, by_old = (
             match(called.values(), classes, labels.name, self.map_name) for classes in (self.classes, self.before)
         )
-        if by_new.doubt:
-            feedback.warn(by_new.doubt)
+        if by_new.warning:
+            feedback.warn(by_new.warning)
         new, old = by_new.classes, by_old.classes
         colours = {entry.name: entry.color for entry in legend}
         added: dict[str, LandCoverClass] = {}

@@ -101,7 +101,7 @@ def _write(
 ) -> None:
     source, in_colour = tiled.source, bands == COLOURS and components is not None
     f = source.factor
-    native = Window(area.column * f, area.row * f, area.width * f, area.height * f)
+    source_window = Window(area.column * f, area.row * f, area.width * f, area.height * f)
     # From a corner of the coarsest features on, so that they lie the same whatever area is asked for.
     left, top = area.column // STRIDE * STRIDE, area.row // STRIDE * STRIDE
     plan = tiled.plan(Window(left, top, area.column + area.width - left, area.row + area.height - top))
@@ -116,7 +116,9 @@ def _write(
     before_column, before_row = (area.column - left) // FEATURE_STRIDE, (area.row - top) // FEATURE_STRIDE
     nodata, dtype = (COLOUR_NODATA, "uint8") if in_colour else (np.nan, "float32")
     with (
-        RasterFile(path, source, native, nodata, bands=bands, dtype=dtype, step=f * FEATURE_STRIDE, block=side) as out,
+        RasterFile(
+            path, source, source_window, nodata, bands=bands, dtype=dtype, step=f * FEATURE_STRIDE, block=side
+        ) as out,
         closing(tiled.over(plan, values_of)) as computed,
     ):
         out.describe(_names(tiled.encoder, components))

@@ -25,12 +25,12 @@ FILES = {
     "job_finetune.json": "The job that trains the model again.",
     "layout.pdf": "The map on a page to print, where it was handed in from QGIS.",
 }
-"""What each file of the folder is."""
+"""The meaning of each file of the folder."""
 
 
 @dataclass(frozen=True)
 class Handed:
-    """What is handed in.
+    """The files and facts that are handed in.
 
     Attributes:
         raster: Name of the raster that the map was made of, or nothing.

@@ -94,7 +94,7 @@ def _assembled(network: BorderGraph, start: int, end: int, source: RasterSource,
     ring_ends = np.cumsum(ring_sizes)
     # A ring ends where it began.
     points = np.insert(points, ring_ends, points[ring_ends - ring_sizes], axis=0)
-    a, b, c, d, e, f = source.native_transform[:6]
+    a, b, c, d, e, f = source.source_transform[:6]
     x, y = points[:, 0], points[:, 1]
     on_map = np.column_stack([a * x + b * y + c, d * x + e * y + f])
     ring_offsets = np.r_[0, ring_ends + np.arange(1, len(ring_ends) + 1)]

@@ -104,7 +104,7 @@ def find_regions(land_cover: ClassMap, areas: GroundAreas, side: int, minimum_ar
         minimum_area: The least area of a region, in the unit of ``unit_of_areas``.
     """
     source = land_cover.source
-    blocks = Blocks(source.native_width, source.native_height, side)
+    blocks = Blocks(source.source_width, source.source_height, side)
     found = _Found(source, areas, blocks, borders=minimum_area > 0)
     for number, window in enumerate(blocks):
         feedback.advance(number * side**2 / 1e6, len(blocks) * side**2 / 1e6, "Mpx")
@@ -154,7 +154,7 @@ class _Found:
     def __init__(self, source: RasterSource, areas: GroundAreas, blocks: Blocks, borders: bool) -> None:
         self._areas = areas
         self.largest_pixel = areas.largest_pixel
-        transform = source.native_transform
+        transform = source.source_transform
         # A pixel's horizontal and vertical edges. In degrees, the horizontal ones are shorter towards the poles.
         across, down = np.hypot(transform.a, transform.d), np.hypot(transform.b, transform.e)
         is_in_degrees = source.crs is not None and source.crs.is_geographic
@@ -163,7 +163,7 @@ class _Found:
         longest = max(across, down)
         self._horizontal = np.maximum(1, np.rint(across * narrowing / longest * _FINE)).astype(np.int64)
         self._vertical = max(1, round(down / longest * _FINE))
-        self._width, self._blocks, self._with_borders = source.native_width, blocks, borders
+        self._width, self._blocks, self._with_borders = source.source_width, blocks, borders
         self._parts: list[tuple[Integers, Integers, Integers]] = []
         self._same: list[Integers] = []
         self._borders: list[Integers] = []
@@ -174,7 +174,7 @@ class _Found:
 
     @property
     def offsets(self) -> Integers:
-        """Where the parts of each block begin, and where they end."""
+        """The numbers at which the parts of each block begin, and the end."""
         return np.concatenate([[0], np.cumsum(self._counts)]).astype(np.int64)
 
     def add(self, window: Window, codes: CodeArray, labels: CodeArray, count: int) -> None:

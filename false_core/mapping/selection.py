@@ -1,4 +1,4 @@
-"""Which few of many to label: uncertain ones, unlike each other and unlike what is labelled."""
+"""The choice of few of many to label: uncertain ones, unlike each other and unlike what is labelled."""
 
 from __future__ import annotations
 

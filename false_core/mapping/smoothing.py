@@ -20,9 +20,9 @@ from false_core.mapping.regions import Integers
 DoubleArray = npt.NDArray[np.float64]
 
 MAX_GATE_OFFSET_PX = 0.4
-"""How far from the middle of a gate a line may go, in pixels. The gate ends at 0.5."""
+"""Pixels that a line may go from the middle of a gate. The gate ends at 0.5."""
 SIMPLIFY_TOLERANCE_PX = 0.06
-"""How far a line may move, in pixels, to do with fewer points. MAX_GATE_OFFSET_PX leaves 0.07 to the next square."""
+"""Pixels that a line may move, to do with fewer points. MAX_GATE_OFFSET_PX leaves 0.07 to the next square."""
 SMOOTHING_STEPS, PULL = 40, 0.5
 """Steps of the smoothing, and the share of the way to the middle of its neighbours that a point goes in each."""
 

@@ -1,4 +1,4 @@
-"""Where to digitise next: from a model and what is labelled so far to the few squares that would teach it most."""
+"""Suggestions for labelling: from a model and what is labelled so far to the few squares that would teach it most."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ ADAPTIVE = "adaptive"
 
 @dataclass(frozen=True)
 class Calibration:
-    """How false negatives are found and how far they are trusted; see ``fncc.fncc_loss``.
+    """The settings by which false negatives are found and trusted; see ``fncc.fncc_loss``.
 
     Attributes:
         search: How FNSD looks for them.

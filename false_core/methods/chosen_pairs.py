@@ -94,7 +94,7 @@ def contrast_chosen(
     found: FalseNegatives | None = None
     if calibration:
         of_positive, of_nearest = of_chosen[:, 0].detach(), scan.of_nearest.detach()
-        surest = world.joined(calibration.search.sureness(of_positive, of_nearest, scan.there), anchors)
+        surest = world.all_gather_rows(calibration.search.sureness(of_positive, of_nearest, scan.there), anchors)
         benchmark = calibration.search.benchmarks(surest)[own]
         weights = calibration.weights(z, scan.nearest, means, own) * scan.there
         of_false_negatives = scan.of_nearest / temperature
@@ -102,14 +102,14 @@ def contrast_chosen(
             [log_numerator(column, of_false_negatives, benchmark, weights) for column in logits.unbind(dim=1)], dim=1
         )
         curves |= calibration.curves(FalseNegatives(benchmark, scan.nearest, scan.there), of_nearest, weights, world)
-        found = FalseNegatives(*(world.joined(of_own, anchors) for of_own in (benchmark, scan.nearest, scan.there)))
+        found = FalseNegatives(*(world.all_gather_rows(of_own, anchors) for of_own in (benchmark, scan.nearest, scan.there)))
     denominator = torch.logaddexp(logits, scan.log_negatives[:, None])
     losses = ((denominator - numerator) * counts).sum(dim=1) / counts.sum(dim=1)
     return Outcome(of_all(losses, anchors, world).mean(), curves, found)
 
 
 class _Scan(NamedTuple):
-    """What one pass over the similarities of some anchors comes to.
+    """The result of one pass over the similarities of some anchors.
 
     Attributes:
         log_negatives: The log of the sum over N(i) of exp(s_ij / tau), (rows,); ``IGNORED_LOGIT`` where there is none.

@@ -47,7 +47,7 @@ class _LogDenominator(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, z: Tensor, temperature: float, neighbours: int, world: World) -> tuple[Tensor, Tensor]:
         denominator, nearest = _scan(z, temperature, min(neighbours, len(z) - 2), world.share.of(len(z)))
-        denominator, nearest = world.joined(denominator, len(z)), world.joined(nearest, len(z))
+        denominator, nearest = world.all_gather_rows(denominator, len(z)), world.all_gather_rows(nearest, len(z))
         context.save_for_backward(z, denominator)
         context.temperature, context.world = temperature, world
         context.mark_non_differentiable(nearest)
@@ -55,10 +55,10 @@ class _LogDenominator(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(context: Any, slope: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(context: Any, grad_output: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
         z, denominator = context.saved_tensors
-        gradient = _gradient(z, denominator, slope, context.temperature, context.world.share.of(len(z)))
-        return context.world.joined(gradient, len(z)), None, None, None
+        gradient = _gradient(z, denominator, grad_output, context.temperature, context.world.share.of(len(z)))
+        return context.world.all_gather_rows(gradient, len(z)), None, None, None
 
 
 def _scan(z: Tensor, temperature: float, neighbours: int, own: slice) -> tuple[Tensor, Tensor]:
@@ -91,11 +91,11 @@ def _scan(z: Tensor, temperature: float, neighbours: int, own: slice) -> tuple[T
     return torch.cat(denominators), torch.cat(found)
 
 
-def _gradient(z: Tensor, denominator: Tensor, slope: Tensor, temperature: float, own: slice) -> Tensor:
-    """Return some rows of the gradient at ``z`` for the gradient ``slope`` (2B,) at the denominators."""
+def _gradient(z: Tensor, denominator: Tensor, grad_output: Tensor, temperature: float, own: slice) -> Tensor:
+    """Return some rows of the gradient at ``z`` for the gradient ``grad_output`` (2B,) at the denominators."""
     gradient = torch.zeros_like(z[own])
     one_exponential = 1 / temperature <= MOST_EXPONENT
-    weight = slope * denominator.neg().exp()
+    weight = grad_output * denominator.neg().exp()
     with torch.autocast(z.device.type, enabled=False):
         scaled = z / temperature
         for rows, across in tiles(own, len(z), z.device):
@@ -107,7 +107,7 @@ def _gradient(z: Tensor, denominator: Tensor, slope: Tensor, temperature: float,
                 if one_exponential:
                     weights = logits.exp_().mul_(weight[rows, None] + weight[columns])
                 else:
-                    weights = (logits - denominator[rows, None]).exp_().mul_(slope[rows, None])
-                    weights += logits.sub_(denominator[columns]).exp_().mul_(slope[columns])
+                    weights = (logits - denominator[rows, None]).exp_().mul_(grad_output[rows, None])
+                    weights += logits.sub_(denominator[columns]).exp_().mul_(grad_output[columns])
                 into += weights @ z[columns]
     return gradient.div_(temperature)

@@ -27,7 +27,7 @@ from false_core.methods.pairs import (
 )
 
 POSITIVE, ANCHOR, FOUND = "positive", "anchor", "found"
-"""What similarities are compared with or gone by: the positive, the anchor itself, and what was found."""
+"""The references that similarities are compared with or gone by: the positive, the anchor itself, and what was found."""
 
 ROUNDING = 32
 """Units of the last place by which two similarities may differ that are the same."""
@@ -35,7 +35,7 @@ ROUNDING = 32
 
 @dataclass(frozen=True)
 class Search:
-    """How false negatives are looked for.
+    """The search for false negatives.
 
     Attributes:
         threshold: Similarity of positives above which an anchor is a benchmark anchor (T), cosine.
@@ -70,7 +70,7 @@ class Search:
 
     @property
     def is_published(self) -> bool:
-        """Whether this is what the paper does, for whatever T and k."""
+        """Return whether this is what the paper does, for whatever T and k."""
         return self.neighbours >= 1 and not self.benchmark and self.closest_to == POSITIVE
 
     def number(self, anchors: int) -> int:
@@ -120,12 +120,12 @@ class Search:
 
 
 PUBLISHED_SEARCH = Search()
-"""What the paper looks for."""
+"""The search of the paper."""
 
 
 @dataclass(frozen=True)
 class FalseNegatives:
-    """What FNSD determined for 2B anchors.
+    """The false negatives that FNSD determined for 2B anchors.
 
     Attributes:
         benchmark: Which anchors are benchmark anchors (Eq. 1), bool of shape (2B,).

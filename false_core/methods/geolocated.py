@@ -18,7 +18,7 @@ _GROUND, _PATCHES = " on the ground", " in patches"
 
 @dataclass(frozen=True)
 class Places:
-    """Where embeddings lie, in widths of a patch: the two views of a place lie at one place.
+    """The places of embeddings, in widths of a patch: the two views of a place lie at one place.
 
     Attributes:
         ground: Where they lie themselves, of shape (2N, 3).

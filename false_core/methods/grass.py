@@ -62,7 +62,7 @@ class GraSS(PairMethod):
 
     @property
     def looks_twice(self) -> bool:
-        """Whether the warm-up is over."""
+        """Return whether the warm-up is over."""
         return bool(self.warmed_up)
 
     def after_step(self, step: int, steps: int) -> None:

@@ -50,7 +50,7 @@ SHARPER_UNTIL = 0.1
 LAST_LAYER_FROM = 0.01
 """Share of the training after which the last layer learns too."""
 CENTRE_MOMENTUM = 0.9
-"""How much of the centre stays at each step."""
+"""Share of the centre that stays at each step."""
 SHOWN_PATCHES = 6
 """Patches in the picture of the report."""
 SHOWN_SMALL_CROPS = 3

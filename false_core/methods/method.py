@@ -1,4 +1,4 @@
-"""What a self-supervised method is to the training engine, and what most of them have in common."""
+"""The interface of a self-supervised method to the training engine, and what most of them have in common."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Views:
 
 @dataclass(frozen=True)
 class FirstLook:
-    """What a method that looks at a batch twice sees the first time.
+    """The first view of a batch by a method that looks at it twice.
 
     Attributes:
         representations: The results of ``Method.represent``.
@@ -67,7 +67,7 @@ class FirstLook:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step of training comes to.
+    """The outcome of a step of training.
 
     Attributes:
         loss: The number to differentiate.
@@ -99,7 +99,9 @@ class Method(nn.Module, ABC):
         paradigm: What kind of learning it is, in the sense of Tao et al., "Self-Supervised Remote Sensing Feature Learning",
             IEEE TGRS 2023: "supervised", "unsupervised" or "self-supervised", of the last also which kind.
         signal: What it learns from, in words.
-        most_steps: Steps after which there is nothing left to do.
+        by_gradients: Whether its weights learn by gradients of its loss.
+        fewest_steps, most_steps: Steps that it takes at least, and after which there is nothing left to do.
+        loss_caption: What its loss shows, for the report.
         curve_captions: What its curves show, for the report: a sentence by the first word of their names.
         world: The processes that train it. ``compare_all`` is called in all of them with the same representations. They can
             share what compares each anchor with all others, see ``shared_anchors``, and must all come to the same loss.
@@ -109,7 +111,10 @@ class Method(nn.Module, ABC):
 
     paradigm: ClassVar[str]
     signal: ClassVar[str]
+    by_gradients: ClassVar[bool] = True
+    fewest_steps: ClassVar[int] = 1
     most_steps: ClassVar[int] = sys.maxsize
+    loss_caption: ClassVar[str] = "The loss should fall and then level off."
     curve_captions: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, encoder: nn.Module, settings: PretrainSettings) -> None:
@@ -156,7 +161,7 @@ class Method(nn.Module, ABC):
 
     @property
     def looks_twice(self) -> bool:
-        """Whether the present step looks at its batch twice."""
+        """Return whether the present step looks at its batch twice."""
         return False
 
     def first_look(self, views: Views) -> FirstLook:

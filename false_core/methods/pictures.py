@@ -1,4 +1,4 @@
-"""What a method can show of itself in the report, beside its curves. ``training.method_pictures`` draws it."""
+"""The pictures that a method can show in the report, beside its curves. ``training.method_pictures`` draws it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class NeighbourPairs:
-    """Which others of a batch a method takes to be related to each anchor.
+    """The others of a batch that a method takes to be related to each anchor.
 
     Attributes:
         name: What a related one is called, in a word.

@@ -1,4 +1,4 @@
-"""Which methods there are, by the name a job gives them."""
+"""The registry of methods, by the name a job gives them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from false_core.methods.jigsaw import Jigsaw
 from false_core.methods.last import LaST
 from false_core.methods.method import Method
 from false_core.methods.moco import MoCo
+from false_core.methods.pca import PCA
 from false_core.methods.pcl import PCL
 from false_core.methods.rissnet import RiSSNet
 from false_core.methods.simclr import SimCLR
@@ -40,6 +41,7 @@ METHOD_CLASSES: dict[str, type[Method]] = {
     "jigsaw": Jigsaw,
     "colourisation": Colourisation,
     "autoencoder": Autoencoder,
+    "pca": PCA,
     UNTRAINED: Untrained,
 }
 """``jobs.METHODS`` lists the same names."""

@@ -150,4 +150,4 @@ def relaxed_positives(directions: Tensor, ground: Tensor, radius: float, relaxed
         best = rank.masked_fill(~near, -torch.inf).topk(min(relaxed, half), dim=1)
         indices.append(torch.cat([best.indices, best.indices + half], dim=1))
         counts.append(best.values.isfinite().repeat(1, 2))
-    return Relatives(*(world.joined(torch.cat(own), anchors) for own in (indices, counts)))
+    return Relatives(*(world.all_gather_rows(torch.cat(own), anchors) for own in (indices, counts)))

@@ -20,6 +20,7 @@ class Untrained(Method):
     paradigm = "none"
     signal = "nothing: a control"
 
+    by_gradients: ClassVar[bool] = False
     most_steps: ClassVar[int] = 50
 
     def represent(self, views: Views) -> dict[str, Tensor]:

@@ -21,15 +21,15 @@ FIRST_POOLED_LEVEL = 3
 FINEST_POOLED_STRIDE = 1 << FIRST_POOLED_LEVEL
 """Working pixels per pixel of the finest features."""
 POOLED_STATISTICS = 2
-"""What is kept of each feature: its mean and its standard deviation within the area."""
+"""The statistics of each feature that are kept: its mean and its standard deviation within the area."""
 MOST_COMPONENTS, MOST_EXAMPLES = 4096, 100_000
 PHOTOGRAPHS = (-0.1, 0.45)
-"""Mean and deviation of photographs in the numbers in which the general encoder was trained on them."""
+"""Mean and standard deviation of photographs in the numbers in which the general encoder was trained on them."""
 
 
 @dataclass(frozen=True)
 class AreaSpec:
-    """What a classifier of areas is made of. It stands in the model file.
+    """The specification of a classifier of areas. It stands in the model file.
 
     Attributes:
         encoders: timm backbones.
@@ -45,7 +45,7 @@ class AreaSpec:
 
     @property
     def stride(self) -> int:
-        """What the sides of an image are multiples of, in working pixels."""
+        """The number of working pixels that the sides of an image are multiples of."""
         return lcm(*(zoom << DEPTH for zoom in self.zooms))
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,9 +103,9 @@ class AreaEncoder(nn.Module):
     def levels(self, pixels: Tensor) -> list[Tensor]:
         """Return features (batch, channels, height, width), each at its own stride, of normalised pixels."""
         found: list[Tensor] = []
-        mean, deviation = PHOTOGRAPHS
+        mean, std = PHOTOGRAPHS
         for encoder, is_of_photographs in zip(self.encoders, self.photographs):
-            shown = pixels * deviation + mean if is_of_photographs else pixels
+            shown = pixels * std + mean if is_of_photographs else pixels
             for zoom in self.zooms:
                 found += encoder(reduced(shown, zoom).contiguous(memory_format=torch.channels_last))[FIRST_POOLED_LEVEL:]
         return found
@@ -131,7 +131,7 @@ class AreaClassifier(nn.Module):
 
     @property
     def stride(self) -> int:
-        """What the sides of an image are multiples of, in pixels."""
+        """The number of pixels that the sides of an image are multiples of."""
         return self.spec.stride
 
     def components(self, pooled: Tensor) -> Tensor:
@@ -146,5 +146,5 @@ class AreaClassifier(nn.Module):
         """Return the scores of the classes of whole pictures."""
         levels = [level.flatten(2) for level in self.features.levels(pixels)]
         means = [level.mean(dim=2) for level in levels]
-        deviations = [level.std(dim=2, correction=0) for level in levels]
-        return self.scores(torch.cat([*means, *deviations], dim=1))
+        stds = [level.std(dim=2, correction=0) for level in levels]
+        return self.scores(torch.cat([*means, *stds], dim=1))

@@ -6,14 +6,17 @@ import re
 from typing import Any
 
 import torch
+from timm.models import register_model
 from torch import Tensor, nn
 
-from false_core.backbone_libraries import smp
+from false_core.backbone_libraries import NothingDrawnOnMeta, smp
 from false_core.errors import ModelFileError
+from false_core.models.components import pca
 
 DEPTH = 5
 """Levels of the pyramid, the coarsest at a stride of 32 pixels."""
 STRIDE = 2**DEPTH
+register_model(pca)
 
 
 def build_encoder(name: str, bands: int) -> nn.Module:
@@ -23,7 +26,8 @@ def build_encoder(name: str, bands: int) -> nn.Module:
     features at strides 2, 4, 8, 16 and 32, with ``out_channels`` channels.
 
     Args:
-        name: A timm backbone that gives a pyramid of features, for example ``"resnet10t"``.
+        name: A timm backbone that gives a pyramid of features, for example ``"resnet10t"``; or ``"pca"``, see
+            ``false_core.models.components``.
 
     Raises:
         ModelFileError: timm knows no such backbone, or it does not take images of any size.
@@ -32,7 +36,8 @@ def build_encoder(name: str, bands: int) -> nn.Module:
     if not re.fullmatch(r"[\w.-]+", name):
         raise ModelFileError(f"There is no encoder called {name!r}.", "Use the name of a timm backbone.")
     try:
-        encoder: nn.Module = smp.encoders.get_encoder(f"tu-{name}", in_channels=bands, depth=DEPTH, weights=None)
+        with NothingDrawnOnMeta():
+            encoder: nn.Module = smp.encoders.get_encoder(f"tu-{name}", in_channels=bands, depth=DEPTH, weights=None)
     except (RuntimeError, ValueError, KeyError, AssertionError) as error:
         reason, remedy = str(error).rstrip("."), "Use the name of a timm backbone."
         raise ModelFileError(f"There is no encoder called {name!r}: {reason}.", remedy) from error

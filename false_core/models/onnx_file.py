@@ -38,7 +38,7 @@ OPSET = 17
 OVERLAP_PERCENT = 20
 """The part of a tile that overlaps the next one. Deepness does not blend: it keeps the middle of each."""
 DIVISOR = 255.0
-"""What Deepness divides pixels by."""
+"""The number that Deepness divides pixels by."""
 DOCUMENTED_TYPE = "uint8"
 
 

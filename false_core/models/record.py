@@ -1,4 +1,4 @@
-"""How a model was made, kept in its file: the job, what it read, and with what, so that it can be made again.
+"""The record of how a model was made, kept in its file: the job, what it read, and with what, so that it can be made again.
 
 The paths in a record are texts to the reader of a model. Only ``false_core.rerun`` opens them, when a person asks for that.
 """
@@ -30,13 +30,13 @@ SAMPLE_BYTES, SAMPLES_HASHED = 1_000_000, 64
 MAX_FILES_HASHED = 1000
 """Files of a raster that are looked at."""
 _BESIDE = (".aux.xml", ".ovr", ".msk.ovr")
-"""What programs put beside a raster without changing it."""
+"""Endings of the files that programs put beside a raster without changing it."""
 _RECORDED = ("pretrain", "finetune", "classifyareas")
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a model file says of its making.
+    """The record of a model's making in its file.
 
     Attributes:
         job: Name and parameters of the job, without its outputs.

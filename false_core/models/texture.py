@@ -60,10 +60,10 @@ class LocalStatistics(nn.Module):
         """Return the same one group after the other: the values, then means and deviations at each scale."""
         mixed = conv2d(pixels, self.mixing[:, :, None, None]).contiguous(memory_format=torch.channels_last)
         both = torch.cat([mixed, mixed.square()], dim=1)
-        return [mixed, *(group for scale in SCALES for group in _mean_and_deviation(both, scale))]
+        return [mixed, *(group for scale in SCALES for group in _mean_and_std(both, scale))]
 
 
-def _mean_and_deviation(both: Tensor, scale: int) -> tuple[Tensor, Tensor]:
+def _mean_and_std(both: Tensor, scale: int) -> tuple[Tensor, Tensor]:
     """Return local means and standard deviations, given values and their squares one after the other."""
     mean, square = smoothed(both, scale).chunk(2, dim=1)
     return mean, (square - mean.square()).clamp(min=0).sqrt()

@@ -16,7 +16,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from false_core.backbone_libraries import timm
+from false_core.backbone_libraries import NothingDrawnOnMeta, timm
 from false_core.errors import ModelFileError
 from false_core.feedback import Feedback
 from false_core.models.encoder import channels_of
@@ -36,7 +36,7 @@ CHOSEN_BANDS = "bands"
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
 """Under one of these names a training checkpoint keeps the weights."""
 _PREFIXES = re.compile(r"^(?:_orig_mod\.|module\.)*")
-"""What wrappers for compiling and for several GPUs put in front of every name."""
+"""Prefixes that wrappers for compiling and for several GPUs put in front of every name."""
 
 
 def start_from(
@@ -277,7 +277,7 @@ def fill(encoder: Any, given: Mapping[str, Tensor], backbone: str, source: str, 
 
 def _names_of(backbone: str) -> set[str]:
     """Return the names of all weights of a backbone, its classifier's too."""
-    with torch.device("meta"):
+    with NothingDrawnOnMeta(), torch.device("meta"):
         return {_plain(name) for name in timm.create_model(backbone).state_dict()}
 
 

@@ -52,11 +52,11 @@ class AlignedCodes:
             self._warped: Any = WarpedVRT(
                 self._dataset,
                 src_crs=theirs or common,
-                src_transform=Affine.translation(_turns(self.source, grid), 0) * self.source.native_transform,
+                src_transform=Affine.translation(_turns(self.source, grid), 0) * self.source.source_transform,
                 crs=common,
-                transform=grid.native_transform,
-                width=grid.native_width,
-                height=grid.native_height,
+                transform=grid.source_transform,
+                width=grid.source_width,
+                height=grid.source_height,
                 resampling=Resampling.nearest,
                 add_alpha=unmarked,
             )

@@ -1,4 +1,4 @@
-"""How large things are on the ground: pixels and polygons, and the unit in which it is told."""
+"""Areas on the ground: pixels and polygons, and the unit in which it is told."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def is_measured_on_ground(source: RasterSource) -> bool:
         return False
     if source.crs.is_geographic:
         return True
-    columns, rows = (np.linspace(0, side, _LOOKED_AT) for side in (source.native_width, source.native_height))
-    places = moved(source.native_transform, np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2))
+    columns, rows = (np.linspace(0, side, _LOOKED_AT) for side in (source.source_width, source.source_height))
+    places = moved(source.source_transform, np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2))
     return bool(source.crs.is_projected) and not is_true_to_scale(places, source.crs)
 
 
@@ -84,10 +84,10 @@ class GroundAreas:
 
     def __init__(self, source: RasterSource) -> None:
         self._source = source
-        self._flat = abs(source.native_transform.determinant)
+        self._flat = abs(source.source_transform.determinant)
         self._on_ground = is_measured_on_ground(source)
         self._columns, self._rows = (
-            np.linspace(0, side, min(KNOTS, side + 1)) for side in (source.native_width, source.native_height)
+            np.linspace(0, side, min(KNOTS, side + 1)) for side in (source.source_width, source.source_height)
         )
         self._per_unit = self._measured() if self._on_ground else np.ones((len(self._rows), len(self._columns)))
 
@@ -95,7 +95,7 @@ class GroundAreas:
         crs = self._source.crs
         assert crs is not None
         places = np.stack(np.meshgrid(self._columns, self._rows), axis=-1).reshape(-1, 2)
-        ground = square_metres_per_unit(moved(self._source.native_transform, places), crs)
+        ground = square_metres_per_unit(moved(self._source.source_transform, places), crs)
         flat = 1.0 if crs.is_geographic else float(crs.linear_units_factor[1]) ** 2
         return np.where(np.isfinite(ground), ground, flat).reshape(len(self._rows), len(self._columns))
 
@@ -153,7 +153,7 @@ class GroundAreas:
 
     def _at(self, places: DoubleArray) -> DoubleArray:
         """Return how much ground a square unit of the map is at places in map coordinates."""
-        pixels = moved(~self._source.native_transform, places)
+        pixels = moved(~self._source.source_transform, places)
         (left, x), (above, y) = _steps(self._columns, pixels[:, 0]), _steps(self._rows, pixels[:, 1])
         upper, lower = (
             self._per_unit[row, left] * (1 - x) + self._per_unit[row, left + 1] * x for row in (above, above + 1)

@@ -1,4 +1,4 @@
-"""Which bands of a raster are red, green and blue, as far as the file tells: wavelengths, names, colour interpretation.
+"""The bands of a raster that are red, green and blue, as far as the file tells: wavelengths, names, colour interpretation.
 
 What was measured says most: the wavelength of a band. Then what somebody wrote: its name. Colours to draw bands in come
 last, as many programs write red, green and blue to the first three bands whatever these are.
@@ -28,7 +28,7 @@ _LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(nm|nanomet|um|µm|μm|micromet|micron)
 
 @dataclass(frozen=True)
 class BandColours:
-    """What is known of the colours of bands.
+    """The known colours of bands.
 
     Attributes:
         numbers: Numbers of the bands in the file, from 1.

@@ -1,4 +1,4 @@
-"""What a file says of its bands, and which bands of one raster are those of another: by wavelengths, then by names.
+"""The descriptions of bands in a file, and which bands of one raster are those of another: by wavelengths, then by names.
 
 Two rasters are used together when a model meets another raster than the one it was made on, and when several are pretrained
 on. Numbers of bands say nothing then: a program that stacks bands is free to choose their order.
@@ -27,7 +27,7 @@ MOST_LISTED = 12
 LONGEST_NAME = 40
 """Letters of the name of a band that a message shows."""
 LARGEST_SCALE = 1e12
-"""What is multiplied by more than that, or by less than its inverse, is a mistake in the file."""
+"""The largest plausible factor: more than that, or less than its inverse, is a mistake in the file."""
 _COUNTED = re.compile(r"(?:band|layer|channel|kanal|b)?0*(\d+)")
 NEAR_INFRARED_UM = (0.76, 0.9)
 """Micrometres between which the middle of a band lies that is called near infrared."""
@@ -38,7 +38,7 @@ _NEAR_INFRARED = {"nir", "nearinfrared", "nahesinfrarot", "infrared", "infrarot"
 
 @dataclass(frozen=True)
 class BandDescription:
-    """What a file says of one of its bands.
+    """The description of a band in its file.
 
     Attributes:
         name: Its name; empty where the file gives it none.
@@ -107,17 +107,17 @@ def bad_bands(dataset: Any) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class BandMatch:
-    """Which bands of a raster are those of a reference.
+    """The bands of a raster that are those of a reference.
 
     Attributes:
         numbers: Their numbers in the raster, in the order of the reference; None where the raster does not tell.
         told_by: What tells them, for the end of a sentence; empty where nothing does.
-        doubt: What speaks against taking the bands in the order of the file, as a sentence; may be empty.
+        warning: What speaks against taking the bands in the order of the file, as a sentence; may be empty.
     """
 
     numbers: tuple[int, ...] | None
     told_by: str = ""
-    doubt: str = ""
+    warning: str = ""
 
 
 def match_bands(
@@ -139,11 +139,11 @@ def match_bands(
     by_wavelength = _by_wavelength(reference, there, in_order)
     by_name = _by_name(reference, reference_numbers, there)
     if by_wavelength and by_name and by_wavelength != by_name:
-        return BandMatch(None, doubt=f"of the bands of {whose}, wavelengths and names find different ones here")
+        return BandMatch(None, warning=f"of the bands of {whose}, wavelengths and names find different ones here")
     if by_wavelength or by_name:
         told_by = "as their wavelengths say" if by_wavelength else "as their names say"
         return BandMatch(by_wavelength or by_name, told_by)
-    return BandMatch(None, doubt=_doubt(reference, reference_numbers, there, in_order, whose) if in_order else "")
+    return BandMatch(None, warning=_warning(reference, reference_numbers, there, in_order, whose) if in_order else "")
 
 
 def _by_wavelength(
@@ -185,7 +185,7 @@ def _by_name(
     return None
 
 
-def _doubt(
+def _warning(
     reference: Sequence[BandDescription],
     reference_numbers: Sequence[int],
     there: Mapping[int, BandDescription],

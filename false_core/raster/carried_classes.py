@@ -34,7 +34,7 @@ _NAME_COLUMNS = ("class_names", "class_name", "classname", "class", "name", "lab
 
 @dataclass(frozen=True)
 class CarriedClasses:
-    """What a raster says of its codes.
+    """The names and colours that a raster carries for its codes.
 
     Attributes:
         classes: Those with a name, in the order of their codes.

@@ -65,11 +65,11 @@ class ChunksOnDisk:
         """Empty where there is none."""
         self._states: list[str] | None = None
         self._asked = 0.0
-        """When they were asked for."""
+        """The time at which they were asked for."""
 
     @property
     def is_identified(self) -> bool:
-        """Whether it was asked what the files are. What GDAL knew of them from before may be out of date."""
+        """Return whether it was asked what the files are. What GDAL knew of them from before may be out of date."""
         return self._identity is not None
 
     def read(self, window: Window, read: Read) -> tuple[Pixels, BoolArray | None]:

@@ -108,7 +108,7 @@ class ClassMap:
 
     @property
     def names(self) -> dict[int, str]:
-        """What the map itself calls its codes."""
+        """The names that the map itself has for its codes."""
         return {code: one.name for code, one in self._known.items()}
 
     def classes_beside(self, codes: Iterable[int]) -> list[LandCoverClass]:

@@ -95,7 +95,7 @@ class ClassTable:
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """What the user calls the class that has ``value`` in the label field, and the colour they gave it.
+    """The user's name and colour for the class that has ``value`` in the label field.
 
     A list of values makes them one class. Without a name the value is the name, and without a colour one is chosen.
     """

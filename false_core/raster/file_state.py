@@ -1,4 +1,4 @@
-"""Whether a file is remote, and what tells that it is still the same: its size and its date, or what a server calls it."""
+"""The state of a file: whether it is remote, and its signature: size and date, or what a server calls it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FileSignature = list[tuple[str, int, int]]
 NETWORK = (
     "/vsicurl/", "/vsis3/", "/vsigs/", "/vsiaz/", "/vsiadls/", "/vsioss/", "/vsiswift/", "/vsihdfs/", "/vsiwebhdfs/",
 )  # fmt: skip
-"""What GDAL reads over a network."""
+"""Prefixes of names that GDAL reads over a network."""
 MAX_REMOTE_FILES = 100
 """The number of files of one raster that servers are asked about. More, as of a large mosaic, would take too long."""
 _SIGNS = {"sig", "signature", "x-amz-signature", "x-goog-signature"}

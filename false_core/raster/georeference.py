@@ -1,4 +1,4 @@
-"""How a report says where a raster lies: its CRS by name, and how large its pixels are."""
+"""The georeference of a raster in a report: its CRS by name, and how large its pixels are."""
 
 from __future__ import annotations
 

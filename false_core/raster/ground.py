@@ -1,4 +1,4 @@
-"""How much ground a unit of a map is. Maps that keep angles, such as Web Mercator, show it larger here than there."""
+"""The ground that a unit of a map is. Maps that keep angles, such as Web Mercator, show it larger here than there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a job names as its imagery, as the paths of rasters: folders, patterns, text files and STAC, in an order that stays.
+"""The rasters that a job names as its imagery: folders, patterns, text files and STAC, in an order that stays.
 
 Here only names are looked at. Standard library, but for files of which GDAL alone knows whether they are a raster.
 """

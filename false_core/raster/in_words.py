@@ -5,7 +5,7 @@ from __future__ import annotations
 from rasterio.crs import CRS
 
 _UNITS = {1000.0: "km", 1.0: "m", 0.3048: "ft"}
-"""What units of projected CRSs are called, by their length in metres. Both kinds of feet are the same to four digits."""
+"""The names of the units of projected CRSs, by their length in metres. Both kinds of feet are the same to four digits."""
 
 
 def describe_crs(crs: CRS | None) -> str:

@@ -72,7 +72,7 @@ class RasterFile:
         block: int = FILE_BLOCK_PX,
         waiting: int = WAITING_WINDOWS,
     ) -> None:
-        transform = source.native_transform * Affine.translation(area.column, area.row) * Affine.scale(step)
+        transform = source.source_transform * Affine.translation(area.column, area.row) * Affine.scale(step)
         self._path = path
         # A window of a raster without georeferencing still has to say where it lies.
         placed = source.georeferenced or area.column or area.row

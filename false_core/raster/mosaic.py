@@ -40,7 +40,7 @@ _EXTENSIONS = (
 
 @dataclass(frozen=True)
 class Mosaic:
-    """What is to become tiles.
+    """The map that is to become tiles.
 
     Attributes:
         source: The raster it goes with: same grid, CRS and georeferencing.
@@ -60,12 +60,12 @@ class Mosaic:
 
     @property
     def folder(self) -> Path:
-        """Where the tiles belong."""
+        """The folder of the tiles."""
         return self.target.with_name(f"{self._start}{hashlib.sha256(self.key.encode()).hexdigest()[:8]}")
 
     @property
     def item(self) -> Path:
-        """Where the STAC item belongs."""
+        """The path of the STAC item."""
         return self.target.with_suffix(".stac.json")
 
     def write(self, vrt: Path, strips: Sequence[StripFile], feedback: Feedback) -> None:
@@ -123,7 +123,7 @@ class Mosaic:
 
     @property
     def _transform(self) -> Affine:
-        return self.source.native_transform * Affine.translation(self.area.column, self.area.row)
+        return self.source.source_transform * Affine.translation(self.area.column, self.area.row)
 
     def _vrt(self, tiles: Sequence[tuple[str, Window]]) -> bytes:
         root = ET.Element("VRTDataset", rasterXSize=str(self.area.width), rasterYSize=str(self.area.height))

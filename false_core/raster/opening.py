@@ -23,7 +23,7 @@ from false_core.untrusted import check_is_file
 from false_core.untrusted.drivers import is_allowed_driver
 
 GDAL_ERRORS = (rasterio.errors.RasterioError, CPLE_BaseError)
-"""What rasterio raises: its own errors, and now and then one of GDAL's as it is."""
+"""The errors that rasterio raises: its own errors, and now and then one of GDAL's as it is."""
 MOST_OPEN = 8
 """Rasters whose files a thread keeps open. Thousands may take part in a job, and some systems allow 256 open files."""
 LARGEST_BLOCK = 2_000_000_000
@@ -32,9 +32,9 @@ FORMATS_REMEDY = (
     "It may be damaged, or of a format beside the usual ones. Those are opened where GDAL's name of the format is in the "
     "variable FALSE_DRIVERS, or in Settings > Options > FALSE."
 )
-"""What to do about a raster of which GDAL does not know the format, or must not."""
+"""The remedy for a raster of which GDAL does not know the format, or must not."""
 REMOTE_REMEDY = "Look at the address, the permission and the credentials. A folder on a server ends in a slash."
-"""What to do about a raster on a server that cannot be opened."""
+"""The remedy for a raster on a server that cannot be opened."""
 
 # A raster without georeferencing is welcome here, and one with both nodata and alpha is read with both.
 warnings.filterwarnings("ignore", category=rasterio.errors.NotGeoreferencedWarning)

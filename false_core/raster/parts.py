@@ -1,4 +1,4 @@
-"""What a raster is made of, looked at before GDAL follows it.
+"""The parts of a raster, looked at before GDAL follows them.
 
 A raster names other files, and more lie beside it. A VRT is a text that names any number, anywhere, and any of these may be
 a VRT again. That is what makes it useful, so it may name files outside its folder. Refused is only what cannot work, and
@@ -55,12 +55,12 @@ _BESIDE = (".ovr", ".OVR", ".msk", ".MSK")
 _BASE = ":::BASE:::"
 _HEADERS = (".hdr", ".HDR", ".rdc", ".RDC", ".sgrd", ".SGRD")
 _PIXELS_OF = {".grd": (".gri", ".GRI"), ".sgrd": (".sdat", ".SDAT")}
-"""How the file with the pixels ends, beside a header that is opened itself."""
+"""Endings of the file with the pixels, beside a header that is opened itself."""
 
 
 @dataclass
 class _Contents:
-    """What a raster says that it is made of.
+    """The parts that a raster says it is made of.
 
     Attributes:
         parts: Names of what it is made of, as often as they occur, and whether each is given relative to the raster.

@@ -1,4 +1,4 @@
-"""What is easily taken for something else in a raster file: images marked as transparency, and tables of colours.
+"""Peculiarities of a raster file that are easily misread: images marked as transparency, and tables of colours.
 
 Also places that are given in a way that is not followed.
 """

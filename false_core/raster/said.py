@@ -1,4 +1,4 @@
-"""What is said of a raster in place of its file: another CRS, and more values that are nodata."""
+"""The facts about a raster that are given in place of its file: another CRS, and more values that are nodata."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class BandReference:
 
 @dataclass
 class Remarks:
-    """What there is to say of rasters: each thing once, with the names of all rasters of which it is true."""
+    """Remarks on rasters: each one once, with the names of all rasters of which it is true."""
 
     infos: dict[str, list[RasterSource]] = field(default_factory=dict)
     warnings: dict[str, list[RasterSource]] = field(default_factory=dict)
@@ -99,9 +99,9 @@ def ordered_as(
         else:
             chosen = match.numbers
             remarks.info(source, f"using bands {number_ranges(chosen)} in this order, {match.told_by}.")
-    elif match.doubt:
+    elif match.warning:
         remarks.warn(
-            source, f"{match.doubt}. They are used in the order of the file: expect a poor result if it is another."
+            source, f"{match.warning}. They are used in the order of the file: expect a poor result if it is another."
         )
     if not chosen:
         return None

@@ -124,10 +124,10 @@ class RasterSource:
         crs = crs_said(self._said) or dataset.crs
         self.crs: CRS | None = crs and _crs.setdefault(crs.to_wkt(), crs)
         self.georeferenced = not dataset.transform.is_identity
-        self.native_width, self.native_height = int(dataset.width), int(dataset.height)
+        self.source_width, self.source_height = int(dataset.width), int(dataset.height)
         # A raster without georeferencing lies below the x axis in QGIS, with pixels of size 1; labels are digitised there.
-        self.native_transform = dataset.transform if self.georeferenced else Affine(1, 0, 0, 0, -1, 0)
-        if self.native_transform.is_degenerate:
+        self.source_transform = dataset.transform if self.georeferenced else Affine(1, 0, 0, 0, -1, 0)
+        if self.source_transform.is_degenerate:
             raise InputError(f"{path} has a georeferencing that puts all its pixels on one line.", "Georeference it again.")
         self._stored = StoredBands(file, self.bands, alpha, self._more_nodata)
         self.files: tuple[str, ...] = self._stored.files
@@ -171,8 +171,8 @@ class RasterSource:
 
     def _coarsen(self, factor: int) -> None:
         self.factor = factor
-        self.width, self.height = math.ceil(self.native_width / factor), math.ceil(self.native_height / factor)
-        self.transform = self.native_transform * Affine.scale(factor)
+        self.width, self.height = math.ceil(self.source_width / factor), math.ceil(self.source_height / factor)
+        self.transform = self.source_transform * Affine.scale(factor)
 
     @property
     def name(self) -> str:
@@ -195,20 +195,20 @@ class RasterSource:
 
     @property
     def colours(self) -> BandColours:
-        """Which of the bands are red, green and blue."""
+        """The bands that are red, green and blue."""
         return colours_of(self._stored.dataset(), self.bands)
 
     @property
     def pixel_size(self) -> float:
         """Side of a pixel of the file, in CRS units."""
-        return math.sqrt(abs(self.native_transform.determinant))
+        return math.sqrt(abs(self.source_transform.determinant))
 
     @property
     def ground_sample_distance(self) -> float | None:
         """Side of a pixel of the file in metres of ground in the middle of the raster, or None where it cannot be known."""
         if self.crs is None:
             return None
-        middle = moved(self.native_transform, np.array([(self.native_width / 2, self.native_height / 2)]))
+        middle = moved(self.source_transform, np.array([(self.source_width / 2, self.source_height / 2)]))
         if self.crs.is_geographic:
             radians = float(self.crs.units_factor[1])
             latitude = float(middle[0, 1]) * radians
@@ -224,7 +224,7 @@ class RasterSource:
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """Outer rectangle as (xmin, xmax, ymin, ymax) in map units, also of a rotated raster."""
-        corners = [self.native_transform * (x, y) for x in (0, self.native_width) for y in (0, self.native_height)]
+        corners = [self.source_transform * (x, y) for x in (0, self.source_width) for y in (0, self.source_height)]
         xs, ys = zip(*corners)
         return min(xs), max(xs), min(ys), max(ys)
 
@@ -248,7 +248,7 @@ class RasterSource:
         rows = max(1, STRIP_BYTES // (4 * len(self.bands) * max(1, right - left) * f * f))
         x = left - window.column
         for top in range(max(0, window.row), bottom if right > left else 0, rows):
-            data, invalid = self._read_native(Window(left, top, right - left, min(rows, bottom - top)))
+            data, invalid = self._read_source_grid(Window(left, top, right - left, min(rows, bottom - top)))
             y, height, width = top - window.row, data.shape[1] // f, data.shape[2] // f
             part = pixels[:, y : y + height, x : x + width]
             if f > 1:
@@ -277,7 +277,7 @@ class RasterSource:
         if self.factor > 1 or self._change is not None or right <= left or bottom <= top:
             computed, valid = self.read_with_validity(window)
             return StoredPixels(computed, None, valid)
-        pixels, missing = self._read_native(Window(left, top, right - left, bottom - top))
+        pixels, missing = self._read_source_grid(Window(left, top, right - left, bottom - top))
         if pixels.shape != shape:
             before, beside = top - window.row, left - window.column
             inside = (
@@ -303,20 +303,20 @@ class RasterSource:
         """Return whether the file can tell without reading that there is no valid pixel in ``window``."""
         f = self.factor
         left, top = max(0, window.column) * f, max(0, window.row) * f
-        right = min(self.native_width, (window.column + window.width) * f)
-        bottom = min(self.native_height, (window.row + window.height) * f)
+        right = min(self.source_width, (window.column + window.width) * f)
+        bottom = min(self.source_height, (window.row + window.height) * f)
         return right <= left or bottom <= top or self._stored.is_hole(left, top, right, bottom)
 
-    def _read_native(self, window: Window) -> tuple[Pixels, BoolArray | None]:
+    def _read_source_grid(self, window: Window) -> tuple[Pixels, BoolArray | None]:
         """Return a window that lies in the working grid at the file's own resolution, of ``factor`` times its size.
 
         The last pixels of the working grid can reach beyond the file; there it is invalid.
         """
         f = self.factor
-        width = min(self.native_width - window.column * f, window.width * f)
-        height = min(self.native_height - window.row * f, window.height * f)
-        native = RasterioWindow(window.column * f, window.row * f, width, height)
-        data, invalid = self._stored.read(native)
+        width = min(self.source_width - window.column * f, window.width * f)
+        height = min(self.source_height - window.row * f, window.height * f)
+        source_window = RasterioWindow(window.column * f, window.row * f, width, height)
+        data, invalid = self._stored.read(source_window)
         beyond = ((0, 0), (0, window.height * f - height), (0, window.width * f - width))
         if any(after for _, after in beyond):
             invalid = np.zeros(data.shape, bool) if invalid is None else invalid

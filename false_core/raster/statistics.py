@@ -1,4 +1,4 @@
-"""What is normal in a raster: robust statistics per band, from a sample of windows."""
+"""The statistics of a raster: robust statistics per band, from a sample of windows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ READERS = 8
 """Threads that read them: to read from a remote raster is to wait for a server."""
 CLIP_PERCENTILES = (0.5, 99.5)
 HEADROOM = 0.5
-"""How far beyond the percentiles values are kept, as a share of the range between them."""
+"""Share of the range between the percentiles by which values may lie beyond them."""
 
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
 

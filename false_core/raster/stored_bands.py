@@ -23,8 +23,8 @@ BoolArray = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[Any]
 
 LARGEST_NUMBER = np.float32(3.402823e38)
-"""What no pixel of real numbers comes up to. Those that do are holes, whatever the file says: programs fill them with the
-largest numbers there are, and a nodata value in double precision, such as -1.797e308, is no number of such a band."""
+"""The size that no pixel of real numbers comes up to. Those that do are holes, whatever the file says: programs fill them
+with the largest numbers there are, and a nodata value in double precision, such as -1.797e308, is none of such a band."""
 MOST_PIXELS_LOOKED_THROUGH = 600_000_000
 """Pixels of a file up to which a small picture of it is made without overviews."""
 _SMALL_INTEGERS = {np.dtype(name) for name in ("uint8", "int8", "uint16", "int16")}

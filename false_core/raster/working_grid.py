@@ -89,7 +89,7 @@ def on_working_grid(
     sources: Sequence[RasterSource], pixel_size: float | None, most_pixels: int, feedback: Feedback
 ) -> list[RasterSource]:
     """Return ``sources`` on their working grids, and say so where these are coarser."""
-    pixels = sum(source.native_width * source.native_height for source in sources)
+    pixels = sum(source.source_width * source.source_height for source in sources)
     out = []
     said: Counter[str] = Counter()
     for source in sources:

@@ -1,4 +1,4 @@
-"""What the figures of a report have in common: how pixels become colours, and how a figure gets into an HTML file."""
+"""The common ground of the figures of a report: how pixels become colours, and how a figure gets into an HTML file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands above every report: when it was made, by whom, and with which version."""
+"""The imprint above every report: when it was made, by whom, and with which version."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class ChunkGrid:
 
 @dataclass(frozen=True)
 class ChunkPieces:
-    """What windows of one size take of the chunks under them.
+    """The pixels that windows of one size take of the chunks under them.
 
     Attributes:
         table: Places of the chunks among those at hand, of shape (n, rows, columns); -1 where there is none.

@@ -15,7 +15,7 @@ from torch import Tensor
 from false_core.raster.statistics import HEADROOM, Normalisation
 
 OFFSET, GAIN, CONTRAST, SATURATION, VIVIDNESS, HUE = range(6)
-"""What a change can be: added; multiplied; away from the mean grey of the crop; away from the grey of the pixel; the
+"""The kinds of a change: added; multiplied; away from the mean grey of the crop; away from the grey of the pixel; the
 saturation of HSV, away from the largest band of the pixel; the hue of HSV, in turns."""
 UNCHANGED = {OFFSET: 0.0, GAIN: 1.0, CONTRAST: 1.0, SATURATION: 1.0, VIVIDNESS: 1.0, HUE: 0.0}
 """The amount of each that changes nothing."""

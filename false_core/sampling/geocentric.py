@@ -1,4 +1,4 @@
-"""Where places lie on the ground, in metres and in one frame for all rasters, so that distances mean the same everywhere."""
+"""The positions of places on the ground, in metres and in one frame for all rasters: distances mean the same everywhere."""
 
 from __future__ import annotations
 

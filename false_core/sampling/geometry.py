@@ -1,4 +1,4 @@
-"""Where a crop looks: rotation, scale, flip and shift as one affine map, applied in one resampling.
+"""The placement of a crop: rotation, scale, flip and shift as one affine map, applied in one resampling.
 
 Nadir imagery has no up: any rotation and flip of a patch is an equally likely patch.
 """
@@ -19,7 +19,7 @@ Generator = np.random.Generator
 
 @dataclass(frozen=True)
 class Placement:
-    """How a batch of square crops lies in its source windows.
+    """The placement of a batch of square crops in its source windows.
 
     For crop i, a point at (x, y) pixels from the crop's centre lies at ``matrix[i] @ (x, y) + shift[i]`` pixels from the
     centre of source window i.

@@ -51,7 +51,7 @@ class LabelledCrops:
 
 @dataclass(frozen=True)
 class RawCrops:
-    """What becomes a batch of crops once it is on the device. All that is random about them is in it.
+    """The source pixels of a batch of crops, before they are brought to the device. All that is random about them is in it.
 
     Attributes:
         windows, targets: See ``LabelledCrops``.
@@ -76,7 +76,7 @@ class RawCrops:
 
 @dataclass(frozen=True)
 class LabelledRaster:
-    """What a model learns from.
+    """The raster and the labels that a model learns from.
 
     Attributes:
         source: The raster on its working grid.

@@ -40,7 +40,7 @@ LOCAL_SHARES = (0.05, 0.4)
 
 @dataclass(frozen=True)
 class SamplingRequirements:
-    """What a method asks of the sampler beside two views of random patches.
+    """The wishes of a method to the sampler beside two views of random patches.
 
     Attributes:
         margin: Least distance of points from the edges of both views, in pixels of the view.
@@ -65,7 +65,7 @@ NO_REQUIREMENTS = SamplingRequirements()
 
 @dataclass(frozen=True)
 class EmbeddingPositions:
-    """Where embeddings lie.
+    """The positions of embeddings.
 
     Attributes:
         rasters: Number of the raster of each, of shape (n,).
@@ -147,7 +147,7 @@ class ViewPairs:
 
 @dataclass(frozen=True)
 class RawSmallCrops:
-    """What becomes the small crops of each of B patches, as ``RawViews`` becomes their views.
+    """The small crops of each of B patches before they are made, as ``RawViews`` becomes their views.
 
     Attributes:
         maps: Where they lie, of shape (B, crops, 2, 3).
@@ -178,7 +178,7 @@ class RawSmallCrops:
 
 @dataclass(frozen=True)
 class RawViews:
-    """What becomes two views of each of B patches once it is on the device. All that is random about them is in it.
+    """The source pixels of two views of each of B patches, before they are on the device. All that is random is in it.
 
     Attributes:
         windows: Normalised source pixels, float16 of shape (B, bands, side, side).
@@ -266,7 +266,7 @@ class _Patches:
 
 @dataclass(frozen=True)
 class PatchDraw:
-    """Which patches are drawn.
+    """The draw of patches.
 
     Attributes:
         batch_size: Patches of a batch.

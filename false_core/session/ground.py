@@ -1,4 +1,4 @@
-"""What a session looks at: a raster on its working grid, and frozen encoders that are used to it."""
+"""The ground that a session looks at: a raster on its working grid, and frozen encoders that are used to it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Ground:
 
     @property
     def device(self) -> torch.device:
-        """What computes."""
+        """The device that computes."""
         return self.start.device
 
     @property
@@ -78,7 +78,7 @@ class Ground:
 
     @property
     def spec(self) -> FusedSpec:
-        """What a map is made with."""
+        """The specification of the segmenter that makes the map."""
         return FusedSpec(self.backbones, self.parts.zooms, self.candidate.members, self.smoothing)
 
     @property

@@ -37,7 +37,7 @@ class Inbox:
 
     @property
     def is_filled(self) -> bool:
-        """Whether a request is waiting."""
+        """Return whether a request is waiting."""
         return bool(self._waiting)
 
     def holds(self, *kinds: type[Request]) -> bool:

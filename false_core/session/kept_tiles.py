@@ -67,8 +67,8 @@ class LookedAt:
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A rectangle of a tile.
+class TileWindow:
+    """A window of a tile.
 
     Attributes:
         column, row: Its upper left corner in pixels of the tile.
@@ -128,7 +128,7 @@ class KeptTiles:
             self._tiles.popitem(last=False)
         return looked
 
-    def piece(self, looked: LookedAt, left: int, top: int, right: int, bottom: int, smoothed: bool) -> Piece:
+    def window(self, looked: LookedAt, left: int, top: int, right: int, bottom: int, smoothed: bool) -> TileWindow:
         """Return a rectangle of a tile, and as much around it as a map of it depends on.
 
         Args:
@@ -156,7 +156,7 @@ class KeptTiles:
         if TEXTURE in self._ground.names:
             with torch.inference_mode():
                 features[TEXTURE] = [level[(..., *wanted)].clone() for level in parts.levels(pixels, TEXTURE)]
-        return Piece(x0, y0, pixels, features, wanted)
+        return TileWindow(x0, y0, pixels, features, wanted)
 
     def seen_at(self, looked: LookedAt, places: npt.NDArray[np.float64]) -> dict[str, FloatArray]:
         """Return the features of places in a tile as classifiers see them, by part, each of shape (n, dimensions).
@@ -173,9 +173,9 @@ class KeptTiles:
         for band in np.unique(bands):
             own = np.flatnonzero(bands == band)
             (left, top), (right, bottom) = (np.floor(edge(within[own], axis=0)).astype(int) for edge in (np.min, np.max))
-            piece = self.piece(looked, left, top, right + 1, bottom + 1, smoothed=False)
+            inside = self.window(looked, left, top, right + 1, bottom + 1, smoothed=False)
             names = self._ground.names
-            found.append((own, {name: self._ground.seen(name, piece.at(name, within[own])) for name in names}))
+            found.append((own, {name: self._ground.seen(name, inside.at(name, within[own])) for name in names}))
         order = np.argsort(np.concatenate([own for own, _ in found]), kind="stable")
         return {name: np.concatenate([seen[name] for _, seen in found])[order] for name in found[0][1]}
 

@@ -21,7 +21,7 @@ LIVE_TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class LiveHead:
-    """What makes the map of the moment.
+    """The classifier that makes the map of the moment.
 
     Attributes:
         classes: The classes that it tells apart.

@@ -18,7 +18,7 @@ from torch.nn.functional import interpolate
 from false_core.inference.tiles import TilePlan
 from false_core.raster.source import moved
 from false_core.session.ground import Ground
-from false_core.session.kept_tiles import KeptTiles, Piece
+from false_core.session.kept_tiles import KeptTiles, TileWindow
 from false_core.session.session_labels import tiles_of
 from false_core.session.superseded import Interrupted
 
@@ -27,16 +27,16 @@ MAX_OUTLINE_PX = 192
 CLICK_PX = 1
 """Working pixels around the click whose mean features are compared with."""
 COLOUR_SHARE = 0.5
-"""How much of the unlikeness is that of the bands themselves: features of an encoder are coarser than pixels."""
+"""Share of the bands themselves in the unlikeness: features of an encoder are coarser than pixels."""
 UNLIKE_AT_FULL_REACH = 1.5
-"""What counts as like at a reach of 1, where two pixels of the raster drawn at random are 1 apart on average."""
+"""The distance that counts as like at a reach of 1, where two random pixels of the raster are 1 apart on average."""
 COMPONENTS_AT_A_TIME = 16
 RANDOM_PAIRS = 2000
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """How unlike the pixels around a click are to it.
+    """The unlikeness of the pixels around a click to it.
 
     Attributes:
         click: The pixel of the click in the square, x first.
@@ -98,35 +98,35 @@ class Outliner:
         x, y, side = column - tile.window.column, row - tile.window.row, plan.side
         left, top = max(0, x - MAX_OUTLINE_PX), max(0, y - MAX_OUTLINE_PX)
         right, bottom = min(side, x + MAX_OUTLINE_PX + 1), min(side, y + MAX_OUTLINE_PX + 1)
-        piece = self._tiles.piece(looked, left, top, right, bottom, smoothed=False)
+        seen = self._tiles.window(looked, left, top, right, bottom, smoothed=False)
         at = x - left, y - top
-        unlike = scipy.ndimage.uniform_filter(self._distances(piece, at).numpy(), 3)
+        unlike = scipy.ndimage.uniform_filter(self._distances(seen, at).numpy(), 3)
         valid = np.asarray(looked.valid_pixels(f).reshape(side, f, side, f).any(axis=(1, 3)))[top:bottom, left:right]
         rows, columns = np.mgrid[top:bottom, left:right]
         valid &= (columns + tile.window.column < ground.source.width) & (rows + tile.window.row < ground.source.height)
         corner = left + tile.window.column, top + tile.window.row
         return Likeness(at, corner, np.where(valid, unlike, np.inf).astype(np.float32))
 
-    def _distances(self, piece: Piece, at: tuple[int, int]) -> Tensor:
-        """Return how far the features of all wanted pixels of a piece are from those at one of them."""
+    def _distances(self, seen: TileWindow, at: tuple[int, int]) -> Tensor:
+        """Return how far the features of all wanted pixels of a window are from those at one of them."""
         total: Tensor | None = None
         with torch.inference_mode():
             for name, typical in self._typical.items():
                 share = COLOUR_SHARE if name == OWN_COLOURS else (1 - COLOUR_SHARE) / max(1, len(self._typical) - 1)
-                layers = [piece.pixels.float().cpu()] if name == OWN_COLOURS else self._projected(piece, name)
-                squared = torch.stack([_squared_distances(layer[(0, slice(None), *piece.wanted)], at) for layer in layers])
+                layers = [seen.pixels.float().cpu()] if name == OWN_COLOURS else self._projected(seen, name)
+                squared = torch.stack([_squared_distances(layer[(0, slice(None), *seen.wanted)], at) for layer in layers])
                 distance = share / typical * squared.sum(dim=0).sqrt()
                 total = distance if total is None else total + distance
         assert total is not None
         return total
 
-    def _projected(self, piece: Piece, name: str) -> Iterator[Tensor]:
-        """Yield the components of a part at all pixels of a piece, some at a time, as all of them take much memory."""
-        levels, axes = piece.features[name], torch.from_numpy(self._ground.spaces[name].axes)
+    def _projected(self, seen: TileWindow, name: str) -> Iterator[Tensor]:
+        """Yield the components of a part at all pixels of a window, some at a time, as all of them take much memory."""
+        levels, axes = seen.features[name], torch.from_numpy(self._ground.spaces[name].axes)
         for some in torch.split(axes, COMPONENTS_AT_A_TIME, dim=1):
             own = zip(levels, torch.split(some, [level.shape[1] for level in levels]))
             parts = [torch.einsum("bchw,ck->bkhw", level.float().cpu(), of_level) for level, of_level in own]
-            size = piece.pixels.shape[-2:]
+            size = seen.pixels.shape[-2:]
             yield torch.stack([interpolate(part, size, mode="bilinear", align_corners=False) for part in parts]).sum(dim=0)
 
 

@@ -20,14 +20,14 @@ from false_core.inference.tiles import Blender, Tile, TilePlan
 from false_core.inference.upsample import upsample
 from false_core.raster.source import RasterSource
 from false_core.session.ground import Ground
-from false_core.session.kept_tiles import KeptTiles, LookedAt, Piece
+from false_core.session.kept_tiles import KeptTiles, LookedAt, TileWindow
 from false_core.session.live_head import LiveHead
 from false_core.session.superseded import Interrupted, stop_if
 from false_core.session_protocol import NO_CLASS, NO_PERCENT, SHOW_CHANGE, SHOW_CONFIDENCE, View
 
 MEMORY_FOR_PIECES = 200_000_000
 """Bytes of what is kept of one view, so that it is shown again without looking at its texture again."""
-MAX_PIECE_PX, MIN_BAND_PX = 120_000, 128
+MAX_WINDOW_PX, MIN_BAND_PX = 120_000, 128
 """Working pixels that are computed at once, and the fewest rows of them: surroundings are looked at for each band anew."""
 FIRST_S, BETWEEN_S = 0.3, 0.7
 """Seconds until an unfinished picture is shown first, and until it is shown again."""
@@ -37,7 +37,7 @@ Bytes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class ViewOnRaster:
-    """Where the pixels of a view lie on the raster.
+    """The positions of the pixels of a view on the raster.
 
     Attributes:
         columns, rows: Column and row of the pixel of the file at the middle of each, of shape (height, width).
@@ -55,11 +55,11 @@ class ViewOnRaster:
         to_map = Affine((xmax - xmin) / view.width, 0, xmin, 0, (ymin - ymax) / view.height, ymax)
         shape = view.height, view.width
         x, y = np.arange(view.width) + 0.5, np.arange(view.height)[:, None] + 0.5
-        a, b, c, d, e, f = (~source.native_transform * to_map)[:6]
+        a, b, c, d, e, f = (~source.source_transform * to_map)[:6]
         # Where nothing is rotated a row and a column say it all, and the pixels of a large screen take no memory.
         column = np.broadcast_to(_pixel_of(a * x + c if b == 0 else a * x + b * y + c), shape)
         row = np.broadcast_to(_pixel_of(e * y + f if d == 0 else d * x + e * y + f), shape)
-        inside = (column >= 0) & (row >= 0) & (column < source.native_width) & (row < source.native_height)
+        inside = (column >= 0) & (row >= 0) & (column < source.source_width) & (row < source.source_height)
         return cls(column, row, inside)
 
     @cached_property
@@ -104,7 +104,7 @@ class Painter:
     def __init__(self, ground: Ground, tiles: KeptTiles) -> None:
         self._ground, self._tiles = ground, tiles
         self._place: tuple[object, ...] = ()
-        self._pieces: dict[tuple[Tile, tuple[int, ...]], Piece] = {}
+        self._seen_windows: dict[tuple[Tile, tuple[int, ...]], TileWindow] = {}
         self._keeps = False
         self._last: tuple[tuple[object, ...], ViewOnRaster] | None = None
 
@@ -128,7 +128,7 @@ class Painter:
         # What depends on the labels plays no part in what is kept.
         place = (view.extent, view.width, view.height, plan)
         if place != self._place:
-            self._place, self._pieces = place, {}
+            self._place, self._seen_windows = place, {}
             self._keeps = self._size(canvas, plan) <= MEMORY_FOR_PIECES
         codes = np.full(canvas.inside.shape, NO_CLASS, np.uint8)
         percent = np.full(canvas.inside.shape, NO_PERCENT, np.uint8)
@@ -196,14 +196,14 @@ class Painter:
                 inside = (max(0, inside[0]), max(0, inside[1]), min(side, inside[2]), min(side, inside[3]))
                 probabilities = torch.zeros(len(head.classes), side, side, device=ground.device)
                 left, top, right, bottom = inside
-                rows = max(MIN_BAND_PX, MAX_PIECE_PX // (right - left))
+                rows = max(MIN_BAND_PX, MAX_WINDOW_PX // (right - left))
                 for start in range(top, bottom, rows):
                     end = min(start + rows, bottom)
-                    piece = self._piece(looked, (left, start, right, end))
+                    seen = self._seen(looked, (left, start, right, end))
                     with torch.inference_mode():
-                        scores = head.segmenter.fused(piece.pixels, piece.features, piece.wanted)
+                        scores = head.segmenter.fused(seen.pixels, seen.features, seen.wanted)
                         found = scores[0].float().softmax(dim=0)
-                    x, y = piece.column + piece.wanted[1].start, piece.row + piece.wanted[0].start
+                    x, y = seen.column + seen.wanted[1].start, seen.row + seen.wanted[0].start
                     probabilities[:, start:end, left:right] = found[:, start - y : end - y, left - x : right - x]
                     stop_if(interrupted)
             core = blender.add(tile, probabilities)
@@ -225,15 +225,15 @@ class Painter:
                 percent = np.where(valid, mapped.percent.cpu().numpy()[at], np.uint8(NO_PERCENT))
             yield mine, np.where(valid, mapped.codes.cpu().numpy()[at], np.uint8(NO_CLASS)), percent
 
-    def _piece(self, looked: LookedAt, inside: tuple[int, int, int, int]) -> Piece:
+    def _seen(self, looked: LookedAt, inside: tuple[int, int, int, int]) -> TileWindow:
         key = looked.tile, inside
-        piece = self._pieces.get(key) or self._tiles.piece(looked, *inside, smoothed=True)
+        seen = self._seen_windows.get(key) or self._tiles.window(looked, *inside, smoothed=True)
         if self._keeps:
-            self._pieces[key] = piece
-        return piece
+            self._seen_windows[key] = seen
+        return seen
 
     def _size(self, canvas: ViewOnRaster, plan: TilePlan) -> int:
-        """Return about how many bytes the pieces of a view take."""
+        """Return about how many bytes the windows of a view take."""
         features = self._ground.quick
         values = features.bands + features.statistics.channels
         around = self._ground.spec.stride

@@ -1,4 +1,4 @@
-"""Where a label would teach most: pixels of a regular grid, of which some are uncertain and unlike what is labelled."""
+"""The places where a label would teach most: pixels of a regular grid, some uncertain and unlike what is labelled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a session does next: the most urgent of what its raster, labels, view and requests make necessary.
+"""The next work of a session: the most urgent of what its raster, labels, view and requests make necessary.
 
 Nothing is queued. Requests change what is known, and then the most urgent piece of work that this leaves is done; a request
 that makes it useless ends it at once. So an answer never waits for work that nobody wants any more.
@@ -83,7 +83,7 @@ class Session:
         """The latest request of each kind that is to be answered once."""
         self._is_closed = False
         self.is_idle = False
-        """Whether there was nothing left to do when it was looked last."""
+        """True where nothing was left to do at the last look."""
 
     def serve(self) -> None:
         """Answer requests until the session is closed."""
@@ -195,7 +195,7 @@ class _Room:
         self._changed_by, self._changed_at = 0, time.monotonic()
         """The last request that changed labels or classes, and when it came."""
         self._fitted_by, self._fitted_with, self._fitted_at = 0, 0, 0.0
-        """What the map has learned from: up to which request, from how many labels, and when."""
+        """The labels that the map has learned from: up to which request, from how many labels, and when."""
         self._wants_fit, self._awaits_more = False, False
         self._view: View | None = None
         self._view_at = 0.0
@@ -518,8 +518,8 @@ def _opened(request: Open, ground: Ground) -> Opened:
         tuple(map(float, source.bounds)),
         source.pixel_size,
         source.pixel_size * source.factor,
-        source.native_width,
-        source.native_height,
+        source.source_width,
+        source.source_height,
         tuple(ClassEntry(c.code, c.name, c.color) for c in classes),
         str(ground.device),
     )

@@ -1,4 +1,4 @@
-"""How good the map of the moment is, from labels that are held out in turn."""
+"""The score of the map of the moment, from labels that are held out in turn."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from false_core.training.heads.samples import FloatArray, LabelledPoints
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What is known of a map from its labels.
+    """The scores of a map from its labels.
 
     Attributes:
         accuracy: Accuracy of the whole map.

@@ -13,7 +13,7 @@ Interrupted = Callable[[], bool]
 
 
 class Superseded(Exception):
-    """What is being done is not wanted any more."""
+    """The work that is being done is not wanted any more."""
 
 
 def stop_if(interrupted: Interrupted) -> None:

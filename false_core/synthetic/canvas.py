@@ -20,7 +20,7 @@ Colour = tuple[float, float, float, float]
 
 
 class Canvas:
-    """What is on the ground so far.
+    """The land cover and heights on the ground so far.
 
     Attributes:
         gsd: Metres per pixel.

@@ -15,13 +15,13 @@ VERGE: Colour = (860, 1020, 600, 3300)
 """Grass that nobody sows, beside roads and between fields."""
 _BARE_SOIL: Colour = (1500, 1250, 930, 2100)
 _VIGOUR = (-0.9, -0.35, -0.6, 0.9)
-"""How each band changes where plants do better."""
+"""The change of each band where plants do better."""
 _FAR = 1e4
 
 
 @dataclass(frozen=True)
 class LandUse:
-    """What grows on a parcel.
+    """The crop or cover of a parcel.
 
     Attributes:
         row_period: Metres from row to row.

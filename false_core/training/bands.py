@@ -10,7 +10,7 @@ from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import Normalisation, measure, measure_filled_bands, number_ranges
 
 EMPTY, BAD, CONSTANT = "nodata everywhere", "marked as bad in the header", "of one value nearly everywhere"
-"""Why bands are left out."""
+"""Reasons why bands are left out."""
 
 
 def measured_bands(

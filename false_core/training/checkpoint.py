@@ -92,7 +92,7 @@ class Checkpoint:
 
     @property
     def is_due(self) -> bool:
-        """Whether enough time has passed to save again."""
+        """Return whether enough time has passed to save again."""
         return time.monotonic() - self._saved_at > INTERVAL_S
 
     def save(self, state: dict[str, Any]) -> None:

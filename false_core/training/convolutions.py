@@ -1,4 +1,4 @@
-"""How cuDNN computes the convolutions of a training. On other devices nothing changes."""
+"""The choice of cuDNN's kernels for the convolutions of a training. On other devices nothing changes."""
 
 from __future__ import annotations
 

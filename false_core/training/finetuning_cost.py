@@ -1,4 +1,4 @@
-"""What a fine-tuning costs: from features of a few tiles and one classifier, or from a few steps of training a decoder."""
+"""The cost of a fine-tuning: from features of a few tiles and one classifier, or from a few steps of training a decoder."""
 
 from __future__ import annotations
 

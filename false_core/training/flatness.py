@@ -1,4 +1,4 @@
-"""When a training has nothing more to gain: the curves of its losses are flat.
+"""The end of the gain in a training: the curves of its losses are flat.
 
 A line is fitted to the last points of each curve. Where even the fall that its slope and one standard error allow is a small
 share of what the curve has fallen so far, the rest of the steps would bring little.

@@ -55,7 +55,7 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class Gallery:
-    """What is shown of one level.
+    """The pictures of one level.
 
     Attributes:
         level: What an embedding stands for: a whole patch (``"image"``) or a point (``"points"``).

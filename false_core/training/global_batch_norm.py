@@ -79,7 +79,7 @@ def _of_everyone(statistics: list[Tensor], values: Tensor) -> tuple[Tensor, ...]
 
 
 class _NormaliseOnCard(torch.autograd.Function):
-    """What ``SyncBatchNorm`` does, by the same kernels, which take half precision and add up in single precision."""
+    """The computation of ``SyncBatchNorm``, by the same kernels, which take half precision and add in single precision."""
 
     @staticmethod
     def forward(context: Any, values: Tensor, weight: Tensor, bias: Tensor, norm: _BatchNorm) -> Tensor:

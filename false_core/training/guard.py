@@ -1,4 +1,4 @@
-"""What can go wrong in the middle of a training. An error names the step, and the state before it is kept."""
+"""Failures in the middle of a training. An error names the step, and the state before it is kept."""
 
 from __future__ import annotations
 

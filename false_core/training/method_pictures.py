@@ -38,7 +38,7 @@ PixelReader = Callable[[int, tuple[float, float], int], FloatArray]
 
 @dataclass(frozen=True)
 class Drawn:
-    """What the pictures of pairs of neighbours are made from.
+    """The material of the pictures of pairs of neighbours.
 
     Attributes:
         ground: The rasters they are from.

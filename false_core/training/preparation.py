@@ -1,4 +1,4 @@
-"""What a pretraining begins with: settings, rasters on their working grid, the encoder."""
+"""The preparation of a pretraining: settings, rasters on their working grid, the encoder."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from torch import nn
 from false_core.collection.places import read_places, with_places_alone
 from false_core.device import choose_device
 from false_core.distributed import ALONE, World
+from false_core.errors import RequestError
 from false_core.feedback import Feedback
-from false_core.jobs import Pretrain
+from false_core.jobs import NOTHING_KEPT, Pretrain
 from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.encoder import build_encoder
 from false_core.models.from_file import general_from
@@ -31,6 +32,7 @@ from false_core.sampling.colour import BlackAndWhite
 from false_core.sampling.views import PatchDraw, PatchSampler
 from false_core.settings import memory_for_pixels
 from false_core.training.bands import measured_bands
+from false_core.training.kept_levels import keep_levels
 from false_core.training.preset_choice import choose_preset
 from false_core.training.purity import Truth
 from false_core.training.trainer import Trainer
@@ -92,9 +94,17 @@ class Pretraining:
             styles = _styles(job, named, sources[0], feedback)
             encoder, origin = _encoder(settings, sources[0], feedback)
             general = _general(settings, encoder, origin)
+            if settings.keep != NOTHING_KEPT and not origin:
+                raise RequestError(
+                    "There are no weights that could be kept: the encoder starts from random ones.",
+                    "Name weights to start from, or keep nothing.",
+                )
+            keep_levels(encoder, settings.keep, settings.encoder)
             if not origin and settings.rate_from_nothing:
                 settings = replace(settings, learning_rate=settings.rate_from_nothing)
-        steps = min(settings.steps or _steps_of_epochs(settings, areas), METHOD_CLASSES[settings.method].most_steps)
+        method = METHOD_CLASSES[settings.method]
+        asked = settings.steps or _steps_of_epochs(settings, areas)
+        steps = max(method.fewest_steps, min(asked, method.most_steps))
         return cls(preset, settings, steps, device, rasters, styles, encoder, origin, general, truth, made_by)
 
     def trainer(self, settings: PretrainSettings, seed: int, feedback: Feedback, world: World = ALONE) -> Trainer:

@@ -1,4 +1,4 @@
-"""What the preset ``auto`` stands for: ``standard`` where it is a matter of minutes on this device, and ``quick`` elsewhere.
+"""The choice of the preset ``auto``: ``standard`` where it is a matter of minutes on this device, and ``quick`` elsewhere.
 
 How long it would take is known from a test of two seconds, which is remembered: the block that ResNet-50 is made of is
 trained on the device. So all jobs on one device take the same preset, and their files fit together.
@@ -27,7 +27,7 @@ MOST_S = 30 * 60.0
 WHOLE_BATCH_BYTES, LEAST_BYTES = 12e9, 3e9
 """Memory of a device that holds a batch of the preset ``standard``, about, and that holds a useful part of one."""
 IN_PARTS = 4 / 3
-"""How much longer a step takes whose batch goes through the network in parts: one forward pass more."""
+"""The factor for the time of a step whose batch goes through the network in parts: one forward pass more."""
 _FOREVER_S = 1e9
 _VIEWS, _WIDE, _NARROW, _SIDE = 128, 256, 64, 40
 _BLOCK_GFLOP = 3 * 2 * _VIEWS * _SIDE**2 * (2 * _WIDE * _NARROW + 9 * _NARROW**2) / 1e9

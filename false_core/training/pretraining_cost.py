@@ -1,4 +1,4 @@
-"""What a pretraining costs, from a few of its own steps, with as many patches as a test of two seconds allows."""
+"""The cost of a pretraining, from a few of its own steps, with as many patches as a test of two seconds allows."""
 
 from __future__ import annotations
 

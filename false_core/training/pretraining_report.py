@@ -74,7 +74,10 @@ def _training(card: ModelCard, curves: Curves) -> list[Section]:
     if card.method.get("name") == UNTRAINED:
         text = "The encoder was not trained. Only the scale of its features was adapted to the raster."
         return [Section("Training", text)]
-    text = "The loss should fall and then level off."
+    method = METHOD_CLASSES[str(card.method["name"])]
+    text = method.loss_caption
+    if not method.by_gradients:
+        return [Section("Loss", text, draw_curves(curves, [("loss",)]))]
     steps, usual = _steps(card)
     if steps < usual and card.method.get("until_flat"):
         text += f" Training ended after {steps:,} of {usual:,} steps, as the loss hardly fell any more."

@@ -1,4 +1,4 @@
-"""How pure the false negatives are: how often two places that were taken for alike are of the same true class."""
+"""The purity of the false negatives: how often two places that were taken for alike are of the same true class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the file of a land-cover model says of itself: its raster, its classes and how good its map is."""
+"""The card in the file of a land-cover model: its raster, its classes and how good its map is."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ class SegmenterTrainer:
 
     @property
     def encoder_is_fixed(self) -> bool:
-        """Whether the present step leaves the encoder as it is."""
+        """Return whether the present step leaves the encoder as it is."""
         return self.settings.freeze or self.step < self.settings.decoder_first * self.settings.steps
 
     @fast_convolutions()

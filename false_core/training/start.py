@@ -1,4 +1,4 @@
-"""What fine-tuning and a labelling session start from: a raster that is measured, and encoders.
+"""The start of fine-tuning and of a labelling session: a raster that is measured, and encoders.
 
 Nothing here reads labels, trains or draws, so that a session is there as soon as possible.
 """
@@ -37,7 +37,7 @@ NETWORK_HEAD = "network"
 
 @dataclass(frozen=True)
 class Start:
-    """What is known before the raster is opened: job, preset, card of the encoder file, record of the making, device."""
+    """The facts before the raster is opened: job, preset, card of the encoder file, record of the making, device."""
 
     job: Finetune
     preset: str

@@ -17,7 +17,6 @@ from false_core.device_limits import DeviceLimit
 from false_core.distributed import ALONE, World
 from false_core.errors import OutOfMemoryError
 from false_core.feedback import Feedback
-from false_core.jobs import UNTRAINED
 from false_core.methods.method import Outcome, Views
 from false_core.methods.pictures import MarkedViews, NeighbourPairs
 from false_core.methods.registry import build_method
@@ -105,18 +104,18 @@ class Trainer:
         else:
             self.optimiser = torch.optim.AdamW(groups, settings.learning_rate, fused=fused_on(device))
         # What learns nothing has no gradients that it could look at.
-        self._scaler = loss_scaler(device, settings.mixed_precision and settings.method != UNTRAINED)
+        self._scaler = loss_scaler(device, settings.mixed_precision and method.by_gradients)
         self.jitter = replace(_jitter(settings, ends), blur=settings.blur, radius=settings.blur_radius)
 
     @property
     def encoder(self) -> nn.Module:
-        """What remains of the training."""
+        """The network that remains of the training."""
         encoder: nn.Module = self.method.encoder
         return encoder
 
     @property
     def decoder(self) -> nn.Module | None:
-        """What remains beside it, of a method that trains a decoder too."""
+        """The network that remains beside it, of a method that trains a decoder too."""
         decoder: nn.Module | None = self.method.decoder
         return decoder
 
@@ -167,7 +166,7 @@ class Trainer:
 
     @property
     def could_end_early(self) -> bool:
-        """Whether training could end before all its steps are done, and does not yet."""
+        """Return whether training could end before all its steps are done, and does not yet."""
         return self._flat_at is None and self.step + tail_steps(self.steps) < self.steps
 
     def end_soon(self) -> None:

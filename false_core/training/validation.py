@@ -91,7 +91,7 @@ def _compared(item: ReadTile, mapped: torch.Tensor, plan: TilePlan, source: Rast
     """Return the counts in the core of a tile, of which ``mapped`` has the classes at the pixels of the file."""
     assert item.valid is not None
     factor, classes = source.factor, len(held_back.classes)
-    core = plan.core(item.tile, factor, source.native_width, source.native_height)
+    core = plan.core(item.tile, factor, source.source_width, source.source_height)
     to_core = Affine.translation(-core.column, -core.row) * Affine.scale(factor)
     truth = held_back.burn(to_core, core.height, core.width)
     lead = plan.lead * factor

@@ -31,7 +31,7 @@ _READ_WHOLE = re.compile(
 )
 """Tables that GDAL itself reads. Where one of them is a view, it is tried to its end."""
 _COMPUTED = 2
-"""What SQLite says of a column whose values are not stored."""
+"""Flags of SQLite for a column whose values are not stored."""
 _VIRTUAL = re.compile(rb"\s*cr\w*\b(?:\s|/\*.*?\*/|--[^\n]*\n)+virtual\b", re.IGNORECASE | re.DOTALL)
 _NAME = rb"(?:\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'|`[^`]*`|\[[^\]]*\]|[\w$\x80-\xff]+)"
 _MODULE = re.compile(
@@ -43,7 +43,7 @@ _MODULES = {
     *("rtree", "rtree_i32", "geopoly", "fts3", "fts4", "fts5", "fts4aux", "fts5vocab"),
     *("virtualspatialindex", "virtualelementary", "virtualknn", "virtualknn2", "virtualfdo", "virtualgpkg"),
 }
-"""What makes virtual tables of nothing but the database itself."""
+"""Modules that make virtual tables of nothing but the database itself."""
 _FUNCTIONS = {
     *("abs", "avg", "ceil", "ceiling", "char", "coalesce", "concat", "concat_ws", "count", "cume_dist", "date", "datetime"),
     *("degrees", "dense_rank", "exp", "first_value", "floor", "format", "glob", "group_concat", "hex", "ifnull", "iif"),

@@ -1,4 +1,4 @@
-"""Which drivers of GDAL may open a file: those of a list.
+"""The drivers of GDAL that may open a file: those of a list.
 
 A driver is chosen by what a file holds, whatever it is called, so that a ``.tif`` from a stranger is opened by any of two
 hundred. Some of them write when they read, ask a server, or show other files of the computer as pixels. What is opened here
@@ -59,7 +59,7 @@ _FORBIDDEN = {
     # The schema of a GML file at the address that it names.
     "GML_DOWNLOAD_SCHEMA": "NO",
 }
-"""What GDAL must not do with a file from anybody, whatever the user has set for files of their own."""
+"""Settings of GDAL that hold for a file from anybody, whatever the user has set for files of their own."""
 
 
 def is_allowed_driver(name: str) -> bool:

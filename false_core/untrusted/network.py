@@ -11,10 +11,10 @@ from false_core.settings import allowed_drivers
 from false_core.untrusted.names import is_on_network
 
 CLOSED: Dict[str, str] = {"CPL_VSIL_CURL_ALLOWED_FILENAME": "none"}
-"""What keeps GDAL's virtual files from the network: a name that none of them has. It is looked at whenever one is opened."""
+"""The setting that keeps GDAL's virtual files from the network: a name that none of them has. Each opening looks at it."""
 _lock = threading.Lock()
 _running = {True: 0, False: 0}
-"""How many jobs run at the moment that need the network, and that do not."""
+"""The numbers of jobs at the moment that need the network, and that do not."""
 _kept: Dict[str, str] = {}
 
 

@@ -1,4 +1,4 @@
-"""What is stored under a name, in a file or an archive: its bytes, before GDAL makes anything of them."""
+"""The bytes that are stored under a name, in a file or an archive, before GDAL makes anything of them."""
 
 from __future__ import annotations
 

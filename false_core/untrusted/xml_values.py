@@ -1,4 +1,4 @@
-"""What an XML file of GDAL's says, as GDAL understands it: names without capitals, attributes as good as elements.
+"""The values in an XML file of GDAL's, as GDAL understands it: names without capitals, attributes as good as elements.
 
 GDAL's own parser takes an attribute for an element of that name, minds no capitals, and of a text that is interrupted takes
 the first piece. What it would read otherwise than this is refused.

@@ -20,7 +20,7 @@ DRIVER_OPTIONS = {
     GEOPACKAGE: {"VERSION": "1.2"},
     SHAPEFILE: {"ENCODING": "UTF-8"},
 }
-"""What to tell a driver that creates a file."""
+"""Options for the drivers that create a file."""
 _WHOLE = (
     GEOPACKAGE, SHAPEFILE, "GeoJSON", "GeoJSONSeq", "FlatGeobuf", "GML", "LIBKML", "MapInfo File", "SQLite", "JML",
     "OGR_GMT", "MBTiles", "PMTiles",

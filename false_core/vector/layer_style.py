@@ -1,4 +1,4 @@
-"""How QGIS shows a vector layer of ours: colours, names, and what may be entered in its form."""
+"""The style of a vector layer of ours in QGIS: colours, names, and what may be entered in its form."""
 
 from __future__ import annotations
 

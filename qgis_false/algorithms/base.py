@@ -36,7 +36,6 @@ from qgis_false.translation import tr
 
 Values = Dict[str, Any]
 """Values of parameters, or outputs, by their names, as Processing hands them over."""
-EXPORT = tasks.EXPORT_NAME.upper()
 ICONS_FOLDER = PLUGIN_FOLDER / "icons"
 """Holds one SVG for each algorithm, under its name."""
 
@@ -64,7 +63,7 @@ def _in_short(value: Any) -> str:
 
 
 class FalseAlgorithm(QgsProcessingAlgorithm):
-    """What every algorithm of ours has: parameters, results and help as they are declared, a title, tags, the icon."""
+    """The base of every algorithm of ours: parameters, results and help as they are declared, a title, tags, the icon."""
 
     JOB: Type[Any]
     """A job of the library, or one of ``qgis_false.tasks``, which the plugin does itself."""
@@ -122,7 +121,7 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
         return ""
 
     def can_be_estimated(self) -> bool:
-        """Whether it can be said before what it costs."""
+        """Return whether it can be said before what it costs."""
         return False
 
     def canExecute(self) -> Tuple[bool, str]:
@@ -162,7 +161,7 @@ class FalseAlgorithm(QgsProcessingAlgorithm):
             # Of anything but this very class QGIS shows the traceback to its user.
             raise QgsProcessingException(str(error)) from error
 
-    def doubts(self, parameters: Values, context: QgsProcessingContext) -> List[str]:
+    def warnings(self, parameters: Values, context: QgsProcessingContext) -> List[str]:
         """Return what is probably not meant, in sentences. A dialog asks before it runs, any other run warns."""
         return []
 
@@ -189,7 +188,7 @@ class JobAlgorithm(FalseAlgorithm):
     STYLED: Tuple[str, ...] = ()
     """Outputs of the job that carry how they are to be drawn: the names and colours of their classes, or a style."""
     only_estimates: bool
-    """Whether it is not to do its job, but to say what that costs. QGIS runs a copy, which does as this one."""
+    """True where it is not to do its job, but to say what that costs. QGIS runs a copy, which does as this one."""
 
     def createInstance(self) -> QgsProcessingAlgorithm:
         made = type(self)()
@@ -228,8 +227,8 @@ class JobAlgorithm(FalseAlgorithm):
             self._class_field = class_field.class_field_of(layer)
             if self._class_field:
                 feedback.pushInfo(tr("The classes are taken from the field {field}.", field=self._class_field))
-        for doubt in self.doubts(parameters, context):
-            feedback.pushWarning(doubt)
+        for warning in self.warnings(parameters, context):
+            feedback.pushWarning(warning)
         if "legend" in jobs.parameters(self.JOB):
             self._style = legend.style_of(layer, self._class_field)
         return True
@@ -247,7 +246,8 @@ class JobAlgorithm(FalseAlgorithm):
         self.warn_of_unknown(parameters, feedback)
         if self.only_estimates:
             return self._estimated(parameters, context, feedback)
-        target = self.parameterAsFileOutput(parameters, EXPORT, context) if tasks.can_be_exported(self.JOB) else ""
+        exported = tasks.can_be_exported(self.JOB)
+        target = self.parameterAsFileOutput(parameters, tasks.EXPORT_PARAMETER, context) if exported else ""
         if target:
             return self._exported(os.path.abspath(target), parameters, context, feedback)
         with folder_for_a_job(folder_for_files(self.JOB)) as folder:
@@ -263,15 +263,15 @@ class JobAlgorithm(FalseAlgorithm):
 
     def _remember(self, job: jobs.Job) -> None:
         """Note the encoder, model or map that was made, for the next dialog."""
-        kinds = {"encoder": made_files.ENCODER, "model": made_files.SEGMENTER}
+        kinds = {"encoder": made_files.MADE_ENCODER, "model": made_files.MADE_SEGMENTER}
         if isinstance(job, jobs.Classify):
-            kinds["output"] = made_files.MAP
+            kinds["output"] = made_files.MADE_MAP
         declared = jobs.parameters(job)
         named = [path for name, one in declared.items() if one.kind.is_raster for path in one.kind.paths(getattr(job, name))]
         rasters = [jobs.raster_name(name).path for name in named]
         for name, path in jobs.outputs(job).items():
             if name in kinds:
-                made_files.remember(kinds[name], path, rasters)
+                made_files.remember_file(kinds[name], path, rasters)
 
     def _job(
         self, parameters: Values, context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
@@ -315,4 +315,4 @@ class JobAlgorithm(FalseAlgorithm):
         declared = jobs.parameters(job)
         # A report goes to the Results Viewer, which opens it at once.
         planned = {name: path for name, path in jobs.outputs(job).items() if declared[name].kind != jobs.NEW_REPORT}
-        return {EXPORT: target, **{name.upper(): path for name, path in planned.items()}}
+        return {tasks.EXPORT_PARAMETER: target, **{name.upper(): path for name, path in planned.items()}}

@@ -21,5 +21,7 @@ class ClassifyAreas(JobAlgorithm):
     TAGS = ("scene", "parcels", "objects", "grid", "cells", "polygons", "classification", "few labels")
     STYLED = ("output",)
 
-    def doubts(self, parameters: Values, context: QgsProcessingContext) -> List[str]:
-        return class_field.doubts_of_run(self, parameters, "LABELS", "FIELD", context) if parameters.get("LABELS") else []
+    def warnings(self, parameters: Values, context: QgsProcessingContext) -> List[str]:
+        return (
+            class_field.warnings_about_run(self, parameters, "LABELS", "FIELD", context) if parameters.get("LABELS") else []
+        )

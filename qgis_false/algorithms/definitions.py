@@ -1,4 +1,4 @@
-"""What Processing shows and accepts for each parameter of a job, made from the job's own declaration."""
+"""The definition of each parameter of a job for Processing, made from the job's own declaration."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Field:
 
     @property
     def said(self) -> str:
-        """What messages call it."""
+        """The name of it in messages."""
         return said(self.job, self.name)
 
     @property

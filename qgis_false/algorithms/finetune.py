@@ -20,5 +20,5 @@ class Finetune(JobAlgorithm):
     GROUP = groups.MAP
     TAGS = ("train", "training", "supervised", "segmentation", "deep learning", "land cover", "classification")
 
-    def doubts(self, parameters: Values, context: QgsProcessingContext) -> List[str]:
-        return class_field.doubts_of_run(self, parameters, "LABELS", "FIELD", context)
+    def warnings(self, parameters: Values, context: QgsProcessingContext) -> List[str]:
+        return class_field.warnings_about_run(self, parameters, "LABELS", "FIELD", context)

@@ -1,4 +1,4 @@
-"""How a dialog shows each kind of parameter, and how what was entered there is read: a row for each kind there is."""
+"""The widget and the reader of each kind of parameter in a dialog: a row for each kind there is."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def _sources(value: Any) -> List[str]:
 
 
 def _opens(source: str, field: Field, context: QgsProcessingContext) -> bool:
-    """Whether QGIS can open ``source``, or need not. A layer stays in the context, where the run finds it again."""
+    """Return whether QGIS can open ``source``, or need not. A layer stays in the context, where the run finds it again."""
     if field.parameter.kind.is_raster and stands_for_rasters(source, context):
         return True
     hints = QgsProcessingUtils.LayerHint

@@ -40,7 +40,7 @@ class SetUpEnvironment(FalseAlgorithm):
         except ProcessingCancelled:
             raise
         except QgsProcessingException as error:
-            last_errors.remember(self.name(), str(error))
+            last_errors.remember_error(self.name(), str(error))
             raise
         results = {"INTERPRETER": ready.python}
         feedback.pushInfo(tr("Ready. It computes with {path}.", path=ready.python))

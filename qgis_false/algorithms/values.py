@@ -1,4 +1,4 @@
-"""What the user entered, read back as the fields of a job: layers become files, extents meet the raster's CRS."""
+"""The values that the user entered, read back as the fields of a job: layers become files, extents meet the raster's CRS."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the dialogs of the algorithms do beyond those of Processing. Only the desktop has them, and only it imports this."""
+"""The additions of our dialogs to those of Processing. Only the desktop has them, and only it imports this."""

@@ -1,4 +1,4 @@
-"""What a run says to its dialog: all of it, but after a cancel no errors. A cancel is no failure: the user wants it."""
+"""The messages of a run to its dialog: all of it, but after a cancel no errors. A cancel is no failure."""
 
 from __future__ import annotations
 

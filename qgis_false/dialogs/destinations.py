@@ -1,4 +1,4 @@
-"""Where results go by themselves: beside the raster they are made from, named after it, over nothing that is there."""
+"""The default destinations of results: beside the raster they are made from, named after it, over nothing that is there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Optional, Tuple
 from qgis.core import QgsProject
 from qgis.PyQt.QtCore import QStandardPaths
 
-STEPS = {
+OUTPUT_NAMES = {
     "classify": "map",
     "classifymany": "maps",
     "classifyareas": "areas",
@@ -25,7 +25,7 @@ STEPS = {
     "collectplaces": "places_to_learn_from",
     "exportonnx": "deepness",
 }
-"""What the output of an algorithm is called in the names of files."""
+"""Names of the outputs of algorithms in the names of files."""
 EXAMPLE = "false_example"
 
 
@@ -42,7 +42,7 @@ def proposed(source: str, algorithm: str, output: str, ending: str) -> Optional[
         return None
     name = output.lower().rpartition(":")[2]
     if name == "output":
-        name = STEPS.get(algorithm, algorithm)
+        name = OUTPUT_NAMES.get(algorithm, algorithm)
     elif name == "report" and ":" not in output:
         name = f"{algorithm}_report"
     elif algorithm == "exampledata" and name == "raster":

@@ -13,7 +13,8 @@ from qgis.PyQt.QtWidgets import QDialogButtonBox, QFileDialog, QMessageBox, QPus
 
 from qgis_false.dialogs.cancelled_run import CalmFeedback
 from qgis_false.dialogs.environment import offer_in_bar, offer_in_box
-from qgis_false.dialogs.panel import EXPORT, FalsePanel
+from qgis_false.dialogs.panel import FalsePanel
+from qgis_false.tasks import EXPORT_PARAMETER
 from qgis_false.translation import tr
 
 
@@ -36,9 +37,9 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
         if missing:
             for button in offer_in_bar(self.messageBar(), missing):
                 button.clicked.connect(self._look_again)
-        if EXPORT in self.mainWidget().wrappers:
+        if EXPORT_PARAMETER in self.mainWidget().wrappers:
             button = QPushButton(tr("Export the job..."))
-            button.setToolTip(self.algorithm().parameterDefinition(EXPORT).help())
+            button.setToolTip(self.algorithm().parameterDefinition(EXPORT_PARAMETER).help())
             button.clicked.connect(self._export)
             self.buttonBox().addButton(button, QDialogButtonBox.ButtonRole.ResetRole)
 
@@ -57,7 +58,7 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
             super().runAlgorithm()
 
     def _can_compute(self) -> bool:
-        """Whether all is there to compute with. Where it is not, the user is offered to mend that."""
+        """Return whether all is there to compute with. Where it is not, the user is offered to mend that."""
         missing = self.algorithm().what_is_missing()
         if missing:
             offer_in_box(self, missing)
@@ -109,9 +110,9 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
         path, _ = QFileDialog.getSaveFileName(self, tr("Export the job"), "", pattern)
         if path:
             panel = self.mainWidget()
-            panel.wrappers[EXPORT].setParameterValue(path, panel.processing_context)
+            panel.wrappers[EXPORT_PARAMETER].setParameterValue(path, panel.processing_context)
             self._run()  # Whether or not anything can be computed here.
-            panel.wrappers[EXPORT].setParameterValue(None, panel.processing_context)
+            panel.wrappers[EXPORT_PARAMETER].setParameterValue(None, panel.processing_context)
 
     def _name_reports(self) -> None:
         """Have the Results Viewer call a report after what it is of."""
@@ -127,10 +128,10 @@ class FalseDialog(AlgorithmDialog):  # type: ignore[misc]
             parameters = self.createProcessingParameters()
         except (AlgorithmDialogBase.InvalidParameterValue, AlgorithmDialogBase.InvalidOutputExtension):
             return True  # The run says what is wrong.
-        doubts = self.algorithm().doubts(parameters, createContext())
-        if not doubts:
+        warnings = self.algorithm().warnings(parameters, createContext())
+        if not warnings:
             return True
-        question = "\n\n".join([*doubts, tr("Go on all the same?")])
+        question = "\n\n".join([*warnings, tr("Go on all the same?")])
         buttons = QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No
         answer = QMessageBox.question(self, tr("Is this meant?"), question, buttons, QMessageBox.StandardButton.No)
         return bool(answer == QMessageBox.StandardButton.Yes)

@@ -1,4 +1,4 @@
-"""What a dialog says where nothing can be computed yet, with the buttons that mend it."""
+"""The message of a dialog where nothing can be computed yet, with the buttons that mend it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def offer_in_bar(bar: QgsMessageBar, what: str) -> List[QPushButton]:
     item = bar.createMessage(tr("Nothing can be computed yet"), what.partition(". ")[0].rstrip(".") + ".")
     item.setToolTip(what)
     buttons = [QPushButton(tr("Set up...")), QPushButton(tr("Options..."))]
-    for button, mend in zip(buttons, (set_up, show_options)):
+    for button, mend in zip(buttons, (run_set_up, show_options)):
         button.clicked.connect(lambda _=False, mend=mend: mend(bar.window()))
         item.layout().addWidget(button)
     bar.pushWidget(item, Qgis.MessageLevel.Warning, 0)
@@ -36,12 +36,12 @@ def offer_in_box(parent: QWidget, what: str) -> None:
     box.setDefaultButton(first)
     box.exec()
     if box.clickedButton() is first:
-        set_up(parent)
+        run_set_up(parent)
     elif box.clickedButton() is second:
         show_options(parent)
 
 
-def set_up(parent: QWidget) -> None:
+def run_set_up(parent: QWidget) -> None:
     """Open the dialog of the set-up, and wait until it is closed."""
     processing.execAlgorithmDialog(SET_UP, {})
 

@@ -34,10 +34,8 @@ from qgis_false.dialogs.devices import list_of_devices
 from qgis_false.dialogs.presets import show_where_empty, texts_of_preset
 from qgis_false.layers import layer_of
 from qgis_false.result_names import stem_of
-from qgis_false.tasks import EXPORT_NAME
+from qgis_false.tasks import EXPORT_PARAMETER
 from qgis_false.translation import tr
-
-EXPORT = EXPORT_NAME.upper()
 
 
 class FalsePanel(ParametersPanel):  # type: ignore[misc]
@@ -61,14 +59,14 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
         self.show_preset()
         self.propose_fields()
         self.propose_files()
-        if EXPORT in self.wrappers:  # A button of the dialog does it: it is for the few who compute elsewhere.
-            wrapper = self.wrappers[EXPORT]
+        if EXPORT_PARAMETER in self.wrappers:  # A button of the dialog does it: it is for the few who compute elsewhere.
+            wrapper = self.wrappers[EXPORT_PARAMETER]
             wrapper.wrappedWidget().hide()
             for label in self.findChildren(QLabel):
-                if label.text().startswith(self.algorithm().parameterDefinition(EXPORT).description()):
+                if label.text().startswith(self.algorithm().parameterDefinition(EXPORT_PARAMETER).description()):
                     label.hide()
             advanced = QgsProcessingParameterDefinition.Flag.FlagAdvanced
-            others = [one for one in self._definitions() if one.flags() & advanced and one.name() != EXPORT]
+            others = [one for one in self._definitions() if one.flags() & advanced and one.name() != EXPORT_PARAMETER]
             self.findChild(QWidget, "grpAdvanced").setVisible(bool(others))
 
     def addParameterLabel(self, definition: QgsProcessingParameterDefinition, label: QLabel) -> None:
@@ -149,7 +147,7 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
             if not isinstance(definition, QgsProcessingParameterRasterLayer):
                 continue
             if definition.name() == "MAP":
-                last = made_files.last_made(made_files.MAP)
+                last = made_files.last_made(made_files.MADE_MAP)
                 wanted = [one for one in rasters if one.source() == last]
             elif definition.name().upper() == "RASTER" and self._source_of(definition.name()) in maps:
                 wanted = [one for one in rasters if one.source() not in maps]
@@ -162,10 +160,10 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
         """Return the file that was made last and is of the kind that a parameter wants."""
         source = self._source()
         if definition.fileFilter().startswith("FALSE encoder"):
-            return made_files.last_made(made_files.ENCODER, source) if source else None
+            return made_files.last_made(made_files.MADE_ENCODER, source) if source else None
         if definition.fileFilter().startswith("FALSE segmenter"):
-            of_raster = made_files.last_made(made_files.SEGMENTER, source) if source else None
-            return of_raster or made_files.last_made(made_files.SEGMENTER)
+            of_raster = made_files.last_made(made_files.MADE_SEGMENTER, source) if source else None
+            return of_raster or made_files.last_made(made_files.MADE_SEGMENTER)
         return None
 
     def _follow(self, name: str, do: Any) -> None:

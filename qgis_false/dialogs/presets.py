@@ -1,4 +1,4 @@
-"""What a preset says, shown where nothing is entered. ``presets.json`` is written by ``tools/build_help.py``."""
+"""The values of a preset, shown where nothing is entered. ``presets.json`` is written by ``tools/build_help.py``."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from qgis.PyQt.QtWidgets import QAbstractSpinBox, QComboBox, QLineEdit, QWidget
 from qgis_false.translation import tr
 
 SAID = Path(__file__).with_name("presets.json")
-AUTO = ("quick", "standard")
-"""What ``auto`` may stand for: without a GPU, and with one."""
+AUTO_PRESETS = ("quick", "standard")
+"""The presets that ``auto`` may stand for: without a GPU, and with one."""
 
 
 def texts_of_preset(algorithm: str, preset: str) -> Dict[str, str]:
     """Return what to show for the parameters of an algorithm that are left to a preset."""
     of_job = json.loads(SAID.read_text(encoding="utf-8")).get(algorithm, {})
-    chosen = [name for name in (AUTO if preset == "auto" else (preset,)) if name in of_job]
+    chosen = [name for name in (AUTO_PRESETS if preset == "auto" else (preset,)) if name in of_job]
     names = {name for of_preset in of_job.values() for name in of_preset}
     return {name: _text(name, chosen, of_job) for name in sorted(names)}
 

@@ -25,9 +25,9 @@ class BackgroundRun(QObject):
     """
 
     progressed = pyqtSignal(float)
-    """How far the run is, in percent."""
+    """The progress of the run, in percent."""
     ended = pyqtSignal(bool, dict, str)
-    """Whether it has worked, its results, and what it said."""
+    """The success of the run, its results, and what it said."""
 
     def __init__(self, name: str, values: Dict[str, Any], parent: Optional[QObject] = None) -> None:
         super().__init__(parent)

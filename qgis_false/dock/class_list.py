@@ -13,7 +13,7 @@ from qgis_false.translation import tr
 
 COLOUR, KEY, NAME, COUNT, ACCURACY = range(5)
 COLUMNS = 5
-KEYS = 9
+NUMBER_KEYS = 9
 SWATCH_PX = 16
 
 
@@ -59,7 +59,7 @@ class ClassList(QAbstractTableModel):
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return what stands above a column."""
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return ("", f"1–{KEYS}", tr("Class"), "n", tr("Accuracy"))[section]
+            return ("", f"1–{NUMBER_KEYS}", tr("Class"), "n", tr("Accuracy"))[section]
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.ToolTipRole:
             return {
                 COUNT: tr("Number of labels"),
@@ -83,7 +83,7 @@ class ClassList(QAbstractTableModel):
             return tr("Double click to change it.") if column in (COLOUR, NAME) else self.accuracy_in_words(one.code)
         if role == Qt.ItemDataRole.DisplayRole:
             return {
-                KEY: str(index.row() + 1) if index.row() < KEYS else "",
+                KEY: str(index.row() + 1) if index.row() < NUMBER_KEYS else "",
                 NAME: one.name,
                 COUNT: str(self._counts.get(one.code, 0)),
                 ACCURACY: self._accuracy(one.code),

@@ -1,4 +1,4 @@
-"""Where classes come from: the style of a layer, whose labels may come along, or a text file."""
+"""The sources of classes: the style of a layer, whose labels may come along, or a text file."""
 
 from __future__ import annotations
 

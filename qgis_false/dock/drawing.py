@@ -37,7 +37,7 @@ class LabelTool(QgsMapTool):
         self._band.setFillColor(fill)
 
     def is_drawing(self) -> bool:
-        """Whether something has been begun."""
+        """Return whether something has been begun."""
         return False
 
     def complete(self) -> None:

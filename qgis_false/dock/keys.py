@@ -18,7 +18,7 @@ ALONE: Dict[int, str] = {
     Qt.Key.Key_0: "pass_over",
 }  # fmt: skip
 WITH_CONTROL: Dict[int, str] = {Qt.Key.Key_Z: "undo", Qt.Key.Key_Y: "redo"}
-"""What keys do, by numbers: a keyboard may have more of them than Qt has names for."""
+"""The actions of keys, by their numbers: a keyboard may have more of them than Qt has names for."""
 
 
 class CanvasKeys(QObject):

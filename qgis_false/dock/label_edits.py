@@ -29,11 +29,11 @@ class LabelEdits(QObject):
         self._undone: List[_Exchange] = []
 
     def can_undo(self) -> bool:
-        """Whether there is something to undo."""
+        """Return whether there is something to undo."""
         return bool(self._done)
 
     def can_redo(self) -> bool:
-        """Whether there is something to do again."""
+        """Return whether there is something to do again."""
         return bool(self._undone)
 
     def undo(self) -> None:

@@ -23,14 +23,14 @@ from qgis_false.dock.label_file import CLASS_FIELD
 LOOK_AFTER_MS = 60
 """Wait after a signal of the layer: several come with one edit."""
 SLICE_MS = 25
-"""How long QGIS may be held up at a time while a large layer is looked through."""
+"""Milliseconds that QGIS may be held up at a time while a large layer is looked through."""
 FILE_POLL_MS = 1000
 MOST_IN_ONE_REQUEST = 2000
 
 
 @dataclass(frozen=True)
 class LabelChanges:
-    """What is different from what was told before: labels in the CRS of the raster, and ids of those that are gone."""
+    """The differences from what was told before: labels in the CRS of the raster, and ids of those that are gone."""
 
     changed: Tuple[Label, ...]
     removed: Tuple[int, ...]
@@ -57,7 +57,7 @@ class LabelWatch(QObject):
         self._codes: Dict[int, int] = {}
         self.has_more = self._owes_last = False
         self._file = layer.dataProvider().dataSourceUri().split("|")[0]
-        self._stamp = self._stamp_of_file()
+        self._signature = self._signature_of_file()
         self._looking: Optional[Iterator[None]] = None
         self._later = QTimer(self)
         self._later.setSingleShot(True)
@@ -82,7 +82,7 @@ class LabelWatch(QObject):
         found = {}
         for feature in self._layer.getFeatures(QgsFeatureRequest().setFilterFids(list(ids))):
             found[feature.id()] = self._label(feature)
-        self._stamp = self._stamp_of_file()
+        self._signature = self._signature_of_file()
         if self._looking is not None:
             self._begin()  # What is read now may be older than this.
         self._tell([one for one in found.values() if one is not None], {one for one in ids if found.get(one) is None})
@@ -101,7 +101,7 @@ class LabelWatch(QObject):
         return found
 
     def is_looking(self) -> bool:
-        """Whether the layer is not looked through yet."""
+        """Return whether the layer is not looked through yet."""
         return self._later.isActive() or self._looking is not None
 
     def _begin(self) -> None:
@@ -119,7 +119,7 @@ class LabelWatch(QObject):
     def _look_through(self) -> Iterator[None]:
         seen: Set[int] = set()
         waiting: List[Label] = []
-        self._stamp = self._stamp_of_file()
+        self._signature = self._signature_of_file()
         for feature in self._layer.getFeatures():
             label = self._label(feature)
             if label is not None:
@@ -167,13 +167,13 @@ class LabelWatch(QObject):
         return Label(feature.id(), code, bytes(geometry.asWkb()).hex())
 
     def _look_at_file(self) -> None:
-        stamp = self._stamp_of_file()
-        if stamp != self._stamp:
-            self._stamp = stamp
+        signature = self._signature_of_file()
+        if signature != self._signature:
+            self._signature = signature
             self._layer.triggerRepaint()
             self.look()
 
-    def _stamp_of_file(self) -> Tuple[Tuple[int, int], ...]:
+    def _signature_of_file(self) -> Tuple[Tuple[int, int], ...]:
         """Return what changes when any program writes to the file: the log beside it comes first."""
         found = []
         for path in (self._file, self._file + "-wal"):

@@ -83,7 +83,7 @@ class Labelling(QObject):
     """
 
     said = pyqtSignal(str, bool)
-    """What is going on, for a person; whether it needs attention."""
+    """The state of the work, for a person; whether it needs attention."""
     classes_changed = pyqtSignal()
     counted = pyqtSignal()
     """The number of labels of a class is another one."""

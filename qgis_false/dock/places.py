@@ -13,7 +13,7 @@ from false_core.session_protocol import Place
 from qgis_false.dock.live_map import in_crs_of_canvas
 
 AROUND = 4.0
-"""How many times larger the view is than the place."""
+"""The factor by which the view is larger than the place."""
 
 
 class PlaceQueue:

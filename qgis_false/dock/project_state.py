@@ -1,4 +1,4 @@
-"""What a project remembers of the labelling in it, so that the dock finds its work when the project is opened again."""
+"""The state of the labelling that a project remembers, so that the dock finds its work when the project is opened again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RASTER, LABELS, ENCODER, MODEL, WEIGHTS = (
 
 @dataclass(frozen=True)
 class Looks:
-    """What looks at the raster: an encoder file, a model file to go on from, or neither; and the general encoder or not."""
+    """The encoder that looks at the raster: a file, a model file to go on from, or neither; and the general one or not."""
 
     encoder: str = ""
     model: str = ""

@@ -22,7 +22,7 @@ from qgis_false.worker import child_variables, how_it_ended, worker_command
 
 SESSION_MODULE = "false_core.session"
 FAREWELL_S = 2.0
-"""How long a session that is closed may take to end itself."""
+"""Seconds that a session that is closed may take to end itself."""
 FETCH_MS = 15
 """Between two looks at what it said."""
 MOST_WAITING = 200

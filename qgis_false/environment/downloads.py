@@ -1,4 +1,4 @@
-"""How far an installation is, from what pip or uv print."""
+"""The progress of an installation, from what pip or uv print."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ class Downloads:
 
     @property
     def share(self) -> float:
-        """How far the installation is, 0 to 1."""
+        """The progress of the installation, 0 to 1."""
         return plan.share_done(sum(self._done.values()), sum(self._sizes.values()), self._installed)

@@ -1,4 +1,4 @@
-"""Why pip or uv failed, told from what they printed: what happened in one sentence, what to do in another.
+"""The faults of pip or uv, told from what they printed: what happened in one sentence, what to do in another.
 
 They print the cause among many lines that follow from it: pip without a network ends with packages that conflict. So the
 causes are looked for one after the other, the surest first. Windows says its errors in its own language, but with a number.
@@ -47,7 +47,7 @@ _HOST = re.compile(r"https?://(?:[^@/\s]*@)?([\w.-]+)|host='([\w.-]+)'")
 
 @dataclass(frozen=True)
 class Fault:
-    """What went wrong.
+    """A fault in a set-up.
 
     Attributes:
         cause: One of those above.

@@ -16,14 +16,14 @@ WINDOWS, MAC, LINUX = "Windows", "Darwin", "Linux"
 
 
 class Disk:
-    """What the file system of this computer says. Tests put a recorded one in its place."""
+    """The file system of this computer. Tests put a recorded one in its place."""
 
     def is_program(self, path: str) -> bool:
-        """Whether ``path`` is a file that can be started."""
+        """Return whether ``path`` is a file that can be started."""
         return os.path.isfile(path) and os.access(path, os.X_OK)
 
     def exists(self, path: str) -> bool:
-        """Whether there is a file or folder ``path``."""
+        """Return whether there is a file or folder ``path``."""
         return os.path.exists(path)
 
     def names_in(self, folder: str) -> List[str]:
@@ -64,7 +64,7 @@ class Host:
 
     @property
     def is_windows(self) -> bool:
-        """Whether it runs Windows."""
+        """Return whether it runs Windows."""
         return self.system == WINDOWS
 
     @property
@@ -74,22 +74,22 @@ class Host:
 
     @property
     def list_separator(self) -> str:
-        """What stands between the folders in ``PATH``."""
+        """The character between the folders in ``PATH``."""
         return ";" if self.is_windows else ":"
 
     @property
     def is_flatpak(self) -> bool:
-        """Whether QGIS runs in Flatpak's sandbox."""
+        """Return whether QGIS runs in Flatpak's sandbox."""
         return bool(self.variables.get("FLATPAK_ID"))
 
     @property
     def is_conda(self) -> bool:
-        """Whether QGIS comes from conda."""
+        """Return whether QGIS comes from conda."""
         return self.disk.exists(self.paths.join(self.python_prefix, "conda-meta"))
 
     @property
     def kind(self) -> str:
-        """How QGIS came onto this computer, in a few words."""
+        """The way in which QGIS came onto this computer, in a few words."""
         if self.is_flatpak:
             return "Flatpak"
         if self.variables.get("SNAP_NAME", "").startswith("qgis"):
@@ -135,7 +135,7 @@ class Host:
         return str(paths.normcase(paths.normpath(self.disk.real(path))))
 
     def lies_in_qgis(self, path: str) -> bool:
-        """Whether ``path`` is absolute and inside the installation of QGIS."""
+        """Return whether ``path`` is absolute and inside the installation of QGIS."""
         if not self.paths.isabs(path):
             return False
         inner, separator = self.comparable(path), self.paths.sep

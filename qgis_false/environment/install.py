@@ -177,7 +177,7 @@ class _SetUp:
             if not found.works:
                 raise _Broken(tr("The interpreter of {folder} does not work.", folder=self.folder))
             to_do = plan.steps(found)
-        if to_do == (plan.CHECK,):
+        if to_do == (plan.CHECK_ENVIRONMENT,):
             self.feedback.pushInfo(tr("Every file is in place."))
         if plan.CREATE in to_do:
             self._create(uv, choice)
@@ -335,7 +335,7 @@ class _SetUp:
             pytorch = f"PyTorch ({build.backend})" if build.backend else "PyTorch"
             self._progress.stage(tr("Installing {pytorch} and the rest, which may take a while", pytorch=pytorch), 0.1)
             self.feedback.pushInfo(self._size(build))
-            command = plan.install(uv, self.python, self._constraints(build), self._library, build)
+            command = plan.install_command(uv, self.python, self._constraints(build), self._library, build)
             if self._progress.run(command, variables, self._progress.follow_downloads()):
                 return asdict(build)
             self._stop_at(faults.OF_THIS_COMPUTER)
@@ -376,7 +376,7 @@ class _SetUp:
             raise failure("{problem} Then run this again: it goes on where it stopped.", problem=what)
 
     def _index_answers(self, uv: str, variables: Mapping[str, str]) -> bool:
-        """Whether packages can be had at all."""
+        """Return whether packages can be had at all."""
         return self._progress.run(plan.try_index(uv, self.python), variables)
 
     def _size(self, build: Build) -> str:

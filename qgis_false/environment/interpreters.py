@@ -34,14 +34,14 @@ REQUIRED_PACKAGES = (
     "numpy",
     "scipy",
 )
-"""What a compute environment must have before a job is worth starting."""
+"""Packages that a compute environment must have before a job is worth starting."""
 INSTALLED_PACKAGES = (*REQUIRED_PACKAGES, "onnx")
-"""What the set-up installs. Without the last ones most jobs run, as in a Python of the user's own."""
+"""Packages that the set-up installs. Without the last ones most jobs run, as in a Python of the user's own."""
 OLDEST, NEWEST = (3, 10), (3, 14)
 """Versions of Python that the packages are built for."""
 PREFERRED = ((3, 12), (3, 13), (3, 11), (3, 14), (3, 10))
 PROBE_S = 30.0
-"""How long an interpreter may take to say what it is."""
+"""Seconds that an interpreter may take to say what it is."""
 
 
 class NoEnvironment(Exception):
@@ -228,7 +228,7 @@ def _path_folders(host: Host) -> List[str]:
 
 
 def _opens_a_window(host: Host, path: str) -> bool:
-    """Whether starting ``path`` may open a shop or ask to install something instead of answering."""
+    """Return whether starting ``path`` may open a shop or ask to install something instead of answering."""
     if host.is_windows:
         return "\\microsoft\\windowsapps\\" in path.lower()
     # Without Apple's developer tools it asks to install them; with them it is Python 3.9, which is too old.
@@ -265,7 +265,7 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class Probed:
-    """What an interpreter says of itself.
+    """The answers of an interpreter about itself.
 
     Attributes:
         executable: The interpreter itself, where it was asked through a link, a shim or a virtual environment.

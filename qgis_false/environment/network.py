@@ -15,7 +15,7 @@ from qgis.PyQt.QtCore import QUrl
 from qgis.PyQt.QtNetwork import QNetworkProxy, QNetworkProxyQuery
 
 FAR_ADDRESS = "https://www.python.org/"
-"""What a proxy is asked for: which one is taken may depend on the address, as the system says it."""
+"""The address that a proxy is asked for: which one is taken may depend on the address, as the system says it."""
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 UV_CERTIFICATES = "SSL_CERT_FILE"
 CERTIFICATE_FILES = (UV_CERTIFICATES, "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -24,7 +24,7 @@ CERTIFICATE_FILES = (UV_CERTIFICATES, "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA
 
 @dataclass(frozen=True)
 class Network:
-    """How QGIS reaches the network.
+    """The settings by which QGIS reaches the network.
 
     Attributes:
         proxy: Its address, with user and password where it wants them. Empty: there is none.

@@ -12,7 +12,7 @@ INDEX_OPTIONS = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX",
 
 
 def uv_is_configured(host: Host) -> bool:
-    """Whether the user has told uv where to take packages from."""
+    """Return whether the user has told uv where to take packages from."""
     if any(name.upper().startswith(("UV_INDEX", "UV_DEFAULT_INDEX", "UV_CONFIG_FILE")) for name in host.variables):
         return True
     join, get = host.paths.join, host.variables.get

@@ -1,4 +1,4 @@
-"""What has to be done to an environment, and with which commands. Pure functions; ``install`` carries them out."""
+"""The plan for an environment: steps and their commands. Pure functions; ``install`` carries them out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from qgis_false.environment.host import MAC, Host
 from qgis_false.environment.interpreters import PREFERRED
 from qgis_false.environment.torch_build import Build, Choice
 
-CREATE, RELINK, INSTALL, MEND, CHECK = "create", "relink", "install", "mend", "check"
+CREATE, RELINK, INSTALL, MEND, CHECK_ENVIRONMENT = "create", "relink", "install", "mend", "check"
 OLDEST_UV = (0, 7, 14)
 """The first that chooses among the builds of PyTorch without calling it a preview."""
 LIBRARY = "false-core"
@@ -21,7 +21,7 @@ _TORCH_PINS = re.compile(r"(torch|torchvision|triton)\s*[=<>!~]", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Found:
-    """What lies in the environment's folder.
+    """The contents of the environment's folder.
 
     Attributes:
         works: Whether its interpreter answers, and is a Python of a version that will do.
@@ -41,12 +41,12 @@ def steps(found: Found, from_scratch: bool = False) -> Tuple[str, ...]:
     """Return what has to be done, in order. The check comes last: only it shows that the environment computes. After
     ``RELINK``, alone, one has to look again."""
     if from_scratch or not (found.works or found.same_python):
-        return (CREATE, INSTALL, CHECK)
+        return (CREATE, INSTALL, CHECK_ENVIRONMENT)
     if not found.works:
         return (RELINK,)
     if not found.is_current:
-        return (INSTALL, CHECK)
-    return (MEND, CHECK) if found.broken else (CHECK,)
+        return (INSTALL, CHECK_ENVIRONMENT)
+    return (MEND, CHECK_ENVIRONMENT) if found.broken else (CHECK_ENVIRONMENT,)
 
 
 def extra_for(scheduler: str) -> str:
@@ -101,7 +101,9 @@ def create(uv: str, python: str, folder: str, keep: bool = False) -> List[str]:
     return [python, "-m", "venv", folder]
 
 
-def install(uv: str, python: str, constraints: str, library: str, build: Build, broken: Sequence[str] = ()) -> List[str]:
+def install_command(
+    uv: str, python: str, constraints: str, library: str, build: Build, broken: Sequence[str] = ()
+) -> List[str]:
     """Return the command that installs the library and all it needs into the environment of ``python``.
 
     Args:
@@ -141,7 +143,7 @@ def mend_with_uv(
     First from uv's store, without the network. But the files in the store and in the environment may be the same ones, under
     two names: what was cut off in one is cut off in both. Then the store forgets them, and they are downloaded again.
     """
-    again = install(uv, python, constraints, library, build, broken)
+    again = install_command(uv, python, constraints, library, build, broken)
     forget = [uv, "cache", "clean", *broken]
     return ([*again, "--offline"],), (forget, again)
 

@@ -23,19 +23,17 @@ from qgis_false.translation import failure, tr
 OUTPUT_POLL_S = 0.1
 """Longest time between two looks at the cancel button."""
 TERMINATE_S = 0.2
-"""How long a process may take to react to the polite signal before it is killed."""
+"""Seconds that a process may take to react to the polite signal before it is killed."""
 KILLED_S = 2.0
-"""How long the system may take to end a process that was killed. One that waits for a network disk may not end at all."""
+"""Seconds that the system may take to end a process that was killed. One that waits for a network disk may never end."""
 TASKKILL_S = 10.0
-"""How long Windows may take to end one."""
+"""Seconds that Windows may take to end one."""
 QUERY_S = 20.0
-"""How long a program may take to answer a question about the computer."""
+"""Seconds that a program may take to answer a question about the computer."""
 LONGEST_ANSWER = 1_000_000
 """Bytes that are read of what a program answers."""
 LONGEST_LINE = 10_000
 """Bytes of a program's output that are passed on at once."""
-LAST_WORDS = 40
-"""LineReader of a program's output that are kept for an error."""
 
 
 class ProcessingCancelled(QgsProcessingException):
@@ -114,7 +112,7 @@ class CancelWatch:
         self._feedback, self._events_served = feedback, 0.0
 
     def is_cancelled(self) -> bool:
-        """Whether the user wants to stop. Without feedback, nothing tells."""
+        """Return whether the user wants to stop. Without feedback, nothing tells."""
         if self._feedback is None:
             return False
         application = QCoreApplication.instance()

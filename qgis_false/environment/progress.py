@@ -1,4 +1,4 @@
-"""What the set-up shows of itself: its stages, how far it is, and what the programs that it runs say."""
+"""The progress of the set-up: its stages, how far it is, and what the programs that it runs say."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qgis_false.translation import tr
 
 HEARTBEAT_S = 10.0
 """Between two texts while a program says nothing."""
-LAST_WORDS = 400
+MAX_SETUP_LINES = 400
 """Lines of a program that are kept to find out why it failed."""
 
 
@@ -35,7 +35,7 @@ class SetUpProgress:
     def __init__(self, feedback: QgsProcessingFeedback, variables: Mapping[str, str], home: str) -> None:
         self.feedback, self._variables, self._home = feedback, variables, home
         self._text, self._since, self._spoke, self._share = "", 0.0, 0.0, 0.0
-        self.last_words: Deque[str] = deque(maxlen=LAST_WORDS)
+        self.last_words: Deque[str] = deque(maxlen=MAX_SETUP_LINES)
 
     def run(
         self,

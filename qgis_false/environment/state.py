@@ -16,7 +16,7 @@ STARTED, INSTALLED, WORKS = "started", "installed", "works"
 
 @dataclass(frozen=True)
 class State:
-    """How far a set-up has come.
+    """The progress of a set-up.
 
     Attributes:
         stage: ``started``: there is a Python. ``installed``: and all packages. ``works``: and it has computed something.

@@ -20,7 +20,7 @@ _NEW_GROUP: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0x00000200)
 PlainPython = Tuple[str, Dict[str, str]]
 """An interpreter, and the variables to start it with."""
 WATCHDOG_EXIT_S = 0.5
-"""How long the watchdog may take to go when QGIS ends."""
+"""Seconds that the watchdog may take to go when QGIS ends."""
 
 
 def own_process_group() -> Dict[str, Any]:
@@ -103,7 +103,7 @@ def folder_for_a_job(parent: str) -> Iterator[str]:
     """Make a folder in ``parent`` for the files of a job. It is removed in the end, and also where QGIS is gone before."""
     folder = ""
     try:
-        with tempfile.TemporaryDirectory(prefix=watchdog.FOLDER, dir=parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=watchdog.FOLDER_PREFIX, dir=parent) as folder:
             SUPERVISOR.watch(folder)
             yield folder
     finally:

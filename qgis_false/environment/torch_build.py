@@ -1,4 +1,4 @@
-"""Which build of PyTorch fits a computer: by its system, the driver and the GPU. Decided from facts, nothing is started.
+"""The build of PyTorch that fits a computer: by its system, the driver and the GPU. Decided from facts, nothing is started.
 
 What is fact here (release matrix of PyTorch 2.15): the builds for CUDA 13 need NVIDIA's driver 580 and a GPU of compute
 capability 7.5 (Turing) or newer; the last builds for older GPUs and drivers are those of PyTorch 2.14 for CUDA 12.6, for
@@ -65,7 +65,7 @@ class Choice:
 
     @property
     def gives(self) -> str:
-        """What the first build gives."""
+        """The packages of the first build."""
         return self.builds[0].gives
 
 

@@ -56,6 +56,6 @@ def install_variables(host: Host) -> Dict[str, str]:
 
 
 def _is_of_qgis(host: Host, value: str) -> bool:
-    """Whether ``value`` is a path, or several, inside the installation of QGIS and nowhere else."""
+    """Return whether ``value`` is a path, or several, inside the installation of QGIS and nowhere else."""
     parts = [part for part in value.split(host.list_separator) if part.strip()]
     return bool(parts) and all(host.lies_in_qgis(part) for part in parts)

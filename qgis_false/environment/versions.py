@@ -1,4 +1,4 @@
-"""Whether plugin, library and environment belong together, and the one step that mends it where they do not."""
+"""The check that plugin, library and environment belong together, and the one step that mends it where they do not."""
 
 from __future__ import annotations
 

@@ -23,9 +23,9 @@ POLITE_S = 2.0
 """Seconds that processes may take which were told to end. A job ends within ``events.CANCEL_DEADLINE_S``."""
 EXIT_POLL_S = 0.05
 LISTING_S = 5.0
-"""How long the system may take to list its processes."""
-FOLDER = "false-"
-"""How the name of a folder begins that may be removed."""
+"""Seconds that the system may take to list its processes."""
+FOLDER_PREFIX = "false-"
+"""The beginning of the name of a folder that may be removed."""
 
 Process = Tuple[int, str]
 """Its id and, as the system gives ids anew, when it was started."""
@@ -125,7 +125,7 @@ def _signal(leader: int, number: int) -> None:
 def remove_all(folders: Iterable[str]) -> None:
     """Remove ``folders`` with what is in them, as far as the system allows it."""
     for folder in folders:
-        if os.path.basename(folder).startswith(FOLDER):
+        if os.path.basename(folder).startswith(FOLDER_PREFIX):
             shutil.rmtree(folder, ignore_errors=True)
 
 

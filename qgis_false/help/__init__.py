@@ -7,13 +7,13 @@ from qgis.PyQt.QtCore import QUrl
 from qgis_false import PLUGIN_FOLDER
 from qgis_false.translation import language
 
-FOLDER = PLUGIN_FOLDER / "help"
+HELP_FOLDER = PLUGIN_FOLDER / "help"
 ORIGINAL = "en"
 
 
 def help_page(algorithm: str) -> str:
     """Return the address of the help page of ``algorithm`` in the language of QGIS, or nothing where there is none."""
-    for folder in (FOLDER / language(), FOLDER / ORIGINAL):
+    for folder in (HELP_FOLDER / language(), HELP_FOLDER / ORIGINAL):
         page = folder / f"{algorithm}.html"
         if page.is_file():
             return str(QUrl.fromLocalFile(str(page)).toString())

@@ -68,8 +68,8 @@
         <translation>Methode</translation>
     </message>
     <message>
-        <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured maps from false were 0.002 to 0.006 mIoU better than those from simclr. glcnet, grass, gfcnet and rissnet are others by the same group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. moco takes negatives from earlier batches, for small batches. sticl does so too, and shows some patches in the colours of other places or dates, so that the encoder learns to see through light and season. last asks a student to say of any crop what its teacher says of the whole view, without negatives. inpainting, colourisation and jigsaw hide something of a view and ask for it; autoencoder is a control. random does not train the encoder at all, which shows what pretraining adds.</source>
-        <translation>false ist FALSE, die Vorgabe. simclr, barlow_twins und pcl sind die Methoden, mit denen es verglichen wird. Auf der einen Szene, die gemessen wurde, waren die Karten von false um 0,002 bis 0,006 mIoU besser als die von simclr. glcnet, grass, gfcnet und rissnet sind andere Methoden derselben Gruppe. glcnet vergleicht kleine Fenster und trainiert auch den Decoder vor; grass schaut auf den Teil eines Ausschnitts, auf den es am meisten ankommt; gfcnet schiebt nicht auseinander, was nah und ähnlich ist; rissnet zieht es zusammen. moco nimmt Negative aus früheren Batches, für kleine Batches. sticl tut das auch und zeigt manche Ausschnitte in den Farben anderer Orte oder Aufnahmetage, damit der Encoder lernt, durch Licht und Jahreszeit hindurchzusehen. last lässt einen Schüler von jedem Ausschnitt einer Ansicht sagen, was sein Lehrer von der ganzen sagt, ohne Negative. inpainting, colourisation und jigsaw verdecken etwas von einer Ansicht und fragen danach; autoencoder ist eine Kontrolle. random trainiert den Encoder gar nicht und zeigt so, was das Vortraining bringt.</translation>
+        <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured maps from false were 0.002 to 0.006 mIoU better than those from simclr. glcnet, grass, gfcnet and rissnet are others by the same group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. moco takes negatives from earlier batches, for small batches. sticl does so too, and shows some patches in the colours of other places or dates, so that the encoder learns to see through light and season. last asks a student to say of any crop what its teacher says of the whole view, without negatives. inpainting, colourisation and jigsaw hide something of a view and ask for it; autoencoder is a control, and so is pca, which computes the filters of a network of its own and needs no weights. random does not train the encoder at all, which shows what pretraining adds.</source>
+        <translation>false ist FALSE, die Vorgabe. simclr, barlow_twins und pcl sind die Methoden, mit denen es verglichen wird. Auf der einen Szene, die gemessen wurde, waren die Karten von false um 0,002 bis 0,006 mIoU besser als die von simclr. glcnet, grass, gfcnet und rissnet sind andere Methoden derselben Gruppe. glcnet vergleicht kleine Fenster und trainiert auch den Decoder vor; grass schaut auf den Teil eines Ausschnitts, auf den es am meisten ankommt; gfcnet schiebt nicht auseinander, was nah und ähnlich ist; rissnet zieht es zusammen. moco nimmt Negative aus früheren Batches, für kleine Batches. sticl tut das auch und zeigt manche Ausschnitte in den Farben anderer Orte oder Aufnahmetage, damit der Encoder lernt, durch Licht und Jahreszeit hindurchzusehen. last lässt einen Schüler von jedem Ausschnitt einer Ansicht sagen, was sein Lehrer von der ganzen sagt, ohne Negative. inpainting, colourisation und jigsaw verdecken etwas von einer Ansicht und fragen danach; autoencoder ist eine Kontrolle, ebenso pca, das die Filter eines eigenen Netzes berechnet und keine Gewichte braucht. random trainiert den Encoder gar nicht und zeigt so, was das Vortraining bringt.</translation>
     </message>
     <message>
         <source>Weights to start from</source>
@@ -78,6 +78,14 @@
     <message>
         <source>general: an encoder that others trained on photographs. For the preset quick it comes with the library; for the others it is downloaded. none: random weights. An encoder file of the same backbone and number of bands; a file with timm weights of the backbone (.safetensors, .pth, .pt, .bin), of any number of bands; or a name of timm weights, such as imagenet or resnet50.a1_in1k, which are downloaded. With the method random they become an encoder as they are. Empty: general, but none with the preset paper.</source>
         <translation>general: ein Encoder, den andere mit Fotos trainiert haben. Für die Voreinstellung quick liegt er der Bibliothek bei, für die anderen wird er heruntergeladen. none: zufällige Gewichte. Eine Encoder-Datei mit demselben Backbone und ebenso vielen Kanälen; eine Datei mit timm-Gewichten des Backbones (.safetensors, .pth, .pt, .bin) mit beliebig vielen Kanälen; oder ein Name von timm-Gewichten wie imagenet oder resnet50.a1_in1k, die heruntergeladen werden. Mit der Methode random werden sie unverändert zum Encoder. Leer: general, bei der Voreinstellung paper none.</translation>
+    </message>
+    <message>
+        <source>Keep</source>
+        <translation>Behalten</translation>
+    </message>
+    <message>
+        <source>What of the weights to start from stays as it is. nothing: all of them learn. norms: the layers that normalise stay. stride2, stride4, stride8 and stride16: all layers stay that the features at this stride, in pixels, and at finer ones depend on. That protects what a general encoder knows, and takes less time.</source>
+        <translation>Was von den Gewichten, von denen ausgegangen wird, so bleibt, wie es ist. nothing: alle lernen. norms: die Schichten, die normalisieren, bleiben. stride2, stride4, stride8 und stride16: alle Schichten bleiben, von denen die Merkmale mit dieser Schrittweite in Pixeln und mit feineren abhängen. Das schützt, was ein allgemeiner Encoder weiß, und braucht weniger Zeit.</translation>
     </message>
     <message>
         <source>Backbone</source>
@@ -130,6 +138,14 @@
     <message>
         <source>Patches per step; each gives two views. Empty: from the preset.</source>
         <translation>Bildausschnitte je Schritt; jeder gibt zwei Ansichten. Leer: aus der Voreinstellung.</translation>
+    </message>
+    <message>
+        <source>Learning rate</source>
+        <translation>Lernrate</translation>
+    </message>
+    <message>
+        <source>The highest one; it rises in the first tenth of the steps and then falls. To go on from an encoder that is not to forget, take a tenth of the usual one. Empty: from the preset.</source>
+        <translation>Die höchste; sie steigt im ersten Zehntel der Schritte und fällt dann. Um von einem Encoder auszugehen, der nicht vergessen soll, nehmen Sie ein Zehntel der üblichen. Leer: aus der Voreinstellung.</translation>
     </message>
     <message>
         <source>Temperature</source>
@@ -1596,6 +1612,30 @@
         <translation>Nach Gradienten</translation>
     </message>
     <message>
+        <source>Nothing</source>
+        <translation>Nichts</translation>
+    </message>
+    <message>
+        <source>What normalises</source>
+        <translation>Was normalisiert</translation>
+    </message>
+    <message>
+        <source>Levels up to a stride of 2 pixels</source>
+        <translation>Ebenen bis zu einer Schrittweite von 2 Pixeln</translation>
+    </message>
+    <message>
+        <source>Levels up to a stride of 4 pixels</source>
+        <translation>Ebenen bis zu einer Schrittweite von 4 Pixeln</translation>
+    </message>
+    <message>
+        <source>Levels up to a stride of 8 pixels</source>
+        <translation>Ebenen bis zu einer Schrittweite von 8 Pixeln</translation>
+    </message>
+    <message>
+        <source>Levels up to a stride of 16 pixels</source>
+        <translation>Ebenen bis zu einer Schrittweite von 16 Pixeln</translation>
+    </message>
+    <message>
         <source>None</source>
         <translation>Keine</translation>
     </message>
@@ -1628,7 +1668,7 @@
         <translation>Apple-GPU</translation>
     </message>
     <message>
-        <source>Only far away</source>
+        <source>Only remote ones</source>
         <translation>Nur entfernte</translation>
     </message>
     <message>
@@ -2924,8 +2964,8 @@
         <translation>Raster, die auf der Platte bleiben</translation>
     </message>
     <message>
-        <source>far: those at addresses, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow.</source>
-        <translation>far: Raster unter Adressen wie /vsicurl/ und /vsis3/. all: auch Dateien, wo ein Netzlaufwerk langsam ist.</translation>
+        <source>remote: those at addresses, such as /vsicurl/ and /vsis3/. all: also files, where a network drive is slow.</source>
+        <translation>remote: Raster unter Adressen wie /vsicurl/ und /vsis3/. all: auch Dateien, wo ein Netzlaufwerk langsam ist.</translation>
     </message>
     <message>
         <source>Formats beside the usual ones</source>
@@ -3394,6 +3434,10 @@
     <message>
         <source>band numbers</source>
         <translation type="vanished">Kanalnummern</translation>
+    </message>
+    <message>
+        <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured maps from false were 0.002 to 0.006 mIoU better than those from simclr. glcnet, grass, gfcnet and rissnet are others by the same group. glcnet compares small windows and pretrains the decoder too; grass looks at the part of a patch that matters most; gfcnet does not push apart what is near and alike; rissnet pulls it together. moco takes negatives from earlier batches, for small batches. sticl does so too, and shows some patches in the colours of other places or dates, so that the encoder learns to see through light and season. last asks a student to say of any crop what its teacher says of the whole view, without negatives. inpainting, colourisation and jigsaw hide something of a view and ask for it; autoencoder is a control. random does not train the encoder at all, which shows what pretraining adds.</source>
+        <translation type="vanished">false ist FALSE, die Vorgabe. simclr, barlow_twins und pcl sind die Methoden, mit denen es verglichen wird. Auf der einen Szene, die gemessen wurde, waren die Karten von false um 0,002 bis 0,006 mIoU besser als die von simclr. glcnet, grass, gfcnet und rissnet sind andere Methoden derselben Gruppe. glcnet vergleicht kleine Fenster und trainiert auch den Decoder vor; grass schaut auf den Teil eines Ausschnitts, auf den es am meisten ankommt; gfcnet schiebt nicht auseinander, was nah und ähnlich ist; rissnet zieht es zusammen. moco nimmt Negative aus früheren Batches, für kleine Batches. sticl tut das auch und zeigt manche Ausschnitte in den Farben anderer Orte oder Aufnahmetage, damit der Encoder lernt, durch Licht und Jahreszeit hindurchzusehen. last lässt einen Schüler von jedem Ausschnitt einer Ansicht sagen, was sein Lehrer von der ganzen sagt, ohne Negative. inpainting, colourisation und jigsaw verdecken etwas von einer Ansicht und fragen danach; autoencoder ist eine Kontrolle. random trainiert den Encoder gar nicht und zeigt so, was das Vortraining bringt.</translation>
     </message>
     <message>
         <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured simclr did as well, by 0.01 better with all labels. random does not train the encoder at all, which shows what pretraining adds.</source>

@@ -74,21 +74,21 @@ class Stage:
     Attributes:
         job: Makes the job.
         name: What its progress calls the stage; ``STARTED`` for the time before the first.
-        far: It waits for a server that has stopped to answer.
+        remote: It waits for a server that has stopped to answer.
         steps: In a training that is to be under way: steps to wait for.
         may_finish: It is short: the job may be done before it hears.
     """
 
     job: Callable[[World], Any]
     name: str
-    far: bool = False
+    remote: bool = False
     steps: int = 0
     may_finish: bool = False
 
     @property
     def title(self) -> str:
         """What it is called in a table."""
-        when = ", from a server that does not answer" if self.far else f", step {self.steps}" if self.steps else ""
+        when = ", from a server that does not answer" if self.remote else f", step {self.steps}" if self.steps else ""
         return self.name + when
 
 
@@ -99,7 +99,7 @@ def _pretrain(world: World, steps: int = LONG, **more: Any) -> Pretrain:
     return Pretrain((world.land,), str(world.out / "e.safetensors"), batch_size=2, steps=steps, **QUICK, **more)
 
 
-def _far(world: World) -> Pretrain:
+def _remote(world: World) -> Pretrain:
     return Pretrain((world.web.path("wide.tif"),), str(world.out / "e.safetensors"), **QUICK)
 
 
@@ -154,9 +154,9 @@ def _onnx(world: World) -> ExportOnnx:
 STAGES: dict[str, list[Stage]] = {
     "pretrain": [
         Stage(_pretrain, STARTED),
-        Stage(_far, "Starting", far=True),
-        Stage(_far, "Measuring the bands", far=True),
-        Stage(_far, "Pretraining", far=True),
+        Stage(_remote, "Starting", remote=True),
+        Stage(_remote, "Measuring the bands", remote=True),
+        Stage(_remote, "Pretraining", remote=True),
         Stage(_pretrain, "Pretraining"),
         Stage(_pretrain, "Pretraining", steps=3),
         Stage(_reported, "Looking at what it learned", may_finish=True),
@@ -167,7 +167,7 @@ STAGES: dict[str, list[Stage]] = {
         Stage(
             lambda w: Finetune(w.land, w.web.path("labels.gpkg"), "cover", str(w.out / "m.safetensors"), w.encoder, **QUICK),
             "Reading the labels",
-            far=True,
+            remote=True,
         ),
         Stage(_finetune, "Training on the labels"),
         Stage(_finetune, "Training on the labels", steps=3),
@@ -182,7 +182,7 @@ STAGES: dict[str, list[Stage]] = {
     "classify": [
         Stage(_classify, "Starting", may_finish=True),
         Stage(lambda w: _classify(w, w.wide), "Classifying"),
-        Stage(lambda w: _classify(w, w.web.path("wide.tif")), "Classifying", far=True),
+        Stage(lambda w: _classify(w, w.web.path("wide.tif")), "Classifying", remote=True),
         Stage(_classify, "Writing the map", may_finish=True),
     ],
     "classifymany": [
@@ -197,7 +197,7 @@ STAGES: dict[str, list[Stage]] = {
         Stage(_embed, "Starting"),
         Stage(_embed, "Finding components"),
         Stage(_embed, "Embedding"),
-        Stage(lambda w: _embed(w, w.web.path("wide.tif")), "Embedding", far=True),
+        Stage(lambda w: _embed(w, w.web.path("wide.tif")), "Embedding", remote=True),
         Stage(lambda w: _embed(w, w.land), "Building overviews", may_finish=True),
     ],
     "suggestlabels": [
@@ -268,7 +268,7 @@ def cancelled_in(stage: Stage, world: World, cache: Path, python: Sequence[str] 
         worker.stdin.write(jobs.to_json(stage.job(world)).encode() + b"\n")
         worker.stdin.flush()
         last = None
-        if stage.far and stage.name == "Starting":
+        if stage.remote and stage.name == "Starting":
             world.web.answer_no_more()
         for line in worker.stdout:
             last = decode(line.decode())
@@ -276,7 +276,7 @@ def cancelled_in(stage: Stage, world: World, cache: Path, python: Sequence[str] 
                 break
         else:
             raise AssertionError(f"The job ended before {stage.title}: {last}")
-        if stage.far:
+        if stage.remote:
             world.web.answer_no_more()
             while not world.web.is_waited_for():
                 assert worker.poll() is None, "It ended without asking the server."

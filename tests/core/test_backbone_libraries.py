@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from false_core.backbone_libraries import NothingDrawnOnMeta
 
 LIBRARY = Path(__file__).resolve().parents[2] / "false_core"
 TAKEN_FROM_ONE_PLACE = {"timm", "segmentation_models_pytorch", "torchvision"}
@@ -24,6 +27,26 @@ def test_what_only_computes_features_does_not_load_the_compiler_of_pytorch(modul
     assert (
         run(f"import sys, false_core.{module}; print('timm' in sys.modules, 'torch._dynamo' in sys.modules)") == "True False"
     )
+
+
+@pytest.mark.thorough
+def test_networks_are_built_and_used_without_the_compiler_of_pytorch() -> None:
+    code = """
+import sys, torch
+from false_core.models.encoder import build_encoder
+from false_core.models.general import general_weights
+levels = build_encoder("tf_efficientnet_lite0", 4).eval()(torch.rand(1, 4, 64, 64))
+print(len(levels), "classifier.weight" in general_weights(), "torch._dynamo" in sys.modules)
+"""
+    assert run(code) == "6 True False"
+
+
+def test_nothing_is_drawn_for_tensors_without_values_and_all_is_for_others() -> None:
+    with NothingDrawnOnMeta():
+        without_values = torch.nn.Conv2d(3, 8, 3, device="meta")
+        drawn = torch.nn.init.normal_(torch.zeros(100))
+    assert without_values.weight.is_meta
+    assert drawn.std() > 0.5
 
 
 @pytest.mark.thorough

@@ -16,7 +16,7 @@ import pytest
 from small_world import Listener
 
 from false_core import cluster
-from false_core.cluster import Tasks, agreed_on, take_own_card, tasks_on_cluster
+from false_core.cluster import Tasks, put_if_absent, take_own_card, tasks_on_cluster
 from false_core.errors import FalseError, ProcessLostError, RequestError
 
 distributed = pytest.importorskip("distributed", reason="dask is missing: pip install -e '.[test]'.")
@@ -61,7 +61,7 @@ def test_one_of_this_computer_can_be_reached_from_it_alone_with_a_key_and_leaves
         workers = {result for result in results(tasks, 16) if result is not None}
         assert os.getpid() not in workers
         for number in (3, 5, 7):
-            tasks.submit("a number", agreed_on, "tiles", number)
+            tasks.submit("a number", put_if_absent, "tiles", number)
         agreed = results(tasks, 3)
         assert len(set(agreed)) == 1
         assert agreed[0] in (3, 5, 7)

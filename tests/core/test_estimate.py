@@ -46,7 +46,8 @@ def test_a_pretraining_by_any_method(land: str, tmp_path: Path, method: str) -> 
     folder = tmp_path / "work"
     job = small_pretraining(land, folder, method=method)
     found = estimated(job, folder)
-    assert found["seconds"] > 0 and found["memory_gb"] > 0.2 and found["disk_gb"] > 0.01
+    # The network of pca is a thirtieth of the others.
+    assert found["seconds"] > 0 and found["memory_gb"] > 0.2 and found["disk_gb"] > (0 if method == "pca" else 0.01)
 
 
 def test_twice_as_many_steps_take_twice_as_long(land: str, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A public name of the library means one thing: no two modules define one with different meaning."""
+"""A public name means one thing: no two modules of the library, or of the plugin, define one with different meaning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,26 @@ FACES = {
     **dict.fromkeys(("pretrain", "finetune", "classify", "assess"), "the public function runs the job that this one does"),
     "run": "the public function gives the results of the other one their types",
 }
-"""Names that two modules define on purpose, and why."""
+"""Names of the library that two modules define on purpose, and why."""
+OF_A_KIND = (
+    "bands",
+    "choice",
+    "extent",
+    "flag",
+    "new_raster",
+    "new_vector",
+    "number",
+    "raster",
+    "rasters",
+    "text",
+    "vector",
+)
+IN_DIALOGS = {
+    **dict.fromkeys(OF_A_KIND, "algorithms.definitions makes the entry of a kind in a dialog, algorithms.values reads it"),
+    **dict.fromkeys(("Diagnostics", "ImportResults", "SetUpEnvironment"), "an algorithm has the name of what it does"),
+}
+"""Names of the plugin that two modules define on purpose, and why."""
+MEANT = {"false_core": FACES, "qgis_false": IN_DIALOGS}
 
 
 def definitions(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
@@ -32,10 +51,10 @@ def definitions(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
                         yield name.id, ast.unparse(statement.value)
 
 
-def homonyms() -> dict[str, list[str]]:
-    """Return the modules that define each public name of more than one meaning."""
+def homonyms(program: str) -> dict[str, list[str]]:
+    """Return the modules of a program that define each public name of more than one meaning."""
     meanings: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for file in sorted((ROOT / "false_core").rglob("*.py")):
+    for file in sorted((ROOT / program).rglob("*.py")):
         for name, meaning in definitions(ast.parse(file.read_text("utf-8")).body):
             if not name.startswith("_"):
                 meanings[name][meaning].append(str(file.relative_to(ROOT)))
@@ -43,11 +62,13 @@ def homonyms() -> dict[str, list[str]]:
     return {name: files for name, files in found.items() if len(files) > 1}
 
 
-def test_no_two_modules_give_a_name_two_meanings() -> None:
-    found = {name: files for name, files in homonyms().items() if name not in FACES}
+@pytest.mark.parametrize("program", MEANT)
+def test_no_two_modules_give_a_name_two_meanings(program: str) -> None:
+    found = {name: files for name, files in homonyms(program).items() if name not in MEANT[program]}
     assert not found, "Say in each name what of what it is, such as MAX_STRIDE_PX."
 
 
 @pytest.mark.thorough
-def test_each_exception_is_still_needed() -> None:
-    assert FACES.keys() == FACES.keys() & homonyms().keys()
+@pytest.mark.parametrize("program", MEANT)
+def test_each_exception_is_still_needed(program: str) -> None:
+    assert MEANT[program].keys() == MEANT[program].keys() & homonyms(program).keys()

@@ -48,8 +48,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def expected(window: Window, factor: int) -> tuple[np.ndarray, np.ndarray]:
     """Return what reading must give: means of blocks over what is valid, pixel by pixel, and the validity of the file's."""
-    native = content().astype(float)
-    native[native == NODATA] = np.nan
+    source_pixels = content().astype(float)
+    source_pixels[source_pixels == NODATA] = np.nan
     pixels = np.full((2, window.height, window.width), np.nan)
     valid = np.zeros((window.height * factor, window.width * factor), bool)
     for y in range(window.height):
@@ -57,7 +57,7 @@ def expected(window: Window, factor: int) -> tuple[np.ndarray, np.ndarray]:
             top, left = (window.row + y) * factor, (window.column + x) * factor
             if top < 0 or left < 0 or top >= HEIGHT or left >= WIDTH:
                 continue
-            block = native[:, top : top + factor, left : left + factor]
+            block = source_pixels[:, top : top + factor, left : left + factor]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # The mean of nothing is NaN, as it should be.
                 pixels[:, y, x] = np.nanmean(block, axis=(1, 2))

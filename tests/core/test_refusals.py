@@ -30,7 +30,7 @@ from false_core.errors import InputError, ModelFileError, OutputError, RequestEr
 from false_core.experiments.colour_truth import colour_table, write_codes, write_tiled
 from false_core.experiments.config import DEEPGLOBE, POTSDAM, RasterPair
 from false_core.experiments.dataset import _check_size, _classes_in, dataset_fingerprint
-from false_core.experiments.folders import find_sheets
+from false_core.experiments.folders import find_dataset_files
 from false_core.jobs import Assess, Classify, ExportOnnx, Finetune, ModelInfo, Polygonise, SamplePoints
 from false_core.models.segmenter import build_segmenter
 from false_core.raster.aligned import AlignedCodes
@@ -360,24 +360,24 @@ class TestExperiments:
 
     def test_folders_without_what_should_be_in_them(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="d: the folder .*nowhere does not exist"):
-            find_sheets(self.spec(kind=POTSDAM, folder=tmp_path / "nowhere"))
+            find_dataset_files(self.spec(kind=POTSDAM, folder=tmp_path / "nowhere"))
         with pytest.raises(InputError, match="There is no NUMBER_sat.jpg"):
-            find_sheets(self.spec(kind=DEEPGLOBE, folder=tmp_path))
+            find_dataset_files(self.spec(kind=DEEPGLOBE, folder=tmp_path))
         for name in ("images", "truths"):
             (tmp_path / name).mkdir()
         with pytest.raises(InputError, match="There is no top_potsdam_X_Y_RGB.tif"):
-            find_sheets(self.spec(kind=POTSDAM, folder=tmp_path, images="images", truths="truths"))
+            find_dataset_files(self.spec(kind=POTSDAM, folder=tmp_path, images="images", truths="truths"))
 
-    def test_sheets_of_different_bands(self, tmp_path: Path) -> None:
+    def test_images_of_different_bands(self, tmp_path: Path) -> None:
         from false_core.experiments.labelling import Patch, _outlines, _write_patches
 
-        sheets = [
+        images = [
             SimpleNamespace(name=str(bands), image=write_raster(tmp_path / f"{bands}.tif", np.ones((bands, 8, 8), "uint8")))
             for bands in (1, 2)
         ]
-        patches = [Patch(sheet, 0, 0, 8, 8) for sheet in (0, 1)]
+        patches = [Patch(image, 0, 0, 8, 8) for image in (0, 1)]
         with pytest.raises(InputError, match=r"2 has 2 band\(s\), .*1\.tif has 1"):
-            _write_patches(tmp_path / "all.tif", sheets, patches, 8)  # type: ignore[arg-type]
+            _write_patches(tmp_path / "all.tif", images, patches, 8)  # type: ignore[arg-type]
         unknown = write_raster(tmp_path / "unknown.tif", np.full((1, 8, 8), 9, "uint8"))
         dataset: Any = SimpleNamespace(
             classes=ClassTable((RED, BLUE)), train=[SimpleNamespace(truth=unknown)], spec=SimpleNamespace(name="d")

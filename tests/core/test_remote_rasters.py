@@ -367,12 +367,12 @@ class TestTheStateOfAFile:
     def test_on_a_server_tells_whether_a_raster_was_changed(self, web: WebFolder) -> None:
         (web.folder / "a.bin").write_bytes(b"abc")
         files = [web.path("a.bin")]
-        stamp = raster_signature(files)
-        assert not was_changed(files, stamp)
+        signature = raster_signature(files)
+        assert not was_changed(files, signature)
         (web.folder / "a.bin").write_bytes(b"abd")
-        assert was_changed(files, stamp)
+        assert was_changed(files, signature)
         (web.folder / "a.bin").unlink()
-        assert not was_changed(files, stamp), "a server that does not answer says nothing about its files"
+        assert not was_changed(files, signature), "a server that does not answer says nothing about its files"
 
     @pytest.mark.parametrize(
         ("path", "far"),

@@ -68,6 +68,9 @@ class TestTheDiskForRasters:
         assert settings.disk_cache_bytes() == 0
         assert settings.disk_cache_folder() == Path("/local/me")
         assert settings.disk_cache_takes_all()
+        for word in ("remote", "far"):  # The second is the word of earlier versions.
+            monkeypatch.setenv("FALSE_DISK_FOR", word)
+            assert not settings.disk_cache_takes_all()
 
     @pytest.mark.parametrize(("name", "value"), [("GB", "much"), ("GB", "-1"), ("GB", "inf"), ("FOR", "some")])
     def test_that_makes_no_sense_is_refused(self, land: str, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -76,7 +76,7 @@ def account(name: str, raster: str, world: World, at_a_time: int = PATCHES) -> l
     area = source.window_of(None)
     normalisation = measure([source], [area], quiet)
     torch.manual_seed(0)
-    trainer = PreciseTrainer(settings, STEPS, build_encoder("resnet10t", len(source.bands)), 0, CPU, 4, quiet, world)
+    trainer = PreciseTrainer(settings, STEPS, build_encoder(settings.encoder, len(source.bands)), 0, CPU, 4, quiet, world)
     trainer.method.double()
     trainer.patches_at_a_time = at_a_time
     sampler = PatchSampler(

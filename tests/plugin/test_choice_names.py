@@ -21,7 +21,7 @@ def german(provider):
     settings = QgsSettings()
     settings.setValue("locale/overrideFlag", True)
     settings.setValue("locale/userLocale", "de")
-    translator = translation.install()
+    translator = translation.install_translator()
     yield
     translation.remove(translator)
     settings.remove("locale/overrideFlag")

@@ -89,7 +89,7 @@ class TestARunWithoutAClassField:
         assert "“Class field” (FIELD) is missing. It may be one of kind, remark." in why
 
 
-def test_outside_a_dialog_doubts_are_warnings(algorithm, context, feedback, raster, tmp_path, monkeypatch):
+def test_outside_a_dialog_it_warns(algorithm, context, feedback, raster, tmp_path, monkeypatch):
     layer = memory_layer()
     for place, name in enumerate(("urban", "Urban")):
         add(layer, square(10 * place), name)

@@ -96,7 +96,7 @@ def test_errors_of_runs_are_in_it_the_last_ones_only(profile, feedback):
     (entry,) = last_errors.recall()
     assert entry["what"] == "classify" and "/no/such/program cannot be started" in entry["text"]
     for number in range(30):
-        last_errors.remember("pretrain", f"error {number} at https://eva:geheim@example.org")
+        last_errors.remember_error("pretrain", f"error {number} at https://eva:geheim@example.org")
     assert [entry["text"].split()[1] for entry in last_errors.recall()] == [str(number) for number in range(20, 30)]
     assert "geheim" not in (profile / "false" / "last_errors.json").read_text()
 
@@ -107,7 +107,7 @@ def test_a_damaged_file_of_errors_is_no_error(profile):
     (profile / "false").mkdir(parents=True)
     (profile / "false" / "last_errors.json").write_text("{")
     assert last_errors.recall() == []
-    last_errors.remember("check", "x")
+    last_errors.remember_error("check", "x")
     assert len(last_errors.recall()) == 1
 
 

@@ -209,14 +209,14 @@ class TestWhatADialogProposes:
         made = write_raster(tmp_path / "a map.tif")
         QgsProject.instance().addMapLayer(QgsRasterLayer(str(made), "a map"))
         for kind, name, source in (
-            (made_files.ENCODER, "e1", raster.source()),
-            (made_files.ENCODER, "e2", raster.source()),
-            (made_files.ENCODER, "other", "/another/raster.tif"),
-            (made_files.SEGMENTER, "m1", raster.source()),
-            (made_files.SEGMENTER, "m2", "/another/raster.tif"),
+            (made_files.MADE_ENCODER, "e1", raster.source()),
+            (made_files.MADE_ENCODER, "e2", raster.source()),
+            (made_files.MADE_ENCODER, "other", "/another/raster.tif"),
+            (made_files.MADE_SEGMENTER, "m1", raster.source()),
+            (made_files.MADE_SEGMENTER, "m2", "/another/raster.tif"),
         ):
-            made_files.remember(kind, str(tmp_path / name), [source])
-        made_files.remember(made_files.MAP, str(made), [raster.source()])
+            made_files.remember_file(kind, str(tmp_path / name), [source])
+        made_files.remember_file(made_files.MADE_MAP, str(made), [raster.source()])
         finetune = dialog("finetune").mainWidget().wrappers
         assert finetune["RASTER"].parameterValue() == raster.id()
         assert finetune["ENCODER"].parameterValue() == str(tmp_path / "e2")

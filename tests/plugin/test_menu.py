@@ -86,10 +86,10 @@ def test_it_is_under_raster_and_in_a_toolbar_and_goes_again(menu, desktop, tmp_p
 
 
 def test_it_leads_to_algorithms_that_are_there_in_the_order_they_are_needed(menu, provider):
-    from qgis_false.menu import STEPS
+    from qgis_false.menu import MENU_GROUPS
 
     names = [action.objectName() for action in menu.menu.actions() if action.objectName()]
-    assert names == ["false_label", "setupenvironment", "exampledata", *(name for step in STEPS for name in step)]
+    assert names == ["false_label", "setupenvironment", "exampledata", *(name for step in MENU_GROUPS for name in step)]
     for name in names[1:]:
         assert provider.algorithm(name), name
 

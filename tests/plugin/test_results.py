@@ -223,11 +223,11 @@ def test_what_was_made_is_remembered_and_what_is_gone_forgotten(provider, tmp_pa
     first, second = tmp_path / "1", tmp_path / "2"
     for path in (first, second):
         path.touch()
-        made_files.remember(made_files.ENCODER, str(path), ["/a.tif"])
-    assert made_files.last_made(made_files.ENCODER) == str(second)
-    assert made_files.last_made(made_files.ENCODER, "/b.tif") is None
+        made_files.remember_file(made_files.MADE_ENCODER, str(path), ["/a.tif"])
+    assert made_files.last_made(made_files.MADE_ENCODER) == str(second)
+    assert made_files.last_made(made_files.MADE_ENCODER, "/b.tif") is None
     second.unlink()
-    assert made_files.last_made(made_files.ENCODER, "/a.tif") == str(first)
+    assert made_files.last_made(made_files.MADE_ENCODER, "/a.tif") == str(first)
     QgsSettings().setValue("false/made", json.dumps([{"of": "another version"}]))
-    assert made_files.last_made(made_files.ENCODER) is None
+    assert made_files.last_made(made_files.MADE_ENCODER) is None
     QgsSettings().remove("false/made")

@@ -682,7 +682,7 @@ def test_pip_does_it_where_there_is_no_uv(provider):
     from qgis_false.environment.torch_build import Build
 
     assert plan.create("", "/p", "/e") == ["/p", "-m", "venv", "/e"]
-    command = plan.install("", "/e/bin/python", "/c.txt", "/library", Build("cuda"))
+    command = plan.install_command("", "/e/bin/python", "/c.txt", "/library", Build("cuda"))
     assert command[:4] == ["/e/bin/python", "-m", "pip", "install"] and command[-1] == "/library"
     mending = plan.mend_with_pip("/e/bin/python", "/c.txt", "/library", ["timm", "false-core"])
     assert mending[-2:] == ["timm", "/library"]
@@ -699,7 +699,7 @@ def test_no_command_needs_a_shell_or_names_an_index(provider):
         for command in (
             plan.fetch_uv("/p", "/uv", host),
             plan.create("/uv", plan.python_for_uv(host), "/e"),
-            plan.install("/uv", "/e/python", "/c", "/l", Build("cuda", "auto")),
+            plan.install_command("/uv", "/e/python", "/c", "/l", Build("cuda", "auto")),
         ):
             assert all(isinstance(part, str) and "://" not in part for part in command)
 

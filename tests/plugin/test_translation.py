@@ -40,7 +40,7 @@ def speak(provider):
     def start(locale: str):
         settings.setValue("locale/overrideFlag", True)
         settings.setValue("locale/userLocale", locale)
-        installed.append(translation.install())
+        installed.append(translation.install_translator())
         provider.refreshAlgorithms()
         return provider
 

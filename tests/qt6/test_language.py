@@ -13,7 +13,7 @@ def german(qgis_app, monkeypatch):
     from qgis_false import translation
 
     monkeypatch.setattr(QgsApplication, "locale", staticmethod(lambda: "de_AT"))
-    installed = translation.install()
+    installed = translation.install_translator()
     assert installed is not None
     yield translation
     translation.remove(installed)

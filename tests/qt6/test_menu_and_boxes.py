@@ -55,11 +55,11 @@ def desktop(qgis_app, monkeypatch):
 
 
 def test_the_menu_is_drawn_and_goes_again(desktop, pictures):
-    from qgis_false.menu import STEPS, FalseMenu
+    from qgis_false.menu import MENU_GROUPS, FalseMenu
 
     menu = FalseMenu(desktop)
     names = [action.objectName() for action in menu.menu.actions() if action.objectName()]
-    assert names == ["false_label", "setupenvironment", "exampledata", *(name for step in STEPS for name in step)]
+    assert names == ["false_label", "setupenvironment", "exampledata", *(name for step in MENU_GROUPS for name in step)]
     (bar,) = desktop.findChildren(QToolBar)
     assert bar.findChild(QToolButton, "false_button").menu() is menu.menu
     desktop.resize(500, 60)
@@ -75,12 +75,14 @@ def test_the_menu_is_drawn_and_goes_again(desktop, pictures):
     assert desktop.findChildren(QToolBar) == []
 
 
-@pytest.mark.parametrize(("pressed", "opened"), [("Set up...", "set_up"), ("Options...", "show_options"), ("Cancel", None)])
+@pytest.mark.parametrize(
+    ("pressed", "opened"), [("Set up...", "run_set_up"), ("Options...", "show_options"), ("Cancel", None)]
+)
 def test_a_box_offers_what_mends_it(desktop, monkeypatch, pictures, pressed, opened):
     from qgis_false.dialogs import environment
 
     done = []
-    monkeypatch.setattr(environment, "set_up", lambda parent: done.append("set_up"))
+    monkeypatch.setattr(environment, "run_set_up", lambda parent: done.append("run_set_up"))
     monkeypatch.setattr(environment, "show_options", lambda parent: done.append("show_options"))
 
     def press(box: QMessageBox) -> None:

@@ -36,7 +36,7 @@ class Layer:
 
     @property
     def is_mosaic(self) -> bool:
-        """Whether it becomes tiles, and not one file."""
+        """Return whether it becomes tiles, and not one file."""
         return Path(self.target).suffix.lower() == VRT_ENDING
 
 

@@ -100,12 +100,12 @@ class Classification:
 
     @property
     def tiles_at_a_time(self) -> int:
-        """How many tiles a device computed at a time in an earlier run, or 0."""
-        return self._store.agreed(TILES_AT_A_TIME)
+        """The number of tiles that a device computed at a time in an earlier run, or 0."""
+        return self._store.number(TILES_AT_A_TIME)
 
     @property
     def is_complete(self) -> bool:
-        """Whether all strips are there, those of other processes too."""
+        """Return whether all strips are there, those of other processes too."""
         return not self._assembly.awaited()
 
     def compute(self) -> None:
@@ -130,7 +130,7 @@ class Classification:
         """
         self._agree_on(part.digits)
         if part.tiles_at_a_time:
-            self._store.agreed_on(TILES_AT_A_TIME, part.tiles_at_a_time)
+            self._store.put_if_absent(TILES_AT_A_TIME, part.tiles_at_a_time)
         for number, files in part.strips.items():
             self._store.receive(self.plan.strips[number], files)
             self._assembly.add([self.plan.strips[number]])
@@ -193,7 +193,7 @@ class Classification:
 
     def _agree_on(self, digits: int) -> None:
         """Raise DeviceError where other strips of the map were computed with numbers of more or fewer digits."""
-        agreed = self._store.agreed_on(DIGITS, digits)
+        agreed = self._store.put_if_absent(DIGITS, digits)
         if agreed != digits:
             raise DeviceError(
                 f"Strips of the map are computed with numbers of {agreed} binary digits, and others with numbers of "

@@ -93,7 +93,7 @@ def _tiled(
     batch = best_batch(network, device, shape, limit)
     if device.type != "cpu":
         # Which is found by taking the time, and on which rounding depends.
-        batch = store.agreed_on(TILES_AT_A_TIME, batch)
+        batch = store.put_if_absent(TILES_AT_A_TIME, batch)
     batched = BatchedNetwork(functools.partial(class_probabilities, network), device, feedback, batch, limit)
     return TiledNetwork(batched, plan.source, card.normalisation)
 
@@ -184,16 +184,16 @@ class _StripFiles:
         self._stack = ExitStack()
         self._stack.enter_context(unfinished(self._scratch))
         window = strip.window
-        native = Window(plan.window.column + window.column, plan.window.row + window.row, window.width, window.height)
+        source_window = Window(plan.window.column + window.column, plan.window.row + window.row, window.width, window.height)
         self._files = ExitStack()
         if not empty:
             self.map = self._files.enter_context(
-                RasterFile(self._scratch / MAP, plan.source, native, plan.card.classes.nodata, waiting=WAITING_TILES)
+                RasterFile(self._scratch / MAP, plan.source, source_window, plan.card.classes.nodata, waiting=WAITING_TILES)
             )
         self.confidence = None
         if plan.with_confidence and not empty:
             self.confidence = self._files.enter_context(
-                RasterFile(self._scratch / CONFIDENCE, plan.source, native, NO_CONFIDENCE, waiting=WAITING_TILES)
+                RasterFile(self._scratch / CONFIDENCE, plan.source, source_window, NO_CONFIDENCE, waiting=WAITING_TILES)
             )
 
     def finish(self) -> None:

@@ -1,4 +1,4 @@
-"""What a map costs, from a few of its own tiles."""
+"""The cost of a map, from a few of its own tiles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from false_core.models.segmenter import class_probabilities
 BYTES_PER_PIXEL = {MAP: 0.05, CONFIDENCE: 0.5}
 """Size of a layer in its file: twice what a generated scene took. What a network makes of noise takes more."""
 DISK_TIMES = 7 / 3
-"""What a map takes on the disk while it is made: the strips, then the smaller versions, then the file made of both."""
+"""Bytes that a map takes on the disk while it is made: the strips, then the smaller versions, then the file made of both."""
 WRITING_S_PER_MPX = 0.05
 """Seconds for a million pixels of the file to be read and written, on the two cores that it was measured on."""
 BYTES_PER_PIXEL_OF_A_TILE = 16

@@ -67,12 +67,12 @@ class MapsOnDask:
 
     @property
     def has_parts(self) -> bool:
-        """Whether some are not done."""
+        """Return whether some are not done."""
         return self._tasks.unfinished > 0
 
     @property
     def has_enough(self) -> bool:
-        """Whether the workers have something to do for a while."""
+        """Return whether the workers have something to do for a while."""
         return self._tasks.unfinished >= PARTS_AHEAD * self._tasks.workers
 
     def hand_out(self, classification: Classification, missing: Sequence[Strip], rasters: int = 1) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class MapPart:
-    """What a task is to do.
+    """The work of a task.
 
     Attributes:
         version: Version of the library that asks.
@@ -34,7 +34,7 @@ class MapPart:
 
 @dataclass(frozen=True)
 class FinishedPart:
-    """What a task returns.
+    """The result of a task.
 
     Attributes:
         strips: The files of each strip, by its number and by their names.

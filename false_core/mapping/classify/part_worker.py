@@ -14,7 +14,7 @@ from distributed import get_worker
 from torch import nn
 
 from false_core import events, jobs
-from false_core.cluster import DroppedTask, agreed_on, check_version, take_own_card
+from false_core.cluster import DroppedTask, check_version, put_if_absent, take_own_card
 from false_core.device import choose_device
 from false_core.errors import FalseError, InputError, failure_of_code
 from false_core.feedback import Feedback
@@ -58,8 +58,8 @@ class _PartStore(StripStore):
         super().__init__(str(Path(folder) / "part"), [])
         self._run_id, self.tiles_at_a_time = part.run_id, part.tiles_at_a_time
 
-    def agreed_on(self, what: str, number: int) -> int:
-        self.tiles_at_a_time = self.tiles_at_a_time or agreed_on(f"{self._run_id} {what}", number)
+    def put_if_absent(self, what: str, number: int) -> int:
+        self.tiles_at_a_time = self.tiles_at_a_time or put_if_absent(f"{self._run_id} {what}", number)
         return self.tiles_at_a_time
 
 

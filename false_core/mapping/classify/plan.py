@@ -1,4 +1,4 @@
-"""How a map is cut into strips: what is computed, stored and shared out as a whole.
+"""The strips that a map is cut into: each is computed, stored and shared out as a whole.
 
 Strips depend on the raster and on the tiles, never on how many processes there are. Each holds whole blocks of the map's
 file and can be computed without the others: the row of tiles above it, and where a map is very wide the column to the left
@@ -90,7 +90,7 @@ class StripRun:
 
 @dataclass(frozen=True)
 class MapPlan:
-    """What is mapped, and how.
+    """The window that is mapped, and how.
 
     Attributes:
         card: What goes into the network and comes out of it.
@@ -111,7 +111,7 @@ class MapPlan:
         """Plan the map of an area, given in working pixels."""
         classes = len(card.classes)
         tiles = TilePlan.for_area(area, classes, source.factor, Sight.of(card.head))
-        window = _native(area, source)
+        window = _on_source_grid(area, source)
         strips = cut_into_strips(tiles, source.factor, window.width, window.height, classes)
         return cls(card, source, window, tiles, tuple(strips), with_confidence)
 
@@ -121,7 +121,7 @@ class MapPlan:
 
     @property
     def decisive(self) -> list[Any]:
-        """What decides the pixels of the map, besides the model and the content of the raster."""
+        """The facts that decide the pixels of the map, besides the model and the content of the raster."""
         windows = [(strip.window, strip.rows, strip.columns) for strip in self.strips]
         return [asdict(self.tiles), self.source.factor, self.source.bands, self.with_confidence, windows]
 
@@ -208,10 +208,10 @@ def _first_pixel(tile: int, tiles: int, step: int, size: int) -> int:
     return size if tile == tiles else tile * step // FILE_BLOCK_PX * FILE_BLOCK_PX
 
 
-def _native(area: Window, source: RasterSource) -> Window:
+def _on_source_grid(area: Window, source: RasterSource) -> Window:
     """Return ``area`` in pixels of the file; the last working pixels may reach beyond it."""
     f = source.factor
     column, row = area.column * f, area.row * f
-    right = min((area.column + area.width) * f, source.native_width)
-    bottom = min((area.row + area.height) * f, source.native_height)
+    right = min((area.column + area.width) * f, source.source_width)
+    bottom = min((area.row + area.height) * f, source.source_height)
     return Window(column, row, right - column, bottom - row)

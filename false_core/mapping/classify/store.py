@@ -45,7 +45,7 @@ _READ_AT_ONCE = 1 << 20
 
 @dataclass(frozen=True)
 class JobStart:
-    """What all processes know of the start of a job.
+    """The facts about the start of a job that all processes know.
 
     Attributes:
         run_id: A word that no other run of the job has.
@@ -112,9 +112,9 @@ class StripStore:
                 "Another process is making this very map right now.", "Wait until it is done, or choose another file."
             ) from error
 
-    def agreed_on(self, what: str, number: int) -> int:
+    def put_if_absent(self, what: str, number: int) -> int:
         """Return a number on which all processes, and all runs, of this job agree: the one that was named first."""
-        path = self._agreement(what)
+        path = self._number_file(what)
         proposal = self.path / f"proposal-{secrets.token_hex(4)}"
         try:
             proposal.write_text(json.dumps(number), encoding="utf-8")
@@ -127,13 +127,13 @@ class StripStore:
             proposal.unlink(missing_ok=True)
         return agreed if isinstance(agreed, int) and agreed > 0 else number
 
-    def agreed(self, what: str) -> int:
+    def number(self, what: str) -> int:
         """Return what was agreed on, or 0 where nothing was."""
-        if not self._agreement(what).exists():
+        if not self._number_file(what).exists():
             return 0
-        return self.agreed_on(what, 0)
+        return self.put_if_absent(what, 0)
 
-    def _agreement(self, what: str) -> Path:
+    def _number_file(self, what: str) -> Path:
         return self.path / f"{what.replace(' ', '-')}.json"
 
     def folder(self, strip: Strip) -> Path:

@@ -1,4 +1,4 @@
-"""Which classifiers a model is made of: candidates and their fusions, compared by cross-validation over the labels."""
+"""The choice of the classifiers of a model: candidates and their fusions, compared by cross-validation over the labels."""
 
 from __future__ import annotations
 

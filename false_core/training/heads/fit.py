@@ -24,7 +24,7 @@ from false_core.training.heads.spaces import Space, names_in, plain_space, space
 FloatArray = npt.NDArray[np.float32]
 
 SHARE = {TEXTURE: 0.25}
-"""How much of a part's scale is left where it is joined to others; 0.5 for those not named."""
+"""Share of a part's scale that is left where it is joined to others; 0.5 for those not named."""
 SAMPLED_FOR_ACCURACY = 4_096
 """Random pixels of the raster that held-out labels are compared with."""
 TEXTURE_GAIN = (1000 / RANDOM_FEATURES) ** 0.5

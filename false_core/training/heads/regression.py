@@ -71,8 +71,10 @@ def fit_logistic(
         weights = both[:-1].astype(np.float32)
         log_probabilities = _log_softmax(features @ weights + both[-1].astype(np.float32))
         loss = -float((share * wanted * log_probabilities).sum(dtype=np.float64))
-        slope = share * (np.exp(log_probabilities) - wanted)
-        gradient = np.concatenate([features.T @ slope + penalty * weights, slope.sum(axis=0, keepdims=True)])
+        logit_gradient = share * (np.exp(log_probabilities) - wanted)
+        gradient = np.concatenate(
+            [features.T @ logit_gradient + penalty * weights, logit_gradient.sum(axis=0, keepdims=True)]
+        )
         return loss + 0.5 * penalty * float(np.square(both[:-1]).sum()), gradient.ravel().astype(np.float64)
 
     begin = np.zeros((width + 1, len(present)))

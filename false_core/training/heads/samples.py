@@ -1,4 +1,4 @@
-"""What heads are fitted to: features at labelled pixels, and at random pixels of the raster for what is normal there."""
+"""The samples for fitting heads: features at labelled pixels, and at random pixels of the raster for its statistics."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _burned_numbers(
 
 
 class FeatureSource(Protocol):
-    """Where the features that heads are fitted to come from."""
+    """The source of the features that heads are fitted to."""
 
     def get_used_to_raster(self, seed: int) -> dict[str, FloatArray]:
         """Show the batch norms of the encoders the raster, and return features of random pixels by part."""
@@ -242,7 +242,7 @@ class FeatureSampler:
                 return
 
     def _mix_bands(self, images: Sequence[Tensor]) -> None:
-        """Where there are many bands, have the texture look at their principal components."""
+        """Have the texture look at the principal components of the bands, where there are many."""
         statistics = self.parts.statistics
         if self.parts.bands > statistics.components and images:
             values = torch.cat([image[0, :, ::8, ::8].flatten(1) for image in images], dim=1).T.cpu().numpy()

@@ -107,7 +107,7 @@ class DrawingPanel(Panel):
         self._show_undo()
 
     def is_drawing(self) -> bool:
-        """Whether one of the tools is in use."""
+        """Return whether one of the tools is in use."""
         return self._canvas.mapTool() in self.tools.values()
 
     def complete(self) -> None:

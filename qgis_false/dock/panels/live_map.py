@@ -1,4 +1,4 @@
-"""How the live map is shown: whether at all, how strongly, and what of it."""
+"""The controls of the live map: whether at all, how strongly, and what of it."""
 
 from __future__ import annotations
 

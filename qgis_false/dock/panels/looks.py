@@ -1,4 +1,4 @@
-"""What looks at the raster: the general encoder, one of the user's own, or a model."""
+"""The encoder that looks at the raster: the general one, one of the user's own, or a model."""
 
 from __future__ import annotations
 

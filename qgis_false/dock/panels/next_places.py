@@ -1,4 +1,4 @@
-"""Where to draw next: one place after the other is zoomed to and marked."""
+"""The next places to draw: one place after the other is zoomed to and marked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the parts of the page to work on have in common."""
+"""The base of the parts of the page to work on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Panel(QWidget):
     """
 
     said = pyqtSignal(str, bool)
-    """What is going on, for a person; whether it needs attention."""
+    """The state of the work, for a person; whether it needs attention."""
 
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)

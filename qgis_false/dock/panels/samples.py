@@ -27,7 +27,7 @@ class SamplesPanel(Panel):
     """
 
     filling_in = pyqtSignal(bool)
-    """Whether points are filled in from now on. Nobody should be led by the map meanwhile."""
+    """True where points are filled in from now on. Nobody should be led by the map meanwhile."""
 
     def __init__(self, canvas: QgsMapCanvas, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)

@@ -19,7 +19,7 @@ from qgis_false.dock.label_file import beside
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.panels.panel import Panel, row
 from qgis_false.layers import as_it_is, classes_of, raster_path
-from qgis_false.made_files import ENCODER, SEGMENTER, remember
+from qgis_false.made_files import MADE_ENCODER, MADE_SEGMENTER, remember_file
 from qgis_false.result_metadata import metadata
 from qgis_false.result_names import name_of_layer
 from qgis_false.translation import tr
@@ -70,7 +70,7 @@ class WholeMapsPanel(Panel):
     def _map_with(self, path: str) -> None:
         """Map the whole raster with the model that was saved."""
         if self.work is not None:
-            remember(SEGMENTER, path, [raster_path(self.work.raster)])
+            remember_file(MADE_SEGMENTER, path, [raster_path(self.work.raster)])
             output = self._new_file("classify", "output", ".tif")
             self._begin_run("classify", {"RASTER": self.work.raster.id(), "MODEL": path, "OUTPUT": output})
 
@@ -134,7 +134,7 @@ class WholeMapsPanel(Panel):
             text = tr("Cancelled.") if run.is_cancelled else last_line or tr("It has failed.")
             self.said.emit(text, not run.is_cancelled)
         elif run.name == "pretrain":
-            remember(ENCODER, results["ENCODER"], [raster_path(self.work.raster)])
+            remember_file(MADE_ENCODER, results["ENCODER"], [raster_path(self.work.raster)])
             self.encoder_made.emit(results["ENCODER"])
         elif run.name == "comparemaps":
             self._load_map(results["OUTPUT"], tr("Where they differ"), run)

@@ -37,13 +37,13 @@ from false_core.experiments import runner
 from false_core.experiments.cells import Cell, Variant, cell_key, cell_title, encoder_key, expand
 from false_core.experiments.colour_truth import UNKNOWN_CODE, colour_table, write_codes
 from false_core.experiments.config import Experiment, read_experiment
-from false_core.experiments.dataset import Dataset, Sheet, prepare
+from false_core.experiments.dataset import Dataset, LabelledImage, prepare
 from false_core.experiments.folders import (
     DEEPGLOBE_CLASSES,
     POTSDAM_CLASSES,
     POTSDAM_TEST,
     POTSDAM_TRAIN,
-    find_sheets,
+    find_dataset_files,
 )
 from false_core.experiments.labelling import (
     CODE_FIELD,
@@ -56,7 +56,7 @@ from false_core.experiments.page import write_page
 from false_core.experiments.results import RunResult, read_result, write_result
 from false_core.experiments.runner import run_experiment
 from false_core.experiments.scoring import Tally, score_map
-from false_core.experiments.tables import ALL_SHEETS, difference, group_results, scores_of, spread, write_csv
+from false_core.experiments.tables import ALL_IMAGES, difference, group_results, scores_of, spread, write_csv
 from false_core.feedback import Feedback
 from false_core.labels.annotation import IGNORE
 from false_core.labels.reading import read_annotation
@@ -298,7 +298,7 @@ class TestGrid:
 
 
 def potsdam_folder(folder: Path, names: tuple[str, ...] = ("2_10", "2_11", "2_13"), size: int = 96) -> Path:
-    """Write a folder as ISPRS distributes it, with tiny sheets: building and low vegetation in stripes, and a car."""
+    """Write a folder as ISPRS distributes it, with tiny images: building and low vegetation in stripes, and a car."""
     (folder / "2_Ortho_RGB").mkdir(parents=True)
     (folder / "5_Labels_all").mkdir()
     generator = np.random.default_rng(0)
@@ -308,7 +308,7 @@ def potsdam_folder(folder: Path, names: tuple[str, ...] = ("2_10", "2_11", "2_13
         truth = np.zeros((3, size, size), np.uint8)
         truth[2] = 255
         truth[1][:, ~stripe] = 255
-        truth[:, 40:48, 20:28] = np.array([252, 255, 0])[:, None, None]  # As it is in one of the published sheets.
+        truth[:, 40:48, 20:28] = np.array([252, 255, 0])[:, None, None]  # As it is in one of the published images.
         image = np.where(stripe, 200, 60) + generator.integers(0, 40, (3, size, size))
         write_raster(folder / "2_Ortho_RGB" / f"top_potsdam_{name}_RGB.tif", image.astype(np.uint8), transform=place)
         write_raster(folder / "5_Labels_all" / f"top_potsdam_{name}_label.tif", truth, transform=place)
@@ -346,10 +346,10 @@ class TestFolders:
         assert not set(POTSDAM_TRAIN) & set(POTSDAM_TEST)
 
     def test_potsdam_is_found_and_split_as_published(self, config: Write, tmp_path: Path) -> None:
-        sheets = find_sheets(self.spec(config, "potsdam", potsdam_folder(tmp_path / "potsdam")))
-        assert [sheet.name for sheet in sheets.train] == ["2_10", "2_11"]
-        assert [sheet.name for sheet in sheets.test] == ["2_13"]
-        assert sheets.classes == POTSDAM_CLASSES
+        found = find_dataset_files(self.spec(config, "potsdam", potsdam_folder(tmp_path / "potsdam")))
+        assert [pair.name for pair in found.train] == ["2_10", "2_11"]
+        assert [pair.name for pair in found.test] == ["2_13"]
+        assert found.classes == POTSDAM_CLASSES
 
     def test_labels_without_boundaries_and_infrared_are_found_too(self, config: Write, tmp_path: Path) -> None:
         folder = potsdam_folder(tmp_path / "potsdam")
@@ -358,9 +358,9 @@ class TestFolders:
         for path in listing(folder):
             if path.suffix == ".tif":
                 path.rename(path.with_name(path.name.replace("RGB.", "RGBIR.").replace("label.", "label_noBoundary.")))
-        sheets = find_sheets(self.spec(config, "potsdam", folder))
-        assert sheets.train[0].image.name == "top_potsdam_2_10_RGBIR.tif"
-        assert sheets.train[0].truth.name == "top_potsdam_2_10_label_noBoundary.tif"
+        found = find_dataset_files(self.spec(config, "potsdam", folder))
+        assert found.train[0].image.name == "top_potsdam_2_10_RGBIR.tif"
+        assert found.train[0].truth.name == "top_potsdam_2_10_label_noBoundary.tif"
 
     def test_colours_become_codes_and_nothing_is_written_beside_them(self, config: Write, tmp_path: Path) -> None:
         folder = potsdam_folder(tmp_path / "potsdam")
@@ -379,11 +379,11 @@ class TestFolders:
         folder = potsdam_folder(tmp_path / "potsdam")
         dataset = prepare(self.spec(config, "potsdam", folder, "pad = 64"), tmp_path / "out", Feedback())
         assert [c.name for c in dataset.classes][5:] == ["clutter/background", "outside"]
-        for sheet in (*dataset.train, *dataset.test):
-            with rasterio.open(sheet.truth) as truth, rasterio.open(sheet.image) as image:
+        for pair in (*dataset.train, *dataset.test):
+            with rasterio.open(pair.truth) as truth, rasterio.open(pair.image) as image:
                 codes, pixels, nodata = truth.read(1), image.read(), image.nodata
                 place = image.transform
-            original = next((folder / "2_Ortho_RGB").glob(f"top_potsdam_{sheet.name}_*"))
+            original = next((folder / "2_Ortho_RGB").glob(f"top_potsdam_{pair.name}_*"))
             with rasterio.open(original) as source:
                 assert np.array_equal(pixels[:, :96, :96], source.read()) and place == source.transform
             assert pixels.shape == (3, 128, 128) and codes.shape == (128, 128)
@@ -397,10 +397,10 @@ class TestFolders:
         folder = deepglobe_folder(tmp_path / "deepglobe")
         (folder / "train" / "999_sat.jpg").write_bytes((folder / "train" / "100_sat.jpg").read_bytes())  # Has no mask.
         spec = self.spec(config, "deepglobe", folder, "test_share = 0.3")
-        sheets = find_sheets(spec)
-        assert sheets == find_sheets(spec)
-        names = [sheet.name for sheet in (*sheets.train, *sheets.test)]
-        assert sorted(names) == [str(number) for number in range(100, 110)] and len(sheets.test) == 3
+        found = find_dataset_files(spec)
+        assert found == find_dataset_files(spec)
+        names = [pair.name for pair in (*found.train, *found.test)]
+        assert sorted(names) == [str(number) for number in range(100, 110)] and len(found.test) == 3
         before = listing(folder)
         dataset = prepare(spec, tmp_path / "out", Feedback())
         assert listing(folder) == before
@@ -409,7 +409,7 @@ class TestFolders:
             codes = truth.read(1)
         assert codes[40, 40] == 4 and codes[10, 40] == 5 and codes[0, 0] == UNKNOWN_CODE
         assert Path(dataset.train[0].image).suffix == ".tif" and Path(dataset.test[0].image).suffix == ".jpg"
-        with rasterio.open(dataset.train[0].image) as copy, rasterio.open(sheets.train[0].image) as original:
+        with rasterio.open(dataset.train[0].image) as copy, rasterio.open(found.train[0].image) as original:
             assert np.array_equal(copy.read(), original.read())
 
     def test_unknown_can_be_a_class(self, tmp_path: Path, config: Write) -> None:
@@ -425,27 +425,27 @@ class TestFolders:
 
     def test_sheets_can_be_named(self, config: Write, tmp_path: Path) -> None:
         folder = potsdam_folder(tmp_path / "potsdam")
-        sheets = find_sheets(self.spec(config, "potsdam", folder, 'train = ["2_13"]\ntest = ["2_10"]'))
-        assert [sheet.name for sheet in (*sheets.train, *sheets.test)] == ["2_13", "2_10"]
+        found = find_dataset_files(self.spec(config, "potsdam", folder, 'train = ["2_13"]\ntest = ["2_10"]'))
+        assert [pair.name for pair in (*found.train, *found.test)] == ["2_13", "2_10"]
 
     @pytest.mark.parametrize(
         ("more", "said"),
         [
-            ('train = ["9_9"]', "has no sheet 9_9"),
+            ('train = ["9_9"]', "has no image 9_9"),
             ('train = ["2_10"]\ntest = ["2_10"]', "cannot both train and test"),
             ('images = "3_Ortho_IRRG"', "has no folder 3_Ortho_IRRG"),
-            ('test = ["2_10", "2_11"]', "no sheet to learn from"),
+            ('test = ["2_10", "2_11"]', "no image to learn from"),
         ],
     )
     def test_what_is_wrong_is_said(self, config: Write, tmp_path: Path, more: str, said: str) -> None:
         with pytest.raises(FalseError, match=said):
-            find_sheets(self.spec(config, "potsdam", potsdam_folder(tmp_path / "potsdam"), more))
+            find_dataset_files(self.spec(config, "potsdam", potsdam_folder(tmp_path / "potsdam"), more))
 
     def test_a_sheet_without_truth_is_missed(self, config: Write, tmp_path: Path) -> None:
         folder = potsdam_folder(tmp_path / "potsdam")
         (folder / "5_Labels_all" / "top_potsdam_2_11_label.tif").unlink()
         with pytest.raises(InputError, match="top_potsdam_2_11_RGB.tif has no truth"):
-            find_sheets(self.spec(config, "potsdam", folder))
+            find_dataset_files(self.spec(config, "potsdam", folder))
 
     def test_a_truth_of_another_size_is_refused(self, config: Write, tmp_path: Path) -> None:
         write_raster(tmp_path / "land.tif", np.ones((1, 20, 30), np.uint8))
@@ -514,17 +514,17 @@ class TestSceneLabels:
     def test_it_takes_one_scene(self, config: Write, tmp_path: Path) -> None:
         folder = potsdam_folder(tmp_path / "potsdam")
         spec = read_experiment(config(of_kind("potsdam", folder))).datasets[0]
-        with pytest.raises(InputError, match="2 training sheets; the scene protocol takes one"):
+        with pytest.raises(InputError, match="2 training images; the scene protocol takes one"):
             scene_labels(prepare(spec, tmp_path / "out", Feedback()), 1.0, 0, Feedback())
 
 
 class TestPatches:
     def test_potsdam_gives_the_published_number_of_patches(self, tmp_path: Path) -> None:
-        path = tmp_path / "sheet.tif"
+        path = tmp_path / "image.tif"
         options = {"driver": "GTiff", "width": 6000, "height": 6000, "count": 1, "dtype": "uint8", "sparse_ok": True}
         with rasterio.open(path, "w", **options):
             pass
-        patches = cut_patches([Sheet(str(n), str(path), "") for n in range(24)], 256)
+        patches = cut_patches([LabelledImage(str(n), str(path), "") for n in range(24)], 256)
         assert len(patches) == 13_824
         assert all(p.column + p.width <= 6000 and p.row + p.height <= 6000 and p.width == 256 for p in patches)
         one_percent = choose_patches(patches, 0.01, 3)
@@ -553,8 +553,8 @@ class TestPatches:
         assert not burned[~valid].any()
         patch = chosen[1]
         with (
-            rasterio.open(dataset.train[patch.sheet].image) as image,
-            rasterio.open(dataset.train[patch.sheet].truth) as truth,
+            rasterio.open(dataset.train[patch.image].image) as image,
+            rasterio.open(dataset.train[patch.image].truth) as truth,
         ):
             box = slice(patch.row, patch.row + 32), slice(patch.column, patch.column + 32)
             assert np.array_equal(pixels[:, :32, 64:96], image.read()[(slice(None), *box)])
@@ -700,12 +700,12 @@ class TestTables:
         experiment = dataclasses.replace(experiment, protocols=("patches",))
         results = [made_up(cell, a=[[9, 1], [0, 0]], b=[[0, 0], [5, 5]]) for cell in expand(experiment)]
         (group,) = group_results(experiment, results)
-        assert group.raster == ALL_SHEETS
+        assert group.raster == ALL_IMAGES
         assert group.rows[0].scores["oa"] == [0.7, 0.7]
         write_csv(tmp_path / "t.csv", experiment, results)
         with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
             lines = list(csv.DictReader(file))
-        assert [line["raster"] for line in lines[:3]] == ["a", "b", ALL_SHEETS]
+        assert [line["raster"] for line in lines[:3]] == ["a", "b", ALL_IMAGES]
         assert lines[2]["pixels_labelled"] == "4"
 
     def test_labels_alone_stand_in_both_tables(self, config: Write) -> None:
@@ -987,8 +987,8 @@ def test_the_real_scene_is_scored_outside_its_polygons(tmp_path: Path, monkeypat
     experiment = read_experiment(ROOT / "experiments" / "deepglobe_scene.toml")
     dataset = prepare(experiment.datasets[0], tmp_path, Feedback())
     labels = scene_labels(dataset, 0.5, 0, Feedback())
-    sheet = dataset.train[0]
-    tally = score_map(sheet.truth, sheet.truth, dataset.classes, labels.excluded[sheet.name])
+    pair = dataset.train[0]
+    tally = score_map(pair.truth, pair.truth, dataset.classes, labels.excluded[pair.name])
     assert scores_of(tally.confusion)[0]["miou"] == 1.0
     assert 0.010 < tally.labelled / (tally.labelled + tally.confusion.sum()) < 0.011
     assert len(geopandas.read_file(labels.path)) < 60

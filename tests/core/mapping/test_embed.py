@@ -157,8 +157,8 @@ class TestComponents:
         valid = np.isfinite(features[0])
         cells = features[:, valid].T.astype(np.float64)
         weights = np.concatenate([np.full(n, n**-0.5) for n in (64, 128, 256, 512)])
-        deviation = np.maximum(cells.std(axis=0), 1e-6)
-        table = (cells - cells.mean(axis=0)) / deviation * weights
+        std = np.maximum(cells.std(axis=0), 1e-6)
+        table = (cells - cells.mean(axis=0)) / std * weights
         left, singular, _ = np.linalg.svd(table, full_matrices=False)
         assert results["explained"] == pytest.approx((singular[:4] ** 2).sum() / (singular**2).sum(), rel=1e-3)
         for number in range(4):

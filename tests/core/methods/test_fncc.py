@@ -241,16 +241,16 @@ class TestAdaptiveConfidence:
         assert any(0 < weight < 1 for row in weights for weight in row)
         given = z.clone().requires_grad_()
         torch.autograd.backward(fncc_loss(given, 0.5, 0.9, "adaptive", 2))
-        slopes = np.zeros(z.shape)
+        gradient = np.zeros(z.shape)
         for place in np.ndindex(*z.shape):
             ahead, behind = z.numpy().copy(), z.numpy().copy()
             ahead[place] += 1e-6
             behind[place] -= 1e-6
             rise = naive_contrast.loss(ahead, 0.5, 0.9, weights, 2) - naive_contrast.loss(behind, 0.5, 0.9, weights, 2)
-            slopes[place] = rise / 2e-6
+            gradient[place] = rise / 2e-6
         assert given.grad is not None
-        np.testing.assert_allclose(given.grad.numpy(), slopes, atol=1e-8)
-        assert np.abs(slopes).max() > 1e-3
+        np.testing.assert_allclose(given.grad.numpy(), gradient, atol=1e-8)
+        assert np.abs(gradient).max() > 1e-3
 
     def test_gradients_stay_finite_where_views_are_identical_or_without_length(self) -> None:
         z = torch.zeros(8, 3)

@@ -45,10 +45,10 @@ def as_deepness_would(path: str, raw: np.ndarray) -> np.ndarray:
     """Return what Deepness gets for tiles of raw pixels (batch, bands, side, side): divided by 255, then standardised."""
     session = open_session(path)
     told = session.get_modelmeta().custom_metadata_map
-    mean, deviation = (
+    mean, std = (
         np.array(json.loads(told[key]), np.float32)[:, None, None] for key in ("standardization_mean", "standardization_std")
     )
-    pixels = (np.float32(raw * 1.0 / 255.0) - mean) / deviation
+    pixels = (np.float32(raw * 1.0 / 255.0) - mean) / std
     return session.run(None, {session.get_inputs()[0].name: pixels.astype(np.float32)})[0]
 
 

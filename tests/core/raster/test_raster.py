@@ -366,7 +366,7 @@ class TestACoarserWorkingGrid:
         pixels = numbers(1, 13, 21)
         source = RasterSource(write_raster(tmp_path / "r.tif", pixels)).at_factor(4)
         assert (source.width, source.height) == (6, 4)
-        assert source.transform * (2, 1) == source.native_transform * (8, 4)
+        assert source.transform * (2, 1) == source.source_transform * (8, 4)
         read = whole(source)
         assert read[0, 3, 5] == pixels[0, 12, 20], "a corner that holds one pixel only"
         assert read[0, 0, 5] == pytest.approx(pixels[0, :4, 20].mean())

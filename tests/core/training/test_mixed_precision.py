@@ -47,7 +47,7 @@ def training(name: str, raster: str) -> tuple[Trainer, RawViews]:
     source = RasterSource(raster)
     area, bands = source.window_of(None), len(source.bands)
     torch.manual_seed(0)
-    made = Trainer(settings, 3, build_encoder("resnet10t", bands), 0, CPU, bands, Feedback())
+    made = Trainer(settings, 3, build_encoder(settings.encoder, bands), 0, CPU, bands, Feedback())
     sampler = PatchSampler(
         MeasuredRasters([source], [area], measure([source], [area], Feedback())),
         PatchDraw(PATCHES, settings.crop_size, settings.scales, settings.points, 0),
@@ -115,8 +115,9 @@ def test_what_overflows_still_says_where_to_look(land: str, in_half: None) -> No
     assert one._backward(views).loss.isfinite()
 
 
-def test_what_learns_nothing_has_nothing_to_scale(land: str, in_half: None) -> None:
-    one, views = training("random", land)
+@pytest.mark.parametrize("name", [name for name, method in METHOD_CLASSES.items() if not method.by_gradients])
+def test_what_has_no_gradients_has_nothing_to_scale(name: str, land: str, in_half: None) -> None:
+    one, views = training(name, land)
     one.train_on(views)
     assert one.step == 1
 

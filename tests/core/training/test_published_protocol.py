@@ -28,7 +28,7 @@ from false_core.training.preparation import _steps_of_epochs
 
 
 def test_potsdam_takes_10_800_steps() -> None:
-    """24 sheets of 6000 pixels are cut in 13,824 patches of 256; 54 full batches of 256 are an epoch, and 200 a run."""
+    """24 images of 6000 pixels are cut in 13,824 patches of 256; 54 full batches of 256 are an epoch, and 200 a run."""
     assert _steps_of_epochs(PRETRAIN["paper"], [Window(0, 0, 6000, 6000)] * 24) == 200 * (13_824 // 256) == 10_800
 
 
