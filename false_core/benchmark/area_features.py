@@ -1,4 +1,4 @@
-"""What an encoder sees in the areas of a task, pooled; without an encoder, their colours and texture."""
+"""Features of the areas of a task, pooled from what an encoder sees; without an encoder, of colours and texture."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from false_core.training.heads.folds import folds_of
 TO_LEARN, TO_SCORE = "train", "test"
 """Values of the field that says what an area is for. Areas with another one are not used."""
 AREA_FOLDS_TO_SCORE = (3, 4)
-"""Of the five folds that blocks of space are spread over, those that are scored where no field says it."""
+"""Folds of blocks of space, of the five that there are, that are scored where no field says it."""
 _SEED = 0
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -71,7 +71,7 @@ class SeenAreas:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the task came down to, for the page."""
+        """Facts of the task for the page."""
         return {
             "classes": [c.name for c in self.classes],
             "labels": int(self.is_learned.sum()),

@@ -17,7 +17,7 @@ NEAR_ENOUGH = 0.5
 
 @dataclass(frozen=True)
 class Budget:
-    """How many labels there are to learn from.
+    """A number of labels to learn from.
 
     Attributes:
         labels: Of each class; 0 where it is a share of pixels.
@@ -29,7 +29,7 @@ class Budget:
 
     @property
     def title(self) -> str:
-        """What it is called in tables."""
+        """The name in tables."""
         return f"{100 * self.share:g} % of pixels" if self.share else f"{self.labels} a class"
 
     @classmethod

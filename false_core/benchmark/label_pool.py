@@ -40,7 +40,7 @@ SMALLEST_SQUARE_PX = 8
 LEAST_SHOWN = 0.25
 """Part of a square that must be of a class to be a label of it."""
 FOLDS_TO_SCORE = (3, 4)
-"""Of the five folds that blocks of space are spread over, those that are scored where there is no truth."""
+"""Folds of blocks of space, of the five that there are, that are scored where there is no truth."""
 _SCORING_SEED = 0
 _COUNTED_ROWS = 1024
 

@@ -1,4 +1,4 @@
-"""What an encoder came to on a task: scores by budget and draw, and what it cost; kept as small JSON files."""
+"""Results of an encoder on a task: scores by budget and draw, and what it cost; kept as small JSON files."""
 
 from __future__ import annotations
 

@@ -36,13 +36,13 @@ class Interval:
 
     @property
     def leaves_zero(self) -> bool:
-        """Whether 0 lies outside: whether a difference is more than chance explains."""
+        """True where 0 lies outside: a difference is more than chance explains."""
         return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
 class RankedEncoder:
-    """How an encoder did over several tasks.
+    """The place of an encoder among others, over several tasks.
 
     Attributes:
         rank: Mean rank; 1 is the best in every draw.

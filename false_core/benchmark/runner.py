@@ -34,12 +34,12 @@ class _Measure(Protocol):
 
 
 MEASURES: dict[str, _Measure] = {SEGMENTATION: measure_segmentation, AREAS: measure_areas, LIKENESS: measure_likeness}
-"""What measures an encoder on a task, by the kind of the task."""
+"""The function that measures an encoder on a task, by the kind of the task."""
 
 
 @dataclass(frozen=True)
 class BenchmarkSummary:
-    """What became of a benchmark.
+    """The outcome of a benchmark.
 
     Attributes:
         page: Path of the HTML.

@@ -34,14 +34,14 @@ from false_core.training.heads.spaces import names_in
 from false_core.training.start import Start, measured_raster
 
 PRESET_OF_GRID = "quick"
-"""Whose working grid rasters are looked at on."""
+"""The preset on whose working grid rasters are looked at."""
 _SEED = 0
 _SAMPLE, _LEARNED, _SCORED, _OWNERS = "sample ", "learned ", "scored ", "owners"
 
 
 @dataclasses.dataclass(frozen=True)
 class _Scene:
-    """What is learned from and scored with one encoder.
+    """A raster to learn from and one to score on, as one encoder looks at them.
 
     Attributes:
         parts: The features, with the encoder's weights.

@@ -1,4 +1,4 @@
-"""How a benchmark is run: how many labels, how often they are drawn, and on how much it is scored."""
+"""Settings of a benchmark: how many labels, how often they are drawn, and on how much it is scored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_DRAWS = 100
 
 @dataclass(frozen=True)
 class BenchmarkSettings:
-    """What all tasks and encoders have in common.
+    """Settings that all tasks and encoders have in common.
 
     Attributes:
         budgets: How many labels there are.
@@ -40,7 +40,7 @@ class BenchmarkSettings:
 
     @property
     def mark(self) -> dict[str, Any]:
-        """What decides results."""
+        """Those that decide results."""
         return {key: value for key, value in asdict(self).items() if key != "device"}
 
 

@@ -51,7 +51,7 @@ class BenchmarkTask:
 
     @property
     def mark(self) -> str:
-        """What tells the task from others of its name: its own words, and the names and sizes of its files."""
+        """A digest of its own words and of the names and sizes of its files, which tells it from others of its name."""
         paths = [self.raster, self.truth, self.labels.partition("|")[0], self.unseen_raster, self.unseen_truth]
         files = [Path(path) for path in paths if path]
         sizes = [[file.name, file.stat().st_size] for file in files if file.is_file()]
