@@ -117,7 +117,7 @@ def _from_preset(kind: Kind, label: str, help: str, **more: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True):
+class Pretrain(Job, done_by="false_core.training.stages:pretrain", shared=True):
     """Learn an encoder from rasters without labels.
 
     FALSE is contrastive learning that finds its own false negatives (FNSD) and counts them as positives with a
@@ -189,6 +189,17 @@ class Pretrain(Job, done_by="false_core.training.pretrain:pretrain", shared=True
         "finer ones depend on. That protects what a general encoder knows, and takes less time.",
         NOTHING_KEPT,
         choices=KEPT,
+        advanced=True,
+    )
+    stages: Optional[str] = parameter(
+        FILE,
+        "Stages",
+        "A TOML file of several pretrainings that follow one another, each from the encoder of the one before, such as from "
+        "general to special. A stage begins with a line [[stages]]. Below it may stand a title, and rasters, places, "
+        "extent, method, keep, steps, batch_size, learning_rate and further parameters of this algorithm, with the values "
+        "of the stage. What is not there is as it is here. Paths start at the folder of the file. Empty: one stage.",
+        None,
+        of="toml",
         advanced=True,
     )
     backbone: Optional[str] = _backbone()

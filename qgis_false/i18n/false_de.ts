@@ -88,6 +88,14 @@
         <translation>Was von den Gewichten, von denen ausgegangen wird, so bleibt, wie es ist. nothing: alle lernen. norms: die Schichten, die normalisieren, bleiben. stride2, stride4, stride8 und stride16: alle Schichten bleiben, von denen die Merkmale mit dieser Schrittweite in Pixeln und mit feineren abhängen. Das schützt, was ein allgemeiner Encoder weiß, und braucht weniger Zeit.</translation>
     </message>
     <message>
+        <source>Stages</source>
+        <translation>Stufen</translation>
+    </message>
+    <message>
+        <source>A TOML file of several pretrainings that follow one another, each from the encoder of the one before, such as from general to special. A stage begins with a line [[stages]]. Below it may stand a title, and rasters, places, extent, method, keep, steps, batch_size, learning_rate and further parameters of this algorithm, with the values of the stage. What is not there is as it is here. Paths start at the folder of the file. Empty: one stage.</source>
+        <translation>Eine TOML-Datei mit mehreren Vortrainings, die aufeinander folgen, jedes vom Encoder des vorigen aus, etwa vom Allgemeinen zum Besonderen. Eine Stufe beginnt mit einer Zeile [[stages]]. Darunter können ein Titel (title) stehen und rasters, places, extent, method, keep, steps, batch_size, learning_rate und weitere Parameter dieses Algorithmus mit den Werten der Stufe. Was dort nicht steht, ist wie hier. Pfade beginnen beim Ordner der Datei. Leer: eine Stufe.</translation>
+    </message>
+    <message>
         <source>Backbone</source>
         <translation>Backbone</translation>
     </message>

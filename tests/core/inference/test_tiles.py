@@ -362,3 +362,18 @@ class TestTheWayOfComputing:
         assert margin[valid].mean() > 0.99
         assert (mapped == wanted)[margin].all()
         assert (mapped == 0).sum() == (~valid).sum()
+
+
+class TestThePlanOfAnyArea:
+    @settings(max_examples=40, deadline=None)
+    @given(st.integers(0, 10**6), st.integers(1, 10**5), st.integers(1, 10**5), st.integers(1, 254), st.integers(1, 32))
+    def test_covers_it_with_tiles_that_fit_the_memory(
+        self, column: int, width: int, height: int, classes: int, factor: int
+    ) -> None:
+        plan = TilePlan.for_area(Window(column, 0, width, height), classes, factor)
+        assert (plan.columns - 1) * plan.stride < width <= plan.columns * plan.stride
+        assert (plan.rows - 1) * plan.stride < height <= plan.rows * plan.stride
+        assert plan.side % 32 == 0
+        assert 0 < plan.ramp < plan.overlap
+        assert 2 * plan.lead + plan.ramp == plan.overlap
+        assert plan.side <= 64 or (4 * classes * plan.side**2 <= MOST_BYTES and (plan.side * factor) ** 2 <= MAX_FILE_PIXELS)
