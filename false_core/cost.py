@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,11 @@ class Cost:
         """Return it in a sentence."""
         memory, disk = max(0.1, self.memory / 1e9), max(0.1, self.disk / 1e9)
         return f"This will take about {time_in_words(self.seconds)}, {memory:.1f} GB of memory and {disk:.1f} GB of disk."
+
+
+def total_cost(costs: Sequence[Cost]) -> Cost:
+    """Return the cost of several jobs, one after the other."""
+    return Cost(sum(one.seconds for one in costs), max(one.memory for one in costs), sum(one.disk for one in costs))
 
 
 def time_in_words(seconds: float) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from false_core import jobs
-from false_core.cost import Cost
+from false_core.cost import Cost, total_cost
 from false_core.device import choose_device
 from false_core.errors import RequestError
 from false_core.feedback import Feedback
@@ -20,6 +20,7 @@ from false_core.training.finetune import decoder_settings, labelled_raster
 from false_core.training.finetuning_cost import decoder_cost, fitting_cost
 from false_core.training.preparation import Pretraining
 from false_core.training.pretraining_cost import pretraining_cost
+from false_core.training.stages import read_stages
 from false_core.training.start import NETWORK_HEAD, begin, frozen_encoders
 from false_core.untrusted.network import names_address, network_closed
 
@@ -49,8 +50,7 @@ def estimate(job: Estimate, feedback: Feedback) -> dict[str, Any]:
 def _prepared(job: jobs.Job, feedback: Feedback) -> Callable[[], Cost]:
     """Do what a job does before it begins to compute, and return what tells its cost then."""
     if isinstance(job, Pretrain):
-        pretraining = Pretraining.of(job, feedback)
-        return lambda: pretraining_cost(pretraining, 0, job, feedback)
+        return _pretraining_prepared(job, feedback)
     if isinstance(job, Classify):
         plan, device = plan_of(job, feedback), choose_device(job.device, feedback)
         return lambda: mapping_cost(plan, len(plan.tiles), job.model, device, feedback)
@@ -62,3 +62,14 @@ def _prepared(job: jobs.Job, feedback: Feedback) -> Callable[[], Cost]:
         encoders, _ = frozen_encoders(job, start.base, raster.source, feedback)
         return lambda: fitting_cost(job.head, encoders, raster, job.seed, start.device, feedback)
     raise RequestError(f"What {job.NAME} takes cannot be estimated.", "That is known of pretrain, finetune and classify.")
+
+
+def _pretraining_prepared(job: Pretrain, feedback: Feedback) -> Callable[[], Cost]:
+    """Return what tells the cost of all stages. Later ones start from a network like that of the first one, so it counts."""
+    stages = [stage.job for stage in read_stages(job)] if job.stages else [job]
+    found = []
+    for stage in stages:
+        made = with_rasters_found(stage, feedback)
+        assert isinstance(made, Pretrain)
+        found.append((Pretraining.of(made, feedback), made))
+    return lambda: total_cost([pretraining_cost(start, 0, stage, feedback) for start, stage in found])

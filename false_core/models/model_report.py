@@ -11,7 +11,7 @@ import numpy as np
 from false_core import __version__
 from false_core.language.catalogue import localised
 from false_core.models.header import AREA_CLASSIFIER, ENCODER, SEGMENTER
-from false_core.models.model_file import MISSING_SHAPES, SHAPES, ModelCard
+from false_core.models.model_file import MISSING_SHAPES, SHAPES, STAGES, ModelCard
 from false_core.models.weights import CHOSEN_BANDS, origin_in_words
 from false_core.raster.georeference import pixel_in_words
 from false_core.reports.page import page, percent
@@ -181,6 +181,7 @@ def _history(card: ModelCard) -> list[list[str]]:
         rows.append(["Pretraining", _settings(card.method)])
         rows.append(["Pretrained on", ", ".join(card.provenance.get("rasters", ()))])
         rows += _origin(card.provenance)
+        rows += _stages(card.provenance)
         if card.general:
             rows.append(["Kept beside it", f"the {card.general} that its pretraining began with; heads see both"])
     rows.append(["Library version", str(card.provenance.get("false_core", __version__))])
@@ -195,6 +196,19 @@ def _origin(provenance: dict[str, Any]) -> list[list[str]]:
     made = f": {_settings(weights['method'])}" if "method" in weights else ""
     rows = [["Started from", f"{origin_in_words(weights)}{made}"]]
     return [*rows, ["Bands for its colours", str(weights[CHOSEN_BANDS])]] if CHOSEN_BANDS in weights else rows
+
+
+def _stages(provenance: dict[str, Any]) -> list[list[str]]:
+    """Return a row for each stage of a pretraining that had several."""
+    stages = provenance.get(STAGES)
+    told = [one for one in stages if isinstance(one, dict)] if isinstance(stages, list) else []
+    return [[f"Stage {number}", _stage_in_words(one)] for number, one in enumerate(told, start=1)] if len(told) > 1 else []
+
+
+def _stage_in_words(stage: dict[str, Any]) -> str:
+    rasters = stage.get("rasters")
+    names = ", ".join(map(str, rasters)) if isinstance(rasters, list) else ""
+    return ", ".join(filter(None, (str(stage.get("title", "")), _settings(stage.get("method", {})), names)))
 
 
 def _settings(method: Any) -> str:

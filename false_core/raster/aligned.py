@@ -52,7 +52,7 @@ class AlignedCodes:
             self._warped: Any = WarpedVRT(
                 self._dataset,
                 src_crs=theirs or common,
-                src_transform=Affine.translation(_turns(self.source, grid), 0) * self.source.source_transform,
+                src_transform=Affine.translation(turns_between(self.source, grid), 0) * self.source.source_transform,
                 crs=common,
                 transform=grid.source_transform,
                 width=grid.source_width,
@@ -94,8 +94,8 @@ class AlignedCodes:
         self._dataset.close()
 
 
-def _turns(codes: RasterSource, grid: RasterSource) -> float:
-    """Return what to add to the longitudes of codes so that they are counted as in the grid: to 180 degrees or to 360."""
+def turns_between(codes: RasterSource, grid: RasterSource) -> float:
+    """Return what to add to the longitudes of a raster so that they are counted as in the grid: to 180 degrees or to 360."""
     if codes.crs is None or grid.crs is None or not codes.crs.is_geographic:
         return 0.0
     middles = [np.array(source.bounds).reshape(2, 2).mean(axis=1) for source in (codes, grid)]

@@ -59,7 +59,8 @@ class Checkpoint:
         world: World = ALONE,
     ) -> None:
         # The name is of the files as this process sees them.
-        name = _fingerprint(job, settings, device) if world.share.is_main else ""
+        numbers = of_training(device, settings.mixed_precision)
+        name = fingerprint(job, dataclasses.asdict(settings), numbers) if world.share.is_main else ""
         self.path = cache_folder() / "checkpoints" / f"{name}.safetensors"
         self.path_before = self.path.with_suffix(f".before{self.path.suffix}")
         self.step: int | None = None
@@ -179,7 +180,8 @@ def _planted(node: Any, tensors: dict[str, Tensor]) -> Any:
     return node
 
 
-def _fingerprint(job: jobs.Job, settings: PretrainSettings | FinetuneSettings, device: torch.device) -> str:
+def fingerprint(job: jobs.Job, *more: Any) -> str:
+    """Return a name of everything that decides the result of a job: what it asks for, its inputs, and ``more``."""
     declared = jobs.parameters(job)
     body = {name: value for name, value in dataclasses.asdict(job).items() if not declared[name].kind.is_output}
     files: list[tuple[str, int, int]] = []
@@ -194,7 +196,6 @@ def _fingerprint(job: jobs.Job, settings: PretrainSettings | FinetuneSettings, d
             else:
                 # QGIS gives temporary files a new name each time: their content counts, not their name.
                 body[name] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
-    numbers = of_training(device, settings.mixed_precision)
-    facts = [type(job).__name__, body, dataclasses.asdict(settings), numbers, files, __version__]
+    facts = [type(job).__name__, body, *more, files, __version__]
     text = json.dumps(facts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

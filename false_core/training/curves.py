@@ -15,17 +15,21 @@ from false_core.reports.figures import LINE_COLOURS, as_svg
 
 
 class Curves:
-    """Named series of (step, value), in the order they were first added."""
+    """Named series of (step, value), in the order they were first added.
 
-    def __init__(self, feedback: Feedback) -> None:
-        self._feedback = feedback
+    Args:
+        done: Steps of earlier stages, for those who watch.
+    """
+
+    def __init__(self, feedback: Feedback, done: int = 0) -> None:
+        self._feedback, self._done = feedback, done
         self.series: dict[str, list[tuple[int, float]]] = {}
 
     def add(self, step: int, name: str, value: float) -> None:
         """Add one point, and report it. A value that is not a number leaves a gap."""
         if math.isfinite(value):
             self.series.setdefault(name, []).append((step, value))
-            self._feedback.metric(step, name, value)
+            self._feedback.metric(self._done + step, name, value)
 
     def last(self, name: str) -> float:
         """Return the mean of the last tenth of a series, which is what it ended at without the noise."""

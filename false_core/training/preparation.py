@@ -68,14 +68,14 @@ class Pretraining:
     made_by: dict[str, Any]
 
     @classmethod
-    def of(cls, job: Pretrain, feedback: Feedback, world: World = ALONE) -> Pretraining:
-        """Open the rasters of a job and make its networks."""
+    def of(cls, job: Pretrain, feedback: Feedback, world: World = ALONE, asked: Pretrain | None = None) -> Pretraining:
+        """Open the rasters of a job and make its networks. The record is that of ``asked``, which it may be a stage of."""
         with feedback.stage("Starting", 0.01):
             device = choose_device(job.device, feedback)
             preset = choose_preset(job.preset, device, feedback, world)
             settings = pretrain_settings(preset, job)
             settings = METHOD_CLASSES[settings.method].adapted(settings)
-            made_by = record_of(job, device)
+            made_by = record_of(asked or job, device)
         with feedback.stage("Measuring the bands", 0.03):
             weights = read_card(settings.weights, ENCODER).reference if is_model_file(settings.weights) else None
             sources = open_all(job.rasters, job.bands, feedback, weights)

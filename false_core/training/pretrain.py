@@ -1,9 +1,10 @@
-"""Pretraining: from rasters without labels to an encoder file."""
+"""Pretraining: from rasters without labels to an encoder file. ``stages`` has several of it follow one another."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -15,7 +16,7 @@ from false_core.jobs import Pretrain
 from false_core.methods.method import Outcome, named_after_level
 from false_core.methods.registry import METHOD_CLASSES
 from false_core.models.header import ENCODER
-from false_core.models.model_file import MADE_BY, ModelCard, save_model
+from false_core.models.model_file import MADE_BY, STAGES, ModelCard, save_model
 from false_core.raster.georeference import ground_facts
 from false_core.raster.source import RasterSource, Window, first_names
 from false_core.reports.page import write_report
@@ -43,12 +44,56 @@ GALLERY_BATCHES = 4
 """Looked at after the training, to choose what the report shows."""
 
 
-def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[str, Any]:
-    """Run a ``Pretrain`` job: write the encoder file and, if asked for, the report. Return its results by name."""
-    start = Pretraining.of(job, feedback, world)
+@dataclass(frozen=True)
+class EarlierStage:
+    """A stage that a pretraining goes on from.
+
+    Attributes:
+        title: What it is called.
+        method, rasters, loss: As its encoder file says.
+        curves: The state of its curves.
+    """
+
+    title: str
+    method: dict[str, Any]
+    rasters: Sequence[str]
+    loss: float
+    curves: dict[str, Any]
+
+    @property
+    def steps(self) -> int:
+        """Steps that were done."""
+        return int(self.method["steps"])
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a pretraining: its results by name, and its curves."""
+
+    results: dict[str, Any]
+    curves: Curves
+
+
+def pretrain_stage(
+    job: Pretrain,
+    feedback: Feedback,
+    world: World = ALONE,
+    before: Sequence[EarlierStage] = (),
+    asked: Pretrain | None = None,
+    title: str = "",
+) -> Trained:
+    """Run a ``Pretrain`` job of one stage: write the encoder file and, if asked for, the report.
+
+    Args:
+        before: Stages that it follows.
+        asked: The job that it is a stage of.
+        title: What the stage is called.
+    """
+    start = Pretraining.of(job, feedback, world, asked)
     settings, steps, rasters = start.settings, start.steps, start.rasters
     trainer, sampler = start.trainer(settings, job.seed, feedback, world), start.sampler(settings, job.seed)
-    checkpoint, curves = Checkpoint(job, settings, start.device, feedback, world), Curves(feedback)
+    checkpoint = Checkpoint(job, settings, start.device, feedback, world)
+    curves = Curves(feedback, sum(stage.steps for stage in before))
     guard = TrainingGuard(
         checkpoint, lambda: {**trainer.state(), "curves": curves.state()}, rasters.sources, start.device, PRETRAIN_REMEDY
     )
@@ -63,19 +108,30 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
             _train(trainer, sampler, start.truth, curves, guard, feedback, world)
         results = {"loss": curves.last("loss"), "steps": trainer.step}
         if not world.share.is_main:
-            return results
+            return Trained(results, curves)
         card = _card(job, start, trainer.step, curves)
+        if title:
+            card = replace(card, provenance={**card.provenance, STAGES: _stages_told(before, title, card)})
         backbone = settings.encoder if start.general else ""
         card = replace(card, decoder=settings.decoder if trainer.decoder else "", general=backbone)
         with feedback.stage("Looking at what it learned", 0.03):
             first, area = rasters.sources[0], rasters.areas[0]
-            report = _report(trainer, sampler, card, curves, first, area, start.truth, feedback) if job.report else ""
+            report = (
+                _report(trainer, sampler, card, curves, first, area, start.truth, feedback, before) if job.report else ""
+            )
     with feedback.stage("Writing", 0.01):
         save_model(job.encoder, card, trainer.encoder, trainer.decoder, start.general)
         if job.report:
             write_report(job.report, report)
     checkpoint.remove()
-    return results
+    return Trained(results, curves)
+
+
+def _stages_told(before: Sequence[EarlierStage], title: str, card: ModelCard) -> list[dict[str, Any]]:
+    """Return what an encoder file says of all stages, the last one included."""
+    own = EarlierStage(title, card.method, card.provenance["rasters"], card.provenance["loss"], {})
+    told = ({name: value for name, value in asdict(stage).items() if name != "curves"} for stage in (*before, own))
+    return list(told)
 
 
 def _train(
@@ -147,6 +203,7 @@ def _report(
     area: Window,
     truth: Truth | None,
     feedback: Feedback,
+    before: Sequence[EarlierStage],
 ) -> str:
     """Look at batches that did not train and at the first raster, and return the report."""
 
@@ -164,7 +221,8 @@ def _report(
     of_method = method_sections(*trainer.look_into(batch), drawn)
     method = METHOD_CLASSES[trainer.settings.method]
     about = [("Paradigm", method.paradigm), ("Learns from", method.signal), *ground_facts(source)]
-    return pretraining_report(card, curves, galleries, embedding, of_method, method.curve_captions, about)
+    earlier = [(stage.title, stage.method, stage.curves) for stage in before]
+    return pretraining_report(card, curves, galleries, embedding, of_method, method.curve_captions, about, earlier)
 
 
 def _card(job: Pretrain, start: Pretraining, steps: int, curves: Curves) -> ModelCard:

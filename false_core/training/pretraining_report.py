@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+from false_core.feedback import Feedback
 from false_core.jobs import UNTRAINED
 from false_core.methods.false_negatives import ANCHOR, FOUND
 from false_core.methods.registry import METHOD_CLASSES
@@ -27,6 +29,7 @@ def pretraining_report(
     of_method: Sequence[Section] = (),
     curve_captions: Mapping[str, str] | None = None,
     about: Sequence[tuple[str, str]] = (),
+    earlier: Sequence[tuple[str, Mapping[str, Any], dict[str, Any]]] = (),
 ) -> str:
     """Return the report of a pretraining run, as HTML.
 
@@ -36,8 +39,10 @@ def pretraining_report(
         of_method: What the method shows of itself.
         curve_captions: What the curves are that only this method has, a sentence by the first word of their names.
         about: What stands above all: the paradigm, the signal, CRS and pixel size.
+        earlier: Of each stage before this one its title, its method and the state of its curves.
     """
     sections = [
+        *(_earlier(*stage) for stage in earlier),
         *_training(card, curves),
         *_alike(curves, card, curve_captions or {}),
         *_purity(curves),
@@ -52,6 +57,14 @@ def pretraining_report(
         "not trained, a control for what was learned" if card.method.get("name") == UNTRAINED else "learned without labels"
     )
     return page("FALSE pretraining", f"An encoder {learned} from {rasters}.", [], [], sections, about)
+
+
+def _earlier(title: str, method: Mapping[str, Any], curves: dict[str, Any]) -> Section:
+    """Return the curves of a stage before this one."""
+    known = Curves(Feedback())
+    known.restore(curves)
+    text = f"The stage {title} had {method['steps']:,} steps of the method {method['name']}. What follows went on from it."
+    return Section(f"An earlier stage: {title}", text, draw_curves(known, [("loss",), ("learning rate",)]))
 
 
 def _steps(card: ModelCard) -> tuple[int, int]:

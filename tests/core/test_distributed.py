@@ -277,6 +277,19 @@ class TestPretrainingJobs:
         assert_as_good(job.encoder, *alone)
         assert "<svg" in Path(str(job.report)).read_text()
 
+    def test_with_stages_end_as_in_one_process(self, job: Pretrain, together: Callable[..., Told], tmp_path: Path) -> None:
+        file = tmp_path / "stages.toml"
+        file.write_text("[[stages]]\nmethod = 'simclr'\nsteps = 3\n[[stages]]\nsteps = 3\nkeep = 'stride4'\n")
+        job = replace(job, stages=str(file), seed=1)
+        told = together(job, 2)
+        assert told.code == 0, told.log
+        ours = tmp_path / "ours.safetensors"
+        Path(job.encoder).rename(ours)
+        run(job)
+        began = tmp_path / "began.safetensors"
+        run(replace(job, stages=None, method="random", steps=1, encoder=str(began)))
+        assert_as_good(ours, job.encoder, began)
+
     def test_need_no_torchrun_where_something_else_numbers_the_processes(
         self, job: Pretrain, alone: tuple[Path, Path], tmp_path: Path
     ) -> None:

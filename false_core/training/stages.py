@@ -1,0 +1,220 @@
+"""Several pretrainings in one job, each from the encoder of the one before: a path from general to special.
+
+Tao et al., "TOV: The Original Vision Model for Optical Remote Sensing Image Understanding via Self-Supervised Learning",
+IEEE JSTARS 16, 2023, arXiv 2204.04716: first on many pictures of anything, then on those of the task at hand. A TOML file
+holds the stages. Each is a pretraining like any other, with all that its table says in place of what the job says:
+
+    [[stages]]
+    title = "general"
+    rasters = ["archive/*.tif"]
+    places = "places.gpkg"
+    steps = 2000
+
+    [[stages]]
+    title = "special"
+    learning_rate = 5e-5
+    keep = "stride4"
+
+The encoder of a stage lies in the cache folder until the last one is done, named after everything that decides it, and its
+curves beside it: an interrupted job goes on within the stage in which it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from false_core import jobs
+from false_core.device import choose_device
+from false_core.distributed import ALONE, World
+from false_core.errors import InputError, RequestError
+from false_core.feedback import Feedback
+from false_core.inputs import check_inputs
+from false_core.jobs import Pretrain
+from false_core.models.header import ENCODER
+from false_core.models.model_file import ModelCard, read_card
+from false_core.protection import protect_inputs
+from false_core.publish import published
+from false_core.raster.imagery import with_rasters_found
+from false_core.settings import cache_folder
+from false_core.training.checkpoint import KEPT_DAYS, fingerprint
+from false_core.training.pretrain import EarlierStage, pretrain_stage
+from false_core.untrusted import parse_json, read_text
+from false_core.untrusted.network import names_address, network_closed
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MOST_STAGES = 20
+OF_THE_WHOLE_JOB = ("encoder", "report", "stages", "weights", "preset", "backbone", "bands", "device", "seed", "truth")
+"""Parameters that are the same in all stages. The first one starts from ``weights``."""
+TITLE = "title"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One pretraining of several: what it is called, and its job, which starts from the weights of the whole job."""
+
+    title: str
+    job: Pretrain
+
+
+def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[str, Any]:
+    """Run a ``Pretrain`` job, all its stages: write the encoder file and, if asked for, the report. Return results by name.
+
+    Raises:
+        InputError, RequestError: As ``read_stages``.
+    """
+    if not job.stages:
+        return pretrain_stage(job, feedback, world).results
+    stages = read_stages(job)
+    on_network = any(names_address(getattr(one.job, name)) for one in stages for name in jobs.parameters(job))
+    with network_closed(unless=on_network), _folder_of_encoders(world) as folder:
+        stages = [replace(one, job=_checked(one.job, job, feedback, world)) for one in stages]
+        return _all_of(stages, job, folder, feedback, world)
+
+
+def read_stages(job: Pretrain) -> list[Stage]:
+    """Return the stages in the file that a job names. Relative paths start at the folder of the file.
+
+    Raises:
+        InputError: The file cannot be read, or is no TOML.
+        RequestError: It holds no stages, or one with a parameter that is unknown, not admitted or not its own to choose.
+    """
+    file = Path(str(job.stages))
+    try:
+        body = tomllib.loads(read_text(str(file), "The file with stages"))
+    except OSError as error:
+        raise InputError(f"The file with stages {file} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"The file with stages {file} is not valid TOML: {error}.") from error
+    tables = body.get("stages")
+    if not isinstance(tables, list) or not tables or not all(isinstance(one, dict) for one in tables):
+        raise RequestError(f"{file.name} holds no stages.", "Begin each with a line [[stages]].")
+    if len(tables) > MOST_STAGES:
+        raise RequestError(f"{file.name} holds {len(tables):,} stages.", f"There may be {MOST_STAGES}.")
+    return [_stage(job, table, number, file) for number, table in enumerate(tables, start=1)]
+
+
+def _stage(job: Pretrain, table: dict[str, Any], number: int, file: Path) -> Stage:
+    declared = jobs.parameters(job)
+    own = {name: value for name, value in table.items() if name != TITLE}
+    for name in own:
+        if name in OF_THE_WHOLE_JOB:
+            raise RequestError(
+                f"Stage {number} of {file.name} has its own {name}, which all stages have in common.", "Name it in the job."
+            )
+    for name, value in own.items():
+        if name in declared and declared[name].kind.is_path:
+            own[name] = _beside(value, file)
+    try:
+        made = jobs.from_mapping({"job": job.NAME, **asdict(job), **own, "stages": None})
+    except RequestError as error:
+        raise RequestError(f"Stage {number} of {file.name}: {error.what}", error.remedy) from error
+    assert isinstance(made, Pretrain)
+    return Stage(str(table.get(TITLE, f"Stage {number}")), made)
+
+
+def _beside(value: Any, file: Path) -> Any:
+    """Return paths of a file as they are from where the job runs. What is no path is left to who checks it."""
+    if isinstance(value, (list, tuple)):
+        return [_beside(one, file) for one in value]
+    return value if not isinstance(value, str) or jobs.is_address(value) else str(file.resolve().parent / value)
+
+
+def _checked(stage: Pretrain, job: Pretrain, feedback: Feedback, world: World) -> Pretrain:
+    """Return the job of a stage with the rasters that its names stand for, once it is clear that it can begin."""
+
+    def found() -> str:
+        made = with_rasters_found(stage, feedback)
+        protect_inputs(stage, made)
+        check_inputs(made)
+        return jobs.to_json(made)
+
+    made = jobs.from_json(world.broadcast_object(found))
+    assert isinstance(made, Pretrain)
+    return made
+
+
+def _all_of(stages: Sequence[Stage], job: Pretrain, folder: Path, feedback: Feedback, world: World) -> dict[str, Any]:
+    before: list[EarlierStage] = []
+    kept: list[Path] = []
+    weights = job.weights
+    for number, one in enumerate(stages):
+        part = feedback.part(one.title, number / len(stages), 1 / len(stages))
+        stage = replace(one.job, weights=weights)
+        if number == len(stages) - 1:
+            told = pretrain_stage(stage, part, world, before, job, one.title)
+            if world.share.is_main:
+                for path in kept:
+                    shutil.rmtree(path, ignore_errors=True)
+                _forget_old()
+            return {**told.results, "steps": told.results["steps"] + sum(earlier.steps for earlier in before)}
+        place = _place(stage, one.title, number + 1, folder, world)
+        kept.append(place.parent)
+        before.append(_earlier_stage(replace(stage, encoder=str(place), report=None), one.title, before, part, world))
+        weights = str(place)
+    raise AssertionError("there is a stage at least")
+
+
+def _place(stage: Pretrain, title: str, number: int, folder: Path, world: World) -> Path:
+    """Return where this process keeps the encoder of a stage, in a folder named after all that decides the encoder."""
+
+    def name() -> str:
+        device = choose_device(stage.device, Feedback())
+        return fingerprint(replace(stage, encoder="", report=None), title, device.type)
+
+    return folder / world.broadcast_object(name) / f"stage_{number}.safetensors"
+
+
+def _earlier_stage(
+    stage: Pretrain, title: str, before: Sequence[EarlierStage], feedback: Feedback, world: World
+) -> EarlierStage:
+    """Do a stage that others follow, or find what was made of it before. Its encoder lies in every process then."""
+    path = Path(stage.encoder)
+    curves = path.with_suffix(".json")
+    if not world.broadcast_object(lambda: path.is_file() and curves.is_file()):
+        if world.share.is_main:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        trained = pretrain_stage(stage, feedback, world, before, stage, title)
+        if world.share.is_main:
+            with published(curves) as (partial,):
+                partial.write_text(json.dumps(trained.curves.state()), encoding="utf-8")
+    else:
+        feedback.info(f"{title} was done before the job was interrupted.")
+    content = world.broadcast_bytes(path.read_bytes() if world.share.is_main else None)
+    if content is not None and not world.share.is_main:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    known = world.broadcast_object(lambda: parse_json(curves.read_text(encoding="utf-8")))
+    return _told(title, read_card(str(path), ENCODER), known)
+
+
+def _told(title: str, card: ModelCard, curves: dict[str, Any]) -> EarlierStage:
+    return EarlierStage(title, card.method, card.provenance["rasters"], card.provenance["loss"], curves)
+
+
+@contextmanager
+def _folder_of_encoders(world: World) -> Iterator[Path]:
+    """Give the folder in which this process keeps the encoders of stages."""
+    with nullcontext() if world.share.is_main else tempfile.TemporaryDirectory() as own:
+        yield Path(own) if own else cache_folder() / "stages"
+
+
+def _forget_old() -> None:
+    """Forget the encoders of stages of jobs that were never resumed."""
+    with contextlib.suppress(OSError):
+        for place in (cache_folder() / "stages").iterdir():
+            if time.time() - place.stat().st_mtime > KEPT_DAYS * 86400:
+                shutil.rmtree(place, ignore_errors=True)

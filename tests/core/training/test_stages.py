@@ -1,0 +1,198 @@
+"""Stages: several pretrainings in one job, each from the encoder of the one before, which go on where they were."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+from small_world import Listener, textured_land, write_raster
+from torch import Tensor
+
+from false_core import jobs
+from false_core.dispatch import run
+from false_core.errors import Cancelled, InputError, OutputError, RequestError
+from false_core.events import Event, Metric, Progress
+from false_core.jobs import Estimate, Pretrain
+from false_core.models.model_file import read_card
+from false_core.models.record import read_record
+from false_core.training.stages import read_stages
+
+TWO = """
+[[stages]]
+title = "general"
+rasters = ["archive.tif"]
+method = "simclr"
+steps = 6
+
+[[stages]]
+title = "special"
+steps = 4
+learning_rate = 1e-4
+keep = "stride4"
+"""
+
+
+def staged(land: str, folder: Path, text: str = TWO, **more: Any) -> Pretrain:
+    """Return a job with stages, of which one learns from another raster beside the file."""
+    folder.mkdir(exist_ok=True)
+    write_raster(folder / "archive.tif", textured_land()[:, ::-1].copy(), nodata=0)
+    (folder / "stages.toml").write_text(text, encoding="utf-8")
+    settings = {"backbone": "resnet10t", "weights": "none", "batch_size": 4, "stages": str(folder / "stages.toml"), **more}
+    return Pretrain((land,), str(folder / "e.safetensors"), preset="quick", device="cpu", **settings)
+
+
+def weights(path: str | Path) -> dict[str, Tensor]:
+    return safetensors.torch.load_file(path)
+
+
+def assert_equal(one: str | Path, other: str | Path) -> None:
+    first, second = weights(one), weights(other)
+    assert first.keys() == second.keys()
+    assert all(first[name].equal(second[name]) for name in first)
+
+
+class TestTheFile:
+    def test_says_what_each_stage_does_otherwise(self, land: str, tmp_path: Path) -> None:
+        job = staged(land, tmp_path, seed=7)
+        general, special = read_stages(job)
+        assert (general.title, special.title) == ("general", "special")
+        assert general.job.rasters == (str(tmp_path / "archive.tif"),)
+        assert special.job.rasters == (land,)
+        assert (general.job.method, general.job.steps, general.job.keep) == ("simclr", 6, "nothing")
+        assert (special.job.method, special.job.learning_rate, special.job.keep) == ("false", 1e-4, "stride4")
+        assert general.job.seed == special.job.seed == 7
+        assert general.job.stages is None
+
+    def test_may_leave_out_titles(self, land: str, tmp_path: Path) -> None:
+        assert [one.title for one in read_stages(staged(land, tmp_path, "[[stages]]\n[[stages]]\n"))] == [
+            "Stage 1",
+            "Stage 2",
+        ]
+
+    @pytest.mark.parametrize(
+        ("text", "error", "what"),
+        [
+            ("stages = 3", RequestError, "stages.toml holds no stages. Begin each with a line \\[\\[stages\\]\\]."),
+            ("", RequestError, "holds no stages"),
+            ("[[stages]]\n" * 21, RequestError, "holds 21 stages. There may be 20."),
+            ("[[stages]]\nsteps = ", InputError, "is not valid TOML"),
+            ("[[stages]]\nstep = 3", RequestError, "Stage 1 of stages.toml: pretrain has no parameter step."),
+            (
+                "[[stages]]\n[[stages]]\nsteps = 0",
+                RequestError,
+                "Stage 2 of stages.toml: steps must be at least 1; it is 0.",
+            ),
+            ("[[stages]]\nmethod = 'byol'", RequestError, "Stage 1 of stages.toml: method must be one of"),
+            (
+                "[[stages]]\nseed = 3",
+                RequestError,
+                "Stage 1 of stages.toml has its own seed, which all stages have in common.",
+            ),
+            ("[[stages]]\nrasters = 3", RequestError, "Stage 1 of stages.toml: rasters must be a list of paths"),
+        ],
+    )
+    def test_that_is_wrong_says_where(self, land: str, tmp_path: Path, text: str, error: type, what: str) -> None:
+        with pytest.raises(error, match=what):
+            run(staged(land, tmp_path, text))
+
+    def test_that_is_missing_is_named(self, land: str, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="nowhere.toml"):
+            run(staged(land, tmp_path, stages=str(tmp_path / "nowhere.toml")))
+
+    def test_that_names_a_raster_that_is_missing_says_so_before_anything_is_learned(
+        self, land: str, tmp_path: Path, listener: Listener
+    ) -> None:
+        job = staged(land, tmp_path, "[[stages]]\nsteps = 2\n[[stages]]\nrasters = ['gone.tif']\n")
+        with pytest.raises(InputError, match=r"gone\.tif does not exist"):
+            run(job, listener)
+        assert not listener.all(Metric)
+
+    def test_does_not_let_a_raster_of_a_stage_be_written_over(self, land: str, tmp_path: Path) -> None:
+        job = staged(land, tmp_path)
+        with pytest.raises(OutputError, match="archive.tif"):
+            run(dataclasses.replace(job, encoder=str(tmp_path / "archive.tif")))
+
+
+@pytest.mark.thorough
+class TestTheJob:
+    def test_does_what_its_stages_would_do_one_by_one(self, land: str, tmp_path: Path) -> None:
+        job = staged(land, tmp_path)
+        assert run(job)["steps"] == 10
+        first, second = str(tmp_path / "first.safetensors"), str(tmp_path / "second.safetensors")
+        alone = dataclasses.replace(job, stages=None)
+        run(dataclasses.replace(alone, rasters=(str(tmp_path / "archive.tif"),), method="simclr", steps=6, encoder=first))
+        run(dataclasses.replace(alone, weights=first, steps=4, learning_rate=1e-4, keep="stride4", encoder=second))
+        assert_equal(job.encoder, second)
+
+    def test_lists_its_stages_in_the_encoder_file(self, land: str, tmp_path: Path) -> None:
+        job = staged(land, tmp_path)
+        run(job)
+        card = read_card(job.encoder)
+        told = [
+            (one["title"], one["method"]["name"], one["method"]["steps"], one["rasters"])
+            for one in card.provenance["stages"]
+        ]
+        assert told == [("general", "simclr", 6, ["archive.tif"]), ("special", "false", 4, [Path(land).name])]
+        assert read_record(card, job.encoder).job["stages"] == str(tmp_path / "stages.toml").replace(str(Path.home()), "~")
+
+    def test_shows_the_curves_of_each_stage(self, land: str, tmp_path: Path, listener: Listener) -> None:
+        report = tmp_path / "report.html"
+        run(staged(land, tmp_path, report=str(report)), listener)
+        html = report.read_text("utf-8")
+        assert "An earlier stage: general" in html
+        assert "The stage general had 6 steps of the method simclr." in html
+        assert "general, method simclr" in html
+        steps = [event.step for event in listener.all(Metric) if event.name == "loss"]
+        assert steps == sorted(steps) and max(steps) == 10
+        assert {event.stage.partition(":")[0] for event in listener.all(Progress)} >= {"general", "special"}
+
+    def test_leaves_nothing_in_the_cache(self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        cache = tmp_path / "cache"
+        monkeypatch.setenv("FALSE_CACHE", str(cache))
+        run(staged(land, tmp_path / "work"))
+        assert not list((cache / "stages").iterdir())
+        assert not list((cache / "checkpoints").glob("*.safetensors"))
+
+    @pytest.mark.parametrize("interrupted_at", [5, 6, 7])
+    def test_goes_on_within_the_stage_in_which_it_was_interrupted(
+        self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted_at: int
+    ) -> None:
+        """Within the first stage, at its end, and within the second."""
+        monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "one cache"))
+        undisturbed = staged(land, tmp_path / "undisturbed")
+        run(undisturbed)
+        monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "another cache"))
+        job, cancel, steps = staged(land, tmp_path / "work"), threading.Event(), list[int]()
+
+        def watch(event: Event) -> None:
+            if isinstance(event, Metric):
+                steps.append(event.step)
+                if event.step == interrupted_at:
+                    cancel.set()
+
+        with pytest.raises(Cancelled):
+            run(job, watch, cancel)
+        steps.clear()
+        run(job, lambda event: steps.append(event.step) if isinstance(event, Metric) else None)
+        assert min(steps) > interrupted_at - 1 and max(steps) == 10
+        assert_equal(undisturbed.encoder, job.encoder)
+
+    def test_of_one_stage_is_that_pretraining(self, land: str, tmp_path: Path) -> None:
+        job = staged(land, tmp_path, "[[stages]]\nsteps = 3\n")
+        run(job)
+        plain = dataclasses.replace(job, stages=None, steps=3, encoder=str(tmp_path / "plain.safetensors"))
+        run(plain)
+        assert_equal(job.encoder, plain.encoder)
+
+    def test_counts_all_stages_in_its_estimate(self, land: str, tmp_path: Path) -> None:
+        many = "[[stages]]\nsteps = 20000\n" * 3
+        file = tmp_path / "job.json"
+        found = []
+        for text in ("[[stages]]\nsteps = 20000\n", many):
+            file.write_text(jobs.to_json(staged(land, tmp_path / "work", text, method="simclr")), encoding="utf-8")
+            found.append(run(Estimate(str(file)))["seconds"])
+        assert found[1] == pytest.approx(3 * found[0], rel=0.1)
