@@ -14,6 +14,7 @@ from qgis_false import PLUGIN_FOLDER
 from qgis_false.algorithms import groups
 from qgis_false.algorithms.assess import Assess
 from qgis_false.algorithms.base import missing_to_compute
+from qgis_false.algorithms.change import Change
 from qgis_false.algorithms.checkenvironment import CheckEnvironment
 from qgis_false.algorithms.classify import Classify
 from qgis_false.algorithms.classifyareas import ClassifyAreas
@@ -49,6 +50,7 @@ ALGORITHMS = (
     EditMap,
     ClassifyAreas,
     FindSimilar,
+    Change,
     Polygonise,
     Embed,
     SamplePoints,

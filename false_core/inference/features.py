@@ -75,23 +75,18 @@ def _longest(sides: int | tuple[int, ...]) -> int:
 
 
 @dataclass(frozen=True)
-class Components:
-    """Principal components of features, after each feature was brought to mean 0 and its weight.
+class Projection:
+    """A linear map of features, after each feature was brought to mean 0 and its weight.
 
     Attributes:
         mean: The mean of each feature, of shape (channels,).
         scale: What a feature is multiplied with, of shape (channels,).
-        axes: The axes, of shape (channels, components). 0 where there are fewer components than were asked for.
-        explained: Share of the weighted variance of the sample that lies in each component.
-        low, high: Percentiles of each component in the sample.
+        axes: The axes, of shape (channels, components).
     """
 
     mean: Tensor
     scale: Tensor
     axes: Tensor
-    explained: tuple[float, ...]
-    low: FloatArray
-    high: FloatArray
 
     def of(self, levels: Sequence[Tensor]) -> Tensor:
         """Return the components (components, height, width) of features by level, each (channels of the level, h, w).
@@ -107,6 +102,20 @@ class Components:
             total = projected if total is None else total + _at_size_of(total[None], projected[None])[0]
         assert total is not None
         return total
+
+
+@dataclass(frozen=True)
+class Components(Projection):
+    """Principal components of features. The axes are 0 where there are fewer components than were asked for.
+
+    Attributes:
+        explained: Share of the weighted variance of the sample that lies in each component.
+        low, high: Percentiles of each component in the sample.
+    """
+
+    explained: tuple[float, ...]
+    low: FloatArray
+    high: FloatArray
 
     def stretched(self, values: FloatArray) -> FloatArray:
         """Return components (components, ...) as 0 to 1 between dark and bright; what lies beyond is clipped."""

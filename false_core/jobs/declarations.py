@@ -1045,6 +1045,104 @@ class CompareMaps(Job, done_by="false_core.mapping.compare_maps:compare_maps"):
 
 
 @dataclass(frozen=True)
+class Change(Job, done_by="false_core.change.find_change:find_change"):
+    """Find out where a place changed between two dates.
+
+    It needs no labels. From the place itself it learns how each kind of ground looks at one date that looked a certain way
+    at the other. Season, light and another sensor change all ground of a kind alike, and are no change; a place that does
+    not go the way of its kind is. So most of the place must be unchanged.
+
+    The two rasters may lie on different grids and in different CRSs. The result lies on the grid of the raster before, where
+    both have data. What is nodata at one of the dates, such as clouds, stays unknown.
+    """
+
+    before: str = parameter(RASTER, "Raster before", "The raster of the earlier date." + _STANDS_FOR_ONE)
+    after: str = parameter(
+        RASTER,
+        "Raster after",
+        "The raster of the later date, with the same bands. It is read on the grid of the one before.",
+    )
+    output: str = parameter(
+        NEW_RASTER, "Change map", "The map to write: one Byte band with a code for no change and one for change."
+    )
+    minimum_area: Optional[float] = parameter(
+        NUMBER,
+        "Minimum area",
+        "A change smaller than this is left out, and so is an unchanged gap within one. The area is in square map units, or "
+        "in m² of ground where the map is in degrees or not true to scale, as in Web Mercator. Empty: that of 256 pixels.",
+        None,
+        minimum=0.0,
+    )
+    threshold: float = parameter(
+        NUMBER,
+        "Threshold",
+        "The probability of change from which on a place is shown as changed. How much has changed is measured first, so "
+        "0.5 suits most places. Less finds more changes and more false ones.",
+        0.5,
+        minimum=0.01,
+        maximum=0.99,
+    )
+    shift: float = parameter(
+        NUMBER,
+        "Shift",
+        "How far the two rasters may lie beside each other, in working pixels. A place counts as unchanged if it fits the "
+        "other date anywhere within this distance.",
+        2.0,
+        minimum=0.0,
+        maximum=4.0,
+        advanced=True,
+    )
+    encoder: Optional[str] = parameter(
+        MODEL,
+        "Encoder",
+        "Encoder file from pretraining. Empty: the general encoder alone. With one, both are used.",
+        None,
+        of="encoder",
+    )
+    bands: Tuple[int, ...] = parameter(
+        BANDS,
+        "Bands",
+        "Bands to use, counted from 1. Empty: those of the encoder, or all but alpha.",
+        (),
+        of="before",
+        advanced=True,
+    )
+    extent: Optional[str] = _extent("Look only at this part", "everything", of="before")
+    pixel_size: Optional[float] = parameter(
+        NUMBER,
+        "Working pixel size",
+        "Both rasters are averaged to about this pixel size first. Empty: that of the encoder file, or that of the raster "
+        "before.",
+        None,
+        unit="CRS units",
+        minimum=0.0,
+        advanced=True,
+    )
+    weights: str = parameter(
+        CHOICE,
+        "General encoder",
+        "general: an encoder that others trained on photographs, which comes with the library. none: the encoder file "
+        "alone.",
+        GENERAL_WEIGHTS[0],
+        choices=GENERAL_WEIGHTS,
+        advanced=True,
+    )
+    seed: int = _seed()
+    device: str = _device()
+    confidence: Optional[str] = parameter(
+        NEW_RASTER,
+        "Probability of change",
+        "Optional second raster: the probability that a place changed, in percent, 255 for nodata.",
+        None,
+    )
+
+    RESULTS: ClassVar[Tuple[Result, ...]] = (
+        Result("changed", "Share of the ground that changed"),
+        Result("compared", "Pixels compared"),
+    )
+
+
+@dataclass(frozen=True)
 class EditMap(Job, done_by="false_core.mapping.edit_map:edit_map"):
     """Correct a finished map: paint over parts of it, and merge or rename its classes.
 

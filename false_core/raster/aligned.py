@@ -52,7 +52,7 @@ class AlignedCodes:
             self._warped: Any = WarpedVRT(
                 self._dataset,
                 src_crs=theirs or common,
-                src_transform=Affine.translation(_turns(self.source, grid), 0) * self.source.source_transform,
+                src_transform=Affine.translation(turns_between(self.source, grid), 0) * self.source.source_transform,
                 crs=common,
                 transform=grid.source_transform,
                 width=grid.source_width,
@@ -71,13 +71,13 @@ class AlignedCodes:
         Raises:
             InputError: The raster holds numbers that are no class codes, or is damaged.
         """
-        part = RasterioWindow(window.column, window.row, window.width, window.height)
+        there = RasterioWindow(window.column, window.row, window.width, window.height)
         try:
-            values: FloatArray = self._warped.read(1, window=part, out_dtype="float32")
-            values[self._warped.read_masks(1, window=part) == 0] = np.nan
+            values: FloatArray = self._warped.read(1, window=there, out_dtype="float32")
+            values[self._warped.read_masks(1, window=there) == 0] = np.nan
             if self._alpha:
                 # By itself: GDAL takes it for a mask in files of Byte and UInt16 alone.
-                values[self._warped.read(self._alpha, window=part) == 0] = np.nan
+                values[self._warped.read(self._alpha, window=there) == 0] = np.nan
             values[self.source.is_said_nodata(values)] = np.nan
         except GDAL_ERRORS as error:
             raise InputError(
@@ -94,8 +94,8 @@ class AlignedCodes:
         self._dataset.close()
 
 
-def _turns(codes: RasterSource, grid: RasterSource) -> float:
-    """Return what to add to the longitudes of codes so that they are counted as in the grid: to 180 degrees or to 360."""
+def turns_between(codes: RasterSource, grid: RasterSource) -> float:
+    """Return what to add to the longitudes of a raster so that they are counted as in the grid: to 180 degrees or to 360."""
     if codes.crs is None or grid.crs is None or not codes.crs.is_geographic:
         return 0.0
     middles = [np.array(source.bounds).reshape(2, 2).mean(axis=1) for source in (codes, grid)]

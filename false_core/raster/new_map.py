@@ -12,18 +12,19 @@ from false_core.raster.source import RasterSource, Window
 
 
 @contextmanager
-def new_map(path: str, source: RasterSource, classes: ClassTable) -> Iterator[RasterFile]:
+def new_map(path: str, source: RasterSource, classes: ClassTable, raster: str | None = None) -> Iterator[RasterFile]:
     """Give the file of a map to be written; on leaving it gets its overviews and what belongs beside it.
 
     Args:
         path: A GeoTIFF.
         source: The map on whose pixels it lies.
         classes: What its codes mean. Pixels without one are ``classes.nodata``.
+        raster: The path of what the map was made of, where that is not the file of ``source``.
 
     Raises:
         OutputError: It cannot be written.
     """
-    beside = sidecars(path, source.path)
+    beside = sidecars(path, raster or source.path)
     with published(path, *beside) as paths:
         with RasterFile(paths[0], source, Window(0, 0, source.width, source.height), classes.nodata) as file:
             file.set_classes(classes)

@@ -40,21 +40,21 @@ class LandUse:
     trees: str = ""
 
 
-_RIPE_GRAIN = LandUse(CROPLAND, (1850, 1500, 900, 2900), 1.5, 0.03, 0.16, 0.07)
-_YOUNG_CEREAL = LandUse(CROPLAND, (700, 960, 520, 3800), 1.5, 0.05, 0.25, 0.10)
-_MAIZE = LandUse(CROPLAND, (520, 800, 400, 4300), 2.2, 0.16, 0.0, 0.10)
-_BEETS = LandUse(CROPLAND, (820, 1080, 520, 3900), 2.6, 0.14, 0.12, 0.14)
-_PLOUGHED = LandUse(CROPLAND, (1380, 1090, 800, 1950), 3.0, 0.06, 0.0, 0.16)
-_STUBBLE = LandUse(CROPLAND, (1780, 1500, 1080, 2500), 5.5, 0.06, 0.0, 0.09)
-_RAPESEED = LandUse(CROPLAND, (1500, 1460, 480, 4000), 1.5, 0.03, 0.2, 0.08)
-_GRASS = LandUse(MEADOW, (760, 1000, 540, 3750), patchiness=0.18)
-_MOWN_GRASS = LandUse(MEADOW, (1000, 1180, 660, 3500), 7.0, 0.05, 0.0, 0.14)
-_PASTURE = LandUse(MEADOW, (980, 1060, 620, 3100), patchiness=0.26, trees="few")
-_ORCHARD = LandUse(MEADOW, (820, 1020, 560, 3600), patchiness=0.15, trees="rows")
-_WOOD = LandUse(MEADOW, (520, 640, 420, 2400), patchiness=0.2, trees="dense")
+RIPE_GRAIN = LandUse(CROPLAND, (1850, 1500, 900, 2900), 1.5, 0.03, 0.16, 0.07)
+YOUNG_CEREAL = LandUse(CROPLAND, (700, 960, 520, 3800), 1.5, 0.05, 0.25, 0.10)
+MAIZE = LandUse(CROPLAND, (520, 800, 400, 4300), 2.2, 0.16, 0.0, 0.10)
+BEETS = LandUse(CROPLAND, (820, 1080, 520, 3900), 2.6, 0.14, 0.12, 0.14)
+PLOUGHED = LandUse(CROPLAND, (1380, 1090, 800, 1950), 3.0, 0.06, 0.0, 0.16)
+STUBBLE = LandUse(CROPLAND, (1780, 1500, 1080, 2500), 5.5, 0.06, 0.0, 0.09)
+RAPESEED = LandUse(CROPLAND, (1500, 1460, 480, 4000), 1.5, 0.03, 0.2, 0.08)
+GRASS = LandUse(MEADOW, (760, 1000, 540, 3750), patchiness=0.18)
+MOWN_GRASS = LandUse(MEADOW, (1000, 1180, 660, 3500), 7.0, 0.05, 0.0, 0.14)
+PASTURE = LandUse(MEADOW, (980, 1060, 620, 3100), patchiness=0.26, trees="few")
+ORCHARD = LandUse(MEADOW, (820, 1020, 560, 3600), patchiness=0.15, trees="rows")
+WOOD = LandUse(MEADOW, (520, 640, 420, 2400), patchiness=0.2, trees="dense")
 _DECK = (
-    _RIPE_GRAIN, _YOUNG_CEREAL, _MAIZE, _GRASS, _PLOUGHED, _WOOD, _STUBBLE, _MOWN_GRASS, _BEETS, _RIPE_GRAIN, _PASTURE,
-    _YOUNG_CEREAL, _RAPESEED, _MAIZE, _ORCHARD, _PLOUGHED, _GRASS, _WOOD,
+    RIPE_GRAIN, YOUNG_CEREAL, MAIZE, GRASS, PLOUGHED, WOOD, STUBBLE, MOWN_GRASS, BEETS, RIPE_GRAIN, PASTURE,
+    YOUNG_CEREAL, RAPESEED, MAIZE, ORCHARD, PLOUGHED, GRASS, WOOD,
 )  # fmt: skip
 """Land uses are dealt to parcels from this deck, so that every one turns up before any comes again."""
 

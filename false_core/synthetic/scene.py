@@ -13,6 +13,7 @@ from false_core.synthetic.classes import MEADOW
 from false_core.synthetic.light import cast_shadows, flown_over, take_picture
 from false_core.synthetic.parcels import Parcels, divide_land, paint_parcels
 from false_core.synthetic.roads import paint_roads
+from false_core.synthetic.seasons import SUMMER, Season
 from false_core.synthetic.trees import grow_trees
 from false_core.synthetic.water import paint_water
 
@@ -33,7 +34,7 @@ class Scene:
     Attributes:
         image: (4, H, W) uint16, reflectance times 10,000 in the order of ``BAND_NAMES``; 0 in all bands is nodata.
         truth: (H, W) uint8, class codes of ``CLASSES``; 0 where the image has no data.
-        gsd: Ground sample distance, metres per pixel.
+        gsd: LandUnderSun sample distance, metres per pixel.
     """
 
     image: NDArray[np.uint16]
@@ -57,13 +58,41 @@ def generate(width: int = 1024, height: int = 1024, seed: int = 0, gsd: float | 
         raise ValueError(
             f"A scene is at least {MIN_SCENE_SIDE_PX} x {MIN_SCENE_SIDE_PX} pixels; {width} x {height} were asked for."
         )
-    gsd = gsd or max(_FINEST_GSD, SMALLEST_EXTENT / min(width, height))
+    ground = build_ground(width, height, seed, gsd or finest_gsd(width, height), SUMMER)
+    return picture_of(ground, border)
+
+
+def finest_gsd(width: int, height: int) -> float:
+    """Return the metres per pixel of a scene that shows every class: 0.5, and more where it is small."""
+    return max(_FINEST_GSD, SMALLEST_EXTENT / min(width, height))
+
+
+@dataclass
+class LandUnderSun:
+    """All that is on the ground, before light falls on it.
+
+    Attributes:
+        canvas: The ground as it is painted.
+        parcels: The parcels that the land is divided into.
+        sun: (2,) towards the sun.
+        elevation: The height of the sun over the horizon, radians.
+    """
+
+    canvas: Canvas
+    parcels: Parcels
+    sun: NDArray[np.float64]
+    elevation: float
+
+
+def build_ground(width: int, height: int, seed: int, gsd: float, season: Season) -> LandUnderSun:
+    """Build what is on the ground. The same seed gives the same ground in every season."""
     rng = np.random.default_rng(seed)
     canvas = Canvas(width, height, gsd, rng)
-    azimuth, elevation = rng.uniform(-0.4, 0.5), rng.uniform(0.68, 0.86)
+    azimuth, elevation = rng.uniform(-0.4, 0.5) + season.later, rng.uniform(0.68, 0.86) - season.lower
     sun = np.array([np.sin(azimuth), np.cos(azimuth)])  # In the south, as at noon on the northern half of the globe.
 
     parcels = divide_land(canvas)
+    parcels.uses = [season.shows(use) for use in parcels.uses]
     paint_parcels(canvas, parcels)
     flow = rng.uniform(0, 2 * np.pi)
     downstream = np.array([np.cos(flow), np.sin(flow)]) * canvas.extent
@@ -71,14 +100,20 @@ def generate(width: int = 1024, height: int = 1024, seed: int = 0, gsd: float | 
     river = winding_line(canvas, aside * rng.uniform(0.2, 0.3), flow, 32)
     shore = paint_water(canvas, river, downstream * 0.2 - aside * 0.36)
     _settle(canvas, parcels, shore, -aside * rng.uniform(0.08, 0.16), flow + np.pi / 2, sun)
-    cast_shadows(canvas, sun, elevation)
+    season.tint(canvas)
+    return LandUnderSun(canvas, parcels, sun, elevation)
 
+
+def picture_of(ground: LandUnderSun, border: bool) -> Scene:
+    """Take the picture of what is on the ground; see ``generate``."""
+    canvas = ground.canvas
+    cast_shadows(canvas, ground.sun, ground.elevation)
     image, truth = take_picture(canvas), canvas.cover
     if border:
         empty = ~flown_over(canvas)
         image[:, empty] = SCENE_NODATA
         truth[empty] = 0
-    return Scene(image, truth, gsd)
+    return Scene(image, truth, canvas.gsd)
 
 
 def _settle(

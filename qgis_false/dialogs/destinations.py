@@ -19,6 +19,7 @@ OUTPUT_NAMES = {
     "polygonise": "polygons",
     "embed": "features",
     "comparemaps": "changes",
+    "change": "change_map",
     "samplepoints": "sample_points",
     "suggestlabels": "places",
     "findsimilar": "similar_places",

@@ -964,6 +964,78 @@
         <translation>Verglichene Pixel</translation>
     </message>
     <message>
+        <source>Find out where a place changed between two dates.</source>
+        <translation>Stellt fest, wo sich ein Ort zwischen zwei Zeitpunkten verändert hat.</translation>
+    </message>
+    <message>
+        <source>It needs no labels. From the place itself it learns how each kind of ground looks at one date that looked a certain way at the other. Season, light and another sensor change all ground of a kind alike, and are no change; a place that does not go the way of its kind is. So most of the place must be unchanged.</source>
+        <translation>Es braucht keine Labels. Am Ort selbst wird gelernt, wie Boden, der zum einen Zeitpunkt auf eine bestimmte Weise aussah, zum anderen aussieht. Jahreszeit, Licht und ein anderer Sensor verändern allen Boden einer Art auf gleiche Weise und sind keine Veränderung; eine Stelle, die nicht den Weg ihrer Art geht, ist eine. Deshalb muss der größte Teil des Ortes unverändert sein.</translation>
+    </message>
+    <message>
+        <source>The two rasters may lie on different grids and in different CRSs. The result lies on the grid of the raster before, where both have data. What is nodata at one of the dates, such as clouds, stays unknown.</source>
+        <translation>Die beiden Raster dürfen auf verschiedenen Gittern und in verschiedenen KBS liegen. Das Ergebnis liegt auf dem Gitter des früheren Rasters, dort, wo beide Daten haben. Was zu einem der Zeitpunkte Nodata ist, etwa Wolken, bleibt unbekannt.</translation>
+    </message>
+    <message>
+        <source>Raster before</source>
+        <translation>Früheres Raster</translation>
+    </message>
+    <message>
+        <source>The raster of the earlier date. It may be a file, an address such as /vsis3/bucket/a.tif, or a STAC item with one raster.</source>
+        <translation>Das Raster des früheren Zeitpunkts. Es darf eine Datei sein, eine Adresse wie /vsis3/bucket/a.tif oder ein STAC-Item mit einem Raster.</translation>
+    </message>
+    <message>
+        <source>Raster after</source>
+        <translation>Späteres Raster</translation>
+    </message>
+    <message>
+        <source>The raster of the later date, with the same bands. It is read on the grid of the one before.</source>
+        <translation>Das Raster des späteren Zeitpunkts, mit denselben Kanälen. Es wird auf dem Gitter des früheren gelesen.</translation>
+    </message>
+    <message>
+        <source>Change map</source>
+        <translation>Veränderungskarte</translation>
+    </message>
+    <message>
+        <source>The map to write: one Byte band with a code for no change and one for change.</source>
+        <translation>Die Karte, die geschrieben wird: ein Byte-Kanal mit einem Code für keine Veränderung und einem für Veränderung.</translation>
+    </message>
+    <message>
+        <source>A change smaller than this is left out, and so is an unchanged gap within one. The area is in square map units, or in m² of ground where the map is in degrees or not true to scale, as in Web Mercator. Empty: that of 256 pixels.</source>
+        <translation>Eine kleinere Veränderung wird weggelassen, ebenso eine unveränderte Lücke in einer. Die Fläche ist in quadrierten Karteneinheiten angegeben, oder in m² am Boden, wo die Karte in Grad oder nicht maßstabstreu ist, wie in Web-Mercator. Leer: die von 256 Pixeln.</translation>
+    </message>
+    <message>
+        <source>Threshold</source>
+        <translation>Schwelle</translation>
+    </message>
+    <message>
+        <source>The probability of change from which on a place is shown as changed. How much has changed is measured first, so 0.5 suits most places. Less finds more changes and more false ones.</source>
+        <translation>Die Wahrscheinlichkeit einer Veränderung, ab der eine Stelle als verändert gezeigt wird. Wie viel sich verändert hat, wird vorher gemessen, deshalb passt 0,5 für die meisten Orte. Weniger findet mehr Veränderungen und mehr falsche.</translation>
+    </message>
+    <message>
+        <source>Shift</source>
+        <translation>Versatz</translation>
+    </message>
+    <message>
+        <source>How far the two rasters may lie beside each other, in working pixels. A place counts as unchanged if it fits the other date anywhere within this distance.</source>
+        <translation>Wie weit die beiden Raster nebeneinander liegen dürfen, in Arbeitspixeln. Eine Stelle gilt als unverändert, wenn sie innerhalb dieses Abstands irgendwo zum anderen Zeitpunkt passt.</translation>
+    </message>
+    <message>
+        <source>Both rasters are averaged to about this pixel size first. Empty: that of the encoder file, or that of the raster before.</source>
+        <translation>Beide Raster werden zuerst auf etwa diese Pixelgröße gemittelt. Leer: die der Encoder-Datei oder die des früheren Rasters.</translation>
+    </message>
+    <message>
+        <source>Probability of change</source>
+        <translation>Wahrscheinlichkeit der Veränderung</translation>
+    </message>
+    <message>
+        <source>Optional second raster: the probability that a place changed, in percent, 255 for nodata.</source>
+        <translation>Optionales zweites Raster: die Wahrscheinlichkeit, dass sich eine Stelle verändert hat, in Prozent, 255 für Nodata.</translation>
+    </message>
+    <message>
+        <source>Share of the ground that changed</source>
+        <translation>Anteil des Bodens, der sich verändert hat</translation>
+    </message>
+    <message>
         <source>Correct a finished map: paint over parts of it, and merge or rename its classes.</source>
         <translation>Eine fertige Karte berichtigen: Teile übermalen, Klassen vereinen oder umbenennen.</translation>
     </message>
@@ -1366,6 +1438,10 @@
     <message>
         <source>The classes are taken from the field {field}.</source>
         <translation>Die Klassen kommen aus dem Feld {field}.</translation>
+    </message>
+    <message>
+        <source>Find change</source>
+        <translation>Veränderungen finden</translation>
     </message>
     <message>
         <source>Check the compute environment</source>

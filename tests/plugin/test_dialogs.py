@@ -63,6 +63,7 @@ def dialog(algorithm, monkeypatch, qgis_parent, raster, compute_python):
         "checkenvironment",
         "classifyareas",
         "findsimilar",
+        "change",
         "collectplaces",
         "classifymany",
         "handin",

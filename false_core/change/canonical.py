@@ -1,0 +1,152 @@
+"""Canonical correlation between the features of two dates: what one date says of the other where nothing changed.
+
+Iteratively reweighted, as in IR-MAD (Nielsen, "The regularized iteratively reweighted MAD method for change detection in
+multi- and hyperspectral data", IEEE TIP 2007), so that what changed does not decide what unchanged land looks like. The
+canonical variates are invariant to any linear change of the features of a date: to gain and offset of a sensor, to light,
+and to seasons as far as a linear map takes the features of one to those of the other.
+
+The score is not the distance of IR-MAD but the logarithm of a likelihood ratio. Of a pair of variates u, v with correlation
+r, unchanged land has the density of two correlated normals, and land that became something else that of two independent
+ones, so that the logarithm of their ratio is
+
+    0.5 ln(1 - r^2) + (r^2 u^2 - 2 r u v + r^2 v^2) / (2 (1 - r^2)),
+
+summed over the pairs. A pair without correlation says nothing, and adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from false_core.inference.features import Projection
+
+FloatArray = npt.NDArray[np.float32]
+DoubleArray = npt.NDArray[np.float64]
+
+VARIATES = 32
+"""Principal components kept of each date, and pairs of canonical variates."""
+ROUNDS_OF_WEIGHTS = 5
+"""Fits, each with the weights that the one before gives. Weights hardly change after three."""
+RIDGE_OF_VARIATES = 1e-3
+"""Share of the mean variance that is added to each, so that few samples do not make a correlation."""
+MOST_CORRELATION = 0.999
+LEAST_SAMPLES = 4 * VARIATES
+"""Feature pixels below which nothing can be said of the correlation of so many variates."""
+
+
+@dataclass(frozen=True)
+class CanonicalPair:
+    """Projections of the features of two dates to what goes together in both.
+
+    Attributes:
+        before, after: The projections of each date; their components have variance 1 where nothing changed.
+        correlations: The correlation of each pair of components there, of shape (variates,).
+    """
+
+    before: Projection
+    after: Projection
+    correlations: Tensor
+
+    def score(self, before: Tensor, after: Tensor) -> Tensor:
+        """Return the score of components (variates, height, width) of the two dates, of shape (height, width)."""
+        r = self.correlations[:, None, None]
+        square = r.square()
+        constant = 0.5 * torch.log1p(-square)
+        apart = square * (before.square() + after.square()) - 2 * r * before * after
+        return (constant + apart / (2 * (1 - square))).sum(dim=0)
+
+
+def fit_canonical(before: FloatArray, after: FloatArray, widths: Sequence[int], device: torch.device) -> CanonicalPair:
+    """Fit the canonical variates of features of the same places at two dates.
+
+    Args:
+        before, after: Features of shape (n, channels).
+        widths: The channels of each level, which all count the same.
+        device: Where the projections are to be.
+    """
+    first, second = _reduced(before, widths), _reduced(after, widths)
+    weights = np.ones(len(before))
+    for _ in range(ROUNDS_OF_WEIGHTS):
+        fit = _Fit.of(first.components, second.components, weights)
+        # The share of changed places is not known: half is the careful guess, as no changed place then takes part.
+        weights = 1 / (1 + np.exp(fit.scores(first.components, second.components).clip(-50, 50)))
+        weights = np.maximum(weights, 1e-6)
+    return CanonicalPair(
+        first.projection(fit.mean_before, fit.axes_before, device),
+        second.projection(fit.mean_after, fit.axes_after, device),
+        torch.from_numpy(fit.correlations).float().to(device),
+    )
+
+
+@dataclass(frozen=True)
+class _Reduced:
+    """Principal components of the features of a date, and the way to them."""
+
+    mean: DoubleArray
+    scale: DoubleArray
+    axes: DoubleArray
+    components: DoubleArray
+
+    def projection(self, mean: DoubleArray, axes: DoubleArray, device: torch.device) -> Projection:
+        """Return the way from features to what ``axes`` make of the components after ``mean`` was taken away."""
+        on_features = self.axes @ axes
+        # What is taken from the components is taken from the features: the axes are orthonormal.
+        centre = self.mean + (self.axes @ mean) / self.scale
+        tables = (centre, self.scale, on_features)
+        moved = [torch.from_numpy(table.astype(np.float32)).to(device) for table in tables]
+        return Projection(moved[0], moved[1], moved[2])
+
+
+def _reduced(features: FloatArray, widths: Sequence[int]) -> _Reduced:
+    values = features.astype(np.float64)
+    mean, std = values.mean(axis=0), values.std(axis=0)
+    share = np.concatenate([np.full(width, width**-0.5) for width in widths])
+    scale = share / np.maximum(std, 1e-6)
+    standardised = (values - mean) * scale
+    vectors = np.linalg.eigh(standardised.T @ standardised / len(values)).eigenvectors
+    axes = vectors[:, ::-1][:, :VARIATES]
+    # An axis may point either way: let its largest part be positive.
+    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+    return _Reduced(mean, scale, axes, standardised @ axes)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """One weighted canonical correlation analysis of components (n, variates) of two dates."""
+
+    mean_before: DoubleArray
+    mean_after: DoubleArray
+    axes_before: DoubleArray
+    axes_after: DoubleArray
+    correlations: DoubleArray
+
+    @classmethod
+    def of(cls, before: DoubleArray, after: DoubleArray, weights: DoubleArray) -> _Fit:
+        share = weights / weights.sum()
+        means = share @ before, share @ after
+        first, second = before - means[0], after - means[1]
+        roots = [_root(values, share) for values in (first, second)]
+        between = (first * share[:, None]).T @ second
+        whitened = np.linalg.solve(roots[0], np.linalg.solve(roots[1], between.T).T)
+        left, correlations, right = np.linalg.svd(whitened)
+        axes = np.linalg.solve(roots[0].T, left), np.linalg.solve(roots[1].T, right.T)
+        return cls(*means, *axes, correlations.clip(0, MOST_CORRELATION))
+
+    def scores(self, before: DoubleArray, after: DoubleArray) -> DoubleArray:
+        u, v = (before - self.mean_before) @ self.axes_before, (after - self.mean_after) @ self.axes_after
+        square = self.correlations**2
+        apart = square * (u**2 + v**2) - 2 * self.correlations * u * v
+        return np.asarray((0.5 * np.log1p(-square) + apart / (2 * (1 - square))).sum(axis=1), np.float64)
+
+
+def _root(values: DoubleArray, share: DoubleArray) -> DoubleArray:
+    """Return the lower triangular root of the covariance of values (n, variates) with mean 0, with a ridge."""
+    covariance = (values * share[:, None]).T @ values
+    ridge = max(RIDGE_OF_VARIATES * float(np.trace(covariance)) / len(covariance), 1e-12)
+    return np.asarray(np.linalg.cholesky(covariance + ridge * np.eye(len(covariance))), np.float64)

@@ -1,0 +1,72 @@
+"""Features of random places at both dates: what the correlation of the dates is measured from."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from false_core.change.date_pair import PairedPixels
+from false_core.change.paired_encoder import PairedEncoder, valid_features
+from false_core.errors import InputError
+from false_core.feedback import Feedback
+from false_core.inference.features import FEATURE_STRIDE
+from false_core.training.heads.samples import sampled_levels
+
+FloatArray = npt.NDArray[np.float32]
+
+SAMPLED_PAIRS = 8_192
+"""Feature pixels that are looked at."""
+MOST_SAMPLED_TILES = 24
+"""Tiles they come from. More would say the same again."""
+
+
+def sample_pairs(encoder: PairedEncoder, least: int, seed: int, feedback: Feedback) -> tuple[FloatArray, FloatArray]:
+    """Return features of the same random places before and after, each of shape (n, channels).
+
+    Args:
+        least: The number of places below which nothing can be said.
+        seed: Decides which places.
+
+    Raises:
+        InputError: There are fewer that are valid at both dates.
+    """
+    plan, chance = encoder.plan(), np.random.default_rng(seed)
+    order = chance.permutation(len(plan))[: 4 * MOST_SAMPLED_TILES]
+    each = -(-SAMPLED_PAIRS // min(len(plan), MOST_SAMPLED_TILES))
+    found: list[tuple[FloatArray, FloatArray]] = []
+
+    def take(before: list[Tensor], after: list[Tensor], pixels: PairedPixels) -> tuple[FloatArray, FloatArray]:
+        places = _places(pixels, encoder.halo, each, chance)
+        first, second = (
+            sampled_levels([level[None] for level in levels], pixels.valid.shape, places) for levels in (before, after)
+        )
+        return first, second
+
+    tiles = (plan.tile(int(number) % plan.columns, int(number) // plan.columns) for number in order)
+    with closing(encoder.over(tiles, take)) as computed:
+        for item in computed:
+            feedback.advance(len(found), min(len(order), MOST_SAMPLED_TILES), "tiles")
+            if item.result is not None:
+                found.append(item.result)
+            if len(found) == MOST_SAMPLED_TILES:
+                break
+    number = sum(len(first) for first, _ in found)
+    if number < least:
+        raise InputError(
+            f"{encoder.pair.before.name} and {encoder.pair.after.source.name} have too little ground in common that is "
+            f"valid at both dates: {number * FEATURE_STRIDE**2:,} pixels.",
+            "Choose rasters that overlap more, a smaller working pixel size, or less of a mask of clouds.",
+        )
+    return np.concatenate([first for first, _ in found]), np.concatenate([second for _, second in found])
+
+
+def _places(pixels: PairedPixels, halo: int, most: int, chance: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Return the middles of random feature pixels of a tile without its halo that are valid, x first, of shape (n, 2)."""
+    valid = valid_features(pixels.valid[halo:-halo, halo:-halo])
+    rows, columns = np.nonzero(valid)
+    chosen = chance.permutation(len(rows))[:most]
+    inside = np.stack([columns[chosen], rows[chosen]], axis=1).astype(np.float64)
+    return (inside + 0.5) * FEATURE_STRIDE + halo
