@@ -68,7 +68,7 @@ class EarlierStage:
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of a pretraining: its results by name, and its curves."""
+    """The outcome of a pretraining: its results by name, and its curves."""
 
     results: dict[str, Any]
     curves: Curves

@@ -242,7 +242,7 @@ class Trainer:
         if parts == 1:
             return [partial(self.views_of, views)]
         bounds = [patches * part // parts for part in range(parts + 1)]
-        return [partial(lambda ends: self.views_of(views.part(slice(*ends))), ends) for ends in pairwise(bounds)]
+        return [partial(lambda ends: self.views_of(views.subset(slice(*ends))), ends) for ends in pairwise(bounds)]
 
     @torch.no_grad()
     def views_of(self, views: RawViews) -> Views:

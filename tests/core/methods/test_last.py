@@ -159,7 +159,7 @@ class TestSmallCrops:
         assert whole is not None
         for rank in range(2):
             pairs = sampler.batch(2, Share(rank, 2))
-            mine, part = RawViews.of(pairs, SpectralJitter(), 0, 2).local, whole.part(pairs.share)
+            mine, part = RawViews.of(pairs, SpectralJitter(), 0, 2).local, whole.subset(pairs.share)
             assert mine is not None
             assert mine.maps.equal(part.maps)
             assert mine.changes.gain.equal(part.changes.gain)
