@@ -3,9 +3,9 @@
     python benchmarks/dask_workers.py                     8,192 x 8,192 pixels
     python benchmarks/dask_workers.py --side 4096 --workers 1 2 4 8
 
-Classifying counts, from the first part that is handed out to the last that is stored, with the seconds in which each worker
+Classifying counts, from the first task that is handed out to the last that is stored, with the seconds in which each worker
 loads torch; starting the workers and writing the file do not. Rounds go in turn, and the best counts, as other programs may
-use the computer. The efficiency is against one process without Dask. Parts begin with a row of tiles that the part above
+use the computer. The efficiency is against one process without Dask. Tasks begin with a row of tiles that the one above
 computes too: what it can be at most stands beside. The maps must be the same files.
 
 Seconds mean something only where no other program computes. The processor's time means something elsewhere too: it is that
@@ -27,7 +27,7 @@ from rich.table import Table
 
 from false_core import dispatch, events, jobs
 from false_core.feedback import Feedback
-from false_core.mapping.classify.on_dask import PARTS_OF_A_WORKER, cut_into_parts
+from false_core.mapping.classify.on_dask import TASKS_OF_A_WORKER, split_into_tasks
 from false_core.mapping.classify.plan import plan_of, runs_of
 from false_core.mapping.classify.store import digest_of
 from false_core.synthetic import write_large, write_scene
@@ -54,10 +54,10 @@ def processor_seconds() -> float:
 
 
 def tiles_computed(job: jobs.Classify, workers: int) -> int:
-    """Return how many tiles all parts of a map take together."""
+    """Return how many tiles all tasks of a map take together."""
     plan = plan_of(job, Feedback())
-    parts = cut_into_parts(plan.strips, PARTS_OF_A_WORKER * workers) if workers else [plan.strips]
-    return sum(len(run.columns) * len(run.rows) for part in parts for run in runs_of(part))
+    tasks = split_into_tasks(plan.strips, TASKS_OF_A_WORKER * workers) if workers else [plan.strips]
+    return sum(len(run.columns) * len(run.rows) for strips in tasks for run in runs_of(strips))
 
 
 def main() -> int:

@@ -45,7 +45,7 @@ from false_core.presets import FINETUNE, PRETRAIN
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.source import RasterSource, Window
 from false_core.raster.statistics import MeasuredRasters, Normalisation
-from false_core.sampling.cache import ChunkCache, ChunkPieces, SourceWindows, _Chunk
+from false_core.sampling.cache import ChunkCache, ChunkSlices, SourceWindows, _Chunk
 from false_core.sampling.crop_targets import CropTargets
 from false_core.sampling.labelled import LabelSampler, RawCrops
 from false_core.sampling.loading import MOST_LOADERS
@@ -59,7 +59,7 @@ BUDGET = 10**9
 PLAIN = Normalisation((0.0,) * BANDS, (10_000.0,) * BANDS, (2_000.0,) * BANDS, (900.0,) * BANDS)
 # A card does that by itself once it is told to, and what stands in for it makes Python of every operation.
 GATHERED = mock.patch.object(
-    ChunkPieces, "gathered", lambda pieces, chunks: torch.empty(len(pieces.table), BANDS, 1, 1, device=NO_TIME)
+    ChunkSlices, "gathered", lambda slices, chunks: torch.empty(len(slices.table), BANDS, 1, 1, device=NO_TIME)
 )
 CLASSES = ClassTable(tuple(LandCoverClass(code, str(code), "#808080") for code in range(1, 7)))
 
@@ -160,7 +160,7 @@ def crops(source: RasterSource) -> Cost:
     seconds(make, 0, 30)
     made = seconds(make, 30, 40) / s.batch_size
     looked_up = mock.patch.object(CropTargets, "_cut_out", return_value=None)
-    nodata = mock.patch.object(SourceWindows, "are_valid", lambda windows: np.ones(len(windows.pieces.table), bool))
+    nodata = mock.patch.object(SourceWindows, "are_valid", lambda windows: np.ones(len(windows.slices.table), bool))
     with GATHERED, looked_up, nodata:
         held = seconds(make, 30, 40) / s.batch_size
     return Cost(made, held, MOST_LOADERS)

@@ -1,4 +1,4 @@
-"""The command line ``false-core``: the jobs as they are declared, and ``run``, ``info``, ``rerun`` and ``experiment``."""
+"""The command line ``false-core``: the jobs as they are declared, and ``run``, ``info``, ``rerun`` and the like."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import time
 import types
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar, get_type_hints
 
 import tyro
@@ -63,6 +64,38 @@ class RunExperiment:
     """Compare methods on datasets with truth: run what is missing, then write the tables as CSV and HTML."""
 
     config: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="TOML file, as those in the folder experiments.")]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunBenchmark:
+    """Compare encoders on many tasks with few labels: which one to start from. Writes a page, a CSV and a JSON.
+
+    Without tasks of your own it runs on a generated scene.
+    """
+
+    tasks: Annotated[
+        tyro.conf.Positional[tuple[str, ...]],
+        tyro.conf.arg(help="Folders with a raster and its truth, labels or areas, or TOML files with [[tasks]]."),
+    ] = ()
+    data: Annotated[
+        str | None, tyro.conf.arg(help="A folder with deepglobe/ and scenes/, whose tasks are known; see the documentation.")
+    ] = None
+    encoders: Annotated[
+        tuple[str, ...],
+        tyro.conf.arg(
+            help="none (colours and texture alone), general, random (untrained), backbones and weights of timm, encoder "
+            "files; general+FILE looks with both."
+        ),
+    ] = ("none", "random", "general")
+    output: Annotated[str, tyro.conf.arg(help="Folder to write to. What was computed before is used again.")] = "benchmark"
+    labels: Annotated[tuple[int, ...], tyro.conf.arg(help="Numbers of labels of each class.")] = (1, 5, 20)
+    shares: Annotated[tuple[float, ...], tyro.conf.arg(help="Shares of the pixels that labels cover.")] = (0.001, 0.01, 0.1)
+    draws: Annotated[int | None, tyro.conf.arg(help="How often labels are drawn: 5 times, or 3 with --quick.")] = None
+    quick: Annotated[
+        tyro.conf.FlagCreatePairsOff[bool],
+        tyro.conf.arg(help="Fewer draws, fewer pixels to score, a smaller scene."),
+    ] = False
+    device: Annotated[str, tyro.conf.arg(help="The device to compute on.")] = "auto"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +162,8 @@ def main() -> None:
             _rerun(command, console)
         elif isinstance(command, RunExperiment):
             _run_experiment(command.config, console)
+        elif isinstance(command, RunBenchmark):
+            _run_benchmark(command, console)
         else:
             with jobs.parameters_called_by(jobs.BY_OPTION):
                 _run(jobs.JOBS[arguments[0]](**dataclasses.asdict(command)))
@@ -152,7 +187,7 @@ def _parsed(arguments: list[str]) -> Any:
     # Only the form that is asked for is built. Of the other jobs the overview shows names and descriptions.
     forms = {name: _form(job, with_parameters=arguments[:1] == [name]) for name, job in jobs.JOBS.items()}
     return tyro.extras.subcommand_cli_from_dict(
-        {**forms, "run": RunJob, "info": Info, "rerun": Rerun, "experiment": RunExperiment},
+        {**forms, "run": RunJob, "info": Info, "rerun": Rerun, "experiment": RunExperiment, "benchmark": RunBenchmark},
         prog="false-core",
         description="Land-cover maps from a few labels: pretrain, finetune, classify.",
         args=arguments,
@@ -277,6 +312,45 @@ def _run_experiment(path: str, console: Console) -> None:
     Console().print(table)
     if summary.failed:
         raise FalseError(f"{len(summary.failed)} of {summary.cells} runs failed.", "Mend the cause, then run it again.")
+
+
+def _run_benchmark(command: RunBenchmark, console: Console) -> None:
+    try:
+        from false_core.benchmark.encoders import encoder_called
+        from false_core.benchmark.ready_tasks import generated_tasks, tasks_of_data
+        from false_core.benchmark.runner import run_benchmark
+        from false_core.benchmark.settings import settings_of
+        from false_core.benchmark.tasks import read_tasks
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("false_core."):
+            raise
+        raise RequestError(
+            "The library that comes with the plugin runs no benchmark.", "Install false-core by itself, or use a checkout."
+        ) from error
+    from false_core.device import choose_device
+    from false_core.feedback import Feedback
+
+    began = time.monotonic()
+    settings = settings_of(
+        command.labels, command.shares, command.draws, command.quick, choose_device(command.device, Feedback())
+    )
+    encoders = [encoder_called(name) for name in command.encoders]
+    output = Path(command.output)
+    tasks = list(read_tasks(command.tasks))
+    if command.data is not None:
+        tasks += tasks_of_data(Path(command.data))
+    if command.data is not None or not tasks:
+        tasks += generated_tasks(output / "data", command.quick)
+    summary = _watched(lambda on_event, cancel: run_benchmark(tasks, encoders, settings, output, on_event, cancel), console)
+    table = Table(title=f"Benchmark: done in {_duration(time.monotonic() - began)}", show_header=False)
+    table.add_row("Answer", escape(summary.answer))
+    table.add_row("Tables", escape(str(summary.page)))
+    table.add_row("Every fit", escape(str(summary.table)))
+    table.add_row("Means and ranks", escape(str(summary.body)))
+    table.add_row("Encoders on tasks", f"{summary.done} now, {summary.runs} in all, {len(summary.failed)} not possible")
+    Console().print(table)
+    if len(summary.failed) == summary.runs:
+        raise FalseError("No encoder could be measured on any task.", "Mend the cause, then run it again.")
 
 
 def _rerun(command: Rerun, console: Console) -> None:

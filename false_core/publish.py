@@ -26,7 +26,7 @@ from false_core.errors import OutputError
 from false_core.hidden_names import FINISHED_STRIP, STRIPS_ENDING, UNFINISHED_ENDING, start_of
 from false_core.locks import FolderLock, NameLock, is_abandoned
 from false_core.settings import cache_folder
-from false_core.sidecars import check_parts, check_replaceable, is_sidecar, left_over
+from false_core.sidecars import check_replaceable, check_sidecars, is_sidecar, left_over
 
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _unfinished: set[Path] = set()
@@ -35,10 +35,10 @@ strips_folders: set[Path] = set()
 
 
 @contextmanager
-def published(*targets: str | os.PathLike[str], with_parts: bool = False) -> Iterator[list[Path]]:
+def published(*targets: str | os.PathLike[str], with_sidecars: bool = False) -> Iterator[list[Path]]:
     """Give one scratch path per target; on leaving without an error, move each scratch file to its target.
 
-    With parts, what was written beside the scratch files, such as the other files of a Shapefile, goes along.
+    With sidecars, what was written beside the scratch files, such as the other files of a Shapefile, goes along.
 
     The scratch paths lie in a new hidden folder beside the first target, and keep the names of the targets, so that
     drivers which go by the file extension, and files that refer to each other, work as they will in the end.
@@ -55,8 +55,8 @@ def published(*targets: str | os.PathLike[str], with_parts: bool = False) -> Ite
             if error.errno not in _NO_ROOM:
                 raise
             raise _unwritable(finals[0], error) from error
-        parts = sorted(path for path in scratch.iterdir() if path not in partial) if with_parts else []
-        moves = list(zip([*parts, *partial], [*(finals[0].parent / part.name for part in parts), *finals]))
+        sidecars = sorted(path for path in scratch.iterdir() if path not in partial) if with_sidecars else []
+        moves = list(zip([*sidecars, *partial], [*(finals[0].parent / sidecar.name for sidecar in sidecars), *finals]))
         for source, final in moves:
             try:
                 # Readable for all who may read new files here, even if the writer made it private, as safetensors does.
@@ -67,7 +67,7 @@ def published(*targets: str | os.PathLike[str], with_parts: bool = False) -> Ite
         new = [final for _, final in moves]
         for final in finals:
             check_replaceable(final)
-            check_parts(final, set(new) - set(finals))
+            check_sidecars(final, set(new) - set(finals))
         _replace_all(moves, [path for final in finals for path in left_over(final, new)], scratch)
         for folder in {final.parent for final in finals}:
             fsync_path(folder)

@@ -123,16 +123,16 @@ def check_replaceable(file: Path) -> None:
             f"{file} holds more than would be written again: {', '.join(held[:10])}. All of that would be lost.",
             "Choose another name. Layers can be brought together in QGIS, with Package layers.",
         )
-    check_parts(file, sidecars_of(file))
+    check_sidecars(file, sidecars_of(file))
 
 
-def check_parts(file: Path, parts: Iterable[Path]) -> None:
+def check_sidecars(file: Path, sidecars: Iterable[Path]) -> None:
     """Raise OutputError where a part of ``file``, which is not there yet, would replace what belongs to something else."""
-    for part in parts if not os.path.lexists(file) else ():
-        if _ending_of(part, file) in _CONTENT and os.path.lexists(part):
+    for sidecar in sidecars if not os.path.lexists(file) else ():
+        if _ending_of(sidecar, file) in _CONTENT and os.path.lexists(sidecar):
             raise OutputError(
-                f"{file} would overwrite {part}, which is there already and is no part of it.",
-                f"Move {part.name} away, or choose another name.",
+                f"{file} would overwrite {sidecar}, which is there already and is no part of it.",
+                f"Move {sidecar.name} away, or choose another name.",
             )
 
 

@@ -26,7 +26,7 @@ ERRORS = {
     "QgsProcessingException", "failure", "NoEnvironment",
 }  # fmt: skip
 """Those that end as a message to a person. ``Cancelled`` is none: nothing is wrong. ``ValueError`` is for programmers."""
-NOT_TRANSLATED = "false_core/experiments/"
+NOT_TRANSLATED = ("false_core/experiments/", "false_core/benchmark/")
 """What is not in the plugin says its errors in English alone."""
 MAKERS = ("errors.py", "translation.py")
 """Files that define errors, and ``failure``."""

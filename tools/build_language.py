@@ -26,7 +26,7 @@ OF_THE_SYSTEM = "system"
 """Name of the file for what the operating system says: it stands in no source of ours."""
 AT_THE_ROOT = "library"
 """Name of the file for the modules that stand in no room."""
-LEFT_OUT = ("experiments", "language", "redaction.py", "__init__.py", "events.py")
+LEFT_OUT = ("experiments", "benchmark", "language", "redaction.py", "__init__.py", "events.py")
 """Rooms and modules that say nothing to a person who uses the plugin or the jobs."""
 ERRORS_ALONE = ("jobs/declarations.py", "cli.py")
 """Modules whose other texts are for dialogs and for the help of the command line."""

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "dist" / "qgis_false.zip"
 OF_THE_PLUGIN = ("metadata.txt", "LICENSE")
 OF_THE_LIBRARY = ("pyproject.toml", "constraints.txt", "README.md", "LICENSE")
-LEFT_OUT = re.compile(r"__pycache__|\.py[cod]$|/\.|~$|^false_core/experiments/")
+LEFT_OUT = re.compile(r"__pycache__|\.py[cod]$|/\.|~$|^false_core/(experiments|benchmark)/")
 """Files that nobody who maps needs: leftovers, and the comparison of methods."""
 EXAMPLE = re.compile(r"\bexample\.(org|com|net)\b")
 MOMENT = (1980, 1, 1, 0, 0, 0)

@@ -61,7 +61,7 @@ def classify_areas(job: ClassifyAreas, feedback: Feedback) -> dict[str, Any]:
         )
         check_has_encoder(job, base)
         made_by = record_of(job, device) if job.new_model else {}
-        source, normalisation, layer = _opened(job, base, feedback)
+        source, normalisation, layer = opened_with_areas(job, base, feedback)
         seen = _with_encoder(job, base, source, feedback)
         examples = None
         if job.labels and job.field:
@@ -116,7 +116,9 @@ class _Made:
     head: FittedHead | None
 
 
-def _opened(job: ClassifyAreas, base: ModelCard | None, feedback: Feedback) -> tuple[RasterSource, Normalisation, AreaLayer]:
+def opened_with_areas(
+    job: ClassifyAreas, base: ModelCard | None, feedback: Feedback
+) -> tuple[RasterSource, Normalisation, AreaLayer]:
     """Open the raster on the working grid, and read or make the areas on it."""
     if base:
         source = open_for_model(job.raster, str(job.model or job.encoder), base, feedback, job.bands)

@@ -14,7 +14,7 @@ import torch
 
 from false_core.areas.area_encoder import area_encoder, check_has_encoder, factor_for_areas
 from false_core.areas.cell_grid import CellGrid, check_number_of_cells
-from false_core.areas.kept_features import Features, features_of, fill_features, parts_of_features, table_of_features
+from false_core.areas.kept_features import Features, features_of, fill_features, row_slices, table_of_features
 from false_core.areas.likeness import LikenessToExamples
 from false_core.areas.marks import Marks
 from false_core.areas.pooling import Pooling
@@ -72,9 +72,9 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Comparing", 0.05):
         likeness = LikenessToExamples.to(wanted, unwanted, _sample(features))
         scores = np.full(len(features), -np.inf, np.float32)
-        for part in parts_of_features(*features.shape):
-            feedback.advance(part.start, len(features), "areas")
-            scores[part] = np.nan_to_num(likeness.of(features[part].astype(np.float32)), nan=-np.inf)
+        for some in row_slices(*features.shape):
+            feedback.advance(some.start, len(features), "areas")
+            scores[some] = np.nan_to_num(likeness.of(features[some].astype(np.float32)), nan=-np.inf)
         for marks in filter(None, (examples, unlike)):
             search.leave_out(marks, searched, scores)
         ranked = np.argsort(-scores, kind="stable")[: int(np.isfinite(scores).sum())].astype(np.int64)

@@ -52,8 +52,8 @@ def table_of_features(rows: int, width: int) -> Features:
     # The file is gone as soon as nothing looks at it any more.
     file = tempfile.TemporaryFile()  # noqa: SIM115
     table: Features = np.memmap(file, np.float16, "w+", shape=(rows, width))
-    for part in parts_of_features(rows, width):
-        table[part] = np.nan
+    for some in row_slices(rows, width):
+        table[some] = np.nan
     return table
 
 
@@ -68,12 +68,12 @@ def fill_features(pooling: Pooling, shapes: npt.NDArray[np.object_], table: Feat
     for group in pooling.over(shapes, first, len(table)):
         features[group.numbers] = group.features.clip(-HALF_MAX, HALF_MAX)
     if disk and features.nbytes < limit // 2:
-        for part, key in keys:
-            disk.put(key, features[part].tobytes())
+        for some, key in keys:
+            disk.put(key, features[some].tobytes())
 
 
-def parts_of_features(rows: int, width: int) -> Iterator[slice]:
-    """Yield the rows of a table in parts of a size that memory holds many times over."""
+def row_slices(rows: int, width: int) -> Iterator[slice]:
+    """Yield the rows of a table in slices of a size that memory holds many times over."""
     step = max(1, FEATURES_FILE_BYTES // (2 * width))
     for start in range(0, rows, step):
         yield slice(start, min(rows, start + step))
@@ -82,11 +82,11 @@ def parts_of_features(rows: int, width: int) -> Iterator[slice]:
 def _keys(pooling: Pooling, shapes: npt.NDArray[np.object_]) -> Iterator[tuple[slice, str]]:
     """Yield the rows of each file, and its key."""
     identity = _identity(pooling)
-    for part in parts_of_features(len(shapes), pooling.width):
+    for some in row_slices(len(shapes), pooling.width):
         digest = hashlib.sha256(identity)
-        for shape in shapely.to_wkb(shapes[part]):
+        for shape in shapely.to_wkb(shapes[some]):
             digest.update(shape)
-        yield part, digest.hexdigest()
+        yield some, digest.hexdigest()
 
 
 def _identity(pooling: Pooling) -> bytes:
@@ -117,9 +117,9 @@ def _identity(pooling: Pooling) -> bytes:
 
 def _found(disk: DiskCache, keys: list[tuple[slice, str]], features: Features) -> bool:
     """Fill a table with what is on the disk, and return whether all of it is there."""
-    for part, key in keys:
+    for some, key in keys:
         content = disk.get(key)
-        if content is None or len(content) != features[part].nbytes:
+        if content is None or len(content) != features[some].nbytes:
             return False
-        features[part] = np.frombuffer(content, np.float16).reshape(features[part].shape)
+        features[some] = np.frombuffer(content, np.float16).reshape(features[some].shape)
     return True

@@ -42,11 +42,11 @@ class LikenessToExamples:
             wanted, unwanted: Features of what is looked for and of what is not, of shape (n, width).
             sample: Features of any areas, of shape (m, width): they say what is normal.
         """
-        space = space_of(sample, 1.0, LIKENESS_COMPONENTS)
-        variance = space.of(sample, alone=True).var(axis=0)
-        # Noise is not made larger than what it is to be compared with.
-        floor = max(LEAST_VARIANCE * float(variance.max()), 1e-12)
-        space = Space(space.mean, space.axes * np.maximum(variance, floor) ** -0.25, 1.0)
+        return cls.within(space_of_likeness(sample), wanted, unwanted)
+
+    @classmethod
+    def within(cls, space: Space, wanted: FloatArray, unwanted: FloatArray) -> LikenessToExamples:
+        """Return the likeness to examples in a space that is known already, as ``space_of_likeness`` gives it."""
         mean = _directions(space.of(wanted, alone=True)).mean(axis=0, keepdims=True)
         return cls(space, _directions(mean)[0], _directions(space.of(unwanted, alone=True)))
 
@@ -61,6 +61,15 @@ class LikenessToExamples:
             closest = (directions @ self.unwanted.T).max(axis=1)
             likeness = likeness - np.maximum(closest - likeness, 0)
         return likeness
+
+
+def space_of_likeness(sample: FloatArray) -> Space:
+    """Return the space in which areas are compared, given features of any areas (m, width)."""
+    space = space_of(sample, 1.0, LIKENESS_COMPONENTS)
+    variance = space.of(sample, alone=True).var(axis=0)
+    # Noise is not made larger than what it is to be compared with.
+    floor = max(LEAST_VARIANCE * float(variance.max()), 1e-12)
+    return Space(space.mean, space.axes * np.maximum(variance, floor) ** -0.25, 1.0)
 
 
 def _directions(vectors: FloatArray) -> FloatArray:

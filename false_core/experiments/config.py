@@ -180,13 +180,8 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
         RequestError: A key is unknown or missing, a value is not admitted, or an environment variable is not set.
     """
     file = Path(path)
-    try:
-        body = tomllib.loads(read_text(str(path), "The experiment"))
-    except OSError as error:
-        raise InputError(f"The experiment {file} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"The experiment {file} is not valid TOML: {error}.") from error
-    table = _Table(body, file.name, file.resolve().parent)
+    table = read_config(file, "The experiment")
+    body = table.body
     protocols = table.one_or_more("protocol", PROTOCOLS)
     on_patches = PATCHES in protocols
     if on_patches and len(protocols) > 1:
@@ -234,6 +229,24 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
     return experiment
 
 
+def read_config(file: Path, what: str) -> ConfigTable:
+    """Read a TOML file as a table whose keys are taken one by one.
+
+    Args:
+        what: How to call it in messages, at the beginning of a sentence.
+
+    Raises:
+        InputError: The file is missing or is no TOML.
+    """
+    try:
+        body = tomllib.loads(read_text(str(file), what))
+    except OSError as error:
+        raise InputError(f"{what} {file} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{what} {file} is not valid TOML: {error}.") from error
+    return ConfigTable(body, file.name, file.resolve().parent)
+
+
 def _known_baselines() -> tuple[str, ...]:
     """Return the baselines that can be computed here: trees take scikit-learn, which the library does not need itself."""
     return BASELINES if importlib.util.find_spec("sklearn") else (COORDINATES,)
@@ -249,7 +262,7 @@ def _check_parts(dataset: DatasetSpec, protocols: tuple[str, ...]) -> None:
         )
 
 
-def _dataset(table: _Table) -> DatasetSpec:
+def _dataset(table: ConfigTable) -> DatasetSpec:
     kind = table.choice("kind", (PAIR, POTSDAM, DEEPGLOBE))
     name = table.text("name", kind)
     _check_name(table, name)
@@ -289,7 +302,7 @@ def _dataset(table: _Table) -> DatasetSpec:
     return spec
 
 
-def _pair(table: _Table) -> RasterPair:
+def _pair(table: ConfigTable) -> RasterPair:
     image = table.path("raster")
     pair = RasterPair(table.text("name", image.stem), image, table.path("truth"))
     _check_name(table, pair.name)
@@ -297,13 +310,13 @@ def _pair(table: _Table) -> RasterPair:
     return pair
 
 
-def _check_name(table: _Table, name: str) -> None:
+def _check_name(table: ConfigTable, name: str) -> None:
     if not re.fullmatch(r"\w[\w .-]*", name):
         what = f"{table.where}: {name!r} cannot be a part of file names."
         raise RequestError(what, "Give it a name of letters, digits, blanks, . _ and -.")
 
 
-def _classes(table: _Table) -> ClassTable:
+def _classes(table: ConfigTable) -> ClassTable:
     body = []
     for number, part in enumerate(table.tables("classes")):
         code = part.whole_number("code", minimum=0)
@@ -322,7 +335,7 @@ def _classes(table: _Table) -> ClassTable:
     return table_of_classes
 
 
-class _Table:
+class ConfigTable:
     """A table of the file, read key by key. A key that was not read is an error in the end.
 
     Args:
@@ -425,11 +438,11 @@ class _Table:
         values = self._some(key, default, admitted, f'a list of numbers from 0 to 1 and "{ADAPTIVE}"')
         return tuple(value if isinstance(value, str) else float(value) for value in values)
 
-    def tables(self, key: str) -> list[_Table]:
+    def tables(self, key: str) -> list[ConfigTable]:
         value = self._get(key, [])
         if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
             raise self._wrong(key, f"tables, written [[{key}]]")
-        return [_Table(part, f"{key}[{number}]", self._folder) for number, part in enumerate(value, start=1)]
+        return [ConfigTable(part, f"{key}[{number}]", self._folder) for number, part in enumerate(value, start=1)]
 
     def overrides(self, key: str, job: Any) -> dict[str, Any]:
         """Return values of the parameters of ``job``, checked as the job would check them."""
@@ -458,7 +471,7 @@ class _Table:
         plain = {name: one for name, one in value.items() if name not in lists}
         varied = []
         for name, values in lists.items():
-            parts = [_Table({key: {**plain, name: one}}, self.where, self._folder) for one in values]
+            parts = [ConfigTable({key: {**plain, name: one}}, self.where, self._folder) for one in values]
             found = tuple(part.overrides(key, jobs.Pretrain)[name] for part in parts)
             if not found or len(set(found)) < len(found):
                 raise RequestError(f"[{key}]: {name} must be a value or a list of several, each once; it is {values!r}.")

@@ -59,7 +59,7 @@ class KeptFeatures:
     def __post_init__(self) -> None:
         self.names = tuple(dict.fromkeys((*self.sampler.names, *self.names)))
         if not self.marks:
-            weights = [_digest(network.state_dict()) for network in self.sampler.parts.encoders]
+            weights = [digest_of_weights(network.state_dict()) for network in self.sampler.parts.encoders]
             self.marks = _marks(self.sampler.parts, self.names, weights)
             told = json.dumps([weights, self.sampler.parts.zooms])
             self.together = hashlib.sha256(told.encode()).hexdigest()[:16]
@@ -198,7 +198,8 @@ def _marks(parts: FeatureParts, names: tuple[str, ...], weights: list[str]) -> d
     return marks
 
 
-def _digest(weights: dict[str, Tensor]) -> str:
+def digest_of_weights(weights: dict[str, Tensor]) -> str:
+    """Return a digest of weights by their names."""
     digest = hashlib.sha256()
     for name, tensor in sorted(weights.items()):
         digest.update(name.encode())
@@ -206,7 +207,7 @@ def _digest(weights: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _mark_of_code() -> str:
+def mark_of_code() -> str:
     """Return what tells the code that makes features from other versions of it."""
     sources = "".join(inspect.getsource(module) for module in (encoder, fused, samples, texture))
     return hashlib.sha256(sources.encode()).hexdigest()
@@ -215,5 +216,5 @@ def _mark_of_code() -> str:
 def _mark_of_raster(sampler: FeatureSampler) -> str:
     source, file = sampler.source, Path(sampler.source.path)
     what = [file.stat().st_size, source.width, source.height, source.factor, source.bands]
-    told = json.dumps([_mark_of_code(), os.path.basename(file), *what, sampler.normalisation.to_dict()], default=str)
+    told = json.dumps([mark_of_code(), os.path.basename(file), *what, sampler.normalisation.to_dict()], default=str)
     return f"{file.stem}-{hashlib.sha256(told.encode()).hexdigest()[:12]}"

@@ -100,15 +100,21 @@ def write_page(
         *(_everything(experiment, group) for group in groups),
         *_times(experiment, results),
     ]
+    notes = _notes(experiment, results, cells, failed)
+    write_report(str(path), page_of_parts(experiment.name, _summary(experiment, results), notes, parts))
+
+
+def page_of_parts(title: str, summary: str, notes: Sequence[str], parts: Sequence[Part]) -> str:
+    """Return a page of parts as HTML.
+
+    Args:
+        notes: What may spoil the result.
+    """
     # Names of classes and datasets come from the user: everything is escaped but what is marked up here.
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("false_core.experiments"), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    notes = _notes(experiment, results, cells, failed)
-    html = environment.get_template("experiment.html").render(
-        title=experiment.name, summary=_summary(experiment, results), notes=notes, parts=parts
-    )
-    write_report(str(path), html)
+    return environment.get_template("experiment.html").render(title=title, summary=summary, notes=notes, parts=parts)
 
 
 def _summary(experiment: Experiment, results: Sequence[RunResult]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from false_core.errors import InputError
 from false_core.untrusted.databases import check_views
 from false_core.untrusted.names import check_name, files_named, is_on_network
-from false_core.untrusted.stored import first_bytes, pieces_of
+from false_core.untrusted.stored import bytes_of, first_bytes
 from false_core.untrusted.xml_values import XmlError, XmlValues
 
 MAX_VRT_LEVELS_READ = 8
@@ -95,7 +95,7 @@ def _in_archive(name: str) -> Iterator[str]:
 
 def _of_vrt(name: str) -> Iterator[str]:
     try:
-        read = XmlValues(pieces_of(name), {"srcdatasource", "srcsql", "srclayer", "ooi"})
+        read = XmlValues(bytes_of(name), {"srcdatasource", "srcsql", "srclayer", "ooi"})
     except XmlError as error:
         raise InputError(f"{name} is a VRT that cannot be read: {error}.", "Build it again.") from error
     if "srcsql" in read.names:
@@ -119,7 +119,7 @@ def _of_vrt(name: str) -> Iterator[str]:
 def _check_json(name: str) -> None:
     content = bytearray()
     suspicious = False
-    for piece in pieces_of(name):
+    for piece in bytes_of(name):
         suspicious = suspicious or _PERHAPS_AN_ADDRESS.search(bytes(content[-20:]) + piece) is not None
         content += piece
         if len(content) > _LONGEST_JSON:

@@ -1,6 +1,6 @@
 """The network of border lines between the regions of a map: every line is there once, and both neighbours use it.
 
-Within a block, the edges between pixels of different regions are strung together to pieces; pieces that meet at the
+Within a block, the edges between pixels of different regions are strung together to segments; segments that meet at the
 blocks' sides are joined to lines, from one junction of three or more regions to the next; lines make the rings of polygons.
 A line is kept as one byte per pixel edge, the direction of its next step, with some numbers beside it.
 """
@@ -59,8 +59,8 @@ class BorderGraph:
 
     Attributes:
         width: Corners per row.
-        lines: The pieces of lines.
-        piece, piece_starts: The pieces of each line in order, and where those of each line begin, with the end of the last.
+        lines: The segments of lines.
+        segment, segment_starts: The segments of each line in order, and where those of each begin, with the end of the last.
         closed: Whether a line comes back to its own start without meeting a junction.
         framed: Whether a line runs along the edge of the raster.
         half, ring_starts, polygon_starts: The lines around each polygon, ring by ring, the outer ring first. Line k is 2k
@@ -69,8 +69,8 @@ class BorderGraph:
 
     width: int
     lines: Lines
-    piece: Integers
-    piece_starts: Integers
+    segment: Integers
+    segment_starts: Integers
     closed: npt.NDArray[np.bool_]
     framed: npt.NDArray[np.bool_]
     half: Integers
@@ -82,7 +82,7 @@ def trace(land_cover: ClassMap, regions: Regions, feedback: Feedback) -> BorderG
     """Trace the borders of the regions of a map."""
     blocks = regions.blocks
     above, left = np.full(blocks.width + 1, OUTSIDE, np.int32), np.zeros(0, np.int32)
-    pieces: list[Lines] = []
+    segments: list[Lines] = []
     for number, window in enumerate(blocks):
         feedback.advance(number, len(blocks))
         region = regions.numbered(number, labelled(*land_cover.read(window))[0])
@@ -96,11 +96,11 @@ def trace(land_cover: ClassMap, regions: Regions, feedback: Feedback) -> BorderG
         if window.column:
             around[1:, 0] = left
         above[columns], left = region[-1], region[:, -1]
-        pieces.append(_pieces(around, window, blocks.width + 1))
-    return _network(_gathered(pieces), blocks.width + 1, len(regions))
+        segments.append(_segments(around, window, blocks.width + 1))
+    return _network(_gathered(segments), blocks.width + 1, len(regions))
 
 
-def _pieces(around: CodeArray, window: Window, corners: int) -> Lines:
+def _segments(around: CodeArray, window: Window, corners: int) -> Lines:
     """Return the lines within a block.
 
     Each pixel owns the edge to its left and the edge above it. They end at junctions, and at the sides of the block, where
@@ -187,40 +187,40 @@ def _gathered(parts: list[Lines]) -> Lines:
     return Lines(**columns)
 
 
-def _network(pieces: Lines, width: int, regions: int) -> BorderGraph:
-    """Join pieces to lines, and lines to the rings of polygons."""
-    place, ends = np.unique(np.concatenate([pieces.start, pieces.end]), return_inverse=True)
+def _network(segments: Lines, width: int, regions: int) -> BorderGraph:
+    """Join segments to lines, and lines to the rings of polygons."""
+    place, ends = np.unique(np.concatenate([segments.start, segments.end]), return_inverse=True)
     goes_on = np.bincount(ends, minlength=len(place)) == 2
-    start_place, end_place = ends[: len(pieces)], ends[len(pieces) :]
+    start_place, end_place = ends[: len(segments)], ends[len(segments) :]
     beginning = np.full(len(place), -1)
-    beginning[start_place] = np.arange(len(pieces))
-    piece, starts = strung_together(np.where(goes_on[end_place], beginning[end_place], -1))
-    bounds = np.r_[starts, len(piece)]
-    first, last = piece[starts], piece[bounds[1:] - 1]
-    lowest = np.minimum.reduceat(pieces.lowest[piece], starts) if len(starts) else pieces.lowest
-    closed = (pieces.start[first] == pieces.end[last]) & goes_on[start_place[first]]
+    beginning[start_place] = np.arange(len(segments))
+    segment, starts = strung_together(np.where(goes_on[end_place], beginning[end_place], -1))
+    bounds = np.r_[starts, len(segment)]
+    first, last = segment[starts], segment[bounds[1:] - 1]
+    lowest = np.minimum.reduceat(segments.lowest[segment], starts) if len(starts) else segments.lowest
+    closed = (segments.start[first] == segments.end[last]) & goes_on[start_place[first]]
     # In an order that does not depend on the blocks. No line but itself meets the lowest corner of a closed one.
-    begin = np.where(closed, lowest, pieces.start[first])
-    order = np.lexsort((pieces.first[first], begin))
-    order = order[pieces.left[first][order] >= FIRST]  # Without those between nodata and the outside.
+    begin = np.where(closed, lowest, segments.start[first])
+    order = np.lexsort((segments.first[first], begin))
+    order = order[segments.left[first][order] >= FIRST]  # Without those between nodata and the outside.
     sizes = np.diff(bounds)[order]
-    piece = piece[ragged(bounds[:-1][order], sizes)]
+    segment = segment[ragged(bounds[:-1][order], sizes)]
     first, last, closed = first[order], last[order], closed[order]
-    rings = _rings(pieces, first, last, lowest[order], regions)
-    framed = pieces.right[first] == OUTSIDE
-    return BorderGraph(width, pieces, piece, np.r_[0, np.cumsum(sizes)], closed, framed, *rings)
+    rings = _rings(segments, first, last, lowest[order], regions)
+    framed = segments.right[first] == OUTSIDE
+    return BorderGraph(width, segments, segment, np.r_[0, np.cumsum(sizes)], closed, framed, *rings)
 
 
 def _rings(
-    pieces: Lines, first: Integers, last: Integers, lowest: Integers, regions: int
+    segments: Lines, first: Integers, last: Integers, lowest: Integers, regions: int
 ) -> tuple[Integers, Integers, Integers]:
-    """Return ``half``, ``ring_starts`` and ``polygon_starts`` of a network whose lines have these first and last pieces."""
+    """Return ``half``, ``ring_starts`` and ``polygon_starts`` of a network of lines with these first and last segments."""
     # Each line both ways: with the region that is on the left then.
-    region = np.stack([pieces.left[first], pieces.right[first]], axis=1).ravel()
-    start = np.stack([pieces.start[first], pieces.end[last]], axis=1).ravel()
-    end = np.stack([pieces.end[last], pieces.start[first]], axis=1).ravel()
-    leaves = np.stack([pieces.first[first], (pieces.last[last] + 2) % 4], axis=1).ravel()
-    arrives = np.stack([pieces.last[last], (pieces.first[first] + 2) % 4], axis=1).ravel()
+    region = np.stack([segments.left[first], segments.right[first]], axis=1).ravel()
+    start = np.stack([segments.start[first], segments.end[last]], axis=1).ravel()
+    end = np.stack([segments.end[last], segments.start[first]], axis=1).ravel()
+    leaves = np.stack([segments.first[first], (segments.last[last] + 2) % 4], axis=1).ravel()
+    arrives = np.stack([segments.last[last], (segments.first[first] + 2) % 4], axis=1).ravel()
     # What leaves a corner with the same region on the left. As often as a region's border comes to a corner it leaves it, so
     # both sorted alike stand side by side. Where a region meets itself across a corner there are two that leave: the turn to
     # the right closes what lies on the right, so that no ring touches itself.

@@ -66,7 +66,7 @@ def polygons_of_regions(
     network: BorderGraph, regions: Regions, source: RasterSource, smoothing: float, feedback: Feedback
 ) -> Iterator[tuple[slice, Any]]:
     """Yield some regions and their polygons in map coordinates, in the order of the regions, until all are done."""
-    lengths = np.add.reduceat(network.lines.length[network.piece], network.piece_starts[:-1])
+    lengths = np.add.reduceat(network.lines.length[network.segment], network.segment_starts[:-1])
     edges = np.add.reduceat(lengths[network.half // 2], network.ring_starts[:-1])
     done = np.cumsum(np.add.reduceat(edges, network.polygon_starts[:-1]))
     start = 0

@@ -25,7 +25,7 @@ OUTSIDE, NODATA, FIRST = 0, 1, 2
 """Numbers of what lies beyond the raster, of pixels without data, and of the first region."""
 _LAST = np.iinfo(np.int64).max
 _FINE = 2**16
-"""Areas and lengths are counted in such parts of the largest pixel, so that sums are exact in any order."""
+"""Areas and lengths are counted in such fractions of the largest pixel, so that sums are exact in any order."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,8 @@ def find_regions(land_cover: ClassMap, areas: GroundAreas, side: int, minimum_ar
     order = np.argsort(kept.first)
     rank = np.empty(len(order), np.int32)
     rank[order] = np.arange(len(order))
-    return Regions(blocks, kept.codes[order], len(numbers) - len(order), rank[numbers][found.region_of_part], found.offsets)
+    numbers_of_fragments = rank[numbers][found.region_of_fragment]
+    return Regions(blocks, kept.codes[order], len(numbers) - len(order), numbers_of_fragments, found.offsets)
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class RegionGraph:
 
 
 class _Found:
-    """Collects the parts of regions block by block, and what of them touches."""
+    """Collects the fragments of regions block by block, and what of them touches."""
 
     def __init__(self, source: RasterSource, areas: GroundAreas, blocks: Blocks, borders: bool) -> None:
         self._areas = areas
@@ -164,7 +165,7 @@ class _Found:
         self._horizontal = np.maximum(1, np.rint(across * narrowing / longest * _FINE)).astype(np.int64)
         self._vertical = max(1, round(down / longest * _FINE))
         self._width, self._blocks, self._with_borders = source.source_width, blocks, borders
-        self._parts: list[tuple[Integers, Integers, Integers]] = []
+        self._fragments: list[tuple[Integers, Integers, Integers]] = []
         self._same: list[Integers] = []
         self._borders: list[Integers] = []
         self._counts: list[int] = []
@@ -174,7 +175,7 @@ class _Found:
 
     @property
     def offsets(self) -> Integers:
-        """The numbers at which the parts of each block begin, and the end."""
+        """The numbers at which the fragments of each block begin, and the end."""
         return np.concatenate([[0], np.cumsum(self._counts)]).astype(np.int64)
 
     def add(self, window: Window, codes: CodeArray, labels: CodeArray, count: int) -> None:
@@ -191,9 +192,9 @@ class _Found:
         first = first[1:]
         row, column = np.divmod(first, window.width)
         place = (row + window.row) * (self._width + 1) + column + window.column
-        self._parts.append((codes.ravel()[first].astype(np.int64), np.rint(areas).astype(np.int64), place))
-        parts = np.where(labels > 0, labels + np.int64(offset), 0)
-        here = np.stack([parts, codes.astype(np.int64)])
+        self._fragments.append((codes.ravel()[first].astype(np.int64), np.rint(areas).astype(np.int64), place))
+        fragments = np.where(labels > 0, labels + np.int64(offset), 0)
+        here = np.stack([fragments, codes.astype(np.int64)])
         columns = slice(window.column, window.column + window.width)
         pairs = [
             self._touching(self._above[:, columns], here[:, 0], self._horizontal[rows[0]]),
@@ -210,10 +211,10 @@ class _Found:
         self._left = here[:, :, -1]
 
     def _touching(self, one: Integers, other: Integers, length: Integers | int) -> Integers:
-        """Keep which parts are the same region; return (parts, other parts, length of the border) of those that are not.
+        """Keep which fragments are the same region; return (fragment, other, length of the border) of those that are not.
 
         Args:
-            one, other: Numbers of the parts and their codes, of shape (2, ...).
+            one, other: Numbers of the fragments and their codes, of shape (2, ...).
             length: Length of the border between two pixels.
         """
         both = (one[0] > 0) & (other[0] > 0) & (one[0] != other[0])
@@ -226,16 +227,16 @@ class _Found:
 
     def joined(self) -> RegionGraph:
         """Return the whole regions."""
-        codes, areas, first = (np.concatenate(column) for column in zip(*self._parts))
+        codes, areas, first = (np.concatenate(column) for column in zip(*self._fragments))
         one, other, length = np.concatenate([np.zeros((3, 0), np.int64), *self._borders], axis=1)
         half = sparse.coo_array((length, (one, other)), shape=(len(codes), len(codes))).tocsr()
-        parts = RegionGraph(codes, areas, first, (half + half.T).tocsr())
-        self.region_of_part = _connected(len(codes), np.concatenate([np.zeros((2, 0), np.int64), *self._same], axis=1))
-        return parts.joined(self.region_of_part, codes)
+        fragments = RegionGraph(codes, areas, first, (half + half.T).tocsr())
+        self.region_of_fragment = _connected(len(codes), np.concatenate([np.zeros((2, 0), np.int64), *self._same], axis=1))
+        return fragments.joined(self.region_of_fragment, codes)
 
 
 def _summed(pairs: Integers) -> Integers:
-    """Return (parts, other parts, length) with each pair once, the smaller number first."""
+    """Return (fragments, other fragments, length) with each pair once, the smaller number first."""
     low, high = np.minimum(pairs[0], pairs[1]), np.maximum(pairs[0], pairs[1])
     order = np.lexsort((high, low))
     low, high, length = low[order], high[order], pairs[2][order]

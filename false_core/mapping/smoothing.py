@@ -52,13 +52,13 @@ def paths(network: BorderGraph, lines: Integers, smoothing: float) -> Polylines:
 
 def _steps(network: BorderGraph, lines: Integers) -> tuple[Bytes, Integers, Integers]:
     """Return the steps of lines, where each line's begin, and the corner it starts at."""
-    of_pieces = network.lines
-    counts = network.piece_starts[lines + 1] - network.piece_starts[lines]
-    pieces = network.piece[ragged(network.piece_starts[lines], counts)]
-    steps = of_pieces.steps[ragged(of_pieces.offset[pieces], of_pieces.length[pieces])]
-    ends = np.cumsum(of_pieces.length[pieces])[np.cumsum(counts) - 1]
+    of_segments = network.lines
+    counts = network.segment_starts[lines + 1] - network.segment_starts[lines]
+    segments = network.segment[ragged(network.segment_starts[lines], counts)]
+    steps = of_segments.steps[ragged(of_segments.offset[segments], of_segments.length[segments])]
+    ends = np.cumsum(of_segments.length[segments])[np.cumsum(counts) - 1]
     starts = np.r_[0, ends]
-    begin = of_pieces.start[network.piece[network.piece_starts[lines]]]
+    begin = of_segments.start[network.segment[network.segment_starts[lines]]]
     closed = network.closed[lines]
     if closed.any():
         # A closed line can begin anywhere. Let it begin at its first corner, wherever the blocks made it begin.

@@ -32,7 +32,7 @@ from false_core.raster.source import RasterSource, moved
 from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style, style_of_places
 
-PART_OF_PATCH = 2
+PLACES_ALONG_A_PATCH = 2
 """A patch that the model was trained on is as many times as long as a square, where the job does not say how long."""
 SUGGESTION_ENDINGS = (".gpkg", ".geojson")
 """The endings of formats that hold a reason of any length under a name of any length."""
@@ -86,7 +86,7 @@ def suggest_labels(job: SuggestLabels, feedback: Feedback) -> dict[str, Any]:
 def _grid(job: SuggestLabels, card: ModelCard, source: RasterSource, feedback: Feedback) -> Grid:
     """Return the squares to choose from: their side is a multiple of ``FEATURE_STRIDE`` working pixels."""
     working = source.pixel_size * source.factor
-    wanted = card.patch_size / PART_OF_PATCH if job.size is None else job.size / working
+    wanted = card.patch_size / PLACES_ALONG_A_PATCH if job.size is None else job.size / working
     side = max(1, round(min(wanted, MAX_CANDIDATE_SIDE) / FEATURE_STRIDE)) * FEATURE_STRIDE
     if wanted > MAX_CANDIDATE_SIDE:
         feedback.warn(

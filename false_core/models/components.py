@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from timm.models import FeatureInfo
 from torch import Tensor, nn
+
+from false_core.backbone_libraries import timm
 
 COMPONENTS_OF_LEVELS = (16, 24, 32, 48, 64)
 """Components of each level, the finest first. Each makes two channels."""
@@ -102,7 +103,7 @@ class ComponentPyramid(nn.Module):
             channels = 2 * components
             info.append({"num_chs": channels, "reduction": stride, "module": f"levels.{number}"})
         self.levels = nn.ModuleList(levels)
-        self.feature_info = FeatureInfo(info, self.wanted)
+        self.feature_info = timm.models.FeatureInfo(info, self.wanted)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """Return features at strides 2, 4, 8, 16 and 32 of pixels (batch, bands, height, width)."""

@@ -6,17 +6,16 @@ import re
 from typing import Any
 
 import torch
-from timm.models import register_model
 from torch import Tensor, nn
 
-from false_core.backbone_libraries import NothingDrawnOnMeta, smp
+from false_core.backbone_libraries import NothingDrawnOnMeta, smp, timm
 from false_core.errors import ModelFileError
 from false_core.models.components import pca
 
 DEPTH = 5
 """Levels of the pyramid, the coarsest at a stride of 32 pixels."""
 STRIDE = 2**DEPTH
-register_model(pca)
+timm.models.register_model(pca)
 
 
 def build_encoder(name: str, bands: int) -> nn.Module:

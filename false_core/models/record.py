@@ -21,7 +21,7 @@ from false_core.device import describe
 from false_core.errors import InputError, ModelFileError
 from false_core.models.model_file import MADE_BY, ModelCard
 from false_core.raster.opening import GDAL_ERRORS
-from false_core.raster.parts import check_parts_of_raster
+from false_core.raster.references import check_references
 from false_core.redaction import without_secrets
 
 MAX_BYTES_HASHED_WHOLE = 64_000_000
@@ -150,7 +150,7 @@ def _portable(path: str) -> str:
 
 def _parts(raster: str) -> list[str]:
     try:
-        check_parts_of_raster(raster)
+        check_references(raster)
         with rasterio.open(raster) as dataset:
             files = [str(file) for file in dataset.files if not file.endswith(_BESIDE)]
     except (*GDAL_ERRORS, InputError):

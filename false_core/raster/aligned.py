@@ -71,13 +71,13 @@ class AlignedCodes:
         Raises:
             InputError: The raster holds numbers that are no class codes, or is damaged.
         """
-        part = RasterioWindow(window.column, window.row, window.width, window.height)
+        there = RasterioWindow(window.column, window.row, window.width, window.height)
         try:
-            values: FloatArray = self._warped.read(1, window=part, out_dtype="float32")
-            values[self._warped.read_masks(1, window=part) == 0] = np.nan
+            values: FloatArray = self._warped.read(1, window=there, out_dtype="float32")
+            values[self._warped.read_masks(1, window=there) == 0] = np.nan
             if self._alpha:
                 # By itself: GDAL takes it for a mask in files of Byte and UInt16 alone.
-                values[self._warped.read(self._alpha, window=part) == 0] = np.nan
+                values[self._warped.read(self._alpha, window=there) == 0] = np.nan
             values[self.source.is_said_nodata(values)] = np.nan
         except GDAL_ERRORS as error:
             raise InputError(

@@ -24,8 +24,8 @@ MAGIC = b"FALSE\x01\r\n"
 SHARE_BYTES = 256_000_000
 """The least number of bytes of the limit that are looked after together."""
 MOST_SHARES = FOLDERS = 256
-LARGEST_PART = 4
-"""An entry that takes more than this part of a share is not kept: it would drive out all others."""
+ENTRIES_OF_A_SHARE = 4
+"""Entries that a share holds at least. A larger one is not kept: it would drive out all others."""
 LEAST_FREE = 1_000_000_000
 """Bytes that stay free on the disk, whatever the limit."""
 ABANDONED_S = 3600.0
@@ -64,7 +64,7 @@ class DiskCache:
     def put(self, key: str, content: bytes) -> None:
         """Keep ``content`` under ``key``, a hexadecimal number. Where that cannot be written a warning says so."""
         path, size = self._path(key), len(content) + len(MAGIC) + 4
-        if size > self._share_bytes // LARGEST_PART:
+        if size > self._share_bytes // ENTRIES_OF_A_SHARE:
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -222,9 +222,9 @@ def _opens(path: str) -> bool:
     import rasterio
 
     from false_core.raster.opening import GDAL_ERRORS
-    from false_core.raster.parts import check_parts_of_raster
+    from false_core.raster.references import check_references
 
-    check_parts_of_raster(path)
+    check_references(path)
     try:
         rasterio.open(path).close()
     except GDAL_ERRORS:

@@ -18,7 +18,7 @@ from rasterio.vrt import WarpedVRT
 
 from false_core.errors import InputError
 from false_core.raster.file_state import is_remote
-from false_core.raster.parts import check_metadata_of_raster, check_parts_of_raster
+from false_core.raster.references import check_metadata_of_raster, check_references
 from false_core.untrusted import check_is_file
 from false_core.untrusted.drivers import is_allowed_driver
 
@@ -110,7 +110,7 @@ def _open(path: str) -> Any:
     if is_file and not os.path.exists(path):
         raise InputError(f"The raster {path} does not exist.")
     check_is_file(path, "The raster")
-    check_parts_of_raster(path)
+    check_references(path)
     try:
         dataset = rasterio.open(path)
         _check_driver(dataset, path)

@@ -250,13 +250,13 @@ class RasterSource:
         for top in range(max(0, window.row), bottom if right > left else 0, rows):
             data, invalid = self._read_source_grid(Window(left, top, right - left, min(rows, bottom - top)))
             y, height, width = top - window.row, data.shape[1] // f, data.shape[2] // f
-            part = pixels[:, y : y + height, x : x + width]
+            rows_of_pixels = pixels[:, y : y + height, x : x + width]
             if f > 1:
-                write_block_means(data, invalid, f, part)
+                write_block_means(data, invalid, f, rows_of_pixels)
             else:
-                part[:] = data
+                rows_of_pixels[:] = data
                 if invalid is not None:
-                    part[invalid] = np.nan
+                    rows_of_pixels[invalid] = np.nan
             inside = valid[y * f : (y + height) * f, x * f : (x + width) * f]
             inside[:] = True if invalid is None else ~invalid.all(axis=0)
         if self._change is not None:

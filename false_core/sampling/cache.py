@@ -123,7 +123,7 @@ class ChunkGrid:
 
 
 @dataclass(frozen=True)
-class ChunkPieces:
+class ChunkSlices:
     """The pixels that windows of one size take of the chunks under them.
 
     Attributes:
@@ -140,7 +140,7 @@ class ChunkPieces:
     side: int
 
     def of(self, window: int) -> list[tuple[int, tuple[slice, slice], tuple[slice, slice]]]:
-        """Return the pieces of a window: the chunk, and where its piece lies in the window and in it: (rows, columns)."""
+        """Return the slices of a window: the chunk, and where its slice lies in the window and in it: (rows, columns)."""
         x, y = self.offsets[window].tolist()
         found = []
         for row, chunks in enumerate(self.table[window].tolist()):
@@ -186,14 +186,14 @@ class SourceWindows:
     """Windows of one size and the chunks under them, held until they have been looked at."""
 
     chunks: Sequence[_Chunk]
-    pieces: ChunkPieces
+    slices: ChunkSlices
     bands: int
     device: torch.device
 
     def are_valid(self) -> BoolArray:
         """Return which windows have no invalid pixel, of shape (n,)."""
         whole = np.array([chunk.valid is None for chunk in self.chunks] + [False])
-        p = self.pieces
+        p = self.slices
         _, rows, columns = p.table.shape
         across = np.arange(columns) * p.side < p.offsets[:, :1] + p.width
         down = np.arange(rows) * p.side < p.offsets[:, 1:] + p.height
@@ -203,22 +203,22 @@ class SourceWindows:
 
     def valid(self, window: int) -> BoolArray:
         """Return which pixels of a window are valid, of shape (height, width)."""
-        valid = np.zeros((self.pieces.height, self.pieces.width), bool)
-        for chunk, inside, taken in self.pieces.of(window):
+        valid = np.zeros((self.slices.height, self.slices.width), bool)
+        for chunk, inside, taken in self.slices.of(window):
             mask = self.chunks[chunk].valid
             valid[inside] = True if mask is None else mask[taken]
         return valid
 
     def valid_shares(self) -> npt.NDArray[np.float64]:
         """Return the share of valid pixels of each window, of shape (n,)."""
-        shares = np.ones(len(self.pieces.table))
+        shares = np.ones(len(self.slices.table))
         for window in np.flatnonzero(~self.are_valid()).tolist():
             shares[window] = self.valid(window).mean()
         return shares
 
     def pixels(self) -> Tensor:
         """Return normalised pixels (n, bands, height, width) in half precision, 0 where invalid, where the chunks are."""
-        p = self.pieces
+        p = self.slices
         shape = len(p.table), self.bands, p.height, p.width
         if self.device.type != "cpu":
             with side_stream(self.device):
@@ -228,10 +228,10 @@ class SourceWindows:
         # By numpy, which does not wake up the threads that compute, and lets other threads run meanwhile.
         out = torch.empty(shape, dtype=torch.float16)
         for window, target in enumerate(out.numpy()):
-            pieces = p.of(window)
-            if sum((y.stop - y.start) * (x.stop - x.start) for _, (y, x), _ in pieces) < p.height * p.width:
+            slices = p.of(window)
+            if sum((y.stop - y.start) * (x.stop - x.start) for _, (y, x), _ in slices) < p.height * p.width:
                 target[:] = 0
-            for chunk, inside, taken in pieces:
+            for chunk, inside, taken in slices:
                 target[(slice(None), *inside)] = self.chunks[chunk].pixels[(slice(None), *taken)]
         return out
 
@@ -281,8 +281,8 @@ class ChunkCache:
         different, places = np.unique(numbers, return_inverse=True)
         beyond = int(len(different) > 0 and different[0] < 0)
         table = places.reshape(numbers.shape) - beyond
-        pieces = ChunkPieces(table, corners % CHUNK_PX, height, width, CHUNK_PX)
-        return SourceWindows(self._chunks.get(different[beyond:].tolist()), pieces, self._bands, self.device)
+        slices = ChunkSlices(table, corners % CHUNK_PX, height, width, CHUNK_PX)
+        return SourceWindows(self._chunks.get(different[beyond:].tolist()), slices, self._bands, self.device)
 
     def _decoded(self, number: int) -> _Chunk:
         raster, window = self._grid.place(number)

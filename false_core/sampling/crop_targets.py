@@ -9,7 +9,7 @@ from affine import Affine
 
 from false_core.labels.annotation import IGNORE, SMALL_POLYGON, Annotation
 from false_core.raster.source import RasterSource, moved
-from false_core.sampling.cache import ChunkGrid, ChunkPieces, Chunks, WholeNumbers
+from false_core.sampling.cache import ChunkGrid, Chunks, ChunkSlices, WholeNumbers
 from false_core.sampling.geometry import Placement
 
 FINER = 2
@@ -71,11 +71,11 @@ class CropTargets:
         different, places = np.unique(numbers, return_inverse=True)
         beyond = int(different[0] < 0)
         chunks = [None] * beyond + self._chunks.get(different[beyond:].tolist())
-        pieces = ChunkPieces(places.reshape(numbers.shape), FINER * corners % LABELS_PX, fine, fine, LABELS_PX)
+        slices = ChunkSlices(places.reshape(numbers.shape), FINER * corners % LABELS_PX, fine, fine, LABELS_PX)
         from_middle = np.arange(size, dtype=np.float32) + np.float32(0.5 - size / 2)
         for crop, target in enumerate(targets):
             window: PixelClasses | None = None
-            for number, inside, taken in pieces.of(crop):
+            for number, inside, taken in slices.of(crop):
                 chunk = chunks[number]
                 if chunk is not None:
                     window = np.full((fine, fine), IGNORE, np.uint8) if window is None else window

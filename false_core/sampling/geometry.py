@@ -32,7 +32,7 @@ class Placement:
     matrix: npt.NDArray[np.float32]
     shift: npt.NDArray[np.float32]
 
-    def part(self, crops: slice) -> Placement:
+    def subset(self, crops: slice) -> Placement:
         """Return how some of the crops lie."""
         return Placement(self.matrix[crops], self.shift[crops])
 

@@ -128,8 +128,8 @@ def _shows_something(annotation: Annotation, number: int, cache: ChunkCache) -> 
     if max(window.width, window.height) <= CHUNK_PX and cache.look_at(window).valid(0).all():
         return True
     alone = annotation.subset(np.array([number]))
-    for part in alone.cut(CHUNK_PX).shapes:
-        window = _around(part)
+    for shape in alone.cut(CHUNK_PX).shapes:
+        window = _around(shape)
         labelled = alone.burn(Affine.translation(-window.column, -window.row), window.height, window.width) != IGNORE
         if (cache.look_at(window).valid(0) & labelled).any():
             return True
@@ -190,7 +190,7 @@ class LabelSampler:
         generator = np.random.default_rng([self._seed, number])
         count, scales = self._batch_size, self._scales
         drawn = random_placement(count, scales, 0.0, generator) if self._turns else zoomed_crops(count, scales, generator)
-        placement = drawn.part(mine)
+        placement = drawn.subset(mine)
         shapes = generator.choice(len(self._chance), count, p=self._chance)[mine]
         chance = np.random.default_rng([self._seed, number, 1]).random((count, POINTS_TRIED + 1, 2))[mine]
         # The labelled point lies anywhere in the inner half of the crop, not always in its middle.

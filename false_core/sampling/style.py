@@ -65,7 +65,7 @@ class StyleTransfers:
         arrays = (own, goal - own, both.min(axis=1), both.max(axis=1))
         return cls(tuple(rows), *(torch.from_numpy(array) for array in arrays))
 
-    def part(self, patches: slice) -> StyleTransfers | None:
+    def subset(self, patches: slice) -> StyleTransfers | None:
         """Return the transfers of some of the patches, counted from the first of these."""
         mine = [place for place, row in enumerate(self.rows) if patches.start <= row < patches.stop]
         if not mine:

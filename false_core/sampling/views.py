@@ -170,7 +170,7 @@ class RawSmallCrops:
         changes = changes.picked(partial(_of_each, times=count, patches=pairs.share))
         return cls(sampling_maps(*pairs.local, side=side, size=pairs.local_size), changes, pairs.local_size)
 
-    def part(self, patches: slice) -> RawSmallCrops:
+    def subset(self, patches: slice) -> RawSmallCrops:
         """Return the crops of some of the patches."""
         changes = self.changes.picked(partial(_of_each, times=self.maps.shape[1], patches=patches))
         return RawSmallCrops(self.maps[patches], changes, self.size)
@@ -222,7 +222,7 @@ class RawViews:
             local=RawSmallCrops.of(pairs, jitter, seed, step),
         )
 
-    def part(self, patches: slice) -> RawViews:
+    def subset(self, patches: slice) -> RawViews:
         """Return the views of some of the patches."""
         of_both = partial(_of_both, patches=patches)
         seen = self.seen[patches]
@@ -238,8 +238,8 @@ class RawViews:
             seen=seen,
             ground=self.ground[patches],
             chance=of_both(self.chance),
-            styles=self.styles.part(patches) if self.styles else None,
-            local=self.local.part(patches) if self.local else None,
+            styles=self.styles.subset(patches) if self.styles else None,
+            local=self.local.subset(patches) if self.local else None,
         )
 
 
@@ -344,7 +344,7 @@ class PatchSampler:
         # Of the whole batch, so that it does not matter how it is shared.
         chance = np.random.default_rng([draw.seed, number, whole, 1]).random((2, whole, self._requirements.chance))
         local = self._local_placements(number)
-        first = first.part(mine)
+        first = first.subset(mine)
         centres = patches.corners.astype(np.float64) + self._side / 2
         offsets = first.to_window(one[mine] * (draw.crop_size / 2)).astype(np.float64)
         ground = self._ground.around(patches.rasters, centres, offsets) / self._width
@@ -354,7 +354,7 @@ class PatchSampler:
             size=draw.crop_size,
             windows=windows,
             first=first,
-            second=second.part(mine),
+            second=second.subset(mine),
             points=(torch.from_numpy(one[mine]), torch.from_numpy(two[mine])),
             seen=torch.from_numpy(seen[mine]),
             ground=torch.from_numpy(ground.astype(np.float32)),
@@ -362,7 +362,7 @@ class PatchSampler:
             whole=whole,
             chance=torch.from_numpy(chance[:, mine].astype(np.float32)).flatten(0, 1),
             styles=self._transfers(number, mine, patches.rasters, under, windows),
-            local=tuple(placement.part(mine) for placement in local),
+            local=tuple(placement.subset(mine) for placement in local),
             local_size=self._requirements.local_size,
         )
 
@@ -537,7 +537,7 @@ def _drawn(pixels: Tensor, valid: BoolArray, generator: np.random.Generator) -> 
 
 
 class Shuffled:
-    """The parts of all areas that lie in each chunk, in random order. Thousands of rasters have too many for a list.
+    """The windows of all areas within each chunk, in random order. Thousands of rasters have too many for a list.
 
     Args:
         areas: Numbers of rasters with windows of them.
@@ -555,7 +555,7 @@ class Shuffled:
         return len(self._order)
 
     def at(self, positions: WholeNumbers) -> tuple[WholeNumbers, WholeNumbers]:
-        """Return the rasters of parts by their positions in the order, and where they lie: (n, 4), as in ``Window``."""
+        """Return the rasters of windows by their positions in the order, and where they lie: (n, 4), as in ``Window``."""
         places = self._order[positions]
         entries = np.searchsorted(self._ends, places, side="right")
         areas, spans = self._areas[entries], self._spans[entries]

@@ -25,7 +25,7 @@ from false_core.session.live_head import LiveHead
 from false_core.session.superseded import Interrupted, stop_if
 from false_core.session_protocol import NO_CLASS, NO_PERCENT, SHOW_CHANGE, SHOW_CONFIDENCE, View
 
-MEMORY_FOR_PIECES = 200_000_000
+MEMORY_FOR_WINDOWS = 200_000_000
 """Bytes of what is kept of one view, so that it is shown again without looking at its texture again."""
 MAX_WINDOW_PX, MIN_BAND_PX = 120_000, 128
 """Working pixels that are computed at once, and the fewest rows of them: surroundings are looked at for each band anew."""
@@ -110,7 +110,7 @@ class Painter:
 
     def needed(self, view: View, plan: TilePlan) -> list[Tile]:
         """Return the tiles that a view shows, row by row."""
-        return [tile for tile, _ in self._parts(self._on_raster(view), plan)]
+        return [tile for tile, _ in self._shown_windows(self._on_raster(view), plan)]
 
     def draw(
         self, view: View, plan: TilePlan, head: LiveHead, before: Bytes | None, interrupted: Interrupted
@@ -129,7 +129,7 @@ class Painter:
         place = (view.extent, view.width, view.height, plan)
         if place != self._place:
             self._place, self._seen_windows = place, {}
-            self._keeps = self._size(canvas, plan) <= MEMORY_FOR_PIECES
+            self._keeps = self._size(canvas, plan) <= MEMORY_FOR_WINDOWS
         codes = np.full(canvas.inside.shape, NO_CLASS, np.uint8)
         percent = np.full(canvas.inside.shape, NO_PERCENT, np.uint8)
         total, done = max(1, int(canvas.inside.sum())), 0
@@ -148,27 +148,27 @@ class Painter:
             self._last = place, ViewOnRaster.of(view, self._ground.source)
         return self._last[1]
 
-    def _parts(self, canvas: ViewOnRaster, plan: TilePlan) -> list[tuple[Tile, tuple[int, int, int, int]]]:
+    def _shown_windows(self, canvas: ViewOnRaster, plan: TilePlan) -> list[tuple[Tile, tuple[int, int, int, int]]]:
         """Return the tiles that a canvas shows, each with the working pixels (left, top, right, bottom) that it adds to."""
-        window = canvas.window
-        if window is None:
+        shown = canvas.window
+        if shown is None:
             return []
         f = self._ground.source.factor
         # One more on each side, as classes are interpolated between working pixels.
-        left, right = window[0] // f - 1, window[1] // f + 2
-        top, bottom = window[2] // f - 1, window[3] // f + 2
+        left, right = shown[0] // f - 1, shown[1] // f + 2
+        top, bottom = shown[2] // f - 1, shown[3] // f + 2
         found = []
         for row in range(max(0, (top - plan.shared) // plan.stride), min(plan.rows, -(-bottom // plan.stride))):
             for column in range(max(0, (left - plan.shared) // plan.stride), min(plan.columns, -(-right // plan.stride))):
                 x, y = column * plan.stride, row * plan.stride
-                part = (
+                window = (
                     max(left, x - 1),
                     max(top, y - 1),
                     min(right, x + plan.stride + plan.shared),
                     min(bottom, y + plan.stride + plan.shared),
                 )
-                if part[0] < part[2] and part[1] < part[3]:
-                    found.append((plan.tile(column, row), part))
+                if window[0] < window[2] and window[1] < window[3]:
+                    found.append((plan.tile(column, row), window))
         return found
 
     def _computed(
@@ -176,14 +176,14 @@ class Painter:
     ) -> Iterator[tuple[npt.NDArray[np.bool_], Bytes, Bytes]]:
         """Yield, tile by tile, which pixels of a canvas it completes, their classes and their confidence in percent."""
         ground, f = self._ground, self._ground.source.factor
-        parts = self._parts(canvas, plan)
-        if not parts:
+        windows = self._shown_windows(canvas, plan)
+        if not windows:
             return
-        columns = sorted({tile.column for tile, _ in parts})
+        columns = sorted({tile.column for tile, _ in windows})
         blender = Blender(plan, len(head.classes), ground.device, range(columns[0], columns[-1] + 1))
         table = torch.tensor([one.code for one in head.classes], dtype=torch.uint8, device=ground.device)
         with_percent = view.shows == SHOW_CONFIDENCE
-        for tile, part in parts:
+        for tile, window in windows:
             stop_if(interrupted)
             looked = self._tiles.of(tile, interrupted)
             stop_if(interrupted)
@@ -192,7 +192,7 @@ class Painter:
             if looked.valid is not None:
                 # In pixels of the tile.
                 x, y = tile.window.column, tile.window.row
-                inside = (part[0] - x, part[1] - y, part[2] - x, part[3] - y)
+                inside = (window[0] - x, window[1] - y, window[2] - x, window[3] - y)
                 inside = (max(0, inside[0]), max(0, inside[1]), min(side, inside[2]), min(side, inside[3]))
                 probabilities = torch.zeros(len(head.classes), side, side, device=ground.device)
                 left, top, right, bottom = inside
@@ -237,9 +237,8 @@ class Painter:
         features = self._ground.quick
         values = features.bands + features.statistics.channels
         around = self._ground.spec.stride
-        areas = [
-            (right - left + around) * (bottom - top + around) for _, (left, top, right, bottom) in self._parts(canvas, plan)
-        ]
+        windows = (window for _, window in self._shown_windows(canvas, plan))
+        areas = [(right - left + around) * (bottom - top + around) for left, top, right, bottom in windows]
         return 4 * values * sum(areas)
 
 

@@ -22,24 +22,24 @@ from false_core.reports.figures import Colours, as_bytes, as_svg, in_colour, sho
 TILE_PX, HALO_PX = 512, 192
 """Working pixels looked at at a time, and the surroundings the network sees around them. For a picture, that is enough."""
 MAX_SIDE_PX = 5 * TILE_PX
-"""Longest side of the part that is mapped. Of a larger raster it is the middle."""
+"""Longest side of the window that is mapped. Of a larger raster it is the middle."""
 
 
 @dataclass(frozen=True)
 class EmbeddingMap:
-    """The features of an encoder over a part of a raster, in colour, and the raster beside it.
+    """The features of an encoder over a window of a raster, in colour, and the raster beside it.
 
     Attributes:
-        area: The part, in working pixels of the raster.
-        share: The share of what was learned from in that raster that lies in the part.
-        land: The raster, of shape (height, width, 3); a pixel of it is 1, 2 or 4 working pixels wide. White: nodata.
+        area: The window, in working pixels of the raster.
+        share: The share of what was learned from in that raster that lies in the window.
+        raster_picture: The raster, of shape (height, width, 3); each pixel 1, 2 or 4 working pixels wide. White: nodata.
         embedding: The features, of shape (area.height / 4, area.width / 4, 3), both rounded up. White: nodata.
     """
 
     name: str
     area: Window
     share: float
-    land: Colours
+    raster_picture: Colours
     embedding: Colours
 
 
@@ -55,31 +55,31 @@ def map_embedding(
     """Map the features of ``encoder`` over ``area``, or over the middle of it where it is very large.
 
     Args:
-        area: The part that was learned from, in working pixels.
+        area: The window that was learned from, in working pixels.
 
     Returns:
-        The map, or None where nothing in that part is valid.
+        The map, or None where nothing in that window is valid.
     """
-    part = _middle(area)
+    window = _middle(area)
     tiled = TiledEncoder(encoder.eval(), source, normalisation, device, TILE_PX, HALO_PX, feedback)
-    components = fit_components(tiled, part, 3, seed, feedback)
+    components = fit_components(tiled, window, 3, seed, feedback)
     if components is None:
         return None
-    block = _block(part)
-    embedding = np.full((*feature_size(part), 3), 255, np.uint8)
-    land = np.full((math.ceil(part.height / block), math.ceil(part.width / block), 3), 255, np.uint8)
-    plan = tiled.plan(part)
+    block = _block(window)
+    embedding = np.full((*feature_size(window), 3), 255, np.uint8)
+    raster_picture = np.full((math.ceil(window.height / block), math.ceil(window.width / block), 3), 255, np.uint8)
+    plan = tiled.plan(window)
     with closing(tiled.over(plan, lambda levels: tiled.inside(components.of(levels)).cpu().numpy())) as computed:
         for done, item in enumerate(computed):
             feedback.advance(done, len(plan))
-            tile = Window(part.column + item.tile.column * TILE_PX, part.row + item.tile.row * TILE_PX, TILE_PX, TILE_PX)
-            _paste(land, _picture(source, normalisation, tile, block), tile, part, block)
+            tile = Window(window.column + item.tile.column * TILE_PX, window.row + item.tile.row * TILE_PX, TILE_PX, TILE_PX)
+            _paste(raster_picture, _picture(source, normalisation, tile, block), tile, window, block)
             if item.result is not None:
                 colours = as_bytes(components.stretched(item.result)).transpose(1, 2, 0).copy()
                 colours[~item.valid] = 255
-                _paste(embedding, colours, tile, part, FEATURE_STRIDE)
-    share = part.width * part.height / (area.width * area.height)
-    return EmbeddingMap(source.name, part, share, land, embedding)
+                _paste(embedding, colours, tile, window, FEATURE_STRIDE)
+    share = window.width * window.height / (area.width * area.height)
+    return EmbeddingMap(source.name, window, share, raster_picture, embedding)
 
 
 def draw_map(embedding: EmbeddingMap) -> str:
@@ -87,7 +87,7 @@ def draw_map(embedding: EmbeddingMap) -> str:
     height, width = embedding.embedding.shape[:2]
     figure = Figure(figsize=(9.2, min(9.2, 4.6 * height / width) + 0.4), layout="constrained")
     titles = ("Raster", "Features of the encoder")
-    for axes, picture, title in zip(figure.subplots(1, 2), (embedding.land, embedding.embedding), titles):
+    for axes, picture, title in zip(figure.subplots(1, 2), (embedding.raster_picture, embedding.embedding), titles):
         show_picture(axes, picture)
         axes.set_title(localised(title), fontsize=10)
     return as_svg(figure)
@@ -107,14 +107,14 @@ def _middle(area: Window) -> Window:
     return Window(area.column + (area.width - width) // 2, area.row + (area.height - height) // 2, width, height)
 
 
-def _block(part: Window) -> int:
+def _block(window: Window) -> int:
     """Return how many working pixels of the raster are shown as one, so that its picture is as fine as a screen."""
-    longest = max(part.width, part.height)
+    longest = max(window.width, window.height)
     return 1 if longest <= MAX_SIDE_PX // 4 else 2 if longest <= MAX_SIDE_PX // 2 else 4
 
 
-def _paste(target: np.ndarray, piece: np.ndarray, tile: Window, part: Window, step: int) -> None:
-    """Put the picture of a tile, ``step`` working pixels per pixel, where it belongs in that of the part."""
-    row, column = (tile.row - part.row) // step, (tile.column - part.column) // step
-    place = target[row : row + len(piece), column : column + piece.shape[1]]
-    place[:] = piece[: place.shape[0], : place.shape[1]]
+def _paste(target: np.ndarray, picture: np.ndarray, tile: Window, window: Window, step: int) -> None:
+    """Put the picture of a tile, ``step`` working pixels per pixel, where it belongs in that of the window."""
+    row, column = (tile.row - window.row) // step, (tile.column - window.column) // step
+    place = target[row : row + len(picture), column : column + picture.shape[1]]
+    place[:] = picture[: place.shape[0], : place.shape[1]]

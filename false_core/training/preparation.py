@@ -103,8 +103,8 @@ class Pretraining:
             if not origin and settings.rate_from_nothing:
                 settings = replace(settings, learning_rate=settings.rate_from_nothing)
         method = METHOD_CLASSES[settings.method]
-        asked = settings.steps or _steps_of_epochs(settings, areas)
-        steps = max(method.fewest_steps, min(asked, method.most_steps))
+        wanted = settings.steps or _steps_of_epochs(settings, areas)
+        steps = max(method.fewest_steps, min(wanted, method.most_steps))
         return cls(preset, settings, steps, device, rasters, styles, encoder, origin, general, truth, made_by)
 
     def trainer(self, settings: PretrainSettings, seed: int, feedback: Feedback, world: World = ALONE) -> Trainer:

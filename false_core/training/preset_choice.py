@@ -26,7 +26,7 @@ MOST_S = 30 * 60.0
 """The longest pretraining that nobody asked for, in seconds."""
 WHOLE_BATCH_BYTES, LEAST_BYTES = 12e9, 3e9
 """Memory of a device that holds a batch of the preset ``standard``, about, and that holds a useful part of one."""
-IN_PARTS = 4 / 3
+MICRO_BATCH_COST = 4 / 3
 """The factor for the time of a step whose batch goes through the network in parts: one forward pass more."""
 _FOREVER_S = 1e9
 _VIEWS, _WIDE, _NARROW, _SIDE = 128, 256, 64, 40
@@ -70,7 +70,7 @@ def pretraining_seconds(flop_per_s: float, memory: float, processes: int = 1) ->
     """
     if 0 < memory < LEAST_BYTES:
         return math.inf
-    slower = IN_PARTS if 0 < memory * processes < WHOLE_BATCH_BYTES else 1.0
+    slower = MICRO_BATCH_COST if 0 < memory * processes < WHOLE_BATCH_BYTES else 1.0
     return slower * PRETRAIN[STANDARD].steps * STANDARD_FLOP_PER_STEP / (flop_per_s * processes)
 
 

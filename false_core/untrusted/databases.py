@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Iterator, List, Optional, Tuple
 
 from false_core.errors import InputError
-from false_core.untrusted.stored import first_bytes, pieces_of
+from false_core.untrusted.stored import bytes_of, first_bytes
 
 QUERY_TIMEOUT_S = 20.0
 """Seconds that a view may take to give all its features."""
@@ -202,7 +202,7 @@ def _views_of(name: str) -> Iterator[_Views]:
         with tempfile.TemporaryDirectory(prefix="false-") as folder:
             unpacked = Path(folder) / "database"
             with unpacked.open("wb") as file:
-                for piece in pieces_of(name):
+                for piece in bytes_of(name):
                     file.write(piece)
             with _opened(unpacked) as database:
                 yield _Views(name, database)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Iterator, Set
 
-from false_core.untrusted.stored import START_BYTES, first_bytes, pieces_of
+from false_core.untrusted.stored import START_BYTES, bytes_of, first_bytes
 
 _SIGNATURE, _HEAP = b"\x89HDF\r\n\x1a\n", b"HEAP"
 _MESSAGES = [
@@ -33,7 +33,7 @@ def has_external_bytes(name: str) -> bool:
 
 def _overlapping(name: str) -> Iterator[bytes]:
     before = b""
-    for piece in pieces_of(name, 16_000_000):
+    for piece in bytes_of(name, 16_000_000):
         yield before + piece
         before = (before + piece)[-_OVERLAP:]
 

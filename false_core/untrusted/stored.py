@@ -19,7 +19,7 @@ _PIECE = 1_000_000
 
 def first_bytes(name: str) -> bytes:
     """Return the first bytes of what is stored under ``name``; none where that is nothing, or nothing that is stored."""
-    for piece in pieces_of(name, START_BYTES):
+    for piece in bytes_of(name, START_BYTES):
         return piece[:START_BYTES]
     return b""
 
@@ -29,7 +29,7 @@ def is_stored(name: str) -> bool:
     return bool(first_bytes(name))
 
 
-def pieces_of(name: str, size: int = _PIECE) -> Iterator[bytes]:
+def bytes_of(name: str, size: int = _PIECE) -> Iterator[bytes]:
     """Yield what is stored under ``name``, in pieces; nothing where that is nothing, or a pipe or a device.
 
     Raises:

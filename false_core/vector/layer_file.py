@@ -58,7 +58,7 @@ def write_vector(
     """
     driver = driver_of(path)
     name = Path(path).name
-    with published(path, with_parts=True) as (scratch,):
+    with published(path, with_sidecars=True) as (scratch,):
         try:
             table.to_file(
                 scratch,

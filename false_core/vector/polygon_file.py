@@ -40,7 +40,7 @@ def polygon_file(path: str, raster: str, crs: CRS | None, classes: Sequence[Land
         OutputError: It cannot be written, for example because the disk is full.
     """
     driver = driver_of(path)
-    with published(path, with_parts=True) as (scratch,):
+    with published(path, with_sidecars=True) as (scratch,):
         file = PolygonFile(scratch, driver, crs, classes)
         yield file
         file.complete()

@@ -84,6 +84,7 @@ class TestCommands:
         assert answer.code == 2
         assert "runs no experiments. Install false-core by itself" in answer.stderr
 
+    @pytest.mark.thorough
     def test_check_says_that_it_works(self, false_core: Any) -> None:
         said = false_core("check", "--device", "cpu").stdout
         assert "Check: done" in said

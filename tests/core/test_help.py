@@ -79,6 +79,7 @@ def test_the_json_on_a_page_is_a_job(name):
     assert isinstance(jobs.from_json(block(name, "JSON")), jobs.JOBS[name])
 
 
+@pytest.mark.thorough
 @JOBS
 def test_the_call_of_the_command_line_gives_the_same_job(name):
     program, command, *arguments = shlex.split(block(name, "Command line").replace("\\\n", " "))

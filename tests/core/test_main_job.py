@@ -254,6 +254,7 @@ class TestTheMap:
             "sure.tif",
         ]
 
+    @pytest.mark.thorough
     def test_of_a_part_is_a_part_of_the_map(self, mapped: Path, land: str, model: str, tmp_path: Path) -> None:
         extent = f"{LEFT + 30},{LEFT + 100},{TOP - 90},{TOP - 5} [EPSG:32633]"
         codes = classify(land, model, tmp_path / "part.tif", extent=extent)
@@ -364,6 +365,7 @@ class TestAnyRaster:
                 assert file.transform.almost_equals(original.transform, 1e-9)
                 assert file.crs == original.crs
 
+    @pytest.mark.thorough
     def test_a_part_of_one_that_lies_nowhere_says_where_it_lies(self, model: str, tmp_path: Path) -> None:
         raster = write_raster(tmp_path / "r.tif", textured_land(), nodata=0, transform=None, crs=None)
         classify(raster, model, tmp_path / "map.tif", extent="40,90,-70,-30")
@@ -378,6 +380,7 @@ class TestAnyRaster:
         codes = classify(raster, model, tmp_path / "map.tif")
         np.testing.assert_array_equal(codes == 0, (fine == 0).all(axis=0))
 
+    @pytest.mark.thorough
     def test_with_more_bands_is_read_at_those_of_the_model(
         self, land: str, model: str, tmp_path: Path, listener: Listener
     ) -> None:
@@ -481,6 +484,7 @@ class TestBadInput:
             assert said in refused(dataclasses.replace(finetune, raster=path), InputError)
             assert said in refused(dataclasses.replace(classify_, raster=path), InputError)
 
+    @pytest.mark.thorough
     def test_a_raster_cut_off(self, jobs: Any, refused: Any, land: str, tmp_path: Path) -> None:
         content = Path(land).read_bytes()
         (tmp_path / "cut.tif").write_bytes(content[: len(content) // 2])
@@ -589,6 +593,7 @@ class TestBadInput:
 
 
 class TestBesideTheInputs:
+    @pytest.mark.thorough
     def test_nothing_appears_and_no_style_is_lent_to_the_raster(self, land: str, model: str, tmp_path: Path) -> None:
         # QGIS takes scene.qml for the style of scene.vrt, whatever it was written for.
         vrt = tmp_path / "scene.vrt"

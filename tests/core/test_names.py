@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,10 @@ IN_DIALOGS = {
     **dict.fromkeys(("Diagnostics", "ImportResults", "SetUpEnvironment"), "an algorithm has the name of what it does"),
 }
 """Names of the plugin that two modules define on purpose, and why."""
+NO_PIECES = {"part", "piece", "sheet"}
+"""Words of pieces of a raster that the glossary does not have. An experiment's config divides a scene in parts."""
+PARTS = {"FeatureParts", "encoder_part", "known_parts", "parts_for_inference", "space_of_part"}
+"""Names of parts as the glossary means them: of features."""
 MEANT = {"false_core": FACES, "qgis_false": IN_DIALOGS}
 
 
@@ -51,6 +56,11 @@ def definitions(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
                         yield name.id, ast.unparse(statement.value)
 
 
+def _words(name: str) -> set[str]:
+    """Return the words of a name in the singular and small letters: of ``MAX_PARTS`` and of ``MaxParts`` max and part."""
+    return {word.lower().removesuffix("s") for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+
+
 def homonyms(program: str) -> dict[str, list[str]]:
     """Return the modules of a program that define each public name of more than one meaning."""
     meanings: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
@@ -66,6 +76,16 @@ def homonyms(program: str) -> dict[str, list[str]]:
 def test_no_two_modules_give_a_name_two_meanings(program: str) -> None:
     found = {name: files for name, files in homonyms(program).items() if name not in MEANT[program]}
     assert not found, "Say in each name what of what it is, such as MAX_STRIDE_PX."
+
+
+@pytest.mark.thorough
+def test_no_piece_of_a_raster_has_a_word_beside_those_of_the_glossary() -> None:
+    found = []
+    for file in sorted((ROOT / "false_core").rglob("*.py")):
+        names = {name for name, _ in definitions(ast.parse(file.read_text("utf-8")).body) if not name.startswith("_")}
+        if file.parent.name != "experiments":
+            found += [f"{file.relative_to(ROOT)}: {name}" for name in names - PARTS if _words(name) & NO_PIECES]
+    assert not found, "Use one of the eight words of ARCHITECTURE.md."
 
 
 @pytest.mark.thorough

@@ -243,6 +243,7 @@ class TestMaps:
         with pytest.raises(OutputError, match=r"map\.png is not a GeoTIFF\. Choose a name that ends in \.tif, or in \.vrt"):
             run(Classify(land, model, str(tmp_path / "map.png"), device="cpu"))
 
+    @pytest.mark.thorough
     def test_a_map_of_nothing_but_nodata(self, model: str, tmp_path: Path) -> None:
         (tmp_path / "out").mkdir()
         raster = write_raster(tmp_path / "r.tif", np.zeros((4, 60, 80), "uint16"), nodata=0)

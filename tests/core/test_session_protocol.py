@@ -48,6 +48,7 @@ def _values(hint: Any) -> st.SearchStrategy[Any]:
     return {int: st.integers(-(2**62), 2**62), float: finite, bool: st.booleans(), str: st.text(max_size=20)}[hint]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("words", "kind"), MESSAGES, ids=lambda value: getattr(value, "__name__", ""))
 def test_any_message_survives_a_line_of_json(words: Any, kind: type[Any]) -> None:
     @given(any_of(kind))

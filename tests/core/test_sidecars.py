@@ -32,7 +32,7 @@ def replaced(folder: Path, target: str, *beside: str, there: bool = True) -> lis
 
 
 def write_two(target: Path, part: str) -> None:
-    with published(target, with_parts=True) as (partial,):
+    with published(target, with_sidecars=True) as (partial,):
         partial.touch()
         (partial.parent / part).write_text("new")
 

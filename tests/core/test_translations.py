@@ -27,6 +27,7 @@ def test_no_text_lacks_a_translation():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.thorough
 @FILES
 def test_what_is_filled_in_stays(file):
     for source, translation in messages(file).items():

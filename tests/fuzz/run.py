@@ -3,7 +3,8 @@
     python tests/fuzz/run.py                       # all targets, a million inputs each; hours
     python tests/fuzz/run.py job --inputs 100000
 
-The targets are those of ``targets.py``: the job parser, the event codec, the reader of model files, the reader of labels.
+The targets are those of ``targets.py``: the job parser, the event codec, the requests of a session, the reader of model
+files, the reader of labels and of rasters made of others.
 Inputs to start from are generated. What atheris finds in addition is kept in ``build/fuzz``, to go on from.
 It ends at the first exception that is not a declared error, and leaves the input in ``build/fuzz/TARGET-crash-...``.
 
@@ -24,7 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / ".tools" / "fuzz"
 KEPT = ROOT / "build" / "fuzz"
-NAMES = ("job", "event", "model", "labels")
+NAMES = ("job", "event", "request", "model", "labels")
 MEMORY_MB, SECONDS = 4096, 60
 """That one input may take."""
 

@@ -20,9 +20,9 @@ from false_core.jobs import Classify
 from false_core.mapping.classify.assemble import Assembly, layers_of
 from false_core.mapping.classify.compute import compute_strips, network_of
 from false_core.mapping.classify.cost import disk_needed, mapping_cost
-from false_core.mapping.classify.part import FinishedPart
 from false_core.mapping.classify.plan import Strip, own_share, plan_of, runs_of
 from false_core.mapping.classify.store import DIGITS, MAP, TILES_AT_A_TIME, JobStart, StripStore, digest_of
+from false_core.mapping.classify.strip_task import FinishedStrips
 from false_core.mapping.map_overview import MapOverview
 from false_core.mapping.map_report import classification_report
 from false_core.mapping.raster_for_model import check_maps
@@ -121,17 +121,17 @@ class Classification:
             if network is not None:
                 self._compute(network, self._device, missing)
 
-    def receive(self, part: FinishedPart) -> None:
+    def receive(self, finished: FinishedStrips) -> None:
         """Store strips that another process has computed.
 
         Raises:
             DeviceError: Earlier ones were computed with other numbers.
             OutputError: The disk is full.
         """
-        self._agree_on(part.digits)
-        if part.tiles_at_a_time:
-            self._store.put_if_absent(TILES_AT_A_TIME, part.tiles_at_a_time)
-        for number, files in part.strips.items():
+        self._agree_on(finished.digits)
+        if finished.tiles_at_a_time:
+            self._store.put_if_absent(TILES_AT_A_TIME, finished.tiles_at_a_time)
+        for number, files in finished.strips.items():
             self._store.receive(self.plan.strips[number], files)
             self._assembly.add([self.plan.strips[number]])
 

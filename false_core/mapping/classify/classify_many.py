@@ -88,7 +88,7 @@ def _compute_on_dask(each: Sequence[Classify], maps: _Maps, on_dask: MapsOnDask,
             if classification:
                 maps.finish(classification)  # All of it was there from an interrupted run.
             done += 1
-        while on_dask.has_parts:
+        while on_dask.has_tasks:
             take_next()
 
 

@@ -1,4 +1,4 @@
-"""Maps whose parts are computed by Dask: parts go out, strips come back, and are stored where the map is put together."""
+"""Maps whose strips are computed by Dask: tasks go out, strips come back, and are stored where the map is put together."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from false_core.errors import Cancelled, InputError
 from false_core.feedback import Feedback
 from false_core.jobs import Classify
 from false_core.mapping.classify.classification import Classification
-from false_core.mapping.classify.part import FinishedPart, MapPart
-from false_core.mapping.classify.part_task import compute_part
 from false_core.mapping.classify.plan import Strip, runs_of
+from false_core.mapping.classify.run_strip_task import run_strip_task
 from false_core.mapping.classify.store import JobStart, digest_of, digest_of_values
+from false_core.mapping.classify.strip_task import FinishedStrips, StripTask
 
-PARTS_OF_A_WORKER = 3
-"""Parts that a worker gets on average. With more, workers of different speed end together; but each part begins with a row
+TASKS_OF_A_WORKER = 3
+"""Tasks that a worker gets on average. With more, workers of different speed end together; but each begins with a row
 of tiles that the one above it computes too."""
 MOST_STRIPS = 32
-"""Strips in a part: what a worker was at when it was lost is computed again."""
-PARTS_AHEAD = 3
-"""Parts for each worker that are handed out before the next raster is looked at."""
+"""Strips in a task: what a worker was at when it was lost is computed again."""
+TASKS_AHEAD = 3
+"""Tasks for each worker that are handed out before the next raster is looked at."""
 
 
 def classify_on_dask(job: Classify, feedback: Feedback) -> dict[str, Any]:
-    """Run a ``Classify`` job whose parts Dask computes. Return its results by name."""
+    """Run a ``Classify`` job whose strips Dask computes. Return its results by name."""
     start = JobStart.of([job.output], ALONE)
     with Classification(job, start, WHOLE_JOB, feedback, computes=False) as classification:
         missing = classification.missing()
@@ -41,7 +41,7 @@ def classify_on_dask(job: Classify, feedback: Feedback) -> dict[str, Any]:
                 maps.hand_out(classification, missing)
                 pixels = sum(strip.window.width * strip.window.height for strip in missing)
                 done = 0.0
-                while maps.has_parts:
+                while maps.has_tasks:
                     _, share, problem = maps.take_next()
                     if problem:
                         raise problem
@@ -66,14 +66,14 @@ class MapsOnDask:
         tasks.send_file(model, self._model)
 
     @property
-    def has_parts(self) -> bool:
+    def has_tasks(self) -> bool:
         """Return whether some are not done."""
         return self._tasks.unfinished > 0
 
     @property
     def has_enough(self) -> bool:
         """Return whether the workers have something to do for a while."""
-        return self._tasks.unfinished >= PARTS_AHEAD * self._tasks.workers
+        return self._tasks.unfinished >= TASKS_AHEAD * self._tasks.workers
 
     def hand_out(self, classification: Classification, missing: Sequence[Strip], rasters: int = 1) -> None:
         """Have strips of a map computed.
@@ -83,7 +83,7 @@ class MapsOnDask:
         """
         job = classification.job
         raster = job.raster if jobs.is_address(job.raster) else os.path.abspath(job.raster)
-        part = MapPart(
+        task = StripTask(
             __version__,
             f"{self._run_id} {job.output}",
             jobs.to_json(replace(job, raster=raster)),
@@ -93,18 +93,18 @@ class MapsOnDask:
             classification.tiles_at_a_time,
         )
         self._handed_out[classification] = len(missing)
-        for strips in cut_into_parts(missing, max(1, PARTS_OF_A_WORKER * self._tasks.workers // rasters)):
-            self._tasks.submit(classification, compute_part, replace(part, strips=tuple(strip.number for strip in strips)))
+        for strips in split_into_tasks(missing, max(1, TASKS_OF_A_WORKER * self._tasks.workers // rasters)):
+            self._tasks.submit(classification, run_strip_task, replace(task, strips=tuple(strip.number for strip in strips)))
 
     def take_next(self) -> tuple[Classification, float, InputError | None]:
-        """Wait for the next part, and store it.
+        """Wait for the next task, and store it.
 
         Returns:
             The map, which share of what was handed out of it came, and why the map cannot be made. No more of it comes then.
 
         Raises:
             Cancelled: The user wants to stop.
-            FalseError: A part failed, and not because of its raster.
+            FalseError: A task failed, and not because of its raster.
         """
         try:
             classification, result = self._tasks.next_done()
@@ -113,22 +113,22 @@ class MapsOnDask:
                 one.tell_what_is_kept()
             raise
         try:
-            part: FinishedPart = result()
+            finished: FinishedStrips = result()
         except InputError as error:
-            self._tasks.give_up(classification)
+            self._tasks.cancel(classification)
             del self._handed_out[classification]
             return classification, 0.0, error
-        for level, text in set(part.said) - self._said:
+        for level, text in set(finished.said) - self._said:
             self._feedback.emit(events.Message(level, text))
-        self._said |= set(part.said)
-        classification.receive(part)
-        share = len(part.strips) / self._handed_out[classification]
+        self._said |= set(finished.said)
+        classification.receive(finished)
+        share = len(finished.strips) / self._handed_out[classification]
         if classification.is_complete:
             del self._handed_out[classification]
         return classification, share, None
 
 
-def cut_into_parts(strips: Sequence[Strip], parts: int) -> list[Sequence[Strip]]:
-    """Return strips in parts, each of strips that lie below one another: as many as are wanted, or as it takes."""
-    longest = min(MOST_STRIPS, -(-len(strips) // parts))
+def split_into_tasks(strips: Sequence[Strip], tasks: int) -> list[Sequence[Strip]]:
+    """Return strips in tasks, each of strips that lie below one another: as many as are wanted, or as it takes."""
+    longest = min(MOST_STRIPS, -(-len(strips) // tasks))
     return [run.strips[first : first + longest] for run in runs_of(strips) for first in range(0, len(run.strips), longest)]

@@ -32,7 +32,7 @@ IntArray = npt.NDArray[np.int64]
 MAX_POINTS = 4_000
 """Labelled pixels that heads are fitted to."""
 MIN_POINTS_PER_SHAPE = 8
-MAX_PART_SIDE_PX = 256
+MAX_CUT_SIDE_PX = 256
 """Working pixels. Larger polygons are looked at in squares of this side."""
 SMALL_SIDE_PX, SQUARE_SIDE_PX = 8, 128
 """Working pixels. Points and what else is small are looked at square by square: there may be a hundred thousand of them."""
@@ -110,8 +110,8 @@ def _pixels_of_small_shapes(annotation: Annotation) -> dict[int, npt.NDArray[np.
 def pixels_of_shape(annotation: Annotation, number: int) -> npt.NDArray[np.float64]:
     """Return the middles of the pixels that one shape labels, where no later one covers it, of shape (n, 2)."""
     found = []
-    for part in annotation.subset(np.array([number])).cut(MAX_PART_SIDE_PX).shapes:
-        numbers, places = _burned_numbers(annotation, part.bounds)
+    for shape in annotation.subset(np.array([number])).cut(MAX_CUT_SIDE_PX).shapes:
+        numbers, places = _burned_numbers(annotation, shape.bounds)
         found.append(places[numbers == number])
     return np.concatenate(found)
 
@@ -122,7 +122,7 @@ def _burned_numbers(
     """Return the labelled pixels within bounds, row by row: the number of the shape of each, and its middle (n, 2)."""
     left, top, right, bottom = bounds
     column, row = int(left), int(top)
-    # Up to its far edges, where the next part begins.
+    # Up to its far edges, where the next square begins.
     width, height = max(1, ceil(right) - column), max(1, ceil(bottom) - row)
     burned = annotation.burn_numbers(Affine.translation(-column, -row), height, width)
     rows, columns = np.nonzero(burned >= 0)

@@ -151,6 +151,7 @@ class TestAgainstATruthRaster:
         results = run(Assess(the_map, truth=path), listener)
         assert (results["oa"], results["compared"]) == (1, 300)
 
+    @pytest.mark.thorough
     def test_where_it_covers_the_whole_map_nothing_is_estimated(
         self, mapped: str, codes: np.ndarray, tmp_path: Path, listener: Listener
     ) -> None:

@@ -202,6 +202,7 @@ class TestWhatIsAsked:
         with pytest.raises(InputError, match="nothing to compare"):
             find(world, tmp_path / "out.gpkg", examples=everything, cell=float(SIDE))
 
+    @pytest.mark.thorough
     def test_needs_cells_of_some_size(self, world: dict[str, Any], tmp_path: Path) -> None:
         with pytest.raises(InputError, match="Cells of .* would be"):
             find(world, tmp_path / "out.gpkg", cell=0.01)

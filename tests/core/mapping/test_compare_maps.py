@@ -172,6 +172,7 @@ def named(path: Path, *names: str) -> str:
     return write_map(path, np.repeat(np.arange(1, len(names) + 1, dtype=np.uint8), 2)[None], classes)
 
 
+@pytest.mark.thorough
 def test_the_maps_are_called_by_the_names_of_their_files(tmp_path: Path) -> None:
     """Neither of two maps is the reference of the other."""
     german = named(tmp_path / "german.tif", "Acker", "Wald", "See")

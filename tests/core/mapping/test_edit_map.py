@@ -117,6 +117,7 @@ class TestNames:
         with pytest.raises(InputError, match="class code 300"):
             run(EditMap(str(tmp_path / "large.tif"), str(tmp_path / "new.tif"), names="300 = forest"))
 
+    @pytest.mark.thorough
     def test_a_map_that_is_full_takes_no_new_class(self, tmp_path: Path) -> None:
         codes = np.arange(256, dtype=np.uint8).clip(1, 254).reshape(16, 16)
         with rasterio.open(

@@ -93,6 +93,7 @@ class TestTheLoss:
         assert z.grad is not None and z.grad.isfinite().all()
         assert outcome.found is not None and not outcome.found.benchmark.any()
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("calibration", [None, Calibration(Search(0.5, 2), 0.7)])
     def test_has_the_gradients_of_finite_differences(self, calibration: Calibration | None) -> None:
         z, ground = embeddings(5).requires_grad_(), places(5)

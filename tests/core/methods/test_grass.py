@@ -217,6 +217,7 @@ class TestAStep:
         norms = [m for m in method.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
         assert {int(norm.num_batches_tracked) for norm in norms if norm.num_batches_tracked is not None} == {1}
 
+    @pytest.mark.thorough
     def test_goes_through_the_encoder_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
         method, seen = new(), []
         method.encoder.register_forward_hook(lambda *_: seen.append(torch.is_grad_enabled()))

@@ -81,6 +81,7 @@ class TestNeighbourhoods:
 
 
 class TestTheEncoder:
+    @pytest.mark.thorough
     def test_has_at_every_level_the_filters_that_numpy_finds(self) -> None:
         """Level after level, in the layers of the trained network."""
         method, steps = new_pca(), 2 * DEPTH

@@ -66,6 +66,7 @@ class TestTheLoss:
         loss = rissnet_loss(z, ground, radius, relaxed, 0.3, Calibration(Search(0.5, 2), 0.7)).loss
         assert loss.item() == pytest.approx(wanted, rel=1e-12)
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("calibration", [None, Calibration(Search(0.5, 2), 0.7)])
     def test_has_the_gradients_of_finite_differences(self, calibration: Calibration | None) -> None:
         z, ground = embeddings(5).requires_grad_(), places(5)

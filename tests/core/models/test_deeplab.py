@@ -37,6 +37,7 @@ def test_its_three_coarsest_levels_have_a_stride_of_8() -> None:
     assert [64 // level.shape[-1] for level in features] == [1, 2, 4, 8, 8, 8]
 
 
+@pytest.mark.thorough
 def test_an_encoder_that_was_pretrained_without_dilation_fits_in() -> None:
     dilated = build_segmenter("resnet10t", "deeplabv3plus-d8", 3, 7).encoder
     dilated.load_state_dict(build_encoder("resnet10t", 3).state_dict())
@@ -74,6 +75,7 @@ def test_the_auxiliary_head_is_fcn_head_with_256_channels() -> None:
     assert head(torch.zeros(2, 1024, 5, 6)).shape == (2, 7, 5, 6)
 
 
+@pytest.mark.thorough
 def test_scores_are_as_large_as_the_image() -> None:
     network = build_segmenter("resnet10t", "deeplabv3plus-d8", 2, 3).eval()
     with torch.inference_mode():

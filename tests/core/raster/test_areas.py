@@ -76,6 +76,7 @@ WIDE = {
 }  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", WIDE)
 def test_each_pixel_and_each_polygon_of_a_wide_map_is_as_large_as_its_ground(tmp_path: Path, name: str) -> None:
     crs, grid, width, height = WIDE[name]

@@ -172,7 +172,7 @@ class TestACard:
         rasters = np.zeros(24, np.int64)
         wanted = ChunkCache([source], NORMAL, 10**9).windows(rasters, corners, *size)
         stored = [wanted_chunk.valid for wanted_chunk in wanted.chunks]
-        on_card = wanted.pieces.gathered([torch.from_numpy(chunk.pixels) for chunk in wanted.chunks])
+        on_card = wanted.slices.gathered([torch.from_numpy(chunk.pixels) for chunk in wanted.chunks])
         assert torch.equal(on_card, wanted.pixels())
         monkeypatch.setattr("false_core.sampling.cache.is_card", lambda device: True)
         card = ChunkCache([source], NORMAL, 10**9)

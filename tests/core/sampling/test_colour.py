@@ -77,6 +77,7 @@ def test_a_sequence_of_changes_is_done_one_after_the_other_crop_by_crop() -> Non
         torch.testing.assert_close(changed, image, atol=1e-3, rtol=0)
 
 
+@pytest.mark.thorough
 def test_simclr_s_move_views_as_far_apart_as_torchvision_s() -> None:
     """Colours of a land: dull greens and browns, 40 of 255 around their means."""
     mean, std, count = torch.tensor([90.0, 100.0, 80.0]), 40.0, 300

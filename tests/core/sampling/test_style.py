@@ -80,9 +80,9 @@ class TestApplying:
         crops = torch.from_numpy(np.random.default_rng(2).normal(size=(6, 2, 4, 4)).astype(np.float32))
         wanted = styles.apply(crops.clone())
         for start, stop in ((0, 2), (2, 4), (4, 6)):
-            some, part = styles.part(slice(start, stop)), crops[start:stop].clone()
+            some, part = styles.subset(slice(start, stop)), crops[start:stop].clone()
             torch.testing.assert_close(some.apply(part) if some else part, wanted[start:stop])
-        assert styles.part(slice(1, 3)) is None
+        assert styles.subset(slice(1, 3)) is None
 
 
 class TestSampling:
@@ -130,7 +130,7 @@ class TestSampling:
         assert whole.styles is not None
         for rank in range(3):
             pairs = sampler.batch(3, Share(rank, 3))
-            mine, part = pairs.styles, whole.styles.part(pairs.share)
+            mine, part = pairs.styles, whole.styles.subset(pairs.share)
             assert (mine is None) == (part is None)
             if mine is not None and part is not None:
                 assert mine.rows == part.rows

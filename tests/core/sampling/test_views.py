@@ -36,7 +36,7 @@ def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[MeasuredRast
 
     monkeypatch.setattr(cache.ChunkCache, "_decoded", made)
     # What is cut out is not looked at.
-    monkeypatch.setattr(cache.SourceWindows, "pixels", lambda windows: torch.zeros(len(windows.pieces.table), 1, 2, 2))
+    monkeypatch.setattr(cache.SourceWindows, "pixels", lambda windows: torch.zeros(len(windows.slices.table), 1, 2, 2))
     return MeasuredRasters([source], [Window(0, 0, SIDE, SIDE)], PLAIN), decoded
 
 

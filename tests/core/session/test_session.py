@@ -379,6 +379,7 @@ class TestScores:
 
 
 class TestPlaces:
+    @pytest.mark.thorough
     def test_they_touch_no_label_and_lie_on_the_raster(self, labelled: SessionHere) -> None:
         labelled.until_idle()
         places = labelled.answer(SuggestedPlaces, number=labelled.ask(Suggest, places=12)).places

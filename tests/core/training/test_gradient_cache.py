@@ -177,7 +177,7 @@ class TestViewsInParts:
 
         plainly = torch.cat([resample(pairs.windows, placement, 32) for placement in (pairs.first, pairs.second)])
         torch.testing.assert_close(made(views), jitter(plainly, torch_generator(4, 2)))
-        parts = [views.part(part) for part in UNEVEN]
+        parts = [views.subset(part) for part in UNEVEN]
         for half in (0, 1):
             torch.testing.assert_close(torch.cat([made(p).chunk(2)[half] for p in parts]), made(views).chunk(2)[half])
             kept = torch.cat([p.points.flatten(0, 1)[p.kept].chunk(2)[half] for p in parts])

@@ -28,6 +28,7 @@ def learning(encoder: torch.nn.Module) -> set[str]:
 
 
 class TestLevels:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("backbone", BACKBONES)
     @pytest.mark.parametrize("keep", LEVELS)
     def test_whatever_is_done_to_the_weights_that_learn_kept_features_are_what_they_were(

@@ -27,8 +27,8 @@ from false_core.errors import Cancelled, DeviceError, FalseError, InputError, Ou
 from false_core.events import Event, Progress
 from false_core.jobs import Classify, ClassifyMany, Job, to_json
 from false_core.mapping.classify.classification import Classification
-from false_core.mapping.classify.part import FinishedPart
 from false_core.mapping.classify.store import JobStart
+from false_core.mapping.classify.strip_task import FinishedStrips
 from false_core.publish import discard_unfinished
 
 PATIENCE_S = 300
@@ -279,9 +279,9 @@ def test_strips_of_other_numbers_are_not_mixed(
     job = Classify(strip, model, str(tmp_path / "map.tif"), device="cpu")
     start = JobStart.of([job.output], ALONE)
     with Classification(job, start, ALONE.share, listener.feedback, computes=False) as classification:
-        classification.receive(FinishedPart({}, 0, 24, ()))
+        classification.receive(FinishedStrips({}, 0, 24, ()))
         with pytest.raises(DeviceError, match="numbers of 24 binary digits, and others with numbers of 11"):
-            classification.receive(FinishedPart({}, 0, 11, ()))
+            classification.receive(FinishedStrips({}, 0, 11, ()))
 
 
 def test_a_process_about_to_end_itself_leaves_no_folder_for_strips_that_are_awaited(

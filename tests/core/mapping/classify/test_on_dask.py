@@ -24,12 +24,12 @@ from false_core.errors import Cancelled, InputError, ProcessLostError
 from false_core.events import Event, Progress
 from false_core.feedback import Feedback
 from false_core.jobs import Classify, ClassifyMany, from_json, to_json
-from false_core.mapping.classify.part import MapPart
 from false_core.mapping.classify.plan import plan_of
 from false_core.mapping.classify.store import digest_of_values
+from false_core.mapping.classify.strip_task import StripTask
 
 pytest.importorskip("distributed", reason="dask is missing: pip install -e '.[test]'.")
-part_worker = pytest.importorskip("false_core.mapping.classify.part_worker")
+strip_worker = pytest.importorskip("false_core.mapping.classify.strip_worker")
 pytestmark = pytest.mark.thorough
 
 SMALL_STRIPS = {"false_core.inference.tiles.MAX_STRIDE_PX": 256, "false_core.mapping.classify.plan.LEAST_PIXELS": 1}
@@ -45,8 +45,8 @@ for name, value in given["constants"].items():
     module, _, constant = name.rpartition(".")
     setattr(import_module(module), constant, value)
 from false_core.errors import Cancelled
-from false_core.mapping.classify import part_worker
-computed, compute_strips = part_worker.computed, part_worker.compute_strips
+from false_core.mapping.classify import strip_worker
+computed, compute_strips = strip_worker.computed, strip_worker.compute_strips
 def note(what):
     Path(given["notes"], f"{given['name']} {what}").touch()
 def noted(part):
@@ -64,7 +64,7 @@ def late(plan, network, device, strips, store, feedback):
         feedback.stop_if_cancelled()
         time.sleep(0.01)
     compute_strips(plan, network, device, strips, store, feedback)
-part_worker.computed, part_worker.compute_strips = noted, late
+strip_worker.computed, strip_worker.compute_strips = noted, late
 from distributed.cli.dask_worker import main
 main(sys.argv[1:])
 """
@@ -176,7 +176,7 @@ def test_workers_that_are_killed_late_or_new_make_the_file_that_one_process_make
     assert contents(tmp_path / "out") == undisturbed
     fractions = [event.fraction for event in listener.all(Progress)]
     assert fractions == sorted(fractions)
-    assert len(set(fractions)) > 5, "each part that comes is told of"
+    assert len(set(fractions)) > 5, "each task that is done is told of"
     assert "Its dashboard is at http://127.0.0.1" in listener.infos
     assert "Computing on the CPU" in listener.infos, "what a worker says is passed on"
 
@@ -207,7 +207,7 @@ def test_what_is_lost_with_the_scheduler_is_all_that_is_computed_again(
     assert contents(tmp_path / "out") == undisturbed
 
 
-def test_cancel_ends_the_parts_that_are_being_computed(workers: Workers, strip: str, model: str, tmp_path: Path) -> None:
+def test_cancel_ends_the_tasks_that_are_being_computed(workers: Workers, strip: str, model: str, tmp_path: Path) -> None:
     workers.start("only", late_s=60)
     cancel = threading.Event()
 
@@ -274,18 +274,18 @@ def test_a_worker_that_reads_another_raster_says_so(
     strip: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here this process is the worker."""
-    task = SimpleNamespace(state="executing")
+    in_dask = SimpleNamespace(state="executing")
     worker = SimpleNamespace(
-        name="it", address="tcp://there", local_directory=str(tmp_path), state=SimpleNamespace(tasks={"part": task}),
-        get_current_task=lambda: "part",
+        name="it", address="tcp://there", local_directory=str(tmp_path), state=SimpleNamespace(tasks={"it": in_dask}),
+        get_current_task=lambda: "it",
     )  # fmt: skip
-    monkeypatch.setattr(part_worker, "get_worker", lambda: worker)
+    monkeypatch.setattr(strip_worker, "get_worker", lambda: worker)
     monkeypatch.setattr("distributed.get_worker", lambda: worker)
     shutil.copy(model, tmp_path / "model.safetensors")
     job = to_json(Classify(strip, model, str(tmp_path / "map.tif"), device="cpu"))
-    part = MapPart(__version__, "a run", job, "model.safetensors", "of another one", (0,), 0)
+    task = StripTask(__version__, "a run", job, "model.safetensors", "of another one", (0,), 0)
     with pytest.raises(InputError, match=r"strip\.tif is another raster for a worker\. \(Worker tcp://there\.\) See"):
-        part_worker.computed(part)
-    task.state = "cancelled"
+        strip_worker.computed(task)
+    in_dask.state = "cancelled"
     with pytest.raises(Cancelled):
-        part_worker.computed(replace(part, plan_digest=digest_of_values(plan_of(from_json(job), Feedback()).decisive)))
+        strip_worker.computed(replace(task, plan_digest=digest_of_values(plan_of(from_json(job), Feedback()).decisive)))

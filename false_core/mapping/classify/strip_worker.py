@@ -1,4 +1,4 @@
-"""Computes parts of maps in a worker of Dask."""
+"""Computes strips of maps in a worker of Dask."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from false_core.device import choose_device
 from false_core.errors import FalseError, InputError, failure_of_code
 from false_core.feedback import Feedback
 from false_core.mapping.classify.compute import compute_strips, network_of
-from false_core.mapping.classify.part import FinishedPart, MapPart
 from false_core.mapping.classify.plan import plan_of
 from false_core.mapping.classify.store import StripStore, digest_of_values
+from false_core.mapping.classify.strip_task import FinishedStrips, StripTask
 from false_core.models.header import SEGMENTER
 from false_core.models.model_file import read_card
 from false_core.native_libraries import set_up_gdal
@@ -29,44 +29,44 @@ from false_core.precision import digits_of
 from false_core.untrusted.network import names_address, network_closed
 
 _one_at_a_time = threading.Lock()
-"""A part takes all that a process has. A worker of several threads would need several times the memory."""
+"""A task takes all that a process has. A worker of several threads would need several times the memory."""
 
 
-def computed(part: MapPart) -> FinishedPart:
-    """Compute a part.
+def computed(task: StripTask) -> FinishedStrips:
+    """Compute the strips of a task.
 
     Raises:
         FalseError: What is wrong, and on which worker.
     """
     worker = get_worker()
     try:
-        check_version(part.version, "The client")
+        check_version(task.version, "The client")
         take_own_card()
         set_up_gdal()
         with _one_at_a_time:
-            return _computed(part, Path(worker.local_directory))
+            return _computed(task, Path(worker.local_directory))
     except FalseError as error:
         failure = failure_of_code(error.code, f"{error.what} (Worker {worker.address}.)", error.remedy)
     # Here, without what led to it: errors of GDAL do not survive the way to another process.
     raise failure
 
 
-class _PartStore(StripStore):
+class _TaskStore(StripStore):
     """Strips on their way to the map. Nobody goes on with them here."""
 
-    def __init__(self, folder: str, part: MapPart) -> None:
-        super().__init__(str(Path(folder) / "part"), [])
-        self._run_id, self.tiles_at_a_time = part.run_id, part.tiles_at_a_time
+    def __init__(self, folder: str, task: StripTask) -> None:
+        super().__init__(str(Path(folder) / "strips"), [])
+        self._run_id, self.tiles_at_a_time = task.run_id, task.tiles_at_a_time
 
     def put_if_absent(self, what: str, number: int) -> int:
         self.tiles_at_a_time = self.tiles_at_a_time or put_if_absent(f"{self._run_id} {what}", number)
         return self.tiles_at_a_time
 
 
-def _computed(part: MapPart, folder: Path) -> FinishedPart:
-    asked = jobs.from_json(part.job)
+def _computed(task: StripTask, folder: Path) -> FinishedStrips:
+    asked = jobs.from_json(task.job)
     assert isinstance(asked, jobs.Classify)
-    job = replace(asked, model=str(folder / part.model))
+    job = replace(asked, model=str(folder / task.model))
     said: list[tuple[str, str]] = []
 
     def keep(event: Any) -> None:
@@ -76,18 +76,18 @@ def _computed(part: MapPart, folder: Path) -> FinishedPart:
     feedback = Feedback(keep, DroppedTask())
     with network_closed(unless=names_address(job.raster)), tempfile.TemporaryDirectory(dir=folder) as scratch:
         plan = plan_of(job, feedback)
-        if digest_of_values(plan.decisive) != part.plan_digest:
+        if digest_of_values(plan.decisive) != task.plan_digest:
             raise InputError(f"{plan.source.name} is another raster for a worker.", "See that all read the same files.")
         device = choose_device(job.device, feedback)
-        store = _PartStore(scratch, part)
+        store = _TaskStore(scratch, task)
         store.open()
-        strips = [plan.strips[number] for number in part.strips]
+        strips = [plan.strips[number] for number in task.strips]
         compute_strips(plan, _network(job.model, device), device, strips, store, feedback)
         files = {strip.number: store.files(strip) for strip in strips}
-        return FinishedPart(files, store.tiles_at_a_time, digits_of(device), tuple(said))
+        return FinishedStrips(files, store.tiles_at_a_time, digits_of(device), tuple(said))
 
 
 @functools.lru_cache(maxsize=1)
 def _network(model: str, device: torch.device) -> nn.Module:
-    """Return the network of a model, which the next part is most likely to need too."""
+    """Return the network of a model, which the next task is most likely to need too."""
     return network_of(model, read_card(model, SEGMENTER), device)

@@ -12,7 +12,7 @@ import pytest
 from small_world import write_raster
 
 from false_core.errors import InputError
-from false_core.raster.parts import check_parts_of_raster
+from false_core.raster.references import check_references
 from false_core.raster.source import RasterSource
 from false_core.untrusted.databases import check_views
 
@@ -21,7 +21,7 @@ def test_a_name_that_is_no_utf8(tmp_path: Path) -> None:
     source = b"<SimpleSource><SourceFilename>\xff.tif</SourceFilename></SimpleSource>"
     (tmp_path / "a.vrt").write_bytes(b"<VRTDataset><VRTRasterBand>" + source + b"</VRTRasterBand></VRTDataset>")
     with pytest.raises(InputError, match="no UTF-8"):
-        check_parts_of_raster(str(tmp_path / "a.vrt"))
+        check_references(str(tmp_path / "a.vrt"))
 
 
 def test_what_unpacks_to_more_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +29,7 @@ def test_what_unpacks_to_more_than_there_is_room_for(tmp_path: Path, monkeypatch
         archive.writestr("a.vrt", "<VRTDataset>" + " " * 9000 + "</VRTDataset>")
     monkeypatch.setattr("false_core.untrusted.stored.LARGEST_UNPACKED", 10)
     with pytest.raises(InputError, match="unpacks to more than"):
-        check_parts_of_raster(f"/vsizip/{tmp_path}/a.zip/a.vrt")
+        check_references(f"/vsizip/{tmp_path}/a.zip/a.vrt")
 
 
 def test_a_format_that_gdal_has_and_the_list_has_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +52,7 @@ def test_a_folder_that_is_named_thousands_of_times_is_looked_through_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[str] = []
-    monkeypatch.setattr("false_core.raster.parts._check_links", looked.append)
+    monkeypatch.setattr("false_core.raster.references._check_links", looked.append)
     monkeypatch.chdir(tmp_path)
-    check_parts_of_raster("NETCDF:" + '""a' * 1000)
+    check_references("NETCDF:" + '""a' * 1000)
     assert looked == [str(tmp_path.resolve())]

@@ -1,4 +1,4 @@
-"""The parts of a raster, looked at before GDAL follows them.
+"""The files that a raster refers to, looked at before GDAL follows them.
 
 A raster names other files, and more lie beside it. A VRT is a text that names any number, anywhere, and any of these may be
 a VRT again. That is what makes it useful, so it may name files outside its folder. Refused is only what cannot work, and
@@ -26,7 +26,7 @@ from false_core.untrusted import check_files_beside, check_is_file
 from false_core.untrusted.databases import check_views, is_database
 from false_core.untrusted.hdf5 import has_external_bytes, is_hdf5
 from false_core.untrusted.names import check_name, files_named, is_on_network
-from false_core.untrusted.stored import first_bytes, is_stored, pieces_of
+from false_core.untrusted.stored import bytes_of, first_bytes, is_stored
 from false_core.untrusted.xml_values import XmlError, XmlValue, XmlValues
 
 MAX_VRT_LEVELS = 16
@@ -60,20 +60,20 @@ _PIXELS_OF = {".grd": (".gri", ".GRI"), ".sgrd": (".sdat", ".SDAT")}
 
 @dataclass
 class _Contents:
-    """The parts that a raster says it is made of.
+    """The files that a raster says it is made of.
 
     Attributes:
-        parts: Names of what it is made of, as often as they occur, and whether each is given relative to the raster.
+        references: Names of what it is made of, as often as they occur, and whether each is given relative to the raster.
         raw: The files that are to be read byte by byte.
         is_vrt: Whether it is a VRT.
     """
 
-    parts: list[tuple[str, bool]] = field(default_factory=list)
+    references: list[tuple[str, bool]] = field(default_factory=list)
     raw: list[tuple[str, bool]] = field(default_factory=list)
     is_vrt: bool = False
 
 
-def check_parts_of_raster(name: str) -> None:
+def check_references(name: str) -> None:
     """Look through what is opened as ``name``, and what that leads to.
 
     Raises:
@@ -93,13 +93,13 @@ def check_metadata_of_raster(dataset: Any, path: str) -> None:
     """Look through what an open raster says of itself, before GDAL follows that: overviews elsewhere, places of pixels.
 
     Raises:
-        InputError: As ``check_parts_of_raster``.
+        InputError: As ``check_references``.
     """
     contents = _of_metadata(dataset, path)
     if dataset.driver == "VRT" and is_on_network(path):
         text = "".join(dataset.tags(ns="xml:VRT").values()) or "<VRTDataset/>"
         inside = _of_vrt(f"The raster {path}", [text.encode("utf-8", "replace")])
-        contents.parts += inside.parts
+        contents.references += inside.references
         contents.raw += inside.raw
     _check_contents(path, os.path.dirname(path), contents, (), {})
 
@@ -145,33 +145,33 @@ def _count(path: str, above: tuple[str, ...], known: dict[str, int]) -> int:
 
 def _check_contents(name: str, folder: str, contents: _Contents, above: tuple[str, ...], known: dict[str, int]) -> int:
     """Return how many parts ``contents`` come to."""
-    for part, is_relative in contents.raw:
-        _check_raw(name, folder, part, is_relative)
-    parts: dict[str, int] = {}
-    for part, is_relative in contents.parts:
-        check_name(part, name)
-        for file in files_named(part):
+    for reference, is_relative in contents.raw:
+        _check_raw(name, folder, reference, is_relative)
+    references: dict[str, int] = {}
+    for reference, is_relative in contents.references:
+        check_name(reference, name)
+        for file in files_named(reference):
             # What is no path by itself only GDAL can look up; joined to a folder it is no file.
             whole = os.path.join(folder, file) if is_relative else file
-            parts[whole] = parts.get(whole, 0) + 1
+            references[whole] = references.get(whole, 0) + 1
     total = 1
-    for number, (part, times) in enumerate(parts.items()):
-        look = (number < LOOKED_INTO or part.lower().endswith(".vrt")) and not is_on_network(part)
+    for number, (reference, times) in enumerate(references.items()):
+        look = (number < LOOKED_INTO or reference.lower().endswith(".vrt")) and not is_on_network(reference)
         if look:
-            check_is_file(part, "The part")
-        total += times * (_count(part, above, known) if look else 1)
+            check_is_file(reference, "The part")
+        total += times * (_count(reference, above, known) if look else 1)
     return total
 
 
-def _check_raw(name: str, folder: str, part: str, is_relative: bool) -> None:
-    whole = os.path.join(folder, part) if is_relative else part
+def _check_raw(name: str, folder: str, reference: str, is_relative: bool) -> None:
+    whole = os.path.join(folder, reference) if is_relative else reference
     if folder.startswith("/vsi"):
         inside = os.path.normpath(whole).startswith(os.path.join(os.path.normpath(folder), ""))
     else:
-        inside = os.path.realpath(whole).startswith(os.path.join(os.path.realpath(folder), "")) and "/vsi" not in part
+        inside = os.path.realpath(whole).startswith(os.path.join(os.path.realpath(folder), "")) and "/vsi" not in reference
     if not inside:
         raise InputError(
-            f"The raster {name} shows the bytes of {part}, outside its own folder, as pixels, which is not done.",
+            f"The raster {name} shows the bytes of {reference}, outside its own folder, as pixels, which is not done.",
             "Put that file beside it, if it is meant.",
         )
 
@@ -225,7 +225,7 @@ def _known_contents(path: str, *_version: int) -> _Contents:
 def _read_contents(path: str) -> _Contents:
     start = first_bytes(path)
     if _START in start.lower():
-        return _of_vrt(f"The raster {path}", pieces_of(path))
+        return _of_vrt(f"The raster {path}", bytes_of(path))
     if is_database(path):
         check_views(path, whole=True)
     elif start.startswith(b"PCIDSK"):
@@ -266,7 +266,7 @@ def _of_vrt(what: str, pieces: Iterator[bytes] | list[bytes]) -> _Contents:
             # A band of raw bytes has no source around its name.
             raw = is_raw and value.name in _NAMES and value.inside[-1:] == ["vrtrasterband"]
             for is_relative in _relations(value):
-                (contents.raw if raw else contents.parts).append((value.text, is_relative))
+                (contents.raw if raw else contents.references).append((value.text, is_relative))
     return contents
 
 
@@ -297,7 +297,7 @@ def _of_metadata_beside(path: str) -> _Contents:
     beside = f"{path}.aux.xml"
     if not is_stored(beside):
         return _Contents()
-    pieces = list(pieces_of(beside))
+    pieces = list(bytes_of(beside))
     try:
         values = XmlValues(pieces, _ENTRIES).values
     except XmlError as error:
@@ -368,7 +368,7 @@ def _data_of_er_mapper(path: str) -> list[str]:
 
 def _head_of(path: str) -> bytes:
     head = b""
-    for piece in pieces_of(path):
+    for piece in bytes_of(path):
         head += piece
         if len(head) > LONGEST_HEADER_FILE:
             break

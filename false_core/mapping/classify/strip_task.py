@@ -1,4 +1,4 @@
-"""A part of a map as it goes to another process and comes back: which strips, of which job; and these strips as bytes.
+"""Strips of a map as they go to another process and come back: their numbers, and of which job; then as bytes.
 
 That process needs the raster, and no folder of this one.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class MapPart:
+class StripTask:
     """The work of a task.
 
     Attributes:
@@ -20,7 +20,7 @@ class MapPart:
         model: The name of the model's file in the folder of each worker.
         plan_digest: What the plan of the map must come to there too.
         strips: Their numbers.
-        tiles_at_a_time: As in ``FinishedPart``, from an earlier run.
+        tiles_at_a_time: As in ``FinishedStrips``, from an earlier run.
     """
 
     version: str
@@ -33,7 +33,7 @@ class MapPart:
 
 
 @dataclass(frozen=True)
-class FinishedPart:
+class FinishedStrips:
     """The result of a task.
 
     Attributes:
