@@ -49,6 +49,10 @@ SHARPER_UNTIL = 0.1
 """Share of the training in which the teacher's temperature rises."""
 LAST_LAYER_FROM = 0.01
 """Share of the training after which the last layer learns too."""
+LEAST_EVEN = 0.1
+"""The least entropy of the mean answer, as a share of the largest one. Below it nearly all views get the same answer."""
+LEAST_DEVIATION = 0.01
+"""The least standard deviation of directions. Below it nearly all views look the same to the student."""
 CENTRE_MOMENTUM = 0.9
 """Share of the centre that stays at each step."""
 SHOWN_PATCHES = 6
@@ -62,10 +66,13 @@ class LaST(Method):
 
     paradigm = "self-supervised, contrastive without negatives"
     signal = "what a teacher says of the whole view, from any crop of it"
+    longest_gradient: ClassVar[float | None] = 3.0
     curve_captions: ClassVar[Mapping[str, str]] = {
         "entropy": "Entropy is how undecided the teacher is about a view, and how evenly its answers are spread over all "
         "views (the mean). Where the second falls to 0 all views look the same to it, and the encoder is of no use.",
         "divergence": "Divergence is how far the student is from the teacher.",
+        "deviation": "Deviation is how far apart the views are to the student, from 0 to 1. Where it falls to 0 they all "
+        "look the same to it.",
     }
 
     centre: Tensor
@@ -82,8 +89,8 @@ class LaST(Method):
 
     @classmethod
     def adapted(cls, settings: PretrainSettings) -> PretrainSettings:
-        """Return ``settings`` with patches as what is compared."""
-        return replace(settings, level=IMAGE, points=0)
+        """Return ``settings`` with patches as what is compared, and one rate: at the higher one views soon look the same."""
+        return replace(settings, level=IMAGE, points=0, rate_from_nothing=0.0)
 
     @classmethod
     def sampling_requirements(cls, settings: PretrainSettings) -> SamplingRequirements:
@@ -96,14 +103,15 @@ class LaST(Method):
         learns = self.progress >= LAST_LAYER_FROM
         with torch.no_grad():
             teacher = self.slow_head(_pooled(self.slow_encoder, views.pixels), learns)
-        student = self.head(_pooled(self.encoder, views.pixels), learns)
+        directions = self.head.directions(_pooled(self.encoder, views.pixels))
+        student = self.head.compared(directions, learns)
         if views.local is not None:
             patches, outputs = len(views.pixels) // 2, student.shape[1]
             local = self.head(_pooled(self.encoder, views.local), learns)
             # Half of the crops of a patch go with its first view, half with its second.
             halves = local.view(2, -1, patches, outputs).transpose(1, 2).reshape(2 * patches, -1)
             student = torch.cat([student, halves], dim=1)
-        return {"teacher": teacher, "student": student}
+        return {"teacher": teacher, "student": student, "directions": directions.detach()}
 
     def compare_all(self, representations: Mapping[str, Tensor]) -> Outcome:
         """Return the loss of a batch, and move the centre."""
@@ -112,7 +120,10 @@ class LaST(Method):
         temperature = low + (high - low) * (self.progress / SHARPER_UNTIL).clamp(max=1)
         outcome = distillation(teacher, representations["student"], self.centre, temperature)
         self.centre.lerp_(teacher.mean(dim=0).to(self.centre.dtype), 1 - CENTRE_MOMENTUM)
-        return outcome
+        deviation = spread(representations["directions"].detach())
+        even = outcome.curves["entropy of the mean"] / math.log(teacher.shape[1])
+        collapsed = (even < LEAST_EVEN) | (deviation < LEAST_DEVIATION)
+        return replace(outcome, curves={**outcome.curves, "deviation of directions": deviation}, collapsed=collapsed)
 
     def embed(self, views: Views) -> dict[str, Tensor]:
         """Return what the last layer sees of both views (2B, d)."""
@@ -158,8 +169,18 @@ class DistillationHead(nn.Module):
 
     def forward(self, features: Tensor, learns: Tensor) -> Tensor:
         """Return the outputs (batch, K) before softmax; ``learns``: whether the last layer gets gradients."""
+        return self.compared(self.directions(features), learns)
+
+    def compared(self, directions: Tensor, learns: Tensor) -> Tensor:
+        """Return the same for directions."""
         last = torch.where(learns, self.last, self.last.detach())
-        return nn.functional.linear(self.directions(features), nn.functional.normalize(last, dim=1))
+        return nn.functional.linear(directions, nn.functional.normalize(last, dim=1))
+
+
+def spread(directions: Tensor) -> Tensor:
+    """Return the standard deviation of directions (n, d) of unit length: 0 where all are the same, 1 where they cancel."""
+    mean = directions.float().mean(dim=0)
+    return (1 - mean.square().sum()).clamp(min=0).sqrt()
 
 
 def distillation(teacher: Tensor, student: Tensor, centre: Tensor, temperature: Tensor) -> Outcome:

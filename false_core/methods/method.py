@@ -74,12 +74,14 @@ class Outcome:
         curves: What else is worth plotting, by name, without gradients.
         found: The false negatives that were determined, where they were.
         levels: The outcomes that this one is the mean of, by level.
+        collapsed: Whether all views look the same to the encoder, as one value; None where the method does not say.
     """
 
     loss: Tensor
     curves: Mapping[str, Tensor] = field(default_factory=dict)
     found: FalseNegatives | None = None
     levels: Mapping[str, Outcome] = field(default_factory=dict)
+    collapsed: Tensor | None = None
 
 
 class Method(nn.Module, ABC):
@@ -102,6 +104,7 @@ class Method(nn.Module, ABC):
         by_gradients: Whether its weights learn by gradients of its loss.
         fewest_steps, most_steps: Steps that it takes at least, and after which there is nothing left to do.
         loss_caption: What its loss shows, for the report.
+        longest_gradient: The gradient of a weight that is longer is cut to this length; None: none is.
         curve_captions: What its curves show, for the report: a sentence by the first word of their names.
         world: The processes that train it. ``compare_all`` is called in all of them with the same representations. They can
             share what compares each anchor with all others, see ``shared_anchors``, and must all come to the same loss.
@@ -114,6 +117,7 @@ class Method(nn.Module, ABC):
     by_gradients: ClassVar[bool] = True
     fewest_steps: ClassVar[int] = 1
     most_steps: ClassVar[int] = sys.maxsize
+    longest_gradient: ClassVar[float | None] = None
     loss_caption: ClassVar[str] = "The loss should fall and then level off."
     curve_captions: ClassVar[Mapping[str, str]] = {}
 

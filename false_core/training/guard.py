@@ -16,6 +16,12 @@ from false_core.raster.source import RasterSource
 from false_core.training.checkpoint import Checkpoint
 
 UNTRIED = -1
+COLLAPSED_STEPS = 20
+"""Steps in a row in which all views look the same to the encoder, before the training ends: a batch may do so by chance."""
+COLLAPSE_REMEDY = (
+    "Take a lower learning rate, or larger batches of more varied places. Or another method: those with negatives do not "
+    "collapse."
+)
 
 
 class TrainingGuard:
@@ -38,6 +44,8 @@ class TrainingGuard:
         self._signatures = [signature_of(raster.files) for raster in rasters]
         # On the device, as asking for each loss would make it wait.
         self._broke_down_at = torch.tensor(UNTRIED, device=device)
+        self._collapsed_for = torch.zeros((), device=device)
+        self._collapsed_at = torch.tensor(UNTRIED, device=device)
 
     @contextmanager
     def checkpoint_on_exit(self) -> Iterator[None]:
@@ -74,24 +82,33 @@ class TrainingGuard:
                 ) from error
             raise
 
-    def record_loss(self, number: int, loss: Tensor) -> None:
-        """Take note of the loss of a step, without waiting for the device."""
+    def record(self, number: int, loss: Tensor, collapsed: Tensor | None = None) -> None:
+        """Take note of the loss of a step, and of whether the encoder sees no difference, without waiting for the device."""
+        if collapsed is not None:
+            self._collapsed_for = torch.where(collapsed, self._collapsed_for + 1, 0)
+            is_one = (self._collapsed_at == UNTRIED) & (self._collapsed_for >= COLLAPSED_STEPS)
+            self._collapsed_at = torch.where(is_one, number, self._collapsed_at)
         broke = (self._broke_down_at == UNTRIED) & ~torch.isfinite(loss.detach())
         self._broke_down_at = torch.where(broke, number, self._broke_down_at)
 
     def read(self, *values: Tensor) -> list[float]:
-        """Return numbers that lie on the device, and find out whether all losses so far were numbers, in one copy from it.
+        """Return numbers that lie on the device, and find out whether all has gone well so far, in one copy from it.
 
         Raises:
-            FalseError: The first loss that was none.
+            FalseError: A loss was no number, or the encoder has collapsed.
         """
-        together = [value.detach().float() for value in (self._broke_down_at, *values)]
-        number, *found = torch.stack(together).tolist()
+        together = [value.detach().float() for value in (self._broke_down_at, self._collapsed_at, *values)]
+        number, collapsed, *found = torch.stack(together).tolist()
         if number != UNTRIED:
             number = round(number)
             raise FalseError(
                 f"Training broke down at step {number}: the loss is no finite number.",
                 f"{self._advice} {self._what_is_kept()}",
+            )
+        if collapsed != UNTRIED:
+            raise FalseError(
+                f"Training collapsed at step {round(collapsed)}: all views look the same to the encoder.",
+                f"{COLLAPSE_REMEDY} {self._what_is_kept()}",
             )
         return found
 
@@ -99,7 +116,7 @@ class TrainingGuard:
         """Save the state, if it is worth it.
 
         Raises:
-            FalseError: The numbers have run away.
+            FalseError: The numbers have run away, or the encoder has collapsed.
             InputError: A raster is another one now.
         """
         self.read()
@@ -127,7 +144,7 @@ class TrainingGuard:
         unchanged = all(
             signature_of(raster.files) == signature for raster, signature in zip(self._rasters, self._signatures)
         )
-        return unchanged and int(self._broke_down_at) == UNTRIED
+        return unchanged and int(self._broke_down_at) == int(self._collapsed_at) == UNTRIED
 
     def _what_is_kept(self) -> str:
         step = self._checkpoint.step

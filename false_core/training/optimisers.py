@@ -62,6 +62,13 @@ class LARC(torch.optim.SGD):
         torch._foreach_mul_(gradients, list(rates.unbind()))
 
 
+def clip_each(gradients: list[Tensor], longest: float) -> None:
+    """Shorten each gradient that is longer than ``longest`` to that, in place and each by itself, as published with DINO."""
+    if gradients:
+        lengths = torch.stack(torch._foreach_norm(gradients))
+        torch._foreach_mul_(gradients, list((longest / (lengths + 1e-6)).clamp(max=1).unbind()))
+
+
 def fused_on(device: torch.device) -> bool | None:
     """Return whether an optimiser updates all weights in few launches, as NVIDIA cards do; None leaves it to PyTorch.
 

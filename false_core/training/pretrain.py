@@ -155,7 +155,7 @@ def _train(
             rate = trainer.settings.learning_rate * trainer.schedule()
             with guard.errors_at_step(trainer.step + 1):
                 outcome = trainer.train_on(batch.views)
-                guard.record_loss(trainer.step, outcome.loss)
+                guard.record(trainer.step, outcome.loss, outcome.collapsed)
             if trainer.step % LOG_EVERY == 0 or trainer.step in (1, trainer.last_step):
                 loss, *values = guard.read(outcome.loss, *outcome.curves.values())
                 for name, value in {"loss": loss, "learning rate": rate, **dict(zip(outcome.curves, values))}.items():

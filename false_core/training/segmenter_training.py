@@ -321,7 +321,7 @@ class _Run:
                 self._feedback.advance(done * batch_size, total * batch_size, "crops")
                 with guard.errors_at_step(trainer.step + 1):
                     loss = trainer.train_on(batch)
-                    guard.record_loss(trainer.step, loss)
+                    guard.record(trainer.step, loss)
                 if trainer.step % LOG_EVERY == 0 or trainer.step in (1, until):
                     self.curves.add(trainer.step, "loss", *guard.read(loss))
                 guard.save_when_due()

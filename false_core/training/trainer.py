@@ -34,6 +34,7 @@ from false_core.training.gradient_cache import accumulate_gradients, stacked
 from false_core.training.gradient_sum import GradientSum
 from false_core.training.optimisers import (
     LARC,
+    clip_each,
     fused_on,
     parameter_groups,
     published_schedule,
@@ -130,6 +131,9 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         outcome = self._backward(views)
+        if self.method.longest_gradient is not None:
+            self._scaler.unscale_(self.optimiser)
+            clip_each([p.grad for p in self.method.parameters() if p.grad is not None], self.method.longest_gradient)
         self._scaler.step(self.optimiser)
         self._scaler.update()
         self.step += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +12,12 @@ import torch
 from lightly.loss import DINOLoss
 from torch import Tensor
 
+from false_core.dispatch import run
 from false_core.distributed import Share
+from false_core.errors import FalseError
+from false_core.jobs import Pretrain
 from false_core.methods.last import LOCAL_CROPS, DistillationHead, LaST, distillation
-from false_core.methods.method import Views
+from false_core.methods.method import Outcome, Views
 from false_core.methods.momentum import follow
 from false_core.models.encoder import build_encoder
 from false_core.presets import PRETRAIN
@@ -86,6 +90,50 @@ class TestTheLoss:
             for centre in (torch.zeros(K), teacher.mean(dim=0))
         )
         assert kept > 2 * collapsed
+
+
+class TestCollapse:
+    """All views look the same: to the teacher, who gives one answer, or to the student, whose directions agree."""
+
+    def outcome(self, teacher: Tensor, directions: Tensor) -> Outcome:
+        method = new_last()
+        rows, outputs = len(teacher), method.settings.outputs
+        made = {"teacher": teacher, "student": torch.zeros(rows, 3 * outputs), "directions": directions}
+        return method.compare_all(made)
+
+    def answers(self, number: int) -> Tensor:
+        """Return answers of the teacher, so many different ones that are sure."""
+        return 5 * torch.nn.functional.one_hot(torch.arange(16) % number, SETTINGS.outputs).float()
+
+    def directions(self, apart: float) -> Tensor:
+        towards = torch.tensor([1.0, 0.0, 0.0]) + apart * normal(16, 3).float()
+        return torch.nn.functional.normalize(towards, dim=1)
+
+    def test_is_noticed_in_the_answers(self) -> None:
+        said = [self.outcome(self.answers(number), self.directions(1.0)).collapsed for number in (1, 2, 16)]
+        assert [bool(one) for one in said] == [True, False, False]
+
+    def test_is_noticed_in_the_directions(self) -> None:
+        for apart, wanted in ((0.0, True), (0.001, True), (0.1, False)):
+            outcome = self.outcome(self.answers(16), self.directions(apart))
+            assert bool(outcome.collapsed) == wanted
+            deviation = outcome.curves["deviation of directions"].item()
+            assert deviation == pytest.approx(
+                np.sqrt(self.directions(apart).var(dim=0, correction=0).sum().item()), abs=1e-3
+            )
+
+    @pytest.mark.thorough
+    def test_ends_a_training_and_says_what_helps(self, land: str, tmp_path: Path) -> None:
+        job = Pretrain(
+            (land,), str(tmp_path / "e.safetensors"), preset="quick", method="last", device="cpu", backbone="resnet10t",
+            weights="none", batch_size=4, steps=200, learning_rate=0.3,
+        )  # fmt: skip
+        with pytest.raises(FalseError, match=r"collapsed at step \d+: all views look the same.*Take a lower learning rate"):
+            run(job)
+        assert not Path(job.encoder).exists()
+
+    def test_is_avoided_by_one_rate_for_all_encoders(self) -> None:
+        assert LaST.adapted(SETTINGS).rate_from_nothing == 0 < SETTINGS.rate_from_nothing
 
 
 class TestTheTeacher:

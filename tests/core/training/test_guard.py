@@ -16,7 +16,7 @@ from false_core import presets
 from false_core.dispatch import run
 from false_core.errors import DeviceError, FalseError, OutOfMemoryError
 from false_core.training import segmenter_training, trainer
-from false_core.training.guard import TrainingGuard
+from false_core.training.guard import COLLAPSED_STEPS, TrainingGuard
 from false_core.training.pretrain import PRETRAIN_REMEDY
 
 pytestmark = pytest.mark.thorough
@@ -87,12 +87,26 @@ class TestWhatIsTold:
             assert copies.count == 1
 
     def test_is_nothing_where_a_loss_was_no_number(self, guard: TrainingGuard) -> None:
-        guard.record_loss(1, torch.tensor(1.0))
+        guard.record(1, torch.tensor(1.0))
         assert guard.read() == []
         guard._what_is_kept = lambda: ""  # type: ignore[method-assign]
         for step, loss in ((2, float("nan")), (3, float("inf")), (4, 1.0)):
-            guard.record_loss(step, torch.tensor(loss))
+            guard.record(step, torch.tensor(loss))
         with pytest.raises(FalseError, match="broke down at step 2:"):
+            guard.read(torch.tensor(1.0))
+
+    def test_is_nothing_where_all_views_look_the_same_for_long(self, guard: TrainingGuard) -> None:
+        guard._what_is_kept = lambda: ""  # type: ignore[method-assign]
+        loss, same, apart = torch.tensor(1.0), torch.tensor(True), torch.tensor(False)
+        for step in range(1, COLLAPSED_STEPS):
+            guard.record(step, loss, same)
+        guard.record(COLLAPSED_STEPS, loss, apart)
+        for step in range(101, 101 + COLLAPSED_STEPS - 1):
+            guard.record(step, loss, same)
+            assert guard.read() == []
+        guard.record(100 + COLLAPSED_STEPS, loss, same)
+        guard.record(101 + COLLAPSED_STEPS, loss, apart)
+        with pytest.raises(FalseError, match=f"collapsed at step {100 + COLLAPSED_STEPS}: all views look the same.*lower"):
             guard.read(torch.tensor(1.0))
 
 

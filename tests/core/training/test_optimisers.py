@@ -20,6 +20,7 @@ from false_core.presets import PRETRAIN
 from false_core.training.checkpoint import Checkpoint
 from false_core.training.optimisers import (
     LARC,
+    clip_each,
     fused_on,
     parameter_groups,
     polynomial,
@@ -27,6 +28,19 @@ from false_core.training.optimisers import (
     restore,
     warm_up_and_cosine,
 )
+
+
+def test_clipping_shortens_each_gradient_that_is_too_long_by_itself() -> None:
+    long, short, none = torch.tensor([6.0, 8.0]), torch.tensor([[0.6], [0.8]]), torch.zeros(3)
+    wanted = [nn.Parameter(torch.zeros_like(one)) for one in (long, short, none)]
+    for parameter, gradient in zip(wanted, (long, short, none)):
+        parameter.grad = gradient.clone()
+        nn.utils.clip_grad_norm_([parameter], 3.0)
+    clip_each([long, short, none], 3.0)
+    for parameter, found in zip(wanted, (long, short, none)):
+        torch.testing.assert_close(found, parameter.grad)
+    assert long.norm().item() == pytest.approx(3.0)
+    clip_each([], 3.0)
 
 
 def naive_larc(
