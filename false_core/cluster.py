@@ -112,8 +112,8 @@ class Tasks(Generic[About]):
                 if not self.client.nthreads():
                     self._feedback.info("No worker of Dask is there yet. The job waits for one.")
 
-    def give_up(self, about: About) -> None:
-        """Drop all tasks that are about this."""
+    def cancel(self, about: About) -> None:
+        """Cancel all tasks that are about this."""
         dropped = [future for future, other in self._futures.items() if other is about]
         for future in dropped:
             del self._futures[future]

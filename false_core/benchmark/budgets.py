@@ -21,7 +21,7 @@ class Budget:
 
     Attributes:
         labels: Of each class; 0 where it is a share of pixels.
-        share: Of the pixels whose class is known; 0 where it is a number of labels.
+        share: Of the pixels whose class is known; 0 where it is a number of labels. Where both are 0 there are no labels.
     """
 
     labels: int = 0
@@ -30,7 +30,9 @@ class Budget:
     @property
     def title(self) -> str:
         """The name in tables."""
-        return f"{100 * self.share:g} % of pixels" if self.share else f"{self.labels} a class"
+        if self.share:
+            return f"{100 * self.share:g} % of pixels"
+        return f"{self.labels} a class" if self.labels else "no labels"
 
     @classmethod
     def from_dict(cls, body: dict[str, Any]) -> Budget:

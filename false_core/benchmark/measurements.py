@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from false_core.benchmark.budgets import Budget
-from false_core.benchmark.tasks import AREAS, LIKENESS, SEGMENTATION
+from false_core.benchmark.tasks import AREAS, CHANGE, LIKENESS, SEGMENTATION
 from false_core.publish import published
 
 FIRST_FOUND = 10
 """Places found for examples of which it is asked how many are of their kind."""
-SCORE_OF_KIND = {SEGMENTATION: "miou", AREAS: "oa", LIKENESS: "precision"}
+SCORE_OF_KIND = {SEGMENTATION: "miou", AREAS: "oa", LIKENESS: "precision", CHANGE: "f1"}
 """The score of each kind of task by which encoders are compared."""
 SCORE_TITLES = {
     "miou": "mIoU",
     "oa": "Overall accuracy",
     "macc": "Mean accuracy of the classes",
     "precision": f"Precision of the first {FIRST_FOUND}",
+    "f1": "F1 of changed pixels",
+    "change_precision": "Precision of changed pixels",
+    "change_recall": "Recall of changed pixels",
 }
 
 

@@ -11,12 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from false_core.benchmark.budgets import Budget
-from false_core.benchmark.encoders import ComparedEncoder
-from false_core.benchmark.measurements import SCORE_OF_KIND, SCORE_TITLES, TaskRun
+from false_core.benchmark.measurements import SCORE_OF_KIND, SCORE_TITLES
 from false_core.benchmark.ranks import Interval, RankedEncoder
-from false_core.benchmark.settings import BenchmarkSettings
-from false_core.benchmark.tables import TaskTable, answer_in_words, ranking, tables_of
-from false_core.benchmark.tasks import AREAS, LIKENESS, SEGMENTATION, BenchmarkTask
+from false_core.benchmark.tables import TaskTable, answer_in_words
+from false_core.benchmark.tasks import AREAS, CHANGE, LIKENESS, SEGMENTATION
 from false_core.experiments.page import Part, page_of_parts
 from false_core.models.weights import NONE
 from false_core.reports.figures import LINE_COLOURS, as_svg
@@ -27,45 +25,42 @@ _KINDS = {
     "and on texture; without an encoder, on texture alone.",
     AREAS: "Areas are classified by the head of classifyareas on the encoder's features, pooled over each area.",
     LIKENESS: "Areas are found by examples of each class, as findsimilar does; it counts how many of the first are right.",
+    CHANGE: "Change is found as the job change does, without labels. A draw is another seed, and a fit is a whole run.",
 }
 _PANELS_ACROSS = 3
 
 
 def write_benchmark_page(
     path: Path,
-    tasks: Sequence[BenchmarkTask],
-    encoders: Sequence[ComparedEncoder],
-    settings: BenchmarkSettings,
-    runs: Sequence[TaskRun],
+    tables: Sequence[TaskTable],
+    ranked: Sequence[RankedEncoder],
+    shared: Sequence[str],
+    encoders: Sequence[str],
+    draws: int,
     failed: Mapping[str, str],
 ) -> None:
     """Write the page of a benchmark.
 
     Args:
+        ranked, shared: As ``ranking`` gives them.
+        encoders: Their names, in the order of the rows.
+        draws: How often labels were to be drawn.
         failed: What went wrong, by task and encoder.
 
     Raises:
         OutputError: It cannot be written.
     """
-    tables = tables_of(tasks, runs)
-    names = [encoder.name for encoder in encoders]
-    ranked, shared = ranking(tables, names)
-    parts = [*_ranks(tables, ranked, shared), *_figure(tables, names), *(_scores(table) for table in tables)]
-    parts += [*_gains(tables, names), *_tasks(tables), *_costs(tables)]
-    html = page_of_parts(
-        "Which encoder to start from",
-        answer_in_words(ranked, shared),
-        _notes(tables, names, shared, settings, failed),
-        parts,
-    )
-    write_report(str(path), html)
+    parts = [*_ranks(tables, ranked, shared), *_figure(tables, encoders), *(_scores(table) for table in tables)]
+    parts += [*_gains(tables, encoders), *_tasks(tables), *_costs(tables)]
+    notes = _notes(tables, encoders, shared, draws, failed)
+    write_report(str(path), page_of_parts("Which encoder to start from", answer_in_words(ranked, shared), notes, parts))
 
 
 def _notes(
     tables: Sequence[TaskTable],
     names: Sequence[str],
     shared: Sequence[str],
-    settings: BenchmarkSettings,
+    draws: int,
     failed: Mapping[str, str],
 ) -> list[str]:
     notes = [f"{title} failed: {error}" for title, error in failed.items()]
@@ -74,7 +69,7 @@ def _notes(
         notes.append(f"Ranks leave out {', '.join(left_out)}, on which not all encoders have results.")
     if len(shared) < 3 and len(names) > 1:
         notes.append("Ranks over fewer than three tasks say little of data of another kind.")
-    if settings.draws < 3:
+    if draws < 3:
         notes.append("There are fewer than three draws of the labels, so small differences may be chance.")
     return notes
 

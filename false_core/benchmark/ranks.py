@@ -95,8 +95,7 @@ def rank_encoders(encoders: Sequence[str], tasks: Mapping[str, Sequence[ScoresOf
     if not ranks:
         return []
     means = _mean_over_tasks(ranks)
-    chance = np.random.default_rng(_BOOTSTRAP_SEED)
-    drawn = np.stack([_mean_over_tasks(_resampled(ranks, chance)) for _ in range(RESAMPLES)])
+    drawn = _resampled_means(ranks, np.random.default_rng(_BOOTSTRAP_SEED))
     order = np.argsort(means, kind="stable")
     first = order[0]
     number = sum(len(scores) for budgets in ranks for scores in budgets)
@@ -115,9 +114,17 @@ def _mean_over_tasks(ranks: Sequence[Sequence[ScoresOfDraws]]) -> ScoresOfDraws:
     return np.asarray(np.mean(of_tasks, axis=0), np.float64)
 
 
-def _resampled(ranks: Sequence[Sequence[ScoresOfDraws]], chance: np.random.Generator) -> list[list[ScoresOfDraws]]:
-    chosen = [ranks[number] for number in chance.integers(len(ranks), size=len(ranks))]
-    return [[own[chance.integers(len(own), size=len(own))] for own in budgets] for budgets in chosen]
+def _resampled_means(ranks: Sequence[Sequence[ScoresOfDraws]], chance: np.random.Generator) -> ScoresOfDraws:
+    """Return the mean ranks over resampled tasks and draws, of shape (resamples, encoders)."""
+    chosen = chance.integers(len(ranks), size=(RESAMPLES, len(ranks)))
+    total = np.zeros((RESAMPLES, ranks[0][0].shape[1]))
+    for place in range(len(ranks)):
+        for number, budgets in enumerate(ranks):
+            rows = np.flatnonzero(chosen[:, place] == number)
+            for own in budgets:
+                draws = chance.integers(len(own), size=(len(rows), len(own)))
+                total[rows] += own[draws].mean(axis=1) / len(budgets)
+    return total / len(ranks)
 
 
 def _percentiles(mean: float, drawn: ScoresOfDraws, number: int) -> Interval:

@@ -9,16 +9,19 @@ import numpy as np
 import rasterio
 import shapely
 
-from false_core.benchmark.tasks import AREAS, LIKENESS, SEGMENTATION, BenchmarkTask
+from false_core.benchmark.tasks import AREAS, CHANGE, LIKENESS, SEGMENTATION, BenchmarkTask
 from false_core.errors import InputError
 from false_core.publish import published
 from false_core.raster.source import moved
 from false_core.synthetic.classes import CLASSES
-from false_core.synthetic.files import write_scene
+from false_core.synthetic.files import write_image, write_scene
 from false_core.synthetic.scene import SCENE_NODATA
+from false_core.synthetic.two_dates import generate_two_dates
 
 SIDE_OF_SCENE, SIDE_IN_SHORT = 1536, 1024
 """Pixels of the generated scene, and of the one that takes less time."""
+SIDE_OF_TWO_DATES, SIDE_OF_TWO_DATES_IN_SHORT = 1024, 512
+"""The same of the scene in two seasons."""
 CELLS_OF_SCENE_PX = 32
 LEAST_OF_ONE_CLASS = 0.8
 """Part of a cell of the generated scene that is of one class, where it is one to classify."""
@@ -45,6 +48,7 @@ def generated_tasks(folder: Path, is_quick: bool) -> list[BenchmarkTask]:
         BenchmarkTask("generated scene, another one", SEGMENTATION, raster, truth, **unseen),
         BenchmarkTask("generated cells", AREAS, raster, labels=cells, field="land_cover"),
         BenchmarkTask("generated cells, alike", LIKENESS, raster, labels=cells, field="land_cover"),
+        _two_dates(folder, is_quick),
     ]
 
 
@@ -74,6 +78,24 @@ def tasks_of_data(folder: Path) -> list[BenchmarkTask]:
             "your own as folders or in a TOML file.",
         )
     return found
+
+
+def _two_dates(folder: Path, is_quick: bool) -> BenchmarkTask:
+    """Return the task of a generated scene in two seasons with known change; write it where it is not."""
+    side = SIDE_OF_TWO_DATES_IN_SHORT if is_quick else SIDE_OF_TWO_DATES
+    place = folder / f"generated-dates-{side}"
+    place.mkdir(parents=True, exist_ok=True)
+    before, after, truth = (place / f"{name}.tif" for name in ("before", "after", "truth"))
+    if not truth.is_file():
+        dates = generate_two_dates(side, side, seed=1)
+        with published(before, after, truth) as scratch:
+            write_image(scratch[0], dates.before)
+            write_image(scratch[1], dates.after)
+            with rasterio.open(scratch[0]) as image:
+                profile = {**image.profile, "count": 1, "dtype": "uint8", "nodata": None}
+            with rasterio.open(scratch[2], "w", **profile) as file:
+                file.write(dates.changed.astype(np.uint8), 1)
+    return BenchmarkTask("generated change", CHANGE, str(before), str(truth), after=str(after))
 
 
 def _write_cells(truth: Path, target: Path) -> None:

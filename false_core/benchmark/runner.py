@@ -14,13 +14,14 @@ from typing import Protocol
 from false_core import __version__
 from false_core.benchmark.area_classification import measure_areas
 from false_core.benchmark.area_likeness import measure_likeness
+from false_core.benchmark.change_detection import measure_change
 from false_core.benchmark.encoders import ComparedEncoder, check_encoders
 from false_core.benchmark.measurements import TaskRun, read_run, write_run
 from false_core.benchmark.page import write_benchmark_page
 from false_core.benchmark.segmentation import measure_segmentation
 from false_core.benchmark.settings import BenchmarkSettings
-from false_core.benchmark.tables import write_rows, write_summary
-from false_core.benchmark.tasks import AREAS, LIKENESS, SEGMENTATION, BenchmarkTask, check_names
+from false_core.benchmark.tables import answer_in_words, ranking, tables_of, write_rows, write_summary
+from false_core.benchmark.tasks import AREAS, CHANGE, LIKENESS, SEGMENTATION, BenchmarkTask, check_names
 from false_core.errors import Cancelled, FalseError, OutputError
 from false_core.events import INFO, WARNING, Event, Message
 from false_core.experiments.kept_features import mark_of_code
@@ -33,7 +34,12 @@ class _Measure(Protocol):
     ) -> TaskRun: ...
 
 
-MEASURES: dict[str, _Measure] = {SEGMENTATION: measure_segmentation, AREAS: measure_areas, LIKENESS: measure_likeness}
+MEASURES: dict[str, _Measure] = {
+    SEGMENTATION: measure_segmentation,
+    AREAS: measure_areas,
+    LIKENESS: measure_likeness,
+    CHANGE: measure_change,
+}
 """The function that measures an encoder on a task, by the kind of the task."""
 
 
@@ -112,10 +118,12 @@ def run_benchmark(
             runs.append(run)
     finally:
         page, table, body = (output / f"benchmark.{ending}" for ending in ("html", "csv", "json"))
+        tables, names = tables_of(tasks, runs), [encoder.name for encoder in encoders]
+        ranked, shared = ranking(tables, names)
         write_rows(table, runs)
-        answer = write_summary(body, tasks, encoders, runs)
-        write_benchmark_page(page, tasks, encoders, settings, runs, failed)
-    return BenchmarkSummary(page, table, body, len(pairs), done, failed, answer)
+        write_summary(body, tables, ranked, shared)
+        write_benchmark_page(page, tables, ranked, shared, names, settings.draws, failed)
+    return BenchmarkSummary(page, table, body, len(pairs), done, failed, answer_in_words(ranked, shared))
 
 
 def _said_once(on_event: Callable[[Event], None]) -> Callable[[Event], None]:

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from false_core.benchmark.budgets import Budget
-from false_core.benchmark.encoders import ComparedEncoder
 from false_core.benchmark.measurements import SCORE_OF_KIND, SCORE_TITLES, TaskRun
 from false_core.benchmark.ranks import (
     Interval,
@@ -130,15 +129,14 @@ def write_rows(path: Path, runs: Sequence[TaskRun]) -> None:
                 )
 
 
-def write_summary(
-    path: Path, tasks: Sequence[BenchmarkTask], encoders: Sequence[ComparedEncoder], runs: Sequence[TaskRun]
-) -> str:
-    """Write means, intervals and ranks as JSON. Return the answer in words."""
-    tables = tables_of(tasks, runs)
-    ranked, shared = ranking(tables, [encoder.name for encoder in encoders])
-    answer = answer_in_words(ranked, shared)
+def write_summary(path: Path, tables: Sequence[TaskTable], ranked: Sequence[RankedEncoder], shared: Sequence[str]) -> None:
+    """Write means, intervals and ranks as JSON.
+
+    Args:
+        ranked, shared: As ``ranking`` gives them.
+    """
     body = {
-        "answer": answer,
+        "answer": answer_in_words(ranked, shared),
         "ranks": [{"encoder": one.encoder, "rank": _numbers(one.rank), "behind": _numbers(one.behind)} for one in ranked],
         "ranked_over": shared,
         "tasks": [
@@ -158,7 +156,6 @@ def write_summary(
     }
     with published(path) as (partial,):
         partial.write_text(json.dumps(body, ensure_ascii=False, indent=1), encoding="utf-8")
-    return answer
 
 
 def _without_holes(table: TaskTable, budget: Budget, encoders: Sequence[str]) -> ScoresOfDraws:

@@ -14,12 +14,12 @@ from false_core.feedback import Feedback
 from false_core.labels.label_file import read_layer
 from false_core.labels.layer_path import LayerPath
 
-SEGMENTATION, AREAS, LIKENESS = "segmentation", "areas", "likeness"
-TASK_KINDS = (SEGMENTATION, AREAS, LIKENESS)
+SEGMENTATION, AREAS, LIKENESS, CHANGE = "segmentation", "areas", "likeness", "change"
+TASK_KINDS = (SEGMENTATION, AREAS, LIKENESS, CHANGE)
 TASK_FILE = "task.toml"
 """A folder may say with a file of this name what its task is; otherwise the names of its files tell."""
 _RASTER_ENDINGS, _LAYER_ENDINGS = (".tif", ".tiff", ".vrt", ".jp2"), (".gpkg", ".geojson", ".shp")
-_TRUTH, _LABELS, _AREAS = "truth", "labels", "areas"
+_TRUTH, _LABELS, _AREAS, _BEFORE, _AFTER = "truth", "labels", "areas", "before", "after"
 _USUAL_FIELDS = ("class", "code", "land_cover", "scene", "label", "type")
 """Fields that hold the class, where a layer has several and nothing says which."""
 
@@ -31,12 +31,14 @@ class BenchmarkTask:
     Attributes:
         name: Its name in tables.
         kind: One of ``TASK_KINDS``.
-        raster: The raster that is learned from.
-        truth: Of a segmentation, a raster of class codes on the same pixels; empty: labels alone are scored on.
+        raster: The raster that is learned from; of change, that of the earlier date.
+        truth: Of a segmentation, a raster of class codes on the same pixels; empty: labels alone are scored on. Of change, a
+            raster on the same pixels that is 0 where nothing changed.
         labels: Label polygons; of areas and likeness, the areas with their classes. Empty: drawn from the truth.
         field: The field of these that holds the class.
         split: Of areas and likeness, the field that says ``train`` or ``test``; empty: blocks of space are kept to score in.
         unseen_raster, unseen_truth: Of a segmentation, another raster that alone is scored; empty: the same one.
+        after: Of change, the raster of the later date.
     """
 
     name: str
@@ -48,11 +50,12 @@ class BenchmarkTask:
     split: str = ""
     unseen_raster: str = ""
     unseen_truth: str = ""
+    after: str = ""
 
     @property
     def mark(self) -> str:
         """A digest of its own words and of the names and sizes of its files, which tells it from others of its name."""
-        paths = [self.raster, self.truth, self.labels.partition("|")[0], self.unseen_raster, self.unseen_truth]
+        paths = [self.raster, self.truth, self.labels.partition("|")[0], self.unseen_raster, self.unseen_truth, self.after]
         files = [Path(path) for path in paths if path]
         sizes = [[file.name, file.stat().st_size] for file in files if file.is_file()]
         return hashlib.sha256(json.dumps([astuple(self), sizes]).encode()).hexdigest()[:10]
@@ -96,12 +99,13 @@ def _tasks_of(table: ConfigTable) -> list[BenchmarkTask]:
             name if len(kinds) == 1 else f"{name}, {kind}",
             kind,
             str(table.path("raster")),
-            _path(table, "truth") if kind == SEGMENTATION else "",
-            table.label_path("labels"),
-            table.text("field", ""),
-            table.text("split", "") if kind != SEGMENTATION else "",
+            _path(table, "truth") if kind in (SEGMENTATION, CHANGE) else "",
+            table.label_path("labels") if kind != CHANGE else "",
+            table.text("field", "") if kind != CHANGE else "",
+            table.text("split", "") if kind in (AREAS, LIKENESS) else "",
             _path(table, "unseen_raster") if kind == SEGMENTATION else "",
             _path(table, "unseen_truth") if kind == SEGMENTATION else "",
+            _path(table, "after") if kind == CHANGE else "",
         )
         for kind in kinds
     ]
@@ -118,7 +122,9 @@ def _path(table: ConfigTable, key: str) -> str:
 def _check(task: BenchmarkTask, where: str) -> None:
     if task.kind == SEGMENTATION and not (task.truth or task.labels):
         raise RequestError(f"{where} needs truth or labels.", "Name a raster of class codes, or a layer of label polygons.")
-    if task.kind != SEGMENTATION and not task.labels:
+    if task.kind == CHANGE and not (task.truth and task.after):
+        raise RequestError(f"{where} needs after and truth.", "Name the raster of the later date, and that of known change.")
+    if task.kind in (AREAS, LIKENESS) and not task.labels:
         raise RequestError(f"{where} needs labels.", "Name the layer of areas with their classes.")
     if task.labels and not task.field:
         raise RequestError(f"{where} needs field, the field of the labels that holds the class.")
@@ -136,7 +142,9 @@ def _in_folder(folder: Path) -> list[BenchmarkTask]:
         return _tasks_of(table)
     files = sorted(file for file in folder.iterdir() if file.is_file())
     rasters = [file for file in files if file.suffix.lower() in _RASTER_ENDINGS]
-    truth = _called(rasters, _TRUTH)
+    truth, before, after = (_called(rasters, stem) for stem in (_TRUTH, _BEFORE, _AFTER))
+    if before and after and truth:
+        return [BenchmarkTask(folder.resolve().name, CHANGE, str(before), str(truth), after=str(after))]
     images = [file for file in rasters if file != truth]
     layers = [file for file in files if file.suffix.lower() in _LAYER_ENDINGS]
     labels, areas = _called(layers, _LABELS), _called(layers, _AREAS)
@@ -144,7 +152,8 @@ def _in_folder(folder: Path) -> list[BenchmarkTask]:
         raise InputError(
             f"{folder} is no task: it holds {len(images)} rasters beside the truth, and "
             f"{'no truth.tif, labels or areas' if not (truth or labels or areas) else 'its truth, labels or areas'}.",
-            f"A task is one raster with truth.tif, labels.gpkg or areas.gpkg; or write a {TASK_FILE} into the folder.",
+            "A task is one raster with truth.tif, labels.gpkg or areas.gpkg; or before.tif, after.tif and truth.tif. "
+            f"Or write a {TASK_FILE} into the folder.",
         )
     name, raster = folder.resolve().name, str(images[0])
     tasks = []

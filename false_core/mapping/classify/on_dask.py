@@ -115,7 +115,7 @@ class MapsOnDask:
         try:
             finished: FinishedStrips = result()
         except InputError as error:
-            self._tasks.give_up(classification)
+            self._tasks.cancel(classification)
             del self._handed_out[classification]
             return classification, 0.0, error
         for level, text in set(finished.said) - self._said:

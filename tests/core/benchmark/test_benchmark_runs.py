@@ -11,6 +11,7 @@ from typing import Any
 import geopandas
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from small_world import HEIGHT, LEFT, TOP, WIDTH, Listener, textured_land, write_raster
 
@@ -18,15 +19,16 @@ from false_core import jobs
 from false_core.benchmark.area_classification import draws_of_areas, measure_areas
 from false_core.benchmark.area_features import see_areas
 from false_core.benchmark.area_likeness import precision_of_first
+from false_core.benchmark.change_detection import measure_change
 from false_core.benchmark.encoders import encoder_called
 from false_core.benchmark.measurements import read_run
 from false_core.benchmark.ready_tasks import generated_tasks
 from false_core.benchmark.runner import run_benchmark
 from false_core.benchmark.settings import BenchmarkSettings, settings_of
-from false_core.benchmark.tasks import AREAS, LIKENESS, SEGMENTATION, BenchmarkTask, read_tasks
+from false_core.benchmark.tasks import AREAS, CHANGE, LIKENESS, SEGMENTATION, BenchmarkTask, read_tasks
 from false_core.device import choose_device
 from false_core.dispatch import run
-from false_core.errors import Cancelled, InputError, OutputError
+from false_core.errors import Cancelled, InputError, OutputError, RequestError
 from false_core.feedback import Feedback
 
 pytestmark = pytest.mark.thorough
@@ -223,12 +225,55 @@ def test_a_run_that_cannot_be_read_is_done_again(tmp_path: Path) -> None:
 def test_the_generated_scene_has_tasks_of_every_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("false_core.benchmark.ready_tasks.SIDE_IN_SHORT", 512)
     tasks = generated_tasks(tmp_path, is_quick=True)
-    assert {task.kind for task in tasks} == {SEGMENTATION, AREAS, LIKENESS}
+    assert {task.kind for task in tasks} == {SEGMENTATION, AREAS, LIKENESS, CHANGE}
     cells_of_scene = geopandas.read_file(tasks[2].labels)
     assert len(set(cells_of_scene["land_cover"])) >= 2
     dated = (tmp_path / "generated-512-0" / "image.tif").stat().st_mtime_ns
     generated_tasks(tmp_path, is_quick=True)
     assert (tmp_path / "generated-512-0" / "image.tif").stat().st_mtime_ns == dated
+
+
+@pytest.fixture(scope="module")
+def two_dates(tmp_path_factory: pytest.TempPathFactory) -> BenchmarkTask:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("SIDE_IN_SHORT", "SIDE_OF_TWO_DATES_IN_SHORT"):
+            patch.setattr(f"false_core.benchmark.ready_tasks.{name}", 448)
+        return generated_tasks(tmp_path_factory.mktemp("dates"), is_quick=True)[-1]
+
+
+class TestChange:
+    def test_is_found_by_encoders_of_every_sort(
+        self, two_dates: BenchmarkTask, settings: BenchmarkSettings, tmp_path: Path
+    ) -> None:
+        measured = {
+            name: measure_change(two_dates, encoder_called(name), settings, tmp_path, Feedback())
+            for name in ("general", "random", "general+random")
+        }
+        for name, found in measured.items():
+            assert [one.draw for one in found.measurements] == [0, 1]
+            assert [one.budget.title for one in found.measurements] == ["no labels"] * 2
+            assert found.parameters == measured["general"].parameters * (2 if "+" in name else 1)
+        assert measured["general"].measurements[0].scores != measured["random"].measurements[0].scores
+        assert not list(tmp_path.iterdir())
+
+    def test_is_scored_as_the_map_of_the_job_is(
+        self, two_dates: BenchmarkTask, settings: BenchmarkSettings, tmp_path: Path
+    ) -> None:
+        measured = measure_change(two_dates, encoder_called("general"), settings, tmp_path / "scratch", Feedback())
+        run(jobs.Change(two_dates.raster, two_dates.after, str(tmp_path / "change.tif"), device="cpu"))
+        with rasterio.open(tmp_path / "change.tif") as file, rasterio.open(two_dates.truth) as truth:
+            shown, changed = file.read(1), truth.read(1) > 0
+        shown, changed = shown[shown > 0] == 2, changed[shown > 0]
+        hits = (shown & changed).sum()
+        assert measured.measurements[0].scores["f1"] == pytest.approx(2 * hits / (shown.sum() + changed.sum()))
+
+    def test_takes_an_encoder_and_one_beside_the_general_one_at_most(
+        self, two_dates: BenchmarkTask, settings: BenchmarkSettings, tmp_path: Path
+    ) -> None:
+        with pytest.raises(RequestError, match="Without an encoder no change is found"):
+            measure_change(two_dates, encoder_called("none"), settings, tmp_path, Feedback())
+        with pytest.raises(RequestError, match="the general encoder and one other at most"):
+            measure_change(two_dates, encoder_called("random+random"), settings, tmp_path, Feedback())
 
 
 class TestTheCommand:

@@ -12,7 +12,7 @@ from small_world import write_labels, write_raster
 
 from false_core.benchmark.encoders import check_encoders, encoder_called
 from false_core.benchmark.ready_tasks import tasks_of_data
-from false_core.benchmark.tasks import AREAS, LIKENESS, SEGMENTATION, read_tasks
+from false_core.benchmark.tasks import AREAS, CHANGE, LIKENESS, SEGMENTATION, read_tasks
 from false_core.errors import InputError, ModelFileError, RequestError
 
 BOX = shapely.box(500_000, 5_599_990, 500_005, 5_600_000)
@@ -53,6 +53,7 @@ class TestAFile:
             (SEGMENTATION_OF_LAND, "needs truth or labels"),
             (SEGMENTATION_OF_LAND + 'labels = "l.gpkg"', "needs field"),
             (SEGMENTATION_OF_LAND.replace("segmentation", "areas"), "needs labels"),
+            (SEGMENTATION_OF_LAND.replace("segmentation", "change") + 'truth = "t.tif"', "needs after and truth"),
             (
                 SEGMENTATION_OF_LAND + 'truth = "t.tif"\nunseen_raster = "u.tif"',
                 "unseen_raster and unseen_truth go together",
@@ -85,6 +86,11 @@ class TestAFolder:
         assert segmentation.field == "crop"
         assert (areas.kind, areas.field, areas.split) == (AREAS, "scene", "split")
         assert likeness.kind == LIKENESS
+
+    def test_with_two_dates_and_known_change_is_one_of_change(self, tmp_path: Path) -> None:
+        files = [raster(tmp_path / "valley" / f"{name}.tif") for name in ("before", "after", "truth")]
+        (task,) = read_tasks([str(tmp_path / "valley")])
+        assert (task.kind, [task.raster, task.after, task.truth]) == (CHANGE, files)
 
     def test_may_say_in_a_file_what_it_is(self, tmp_path: Path) -> None:
         body = 'kind = "segmentation"\nraster = "a.tif"\ntruth = "b.tif"\n'
