@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import threading
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from false_core.events import Event, Metric, Progress
 from false_core.jobs import Estimate, Pretrain
 from false_core.models.model_file import read_card
 from false_core.models.record import read_record
+from false_core.training import stages
 from false_core.training.stages import read_stages
 
 TWO = """
@@ -102,6 +104,15 @@ class TestTheFile:
     def test_that_is_missing_is_named(self, land: str, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="nowhere.toml"):
             run(staged(land, tmp_path, stages=str(tmp_path / "nowhere.toml")))
+
+    def test_that_cannot_be_read_says_why(self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refused(path: str, what: str) -> str:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+
+        job = staged(land, tmp_path)
+        monkeypatch.setattr(stages, "read_text", refused)
+        with pytest.raises(InputError, match=r"file with stages .*stages\.toml cannot be read: Permission denied"):
+            read_stages(job)
 
     def test_that_names_a_raster_that_is_missing_says_so_before_anything_is_learned(
         self, land: str, tmp_path: Path, listener: Listener
