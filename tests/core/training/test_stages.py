@@ -12,7 +12,7 @@ import safetensors.torch
 from small_world import Listener, textured_land, write_raster
 from torch import Tensor
 
-from false_core import jobs
+from false_core import jobs, rerun
 from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError, OutputError, RequestError
 from false_core.events import Event, Metric, Progress
@@ -138,6 +138,17 @@ class TestTheJob:
         ]
         assert told == [("general", "simclr", 6, ["archive.tif"]), ("special", "false", 4, [Path(land).name])]
         assert read_record(card, job.encoder).job["stages"] == str(tmp_path / "stages.toml").replace(str(Path.home()), "~")
+
+    @pytest.mark.parametrize("text", [TWO, "[[stages]]\nsteps = 2\n[[stages]]\nsteps = 2\nrasters = ['archive.tif']\n"])
+    def test_can_be_made_again_and_says_what_has_changed_since(self, land: str, tmp_path: Path, text: str) -> None:
+        job, again = staged(land, tmp_path, text), str(tmp_path / "again.safetensors")
+        run(job)
+        assert rerun.plan(job.encoder, again).is_the_same
+        assert rerun.rerun(rerun.plan(job.encoder, again), job.encoder) == 0
+        assert not [path for path in read_record(read_card(job.encoder), job.encoder).inputs if "stage_1" in path]
+        write_raster(tmp_path / "archive.tif", textured_land()[:, :, ::-1].copy(), nodata=0)
+        changed = [one.path for one in rerun.plan(job.encoder, again).inputs if one.state == rerun.CHANGED]
+        assert changed == [str(tmp_path / "archive.tif")]
 
     def test_shows_the_curves_of_each_stage(self, land: str, tmp_path: Path, listener: Listener) -> None:
         report = tmp_path / "report.html"
