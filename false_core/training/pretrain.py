@@ -49,7 +49,7 @@ class EarlierStage:
     """A stage that a pretraining goes on from.
 
     Attributes:
-        title: What it is called.
+        title: Its title.
         method, rasters, loss: As its encoder file says.
         inputs: The fingerprints of what it read, by path, likewise.
         curves: The state of its curves.
