@@ -73,7 +73,7 @@ class Tasks(Generic[About]):
         """Put a copy of a file into the folder of each worker, also of those that come later.
 
         Args:
-            name: What it is called there.
+            name: Its name there.
         """
         plugin = _module("distributed.diagnostics.plugin", "distributed").UploadFile(file, load=False)
         plugin.filename = name
@@ -112,8 +112,8 @@ class Tasks(Generic[About]):
                 if not self.client.nthreads():
                     self._feedback.info("No worker of Dask is there yet. The job waits for one.")
 
-    def give_up(self, about: About) -> None:
-        """Drop all tasks that are about this."""
+    def cancel(self, about: About) -> None:
+        """Cancel all tasks that are about this."""
         dropped = [future for future, other in self._futures.items() if other is about]
         for future in dropped:
             del self._futures[future]

@@ -17,7 +17,7 @@ summed over the pairs. A pair without correlation says nothing, and adds nothing
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -29,15 +29,19 @@ from false_core.inference.features import Projection
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
 
-VARIATES = 32
-"""Principal components kept of each date, and pairs of canonical variates."""
+NUMBERS_OF_VARIATES = (4, 8, 12, 16, 24, 32)
+"""Numbers of principal components of each date, and of pairs of canonical variates, that are tried."""
+BLOCKS_HELD_OUT, BLOCKS_ACROSS = 4, 3
+"""Parts in which blocks of space are held out, and blocks along the longer side: larger than parcels are."""
+JUDGED_AT = 75.0
+"""Percentile of the scores of held-out places that is to be low: most places are unchanged, and those change alike."""
 ROUNDS_OF_WEIGHTS = 5
 """Fits, each with the weights that the one before gives. Weights hardly change after three."""
 RIDGE_OF_VARIATES = 1e-3
 """Share of the mean variance that is added to each, so that few samples do not make a correlation."""
 MOST_CORRELATION = 0.999
-LEAST_SAMPLES = 4 * VARIATES
-"""Feature pixels below which nothing can be said of the correlation of so many variates."""
+LEAST_SAMPLES = 128
+"""Feature pixels below which nothing can be said of a correlation."""
 
 
 @dataclass(frozen=True)
@@ -62,26 +66,54 @@ class CanonicalPair:
         return (constant + apart / (2 * (1 - square))).sum(dim=0)
 
 
-def fit_canonical(before: FloatArray, after: FloatArray, widths: Sequence[int], device: torch.device) -> CanonicalPair:
+def fit_canonical(
+    before: FloatArray, after: FloatArray, places: DoubleArray, widths: Sequence[int], device: torch.device
+) -> CanonicalPair:
     """Fit the canonical variates of features of the same places at two dates.
+
+    As many variates are kept as tell most of places in blocks of space that were held out. A few parcels that are seen at
+    thousands of pixels are still a few: with more variates than they bear, the correlation would be theirs alone.
 
     Args:
         before, after: Features of shape (n, channels).
+        places: Where they are, in pixels of any size, of shape (n, 2).
         widths: The channels of each level, which all count the same.
         device: Where the projections are to be.
     """
-    first, second = _reduced(before, widths), _reduced(after, widths)
-    weights = np.ones(len(before))
-    for _ in range(ROUNDS_OF_WEIGHTS):
-        fit = _Fit.of(first.components, second.components, weights)
-        # The share of changed places is not known: half is the careful guess, as no changed place then takes part.
-        weights = 1 / (1 + np.exp(fit.scores(first.components, second.components).clip(-50, 50)))
-        weights = np.maximum(weights, 1e-6)
+    most = max(NUMBERS_OF_VARIATES)
+    first, second = _reduced(before, widths, most), _reduced(after, widths, most)
+    number = _best_number(first.components, second.components, _parts(places))
+    first, second = first.with_fewer(number), second.with_fewer(number)
+    fit = _Fit.reweighted(first.components, second.components)
     return CanonicalPair(
         first.projection(fit.mean_before, fit.axes_before, device),
         second.projection(fit.mean_after, fit.axes_after, device),
         torch.from_numpy(fit.correlations).float().to(device),
     )
+
+
+def _parts(places: DoubleArray) -> npt.NDArray[np.int64]:
+    """Return the part of each place: those in a block of space are in the same."""
+    low = places.min(axis=0)
+    side = max(1.0, float((places.max(axis=0) - low).max())) / BLOCKS_ACROSS
+    column, row = ((places - low) // side).astype(np.int64).T
+    _, block = np.unique(row * (BLOCKS_ACROSS + 1) + column, return_inverse=True)
+    order = np.random.default_rng(0).permutation(int(block.max()) + 1)
+    return np.asarray(order[block] % BLOCKS_HELD_OUT, np.int64)
+
+
+def _best_number(before: DoubleArray, after: DoubleArray, parts: npt.NDArray[np.int64]) -> int:
+    """Return the number of variates with which most places that were held out look least like change."""
+    found: dict[int, float] = {}
+    for number in NUMBERS_OF_VARIATES:
+        scores = []
+        for part in range(BLOCKS_HELD_OUT):
+            learned, asked = parts != part, parts == part
+            if asked.any() and learned.sum() >= LEAST_SAMPLES // 2:
+                fit = _Fit.reweighted(before[learned, :number], after[learned, :number])
+                scores.append(fit.scores(before[asked, :number], after[asked, :number]))
+        found[number] = float(np.percentile(np.concatenate(scores), JUDGED_AT)) if scores else 0.0
+    return min(found, key=lambda number: (found[number], number))
 
 
 @dataclass(frozen=True)
@@ -93,6 +125,10 @@ class _Reduced:
     axes: DoubleArray
     components: DoubleArray
 
+    def with_fewer(self, number: int) -> _Reduced:
+        """Return the first of the components."""
+        return replace(self, axes=self.axes[:, :number], components=self.components[:, :number])
+
     def projection(self, mean: DoubleArray, axes: DoubleArray, device: torch.device) -> Projection:
         """Return the way from features to what ``axes`` make of the components after ``mean`` was taken away."""
         on_features = self.axes @ axes
@@ -103,14 +139,14 @@ class _Reduced:
         return Projection(moved[0], moved[1], moved[2])
 
 
-def _reduced(features: FloatArray, widths: Sequence[int]) -> _Reduced:
+def _reduced(features: FloatArray, widths: Sequence[int], number: int) -> _Reduced:
     values = features.astype(np.float64)
     mean, std = values.mean(axis=0), values.std(axis=0)
     share = np.concatenate([np.full(width, width**-0.5) for width in widths])
     scale = share / np.maximum(std, 1e-6)
     standardised = (values - mean) * scale
     vectors = np.linalg.eigh(standardised.T @ standardised / len(values)).eigenvectors
-    axes = vectors[:, ::-1][:, :VARIATES]
+    axes = vectors[:, ::-1][:, :number]
     # An axis may point either way: let its largest part be positive.
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
     return _Reduced(mean, scale, axes, standardised @ axes)
@@ -125,6 +161,16 @@ class _Fit:
     axes_before: DoubleArray
     axes_after: DoubleArray
     correlations: DoubleArray
+
+    @classmethod
+    def reweighted(cls, before: DoubleArray, after: DoubleArray) -> _Fit:
+        """Fit, and fit again with weights that say how likely each place is unchanged."""
+        weights = np.ones(len(before))
+        for _ in range(ROUNDS_OF_WEIGHTS):
+            fit = cls.of(before, after, weights)
+            # The share of changed places is not known: half is the careful guess, as no changed place then takes part.
+            weights = np.maximum(1 / (1 + np.exp(fit.scores(before, after).clip(-50, 50))), 1e-6)
+        return fit
 
     @classmethod
     def of(cls, before: DoubleArray, after: DoubleArray, weights: DoubleArray) -> _Fit:

@@ -11,21 +11,24 @@ import numpy as np
 import numpy.typing as npt
 
 from false_core.change.change_probability import probability_of_change
+from false_core.change.change_summary import ChangeSummary
+from false_core.change.class_tiles import SAME_STEPS, ClassesOfDates
+from false_core.change.date_classes import DateClassifiers, FoundChange
+from false_core.change.date_pair import DatePair
+from false_core.change.from_to import NO_CHANGE_CODE, ChangeClasses, change_alone, changes_between
 from false_core.feedback import Feedback
 from false_core.jobs import Change
-from false_core.language.catalogue import localised
-from false_core.mapping.regions import Regions, find_regions, labelled
+from false_core.mapping.borders import trace
+from false_core.mapping.polygonise import polygons_of_regions
+from false_core.mapping.regions import FIRST, Regions, find_regions, labelled
 from false_core.publish import published
 from false_core.raster.areas import GroundAreas
 from false_core.raster.class_map import ClassMap
-from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.raster.map_file import RasterFile, build_overviews
 from false_core.raster.new_map import new_map
 from false_core.raster.source import FloatArray, RasterSource, Window
+from false_core.vector.polygon_file import polygon_file
 
-NO_CHANGE_CODE, CHANGED_CODE = 1, 2
-"""Codes. Those from ``CHANGED_CODE`` on are all changes."""
-NO_CHANGE_COLOUR, CHANGED_COLOUR = "#e6e6e6", "#d7301f"
 NO_PERCENT = 255
 """The value that stands for no probability."""
 BLOCK_OF_CHANGE_PX = 1024
@@ -34,14 +37,59 @@ LEAST_PIXELS_OF_CHANGE = 256
 """Pixels of the smallest change, where the job does not say how large that is."""
 
 
-def classes_of_change() -> ClassTable:
-    """Return the classes of a map that says where, but not from what to what."""
-    return ClassTable(
-        (
-            LandCoverClass(NO_CHANGE_CODE, localised("no change"), NO_CHANGE_COLOUR),
-            LandCoverClass(CHANGED_CODE, localised("change"), CHANGED_COLOUR),
-        )
-    )
+@dataclass(frozen=True)
+class ProbableChange:
+    """The probability that each place changed, and what it changed from and to.
+
+    Attributes:
+        found: Change that was found without labels.
+        threshold: The probability from which on a place counts as changed.
+        dates: The classes of both dates, None where they are not known.
+        classifiers: What tells these classes, and how much it is to be believed.
+    """
+
+    found: FoundChange
+    threshold: float
+    dates: ClassesOfDates | None = None
+    classifiers: DateClassifiers | None = None
+
+    def probability(self, window: Window) -> FloatArray:
+        """Return the probability of change in a window, NaN where there is no data.
+
+        Where both dates are likelier of the same class than not, it is less: what changed its look alone has not changed.
+        Classifiers have as much of a say as they were right on labels that they had not seen.
+        """
+        probability = probability_of_change(self.found.scores.read(window)[0], self.found.share)
+        if self.dates is not None and self.classifiers is not None:
+            same = self.dates.same.read(window)[0] / SAME_STEPS
+            probability *= 1 - np.float32(self.classifiers.trust) * (2 * same - 1).clip(min=0)
+        return probability
+
+    def codes(self, window: Window, classes: ChangeClasses) -> npt.NDArray[np.uint8]:
+        """Return the codes of a window, with changes of any size."""
+        probability = self.probability(window)
+        changes = classes.codes_of(self.pairs(window))
+        codes = np.where(probability >= self.threshold, changes, np.uint8(NO_CHANGE_CODE))
+        return np.where(np.isnan(probability), np.uint8(classes.table.nodata), codes)
+
+    def pairs(self, window: Window) -> npt.NDArray[np.int64]:
+        """Return the pair of classes that a change of each place of a window would be; 0 where none are known."""
+        if self.dates is None:
+            return np.zeros((window.height, window.width), np.int64)
+        pairs: npt.NDArray[np.int64] = np.nan_to_num(self.dates.pairs.read(window)[0]).astype(np.int64)
+        return pairs
+
+    def classes(self, feedback: Feedback) -> ChangeClasses:
+        """Return the codes of the map: those of the pairs of classes that occur."""
+        if self.classifiers is None:
+            return change_alone()
+        ground = self.classifiers.classes
+        counts = np.zeros(len(ground) ** 2, np.int64)
+        for window in _blocks(self.found.scores):
+            feedback.stop_if_cancelled()
+            changed = self.probability(window) >= self.threshold
+            counts += np.bincount(self.pairs(window)[changed], minlength=len(counts))
+        return changes_between(ground, counts)
 
 
 @dataclass(frozen=True)
@@ -49,73 +97,110 @@ class ChangeMap:
     """A map of change that is not written yet.
 
     Attributes:
-        scores: Kept scores of all pixels.
-        share: The share of the ground that changed, by these.
+        probable: The probability of change of all pixels.
         classes: What the codes mean.
         codes: The map with changes of any size.
         regions: Its regions without those that are too small.
     """
 
-    scores: RasterSource
-    share: float
-    classes: ClassTable
+    probable: ProbableChange
+    classes: ChangeClasses
     codes: ClassMap
     regions: Regions
 
     @classmethod
-    def of(cls, scores: RasterSource, share: float, job: Change, scratch: Path, feedback: Feedback) -> ChangeMap:
+    def of(cls, probable: ProbableChange, minimum_area: float | None, scratch: Path, feedback: Feedback) -> ChangeMap:
         """Find the regions of a map of change.
 
         Args:
+            minimum_area: The least area of a change, in the unit of ``unit_of_areas``; None: that of a few pixels.
             scratch: A folder for the map with changes of any size.
         """
-        classes = classes_of_change()
-        path = scratch / "codes.tif"
+        classes = probable.classes(feedback)
+        path, scores = scratch / "codes.tif", probable.found.scores
         whole = Window(0, 0, scores.width, scores.height)
-        with RasterFile(path, scores, whole, classes.nodata) as file:
-            file.set_classes(classes)
+        with RasterFile(path, scores, whole, classes.table.nodata) as file:
+            file.set_classes(classes.table)
             for window in _blocks(scores):
                 feedback.stop_if_cancelled()
-                probability = probability_of_change(scores.read(window)[0], share)
-                codes = np.where(probability >= job.threshold, CHANGED_CODE, NO_CHANGE_CODE)
-                file.write(window.column, window.row, np.where(np.isnan(probability), 0, codes).astype(np.uint8))
+                file.write(window.column, window.row, probable.codes(window, classes))
         found = ClassMap(str(path))
         areas = GroundAreas(found.source)
-        least = LEAST_PIXELS_OF_CHANGE * areas.largest_pixel if job.minimum_area is None else job.minimum_area
-        return cls(scores, share, classes, found, find_regions(found, areas, BLOCK_OF_CHANGE_PX, least, feedback))
+        least = LEAST_PIXELS_OF_CHANGE * areas.largest_pixel if minimum_area is None else minimum_area
+        return cls(probable, classes, found, find_regions(found, areas, BLOCK_OF_CHANGE_PX, least, feedback))
 
-    def windows(self) -> Iterator[tuple[Window, npt.NDArray[np.uint8], FloatArray]]:
-        """Yield windows of whole blocks with their codes and probabilities, NaN where there is no data."""
+    def windows(self) -> Iterator[MapWindow]:
+        """Yield windows of whole blocks, row by row."""
         source = self.codes.source
-        codes_of = np.concatenate([np.zeros(2, np.int64), self.regions.codes])
+        codes_of = np.concatenate([np.zeros(FIRST, np.int64), self.regions.codes])
         for number, window in enumerate(self.regions.blocks):
             numbers = self.regions.numbered(number, labelled(*self.codes.read(window))[0])
             width, height = min(window.width, source.width - window.column), min(window.height, source.height - window.row)
             if width <= 0 or height <= 0:
                 continue  # The blocks reach one row and one column beyond the raster.
-            inside = Window(window.column, window.row, width, height)
-            codes = codes_of[numbers[:height, :width]].astype(np.uint8)
-            yield inside, codes, probability_of_change(self.scores.read(inside)[0], self.share)
+            inside, own = Window(window.column, window.row, width, height), numbers[:height, :width]
+            yield MapWindow(inside, codes_of[own].astype(np.uint8), own - FIRST, self.probable.probability(inside))
 
 
-def write_change_map(found: ChangeMap, job: Change, feedback: Feedback) -> int:
-    """Write the map, and the probabilities where they are asked for. Return the number of pixels that changed."""
+@dataclass(frozen=True)
+class MapWindow:
+    """A window of a map of change.
+
+    Attributes:
+        window: Where it lies on the map.
+        codes: Its codes, of shape (height, width).
+        regions: The number of the region of each pixel, negative where there is no data.
+        probability: The probability of change, NaN where there is no data.
+    """
+
+    window: Window
+    codes: npt.NDArray[np.uint8]
+    regions: npt.NDArray[np.int32]
+    probability: FloatArray
+
+
+def write_change_map(found: ChangeMap, job: Change, pair: DatePair, feedback: Feedback) -> ChangeSummary:
+    """Write the map, and the probabilities where they are asked for. Return what was seen of it."""
     source = found.codes.source
-    changed = 0
+    summary = ChangeSummary(found.classes, source, len(found.regions), pair if job.report else None)
     with ExitStack() as stack:
-        target = stack.enter_context(new_map(job.output, source, found.classes, job.before))
+        target = stack.enter_context(new_map(job.output, source, found.classes.table, job.before))
         percent: RasterFile | None = None
         if job.confidence:
             (path,) = stack.enter_context(published(job.confidence))
             stack.callback(build_overviews, path)
             percent = stack.enter_context(RasterFile(path, source, Window(0, 0, source.width, source.height), NO_PERCENT))
-        for done, (window, codes, probability) in enumerate(found.windows()):
+        for done, part in enumerate(found.windows()):
             feedback.advance(done, len(found.regions.blocks))
-            target.write(window.column, window.row, codes)
-            changed += int((codes > NO_CHANGE_CODE).sum())
+            column, row = part.window.column, part.window.row
+            target.write(column, row, part.codes)
+            changes = found.classes.codes_of(found.probable.pairs(part.window))
+            summary.add(part.window, part.codes, part.regions, part.probability, changes)
             if percent is not None:
-                percent.write(window.column, window.row, _in_percent(probability))
-    return changed
+                percent.write(column, row, _in_percent(part.probability))
+    return summary
+
+
+def write_change_polygons(path: str, found: ChangeMap, summary: ChangeSummary, raster: str, feedback: Feedback) -> int:
+    """Write a polygon for each region that changed: code, name and colour, what it was and became, area and confidence.
+
+    Return their number.
+    """
+    source, regions, classes = found.codes.source, found.regions, found.classes
+    network = trace(found.codes, regions, feedback)
+    names, areas, written = classes.names, GroundAreas(source), 0
+    with polygon_file(path, raster, source.crs, classes.table.classes) as file:
+        for some, polygons in polygons_of_regions(network, regions, source, 0.0, feedback):
+            changed = regions.codes[some] > NO_CHANGE_CODE
+            codes, own = regions.codes[some][changed], polygons[changed]
+            if not len(codes):
+                continue
+            before, after = zip(*(names.get(int(code), ("", "")) for code in codes))
+            more = {"before": np.array(before, object), "after": np.array(after, object)} if names else {}
+            confidence = np.round(100 * summary.confidence_of_regions()[some][changed], 1)
+            file.write(codes, own, areas.of_polygons(own), {**more, "confidence": confidence})
+            written += len(codes)
+    return written
 
 
 def _in_percent(probability: FloatArray) -> npt.NDArray[np.uint8]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from false_core.change.change_map import BLOCK_OF_CHANGE_PX, NO_CHANGE_CODE
+from false_core.change.change_map import BLOCK_OF_CHANGE_PX
+from false_core.change.from_to import NO_CHANGE_CODE
 from false_core.errors import InputError
 from false_core.raster.source import BoolArray, RasterSource, Window
 

@@ -80,7 +80,7 @@ def open_pair(job: Change, card: ModelCard | None, feedback: Feedback) -> DatePa
     """Open the rasters of a job, and measure what is normal at each date.
 
     Args:
-        card: That of the encoder or the model, whose bands and pixel size are taken; None without one.
+        card: That of the encoder file, whose bands and pixel size are taken; None without one.
 
     Raises:
         InputError: One cannot be opened, or they do not overlap or have no bands in common.

@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from false_core.change.canonical import LEAST_SAMPLES, fit_canonical
-from false_core.change.change_map import ChangeMap, write_change_map
+from false_core.change.change_map import ChangeMap, ProbableChange, write_change_map, write_change_polygons
 from false_core.change.change_probability import SCORE_NODATA, ScoreCounts, kept_scores
+from false_core.change.class_tiles import classify_dates
+from false_core.change.date_classes import (
+    DateClassifiers,
+    FoundChange,
+    check_tells_classes_apart,
+    fit_date_classifiers,
+)
 from false_core.change.date_pair import DatePair, open_pair
 from false_core.change.paired_encoder import PairedEncoder, SideBySide, looks_at_dates
 from false_core.change.paired_samples import sample_pairs
 from false_core.change.registration import measured_shift
 from false_core.change.score_tiles import ScoreOfTiles
+from false_core.change.two_dates_report import two_dates_report
 from false_core.device import choose_device
 from false_core.errors import RequestError
 from false_core.feedback import Feedback
 from false_core.jobs import Change
 from false_core.mapping.raster_for_model import check_geotiffs
 from false_core.models.encoder import build_encoder
-from false_core.models.from_file import encoder_from
+from false_core.models.from_file import encoder_from, segmenter_from
 from false_core.models.general import BACKBONE, GENERAL
-from false_core.models.header import ENCODER
-from false_core.models.model_file import ModelCard, read_card
+from false_core.models.header import ENCODER, SEGMENTER
+from false_core.models.model_file import ModelCard, read_card, wrong_bands
 from false_core.models.weights import start_from
 from false_core.publish import scratch_folder
+from false_core.raster.areas import unit_in_words
 from false_core.raster.map_file import RasterFile
 from false_core.raster.source import RasterSource, Window
+from false_core.reports.page import write_report
+from false_core.training.heads.fit import FrozenEncoder, zooms_for
+from false_core.vector.layer_file import driver_of
 
 
 def find_change(job: Change, feedback: Feedback) -> dict[str, Any]:
@@ -39,27 +53,64 @@ def find_change(job: Change, feedback: Feedback) -> dict[str, Any]:
     Raises:
         InputError: A raster cannot be used, or both have hardly any ground in common.
     """
+    with_classes = bool(job.labels or job.model)
     with feedback.stage("Starting", 0.03):
         check_geotiffs(job.output, job.confidence)
+        if job.polygons:
+            driver_of(job.polygons)
         device = choose_device(job.device, feedback)
         card = read_card(job.encoder, ENCODER) if job.encoder else None
         pair = open_pair(job, card, feedback)
-        network = _network(job, card, pair, feedback)
-    with feedback.stage("Getting used to both dates", 0.12):
+        encoders = _encoders(job, card, pair, feedback)
+    with feedback.stage("Getting used to both dates", 0.07):
         pair = _registered(pair, job, feedback)
         looks = list(looks_at_dates(pair, job.seed, feedback))
-        encoder = PairedEncoder.used_to(pair, network, looks, device)
-    with feedback.stage("Comparing samples", 0.2):
-        before, after = sample_pairs(encoder, LEAST_SAMPLES, job.seed, feedback)
-        canonical = fit_canonical(before, after, encoder.widths, device)
+        encoder = PairedEncoder.used_to(pair, _network(encoders, pair), looks, device)
+    with feedback.stage("Comparing samples", 0.1):
+        samples = sample_pairs(encoder, LEAST_SAMPLES, job.seed, feedback)
+        canonical = fit_canonical(samples.before, samples.after, samples.places, encoder.widths, device)
     with scratch_folder(Path(job.output).parent, Path(job.output).name) as scratch:
-        with feedback.stage("Comparing the dates", 0.5):
+        with feedback.stage("Comparing the dates", 0.3 if with_classes else 0.7):
             scored = _scored(scratch / "scores.tif", encoder, ScoreOfTiles(canonical, encoder.halo, job.shift), feedback)
-        with feedback.stage("Finding regions", 0.1):
-            found = ChangeMap.of(scored.source, scored.counts.share_changed(), job, scratch, feedback)
+        found = FoundChange(scored.source, scored.counts.share_changed())
+        probable = ProbableChange(found, job.threshold)
+        if with_classes:
+            probable = _with_classes(job, pair, encoders, found, scratch, device, feedback)
+        with feedback.stage("Finding regions", 0.05):
+            change = ChangeMap.of(probable, job.minimum_area, scratch, feedback)
         with feedback.stage("Writing", 0.05):
-            changed = write_change_map(found, job, feedback)
-    return {"changed": changed / scored.counts.pixels, "compared": scored.counts.pixels}
+            summary = write_change_map(change, job, pair, feedback)
+            if job.polygons:
+                written = write_change_polygons(job.polygons, change, summary, job.before, feedback)
+                feedback.info(f"{written:,} polygons. Areas are in {unit_in_words(change.codes.source)}.")
+        if job.report:
+            write_report(job.report, two_dates_report(summary, pair, feedback.warnings))
+    return summary.results()
+
+
+def _with_classes(
+    job: Change,
+    pair: DatePair,
+    encoders: Sequence[FrozenEncoder],
+    found: FoundChange,
+    scratch: Path,
+    device: torch.device,
+    feedback: Feedback,
+) -> ProbableChange:
+    """Return the change with the classes of both dates, by labels or by a model."""
+    if job.model:
+        card = read_card(job.model, SEGMENTER)
+        if len(card.bands) != len(pair.before.bands):
+            raise wrong_bands(card, job.model, len(pair.before.bands), pair.before.name)
+        segmenter = segmenter_from(job.model, card)
+        accuracy = float(card.provenance.get("scores", {}).get("oa", 0.0))
+        classifiers = DateClassifiers(card.classes, (segmenter, segmenter), accuracy**2)
+        check_tells_classes_apart(card.classes, job.model)
+    else:
+        classifiers = fit_date_classifiers(job, pair, encoders, found, device, feedback)
+    with feedback.stage("Classifying both dates", 0.2):
+        dates = classify_dates(scratch, pair, classifiers, device, feedback)
+    return ProbableChange(found, job.threshold, dates, classifiers)
 
 
 def _registered(pair: DatePair, job: Change, feedback: Feedback) -> DatePair:
@@ -72,22 +123,32 @@ def _registered(pair: DatePair, job: Change, feedback: Feedback) -> DatePair:
     return replace(pair, shift=(columns, rows))
 
 
-def _network(job: Change, card: ModelCard | None, pair: DatePair, feedback: Feedback) -> nn.Module:
-    """Return what looks at both dates: the general encoder, one from a file, or both side by side."""
+def _encoders(job: Change, card: ModelCard | None, pair: DatePair, feedback: Feedback) -> list[FrozenEncoder]:
+    """Return what looks at both dates: the general encoder, one from a file, or both."""
     if not card and job.weights != GENERAL:
         raise RequestError(
             "There is no encoder to look with: no encoder file is given, and the general encoder is off.",
             "Choose an encoder file, or the general encoder.",
         )
-    encoders: list[nn.Module] = []
-    source = pair.before
+    source, found = pair.before, []
+    zooms = zooms_for(source.width, source.height)
     if job.weights == GENERAL:
         general = build_encoder(BACKBONE, len(source.bands))
         start_from(GENERAL, general, BACKBONE, source.name, source.colours, feedback)
-        encoders.append(general)
+        found.append(FrozenEncoder(BACKBONE, general.state_dict(), zooms))
     if card and job.encoder:
-        encoders.append(encoder_from(job.encoder, card))
-    return SideBySide(encoders)
+        found.append(FrozenEncoder(card.encoder, encoder_from(job.encoder, card).state_dict(), zooms))
+    return found
+
+
+def _network(encoders: Sequence[FrozenEncoder], pair: DatePair) -> nn.Module:
+    """Return encoders side by side."""
+    networks = []
+    for one in encoders:
+        network = build_encoder(one.backbone, len(pair.before.bands))
+        network.load_state_dict(dict(one.weights))
+        networks.append(network)
+    return SideBySide(networks)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +24,22 @@ MOST_SAMPLED_TILES = 24
 """Tiles they come from. More would say the same again."""
 
 
-def sample_pairs(encoder: PairedEncoder, least: int, seed: int, feedback: Feedback) -> tuple[FloatArray, FloatArray]:
-    """Return features of the same random places before and after, each of shape (n, channels).
+@dataclass(frozen=True)
+class PairedSamples:
+    """Features of the same places at two dates.
+
+    Attributes:
+        before, after: Features of each date, of shape (n, channels).
+        places: Middles of the places in working pixels, x first, of shape (n, 2).
+    """
+
+    before: FloatArray
+    after: FloatArray
+    places: npt.NDArray[np.float64]
+
+
+def sample_pairs(encoder: PairedEncoder, least: int, seed: int, feedback: Feedback) -> PairedSamples:
+    """Return features of random places that are valid at both dates.
 
     Args:
         least: The number of places below which nothing can be said.
@@ -36,31 +51,36 @@ def sample_pairs(encoder: PairedEncoder, least: int, seed: int, feedback: Feedba
     plan, chance = encoder.plan(), np.random.default_rng(seed)
     order = chance.permutation(len(plan))[: 4 * MOST_SAMPLED_TILES]
     each = -(-SAMPLED_PAIRS // min(len(plan), MOST_SAMPLED_TILES))
-    found: list[tuple[FloatArray, FloatArray]] = []
+    found: list[PairedSamples] = []
 
-    def take(before: list[Tensor], after: list[Tensor], pixels: PairedPixels) -> tuple[FloatArray, FloatArray]:
+    def take(before: list[Tensor], after: list[Tensor], pixels: PairedPixels) -> PairedSamples:
         places = _places(pixels, encoder.halo, each, chance)
         first, second = (
             sampled_levels([level[None] for level in levels], pixels.valid.shape, places) for levels in (before, after)
         )
-        return first, second
+        return PairedSamples(first, second, places)
 
     tiles = (plan.tile(int(number) % plan.columns, int(number) // plan.columns) for number in order)
     with closing(encoder.over(tiles, take)) as computed:
         for item in computed:
             feedback.advance(len(found), min(len(order), MOST_SAMPLED_TILES), "tiles")
             if item.result is not None:
-                found.append(item.result)
+                corner = item.tile.window.column, item.tile.window.row
+                found.append(replace(item.result, places=item.result.places + corner))
             if len(found) == MOST_SAMPLED_TILES:
                 break
-    number = sum(len(first) for first, _ in found)
+    number = sum(len(some.places) for some in found)
     if number < least:
         raise InputError(
             f"{encoder.pair.before.name} and {encoder.pair.after.source.name} have too little ground in common that is "
             f"valid at both dates: {number * FEATURE_STRIDE**2:,} pixels.",
             "Choose rasters that overlap more, a smaller working pixel size, or less of a mask of clouds.",
         )
-    return np.concatenate([first for first, _ in found]), np.concatenate([second for _, second in found])
+    return PairedSamples(
+        np.concatenate([some.before for some in found]),
+        np.concatenate([some.after for some in found]),
+        np.concatenate([some.places for some in found]),
+    )
 
 
 def _places(pixels: PairedPixels, halo: int, most: int, chance: np.random.Generator) -> npt.NDArray[np.float64]:

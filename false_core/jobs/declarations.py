@@ -59,6 +59,8 @@ BY_CHANCE, BY_FEATURES, BY_GRADIENTS = "chance", "features", "gradients"
 """Ways to choose places among those found."""
 HEADS = ("auto", "linear", "texture", "network")
 GENERAL_WEIGHTS = ("general", "none")
+LABELLED_BEFORE, LABELLED_AFTER, LABELLED_BOTH = "before", "after", "both"
+"""Dates at which labels hold."""
 
 _STANDS_FOR_MANY = (
     " A name may stand for many rasters: a folder, a pattern such as tiles/**/*.tif, a text file with a path per line, or a "
@@ -1046,11 +1048,12 @@ class CompareMaps(Job, done_by="false_core.mapping.compare_maps:compare_maps"):
 
 @dataclass(frozen=True)
 class Change(Job, done_by="false_core.change.find_change:find_change"):
-    """Find out where a place changed between two dates.
+    """Find out where a place changed between two dates, and from what to what.
 
     It needs no labels. From the place itself it learns how each kind of ground looks at one date that looked a certain way
     at the other. Season, light and another sensor change all ground of a kind alike, and are no change; a place that does
-    not go the way of its kind is. So most of the place must be unchanged.
+    not go the way of its kind is. So most of the place must be unchanged. With a few labels, or a model, it also says from
+    which class to which, and what changed its look but surely not its class is no change.
 
     The two rasters may lie on different grids and in different CRSs. The result lies on the grid of the raster before, where
     both have data. What is nodata at one of the dates, such as clouds, stays unknown.
@@ -1063,7 +1066,41 @@ class Change(Job, done_by="false_core.change.find_change:find_change"):
         "The raster of the later date, with the same bands. It is read on the grid of the one before.",
     )
     output: str = parameter(
-        NEW_RASTER, "Change map", "The map to write: one Byte band with a code for no change and one for change."
+        NEW_RASTER,
+        "Change map",
+        "The map to write: one Byte band with a code for no change and one for change, or for each pair of classes.",
+    )
+    labels: Optional[str] = parameter(
+        VECTOR,
+        "Labels",
+        "Optional: polygons, lines or points with a class field, so that the map says from what to what the ground changed. "
+        "Some 20 are a start. They hold at one date; where the ground has not changed, they hold at the other one too.",
+        None,
+        of="before",
+    )
+    field: Optional[str] = parameter(
+        FIELD,
+        "Class field",
+        "The field of the labels that holds the class. Empty values are left out. In QGIS it may be left out: then it is "
+        "the field that the layer is styled by.",
+        None,
+        of="labels",
+    )
+    labelled: str = parameter(
+        CHOICE,
+        "Labels hold",
+        "before: at the earlier date. after: at the later date. both: at both dates, as they lie where nothing changed.",
+        LABELLED_BEFORE,
+        choices=(LABELLED_BEFORE, LABELLED_AFTER, LABELLED_BOTH),
+    )
+    model: Optional[str] = parameter(
+        MODEL,
+        "Model",
+        "Model file from fine-tuning, in place of labels, for the same bands and about the same pixel size. It classifies "
+        "both dates.",
+        None,
+        of="segmenter",
+        advanced=True,
     )
     minimum_area: Optional[float] = parameter(
         NUMBER,
@@ -1129,17 +1166,49 @@ class Change(Job, done_by="false_core.change.find_change:find_change"):
     )
     seed: int = _seed()
     device: str = _device()
+    legend: Optional[str] = parameter(
+        FILE,
+        "Legend",
+        "JSON file with a list of {value, name, color}: what the classes are called and how they look. In "
+        "QGIS it is taken from the label layer's style.",
+        None,
+        dialog=False,
+    )
     confidence: Optional[str] = parameter(
         NEW_RASTER,
         "Probability of change",
         "Optional second raster: the probability that a place changed, in percent, 255 for nodata.",
         None,
     )
+    polygons: Optional[str] = parameter(
+        NEW_VECTOR,
+        "Changes as polygons",
+        "Optional layer: a polygon for each change, with the classes before and after where they are known, its area, and "
+        "how sure it is in percent.",
+        None,
+    )
+    report: Optional[str] = parameter(
+        NEW_REPORT,
+        "Report",
+        "HTML report with both dates and the changes in pictures, and how much changed from what to what, with limits.",
+        None,
+    )
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (
         Result("changed", "Share of the ground that changed"),
+        Result("changed_low", "Share of the ground that surely changed"),
+        Result("changed_high", "Share of the ground that may have changed"),
         Result("compared", "Pixels compared"),
     )
+
+    def contradiction(self) -> Optional[Tuple[str, str]]:
+        """Say so where both labels and a model are to tell the classes."""
+        if self.labels is None or self.model is None:
+            return None
+        return (
+            f"{called(self, 'labels')} and {called(self, 'model')} were both given.",
+            "Either labels or a model tell which classes there are.",
+        )
 
 
 @dataclass(frozen=True)

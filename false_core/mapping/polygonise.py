@@ -54,7 +54,7 @@ def polygonise(job: Polygonise, feedback: Feedback) -> dict[str, Any]:
     with feedback.stage("Writing polygons", 0.4):
         classes = [land_cover.class_of(code) for code in np.unique(regions.codes).tolist()]
         with polygon_file(job.output, source.path, source.crs, classes) as file:
-            for some, polygons in _polygons(network, regions, source, job.smoothing, feedback):
+            for some, polygons in polygons_of_regions(network, regions, source, job.smoothing, feedback):
                 file.write(regions.codes[some], polygons, areas.of_polygons(polygons))
     feedback.info(f"Areas are in {unit_in_words(source)}.")
     if job.minimum_area:
@@ -62,7 +62,7 @@ def polygonise(job: Polygonise, feedback: Feedback) -> dict[str, Any]:
     return {"polygons": len(regions), "dissolved": regions.dissolved}
 
 
-def _polygons(
+def polygons_of_regions(
     network: BorderGraph, regions: Regions, source: RasterSource, smoothing: float, feedback: Feedback
 ) -> Iterator[tuple[slice, Any]]:
     """Yield some regions and their polygons in map coordinates, in the order of the regions, until all are done."""

@@ -120,7 +120,7 @@ class LaST(Method):
         temperature = low + (high - low) * (self.progress / SHARPER_UNTIL).clamp(max=1)
         outcome = distillation(teacher, representations["student"], self.centre, temperature)
         self.centre.lerp_(teacher.mean(dim=0).to(self.centre.dtype), 1 - CENTRE_MOMENTUM)
-        deviation = spread(representations["directions"].detach())
+        deviation = deviation_of_directions(representations["directions"].detach())
         even = outcome.curves["entropy of the mean"] / math.log(teacher.shape[1])
         collapsed = (even < LEAST_EVEN) | (deviation < LEAST_DEVIATION)
         return replace(outcome, curves={**outcome.curves, "deviation of directions": deviation}, collapsed=collapsed)
@@ -177,7 +177,7 @@ class DistillationHead(nn.Module):
         return nn.functional.linear(directions, nn.functional.normalize(last, dim=1))
 
 
-def spread(directions: Tensor) -> Tensor:
+def deviation_of_directions(directions: Tensor) -> Tensor:
     """Return the standard deviation of directions (n, d) of unit length: 0 where all are the same, 1 where they cancel."""
     mean = directions.float().mean(dim=0)
     return (1 - mean.square().sum()).clamp(min=0).sqrt()

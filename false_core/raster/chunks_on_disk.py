@@ -22,7 +22,7 @@ from rasterio.windows import Window
 
 from false_core.errors import InputError
 from false_core.raster.disk_cache import DiskCache
-from false_core.raster.file_state import MAX_REMOTE_FILES, forget, is_remote, states_of
+from false_core.raster.file_state import MAX_REMOTE_FILES, clear_remote_cache, is_remote, states_of
 from false_core.settings import disk_cache_bytes, disk_cache_folder, disk_cache_takes_all
 from false_core.untrusted import on_one_line
 
@@ -134,7 +134,7 @@ class ChunksOnDisk:
         with self._lock:
             if self._identity is None:
                 # Else what GDAL remembers of a raster that was replaced would be kept as a part of the new one.
-                forget(self._files)
+                clear_remote_cache(self._files)
                 states = states_of(self._files) if len(self._files) <= MAX_REMOTE_FILES else None
                 self._states, self._asked = states, time.monotonic()
                 if states is None:

@@ -133,7 +133,7 @@ def _headers(file: str) -> dict[str, str]:
         gdal.CSLDestroy(found)
 
 
-def forget(files: Iterable[str]) -> None:
+def clear_remote_cache(files: Iterable[str]) -> None:
     """Have GDAL drop what it remembers of files on servers, which it takes to be the same as long as it runs."""
     gdal = gdal_library()
     for file in files if gdal else ():

@@ -32,14 +32,14 @@ class EmbeddingMap:
     Attributes:
         area: The window, in working pixels of the raster.
         share: The share of what was learned from in that raster that lies in the window.
-        land: The raster, of shape (height, width, 3); a pixel of it is 1, 2 or 4 working pixels wide. White: nodata.
+        raster_picture: The raster, of shape (height, width, 3); each pixel 1, 2 or 4 working pixels wide. White: nodata.
         embedding: The features, of shape (area.height / 4, area.width / 4, 3), both rounded up. White: nodata.
     """
 
     name: str
     area: Window
     share: float
-    land: Colours
+    raster_picture: Colours
     embedding: Colours
 
 
@@ -67,19 +67,19 @@ def map_embedding(
         return None
     block = _block(window)
     embedding = np.full((*feature_size(window), 3), 255, np.uint8)
-    land = np.full((math.ceil(window.height / block), math.ceil(window.width / block), 3), 255, np.uint8)
+    raster_picture = np.full((math.ceil(window.height / block), math.ceil(window.width / block), 3), 255, np.uint8)
     plan = tiled.plan(window)
     with closing(tiled.over(plan, lambda levels: tiled.inside(components.of(levels)).cpu().numpy())) as computed:
         for done, item in enumerate(computed):
             feedback.advance(done, len(plan))
             tile = Window(window.column + item.tile.column * TILE_PX, window.row + item.tile.row * TILE_PX, TILE_PX, TILE_PX)
-            _paste(land, _picture(source, normalisation, tile, block), tile, window, block)
+            _paste(raster_picture, _picture(source, normalisation, tile, block), tile, window, block)
             if item.result is not None:
                 colours = as_bytes(components.stretched(item.result)).transpose(1, 2, 0).copy()
                 colours[~item.valid] = 255
                 _paste(embedding, colours, tile, window, FEATURE_STRIDE)
     share = window.width * window.height / (area.width * area.height)
-    return EmbeddingMap(source.name, window, share, land, embedding)
+    return EmbeddingMap(source.name, window, share, raster_picture, embedding)
 
 
 def draw_map(embedding: EmbeddingMap) -> str:
@@ -87,7 +87,7 @@ def draw_map(embedding: EmbeddingMap) -> str:
     height, width = embedding.embedding.shape[:2]
     figure = Figure(figsize=(9.2, min(9.2, 4.6 * height / width) + 0.4), layout="constrained")
     titles = ("Raster", "Features of the encoder")
-    for axes, picture, title in zip(figure.subplots(1, 2), (embedding.land, embedding.embedding), titles):
+    for axes, picture, title in zip(figure.subplots(1, 2), (embedding.raster_picture, embedding.embedding), titles):
         show_picture(axes, picture)
         axes.set_title(localised(title), fontsize=10)
     return as_svg(figure)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,11 +58,17 @@ class PolygonFile:
         self._waiting: list[Any] = []
         self._begun = False
 
-    def write(self, codes: npt.NDArray[np.int64], polygons: Any, areas: npt.NDArray[np.float64]) -> None:
-        """Write polygons with their class codes and areas."""
+    def write(
+        self,
+        codes: npt.NDArray[np.int64],
+        polygons: Any,
+        areas: npt.NDArray[np.float64],
+        more: Mapping[str, npt.NDArray[Any]] | None = None,
+    ) -> None:
+        """Write polygons with their class codes and areas, and values of more fields by their names."""
         known = self._classes.loc[codes]
         table = geopandas.GeoDataFrame(
-            {CODE: codes, NAME: known[NAME].to_numpy(), COLOR: known[COLOR].to_numpy(), AREA: areas},
+            {CODE: codes, NAME: known[NAME].to_numpy(), COLOR: known[COLOR].to_numpy(), AREA: areas, **(more or {})},
             geometry=polygons,
             crs=self._crs.to_wkt() if self._crs else None,
         )

@@ -172,7 +172,7 @@ class LabelDock(QgsDockWidget):
             lambda number: samples.answer(number) if samples.queue is not None else self.classes.choose(number),
             {
                 "complete": drawing.complete,
-                "give_up": lambda: samples.leave() if samples.queue is not None else drawing.give_up(),
+                "cancel": lambda: samples.leave() if samples.queue is not None else drawing.cancel(),
                 "remove": lambda: samples.visit_previous() if samples.queue is not None else drawing.remove(),
                 "undo": drawing.undo,
                 "redo": drawing.redo,

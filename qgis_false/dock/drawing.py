@@ -43,16 +43,16 @@ class LabelTool(QgsMapTool):
     def complete(self) -> None:
         """Make a label of what has been begun, if it is enough for one: the key Enter."""
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """Forget what has been begun: the key Esc."""
 
     def step_back(self) -> None:
         """Take back the last step of what has been begun: the keys Del and Ctrl+Z."""
-        self.give_up()
+        self.cancel()
 
     def deactivate(self) -> None:
         """Forget what has been begun, as another tool takes over."""
-        self.give_up()
+        self.cancel()
         super().deactivate()
 
     def dispose(self) -> None:
@@ -95,7 +95,7 @@ class PolygonTool(LabelTool):
         if len(corners) >= 3:
             self.drawn.emit(QgsGeometry.fromPolygonXY([corners]))
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         self._corners = []
         self._band.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
 
@@ -141,11 +141,11 @@ class StrokeTool(LabelTool):
 
     def complete(self) -> None:
         shape = self._shape()
-        self.give_up()
+        self.cancel()
         if shape is not None:
             self.drawn.emit(shape)
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         self._points = []
         self._band.reset(QgsWkbTypes.GeometryType.PolygonGeometry)
 
@@ -211,7 +211,7 @@ class OutlineTool(LabelTool):
             if not self._outline.isEmpty() and self._outline.contains(point):
                 self.complete()
             else:
-                self.give_up()
+                self.cancel()
                 self._place = point
                 self.asked.emit(point, self.reach)
 
@@ -232,10 +232,10 @@ class OutlineTool(LabelTool):
 
     def complete(self) -> None:
         outline = QgsGeometry(self._outline)
-        self.give_up()
+        self.cancel()
         if not outline.isEmpty():
             self.drawn.emit(outline)
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         self._place, self._outline = None, QgsGeometry()
         self._band.reset(QgsWkbTypes.GeometryType.PolygonGeometry)

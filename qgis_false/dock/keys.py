@@ -13,7 +13,7 @@ _KEYPAD = Qt.KeyboardModifier.KeypadModifier
 _CONTROL = Qt.KeyboardModifier.ControlModifier
 _SHIFT = Qt.KeyboardModifier.ShiftModifier
 ALONE: Dict[int, str] = {
-    Qt.Key.Key_Return: "complete", Qt.Key.Key_Enter: "complete", Qt.Key.Key_Escape: "give_up",
+    Qt.Key.Key_Return: "complete", Qt.Key.Key_Enter: "complete", Qt.Key.Key_Escape: "cancel",
     Qt.Key.Key_Delete: "remove", Qt.Key.Key_Backspace: "remove", Qt.Key.Key_N: "next_place",
     Qt.Key.Key_0: "pass_over",
 }  # fmt: skip
@@ -27,7 +27,7 @@ class CanvasKeys(QObject):
     Args:
         is_on: Tells whether the keys are ours now.
         press_number: Called with 1 to 9; returns whether there was such a class.
-        actions: Called by name: ``complete``, ``give_up``, ``remove``, ``undo``, ``redo``, ``next_place``,
+        actions: Called by name: ``complete``, ``cancel``, ``remove``, ``undo``, ``redo``, ``next_place``,
             ``pass_over``. What returns False leaves the key to QGIS.
     """
 

@@ -87,7 +87,7 @@ class LabelWatch(QObject):
             self._begin()  # What is read now may be older than this.
         self._tell([one for one in found.values() if one is not None], {one for one in ids if found.get(one) is None})
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Tell everything anew, as to a session that has just begun."""
         self._told.clear()
         self._codes.clear()

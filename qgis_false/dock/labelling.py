@@ -308,7 +308,7 @@ class Labelling(QObject):
             self.set_classes([LabelClass(one.code, one.name, one.color) for one in answer.classes])
         else:
             self._send_classes()
-        self.watch.forget()
+        self.watch.reset()
         self.ask_for_view()
         self.said.emit(self._state(), False)
 

@@ -88,7 +88,7 @@ def end(child: subprocess.Popen) -> bool:
         child.wait(KILLED_S)
     except subprocess.TimeoutExpired:
         return False  # The system keeps it. It ends when the disk answers that it waits for.
-    SUPERVISOR.forget(child.pid)
+    SUPERVISOR.unwatch(child.pid)
     return True
 
 

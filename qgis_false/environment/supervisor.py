@@ -63,8 +63,8 @@ class Supervisor:
                 self._process = _started(self.find_python())
                 self._told([f"+{known}" for known in sorted(self._looked_after)])
 
-    def forget(self, one: Union[int, str]) -> None:
-        """It has ended, and all it has started; or the folder is gone."""
+    def unwatch(self, one: Union[int, str]) -> None:
+        """Look no longer after what has ended, with all it started, or after a folder that is gone."""
         with self._lock:
             name = json.dumps(one)
             if name in self._looked_after:
@@ -107,7 +107,7 @@ def folder_for_a_job(parent: str) -> Iterator[str]:
             SUPERVISOR.watch(folder)
             yield folder
     finally:
-        SUPERVISOR.forget(folder)
+        SUPERVISOR.unwatch(folder)
 
 
 def _started(found: Optional[PlainPython]) -> Optional[subprocess.Popen]:

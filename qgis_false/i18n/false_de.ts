@@ -964,12 +964,12 @@
         <translation>Verglichene Pixel</translation>
     </message>
     <message>
-        <source>Find out where a place changed between two dates.</source>
-        <translation>Stellt fest, wo sich ein Ort zwischen zwei Zeitpunkten verändert hat.</translation>
+        <source>Find out where a place changed between two dates, and from what to what.</source>
+        <translation>Stellt fest, wo sich ein Ort zwischen zwei Zeitpunkten verändert hat, und von was zu was.</translation>
     </message>
     <message>
-        <source>It needs no labels. From the place itself it learns how each kind of ground looks at one date that looked a certain way at the other. Season, light and another sensor change all ground of a kind alike, and are no change; a place that does not go the way of its kind is. So most of the place must be unchanged.</source>
-        <translation>Es braucht keine Labels. Am Ort selbst wird gelernt, wie Boden, der zum einen Zeitpunkt auf eine bestimmte Weise aussah, zum anderen aussieht. Jahreszeit, Licht und ein anderer Sensor verändern allen Boden einer Art auf gleiche Weise und sind keine Veränderung; eine Stelle, die nicht den Weg ihrer Art geht, ist eine. Deshalb muss der größte Teil des Ortes unverändert sein.</translation>
+        <source>It needs no labels. From the place itself it learns how each kind of ground looks at one date that looked a certain way at the other. Season, light and another sensor change all ground of a kind alike, and are no change; a place that does not go the way of its kind is. So most of the place must be unchanged. With a few labels, or a model, it also says from which class to which, and what changed its look but surely not its class is no change.</source>
+        <translation>Es braucht keine Labels. Am Ort selbst wird gelernt, wie Boden, der zum einen Zeitpunkt auf eine bestimmte Weise aussah, zum anderen aussieht. Jahreszeit, Licht und ein anderer Sensor verändern allen Boden einer Art auf gleiche Weise und sind keine Veränderung; eine Stelle, die nicht den Weg ihrer Art geht, ist eine. Deshalb muss der größte Teil des Ortes unverändert sein. Mit einigen Labels oder einem Modell wird auch gesagt, von welcher Klasse zu welcher, und was sein Aussehen, aber sicher nicht seine Klasse gewechselt hat, ist keine Veränderung.</translation>
     </message>
     <message>
         <source>The two rasters may lie on different grids and in different CRSs. The result lies on the grid of the raster before, where both have data. What is nodata at one of the dates, such as clouds, stays unknown.</source>
@@ -996,8 +996,24 @@
         <translation>Veränderungskarte</translation>
     </message>
     <message>
-        <source>The map to write: one Byte band with a code for no change and one for change.</source>
-        <translation>Die Karte, die geschrieben wird: ein Byte-Kanal mit einem Code für keine Veränderung und einem für Veränderung.</translation>
+        <source>The map to write: one Byte band with a code for no change and one for change, or for each pair of classes.</source>
+        <translation>Die Karte, die geschrieben wird: ein Byte-Kanal mit einem Code für keine Veränderung und einem für Veränderung, oder für jedes Paar von Klassen.</translation>
+    </message>
+    <message>
+        <source>Optional: polygons, lines or points with a class field, so that the map says from what to what the ground changed. Some 20 are a start. They hold at one date; where the ground has not changed, they hold at the other one too.</source>
+        <translation>Optional: Polygone, Linien oder Punkte mit einem Klassenfeld, damit die Karte sagt, von was zu was sich der Boden verändert hat. Etwa 20 sind ein Anfang. Sie gelten zu einem Zeitpunkt; wo sich der Boden nicht verändert hat, gelten sie auch zum anderen.</translation>
+    </message>
+    <message>
+        <source>Labels hold</source>
+        <translation>Labels gelten</translation>
+    </message>
+    <message>
+        <source>before: at the earlier date. after: at the later date. both: at both dates, as they lie where nothing changed.</source>
+        <translation>before: zum früheren Zeitpunkt. after: zum späteren Zeitpunkt. both: zu beiden, da sie dort liegen, wo sich nichts verändert hat.</translation>
+    </message>
+    <message>
+        <source>Model file from fine-tuning, in place of labels, for the same bands and about the same pixel size. It classifies both dates.</source>
+        <translation>Modelldatei aus dem Feinabstimmen, anstelle von Labels, für dieselben Kanäle und etwa dieselbe Pixelgröße. Sie klassifiziert beide Zeitpunkte.</translation>
     </message>
     <message>
         <source>A change smaller than this is left out, and so is an unchanged gap within one. The area is in square map units, or in m² of ground where the map is in degrees or not true to scale, as in Web Mercator. Empty: that of 256 pixels.</source>
@@ -1032,8 +1048,28 @@
         <translation>Optionales zweites Raster: die Wahrscheinlichkeit, dass sich eine Stelle verändert hat, in Prozent, 255 für Nodata.</translation>
     </message>
     <message>
+        <source>Changes as polygons</source>
+        <translation>Veränderungen als Polygone</translation>
+    </message>
+    <message>
+        <source>Optional layer: a polygon for each change, with the classes before and after where they are known, its area, and how sure it is in percent.</source>
+        <translation>Optionaler Layer: ein Polygon für jede Veränderung, mit den Klassen vorher und nachher, wo sie bekannt sind, ihrer Fläche und ihrer Sicherheit in Prozent.</translation>
+    </message>
+    <message>
+        <source>HTML report with both dates and the changes in pictures, and how much changed from what to what, with limits.</source>
+        <translation>HTML-Bericht mit beiden Zeitpunkten und den Veränderungen in Bildern, und wie viel sich von was zu was verändert hat, mit Grenzen.</translation>
+    </message>
+    <message>
         <source>Share of the ground that changed</source>
         <translation>Anteil des Bodens, der sich verändert hat</translation>
+    </message>
+    <message>
+        <source>Share of the ground that surely changed</source>
+        <translation>Anteil des Bodens, der sich sicher verändert hat</translation>
+    </message>
+    <message>
+        <source>Share of the ground that may have changed</source>
+        <translation>Anteil des Bodens, der sich verändert haben kann</translation>
     </message>
     <message>
         <source>Correct a finished map: paint over parts of it, and merge or rename its classes.</source>
@@ -1718,6 +1754,18 @@
     <message>
         <source>Levels up to a stride of 16 pixels</source>
         <translation>Ebenen bis zu einer Schrittweite von 16 Pixeln</translation>
+    </message>
+    <message>
+        <source>Before</source>
+        <translation>Vorher</translation>
+    </message>
+    <message>
+        <source>After</source>
+        <translation>Nachher</translation>
+    </message>
+    <message>
+        <source>At both dates</source>
+        <translation>Zu beiden Zeitpunkten</translation>
     </message>
     <message>
         <source>None</source>
@@ -3364,6 +3412,14 @@
         <translation type="vanished">FALSE ist im Menü Raster &gt; FALSE. Richten Sie zuerst ein, womit es rechnet.</translation>
     </message>
     <message>
+        <source>Find out where a place changed between two dates.</source>
+        <translation type="vanished">Stellt fest, wo sich ein Ort zwischen zwei Zeitpunkten verändert hat.</translation>
+    </message>
+    <message>
+        <source>It needs no labels. From the place itself it learns how each kind of ground looks at one date that looked a certain way at the other. Season, light and another sensor change all ground of a kind alike, and are no change; a place that does not go the way of its kind is. So most of the place must be unchanged.</source>
+        <translation type="vanished">Es braucht keine Labels. Am Ort selbst wird gelernt, wie Boden, der zum einen Zeitpunkt auf eine bestimmte Weise aussah, zum anderen aussieht. Jahreszeit, Licht und ein anderer Sensor verändern allen Boden einer Art auf gleiche Weise und sind keine Veränderung; eine Stelle, die nicht den Weg ihrer Art geht, ist eine. Deshalb muss der größte Teil des Ortes unverändert sein.</translation>
+    </message>
+    <message>
         <source>Key</source>
         <translation type="vanished">Schlüssel</translation>
     </message>
@@ -3406,6 +3462,10 @@
     <message>
         <source>Set up the compute environment</source>
         <translation type="vanished">Rechenumgebung einrichten</translation>
+    </message>
+    <message>
+        <source>The map to write: one Byte band with a code for no change and one for change.</source>
+        <translation type="vanished">Die Karte, die geschrieben wird: ein Byte-Kanal mit einem Code für keine Veränderung und einem für Veränderung.</translation>
     </message>
     <message>
         <source>The packages cannot be installed; the reason stands above. Behind a proxy or with an index of your own, pip and uv need to know of it, by their configuration files or variables. What was downloaded is kept: run this again to go on.</source>

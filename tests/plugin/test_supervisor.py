@@ -85,7 +85,7 @@ def test_when_qgis_is_gone_all_are_ended_those_in_groups_of_their_own_too(superv
 def test_what_has_ended_in_order_is_not_touched_again(supervisor, launched):
     child, _ = launched()
     supervisor.watch(child.pid)
-    supervisor.forget(child.pid)
+    supervisor.unwatch(child.pid)
     supervisor.close()
     assert supervisor._process.returncode == 0
     assert lives(child.pid)
@@ -99,7 +99,7 @@ def test_when_qgis_is_gone_the_files_of_its_jobs_are_removed(supervisor, tmp_pat
         folder.mkdir()
         (folder / "job.json").write_text("{}")
         supervisor.watch(str(folder))
-    supervisor.forget(str(done))
+    supervisor.unwatch(str(done))
     supervisor._process.stdin.close()
     assert supervisor._process.wait(10) == 0
     assert set(tmp_path.iterdir()) == {done, other}, "what has another name is none of ours"
@@ -140,11 +140,11 @@ def test_a_watchdog_that_is_stuck_keeps_nobody_waiting(supervisor):
     try:
         for number in range(20_000):
             supervisor.watch(10_000_000 + number)  # More than its pipe holds.
-            supervisor.forget(10_000_000 + number)
+            supervisor.unwatch(10_000_000 + number)
         assert supervisor._process is not stuck, "it was replaced"
         assert soon(lambda: stuck.poll() is not None), "and must not end anything when it comes to itself"
     finally:
-        supervisor.forget(os.getpid() + 1_000_000)
+        supervisor.unwatch(os.getpid() + 1_000_000)
         supervisor._process.kill()
         stuck.kill()
 
@@ -152,7 +152,7 @@ def test_a_watchdog_that_is_stuck_keeps_nobody_waiting(supervisor):
 def test_without_a_python_for_it_jobs_run_all_the_same(supervisor):
     supervisor.find_python = lambda: None
     supervisor.watch(1)
-    supervisor.forget(1)
+    supervisor.unwatch(1)
 
 
 def test_without_proc_ps_tells_who_belongs_to_whom(provider, launched, monkeypatch):

@@ -10,7 +10,7 @@ from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QMainWindow, QWidget
 
 CLASSES = ((1, "forest", "#1b7837"), (2, "water", "#2b83ba"), (7, "built-up area", "#d7191c"))
-ACTIONS = ("complete", "give_up", "remove", "undo", "redo", "next_place")
+ACTIONS = ("complete", "cancel", "remove", "undo", "redo", "next_place")
 
 
 class Project(QObject):
@@ -116,7 +116,7 @@ KEYPAD = Qt.KeyboardModifier.KeypadModifier
     ("key", "modifiers", "what"),
     [
         (Qt.Key.Key_1, NONE, 1), (Qt.Key.Key_9, KEYPAD, 9), (Qt.Key.Key_0, NONE, None), (Qt.Key.Key_1, CONTROL, None),
-        (Qt.Key.Key_Return, NONE, "complete"), (Qt.Key.Key_Enter, KEYPAD, "complete"), (Qt.Key.Key_Escape, NONE, "give_up"),
+        (Qt.Key.Key_Return, NONE, "complete"), (Qt.Key.Key_Enter, KEYPAD, "complete"), (Qt.Key.Key_Escape, NONE, "cancel"),
         (Qt.Key.Key_Delete, NONE, "remove"), (Qt.Key.Key_N, NONE, "next_place"), (Qt.Key.Key_N, CONTROL, None),
         (Qt.Key.Key_Z, CONTROL, "undo"), (Qt.Key.Key_Z, CONTROL | SHIFT, "redo"), (Qt.Key.Key_Y, CONTROL, "redo"),
     ],

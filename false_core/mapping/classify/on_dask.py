@@ -79,7 +79,7 @@ class MapsOnDask:
         """Have strips of a map computed.
 
         Args:
-            rasters: How many rasters are left to do, this one included.
+            rasters: Number of rasters left to do, this one included.
         """
         job = classification.job
         raster = job.raster if jobs.is_address(job.raster) else os.path.abspath(job.raster)
@@ -115,7 +115,7 @@ class MapsOnDask:
         try:
             finished: FinishedStrips = result()
         except InputError as error:
-            self._tasks.give_up(classification)
+            self._tasks.cancel(classification)
             del self._handed_out[classification]
             return classification, 0.0, error
         for level, text in set(finished.said) - self._said:

@@ -116,12 +116,12 @@ class DrawingPanel(Panel):
         if tool is not None:
             tool.complete()
 
-    def give_up(self) -> bool:
+    def cancel(self) -> bool:
         """Forget what is drawn. Return whether there was anything."""
         tool = self._tool()
         if tool is None or not tool.is_drawing():
             return False
-        tool.give_up()
+        tool.cancel()
         return True
 
     def remove(self) -> bool:

@@ -50,10 +50,10 @@ class TestTheMap:
         # Wider than a tile, and no multiple of anything.
         made = look(write_raster(tmp_path / "r.tif", squares(333, 277)))
         assert made is not None
-        assert made.land.shape == (277, 333, 3)
+        assert made.raster_picture.shape == (277, 333, 3)
         assert made.embedding.shape == (70, 84, 3)
         assert (made.name, made.area, made.share) == ("r.tif", Window(0, 0, 333, 277), 1.0)
-        dark = made.land[2:274:4, 2:330:4, 0] < 100
+        dark = made.raster_picture[2:274:4, 2:330:4, 0] < 100
         # The first component of these features is brightness: it says bright and dark where the raster does.
         first = made.embedding[: dark.shape[0], : dark.shape[1], 0].astype(float)
         assert abs(np.corrcoef(dark.ravel(), first.ravel())[0, 1]) > 0.7
@@ -63,9 +63,9 @@ class TestTheMap:
         pixels[:, 64:128, 32:96] = 250
         made = look(write_raster(tmp_path / "r.tif", pixels), area=Window(32, 64, 96, 80))
         assert made is not None
-        assert made.land.shape == (80, 96, 3)
+        assert made.raster_picture.shape == (80, 96, 3)
         assert made.embedding.shape == (20, 24, 3)
-        assert made.land[:64, :64].min() > made.land[64:].max()
+        assert made.raster_picture[:64, :64].min() > made.raster_picture[64:].max()
         plain = made.embedding[4:12, 4:12, :2].reshape(-1, 2)
         assert plain.std(axis=0).max() < 12
 
@@ -73,7 +73,7 @@ class TestTheMap:
         made = look(land)
         assert made is not None
         valid = (textured_land() > 0).any(axis=0)
-        np.testing.assert_array_equal((made.land == 255).all(axis=2), ~valid)
+        np.testing.assert_array_equal((made.raster_picture == 255).all(axis=2), ~valid)
         height, width = made.embedding.shape[:2]
         white = (made.embedding == 255).all(axis=2)
         inner = slice(BORDER // 4 + 1, -(BORDER // 4 + 1))
@@ -84,7 +84,7 @@ class TestTheMap:
     def test_is_made_on_the_working_grid(self, land: str) -> None:
         made = look(land, factor=2)
         assert made is not None
-        assert made.land.shape == (60, 85, 3)
+        assert made.raster_picture.shape == (60, 85, 3)
         assert made.embedding.shape == (15, 22, 3)
 
     def test_is_the_same_with_the_same_seed(self, land: str) -> None:
@@ -115,7 +115,7 @@ class TestTheMap:
         assert made is not None
         assert made.area == Window(172, 22, 256, 256)
         assert made.share == pytest.approx(256 * 256 / (600 * 300))
-        assert made.land.shape == (64, 64, 3), "four pixels in one, as it is drawn small"
+        assert made.raster_picture.shape == (64, 64, 3), "four pixels in one, as it is drawn small"
         assert made.embedding.shape == (64, 64, 3)
 
     def test_can_be_cancelled(self, land: str) -> None:

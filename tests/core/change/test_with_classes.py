@@ -1,0 +1,179 @@
+"""With labels or a model, a map of change says from what to what the ground changed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+import torch
+from shapely.geometry import box
+from small_world import CRS, Listener
+
+from false_core.change.change_scores import change_scores
+from false_core.change.class_tiles import likeliest_pair, same_class
+from false_core.change.date_classes import check_tells_classes_apart
+from false_core.change.from_to import MOST_PAIRS_OF_CLASSES, NO_CHANGE_CODE, changes_between
+from false_core.dispatch import run
+from false_core.errors import InputError, ModelFileError, RequestError
+from false_core.jobs import Change, Finetune, from_mapping
+from false_core.raster.classes import ClassTable, LandCoverClass
+from false_core.synthetic.files import LAND_COVER, labels_of, write_image
+from false_core.synthetic.two_dates import TwoDates, generate_two_dates
+
+SIDE = 448
+CLASSES = ClassTable(
+    tuple(LandCoverClass(code, name, "#102030") for code, name in ((3, "field"), (5, "roof"), (9, "water")))
+)
+
+
+class TestPairsOfClasses:
+    def test_they_are_those_of_a_plain_loop(self) -> None:
+        chance = torch.Generator().manual_seed(0)
+        before, after = (torch.rand(4, 5, 6, generator=chance).softmax(dim=0) for _ in range(2))
+        before[:, 0] = after[:, 0]
+        pairs, same = likeliest_pair(before, after), same_class(before, after)
+        for row in range(5):
+            for column in range(6):
+                p, q = before[:, row, column], after[:, row, column]
+                one, other = divmod(int(pairs[row, column]), 4)
+                assert one != other
+                best = max(p[i] * q[j] for i in range(4) for j in range(4) if i != j)
+                assert (p[one] * q[other]).item() == pytest.approx(best.item())
+                assert same[row, column].item() == pytest.approx(sum((p[k] * q[k]).item() for k in range(4)), rel=1e-5)
+
+    def test_each_that_occurs_has_a_code_and_a_name(self) -> None:
+        counts = np.zeros(9, np.int64)
+        counts[[1, 5]] = 7, 2
+        classes = changes_between(CLASSES, counts)
+        assert [c.name for c in classes.table] == ["no change", "field → roof", "roof → water"]
+        assert classes.codes_of(np.array([[1, 5]])).tolist() == [[2, 3]]
+        assert classes.names == {2: ("field", "roof"), 3: ("roof", "water")}
+
+    def test_where_there_are_too_many_the_smallest_share_a_code(self) -> None:
+        many = ClassTable(tuple(LandCoverClass(code, f"class {code}", "#102030") for code in range(1, 21)))
+        counts = np.arange(400)
+        counts[::21] = 0
+        classes = changes_between(many, counts)
+        assert len(classes.pairs) == MOST_PAIRS_OF_CLASSES
+        assert classes.table.classes[-1].name == "other change"
+        assert classes.codes_of(np.array([1]))[0] == classes.table.classes[-1].code
+        assert max(c.code for c in classes.table) <= 254
+
+    def test_where_nothing_changed_there_is_change_and_no_change(self) -> None:
+        assert [c.name for c in changes_between(CLASSES, np.zeros(9, np.int64)).table] == ["no change", "change"]
+
+
+class World:
+    """Two dates on the disk, with label polygons of the first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.dates: TwoDates = generate_two_dates(SIDE, SIDE, seed=1, changing=0.12, gsd=0.7)
+        self.before, self.after = str(folder / "before.tif"), str(folder / "after.tif")
+        write_image(Path(self.before), self.dates.before)
+        write_image(Path(self.after), self.dates.after)
+        self.labels = str(folder / "labels.gpkg")
+        labels_of(self.dates.before, 0.02, 1).to_file(self.labels)
+
+    def find(self, output: Path, listener: Listener | None = None, **more: Any) -> tuple[np.ndarray, dict[int, str]]:
+        """Return the codes of a map of change, and their names."""
+        given = {"before": self.before, "after": self.after, "output": str(output), **more}
+        run(Change(**given), listener or Listener())
+        with rasterio.open(output) as file:
+            names = {c["code"]: c["name"] for c in json.loads(file.tags()["FALSE_CLASSES"])}
+            return file.read(1), names
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("dates"))
+
+
+@pytest.mark.thorough
+class TestLabels:
+    def test_say_from_what_to_what(self, world: World, tmp_path: Path) -> None:
+        listener = Listener()
+        codes, names = world.find(tmp_path / "c.tif", listener, labels=world.labels, field=LAND_COVER)
+        scores = change_scores(codes, world.dates.changed)
+        assert scores.f1 > 0.8
+        assert scores.false_alarm_share < 0.03
+        assert names[NO_CHANGE_CODE] == "no change"
+        truth = [dict(enumerate(("", "field", "meadow", "road", "roof", "tree", "water")))] * 2
+        hits = total = 0
+        for code, name in names.items():
+            if " → " in name:
+                shown = (codes == code) & world.dates.changed
+                for kind, said, of in zip(truth, name.split(" → "), (world.dates.before.truth, world.dates.after.truth)):
+                    hits += int(sum(kind[int(one)] == said for one in of[shown]))
+                    total += int(shown.sum())
+        assert hits / total > 0.5
+        assert "lie where the ground changed" in listener.infos
+
+    def test_may_be_of_the_later_date(self, world: World, tmp_path: Path) -> None:
+        labels = str(tmp_path / "labels.gpkg")
+        labels_of(world.dates.after, 0.02, 1).to_file(labels)
+        codes, _ = world.find(tmp_path / "c.tif", labels=labels, field=LAND_COVER, labelled="after")
+        assert change_scores(codes, world.dates.changed).f1 > 0.75
+
+    def test_under_which_a_date_has_no_data_are_left_out(self, world: World, tmp_path: Path) -> None:
+        with rasterio.open(world.before) as file:
+            left, top = file.transform * (0, 0)
+        shapes = [box(left + x, top - 8, left + x + 4, top - 4) for x in (0, 5)]
+        labels = geopandas.GeoDataFrame({LAND_COVER: ["field", "roof"]}, geometry=shapes, crs=CRS)
+        labels.to_file(tmp_path / "labels.gpkg")
+        with pytest.raises(InputError, match="where both dates have data"):
+            world.find(tmp_path / "c.tif", labels=str(tmp_path / "labels.gpkg"), field=LAND_COVER)
+
+
+@pytest.fixture(scope="module")
+def model(world: World) -> str:
+    path = str(world.folder / "model.safetensors")
+    run(Finetune(world.before, world.labels, LAND_COVER, path, head="texture"))
+    return path
+
+
+@pytest.mark.thorough
+class TestModel:
+    def test_tells_the_classes_in_place_of_labels(self, world: World, model: str, tmp_path: Path) -> None:
+        codes, names = world.find(tmp_path / "c.tif", model=model)
+        assert change_scores(codes, world.dates.changed).f1 > 0.75
+        assert any(" → " in name for name in names.values())
+
+    def test_and_labels_are_not_given_both(self, world: World, model: str, tmp_path: Path) -> None:
+        given = {"job": "change", "before": world.before, "after": world.after, "output": str(tmp_path / "c.tif")}
+        with pytest.raises(RequestError, match="were both given"):
+            from_mapping({**given, "model": model, "labels": world.labels, "field": LAND_COVER})
+
+    def test_that_knows_one_class_knows_no_change(self) -> None:
+        with pytest.raises(InputError, match="knows one class alone"):
+            check_tells_classes_apart(ClassTable(CLASSES.classes[:1]), "model.safetensors")
+
+    def test_of_other_bands_is_refused(self, world: World, model: str, tmp_path: Path) -> None:
+        with pytest.raises(ModelFileError, match="3 bands|4 bands"):
+            world.find(tmp_path / "c.tif", model=model, bands=(1, 2, 3))
+
+
+@pytest.mark.thorough
+def test_a_report_and_polygons_tell_how_much_and_where(world: World, tmp_path: Path) -> None:
+    given = {"before": world.before, "after": world.after, "output": str(tmp_path / "c.tif")}
+    more = {"polygons": str(tmp_path / "changes.gpkg"), "report": str(tmp_path / "report.html")}
+    results = run(Change(**given, **more, labels=world.labels, field=LAND_COVER))
+    assert results["changed_low"] <= results["changed"] <= results["changed_high"]
+    table = geopandas.read_file(more["polygons"])
+    with rasterio.open(given["output"]) as file:
+        codes = file.read(1)
+    changed = codes > NO_CHANGE_CODE
+    assert table["area"].sum() == pytest.approx(changed.sum() * 0.7**2, rel=1e-6)
+    assert (table["area"] >= 256 * 0.7**2 * 0.999).all()
+    assert table["confidence"].between(40, 100).all()
+    assert (table["before"] != table["after"]).all()
+    assert (table["name"] == table["before"] + " → " + table["after"]).all()
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "How much changed" in page
+    assert table["name"].iloc[0] in page
+    assert "<svg" in page
