@@ -73,7 +73,7 @@ class Tasks(Generic[About]):
         """Put a copy of a file into the folder of each worker, also of those that come later.
 
         Args:
-            name: What it is called there.
+            name: Its name there.
         """
         plugin = _module("distributed.diagnostics.plugin", "distributed").UploadFile(file, load=False)
         plugin.filename = name

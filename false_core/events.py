@@ -99,7 +99,7 @@ class Failed:
 
     Attributes:
         what: What happened.
-        remedy: What to do about it; may be empty.
+        remedy: A way to mend it; may be empty.
         code: Kind of error (``false_core.errors``), ``"cancelled"``, or ``"bug"`` for an unforeseen error.
         details: Traceback for a bug report; empty for errors that were foreseen.
     """

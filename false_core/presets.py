@@ -33,7 +33,7 @@ class PretrainSettings:
         epochs: Passes over the raster cut in patches of ``patch_size``, or ``crop_size``, where ``steps`` is 0.
         hidden, dimensions: Widths of the hidden layer and of the output of the projector.
         temperature, confidence: See ``false_core.methods.fncc``.
-        search: How false negatives are looked for, a name in ``SEARCH_SETTINGS``, which says the next six.
+        search: The way in which false negatives are looked for, a name in ``SEARCH_SETTINGS``, which says the next six.
         threshold, neighbours, benchmark, closest_to, surest_by: See ``false_core.methods.false_negatives.Search``.
         apart: How far off its anchor a false negative lies at least, in widths of a view, and in another patch; 0: anywhere
             (as published). Methods that do not know where their embeddings lie, glcnet and grass, do not look at it.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from false_core.feedback import Feedback
 from false_core.models.header import AREA_CLASSIFIER, ENCODER, SEGMENTER
 from false_core.models.model_file import read_card
 from false_core.models.record import Record, file_fingerprint, here, made_with, read_by, read_record
+from false_core.raster.imagery import with_rasters_found
+from false_core.training.stages import read_stages
 
 SAME, CHANGED, MISSING, UNKNOWN = "as it was", "has changed", "is not there", "cannot be compared"
 
@@ -120,10 +122,24 @@ def _fields(record: Record, replaced: Mapping[str, str]) -> dict[str, Any]:
     return fields
 
 
+def _read(job: jobs.Job) -> Iterator[tuple[str, str, jobs.Kind]]:
+    """Go through what a job reads, and what its stages read beside that."""
+    known = set()
+    for name, path, kind in read_by(job):
+        known.add(path)
+        yield name, path, kind
+    if isinstance(job, jobs.Pretrain) and job.stages and os.path.isfile(job.stages):
+        for stage in read_stages(job):
+            for name, path, kind in read_by(with_rasters_found(stage.job, Feedback())):
+                if path not in known:
+                    known.add(path)
+                    yield name, path, kind
+
+
 def _inputs(job: jobs.Job, record: Record) -> list[Input]:
     """Compare what the job reads with what was read, content by content: a file may have been moved."""
     found, then = [], set(record.inputs.values()) - {""}
-    for name, path, kind in read_by(job):
+    for name, path, kind in _read(job):
         file = path.partition("|")[0]
         now = file_fingerprint(path, kind)
         if not os.path.exists(file) and not file.startswith("/vsi"):

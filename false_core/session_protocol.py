@@ -142,7 +142,7 @@ class Suggest:
     """Say where a label would teach most, best first. Answered with ``suggestedplaces``.
 
     Attributes:
-        places: How many places are wanted.
+        places: Number of places wanted.
     """
 
     number: int
@@ -206,7 +206,7 @@ class Opened:
         working_pixel: Side of a pixel that is computed on. Smaller differences are not seen.
         width, height: Size in pixels of the file.
         classes: Those of the model that is gone on from.
-        device: What computes.
+        device: The device that computes.
     """
 
     number: int

@@ -53,7 +53,7 @@ class Assessment:
         unit: The unit of areas.
         scores: The scores on what was compared.
         adjusted: For the whole map.
-        notes: What may spoil the result, in sentences.
+        notes: Facts that may spoil the result, in sentences.
     """
 
     map_name: str

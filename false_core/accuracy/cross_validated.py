@@ -60,7 +60,7 @@ def estimate_accuracy(
     Args:
         owners: Shape of each held-out sample, of shape (n,).
         targets: Class of each, of shape (n,).
-        log_probabilities: Of each, from a classifier that did not learn from it or its neighbours, of shape (n, classes).
+        log_probabilities: Those of each, from a classifier that did not learn from it or its neighbours, (n, classes).
         on_raster: The same of random pixels of the raster, from the same classifiers, of shape (m, classes).
         shapes_of_class: Number of label shapes of each class.
     """
@@ -101,7 +101,7 @@ def accuracy_of_held_back(
 
     Args:
         confusion: Counts of their pixels, true classes in rows.
-        pixels_of_shapes: Of each. A few large shapes among many small ones are worth few.
+        pixels_of_shapes: Number of pixels of each. A few large shapes among many small ones are worth few.
     """
     total, known = int(confusion.sum()), (0,) * len(confusion)
     if not total or not pixels_of_shapes.any():

@@ -28,7 +28,7 @@ def check_has_encoder(job: ClassifyAreas | FindSimilar, card: ModelCard | None) 
     """Raise RequestError where neither a file nor the general encoder is to be used.
 
     Args:
-        card: Of the file.
+        card: The card of the file.
     """
     if not card and job.weights != GENERAL:
         raise RequestError(
@@ -48,7 +48,7 @@ def area_encoder(
     """Return the encoder that a job looks with, and where its general weights come from.
 
     Args:
-        card: Of the encoder file, None without one.
+        card: The card of the encoder file, None without one.
         source: The raster whose bands it is to see.
     """
     bands = len(source.bands)

@@ -29,7 +29,7 @@ def areas_report(
     Args:
         counts: Number of areas that each class got.
         without: Number of areas that got none.
-        confusion: Of examples that were held out, true classes in rows; None where the classifier came from a file.
+        confusion: Counts of examples that were held out, true classes in rows; None where the classifier came from a file.
         raster: The name of the raster.
     """
     names, colors = [c.name for c in card.classes], [c.color for c in card.classes]

@@ -26,8 +26,8 @@ class CellGrid:
     """The cells that meet a part of a raster, row by row.
 
     Attributes:
-        side: Of a cell, in working pixels.
-        columns, rows: Of the grid that begins in the upper left corner of the raster.
+        side: Side of a cell, in working pixels.
+        columns, rows: Size of the grid that begins in the upper left corner of the raster.
     """
 
     side: float
@@ -87,7 +87,7 @@ def check_number_of_cells(number: int, side: float, source: RasterSource) -> Non
     """Raise InputError where there would be too many cells.
 
     Args:
-        side: Of a cell, in units of the CRS of ``source``.
+        side: Side of a cell, in units of the CRS of ``source``.
     """
     if number > MOST_CELLS:
         raise InputError(

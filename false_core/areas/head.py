@@ -32,7 +32,7 @@ class FittedHead:
         space: What pooled features are brought to first.
         linear: The classifier.
         accuracy: What a cross-validation says of it.
-        confusion: Of held-out examples, true classes in rows; None where none could be held out.
+        confusion: Counts of held-out examples, true classes in rows; None where none could be held out.
     """
 
     space: Space

@@ -61,7 +61,7 @@ def make_cells(side: float, extent: str | None, source: RasterSource) -> AreaLay
     """Return the squares of a grid over a raster, row by row from its upper left corner.
 
     Args:
-        side: Of a cell, in CRS units.
+        side: Side of a cell, in CRS units.
         extent: Where they are made: every cell of the grid that meets it. None: everywhere.
 
     Raises:

@@ -55,7 +55,7 @@ class Marks:
         """Return the marks in working pixels of a raster, a point as the square around it; empty ones for those far away.
 
         Args:
-            side: Of the square of a point.
+            side: Side of the square of a point.
         """
         shapes = repaired(to_pixels(self.table, source, feedback)[0])
         points = np.flatnonzero((shapely.get_dimensions(shapes) == 0) & ~shapely.is_empty(shapes))

@@ -29,7 +29,7 @@ def write_classified(
 
     Args:
         table: The areas with their own fields.
-        log_probabilities: Of the classes, of shape (n, classes); NaN where an area gets none.
+        log_probabilities: Log-probabilities of the classes, of shape (n, classes); NaN where an area gets none.
         raster: The raster that they lie on.
     """
     names = np.array([*(c.name for c in classes), None], object)

@@ -189,7 +189,8 @@ def _squares(task: BenchmarkTask, source: RasterSource, number: int) -> LabelPoo
         )
     classes = ClassTable(tuple(classes_from_values(found, [])[1]))
     width, height = source.width, source.height
-    side = max(SMALLEST_SQUARE_PX, round(max(width, height) / SQUARES_ALONG_SIDE))
+    widest = min(width, height) // FIELDS_ALONG_SIDE
+    side = max(SMALLEST_SQUARE_PX, min(widest, round(max(width, height) / SQUARES_ALONG_SIDE)))
     to_learn = _chessboard(width, height)
     columns, rows = _squares_within(width, side), _squares_within(height, side)
     corners, targets, pixels = [], [], []

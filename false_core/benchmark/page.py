@@ -79,7 +79,8 @@ def _ranks(tables: Sequence[TaskTable], ranked: Sequence[RankedEncoder], shared:
     for one in ranked:
         wins = sum(_is_won(table, budget, one.encoder) for table in tables for budget in table.budgets)
         runs = [table.runs[one.encoder] for table in tables if one.encoder in table.runs]
-        features = sum(run.seconds_of_features for run in runs)
+        looks = {(table.task.raster, table.task.labels, table.task.unseen_raster): table.runs for table in tables}
+        features = sum(own[one.encoder].seconds_of_features for own in looks.values() if one.encoder in own)
         rows.append(
             [
                 one.encoder,
@@ -114,7 +115,8 @@ def _scores(table: TaskTable) -> Part:
         columns.append([_cell(table, budget, name, best) for name in table.encoders])
     text = (
         f"{SCORE_TITLES[SCORE_OF_KIND[kind]]} in %: means, in brackets the interval of 95 % over the draws of labels. The "
-        "best mean is bold; underlined are those that the paired interval over the draws does not tell apart from it. "
+        "best mean is bold; underlined are those that the paired interval over the draws does not tell apart from it. Of "
+        "one draw there is no interval. "
         f"{_KINDS[kind]}"
     )
     return Part(
@@ -129,7 +131,8 @@ def _cell(table: TaskTable, budget: Budget, name: str, best: str | None) -> str:
     shown = _interval(table.interval(budget, name), 100, 1)
     if name == best:
         return Markup("<b>{}</b>").format(shown)
-    if best is not None and shown != "-" and not table.difference(budget, name, best).leaves_zero:
+    behind = Interval(math.nan, math.nan, math.nan, 0) if best is None else table.difference(budget, name, best)
+    if not math.isnan(behind.low) and not behind.leaves_zero:
         return Markup("<u>{}</u>").format(shown)
     return shown
 
@@ -224,6 +227,7 @@ def _draw(axes: Axes, table: TaskTable, names: Sequence[str]) -> None:
         heights = [100 * one.mean for one in means]
         axes.errorbar(places, heights, reach, color=colour, marker=marker, markersize=4, capsize=2, linestyle="", label=name)
     axes.set_xticks(range(len(table.budgets)), [budget.title for budget in table.budgets], fontsize=7, rotation=20)
+    axes.set_xlim(-0.5, len(table.budgets) - 0.5)
     axes.set_ylabel(f"{SCORE_TITLES[SCORE_OF_KIND[table.task.kind]]} (%)", fontsize=8)
     axes.set_title(table.task.name, fontsize=9)
     axes.grid(axis="y", alpha=0.3)

@@ -7,7 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +26,7 @@ from false_core.errors import Cancelled, FalseError, OutputError
 from false_core.events import INFO, WARNING, Event, Message
 from false_core.experiments.kept_features import mark_of_code
 from false_core.feedback import Feedback
+from false_core.raster.file_state import signature_of
 
 
 class _Measure(Protocol):
@@ -150,7 +151,7 @@ def _made(folder: Path) -> Path:
 def _mark(task: BenchmarkTask, encoder: ComparedEncoder, settings: BenchmarkSettings) -> str:
     """Return what tells a run from others of its name."""
     files = [hashlib.sha256(Path(member.file).read_bytes()).hexdigest() for member in encoder.members if member.file]
-    told = [task.mark, encoder.name, files, settings.mark, mark_of_code(), __version__]
+    told = [astuple(task), signature_of(task.files), encoder.name, files, settings.mark, mark_of_code(), __version__]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:10]
 
 

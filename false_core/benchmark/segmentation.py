@@ -24,6 +24,7 @@ from false_core.feedback import Feedback
 from false_core.jobs import Finetune
 from false_core.labels.annotation import Annotation
 from false_core.models.fused import HALF_MAX, TEXTURE, FeatureParts
+from false_core.raster.file_state import raster_signature
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import at_resolution_of_model
@@ -78,7 +79,11 @@ def measure_segmentation(
         asked = np.concatenate([np.zeros((0, 2)), *(own.places for own in points)])
         scored = pool.scored.middles / scene.scored_source.factor
         key = key_of_features(
-            scene.source, scene.normalisation, task.mark, scene.mark, *map(digest_of_array, (asked, scored))
+            scene.source,
+            scene.normalisation,
+            raster_signature(scene.scored_source.files),
+            scene.mark,
+            *map(digest_of_array, (asked, scored)),
         )
     with feedback.stage("Looking at the raster", 0.6):
         arrays, seconds = features_kept_in(folder, key, lambda: _look(scene, asked, scored, settings.device, feedback))

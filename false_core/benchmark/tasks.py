@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from false_core.errors import InputError, RequestError
@@ -54,11 +54,17 @@ class BenchmarkTask:
 
     @property
     def mark(self) -> str:
-        """A digest of its own words and of the names and sizes of its files, which tells it from others of its name."""
-        paths = [self.raster, self.truth, self.labels.partition("|")[0], self.unseen_raster, self.unseen_truth, self.after]
-        files = [Path(path) for path in paths if path]
-        sizes = [[file.name, file.stat().st_size] for file in files if file.is_file()]
-        return hashlib.sha256(json.dumps([astuple(self), sizes]).encode()).hexdigest()[:10]
+        """A digest of its kind, its fields, and the names and sizes of its files: alike on every computer that has these."""
+        sizes = [[Path(file).name, Path(file).stat().st_size] for file in self.files if Path(file).is_file()]
+        told = [self.kind, self.field, self.split, sizes]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:10]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths of its files."""
+        labels = LayerPath.parse(self.labels).file if self.labels else ""
+        paths = (self.raster, self.truth, labels, self.unseen_raster, self.unseen_truth, self.after)
+        return tuple(path for path in paths if path)
 
 
 def read_tasks(paths: Sequence[str]) -> tuple[BenchmarkTask, ...]:

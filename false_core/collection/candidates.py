@@ -71,7 +71,7 @@ class PlaceCandidates:
         rasters: Number of the raster of each, of shape (n,).
         centres: Column and row of the pixel in its working grid, of shape (n, 2).
         classes: Number of the class of each among ``names``, of shape (n,).
-        names: What the classes are called.
+        names: Names of the classes.
     """
 
     rasters: Numbers
@@ -169,7 +169,7 @@ class Guide:
     Attributes:
         table: The shapes.
         classes: Number of the class of each among ``names``, of shape (n,).
-        names: What the classes are called.
+        names: Names of the classes.
     """
 
     table: geopandas.GeoDataFrame

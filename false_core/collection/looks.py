@@ -35,7 +35,7 @@ class Eye:
 
     Attributes:
         encoder: The encoder on ``device``, in evaluation mode.
-        normalisation: What it expects of the bands.
+        normalisation: The normalisation that it expects of the bands.
         side: Pixels to which a place is brought, a multiple of 32.
         two_views: Whether each place is looked at twice, the second time at a part of it, turned or flipped.
     """

@@ -25,7 +25,7 @@ class Baseline:
     Attributes:
         learned: What it has seen, of shape (n, features).
         targets: Class of each, of shape (n,).
-        counts: How much each counts, of shape (n,).
+        counts: Weight of each, of shape (n,).
         seed: Source of all chance.
     """
 

@@ -39,7 +39,7 @@ class Variant:
     Attributes:
         method: One of ``config.RUN_METHODS`` or ``config.BASELINES``.
         confidence: Confidence weight of FALSE; None for the other methods.
-        backbone, weights: Of the encoder; None: the preset's.
+        backbone, weights: Backbone and weights of the encoder; None: the preset's.
         settings: Parameters of pretraining of which several values are compared, with the one taken.
         head: One of ``jobs.HEADS``.
     """

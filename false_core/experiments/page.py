@@ -85,7 +85,7 @@ def write_page(
         experiment: What was asked for.
         groups, results: What there is.
         cells: Cells of the whole grid.
-        failed: What went wrong, by the title of the cell.
+        failed: Errors, by the title of the cell.
 
     Raises:
         OutputError: It cannot be written.
@@ -108,7 +108,7 @@ def page_of_parts(title: str, summary: str, notes: Sequence[str], parts: Sequenc
     """Return a page of parts as HTML.
 
     Args:
-        notes: What may spoil the result.
+        notes: Facts that may spoil the result.
     """
     # Names of classes and datasets come from the user: everything is escaped but what is marked up here.
     environment = jinja2.Environment(

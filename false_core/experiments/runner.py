@@ -58,7 +58,7 @@ class Summary:
         page: Path of the HTML.
         cells: Cells of the grid.
         run: How many of them were run now.
-        failed: What went wrong, by the title of the cell.
+        failed: Errors, by the title of the cell.
     """
 
     table: Path

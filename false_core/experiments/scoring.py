@@ -71,21 +71,28 @@ def draw_pixels(truth: str, classes: ClassTable, excluded: Annotation | None, nu
         number: How many, or all that there are.
     """
     index = _index_of(classes)
-    with rasterio.open(truth) as file:
-        strips = [_truth(file, row, index, excluded)[0] for row in range(0, file.height, _STRIP)]
-    known = [np.flatnonzero(strip >= 0).astype(np.int32) for strip in strips]
-    ends = np.cumsum([len(places) for places in known])
-    total = int(ends[-1])
-    chance = np.random.default_rng(_DRAWING_SEED)
-    drawn = np.sort(chance.choice(total, min(number, total), replace=False, shuffle=False))
     columns, rows, targets = [], [], []
-    for number_of_strip, (strip, places) in enumerate(zip(strips, known)):
-        begin = ends[number_of_strip] - len(places)
-        own = places[drawn[(drawn >= begin) & (drawn < begin + len(places))] - begin].astype(np.int64)
-        columns.append(own % strip.shape[1])
-        rows.append(own // strip.shape[1] + number_of_strip * _STRIP)
-        targets.append(strip.ravel()[own])
-    return ScoredPixels(np.concatenate(columns), np.concatenate(rows), np.concatenate(targets).astype(np.int64))
+    with rasterio.open(truth) as file:
+        # Looked at twice, as the truth may be larger than the memory.
+        starts = range(0, file.height, _STRIP)
+        ends = np.cumsum([int((_truth(file, row, index, excluded)[0] >= 0).sum()) for row in starts])
+        total = int(ends[-1])
+        chance = np.random.default_rng(_DRAWING_SEED)
+        drawn = np.sort(chance.choice(total, min(number, total), replace=False, shuffle=False))
+        begin = 0
+        for start, end in zip(starts, ends.tolist()):
+            own = drawn[(drawn >= begin) & (drawn < end)] - begin
+            begin = end
+            if not len(own):
+                continue
+            strip = _truth(file, start, index, excluded)[0]
+            places = np.flatnonzero(strip >= 0)[own]
+            columns.append(places % strip.shape[1])
+            rows.append(places // strip.shape[1] + start)
+            targets.append(strip.ravel()[places])
+    empty = [np.zeros(0, np.int64)]
+    found = (np.concatenate(part or empty).astype(np.int64) for part in (columns, rows, targets))
+    return ScoredPixels(*found)
 
 
 def score_map(

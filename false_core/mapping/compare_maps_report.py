@@ -77,7 +77,7 @@ def change_report(
         alone: Pixels that only one of the maps has.
         source: The map after.
         pictures: The two maps from afar.
-        notes: What may spoil the result, in sentences.
+        notes: Facts that may spoil the result, in sentences.
     """
     total, same = int(pixels.sum()), int(np.trace(pixels))
     unit = unit_of_map(source)

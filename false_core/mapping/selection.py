@@ -49,7 +49,7 @@ def choose(
         features: The features of each, of shape (n, channels).
         places: Column and row in a grid, of shape (n, 2). Those nearer than ``SPACING`` to one chosen are passed over.
         labelled: Features of what is labelled, of shape (m, channels).
-        count: How many to choose. There are fewer where no more are left.
+        count: Number to choose. There are fewer where no more are left.
 
     Returns:
         The choices, in order.

@@ -26,7 +26,7 @@ class Calibration:
     """The settings by which false negatives are found and trusted; see ``fncc.fncc_loss``.
 
     Attributes:
-        search: How FNSD looks for them.
+        search: The way in which FNSD looks for them.
         confidence: Confidence weight alpha, 0 to 1, or ``ADAPTIVE``.
 
     Raises:

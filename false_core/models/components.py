@@ -26,7 +26,7 @@ class ComponentLevel(nn.Module):
     """One level: responses to components, halved in size.
 
     Args:
-        channels: Of what it sees.
+        channels: Channels of what it sees.
         components: Number of its filters; it has twice as many channels.
         side: Side of its neighbourhoods.
         dilation: 1 where the level halves the size. Otherwise the distance of the pixels that it compares, in a pyramid

@@ -122,7 +122,7 @@ class PointProjector(nn.Module):
         """Return embeddings of shape (batch * points, dimensions).
 
         Args:
-            points: Of shape (batch, points, 2), x first, from -1 to 1 across the patch.
+            points: Points, of shape (batch, points, 2), x first, from -1 to 1 across the patch.
         """
         grid = points[:, :, None]
         sampled = [

@@ -82,7 +82,7 @@ class DeepnessNetwork(nn.Module):
 
     Args:
         segmenter: A network that ``segmenter_from`` made.
-        normalisation: What it wants done to pixels first.
+        normalisation: The normalisation of pixels that it wants.
         nodata: Value that means missing, band by band; None: only what is not a number does.
     """
 

@@ -41,7 +41,7 @@ def page(
 
     Args:
         tiles: What is seen first: names and values.
-        notes: What may spoil the result.
+        notes: Facts that may spoil the result.
         about: Names and values that stand above all, such as the CRS, after when and by whom the report was made.
     """
     # Names of classes, bands and files come from the user's data: everything is escaped but the figures drawn here.

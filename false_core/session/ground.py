@@ -46,7 +46,7 @@ class Ground:
         backbones: The timm backbones of the encoders.
         parts: The features, used to the raster, as a model file keeps them.
         quick: The same on the device, in the form that a map is computed with.
-        spaces: What the features of a part are brought to before a classifier sees them, by part.
+        spaces: The space that the features of a part are brought to before a classifier sees them, by part.
         sample: Features of random pixels of the raster, as classifiers see them, by part.
         smoothing: Standard deviation of the window in which probabilities are averaged, in working pixels.
         origin: Where the general encoder comes from.

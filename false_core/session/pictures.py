@@ -120,7 +120,7 @@ class Painter:
         Args:
             view: What to show.
             plan: The tiles in which the raster is classified.
-            head: What makes the map.
+            head: The classifier that makes the map.
             before: Classes that the view showed before the labels changed, of shape (height, width), for what changed.
             interrupted: Says whether it is still wanted.
         """

@@ -79,7 +79,7 @@ class GridOfPlaces:
             head: The classifiers of the moment.
             labels: The labels; places that they touch are left out.
             labelled: Features of places that are labelled, as classifiers see them, by part.
-            count: How many are wanted.
+            count: Number of places wanted.
         """
         keys = [key for key, own in self._seen.items() if own]
         if not keys:

@@ -76,6 +76,10 @@ class Pretraining:
             settings = pretrain_settings(preset, job)
             settings = METHOD_CLASSES[settings.method].adapted(settings)
             made_by = record_of(asked or job, device)
+            if asked:
+                # What the stage reads, but for the encoder of the stage before, which is in no one's files.
+                own = record_of(replace(job, weights=asked.weights), device)
+                made_by["inputs"] = {**own["inputs"], **made_by["inputs"]}
         with feedback.stage("Measuring the bands", 0.03):
             weights = read_card(settings.weights, ENCODER).reference if is_model_file(settings.weights) else None
             sources = open_all(job.rasters, job.bands, feedback, weights)

@@ -49,8 +49,9 @@ class EarlierStage:
     """A stage that a pretraining goes on from.
 
     Attributes:
-        title: What it is called.
+        title: Its title.
         method, rasters, loss: As its encoder file says.
+        inputs: The fingerprints of what it read, by path, likewise.
         curves: The state of its curves.
     """
 
@@ -58,6 +59,7 @@ class EarlierStage:
     method: dict[str, Any]
     rasters: Sequence[str]
     loss: float
+    inputs: dict[str, str]
     curves: dict[str, Any]
 
     @property
@@ -111,7 +113,7 @@ def pretrain_stage(
             return Trained(results, curves)
         card = _card(job, start, trainer.step, curves)
         if title:
-            card = replace(card, provenance={**card.provenance, STAGES: _stages_told(before, title, card)})
+            card = _with_stages(card, before, title)
         backbone = settings.encoder if start.general else ""
         card = replace(card, decoder=settings.decoder if trainer.decoder else "", general=backbone)
         with feedback.stage("Looking at what it learned", 0.03):
@@ -127,11 +129,15 @@ def pretrain_stage(
     return Trained(results, curves)
 
 
-def _stages_told(before: Sequence[EarlierStage], title: str, card: ModelCard) -> list[dict[str, Any]]:
-    """Return what an encoder file says of all stages, the last one included."""
-    own = EarlierStage(title, card.method, card.provenance["rasters"], card.provenance["loss"], {})
-    told = ({name: value for name, value in asdict(stage).items() if name != "curves"} for stage in (*before, own))
-    return list(told)
+def _with_stages(card: ModelCard, before: Sequence[EarlierStage], title: str) -> ModelCard:
+    """Return a card that lists all stages, the last one included, and what all of them read."""
+    provenance = card.provenance
+    told = [(stage.title, stage.method, stage.rasters, stage.loss) for stage in before]
+    told.append((title, card.method, provenance["rasters"], provenance["loss"]))
+    stages = [dict(zip(("title", "method", "rasters", "loss"), one)) for one in told]
+    inputs = {path: found for stage in before for path, found in stage.inputs.items()}
+    made_by = {**provenance[MADE_BY], "inputs": {**inputs, **provenance[MADE_BY]["inputs"]}}
+    return replace(card, provenance={**provenance, STAGES: stages, MADE_BY: made_by})
 
 
 def _train(

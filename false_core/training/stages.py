@@ -41,7 +41,7 @@ from false_core.feedback import Feedback
 from false_core.inputs import check_inputs
 from false_core.jobs import Pretrain
 from false_core.models.header import ENCODER
-from false_core.models.model_file import ModelCard, read_card
+from false_core.models.model_file import MADE_BY, ModelCard, read_card
 from false_core.protection import protect_inputs
 from false_core.publish import published
 from false_core.raster.imagery import with_rasters_found
@@ -202,7 +202,8 @@ def _earlier_stage(
 
 
 def _told(title: str, card: ModelCard, curves: dict[str, Any]) -> EarlierStage:
-    return EarlierStage(title, card.method, card.provenance["rasters"], card.provenance["loss"], curves)
+    told = card.provenance
+    return EarlierStage(title, card.method, told["rasters"], told["loss"], told[MADE_BY]["inputs"], curves)
 
 
 @contextmanager

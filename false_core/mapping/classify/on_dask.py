@@ -79,7 +79,7 @@ class MapsOnDask:
         """Have strips of a map computed.
 
         Args:
-            rasters: How many rasters are left to do, this one included.
+            rasters: Number of rasters left to do, this one included.
         """
         job = classification.job
         raster = job.raster if jobs.is_address(job.raster) else os.path.abspath(job.raster)

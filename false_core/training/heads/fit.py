@@ -56,7 +56,7 @@ class Classifiers:
 
     Attributes:
         parts: The features, used to the raster.
-        spaces: What the features of a part are brought to before a classifier sees them, by part.
+        spaces: The space that the features of a part are brought to before a classifier sees them, by part.
         features: Features of the labelled points, by part, with random features instead of the statistics of the texture.
         points: The labelled points.
         classes: Number of classes.
@@ -206,7 +206,7 @@ def put_in(segmenter: FusedSegmenter, fitted: Mapping[tuple[str, ...], Linear], 
     Args:
         segmenter: The segmenter.
         fitted: The classifier of each member, by its parts.
-        spaces: What the features of a part are brought to before a classifier sees them, by part.
+        spaces: The space that the features of a part are brought to before a classifier sees them, by part.
     """
     for number, member in enumerate(segmenter.spec.members):
         alone = len(member.parts) == 1

@@ -98,6 +98,15 @@ class TestAFolder:
         (task,) = read_tasks([str(tmp_path)])
         assert (task.name, task.truth) == (tmp_path.name, str(tmp_path / "b.tif"))
 
+    def test_has_the_same_mark_wherever_it_lies_and_another_one_with_other_files(self, tmp_path: Path) -> None:
+        marks = []
+        for name in ("here", "there", "other"):
+            (tmp_path / name).mkdir()
+            raster(tmp_path / name / "photo.tif")
+            write_raster(tmp_path / name / "truth.tif", np.ones((1, 8, 80 if name == "other" else 8), np.uint8))
+            marks.append(read_tasks([str(tmp_path / name)])[0].mark)
+        assert marks[0] == marks[1] != marks[2]
+
     def test_that_holds_no_task_is_said(self, tmp_path: Path) -> None:
         raster(tmp_path / "photo.tif")
         with pytest.raises(InputError, match=r"is no task: it holds 1 rasters beside the truth, and no truth\.tif"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ import safetensors.torch
 from small_world import Listener, textured_land, write_raster
 from torch import Tensor
 
-from false_core import jobs
+from false_core import jobs, rerun
 from false_core.dispatch import run
 from false_core.errors import Cancelled, InputError, OutputError, RequestError
 from false_core.events import Event, Metric, Progress
 from false_core.jobs import Estimate, Pretrain
 from false_core.models.model_file import read_card
 from false_core.models.record import read_record
+from false_core.training import stages
 from false_core.training.stages import read_stages
 
 TWO = """
@@ -103,6 +105,15 @@ class TestTheFile:
         with pytest.raises(InputError, match="nowhere.toml"):
             run(staged(land, tmp_path, stages=str(tmp_path / "nowhere.toml")))
 
+    def test_that_cannot_be_read_says_why(self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refused(path: str, what: str) -> str:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+
+        job = staged(land, tmp_path)
+        monkeypatch.setattr(stages, "read_text", refused)
+        with pytest.raises(InputError, match=r"file with stages .*stages\.toml cannot be read: Permission denied"):
+            read_stages(job)
+
     def test_that_names_a_raster_that_is_missing_says_so_before_anything_is_learned(
         self, land: str, tmp_path: Path, listener: Listener
     ) -> None:
@@ -138,6 +149,17 @@ class TestTheJob:
         ]
         assert told == [("general", "simclr", 6, ["archive.tif"]), ("special", "false", 4, [Path(land).name])]
         assert read_record(card, job.encoder).job["stages"] == str(tmp_path / "stages.toml").replace(str(Path.home()), "~")
+
+    @pytest.mark.parametrize("text", [TWO, "[[stages]]\nsteps = 2\n[[stages]]\nsteps = 2\nrasters = ['archive.tif']\n"])
+    def test_can_be_made_again_and_says_what_has_changed_since(self, land: str, tmp_path: Path, text: str) -> None:
+        job, again = staged(land, tmp_path, text), str(tmp_path / "again.safetensors")
+        run(job)
+        assert rerun.plan(job.encoder, again).is_the_same
+        assert rerun.rerun(rerun.plan(job.encoder, again), job.encoder) == 0
+        assert not [path for path in read_record(read_card(job.encoder), job.encoder).inputs if "stage_1" in path]
+        write_raster(tmp_path / "archive.tif", textured_land()[:, :, ::-1].copy(), nodata=0)
+        changed = [one.path for one in rerun.plan(job.encoder, again).inputs if one.state == rerun.CHANGED]
+        assert changed == [str(tmp_path / "archive.tif")]
 
     def test_shows_the_curves_of_each_stage(self, land: str, tmp_path: Path, listener: Listener) -> None:
         report = tmp_path / "report.html"
