@@ -200,6 +200,9 @@ def write_change_polygons(path: str, found: ChangeMap, summary: ChangeSummary, r
             confidence = np.round(100 * summary.confidence_of_regions()[some][changed], 1)
             file.write(codes, own, areas.of_polygons(own), {**more, "confidence": confidence})
             written += len(codes)
+        if not written:  # A layer without polygons is a layer all the same.
+            nothing = np.zeros(0)
+            file.write(np.zeros(0, np.int64), np.zeros(0, object), nothing, {"confidence": nothing})
     return written
 
 

@@ -18,6 +18,7 @@ from small_world import label_boxes, on_map, textured_land, write_labels, write_
 from false_core.dispatch import run
 from false_core.jobs import (
     Assess,
+    Change,
     Classify,
     ClassifyMany,
     CompareMaps,
@@ -99,6 +100,10 @@ class Inputs:
         yield ClassifyMany((self.raster,), self.model, str(out / "maps"), device="cpu")
         yield Polygonise(self.map, str(out / "polygons.gpkg"))
         yield CompareMaps(self.truth, self.map, str(out / "where.tif"), str(out / "t.csv"), str(out / "r.html"))
+        yield Change(
+            self.raster, self.raster, str(out / "change.tif"), self.labels, "cover", polygons=str(out / "changes.gpkg"),
+            device="cpu",
+        )  # fmt: skip
         yield EditMap(self.map, str(out / "new.tif"), self.labels, "cover")
         yield SamplePoints(self.map, str(out / "points.gpkg"), key=str(out / "key.csv"))
         yield ModelInfo(self.model, str(out / "i.html"))
@@ -109,7 +114,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, encoder: str, model: str) -
     return Inputs(tmp_path_factory.mktemp("untouched"), encoder, model)
 
 
-NUMBER = 19
+NUMBER = 20
 
 
 @pytest.mark.parametrize("number", range(NUMBER))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
@@ -17,7 +19,8 @@ from small_world import write_raster
 from false_core.change import paired_encoder
 from false_core.change.change_scores import ChangeScores, change_scores
 from false_core.dispatch import run
-from false_core.errors import InputError, OutputError, RequestError
+from false_core.errors import Cancelled, InputError, OutputError, RequestError
+from false_core.events import Event, Progress
 from false_core.jobs import Change
 from false_core.synthetic.two_dates import TwoDates, generate_two_dates
 
@@ -150,9 +153,24 @@ class TestParameters:
             assert file.transform * (0, 0) == pytest.approx(PLACE * (50, 50))
 
     def test_small_changes_are_left_out(self, place: Place, tmp_path: Path) -> None:
-        results, codes = find(place, tmp_path / "c.tif", minimum_area=1e7)
+        polygons = tmp_path / "changes.gpkg"
+        results, codes = find(place, tmp_path / "c.tif", minimum_area=1e7, polygons=str(polygons))
         assert results["changed"] == 0
+        assert geopandas.read_file(polygons, layer="changes").empty
         assert set(np.unique(codes)) == {0, 1}
+
+
+@pytest.mark.parametrize("stage", ["Comparing samples", "Comparing the dates", "Finding regions", "Writing"])
+def test_what_is_cancelled_leaves_nothing(place: Place, tmp_path: Path, stage: str) -> None:
+    cancel = threading.Event()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Progress) and event.stage == stage:
+            cancel.set()
+
+    with pytest.raises(Cancelled):
+        run(Change(place.before, place.after, str(tmp_path / "c.tif"), confidence=str(tmp_path / "p.tif")), listen, cancel)
+    assert list(tmp_path.iterdir()) == []
 
 
 class TestErrors:
