@@ -29,7 +29,7 @@ from false_core.inference.features import Projection
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
 
-NUMBERS_OF_VARIATES = (4, 8, 12, 16, 24, 32)
+NUMBERS_OF_VARIATES = (8, 12, 16, 24, 32)
 """Numbers of principal components of each date, and of pairs of canonical variates, that are tried."""
 BLOCKS_HELD_OUT, BLOCKS_ACROSS = 4, 3
 """Parts in which blocks of space are held out, and blocks along the longer side: larger than parcels are."""

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from false_core.change.date_pair import DatePair, PairedPixels
 from false_core.feedback import Feedback
@@ -95,8 +96,8 @@ class PairedEncoder:
 
     @property
     def widths(self) -> list[int]:
-        """The channels of the levels that are used."""
-        return channels_of(self.encoders[0])[FINEST_LEVEL:]
+        """The channels of the levels that are used: those of the encoder, and the bands themselves."""
+        return [*channels_of(self.encoders[0])[FINEST_LEVEL:], len(self.pair.before.bands)]
 
     def plan(self) -> TilePlan:
         """Return the tiles that cover the area; their cores are what is kept of them."""
@@ -121,7 +122,8 @@ class PairedEncoder:
         for encoder, date in zip(self.encoders, pixels.dates):
             with torch.inference_mode():
                 seen = date[None].to(self.device).contiguous(memory_format=torch.channels_last)
-                found.append([level[0].float() for level in encoder(seen)[FINEST_LEVEL:]])
+                levels = [*encoder(seen)[FINEST_LEVEL:], avg_pool2d(seen, FEATURE_STRIDE)]
+                found.append([level[0].float() for level in levels])
         return found[0], found[1]
 
 

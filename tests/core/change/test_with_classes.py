@@ -25,7 +25,7 @@ from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.synthetic.files import LAND_COVER, labels_of, write_image
 from false_core.synthetic.two_dates import TwoDates, generate_two_dates
 
-SIDE = 448
+SIDE = 640
 CLASSES = ClassTable(
     tuple(LandCoverClass(code, name, "#102030") for code, name in ((3, "field"), (5, "roof"), (9, "water")))
 )
@@ -73,7 +73,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.dates: TwoDates = generate_two_dates(SIDE, SIDE, seed=1, changing=0.12, gsd=0.7)
+        self.dates: TwoDates = generate_two_dates(SIDE, SIDE, seed=3, changing=0.1, gsd=0.5)
         self.before, self.after = str(folder / "before.tif"), str(folder / "after.tif")
         write_image(Path(self.before), self.dates.before)
         write_image(Path(self.after), self.dates.after)
@@ -123,7 +123,7 @@ class TestLabels:
     def test_under_which_a_date_has_no_data_are_left_out(self, world: World, tmp_path: Path) -> None:
         with rasterio.open(world.before) as file:
             left, top = file.transform * (0, 0)
-        shapes = [box(left + x, top - 8, left + x + 4, top - 4) for x in (0, 5)]
+        shapes = [box(left + x, top - 1.5, left + x + 1, top - 0.5) for x in (0, 1.5)]
         labels = geopandas.GeoDataFrame({LAND_COVER: ["field", "roof"]}, geometry=shapes, crs=CRS)
         labels.to_file(tmp_path / "labels.gpkg")
         with pytest.raises(InputError, match="where both dates have data"):
@@ -168,8 +168,8 @@ def test_a_report_and_polygons_tell_how_much_and_where(world: World, tmp_path: P
     with rasterio.open(given["output"]) as file:
         codes = file.read(1)
     changed = codes > NO_CHANGE_CODE
-    assert table["area"].sum() == pytest.approx(changed.sum() * 0.7**2, rel=1e-6)
-    assert (table["area"] >= 256 * 0.7**2 * 0.999).all()
+    assert table["area"].sum() == pytest.approx(changed.sum() * 0.5**2, rel=1e-6)
+    assert (table["area"] >= 256 * 0.5**2 * 0.999).all()
     assert table["confidence"].between(40, 100).all()
     assert (table["before"] != table["after"]).all()
     assert (table["name"] == table["before"] + " → " + table["after"]).all()
