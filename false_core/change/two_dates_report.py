@@ -1,4 +1,4 @@
-"""The report of two dates: both and the changes in pictures, and how much changed from what to what, with limits."""
+"""The report of two dates: both and the changes in pictures, and how much changed from what to what, and how probable that is."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def two_dates_report(summary: ChangeSummary, pair: DatePair, notes: Sequence[str
     """Return the report of two dates, as HTML."""
     results, unit = summary.results(), unit_of_map(summary.source)
     area = unit.name != PIXELS
+    surely, perhaps = percent(SURELY), percent(PERHAPS)
     changes = sorted(
         (c for c in summary.classes.table if c.code > NO_CHANGE_CODE and summary.pixels[c.code]),
         key=lambda c: -int(summary.pixels[c.code]),
@@ -36,8 +37,8 @@ def two_dates_report(summary: ChangeSummary, pair: DatePair, notes: Sequence[str
         rows.append([c.name, percent(shown / max(1, summary.compared)), amount(shown), amount(low), amount(high)])
     tiles = [
         ("share of the ground that changed", percent(results["changed"])),
-        ("surely changed", percent(results["changed_low"])),
-        ("may have changed", percent(results["changed_high"])),
+        (f"with a probability of {surely} and more", percent(results["changed_low"])),
+        (f"with a probability of {perhaps} and more", percent(results["changed_high"])),
         ("pixels compared", f"{summary.compared:,}"),
     ]
     what = f"Area ({unit.name})" if area else "Pixels"
@@ -50,9 +51,10 @@ def two_dates_report(summary: ChangeSummary, pair: DatePair, notes: Sequence[str
         ),
         Section(
             "How much changed",
-            f"The limits come from the probability of change of each place: at least {SURELY:.0%} for what surely changed, "
-            f"at least {PERHAPS:.0%} for what may have. Points that a person looks at tell more: see below.",
-            header=("Change", "Share", what, "Surely", "At most"),
+            f"The last two columns count places by their probability of change: at least {surely}, and at least "
+            f"{perhaps}. How much really changed may be far from both, as a change that looks like the season elsewhere is "
+            "not found. Points that a person looks at tell it: see below.",
+            header=("Change", "Share", what, f"{surely} and more", f"{perhaps} and more"),
             rows=rows,
             colors=[c.color for c in changes],
         )

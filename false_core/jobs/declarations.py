@@ -1190,14 +1190,14 @@ class Change(Job, done_by="false_core.change.find_change:find_change"):
     report: Optional[str] = parameter(
         NEW_REPORT,
         "Report",
-        "HTML report with both dates and the changes in pictures, and how much changed from what to what, with limits.",
+        "HTML report with both dates and the changes in pictures, and how much changed from what to what, and how probable that is.",
         None,
     )
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (
         Result("changed", "Share of the ground that changed"),
-        Result("changed_low", "Share of the ground that surely changed"),
-        Result("changed_high", "Share of the ground that may have changed"),
+        Result("changed_low", "Share with a probability of change of 90 % and more"),
+        Result("changed_high", "Share with a probability of change of 10 % and more"),
         Result("compared", "Pixels compared"),
     )
 

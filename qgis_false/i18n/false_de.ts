@@ -1056,20 +1056,20 @@
         <translation>Optionaler Layer: ein Polygon für jede Veränderung, mit den Klassen vorher und nachher, wo sie bekannt sind, ihrer Fläche und ihrer Sicherheit in Prozent.</translation>
     </message>
     <message>
-        <source>HTML report with both dates and the changes in pictures, and how much changed from what to what, with limits.</source>
-        <translation>HTML-Bericht mit beiden Zeitpunkten und den Veränderungen in Bildern, und wie viel sich von was zu was verändert hat, mit Grenzen.</translation>
+        <source>HTML report with both dates and the changes in pictures, and how much changed from what to what, and how probable that is.</source>
+        <translation>HTML-Bericht mit beiden Zeitpunkten und den Veränderungen in Bildern, wie viel sich von was zu was verändert hat, und wie wahrscheinlich das ist.</translation>
     </message>
     <message>
         <source>Share of the ground that changed</source>
         <translation>Anteil des Bodens, der sich verändert hat</translation>
     </message>
     <message>
-        <source>Share of the ground that surely changed</source>
-        <translation>Anteil des Bodens, der sich sicher verändert hat</translation>
+        <source>Share with a probability of change of 90 % and more</source>
+        <translation>Anteil mit einer Wahrscheinlichkeit der Veränderung ab 90 %</translation>
     </message>
     <message>
-        <source>Share of the ground that may have changed</source>
-        <translation>Anteil des Bodens, der sich verändert haben kann</translation>
+        <source>Share with a probability of change of 10 % and more</source>
+        <translation>Anteil mit einer Wahrscheinlichkeit der Veränderung ab 10 %</translation>
     </message>
     <message>
         <source>Correct a finished map: paint over parts of it, and merge or rename its classes.</source>
