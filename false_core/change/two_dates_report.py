@@ -1,4 +1,4 @@
-"""The report of two dates: both and the changes in pictures, and how much changed from what to what, and how probable that is."""
+"""The report of two dates: pictures of both and of the changes, how much changed from what to what, and how probable it is."""
 
 from __future__ import annotations
 
