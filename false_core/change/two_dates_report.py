@@ -1,4 +1,4 @@
-"""The report of two dates: pictures of both and of the changes, how much changed from what to what, and how probable it is."""
+"""The report of two dates: pictures of both and of the changes, how much changed from what to what, and how probably."""
 
 from __future__ import annotations
 

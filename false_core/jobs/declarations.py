@@ -1190,8 +1190,8 @@ class Change(Job, done_by="false_core.change.find_change:find_change"):
     report: Optional[str] = parameter(
         NEW_REPORT,
         "Report",
-        "HTML report with both dates and the changes in pictures, and how much changed from what to what, and how probable that "
-        "is.",
+        "HTML report with both dates and the changes in pictures, and how much changed from what to what, and how "
+        "probable that is.",
         None,
     )
 
