@@ -201,8 +201,9 @@ def write_change_polygons(path: str, found: ChangeMap, summary: ChangeSummary, r
             file.write(codes, own, areas.of_polygons(own), {**more, "confidence": confidence})
             written += len(codes)
         if not written:  # A layer without polygons is a layer all the same.
-            nothing = np.zeros(0)
-            file.write(np.zeros(0, np.int64), np.zeros(0, object), nothing, {"confidence": nothing})
+            nothing, text = np.zeros(0), np.zeros(0, object)
+            dates = {"before": text, "after": text} if found.probable.classifiers else {}
+            file.write(np.zeros(0, np.int64), text, nothing, {**dates, "confidence": nothing})
     return written
 
 

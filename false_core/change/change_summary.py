@@ -108,6 +108,11 @@ class ChangeSummary:
     def results(self) -> dict[str, Any]:
         """Return the results of the job by name."""
         compared = max(1, self.compared)
-        limits = [self.limits(c.code) for c in self.classes.table if c.code > NO_CHANGE_CODE]
-        low, high = (sum(one[end] for one in limits) / compared for end in (0, 1))
-        return {"changed": self.changed / compared, "changed_low": low, "changed_high": high, "compared": self.compared}
+        # All that may have changed, also to what nothing on the map did.
+        low, high = (int(counts[NO_CHANGE_CODE + 1 :].sum()) for counts in (self.surely, self.perhaps))
+        return {
+            "changed": self.changed / compared,
+            "changed_low": min(self.changed, low) / compared,
+            "changed_high": max(self.changed, high) / compared,
+            "compared": self.compared,
+        }

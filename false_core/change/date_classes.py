@@ -16,6 +16,7 @@ import torch
 from affine import Affine
 from torch import nn
 
+from false_core.accuracy.cross_validated import wilson_interval
 from false_core.change.change_probability import probability_of_change
 from false_core.change.date_pair import DatePair
 from false_core.change.date_source import DateSource
@@ -27,13 +28,17 @@ from false_core.labels.reading import read_annotation
 from false_core.raster.classes import ClassTable, read_legend
 from false_core.raster.source import RasterSource, Window
 from false_core.sampling.labelled import LabelledRaster
-from false_core.training.heads.fit import FrozenEncoder, fit_head
+from false_core.training.heads.fit import Fitted, FrozenEncoder, fit_head
 
 HEAD_OF_DATES = "auto"
 SMOOTHING_OF_CLASSES_PX = 2.0
 """Standard deviation of the Gaussian window in which class probabilities are averaged, in working pixels."""
 MOST_PIXELS_OF_A_LABEL = 4_000_000
 """Pixels of a label that are looked at. Of larger ones it is the middle."""
+
+NOTHING_KNOWN_OF_CLASSES = (
+    "It is not known how well the classes are told apart: they name the changes, but have no say in what counts as one."
+)
 
 DoubleArray = npt.NDArray[np.float64]
 
@@ -84,7 +89,9 @@ def fit_date_classifiers(
         InputError: Fewer than two classes have labels where both dates have data.
     """
     assert job.labels and job.field  # The codec has seen to it.
-    annotation = read_annotation(job.labels, job.field, pair.before, read_legend(job.legend), feedback)
+    annotation = read_annotation(job.labels, job.field, DateSource(pair, 0), read_legend(job.legend), feedback)
+    if job.labelled == LABELLED_AFTER:
+        annotation = moved_labels(annotation, pair.shift)
     probability = _probability_of_labels(annotation, pair, found)
     annotation, probability = _with_data(annotation, probability, feedback)
     unchanged = probability < job.threshold
@@ -100,12 +107,40 @@ def fit_date_classifiers(
     segmenters, trust = [], 1.0
     for date, title in enumerate(("Classes before", "Classes after")):
         own = annotation.subset(holds[date])
+        if len(np.unique(own.targets)) < 2:
+            raise InputError(
+                "Fewer than two classes have labels where the ground did not change.",
+                "Digitise some labels where nothing changed, or labels that hold at both dates.",
+            )
         raster = LabelledRaster(DateSource(pair, date), pair.normalisations[date], own)
         part = feedback.part(title, 0.5 + 0.1 * date, 0.1)
         fitted = fit_head(HEAD_OF_DATES, encoders, raster, SMOOTHING_OF_CLASSES_PX, job.seed, device, part)
         segmenters.append(fitted.segmenter)
-        trust *= fitted.accuracy.value or 0.0  # Where nothing could be held out, nothing speaks for it.
+        trust *= _held_out_accuracy(fitted)
+    if not trust:
+        feedback.warn(NOTHING_KNOWN_OF_CLASSES)
     return DateClassifiers(annotation.classes, (segmenters[0], segmenters[1]), trust)
+
+
+def _held_out_accuracy(fitted: Fitted) -> float:
+    """Return the accuracy on labels that were held out; where they are too few for an interval, its lower limit on these.
+
+    Where nothing could be held out, nothing speaks for the classifier.
+    """
+    if fitted.accuracy.value is not None:
+        return fitted.accuracy.value
+    if fitted.confusion is None or fitted.confusion.sum() <= 0:
+        return 0.0
+    shapes = float(fitted.confusion.sum())
+    return float(wilson_interval(float(np.trace(fitted.confusion)) / shapes, shapes, int(shapes))[0])
+
+
+def moved_labels(annotation: Annotation, shift: tuple[int, int]) -> Annotation:
+    """Return labels that were drawn over the date after on the pixels that it was moved to."""
+    if not any(shift):
+        return annotation
+    shapes = shapely.transform(annotation.shapes, lambda places: places - np.array(shift))
+    return replace(annotation, shapes=shapes, tree=shapely.STRtree(shapes))
 
 
 def check_tells_classes_apart(classes: ClassTable, model: str) -> None:
@@ -117,15 +152,14 @@ def check_tells_classes_apart(classes: ClassTable, model: str) -> None:
 def _probability_of_labels(annotation: Annotation, pair: DatePair, found: FoundChange) -> DoubleArray:
     """Return the probability that the ground under each label changed, NaN where a date has no data."""
     probability = np.full(len(annotation.shapes), np.nan)
-    area = pair.area
+    area = Window(0, 0, pair.area.width, pair.area.height)
     for number, bounds in enumerate(shapely.bounds(annotation.shapes)):
         window = _around(bounds, area)
         if window is None:
             continue
         to_window = Affine.translation(-window.column, -window.row)
         under = annotation.subset(np.array([number])).burn(to_window, window.height, window.width) != IGNORE
-        inside = Window(window.column - area.column, window.row - area.row, window.width, window.height)
-        scores = found.scores.read(inside)[0][under]
+        scores = found.scores.read(window)[0][under]
         known = scores[np.isfinite(scores)]
         if len(known):
             mean = np.array([known.mean()], np.float32)

@@ -80,13 +80,14 @@ def open_pair(job: Change, card: ModelCard | None, feedback: Feedback) -> DatePa
     """Open the rasters of a job, and measure what is normal at each date.
 
     Args:
-        card: That of the encoder file, whose bands and pixel size are taken; None without one.
+        card: That of the encoder file or of the model, whose bands and pixel size are taken; None without either.
 
     Raises:
         InputError: One cannot be opened, or they do not overlap or have no bands in common.
     """
-    if card and job.encoder:
-        before = open_for_model(job.before, job.encoder, card, feedback, job.bands)
+    file = job.encoder or job.model
+    if card and file:
+        before = open_for_model(job.before, file, card, feedback, job.bands)
     else:
         before = open_all((job.before,), job.bands, feedback)[0]
     if job.pixel_size:
@@ -96,7 +97,8 @@ def open_pair(job: Change, card: ModelCard | None, feedback: Feedback) -> DatePa
         feedback.info(f"{before.name}: working on pixels of {working}.")
     after = _with_its_bands(job, before, feedback)
     area = _common_area(before, ImageOnGrid(after, before, feedback), job.extent)
-    kept, first = measured_bands([before], [area], bool(job.bands), feedback, ALONE)
+    # All bands stay that an encoder file or a model was made for, empty ones too.
+    kept, first = measured_bands([before], [area], bool(job.bands or file), feedback, ALONE)
     if len(kept[0].bands) < len(before.bands):
         after = after.with_bands([after.bands[before.bands.index(band)] for band in kept[0].bands])
     before = kept[0]

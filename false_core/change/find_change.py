@@ -16,6 +16,7 @@ from false_core.change.change_map import ChangeMap, ProbableChange, write_change
 from false_core.change.change_probability import SCORE_NODATA, ScoreCounts, kept_scores
 from false_core.change.class_tiles import classify_dates
 from false_core.change.date_classes import (
+    NOTHING_KNOWN_OF_CLASSES,
     DateClassifiers,
     FoundChange,
     check_tells_classes_apart,
@@ -60,7 +61,7 @@ def find_change(job: Change, feedback: Feedback) -> dict[str, Any]:
             driver_of(job.polygons)
         device = choose_device(job.device, feedback)
         card = read_card(job.encoder, ENCODER) if job.encoder else None
-        pair = open_pair(job, card, feedback)
+        pair = open_pair(job, card or (read_card(job.model, SEGMENTER) if job.model else None), feedback)
         encoders = _encoders(job, card, pair, feedback)
     with feedback.stage("Getting used to both dates", 0.07):
         pair = _registered(pair, job, feedback)
@@ -104,6 +105,8 @@ def _with_classes(
             raise wrong_bands(card, job.model, len(pair.before.bands), pair.before.name)
         segmenter = segmenter_from(job.model, card)
         accuracy = float(card.provenance.get("scores", {}).get("oa", 0.0))
+        if not accuracy:
+            feedback.warn(NOTHING_KNOWN_OF_CLASSES)
         classifiers = DateClassifiers(card.classes, (segmenter, segmenter), accuracy**2)
         check_tells_classes_apart(card.classes, job.model)
     else:

@@ -27,6 +27,10 @@ CHANGE_TILE_PX, CHANGE_HALO_PX = 768, 192
 """Working pixels of the largest tile, and those that the encoders see around it."""
 LOOKS_AT_A_DATE, LOOK_AT_A_DATE_PX = 12, 384
 """Places that the batch norms of an encoder get used to a date at, and working pixels of the side of each."""
+MOST_FILE_PIXELS_ALONG = 6_000
+"""Pixels of a file along a tile with its halo, where working pixels are so much larger that a whole tile would be more."""
+MOST_PLACES_TRIED = 400
+"""Places that are looked at for those, where much of the area has no data."""
 READ_AHEAD = 2
 """Tiles that are read while one is computed."""
 
@@ -92,7 +96,8 @@ class PairedEncoder:
             own = deepcopy(encoder).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             adapt_batch_norms(own, [look.dates[date][None].to(device) for look in looks], 1)
             found.append(own.eval())
-        return cls((found[0], found[1]), pair, device, side_of_tiles(pair.area), CHANGE_HALO_PX)
+        factor = max(pair.before.factor, pair.after.source.factor)
+        return cls((found[0], found[1]), pair, device, side_of_tiles(pair.area, factor), CHANGE_HALO_PX)
 
     @property
     def widths(self) -> list[int]:
@@ -132,10 +137,11 @@ def read_ahead(pair: DatePair, tiles: Iterable[Tile]) -> Generator[tuple[Tile, P
     yield from prefetch(lambda tile: (tile, pair.read(tile.window)), tiles, READ_AHEAD, READ_AHEAD)
 
 
-def side_of_tiles(area: Window) -> int:
-    """Return the side of tiles that cover an area with little waste."""
+def side_of_tiles(area: Window, factor: int) -> int:
+    """Return the side of tiles that cover an area with little waste, given the pixels of a file along a working pixel."""
     longer = max(area.width, area.height)
-    along = -(-longer // CHANGE_TILE_PX)
+    most = max(STRIDE, min(CHANGE_TILE_PX, MOST_FILE_PIXELS_ALONG // factor - 2 * CHANGE_HALO_PX))
+    along = -(-longer // most)
     return int(-(-longer // (along * STRIDE)) * STRIDE)
 
 
@@ -146,10 +152,11 @@ def valid_features(valid: BoolArray) -> BoolArray:
 
 
 def looks_at_dates(pair: DatePair, seed: int, feedback: Feedback) -> Iterator[PairedPixels]:
-    """Yield random places of the area with enough that is valid at both dates."""
+    """Yield random places of the area with enough that is valid at both dates, or the fullest where none has that much."""
     plan = TilePlan(pair.area, LOOK_AT_A_DATE_PX, 0, ramp=0)
-    order = np.random.default_rng(seed).permutation(len(plan))[: 4 * LOOKS_AT_A_DATE]
+    order = np.random.default_rng(seed).permutation(len(plan))[:MOST_PLACES_TRIED]
     found = 0
+    fullest: list[PairedPixels] = []
     with closing(read_ahead(pair, (plan.tile(int(n) % plan.columns, int(n) // plan.columns) for n in order))) as ahead:
         for done, (_, pixels) in enumerate(ahead):
             feedback.advance(done, len(order))
@@ -157,5 +164,9 @@ def looks_at_dates(pair: DatePair, seed: int, feedback: Feedback) -> Iterator[Pa
             if few or pixels.valid.mean() > MIN_VALID_SHARE:
                 found += 1
                 yield pixels
+            elif not found and pixels.valid.any():
+                fullest = sorted([*fullest, pixels], key=lambda one: -one.valid.mean())[:LOOKS_AT_A_DATE]
             if found == LOOKS_AT_A_DATE:
                 return
+    if not found:
+        yield from fullest

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from false_core.change.date_pair import PairedPixels
-from false_core.change.paired_encoder import PairedEncoder, valid_features
+from false_core.change.paired_encoder import MOST_PLACES_TRIED, PairedEncoder, valid_features
 from false_core.errors import InputError
 from false_core.feedback import Feedback
 from false_core.inference.features import FEATURE_STRIDE
@@ -49,7 +49,7 @@ def sample_pairs(encoder: PairedEncoder, least: int, seed: int, feedback: Feedba
         InputError: There are fewer that are valid at both dates.
     """
     plan, chance = encoder.plan(), np.random.default_rng(seed)
-    order = chance.permutation(len(plan))[: 4 * MOST_SAMPLED_TILES]
+    order = chance.permutation(len(plan))[:MOST_PLACES_TRIED]
     each = -(-SAMPLED_PAIRS // min(len(plan), MOST_SAMPLED_TILES))
     found: list[PairedSamples] = []
 

@@ -34,7 +34,7 @@ class Scene:
     Attributes:
         image: (4, H, W) uint16, reflectance times 10,000 in the order of ``BAND_NAMES``; 0 in all bands is nodata.
         truth: (H, W) uint8, class codes of ``CLASSES``; 0 where the image has no data.
-        gsd: LandUnderSun sample distance, metres per pixel.
+        gsd: Ground sample distance, metres per pixel.
     """
 
     image: NDArray[np.uint16]

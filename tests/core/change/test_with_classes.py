@@ -10,17 +10,19 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+import shapely
 import torch
 from shapely.geometry import box
 from small_world import CRS, Listener
 
 from false_core.change.change_scores import change_scores
 from false_core.change.class_tiles import likeliest_pair, same_class
-from false_core.change.date_classes import check_tells_classes_apart
+from false_core.change.date_classes import check_tells_classes_apart, moved_labels
 from false_core.change.from_to import MOST_PAIRS_OF_CLASSES, NO_CHANGE_CODE, changes_between
 from false_core.dispatch import run
 from false_core.errors import InputError, ModelFileError, RequestError
 from false_core.jobs import Change, Finetune, from_mapping
+from false_core.labels.annotation import Annotation
 from false_core.raster.classes import ClassTable, LandCoverClass
 from false_core.synthetic.files import LAND_COVER, labels_of, write_image
 from false_core.synthetic.two_dates import TwoDates, generate_two_dates
@@ -129,6 +131,43 @@ class TestLabels:
         with pytest.raises(InputError, match="where both dates have data"):
             world.find(tmp_path / "c.tif", labels=str(tmp_path / "labels.gpkg"), field=LAND_COVER)
 
+    def test_of_a_part_count_where_they_lie(self, world: World, tmp_path: Path) -> None:
+        with rasterio.open(world.before) as file:
+            left, bottom, right, top = file.bounds
+        middle = (left + right) / 2, (bottom + top) / 2
+        extent = f"{middle[0] - 40},{right},{bottom},{middle[1] + 40}"
+        codes, names = world.find(tmp_path / "c.tif", labels=world.labels, field=LAND_COVER, extent=extent)
+        rows, columns = codes.shape
+        assert max(codes.shape) < SIDE
+        assert change_scores(codes, world.dates.changed[-rows:, -columns:]).f1 > 0.6
+        assert any(" → " in name for name in names.values())
+
+    def test_that_all_lie_where_the_ground_changed_cannot_be_used(self, world: World, tmp_path: Path) -> None:
+        changed = labels_of(world.dates.before, 0.02, 1)
+        with rasterio.open(world.before) as file:
+            transform = file.transform
+        columns, rows = (~transform * (changed.geometry.centroid.x.to_numpy(), changed.geometry.centroid.y.to_numpy()))[:2]
+        on_changed = world.dates.changed[rows.astype(int), columns.astype(int)]
+        changed[on_changed].to_file(tmp_path / "labels.gpkg")
+        with pytest.raises(InputError, match="two classes have labels"):
+            world.find(tmp_path / "c.tif", labels=str(tmp_path / "labels.gpkg"), field=LAND_COVER)
+
+    def test_that_are_few_name_the_changes_and_it_is_said_that_they_decide_nothing(
+        self, world: World, tmp_path: Path
+    ) -> None:
+        every = labels_of(world.dates.before, 0.02, 1)
+        every.groupby(LAND_COVER).head(1).to_file(tmp_path / "labels.gpkg")
+        listener = Listener()
+        world.find(tmp_path / "c.tif", listener, labels=str(tmp_path / "labels.gpkg"), field=LAND_COVER, threshold=0.9)
+        assert "have no say in what counts as one" in listener.warnings
+
+
+def test_labels_of_the_later_date_move_with_it() -> None:
+    shapes = np.array([box(10, 20, 14, 26), box(0, 0, 2, 2)])
+    moved = moved_labels(Annotation(CLASSES, shapes, np.array([0, 1]), shapely.STRtree(shapes)), (3, -2))
+    assert moved.shapes[0].bounds == (7, 22, 11, 28)
+    assert moved.tree.query(box(7, 22, 8, 23)).tolist() == [0]
+
 
 @pytest.fixture(scope="module")
 def model(world: World) -> str:
@@ -143,6 +182,19 @@ class TestModel:
         codes, names = world.find(tmp_path / "c.tif", model=model)
         assert change_scores(codes, world.dates.changed).f1 > 0.75
         assert any(" → " in name for name in names.values())
+
+    def test_gets_the_bands_and_the_pixels_that_it_was_made_for(self, world: World, model: str, tmp_path: Path) -> None:
+        mixed = []
+        for path in (world.before, world.after):
+            with rasterio.open(path) as file:
+                pixels, profile, names = file.read(), file.profile, file.descriptions
+            mixed.append(str(tmp_path / Path(path).name))
+            with rasterio.open(mixed[-1], "w", **profile) as file:
+                file.write(pixels[::-1])
+                file.descriptions = names[::-1]
+        codes, _ = world.find(tmp_path / "c.tif", before=mixed[0], after=mixed[1], model=model)
+        same, _ = world.find(tmp_path / "same.tif", model=model)
+        assert (codes == same).mean() > 0.99
 
     def test_and_labels_are_not_given_both(self, world: World, model: str, tmp_path: Path) -> None:
         given = {"job": "change", "before": world.before, "after": world.after, "output": str(tmp_path / "c.tif")}
