@@ -322,7 +322,7 @@ def _run_benchmark(command: RunBenchmark, console: Console) -> None:
         from false_core.benchmark.ready_tasks import generated_tasks, tasks_of_data
         from false_core.benchmark.runner import run_benchmark
         from false_core.benchmark.settings import settings_of
-        from false_core.benchmark.tasks import ask_network, read_tasks
+        from false_core.benchmark.tasks import lead_to_server, read_tasks
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("false_core."):
             raise
@@ -339,7 +339,7 @@ def _run_benchmark(command: RunBenchmark, console: Console) -> None:
     encoders = [encoder_called(name) for name in command.encoders]
     output = Path(command.output)
     set_up_gdal()
-    with network_closed(unless=names_address(command.data) or ask_network(command.tasks)):
+    with network_closed(unless=names_address(command.data) or lead_to_server(command.tasks)):
         tasks = list(read_tasks(command.tasks))
         if command.data is not None:
             tasks += tasks_of_data(Path(command.data))

@@ -89,7 +89,7 @@ def read_tasks(paths: Sequence[str]) -> tuple[BenchmarkTask, ...]:
     return tuple(found)
 
 
-def ask_network(paths: Sequence[str]) -> bool:
+def lead_to_server(paths: Sequence[str]) -> bool:
     """Return whether what ``read_tasks`` takes leads to a server: a path, or a task in a file that is named there.
 
     What a folder says of itself does not count: it may come from anyone, with the data.

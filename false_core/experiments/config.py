@@ -509,7 +509,7 @@ class ConfigTable:
 
     def _expanded(self, text: str) -> str:
         if not self._with_environment:
-            return text
+            return os.path.expanduser(text)
         expanded = os.path.expanduser(os.path.expandvars(text))
         unset = re.search(r"\$(\w+|\{\w+\})", expanded)
         if unset:

@@ -12,7 +12,7 @@ from small_world import write_labels, write_raster
 
 from false_core.benchmark.encoders import check_encoders, encoder_called
 from false_core.benchmark.ready_tasks import tasks_of_data
-from false_core.benchmark.tasks import AREAS, CHANGE, LIKENESS, SEGMENTATION, ask_network, read_tasks
+from false_core.benchmark.tasks import AREAS, CHANGE, LIKENESS, SEGMENTATION, lead_to_server, read_tasks
 from false_core.errors import InputError, ModelFileError, RequestError
 
 BOX = shapely.box(500_000, 5_599_990, 500_005, 5_600_000)
@@ -108,9 +108,9 @@ class TestAFolder:
     def test_does_not_open_the_network_as_a_file_does_that_was_named(self, tmp_path: Path) -> None:
         table = 'name = "a"\nkind = "segmentation"\nraster = "/vsis3/archive/a.tif"\ntruth = "b.tif"\n'
         (tmp_path / "task.toml").write_text(table, encoding="utf-8")
-        assert not ask_network([str(tmp_path)])
-        assert ask_network([toml(tmp_path, table)])
-        assert not ask_network([])
+        assert not lead_to_server([str(tmp_path)])
+        assert lead_to_server([toml(tmp_path, table)])
+        assert not lead_to_server([])
 
     def test_has_the_same_mark_wherever_it_lies_and_another_one_with_other_files(self, tmp_path: Path) -> None:
         marks = []
