@@ -27,7 +27,9 @@ from false_core.distributed import share
 from false_core.errors import Cancelled, FalseError, RequestError, presentable, printable
 from false_core.language.spoken import error_for_user, localised_event
 from false_core.memory import keep_memory
+from false_core.native_libraries import set_up_gdal
 from false_core.standard_streams import leave_removed_folder, open_streams, start_in_utf8
+from false_core.untrusted.network import names_address, network_closed
 from false_core.worker import serve_file
 
 
@@ -320,7 +322,7 @@ def _run_benchmark(command: RunBenchmark, console: Console) -> None:
         from false_core.benchmark.ready_tasks import generated_tasks, tasks_of_data
         from false_core.benchmark.runner import run_benchmark
         from false_core.benchmark.settings import settings_of
-        from false_core.benchmark.tasks import read_tasks
+        from false_core.benchmark.tasks import lead_to_server, read_tasks
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("false_core."):
             raise
@@ -336,12 +338,16 @@ def _run_benchmark(command: RunBenchmark, console: Console) -> None:
     )
     encoders = [encoder_called(name) for name in command.encoders]
     output = Path(command.output)
-    tasks = list(read_tasks(command.tasks))
-    if command.data is not None:
-        tasks += tasks_of_data(Path(command.data))
-    if command.data is not None or not tasks:
-        tasks += generated_tasks(output / "data", command.quick)
-    summary = _watched(lambda on_event, cancel: run_benchmark(tasks, encoders, settings, output, on_event, cancel), console)
+    set_up_gdal()
+    with network_closed(unless=names_address(command.data) or lead_to_server(command.tasks)):
+        tasks = list(read_tasks(command.tasks))
+        if command.data is not None:
+            tasks += tasks_of_data(Path(command.data))
+        if command.data is not None or not tasks:
+            tasks += generated_tasks(output / "data", command.quick)
+        summary = _watched(
+            lambda on_event, cancel: run_benchmark(tasks, encoders, settings, output, on_event, cancel), console
+        )
     table = Table(title=f"Benchmark: done in {_duration(time.monotonic() - began)}", show_header=False)
     table.add_row("Answer", escape(summary.answer))
     table.add_row("Tables", escape(str(summary.page)))

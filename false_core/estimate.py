@@ -20,9 +20,9 @@ from false_core.training.finetune import decoder_settings, labelled_raster
 from false_core.training.finetuning_cost import decoder_cost, fitting_cost
 from false_core.training.preparation import Pretraining
 from false_core.training.pretraining_cost import pretraining_cost
-from false_core.training.stages import read_stages
+from false_core.training.stages import asks_network, read_stages
 from false_core.training.start import NETWORK_HEAD, begin, frozen_encoders
-from false_core.untrusted.network import names_address, network_closed
+from false_core.untrusted.network import network_closed
 
 
 def estimate(job: Estimate, feedback: Feedback) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def estimate(job: Estimate, feedback: Feedback) -> dict[str, Any]:
     # What the job does before it can tell, it will do again: until here that was to import PyTorch.
     before, began = time.process_time(), time.perf_counter()
     asked = jobs.from_file(job.file)
-    with network_closed(unless=any(names_address(getattr(asked, name)) for name in jobs.parameters(asked))):
+    with network_closed(unless=asks_network(asked)):
         cost_of = _prepared(with_rasters_found(asked, feedback), feedback)
         before += time.perf_counter() - began
         cost = cost_of()
@@ -67,9 +67,9 @@ def _prepared(job: jobs.Job, feedback: Feedback) -> Callable[[], Cost]:
 def _pretraining_prepared(job: Pretrain, feedback: Feedback) -> Callable[[], Cost]:
     """Return what tells the cost of all stages. Later ones start from a network like that of the first one, so it counts."""
     stages = [stage.job for stage in read_stages(job)] if job.stages else [job]
-    found = []
+    found: list[tuple[Pretraining, Pretrain]] = []
     for stage in stages:
         made = with_rasters_found(stage, feedback)
         assert isinstance(made, Pretrain)
-        found.append((Pretraining.of(made, feedback), made))
+        found.append((Pretraining.of(made, feedback, follows=bool(found)), made))
     return lambda: total_cost([pretraining_cost(start, 0, stage, feedback) for start, stage in found])

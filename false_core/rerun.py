@@ -17,14 +17,15 @@ import safetensors.torch
 from false_core import jobs
 from false_core.device import choose_device
 from false_core.dispatch import run
-from false_core.errors import OutputError, RequestError
+from false_core.errors import InputError, OutputError, RequestError
 from false_core.events import Event
 from false_core.feedback import Feedback
 from false_core.models.header import AREA_CLASSIFIER, ENCODER, SEGMENTER
 from false_core.models.model_file import read_card
 from false_core.models.record import Record, file_fingerprint, here, made_with, read_by, read_record
-from false_core.raster.imagery import with_rasters_found
+from false_core.raster.imagery import find_rasters
 from false_core.training.stages import read_stages
+from false_core.untrusted.network import network_closed
 
 SAME, CHANGED, MISSING, UNKNOWN = "as it was", "has changed", "is not there", "cannot be compared"
 
@@ -80,7 +81,8 @@ def plan(model: str, output: str, report: str | None = None, replaced: Mapping[s
     assert isinstance(job, (jobs.Pretrain, jobs.Finetune, jobs.ClassifyAreas))  # A record says nothing else.
     now = made_with(choose_device(job.device, Feedback(lambda event: None)))
     tools = tuple((name, then, now.get(name, "")) for name, then in record.made_with.items() if then != now.get(name, ""))
-    return Plan(job, tuple(_inputs(job, record)), tools)
+    with network_closed(unless=False):
+        return Plan(job, tuple(_inputs(job, record)), tools)
 
 
 def rerun(
@@ -130,10 +132,19 @@ def _read(job: jobs.Job) -> Iterator[tuple[str, str, jobs.Kind]]:
         yield name, path, kind
     if isinstance(job, jobs.Pretrain) and job.stages and os.path.isfile(job.stages):
         for stage in read_stages(job):
-            for name, path, kind in read_by(with_rasters_found(stage.job, Feedback())):
-                if path not in known:
-                    known.add(path)
-                    yield name, path, kind
+            for name, path, kind in read_by(stage.job):
+                for one in _meant_by(path) if kind.is_raster else [path]:
+                    if one not in known:
+                        known.add(one)
+                        yield name, one, kind
+
+
+def _meant_by(name: str) -> list[str]:
+    """Return the rasters that a name stands for, or the name where it stands for none any more."""
+    try:
+        return find_rasters([name])
+    except InputError:
+        return [name]
 
 
 def _inputs(job: jobs.Job, record: Record) -> list[Input]:

@@ -15,6 +15,7 @@ from false_core import jobs
 from false_core.errors import RequestError
 from false_core.experiments.kept_features import digest_of_weights
 from false_core.feedback import Feedback
+from false_core.models.components import pca
 from false_core.models.encoder import build_encoder, count_parameters
 from false_core.models.from_file import encoder_from
 from false_core.models.fused import FeatureParts
@@ -148,6 +149,11 @@ def _member(word: str) -> NamedEncoder:
         card = read_card(word, ENCODER)
         return NamedEncoder(card.encoder, NONE, word, card)
     backbone = word.partition(".")[0]
+    if backbone == pca.__name__:
+        raise RequestError(
+            f"There are no weights of {backbone}: they are computed from rasters.",
+            f"Pretrain with the method {backbone} and name its encoder file.",
+        )
     if not timm.is_model(backbone):
         raise RequestError(
             f"There is no encoder {word!r}.",

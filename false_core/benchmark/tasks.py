@@ -13,6 +13,7 @@ from false_core.experiments.config import ConfigTable, read_config
 from false_core.feedback import Feedback
 from false_core.labels.label_file import read_layer
 from false_core.labels.layer_path import LayerPath
+from false_core.untrusted.network import names_address
 
 SEGMENTATION, AREAS, LIKENESS, CHANGE = "segmentation", "areas", "likeness", "change"
 TASK_KINDS = (SEGMENTATION, AREAS, LIKENESS, CHANGE)
@@ -88,6 +89,18 @@ def read_tasks(paths: Sequence[str]) -> tuple[BenchmarkTask, ...]:
     return tuple(found)
 
 
+def lead_to_server(paths: Sequence[str]) -> bool:
+    """Return whether what ``read_tasks`` takes leads to a server: a path, or a task in a file that is named there.
+
+    What a folder says of itself does not count: it may come from anyone, with the data.
+
+    Raises:
+        InputError, RequestError: As ``read_tasks``.
+    """
+    files = [path for path in paths if not Path(path).is_dir()]
+    return names_address(list(paths)) or names_address([file for task in read_tasks(files) for file in task.files])
+
+
 def check_names(tasks: Sequence[BenchmarkTask]) -> None:
     """Raise RequestError where two tasks could not be told apart in a table."""
     names = [task.name.casefold() for task in tasks]
@@ -143,7 +156,8 @@ def _check(task: BenchmarkTask, where: str) -> None:
 def _in_folder(folder: Path) -> list[BenchmarkTask]:
     """Return the tasks of a folder, by its ``task.toml`` or by the names of its files."""
     if (folder / TASK_FILE).is_file():
-        table = read_config(folder / TASK_FILE, "The task")
+        # It may come from anyone, with the data: what the environment says is not for it.
+        table = read_config(folder / TASK_FILE, "The task", with_environment=False)
         table.body = {"name": folder.resolve().name, **table.body}
         return _tasks_of(table)
     files = sorted(file for file in folder.iterdir() if file.is_file())

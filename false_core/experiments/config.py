@@ -229,11 +229,12 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
     return experiment
 
 
-def read_config(file: Path, what: str) -> ConfigTable:
+def read_config(file: Path, what: str, with_environment: bool = True) -> ConfigTable:
     """Read a TOML file as a table whose keys are taken one by one.
 
     Args:
         what: How to call it in messages, at the beginning of a sentence.
+        with_environment: As of ``ConfigTable``.
 
     Raises:
         InputError: The file is missing or is no TOML.
@@ -244,7 +245,7 @@ def read_config(file: Path, what: str) -> ConfigTable:
         raise InputError(f"{what} {file} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{what} {file} is not valid TOML: {error}.") from error
-    return ConfigTable(body, file.name, file.resolve().parent)
+    return ConfigTable(body, file.name, file.resolve().parent, with_environment)
 
 
 def _known_baselines() -> tuple[str, ...]:
@@ -342,10 +343,11 @@ class ConfigTable:
         body: The table.
         where: How to call it in messages.
         folder: Where relative paths start.
+        with_environment: Whether ``$NAME`` in a path stands for the environment variable.
     """
 
-    def __init__(self, body: Mapping[str, Any], where: str, folder: Path) -> None:
-        self.body, self.where, self._folder = body, where, folder
+    def __init__(self, body: Mapping[str, Any], where: str, folder: Path, with_environment: bool = True) -> None:
+        self.body, self.where, self._folder, self._with_environment = body, where, folder, with_environment
         self._known: set[str] = set()
 
     def finish(self) -> None:
@@ -442,7 +444,10 @@ class ConfigTable:
         value = self._get(key, [])
         if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
             raise self._wrong(key, f"tables, written [[{key}]]")
-        return [ConfigTable(part, f"{key}[{number}]", self._folder) for number, part in enumerate(value, start=1)]
+        return [
+            ConfigTable(part, f"{key}[{number}]", self._folder, self._with_environment)
+            for number, part in enumerate(value, start=1)
+        ]
 
     def overrides(self, key: str, job: Any) -> dict[str, Any]:
         """Return values of the parameters of ``job``, checked as the job would check them."""
@@ -503,6 +508,8 @@ class ConfigTable:
         return RequestError(f"{self.where}: {key} must be {wanted}; it is {self.body.get(key)!r}.")
 
     def _expanded(self, text: str) -> str:
+        if not self._with_environment:
+            return os.path.expanduser(text)
         expanded = os.path.expanduser(os.path.expandvars(text))
         unset = re.search(r"\$(\w+|\{\w+\})", expanded)
         if unset:

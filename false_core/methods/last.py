@@ -50,7 +50,11 @@ SHARPER_UNTIL = 0.1
 LAST_LAYER_FROM = 0.01
 """Share of the training after which the last layer learns too."""
 LEAST_EVEN = 0.1
-"""The least entropy of the mean answer, as a share of the largest one. Below it nearly all views get the same answer."""
+"""The least entropy of the mean answer, as a share of the largest one. Below it nearly all views get the same answer.
+
+Few views that are surely told apart have few answers: the largest entropy is that of an answer for each view, or for each
+output where these are fewer.
+"""
 LEAST_DEVIATION = 0.01
 """The least standard deviation of directions. Below it nearly all views look the same to the student."""
 CENTRE_MOMENTUM = 0.9
@@ -121,7 +125,7 @@ class LaST(Method):
         outcome = distillation(teacher, representations["student"], self.centre, temperature)
         self.centre.lerp_(teacher.mean(dim=0).to(self.centre.dtype), 1 - CENTRE_MOMENTUM)
         deviation = deviation_of_directions(representations["directions"].detach())
-        even = outcome.curves["entropy of the mean"] / math.log(teacher.shape[1])
+        even = outcome.curves["entropy of the mean"] / math.log(max(2, min(teacher.shape)))
         collapsed = (even < LEAST_EVEN) | (deviation < LEAST_DEVIATION)
         return replace(outcome, curves={**outcome.curves, "deviation of directions": deviation}, collapsed=collapsed)
 

@@ -68,8 +68,20 @@ class Pretraining:
     made_by: dict[str, Any]
 
     @classmethod
-    def of(cls, job: Pretrain, feedback: Feedback, world: World = ALONE, asked: Pretrain | None = None) -> Pretraining:
-        """Open the rasters of a job and make its networks. The record is that of ``asked``, which it may be a stage of."""
+    def of(
+        cls,
+        job: Pretrain,
+        feedback: Feedback,
+        world: World = ALONE,
+        asked: Pretrain | None = None,
+        follows: bool = False,
+    ) -> Pretraining:
+        """Open the rasters of a job and make its networks.
+
+        Args:
+            asked: The job that the record is of, which this one may be a stage of.
+            follows: Whether it is a stage that follows another, whose encoder is not there yet but could be kept.
+        """
         with feedback.stage("Starting", 0.01):
             device = choose_device(job.device, feedback)
             preset = choose_preset(job.preset, device, feedback, world)
@@ -98,7 +110,7 @@ class Pretraining:
             styles = _styles(job, named, sources[0], feedback)
             encoder, origin = _encoder(settings, sources[0], feedback)
             general = _general(settings, encoder, origin)
-            if settings.keep != NOTHING_KEPT and not origin:
+            if settings.keep != NOTHING_KEPT and not origin and not follows:
                 raise RequestError(
                     "There are no weights that could be kept: the encoder starts from random ones.",
                     "Name weights to start from, or keep nothing.",

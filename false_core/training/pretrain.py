@@ -52,6 +52,7 @@ class EarlierStage:
         title: Its title.
         method, rasters, loss: As its encoder file says.
         inputs: The fingerprints of what it read, by path, likewise.
+        origin: What it started from, likewise; nothing where its weights were random.
         curves: The state of its curves.
     """
 
@@ -60,6 +61,7 @@ class EarlierStage:
     rasters: Sequence[str]
     loss: float
     inputs: dict[str, str]
+    origin: dict[str, Any]
     curves: dict[str, Any]
 
     @property
@@ -137,7 +139,11 @@ def _with_stages(card: ModelCard, before: Sequence[EarlierStage], title: str) ->
     stages = [dict(zip(("title", "method", "rasters", "loss"), one)) for one in told]
     inputs = {path: found for stage in before for path, found in stage.inputs.items()}
     made_by = {**provenance[MADE_BY], "inputs": {**inputs, **provenance[MADE_BY]["inputs"]}}
-    return replace(card, provenance={**provenance, STAGES: stages, MADE_BY: made_by})
+    # The stage before is in the list. As what this one started from it would hold the one before it, and so on.
+    origin = before[0].origin if before else provenance.get("weights")
+    own = {name: value for name, value in provenance.items() if name != "weights"}
+    started = {"weights": origin} if origin else {}
+    return replace(card, provenance={**own, **started, STAGES: stages, MADE_BY: made_by})
 
 
 def _train(

@@ -36,10 +36,12 @@ from typing import Any
 from false_core import jobs
 from false_core.device import choose_device
 from false_core.distributed import ALONE, World
-from false_core.errors import InputError, RequestError
+from false_core.errors import InputError, ModelFileError, RequestError
 from false_core.feedback import Feedback
 from false_core.inputs import check_inputs
 from false_core.jobs import Pretrain
+from false_core.models.components import pca
+from false_core.models.from_file import encoder_from
 from false_core.models.header import ENCODER
 from false_core.models.model_file import MADE_BY, ModelCard, read_card
 from false_core.protection import protect_inputs
@@ -47,6 +49,7 @@ from false_core.publish import published
 from false_core.raster.imagery import with_rasters_found
 from false_core.settings import cache_folder
 from false_core.training.checkpoint import KEPT_DAYS, fingerprint
+from false_core.training.curves import Curves
 from false_core.training.pretrain import EarlierStage, pretrain_stage
 from false_core.untrusted import parse_json, read_text
 from false_core.untrusted.network import names_address, network_closed
@@ -79,10 +82,20 @@ def pretrain(job: Pretrain, feedback: Feedback, world: World = ALONE) -> dict[st
     if not job.stages:
         return pretrain_stage(job, feedback, world).results
     stages = read_stages(job)
-    on_network = any(names_address(getattr(one.job, name)) for one in stages for name in jobs.parameters(job))
-    with network_closed(unless=on_network), _folder_of_encoders(world) as folder:
+    with network_closed(unless=any(asks_network(one.job) for one in stages)), _folder_of_encoders(world) as folder:
         stages = [replace(one, job=_checked(one.job, job, feedback, world)) for one in stages]
         return _all_of(stages, job, folder, feedback, world)
+
+
+def asks_network(job: jobs.Job) -> bool:
+    """Return whether a job names an address, itself or in one of its stages.
+
+    Raises:
+        InputError, RequestError: As ``read_stages``.
+    """
+    if any(names_address(getattr(job, name)) for name in jobs.parameters(job)):
+        return True
+    return isinstance(job, Pretrain) and bool(job.stages) and any(asks_network(one.job) for one in read_stages(job))
 
 
 def read_stages(job: Pretrain) -> list[Stage]:
@@ -104,7 +117,25 @@ def read_stages(job: Pretrain) -> list[Stage]:
         raise RequestError(f"{file.name} holds no stages.", "Begin each with a line [[stages]].")
     if len(tables) > MOST_STAGES:
         raise RequestError(f"{file.name} holds {len(tables):,} stages.", f"There may be {MOST_STAGES}.")
-    return [_stage(job, table, number, file) for number, table in enumerate(tables, start=1)]
+    stages = [_stage(job, table, number, file) for number, table in enumerate(tables, start=1)]
+    _check_components(stages, file)
+    return stages
+
+
+def _check_components(stages: Sequence[Stage], file: Path) -> None:
+    """Raise RequestError where a stage cannot take up the encoder before it, as one of the two computes its own."""
+    for number, one in enumerate(stages[1:], start=2):
+        if one.job.method == pca.__name__:
+            raise RequestError(
+                f"Stage {number} of {file.name} has the method {one.job.method}, which goes on from no other stage.",
+                "It computes all weights itself. Make it the first stage.",
+            )
+    first = stages[0].job
+    if len(stages) > 1 and first.method == pca.__name__ and first.backbone != pca.__name__:
+        raise RequestError(
+            f"Stage 1 of {file.name} makes an encoder that the stages behind it do not have.",
+            f"Set {jobs.called(first, 'backbone')} to {pca.__name__}.",
+        )
 
 
 def _stage(job: Pretrain, table: dict[str, Any], number: int, file: Path) -> Stage:
@@ -130,7 +161,7 @@ def _beside(value: Any, file: Path) -> Any:
     """Return paths of a file as they are from where the job runs. What is no path is left to who checks it."""
     if isinstance(value, (list, tuple)):
         return [_beside(one, file) for one in value]
-    return value if not isinstance(value, str) or jobs.is_address(value) else str(file.resolve().parent / value)
+    return value if not isinstance(value, str) or not value or jobs.is_address(value) else str(file.resolve().parent / value)
 
 
 def _checked(stage: Pretrain, job: Pretrain, feedback: Feedback, world: World) -> Pretrain:
@@ -161,33 +192,39 @@ def _all_of(stages: Sequence[Stage], job: Pretrain, folder: Path, feedback: Feed
                     shutil.rmtree(path, ignore_errors=True)
                 _forget_old()
             return {**told.results, "steps": told.results["steps"] + sum(earlier.steps for earlier in before)}
-        place = _place(stage, one.title, number + 1, folder, world)
+        place = _place(stage, number + 1, folder, world)
         kept.append(place.parent)
-        before.append(_earlier_stage(replace(stage, encoder=str(place), report=None), one.title, before, part, world))
+        own = replace(one.job, encoder=str(place), report=None)
+        before.append(_earlier_stage(own, weights, one.title, before, part, world))
         weights = str(place)
     raise AssertionError("there is a stage at least")
 
 
-def _place(stage: Pretrain, title: str, number: int, folder: Path, world: World) -> Path:
+def _place(stage: Pretrain, number: int, folder: Path, world: World) -> Path:
     """Return where this process keeps the encoder of a stage, in a folder named after all that decides the encoder."""
 
     def name() -> str:
         device = choose_device(stage.device, Feedback())
-        return fingerprint(replace(stage, encoder="", report=None), title, device.type)
+        return fingerprint(replace(stage, encoder="", report=None), device.type)
 
     return folder / world.broadcast_object(name) / f"stage_{number}.safetensors"
 
 
 def _earlier_stage(
-    stage: Pretrain, title: str, before: Sequence[EarlierStage], feedback: Feedback, world: World
+    stage: Pretrain, weights: str | None, title: str, before: Sequence[EarlierStage], feedback: Feedback, world: World
 ) -> EarlierStage:
-    """Do a stage that others follow, or find what was made of it before. Its encoder lies in every process then."""
+    """Do a stage that others follow, or find what was made of it before. Its encoder lies in every process then.
+
+    Args:
+        stage: Its job, with the weights that the whole job starts from: those of the stage before are in no one's files.
+        weights: What it starts from.
+    """
     path = Path(stage.encoder)
     curves = path.with_suffix(".json")
-    if not world.broadcast_object(lambda: path.is_file() and curves.is_file()):
+    if not world.broadcast_object(lambda: _is_done(path)):
         if world.share.is_main:
             path.parent.mkdir(parents=True, exist_ok=True)
-        trained = pretrain_stage(stage, feedback, world, before, stage, title)
+        trained = pretrain_stage(replace(stage, weights=weights), feedback, world, before, stage, title)
         if world.share.is_main:
             with published(curves) as (partial,):
                 partial.write_text(json.dumps(trained.curves.state()), encoding="utf-8")
@@ -197,13 +234,36 @@ def _earlier_stage(
     if content is not None and not world.share.is_main:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    known = world.broadcast_object(lambda: parse_json(curves.read_text(encoding="utf-8")))
+    known = world.broadcast_object(lambda: _curves_in(curves))
     return _told(title, read_card(str(path), ENCODER), known)
+
+
+def _is_done(path: Path) -> bool:
+    """Return whether a file holds the encoder of a stage, and all that is told of it. Curves are only to be looked at."""
+    if not path.is_file():
+        return False
+    try:
+        card = read_card(str(path), ENCODER)
+        encoder_from(str(path), card)
+        return _told("", card, {}).steps > 0
+    except (ModelFileError, ValueError, TypeError, KeyError):
+        return False
+
+
+def _curves_in(file: Path) -> dict[str, Any]:
+    """Return the state of the curves in a file, or nothing where there is none that can be read."""
+    curves = Curves(Feedback())
+    try:
+        curves.restore(parse_json(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+    return curves.state()
 
 
 def _told(title: str, card: ModelCard, curves: dict[str, Any]) -> EarlierStage:
     told = card.provenance
-    return EarlierStage(title, card.method, told["rasters"], told["loss"], told[MADE_BY]["inputs"], curves)
+    inputs, origin = told[MADE_BY]["inputs"], told.get("weights", {})
+    return EarlierStage(title, card.method, told["rasters"], told["loss"], inputs, origin, curves)
 
 
 @contextmanager

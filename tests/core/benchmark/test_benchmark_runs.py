@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -314,6 +315,23 @@ class TestTheCommand:
         code, said = command(str(tmp_path), "--encoders", "none", "--output", str(tmp_path / "out"), "--device", "cpu")
         assert code == 1
         assert "No encoder could be measured on any task." in said
+
+    def test_asks_no_server_unless_the_user_names_one(
+        self, command: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        closed = []
+
+        def looked(*_: object) -> None:
+            closed.append(os.environ.get("CPL_VSIL_CURL_ALLOWED_FILENAME") == "none")
+            raise RequestError("Enough.")
+
+        monkeypatch.setattr("false_core.benchmark.runner.run_benchmark", looked)
+        body = 'name = "a"\nkind = "segmentation"\nraster = "/vsis3/archive/a.tif"\ntruth = "t.tif"\n'
+        (tmp_path / "task.toml").write_text(body, encoding="utf-8")
+        (tmp_path / "mine.toml").write_text(f"[[tasks]]\n{body}", encoding="utf-8")
+        for named in (tmp_path, tmp_path / "mine.toml"):
+            assert command(str(named), "--encoders", "none", "--output", str(tmp_path / "out"), "--device", "cpu")[0] == 2
+        assert closed == [True, False]
 
     def test_is_not_in_the_plugin(
         self, command: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path

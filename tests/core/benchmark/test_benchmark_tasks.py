@@ -12,7 +12,7 @@ from small_world import write_labels, write_raster
 
 from false_core.benchmark.encoders import check_encoders, encoder_called
 from false_core.benchmark.ready_tasks import tasks_of_data
-from false_core.benchmark.tasks import AREAS, CHANGE, LIKENESS, SEGMENTATION, read_tasks
+from false_core.benchmark.tasks import AREAS, CHANGE, LIKENESS, SEGMENTATION, lead_to_server, read_tasks
 from false_core.errors import InputError, ModelFileError, RequestError
 
 BOX = shapely.box(500_000, 5_599_990, 500_005, 5_600_000)
@@ -98,6 +98,20 @@ class TestAFolder:
         (task,) = read_tasks([str(tmp_path)])
         assert (task.name, task.truth) == (tmp_path.name, str(tmp_path / "b.tif"))
 
+    def test_is_told_nothing_of_the_environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SECRET", "hidden")
+        table = 'name = "a"\nkind = "segmentation"\nraster = "$SECRET.tif"\ntruth = "b.tif"\n'
+        (tmp_path / "task.toml").write_text(table, encoding="utf-8")
+        assert read_tasks([str(tmp_path)])[0].raster == str(tmp_path / "$SECRET.tif")
+        assert read_tasks([toml(tmp_path, table)])[0].raster == str(tmp_path / "hidden.tif")
+
+    def test_does_not_open_the_network_as_a_file_does_that_was_named(self, tmp_path: Path) -> None:
+        table = 'name = "a"\nkind = "segmentation"\nraster = "/vsis3/archive/a.tif"\ntruth = "b.tif"\n'
+        (tmp_path / "task.toml").write_text(table, encoding="utf-8")
+        assert not lead_to_server([str(tmp_path)])
+        assert lead_to_server([toml(tmp_path, table)])
+        assert not lead_to_server([])
+
     def test_has_the_same_mark_wherever_it_lies_and_another_one_with_other_files(self, tmp_path: Path) -> None:
         marks = []
         for name in ("here", "there", "other"):
@@ -137,6 +151,10 @@ class TestAnEncoder:
         assert untrained.members[0].weights == "none"
         assert (of_timm.members[0].backbone, of_timm.members[0].weights) == ("resnet10t", "imagenet")
         assert chosen.members[0].weights == "resnet10t.c3_in1k"
+
+    def test_of_components_has_no_weights_but_those_of_a_file(self) -> None:
+        with pytest.raises(RequestError, match="no weights of pca.* Pretrain with the method pca and name its encoder file"):
+            encoder_called("pca")
 
     @pytest.mark.thorough
     def test_may_be_a_file_and_stand_beside_the_general_one(self, encoder: str) -> None:

@@ -34,9 +34,9 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def new_last() -> LaST:
+def new_last(outputs: int = SETTINGS.outputs) -> LaST:
     torch.manual_seed(0)
-    return LaST(build_encoder("resnet10t", 2), LaST.adapted(SETTINGS))
+    return LaST(build_encoder("resnet10t", 2), LaST.adapted(replace(SETTINGS, outputs=outputs)))
 
 
 def some_views() -> Views:
@@ -112,6 +112,16 @@ class TestCollapse:
     def test_is_noticed_in_the_answers(self) -> None:
         said = [self.outcome(self.answers(number), self.directions(1.0)).collapsed for number in (1, 2, 16)]
         assert [bool(one) for one in said] == [True, False, False]
+
+    def test_is_not_seen_in_few_views_that_are_told_apart(self) -> None:
+        """A batch of two patches, each with an answer of its own, of thousands."""
+        method = new_last(outputs=4096)
+        patches = 20 * torch.nn.functional.one_hot(torch.tensor([0, 1, 0, 1]), 4096).float()
+        for answers, wanted in ((patches, False), (patches[[0, 0, 0, 0]], True)):
+            student = torch.zeros(4, 3 * 4096)
+            made = {"teacher": answers, "student": student, "directions": self.directions(1.0)[:4]}
+            method.centre.zero_()
+            assert bool(method.compare_all(made).collapsed) == wanted
 
     def test_is_noticed_in_the_directions(self) -> None:
         for apart, wanted in ((0.0, True), (0.001, True), (0.1, False)):

@@ -21,7 +21,7 @@ from false_core.jobs import Estimate, Pretrain
 from false_core.models.model_file import read_card
 from false_core.models.record import read_record
 from false_core.training import stages
-from false_core.training.stages import read_stages
+from false_core.training.stages import asks_network, read_stages
 
 TWO = """
 [[stages]]
@@ -94,12 +94,36 @@ class TestTheFile:
                 RequestError,
                 "Stage 1 of stages.toml has its own seed, which all stages have in common.",
             ),
+            (
+                "[[stages]]\n[[stages]]\nmethod = 'pca'",
+                RequestError,
+                "Stage 2 of stages.toml has the method pca, which goes on from no other stage. .* Make it the first stage.",
+            ),
+            (
+                "[[stages]]\nmethod = 'pca'\n[[stages]]",
+                RequestError,
+                "Stage 1 of stages.toml makes an encoder that the stages behind it do not have. Set backbone to pca.",
+            ),
+            (
+                "[[stages]]\nplaces = ''",
+                RequestError,
+                "Stage 1 of stages.toml: places must be a text that is not empty; it is ''.",
+            ),
             ("[[stages]]\nrasters = 3", RequestError, "Stage 1 of stages.toml: rasters must be a list of paths"),
         ],
     )
     def test_that_is_wrong_says_where(self, land: str, tmp_path: Path, text: str, error: type, what: str) -> None:
         with pytest.raises(error, match=what):
             run(staged(land, tmp_path, text))
+
+    def test_may_begin_with_components_where_all_stages_have_their_network(self, land: str, tmp_path: Path) -> None:
+        text = "[[stages]]\nmethod = 'pca'\n"
+        assert len(read_stages(staged(land, tmp_path, text))) == 1
+        assert len(read_stages(staged(land, tmp_path, text + "[[stages]]\n", backbone="pca"))) == 2
+
+    def test_leads_to_the_network_where_a_stage_names_an_address(self, land: str, tmp_path: Path) -> None:
+        assert not asks_network(staged(land, tmp_path))
+        assert asks_network(staged(land, tmp_path, "[[stages]]\nrasters = ['/vsis3/archive/a.tif']\n[[stages]]\n"))
 
     def test_that_is_missing_is_named(self, land: str, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="nowhere.toml"):
@@ -161,6 +185,53 @@ class TestTheJob:
         changed = [one.path for one in rerun.plan(job.encoder, again).inputs if one.state == rerun.CHANGED]
         assert changed == [str(tmp_path / "archive.tif")]
 
+    def test_says_what_the_first_stage_started_from_and_nothing_of_files_that_are_gone(
+        self, land: str, tmp_path: Path
+    ) -> None:
+        job = staged(land, tmp_path, "[[stages]]\nsteps = 1\n" * 3)
+        run(job)
+        card = read_card(job.encoder)
+        assert "weights" not in card.provenance
+        assert not [path for path in read_record(card, job.encoder).inputs if "stage_" in path]
+        on = dataclasses.replace(job, weights=job.encoder, encoder=str(tmp_path / "on.safetensors"))
+        run(on)
+        assert read_card(on.encoder).provenance["weights"]["file"] == "e.safetensors"
+
+    def test_may_have_as_many_stages_as_are_admitted(self, land: str, tmp_path: Path) -> None:
+        job = staged(land, tmp_path, "[[stages]]\nsteps = 1\n" * stages.MOST_STAGES)
+        assert run(job)["steps"] == stages.MOST_STAGES
+        assert len(read_card(job.encoder).provenance["stages"]) == stages.MOST_STAGES
+
+    @pytest.mark.parametrize(("damaged", "is_done_again"), [("stage_1.safetensors", True), ("stage_1.json", False)])
+    def test_does_a_stage_again_whose_encoder_cannot_be_read_and_goes_without_its_curves(
+        self, land: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: str, is_done_again: bool
+    ) -> None:
+        monkeypatch.setenv("FALSE_CACHE", str(tmp_path / "cache"))
+        job, cancel, steps = staged(land, tmp_path / "work", report=str(tmp_path / "r.html")), threading.Event(), list[int]()
+
+        def watch(event: Event) -> None:
+            if isinstance(event, Metric) and event.step == 7:
+                cancel.set()
+
+        with pytest.raises(Cancelled):
+            run(job, watch, cancel)
+        (file,) = (tmp_path / "cache" / "stages").glob(f"*/{damaged}")
+        file.write_bytes(file.read_bytes()[:-40])
+        renamed = Path(str(job.stages))
+        renamed.write_text(renamed.read_text("utf-8").replace("general", "of anything"), encoding="utf-8")
+        run(job, lambda event: steps.append(event.step) if isinstance(event, Metric) else None)
+        assert (min(steps) == 1) == is_done_again and max(steps) == 10
+        assert "An earlier stage: of anything" in Path(str(job.report)).read_text("utf-8")
+
+    def test_shows_what_a_pattern_no_longer_finds_as_missing(self, land: str, tmp_path: Path) -> None:
+        job = staged(land, tmp_path, "[[stages]]\nrasters = ['arch*.tif']\nsteps = 1\n[[stages]]\nsteps = 1\n")
+        run(job)
+        again = str(tmp_path / "again.safetensors")
+        assert rerun.plan(job.encoder, again).is_the_same
+        (tmp_path / "archive.tif").unlink()
+        missing = [one.path for one in rerun.plan(job.encoder, again).inputs if one.state == rerun.MISSING]
+        assert missing == [str(tmp_path / "arch*.tif")]
+
     def test_shows_the_curves_of_each_stage(self, land: str, tmp_path: Path, listener: Listener) -> None:
         report = tmp_path / "report.html"
         run(staged(land, tmp_path, report=str(report)), listener)
@@ -209,6 +280,11 @@ class TestTheJob:
         plain = dataclasses.replace(job, stages=None, steps=3, encoder=str(tmp_path / "plain.safetensors"))
         run(plain)
         assert_equal(job.encoder, plain.encoder)
+
+    def test_can_be_estimated_where_a_later_stage_keeps_what_the_first_one_learned(self, land: str, tmp_path: Path) -> None:
+        file = tmp_path / "job.json"
+        file.write_text(jobs.to_json(staged(land, tmp_path / "work")), encoding="utf-8")
+        assert run(Estimate(str(file)))["memory_gb"] > 0
 
     def test_counts_all_stages_in_its_estimate(self, land: str, tmp_path: Path) -> None:
         many = "[[stages]]\nsteps = 20000\n" * 3
