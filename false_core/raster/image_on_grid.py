@@ -131,7 +131,10 @@ class ImageOnGrid:
             raise self._cannot_be_brought(error) from error
 
     def _cannot_be_brought(self, error: Exception) -> InputError:
-        return InputError(f"{self.source.name} cannot be brought to the grid of {self._grid.name}: {error}.")
+        return InputError(
+            f"{self.source.name} cannot be brought to the grid of {self._grid.name}: {error}.",
+            "Check that both rasters have the right CRS.",
+        )
 
     def _whole_offset(self) -> tuple[int, int] | None:
         """Return how many columns and rows the pixels of the raster lie beside those of the grid; None where in between."""

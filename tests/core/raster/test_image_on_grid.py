@@ -51,6 +51,16 @@ def test_a_raster_that_lies_some_pixels_beside_is_not_resampled(tmp_path: Path, 
     assert image.extent_on_grid() == Window(10, 0, 50, 40)
 
 
+def test_without_a_way_from_one_crs_to_the_other_it_is_said_which_rasters_these_are(
+    tmp_path: Path, grid: RasterSource
+) -> None:
+    site = 'LOCAL_CS["building site",UNIT["metre",1]]'
+    image = write_raster(tmp_path / "site.tif", np.ones((1, SIZE, SIZE), np.uint8), crs=site)
+    with pytest.raises(InputError, match="site.tif cannot be brought to the grid of grid.tif.*right CRS") as refused:
+        ImageOnGrid(RasterSource(image), grid, Listener().feedback)
+    assert refused.value.remedy == "Check that both rasters have the right CRS."
+
+
 @pytest.mark.parametrize("crs", [CRS, "EPSG:4326", None])
 @pytest.mark.parametrize("pixel", [0.5, 0.9, 1.7])
 def test_a_slope_is_the_same_slope(tmp_path: Path, crs: str | None, pixel: float) -> None:
