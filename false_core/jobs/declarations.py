@@ -97,6 +97,33 @@ def _extent(what: str, without: str, of: str) -> Any:
     return parameter(EXTENT, "Extent", help, None, of=of)
 
 
+def _encoder_file() -> Any:
+    return parameter(
+        MODEL,
+        "Encoder",
+        "Encoder file from pretraining. Empty: the general encoder alone. With one, both are used.",
+        None,
+        of="encoder",
+    )
+
+
+def _general_encoder(more: str = "") -> Any:
+    return parameter(
+        CHOICE,
+        "General encoder",
+        "general: an encoder that others trained on photographs, which comes with the library. none: the encoder file "
+        f"alone.{more}",
+        GENERAL_WEIGHTS[0],
+        choices=GENERAL_WEIGHTS,
+        advanced=True,
+    )
+
+
+def _bands_of_encoder(of: str) -> Any:
+    help = "Bands to use, counted from 1. Empty: those of the encoder, or all but alpha."
+    return parameter(BANDS, "Bands", help, (), of=of, advanced=True)
+
+
 def _preset() -> Any:
     return parameter(
         CHOICE,
@@ -471,13 +498,7 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
         of="labels",
     )
     model: str = parameter(NEW_MODEL, "Model", "The model file to write.")
-    encoder: Optional[str] = parameter(
-        MODEL,
-        "Encoder",
-        "Encoder file from pretraining. Empty: the general encoder alone. With one, both are used.",
-        None,
-        of="encoder",
-    )
+    encoder: Optional[str] = _encoder_file()
     head: str = parameter(
         CHOICE,
         "Head",
@@ -488,14 +509,7 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
         "auto",
         choices=HEADS,
     )
-    bands: Tuple[int, ...] = parameter(
-        BANDS,
-        "Bands",
-        "Bands to use, counted from 1. Empty: those of the encoder, or all but alpha.",
-        (),
-        of="raster",
-        advanced=True,
-    )
+    bands: Tuple[int, ...] = _bands_of_encoder(of="raster")
     preset: str = _preset()
     backbone: Optional[str] = _backbone()
     seed: int = _seed()
@@ -506,15 +520,7 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
         "Freeze the encoder",
         "Train the decoder only, as in the paper. Otherwise the encoder is trained through after a first phase.",
     )
-    weights: str = parameter(
-        CHOICE,
-        "General encoder",
-        "general: an encoder that others trained on photographs, which comes with the library. none: the encoder file "
-        "alone. The head network starts from the encoder file or from nothing.",
-        GENERAL_WEIGHTS[0],
-        choices=GENERAL_WEIGHTS,
-        advanced=True,
-    )
+    weights: str = _general_encoder(" The head network starts from the encoder file or from nothing.")
     smoothing: float = parameter(
         NUMBER,
         "Smoothing",
@@ -659,21 +665,8 @@ class ClassifyAreas(Job, done_by="false_core.areas.classify_areas:classify_areas
         None,
         of="area classifier",
     )
-    encoder: Optional[str] = parameter(
-        MODEL,
-        "Encoder",
-        "Encoder file from pretraining. Empty: the general encoder alone. With one, both are used.",
-        None,
-        of="encoder",
-    )
-    bands: Tuple[int, ...] = parameter(
-        BANDS,
-        "Bands",
-        "Bands to use, counted from 1. Empty: those of the encoder, or all but alpha.",
-        (),
-        of="raster",
-        advanced=True,
-    )
+    encoder: Optional[str] = _encoder_file()
+    bands: Tuple[int, ...] = _bands_of_encoder(of="raster")
     extent: Optional[str] = _extent("Make cells in this part only", "everywhere", of="raster")
     pixel_size: Optional[float] = parameter(
         NUMBER,
@@ -685,15 +678,7 @@ class ClassifyAreas(Job, done_by="false_core.areas.classify_areas:classify_areas
         minimum=0.0,
         advanced=True,
     )
-    weights: str = parameter(
-        CHOICE,
-        "General encoder",
-        "general: an encoder that others trained on photographs, which comes with the library. none: the encoder file "
-        "alone.",
-        GENERAL_WEIGHTS[0],
-        choices=GENERAL_WEIGHTS,
-        advanced=True,
-    )
+    weights: str = _general_encoder()
     seed: int = _seed()
     device: str = _device()
     legend: Optional[str] = parameter(
@@ -780,31 +765,10 @@ class FindSimilar(Job, done_by="false_core.areas.find_similar:find_similar"):
         unit="m",
         minimum=1e-6,
     )
-    encoder: Optional[str] = parameter(
-        MODEL,
-        "Encoder",
-        "Encoder file from pretraining. Empty: the general encoder alone. With one, both are used.",
-        None,
-        of="encoder",
-    )
-    bands: Tuple[int, ...] = parameter(
-        BANDS,
-        "Bands",
-        "Bands to use, counted from 1. Empty: those of the encoder, or all but alpha.",
-        (),
-        of="rasters",
-        advanced=True,
-    )
+    encoder: Optional[str] = _encoder_file()
+    bands: Tuple[int, ...] = _bands_of_encoder(of="rasters")
     extent: Optional[str] = _extent("Search only this part", "everywhere", of="rasters")
-    weights: str = parameter(
-        CHOICE,
-        "General encoder",
-        "general: an encoder that others trained on photographs, which comes with the library. none: the encoder file "
-        "alone.",
-        GENERAL_WEIGHTS[0],
-        choices=GENERAL_WEIGHTS,
-        advanced=True,
-    )
+    weights: str = _general_encoder()
     device: str = _device()
 
     RESULTS: ClassVar[Tuple[Result, ...]] = (
@@ -1129,21 +1093,8 @@ class Change(Job, done_by="false_core.change.find_change:find_change"):
         maximum=4.0,
         advanced=True,
     )
-    encoder: Optional[str] = parameter(
-        MODEL,
-        "Encoder",
-        "Encoder file from pretraining. Empty: the general encoder alone. With one, both are used.",
-        None,
-        of="encoder",
-    )
-    bands: Tuple[int, ...] = parameter(
-        BANDS,
-        "Bands",
-        "Bands to use, counted from 1. Empty: those of the encoder, or all but alpha.",
-        (),
-        of="before",
-        advanced=True,
-    )
+    encoder: Optional[str] = _encoder_file()
+    bands: Tuple[int, ...] = _bands_of_encoder(of="before")
     extent: Optional[str] = _extent("Look only at this part", "everything", of="before")
     pixel_size: Optional[float] = parameter(
         NUMBER,
@@ -1155,15 +1106,7 @@ class Change(Job, done_by="false_core.change.find_change:find_change"):
         minimum=0.0,
         advanced=True,
     )
-    weights: str = parameter(
-        CHOICE,
-        "General encoder",
-        "general: an encoder that others trained on photographs, which comes with the library. none: the encoder file "
-        "alone.",
-        GENERAL_WEIGHTS[0],
-        choices=GENERAL_WEIGHTS,
-        advanced=True,
-    )
+    weights: str = _general_encoder()
     seed: int = _seed()
     device: str = _device()
     legend: Optional[str] = parameter(
