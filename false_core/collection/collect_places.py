@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from false_core.collection.candidates import Grounds, Guide, PlaceCandidates, guided, scattered, squares, with_classes_of
 from false_core.collection.choosing import PlaceGroup, by_group, chosen, clusters
-from false_core.collection.looks import Eye, Looks, look_at, side_for
+from false_core.collection.looks import CandidateFeatures, Eye, look_at, side_for
 from false_core.collection.places import read_places
 from false_core.collection.quotas import quotas
 from false_core.collection.spread import ChosenPlaces, in_turn
@@ -180,7 +180,7 @@ class _Ordering:
     """The order of the candidates of a group."""
 
     how: str
-    looks: Looks
+    looks: CandidateFeatures
     positions: npt.NDArray[np.float64]
     distance: float
     count: int
@@ -203,7 +203,7 @@ def _groups(
     job: CollectPlaces,
     how: str,
     candidates: PlaceCandidates,
-    looks: Looks,
+    looks: CandidateFeatures,
     found: npt.NDArray[np.int64],
     positions: npt.NDArray[np.float64],
     distance: float,

@@ -45,10 +45,10 @@ from false_core.session_protocol import (
     Outlined,
     Picture,
     Refused,
-    Request,
     Save,
     Saved,
     Score,
+    SessionRequest,
     SessionScores,
     SetClasses,
     Suggest,
@@ -110,7 +110,7 @@ class Session:
             if self._room is not None:
                 self._room.rest()
 
-    def _take(self, request: Request) -> None:
+    def _take(self, request: SessionRequest) -> None:
         if isinstance(request, Close):
             self._is_closed = True
         elif isinstance(request, Open):
