@@ -177,7 +177,7 @@ class _Search:
         known = np.isfinite(found[:, 0])
         if not known.any():
             raise InputError(
-                f"No place of {marks.path} lies where {names_of(sources)} hold data.",
+                f"No place of {marks.path} lies on the data of {names_of(sources)}.",
                 "Check that both have the right CRS and lie on top of each other.",
             )
         if not known.all():
