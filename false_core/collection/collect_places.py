@@ -33,7 +33,7 @@ from false_core.raster.statistics import measure
 from false_core.raster.working_grid import areas_within, open_all
 from false_core.redaction import without_secrets
 from false_core.sampling.geocentric import GeocentricPositions
-from false_core.vector.layer_file import driver_of, write_vector
+from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style, style_of_places
 
 DEFAULT_SIDE = 128
@@ -55,7 +55,6 @@ def collect_places(job: CollectPlaces, feedback: Feedback) -> dict[str, Any]:
     Raises:
         InputError: No place of the size fits, or none holds data, or the guide does not lie over the rasters.
     """
-    driver_of(job.output)
     generator = np.random.default_rng(job.seed)
     how = job.choice if job.choice != "auto" else (BY_CHANCE if job.guide else BY_FEATURES)
     with feedback.stage("Starting", 0.05):

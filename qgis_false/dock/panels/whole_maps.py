@@ -123,8 +123,8 @@ class WholeMapsPanel(Panel):
     def _show_run(self) -> None:
         for widget in (self._progress, self._cancel):
             widget.setVisible(self._run is not None)
-        for widget in (self.make_map, self.improve, self.finished):
-            widget.setEnabled(self._run is None)
+        for button in (self.make_map, self.improve, self.finished):
+            button.setEnabled(self._run is None)
 
     def _on_end(self, successful: bool, results: Dict[str, Any], said: str) -> None:
         run, self._run = self._run, None
