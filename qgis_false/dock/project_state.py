@@ -7,7 +7,7 @@ from typing import NamedTuple, Optional
 
 from qgis.core import QgsProject, QgsRasterLayer, QgsVectorLayer
 
-GENERAL_WEIGHTS = "general"
+GENERAL_WEIGHTS, NO_WEIGHTS = "general", "none"
 SCOPE = "false"
 RASTER, LABELS, ENCODER, MODEL, WEIGHTS = (
     "/label/raster",

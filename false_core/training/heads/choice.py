@@ -66,17 +66,23 @@ def candidates_for(head: str, zooms: Sequence[Sequence[int]], bands: int) -> tup
 
     Args:
         head: The name of the head.
-        zooms: The zooms at which each encoder sees the image.
+        zooms: The zooms at which each encoder sees the image; none where there is no encoder.
         bands: Number of bands of the raster.
     """
     texture = Candidate("texture", (Member((TEXTURE,), 1.0),))
     if head == "texture":
         return (texture,)
+    spectrum = Candidate("spectrum", (Member((SPECTRUM,), 1.0),))
+    without_encoder = Candidate(
+        "texture and spectrum",
+        (Member((TEXTURE, SPECTRUM), 0.5), Member((TEXTURE,), 0.25), Member((SPECTRUM,), 0.25)),
+    )
+    if not zooms:
+        return without_encoder, texture, spectrum
     linear = Candidate("linear", _alike(*(_of_encoder(n, own, ()) for n, own in enumerate(zooms))))
     if head == "linear":
         return (linear,)
     fused = Candidate("linear and texture", _alike(*(_of_encoder(n, own, (TEXTURE,)) for n, own in enumerate(zooms))))
-    spectrum = Candidate("spectrum", (Member((SPECTRUM,), 1.0),))
     with_spectrum = Candidate(
         "linear, texture and spectrum", _alike(*(_of_encoder(n, own, (TEXTURE, SPECTRUM)) for n, own in enumerate(zooms)))
     )
@@ -87,10 +93,6 @@ def candidates_for(head: str, zooms: Sequence[Sequence[int]], bands: int) -> tup
             for number, which in ((0, "general"), (len(zooms) - 1, "pretrained"))
             for name, parts in (("linear and texture", (TEXTURE,)),)
         )
-    without_encoder = Candidate(
-        "texture and spectrum",
-        (Member((TEXTURE, SPECTRUM), 0.5), Member((TEXTURE,), 0.25), Member((SPECTRUM,), 0.25)),
-    )
     several_bands = (with_spectrum, without_encoder) if bands > SPECTRAL_BANDS else ()
     return (fused, *several_bands, *latest, linear, texture, spectrum)
 
