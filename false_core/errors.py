@@ -19,7 +19,7 @@ from typing import Iterator, Tuple, Type
 
 from false_core.redaction import without_secrets
 
-MAX_CHARACTERS = 2000
+MAX_ERROR_CHARACTERS = 2000
 """Characters of each part of an error. Names and values in it may come from files of any size."""
 _LOOKED_THROUGH = 50_000
 """Characters of a text in which secrets are looked for: before its middle is left out, as that may cut one in two."""
@@ -128,7 +128,7 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() or character == "\n" else " " for character in text)
 
 
-def presentable(text: str, most: int = MAX_CHARACTERS) -> str:
+def presentable(text: str, most: int = MAX_ERROR_CHARACTERS) -> str:
     """Return ``text`` as it may be shown and kept: without secrets, without what moves a cursor, and not too long."""
     return printable(_shortened(without_secrets(_shortened(text, _LOOKED_THROUGH)), most))
 

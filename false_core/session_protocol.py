@@ -187,8 +187,8 @@ class Close:
     number: int
 
 
-Request = Union[Open, SetClasses, ChangeLabels, View, Score, Suggest, Outline, Save, Close]
-REQUESTS = Vocabulary("request", get_args(Request), LONGEST_SESSION_LINE)
+SessionRequest = Union[Open, SetClasses, ChangeLabels, View, Score, Suggest, Outline, Save, Close]
+REQUESTS = Vocabulary("request", get_args(SessionRequest), LONGEST_SESSION_LINE)
 
 
 # --- Answers ------------------------------------------------------------------------------------------------------------

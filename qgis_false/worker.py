@@ -32,7 +32,7 @@ from qgis_false.environment import versions
 from qgis_false.environment.host import this_host
 from qgis_false.environment.interpreters import REQUIRED_PACKAGES, NoEnvironment, find_interpreter, how_to_complete
 from qgis_false.environment.processes import (
-    LONGEST_LINE,
+    MOST_OUTPUT_BYTES,
     OUTPUT_POLL_S,
     TERMINATE_S,
     CancelWatch,
@@ -196,7 +196,7 @@ class _Process:
 
     def _read_chatter(self) -> None:
         with open(self._child.stderr.fileno(), "rb", closefd=False) as stream:  # type: ignore[union-attr]
-            for line in iter(lambda: stream.readline(LONGEST_LINE), b""):
+            for line in iter(lambda: stream.readline(MOST_OUTPUT_BYTES), b""):
                 text = presentable(line.decode("utf-8", "replace").rstrip(), events.LONGEST_MESSAGE)
                 self._last_words.append(text)
                 self._chatter.append(text)

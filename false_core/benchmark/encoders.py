@@ -157,7 +157,7 @@ def _member(word: str) -> NamedEncoder:
     if not timm.is_model(backbone):
         raise RequestError(
             f"There is no encoder {word!r}.",
-            f"Choose {NONE}, {jobs.GENERAL_WEIGHTS[0]}, {UNTRAINED_ENCODER}, a backbone of timm, or an encoder file.",
+            f"Choose {NONE}, {jobs.GENERAL_WEIGHTS}, {UNTRAINED_ENCODER}, a backbone of timm, or an encoder file.",
         )
     return NamedEncoder(backbone, word if "." in word else DEFAULT_OF_TIMM)
 

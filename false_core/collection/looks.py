@@ -72,7 +72,7 @@ class Eye:
 
 
 @dataclass(frozen=True)
-class Looks:
+class CandidateFeatures:
     """The features of candidates that were looked at.
 
     Attributes:
@@ -88,7 +88,7 @@ class Looks:
 
 def look_at(
     grounds: Grounds, candidates: PlaceCandidates, eye: Eye | None, generator: np.random.Generator, feedback: Feedback
-) -> Looks:
+) -> CandidateFeatures:
     """Look at each candidate, those that lie near each other one after the other."""
     chunk = candidates.centres // 1024
     order = np.lexsort((candidates.centres[:, 0], chunk[:, 0], chunk[:, 1], candidates.rasters))
@@ -116,7 +116,7 @@ def look_at(
     back = np.argsort(np.concatenate(seen)) if seen else np.zeros(0, np.int64)
     nothing = np.zeros((int(valid.sum()), 0), np.float32)
     one, other = (np.concatenate(view)[back] if view else nothing for view in views)
-    return Looks(valid, one, other)
+    return CandidateFeatures(valid, one, other)
 
 
 def _read(grounds: Grounds, raster: int, window: Window) -> tuple[FloatArray, bool]:

@@ -406,18 +406,18 @@ def _are_scored(dataset: Dataset, labels: RunLabels) -> npt.NDArray[np.bool_]:
 
 def _beside(variant: Variant, encoder: str | None) -> str:
     """Return the general encoder where it is looked at: without an encoder file, or beside one that started from it."""
-    general, none = jobs.GENERAL_WEIGHTS
     if encoder is None:
-        return variant.weights or general
-    return general if variant.method != SUPERVISED and variant.weights in (None, general) else none
+        return variant.weights or jobs.GENERAL_WEIGHTS
+    starts_from_it = variant.method != SUPERVISED and variant.weights in (None, jobs.GENERAL_WEIGHTS)
+    return jobs.GENERAL_WEIGHTS if starts_from_it else jobs.NO_WEIGHTS
 
 
 def _takes_a_file(cell: Cell) -> bool:
     """Return whether labels alone need an encoder file, as fine-tuning takes such weights from nothing else."""
     variant = cell.variant
     if variant.head == NETWORK_HEAD:
-        return variant.weights not in (None, *jobs.GENERAL_WEIGHTS)
-    return variant.backbone is not None or variant.weights not in (None, jobs.GENERAL_WEIGHTS[0])
+        return variant.weights not in (None, jobs.GENERAL_WEIGHTS, jobs.NO_WEIGHTS)
+    return variant.backbone is not None or variant.weights not in (None, jobs.GENERAL_WEIGHTS)
 
 
 class _CellProgress:

@@ -26,7 +26,7 @@ from false_core.raster.source import RasterSource
 from false_core.raster.working_grid import at_resolution_of_model
 from false_core.sampling.labelled import LabelledRaster
 from false_core.training.finetune import labelled_raster
-from false_core.training.heads.choice import Candidate, balanced_counts
+from false_core.training.heads.choice import HeadCandidate, balanced_counts
 from false_core.training.heads.fit import Fitted, fit_head
 from false_core.training.heads.samples import FeatureSampler, FloatArray, LabelledPoints, labelled_points
 from false_core.training.start import Start, begin, frozen_encoders, smoothing_px
@@ -186,7 +186,7 @@ class SampledRun:
         places = LabelledPoints(pixels.middles / source.factor, np.zeros(len(pixels.targets), np.int64), pixels.targets)
         return kept.at(places)
 
-    def _said_by(self, candidate: Candidate, features: Mapping[str, FloatArray]) -> Answers:
+    def _said_by(self, candidate: HeadCandidate, features: Mapping[str, FloatArray]) -> Answers:
         found: Answers = self._fitted.classifiers.log_probabilities(candidate, features).argmax(axis=1)
         return found
 

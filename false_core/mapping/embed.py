@@ -43,7 +43,7 @@ MANY_BANDS = 64
 """Bands from which on a tile is smaller."""
 SAMPLE_TILE = 256
 """The same for the sample that the components are computed from, which must not depend on the number of bands."""
-COLOURS, COLOUR_NODATA = 3, 0
+COLOUR_BANDS, COLOUR_NODATA = 3, 0
 LARGE_GB = 10.0
 """The size from which on a warning is given."""
 
@@ -71,7 +71,7 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
         pixel = source.pixel_size * source.factor * FEATURE_STRIDE
         feedback.info(f"Writing {bands} bands with pixels of {length_in_words(pixel, source.crs)}.")
         pixels = area.width // FEATURE_STRIDE * (area.height // FEATURE_STRIDE)
-        gigabytes = bands * pixels * (1 if job.components == COLOURS else 4) / 1e9
+        gigabytes = bands * pixels * (1 if job.components == COLOUR_BANDS else 4) / 1e9
         if gigabytes > LARGE_GB:
             feedback.warn(f"The result takes up to {gigabytes:,.0f} GB. Components, or an extent, would make it smaller.")
     with feedback.stage("Finding components", 0.1):
@@ -111,7 +111,7 @@ def whole_feature_pixels(area: Window) -> Window:
 def _write(
     path: Path, tiled: TiledEncoder, area: Window, components: Components | None, bands: int, feedback: Feedback
 ) -> None:
-    source, in_colour = tiled.source, bands == COLOURS and components is not None
+    source, in_colour = tiled.source, bands == COLOUR_BANDS and components is not None
     f = source.factor
     source_window = Window(area.column * f, area.row * f, area.width * f, area.height * f)
     # From a corner of the coarsest features on, so that they lie the same whatever area is asked for.

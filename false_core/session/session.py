@@ -46,10 +46,10 @@ from false_core.session_protocol import (
     Picture,
     Place,
     Refused,
-    Request,
     Save,
     Saved,
     Score,
+    SessionRequest,
     SessionScores,
     SetClasses,
     Suggest,
@@ -113,7 +113,7 @@ class Session:
             if self._room is not None:
                 self._room.rest()
 
-    def _take(self, request: Request) -> None:
+    def _take(self, request: SessionRequest) -> None:
         if isinstance(request, Close):
             self._is_closed = True
         elif isinstance(request, Open):

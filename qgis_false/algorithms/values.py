@@ -67,10 +67,10 @@ def rasters(request: Request, field: Field) -> Optional[List[str]]:
 def _imagery(request: Request, field: Field) -> List[Union[str, QgsRasterLayer]]:
     """Return what was entered, in its order: layers, and names that stand for rasters, which the library looks into."""
     entered = request.raw(field)
-    if field.parameter.kind == jobs.RASTER and not layers.stands_for_rasters(entered, request.context):
+    if field.parameter.kind == jobs.RASTER and not layers.value_stands_for_rasters(entered, request.context):
         return [_raster_layer(request, field.processing_name)]
     entered = [entered] if isinstance(entered, str) or not isinstance(entered, (list, tuple)) else entered
-    named = [layers.stands_for_rasters(one, request.context) for one in entered]
+    named = [layers.value_stands_for_rasters(one, request.context) for one in entered]
     opened = iter(_opened(request, field, [one for one, name in zip(entered, named) if not name]))
     return [layers.path_of_name(one) if name else next(opened) for one, name in zip(entered, named)]
 

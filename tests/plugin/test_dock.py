@@ -528,7 +528,7 @@ class TestSession:
         assert [model.index(row, 3).data() for row in range(2)] == ["2", "1"]
 
     def test_a_narrow_dock_cuts_names_and_no_accuracy(self, dock):
-        from qgis_false.dock.class_list import ACCURACY, COUNT, NAME
+        from qgis_false.dock.class_list import ACCURACY_COLUMN, COUNT_COLUMN, NAME_COLUMN
 
         two_classes(dock)
         known = SimpleNamespace(code=1, accuracy=1.0, low=0.88, high=1.0, missing=0)
@@ -539,8 +539,10 @@ class TestSession:
         QCoreApplication.processEvents()
         table = dock.classes.table
         assert table.horizontalScrollBar().maximum() == 0
-        assert [table.columnWidth(column) >= table.sizeHintForColumn(column) for column in (COUNT, ACCURACY)] == [True, True]
-        assert table.columnWidth(NAME) >= 40
+        assert [
+            table.columnWidth(column) >= table.sizeHintForColumn(column) for column in (COUNT_COLUMN, ACCURACY_COLUMN)
+        ] == [True, True]
+        assert table.columnWidth(NAME_COLUMN) >= 40
 
     def test_the_next_place_is_zoomed_to(self, dock, desk):
         two_classes(dock)

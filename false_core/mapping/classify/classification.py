@@ -21,7 +21,7 @@ from false_core.mapping.classify.assemble import Assembly, layers_of
 from false_core.mapping.classify.compute import compute_strips, network_of
 from false_core.mapping.classify.cost import disk_needed, mapping_cost
 from false_core.mapping.classify.plan import Strip, own_share, plan_of, runs_of
-from false_core.mapping.classify.store import DIGITS, MAP, TILES_AT_A_TIME, JobStart, StripStore, digest_of
+from false_core.mapping.classify.store import DIGITS, MAP_LAYER, TILES_AT_A_TIME, JobStart, StripStore, digest_of
 from false_core.mapping.classify.strip_task import FinishedStrips
 from false_core.mapping.map_overview import MapOverview
 from false_core.mapping.map_report import classification_report
@@ -144,7 +144,7 @@ class Classification:
             with ExitStack() as stack:
                 for layer in self._layers:
                     beside = self._assembly.beside(layer)
-                    shown = sidecars(layer.target, source.path) if layer.name == MAP else []
+                    shown = sidecars(layer.target, source.path) if layer.name == MAP_LAYER else []
                     # A mosaic holds the names itself.
                     shown = [path for path in shown if path.endswith(".qml") or not beside]
                     paths = stack.enter_context(published(layer.target, *beside, *shown))

@@ -36,10 +36,10 @@ TILES_AT_A_TIME = "tiles at a time"
 """The name of a number that is found by taking the time, and that all processes agree on."""
 DIGITS = "digits"
 """The name of the binary digits of the numbers that the network computes with, on which all agree too."""
-MAP, CONFIDENCE = "map.tif", "confidence.tif"
+MAP_LAYER, CONFIDENCE_LAYER = "map.tif", "confidence.tif"
 """Layers, as their files are called in a strip. One that is missing there holds nothing but nodata."""
 _SEEN, _CONTENTS, _FAILED = "seen.safetensors", "contents.json", "failed.json"
-_FILES = {MAP, CONFIDENCE, _SEEN, _CONTENTS}
+_FILES = {MAP_LAYER, CONFIDENCE_LAYER, _SEEN, _CONTENTS}
 _READ_AT_ONCE = 1 << 20
 
 

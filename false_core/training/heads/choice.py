@@ -28,7 +28,7 @@ MIN_SHAPES_TO_JUDGE = 20
 
 
 @dataclass(frozen=True)
-class Candidate:
+class HeadCandidate:
     """A way to put classifiers together.
 
     Attributes:
@@ -53,15 +53,15 @@ class HeadComparison:
         on_raster: What the same classifiers make of random pixels of the raster, of shape (m, classes).
     """
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[HeadCandidate, ...]
     scores: tuple[float, ...]
-    chosen: Candidate
+    chosen: HeadCandidate
     held_out: npt.NDArray[np.int64]
     log_probabilities: FloatArray
     on_raster: FloatArray
 
 
-def candidates_for(head: str, zooms: Sequence[Sequence[int]], bands: int) -> tuple[Candidate, ...]:
+def candidates_for(head: str, zooms: Sequence[Sequence[int]], bands: int) -> tuple[HeadCandidate, ...]:
     """Return the candidates of a head: ``"linear"``, ``"texture"`` or ``"auto"``, those that do well on most rasters first.
 
     Args:
@@ -69,27 +69,27 @@ def candidates_for(head: str, zooms: Sequence[Sequence[int]], bands: int) -> tup
         zooms: The zooms at which each encoder sees the image; none where there is no encoder.
         bands: Number of bands of the raster.
     """
-    texture = Candidate("texture", (Member((TEXTURE,), 1.0),))
+    texture = HeadCandidate("texture", (Member((TEXTURE,), 1.0),))
     if head == "texture":
         return (texture,)
-    spectrum = Candidate("spectrum", (Member((SPECTRUM,), 1.0),))
-    without_encoder = Candidate(
+    spectrum = HeadCandidate("spectrum", (Member((SPECTRUM,), 1.0),))
+    without_encoder = HeadCandidate(
         "texture and spectrum",
         (Member((TEXTURE, SPECTRUM), 0.5), Member((TEXTURE,), 0.25), Member((SPECTRUM,), 0.25)),
     )
     if not zooms:
         return without_encoder, texture, spectrum
-    linear = Candidate("linear", _alike(*(_of_encoder(n, own, ()) for n, own in enumerate(zooms))))
+    linear = HeadCandidate("linear", _alike(*(_of_encoder(n, own, ()) for n, own in enumerate(zooms))))
     if head == "linear":
         return (linear,)
-    fused = Candidate("linear and texture", _alike(*(_of_encoder(n, own, (TEXTURE,)) for n, own in enumerate(zooms))))
-    with_spectrum = Candidate(
+    fused = HeadCandidate("linear and texture", _alike(*(_of_encoder(n, own, (TEXTURE,)) for n, own in enumerate(zooms))))
+    with_spectrum = HeadCandidate(
         "linear, texture and spectrum", _alike(*(_of_encoder(n, own, (TEXTURE, SPECTRUM)) for n, own in enumerate(zooms)))
     )
-    latest: tuple[Candidate, ...] = ()
+    latest: tuple[HeadCandidate, ...] = ()
     if len(zooms) > 1:
         latest = tuple(
-            Candidate(f"{name}, {which} encoder alone", _of_encoder(number, zooms[number], parts))
+            HeadCandidate(f"{name}, {which} encoder alone", _of_encoder(number, zooms[number], parts))
             for number, which in ((0, "general"), (len(zooms) - 1, "pretrained"))
             for name, parts in (("linear and texture", (TEXTURE,)),)
         )
@@ -120,7 +120,7 @@ def _alike(*groups: Sequence[Member]) -> tuple[Member, ...]:
 
 
 def compare(
-    candidates: Sequence[Candidate],
+    candidates: Sequence[HeadCandidate],
     spaces: Mapping[str, Space],
     features: Mapping[str, FloatArray],
     sample: Mapping[str, FloatArray],
@@ -176,7 +176,7 @@ def compare(
 
 
 def _on_raster(
-    chosen: Candidate,
+    chosen: HeadCandidate,
     fitted: Sequence[Mapping[tuple[str, ...], Linear]],
     spaces: Mapping[str, Space],
     sample: Mapping[str, FloatArray],

@@ -6,9 +6,10 @@ from typing import Optional
 
 from qgis.PyQt.QtWidgets import QComboBox, QLabel, QWidget
 
+from false_core.jobs import GENERAL_WEIGHTS, NO_WEIGHTS
 from qgis_false.dock.labelling import Labelling
 from qgis_false.dock.panels.panel import Panel, row
-from qgis_false.dock.project_state import GENERAL_WEIGHTS, NO_WEIGHTS, Looks
+from qgis_false.dock.project_state import Looks
 from qgis_false.translation import tr
 
 ENCODER_GENERAL, ENCODER_FILE, ENCODER_NONE, MODEL_FILE = range(4)
