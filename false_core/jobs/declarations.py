@@ -520,7 +520,9 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
         "Freeze the encoder",
         "Train the decoder only, as in the paper. Otherwise the encoder is trained through after a first phase.",
     )
-    weights: str = _general_encoder(" The head network starts from the encoder file or from nothing.")
+    weights: str = _general_encoder(
+        " Without either, heads look at colours and texture, and the head network starts from nothing."
+    )
     smoothing: float = parameter(
         NUMBER,
         "Smoothing",

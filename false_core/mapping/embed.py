@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from false_core import jobs
 from false_core.device import choose_device
-from false_core.errors import InputError, RequestError
+from false_core.errors import InputError, ModelFileError, RequestError
 from false_core.feedback import Feedback
 from false_core.inference.features import (
     FEATURE_STRIDE,
@@ -31,7 +31,7 @@ from false_core.mapping.raster_for_model import check_geotiffs, open_for_model
 from false_core.models.encoder import STRIDE, channels_of
 from false_core.models.from_file import encoder_from, segmenter_from
 from false_core.models.header import ENCODER
-from false_core.models.model_file import read_card
+from false_core.models.model_file import ModelCard, read_card
 from false_core.publish import published
 from false_core.raster.in_words import length_in_words
 from false_core.raster.map_file import RasterFile, build_overviews
@@ -55,7 +55,7 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
         device = choose_device(job.device, feedback)
         card = read_card(job.model)
         source = open_for_model(job.raster, job.model, card, feedback)
-        encoder = encoder_from(job.model, card) if card.kind == ENCODER else segmenter_from(job.model, card).encoder
+        encoder = _encoder(job.model, card)
         channels = sum(channels_of(encoder)[FINEST_LEVEL:])
         bands = job.components or channels
         if bands > channels:
@@ -87,6 +87,18 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
                 build_overviews(scratch)
     explained = sum(components.explained) if components else 1.0
     return {"bands": bands, "explained": explained, "pixel_size": pixel}
+
+
+def _encoder(path: str, card: ModelCard) -> Any:
+    """Return the encoder in a file: its own, or the one below a model's classifiers."""
+    if card.kind == ENCODER:
+        return encoder_from(path, card)
+    if card.head and not card.head.encoders:
+        raise ModelFileError(
+            f"{path} holds no encoder: it tells classes apart by colours and texture alone.",
+            "Choose an encoder file, or a model with an encoder.",
+        )
+    return segmenter_from(path, card).encoder
 
 
 def whole_feature_pixels(area: Window) -> Window:

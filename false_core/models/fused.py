@@ -233,7 +233,7 @@ class FusedSegmenter(nn.Module):
 
     @property
     def encoder(self) -> nn.Module:
-        """The encoder that was pretrained last."""
+        """The encoder that was pretrained last. There is one unless ``spec.encoders`` is empty."""
         return self.features.encoders[-1]
 
     @property

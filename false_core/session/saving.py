@@ -55,7 +55,7 @@ def save_live(request: Save, ground: Ground, head: LiveHead, annotation: Annotat
         annotation,
         held_out.accuracy,
         held_out.confusion,
-        ground.backbones[-1],
+        ground.backbones[-1] if ground.backbones else "",
         method,
     )
     with locked_outputs(job):

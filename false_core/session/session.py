@@ -44,6 +44,7 @@ from false_core.session_protocol import (
     Outline,
     Outlined,
     Picture,
+    Place,
     Refused,
     Save,
     Saved,
@@ -63,6 +64,8 @@ REFIT_S = 1.5
 """Seconds between two fits while labels far from the view are still being looked at."""
 FEW_LABELS = 4
 """Labels of a tile up to which each is looked at alone. The surroundings of more overlap, or nearly fill the tile."""
+SUGGEST_S = 3.0
+"""Time after which a person who asks where to label next is told of what has been looked at by then."""
 PROGRESS_S = 1.0
 """Seconds between two words on how much of the raster has been looked at."""
 CHANGES = (ChangeLabels, SetClasses)
@@ -467,12 +470,17 @@ class _Room:
     def answer_suggest(self, request: Suggest) -> None:
         """Say where a label would teach most."""
         head = self._fitted_head()
-        for tile in self._shown_tiles():
-            if not self._grid.knows(tile):
-                self._grid.add(self._tiles.of(tile, self._inbox.asker(*CHANGES, View, Suggest)))
         _, seen = points_of(self._known(), [c.code for c in head.classes])
         count = max(1, min(request.places, MAX_PLACES))
-        self._say(SuggestedPlaces(request.number, self._fitted_by, self._grid.best(head, self._labels, seen, count)))
+        until = time.monotonic() + SUGGEST_S
+        places: tuple[Place, ...] = ()
+        # A view of a whole large raster has more tiles than anybody waits for.
+        for tile in (tile for tile in self._shown_tiles() if not self._grid.knows(tile)):
+            if time.monotonic() > until and (places := self._grid.best(head, self._labels, seen, count)):
+                break
+            self._grid.add(self._tiles.of(tile, self._inbox.asker(*CHANGES, View, Suggest)))
+        places = places or self._grid.best(head, self._labels, seen, count)
+        self._say(SuggestedPlaces(request.number, self._fitted_by, places))
 
     def answer_save(self, request: Save) -> None:
         """Write the model."""

@@ -153,9 +153,8 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
         "compared": {c.name: value for c, value in zip(comparison.candidates, comparison.scores) if math.isfinite(value)},
         "seed": job.seed,
     }
-    card = card_of(
-        start, source, normalisation, annotation, fitted.accuracy, fitted.confusion, encoders[-1].backbone, method
-    )
+    backbone = encoders[-1].backbone if encoders else ""
+    card = card_of(start, source, normalisation, annotation, fitted.accuracy, fitted.confusion, backbone, method)
     card = replace(card, head=fitted.segmenter.spec, patch_size=PATCH)
     if origin:
         card = replace(card, provenance={**card.provenance, "weights": origin})

@@ -714,6 +714,22 @@ class TestModels:
         assert len(requests(record, "open")) == 1
 
 
+class TestEncoders:
+    def test_none_leaves_colours_and_texture_and_the_project_knows(self, dock, record, tmp_path):
+        from qgis_false.dock.panels.looks import ENCODER_NONE
+
+        assert requests(record, "open")[-1]["weights"] == "general"
+        dock.looks.choice.setCurrentIndex(ENCODER_NONE)
+        dock.looks.choice.activated.emit(ENCODER_NONE)
+        until(lambda: dock.work.opened is not None, "it goes on")
+        assert requests(record, "open")[-1]["weights"] == "none"
+        project = QgsProject.instance()
+        assert project.write(str(tmp_path / "project.qgs")) and project.read(str(tmp_path / "project.qgs"))
+        until(lambda: dock.work is not None and dock.work.opened is not None, "it is found again")
+        assert requests(record, "open")[-1]["weights"] == "none"
+        assert dock.looks.choice.currentIndex() == ENCODER_NONE
+
+
 class TestAFolderThatIsReadOnly:
     """Root may write anywhere, so the folder only says that it is."""
 

@@ -66,17 +66,23 @@ def candidates_for(head: str, zooms: Sequence[Sequence[int]], bands: int) -> tup
 
     Args:
         head: The name of the head.
-        zooms: The zooms at which each encoder sees the image.
+        zooms: The zooms at which each encoder sees the image; none where there is no encoder.
         bands: Number of bands of the raster.
     """
     texture = HeadCandidate("texture", (Member((TEXTURE,), 1.0),))
     if head == "texture":
         return (texture,)
+    spectrum = HeadCandidate("spectrum", (Member((SPECTRUM,), 1.0),))
+    without_encoder = HeadCandidate(
+        "texture and spectrum",
+        (Member((TEXTURE, SPECTRUM), 0.5), Member((TEXTURE,), 0.25), Member((SPECTRUM,), 0.25)),
+    )
+    if not zooms:
+        return without_encoder, texture, spectrum
     linear = HeadCandidate("linear", _alike(*(_of_encoder(n, own, ()) for n, own in enumerate(zooms))))
     if head == "linear":
         return (linear,)
     fused = HeadCandidate("linear and texture", _alike(*(_of_encoder(n, own, (TEXTURE,)) for n, own in enumerate(zooms))))
-    spectrum = HeadCandidate("spectrum", (Member((SPECTRUM,), 1.0),))
     with_spectrum = HeadCandidate(
         "linear, texture and spectrum", _alike(*(_of_encoder(n, own, (TEXTURE, SPECTRUM)) for n, own in enumerate(zooms)))
     )
@@ -87,10 +93,6 @@ def candidates_for(head: str, zooms: Sequence[Sequence[int]], bands: int) -> tup
             for number, which in ((0, "general"), (len(zooms) - 1, "pretrained"))
             for name, parts in (("linear and texture", (TEXTURE,)),)
         )
-    without_encoder = HeadCandidate(
-        "texture and spectrum",
-        (Member((TEXTURE, SPECTRUM), 0.5), Member((TEXTURE,), 0.25), Member((SPECTRUM,), 0.25)),
-    )
     several_bands = (with_spectrum, without_encoder) if bands > SPECTRAL_BANDS else ()
     return (fused, *several_bands, *latest, linear, texture, spectrum)
 
