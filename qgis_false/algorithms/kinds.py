@@ -53,7 +53,7 @@ class Request:
 
     Attributes:
         class_field: The field of the label layer that holds the classes, also where none was entered.
-        style: How QGIS shows the labels, where the job wants to know.
+        style: Style by which QGIS shows the labels, where the job wants to know.
     """
 
     algorithm: QgsProcessingAlgorithm

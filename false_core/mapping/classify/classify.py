@@ -86,11 +86,11 @@ class Classification:
     What is finished stays where the job ends early, and the same job goes on with it.
 
     Args:
-        computes: Whether this process computes its share of the strips. Else they come from others, by ``receive``.
+        computes: True where this process computes its share of the strips. Else they come from others, by ``receive``.
 
     Attributes:
         job: The job.
-        plan: How the map is made.
+        plan: Plan of the map: its window, tiles and strips.
     """
 
     def __init__(

@@ -96,7 +96,7 @@ class _Maps:
     """Maps that are being made.
 
     Attributes:
-        problems: Why maps were left out.
+        problems: Errors for which maps were left out.
     """
 
     def __init__(self, start: JobStart, share: Share, feedback: Feedback) -> None:
