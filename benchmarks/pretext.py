@@ -1,4 +1,4 @@
-"""Whether what a method learns without labels tells scenes apart better than an encoder that was not trained.
+"""The accuracy of scenes by encoders that learned without labels, beside that of one that was not trained.
 
     python benchmarks/pretext.py --data scenes [--methods random inpainting colourisation] [--seeds 3] [--steps 120]
 

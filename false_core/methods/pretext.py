@@ -23,7 +23,7 @@ from false_core.methods.pictures import MarkedView, MarkedViews
 from false_core.models.encoder import channels_of
 from false_core.presets import ANY_BANDS, PretrainSettings
 
-SHOWN = 6
+VIEWS_SHOWN = 6
 """Views in the pictures of the report."""
 SQUARE_PX = 16
 """Side of the squares by whose own mean and deviation painted values are normalised, in pixels of a view."""
@@ -132,8 +132,8 @@ class PaintingMethod(PretextMethod):
     def marked_views(self, views: Views) -> list[MarkedViews]:
         """Return some views, what the encoder sees of them, and what is painted."""
         some = Views(
-            views.pixels[:SHOWN], views.points[:SHOWN], views.kept[:0],
-            chance=None if views.chance is None else views.chance[:SHOWN],
+            views.pixels[:VIEWS_SHOWN], views.points[:VIEWS_SHOWN], views.kept[:0],
+            chance=None if views.chance is None else views.chance[:VIEWS_SHOWN],
         )  # fmt: skip
         shown = self.hidden(some)
         zero, unit = self.zero_and_unit(some.pixels)

@@ -40,7 +40,7 @@ class LabelWatch(QObject):
     """Tells of each change of the labels of a layer.
 
     Attributes:
-        has_more: Whether the change that is told belongs to the ones that follow at once.
+        has_more: True where the change that is told belongs to the ones that follow at once.
 
     Args:
         layer: The labels. Where it is edited, its edits count before they are saved.
@@ -99,10 +99,6 @@ class LabelWatch(QObject):
         for code in self._codes.values():
             found[code] = found.get(code, 0) + 1
         return found
-
-    def is_looking(self) -> bool:
-        """Return whether the layer is not looked through yet."""
-        return self._later.isActive() or self._looking is not None
 
     def _begin(self) -> None:
         self._looking = self._look_through()

@@ -15,7 +15,7 @@ from false_core.feedback import Feedback
 from false_core.models.fused import TEXTURE, ZOOMS, FeatureParts, FusedSegmenter, FusedSpec, stride_at
 from false_core.models.texture import RANDOM_FEATURES
 from false_core.sampling.labelled import LabelledRaster
-from false_core.training.heads.choice import Candidate, HeadComparison, candidates_for, compare, design, fit_member
+from false_core.training.heads.choice import HeadCandidate, HeadComparison, candidates_for, compare, design, fit_member
 from false_core.training.heads.folds import folds_of
 from false_core.training.heads.regression import Linear
 from false_core.training.heads.samples import FeatureSampler, FeatureSource, LabelledPoints, labelled_points
@@ -76,7 +76,7 @@ class Classifiers:
             self.fitted[parts] = fit_member(design(parts, self.spaces, self.features), self.points, self.classes)
         return self.fitted[parts]
 
-    def log_probabilities(self, candidate: Candidate, features: Mapping[str, FloatArray]) -> FloatArray:
+    def log_probabilities(self, candidate: HeadCandidate, features: Mapping[str, FloatArray]) -> FloatArray:
         """Return what a candidate makes of features as a ``FeatureSource`` gives them, of shape (n, classes)."""
         names = names_in([member.parts for member in candidate.members])
         seen = {name: as_classifiers_see(name, features[name], self.parts) for name in names}
@@ -92,9 +92,9 @@ class Fitted:
     """A segmenter, and how well its like did on labels it had not seen.
 
     Attributes:
-        segmenter: In evaluation mode, on the CPU.
+        segmenter: Network in evaluation mode, on the CPU.
         comparison: The comparison of the candidates.
-        accuracy: What that says of a map of the raster.
+        accuracy: Accuracy that is to be expected of a map of the raster.
         confusion: Confusion matrix of the chosen candidate over held-out samples, true classes in rows, every shape counting
             1; None where none could be held out.
         classifiers: Those of the segmenter, and of all other candidates when they are asked for.
