@@ -59,10 +59,10 @@ class Scenes:
 
     Attributes:
         mosaic, middles: Files: the mosaic on its coarser grid, and the places that views lie around.
-        pixels: Of each cell, of shape (n, bands, side, side).
-        shapes: Of the cells, in pixels.
+        pixels: The pixels of each cell, of shape (n, bands, side, side).
+        shapes: The squares of the cells, in pixels.
         targets: Class of each.
-        rank: Which cell of its class among those to learn from each is, from 0; -1 for those that are scored.
+        rank: The number of each among the cells of its class to learn from, from 0; -1 for those that are scored.
         size: Width and height of the mosaic.
     """
 
