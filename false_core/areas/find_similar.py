@@ -32,7 +32,7 @@ from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import areas_within, open_all
 from false_core.redaction import without_secrets
 from false_core.training.bands import measured_bands
-from false_core.vector.layer_file import driver_of, write_vector
+from false_core.vector.layer_file import write_vector
 from false_core.vector.layer_style import keep_style, style_of_places
 
 FloatArray = npt.NDArray[np.float32]
@@ -55,7 +55,6 @@ def find_similar(job: FindSimilar, feedback: Feedback) -> dict[str, Any]:
         InputError: No example lies on the rasters, or no cell but those of the examples holds data.
     """
     with feedback.stage("Starting", 0.05):
-        driver_of(job.output)
         card = read_card(job.encoder, ENCODER) if job.encoder else None
         check_has_encoder(job, card)
         device = choose_device(job.device, feedback)
@@ -178,7 +177,7 @@ class _Search:
         known = np.isfinite(found[:, 0])
         if not known.any():
             raise InputError(
-                f"No place of {marks.path} lies where {names_of(sources)} hold data.",
+                f"No place of {marks.path} lies on the data of {names_of(sources)}.",
                 "Check that both have the right CRS and lie on top of each other.",
             )
         if not known.all():

@@ -28,7 +28,7 @@ from false_core.raster.file_state import raster_signature
 from false_core.raster.source import RasterSource
 from false_core.raster.statistics import Normalisation
 from false_core.raster.working_grid import at_resolution_of_model
-from false_core.training.heads.choice import Candidate, candidates_for
+from false_core.training.heads.choice import HeadCandidate, candidates_for
 from false_core.training.heads.fit import Classifiers, as_classifiers_see, mean_and_std, space_of_part, zooms_for
 from false_core.training.heads.samples import FeatureSampler, FloatArray, LabelledPoints, labelled_points
 from false_core.training.heads.spaces import names_in
@@ -54,7 +54,7 @@ class _Scene:
     scored_source: RasterSource
     normalisation: Normalisation
     parts: FeatureParts
-    candidate: Candidate
+    candidate: HeadCandidate
     names: tuple[str, ...]
     mark: list[str]
 

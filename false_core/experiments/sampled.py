@@ -26,7 +26,7 @@ from false_core.raster.source import RasterSource
 from false_core.raster.working_grid import at_resolution_of_model
 from false_core.sampling.labelled import LabelledRaster
 from false_core.training.finetune import labelled_raster
-from false_core.training.heads.choice import Candidate
+from false_core.training.heads.choice import HeadCandidate
 from false_core.training.heads.fit import Fitted, fit_head
 from false_core.training.heads.fits import balanced_counts
 from false_core.training.heads.samples import FeatureSampler, FloatArray, LabelledPoints, labelled_points
@@ -41,7 +41,7 @@ class WantedFeatures:
 
     Attributes:
         folder: Folder that features are kept in.
-        encoders: Whether any head looks at encoders.
+        encoders: True where any head looks at encoders.
         label_files: Label layers that cells learn from, with the class codes in the field ``field``.
         field: The field that holds the classes.
         pixels: Pixels of the scene that are scored.
@@ -59,7 +59,7 @@ class Asked:
     """A raster whose pixels a model is asked about.
 
     Attributes:
-        name: What the score is called.
+        name: Name of the score.
         pair: The raster and its truth.
         pixels: The pixels.
     """
@@ -74,8 +74,8 @@ class Answered:
     """The scores of a head.
 
     Attributes:
-        tallies: By the name of what was asked.
-        choices: By the same name: which candidate was chosen, and how well each does there. Of *auto* only.
+        tallies: Tallies by the name of what was asked.
+        choices: HeadCandidate that was chosen, by the same name, and how well each does there. Of *auto* only.
         estimate: The accuracy that the labels promise, with its limits; empty where it is not known.
         facts: Pixel size and number of labels.
     """
@@ -92,7 +92,7 @@ class SampledRun:
     Args:
         job: The job that would make the model. Its model is not written.
         classes: The classes of the truth.
-        wanted: What other cells will ask for.
+        wanted: Features that other cells will ask for.
         feedback: It is told how far the work is.
     """
 
@@ -187,7 +187,7 @@ class SampledRun:
         places = LabelledPoints(pixels.middles / source.factor, np.zeros(len(pixels.targets), np.int64), pixels.targets)
         return kept.at(places)
 
-    def _said_by(self, candidate: Candidate, features: Mapping[str, FloatArray]) -> Answers:
+    def _said_by(self, candidate: HeadCandidate, features: Mapping[str, FloatArray]) -> Answers:
         found: Answers = self._fitted.classifiers.log_probabilities(candidate, features).argmax(axis=1)
         return found
 

@@ -58,7 +58,7 @@ KEPT = (NOTHING_KEPT, "norms", "stride2", "stride4", "stride8", "stride16")
 BY_CHANCE, BY_FEATURES, BY_GRADIENTS = "chance", "features", "gradients"
 """Ways to choose places among those found."""
 HEADS = ("auto", "linear", "texture", "network")
-GENERAL_WEIGHTS = ("general", "none")
+GENERAL_WEIGHTS, NO_WEIGHTS = "general", "none"
 LABELLED_BEFORE, LABELLED_AFTER, LABELLED_BOTH = "before", "after", "both"
 """Dates at which labels hold."""
 
@@ -113,8 +113,8 @@ def _general_encoder(more: str = "") -> Any:
         "General encoder",
         "general: an encoder that others trained on photographs, which comes with the library. none: the encoder file "
         f"alone.{more}",
-        GENERAL_WEIGHTS[0],
-        choices=GENERAL_WEIGHTS,
+        GENERAL_WEIGHTS,
+        choices=(GENERAL_WEIGHTS, NO_WEIGHTS),
         advanced=True,
     )
 
@@ -520,7 +520,9 @@ class Finetune(Job, done_by="false_core.training.finetune:finetune", shared=True
         "Freeze the encoder",
         "Train the decoder only, as in the paper. Otherwise the encoder is trained through after a first phase.",
     )
-    weights: str = _general_encoder(" The head network starts from the encoder file or from nothing.")
+    weights: str = _general_encoder(
+        " Without either, heads look at colours and texture, and the head network starts from nothing."
+    )
     smoothing: float = parameter(
         NUMBER,
         "Smoothing",

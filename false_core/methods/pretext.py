@@ -17,7 +17,7 @@ from false_core.methods.pictures import MarkedView, MarkedViews
 from false_core.models.encoder import channels_of
 from false_core.presets import PretrainSettings
 
-SHOWN = 6
+VIEWS_SHOWN = 6
 """Views in the pictures of the report."""
 
 
@@ -101,11 +101,11 @@ class PaintingMethod(PretextMethod):
     def marked_views(self, views: Views) -> list[MarkedViews]:
         """Return some views, what the encoder sees of them, and what is painted."""
         some = Views(
-            views.pixels[:SHOWN], views.points[:SHOWN], views.kept[:0],
-            chance=None if views.chance is None else views.chance[:SHOWN],
+            views.pixels[:VIEWS_SHOWN], views.points[:VIEWS_SHOWN], views.kept[:0],
+            chance=None if views.chance is None else views.chance[:VIEWS_SHOWN],
         )  # fmt: skip
         shown = self.hidden(some)
-        rows = [one.float().cpu() for one in (views.pixels[:SHOWN], shown, self.painter(self.encoder(shown)))]
+        rows = [one.float().cpu() for one in (views.pixels[:VIEWS_SHOWN], shown, self.painter(self.encoder(shown)))]
         columns = tuple(tuple(MarkedView(pixels) for pixels in column) for column in zip(*rows))
         text = "Each column is a view, what of it was shown to the encoder, and what was painted from its features."
         return [MarkedViews("What was painted", text, ("View", "Shown", "Painted"), columns)]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import shapely
 
 from false_core.inference.tiles import Tile, TilePlan
-from false_core.mapping.selection import choose
+from false_core.mapping.selection import choose_squares
 from false_core.raster.source import moved
 from false_core.session.ground import Ground
 from false_core.session.kept_tiles import KeptTiles, LookedAt
@@ -101,7 +101,7 @@ class GridOfPlaces:
         features, others = _standardised(seen, labelled)
         codes = [one.code for one in head.classes]
         places = []
-        for choice in choose(doubt, features, positions, others, count):
+        for choice in choose_squares(doubt, features, positions, others, count):
             n = choice.index
             corners = moved(self._ground.source.transform, np.asarray(shapely.get_coordinates(boxes[n])))
             extent = (corners[:, 0].min(), corners[:, 0].max(), corners[:, 1].min(), corners[:, 1].max())

@@ -55,7 +55,7 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
     """Run a ``Finetune`` job: write the model file and, if asked for, the report. Return its results by name.
 
     Args:
-        job: What to do.
+        job: Job to do.
         feedback: The listener that is told of progress.
         world: The processes that do it together. A decoder is trained by all of them, each a share of every batch; other
             heads are a matter of seconds, and the first process fits them.
@@ -154,9 +154,8 @@ def _fit(start: Start, feedback: Feedback, world: World) -> _Made:
         LEARNS_FROM_RASTER: comparison.learns_from_raster,
         "seed": job.seed,
     }
-    card = card_of(
-        start, source, normalisation, annotation, fitted.accuracy, fitted.confusion, encoders[-1].backbone, method
-    )
+    backbone = encoders[-1].backbone if encoders else ""
+    card = card_of(start, source, normalisation, annotation, fitted.accuracy, fitted.confusion, backbone, method)
     card = replace(card, head=fitted.segmenter.spec, patch_size=PATCH)
     if origin:
         card = replace(card, provenance={**card.provenance, "weights": origin})

@@ -141,8 +141,8 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
             wrapper = self.wrappers[definition.name()]
             if isinstance(definition, QgsProcessingParameterMultipleLayers):
                 images = [one.id() for one in rasters if one.source() not in maps]
-                wanted = not definition.flags() & QgsProcessingParameterDefinition.Flag.FlagOptional
-                if wanted and len(images) == 1 and not wrapper.parameterValue():
+                is_optional = definition.flags() & QgsProcessingParameterDefinition.Flag.FlagOptional
+                if not is_optional and len(images) == 1 and not wrapper.parameterValue():
                     wrapper.setParameterValue(images, self.processing_context)
             if not isinstance(definition, QgsProcessingParameterRasterLayer):
                 continue

@@ -39,7 +39,7 @@ STYLE_NAME = "labels"
 FILL_ALPHA = 70
 """Opacity of a label, up to 255: what lies below it stays visible."""
 OUTLINE_DARKER = 170
-COLOURS = (
+CLASS_COLOURS = (
     "#e6194b", "#3cb44b", "#ffd419", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f032e6", "#808000", "#9a6324",
     "#800000", "#469990", "#000075", "#a9a9a9", "#aaffc3",
 )  # fmt: skip
@@ -55,7 +55,7 @@ class LabelClass:
     color: str
 
 
-def beside(raster: QgsRasterLayer, ending: str) -> Path:
+def file_beside(raster: QgsRasterLayer, ending: str) -> Path:
     """Return the name of a file of a raster: in its folder, or in that of the project where that one is read-only."""
     source = raster_path(raster)
     stem, folder = Path(source).stem or "raster", os.path.dirname(source)
@@ -101,7 +101,7 @@ def classes_of_labels(layer: QgsVectorLayer) -> List[LabelClass]:
         if isinstance(code, str) and code.isdigit():
             code = int(code)
         if isinstance(code, int) and 1 <= code <= MAX_CODE:
-            colour = colour_of(category.symbol(), QgsExpressionContext()) or COLOURS[len(found) % len(COLOURS)]
+            colour = colour_of(category.symbol(), QgsExpressionContext()) or CLASS_COLOURS[len(found) % len(CLASS_COLOURS)]
             found.append(LabelClass(code, category.label() or str(code), colour))
     return found
 

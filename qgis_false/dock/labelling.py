@@ -50,7 +50,7 @@ from false_core.session_protocol import (
     View,
 )
 from qgis_false.dock.label_edits import LabelEdits
-from qgis_false.dock.label_file import COLOURS, LabelClass, classes_of_labels, show_classes
+from qgis_false.dock.label_file import CLASS_COLOURS, LabelClass, classes_of_labels, show_classes
 from qgis_false.dock.label_watch import LabelChanges, LabelWatch
 from qgis_false.dock.live_map import LiveMap
 from qgis_false.dock.project_state import Looks, remember_work
@@ -72,13 +72,13 @@ class Labelling(QObject):
     """The work on one raster, until ``close``.
 
     Attributes:
-        needs_restart: Whether nothing goes on unless ``restart`` is called.
+        needs_restart: True where nothing goes on unless ``restart`` is called.
 
     Args:
         canvas: Canvas that shows the map.
         raster: The raster.
         labels: Its label layer, of ``label_file``.
-        looks: What looks at the raster.
+        looks: Encoder, or model, that looks at the raster.
         command: Returns what to start in place of a session in the compute environment.
     """
 
@@ -163,7 +163,7 @@ class Labelling(QObject):
     def add_class(self, name: str, color: str = "") -> LabelClass:
         """Add a class and return it."""
         code = max((one.code for one in self.classes), default=0) + 1
-        made = LabelClass(code, name, color or COLOURS[(code - 1) % len(COLOURS)])
+        made = LabelClass(code, name, color or CLASS_COLOURS[(code - 1) % len(CLASS_COLOURS)])
         self.set_classes([*self.classes, made])
         return made
 

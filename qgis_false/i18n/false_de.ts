@@ -448,8 +448,8 @@
         <translation>Allgemeiner Encoder</translation>
     </message>
     <message>
-        <source>general: an encoder that others trained on photographs, which comes with the library. none: the encoder file alone. The head network starts from the encoder file or from nothing.</source>
-        <translation>general: ein Encoder, den andere mit Fotos trainiert haben und der der Bibliothek beiliegt. none: nur die Encoder-Datei. Der Kopf network beginnt mit der Encoder-Datei oder mit nichts.</translation>
+        <source>general: an encoder that others trained on photographs, which comes with the library. none: the encoder file alone. Without either, heads look at colours and texture, and the head network starts from nothing.</source>
+        <translation>general: ein Encoder, den andere mit Fotos trainiert haben und der der Bibliothek beiliegt. none: nur die Encoder-Datei. Ohne beides sehen die Köpfe Farben und Textur an, und der Kopf network beginnt mit nichts.</translation>
     </message>
     <message>
         <source>Smoothing</source>
@@ -2008,6 +2008,10 @@
         <translation>Wählen Sie ein Raster und drücken Sie In dieses Raster zeichnen. Fügen Sie Klassen von Hand hinzu, oder nehmen Sie sie aus dem Stil eines Layers, einer Textdatei mit einem Namen je Zeile oder einem Modell. Ein Doppelklick ändert Namen oder Farbe.</translation>
     </message>
     <message>
+        <source>The general encoder comes with the installation and suits most images. With an encoder file, one that was pretrained on your raster looks at it too. None compares colours and texture alone: quicker, and mostly worse. A model file brings its own, and its classes if there are none yet.</source>
+        <translation>Der allgemeine Encoder kommt mit der Installation und passt für die meisten Bilder. Mit einer Encoder-Datei sieht auch einer das Raster an, der darauf vortrainiert wurde. „Keiner“ vergleicht nur Farben und Textur: schneller und meist schlechter. Eine Modelldatei bringt ihren eigenen mit, und ihre Klassen, wenn es noch keine gibt.</translation>
+    </message>
+    <message>
         <source>Where labels are kept</source>
         <translation>Wo die Trainingsflächen liegen</translation>
     </message>
@@ -2280,12 +2284,16 @@
         <translation>andere Klasse als vorher</translation>
     </message>
     <message>
-        <source>What looks at the raster: the general encoder alone, with one of your own, or a model.</source>
-        <translation>Was das Raster ansieht: der allgemeine Encoder allein, mit einem eigenen zusammen, oder ein Modell.</translation>
+        <source>What looks at the raster: the general encoder alone, with one of your own, or none, which is quicker and mostly worse; or a model.</source>
+        <translation>Womit das Raster angesehen wird: mit dem allgemeinen Encoder allein, zusammen mit einem eigenen, oder ohne, was schneller und meist schlechter ist; oder mit einem Modell.</translation>
     </message>
     <message>
         <source>Encoder file...</source>
         <translation>Encoder-Datei...</translation>
+    </message>
+    <message>
+        <source>None: colours and texture</source>
+        <translation>Keiner: Farben und Textur</translation>
     </message>
     <message>
         <source>Model file...</source>
@@ -3480,6 +3488,10 @@
         <translation type="vanished">Wahrheit</translation>
     </message>
     <message>
+        <source>What looks at the raster: the general encoder alone, with one of your own, or a model.</source>
+        <translation type="vanished">Was das Raster ansieht: der allgemeine Encoder allein, mit einem eigenen zusammen, oder ein Modell.</translation>
+    </message>
+    <message>
         <source>Whole numbers from 0 to 254 keep their codes on the map, also where they are kept as text. Anything else gets codes 1, 2, 3... in sorted order. Empty values are left out.</source>
         <translation type="vanished">Ganze Zahlen von 0 bis 254 behalten ihren Code auf der Karte, auch wenn sie als Text gespeichert sind. Alles andere bekommt die Codes 1, 2, 3... in sortierter Reihenfolge. Leere Werte werden ausgelassen.</translation>
     </message>
@@ -3586,6 +3598,10 @@
     <message>
         <source>false is FALSE, the default. simclr, barlow_twins and pcl are what it is compared with. On the one scene that was measured simclr did as well, by 0.01 better with all labels. random does not train the encoder at all, which shows what pretraining adds.</source>
         <translation type="vanished">false ist FALSE, die Vorgabe. simclr, barlow_twins und pcl sind die Methoden, mit denen es verglichen wird. Auf der einen Szene, die gemessen wurde, war simclr ebenso gut, mit allen Trainingsflächen um 0,01 besser. random trainiert den Encoder gar nicht und zeigt so, was das Vortraining bringt.</translation>
+    </message>
+    <message>
+        <source>general: an encoder that others trained on photographs, which comes with the library. none: the encoder file alone. The head network starts from the encoder file or from nothing.</source>
+        <translation type="vanished">general: ein Encoder, den andere mit Fotos trainiert haben und der der Bibliothek beiliegt. none: nur die Encoder-Datei. Der Kopf network beginnt mit der Encoder-Datei oder mit nichts.</translation>
     </message>
     <message>
         <source>one or more rasters</source>

@@ -528,7 +528,7 @@ class TestSession:
         assert [model.index(row, 3).data() for row in range(2)] == ["2", "1"]
 
     def test_a_narrow_dock_cuts_names_and_no_accuracy(self, dock):
-        from qgis_false.dock.class_list import ACCURACY, COUNT, NAME
+        from qgis_false.dock.class_list import ACCURACY_COLUMN, COUNT_COLUMN, NAME_COLUMN
 
         two_classes(dock)
         known = SimpleNamespace(code=1, accuracy=1.0, low=0.88, high=1.0, missing=0)
@@ -539,8 +539,10 @@ class TestSession:
         QCoreApplication.processEvents()
         table = dock.classes.table
         assert table.horizontalScrollBar().maximum() == 0
-        assert [table.columnWidth(column) >= table.sizeHintForColumn(column) for column in (COUNT, ACCURACY)] == [True, True]
-        assert table.columnWidth(NAME) >= 40
+        assert [
+            table.columnWidth(column) >= table.sizeHintForColumn(column) for column in (COUNT_COLUMN, ACCURACY_COLUMN)
+        ] == [True, True]
+        assert table.columnWidth(NAME_COLUMN) >= 40
 
     def test_the_next_place_is_zoomed_to(self, dock, desk):
         two_classes(dock)
@@ -710,6 +712,22 @@ class TestModels:
         dock.findChild(QAction, "classes_of_model").trigger()
         assert [one.name for one in dock.work.classes] == ["road", "roof"]
         assert len(requests(record, "open")) == 1
+
+
+class TestEncoders:
+    def test_none_leaves_colours_and_texture_and_the_project_knows(self, dock, record, tmp_path):
+        from qgis_false.dock.panels.looks import ENCODER_NONE
+
+        assert requests(record, "open")[-1]["weights"] == "general"
+        dock.looks.choice.setCurrentIndex(ENCODER_NONE)
+        dock.looks.choice.activated.emit(ENCODER_NONE)
+        until(lambda: dock.work.opened is not None, "it goes on")
+        assert requests(record, "open")[-1]["weights"] == "none"
+        project = QgsProject.instance()
+        assert project.write(str(tmp_path / "project.qgs")) and project.read(str(tmp_path / "project.qgs"))
+        until(lambda: dock.work is not None and dock.work.opened is not None, "it is found again")
+        assert requests(record, "open")[-1]["weights"] == "none"
+        assert dock.looks.choice.currentIndex() == ENCODER_NONE
 
 
 class TestAFolderThatIsReadOnly:

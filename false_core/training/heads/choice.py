@@ -31,7 +31,7 @@ MIN_SHAPES_TO_JUDGE = 20
 
 
 @dataclass(frozen=True)
-class Candidate:
+class HeadCandidate:
     """A way to put classifiers together.
 
     Attributes:
@@ -48,54 +48,56 @@ class HeadComparison:
     """The outcome of a cross-validation.
 
     Attributes:
-        candidates: What was compared.
+        candidates: Candidates that were compared.
         scores: Mean IoU of each over the held-out samples, shapes counted alike; NaN where nothing could be held out.
         chosen: The best.
         learns_from_raster: Whether it is fitted to the pixels of the raster that it is surest about, too.
         held_out: Numbers of the samples that were held out, of shape (n,).
-        log_probabilities: What the best one makes of them without having learned from their block, of shape (n, classes).
-        on_raster: What the same classifiers make of random pixels of the raster, of shape (m, classes).
+        log_probabilities: Log probabilities of the best one, without having learned from their block, of shape (n, classes).
+        on_raster: Probabilities of the same classifiers at random pixels of the raster, of shape (m, classes).
     """
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[HeadCandidate, ...]
     scores: tuple[float, ...]
-    chosen: Candidate
+    chosen: HeadCandidate
     learns_from_raster: bool
     held_out: npt.NDArray[np.int64]
     log_probabilities: FloatArray
     on_raster: FloatArray
 
 
-def candidates_for(head: str, zooms: Sequence[Sequence[int]], bands: int) -> tuple[Candidate, ...]:
+def candidates_for(head: str, zooms: Sequence[Sequence[int]], bands: int) -> tuple[HeadCandidate, ...]:
     """Return the candidates of a head: ``"linear"``, ``"texture"`` or ``"auto"``, those that do well on most rasters first.
 
     Args:
         head: The name of the head.
-        zooms: The zooms at which each encoder sees the image.
+        zooms: The zooms at which each encoder sees the image; none where there is no encoder.
         bands: Number of bands of the raster.
     """
-    texture = Candidate("texture", (Member((TEXTURE,), 1.0),))
+    texture = HeadCandidate("texture", (Member((TEXTURE,), 1.0),))
     if head == "texture":
         return (texture,)
-    linear = Candidate("linear", _alike(*(_of_encoder(n, own, ()) for n, own in enumerate(zooms))))
-    if head == "linear":
-        return (linear,)
-    fused = Candidate("linear and texture", _alike(*(_of_encoder(n, own, (TEXTURE,)) for n, own in enumerate(zooms))))
-    spectrum = Candidate("spectrum", (Member((SPECTRUM,), 1.0),))
-    with_spectrum = Candidate(
-        "linear, texture and spectrum", _alike(*(_of_encoder(n, own, (TEXTURE, SPECTRUM)) for n, own in enumerate(zooms)))
-    )
-    latest: tuple[Candidate, ...] = ()
-    if len(zooms) > 1:
-        latest = tuple(
-            Candidate(f"{name}, {which} encoder alone", _of_encoder(number, zooms[number], parts))
-            for number, which in ((0, "general"), (len(zooms) - 1, "pretrained"))
-            for name, parts in (("linear and texture", (TEXTURE,)),)
-        )
-    without_encoder = Candidate(
+    spectrum = HeadCandidate("spectrum", (Member((SPECTRUM,), 1.0),))
+    without_encoder = HeadCandidate(
         "texture and spectrum",
         (Member((TEXTURE, SPECTRUM), 0.5), Member((TEXTURE,), 0.25), Member((SPECTRUM,), 0.25)),
     )
+    if not zooms:
+        return without_encoder, texture, spectrum
+    linear = HeadCandidate("linear", _alike(*(_of_encoder(n, own, ()) for n, own in enumerate(zooms))))
+    if head == "linear":
+        return (linear,)
+    fused = HeadCandidate("linear and texture", _alike(*(_of_encoder(n, own, (TEXTURE,)) for n, own in enumerate(zooms))))
+    with_spectrum = HeadCandidate(
+        "linear, texture and spectrum", _alike(*(_of_encoder(n, own, (TEXTURE, SPECTRUM)) for n, own in enumerate(zooms)))
+    )
+    latest: tuple[HeadCandidate, ...] = ()
+    if len(zooms) > 1:
+        latest = tuple(
+            HeadCandidate(f"{name}, {which} encoder alone", _of_encoder(number, zooms[number], parts))
+            for number, which in ((0, "general"), (len(zooms) - 1, "pretrained"))
+            for name, parts in (("linear and texture", (TEXTURE,)),)
+        )
     several_bands = (with_spectrum, without_encoder) if bands > SPECTRAL_BANDS else ()
     return (fused, *several_bands, *latest, linear, texture, spectrum)
 
@@ -137,7 +139,7 @@ class _Fold:
 
 
 def compare(
-    candidates: Sequence[Candidate],
+    candidates: Sequence[HeadCandidate],
     spaces: Mapping[str, Space],
     features: Mapping[str, FloatArray],
     sample: Mapping[str, FloatArray],
@@ -152,8 +154,8 @@ def compare(
     """Fit every classifier on all folds but one, ask it about that one, and compare what the candidates make of it.
 
     Args:
-        candidates: What to compare.
-        spaces: What a part's features are brought to before a classifier sees them, by part.
+        candidates: Candidates to compare.
+        spaces: Spaces that features are brought to before a classifier sees them, by part.
         features: Features of the points, by part.
         sample: Features of random pixels of the raster, by part.
         points: The labelled samples.
@@ -242,7 +244,7 @@ def is_clearly_better(
     With few shapes the best of many candidates is often the luckiest: then the one that does well on most rasters is kept.
 
     Args:
-        hits, others: Which samples each of them gets right, of shape (n,).
+        hits, others: Masks of the samples that each of them gets right, of shape (n,).
         points: The samples.
         classes: Number of classes.
     """

@@ -15,7 +15,7 @@ from false_core.feedback import Feedback
 from false_core.models.fused import TEXTURE, ZOOMS, FeatureParts, FusedSegmenter, FusedSpec, Member, stride_at
 from false_core.models.texture import RANDOM_FEATURES
 from false_core.sampling.labelled import LabelledRaster
-from false_core.training.heads.choice import Candidate, HeadComparison, candidates_for, compare
+from false_core.training.heads.choice import HeadCandidate, HeadComparison, candidates_for, compare
 from false_core.training.heads.fits import answers_of, designs, fit_member, learn_from_raster
 from false_core.training.heads.folds import folds_of
 from false_core.training.heads.regression import Linear
@@ -75,7 +75,7 @@ class Classifiers:
     alone: dict[tuple[str, ...], Linear] = field(default_factory=dict)
     fitted: dict[str, dict[tuple[str, ...], Linear]] = field(default_factory=dict)
 
-    def of(self, candidate: Candidate) -> dict[tuple[str, ...], Linear]:
+    def of(self, candidate: HeadCandidate) -> dict[tuple[str, ...], Linear]:
         """Return the classifiers of a candidate by their parts."""
         if candidate.name not in self.fitted:
             self.fitted[candidate.name] = self._fit(candidate.members)
@@ -90,7 +90,7 @@ class Classifiers:
         unlabelled = designs(members, self.spaces, self.sample)
         return learn_from_raster(members, self.alone, inputs, self.points, unlabelled, self.classes)
 
-    def log_probabilities(self, candidate: Candidate, features: Mapping[str, FloatArray]) -> FloatArray:
+    def log_probabilities(self, candidate: HeadCandidate, features: Mapping[str, FloatArray]) -> FloatArray:
         """Return what a candidate makes of features as a ``FeatureSource`` gives them, of shape (n, classes)."""
         names = names_in([member.parts for member in candidate.members])
         seen = {name: as_classifiers_see(name, features[name], self.parts) for name in names}
@@ -102,9 +102,9 @@ class Fitted:
     """A segmenter, and how well its like did on labels it had not seen.
 
     Attributes:
-        segmenter: In evaluation mode, on the CPU.
+        segmenter: Network in evaluation mode, on the CPU.
         comparison: The comparison of the candidates.
-        accuracy: What that says of a map of the raster.
+        accuracy: Accuracy that is to be expected of a map of the raster.
         confusion: Confusion matrix of the chosen candidate over held-out samples, true classes in rows, every shape counting
             1; None where none could be held out.
         classifiers: Those of the segmenter, and of all other candidates when they are asked for.

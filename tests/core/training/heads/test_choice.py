@@ -11,7 +11,7 @@ from small_world import Listener
 from false_core.models.fused import SPECTRUM, TEXTURE, ZOOMS, FusedSpec, Member
 from false_core.training.heads import choice
 from false_core.training.heads.choice import (
-    Candidate,
+    HeadCandidate,
     HeadComparison,
     candidates_for,
     compare,
@@ -66,13 +66,13 @@ def test_the_spectrum_is_looked_at_beside_the_rest_where_there_are_more_than_thr
         assert {TEXTURE, SPECTRUM} <= {part for member in added.members for part in member.parts}
 
 
-A, B = (Candidate(name, (Member((name,), 1.0),)) for name in (TEXTURE, SPECTRUM))
-BOTH = Candidate("both", (Member((TEXTURE, SPECTRUM), 0.5), Member((TEXTURE,), 0.25), Member((SPECTRUM,), 0.25)))
+A, B = (HeadCandidate(name, (Member((name,), 1.0),)) for name in (TEXTURE, SPECTRUM))
+BOTH = HeadCandidate("both", (Member((TEXTURE, SPECTRUM), 0.5), Member((TEXTURE,), 0.25), Member((SPECTRUM,), 0.25)))
 SHAPES = 40
 
 
 def compared(
-    candidates: Sequence[Candidate],
+    candidates: Sequence[HeadCandidate],
     shown: Mapping[str, float],
     fold_of: np.ndarray | None = None,
     classes: int = 2,
