@@ -32,12 +32,12 @@ class FalseError(Exception):
     passwords and keys, and what is too long to be read is shortened in its middle.
 
     Args:
-        what: What is wrong, in one or two sentences, with the names and numbers that matter.
-        remedy: What the reader can do about it. May be empty where ``what`` already says it.
+        what: Description of what is wrong, in one or two sentences, with the names and numbers that matter.
+        remedy: Advice for the reader. May be empty where ``what`` already gives it.
 
     Attributes:
         code: Short stable name of the kind of error, sent across the process border.
-        exit_code: What the worker and the command line exit with.
+        exit_code: Exit code of the worker and the command line.
     """
 
     code = "error"

@@ -10,7 +10,6 @@ from __future__ import annotations
 from false_core import jobs
 from false_core.feedback import Feedback
 from false_core.models.header import check_model
-from false_core.vector.layer_file import driver_of
 
 RASTERS_LOOKED_AT = 100
 
@@ -36,8 +35,14 @@ def check_inputs(job: jobs.Job) -> None:
             fields = [one for one, other in declared.items() if other.kind == jobs.FIELD and other.of == name]
             _check_labels(near, getattr(job, fields[0]) if fields else None)
         elif parameter.kind == jobs.NEW_VECTOR:
-            for path in paths:
-                driver_of(path)
+            _check_new_layers(paths)
+
+
+def _check_new_layers(paths: list[str]) -> None:
+    from false_core.vector.layer_file import driver_of
+
+    for path in paths:
+        driver_of(path)
 
 
 def _check_rasters(paths: list[str]) -> None:

@@ -48,8 +48,8 @@ class Plan:
 
     Attributes:
         job: The job to run; its outputs are empty where they have not been named.
-        inputs: What it reads.
-        tools: What is of another version, or another device: name, then, now.
+        inputs: Inputs that the job reads.
+        tools: Tools of another version, and devices that are others: name, then, now.
     """
 
     job: jobs.Job

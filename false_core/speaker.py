@@ -18,7 +18,7 @@ class Speaker:
     Args:
         stream: The real stdout, from ``claim_stdout``.
         encode: Returns a message as one line.
-        mute: Whether nothing is to be said.
+        mute: True where nothing is to be said.
     """
 
     def __init__(self, stream: IO[str], encode: Callable[[Any], str], mute: bool = False) -> None:

@@ -21,10 +21,10 @@ class Setting:
     """One setting of the options page.
 
     Attributes:
-        key: Where QGIS keeps it.
+        key: Key in the settings of QGIS.
         variable: The environment variable that does the same, also for the compute process.
         default: The value where the user set none; may be empty.
-        label, help: What the options page says, through ``tr``.
+        label, help: Texts of the options page, through ``tr``.
     """
 
     key: str

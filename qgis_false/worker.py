@@ -95,9 +95,9 @@ def run_job(job: jobs.Job, feedback: QgsProcessingFeedback, command: Optional[Se
     """Run ``job`` in a process of its own and return its outputs: paths of the files written, numbers and texts.
 
     Args:
-        job: What to do. Its paths must mean the same to another process.
+        job: Job to do. Its paths must mean the same to another process.
         feedback: Gets progress and messages, and is asked ten times a second whether to stop.
-        command: What to start instead of the worker in the compute environment.
+        command: Command line to start instead of the worker in the compute environment.
 
     Raises:
         QgsProcessingException: The job failed, was cancelled, or its process did not keep to the protocol. No process of

@@ -32,7 +32,7 @@ class Sample:
 
     Attributes:
         columns, rows: Columns and rows of the pixels, of shape (n,).
-        codes: What the map shows there, of shape (n,).
+        codes: Codes of the map at these pixels, of shape (n,).
     """
 
     columns: PixelArray

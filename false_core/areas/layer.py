@@ -70,7 +70,7 @@ def make_cells(side: float, extent: str | None, source: RasterSource) -> AreaLay
 
     Args:
         side: Side of a cell, in CRS units.
-        extent: Where they are made: every cell of the grid that meets it. None: everywhere.
+        extent: Extent that is covered: every cell of the grid that meets it. None: the whole raster.
 
     Raises:
         InputError: There would be too many.

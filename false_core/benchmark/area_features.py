@@ -47,13 +47,14 @@ class SeenAreas:
     Attributes:
         classes: Their classes.
         targets: Class of each, of shape (n,).
-        shapes: In working pixels, of shape (n,).
+        shapes: Outlines in working pixels, of shape (n,).
         size: Width and height of the raster in working pixels.
         features: Pooled features, of shape (n, width).
         sample: Features of areas that say what is normal, of shape (m, width).
-        is_learned, is_scored: Which of them may be drawn to learn from, and which are scored, each of shape (n,).
-        seconds: What it took to look at them.
-        parameters: Of the encoder.
+        is_learned, is_scored: Masks of the areas that may be drawn to learn from, and of those that are scored, each of
+            shape (n,).
+        seconds: Seconds that looking at them took.
+        parameters: Number of the encoder's parameters.
         pixel_size: Side of a working pixel in units of the CRS.
     """
 

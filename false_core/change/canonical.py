@@ -76,9 +76,9 @@ def fit_canonical(
 
     Args:
         before, after: Features of shape (n, channels).
-        places: Where they are, in pixels of any size, of shape (n, 2).
+        places: Positions of the features, in pixels of any size, of shape (n, 2).
         widths: The channels of each level, which all count the same.
-        device: Where the projections are to be.
+        device: Device for the projections.
     """
     most = max(NUMBERS_OF_VARIATES)
     first, second = _reduced(before, widths, most), _reduced(after, widths, most)

@@ -42,7 +42,7 @@ class ScoreOfTiles:
 
         Args:
             before, after: Features of each level, each (channels, height, width), halo included.
-            pixels: What they were made of.
+            pixels: Pixels of both dates that the features were computed from.
         """
         u, v = self.canonical.before.of(before), self.canonical.after.of(after)
         cut = self.halo // FEATURE_STRIDE - SCORE_MARGIN

@@ -37,7 +37,7 @@ class Eye:
         encoder: The encoder on ``device``, in evaluation mode.
         normalisation: The normalisation that it expects of the bands.
         side: Pixels to which a place is brought, a multiple of 32.
-        two_views: Whether each place is looked at twice, the second time at a part of it, turned or flipped.
+        two_views: True where each place is looked at twice, the second time at a part of it, turned or flipped.
     """
 
     encoder: nn.Module
@@ -76,7 +76,7 @@ class CandidateFeatures:
     """The features of candidates that were looked at.
 
     Attributes:
-        valid: Which of them hold enough data, of shape (n,).
+        valid: Mask of the candidates that hold enough data, of shape (n,).
         one, other: Embeddings of the first and of the second view of those, of shape (valid, channels); without an encoder,
             or without a second view, of no channel.
     """

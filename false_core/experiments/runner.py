@@ -57,7 +57,7 @@ class Summary:
         table: Path of the CSV.
         page: Path of the HTML.
         cells: Cells of the grid.
-        run: How many of them were run now.
+        run: Number of them that were run now.
         failed: Errors, by the title of the cell.
     """
 
@@ -78,7 +78,7 @@ def run_experiment(
     A cell that fails does not keep the others from running. The tables are written in any case, of what there is.
 
     Args:
-        experiment: What to run.
+        experiment: Experiment to run.
         on_event: Called with ``Progress`` and ``Message`` events.
         cancel: Set it from another thread to stop at the next step. What is done stays done.
 

@@ -40,7 +40,7 @@ class WantedFeatures:
 
     Attributes:
         folder: Folder that features are kept in.
-        encoders: Whether any head looks at encoders.
+        encoders: True where any head looks at encoders.
         label_files: Label layers that cells learn from, with the class codes in the field ``field``.
         field: The field that holds the classes.
         pixels: Pixels of the scene that are scored.
@@ -58,7 +58,7 @@ class Asked:
     """A raster whose pixels a model is asked about.
 
     Attributes:
-        name: What the score is called.
+        name: Name of the score.
         pair: The raster and its truth.
         pixels: The pixels.
     """
@@ -73,8 +73,8 @@ class Answered:
     """The scores of a head.
 
     Attributes:
-        tallies: By the name of what was asked.
-        choices: By the same name: which candidate was chosen, and how well each does there. Of *auto* only.
+        tallies: Tallies by the name of what was asked.
+        choices: Candidate that was chosen, by the same name, and how well each does there. Of *auto* only.
         estimate: The accuracy that the labels promise, with its limits; empty where it is not known.
         facts: Pixel size and number of labels.
     """
@@ -91,7 +91,7 @@ class SampledRun:
     Args:
         job: The job that would make the model. Its model is not written.
         classes: The classes of the truth.
-        wanted: What other cells will ask for.
+        wanted: Features that other cells will ask for.
         feedback: It is told how far the work is.
     """
 

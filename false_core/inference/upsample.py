@@ -31,7 +31,7 @@ def upsample(probabilities: Tensor, factor: int, codes: Tensor, with_percent: bo
     Args:
         probabilities: A tensor of shape (classes, height + 2, width + 2) in working pixels, one around what is mapped.
         codes: Codes of the classes, uint8 of shape (classes,).
-        with_percent: Whether the probabilities are wanted too.
+        with_percent: True where the probabilities are wanted too.
 
     Returns:
         The map, of shape (height * factor, width * factor).

@@ -52,7 +52,7 @@ class _Layer:
         name: Its name.
         encoding: Encoding of its texts, where the file does not say it and it was guessed.
         query: Brings shapes that cannot be read as they are to polygons; empty where there is no need to.
-        crs: What such a query leaves out.
+        crs: CRS of the layer, which such a query leaves out.
     """
 
     name: str

@@ -104,7 +104,7 @@ def find_candidates(
 
     Args:
         network: A segmenter on ``device``, as ``build_segmenter`` makes it.
-        labels: What is labelled already, in working pixels.
+        labels: Shapes that are labelled already, in working pixels.
     """
     whole = Window(grid.area.column, grid.area.row, grid.columns * grid.side, grid.rows * grid.side)
     stride, overlap = next((layout for layout in _LAYOUTS if 4 * classes * sum(layout) ** 2 <= MOST_BYTES), _LAYOUTS[-1])
@@ -150,10 +150,10 @@ class _Squares:
     """The squares within the core of one tile, row by row; some can lie beyond the grid.
 
     Attributes:
-        valid: Valid working pixels of the tile, of shape (side, side).
+        valid: Mask of the valid working pixels of the tile, of shape (side, side).
         positions: Column and row of each in the grid, of shape (n, 2).
-        touched: Which of them touch a label, of shape (n,).
-        free: Which of them could be suggested, of shape (n,).
+        touched: Mask of those that touch a label, of shape (n,).
+        free: Mask of those that could be suggested, of shape (n,).
     """
 
     grid: Grid

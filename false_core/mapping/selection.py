@@ -20,7 +20,7 @@ class ChosenSquare:
     Attributes:
         distance: The distance to the nearest that was labelled or chosen before; infinite where there was none.
         score: Its uncertainty times the square of that distance.
-        unlike: Whether it is one of the tenth that is farthest from all that was labelled or chosen before.
+        unlike: True where it is one of the tenth that is farthest from all that was labelled or chosen before.
     """
 
     index: int

@@ -144,7 +144,7 @@ def reason(uncertainty: float, probabilities: npt.NDArray[np.floating], names: S
     Args:
         uncertainty: The uncertainty of the model in the square, on average, 0 to 1.
         probabilities: Probabilities of the classes, of shape (classes,).
-        unlike: What it is unlike, or nothing.
+        unlike: Name of what it is unlike, or nothing.
     """
     order = np.argsort(-probabilities, kind="stable")
     likeliest = names[order[0]]

@@ -72,8 +72,8 @@ def contrast(
     """Return the loss of ``fncc_loss`` together with what it saw.
 
     Args:
-        candidates: Which negatives may be false ones; None: all, as in the paper.
-        negatives: What is in the denominator.
+        candidates: Function that tells the negatives which may be false ones; None: all, as in the paper.
+        negatives: Function that tells the negatives in the denominator.
         world: The processes that all have these embeddings and share the work.
 
     Raises:

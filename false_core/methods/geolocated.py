@@ -21,8 +21,8 @@ class Places:
     """The places of embeddings, in widths of a patch: the two views of a place lie at one place.
 
     Attributes:
-        ground: Where they lie themselves, of shape (2N, 3).
-        patches: Where the centres of the patches lie that they are of, of the same shape.
+        ground: Positions of the embeddings themselves, of shape (2N, 3).
+        patches: Positions of the centres of their patches, of the same shape.
     """
 
     ground: Tensor

@@ -33,7 +33,7 @@ class AreaSpec:
 
     Attributes:
         encoders: timm backbones.
-        photographs: Whether each encoder is fed as photographs were: the general encoder is as it came.
+        photographs: True for each encoder that is fed as photographs were: the general encoder is as it came.
         zooms: The working pixels per pixel that an encoder sees in each of its passes over an image.
         components: Number of components of the pooled features that the classifier takes.
     """

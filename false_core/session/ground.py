@@ -49,7 +49,7 @@ class Ground:
         spaces: The space that the features of a part are brought to before a classifier sees them, by part.
         sample: Features of random pixels of the raster, as classifiers see them, by part.
         smoothing: Standard deviation of the window in which probabilities are averaged, in working pixels.
-        origin: Where the general encoder comes from.
+        origin: Origin of the general encoder's weights.
         model: The card and the network of the model that is gone on from.
     """
 

@@ -75,7 +75,7 @@ class Session:
     """Serves one person who labels one raster.
 
     Args:
-        inbox: Where requests come in.
+        inbox: Inbox that requests come in by.
         say: Called with every answer.
     """
 
@@ -297,7 +297,7 @@ class _Room:
         """Return the tile with most labels that are not looked at yet, or None.
 
         Args:
-            near: Whether only tiles count that are at hand, or that the view shows; all count as long as there is no map.
+            near: True where only tiles count that are at hand, or that the view shows; all count as long as there is no map.
         """
         wanted: dict[tuple[int, int], int] = {}
 

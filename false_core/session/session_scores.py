@@ -34,7 +34,7 @@ class HeldOut:
         accuracy: Accuracy of the whole map.
         confusion: Confusion matrix of held-out samples, true classes in rows, every label counting 1; None where none could
             be held out.
-        classes: How well each class is told apart.
+        classes: Scores of the classes.
     """
 
     accuracy: AccuracyEstimate

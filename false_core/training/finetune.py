@@ -55,7 +55,7 @@ def finetune(job: Finetune, feedback: Feedback, world: World = ALONE) -> dict[st
     """Run a ``Finetune`` job: write the model file and, if asked for, the report. Return its results by name.
 
     Args:
-        job: What to do.
+        job: Job to do.
         feedback: The listener that is told of progress.
         world: The processes that do it together. A decoder is trained by all of them, each a share of every batch; other
             heads are a matter of seconds, and the first process fits them.

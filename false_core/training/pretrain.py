@@ -50,9 +50,9 @@ class EarlierStage:
 
     Attributes:
         title: Its title.
-        method, rasters, loss: As its encoder file says.
+        method, rasters, loss: Method, rasters and loss that its encoder file names.
         inputs: The fingerprints of what it read, by path, likewise.
-        origin: What it started from, likewise; nothing where its weights were random.
+        origin: Origin of its weights, likewise; nothing where they were random.
         curves: The state of its curves.
     """
 
@@ -91,7 +91,7 @@ def pretrain_stage(
     Args:
         before: Stages that it follows.
         asked: The job that it is a stage of.
-        title: What the stage is called.
+        title: Title of the stage.
     """
     start = Pretraining.of(job, feedback, world, asked)
     settings, steps, rasters = start.settings, start.steps, start.rasters

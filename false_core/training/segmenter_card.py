@@ -38,10 +38,10 @@ def card_of(
         source: The raster on its working grid.
         normalisation: The normalisation of its bands.
         annotation: The labels.
-        accuracy: What is known of the map's accuracy.
+        accuracy: Known accuracy of the map.
         confusion: Confusion matrix of held-out labels, true classes in rows.
         encoder: The timm backbone of the encoder that was pretrained last.
-        method: How the model is made, and with which settings.
+        method: Method by which the model is made, and its settings.
     """
     distance = source.ground_sample_distance
     missing = accuracy.missing if accuracy else ()

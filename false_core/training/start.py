@@ -52,9 +52,9 @@ def begin(job: Finetune, feedback: Feedback, is_recorded: bool = True, world: Wo
     """Return what a job starts from, once it is clear that it can.
 
     Args:
-        job: What was asked for.
+        job: Job that was asked for.
         feedback: It is told what computes, and with which preset.
-        is_recorded: Whether to look at all inputs for the record of the making, which takes a while.
+        is_recorded: True where all inputs are looked at for the record of the making, which takes a while.
         world: The processes that do the job together, and take the same preset.
     """
     device = choose_device(job.device, feedback)

@@ -22,12 +22,10 @@ from qgis.PyQt.QtWidgets import QWidget
 from false_core import jobs
 from false_core.errors import FalseError
 from qgis_false import PLUGIN_FOLDER, class_field, layers, legend, made_files, settings, tasks
-from qgis_false.algorithms.definitions import export_definition
 from qgis_false.algorithms.fields import classified, shown_fields, the_only
 from qgis_false.algorithms.groups import title_of_group
-from qgis_false.algorithms.kinds import definition, job_fields
+from qgis_false.algorithms.kinds import Request, definition, export_definition, job_fields
 from qgis_false.algorithms.problems import problems, with_names_of_rasters
-from qgis_false.algorithms.values import Request
 from qgis_false.environment.processes import ProcessingCancelled
 from qgis_false.help import help_page
 from qgis_false.parameter_names import with_parameters_said

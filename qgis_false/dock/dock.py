@@ -43,7 +43,7 @@ class LabelDock(QgsDockWidget):
     Args:
         iface: The desktop application.
         run_algorithm: Opens the dialog of an algorithm.
-        command: What a session is started with.
+        command: Command line that a session is started with.
     """
 
     def __init__(

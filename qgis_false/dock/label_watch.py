@@ -40,7 +40,7 @@ class LabelWatch(QObject):
     """Tells of each change of the labels of a layer.
 
     Attributes:
-        has_more: Whether the change that is told belongs to the ones that follow at once.
+        has_more: True where the change that is told belongs to the ones that follow at once.
 
     Args:
         layer: The labels. Where it is edited, its edits count before they are saved.

@@ -79,13 +79,13 @@ class Labelling(QObject):
     """The work on one raster, until ``close``.
 
     Attributes:
-        needs_restart: Whether nothing goes on unless ``restart`` is called.
+        needs_restart: True where nothing goes on unless ``restart`` is called.
 
     Args:
         canvas: Canvas that shows the map.
         raster: The raster.
         labels: Its label layer, of ``label_file``.
-        looks: What looks at the raster.
+        looks: Encoder, or model, that looks at the raster.
         command: Returns what to start in place of a session in the compute environment.
     """
 

@@ -44,7 +44,7 @@ class SessionProcess(QObject):
     """A session that runs, in a group of processes of its own. What it says arrives in the thread that made this object.
 
     Args:
-        command: What to start.
+        command: Command line to start.
 
     Raises:
         QgsProcessingException: It cannot be started.

@@ -51,7 +51,7 @@ class Fault:
 
     Attributes:
         cause: One of those above.
-        host: Who was to be reached, as far as it was told.
+        host: Name of the computer that was to be reached, as far as it was told.
         line: The line that tells it.
     """
 
@@ -84,7 +84,7 @@ def told(fault: Fault, variable: str, folder: str) -> str:
 
     Args:
         variable: The one that names the proxy, or nothing where QGIS does.
-        folder: Where the environment lies.
+        folder: Folder of the environment.
     """
     # Whom pip asks where it names nobody.
     host = fault.host or tr("Python's package index")

@@ -67,7 +67,7 @@ def set_up(request: SetUpEnvironment, feedback: QgsProcessingFeedback, network: 
     """Set up the compute environment and run a real computation in it.
 
     Args:
-        network: How QGIS reaches the network, for pip and uv.
+        network: Way in which QGIS reaches the network, for pip and uv.
 
     Raises:
         QgsProcessingException: What went wrong and what to do, or that it was cancelled (``ProcessingCancelled``). What

@@ -132,11 +132,11 @@ class InterpreterCandidate:
     """An interpreter that may be on this computer.
 
     Attributes:
-        path: Where it is, if it is.
-        origin: Where it was found, in words.
-        of_qgis: Whether it is QGIS's own, which can fetch a package but is a poor start for an environment: it goes with
-            the next update of QGIS, and on Windows its libraries lie elsewhere.
-        variables: What it needs to start at all.
+        path: Path of the interpreter; there may be none.
+        origin: Place where it was found, in words.
+        of_qgis: True for QGIS's own, which can fetch a package but is a poor start for an environment: it goes with the next
+            update of QGIS, and on Windows its libraries lie elsewhere.
+        variables: Environment variables that it needs to start at all.
     """
 
     path: str

@@ -24,10 +24,10 @@ class Found:
     """The contents of the environment's folder.
 
     Attributes:
-        works: Whether its interpreter answers, and is a Python of a version that will do.
-        same_python: Whether the interpreter it was made from is still there in the same version, so that only the links to
-            it have to be made again.
-        is_current: Whether the packages were installed to the end, of the versions this plugin asks for.
+        works: True where its interpreter answers, and is a Python of a version that will do.
+        same_python: True where the interpreter it was made from is still there in the same version, so that only the links
+            to it have to be made again.
+        is_current: True where the packages were installed to the end, of the versions this plugin asks for.
         broken: Packages with files missing or cut off.
     """
 

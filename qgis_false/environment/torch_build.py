@@ -41,7 +41,7 @@ class Build:
 
     Attributes:
         gives: ``cuda`` or ``cpu``; on macOS ``cpu`` includes Apple's GPU.
-        backend: What uv calls it; empty for what the package index has.
+        backend: Name that uv has for it; empty for what the package index has.
         bound: Versions of torch it exists for, where the pinned one is not among them.
     """
 
@@ -55,7 +55,7 @@ class BuildChoice:
     """Builds to try in this order, and why.
 
     Attributes:
-        larger: What the package index has where none of them can be had. It computes as well, and is several times as
+        larger: Build of the package index, where none of them can be had. It computes as well, and is several times as
             large: the user is asked to choose it.
     """
 
@@ -107,7 +107,7 @@ def choose_builds(host: Host, gpus: Sequence[Gpu], wanted: str = AUTO_BUILD, has
     """Return which builds of PyTorch to try on ``host``.
 
     Args:
-        has_uv: Without uv only the package index is there to take it from.
+        has_uv: True where there is uv. Without it only the package index is there to take a build from.
     """
     if host.system == MAC:
         return BuildChoice((Build(CPU_BUILD),), tr("the build for Apple computers, which uses their GPU"))

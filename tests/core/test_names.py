@@ -12,25 +12,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("false_core", "qgis_false")
-OF_A_KIND = (
-    "bands",
-    "choice",
-    "extent",
-    "flag",
-    "new_raster",
-    "new_vector",
-    "number",
-    "raster",
-    "rasters",
-    "text",
-    "vector",
-)
 MEANT = {
     "main": "each program that starts in a process of its own does so in a function of this name",
     **dict.fromkeys(("pretrain", "finetune", "classify", "assess"), "the public function runs the job that this one does"),
     "run": "the public function gives the results of the other one their types",
     "LegendEntry": "an entry of the file that the plugin writes and the library reads",
-    **dict.fromkeys(OF_A_KIND, "algorithms.definitions makes the entry of a kind in a dialog, algorithms.values reads it"),
     **dict.fromkeys(("Diagnostics", "ImportResults", "SetUpEnvironment"), "an algorithm has the name of what it does"),
 }
 """Names that two modules define on purpose, and why. An algorithm also has the name of the job in its ``JOB``."""

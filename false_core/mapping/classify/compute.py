@@ -174,7 +174,7 @@ class _StripFiles:
     """The files of a strip that is being written.
 
     Args:
-        empty: Whether there is nothing but nodata. Then it has none.
+        empty: True where there is nothing but nodata. Then it has none.
     """
 
     def __init__(self, plan: MapPlan, strip: Strip, store: StripStore, empty: bool) -> None:

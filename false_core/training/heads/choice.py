@@ -45,12 +45,12 @@ class HeadComparison:
     """The outcome of a cross-validation.
 
     Attributes:
-        candidates: What was compared.
+        candidates: Candidates that were compared.
         scores: Mean IoU of each over the held-out samples, shapes counted alike; NaN where nothing could be held out.
         chosen: The best.
         held_out: Numbers of the samples that were held out, of shape (n,).
-        log_probabilities: What the best one makes of them without having learned from their block, of shape (n, classes).
-        on_raster: What the same classifiers make of random pixels of the raster, of shape (m, classes).
+        log_probabilities: Log probabilities of the best one, without having learned from their block, of shape (n, classes).
+        on_raster: Probabilities of the same classifiers at random pixels of the raster, of shape (m, classes).
     """
 
     candidates: tuple[HeadCandidate, ...]
@@ -134,8 +134,8 @@ def compare(
     """Fit every classifier on all folds but one, ask it about that one, and compare what the candidates make of it.
 
     Args:
-        candidates: What to compare.
-        spaces: What a part's features are brought to before a classifier sees them, by part.
+        candidates: Candidates to compare.
+        spaces: Spaces that features are brought to before a classifier sees them, by part.
         features: Features of the points, by part.
         sample: Features of random pixels of the raster, by part.
         points: The labelled samples.
@@ -199,7 +199,7 @@ def is_clearly_better(
     With few shapes the best of many candidates is often the luckiest: then the one that does well on most rasters is kept.
 
     Args:
-        hits, others: Which samples each of them gets right, of shape (n,).
+        hits, others: Masks of the samples that each of them gets right, of shape (n,).
         points: The samples.
         classes: Number of classes.
     """

@@ -92,9 +92,9 @@ class Fitted:
     """A segmenter, and how well its like did on labels it had not seen.
 
     Attributes:
-        segmenter: In evaluation mode, on the CPU.
+        segmenter: Network in evaluation mode, on the CPU.
         comparison: The comparison of the candidates.
-        accuracy: What that says of a map of the raster.
+        accuracy: Accuracy that is to be expected of a map of the raster.
         confusion: Confusion matrix of the chosen candidate over held-out samples, true classes in rows, every shape counting
             1; None where none could be held out.
         classifiers: Those of the segmenter, and of all other candidates when they are asked for.

@@ -34,7 +34,7 @@ class ClassesPanel(Panel):
     """The list of classes, and what changes it.
 
     Attributes:
-        model: What the list shows.
+        model: Rows that the list shows.
     """
 
     chosen = pyqtSignal(object)
