@@ -1508,26 +1508,6 @@
         <translation>Zwei Karten vergleichen</translation>
     </message>
     <message>
-        <source>{kind} files (*.{extension})</source>
-        <translation>{kind}-Dateien (*.{extension})</translation>
-    </message>
-    <message>
-        <source>{label}, as 1,2,3</source>
-        <translation>{label}, als 1,2,3</translation>
-    </message>
-    <message>
-        <source>All files (*)</source>
-        <translation>Alle Dateien (*)</translation>
-    </message>
-    <message>
-        <source>HTML files (*.html)</source>
-        <translation>HTML-Dateien (*.html)</translation>
-    </message>
-    <message>
-        <source>CSV files (*.csv)</source>
-        <translation>CSV-Dateien (*.csv)</translation>
-    </message>
-    <message>
         <source>Diagnostics</source>
         <translation>Diagnose</translation>
     </message>
@@ -1604,6 +1584,38 @@
         <translation>Ergebnis</translation>
     </message>
     <message>
+        <source>{kind} files (*.{extension})</source>
+        <translation>{kind}-Dateien (*.{extension})</translation>
+    </message>
+    <message>
+        <source>{label}, as 1,2,3</source>
+        <translation>{label}, als 1,2,3</translation>
+    </message>
+    <message>
+        <source>Not a raster that can be opened: {names}.</source>
+        <translation>Kein Raster, das sich öffnen lässt: {names}.</translation>
+    </message>
+    <message>
+        <source>All files (*)</source>
+        <translation>Alle Dateien (*)</translation>
+    </message>
+    <message>
+        <source>The extent {extent} cannot be read or is empty. Write it as xmin,xmax,ymin,ymax [EPSG:code].</source>
+        <translation>Die Ausdehnung {extent} lässt sich nicht lesen oder ist leer. Schreiben Sie sie als xmin,xmax,ymin,ymax [EPSG:code].</translation>
+    </message>
+    <message>
+        <source>{name} must be a file, for example a GeoPackage; it is {path}.</source>
+        <translation>{name} muss eine Datei sein, zum Beispiel ein GeoPackage; es ist {path}.</translation>
+    </message>
+    <message>
+        <source>HTML files (*.html)</source>
+        <translation>HTML-Dateien (*.html)</translation>
+    </message>
+    <message>
+        <source>CSV files (*.csv)</source>
+        <translation>CSV-Dateien (*.csv)</translation>
+    </message>
+    <message>
         <source>About a model file</source>
         <translation>Über eine Modelldatei</translation>
     </message>
@@ -1678,18 +1690,6 @@
     <message>
         <source>Where to digitise next</source>
         <translation>Wo als Nächstes digitalisieren</translation>
-    </message>
-    <message>
-        <source>Not a raster that can be opened: {names}.</source>
-        <translation>Kein Raster, das sich öffnen lässt: {names}.</translation>
-    </message>
-    <message>
-        <source>The extent {extent} cannot be read or is empty. Write it as xmin,xmax,ymin,ymax [EPSG:code].</source>
-        <translation>Die Ausdehnung {extent} lässt sich nicht lesen oder ist leer. Schreiben Sie sie als xmin,xmax,ymin,ymax [EPSG:code].</translation>
-    </message>
-    <message>
-        <source>{name} must be a file, for example a GeoPackage; it is {path}.</source>
-        <translation>{name} muss eine Datei sein, zum Beispiel ein GeoPackage; es ist {path}.</translation>
     </message>
     <message>
         <source>Automatic</source>
