@@ -102,10 +102,6 @@ class LabelWatch(QObject):
             found[code] = found.get(code, 0) + 1
         return found
 
-    def is_looking(self) -> bool:
-        """Return whether the layer is not looked through yet."""
-        return self._later.isActive() or self._looking is not None
-
     def _begin(self) -> None:
         self.looking.emit()
         self._looking = self._look_through()
