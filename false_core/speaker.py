@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from typing import IO, Any, NoReturn
 
@@ -35,6 +36,11 @@ class Speaker:
                 self._stream.flush()
             except OSError:  # The reader is gone. Its closed stdin ends what is done; there is no reader left to tell.
                 self._closed = True
+
+    def say_fault(self, error: Exception) -> None:
+        """Write that an error has come up that should not, as the last word. To be called where it is handled."""
+        what = f"Something went wrong that should not: {type(error).__name__}: {error}"
+        self.say(Failed(what, "Please report it with the details below.", "bug", traceback.format_exc()))
 
 
 def claim_stdout() -> IO[str]:

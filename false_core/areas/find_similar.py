@@ -150,7 +150,7 @@ class _Search:
             found.append(_Searched(source, CellGrid.over(self.side(source), window), total))
             total += found[-1].grid.count
         first = found[0].source
-        check_number_of_cells(total, self.side(first) * first.pixel_size * first.factor, first)
+        check_number_of_cells(total, self.side(first) * first.working_pixel_size, first)
         return found
 
     def side(self, source: RasterSource) -> float:

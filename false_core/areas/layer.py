@@ -61,7 +61,7 @@ def _polygons_of(table: geopandas.GeoDataFrame, path: str, feedback: Feedback) -
     if not is_area.all():
         feedback.warn(f"{int((~is_area).sum())} of {len(table)} shapes of {path} are no polygons. They are left out.")
     mixed = shapely.get_type_id(shapes) == shapely.GeometryType.GEOMETRYCOLLECTION
-    shapes[is_area & mixed] = [_of_dimension(shape, 2) for shape in shapes[is_area & mixed]]
+    shapes[is_area & mixed] = [_areal_parts(shape) for shape in shapes[is_area & mixed]]
     return table.set_geometry(geopandas.GeoSeries(shapes, table.index, table.crs))[is_area].reset_index(drop=True)
 
 
@@ -75,7 +75,7 @@ def make_cells(side: float, extent: str | None, source: RasterSource) -> AreaLay
     Raises:
         InputError: There would be too many.
     """
-    pixels = side / (source.pixel_size * source.factor)
+    pixels = side / source.working_pixel_size
     window = source.window_of(jobs.parse_extent(extent) if extent else None)
     grid = CellGrid.over(pixels, window)
     check_number_of_cells(grid.count, side, source)
@@ -92,10 +92,10 @@ def repaired(shapes: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
     if not len(broken):
         return shapes
     mended = shapes.copy()
-    mended[broken] = [_of_dimension(shape, 2) for shape in shapely.make_valid(shapes[broken])]
+    mended[broken] = [_areal_parts(shape) for shape in shapely.make_valid(shapes[broken])]
     return mended
 
 
-def _of_dimension(shape: Any, dimension: int) -> Any:
+def _areal_parts(shape: Any) -> Any:
     parts = shapely.get_parts(shapely.get_parts(shape))
-    return shapely.union_all(parts[shapely.get_dimensions(parts) == dimension])
+    return shapely.union_all(parts[shapely.get_dimensions(parts) == 2])

@@ -127,7 +127,7 @@ def see_areas(
             f"Classify more of them by hand, or mark them {TO_LEARN} and {TO_SCORE} in a field named by split.",
         )
     some = np.sort(np.random.default_rng(_SEED).permutation(np.flatnonzero(valid))[:SAMPLED_AREAS])
-    parameters, pixel = count_of_parameters(networks), source.pixel_size * source.factor
+    parameters, pixel = count_of_parameters(networks), source.working_pixel_size
     return SeenAreas(classes, targets, shapes, size, features, features[some], learned, scored, seconds, parameters, pixel)
 
 

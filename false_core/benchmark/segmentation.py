@@ -97,7 +97,7 @@ def measure_segmentation(
         "classes": [c.name for c in pool.classes],
         "labels": len(pool.targets),
         "scored": f"{len(pool.scored.targets):,} pixels",
-        "pixel_size": scene.source.pixel_size * scene.source.factor,
+        "pixel_size": scene.source.working_pixel_size,
     }
     return TaskRun(task.name, task.kind, encoder.name, tuple(measurements), seconds, parameters, facts)
 
@@ -118,11 +118,10 @@ def _opened(
     names = names_in([member.parts for member in candidate.members])
     scored_source = source
     if pool.scored_raster != task.raster:
-        distance = source.ground_sample_distance
         scored_source = at_resolution_of_model(
             RasterSource(pool.scored_raster, source.bands),
-            source.pixel_size * source.factor,
-            None if distance is None else distance * source.factor,
+            source.working_pixel_size,
+            source.working_ground_distance,
             feedback,
         )
     scene = _Scene(source, scored_source, normalisation, parts, candidate, names, mark_of_encoders(networks))

@@ -11,8 +11,6 @@ import torch
 from false_core.benchmark.budgets import Budget
 from false_core.errors import RequestError
 
-LABELS_A_CLASS = (1, 5, 20)
-SHARES_OF_PIXELS = (0.001, 0.01, 0.1)
 DRAWS, DRAWS_IN_SHORT = 5, 3
 SCORED, SCORED_IN_SHORT = 20_000, 8_000
 """Pixels of a segmentation that are scored."""

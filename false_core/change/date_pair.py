@@ -93,7 +93,7 @@ def open_pair(job: Change, card: ModelCard | None, feedback: Feedback) -> DatePa
     if job.pixel_size:
         before = before.at_factor(int(min(LARGEST_FACTOR, max(1, round(job.pixel_size / before.pixel_size)))))
     if before.factor > 1:
-        working = length_in_words(before.pixel_size * before.factor, before.crs)
+        working = length_in_words(before.working_pixel_size, before.crs)
         feedback.info(f"{before.name}: working on pixels of {working}.")
     after = _with_its_bands(job, before, feedback)
     area = _common_area(before, ImageOnGrid(after, before, feedback), job.extent)

@@ -175,11 +175,10 @@ class SampledRun:
         """Return features of the pixels of a raster that have data, and those pixels."""
         kept, source = self._source(), self._raster.source
         if one.pair.image != source.path:
-            distance = source.ground_sample_distance
             source = at_resolution_of_model(
                 RasterSource(one.pair.image, source.bands),
-                source.pixel_size * source.factor,
-                None if distance is None else distance * source.factor,
+                source.working_pixel_size,
+                source.working_ground_distance,
                 Feedback(),
             )
             kept = kept.on(source, one.pixels.middles / source.factor)
@@ -206,7 +205,7 @@ class SampledRun:
     def _facts(self) -> dict[str, object]:
         source, targets = self._raster.source, self._raster.annotation.targets
         labels = {str(code): int((targets == number).sum()) for number, code in enumerate(self._codes)}
-        return {"preset": self._start.preset, "pixel_size": source.pixel_size * source.factor, "labels": labels}
+        return {"preset": self._start.preset, "pixel_size": source.working_pixel_size, "labels": labels}
 
 
 def in_part(pixels: ScoredPixels, part: object) -> ScoredPixels:

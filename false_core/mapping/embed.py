@@ -68,7 +68,7 @@ def embed(job: Embed, feedback: Feedback) -> dict[str, Any]:
         halo = halo_of(encoder, len(card.bands), device)
         tiled = TiledEncoder(encoder, source, card.normalisation, device, tile, halo, feedback)
         area = whole_feature_pixels(source.window_of(jobs.parse_extent(job.extent) if job.extent else None))
-        pixel = source.pixel_size * source.factor * FEATURE_STRIDE
+        pixel = source.working_pixel_size * FEATURE_STRIDE
         feedback.info(f"Writing {bands} bands with pixels of {length_in_words(pixel, source.crs)}.")
         pixels = area.width // FEATURE_STRIDE * (area.height // FEATURE_STRIDE)
         gigabytes = bands * pixels * (1 if job.components == COLOUR_BANDS else 4) / 1e9

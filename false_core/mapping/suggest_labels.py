@@ -60,7 +60,7 @@ def suggest_labels(job: SuggestLabels, feedback: Feedback) -> dict[str, Any]:
             network, card.normalisation, len(card.classes), source, grid, labels, device, job.seed, feedback
         )
         if not found.seen:
-            side = length_in_words(grid.side * source.pixel_size * source.factor, source.crs)
+            side = length_in_words(grid.side * source.working_pixel_size, source.crs)
             raise InputError(
                 f"There is nothing to suggest in {source.name}: every square of {side} holds nodata or labels.",
                 "Check the extent, or choose smaller squares.",
@@ -85,7 +85,7 @@ def suggest_labels(job: SuggestLabels, feedback: Feedback) -> dict[str, Any]:
 
 def _grid(job: SuggestLabels, card: ModelCard, source: RasterSource, feedback: Feedback) -> Grid:
     """Return the squares to choose from: their side is a multiple of ``FEATURE_STRIDE`` working pixels."""
-    working = source.pixel_size * source.factor
+    working = source.working_pixel_size
     wanted = card.patch_size / PLACES_ALONG_A_PATCH if job.size is None else job.size / working
     side = max(1, round(min(wanted, MAX_CANDIDATE_SIDE) / FEATURE_STRIDE)) * FEATURE_STRIDE
     if wanted > MAX_CANDIDATE_SIDE:

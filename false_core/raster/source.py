@@ -222,6 +222,17 @@ class RasterSource:
         return metres if is_true_to_scale(middle, self.crs) else metres * float(scale_at(middle, self.crs)[0])
 
     @property
+    def working_pixel_size(self) -> float:
+        """Side of a working pixel in CRS units."""
+        return self.pixel_size * self.factor
+
+    @property
+    def working_ground_distance(self) -> float | None:
+        """Side of a working pixel in metres of ground in the middle of the raster, or None where it cannot be known."""
+        distance = self.ground_sample_distance
+        return None if distance is None else distance * self.factor
+
+    @property
     def bounds(self) -> tuple[float, float, float, float]:
         """Outer rectangle as (xmin, xmax, ymin, ymax) in map units, also of a rotated raster."""
         corners = [self.source_transform * (x, y) for x in (0, self.source_width) for y in (0, self.source_height)]

@@ -525,7 +525,7 @@ def _opened(request: Open, ground: Ground) -> Opened:
         source.crs.to_wkt() if source.crs else "",
         tuple(map(float, source.bounds)),
         source.pixel_size,
-        source.pixel_size * source.factor,
+        source.working_pixel_size,
         source.source_width,
         source.source_height,
         tuple(ClassEntry(c.code, c.name, c.color) for c in classes),

@@ -240,7 +240,6 @@ def _report(
 def _card(job: Pretrain, start: Pretraining, steps: int, curves: Curves) -> ModelCard:
     rasters, settings = start.rasters, start.settings
     first = rasters.sources[0]
-    distance = first.ground_sample_distance
     # Where the weights came from stands in the provenance; a path of this computer need not.
     kept = {name: value for name, value in asdict(settings).items() if name != "weights"}
     return ModelCard(
@@ -250,8 +249,8 @@ def _card(job: Pretrain, start: Pretraining, steps: int, curves: Curves) -> Mode
         band_numbers=first.bands,
         dtype=first.dtype,
         normalisation=rasters.normalisation,
-        pixel_size=first.pixel_size * first.factor,
-        ground_sample_distance=None if distance is None else distance * first.factor,
+        pixel_size=first.working_pixel_size,
+        ground_sample_distance=first.working_ground_distance,
         patch_size=settings.crop_size,
         method={"name": settings.method, "preset": start.preset, **kept, "steps": steps, "seed": job.seed},
         provenance={

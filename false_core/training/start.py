@@ -96,7 +96,7 @@ def open_raster(job: Finetune, base: ModelCard | None, settings: FinetuneSetting
 
 def smoothing_px(job: Finetune, source: RasterSource) -> float:
     """Return the standard deviation of the window in which a job averages probabilities, in working pixels."""
-    return job.smoothing / (source.pixel_size * source.factor)
+    return job.smoothing / source.working_pixel_size
 
 
 def frozen_encoders(

@@ -1464,6 +1464,10 @@
         <translation>Eine Karte bewerten</translation>
     </message>
     <message>
+        <source>This is a trial on a part of the raster. Its results are temporary, and no other step is offered them.</source>
+        <translation>Dies ist ein Versuch auf einem Teil des Rasters. Seine Ergebnisse sind temporär und werden keinem anderen Schritt vorgeschlagen.</translation>
+    </message>
+    <message>
         <source>{name} cannot be used: {value}.</source>
         <translation>{name} kann nicht verwendet werden: {value}.</translation>
     </message>
@@ -1502,26 +1506,6 @@
     <message>
         <source>Compare two maps</source>
         <translation>Zwei Karten vergleichen</translation>
-    </message>
-    <message>
-        <source>{kind} files (*.{extension})</source>
-        <translation>{kind}-Dateien (*.{extension})</translation>
-    </message>
-    <message>
-        <source>{label}, as 1,2,3</source>
-        <translation>{label}, als 1,2,3</translation>
-    </message>
-    <message>
-        <source>All files (*)</source>
-        <translation>Alle Dateien (*)</translation>
-    </message>
-    <message>
-        <source>HTML files (*.html)</source>
-        <translation>HTML-Dateien (*.html)</translation>
-    </message>
-    <message>
-        <source>CSV files (*.csv)</source>
-        <translation>CSV-Dateien (*.csv)</translation>
     </message>
     <message>
         <source>Diagnostics</source>
@@ -1600,6 +1584,38 @@
         <translation>Ergebnis</translation>
     </message>
     <message>
+        <source>{kind} files (*.{extension})</source>
+        <translation>{kind}-Dateien (*.{extension})</translation>
+    </message>
+    <message>
+        <source>{label}, as 1,2,3</source>
+        <translation>{label}, als 1,2,3</translation>
+    </message>
+    <message>
+        <source>Not a raster that can be opened: {names}.</source>
+        <translation>Kein Raster, das sich öffnen lässt: {names}.</translation>
+    </message>
+    <message>
+        <source>All files (*)</source>
+        <translation>Alle Dateien (*)</translation>
+    </message>
+    <message>
+        <source>The extent {extent} cannot be read or is empty. Write it as xmin,xmax,ymin,ymax [EPSG:code].</source>
+        <translation>Die Ausdehnung {extent} lässt sich nicht lesen oder ist leer. Schreiben Sie sie als xmin,xmax,ymin,ymax [EPSG:code].</translation>
+    </message>
+    <message>
+        <source>{name} must be a file, for example a GeoPackage; it is {path}.</source>
+        <translation>{name} muss eine Datei sein, zum Beispiel ein GeoPackage; es ist {path}.</translation>
+    </message>
+    <message>
+        <source>HTML files (*.html)</source>
+        <translation>HTML-Dateien (*.html)</translation>
+    </message>
+    <message>
+        <source>CSV files (*.csv)</source>
+        <translation>CSV-Dateien (*.csv)</translation>
+    </message>
+    <message>
         <source>About a model file</source>
         <translation>Über eine Modelldatei</translation>
     </message>
@@ -1674,18 +1690,6 @@
     <message>
         <source>Where to digitise next</source>
         <translation>Wo als Nächstes digitalisieren</translation>
-    </message>
-    <message>
-        <source>Not a raster that can be opened: {names}.</source>
-        <translation>Kein Raster, das sich öffnen lässt: {names}.</translation>
-    </message>
-    <message>
-        <source>The extent {extent} cannot be read or is empty. Write it as xmin,xmax,ymin,ymax [EPSG:code].</source>
-        <translation>Die Ausdehnung {extent} lässt sich nicht lesen oder ist leer. Schreiben Sie sie als xmin,xmax,ymin,ymax [EPSG:code].</translation>
-    </message>
-    <message>
-        <source>{name} must be a file, for example a GeoPackage; it is {path}.</source>
-        <translation>{name} muss eine Datei sein, zum Beispiel ein GeoPackage; es ist {path}.</translation>
     </message>
     <message>
         <source>Automatic</source>
@@ -1858,6 +1862,14 @@
     <message>
         <source>Find out how long this takes, and how much memory and disk, without doing it. It takes some seconds.</source>
         <translation>Herausfinden, wie lange das dauert und wie viel Arbeitsspeicher und Platz es braucht, ohne es auszuführen. Das dauert einige Sekunden.</translation>
+    </message>
+    <message>
+        <source>Try it small</source>
+        <translation>Klein ausprobieren</translation>
+    </message>
+    <message>
+        <source>Does it on the part of the raster that the map shows, in about a minute: at most {pixels} pixels across, and {steps} steps of a training. Its results are temporary; what is entered here stays.</source>
+        <translation>Rechnet nur auf dem Teil des Rasters, den die Karte zeigt, in etwa einer Minute: höchstens {pixels} Pixel im Quadrat, und {steps} Schritte eines Trainings. Die Ergebnisse sind temporär, die Eingaben hier bleiben.</translation>
     </message>
     <message>
         <source>Export the job...</source>
@@ -3038,6 +3050,10 @@
     <message>
         <source>Made on {date} by {algorithm} of FALSE {version}.</source>
         <translation>Gemacht am {date} von „{algorithm}“ mit FALSE {version}.</translation>
+    </message>
+    <message>
+        <source>Trial, {what}</source>
+        <translation>Versuch, {what}</translation>
     </message>
     <message>
         <source>The Python that computes. Empty: the environment that was set up here. Any Python of at least 3.10 that has the packages will do, also one of conda, a cluster or a container.</source>
