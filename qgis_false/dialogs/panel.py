@@ -121,6 +121,10 @@ class FalsePanel(ParametersPanel):  # type: ignore[misc]
                 if path:
                     self._propose(definition.name(), path)
 
+    def first_raster(self) -> Optional[QgsRasterLayer]:
+        """Return the first raster that is chosen, where it is a layer that QGIS can look at."""
+        return next((one for one in self._rasters() if isinstance(one, QgsRasterLayer) and one.isValid()), None)
+
     def subject(self) -> str:
         """Return what the results are of, in one word."""
         return stem_of(self._source().split("|")[0])

@@ -49,6 +49,8 @@ class LabelWatch(QObject):
 
     changed = pyqtSignal(object)
     """``LabelChanges``; not emitted where nothing is different, but for the last one after others with ``has_more``."""
+    looking = pyqtSignal()
+    """The layer is about to be looked through, as it or its file has changed."""
 
     def __init__(self, layer: QgsVectorLayer, crs: QgsCoordinateReferenceSystem, parent: Optional[QObject] = None) -> None:
         super().__init__(parent)
@@ -101,6 +103,7 @@ class LabelWatch(QObject):
         return found
 
     def _begin(self) -> None:
+        self.looking.emit()
         self._looking = self._look_through()
         self._slices.start(0)
 

@@ -1464,6 +1464,10 @@
         <translation>Eine Karte bewerten</translation>
     </message>
     <message>
+        <source>This is a trial on a part of the raster. Its results are temporary, and no other step is offered them.</source>
+        <translation>Dies ist ein Versuch auf einem Teil des Rasters. Seine Ergebnisse sind temporär und werden keinem anderen Schritt vorgeschlagen.</translation>
+    </message>
+    <message>
         <source>{name} cannot be used: {value}.</source>
         <translation>{name} kann nicht verwendet werden: {value}.</translation>
     </message>
@@ -1858,6 +1862,14 @@
     <message>
         <source>Find out how long this takes, and how much memory and disk, without doing it. It takes some seconds.</source>
         <translation>Herausfinden, wie lange das dauert und wie viel Arbeitsspeicher und Platz es braucht, ohne es auszuführen. Das dauert einige Sekunden.</translation>
+    </message>
+    <message>
+        <source>Try it small</source>
+        <translation>Klein ausprobieren</translation>
+    </message>
+    <message>
+        <source>Does it on the part of the raster that the map shows, in about a minute: at most {pixels} pixels across, and {steps} steps of a training. Its results are temporary; what is entered here stays.</source>
+        <translation>Rechnet nur auf dem Teil des Rasters, den die Karte zeigt, in etwa einer Minute: höchstens {pixels} Pixel im Quadrat, und {steps} Schritte eines Trainings. Die Ergebnisse sind temporär, die Eingaben hier bleiben.</translation>
     </message>
     <message>
         <source>Export the job...</source>
@@ -3038,6 +3050,10 @@
     <message>
         <source>Made on {date} by {algorithm} of FALSE {version}.</source>
         <translation>Gemacht am {date} von „{algorithm}“ mit FALSE {version}.</translation>
+    </message>
+    <message>
+        <source>Trial, {what}</source>
+        <translation>Versuch, {what}</translation>
     </message>
     <message>
         <source>The Python that computes. Empty: the environment that was set up here. Any Python of at least 3.10 that has the packages will do, also one of conda, a cluster or a container.</source>
